@@ -1,0 +1,749 @@
+//! Where values live: words, latches, version 1's double buffers, histogram buckets.
+//!
+//! One of the two files with `unsafe` (the other is `region.rs`). The invariant at every cell: it owns a [`Slot`], whose bytes are in bounds,
+//! aligned as the cell's `ALIGN` asks, valid for as long as the cell is used (its format carries the lifetime) and written by nobody else.
+//! All loads and stores here are relaxed atomics; what orders them is in `protocol.rs`. Cells are `Send` and not `Sync`: one writer.
+#![allow(unsafe_code)]
+
+use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use crate::format::{NATIVE_WORD, histogram};
+use crate::kind::{Access, Type};
+use crate::protocol::latch_write;
+use crate::region::Slot;
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+#[cfg(target_pointer_width = "64")]
+use crate::atomic::AtomicU64;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A value that a field can hold: every integer from 8 to 64 bits, `f32`, `f64`, `bool`, and [`Latched`] ones.
+pub trait Value: sealed::Sealed + Copy + PartialEq + Send + 'static {
+    /// Its type in the directory.
+    const TYPE: Type;
+    #[doc(hidden)]
+    type Bits: Bits;
+    /// What a field holds before it is set.
+    #[doc(hidden)]
+    #[must_use]
+    fn zero() -> Self {
+        Self::from_bits(Self::Bits::default())
+    }
+    #[doc(hidden)]
+    fn to_bits(self) -> Self::Bits;
+    #[doc(hidden)]
+    fn from_bits(bits: Self::Bits) -> Self;
+    /// Where version 2 keeps it on this machine.
+    #[doc(hidden)]
+    type Two: ValueCell<Self>;
+    /// Where version 2 keeps it on a 32-bit machine.
+    #[doc(hidden)]
+    type Narrow: ValueCell<Self>;
+    /// Where version 1 keeps it.
+    #[doc(hidden)]
+    type One: ValueCell<Self>;
+}
+
+/// A value that can be added to: integers wrap.
+pub trait Number: Value {
+    /// One.
+    const ONE: Self;
+    #[doc(hidden)]
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+    #[doc(hidden)]
+    #[must_use]
+    fn minus(self, other: Self) -> Self;
+}
+
+/// A value that counts events: `u64` and `u32`, which wrap.
+pub trait Count: Number {}
+
+/// A number that is latched even where one store would cover it, for readers whose loads are narrower than that: a debug probe that reads a
+/// 64-bit device by 4 bytes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Latched<T>(pub T);
+
+/// Unsigned bits of a value.
+#[doc(hidden)]
+pub trait Bits: Copy + Default {
+    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Default;
+    fn to_ne_bytes(self) -> Self::Bytes;
+    fn from_ne_bytes(bytes: Self::Bytes) -> Self;
+}
+
+/// Bits that this machine loads and stores at once.
+#[doc(hidden)]
+pub trait WordBits: Bits {
+    type Atomic;
+    fn load(from: &Self::Atomic) -> Self;
+    fn store(self, to: &Self::Atomic);
+}
+
+macro_rules! bits {
+    ($($bits:ty)*) => { $(
+        impl Bits for $bits {
+            type Bytes = [u8; size_of::<$bits>()];
+            fn to_ne_bytes(self) -> Self::Bytes {
+                <$bits>::to_ne_bytes(self)
+            }
+            fn from_ne_bytes(bytes: Self::Bytes) -> Self {
+                <$bits>::from_ne_bytes(bytes)
+            }
+        }
+    )* };
+}
+bits! { u8 u16 u32 u64 }
+
+macro_rules! word_bits {
+    ($($bits:ty, $atomic:ty;)*) => { $(
+        impl WordBits for $bits {
+            type Atomic = $atomic;
+            #[inline(always)]
+            fn load(from: &$atomic) -> Self {
+                from.load(Ordering::Relaxed)
+            }
+            #[inline(always)]
+            fn store(self, to: &$atomic) {
+                to.store(self, Ordering::Relaxed);
+            }
+        }
+    )* };
+}
+word_bits! { u8, AtomicU8; u16, AtomicU16; u32, AtomicU32; }
+#[cfg(target_pointer_width = "64")]
+word_bits! { u64, AtomicU64; }
+
+/// One value of a field, where its format puts it.
+#[doc(hidden)]
+pub trait ValueCell<T>: Sized + Send {
+    const ACCESS: Access;
+    /// Bytes taken.
+    const ROOM: usize;
+    const ALIGN: usize;
+    fn new(slot: Slot) -> Self;
+    fn get(&self) -> T;
+    fn set(&self, value: T);
+}
+
+/// One aligned word, loaded and stored whole.
+#[doc(hidden)]
+pub struct Word<T: Value>(NonNull<<T::Bits as WordBits>::Atomic>)
+where
+    T::Bits: WordBits;
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<T: Value> Send for Word<T> where T::Bits: WordBits {}
+
+impl<T: Value> ValueCell<T> for Word<T>
+where
+    T::Bits: WordBits,
+{
+    const ACCESS: Access = Access::Word;
+    const ROOM: usize = size_of::<T>();
+    const ALIGN: usize = size_of::<T>();
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == Self::ROOM);
+        Word(slot.at.cast())
+    }
+
+    #[inline(always)]
+    fn get(&self) -> T {
+        // SAFETY: the file's invariant.
+        T::from_bits(T::Bits::load(unsafe { self.0.as_ref() }))
+    }
+
+    #[inline(always)]
+    fn set(&self, value: T) {
+        // SAFETY: the file's invariant.
+        value.to_bits().store(unsafe { self.0.as_ref() });
+    }
+}
+
+/// The halves of a value of 8 bytes in the order in which they lie in memory.
+#[inline(always)]
+pub(crate) const fn split(bits: u64) -> [u32; 2] {
+    let (low, high) = (bits as u32, (bits >> 32) as u32);
+    if cfg!(target_endian = "little") { [low, high] } else { [high, low] }
+}
+
+/// The reverse of [`split`].
+#[inline(always)]
+pub(crate) const fn join(halves: [u32; 2]) -> u64 {
+    let [a, b] = halves;
+    let (low, high) = if cfg!(target_endian = "little") { (a, b) } else { (b, a) };
+    low as u64 | (high as u64) << 32
+}
+
+/// Stores 8 bytes in words of `WORD` bytes.
+///
+/// # Safety
+/// `at` has 8 bytes that are valid and a multiple of `WORD`.
+#[inline(always)]
+unsafe fn store_8<const WORD: usize>(at: NonNull<u8>, bits: u64) {
+    #[cfg(target_pointer_width = "64")]
+    if WORD == 8 {
+        // SAFETY: the caller's.
+        unsafe { at.cast::<AtomicU64>().as_ref() }.store(bits, Ordering::Relaxed);
+        return;
+    }
+    // SAFETY: the caller's; a multiple of 8 is one of 4.
+    let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
+    let [a, b] = split(bits);
+    halves[0].store(a, Ordering::Relaxed);
+    halves[1].store(b, Ordering::Relaxed);
+}
+
+/// Loads 8 bytes in words of `WORD` bytes.
+///
+/// # Safety
+/// `at` has 8 bytes that are valid and a multiple of `WORD`.
+#[inline(always)]
+unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
+    #[cfg(target_pointer_width = "64")]
+    if WORD == 8 {
+        // SAFETY: the caller's.
+        return unsafe { at.cast::<AtomicU64>().as_ref() }.load(Ordering::Relaxed);
+    }
+    // SAFETY: the caller's; a multiple of 8 is one of 4.
+    let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
+    join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
+}
+
+/// A value of 8 bytes behind a latch, in words of `WORD` bytes. The value is kept beside the pointer too, so that a write only stores;
+/// the sequence is not, which is the cheaper half (measured).
+#[doc(hidden)]
+pub struct Latch<T, const WORD: usize = NATIVE_WORD> {
+    base: NonNull<u8>,
+    value: Cell<T>,
+}
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<T: Send, const WORD: usize> Send for Latch<T, WORD> {}
+
+impl<T, const WORD: usize> Latch<T, WORD> {
+    #[inline(always)]
+    fn sequence(&self) -> &AtomicU32 {
+        // SAFETY: behind two buffers of 8 bytes, a multiple of 4; the file's invariant.
+        unsafe { self.base.add(16).cast::<AtomicU32>().as_ref() }
+    }
+
+    #[inline(always)]
+    fn buffer(&self, index: usize) -> NonNull<u8> {
+        // SAFETY: `index` is 0 or 1, so this is in the slot.
+        unsafe { self.base.add(8 * index) }
+    }
+}
+
+impl<T: Value<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
+    const ACCESS: Access = Access::Latched;
+    const ROOM: usize = 20;
+    const ALIGN: usize = WORD;
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == 20);
+        let latch = Latch { base: slot.at, value: Cell::new(T::zero()) };
+        let good = latch.sequence().load(Ordering::Relaxed) as usize & 1;
+        // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
+        latch.value.set(T::from_bits(unsafe { load_8::<WORD>(latch.buffer(good)) }));
+        latch
+    }
+
+    #[inline(always)]
+    fn get(&self) -> T {
+        self.value.get()
+    }
+
+    #[inline(always)]
+    fn set(&self, value: T) {
+        latch_write(self.sequence(), |buffer| {
+            // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
+            unsafe { store_8::<WORD>(self.buffer(buffer), value.to_bits()) };
+        });
+        self.value.set(value);
+    }
+}
+
+/// Bytes that may lie anywhere, for version 1.
+struct Bytes(NonNull<u8>);
+
+impl Bytes {
+    /// # Safety
+    /// The byte at this offset is in the cell's slot.
+    #[inline(always)]
+    unsafe fn at(&self, offset: isize) -> &AtomicU8 {
+        // SAFETY: the caller's, and the file's invariant; any address is aligned for a byte.
+        unsafe { self.0.offset(offset).cast::<AtomicU8>().as_ref() }
+    }
+
+    /// # Safety
+    /// `to` and as many bytes as there are behind it are in the cell's slot.
+    #[inline(always)]
+    unsafe fn store(&self, to: usize, bytes: &[u8]) {
+        for (i, byte) in bytes.iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { self.at((to + i) as isize) }.store(*byte, Ordering::Relaxed);
+        }
+    }
+
+    /// # Safety
+    /// `from` and as many bytes as there are behind it are in the cell's slot.
+    #[inline(always)]
+    unsafe fn load(&self, from: usize, bytes: &mut [u8]) {
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            *byte = unsafe { self.at((from + i) as isize) }.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Version 1's double buffer: `write(index)` fills the buffer that no reader takes, then the index flips.
+    #[inline(always)]
+    fn flip(&self, write: impl FnOnce(usize)) {
+        // SAFETY: a version 1 slot has the write buffer index before it.
+        let index = unsafe { self.at(-1) };
+        let next = index.load(Ordering::Relaxed) & 1;
+        write(next as usize);
+        // Release: who sees the new index sees the words of its buffer. Python's readers have no partner for it; ours take one copy.
+        index.store(next ^ 1, Ordering::Release);
+    }
+
+    /// The buffer that readers take.
+    fn good(&self) -> usize {
+        // SAFETY: a version 1 slot has the write buffer index before it.
+        (unsafe { self.at(-1) }.load(Ordering::Relaxed) & 1 ^ 1) as usize
+    }
+}
+
+/// A value of version 1 as Python lays it out: unaligned, and if it is wider than a byte, twice.
+#[doc(hidden)]
+pub struct Flip<T> {
+    bytes: Bytes,
+    _value: PhantomData<Cell<T>>,
+}
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<T: Send> Send for Flip<T> {}
+
+impl<T: Value> Flip<T> {
+    const WIDTH: usize = size_of::<T::Bits>();
+}
+
+impl<T: Value> ValueCell<T> for Flip<T> {
+    const ACCESS: Access = if Self::WIDTH == 1 { Access::Word } else { Access::Latched };
+    const ROOM: usize = if Self::WIDTH == 1 { 1 } else { 2 * Self::WIDTH };
+    const ALIGN: usize = 1;
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == Self::ROOM);
+        Flip { bytes: Bytes(slot.at), _value: PhantomData }
+    }
+
+    fn get(&self) -> T {
+        let buffer = if Self::WIDTH == 1 { 0 } else { self.bytes.good() };
+        let mut bytes = <T::Bits as Bits>::Bytes::default();
+        // SAFETY: a buffer has that many bytes, and there are two unless that is one.
+        unsafe { self.bytes.load(buffer * Self::WIDTH, bytes.as_mut()) };
+        T::from_bits(T::Bits::from_ne_bytes(bytes))
+    }
+
+    #[inline]
+    fn set(&self, value: T) {
+        let bytes = value.to_bits().to_ne_bytes();
+        if Self::WIDTH == 1 {
+            // SAFETY: the slot has that one byte.
+            unsafe { self.bytes.store(0, bytes.as_ref()) };
+        } else {
+            // SAFETY: there are two buffers of that many bytes.
+            self.bytes.flip(|buffer| unsafe { self.bytes.store(buffer * Self::WIDTH, bytes.as_ref()) });
+        }
+    }
+}
+
+macro_rules! value {
+    ($($type:ty, $ty:ident, $bits:ty, $two:ty, $narrow:ty, $one:ty, $to:expr, $from:expr;)*) => { $(
+        impl sealed::Sealed for $type {}
+        impl Value for $type {
+            const TYPE: Type = Type::$ty;
+            type Bits = $bits;
+            #[inline(always)]
+            fn to_bits(self) -> $bits {
+                $to(self)
+            }
+            #[inline(always)]
+            fn from_bits(bits: $bits) -> Self {
+                $from(bits)
+            }
+            type Two = $two;
+            type Narrow = $narrow;
+            type One = $one;
+        }
+    )* };
+}
+macro_rules! narrow_value {
+    ($($type:ty, $ty:ident, $bits:ty, $to:expr, $from:expr;)*) => {
+        value! { $( $type, $ty, $bits, Word<$type>, Word<$type>, Word<$type>, $to, $from; )* }
+    };
+}
+narrow_value! {
+    bool, Bool, u8, |value| value as u8, |bits| bits != 0;
+    i8, I8, u8, |value| value as u8, |bits| bits as i8;
+    u8, U8, u8, |value| value, |bits| bits;
+    i16, I16, u16, |value| value as u16, |bits| bits as i16;
+    u16, U16, u16, |value| value, |bits| bits;
+    i32, I32, u32, |value| value as u32, |bits| bits as i32;
+    u32, U32, u32, |value| value, |bits| bits;
+    f32, F32, u32, f32::to_bits, f32::from_bits;
+}
+macro_rules! wide_value {
+    ($($type:ty, $ty:ident, $to:expr, $from:expr;)*) => {
+        #[cfg(target_pointer_width = "64")]
+        value! { $( $type, $ty, u64, Word<$type>, Latch<$type, 4>, Word<$type>, $to, $from; )* }
+        #[cfg(not(target_pointer_width = "64"))]
+        value! { $( $type, $ty, u64, Latch<$type, 4>, Latch<$type, 4>, Flip<$type>, $to, $from; )* }
+        $(
+            impl sealed::Sealed for Latched<$type> {}
+            impl Value for Latched<$type> {
+                const TYPE: Type = Type::$ty;
+                type Bits = u64;
+                #[inline(always)]
+                fn to_bits(self) -> u64 {
+                    $to(self.0)
+                }
+                #[inline(always)]
+                fn from_bits(bits: u64) -> Self {
+                    Latched($from(bits))
+                }
+                type Two = Latch<Self>;
+                type Narrow = Latch<Self, 4>;
+                type One = Flip<Self>;
+            }
+        )*
+    };
+}
+wide_value! {
+    i64, I64, |value| value as u64, |bits| bits as i64;
+    u64, U64, |value| value, |bits| bits;
+    f64, F64, f64::to_bits, f64::from_bits;
+}
+
+macro_rules! integer {
+    ($($type:ty)*) => { $(
+        impl Number for $type {
+            const ONE: Self = 1;
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+        }
+    )* };
+}
+integer! { i8 u8 i16 u16 i32 u32 i64 u64 }
+macro_rules! float {
+    ($($type:ty)*) => { $(
+        impl Number for $type {
+            const ONE: Self = 1.0;
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+        }
+    )* };
+}
+float! { f32 f64 }
+impl<T: Number> Number for Latched<T>
+where
+    Latched<T>: Value,
+{
+    const ONE: Self = Latched(T::ONE);
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Latched(self.0.plus(other.0))
+    }
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        Latched(self.0.minus(other.0))
+    }
+}
+impl Count for u32 {}
+impl Count for u64 {}
+impl Count for Latched<u64> {}
+
+/// A text of a field, where its format puts it.
+#[doc(hidden)]
+pub trait TextCell: Sized + Send {
+    const ACCESS: Access;
+    const ROOM: usize;
+    const ALIGN: usize;
+    fn new(slot: Slot) -> Self;
+    /// Stores as many bytes as fit.
+    fn set(&self, bytes: &[u8]);
+    /// The stored bytes, NULs and what is behind them included.
+    fn get(&self, bytes: &mut [u8]);
+}
+
+/// Text behind a latch, in words of `WORD` bytes.
+#[doc(hidden)]
+pub struct LatchText<const N: usize, const WORD: usize>(NonNull<u8>, PhantomData<Cell<u8>>);
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<const N: usize, const WORD: usize> Send for LatchText<N, WORD> {}
+
+impl<const N: usize, const WORD: usize> LatchText<N, WORD> {
+    const STRIDE: usize = N.next_multiple_of(WORD);
+
+    #[inline(always)]
+    fn sequence(&self) -> &AtomicU32 {
+        // SAFETY: behind two buffers, a multiple of 4; the file's invariant.
+        unsafe { self.0.add(2 * Self::STRIDE).cast::<AtomicU32>().as_ref() }
+    }
+
+    /// # Safety
+    /// `at` is a multiple of `WORD` and less than the stride, `buffer` is 0 or 1.
+    #[inline(always)]
+    unsafe fn store_word(&self, buffer: usize, at: usize, bytes: [u8; WORD]) {
+        // SAFETY: by the caller's promise within the slot's buffers.
+        let to = unsafe { self.0.add(buffer * Self::STRIDE + at) };
+        #[cfg(target_pointer_width = "64")]
+        if let Ok(bytes) = <[u8; 8]>::try_from(&bytes[..]) {
+            // SAFETY: `WORD` is 8, and `to` a multiple of it; the file's invariant.
+            unsafe { to.cast::<AtomicU64>().as_ref() }.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+            return;
+        }
+        if let Ok(bytes) = <[u8; 4]>::try_from(&bytes[..]) {
+            // SAFETY: `WORD` is 4, and `to` a multiple of it; the file's invariant.
+            unsafe { to.cast::<AtomicU32>().as_ref() }.store(u32::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+}
+
+impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
+    const ACCESS: Access = Access::Latched;
+    const ROOM: usize = 2 * Self::STRIDE + 4;
+    const ALIGN: usize = WORD;
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == Self::ROOM);
+        LatchText(slot.at, PhantomData)
+    }
+
+    #[inline]
+    fn set(&self, bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(N)];
+        latch_write(self.sequence(), |buffer| {
+            let mut words = bytes.chunks_exact(WORD);
+            let mut at = 0;
+            for word in words.by_ref() {
+                let mut copy = [0; WORD];
+                copy.copy_from_slice(word);
+                // SAFETY: whole words of at most N bytes lie before the stride.
+                unsafe { self.store_word(buffer, at, copy) };
+                at += WORD;
+            }
+            if at < Self::STRIDE {
+                // What ends the text, if it is only a NUL. What an earlier one left behind that means nothing.
+                let mut last = [0; WORD];
+                for (to, from) in last.iter_mut().zip(words.remainder()) {
+                    *to = *from;
+                }
+                // SAFETY: just compared.
+                unsafe { self.store_word(buffer, at, last) };
+            }
+        });
+    }
+
+    fn get(&self, bytes: &mut [u8]) {
+        let good = self.sequence().load(Ordering::Relaxed) as usize & 1;
+        for (i, byte) in bytes.iter_mut().enumerate().take(N) {
+            // SAFETY: byte i of a buffer, for i below N.
+            let at = unsafe { self.0.add(good * Self::STRIDE + i) };
+            // SAFETY: the file's invariant.
+            *byte = unsafe { at.cast::<AtomicU8>().as_ref() }.load(Ordering::Relaxed);
+        }
+    }
+}
+
+/// Text in version 1's two buffers.
+#[doc(hidden)]
+pub struct FlipText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<const N: usize> Send for FlipText<N> {}
+
+impl<const N: usize> TextCell for FlipText<N> {
+    const ACCESS: Access = Access::Latched;
+    const ROOM: usize = 2 * N;
+    const ALIGN: usize = 1;
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == Self::ROOM);
+        FlipText(Bytes(slot.at), PhantomData)
+    }
+
+    #[inline]
+    fn set(&self, bytes: &[u8]) {
+        // SAFETY: there are two buffers of N bytes.
+        self.0.flip(|buffer| unsafe { self.0.store(buffer * N, &padded::<N>(bytes)) });
+    }
+
+    fn get(&self, bytes: &mut [u8]) {
+        let n = bytes.len().min(N);
+        // SAFETY: a buffer has N bytes.
+        unsafe { self.0.load(self.0.good() * N, &mut bytes[..n]) };
+    }
+}
+
+/// Text in version 1 as Python has it: one buffer.
+#[doc(hidden)]
+pub struct PlainText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<const N: usize> Send for PlainText<N> {}
+
+impl<const N: usize> TextCell for PlainText<N> {
+    const ACCESS: Access = Access::Word;
+    const ROOM: usize = N;
+    const ALIGN: usize = 1;
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == Self::ROOM);
+        PlainText(Bytes(slot.at), PhantomData)
+    }
+
+    #[inline]
+    fn set(&self, bytes: &[u8]) {
+        // SAFETY: the slot has N bytes.
+        unsafe { self.0.store(0, &padded::<N>(bytes)) };
+    }
+
+    fn get(&self, bytes: &mut [u8]) {
+        let n = bytes.len().min(N);
+        // SAFETY: the slot has N bytes.
+        unsafe { self.0.load(0, &mut bytes[..n]) };
+    }
+}
+
+/// Text with NULs up to its full size: what version 1 stores.
+fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut whole = [0; N];
+    for (to, from) in whole.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    whole
+}
+
+/// What a histogram's buckets count in: `u32` or `u64`.
+pub trait Bucket: Number {}
+impl Bucket for u32 {}
+impl Bucket for u64 {}
+
+/// A histogram's block of values.
+#[doc(hidden)]
+pub trait BucketCell: Sized + Send {
+    /// The buckets' type; `None` where the format has no histograms.
+    const TYPE: Option<Type>;
+    /// Bytes of the whole block.
+    const ROOM: usize;
+    fn new(slot: Slot) -> Self;
+    /// For a format without histograms.
+    fn nowhere() -> Option<Self>;
+    /// Adds one to the value's bucket, then the value to the sum.
+    fn record(&self, value: u64);
+}
+
+/// A sum and buckets, in words of `WORD` bytes: where that is 4, buckets are `u32` whatever `T` is, and the sum is latched.
+#[doc(hidden)]
+pub struct Buckets<T, const P: u32, const N: u32, const WORD: usize> {
+    base: NonNull<u8>,
+    _bucket: PhantomData<Cell<T>>,
+}
+
+// SAFETY: the slot is this cell's alone, on whatever thread.
+unsafe impl<T: Send, const P: u32, const N: u32, const WORD: usize> Send for Buckets<T, P, N, WORD> {}
+
+impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, WORD> {
+    /// Bytes of one bucket.
+    const WIDTH: usize = if WORD == 4 { 4 } else { size_of::<T>() };
+    /// Bytes of the sum before them.
+    const SUM: usize = if WORD == 4 { 20 } else { 8 };
+
+    /// # Safety
+    /// There is a word of these bits at that offset.
+    #[inline(always)]
+    unsafe fn add<B: WordBits>(&self, at: usize, change: impl FnOnce(B) -> B) {
+        // SAFETY: the caller's.
+        let word = unsafe { self.base.add(at).cast::<B::Atomic>() };
+        // SAFETY: the caller's, and the file's invariant.
+        let word = unsafe { word.as_ref() };
+        change(B::load(word)).store(word);
+    }
+}
+
+impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell for Buckets<T, P, N, WORD> {
+    const TYPE: Option<Type> = Some(if WORD == 4 { Type::U32 } else { T::TYPE });
+    const ROOM: usize = Self::SUM + histogram::count(P, N) * Self::WIDTH;
+
+    fn new(slot: Slot) -> Self {
+        assert!(slot.len == Self::ROOM);
+        Buckets { base: slot.at, _bucket: PhantomData }
+    }
+
+    fn nowhere() -> Option<Self> {
+        None
+    }
+
+    #[inline(always)]
+    fn record(&self, value: u64) {
+        // Below `count(P, N)`, so the bucket is in the block.
+        let at = Self::SUM + histogram::bucket_of(P, N, value) * Self::WIDTH;
+        #[cfg(target_pointer_width = "64")]
+        if WORD == 8 {
+            if Self::WIDTH == 8 {
+                // SAFETY: in the block, and a multiple of 8 as the sum's width and the bucket's are.
+                unsafe { self.add::<u64>(at, |count| count.wrapping_add(1)) };
+            } else {
+                // SAFETY: in the block, and a multiple of 4.
+                unsafe { self.add::<u32>(at, |count| count.wrapping_add(1)) };
+            }
+            // SAFETY: the block begins with the sum, a word.
+            unsafe { self.add::<u64>(0, |sum| sum.wrapping_add(value)) };
+            return;
+        }
+        // SAFETY: in the block, and a multiple of 4.
+        unsafe { self.add::<u32>(at, |count| count.wrapping_add(1)) };
+        let sum = Latch::<u64, 4>::new(Slot { at: self.base, len: 20 });
+        sum.set(sum.get().wrapping_add(value));
+    }
+}
+
+/// Version 1 has no histograms.
+#[doc(hidden)]
+pub struct NoBuckets;
+
+impl BucketCell for NoBuckets {
+    const TYPE: Option<Type> = None;
+    const ROOM: usize = 0;
+
+    fn new(_: Slot) -> Self {
+        NoBuckets
+    }
+
+    fn nowhere() -> Option<Self> {
+        Some(NoBuckets)
+    }
+
+    #[inline(always)]
+    fn record(&self, _: u64) {}
+}

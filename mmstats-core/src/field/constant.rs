@@ -1,0 +1,72 @@
+use super::text::cut;
+use super::{Field, describe};
+use crate::cell::{Bits, Value};
+use crate::format::layout::Shape;
+use crate::format::{Format, NATIVE_WORD, V2, Version};
+use crate::kind::{Access, Kind, Type, Unit};
+use crate::writer::{AddError, Slots};
+use core::marker::PhantomData;
+
+/// A number that is set once, when its field is made: a process id, a capacity. In version 2 it costs no value, only its entry.
+pub struct Constant<T: Value, F: Format = V2> {
+    value: T,
+    _format: PhantomData<(core::cell::Cell<()>, F)>,
+}
+
+/// A text of up to `N` bytes that is set once, when its field is made: a version, a host name.
+pub struct ConstantText<const N: usize, F: Format = V2> {
+    _format: PhantomData<(core::cell::Cell<()>, F)>,
+}
+
+const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> Shape {
+    let in_place = match F::VERSION {
+        Version::One => align,
+        Version::OneExact | Version::Two => 1,
+    };
+    Shape { suffix: "", kind: Kind::Info, ty, unit: Unit::NONE, access: Access::Constant, value, room: value, align: in_place, powers: (0, 0) }
+}
+
+impl<T: Value, F: Format> super::Sealed for Constant<T, F> {}
+impl<const N: usize, F: Format> super::Sealed for ConstantText<N, F> {}
+
+impl<T: Value, F: Format> Field for Constant<T, F> {
+    type Format = F;
+    type In<G: Format> = Constant<T, G>;
+    type Initial<'i> = T;
+    const SHAPES: &'static [Shape] = &[shape::<F>(T::TYPE, size_of::<T>(), if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD })];
+
+    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<T>) -> Result<Self, AddError> {
+        let value = initial.unwrap_or(T::zero());
+        slots.constant(value.to_bits().to_ne_bytes().as_ref())?;
+        Ok(Constant { value, _format: PhantomData })
+    }
+}
+
+impl<T: Value, F: Format> Constant<T, F> {
+    describe!();
+
+    /// What it is.
+    #[must_use]
+    pub fn get(&self) -> T {
+        self.value
+    }
+}
+
+impl<const N: usize, F: Format> Field for ConstantText<N, F> {
+    type Format = F;
+    type In<G: Format> = ConstantText<N, G>;
+    type Initial<'i> = &'i str;
+    const SHAPES: &'static [Shape] = &[shape::<F>(Type::Text, N, 1)];
+
+    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<&str>) -> Result<Self, AddError> {
+        let mut bytes = [0; N];
+        let text = cut(initial.unwrap_or_default(), N);
+        bytes[..text.len()].copy_from_slice(text);
+        slots.constant(&bytes)?;
+        Ok(ConstantText { _format: PhantomData })
+    }
+}
+
+impl<const N: usize, F: Format> ConstantText<N, F> {
+    describe!();
+}

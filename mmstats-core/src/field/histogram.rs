@@ -1,0 +1,76 @@
+use super::{Field, describe};
+use crate::cell::{Bucket, BucketCell};
+use crate::format::layout::Shape;
+use crate::format::{Format, NATIVE_WORD, V2, histogram};
+use crate::kind::{Access, Kind, Type, Unit};
+use crate::writer::{AddError, Slots};
+use core::marker::PhantomData;
+
+/// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below `2^-P`; values of `2^N` and more share the last one.
+///
+/// A 64-bit machine counts in `T`; a 32-bit one always in `u32`. In version 1, which has no histograms, it records nothing.
+///
+/// | | buckets | bytes |
+/// |---|---|---|
+/// | `Histogram` (`P` = 5, `N` = 40: up to 18 minutes in nanoseconds, to 3 %) | 1152 | 9224 |
+/// | `Histogram<2, 20, u32>` on a 32-bit machine | 76 | 324 |
+pub struct Histogram<const P: u32 = 5, const N: u32 = 40, T: Bucket = u64, F: Format = V2> {
+    buckets: F::Buckets<T, P, N>,
+    _format: PhantomData<F>,
+}
+
+impl<const P: u32, const N: u32, T: Bucket, F: Format> super::Sealed for Histogram<P, N, T, F> {}
+
+impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N, T, F> {
+    type Format = F;
+    type In<G: Format> = Histogram<P, N, T, G>;
+    type Initial<'i> = ();
+    const SHAPES: &'static [Shape] = if Self::EXISTS { &[Self::SHAPE] } else { &[] };
+
+    fn attach(slots: &mut Slots<'_, '_, F>, _: Option<()>) -> Result<Self, AddError> {
+        let buckets = match F::Buckets::nowhere() {
+            Some(nowhere) => nowhere,
+            None => F::Buckets::new(slots.slot()?),
+        };
+        Ok(Histogram { buckets, _format: PhantomData })
+    }
+}
+
+impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
+    describe!();
+
+    /// How many buckets there are.
+    pub const BUCKETS: usize = {
+        assert!(histogram::valid(P, N), "a histogram needs P < N <= 64");
+        histogram::count(P, N)
+    };
+
+    /// Whether the format has histograms.
+    pub(super) const EXISTS: bool = <F::Buckets<T, P, N> as BucketCell>::TYPE.is_some();
+
+    /// Its shape where they exist.
+    pub(super) const SHAPE: Shape = {
+        assert!(Self::BUCKETS > 0);
+        let room = <F::Buckets<T, P, N> as BucketCell>::ROOM;
+        Shape {
+            suffix: "",
+            kind: Kind::Histogram,
+            ty: match <F::Buckets<T, P, N> as BucketCell>::TYPE {
+                Some(ty) => ty,
+                None => Type::U32,
+            },
+            unit: Unit::NONE,
+            access: Access::Word,
+            value: room,
+            room,
+            align: if F::WORD < NATIVE_WORD { F::WORD } else { NATIVE_WORD },
+            powers: (P as u8, N as u8),
+        }
+    };
+
+    /// Counts a value.
+    #[inline(always)]
+    pub fn record(&self, value: u64) {
+        self.buckets.record(value);
+    }
+}

@@ -1,0 +1,290 @@
+//! Where entries and values go. All of it is `const fn`: the same code lays out at compile time (sizes of declared models) and at run time.
+
+use super::Version;
+use super::v2::{EntryHead, Header};
+use crate::kind::{Access, Kind, Type, Unit};
+
+/// The longest label, in bytes: its length is a `u16` in both versions.
+pub const MAX_LABEL: usize = 65_535;
+/// The longest help text, in bytes.
+pub const MAX_HELP: usize = 65_535;
+/// The longest unit name, in bytes.
+pub const MAX_UNIT: usize = 255;
+/// Two zero bytes end a version 1 region.
+pub const V1_END: usize = 2;
+
+/// One stored value of a field. A field may have several: a timer has its average and its histogram.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// What follows the field's label.
+    pub suffix: &'static str,
+    /// What the value means.
+    pub kind: Kind,
+    /// How it is encoded.
+    pub ty: Type,
+    /// Its unit, if that is not for the declaration to say.
+    pub unit: Unit,
+    /// How it is read and written; in version 1, latched means two buffers.
+    pub access: Access,
+    /// Bytes of one value; of a histogram, the whole block.
+    pub value: usize,
+    /// Bytes taken among the values, latch included.
+    pub room: usize,
+    /// What its place is a multiple of.
+    pub align: usize,
+    /// A histogram's grouping and maximum power, else zeros.
+    pub powers: (u8, u8),
+}
+
+/// A field as declared.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    /// What its model puts before its label.
+    pub prefix: &'a str,
+    /// Its name for readers.
+    pub label: &'a str,
+    /// What it tells, one line each.
+    pub help: &'a [&'a str],
+    /// Its unit.
+    pub unit: Unit,
+    /// The values it stores.
+    pub shapes: &'a [Shape],
+}
+
+impl Description<'_> {
+    /// The unit of one of its values.
+    #[must_use]
+    pub const fn unit_of(&self, shape: &Shape) -> Unit {
+        if shape.unit.name.is_empty() { self.unit } else { shape.unit }
+    }
+}
+
+/// Where one value and its entry are.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed {
+    /// Offset of the entry.
+    pub entry: usize,
+    /// Its length; in version 1 up to the value.
+    pub length: usize,
+    /// Offset of the value in the region.
+    pub value: usize,
+}
+
+/// What is taken so far. Version 2: the directory grows up from the header, values grow down from the end. Version 1: one after another.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor {
+    version: Version,
+    /// Where the next entry goes.
+    pub low: usize,
+    /// Where the last value went.
+    pub high: usize,
+}
+
+impl Cursor {
+    /// An empty region of `length` bytes.
+    #[must_use]
+    pub const fn new(version: Version, length: usize) -> Cursor {
+        let low = match version {
+            Version::Two => Header::SIZE,
+            Version::One | Version::OneExact => 1,
+        };
+        Cursor { version, low, high: length & !7 }
+    }
+
+    /// Takes the place of one more value whose label has `prefix` more bytes; `None` if there is none.
+    pub const fn place(&mut self, description: &Description, shape: &Shape, prefix: usize) -> Option<Placed> {
+        let label = prefix + description.prefix.len() + description.label.len() + shape.suffix.len();
+        let entry = self.low;
+        match self.version {
+            Version::Two => {
+                let constant = matches!(shape.access, Access::Constant);
+                let texts = label + description.unit_of(shape).name.len() + help_length(description.help);
+                let length = (EntryHead::SIZE + texts + if constant { shape.value } else { 0 }).next_multiple_of(4);
+                let room = if constant { 0 } else { shape.room };
+                if self.high < room {
+                    return None;
+                }
+                let value = if constant { self.high } else { (self.high - room) & !(shape.align - 1) };
+                if value < entry + length {
+                    return None;
+                }
+                self.low = entry + length;
+                self.high = value;
+                Some(Placed { entry, length, value: if constant { entry + EntryHead::SIZE + texts } else { value } })
+            }
+            Version::One | Version::OneExact => {
+                let head = 2 + label + 2 + type_length(shape) + 1;
+                let padding = match self.version {
+                    Version::One => (entry + head).wrapping_neg() & (shape.align - 1),
+                    _ => 0,
+                };
+                let length = head + padding;
+                if entry + length + shape.room + V1_END > self.high {
+                    return None;
+                }
+                self.low = entry + length + shape.room;
+                Some(Placed { entry, length, value: entry + length })
+            }
+        }
+    }
+
+    /// Takes the places of all values of some fields; `false` if they do not fit.
+    pub const fn place_all(&mut self, fields: &[Description], prefix: usize) -> bool {
+        let mut i = 0;
+        while i < fields.len() {
+            let mut j = 0;
+            while j < fields[i].shapes.len() {
+                if self.place(&fields[i], &fields[i].shapes[j], prefix).is_none() {
+                    return false;
+                }
+                j += 1;
+            }
+            i += 1;
+        }
+        true
+    }
+}
+
+/// Bytes that a region for these fields needs, each label having `prefix` more bytes. A multiple of 8.
+///
+/// # Panics
+/// If they need a quarter of the address space.
+#[must_use]
+pub const fn size(version: Version, fields: &[Description], prefix: usize) -> usize {
+    size_of_all(version, &[fields], prefix)
+}
+
+/// The same for several models in one region.
+///
+/// # Panics
+/// If they need a quarter of the address space.
+#[must_use]
+pub const fn size_of_all(version: Version, models: &[&[Description]], prefix: usize) -> usize {
+    // As far away as alignment stays exact; what matters is the distance from either end.
+    let far = 1 << (usize::BITS - 2);
+    let mut cursor = Cursor::new(version, far);
+    let mut i = 0;
+    while i < models.len() {
+        assert!(cursor.place_all(models[i], prefix), "the fields are too large for this machine");
+        i += 1;
+    }
+    match version {
+        Version::Two => cursor.low.next_multiple_of(8) + (far - (cursor.high & !7)),
+        Version::One | Version::OneExact => (cursor.low + V1_END).next_multiple_of(8),
+    }
+}
+
+/// Digits and letter of a type in version 1.
+#[must_use]
+pub const fn type_length(shape: &Shape) -> usize {
+    match shape.ty {
+        Type::Text => 1 + if shape.value == 0 { 1 } else { shape.value.ilog10() as usize + 1 },
+        _ => 1,
+    }
+}
+
+/// A line of help without the space that doc comments begin with.
+#[must_use]
+pub const fn help_line(line: &str) -> &[u8] {
+    match line.as_bytes() {
+        [b' ', rest @ ..] => rest,
+        whole => whole,
+    }
+}
+
+/// Bytes of the lines of help, joined by line feeds.
+#[must_use]
+pub const fn help_length(help: &[&str]) -> usize {
+    let mut length = help.len().saturating_sub(1);
+    let mut i = 0;
+    while i < help.len() {
+        length += help_line(help[i]).len();
+        i += 1;
+    }
+    length
+}
+
+/// A field's name as a label: without the `r#` of a raw identifier.
+#[must_use]
+pub const fn label(identifier: &str) -> &str {
+    match identifier.as_bytes() {
+        [b'r', b'#', ..] => identifier.split_at(2).1,
+        _ => identifier,
+    }
+}
+
+/// Fails to compile (it is called in constants) for a model that can never be published.
+///
+/// # Panics
+/// For an empty, overlong or duplicate label, or a text that is too long or has a NUL.
+pub const fn check(fields: &[Description]) {
+    let mut i = 0;
+    while i < fields.len() {
+        let field = &fields[i];
+        assert!(!field.label.is_empty(), "a field has an empty label");
+        assert!(field.prefix.len() + field.label.len() <= MAX_LABEL, "a label is longer than 65535 bytes");
+        assert!(field.unit.name.len() <= MAX_UNIT, "the name of a unit is longer than 255 bytes");
+        assert!(help_length(field.help) <= MAX_HELP, "a help text is longer than 65535 bytes");
+        assert!(!has_nul(field.prefix) && !has_nul(field.label), "a label contains a NUL");
+        assert!(!has_nul(field.unit.name), "the name of a unit contains a NUL");
+        let mut line = 0;
+        while line < field.help.len() {
+            assert!(!has_nul(field.help[line]), "a help text contains a NUL");
+            line += 1;
+        }
+        let mut j = 0;
+        while j < i {
+            assert_distinct(field, &fields[j]);
+            j += 1;
+        }
+        i += 1;
+    }
+}
+
+const fn assert_distinct(a: &Description, b: &Description) {
+    let mut i = 0;
+    while i < a.shapes.len() {
+        let mut j = 0;
+        while j < b.shapes.len() {
+            if same([a.label, a.shapes[i].suffix], [b.label, b.shapes[j].suffix]) {
+                // The only text a constant's panic can show is a whole `&str`, so: the label that stands twice.
+                panic!("{}", a.label);
+            }
+            j += 1;
+        }
+        i += 1;
+    }
+}
+
+const fn has_nul(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        if bytes[i] == 0 {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Whether two labels in two parts each are the same.
+const fn same(a: [&str; 2], b: [&str; 2]) -> bool {
+    let length = a[0].len() + a[1].len();
+    if length != b[0].len() + b[1].len() {
+        return false;
+    }
+    // Labels share beginnings, so from the end.
+    let mut i = length;
+    while i > 0 {
+        i -= 1;
+        if byte_of(a, i) != byte_of(b, i) {
+            return false;
+        }
+    }
+    true
+}
+
+const fn byte_of(parts: [&str; 2], i: usize) -> u8 {
+    if i < parts[0].len() { parts[0].as_bytes()[i] } else { parts[1].as_bytes()[i - parts[0].len()] }
+}

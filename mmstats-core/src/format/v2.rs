@@ -1,0 +1,159 @@
+//! Version 2's header and directory entry as they lie in memory, in the writer's byte order.
+//!
+//! The structs overlay *copies*, never live memory: whoever wrote it may be writing still.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The first bytes of a region. The first of them is the version.
+pub const MAGIC: [u8; 8] = *b"\x02MMSTATS";
+
+/// The magic as the two words that are stored, in this machine's order.
+pub const MAGIC_WORDS: [u32; 2] =
+    [u32::from_ne_bytes([MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3]]), u32::from_ne_bytes([MAGIC[4], MAGIC[5], MAGIC[6], MAGIC[7]])];
+
+/// What tells the byte orders apart.
+pub const BYTE_ORDER: u16 = 0x0102;
+
+/// Flag bit 0: the directory is outside the region.
+pub const OUTSIDE: u8 = 1;
+
+/// Flag bits that a reader must know to read on.
+pub const MUST_KNOW: u8 = 0x0f;
+
+/// The header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Header {
+    /// [`MAGIC`]
+    pub magic: [u8; 8],
+    /// [`BYTE_ORDER`]
+    pub byte_order: u16,
+    /// Bytes that the writer stores at once: 4 or 8.
+    pub word: u8,
+    /// [`OUTSIDE`], and room for more.
+    pub flags: u8,
+    /// Bytes of the region.
+    pub length: u32,
+    /// Where the first entry is.
+    pub directory: u64,
+    /// CRC-32 of all before it.
+    pub check: u32,
+    /// CRC-32 of the published entries.
+    pub layout: u32,
+    /// How often the region was made anew.
+    pub generation: u32,
+    /// Bytes of directory that are valid.
+    pub published: u32,
+}
+
+impl Header {
+    /// Bytes of a header.
+    pub const SIZE: usize = size_of::<Header>();
+    /// Bytes that the check covers.
+    pub const CHECKED: usize = core::mem::offset_of!(Header, check);
+    /// Where the layout's CRC lies.
+    pub const LAYOUT: usize = core::mem::offset_of!(Header, layout);
+    /// Where the generation lies.
+    pub const GENERATION: usize = core::mem::offset_of!(Header, generation);
+    /// Where the count of published bytes lies.
+    pub const PUBLISHED: usize = core::mem::offset_of!(Header, published);
+
+    /// The same with every number's bytes reversed.
+    #[must_use]
+    pub const fn swapped(self) -> Header {
+        Header {
+            byte_order: self.byte_order.swap_bytes(),
+            length: self.length.swap_bytes(),
+            directory: self.directory.swap_bytes(),
+            check: self.check.swap_bytes(),
+            layout: self.layout.swap_bytes(),
+            generation: self.generation.swap_bytes(),
+            published: self.published.swap_bytes(),
+            ..self
+        }
+    }
+}
+
+/// The fixed part of a directory entry; the texts follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct EntryHead {
+    /// Bytes of the whole entry.
+    pub length: u32,
+    /// Where the value is.
+    pub value: u32,
+    /// Bytes of one value.
+    pub size: u32,
+    /// A [`crate::Kind`].
+    pub kind: u8,
+    /// A [`crate::Type`]'s letter.
+    pub ty: u8,
+    /// An [`crate::Access`].
+    pub access: u8,
+    /// Power of ten.
+    pub scale: i8,
+    /// 0 means 1.
+    pub divisor: u32,
+    /// Bytes of label.
+    pub label: u16,
+    /// Bytes of help.
+    pub help: u16,
+    /// Bytes of unit.
+    pub unit: u8,
+    /// A histogram's grouping power.
+    pub p: u8,
+    /// A histogram's maximum power.
+    pub n: u8,
+    /// None so far.
+    pub flags: u8,
+}
+
+impl EntryHead {
+    /// Bytes before the texts.
+    pub const SIZE: usize = size_of::<EntryHead>();
+
+    /// The same with every number's bytes reversed.
+    #[must_use]
+    pub const fn swapped(self) -> EntryHead {
+        EntryHead {
+            length: self.length.swap_bytes(),
+            value: self.value.swap_bytes(),
+            size: self.size.swap_bytes(),
+            divisor: self.divisor.swap_bytes(),
+            label: self.label.swap_bytes(),
+            help: self.help.swap_bytes(),
+            ..self
+        }
+    }
+
+    /// Bytes of the texts.
+    #[must_use]
+    pub const fn texts(&self) -> usize {
+        self.label as usize + self.unit as usize + self.help as usize
+    }
+}
+
+const _: () = assert!(Header::SIZE == 40 && EntryHead::SIZE == 28 && Header::CHECKED == 24);
+
+/// CRC-32 (ISO-HDLC, as zlib has it) of `bytes` after bytes whose CRC was `crc`; begin with 0.
+///
+/// Bit by bit: about 50 bytes of code on a device, and it only runs when fields are added or a layout is seen for the first time.
+///
+/// ```
+/// assert_eq!(mmstats_core::format::crc32(0, b"123456789"), 0xCBF4_3926);
+/// ```
+#[must_use]
+pub const fn crc32(crc: u32, bytes: &[u8]) -> u32 {
+    let mut crc = !crc;
+    let mut i = 0;
+    while i < bytes.len() {
+        crc ^= bytes[i] as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+            bit += 1;
+        }
+        i += 1;
+    }
+    !crc
+}

@@ -1,0 +1,220 @@
+//! What a number means: its type, kind and unit.
+
+/// What a field is to those who aggregate it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Kind {
+    /// The bytes do not say; all of version 1 is so.
+    #[default]
+    Untyped = 0,
+    /// Only goes up, and wraps; its change matters, and sums over writers make sense.
+    Counter = 1,
+    /// Goes up and down; its value matters.
+    Gauge = 2,
+    /// Describes the writer: a constant or a text.
+    Info = 3,
+    /// A distribution of values in buckets.
+    Histogram = 4,
+}
+
+impl Kind {
+    /// The kind with this number in a directory; what is not known is untyped.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Kind {
+        match number {
+            1 => Kind::Counter,
+            2 => Kind::Gauge,
+            3 => Kind::Info,
+            4 => Kind::Histogram,
+            _ => Kind::Untyped,
+        }
+    }
+
+    /// Its name in lower case, as tools print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Untyped => "untyped",
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Info => "info",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// How one value is encoded; named by a letter of Python's `struct` module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Type {
+    /// One byte, 0 is false.
+    Bool = b'?',
+    /// `i8`
+    I8 = b'b',
+    /// `u8`
+    U8 = b'B',
+    /// `i16`
+    I16 = b'h',
+    /// `u16`
+    U16 = b'H',
+    /// `i32`
+    I32 = b'i',
+    /// `u32`
+    U32 = b'I',
+    /// `i64`
+    I64 = b'q',
+    /// `u64`
+    U64 = b'Q',
+    /// IEEE 754 half precision; read in version 1, never written.
+    F16 = b'e',
+    /// `f32`
+    F32 = b'f',
+    /// `f64`
+    F64 = b'd',
+    /// UTF-8, up to the first NUL.
+    Text = b's',
+    /// UTF-8 behind a length byte; read in version 1, never written.
+    Pascal = b'p',
+}
+
+impl Type {
+    /// The letter that names it.
+    #[must_use]
+    pub const fn letter(self) -> u8 {
+        self as u8
+    }
+
+    /// The type that version 2 gives this letter.
+    #[must_use]
+    pub const fn from_letter(letter: u8) -> Option<Type> {
+        Some(match letter {
+            b'?' => Type::Bool,
+            b'b' => Type::I8,
+            b'B' => Type::U8,
+            b'h' => Type::I16,
+            b'H' => Type::U16,
+            b'i' => Type::I32,
+            b'I' => Type::U32,
+            b'q' => Type::I64,
+            b'Q' => Type::U64,
+            b'f' => Type::F32,
+            b'd' => Type::F64,
+            b's' => Type::Text,
+            _ => return None,
+        })
+    }
+
+    /// Bytes of one value; `None` for texts, which say it themselves.
+    #[must_use]
+    pub const fn size(self) -> Option<u32> {
+        Some(match self {
+            Type::Bool | Type::I8 | Type::U8 => 1,
+            Type::I16 | Type::U16 | Type::F16 => 2,
+            Type::I32 | Type::U32 | Type::F32 => 4,
+            Type::I64 | Type::U64 | Type::F64 => 8,
+            Type::Text | Type::Pascal => return None,
+        })
+    }
+}
+
+/// How a value may be read while its writer runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Access {
+    /// Lies in the directory and never changes.
+    Constant = 0,
+    /// One load reads it whole.
+    Word = 1,
+    /// Two buffers and a sequence.
+    Latched = 2,
+}
+
+/// A base unit and how stored numbers relate to it: shown = stored × 10^`scale` / `divisor`.
+///
+/// ```
+/// use mmstats_core::{Unit, units};
+/// const ROTATION: Unit = Unit::named("ratio").over(4096); // an encoder's steps
+/// assert_eq!(units::millivolts, units::volts.e(-3));
+/// assert_eq!(ROTATION.divisor, 4096);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Unit {
+    /// The base unit's name in plural, as OpenMetrics has it; empty for a plain number.
+    pub name: &'static str,
+    /// The power of ten.
+    pub scale: i8,
+    /// What to divide by: ticks per second, cycles per second, steps of a fixed-point fraction.
+    pub divisor: u32,
+}
+
+impl Unit {
+    /// A plain number.
+    pub const NONE: Unit = Unit::named("");
+
+    /// A base unit.
+    #[must_use]
+    pub const fn named(name: &'static str) -> Unit {
+        Unit { name, scale: 0, divisor: 1 }
+    }
+
+    /// The same unit, stored in steps of ten to the power of `scale`.
+    #[must_use]
+    pub const fn e(self, scale: i8) -> Unit {
+        Unit { scale, ..self }
+    }
+
+    /// The same unit, stored in `divisor` steps each.
+    #[must_use]
+    pub const fn over(self, divisor: u32) -> Unit {
+        Unit { divisor, ..self }
+    }
+}
+
+/// Units under the names that `model!` takes in brackets.
+#[allow(non_upper_case_globals)]
+pub mod units {
+    use super::Unit;
+
+    /// Time.
+    pub const seconds: Unit = Unit::named("seconds");
+    /// Thousandths of seconds.
+    pub const milliseconds: Unit = seconds.e(-3);
+    /// Millionths of seconds.
+    pub const microseconds: Unit = seconds.e(-6);
+    /// Billionths of seconds.
+    pub const nanoseconds: Unit = seconds.e(-9);
+    /// A date: seconds since 1970-01-01 UTC.
+    pub const unixtime: Unit = Unit::named("unixtime");
+    /// Bytes.
+    pub const bytes: Unit = Unit::named("bytes");
+    /// A fraction of one.
+    pub const ratio: Unit = Unit::named("ratio");
+    /// Hundredths.
+    pub const percent: Unit = ratio.e(-2);
+    /// Voltage.
+    pub const volts: Unit = Unit::named("volts");
+    /// Thousandths of volts.
+    pub const millivolts: Unit = volts.e(-3);
+    /// Current.
+    pub const amperes: Unit = Unit::named("amperes");
+    /// Thousandths of amperes.
+    pub const milliamperes: Unit = amperes.e(-3);
+    /// Temperature.
+    pub const celsius: Unit = Unit::named("celsius");
+    /// Thousandths of degrees.
+    pub const millicelsius: Unit = celsius.e(-3);
+    /// Frequency.
+    pub const hertz: Unit = Unit::named("hertz");
+    /// Length.
+    pub const meters: Unit = Unit::named("meters");
+    /// Mass.
+    pub const grams: Unit = Unit::named("grams");
+    /// Energy.
+    pub const joules: Unit = Unit::named("joules");
+    /// Power.
+    pub const watts: Unit = Unit::named("watts");
+}

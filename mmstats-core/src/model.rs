@@ -1,0 +1,207 @@
+//! Declared sets of fields.
+
+use crate::format::Format;
+use crate::format::layout::{self, Description};
+use crate::region::Region;
+use crate::writer::{AddError, Writer};
+
+/// A declared set of fields; [`model!`](crate::model!) makes it.
+pub trait Model: Sized {
+    /// The format it is published in.
+    type Format: Format;
+    /// The same model in another format.
+    type In<G: Format>: Model<Format = G>;
+    /// Its name.
+    const NAME: &'static str;
+    /// What it puts before each label.
+    const PREFIX: &'static str;
+    /// Its fields.
+    const FIELDS: &'static [Description<'static>];
+    /// Bytes of the region that it needs, alone and without a further prefix.
+    const SIZE: usize = layout::size(<Self::Format as Format>::VERSION, Self::FIELDS, 0);
+
+    #[doc(hidden)]
+    fn attach(writer: &mut Writer<'_, Self::Format>) -> Result<Self, AddError>;
+
+    /// Publishes it in this region, which is made anew.
+    ///
+    /// # Errors
+    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
+    fn publish(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
+        Self::publish_as("", region)
+    }
+
+    /// The same with `label_prefix` before every label.
+    ///
+    /// # Errors
+    /// If the region is too small, or a label becomes too long.
+    fn publish_as(label_prefix: &str, region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
+        Writer::new(region)?.label_prefix(label_prefix).model()
+    }
+
+    /// Takes a region over from before a reset if it holds exactly this model, else makes it anew.
+    ///
+    /// What accumulates (counters, histograms) goes on; all else begins afresh. Random memory is never taken for stats: magic, check, lengths
+    /// and every byte of the directory have to agree.
+    ///
+    /// # Errors
+    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
+    fn publish_kept<'r>(region: Region<'r>) -> Result<(Self, Kept), AddError>
+    where
+        Self::Format: Format<Region = Region<'r>>,
+    {
+        let again = region.again();
+        if let Some(model) = resume(region) {
+            return Ok((model, Kept::Resumed));
+        }
+        Ok((Self::publish(again)?, Kept::Anew))
+    }
+}
+
+fn resume<M: Model>(region: <M::Format as Format>::Region) -> Option<M> {
+    let mut writer = Writer::resume(region).ok()?;
+    let model = writer.model().ok()?;
+    writer.is_resumed().then_some(model)
+}
+
+/// What [`Model::publish_kept`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Kept {
+    /// This model, which goes on.
+    Resumed,
+    /// Anything else: the model begins at zero.
+    Anew,
+}
+
+/// Declares sets of fields.
+///
+/// ```
+/// use mmstats_core::{Borrowed, Counter, Gauge, Model, Region, Text, V1, model};
+///
+/// model! {
+///     /// What the web server does.
+///     pub struct WebStats in "web." {
+///         /// Responses with a 2xx status.
+///         status2xx: Counter = "status.2XX",
+///         last_hit: Gauge<f64> = "timers.last_hit" [unixtime],
+///         supply: Gauge<i32> [millivolts],
+///         worker: Text<32> => "idle",
+///     }
+/// }
+///
+/// let mut memory = [0; WebStats::SIZE / 8];
+/// let stats = WebStats::<Borrowed>::publish(Region::new(&mut memory))?;
+/// stats.status2xx.incr();
+/// stats.supply.set(3_300);
+///
+/// // The same in version 1.
+/// let mut memory = [0; WebStats::<V1>::SIZE / 8];
+/// let old = WebStats::<Borrowed<V1>>::publish(Region::new(&mut memory))?;
+/// old.worker.set("busy");
+/// # Ok::<(), mmstats_core::AddError>(())
+/// ```
+///
+/// For each field: its name, its type, and then if needed
+/// - `= "label"`; without it the name is the label,
+/// - `[unit]`, one of [`units`](crate::units) or any expression that is a [`Unit`](crate::Unit), such as `[volts.e(-3)]`,
+/// - `=> value` to begin with, evaluated when the model is published.
+///
+/// Doc comments become help texts. `in "prefix"` puts a prefix before each label. An empty, overlong or duplicate label does not compile:
+///
+/// ```compile_fail
+/// use mmstats_core::{Counter, model};
+/// model! { struct Twice { a: Counter = "same", b: Counter = "same" } }
+/// ```
+///
+/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. In that one, `NAME::SIZE`, `NAME::publish` and `NAME::publish_kept` are
+/// there without importing the trait [`Model`].
+#[macro_export]
+macro_rules! model {
+    (@label $field:ident) => { $crate::format::layout::label(::core::stringify!($field)) };
+    (@label $field:ident $label:literal) => { $label };
+    (@prefix) => { "" };
+    (@prefix $prefix:literal) => { $prefix };
+    (@unit) => { $crate::Unit::NONE };
+    (@unit $unit:expr) => { { #[allow(unused_imports)] use $crate::units::*; $unit } };
+    (@initial) => { ::core::option::Option::None };
+    (@initial $initial:expr) => { ::core::option::Option::Some($initial) };
+    ($(
+        $(#[doc = $help:expr])*
+        $visible:vis struct $name:ident $(in $prefix:literal)? {
+            $( $(#[doc = $field_help:expr])* $field:ident : $type:ty $(= $label:literal)? $([$unit:expr])? $(=> $initial:expr)? ),* $(,)?
+        }
+    )*) => { $(
+        $(#[doc = $help])*
+        $visible struct $name<MmstatsFormat: $crate::Format = $crate::V2> {
+            $( $(#[doc = $field_help])* $visible $field: <$type as $crate::Field>::In<MmstatsFormat>, )*
+        }
+
+        impl<MmstatsFormat: $crate::Format> $crate::Model for $name<MmstatsFormat> {
+            type Format = MmstatsFormat;
+            type In<MmstatsOther: $crate::Format> = $name<MmstatsOther>;
+            const NAME: &'static str = ::core::stringify!($name);
+            const PREFIX: &'static str = $crate::model!(@prefix $($prefix)?);
+            #[allow(long_running_const_eval)]
+            const FIELDS: &'static [$crate::format::layout::Description<'static>] = &[ $(
+                $crate::format::layout::Description {
+                    prefix: <Self as $crate::Model>::PREFIX,
+                    label: $crate::model!(@label $field $($label)?),
+                    help: &[$($field_help),*],
+                    unit: $crate::model!(@unit $($unit)?),
+                    shapes: <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::SHAPES,
+                },
+            )* ];
+
+            fn attach(writer: &mut $crate::Writer<'_, MmstatsFormat>) -> ::core::result::Result<Self, $crate::AddError> {
+                let mut _fields = <Self as $crate::Model>::FIELDS;
+                ::core::result::Result::Ok(Self { $(
+                    $field: {
+                        let (description, rest) = _fields.split_first().expect("one description for each field");
+                        _fields = rest;
+                        writer.attach(description, $crate::model!(@initial $($initial)?))?
+                    },
+                )* })
+            }
+        }
+
+        #[allow(dead_code)]
+        impl $name<$crate::V2> {
+            /// Bytes of the region that this model needs.
+            pub const SIZE: usize = <Self as $crate::Model>::SIZE;
+
+            /// The same with a further label prefix.
+            #[must_use]
+            pub const fn size_as(label_prefix: &str) -> usize {
+                $crate::format::layout::size(<$crate::V2 as $crate::Format>::VERSION, <Self as $crate::Model>::FIELDS, label_prefix.len())
+            }
+
+            /// Publishes it in this region, which is made anew.
+            ///
+            /// # Errors
+            /// If the region is too small.
+            pub fn publish(region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
+                <Self as $crate::Model>::publish(region)
+            }
+
+            /// The same with `label_prefix` before every label.
+            ///
+            /// # Errors
+            /// If the region is too small, or a label becomes too long.
+            pub fn publish_as(label_prefix: &str, region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
+                <Self as $crate::Model>::publish_as(label_prefix, region)
+            }
+
+            /// Takes a region over from before a reset if it holds exactly this model, else makes it anew.
+            ///
+            /// # Errors
+            /// If the region is too small.
+            pub fn publish_kept(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Kept), $crate::AddError> {
+                <Self as $crate::Model>::publish_kept(region)
+            }
+        }
+
+        #[allow(long_running_const_eval)]
+        const _: () = $crate::format::layout::check(<$name<$crate::V2> as $crate::Model>::FIELDS);
+    )* };
+}
