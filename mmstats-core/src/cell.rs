@@ -22,7 +22,7 @@ mod sealed {
 }
 
 /// A value that a field can hold: every integer from 8 to 64 bits, `f32`, `f64`, `bool`, and [`Latched`] ones.
-pub trait Value: sealed::Sealed + Copy + PartialEq + Send + 'static {
+pub trait Scalar: sealed::Sealed + Copy + PartialEq + Send + 'static {
     /// Its type in the directory.
     const TYPE: Type;
     #[doc(hidden)]
@@ -49,7 +49,7 @@ pub trait Value: sealed::Sealed + Copy + PartialEq + Send + 'static {
 }
 
 /// A value that can be added to: integers wrap.
-pub trait Number: Value {
+pub trait Number: Scalar {
     /// One.
     const ONE: Self;
     #[doc(hidden)]
@@ -132,14 +132,14 @@ pub trait ValueCell<T>: Sized + Send {
 
 /// One aligned word, loaded and stored whole.
 #[doc(hidden)]
-pub struct Word<T: Value>(NonNull<<T::Bits as WordBits>::Atomic>)
+pub struct Word<T: Scalar>(NonNull<<T::Bits as WordBits>::Atomic>)
 where
     T::Bits: WordBits;
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Value> Send for Word<T> where T::Bits: WordBits {}
+unsafe impl<T: Scalar> Send for Word<T> where T::Bits: WordBits {}
 
-impl<T: Value> ValueCell<T> for Word<T>
+impl<T: Scalar> ValueCell<T> for Word<T>
 where
     T::Bits: WordBits,
 {
@@ -240,7 +240,7 @@ impl<T, const WORD: usize> Latch<T, WORD> {
     }
 }
 
-impl<T: Value<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
+impl<T: Scalar<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     const ACCESS: Access = Access::Latched;
     const ROOM: usize = 20;
     const ALIGN: usize = WORD;
@@ -329,11 +329,11 @@ pub struct Flip<T> {
 // SAFETY: the slot is this cell's alone, on whatever thread.
 unsafe impl<T: Send> Send for Flip<T> {}
 
-impl<T: Value> Flip<T> {
+impl<T: Scalar> Flip<T> {
     const WIDTH: usize = size_of::<T::Bits>();
 }
 
-impl<T: Value> ValueCell<T> for Flip<T> {
+impl<T: Scalar> ValueCell<T> for Flip<T> {
     const ACCESS: Access = if Self::WIDTH == 1 { Access::Word } else { Access::Latched };
     const ROOM: usize = if Self::WIDTH == 1 { 1 } else { 2 * Self::WIDTH };
     const ALIGN: usize = 1;
@@ -367,7 +367,7 @@ impl<T: Value> ValueCell<T> for Flip<T> {
 macro_rules! value {
     ($($type:ty, $ty:ident, $bits:ty, $two:ty, $narrow:ty, $one:ty, $to:expr, $from:expr;)*) => { $(
         impl sealed::Sealed for $type {}
-        impl Value for $type {
+        impl Scalar for $type {
             const TYPE: Type = Type::$ty;
             type Bits = $bits;
             #[inline(always)]
@@ -407,7 +407,7 @@ macro_rules! wide_value {
         value! { $( $type, $ty, u64, Latch<$type, 4>, Latch<$type, 4>, Flip<$type>, $to, $from; )* }
         $(
             impl sealed::Sealed for Latched<$type> {}
-            impl Value for Latched<$type> {
+            impl Scalar for Latched<$type> {
                 const TYPE: Type = Type::$ty;
                 type Bits = u64;
                 #[inline(always)]
@@ -465,7 +465,7 @@ macro_rules! float {
 float! { f32 f64 }
 impl<T: Number> Number for Latched<T>
 where
-    Latched<T>: Value,
+    Latched<T>: Scalar,
 {
     const ONE: Self = Latched(T::ONE);
     #[inline(always)]

@@ -67,7 +67,7 @@ pub mod reader;
 pub mod region;
 mod writer;
 
-pub use cell::{Latched, Value};
+pub use cell::{Latched, Scalar};
 pub use field::{Average, Clock, Constant, ConstantText, Counter, Describe, Field, Flag, Gauge, Histogram, MovingAverage, Running, Text, Timer};
 pub use format::{Borrowed, Format, V1, V1Exact, V2, V2Narrow, Version};
 pub use kind::{Access, Kind, Type, Unit, units};

@@ -99,7 +99,14 @@ pub(crate) fn publish(layout: &AtomicU32, crc: u32, published: &AtomicU32, lengt
 }
 
 /// Between two passes of a reader that copies: what the first pass saw is older than what the next sees.
-pub fn between_passes() {
+pub(crate) fn between_passes() {
     // A full fence, because a pass may be a system call or a debug probe, which this memory model does not speak of.
     fence(Ordering::SeqCst);
+}
+
+/// Between two copies of live memory by this program's own loads.
+pub(crate) fn between_copies() {
+    // Partners: the Release stores and fences in `latch_write`, `begin_anew`, `finish_anew` and `publish`. It stands behind relaxed loads, which
+    // together are an acquire load of all that was copied.
+    fence(Ordering::Acquire);
 }

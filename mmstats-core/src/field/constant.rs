@@ -1,6 +1,6 @@
 use super::text::cut;
 use super::{Field, describe};
-use crate::cell::{Bits, Value};
+use crate::cell::{Bits, Scalar};
 use crate::format::layout::Shape;
 use crate::format::{Format, NATIVE_WORD, V2, Version};
 use crate::kind::{Access, Kind, Type, Unit};
@@ -8,7 +8,7 @@ use crate::writer::{AddError, Slots};
 use core::marker::PhantomData;
 
 /// A number that is set once, when its field is made: a process id, a capacity. In version 2 it costs no value, only its entry.
-pub struct Constant<T: Value, F: Format = V2> {
+pub struct Constant<T: Scalar, F: Format = V2> {
     value: T,
     _format: PhantomData<(core::cell::Cell<()>, F)>,
 }
@@ -26,10 +26,10 @@ const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> Shape {
     Shape { suffix: "", kind: Kind::Info, ty, unit: Unit::NONE, access: Access::Constant, value, room: value, align: in_place, powers: (0, 0) }
 }
 
-impl<T: Value, F: Format> super::Sealed for Constant<T, F> {}
+impl<T: Scalar, F: Format> super::Sealed for Constant<T, F> {}
 impl<const N: usize, F: Format> super::Sealed for ConstantText<N, F> {}
 
-impl<T: Value, F: Format> Field for Constant<T, F> {
+impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Format = F;
     type In<G: Format> = Constant<T, G>;
     type Initial<'i> = T;
@@ -42,7 +42,7 @@ impl<T: Value, F: Format> Field for Constant<T, F> {
     }
 }
 
-impl<T: Value, F: Format> Constant<T, F> {
+impl<T: Scalar, F: Format> Constant<T, F> {
     describe!();
 
     /// What it is.

@@ -1,5 +1,5 @@
 use super::{Field, describe, number};
-use crate::cell::{Number, Value, ValueCell};
+use crate::cell::{Number, Scalar, ValueCell};
 use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
@@ -7,7 +7,7 @@ use crate::writer::{AddError, Slots};
 use core::marker::PhantomData;
 
 /// A number that goes up and down: an integer of any width, `f32`, `f64`, or a `bool`.
-pub struct Gauge<T: Value, F: Format = V2> {
+pub struct Gauge<T: Scalar, F: Format = V2> {
     value: F::Cell<T>,
     _format: PhantomData<F>,
 }
@@ -15,9 +15,9 @@ pub struct Gauge<T: Value, F: Format = V2> {
 /// Whether something is so.
 pub type Flag<F = V2> = Gauge<bool, F>;
 
-impl<T: Value, F: Format> super::Sealed for Gauge<T, F> {}
+impl<T: Scalar, F: Format> super::Sealed for Gauge<T, F> {}
 
-impl<T: Value, F: Format> Field for Gauge<T, F> {
+impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Format = F;
     type In<G: Format> = Gauge<T, G>;
     type Initial<'i> = T;
@@ -33,7 +33,7 @@ impl<T: Value, F: Format> Field for Gauge<T, F> {
     }
 }
 
-impl<T: Value, F: Format> Gauge<T, F> {
+impl<T: Scalar, F: Format> Gauge<T, F> {
     describe!();
 
     /// Sets it.

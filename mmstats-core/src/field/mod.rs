@@ -21,7 +21,7 @@ pub use moving_average::MovingAverage;
 pub use text::Text;
 pub use timer::{Clock, Running, Timer};
 
-use crate::cell::{Value, ValueCell};
+use crate::cell::{Scalar, ValueCell};
 use crate::format::Format;
 use crate::format::layout::Shape;
 use crate::kind::{Kind, Unit};
@@ -91,7 +91,7 @@ macro_rules! describe {
 use describe;
 
 /// The shape of a single number.
-const fn number<T: Value, F: Format>(kind: Kind) -> Shape {
+const fn number<T: Scalar, F: Format>(kind: Kind) -> Shape {
     Shape {
         suffix: "",
         kind,

@@ -208,7 +208,10 @@ pub const fn help_length(help: &[&str]) -> usize {
 #[must_use]
 pub const fn label(identifier: &str) -> &str {
     match identifier.as_bytes() {
-        [b'r', b'#', ..] => identifier.split_at(2).1,
+        [b'r', b'#', rest @ ..] => match core::str::from_utf8(rest) {
+            Ok(rest) => rest,
+            Err(_) => identifier,
+        },
         _ => identifier,
     }
 }

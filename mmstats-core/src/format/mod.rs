@@ -9,7 +9,7 @@ pub mod v2;
 
 pub use v2::{MAGIC, MAGIC_WORDS, crc32};
 
-use crate::cell::{Bucket, BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, TextCell, Value, ValueCell};
+use crate::cell::{Bucket, BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, Scalar, TextCell, ValueCell};
 use crate::region::{RawRegion, Region};
 use core::marker::PhantomData;
 
@@ -51,7 +51,7 @@ pub trait Format: sealed::Sealed + Sized {
     /// What fields are laid into.
     type Region;
     #[doc(hidden)]
-    type Cell<T: Value>: ValueCell<T>;
+    type Cell<T: Scalar>: ValueCell<T>;
     #[doc(hidden)]
     type Text<const N: usize>: TextCell;
     #[doc(hidden)]
@@ -84,7 +84,7 @@ impl Format for V2 {
     const VERSION: Version = Version::Two;
     const WORD: usize = NATIVE_WORD;
     type Region = Region<'static>;
-    type Cell<T: Value> = T::Two;
+    type Cell<T: Scalar> = T::Two;
     type Text<const N: usize> = LatchText<N, NATIVE_WORD>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = Buckets<T, P, N, NATIVE_WORD>;
     fn open(region: Region<'static>) -> RawRegion {
@@ -96,7 +96,7 @@ impl Format for V2Narrow {
     const VERSION: Version = Version::Two;
     const WORD: usize = 4;
     type Region = Region<'static>;
-    type Cell<T: Value> = T::Narrow;
+    type Cell<T: Scalar> = T::Narrow;
     type Text<const N: usize> = LatchText<N, 4>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = Buckets<T, P, N, 4>;
     fn open(region: Region<'static>) -> RawRegion {
@@ -108,7 +108,7 @@ impl Format for V1 {
     const VERSION: Version = Version::One;
     const WORD: usize = NATIVE_WORD;
     type Region = Region<'static>;
-    type Cell<T: Value> = T::One;
+    type Cell<T: Scalar> = T::One;
     type Text<const N: usize> = FlipText<N>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = NoBuckets;
     fn open(region: Region<'static>) -> RawRegion {
@@ -120,7 +120,7 @@ impl Format for V1Exact {
     const VERSION: Version = Version::OneExact;
     const WORD: usize = 1;
     type Region = Region<'static>;
-    type Cell<T: Value> = Flip<T>;
+    type Cell<T: Scalar> = Flip<T>;
     type Text<const N: usize> = PlainText<N>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = NoBuckets;
     fn open(region: Region<'static>) -> RawRegion {
@@ -132,7 +132,7 @@ impl<'r, F: Format<Region = Region<'static>>> Format for Borrowed<'r, F> {
     const VERSION: Version = F::VERSION;
     const WORD: usize = F::WORD;
     type Region = Region<'r>;
-    type Cell<T: Value> = F::Cell<T>;
+    type Cell<T: Scalar> = F::Cell<T>;
     type Text<const N: usize> = F::Text<N>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = F::Buckets<T, P, N>;
     fn open(region: Region<'r>) -> RawRegion {

@@ -1,1 +1,51 @@
-//! Reading.
+//! Reads regions of both formats, trusting nothing: every offset, length and count is checked against the bytes before it is used.
+//!
+//! Live bytes are never borrowed. A [`Source`] copies them into [`Images`] by whole words, in passes that notice a writer (FORMAT.md,
+//! "Reading"); everything else works on those copies: [`Directory`] walks the entries, [`Snapshot`] gives the values.
+//!
+//! ```
+//! use mmstats_core::reader::{Images, Value, read};
+//! use mmstats_core::{Counter, StaticRegion, model};
+//!
+//! model! { struct Motor { steps: Counter<u32> } }
+//! static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
+//! let motor = Motor::publish(REGION.take().unwrap()).unwrap();
+//! motor.steps.add(7);
+//!
+//! // On another core, or wherever the memory is seen:
+//! let mut memory = [0; 3 * Motor::SIZE / 8];
+//! let mut images = Images::new(&mut memory);
+//! let (directory, snapshot) = read(&REGION.view(), &mut images).unwrap();
+//! let entry = directory.entries().next().unwrap().unwrap();
+//! assert_eq!(entry.label, b"steps");
+//! assert_eq!(snapshot.value(&entry.place).unwrap(), Value::Unsigned(7));
+//! ```
+
+mod directory;
+mod entry;
+mod problem;
+mod snapshot;
+mod v1;
+mod v2;
+mod value;
+
+pub use directory::{ByteOrder, Directory, Entries};
+pub use entry::{Entry, Place, Storage};
+pub use problem::{EntryFault, EntryProblem, Problem, ReadError, ValueProblem};
+pub use snapshot::{Images, Plan, Snapshot, Source, read};
+pub use value::{Distribution, Value};
+
+/// Bytes of UTF-8 or not, shown with U+FFFD for what is not.
+pub struct Lossy<'b>(pub &'b [u8]);
+
+impl core::fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{fffd}")?;
+            }
+        }
+        Ok(())
+    }
+}

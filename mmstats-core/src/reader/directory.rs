@@ -1,0 +1,166 @@
+//! What bytes are, and the walk over their entries.
+
+use super::entry::Entry;
+use super::problem::{EntryProblem, Problem};
+use super::{v1, v2};
+use crate::format::MAGIC;
+use crate::format::v2::Header;
+
+/// The order of bytes in a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ByteOrder {
+    /// Least significant first.
+    Little,
+    /// Most significant first.
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub const NATIVE: ByteOrder = if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> ByteOrder {
+        match self {
+            ByteOrder::Little => ByteOrder::Big,
+            ByteOrder::Big => ByteOrder::Little,
+        }
+    }
+
+    pub(super) const fn is_swapped(self) -> bool {
+        !matches!((self, Self::NATIVE), (ByteOrder::Little, ByteOrder::Little) | (ByteOrder::Big, ByteOrder::Big))
+    }
+}
+
+/// A region's directory, in a copy of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Directory<'b> {
+    bytes: &'b [u8],
+    kind: DirectoryKind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum DirectoryKind {
+    One { order: ByteOrder },
+    Two { header: Header, order: ByteOrder },
+}
+
+impl<'b> Directory<'b> {
+    /// Tells what `bytes` are; they begin where a region does, and may go on behind it.
+    ///
+    /// # Errors
+    /// If they are no stats that can be read.
+    pub fn open(bytes: &'b [u8]) -> Result<Self, Problem> {
+        Self::open_with(bytes, bytes, None)
+    }
+
+    /// The same with what one knows: the bytes as they were a moment before (`published` counts as it was then), and the byte order of version 1, which its
+    /// bytes do not tell.
+    ///
+    /// # Errors
+    /// If they are no stats that can be read.
+    pub fn open_with(bytes: &'b [u8], before: &[u8], order: Option<ByteOrder>) -> Result<Self, Problem> {
+        let kind = match version(before)? {
+            1 => DirectoryKind::One { order: order.unwrap_or_else(|| v1::guess_order(bytes)) },
+            _ => {
+                let (mut header, order) = v2::header(bytes)?;
+                let (earlier, _) = v2::header(before)?;
+                // Both from before: `layout` is stored first, so it may be ahead of `published`, never behind it.
+                header.published = earlier.published;
+                DirectoryKind::Two { header, order }
+            }
+        };
+        Ok(Directory { bytes, kind })
+    }
+
+    /// The format's version.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        match self.kind {
+            DirectoryKind::One { .. } => 1,
+            DirectoryKind::Two { .. } => 2,
+        }
+    }
+
+    /// The writer's byte order; in version 1 it is guessed.
+    #[must_use]
+    pub fn byte_order(&self) -> ByteOrder {
+        match self.kind {
+            DirectoryKind::One { order } | DirectoryKind::Two { order, .. } => order,
+        }
+    }
+
+    /// Version 2's header, in this machine's byte order.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        match &self.kind {
+            DirectoryKind::One { .. } => None,
+            DirectoryKind::Two { header, .. } => Some(header),
+        }
+    }
+
+    /// The entries, and what is wrong with them.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'b> {
+        Entries(match self.kind {
+            DirectoryKind::One { order } => EntriesKind::One(v1::Walk::new(self.bytes, order)),
+            DirectoryKind::Two { header, order } => EntriesKind::Two(v2::Walk::new(self.bytes, header, order)),
+        })
+    }
+
+    /// The bytes that one layout has in common with others of the same: in version 2, the entries.
+    #[must_use]
+    pub fn bytes(&self) -> &'b [u8] {
+        match &self.kind {
+            DirectoryKind::One { .. } => self.bytes,
+            DirectoryKind::Two { header, .. } => v2::entries(self.bytes, header),
+        }
+    }
+}
+
+/// The walk over a directory. It ends behind the first entry that hides where the next one is.
+#[derive(Clone, Debug)]
+pub struct Entries<'b>(EntriesKind<'b>);
+
+#[derive(Clone, Debug)]
+enum EntriesKind<'b> {
+    One(v1::Walk<'b>),
+    Two(v2::Walk<'b>),
+}
+
+impl<'b> Iterator for Entries<'b> {
+    type Item = Result<Entry<'b>, EntryProblem<'b>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            EntriesKind::One(walk) => walk.next(),
+            EntriesKind::Two(walk) => walk.next(),
+        }
+    }
+}
+
+/// The version that bytes begin with (FORMAT.md, "Telling what one has").
+fn version(bytes: &[u8]) -> Result<u8, Problem> {
+    let Some(&first) = bytes.first() else {
+        return Err(Problem::CutShort { length: 0, needed: 1 });
+    };
+    let Some(&start) = bytes.first_chunk::<8>() else {
+        return match first {
+            0 => Err(Problem::Uninitialised),
+            1 => Ok(1),
+            _ if MAGIC.starts_with(bytes) => Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE }),
+            3..=8 => Err(Problem::UnknownVersion { found: first }),
+            _ => Err(Problem::NotStats { found: core::array::from_fn(|i| bytes.get(i).copied().unwrap_or(0)) }),
+        };
+    };
+    match first {
+        2 if start == MAGIC => Ok(2),
+        0 => Err(Problem::Uninitialised),
+        _ if start[1..] == MAGIC[1..] => Err(Problem::UnknownVersion { found: first }),
+        1 => Ok(1),
+        3..=8 => Err(Problem::UnknownVersion { found: first }),
+        _ => Err(Problem::NotStats { found: start }),
+    }
+}

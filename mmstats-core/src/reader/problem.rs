@@ -1,0 +1,228 @@
+//! What can be wrong with bytes, in words.
+
+use core::fmt;
+
+/// Why a region cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Problem {
+    /// Not one of ours.
+    NotStats {
+        /// How it begins.
+        found: [u8; 8],
+    },
+    /// Of a version made after this reader.
+    UnknownVersion {
+        /// The version.
+        found: u8,
+    },
+    /// Made but not published, being made anew, or removed.
+    Uninitialised,
+    /// Less than there should be.
+    CutShort {
+        /// Bytes there are.
+        length: usize,
+        /// Bytes there should be, at least.
+        needed: usize,
+    },
+    /// The header's check does not hold.
+    BadCheck {
+        /// CRC-32 in the header.
+        found: u32,
+        /// CRC-32 of what is there.
+        computed: u32,
+    },
+    /// Not a header as version 2 has it.
+    BadHeader {
+        /// The member that is wrong.
+        what: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// The directory is not in the region but at this address of the program.
+    DirectoryOutside {
+        /// The address.
+        address: u64,
+    },
+    /// Made anew again and again while it was read.
+    Contended,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::NotStats { found } => {
+                write!(f, "not mmstats: it begins with")?;
+                found.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                write!(f, " (01 or 02 4d 4d 53 54 41 54 53 would be)")
+            }
+            Problem::UnknownVersion { found } => write!(f, "version {found} is not known (1 and 2 are)"),
+            Problem::Uninitialised => write!(f, "not initialised: not published yet, or removed"),
+            Problem::CutShort { length: 0, .. } => write!(f, "empty (0 bytes)"),
+            Problem::CutShort { length, needed } => write!(f, "cut short: {length} bytes (at least {needed} are needed)"),
+            Problem::BadCheck { found, computed } => write!(f, "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"),
+            Problem::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
+            Problem::DirectoryOutside { address } => write!(f, "the directory is in the program's flash, at {address:#x}"),
+            Problem::Contended => write!(f, "contended: made anew again and again while it was read"),
+        }
+    }
+}
+
+impl core::error::Error for Problem {}
+
+/// Why [`read`](super::read) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError<E> {
+    /// The source did.
+    Source(E),
+    /// The bytes are at fault.
+    Problem(Problem),
+    /// The images are too small.
+    TooLarge {
+        /// Bytes of the region.
+        length: usize,
+        /// Bytes of an image.
+        room: usize,
+    },
+}
+
+impl<E> From<Problem> for ReadError<E> {
+    fn from(problem: Problem) -> Self {
+        ReadError::Problem(problem)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for ReadError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Source(error) => error.fmt(f),
+            ReadError::Problem(problem) => problem.fmt(f),
+            ReadError::TooLarge { length, room } => write!(f, "the region has {length} bytes ({room} at most can be read)"),
+        }
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for ReadError<E> {}
+
+/// What is wrong with a part of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryProblem<'b> {
+    /// Where it stands.
+    pub offset: usize,
+    /// The label of the field, if it is known.
+    pub label: &'b [u8],
+    /// What is wrong.
+    pub fault: EntryFault<'b>,
+}
+
+/// What is wrong with an entry. Behind [`Length`](Self::Length), [`CutShort`](Self::CutShort), and in version 1 all but
+/// [`Place`](Self::Place), no entry can be found any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryFault<'b> {
+    /// The bytes end inside it.
+    CutShort {
+        /// Bytes there are.
+        length: usize,
+    },
+    /// Its length is impossible.
+    Length {
+        /// The length.
+        found: u32,
+    },
+    /// It has no label.
+    EmptyLabel,
+    /// A type that is not known.
+    Type {
+        /// The type.
+        found: &'b [u8],
+    },
+    /// An access that is not known.
+    Access {
+        /// Its number.
+        found: u8,
+    },
+    /// A write buffer index that is none.
+    WriteBuffer {
+        /// The index.
+        found: u8,
+    },
+    /// The size is none that a value of this type and access can have.
+    Size {
+        /// The size.
+        found: u32,
+    },
+    /// The value is not where a value can be, or cut off.
+    Place {
+        /// Where it is said to be.
+        found: u64,
+    },
+    /// A histogram with impossible powers.
+    Powers {
+        /// Grouping power.
+        p: u8,
+        /// Maximum power.
+        n: u8,
+    },
+    /// More directory is said to be published than can be.
+    Published {
+        /// Bytes.
+        found: u32,
+    },
+    /// The directory is not what its CRC-32 says.
+    Layout {
+        /// CRC-32 in the header.
+        found: u32,
+        /// CRC-32 of what is there.
+        computed: u32,
+    },
+}
+
+impl fmt::Display for EntryProblem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.label.is_empty() {
+            write!(f, "at byte {}: ", self.offset)?;
+        } else {
+            write!(f, "field {:?} at byte {}: ", format_args!("{}", super::Lossy(self.label)), self.offset)?;
+        }
+        match self.fault {
+            EntryFault::CutShort { length } => write!(f, "cut short at {length} bytes"),
+            EntryFault::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
+            EntryFault::EmptyLabel => write!(f, "an empty label"),
+            EntryFault::Type { found } => write!(f, "the type {:?} is not known", format_args!("{}", super::Lossy(found))),
+            EntryFault::Access { found } => write!(f, "the access {found} is not known (0, 1 and 2 are)"),
+            EntryFault::WriteBuffer { found } => write!(f, "the write buffer {found} is not known (0, 1 and 255 are)"),
+            EntryFault::Size { found } => write!(f, "a value of {found} bytes cannot be"),
+            EntryFault::Place { found } => write!(f, "a value at {found:#x} cannot be, or is cut off"),
+            EntryFault::Powers { p, n } => write!(f, "a histogram of powers {p} and {n} cannot be"),
+            EntryFault::Published { found } => write!(f, "{found} bytes of directory cannot be"),
+            EntryFault::Layout { found, computed } => {
+                write!(f, "damaged: the directory's check is {found:#010x}, its bytes give {computed:#010x}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for EntryProblem<'_> {}
+
+/// Why a value cannot be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ValueProblem {
+    /// It was written again and again while it was read.
+    Contended,
+    /// The bytes end before it.
+    CutOff,
+}
+
+impl fmt::Display for ValueProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ValueProblem::Contended => "contended: written again and again while it was read",
+            ValueProblem::CutOff => "cut off",
+        })
+    }
+}
+
+impl core::error::Error for ValueProblem {}

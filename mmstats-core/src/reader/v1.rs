@@ -1,0 +1,144 @@
+//! Version 1's fields, one after another.
+
+use super::directory::ByteOrder;
+use super::entry::{Entry, Place, Storage};
+use super::problem::{EntryFault, EntryProblem};
+use crate::kind::{Kind, Type};
+
+/// Fewer bytes than this cannot be counted in a [`Place`].
+const LARGEST: usize = u32::MAX as usize;
+
+/// The walk over the fields.
+#[derive(Clone, Debug)]
+pub(super) struct Walk<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    order: ByteOrder,
+}
+
+impl<'b> Walk<'b> {
+    pub(super) fn new(bytes: &'b [u8], order: ByteOrder) -> Self {
+        Walk { bytes: &bytes[..bytes.len().min(LARGEST)], at: 1, order }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryProblem<'b>>> {
+        let entry = self.at;
+        // Less than a whole label size is the end of the bytes, and so of the fields.
+        let label_size = self.number(entry)?;
+        if label_size == 0 {
+            return None;
+        }
+        let mut label = &[][..];
+        let field = self.field(entry, label_size, &mut label);
+        match &field {
+            Ok(field) => self.at = field.place.range().end,
+            Err(_) => self.at = self.bytes.len(),
+        }
+        Some(field.map_err(|fault| EntryProblem { offset: entry, label, fault }))
+    }
+
+    fn field(&self, entry: usize, label_size: usize, label: &mut &'b [u8]) -> Result<Entry<'b>, EntryFault<'b>> {
+        let cut_short = EntryFault::CutShort { length: self.bytes.len() };
+        *label = self.bytes.get(entry + 2..entry + 2 + label_size).ok_or(cut_short)?;
+        let at = entry + 2 + label_size;
+        let type_size = self.number(at).ok_or(cut_short)?;
+        let code = self.bytes.get(at + 2..at + 2 + type_size).ok_or(cut_short)?;
+        let parsed = parse(code, self.order).ok_or(EntryFault::Type { found: code })?;
+        let index = at + 2 + type_size;
+        let storage = match self.bytes.get(index).ok_or(cut_short)? {
+            0xff => Storage::Single,
+            0 | 1 => Storage::Double,
+            other => return Err(EntryFault::WriteBuffer { found: *other }),
+        };
+        let place = Place { offset: index as u32 + 1, size: parsed.size, ty: parsed.ty, storage, swapped: parsed.order.is_swapped(), word: 1 };
+        if (index + 1) as u64 + 2 * u64::from(parsed.size) > LARGEST as u64 || place.range().end > self.bytes.len() {
+            return Err(cut_short);
+        }
+        Ok(Entry { label, unit: b"", help: b"", kind: Kind::Untyped, scale: 0, divisor: 1, place })
+    }
+
+    fn number(&self, at: usize) -> Option<usize> {
+        let bytes = [*self.bytes.get(at)?, *self.bytes.get(at + 1)?];
+        Some(usize::from(match self.order {
+            ByteOrder::Little => u16::from_le_bytes(bytes),
+            ByteOrder::Big => u16::from_be_bytes(bytes),
+        }))
+    }
+}
+
+/// The order in which the fields can be walked to their end, or further.
+pub(super) fn guess_order(bytes: &[u8]) -> ByteOrder {
+    let reach = |order| {
+        let mut walk = Walk::new(bytes, order);
+        let (mut fields, mut sound) = (0_usize, true);
+        while let Some(field) = walk.next() {
+            sound &= field.is_ok();
+            fields += usize::from(field.is_ok());
+        }
+        (sound, fields)
+    };
+    let (native, other) = (ByteOrder::NATIVE, ByteOrder::NATIVE.other());
+    let own = reach(native);
+    if own.0 || own >= reach(other) { native } else { other }
+}
+
+struct Parsed {
+    ty: Type,
+    size: u32,
+    order: ByteOrder,
+}
+
+/// A `struct` format of one value (FORMAT.md, "Types").
+fn parse(code: &[u8], native: ByteOrder) -> Option<Parsed> {
+    let (order, standard, rest) = match code {
+        [b'@', rest @ ..] => (native, false, rest),
+        [b'=', rest @ ..] => (native, true, rest),
+        [b'<', rest @ ..] => (ByteOrder::Little, true, rest),
+        [b'>' | b'!', rest @ ..] => (ByteOrder::Big, true, rest),
+        rest => (native, false, rest),
+    };
+    let rest = trim(rest);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let count = if digits == 0 { None } else { Some(decimal(&rest[..digits])?) };
+    let [letter] = rest[digits..] else { return None };
+    let (ty, size) = match (letter, standard) {
+        (b's', _) => (Type::Text, count.unwrap_or(1)),
+        (b'p', _) => (Type::Pascal, count.unwrap_or(1)),
+        _ if count.is_some_and(|count| count != 1) => return None,
+        (b'c', _) => (Type::Text, 1),
+        (b'e', _) => (Type::F16, 2),
+        (b'l', true) => (Type::I32, 4),
+        (b'L', true) => (Type::U32, 4),
+        (b'l' | b'n', false) => (Type::I64, 8),
+        (b'L' | b'N', false) => (Type::U64, 8),
+        _ => {
+            let ty = Type::from_letter(letter)?;
+            (ty, ty.size()?)
+        }
+    };
+    Some(Parsed { ty, size, order })
+}
+
+/// Without the white space around it.
+fn trim(mut code: &[u8]) -> &[u8] {
+    const fn is_space(byte: u8) -> bool {
+        matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
+    }
+    while let [first, rest @ ..] = code {
+        if !is_space(*first) {
+            break;
+        }
+        code = rest;
+    }
+    while let [rest @ .., last] = code {
+        if !is_space(*last) {
+            break;
+        }
+        code = rest;
+    }
+    code
+}
+
+fn decimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, digit| number.checked_mul(10)?.checked_add(u32::from(digit - b'0')))
+}

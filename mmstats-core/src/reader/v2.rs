@@ -1,0 +1,213 @@
+//! Version 2's header and directory.
+
+use super::directory::ByteOrder;
+use super::entry::{Entry, Place, Storage};
+use super::problem::{EntryFault, EntryProblem, Problem};
+use crate::format::v2::{BYTE_ORDER, EntryHead, Header, MUST_KNOW, OUTSIDE, crc32};
+use crate::format::{MAGIC, histogram};
+use crate::kind::{Access, Kind, Type};
+use zerocopy::FromBytes;
+
+/// The header, in this machine's order, if it holds.
+pub(super) fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
+    let Ok((header, _)) = Header::read_from_prefix(bytes) else {
+        return Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE });
+    };
+    if header.magic != MAGIC {
+        return Err(Problem::Uninitialised);
+    }
+    let (header, order) = match header.byte_order {
+        BYTE_ORDER => (header, ByteOrder::NATIVE),
+        other if other == BYTE_ORDER.swap_bytes() => (header.swapped(), ByteOrder::NATIVE.other()),
+        other => return Err(Problem::BadHeader { what: "the byte order", found: other.into() }),
+    };
+    let computed = crc32(0, &bytes[..Header::CHECKED]);
+    if header.check != computed {
+        return Err(Problem::BadCheck { found: header.check, computed });
+    }
+    if header.flags & MUST_KNOW & !OUTSIDE != 0 {
+        return Err(Problem::BadHeader { what: "a flag that this reader does not know", found: header.flags.into() });
+    }
+    if header.word != 4 && header.word != 8 {
+        return Err(Problem::BadHeader { what: "the word", found: header.word.into() });
+    }
+    if header.flags & OUTSIDE != 0 {
+        return Err(Problem::DirectoryOutside { address: header.directory });
+    }
+    let length = u64::from(header.length);
+    if header.directory % 4 != 0 || header.directory < Header::SIZE as u64 || header.directory > length {
+        return Err(Problem::BadHeader { what: "the directory's offset", found: header.directory });
+    }
+    Ok((header, order))
+}
+
+/// The published entries, as far as they lie in the region and in the bytes.
+pub(super) fn entries<'b>(bytes: &'b [u8], header: &Header) -> &'b [u8] {
+    let end = bytes.len().min(header.length as usize);
+    let start = end.min(header.directory as usize);
+    let room = (end - start) & !3;
+    &bytes[start..start + room.min(header.published as usize & !3)]
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Published,
+    Layout,
+    Entries,
+    Done,
+}
+
+/// The walk over the entries.
+#[derive(Clone, Debug)]
+pub(super) struct Walk<'b> {
+    bytes: &'b [u8],
+    header: Header,
+    order: ByteOrder,
+    at: usize,
+    end: usize,
+    step: Step,
+}
+
+impl<'b> Walk<'b> {
+    pub(super) fn new(bytes: &'b [u8], header: Header, order: ByteOrder) -> Self {
+        let at = header.directory as usize;
+        Walk { bytes, header, order, at, end: at + entries(bytes, &header).len(), step: Step::Published }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryProblem<'b>>> {
+        loop {
+            match self.step {
+                Step::Published => {
+                    self.step = Step::Layout;
+                    let found = self.header.published;
+                    if self.end - self.header.directory as usize != found as usize {
+                        let in_region = self.header.directory + u64::from(found) <= u64::from(self.header.length) && found % 4 == 0;
+                        let fault = if in_region { EntryFault::CutShort { length: self.bytes.len() } } else { EntryFault::Published { found } };
+                        return Some(Err(EntryProblem { offset: Header::PUBLISHED, label: b"", fault }));
+                    }
+                }
+                Step::Layout => {
+                    self.step = Step::Entries;
+                    let found = self.header.layout;
+                    let computed = crc32(0, &self.bytes[self.at..self.end]);
+                    if computed != found && !self.is_ahead(computed) {
+                        return Some(Err(EntryProblem { offset: Header::LAYOUT, label: b"", fault: EntryFault::Layout { found, computed } }));
+                    }
+                }
+                Step::Entries if self.at < self.end => return Some(self.entry()),
+                Step::Entries | Step::Done => return None,
+            }
+        }
+    }
+
+    /// Whether the check agrees behind some more entries: their writer has stored it, and not yet that they are published.
+    fn is_ahead(&self, mut crc: u32) -> bool {
+        let region = &self.bytes[..self.bytes.len().min(self.header.length as usize)];
+        let mut at = self.end;
+        while let Some(length) = region.get(at..).and_then(|rest| self.head(rest)).and_then(|head| whole(&head, region.len() - at)) {
+            crc = crc32(crc, &region[at..at + length]);
+            if crc == self.header.layout {
+                return true;
+            }
+            at += length;
+        }
+        false
+    }
+
+    fn head(&self, bytes: &[u8]) -> Option<EntryHead> {
+        let (head, _) = EntryHead::read_from_prefix(bytes).ok()?;
+        Some(if self.order.is_swapped() { head.swapped() } else { head })
+    }
+
+    fn entry(&mut self) -> Result<Entry<'b>, EntryProblem<'b>> {
+        let offset = self.at;
+        let bytes = &self.bytes[offset..self.end];
+        let head = self.head(bytes);
+        let Some((head, length)) = head.and_then(|head| Some((head, whole(&head, bytes.len())?))) else {
+            self.step = Step::Done;
+            let fault = head.map_or(EntryFault::CutShort { length: self.end }, |head| EntryFault::Length { found: head.length });
+            return Err(EntryProblem { offset, label: b"", fault });
+        };
+        self.at += length;
+        let (label, texts) = bytes[EntryHead::SIZE..length].split_at(head.label.into());
+        let (unit, texts) = texts.split_at(head.unit.into());
+        let (help, _) = texts.split_at(head.help.into());
+        let problem = |fault| EntryProblem { offset, label, fault };
+        if label.is_empty() {
+            return Err(problem(EntryFault::EmptyLabel));
+        }
+        let place = self.place(&head, offset).map_err(problem)?;
+        let kind = Kind::from_number(head.kind);
+        Ok(Entry { label, unit, help, kind, scale: head.scale, divisor: head.divisor.max(1), place })
+    }
+
+    /// Where the value lies, if it can.
+    fn place(&self, head: &EntryHead, entry: usize) -> Result<Place, EntryFault<'b>> {
+        let letter = &self.bytes[entry + core::mem::offset_of!(EntryHead, ty)..][..1];
+        let ty = Type::from_letter(head.ty).ok_or(EntryFault::Type { found: letter })?;
+        let bad_size = EntryFault::Size { found: head.size };
+        let access = match head.access {
+            0 => Access::Constant,
+            1 => Access::Word,
+            2 => Access::Latched,
+            found => return Err(EntryFault::Access { found }),
+        };
+        let storage = match (Kind::from_number(head.kind), access) {
+            (Kind::Histogram, Access::Word) => Storage::Histogram { p: head.p, n: head.n },
+            (Kind::Histogram, _) => return Err(EntryFault::Access { found: head.access }),
+            (_, Access::Constant) => Storage::Constant,
+            (_, Access::Word) => Storage::Word,
+            (_, Access::Latched) => Storage::Latched,
+        };
+        let word = u32::from(self.header.word);
+        let align = match storage {
+            Storage::Histogram { p, n } => {
+                let (sum, width) = match (ty, word) {
+                    (Type::U32, 4) => (20, 4),
+                    (Type::U32, 8) => (8, 4),
+                    (Type::U64, 8) => (8, 8),
+                    _ => return Err(EntryFault::Type { found: letter }),
+                };
+                let (wide_p, wide_n) = (u32::from(p), u32::from(n));
+                // The largest block that 32 bits can count has fewer than 2^30 buckets.
+                if !histogram::valid(wide_p, wide_n) || wide_p > 24 {
+                    return Err(EntryFault::Powers { p, n });
+                }
+                if histogram::count(wide_p, wide_n) as u64 * width + sum != u64::from(head.size) {
+                    return Err(bad_size);
+                }
+                word
+            }
+            _ if ty.size().is_some_and(|size| size != head.size) => return Err(bad_size),
+            Storage::Word if ty == Type::Text || head.size > word => return Err(bad_size),
+            Storage::Word => head.size,
+            Storage::Latched => word,
+            _ => 1,
+        };
+        let mut offset = u64::from(head.value);
+        let (floor, end) = if storage == Storage::Constant {
+            offset += entry as u64;
+            ((entry + EntryHead::SIZE + head.texts()) as u64, entry as u64 + u64::from(head.length))
+        } else {
+            (Header::SIZE as u64, u64::from(self.header.length).min(self.bytes.len() as u64))
+        };
+        let bad_place = EntryFault::Place { found: offset };
+        if offset < floor || offset >= end || offset % u64::from(align) != 0 {
+            return Err(bad_place);
+        }
+        // Both are below 2^32, and a latch takes at most twice the size and 20 bytes.
+        let taken = if storage == Storage::Latched { 2 * u64::from(head.size).next_multiple_of(word.into()) + 4 } else { head.size.into() };
+        let directory = self.header.directory..self.header.directory + u64::from(self.header.published);
+        let overlaps = storage != Storage::Constant && offset < directory.end && offset + taken > directory.start;
+        if offset + taken > end || overlaps {
+            return Err(bad_place);
+        }
+        Ok(Place { offset: offset as u32, size: head.size, ty, storage, swapped: self.order.is_swapped(), word: self.header.word })
+    }
+}
+
+/// The length of an entry, if its rule holds and it ends within `room`.
+fn whole(head: &EntryHead, room: usize) -> Option<usize> {
+    let length = head.length as usize;
+    (length % 4 == 0 && length >= EntryHead::SIZE + head.texts() && length <= room).then_some(length)
+}

@@ -1,0 +1,157 @@
+//! Values, read out of copies.
+
+use super::entry::{Place, Storage};
+use super::problem::ValueProblem;
+use crate::format::histogram;
+use crate::kind::Type;
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'b> {
+    /// True or false.
+    Bool(bool),
+    /// An unsigned integer of any width.
+    Unsigned(u64),
+    /// A signed integer of any width.
+    Signed(i64),
+    /// A floating-point number of any width.
+    Float(f64),
+    /// Text, without the NUL and what is behind it; UTF-8 if the writer kept to the format, see [`Lossy`](super::Lossy).
+    Text(&'b [u8]),
+    /// A distribution.
+    Histogram(Distribution<'b>),
+}
+
+impl Value<'_> {
+    /// As a number; texts and distributions are none.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        Some(match *self {
+            Value::Bool(value) => f64::from(u8::from(value)),
+            Value::Unsigned(value) => value as f64,
+            Value::Signed(value) => value as f64,
+            Value::Float(value) => value,
+            Value::Text(_) | Value::Histogram(_) => return None,
+        })
+    }
+}
+
+/// A histogram's content. Its count is the sum of its buckets; its sum may lack the record in progress.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Distribution<'b> {
+    /// Of all values recorded, wrapping.
+    pub sum: u64,
+    p: u32,
+    n: u32,
+    ty: Type,
+    swapped: bool,
+    buckets: &'b [u8],
+}
+
+impl<'b> Distribution<'b> {
+    /// Grouping and maximum power.
+    #[must_use]
+    pub fn powers(&self) -> (u32, u32) {
+        (self.p, self.n)
+    }
+
+    /// How many values were recorded (wrapping, if a bucket did).
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts().fold(0, u64::wrapping_add)
+    }
+
+    /// The buckets that are not empty: smallest and largest value (none for the last bucket, which has no bound) and count.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> + 'b {
+        let (p, n) = (self.p, self.n);
+        self.counts().enumerate().filter(|(_, count)| *count > 0).map(move |(i, count)| {
+            let (low, high) = histogram::bounds(p, n, i);
+            (low, high, count)
+        })
+    }
+
+    /// The value below which a fraction of the recorded ones lies, as the middle of its bucket (of the last one, its lower bound); `None` if there are none.
+    #[must_use]
+    pub fn quantile(&self, fraction: f64) -> Option<u64> {
+        let rank = fraction.clamp(0.0, 1.0) * self.count() as f64;
+        let mut below = 0;
+        let mut last = None;
+        for (low, high, count) in self.buckets() {
+            below += count;
+            last = Some(high.map_or(low, |high| low + (high - low) / 2));
+            if below as f64 >= rank {
+                break;
+            }
+        }
+        last
+    }
+
+    fn counts(&self) -> impl Iterator<Item = u64> + 'b {
+        let (ty, swapped) = (self.ty, self.swapped);
+        let width = if ty == Type::U64 { 8 } else { 4 };
+        self.buckets.chunks_exact(width).map(move |bytes| match ty {
+            Type::U64 => u64::from_ne_bytes(chunk(bytes, swapped)),
+            _ => u32::from_ne_bytes(chunk(bytes, swapped)).into(),
+        })
+    }
+}
+
+/// The first bytes of a slice, in this machine's order; zeros for what is missing.
+#[inline(always)]
+fn chunk<const N: usize>(bytes: &[u8], swapped: bool) -> [u8; N] {
+    let mut chunk = bytes.first_chunk::<N>().copied().unwrap_or([0; N]);
+    if swapped {
+        chunk.reverse();
+    }
+    chunk
+}
+
+/// Bytes at a place of an image.
+pub(super) fn at(image: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueProblem> {
+    image.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueProblem::CutOff)
+}
+
+/// The value of `size` bytes of a type.
+#[inline]
+pub(super) fn decode(bytes: &[u8], ty: Type, swapped: bool) -> Value<'_> {
+    match ty {
+        Type::U64 => Value::Unsigned(u64::from_ne_bytes(chunk(bytes, swapped))),
+        Type::U32 => Value::Unsigned(u32::from_ne_bytes(chunk(bytes, swapped)).into()),
+        Type::F64 => Value::Float(f64::from_bits(u64::from_ne_bytes(chunk(bytes, swapped)))),
+        Type::I64 => Value::Signed(i64::from_ne_bytes(chunk(bytes, swapped))),
+        Type::I32 => Value::Signed(i32::from_ne_bytes(chunk(bytes, swapped)).into()),
+        Type::U16 => Value::Unsigned(u16::from_ne_bytes(chunk(bytes, swapped)).into()),
+        Type::I16 => Value::Signed(i16::from_ne_bytes(chunk(bytes, swapped)).into()),
+        Type::U8 => Value::Unsigned(u8::from_ne_bytes(chunk(bytes, swapped)).into()),
+        Type::I8 => Value::Signed(i8::from_ne_bytes(chunk(bytes, swapped)).into()),
+        Type::Bool => Value::Bool(bytes.first().is_some_and(|byte| *byte != 0)),
+        Type::F32 => Value::Float(f32::from_bits(u32::from_ne_bytes(chunk(bytes, swapped))).into()),
+        Type::F16 => Value::Float(half(u16::from_ne_bytes(chunk(bytes, swapped)))),
+        Type::Text => Value::Text(bytes.split(|byte| *byte == 0).next().unwrap_or_default()),
+        Type::Pascal => {
+            let (length, text) = bytes.split_first().unwrap_or((&0, &[]));
+            Value::Text(&text[..text.len().min(usize::from(*length))])
+        }
+    }
+}
+
+/// A histogram's value out of its block.
+pub(super) fn distribution<'b>(place: &Place, sum: u64, image: &'b [u8]) -> Result<Value<'b>, ValueProblem> {
+    let Storage::Histogram { p, n } = place.storage else { return Err(ValueProblem::CutOff) };
+    let block = at(image, place.offset as usize, place.size as usize)?;
+    let buckets = block.get(if place.word == 4 { 20 } else { 8 }..).ok_or(ValueProblem::CutOff)?;
+    Ok(Value::Histogram(Distribution { sum, p: p.into(), n: n.into(), ty: place.ty, swapped: place.swapped, buckets }))
+}
+
+/// IEEE 754 half precision.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (bits >> 10 & 0x1f, f64::from(bits & 0x3ff));
+    let power = |exponent: i32| f64::from_bits(((1023 + exponent) as u64) << 52);
+    sign * match exponent {
+        0 => fraction * power(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (fraction + 1024.0) * power(i32::from(exponent) - 25),
+    }
+}
