@@ -22,6 +22,7 @@ mod imp {
     pub(super) struct Once(AtomicBool);
 
     impl Once {
+        #[cfg(not(loom))]
         pub(super) const fn new() -> Once {
             Once(AtomicBool::new(false))
         }
@@ -45,6 +46,7 @@ mod imp {
     }
 
     impl Once {
+        #[cfg(not(loom))]
         pub(super) const fn new() -> Once {
             Once { last: AtomicUsize::new(0), closed: AtomicBool::new(false) }
         }

@@ -6,8 +6,8 @@
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::format::MAGIC_WORDS;
 
-/// How often a reader tries a latch before it gives up and says so.
-pub(crate) const ATTEMPTS: usize = 128;
+/// How often a reader tries a latch before it gives up and says so. (Loom follows each try down all its ways.)
+pub(crate) const ATTEMPTS: usize = if cfg!(loom) { 2 } else { 128 };
 
 /// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1.
 #[inline(always)]
@@ -65,12 +65,6 @@ impl Validity<'_> {
         // Partners: the Acquire loads of the magic in `begin_sample`.
         self.magic[1].store(MAGIC_WORDS[1], Ordering::Release);
         self.magic[0].store(MAGIC_WORDS[0], Ordering::Release);
-    }
-
-    /// Takes the region's validity back, for good.
-    pub fn withdraw(&self) {
-        // Nothing is written after it, so nothing has to be ordered; samplers look at the magic on each sample.
-        self.magic[0].store(0, Ordering::Relaxed);
     }
 
     /// The generation, if the region is valid. What is read from here on counts only if [`Self::end_sample`] agrees.

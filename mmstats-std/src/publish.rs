@@ -1,0 +1,282 @@
+//! Stats in a file, or where that cannot be, in private memory.
+
+use crate::error::{Attempt, Cause, PublishError};
+use crate::file::{NewFile, OwnFile};
+use crate::identity::{self, Process};
+use crate::memory::{Hosted, Mapping, PerProcess};
+use crate::options::Options;
+use mmstats_core::format::layout;
+use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Region, Version, Writer};
+use std::cell::Cell;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// A format of memory that stays.
+pub trait StaticFormat: Format<Region = Region<'static>> {}
+impl<F: Format<Region = Region<'static>>> StaticFormat for F {}
+
+mmstats_core::model! {
+    /// Who publishes. Stands behind the program's own fields, so that those share the region's last cache lines.
+    pub(crate) struct Identity {
+        /// Process id.
+        pid: Constant<u32> = "sys.pid" => process().pid,
+        /// Thread id; 0 while no thread owns these stats.
+        tid: Gauge<i64> = "sys.tid",
+        /// User id.
+        uid: Constant<u64> = "sys.uid" => identity::uid().into(),
+        /// Group id.
+        gid: Constant<u64> = "sys.gid" => identity::gid().into(),
+        /// When these stats were made.
+        created: Constant<f64> = "sys.created" [unixtime] => CREATED.get(),
+        /// When the process started, in clock ticks since boot.
+        start: Constant<u64> = "sys.start" => process().start.unwrap_or(0),
+        /// Which start of the machine it was.
+        boot_id: ConstantText<36> = "sys.boot_id" => process().boot_id.as_deref().unwrap_or(""),
+        /// Where its process id counts.
+        pid_namespace: Constant<u64> = "sys.pid_namespace" => process().pid_namespace.unwrap_or(0),
+    }
+}
+
+thread_local! {
+    /// When the stats were made that this thread is publishing, or taking over.
+    static CREATED: Cell<f64> = const { Cell::new(0.0) };
+}
+
+fn process() -> &'static Process {
+    static PROCESS: PerProcess<OnceLock<Process>> = PerProcess::new();
+    PROCESS.get().get_or_init(Process::current)
+}
+
+/// A model with its identity, in one region.
+pub(crate) struct Fields<M: Model> {
+    pub(crate) model: M,
+    /// Missing in private memory, where nobody asks.
+    _identity: Option<Identity<M::Format>>,
+}
+
+/// Where stats are.
+#[derive(Clone, Debug)]
+pub enum Publication {
+    /// In this file, for everybody.
+    File(PathBuf),
+    /// In memory that nobody else sees, and why.
+    Private(Arc<PublishError>),
+}
+
+/// Bytes that a model needs with its identity.
+fn size<M: Model>(options: &Options) -> usize {
+    let version = <M::Format as Format>::VERSION;
+    let fields = [M::FIELDS, <Identity<M::Format> as Model>::FIELDS];
+    let size = layout::size_of_all(version, &fields, options.label_prefix.len());
+    match version {
+        Version::Two => size,
+        // Version 1's are whole pages.
+        Version::One | Version::OneExact => size.next_multiple_of(4096),
+    }
+}
+
+fn lay<M: Model<Format: StaticFormat>>(mut writer: Writer<'_, M::Format>, tid: i64) -> Result<Fields<M>, AddError> {
+    let model = writer.model()?;
+    let identity: Identity<M::Format> = writer.model()?;
+    if !writer.is_resumed() {
+        return Err(AddError::LayoutDiffers);
+    }
+    identity.tid.set(tid);
+    Ok(Fields { model, _identity: Some(identity) })
+}
+
+/// A model of its own region.
+pub(crate) struct Home<M: Model> {
+    pub(crate) hosted: Hosted<Fields<M>>,
+    pub(crate) place: Place,
+}
+
+/// What stays of it between two owners.
+pub(crate) struct Place {
+    created: f64,
+    pub(crate) file: Result<OwnFile, Arc<PublishError>>,
+}
+
+/// A region without an owner.
+pub(crate) struct Parked {
+    mapping: Mapping,
+    pub(crate) place: Place,
+}
+
+impl<M: Model<Format: StaticFormat>> Home<M> {
+    /// In a file.
+    pub(crate) fn in_file(options: &Options) -> Result<Home<M>, PublishError> {
+        let length = size::<M>(options);
+        let (new, mapping) = NewFile::create(options, M::NAME, length)?;
+        let created = identity::unix_time();
+        CREATED.set(created);
+        let hosted = Hosted::new(mapping, |region| {
+            let writer = Writer::new(region)?.label_prefix(options.label_prefix);
+            lay(writer, identity::tid().into())
+        })
+        .map_err(|error| laying(new.path(), error))?;
+        let file = new.publish(options.keep)?;
+        file.remove_at_exit();
+        Ok(Home { hosted, place: Place { created, file: Ok(file) } })
+    }
+
+    /// In memory that nobody else sees, because there could be no file. A model alone always fits: its size was computed when it was compiled.
+    pub(crate) fn in_private(error: Arc<PublishError>) -> Home<M> {
+        let length = M::SIZE;
+        let Ok(mapping) = Mapping::private(length) else {
+            std::alloc::handle_alloc_error(std::alloc::Layout::from_size_align(length, 8).expect("a model's size"));
+        };
+        let hosted = Hosted::new(mapping, |region| Ok::<_, AddError>(Fields { model: M::publish(region)?, _identity: None }));
+        Home { hosted: hosted.expect("a model fits its own size"), place: Place { created: 0.0, file: Err(error) } }
+    }
+
+    pub(crate) fn model(&self) -> &M {
+        &self.hosted.fields().model
+    }
+
+    /// Ends these fields and keeps what they accumulated for the next owner; `None` if that cannot be.
+    pub(crate) fn park(self, options: &Options) -> Option<Parked> {
+        let Home { hosted, place } = self;
+        // Private memory is not worth keeping: the next thread may have more luck with a file.
+        place.file.as_ref().ok()?;
+        let parked = Parked { mapping: hosted.into_mapping(), place };
+        // Once more, so that what described the moment begins afresh.
+        let home: Home<M> = parked.unpark(options, 0)?;
+        Some(Parked { mapping: home.hosted.into_mapping(), place: home.place })
+    }
+}
+
+impl Parked {
+    /// Goes on with the counters and histograms in this region.
+    pub(crate) fn unpark<M: Model<Format: StaticFormat>>(self, options: &Options, tid: i64) -> Option<Home<M>> {
+        CREATED.set(self.place.created);
+        let hosted = Hosted::new(self.mapping, |region| lay(Writer::resume(region)?.label_prefix(options.label_prefix), tid)).ok()?;
+        Some(Home { hosted, place: self.place })
+    }
+}
+
+fn laying(path: &Path, error: AddError) -> PublishError {
+    PublishError { path: path.to_owned(), attempt: Attempt::Lay, cause: Cause::Add(error) }
+}
+
+/// How to bring a mapping's changes to its file. Other processes on this machine see them at once: this is for the disk, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// Waits until they are there.
+    Sync,
+    /// Only asks for it.
+    Async,
+}
+
+impl Flush {
+    pub(crate) fn apply(self, mapping: &Mapping) -> io::Result<()> {
+        mapping.flush(self == Flush::Async)
+    }
+}
+
+/// Publishes a model in a file of its own: for stats that belong to something else than a thread.
+///
+/// The file is removed when the result is dropped, unless the options keep it.
+///
+/// ```
+/// use mmstats_std::{Counter, Options, model, publish};
+/// model! { struct Cache { hits: Counter } }
+///
+/// let cache = publish::<Cache>(&Options::new())?;
+/// cache.hits.incr();
+/// assert!(cache.path().exists());
+/// # Ok::<(), mmstats_std::PublishError>(())
+/// ```
+///
+/// # Errors
+/// If the file cannot be made.
+pub fn publish<M: Model<Format: StaticFormat>>(options: &Options) -> Result<Published<M>, PublishError> {
+    let home = Home::in_file(options)?;
+    Ok(Published { hosted: home.hosted, file: home.place.file.expect("it is in a file"), forks: OwnedHere::new() })
+}
+
+/// A model in a file of its own.
+pub struct Published<M: Model> {
+    hosted: Hosted<Fields<M>>,
+    file: OwnFile,
+    forks: OwnedHere,
+}
+
+/// Whether this process made something, and did not inherit it.
+struct OwnedHere(u32);
+
+impl OwnedHere {
+    fn new() -> Self {
+        OwnedHere(std::process::id())
+    }
+
+    fn is_so(&self) -> bool {
+        self.0 == std::process::id()
+    }
+}
+
+impl<M: Model> Published<M> {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// Brings the file's bytes to the disk, if it is on one.
+    ///
+    /// # Errors
+    /// If the operating system cannot.
+    pub fn flush(&self, how: Flush) -> io::Result<()> {
+        how.apply(self.hosted.mapping())
+    }
+
+    /// Removes the file now, kept or not. The fields go on, unseen.
+    pub fn remove(&self) {
+        if self.forks.is_so() {
+            self.file.forget();
+            self.file.remove();
+        }
+    }
+}
+
+impl<M: Model> Deref for Published<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.hosted.fields().model
+    }
+}
+
+impl<M: Model> Drop for Published<M> {
+    fn drop(&mut self) {
+        if !self.file.keep {
+            self.remove();
+        }
+    }
+}
+
+/// A writer for fields that are added as one goes, in a file of `length` bytes under `name` (`{MODEL}` in templates). The memory stays mapped until the process ends.
+///
+/// ```
+/// use mmstats_std::{Counter, Options, V2, writer};
+/// let (mut writer, path) = writer::<V2>("plugins", 4096, &Options::new())?;
+/// let loaded: Counter = writer.add(Counter::describe("loaded").help("Plugins loaded."))?;
+/// loaded.incr();
+/// assert!(path.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If the file cannot be made.
+pub fn writer<F: StaticFormat>(name: &str, length: usize, options: &Options) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
+    let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
+    CREATED.set(identity::unix_time());
+    let mut writer = Writer::<F>::new(mapping.leak()).map_err(|error| laying(new.path(), error))?.label_prefix(options.label_prefix);
+    let identity: Identity<F> = writer.model().map_err(|error| laying(new.path(), error))?;
+    identity.tid.set(identity::tid().into());
+    let file = new.publish(options.keep)?;
+    file.remove_at_exit();
+    Ok((writer, file.path))
+}

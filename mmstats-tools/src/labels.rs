@@ -1,0 +1,71 @@
+//! Choosing fields by their labels.
+
+use glob::Pattern;
+
+/// The labels that are wanted: those that match any of `include`, or all if there is none, but not those that match any of `exclude`.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// What to take.
+    pub include: Vec<Pattern>,
+    /// What to leave out all the same.
+    pub exclude: Vec<Pattern>,
+}
+
+impl Labels {
+    /// Whether this label is wanted.
+    #[must_use]
+    pub fn accept(&self, label: &str) -> bool {
+        (self.include.is_empty() || matches(&self.include, label)) && !matches(&self.exclude, label)
+    }
+}
+
+fn matches(patterns: &[Pattern], label: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(label))
+}
+
+/// Parses a pattern of labels: `*` is any text, `?` any character, `[…]` one of some. Braces stand for themselves, for they are common in labels.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(pattern: &str) -> Result<Pattern, String> {
+    // To `glob`, `**` is about directories; a label has none.
+    let mut single = String::with_capacity(pattern.len());
+    pattern.chars().for_each(|c| if c != '*' || !single.ends_with('*') { single.push(c) });
+    Pattern::new(&single).map_err(|error| format!("{} at character {}; * ? [abc] [!abc] can be used, and [*] for the character itself", error.msg, error.pos + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(include: &[&str], exclude: &[&str]) -> Labels {
+        let all = |patterns: &[&str]| patterns.iter().map(|pattern| parse(pattern).unwrap()).collect();
+        Labels { include: all(include), exclude: all(exclude) }
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_taken_even_if_it_is_included() {
+        let wanted = labels(&["web.*", "sys.pid"], &["*.5XX"]);
+        for (label, accepted) in [("web.status.2XX", true), ("web.status.5XX", false), ("sys.pid", true), ("sys.pid2", false), ("other", false)] {
+            assert_eq!(wanted.accept(label), accepted, "{label}");
+        }
+    }
+
+    #[test]
+    fn without_patterns_all_is_taken() {
+        assert!(labels(&[], &[]).accept("anything"));
+        assert!(!labels(&[], &["any*"]).accept("anything"));
+    }
+
+    #[test]
+    fn dimensions_and_slashes_are_ordinary() {
+        assert!(labels(&["http{method=\"GET\",*"], &[]).accept("http{method=\"GET\",path=\"/a/b\"}"));
+        assert!(labels(&["http**"], &[]).accept("http/.hidden"));
+        assert!(!labels(&["http{a,b}"], &[]).accept("httpa"));
+    }
+
+    #[test]
+    fn an_error_tells_where() {
+        assert!(parse("status.[").unwrap_err().contains("at character 8"));
+    }
+}

@@ -1,0 +1,51 @@
+//! A histogram in one line.
+
+use std::fmt;
+
+use mmstats_core::reader::Distribution;
+
+use super::number::Scale;
+
+/// The fractions of a distribution that the tools show.
+pub const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
+
+/// A mean is exact, unlike a quantile; but nobody reads seventeen digits.
+const DIGITS_OF_MEAN: usize = 6;
+
+/// A distribution, displayed as `count 120, mean 0.00213, p50 0.0021, p90 0.0038, p99 0.0062, max 0.0067`.
+///
+/// A quantile is the middle of a bucket, `max` the upper end of the last one that is not empty. They have no more digits than buckets can tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'d> {
+    distribution: &'d Distribution<'d>,
+    scale: Scale,
+}
+
+impl<'d> Summary<'d> {
+    /// A distribution whose values have this scale.
+    #[must_use]
+    pub fn new(distribution: &'d Distribution<'d>, scale: Scale) -> Self {
+        Summary { distribution, scale }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.distribution.count();
+        write!(f, "count {count}")?;
+        let Some((low, high, _)) = self.distribution.buckets().last() else { return Ok(()) };
+        // A bucket is narrower than its lower bound divided by 2^p: p bits, or 0.3 × p decimal digits.
+        let digits = 2 + self.distribution.powers().0 as usize * 3 / 10;
+        let rounded = |value| self.scale.quotient(value, 1).rounded(digits);
+        write!(f, ", mean {}", self.scale.quotient(self.distribution.sum, count).rounded(DIGITS_OF_MEAN))?;
+        for (name, fraction) in QUANTILES {
+            if let Some(value) = self.distribution.quantile(fraction) {
+                write!(f, ", {name} {}", rounded(value))?;
+            }
+        }
+        match high {
+            Some(high) => write!(f, ", max {}", rounded(high)),
+            None => write!(f, ", max {} or more", rounded(low)),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Fields as JSON: one object on a line of its own for each, so that output that ends early is still valid up to there.
+//!
+//! ```json
+//! {"label":"web.stats.status.2XX","value":7,"kind":"counter","type":"Q","unit":"","help":"Responses with a 2xx status.",
+//!  "file":"/dev/shm/web-42-43.mmstats","version":2,"pid":42,"liveness":"alive"}
+//! ```
+//!
+//! | key | |
+//! |---|---|
+//! | `label` | with any prefix and dimensions |
+//! | `value` | the number to show, `true` or `false`, a text, or a histogram's object; `null` if it cannot be read (see `problem`) |
+//! | `raw` | the value as it is stored; only where a scale makes it another one |
+//! | `kind` | `counter`, `gauge`, `info`, `histogram`; `untyped` for all of version 1 |
+//! | `type` | as Python's `struct` has it: `Q`, `d`, `32s`; of a histogram, its buckets' |
+//! | `unit` | the base unit in plural, `unixtime`, or empty |
+//! | `scale`, `divisor` | `value` is `raw` × 10^`scale` / `divisor`; only where they say something |
+//! | `help` | for people; may be empty |
+//! | `file` | the path; bytes that are not UTF-8 are written as `\xff` |
+//! | `version` | of the file's format |
+//! | `pid` | of the writer; `null` if the file does not say |
+//! | `liveness` | of the writer: `alive`, `dead`, or `unknown` if it cannot be seen from here |
+//! | `problem` | why `value` is `null` |
+//!
+//! Integers are exact and have up to 20 digits: a reader that makes doubles of all numbers loses some. JSON has no numbers for what is not finite; these are the
+//! texts `"NaN"`, `"Infinity"` and `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript understand.
+//!
+//! A histogram is `{"count":…,"sum":…,"p50":…,"p90":…,"p99":…,"buckets":[{"from":…,"to":…,"count":…},…]}`. Its buckets are those that are not empty, both
+//! bounds inclusive; `to` is `null` where there is no bound. A quantile is the middle of its bucket, and `null` while the count is 0.
+
+use std::io;
+use std::path::Path;
+
+use mmstats_core::Type;
+use mmstats_core::reader::{Distribution, Lossy, Value, ValueProblem};
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Field;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+use serde_json::value::RawValue;
+
+use super::distribution::QUANTILES;
+use super::escape::{is_harmful, valid_path};
+use super::number::{Number, Scale};
+use super::text::{Row, scale};
+
+/// What all fields of a file have in common.
+#[derive(Clone, Debug, Serialize)]
+pub struct File {
+    file: String,
+    version: u8,
+    pid: Option<u64>,
+    liveness: &'static str,
+}
+
+impl File {
+    /// The file at this path, and what it says about its writer.
+    #[must_use]
+    pub fn new(path: &Path, version: u8, pid: Option<Value<'_>>, liveness: Liveness) -> Self {
+        File {
+            file: valid_path(path),
+            version,
+            pid: pid.and_then(|pid| match pid {
+                Value::Unsigned(pid) => Some(pid),
+                Value::Signed(pid) => pid.try_into().ok(),
+                _ => None,
+            }),
+            liveness: match liveness {
+                Liveness::Alive => "alive",
+                Liveness::Dead => "dead",
+                Liveness::Unknown => "unknown",
+            },
+        }
+    }
+}
+
+/// A line of output; the keys are described above.
+#[derive(Serialize)]
+struct Line<'l> {
+    label: &'l str,
+    value: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    kind: &'static str,
+    r#type: String,
+    unit: &'l str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<i8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divisor: Option<u32>,
+    help: &'l str,
+    #[serde(flatten)]
+    file: &'l File,
+}
+
+impl<'l> Line<'l> {
+    fn new(file: &'l File, (field, value): &Row<'l>) -> Self {
+        let scale = scale(field);
+        let scaled = matches!(value, Ok(value) if !scale.is_none() && !matches!(value, Value::Bool(_) | Value::Text(_)));
+        Line {
+            label: &field.label,
+            value: value.as_ref().ok().map(|value| Shown::new(value, scale)),
+            raw: value.as_ref().ok().filter(|_| scaled).map(|value| Shown::new(value, Scale::NONE)),
+            problem: value.as_ref().err().map(ValueProblem::to_string),
+            kind: field.kind.name(),
+            r#type: type_code(field),
+            unit: &field.unit,
+            scale: Some(field.scale).filter(|scale| scaled && *scale != 0),
+            divisor: Some(field.divisor).filter(|divisor| scaled && *divisor > 1),
+            help: &field.help,
+            file,
+        }
+    }
+}
+
+fn type_code(field: &Field) -> String {
+    let letter = char::from(field.place.ty.letter());
+    match field.place.ty {
+        Type::Text | Type::Pascal => format!("{}{letter}", field.place.size),
+        _ => letter.into(),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Bool(bool),
+    Number(Box<RawValue>),
+    Text(String),
+    Histogram(Histogram),
+}
+
+impl Shown {
+    fn new(value: &Value<'_>, scale: Scale) -> Self {
+        match value {
+            Value::Bool(value) => Shown::Bool(*value),
+            Value::Text(text) => Shown::Text(Lossy(text).to_string()),
+            Value::Histogram(distribution) => Shown::Histogram(Histogram::new(distribution, scale)),
+            Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) => scale.number(value).map_or(Shown::Text(String::new()), Shown::number),
+        }
+    }
+
+    fn number(number: Number) -> Self {
+        let special = match number {
+            Number::NotFinite(value) if value.is_nan() => "NaN",
+            Number::NotFinite(value) if value > 0.0 => "Infinity",
+            Number::NotFinite(_) => "-Infinity",
+            // What Python prints for a finite number is one in JSON too.
+            finite => return RawValue::from_string(finite.to_string()).map_or(Shown::Bool(false), Shown::Number),
+        };
+        Shown::Text(special.to_owned())
+    }
+}
+
+#[derive(Serialize)]
+struct Histogram {
+    count: u64,
+    sum: Shown,
+    p50: Option<Shown>,
+    p90: Option<Shown>,
+    p99: Option<Shown>,
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Serialize)]
+struct Bucket {
+    from: Shown,
+    to: Option<Shown>,
+    count: u64,
+}
+
+impl Histogram {
+    fn new(distribution: &Distribution<'_>, scale: Scale) -> Self {
+        let show = |value| Shown::number(scale.unsigned(value));
+        let [p50, p90, p99] = QUANTILES.map(|(_, fraction)| distribution.quantile(fraction).map(show));
+        let buckets = distribution.buckets().map(|(low, high, count)| Bucket { from: show(low), to: high.map(show), count });
+        Histogram { count: distribution.count(), sum: show(distribution.sum), p50, p90, p99, buckets: buckets.collect() }
+    }
+}
+
+/// Writes a field's line.
+///
+/// # Errors
+/// None but those of `to`.
+pub fn write_line(to: &mut impl io::Write, file: &File, row: &Row<'_>) -> io::Result<()> {
+    Line::new(file, row).serialize(&mut Serializer::with_formatter(&mut *to, Harmless))?;
+    to.write_all(b"\n")
+}
+
+/// JSON needs control characters below U+0020 escaped, and leaves all others that act on a terminal alone. Here these are escaped too.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_harmful) {
+            to.write_all(&rest.as_bytes()[..at])?;
+            let mut characters = rest[at..].chars();
+            if let Some(character) = characters.next() {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(to, "\\u{unit:04x}")?;
+                }
+            }
+            rest = characters.as_str();
+        }
+        to.write_all(rest.as_bytes())
+    }
+}

@@ -1,0 +1,206 @@
+//! Numbers as Python prints them, and scaled numbers without the noise of floating point.
+
+use std::fmt;
+
+use mmstats_core::reader::Value;
+
+/// How a stored number relates to the one shown: shown = stored × 10^`power` / `divisor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// The power of ten.
+    pub power: i8,
+    /// What to divide by; 0 means 1.
+    pub divisor: u32,
+}
+
+impl Scale {
+    /// Shown as stored.
+    pub const NONE: Scale = Scale { power: 0, divisor: 1 };
+
+    /// Whether numbers are shown as they are stored.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self.power == 0 && self.divisor <= 1
+    }
+
+    /// The number to show for a stored one; texts, truth values and distributions are none.
+    #[must_use]
+    pub fn number(self, stored: &Value<'_>) -> Option<Number> {
+        Some(match *stored {
+            Value::Unsigned(value) => self.unsigned(value),
+            Value::Signed(value) => self.signed(value),
+            Value::Float(value) => self.float(value),
+            Value::Bool(_) | Value::Text(_) | Value::Histogram(_) => return None,
+        })
+    }
+
+    /// The number to show for an unsigned integer.
+    #[must_use]
+    pub fn unsigned(self, stored: u64) -> Number {
+        if self.is_none() { Number::Unsigned(stored) } else { Number::Decimal(self.quotient(stored, 1)) }
+    }
+
+    fn signed(self, stored: i64) -> Number {
+        if self.is_none() {
+            return Number::Signed(stored);
+        }
+        Number::Decimal(Decimal { negative: stored < 0, ..self.quotient(stored.unsigned_abs(), 1) })
+    }
+
+    fn float(self, stored: f64) -> Number {
+        if !stored.is_finite() {
+            return Number::NotFinite(stored);
+        }
+        // Exact for a divisor of 1; and a power of ten only moves the point.
+        let decimal = Decimal::of_float(stored / f64::from(self.divisor.max(1)));
+        Number::Decimal(decimal.times_ten_to(self.power))
+    }
+
+    /// The number to show, within the precision of floating point.
+    #[must_use]
+    pub fn approximate(self, stored: f64) -> f64 {
+        stored * 10_f64.powi(self.power.into()) / f64::from(self.divisor.max(1))
+    }
+
+    /// What to show for `stored` / `by`, such as a mean.
+    #[must_use]
+    pub fn quotient(self, stored: u64, by: u64) -> Decimal {
+        Decimal::of_quotient(stored, u128::from(by) * u128::from(self.divisor.max(1))).times_ten_to(self.power)
+    }
+}
+
+/// A number to show. It displays as Python 3 prints it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Number {
+    /// An integer as it is stored.
+    Unsigned(u64),
+    /// An integer as it is stored.
+    Signed(i64),
+    /// Any other number.
+    Decimal(Decimal),
+    /// Infinite, or not a number.
+    NotFinite(f64),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Unsigned(value) => value.fmt(f),
+            Number::Signed(value) => value.fmt(f),
+            Number::Decimal(value) => value.fmt(f),
+            Number::NotFinite(value) if value.is_nan() => f.write_str("nan"),
+            Number::NotFinite(value) => f.write_str(if *value > 0.0 { "inf" } else { "-inf" }),
+        }
+    }
+}
+
+/// A finite number in decimal: 0.`digits` × 10^`point`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    negative: bool,
+    /// The first and the last are not 0; empty is zero.
+    digits: Vec<u8>,
+    point: i32,
+    /// Shown as a float even if it is whole: `3.0`.
+    float: bool,
+}
+
+impl Decimal {
+    /// Digits that tell any two `f64` apart. Quotients need not have more.
+    const ENOUGH: usize = 17;
+
+    /// The shortest decimal that is read back as this number, which is finite.
+    fn of_float(value: f64) -> Self {
+        let text = format!("{:e}", value.abs());
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let digits = digits.bytes().filter(|byte| *byte != b'.').collect();
+        let exponent: i32 = exponent.parse().unwrap_or_default();
+        Decimal { negative: value.is_sign_negative(), digits, point: exponent + 1, float: true }.without_zeros()
+    }
+
+    /// `numerator / denominator`: exact if it has no more than 17 digits, else rounded. The denominator is at most 2^96 (so that ten times a remainder
+    /// is still a `u128`); 0 counts as 1.
+    fn of_quotient(numerator: u64, denominator: u128) -> Self {
+        let denominator = denominator.max(1);
+        let (whole, mut rest) = (u128::from(numerator) / denominator, u128::from(numerator) % denominator);
+        let mut digits = if whole == 0 { Vec::new() } else { whole.to_string().into_bytes() };
+        let mut point = digits.len() as i32;
+        while rest != 0 && digits.len() < Self::ENOUGH {
+            rest *= 10;
+            let digit = b'0' + (rest / denominator) as u8;
+            rest %= denominator;
+            if digits.is_empty() && digit == b'0' {
+                point -= 1;
+            } else {
+                digits.push(digit);
+            }
+        }
+        let mut decimal = Decimal { negative: false, digits, point, float: false };
+        if rest * 2 >= denominator {
+            decimal.round_up();
+        }
+        decimal.without_zeros()
+    }
+
+    fn times_ten_to(self, power: i8) -> Self {
+        Decimal { point: self.point + i32::from(power), ..self }
+    }
+
+    /// The number rounded to so many significant digits, at least one.
+    #[must_use]
+    pub fn rounded(mut self, digits: usize) -> Self {
+        let digits = digits.max(1);
+        if let Some(&first_lost) = self.digits.get(digits) {
+            self.digits.truncate(digits);
+            if first_lost >= b'5' {
+                self.round_up();
+            }
+        }
+        self.without_zeros()
+    }
+
+    /// Adds one in the last digit.
+    fn round_up(&mut self) {
+        for digit in self.digits.iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return;
+            }
+            *digit = b'0';
+        }
+        self.digits.insert(0, b'1');
+        self.point += 1;
+    }
+
+    fn without_zeros(mut self) -> Self {
+        while self.digits.last() == Some(&b'0') {
+            self.digits.pop();
+        }
+        self
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// Python's layout: an exponent below 0.0001 and from 1e16 on, unless all digits before the point are known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = std::str::from_utf8(&self.digits).unwrap_or_default();
+        if self.negative {
+            f.write_str("-")?;
+        }
+        let plain_up_to = if self.float { 16 } else { digits.len().max(16) as i32 };
+        if digits.is_empty() {
+            f.write_str(if self.float { "0.0" } else { "0" })
+        } else if self.point <= -4 || self.point > plain_up_to {
+            let (first, rest) = digits.split_at(1);
+            let (mark, exponent) = (if rest.is_empty() { "" } else { "." }, self.point - 1);
+            let sign = if exponent < 0 { '-' } else { '+' };
+            write!(f, "{first}{mark}{rest}e{sign}{:02}", exponent.abs())
+        } else if self.point <= 0 {
+            write!(f, "0.{:0<zeros$}{digits}", "", zeros = self.point.unsigned_abs() as usize)
+        } else if let Some((whole, fraction)) = digits.split_at_checked(self.point as usize).filter(|(_, fraction)| !fraction.is_empty()) {
+            write!(f, "{whole}.{fraction}")
+        } else {
+            write!(f, "{digits:0<width$}{}", if self.float { ".0" } else { "" }, width = self.point as usize)
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! `slurpstats`: prints stats files.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use glob::Pattern;
+use mmstats_core::reader::ValueProblem;
+use mmstats_std::discover::discover;
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::{Reader, Sample};
+use mmstats_std::template::Environment;
+
+use crate::console::Console;
+use crate::labels::{self, Labels};
+use crate::render::text::{Look, Row};
+use crate::render::{json, text};
+
+/// Prints what programs publish in their mmstats files: every field's label and value.
+#[derive(Debug, Parser)]
+#[command(name = "slurpstats", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Options {
+    /// Files, and directories whose *.mmstats files are meant.
+    ///
+    /// Without any, these are the files that match $MMSTATS_GLOB, else those in $MMSTATS_PATH, else those in /dev/shm and in the temporary directory.
+    #[arg(value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+
+    /// Print JSON, one object per line for each field.
+    ///
+    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help, file, version, pid, liveness (alive, dead, unknown); of a
+    /// scaled number also raw, scale and divisor. Numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
+    #[arg(long)]
+    json: bool,
+
+    /// Only fields whose label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
+    #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
+    filter: Vec<Pattern>,
+
+    /// No fields whose label matches, even if --filter takes them. Can be repeated.
+    #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse)]
+    exclude: Vec<Pattern>,
+
+    /// Only files whose writer is alive.
+    #[arg(long)]
+    live: bool,
+
+    /// Also units and help texts.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 if all files could be read (even if there were none), 1 if any could not, 2 for wrong usage.
+Colours are for terminals; NO_COLOR=1 turns them off, CLICOLOR_FORCE=1 on.";
+
+/// Runs the command. The first argument is its name, as in `std::env::args_os`.
+pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
+    match Options::try_parse_from(args) {
+        Ok(options) => Slurp::new(options, console).run(),
+        Err(answer) => print_usage(&answer, console),
+    }
+}
+
+/// Help, the version, or what is wrong with the arguments.
+fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
+    let text = answer.render();
+    if answer.use_stderr() {
+        let _ = write!(console.err, "{text}");
+        return ExitCode::from(2);
+    }
+    let text = if console.colour { text.ansi().to_string() } else { text.to_string() };
+    let written = console.out.write_all(text.as_bytes()).and_then(|()| console.out.flush());
+    status(&finish(written, console))
+}
+
+/// Why no more is printed.
+enum Stop {
+    /// Whoever read the output has seen enough.
+    Unread,
+    /// It cannot be written.
+    Failed,
+}
+
+fn finish(written: io::Result<()>, console: &mut Console<'_>) -> Result<(), Stop> {
+    written.map_err(|error| {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Stop::Unread;
+        }
+        console.tell(format_args!("standard output: {error}"));
+        Stop::Failed
+    })
+}
+
+fn status(end: &Result<(), Stop>) -> ExitCode {
+    if matches!(end, Err(Stop::Failed)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// A run over files.
+struct Slurp<'s, 'c> {
+    options: Options,
+    labels: Labels,
+    look: Look,
+    console: &'s mut Console<'c>,
+    /// Whether a file could not be read, or not all of it.
+    failed: bool,
+    /// Files that were printed.
+    printed: usize,
+    /// Files without a label that is wanted.
+    unmatched: usize,
+    /// Files left out because their writer is not alive.
+    not_alive: usize,
+}
+
+impl<'s, 'c> Slurp<'s, 'c> {
+    fn new(mut options: Options, console: &'s mut Console<'c>) -> Self {
+        let labels = Labels { include: std::mem::take(&mut options.filter), exclude: std::mem::take(&mut options.exclude) };
+        let look = Look { colour: console.colour, annotated: console.is_terminal || options.verbose, help: options.verbose };
+        Slurp { options, labels, look, console, failed: false, printed: 0, unmatched: 0, not_alive: 0 }
+    }
+
+    fn run(mut self) -> ExitCode {
+        let end = self.print_all();
+        let end = end.and_then(|()| finish(self.console.out.flush(), self.console));
+        if self.failed { ExitCode::FAILURE } else { status(&end) }
+    }
+
+    fn print_all(&mut self) -> Result<(), Stop> {
+        let environment = Environment::read();
+        let named = std::mem::take(&mut self.options.files);
+        let mut reader = Reader::new();
+        let mut searched = Vec::new();
+        // One by one, so that files come in the order of the arguments.
+        let arguments: Vec<&[PathBuf]> = if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
+        for argument in arguments {
+            let found = discover(&environment, argument);
+            for problem in &found.problems {
+                self.fail(&problem.path, &problem.error);
+            }
+            for path in &found.paths {
+                let is_named = argument.first() == Some(path);
+                self.print_file(&mut reader, path, is_named)?;
+            }
+            searched.extend(found.searched);
+        }
+        self.explain_nothing(&searched);
+        Ok(())
+    }
+
+    fn print_file(&mut self, reader: &mut Reader, path: &Path, is_named: bool) -> Result<(), Stop> {
+        let sample = match reader.read(path) {
+            Ok(sample) => sample,
+            Err(error) => {
+                // A file that was found and is gone now was removed by its writer, which is how a writer ends.
+                if is_named || path.symlink_metadata().is_ok() {
+                    self.fail(path, error);
+                }
+                return Ok(());
+            }
+        };
+        if self.options.live && sample.verdict().liveness != Liveness::Alive {
+            self.not_alive += 1;
+            return Ok(());
+        }
+        let rows: Vec<Row<'_>> = sample.fields().filter(|(field, _)| self.labels.accept(&field.label)).collect();
+        if rows.is_empty() && sample.fields().next().is_some() {
+            self.unmatched += 1;
+        } else {
+            self.printed += 1;
+            let output = self.render(path, &sample, &rows);
+            finish(self.console.out.write_all(&output), self.console)?;
+        }
+        for problem in &sample.layout().problems {
+            self.fail(path, problem);
+        }
+        for (field, value) in &rows {
+            if let Err(fault) = value {
+                self.fail_field(path, &field.label, *fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn render(&self, path: &Path, sample: &Sample<'_>, rows: &[Row<'_>]) -> Vec<u8> {
+        if !self.options.json {
+            let mut output = String::new();
+            // A `String` takes everything.
+            let _ = text::write_file(&mut output, path, sample.verdict(), rows, self.look);
+            return output.into_bytes();
+        }
+        let mut output = Vec::new();
+        let file = json::File::new(path, sample.layout().version, sample.find("sys.pid"), sample.verdict().liveness);
+        for row in rows {
+            let _ = json::write_line(&mut output, &file, row);
+        }
+        output
+    }
+
+    fn fail(&mut self, path: &Path, what: impl std::fmt::Display) {
+        self.failed = true;
+        self.console.tell_of(path, what);
+    }
+
+    fn fail_field(&mut self, path: &Path, label: &str, fault: ValueProblem) {
+        self.fail(path, format_args!("{label}: {fault}"));
+    }
+
+    /// Nothing to print is no error, but a user who sees nothing wants to know why.
+    fn explain_nothing(&mut self, searched: &[PathBuf]) {
+        if self.failed || self.printed > 0 {
+            return;
+        }
+        if self.unmatched > 0 {
+            self.console.tell(format_args!("no label matches in {} (see --filter and --exclude)", files(self.unmatched)));
+        } else if self.not_alive > 0 {
+            self.console.tell(format_args!("no writer is known to be alive of {} (see --live)", files(self.not_alive)));
+        } else {
+            let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
+            self.console.tell(format_args!("no files found: looked for {}", places.join(", ")));
+        }
+    }
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
