@@ -8,9 +8,9 @@
 //! no test misses could go, and here none can.
 #![cfg(loom)]
 
+use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
 use loom::sync::atomic::Ordering::Relaxed;
-use loom::sync::Arc;
 use loom::thread;
 use mmstats_core::{Validity, format::MAGIC_WORDS, latch_read, latch_write};
 

@@ -157,14 +157,8 @@ impl Found {
     }
 }
 
-fn to_pattern(
-    variable: &str,
-    template: &Template,
-    literal: fn(&str) -> String,
-) -> io::Result<String> {
-    template
-        .to_pattern(literal)
-        .ok_or_else(|| invalid_variable(variable, "a pattern has to be UTF-8"))
+fn to_pattern(variable: &str, template: &Template, literal: fn(&str) -> String) -> io::Result<String> {
+    template.to_pattern(literal).ok_or_else(|| invalid_variable(variable, "a pattern has to be UTF-8"))
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -173,8 +167,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_bytes().starts_with(b"."))
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
 }
 
 fn is_finished(path: &Path) -> bool {

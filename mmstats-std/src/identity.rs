@@ -102,10 +102,7 @@ pub fn command() -> OsString {
 
 /// The calling thread's id, as the kernel numbers threads.
 pub fn tid() -> u32 {
-    rustix::thread::gettid()
-        .as_raw_nonzero()
-        .get()
-        .unsigned_abs()
+    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
 }
 
 /// The real user id of the calling process.
@@ -125,6 +122,5 @@ pub fn unix_time() -> f64 {
 
 /// `time` in seconds since 1970; 0 if it is earlier.
 pub(crate) fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

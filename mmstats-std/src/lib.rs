@@ -38,6 +38,7 @@ mod memory;
 mod options;
 mod per_thread;
 mod publish;
+pub mod read;
 pub mod template;
 
 pub use clock::{Monotonic, Timer};

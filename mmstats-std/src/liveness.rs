@@ -102,11 +102,7 @@ impl Observer {
     }
 
     fn new() -> Self {
-        Self {
-            process: Process::current(),
-            proc_is_ours: proc_is_ours(),
-            booted: booted(),
-        }
+        Self { process: Process::current(), proc_is_ours: proc_is_ours(), booted: booted() }
     }
 
     fn judge(&self, evidence: &Evidence<'_>) -> Verdict {
@@ -189,37 +185,22 @@ fn proc_is_ours() -> bool {
         return false;
     };
     // Our PID in each namespace, from that of `/proc` down to our own.
-    String::from_utf8_lossy(&status)
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))
-        .is_some_and(|pids| pids.split_whitespace().count() == 1)
+    String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix("NSpid:")).is_some_and(|pids| pids.split_whitespace().count() == 1)
 }
 
 fn booted() -> Option<f64> {
     let stat = fs::read("/proc/stat").ok()?;
-    String::from_utf8_lossy(&stat)
-        .lines()
-        .find_map(|line| line.strip_prefix("btime "))
-        .and_then(|seconds| seconds.trim().parse().ok())
+    String::from_utf8_lossy(&stat).lines().find_map(|line| line.strip_prefix("btime ")).and_then(|seconds| seconds.trim().parse().ok())
 }
 
 fn alive(reason: &'static str) -> Verdict {
-    Verdict {
-        liveness: Liveness::Alive,
-        reason,
-    }
+    Verdict { liveness: Liveness::Alive, reason }
 }
 
 fn dead(reason: &'static str) -> Verdict {
-    Verdict {
-        liveness: Liveness::Dead,
-        reason,
-    }
+    Verdict { liveness: Liveness::Dead, reason }
 }
 
 fn unknown(reason: &'static str) -> Verdict {
-    Verdict {
-        liveness: Liveness::Unknown,
-        reason,
-    }
+    Verdict { liveness: Liveness::Unknown, reason }
 }

@@ -268,6 +268,7 @@ impl<M> ThreadSlot<M> {
 }
 
 /// Memory of a file that somebody else writes.
+#[derive(Debug)]
 pub(crate) struct ReadMapping {
     map: MmapRaw,
 }

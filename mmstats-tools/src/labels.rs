@@ -30,8 +30,13 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
 pub fn parse(pattern: &str) -> Result<Pattern, String> {
     // To `glob`, `**` is about directories; a label has none.
     let mut single = String::with_capacity(pattern.len());
-    pattern.chars().for_each(|c| if c != '*' || !single.ends_with('*') { single.push(c) });
-    Pattern::new(&single).map_err(|error| format!("{} at character {}; * ? [abc] [!abc] can be used, and [*] for the character itself", error.msg, error.pos + 1))
+    pattern.chars().for_each(|c| {
+        if c != '*' || !single.ends_with('*') {
+            single.push(c)
+        }
+    });
+    Pattern::new(&single)
+        .map_err(|error| format!("{} at character {}; * ? [abc] [!abc] can be used, and [*] for the character itself", error.msg, error.pos + 1))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 //! motor.steps.add(7);
 //!
 //! // On another core, or wherever the memory is seen:
-//! let mut memory = [0; 3 * Motor::SIZE / 8];
+//! let mut memory = [0; Images::words(Motor::SIZE)];
 //! let mut images = Images::new(&mut memory);
 //! let (directory, snapshot) = read(&REGION.view(), &mut images).unwrap();
 //! let entry = directory.entries().next().unwrap().unwrap();

@@ -4,7 +4,9 @@ use super::directory::Directory;
 use super::entry::{Place, Storage};
 use super::problem::{Problem, ReadError, ValueProblem};
 use super::value::{self, Value};
+use crate::format::MAGIC;
 use crate::format::v2::Header;
+use crate::kind::Type;
 use crate::protocol::{ATTEMPTS, between_passes};
 use crate::region::View;
 use core::convert::Infallible;
@@ -44,9 +46,16 @@ impl Source for View<'_> {
     }
 }
 
-/// Room for three copies of a region, each from the region's start: before, now, and after.
+/// Room for copies of a region, each from the region's start: two for everything, one for what has to be seen twice.
+///
+/// A sample is taken in passes, [`Source::order`] between them:
+/// 1. the header, into `head`;
+/// 2. everything, into `before`: words and constants count as they are here, and of latches the sequence;
+/// 3. latched values, into `now`;
+/// 4. the header and the sequences once more, into `after`.
 #[derive(Debug)]
 pub struct Images<'b> {
+    head: &'b mut [u64],
     before: &'b mut [u64],
     now: &'b mut [u64],
     after: &'b mut [u64],
@@ -57,7 +66,7 @@ pub struct Images<'b> {
 pub struct Plan {
     /// From the first to the last value, in whole words of 8 bytes.
     pub start: usize,
-    /// Where they end.
+    /// Where the last one ends.
     pub end: usize,
     /// Whether any of them is latched.
     pub latched: bool,
@@ -71,21 +80,37 @@ impl Plan {
             return self;
         }
         let range = place.range();
-        let (start, end) = (range.start & !7, range.end.next_multiple_of(8));
-        let empty = self.end == 0;
-        Plan { start: if empty { start } else { self.start.min(start) }, end: self.end.max(end), latched: self.latched || place.is_latched() }
+        let start = if self.end == 0 { range.start } else { self.start.min(range.start) };
+        Plan { start: start & !7, end: self.end.max(range.end), latched: self.latched || place.is_latched() }
+    }
+
+    /// A gap this small before the values is read along with the header: one copy is cheaper than two.
+    const SMALL_GAP: usize = 1024;
+
+    fn words(&self) -> Range<usize> {
+        self.start / 8..self.end.div_ceil(8)
     }
 }
 
 const HEADER: usize = Header::SIZE.div_ceil(8);
 
 impl<'b> Images<'b> {
-    /// Images in this memory: each has a third of it.
+    /// Words of memory that images of a region of `length` bytes need.
+    #[must_use]
+    pub const fn words(length: usize) -> usize {
+        HEADER + 3 * length.div_ceil(8)
+    }
+
+    /// Images in this memory, of a region as large as [`Self::words`] says. What it holds from an earlier sample counts as such.
+    ///
+    /// # Panics
+    /// If it has not even [`Self::words`] of nothing.
     pub fn new(memory: &'b mut [u64]) -> Self {
-        let third = memory.len() / 3;
-        let (before, rest) = memory.split_at_mut(third);
+        let (head, rest) = memory.split_at_mut(HEADER);
+        let third = rest.len() / 3;
+        let (before, rest) = rest.split_at_mut(third);
         let (now, rest) = rest.split_at_mut(third);
-        Images { before, now, after: &mut rest[..third] }
+        Images { head, before, now, after: &mut rest[..third] }
     }
 
     /// Bytes that a region may have.
@@ -94,60 +119,90 @@ impl<'b> Images<'b> {
         8 * self.now.len()
     }
 
-    /// Samples a version 2 region whose layout is known, for [`Self::snapshot`]. Parts outside the plan keep what they hold.
+    /// First pass: the header. Tells how many bytes of it there were.
     ///
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn sample<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<(), S::Error> {
-        let end = plan.end / 8;
-        let range = plan.start.min(plan.end) / 8..end.min(self.now.len());
-        if !plan.latched {
-            source.copy(0, &mut self.before[..HEADER])?;
-            source.order();
-            copy(source, self.now, range)?;
-            source.order();
-            source.copy(0, &mut self.after[..HEADER])?;
-            return Ok(());
-        }
-        for (i, image) in [&mut *self.before, &mut *self.now, &mut *self.after].into_iter().enumerate() {
-            if i > 0 {
-                source.order();
-            }
-            // A small gap is read along: one copy is cheaper than two.
-            if range.start <= 512 {
-                copy(source, image, 0..range.end.max(HEADER))?;
-            } else {
-                copy(source, image, 0..HEADER)?;
-                copy(source, image, range.clone())?;
-            }
-        }
-        Ok(())
+    pub fn start<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
+        source.copy(0, self.head)
     }
 
-    /// Samples words in one go and each latch by itself, for memory that can be looked at again and again; like [`Self::sample`] otherwise.
+    /// What [`Self::start`] found.
+    #[must_use]
+    #[inline]
+    pub fn head(&self) -> &[u8] {
+        self.head.as_bytes()
+    }
+
+    /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as there are.
+    ///
+    /// # Errors
+    /// If the source fails.
+    pub fn whole<S: Source>(&mut self, source: &S, length: usize) -> Result<&[u8], S::Error> {
+        source.order();
+        let there = copy(source, self.before, 0..length.div_ceil(8))?;
+        Ok(&self.before.as_bytes()[..there.min(length)])
+    }
+
+    /// The passes behind [`Self::whole`]; tells whether the bytes were all there.
     ///
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn sample_each<'p, S: Source>(&mut self, source: &S, plan: &Plan, latched: impl Iterator<Item = &'p Place>) -> Result<(), S::Error> {
-        self.sample(source, &Plan { latched: false, ..*plan })?;
+    pub fn finish<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+        source.order();
+        if plan.latched {
+            copy(source, self.now, plan.words())?;
+            source.order();
+            if plan.start <= Plan::SMALL_GAP {
+                return self.last(source, 0..plan.words().end, plan);
+            }
+            self.last(source, plan.words(), plan)?;
+        }
+        let head = copy(source, self.after, 0..HEADER)?;
+        Ok(head == Header::SIZE)
+    }
+
+    fn last<S: Source>(&mut self, source: &S, words: Range<usize>, plan: &Plan) -> Result<bool, S::Error> {
+        let start = words.start * 8;
+        Ok(copy(source, self.after, words)? + start >= plan.end)
+    }
+
+    /// All passes over a region whose layout is known; tells whether the bytes were all there. Parts outside the plan keep what they held.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn sample<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+        if plan.latched && plan.start <= Plan::SMALL_GAP && self.before.len() >= HEADER {
+            // Words may be as old as the sequences, so header and words can be one copy.
+            copy(source, self.before, 0..plan.words().end)?;
+            self.head.copy_from_slice(&self.before[..HEADER]);
+        } else {
+            self.start(source)?;
+            source.order();
+            if copy(source, self.before, plan.words())? + plan.start < plan.end {
+                return Ok(false);
+            }
+        }
+        self.finish(source, plan)
+    }
+
+    /// The same, but each latch by itself, again and again if need be: for memory that can be looked at in no time. What stays contended says so in its value.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn sample_each<'p, S: Source>(&mut self, source: &S, plan: &Plan, latched: impl Iterator<Item = &'p Place>) -> Result<bool, S::Error> {
+        self.start(source)?;
+        source.order();
+        let there = copy(source, self.before, plan.words())? + plan.start >= plan.end;
         for place in latched {
             self.latch(source, place, ATTEMPTS)?;
         }
-        // What the latches gave counts only if the region is still the same.
         source.order();
-        source.copy(0, &mut self.after[..HEADER])?;
-        Ok(())
-    }
-
-    /// Copies the whole region in three passes.
-    fn whole<S: Source>(&mut self, source: &S, words: usize) -> Result<usize, S::Error> {
-        copy(source, self.before, 0..words)?;
-        source.order();
-        copy(source, self.now, 0..words)?;
-        source.order();
-        copy(source, self.after, 0..words)
+        Ok(copy(source, self.after, 0..HEADER)? == Header::SIZE && there)
     }
 
     /// Reads one latch again, up to so many times, until its writer leaves it alone for long enough; tells whether it did.
@@ -172,11 +227,19 @@ impl<'b> Images<'b> {
         Ok(false)
     }
 
+    /// What the images hold, for as long as their memory.
+    #[must_use]
+    #[inline]
+    pub fn into_snapshot(self) -> Snapshot<'b> {
+        let Images { head, before, now, after } = self;
+        Snapshot { head: head.as_bytes(), before: before.as_bytes(), now: now.as_bytes(), after: after.as_bytes() }
+    }
+
     /// What the images hold.
     #[must_use]
     #[inline]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { before: self.before.as_bytes(), now: self.now.as_bytes(), after: self.after.as_bytes() }
+        Snapshot { head: self.head.as_bytes(), before: self.before.as_bytes(), now: self.now.as_bytes(), after: self.after.as_bytes() }
     }
 }
 
@@ -201,6 +264,7 @@ fn same_sequence(before: &[u8], after: &[u8], place: &Place) -> Option<u32> {
 /// Values of a region at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'b> {
+    head: &'b [u8],
     before: &'b [u8],
     now: &'b [u8],
     after: &'b [u8],
@@ -210,30 +274,30 @@ impl<'b> Snapshot<'b> {
     /// Of bytes that nobody writes: a dump, a file whose writer is gone.
     #[must_use]
     pub fn of_dead(bytes: &'b [u8]) -> Self {
-        Snapshot { before: bytes, now: bytes, after: bytes }
+        Snapshot { head: bytes, before: bytes, now: bytes, after: bytes }
     }
 
     /// All that was read of the region.
     #[must_use]
     pub fn bytes(&self) -> &'b [u8] {
-        self.now
+        self.before
     }
 
-    /// Whether a version 2 region was valid, and stayed the same region, from before to after. If it did not, nothing in here counts.
+    /// Whether a version 2 region was valid, and stayed the same region, from the first pass to the last. If it did not, nothing in here counts.
     #[must_use]
     #[inline]
     pub fn is_steady(&self) -> bool {
-        // Magic to check; then the generation. `layout` and `published` between and behind them may grow.
-        self.before[..Header::LAYOUT] == self.after[..Header::LAYOUT]
-            && self.before[Header::GENERATION..Header::PUBLISHED] == self.after[Header::GENERATION..Header::PUBLISHED]
-            && self.before.starts_with(&crate::format::MAGIC)
+        let [Some(first), Some(last)] = [self.head, self.after].map(|image| image.first_chunk::<{ Header::SIZE }>()) else { return false };
+        // Magic to check, and the generation. `layout` and `published`, between and behind them, may grow.
+        first.starts_with(&MAGIC)
+            && first[..Header::LAYOUT] == last[..Header::LAYOUT]
+            && first[Header::GENERATION..Header::PUBLISHED] == last[Header::GENERATION..Header::PUBLISHED]
     }
 
-    /// The header as it was before all else.
+    /// Whether a latched value was written between the passes, so that [`Images::latch`] has to read it again.
     #[must_use]
-    #[inline]
-    pub fn header(&self) -> &'b [u8] {
-        &self.before[..Header::SIZE.min(self.before.len())]
+    pub fn is_contended(&self, place: &Place) -> bool {
+        place.is_latched() && same_sequence(self.before, self.after, place).is_none()
     }
 
     /// A field's value.
@@ -244,12 +308,12 @@ impl<'b> Snapshot<'b> {
     pub fn value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
         let (offset, size) = (place.offset as usize, place.size as usize);
         let bytes = match place.storage {
-            Storage::Word | Storage::Constant | Storage::Single => value::at(self.now, offset, size)?,
+            Storage::Word | Storage::Constant | Storage::Single => value::at(self.before, offset, size)?,
             Storage::Latched => self.latched(place, size)?,
             Storage::Double => {
-                let next_to_write = value::at(self.now, offset - 1, 1)?[0];
+                let next_to_write = value::at(self.before, offset - 1, 1)?[0];
                 let buffer = if next_to_write & 1 == 0 { 1 } else { 0 };
-                value::at(self.now, offset + buffer * size, size)?
+                value::at(self.before, offset + buffer * size, size)?
             }
             Storage::Histogram { .. } => return self.histogram(place),
         };
@@ -257,15 +321,15 @@ impl<'b> Snapshot<'b> {
     }
 
     fn latched(&self, place: &Place, size: usize) -> Result<&'b [u8], ValueProblem> {
-        value::at(self.now, place.sequence(), 4)?;
+        value::at(self.now, place.sequence(), size_of::<u32>())?;
         let sequence = same_sequence(self.before, self.after, place).ok_or(ValueProblem::Contended)?;
         value::at(self.now, place.offset as usize + (sequence & 1) as usize * place.stride(), size)
     }
 
     fn histogram(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
-        let sum = if place.is_latched() { self.latched(place, 8)? } else { value::at(self.now, place.offset as usize, 8)? };
-        let Value::Unsigned(sum) = value::decode(sum, crate::kind::Type::U64, place.swapped) else { return Err(ValueProblem::CutOff) };
-        value::distribution(place, sum, self.now)
+        let sum = if place.is_latched() { self.latched(place, 8)? } else { value::at(self.before, place.offset as usize, 8)? };
+        let Value::Unsigned(sum) = value::decode(sum, Type::U64, place.swapped) else { return Err(ValueProblem::CutOff) };
+        value::distribution(place, sum, self.before)
     }
 }
 
@@ -278,36 +342,39 @@ const TRIES: usize = 8;
 /// If the source fails, the bytes are not stats, or the images are too small for them.
 pub fn read<'i, S: Source>(source: &S, images: &'i mut Images<'_>) -> Result<(Directory<'i>, Snapshot<'i>), ReadError<S::Error>> {
     let length = read_images(source, images)?;
-    let snapshot = images.snapshot();
-    let [before, now, after] = [snapshot.before, snapshot.now, snapshot.after].map(|image| &image[..length.min(image.len())]);
-    let directory = Directory::open_with(now, before, None)?;
-    Ok((directory, Snapshot { before, now, after }))
+    let Snapshot { head, before, now, after } = images.snapshot();
+    let [before, now, after] = [before, now, after].map(|image| &image[..length.min(image.len())]);
+    // In version 1 the head may have been there before the rest.
+    let directory = Directory::open_with(before, if before.starts_with(&[1]) { before } else { head }, None)?;
+    Ok((directory, Snapshot { head, before, now, after }))
 }
 
 /// Fills the images with a steady copy, and tells how many bytes of it there are.
 fn read_images<S: Source>(source: &S, images: &mut Images<'_>) -> Result<usize, ReadError<S::Error>> {
-    let room = images.room();
-    let head = HEADER.min(images.now.len());
     for _ in 0..TRIES {
-        let length = source.copy(0, &mut images.before[..head]).map_err(ReadError::Source)?;
-        let first = &images.before.as_bytes()[..length.min(8 * head)];
-        let directory = Directory::open_with(first, first, None)?;
-        let Some(header) = directory.header().copied() else {
-            source.order();
-            let length = source.copy(0, images.now).map_err(ReadError::Source)?;
-            images.before.copy_from_slice(images.now);
-            images.after.copy_from_slice(images.now);
-            return Ok(length);
+        let there = images.start(source).map_err(ReadError::Source)?;
+        let head = &images.head()[..there];
+        let room = images.room();
+        let Some(header) = Directory::open_with(head, head, None)?.header().copied() else {
+            return images.whole(source, room).map(<[u8]>::len).map_err(ReadError::Source);
         };
         let needed = header.length as usize;
         if needed > room {
             return Err(ReadError::TooLarge { length: needed, room });
         }
-        source.order();
-        let length = images.whole(source, needed.div_ceil(8)).map_err(ReadError::Source)?;
-        if length < Header::SIZE || images.snapshot().is_steady() {
-            return Ok(length.min(needed));
+        let mut plan = Plan::default();
+        let bytes = images.whole(source, needed).map_err(ReadError::Source)?;
+        let length = bytes.len();
+        if let Ok(directory) = Directory::open_with(bytes, bytes, None) {
+            plan = directory.entries().flatten().fold(plan, |plan, entry| plan.with(&entry.place));
+        }
+        images.finish(source, &plan).map_err(ReadError::Source)?;
+        if images.snapshot().is_steady() {
+            return Ok(length);
         }
     }
+    // Gone, or always made anew.
+    let there = images.start(source).map_err(ReadError::Source)?;
+    Directory::open_with(&images.head()[..there], &images.head()[..there], None)?;
     Err(ReadError::Problem(Problem::Contended))
 }

@@ -126,7 +126,7 @@ fn type_code(field: &Field) -> String {
 #[serde(untagged)]
 enum Shown {
     Bool(bool),
-    Number(Box<RawValue>),
+    Number(Number),
     Text(String),
     Histogram(Histogram),
 }
@@ -137,42 +137,46 @@ impl Shown {
             Value::Bool(value) => Shown::Bool(*value),
             Value::Text(text) => Shown::Text(Lossy(text).to_string()),
             Value::Histogram(distribution) => Shown::Histogram(Histogram::new(distribution, scale)),
-            Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) => scale.number(value).map_or(Shown::Text(String::new()), Shown::number),
+            Value::Unsigned(value) => Shown::Number(scale.unsigned(*value)),
+            Value::Signed(value) => Shown::Number(scale.signed(*value)),
+            Value::Float(value) => Shown::Number(scale.float(*value)),
         }
     }
+}
 
-    fn number(number: Number) -> Self {
-        let special = match number {
-            Number::NotFinite(value) if value.is_nan() => "NaN",
-            Number::NotFinite(value) if value > 0.0 => "Infinity",
-            Number::NotFinite(_) => "-Infinity",
-            // What Python prints for a finite number is one in JSON too.
-            finite => return RawValue::from_string(finite.to_string()).map_or(Shown::Bool(false), Shown::Number),
-        };
-        Shown::Text(special.to_owned())
+impl Serialize for Number {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Number::Unsigned(value) => serializer.serialize_u64(*value),
+            Number::Signed(value) => serializer.serialize_i64(*value),
+            Number::NotFinite(value) if value.is_nan() => serializer.serialize_str("NaN"),
+            Number::NotFinite(value) => serializer.serialize_str(if *value > 0.0 { "Infinity" } else { "-Infinity" }),
+            // What Python prints for a finite number is one in JSON too, with all its digits.
+            Number::Decimal(value) => RawValue::from_string(value.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer),
+        }
     }
 }
 
 #[derive(Serialize)]
 struct Histogram {
     count: u64,
-    sum: Shown,
-    p50: Option<Shown>,
-    p90: Option<Shown>,
-    p99: Option<Shown>,
+    sum: Number,
+    p50: Option<Number>,
+    p90: Option<Number>,
+    p99: Option<Number>,
     buckets: Vec<Bucket>,
 }
 
 #[derive(Serialize)]
 struct Bucket {
-    from: Shown,
-    to: Option<Shown>,
+    from: Number,
+    to: Option<Number>,
     count: u64,
 }
 
 impl Histogram {
     fn new(distribution: &Distribution<'_>, scale: Scale) -> Self {
-        let show = |value| Shown::number(scale.unsigned(value));
+        let show = |value| scale.unsigned(value);
         let [p50, p90, p99] = QUANTILES.map(|(_, fraction)| distribution.quantile(fraction).map(show));
         let buckets = distribution.buckets().map(|(low, high, count)| Bucket { from: show(low), to: high.map(show), count });
         Histogram { count: distribution.count(), sum: show(distribution.sum), p50, p90, p99, buckets: buckets.collect() }

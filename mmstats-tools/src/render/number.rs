@@ -40,14 +40,18 @@ impl Scale {
         if self.is_none() { Number::Unsigned(stored) } else { Number::Decimal(self.quotient(stored, 1)) }
     }
 
-    fn signed(self, stored: i64) -> Number {
+    /// The number to show for a signed integer.
+    #[must_use]
+    pub fn signed(self, stored: i64) -> Number {
         if self.is_none() {
             return Number::Signed(stored);
         }
         Number::Decimal(Decimal { negative: stored < 0, ..self.quotient(stored.unsigned_abs(), 1) })
     }
 
-    fn float(self, stored: f64) -> Number {
+    /// The number to show for a float.
+    #[must_use]
+    pub fn float(self, stored: f64) -> Number {
         if !stored.is_finite() {
             return Number::NotFinite(stored);
         }
@@ -202,5 +206,89 @@ impl fmt::Display for Decimal {
         } else {
             write!(f, "{digits:0<width$}{}", if self.float { ".0" } else { "" }, width = self.point as usize)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_as_python_prints_them() {
+        let mut floats = 0;
+        for line in include_str!("python_floats.txt").lines().filter(|line| !line.starts_with('#')) {
+            let (bits, printed) = line.split_once(' ').unwrap();
+            let float = f64::from_bits(u64::from_str_radix(bits, 16).unwrap());
+            assert_eq!(Scale::NONE.float(float).to_string(), printed, "{bits}");
+            floats += 1;
+        }
+        assert!(floats > 200);
+    }
+
+    fn scale(power: i8, divisor: u32) -> Scale {
+        Scale { power, divisor }
+    }
+
+    #[test]
+    fn scaled_integers_are_exact() {
+        for (stored, power, shown) in [
+            (3300, -3, "3.3"),
+            (3000, -3, "3"),
+            (1, -2, "0.01"),
+            (0, -9, "0"),
+            (0, 3, "0"),
+            (5, 3, "5000"),
+            (29, -2, "0.29"),
+            (5, -9, "5e-09"),
+            (1_234, -7, "0.0001234"),
+            (u64::MAX, -9, "18446744073.709551615"),
+            (u64::MAX, -19, "1.8446744073709551615"),
+            (u64::MAX, -18, "18.446744073709551615"),
+            (u64::MAX, 1, "1.8446744073709551615e+20"),
+            (12, 127, "1.2e+128"),
+            (12, -128, "1.2e-127"),
+        ] {
+            assert_eq!(scale(power, 1).unsigned(stored).to_string(), shown, "{stored} e{power}");
+        }
+        assert_eq!(scale(-3, 1).signed(-1).to_string(), "-0.001");
+        assert_eq!(scale(-3, 1).signed(i64::MIN).to_string(), "-9223372036854775.808");
+        assert_eq!(scale(-1, 0).signed(215).to_string(), "21.5");
+    }
+
+    #[test]
+    fn a_divisor_gives_all_digits_that_matter() {
+        for (stored, power, divisor, shown) in [
+            (1, 0, 4096, "0.000244140625"),
+            (4095, 0, 4096, "0.999755859375"),
+            (8192, 0, 4096, "2"),
+            (1, 0, 3, "0.33333333333333333"),
+            (2, 0, 3, "0.66666666666666667"),
+            (200, 0, 3, "66.666666666666667"),
+            (32_768, -3, 32_768, "0.001"),
+            (u64::MAX, 0, 10, "1844674407370955162"),
+            (u64::MAX, 0, 2, "9223372036854775808"),
+            (u64::MAX, 0, u32::MAX, "4294967297"),
+            (1, 0, u32::MAX, "2.3283064370807974e-10"),
+        ] {
+            assert_eq!(scale(power, divisor).unsigned(stored).to_string(), shown, "{stored} e{power} / {divisor}");
+        }
+    }
+
+    #[test]
+    fn scaled_floats_have_no_noise() {
+        assert_eq!(scale(-3, 1).float(0.3).to_string(), "0.0003");
+        assert_eq!(scale(2, 1).float(0.29).to_string(), "29.0");
+        assert_eq!(scale(0, 4).float(1.0).to_string(), "0.25");
+        assert_eq!(scale(-3, 1).float(f64::NEG_INFINITY).to_string(), "-inf");
+        assert_eq!(scale(127, 1).float(1e300).to_string(), "1e+427");
+    }
+
+    #[test]
+    fn rounding_carries() {
+        for (stored, digits, shown) in [(996, 2, "1000"), (994, 2, "990"), (95, 1, "100"), (12, 5, "12"), (123_456, 3, "123000"), (0, 2, "0")] {
+            assert_eq!(Scale::NONE.quotient(stored, 1).rounded(digits).to_string(), shown);
+        }
+        assert_eq!(Scale::NONE.quotient(1, 0).to_string(), "1");
+        assert_eq!(scale(-9, u32::MAX).quotient(u64::MAX, u64::MAX).to_string(), "2.3283064370807974e-19");
     }
 }

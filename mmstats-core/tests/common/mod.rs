@@ -1,0 +1,122 @@
+//! What the tests share: fields as a reader shows them, in values that can be kept and compared.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use mmstats_core::reader::{Directory, Entry, Images, Lossy, Snapshot, Value, read};
+use mmstats_core::{Kind, Type, View};
+use zerocopy::IntoBytes;
+
+/// A field as a reader shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Its label.
+    pub label: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its type.
+    pub ty: Type,
+    /// Its unit.
+    pub unit: String,
+    /// Its power of ten.
+    pub scale: i8,
+    /// What to divide by.
+    pub divisor: u32,
+    /// Its help text.
+    pub help: String,
+    /// Its value.
+    pub value: Content,
+}
+
+/// A value that can be compared; a NaN equals itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// True or false.
+    Bool(bool),
+    /// An unsigned integer.
+    Unsigned(u64),
+    /// A signed integer.
+    Signed(i64),
+    /// The bits of an `f64`.
+    Float(u64),
+    /// Text.
+    Text(String),
+    /// The sum, and of each bucket that is not empty its bounds and count.
+    Histogram(u64, Vec<(u64, Option<u64>, u64)>),
+}
+
+impl From<Value<'_>> for Content {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Bool(value) => Content::Bool(value),
+            Value::Unsigned(value) => Content::Unsigned(value),
+            Value::Signed(value) => Content::Signed(value),
+            Value::Float(value) => value.into(),
+            Value::Text(bytes) => Content::Text(Lossy(bytes).to_string()),
+            Value::Histogram(distribution) => Content::Histogram(distribution.sum, distribution.buckets().collect()),
+        }
+    }
+}
+
+impl From<f64> for Content {
+    fn from(value: f64) -> Self {
+        Content::Float(value.to_bits())
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Content::Text(text.into())
+    }
+}
+
+/// One field of a snapshot.
+pub fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
+    let text = |bytes| Lossy(bytes).to_string();
+    let value = snapshot.value(&entry.place).unwrap_or_else(|problem| panic!("{}: {problem}", text(entry.label)));
+    let (label, unit, help) = (text(entry.label), text(entry.unit), text(entry.help));
+    Shown { label, kind: entry.kind, ty: entry.place.ty, unit, scale: entry.scale, divisor: entry.divisor, help, value: value.into() }
+}
+
+/// All fields; nothing may be wrong with any.
+pub fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Vec<Shown> {
+    directory.entries().map(|entry| show(&entry.unwrap_or_else(|problem| panic!("{problem}")), snapshot)).collect()
+}
+
+/// All fields of a dump.
+pub fn dead(bytes: &[u8]) -> Vec<Shown> {
+    show_all(&Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")), &Snapshot::of_dead(bytes))
+}
+
+/// A copy of what is in a region now.
+pub fn copy(view: &View<'_>) -> Vec<u64> {
+    let mut bytes = vec![0; view.len().div_ceil(8)];
+    view.copy(0, &mut bytes);
+    bytes
+}
+
+/// All fields of a region, as a reader of live memory sees them; one of a dump sees the same.
+pub fn shown(view: &View<'_>) -> Vec<Shown> {
+    let mut memory = vec![0; 3 * view.len().div_ceil(8).max(5)];
+    let mut images = Images::new(&mut memory);
+    let (directory, snapshot) = read(view, &mut images).unwrap_or_else(|problem| panic!("{problem}"));
+    let shown = show_all(&directory, &snapshot);
+    assert_eq!(shown, dead(&copy(view).as_bytes()[..view.len()]), "a reader of live memory and one of a dump");
+    shown
+}
+
+/// The label and value of each field.
+pub fn values(shown: &[Shown]) -> Vec<(&str, &Content)> {
+    shown.iter().map(|field| (field.label.as_str(), &field.value)).collect()
+}
+
+/// A file of version 1 that the original wrote, and what the original printed for it: label and value.
+pub fn golden(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/v1");
+    let bytes = std::fs::read(format!("{folder}/{name}.mmstats")).unwrap();
+    let text = std::fs::read_to_string(format!("{folder}/{name}.txt")).unwrap();
+    let lines = text.lines().skip(1).filter(|line| !line.trim().is_empty());
+    let fields = lines.map(|line| {
+        let (label, value) = line.trim_start().split_once(' ').unwrap();
+        (label.to_owned(), value.trim_start().to_owned())
+    });
+    (bytes, fields.collect())
+}

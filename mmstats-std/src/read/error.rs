@@ -1,0 +1,73 @@
+use super::LARGEST;
+use mmstats_core::reader::{Problem, ReadError};
+use std::fmt;
+use std::io;
+
+/// Why a file cannot be read. The message does not name the file: who asked knows it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system refuses.
+    Io(io::Error),
+    /// A directory, pipe, device or socket; opening those can have effects.
+    NotAFile {
+        /// What it is.
+        found: &'static str,
+    },
+    /// Too large to be stats.
+    TooLarge {
+        /// Bytes.
+        length: u64,
+    },
+    /// Its bytes are at fault.
+    Problem(Problem),
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        FileError::Io(error)
+    }
+}
+
+impl From<rustix::io::Errno> for FileError {
+    fn from(error: rustix::io::Errno) -> Self {
+        FileError::Io(error.into())
+    }
+}
+
+impl From<Problem> for FileError {
+    fn from(problem: Problem) -> Self {
+        FileError::Problem(problem)
+    }
+}
+
+impl From<ReadError<io::Error>> for FileError {
+    fn from(error: ReadError<io::Error>) -> Self {
+        match error {
+            ReadError::Source(error) => FileError::Io(error),
+            ReadError::Problem(problem) => FileError::Problem(problem),
+            ReadError::TooLarge { length, .. } => FileError::TooLarge { length: length as u64 },
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileError::Io(error) => error.fmt(f),
+            FileError::NotAFile { found } => write!(f, "is {found} (a regular file would be read)"),
+            FileError::TooLarge { length } => write!(f, "has {length} bytes ({LARGEST} at most are read)"),
+            FileError::Problem(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            FileError::Io(error) => Some(error),
+            FileError::Problem(problem) => Some(problem),
+            FileError::NotAFile { .. } | FileError::TooLarge { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Files read once, and what they have in common.
+
+use super::LARGEST;
+use super::error::FileError;
+use super::layout::{Layout, Layouts};
+use super::sample::{Sample, modified};
+use super::source::{FileSource, open};
+use crate::memory::ReadMapping;
+use mmstats_core::format::v2::Header;
+use mmstats_core::reader::{Images, Problem};
+use std::array;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How often a region that is made anew meanwhile is read.
+const TRIES: usize = 8;
+/// How often a contended latch is read by system calls before it is looked at through a mapping.
+const SYSTEM_CALLS: usize = 4;
+/// How often it is looked at there.
+const LOOKS: usize = 1000;
+
+/// Reads files one after another, keeping what they have in common.
+#[derive(Debug, Default)]
+pub struct Reader {
+    layouts: Layouts,
+    layout: Option<Arc<Layout>>,
+    buffer: Vec<u64>,
+}
+
+impl Reader {
+    /// A reader that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a file once.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's problems instead.
+    pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
+        let (file, stat) = open(path)?;
+        let length = u64::try_from(stat.st_size).unwrap_or(0);
+        let layout = load(&file, length, &mut self.layouts, &mut self.buffer)?;
+        let snapshot = Images::new(&mut self.buffer).into_snapshot();
+        Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(&stat) })
+    }
+
+    pub(super) fn layouts(&mut self) -> &mut Layouts {
+        &mut self.layouts
+    }
+}
+
+/// Reads a whole file of `length` bytes into `buffer`, and tells its layout.
+pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut Vec<u64>) -> Result<Arc<Layout>, FileError> {
+    let source = FileSource(file);
+    let length = usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(FileError::TooLarge { length })?;
+    // Longer than needed is as good: memory that has been asked for once stays.
+    let words = Images::words(length.max(Header::SIZE));
+    if buffer.len() < words {
+        buffer.resize(words, 0);
+    }
+    for _ in 0..TRIES {
+        let mut images = Images::new(buffer);
+        let there = images.start(&source)?;
+        let head: [u8; Header::SIZE] = array::from_fn(|i| images.head()[i]);
+        let bytes = images.whole(&source, length)?;
+        let layout = layouts.get(&head[..there], bytes)?;
+        if layout.version == 1 {
+            return Ok(layout);
+        }
+        images.finish(&source, &layout.plan)?;
+        if images.snapshot().is_steady() {
+            settle(&mut images, file, &layout)?;
+            return Ok(layout);
+        }
+    }
+    Err(Problem::Contended.into())
+}
+
+/// Reads latches again that were written during all passes; through a mapping, if need be.
+pub(super) fn settle(images: &mut Images<'_>, file: &File, layout: &Layout) -> io::Result<()> {
+    let mut mapping = None;
+    for place in &layout.latched {
+        if !images.snapshot().is_contended(place) || images.latch(&FileSource(file), place, SYSTEM_CALLS)? {
+            continue;
+        }
+        if mapping.is_none() {
+            mapping = ReadMapping::new(file, layout.plan.end).ok();
+        }
+        if let Some(mapping) = &mapping {
+            let Ok(_) = mapping.with(|view| images.latch(view, place, LOOKS));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+use super::layout::{Field, Layout};
+use crate::liveness::{Evidence, Verdict, liveness};
+use mmstats_core::reader::{Snapshot, Value, ValueProblem};
+use std::time::{Duration, SystemTime};
+
+/// The values of a file at one time.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'r> {
+    pub(super) layout: &'r Layout,
+    pub(super) snapshot: Snapshot<'r>,
+    pub(super) modified: Option<SystemTime>,
+}
+
+impl<'r> Sample<'r> {
+    /// The fields.
+    #[must_use]
+    pub fn layout(&self) -> &'r Layout {
+        self.layout
+    }
+
+    /// The value of the field with this index.
+    ///
+    /// # Errors
+    /// If it was being written all the time, or there is no such field.
+    #[inline]
+    pub fn value(&self, index: usize) -> Result<Value<'r>, ValueProblem> {
+        match self.layout.fields.get(index) {
+            Some(field) => self.snapshot.value(&field.place),
+            None => Err(ValueProblem::CutOff),
+        }
+    }
+
+    /// All fields and their values.
+    pub fn fields(&self) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueProblem>)> + use<'r> {
+        let snapshot = self.snapshot;
+        self.layout.fields.iter().map(move |field| (field, snapshot.value(&field.place)))
+    }
+
+    /// The value of the field with this label, or the first that ends in it behind a prefix; `None` if there is none, or it was being written all the time.
+    #[must_use]
+    pub fn find(&self, label: &str) -> Option<Value<'r>> {
+        self.value(self.layout.find(label)?).ok()
+    }
+
+    /// Whether the process that wrote the file still runs.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let value = |name| self.value(self.layout.identity(name)?).ok();
+        let unsigned = |name| match value(name)? {
+            Value::Unsigned(number) => Some(number),
+            _ => None,
+        };
+        let boot_id = match value("sys.boot_id") {
+            Some(Value::Text(text)) => std::str::from_utf8(text).ok(),
+            _ => None,
+        };
+        liveness(&Evidence {
+            pid: self.pid(),
+            start: unsigned("sys.start"),
+            boot_id,
+            pid_namespace: unsigned("sys.pid_namespace"),
+            created: value("sys.created").and_then(|value| value.as_f64()),
+            modified: self.modified,
+        })
+    }
+
+    /// The process that wrote the file, as it says.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self.value(self.layout.identity("sys.pid")?).ok()? {
+            Value::Unsigned(pid) => u32::try_from(pid).ok(),
+            Value::Signed(pid) => u32::try_from(pid).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// A file's time out of what the operating system tells.
+pub(super) fn modified(stat: &rustix::fs::Stat) -> Option<SystemTime> {
+    let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(seconds)
+}
