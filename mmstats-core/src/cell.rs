@@ -261,7 +261,10 @@ impl<T: Scalar<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
 
     #[inline(always)]
     fn set(&self, value: T) {
-        latch_write(self.sequence(), |buffer| {
+        let sequence = self.sequence();
+        // Relaxed: only this writer stores it.
+        let last = sequence.load(Ordering::Relaxed);
+        latch_write(sequence, last, |buffer| {
             // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
             unsafe { store_8::<WORD>(self.buffer(buffer), value.to_bits()) };
         });
@@ -494,9 +497,12 @@ pub trait TextCell: Sized + Send {
     fn get(&self, bytes: &mut [u8]);
 }
 
-/// Text behind a latch, in words of `WORD` bytes.
+/// Text behind a latch, in words of `WORD` bytes. The sequence is kept beside the pointer, so that a write only stores.
 #[doc(hidden)]
-pub struct LatchText<const N: usize, const WORD: usize>(NonNull<u8>, PhantomData<Cell<u8>>);
+pub struct LatchText<const N: usize, const WORD: usize> {
+    base: NonNull<u8>,
+    last: Cell<u32>,
+}
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
 unsafe impl<const N: usize, const WORD: usize> Send for LatchText<N, WORD> {}
@@ -507,25 +513,50 @@ impl<const N: usize, const WORD: usize> LatchText<N, WORD> {
     #[inline(always)]
     fn sequence(&self) -> &AtomicU32 {
         // SAFETY: behind two buffers, a multiple of 4; the file's invariant.
-        unsafe { self.0.add(2 * Self::STRIDE).cast::<AtomicU32>().as_ref() }
+        unsafe { self.base.add(2 * Self::STRIDE).cast::<AtomicU32>().as_ref() }
     }
+}
 
-    /// # Safety
-    /// `at` is a multiple of `WORD` and less than the stride, `buffer` is 0 or 1.
-    #[inline(always)]
-    unsafe fn store_word(&self, buffer: usize, at: usize, bytes: [u8; WORD]) {
-        // SAFETY: by the caller's promise within the slot's buffers.
-        let to = unsafe { self.0.add(buffer * Self::STRIDE + at) };
-        #[cfg(target_pointer_width = "64")]
-        if let Ok(bytes) = <[u8; 8]>::try_from(&bytes[..]) {
-            // SAFETY: `WORD` is 8, and `to` a multiple of it; the file's invariant.
-            unsafe { to.cast::<AtomicU64>().as_ref() }.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-            return;
-        }
-        if let Ok(bytes) = <[u8; 4]>::try_from(&bytes[..]) {
-            // SAFETY: `WORD` is 4, and `to` a multiple of it; the file's invariant.
-            unsafe { to.cast::<AtomicU32>().as_ref() }.store(u32::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
+/// Stores a word whose bytes are `word`'s, least significant first.
+///
+/// # Safety
+/// `to` is a multiple of `WORD` and valid for that many bytes.
+#[inline(always)]
+unsafe fn store_word<const WORD: usize>(to: NonNull<u8>, word: u64) {
+    #[cfg(target_pointer_width = "64")]
+    if WORD == 8 {
+        // SAFETY: the caller's, and the file's invariant.
+        unsafe { to.cast::<AtomicU64>().as_ref() }.store(word.to_le(), Ordering::Relaxed);
+        return;
+    }
+    // SAFETY: the caller's, and the file's invariant.
+    unsafe { to.cast::<AtomicU32>().as_ref() }.store((word as u32).to_le(), Ordering::Relaxed);
+}
+
+/// Up to 8 bytes as a number, least significant first.
+#[inline(always)]
+fn little_endian<const N: usize>(bytes: [u8; N]) -> u64 {
+    let mut whole = [0; 8];
+    whole[..N].copy_from_slice(&bytes);
+    u64::from_le_bytes(whole)
+}
+
+/// The last `rest` bytes of a text as a number, least significant first; `rest` is below `WORD`. By loads that overlap, not byte by byte.
+#[inline(always)]
+fn tail<const WORD: usize>(bytes: &[u8], rest: usize) -> u64 {
+    if rest == 0 {
+        return 0;
+    }
+    if let Some(last) = bytes.last_chunk::<WORD>() {
+        return little_endian(*last) >> (8 * (WORD - rest));
+    }
+    // Fewer than a word: these are all of them.
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => little_endian(*first) | little_endian(*last) << (8 * (rest - 4)),
+        _ => match (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
+            (Some(first), Some(last)) => little_endian(*first) | little_endian(*last) << (8 * (rest - 2)),
+            _ => bytes.first().copied().unwrap_or(0).into(),
+        },
     }
 }
 
@@ -536,39 +567,46 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
 
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::ROOM);
-        LatchText(slot.at, PhantomData)
+        let text = LatchText { base: slot.at, last: Cell::new(0) };
+        text.last.set(text.sequence().load(Ordering::Relaxed));
+        text
     }
 
     #[inline]
     fn set(&self, bytes: &[u8]) {
         let bytes = &bytes[..bytes.len().min(N)];
-        latch_write(self.sequence(), |buffer| {
-            let mut words = bytes.chunks_exact(WORD);
+        let base = self.base;
+        let next = latch_write(self.sequence(), self.last.get(), |buffer| {
+            let store = |at: usize, word: u64| {
+                debug_assert!(at < Self::STRIDE);
+                // SAFETY: every `at` below is a multiple of `WORD` and less than the stride: within the slot's buffers.
+                let to = unsafe { base.add(buffer * Self::STRIDE + at) };
+                // SAFETY: the same.
+                unsafe { store_word::<WORD>(to, word) };
+            };
+            if let (Some(full), 0) = (bytes.first_chunk::<N>(), N % WORD) {
+                // The common case of a text that fills its room, in a loop of known length.
+                for (i, word) in full.chunks_exact(WORD).enumerate() {
+                    store(i * WORD, little_endian(word.first_chunk::<WORD>().copied().unwrap_or([0; WORD])));
+                }
+                return;
+            }
             let mut at = 0;
-            for word in words.by_ref() {
-                let mut copy = [0; WORD];
-                copy.copy_from_slice(word);
-                // SAFETY: whole words of at most N bytes lie before the stride.
-                unsafe { self.store_word(buffer, at, copy) };
+            for word in bytes.chunks_exact(WORD) {
+                store(at, little_endian(word.first_chunk::<WORD>().copied().unwrap_or([0; WORD])));
                 at += WORD;
             }
-            if at < Self::STRIDE {
-                // What ends the text, if it is only a NUL. What an earlier one left behind that means nothing.
-                let mut last = [0; WORD];
-                for (to, from) in last.iter_mut().zip(words.remainder()) {
-                    *to = *from;
-                }
-                // SAFETY: just compared.
-                unsafe { self.store_word(buffer, at, last) };
-            }
+            // What ends the text, if it is only a NUL: there is room, as the text is not a full stride. What an earlier one left behind that means nothing.
+            store(at, tail::<WORD>(bytes, bytes.len() - at));
         });
+        self.last.set(next);
     }
 
     fn get(&self, bytes: &mut [u8]) {
-        let good = self.sequence().load(Ordering::Relaxed) as usize & 1;
+        let good = self.last.get() as usize & 1;
         for (i, byte) in bytes.iter_mut().enumerate().take(N) {
             // SAFETY: byte i of a buffer, for i below N.
-            let at = unsafe { self.0.add(good * Self::STRIDE + i) };
+            let at = unsafe { self.base.add(good * Self::STRIDE + i) };
             // SAFETY: the file's invariant.
             *byte = unsafe { at.cast::<AtomicU8>().as_ref() }.load(Ordering::Relaxed);
         }

@@ -51,17 +51,11 @@ pub trait Model: Sized {
         Self::Format: Format<Region = Region<'r>>,
     {
         let again = region.again();
-        if let Some(model) = resume(region) {
+        if let Some(model) = Writer::resume_model(region) {
             return Ok((model, Kept::Resumed));
         }
         Ok((Self::publish(again)?, Kept::Anew))
     }
-}
-
-fn resume<M: Model>(region: <M::Format as Format>::Region) -> Option<M> {
-    let mut writer = Writer::resume(region).ok()?;
-    let model = writer.model().ok()?;
-    writer.is_resumed().then_some(model)
 }
 
 /// What [`Model::publish_kept`] found.
@@ -147,7 +141,7 @@ macro_rules! model {
                 $crate::format::layout::Description {
                     prefix: <Self as $crate::Model>::PREFIX,
                     label: $crate::model!(@label $field $($label)?),
-                    help: &[$($field_help),*],
+                    help: &[$($crate::format::layout::help_line($field_help)),*],
                     unit: $crate::model!(@unit $($unit)?),
                     shapes: <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::SHAPES,
                 },

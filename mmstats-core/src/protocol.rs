@@ -9,11 +9,10 @@ use crate::format::MAGIC_WORDS;
 /// How often a reader tries a latch before it gives up and says so. (Loom follows each try down all its ways.)
 pub(crate) const ATTEMPTS: usize = if cfg!(loom) { 2 } else { 128 };
 
-/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1.
+/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. `last` is what the sequence is, and what comes back is what it becomes.
 #[inline(always)]
-pub fn latch_write(sequence: &AtomicU32, write: impl FnOnce(usize)) {
-    // Relaxed: only this writer stores it.
-    let next = sequence.load(Ordering::Relaxed).wrapping_add(1);
+pub fn latch_write(sequence: &AtomicU32, last: u32, write: impl FnOnce(usize)) -> u32 {
+    let next = last.wrapping_add(1);
     // Partner: `fence(Acquire)` in `latch_read`. A reader that copied one of the words below sees, after its fence, at least the sequence
     // stored by the write before this one, so it cannot take the copy for that earlier value.
     #[cfg(not(mmstats_without_writer_fence))]
@@ -21,6 +20,7 @@ pub fn latch_write(sequence: &AtomicU32, write: impl FnOnce(usize)) {
     write((next & 1) as usize);
     // Partner: the Acquire load that begins `latch_read`: who sees this sequence sees the words it stands for.
     sequence.store(next, Ordering::Release);
+    next
 }
 
 /// Reads a latched value: `copy(buffer)` copies its words, relaxed, out of buffer 0 or 1. `None` if the writer was always faster.

@@ -1,7 +1,7 @@
 //! Lays fields into a region.
 
 use crate::field::{Describe, Field};
-use crate::format::layout::{self, Cursor, Description, Placed, Shape, help_line};
+use crate::format::layout::{self, Cursor, Description, Placed, Shape};
 use crate::format::v2::{BYTE_ORDER, EntryHead, Header};
 use crate::format::{Format, MAGIC, V2, Version, crc32};
 use crate::kind::{Access, Type};
@@ -111,6 +111,14 @@ impl<'p, F: Format> Writer<'p, F> {
         Ok(Writer { base: Base::resume(F::open(region), F::VERSION, F::WORD)?, _format: PhantomData })
     }
 
+    /// The model that the region holds, if it holds that and nothing else.
+    pub(crate) fn resume_model<M: Model<Format = F>>(region: F::Region) -> Option<M> {
+        let mut writer = Self::resume(region).ok()?;
+        // Not published: fields that were not there before would appear.
+        let model = M::attach(&mut writer).ok()?;
+        writer.base.is_exactly_as_before().then_some(model)
+    }
+
     /// Puts this before the label of every field added from now on.
     #[must_use]
     pub fn label_prefix(mut self, prefix: &'p str) -> Self {
@@ -135,7 +143,7 @@ impl<'p, F: Format> Writer<'p, F> {
     /// # Errors
     /// If one of them cannot be added; the region is then as before.
     pub fn model<M: Model<Format = F>>(&mut self) -> Result<M, AddError> {
-        if !self.base.is_empty() {
+        if !self.base.is_empty() || !self.base.prefix.is_empty() {
             // Alone in a region, a model has been checked when it was compiled.
             for description in M::FIELDS {
                 self.base.check(description)?;
@@ -236,6 +244,15 @@ impl<'p> Base<'p> {
         self.cursor.low < self.published
     }
 
+    /// Whether what was added is what the region held, to the last byte of the directory and its check.
+    fn is_exactly_as_before(&self) -> bool {
+        let checked = match self.version {
+            Version::Two => self.region.equals(Header::LAYOUT, &self.layout.to_ne_bytes()),
+            Version::One | Version::OneExact => true,
+        };
+        checked && self.cursor.low == self.published
+    }
+
     /// Whether a description made at run time may be added.
     fn check(&self, description: &Description) -> Result<(), AddError> {
         let help = layout::help_length(description.help);
@@ -334,18 +351,20 @@ impl<'p> Base<'p> {
         Ok(self.region.slot(placed.value, room, align))
     }
 
-    /// Makes the entries up to the cursor visible, unless they are.
+    /// Makes the entries up to the cursor visible.
     fn publish(&mut self) {
-        if self.cursor.low <= self.published {
+        if self.cursor.low < self.published {
             return;
         }
         match self.version {
             Version::Two => {
+                // Also when all is as before: a writer that died between the two stores left `layout` ahead.
                 let length = (self.cursor.low - Header::SIZE) as u32;
                 protocol::publish(self.region.word(Header::LAYOUT), self.layout, self.region.word(Header::PUBLISHED), length);
                 self.published = self.cursor.low;
             }
-            Version::One | Version::OneExact => self.publish_v1(self.published),
+            Version::One | Version::OneExact if self.cursor.low > self.published => self.publish_v1(self.published),
+            Version::One | Version::OneExact => {}
         }
     }
 
@@ -398,7 +417,11 @@ fn v1_next(region: &RawRegion, entry: usize) -> Option<usize> {
             letter => size = size.or(Type::from_letter(letter).and_then(Type::size).map(|bytes| bytes as usize)),
         }
     }
-    let values = if region.get(index)? == SINGLE { size? } else { size?.checked_mul(2)? };
+    let values = match region.get(index)? {
+        SINGLE => size?,
+        0 | 1 => size?.checked_mul(2)?,
+        _ => return None,
+    };
     (index + 1).checked_add(values)
 }
 
@@ -465,7 +488,7 @@ impl Entry<'_> {
             if i > 0 {
                 self.put(b"\n")?;
             }
-            self.put(help_line(line))?;
+            self.put(line.as_bytes())?;
         }
         self.put(constant.unwrap_or_default())?;
         while self.at < placed.entry + placed.length {

@@ -30,8 +30,11 @@ impl<F: Format> Field for Average<F> {
 
 /// The published mean of an average that begins afresh.
 pub(super) fn mean_cell<F: Format>(slots: &mut Slots<'_, '_, F>, initial: Option<f64>) -> Result<F::Cell<f64>, AddError> {
+    let resuming = slots.resuming();
     let mean = F::Cell::<f64>::new(slots.slot()?);
-    mean.set(initial.unwrap_or(0.0));
+    if resuming || initial.is_some() {
+        mean.set(initial.unwrap_or(0.0));
+    }
     Ok(mean)
 }
 

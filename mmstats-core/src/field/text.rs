@@ -73,7 +73,7 @@ impl<const N: usize, F: Format> Text<N, F> {
 }
 
 /// As many whole characters as fit into `room` bytes.
-#[inline]
+#[inline(always)]
 pub(super) fn cut(text: &str, room: usize) -> &[u8] {
     let bytes = text.as_bytes();
     if bytes.len() <= room {

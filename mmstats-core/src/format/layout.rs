@@ -169,7 +169,7 @@ pub const fn size_of_all(version: Version, models: &[&[Description]], prefix: us
         i += 1;
     }
     match version {
-        Version::Two => cursor.low.next_multiple_of(8) + (far - (cursor.high & !7)),
+        Version::Two => (cursor.low + (far - cursor.high)).next_multiple_of(8),
         Version::One | Version::OneExact => (cursor.low + V1_END).next_multiple_of(8),
     }
 }
@@ -183,12 +183,15 @@ pub const fn type_length(shape: &Shape) -> usize {
     }
 }
 
-/// A line of help without the space that doc comments begin with.
+/// A line of a doc comment without the space that it begins with.
 #[must_use]
-pub const fn help_line(line: &str) -> &[u8] {
+pub const fn help_line(line: &str) -> &str {
     match line.as_bytes() {
-        [b' ', rest @ ..] => rest,
-        whole => whole,
+        [b' ', rest @ ..] => match core::str::from_utf8(rest) {
+            Ok(rest) => rest,
+            Err(_) => line,
+        },
+        _ => line,
     }
 }
 
@@ -198,7 +201,7 @@ pub const fn help_length(help: &[&str]) -> usize {
     let mut length = help.len().saturating_sub(1);
     let mut i = 0;
     while i < help.len() {
-        length += help_line(help[i]).len();
+        length += help[i].len();
         i += 1;
     }
     length
@@ -225,7 +228,12 @@ pub const fn check(fields: &[Description]) {
     while i < fields.len() {
         let field = &fields[i];
         assert!(!field.label.is_empty(), "a field has an empty label");
-        assert!(field.prefix.len() + field.label.len() <= MAX_LABEL, "a label is longer than 65535 bytes");
+        let mut shape = 0;
+        while shape < field.shapes.len() {
+            let length = field.prefix.len() + field.label.len() + field.shapes[shape].suffix.len();
+            assert!(length <= MAX_LABEL, "a label is longer than 65535 bytes");
+            shape += 1;
+        }
         assert!(field.unit.name.len() <= MAX_UNIT, "the name of a unit is longer than 255 bytes");
         assert!(help_length(field.help) <= MAX_HELP, "a help text is longer than 65535 bytes");
         assert!(!has_nul(field.prefix) && !has_nul(field.label), "a label contains a NUL");

@@ -89,7 +89,8 @@ impl<'b> Walk<'b> {
                 Step::Layout => {
                     self.step = Step::Entries;
                     let found = self.header.layout;
-                    let computed = crc32(0, &self.bytes[self.at..self.end]);
+                    // Not by `at`: the directory may begin where the bytes have ended already.
+                    let computed = crc32(0, entries(self.bytes, &self.header));
                     if computed != found && !self.is_ahead(computed) {
                         return Some(Err(EntryProblem { offset: Header::LAYOUT, label: b"", fault: EntryFault::Layout { found, computed } }));
                     }

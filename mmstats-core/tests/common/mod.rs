@@ -2,12 +2,12 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use mmstats_core::reader::{Directory, Entry, Images, Lossy, Snapshot, Value, read};
-use mmstats_core::{Kind, Type, View};
+use mmstats_core::{Clock, Kind, Type, View};
 use zerocopy::IntoBytes;
 
 /// A field as a reader shows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// Its label.
     pub label: String,
     /// Its kind.
@@ -28,7 +28,7 @@ pub struct Shown {
 
 /// A value that can be compared; a NaN equals itself.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Content {
+pub(crate) enum Content {
     /// True or false.
     Bool(bool),
     /// An unsigned integer.
@@ -69,7 +69,7 @@ impl From<&str> for Content {
 }
 
 /// One field of a snapshot.
-pub fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
+pub(crate) fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
     let text = |bytes| Lossy(bytes).to_string();
     let value = snapshot.value(&entry.place).unwrap_or_else(|problem| panic!("{}: {problem}", text(entry.label)));
     let (label, unit, help) = (text(entry.label), text(entry.unit), text(entry.help));
@@ -77,25 +77,25 @@ pub fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
 }
 
 /// All fields; nothing may be wrong with any.
-pub fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Vec<Shown> {
+pub(crate) fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Vec<Shown> {
     directory.entries().map(|entry| show(&entry.unwrap_or_else(|problem| panic!("{problem}")), snapshot)).collect()
 }
 
 /// All fields of a dump.
-pub fn dead(bytes: &[u8]) -> Vec<Shown> {
+pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
     show_all(&Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")), &Snapshot::of_dead(bytes))
 }
 
 /// A copy of what is in a region now.
-pub fn copy(view: &View<'_>) -> Vec<u64> {
+pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
     let mut bytes = vec![0; view.len().div_ceil(8)];
     view.copy(0, &mut bytes);
     bytes
 }
 
 /// All fields of a region, as a reader of live memory sees them; one of a dump sees the same.
-pub fn shown(view: &View<'_>) -> Vec<Shown> {
-    let mut memory = vec![0; 3 * view.len().div_ceil(8).max(5)];
+pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
+    let mut memory = vec![0; Images::words(view.len())];
     let mut images = Images::new(&mut memory);
     let (directory, snapshot) = read(view, &mut images).unwrap_or_else(|problem| panic!("{problem}"));
     let shown = show_all(&directory, &snapshot);
@@ -104,12 +104,12 @@ pub fn shown(view: &View<'_>) -> Vec<Shown> {
 }
 
 /// The label and value of each field.
-pub fn values(shown: &[Shown]) -> Vec<(&str, &Content)> {
+pub(crate) fn values(shown: &[Shown]) -> Vec<(&str, &Content)> {
     shown.iter().map(|field| (field.label.as_str(), &field.value)).collect()
 }
 
 /// A file of version 1 that the original wrote, and what the original printed for it: label and value.
-pub fn golden(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
+pub(crate) fn golden(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/v1");
     let bytes = std::fs::read(format!("{folder}/{name}.mmstats")).unwrap();
     let text = std::fs::read_to_string(format!("{folder}/{name}.txt")).unwrap();
@@ -119,4 +119,40 @@ pub fn golden(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
         (label.to_owned(), value.trim_start().to_owned())
     });
     (bytes, fields.collect())
+}
+
+/// A clock that no test asks.
+pub(crate) struct Stopped;
+
+impl Clock for Stopped {
+    type Instant = ();
+    fn now() {}
+    fn nanoseconds_since((): ()) -> u64 {
+        0
+    }
+}
+
+/// The bucket of each value as FORMAT.md words it, counted.
+pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> Content {
+    let buckets = ((n - p + 1) << p) as u64;
+    let bounds = |i: u64| {
+        let (low, high) = if i < 1 << (p + 1) {
+            (i, i)
+        } else {
+            let s = (i >> p) - 1;
+            let m = i - (s << p);
+            (m << s, (u128::from(m + 1) * (1_u128 << s) - 1) as u64)
+        };
+        (low, (i + 1 < buckets).then_some(high))
+    };
+    let mut counts = std::collections::BTreeMap::new();
+    for value in values {
+        let holds = |i: &u64| {
+            let (low, high) = bounds(*i);
+            low <= *value && high.is_none_or(|high| *value <= high)
+        };
+        *counts.entry((0..buckets).find(holds).expect("a bucket for every value")).or_insert(0) += 1;
+    }
+    let sum = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
+    Content::Histogram(sum, counts.into_iter().map(|(i, count)| (bounds(i).0, bounds(i).1, count)).collect())
 }

@@ -1,0 +1,400 @@
+//! Whatever the bytes are, a reader says what it sees and what is wrong: it never panics, never runs on for ever, never looks behind the bytes.
+
+mod common;
+
+use common::{Content, Shown, dead, golden};
+use mmstats_core::format::MAGIC;
+use mmstats_core::format::v2::{BYTE_ORDER, EntryHead, Header, crc32};
+use mmstats_core::reader::{ByteOrder, Directory, Images, Plan, Problem, ReadError, Snapshot, Source, Storage, Value, read};
+use mmstats_core::{
+    Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model, Region, Text, Type, V2, V2Narrow, model,
+};
+use proptest::prelude::*;
+use std::collections::HashSet;
+use zerocopy::{FromBytes, IntoBytes};
+
+model! {
+    struct Some in "some." {
+        /// Of what?
+        count: Counter [bytes],
+        small: Gauge<i16> [celsius.e(-1)] => -2,
+        wide: Gauge<Latched<f64>> => Latched(0.5),
+        is: Flag => true,
+        text: Text<11> => "grüße",
+        spread: Histogram<1, 5, u32>,
+        /// Sorts of constants.
+        number: Constant<u64> => 1 << 40,
+        words: ConstantText<6> => "what?",
+        last: Gauge<f64>,
+    }
+}
+
+fn region<F: Format<Region = Region<'static>>>() -> Vec<u8> {
+    let mut memory = vec![0; <Some<Borrowed<'_, F>>>::SIZE / 8 + 2];
+    let some = <Some<Borrowed<'_, F>>>::publish(Region::new(&mut memory)).unwrap();
+    some.count.add(u64::MAX / 3);
+    some.wide.set(Latched(1.5));
+    some.text.set("tschüß");
+    (0..40).for_each(|value| some.spread.record(value));
+    some.last.set(-1e9);
+    memory.as_bytes().to_vec()
+}
+
+/// The same with its directory further behind the header.
+fn moved(region: &[u8], by: usize) -> Vec<u8> {
+    let mut header = Header::read_from_prefix(region).unwrap().0;
+    let end = Header::SIZE + header.published as usize;
+    let (mut entries, mut at) = (region[Header::SIZE..end].to_vec(), 0);
+    while at < entries.len() {
+        let mut head = EntryHead::read_from_prefix(&entries[at..]).unwrap().0;
+        if head.access > 0 {
+            head.value += by as u32;
+        }
+        head.write_to_prefix(&mut entries[at..]).unwrap();
+        at += head.length as usize;
+    }
+    header.directory += by as u64;
+    header.length += by as u32;
+    let moved = [header.as_bytes(), &vec![0; by], &entries, &region[end..]].concat();
+    sealed(moved)
+}
+
+/// With both checks as they should be, for all that is there.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let Ok((header, _)) = Header::read_from_prefix(&bytes) else { return bytes };
+    if header.magic != MAGIC {
+        return bytes;
+    }
+    let here = header.byte_order == BYTE_ORDER;
+    let mut header = if here { header } else { header.swapped() };
+    header.check = crc32(0, &bytes[..Header::CHECKED]);
+    let start = bytes.len().min(header.directory.try_into().unwrap_or(usize::MAX));
+    let end = bytes.len().min(start.saturating_add(header.published as usize));
+    header.layout = crc32(0, &bytes[start..end]);
+    let header = if here { header } else { header.swapped() };
+    header.write_to_prefix(&mut bytes).unwrap();
+    bytes
+}
+
+/// As a machine of the other byte order would have written it.
+fn swapped(region: &[u8]) -> Vec<u8> {
+    let mut bytes = region.to_vec();
+    let directory = Directory::open(region).unwrap();
+    let reverse = |bytes: &mut Vec<u8>, at: usize, len: usize| bytes[at..at + len].reverse();
+    for entry in directory.entries() {
+        let place = entry.unwrap().place;
+        let (at, size) = (place.offset as usize, place.size as usize);
+        let number = place.ty.size().map_or(0, |size| size as usize);
+        match place.storage {
+            Storage::Histogram { .. } => {
+                let sum = if place.word == 4 { 20 } else { 8 };
+                for bucket in (at + sum..at + size).step_by(number) {
+                    reverse(&mut bytes, bucket, number);
+                }
+                reverse(&mut bytes, at, 8);
+                if sum == 20 {
+                    reverse(&mut bytes, at + 8, 8);
+                    reverse(&mut bytes, at + 16, 4);
+                }
+            }
+            Storage::Latched => {
+                let stride = size.next_multiple_of(place.word.into());
+                reverse(&mut bytes, at, number);
+                reverse(&mut bytes, at + stride, number);
+                reverse(&mut bytes, at + 2 * stride, 4);
+            }
+            Storage::Double => {
+                reverse(&mut bytes, at, number);
+                reverse(&mut bytes, at + size, number);
+            }
+            Storage::Constant | Storage::Word | Storage::Single => reverse(&mut bytes, at, number),
+        }
+    }
+    let Some(header) = directory.header().copied() else {
+        // Version 1: the sizes of labels and types.
+        let mut at = 1;
+        for entry in directory.entries().flatten() {
+            let label = at + 2 + entry.label.len();
+            let ty = entry.place.range().start - label - 2;
+            assert_eq!(u16::from_ne_bytes([region[label], region[label + 1]]), ty as u16);
+            reverse(&mut bytes, at, 2);
+            reverse(&mut bytes, label, 2);
+            at = entry.place.range().end;
+        }
+        return bytes;
+    };
+    let mut at = header.directory as usize;
+    let end = at + header.published as usize;
+    while at < end {
+        let head = EntryHead::read_from_prefix(&region[at..]).unwrap().0;
+        head.swapped().write_to_prefix(&mut bytes[at..]).unwrap();
+        at += head.length as usize;
+    }
+    let layout = crc32(0, &bytes[header.directory as usize..end]);
+    Header { layout, ..header }.swapped().write_to_prefix(&mut bytes).unwrap();
+    let mut header = Header::read_from_prefix(&bytes).unwrap().0;
+    header.check = crc32(0, &bytes[..Header::CHECKED]).swap_bytes();
+    header.write_to_prefix(&mut bytes).unwrap();
+    bytes
+}
+
+/// Files and regions that are read without a complaint.
+fn sound() -> Vec<(&'static str, Vec<u8>)> {
+    let mut sound = sound_here();
+    let swapped: Vec<Vec<u8>> = sound.iter().map(|(_, bytes)| swapped(bytes)).collect();
+    sound.extend(["kinds, swapped", "webstats, swapped", "version 2, swapped", "32 bits, swapped", "moved, swapped"].into_iter().zip(swapped));
+    sound
+}
+
+/// Those of this machine's byte order.
+fn sound_here() -> Vec<(&'static str, Vec<u8>)> {
+    let mut sound = vec![
+        ("kinds", golden("kinds").0),
+        ("webstats", golden("webstats").0),
+        ("version 2", region::<V2>()),
+        ("version 2 of 32 bits", region::<V2Narrow>()),
+        ("version 2, moved", moved(&region::<V2>(), 24)),
+    ];
+    // What follows the fields is all the same.
+    sound[0].1.truncate(700);
+    sound[1].1.truncate(700);
+    sound
+}
+
+/// Bytes behind a door that tells how many there are.
+struct Bytes<'b>(&'b [u8]);
+
+impl Source for Bytes<'_> {
+    type Error = core::convert::Infallible;
+
+    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
+        let from = self.0.get(at..).unwrap_or_default();
+        let there = from.len().min(8 * to.len());
+        to.as_mut_bytes()[..there].copy_from_slice(&from[..there]);
+        Ok(there)
+    }
+}
+
+/// Looks at everything that a value tells.
+fn look(value: &Value<'_>) {
+    let number = value.as_f64();
+    assert_eq!(number.is_none(), matches!(value, Value::Text(_) | Value::Histogram(_)));
+    if let Value::Histogram(distribution) = value {
+        let (p, n) = distribution.powers();
+        assert!(p < n && n <= 64);
+        let (mut last, count) = (None, distribution.count());
+        for (low, high, count) in distribution.buckets() {
+            assert!(count > 0 && last.is_none_or(|last| last < low) && high.is_none_or(|high| low <= high));
+            last = Some(low);
+        }
+        for fraction in [f64::NAN, -1.0, 0.0, 0.5, 1.0, 2.0] {
+            assert!(distribution.quantile(fraction).is_some() || last.is_none() || count == 0 || fraction.is_nan());
+        }
+    }
+}
+
+/// Walks a directory to its end.
+fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (usize, usize) {
+    let (mut fields, mut problems) = (0, 0);
+    for (i, entry) in directory.entries().enumerate() {
+        assert!(i <= length / 5 + 2, "more entries than there can be");
+        match entry {
+            Ok(entry) => {
+                let range = entry.place.range();
+                assert!(range.start <= range.end && range.end <= length, "{range:?} in {length} bytes");
+                assert!(!entry.label.is_empty() && entry.divisor > 0);
+                look(&snapshot.value(&entry.place).expect("a value in the bytes, that nobody writes"));
+                fields += 1;
+            }
+            Err(problem) => {
+                assert!(problem.offset <= length && !problem.to_string().is_empty());
+                problems += 1;
+            }
+        }
+    }
+    (fields, problems)
+}
+
+/// Reads bytes in every way there is, and tells how many fields there were, and problems; `None` if it is not even a region.
+fn read_all(bytes: &[u8], places: &Plan, room: &mut [u64]) -> Option<(usize, usize)> {
+    let snapshot = Snapshot::of_dead(bytes);
+    let opened = Directory::open(bytes);
+    let walked = opened.as_ref().ok().map(|directory| walk(directory, &snapshot, bytes.len()));
+    if let Err(problem) = opened {
+        assert!(!problem.to_string().is_empty());
+    }
+    let _ = snapshot.is_steady();
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        if let Ok(directory) = Directory::open_with(bytes, bytes, Some(order)) {
+            walk(&directory, &snapshot, bytes.len());
+        }
+    }
+    // The same as if the bytes were live.
+    let mut images = Images::new(room);
+    let enough = images.room() >= bytes.len();
+    match read(&Bytes(bytes), &mut images) {
+        Ok((directory, snapshot)) => {
+            let fields = walk(&directory, &snapshot, bytes.len());
+            assert!(Some(fields) == walked || !enough);
+        }
+        Err(ReadError::Problem(problem)) => assert!(opened.is_err() || problem == Problem::Contended, "{problem}"),
+        Err(ReadError::TooLarge { length, room }) => assert!(length > room),
+        Err(ReadError::Source(never)) => match never {},
+    }
+    // The layout was known, and now there are other bytes.
+    let Ok(there) = images.sample(&Bytes(bytes), places);
+    assert!(!there || bytes.len() >= places.end);
+    walked
+}
+
+/// All places of a region.
+fn plan(bytes: &[u8]) -> Plan {
+    Directory::open(bytes).unwrap().entries().flatten().fold(Plan::default(), |plan, entry| plan.with(&entry.place))
+}
+
+#[test]
+fn what_is_sound_is_read_without_complaint() {
+    for (name, bytes) in sound() {
+        let plan = plan(&bytes);
+        let (fields, problems) = read_all(&bytes, &plan, &mut vec![0; Images::words(bytes.len())]).unwrap();
+        assert!(fields >= 9 && problems == 0, "{name}");
+    }
+}
+
+#[test]
+fn bytes_of_the_other_order_are_read_the_same() {
+    for (name, bytes) in sound_here() {
+        let other = swapped(&bytes);
+        assert!(other != bytes);
+        let theirs: Vec<Shown> = dead(&other);
+        assert_eq!(theirs, dead(&bytes), "{name}");
+        let orders = [&bytes, &other].map(|bytes| Directory::open(bytes).unwrap().byte_order());
+        assert_eq!(orders[0], orders[1].other(), "{name}");
+    }
+    assert_eq!(dead(&swapped(&region::<V2>()))[0].value, Content::Unsigned(u64::MAX / 3));
+    assert_eq!(dead(&swapped(&region::<V2>()))[0].ty, Type::U64);
+}
+
+#[test]
+fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
+    for (name, bytes) in sound() {
+        let (whole, plan) = (dead(&bytes), plan(&bytes));
+        let mut most = 0;
+        for length in 0..bytes.len() {
+            // A copy, so that a look behind it would be seen.
+            let cut = bytes[..length].to_vec();
+            let read = read_all(&cut, &plan, &mut vec![0; Images::words(bytes.len())]);
+            let (fields, problems) = read.unwrap_or_default();
+            assert!(fields >= most || name.contains("swapped"), "{name}: {fields} of {length} bytes, {most} of fewer");
+            most = fields;
+            let is_version_1 = bytes[0] == 1;
+            assert!(fields <= whole.len() && (fields == whole.len() || problems > 0 || is_version_1 || read.is_none()), "{name}: {length} bytes");
+            for (now, before) in [(&cut, &bytes), (&bytes, &cut)] {
+                if let Ok(directory) = Directory::open_with(now, before, None) {
+                    walk(&directory, &Snapshot::of_dead(now), now.len());
+                }
+            }
+            // Places of the whole do not lie in what is left of it.
+            let snapshot = Snapshot::of_dead(&cut);
+            for entry in Directory::open(&bytes).unwrap().entries().flatten() {
+                let value = snapshot.value(&entry.place);
+                assert!(value.is_ok() || entry.place.range().end > length, "{name}: {length} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_is_noticed_or_changes_a_value() {
+    for (name, bytes) in sound() {
+        let plan = plan(&bytes);
+        let mut room = vec![0; Images::words(bytes.len())];
+        let header = Directory::open(&bytes).unwrap().header().copied();
+        let directory = header.map_or(0..0, |header| header.directory as usize..(header.directory + u64::from(header.published)) as usize);
+        for at in 0..bytes.len() {
+            let was = bytes[at];
+            for is in HashSet::from([!was, was ^ 1, 0, 0xff]) {
+                let mut bytes = bytes.clone();
+                bytes[at] = is;
+                let read = read_all(&bytes, &plan, &mut room);
+                if is != was && header.is_some_and(|_| at < Header::CHECKED) {
+                    assert_eq!(read, None, "{name}: byte {at} of the header is {is}");
+                }
+                if is != was && directory.contains(&at) {
+                    assert!(read.unwrap().1 > 0, "{name}: byte {at} of the directory is {is}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn images_too_small_for_a_region_say_so() {
+    let mut fake = vec![0; Images::words(0)];
+    for (_, bytes) in sound() {
+        for words in 0..=bytes.len() / 8 {
+            fake.resize(Images::words(8 * words), 0);
+            read_all(&bytes, &plan(&bytes), &mut fake);
+            let read = read(&Bytes(&bytes), &mut Images::new(&mut fake)).map(|_| ());
+            let too_large = Err(ReadError::TooLarge { length: bytes.len(), room: 8 * words });
+            assert_eq!(read, if bytes[0] == 2 && 8 * words < bytes.len() { too_large } else { Ok(()) });
+        }
+    }
+}
+
+/// Stats with some of their bytes changed, and sealed again, so that the change is not noticed by its check.
+fn forged() -> impl Strategy<Value = Vec<u8>> {
+    // The more telling numbers of each width, anywhere.
+    let number = prop_oneof![
+        any::<u32>(),
+        0..300_u32,
+        (0..32_u32, 0..3_u32).prop_map(|(bit, more)| (1_u32 << bit).wrapping_add(more).wrapping_sub(1)),
+        Just(u32::MAX),
+    ];
+    let change = (any::<prop::sample::Index>(), number, 1..=4_usize, prop::bool::weighted(0.1));
+    (0..10_usize, proptest::collection::vec(change, 1..6), prop::option::of(any::<prop::sample::Index>())).prop_map(|(which, changes, cut)| {
+        let (_, mut bytes) = sound().swap_remove(which);
+        let directory = Directory::open(&bytes).unwrap();
+        let end = directory.header().map_or(bytes.len(), |header| (header.directory + u64::from(header.published)) as usize);
+        for (at, number, width, in_header) in changes {
+            let at = at.index(if in_header { Header::SIZE } else { end });
+            // The magic stays, as all behind it is of interest.
+            let at = at.max(if in_header { MAGIC.len() } else { Header::SIZE });
+            for (byte, to) in bytes[..end].iter_mut().skip(at).zip(&number.to_ne_bytes()[..width]) {
+                *byte = *to;
+            }
+        }
+        let bytes = match cut {
+            Some(cut) => bytes[..cut.index(bytes.len() + 1)].to_vec(),
+            None => bytes,
+        };
+        sealed(bytes)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn forged_bytes_do_no_harm(bytes in forged()) {
+        read_all(&bytes, &plan(&region::<V2>()), &mut vec![0; Images::words(bytes.len())]);
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), start in 0..4_usize) {
+        let starts: [&[u8]; 4] = [b"", b"\x01", b"\x02MMSTATS\x02\x01\x08\0", b"\x01\x01\0a\x01\0"];
+        let start = &starts[start][..starts[start].len().min(bytes.len())];
+        bytes[..start.len()].copy_from_slice(start);
+        read_all(&bytes, &plan(&region::<V2>()), &mut vec![0; Images::words(bytes.len())]);
+    }
+
+    #[test]
+    fn random_types_of_version_1_are_taken_or_refused(code in "[@=<>!]?[ \t\n]{0,2}[0-9]{0,11}[a-zA-Z?]?[ ]{0,2}", index: u8, values in 0..40_usize) {
+        let mut bytes = b"\x01\x01\0a".to_vec();
+        bytes.extend((code.len() as u16).to_le_bytes());
+        bytes.extend(code.as_bytes());
+        bytes.push(index);
+        bytes.extend(vec![0x61; values]);
+        read_all(&bytes, &Plan::default(), &mut vec![0; Images::words(bytes.len())]);
+    }
+}

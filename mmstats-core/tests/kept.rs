@@ -1,0 +1,395 @@
+//! Regions kept over a reset: taken over if they hold exactly the model, else made anew.
+
+mod common;
+
+use common::{Content, Shown, Stopped, distribution, shown};
+use core::time::Duration;
+use mmstats_core::format::v2::{Header, crc32};
+use mmstats_core::model::Kept;
+use mmstats_core::reader::{Directory, Storage};
+use mmstats_core::{
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Format, Gauge, Histogram, Latched, Model, MovingAverage, Region, Text, Timer, V1,
+    V1Exact, V2, V2Narrow, Writer, model,
+};
+use proptest::prelude::*;
+use zerocopy::{FromBytes, IntoBytes};
+
+model! {
+    /// With every type of field.
+    struct Motor {
+        boots: Counter<u32>,
+        /// Since it was built.
+        steps: Counter,
+        latched: Counter<Latched<u64>> => Latched(5),
+        interval: Histogram<2, 8, u32>,
+        temperature: Gauge<i16> [celsius.e(-1)] => -10,
+        volts: Gauge<f64>,
+        state: Text<12> => "idle",
+        last_error: Text<5>,
+        mean: Average,
+        recent: MovingAverage<2>,
+        duration: Timer<Stopped, 2>,
+        serial: Constant<u16> => 77,
+        version: ConstantText<6> => "1.2",
+    }
+}
+
+/// Larger than any model here needs, so that the header of all is the same.
+const WORDS: usize = 500;
+
+/// Publishes the model as after a reset: nothing but the memory is left of the run before.
+fn publish<M: Model, F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Kept {
+    <M::In<Borrowed<'_, F>>>::publish_kept(Region::new(memory)).map(|(_, kept)| kept).unwrap()
+}
+
+/// Publishes the motor and writes all of its fields.
+fn run<F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Kept {
+    let (motor, kept) = Motor::<Borrowed<'_, F>>::publish_kept(Region::new(memory)).unwrap();
+    motor.boots.incr();
+    motor.steps.add(1 << 40);
+    motor.latched.add(Latched(1));
+    motor.interval.record(9);
+    motor.interval.record(200);
+    motor.temperature.set(300);
+    motor.volts.set(3.3);
+    motor.state.set("running");
+    motor.last_error.set("none");
+    motor.mean.add(8.0);
+    motor.recent.add(8.0);
+    motor.duration.record(Duration::from_secs(2));
+    kept
+}
+
+/// What the motor shows when it was just published for the `runs + 1`st time.
+fn started_after(runs: u64, version_2: bool) -> Vec<(String, Content)> {
+    let twice = |values: &[u64]| values.repeat(runs as usize);
+    let fields = [
+        ("boots", Content::Unsigned(runs)),
+        ("steps", Content::Unsigned(runs << 40)),
+        ("latched", Content::Unsigned(5 + runs)),
+        ("interval", distribution(2, 8, &twice(&[9, 200]))),
+        ("temperature", Content::Signed(-10)),
+        ("volts", 0.0.into()),
+        ("state", "idle".into()),
+        ("last_error", "".into()),
+        ("mean", 0.0.into()),
+        ("recent", 0.0.into()),
+        ("duration", 0.0.into()),
+        ("duration.histogram", distribution(3, 40, &twice(&[2_000_000_000]))),
+        ("serial", Content::Unsigned(77)),
+        ("version", "1.2".into()),
+    ];
+    let all = fields.into_iter().filter(|(_, value)| version_2 || !matches!(value, Content::Histogram(..)));
+    all.map(|(label, value)| (label.into(), value)).collect()
+}
+
+fn fields(memory: &mut [u64]) -> Vec<(String, Content)> {
+    shown(&Region::new(memory).view()).into_iter().map(|Shown { label, value, .. }| (label, value)).collect()
+}
+
+fn header(memory: &[u64]) -> Header {
+    Header::read_from_prefix(memory.as_bytes()).unwrap().0
+}
+
+fn what_accumulates_goes_on<F: Format<Region = Region<'static>>>() {
+    let mut memory = vec![0; WORDS];
+    let version_2 = F::WORD > 1 && F::VERSION.number() == 2;
+    assert_eq!(run::<F>(&mut memory), Kept::Anew);
+    let before = header(&memory);
+    for runs in 1..5 {
+        assert_eq!(publish::<Motor, F>(&mut memory), Kept::Resumed);
+        assert_eq!(fields(&mut memory), started_after(runs, version_2));
+        assert_eq!(run::<F>(&mut memory), Kept::Resumed);
+        assert!(!version_2 || header(&memory) == before, "the generation is still the same");
+    }
+}
+
+#[test]
+fn over_a_reset_counters_and_histograms_go_on_and_all_else_begins_afresh() {
+    what_accumulates_goes_on::<V2>();
+    what_accumulates_goes_on::<V2Narrow>();
+    what_accumulates_goes_on::<V1>();
+    what_accumulates_goes_on::<V1Exact>();
+}
+
+model! {
+    struct Plain { a: Counter<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1 }
+    struct OtherLabel { a: Counter<u32>, x: Gauge<u16> => 3, c: Constant<u8> => 1 }
+    struct OtherPrefix in "p" { a: Counter<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1 }
+    struct OtherOrder { b: Gauge<u16> => 3, a: Counter<u32>, c: Constant<u8> => 1 }
+    struct OtherType { a: Counter<u32>, b: Gauge<i16> => 3, c: Constant<u8> => 1 }
+    struct OtherWidth { a: Counter<u64>, b: Gauge<u16> => 3, c: Constant<u8> => 1 }
+    struct OtherConstant { a: Counter<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 2 }
+    struct Fewer { a: Counter<u32>, b: Gauge<u16> => 3 }
+    struct Fewest { a: Counter<u32> }
+    struct More { a: Counter<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1, d: Text<3> }
+    struct OtherKind { a: Gauge<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1 }
+    struct OtherUnit { a: Counter<u32>, b: Gauge<u16> [seconds] => 3, c: Constant<u8> => 1 }
+    struct OtherScale { a: Counter<u32>, b: Gauge<u16> [mmstats_core::Unit::NONE.e(1)] => 3, c: Constant<u8> => 1 }
+    struct OtherDivisor { a: Counter<u32>, b: Gauge<u16> [mmstats_core::Unit::NONE.over(2)] => 3, c: Constant<u8> => 1 }
+    struct OtherHelp { a: Counter<u32>, /** Help. */ b: Gauge<u16> => 3, c: Constant<u8> => 1 }
+}
+
+/// How each of several models is published.
+type Publish = fn(&mut [u64]) -> Kept;
+
+fn in_every_format<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
+    vec![
+        publish::<Plain, F>,
+        publish::<OtherLabel, F>,
+        publish::<OtherPrefix, F>,
+        publish::<OtherOrder, F>,
+        publish::<OtherType, F>,
+        publish::<OtherWidth, F>,
+        publish::<OtherConstant, F>,
+        publish::<Fewer, F>,
+        publish::<Fewest, F>,
+        publish::<More, F>,
+    ]
+}
+
+/// What only version 2 tells apart.
+fn in_version_2<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
+    let only_here: [Publish; 5] =
+        [publish::<OtherKind, F>, publish::<OtherUnit, F>, publish::<OtherScale, F>, publish::<OtherDivisor, F>, publish::<OtherHelp, F>];
+    in_every_format::<F>().into_iter().chain(only_here).collect()
+}
+
+fn others_are_made_anew(models: &[Publish], version_2: bool) {
+    for (i, first) in models.iter().enumerate() {
+        for (j, second) in models.iter().enumerate() {
+            let mut fresh = vec![0; 32];
+            second(&mut fresh);
+            let mut memory = vec![0; 32];
+            first(&mut memory);
+            let kept = second(&mut memory);
+            assert_eq!(kept, if i == j { Kept::Resumed } else { Kept::Anew }, "{i} then {j}");
+            assert_eq!(fields(&mut memory), fields(&mut fresh), "{i} then {j}");
+            if version_2 {
+                assert_eq!(header(&memory).generation, if i == j { 1 } else { 2 }, "{i} then {j}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_region_of_another_layout_is_made_anew() {
+    others_are_made_anew(&in_version_2::<V2>(), true);
+    others_are_made_anew(&in_version_2::<V2Narrow>(), true);
+    others_are_made_anew(&in_every_format::<V1>(), false);
+    others_are_made_anew(&in_every_format::<V1Exact>(), false);
+}
+
+#[test]
+fn a_region_of_another_format_is_made_anew() {
+    let of = [publish::<Plain, V2>, publish::<Plain, V2Narrow>, publish::<Plain, V1>, publish::<Plain, V1Exact>];
+    for (i, first) in of.iter().enumerate() {
+        for (j, second) in of.iter().enumerate() {
+            let mut memory = vec![0; 32];
+            first(&mut memory);
+            assert_eq!(second(&mut memory), if i == j { Kept::Resumed } else { Kept::Anew }, "{i} then {j}");
+            assert_eq!(fields(&mut memory).len(), 3);
+        }
+    }
+}
+
+#[test]
+fn a_region_of_another_length_is_made_anew() {
+    let mut memory = vec![0; 64];
+    assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Kept::Anew);
+    assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew);
+    assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Kept::Anew);
+    let too_small = <Plain<Borrowed<'_>>>::publish_kept(Region::new(&mut memory[..9])).map(|_| ());
+    assert_eq!(too_small, Err(AddError::Full { length: 72 }));
+}
+
+/// What a change of each byte is up to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Part {
+    /// The layout.
+    Layout,
+    /// Values, free memory, the generation: they may be anything.
+    Value,
+    /// An index of version 1: its lowest bit belongs to the value, the others are layout.
+    Index,
+}
+
+fn parts(memory: &[u64]) -> Vec<Part> {
+    let bytes = memory.as_bytes();
+    let directory = Directory::open(bytes).unwrap();
+    let mut parts = vec![Part::Layout; bytes.len()];
+    if directory.header().is_some() {
+        parts[Header::GENERATION..Header::PUBLISHED].fill(Part::Value);
+        parts[Header::SIZE + directory.bytes().len()..].fill(Part::Value);
+        return parts;
+    }
+    let mut end = 0;
+    for entry in directory.entries().flatten() {
+        let range = entry.place.range();
+        // A constant looks like any other value, but is part of the model.
+        if ![b"serial".as_slice(), b"version"].contains(&entry.label) {
+            parts[range.clone()].fill(Part::Value);
+            parts[range.start] = if entry.place.storage == Storage::Double { Part::Index } else { Part::Layout };
+        }
+        end = range.end;
+    }
+    // Two zeros end the fields.
+    parts[end + 2..].fill(Part::Value);
+    parts
+}
+
+fn flipped_bits_are_noticed<F: Format<Region = Region<'static>>>() {
+    let mut original = vec![0; WORDS];
+    run::<F>(&mut original);
+    let parts = parts(&original);
+    assert!(parts.contains(&Part::Value));
+    for (at, part) in parts.iter().enumerate() {
+        // One bit is enough for buckets and free memory.
+        for bit in if *part == Part::Value { 7..8 } else { 0..8 } {
+            let mut memory = original.clone();
+            memory.as_mut_bytes()[at] ^= 1 << bit;
+            let kept = publish::<Motor, F>(&mut memory);
+            let expected = if *part == Part::Value || *part == Part::Index && bit == 0 { Kept::Resumed } else { Kept::Anew };
+            assert_eq!(kept, expected, "bit {bit} of byte {at}");
+            if kept == Kept::Anew && bit == 0 {
+                assert_eq!(fields(&mut memory), started_after(0, F::VERSION.number() == 2), "bit {bit} of byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_flipped_bit_of_header_or_directory_is_noticed_in_version_2() {
+    flipped_bits_are_noticed::<V2>();
+}
+
+#[test]
+fn one_flipped_bit_of_header_or_directory_is_noticed_in_version_2_of_a_32_bit_machine() {
+    flipped_bits_are_noticed::<V2Narrow>();
+}
+
+#[test]
+fn one_flipped_bit_of_the_directory_is_noticed_in_version_1() {
+    flipped_bits_are_noticed::<V1>();
+    flipped_bits_are_noticed::<V1Exact>();
+}
+
+#[test]
+fn a_region_that_was_published_in_part_is_made_anew() {
+    let mut memory = vec![0; 32];
+    for fields in 0..3 {
+        let mut writer = Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap();
+        if fields > 0 {
+            writer.add::<Counter<u32, _>>(Counter::describe("a")).unwrap().add(9);
+        }
+        if fields > 1 {
+            writer.add::<Gauge<u16, _>>(Gauge::describe("b")).unwrap();
+        }
+        assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew, "{fields} fields");
+        assert_eq!(self::fields(&mut memory)[0], ("a".into(), Content::Unsigned(0)), "{fields} fields");
+    }
+    // All are there, but the reset came before `published` told so.
+    publish::<Plain, V2>(&mut memory);
+    memory.as_mut_bytes()[Header::PUBLISHED..][..4].fill(0);
+    assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew);
+    // The reset came while the region was made anew.
+    publish::<Plain, V2>(&mut memory);
+    memory.as_mut_bytes()[..4].fill(0);
+    assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew);
+}
+
+fn random(words: usize) -> impl Strategy<Value = Vec<u64>> {
+    proptest::collection::vec(any::<u64>(), words)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_memory_is_never_taken_for_stats(memory in random(64), first in 0..4_usize, sound: bool) {
+        for (publish, starts) in [(publish::<Plain, V2> as Publish, 2), (publish::<Plain, V2Narrow>, 2), (publish::<Plain, V1>, 1), (publish::<Plain, V1Exact>, 1)] {
+            let mut memory = memory.clone();
+            // The more it looks like one.
+            memory.as_mut_bytes()[0] = if first > 0 { starts } else { memory.as_bytes()[0] };
+            if first > 1 {
+                publish(&mut memory.clone());
+                memory.as_mut_bytes()[..8].copy_from_slice(if starts == 2 { b"\x02MMSTATS" } else { b"\x01\x01\x00a\x01\x00I\xff" });
+            }
+            if sound && starts == 2 {
+                let mut other = memory.clone();
+                publish(&mut other);
+                let length = Header::LAYOUT;
+                memory.as_mut_bytes()[..length].copy_from_slice(&other.as_bytes()[..length]);
+                let crc = crc32(0, &memory.as_bytes()[Header::SIZE..]);
+                memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&crc.to_ne_bytes());
+                memory.as_mut_bytes()[Header::PUBLISHED..][..4].copy_from_slice(&((first * 32) as u32).to_ne_bytes());
+            }
+            prop_assert_eq!(publish(&mut memory), Kept::Anew);
+            let fields: Vec<(String, Content)> = self::fields(&mut memory);
+            let expected = [("a", 0), ("b", 3), ("c", 1)].map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
+            prop_assert_eq!(fields, expected);
+        }
+    }
+
+    #[test]
+    fn values_of_any_bits_are_taken_over_and_go_on(garbage in random(WORDS)) {
+        let mut memory = vec![0; WORDS];
+        run::<V2>(&mut memory);
+        let directory = Directory::open(memory.as_bytes()).unwrap().bytes().len();
+        let values = (Header::SIZE + directory).div_ceil(8);
+        memory[values..].copy_from_slice(&garbage[values..]);
+        let before = fields(&mut memory);
+        prop_assert_eq!(publish::<Motor, V2>(&mut memory), Kept::Resumed);
+        let after = fields(&mut memory);
+        for (before, after) in before.iter().zip(&after).filter(|(before, _)| ["boots", "steps", "latched", "interval", "duration.histogram"].contains(&before.0.as_str())) {
+            prop_assert_eq!(before, after);
+        }
+        prop_assert_eq!(&after[4], &("temperature".to_owned(), Content::Signed(-10)));
+        prop_assert_eq!(&after[6], &("state".to_owned(), Content::from("idle")));
+        prop_assert_eq!(run::<V2>(&mut memory), Kept::Resumed);
+    }
+}
+
+fn more_can_be_added<F: Format<Region = Region<'static>>>() {
+    let mut memory = vec![0; 64];
+    {
+        let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap();
+        writer.add::<Counter<u64, _>>(Counter::describe("a")).unwrap().add(3);
+        writer.add::<Gauge<u16, _>>(Gauge::describe("b")).unwrap().set(4);
+    }
+    let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
+    assert!(!writer.is_resumed());
+    let a: Counter<u64, _> = writer.add(Counter::describe("a")).unwrap();
+    assert!(!writer.is_resumed(), "one is still missing");
+    writer.add::<Gauge<u16, _>>(Gauge::describe("b").initial(9_u16)).unwrap();
+    assert!(writer.is_resumed());
+    writer.add::<Gauge<u8, _>>(Gauge::describe("c").initial(5)).unwrap();
+    a.incr();
+    let expected = [("a", 4), ("b", 9), ("c", 5)].map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
+    assert_eq!(fields(&mut memory), expected);
+
+    let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
+    let other = writer.add::<Counter<u64, _>>(Counter::describe("x")).map(|_| ());
+    assert_eq!(other, Err(AddError::LayoutDiffers));
+    assert_eq!(fields(&mut memory), expected, "what differs is left as it was");
+    assert!(Writer::<Borrowed<'_, F>>::resume(Region::new(&mut [0; 64])).is_err(), "there is nothing to go on with");
+}
+
+#[test]
+fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
+    let mut memory = vec![0; 64];
+    Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add::<Counter<u32, _>>(Counter::describe("a")).unwrap();
+    let layout = header(&memory).layout;
+    // The writer died before it could tell that there is one more field, and the memory of that was used otherwise.
+    memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&(!layout).to_ne_bytes());
+    Writer::<Borrowed<'_>>::resume(Region::new(&mut memory)).unwrap().add::<Counter<u32, _>>(Counter::describe("a")).unwrap();
+    assert_eq!(header(&memory).layout, layout);
+}
+
+#[test]
+fn fields_can_be_added_behind_those_that_are_resumed() {
+    more_can_be_added::<V2>();
+    more_can_be_added::<V2Narrow>();
+    more_can_be_added::<V1>();
+    more_can_be_added::<V1Exact>();
+}

@@ -1,0 +1,454 @@
+//! What is written is what is read, field by field, in every format; and the bytes needed for that are known beforehand.
+
+mod common;
+
+use common::{Content, Shown, Stopped, distribution, shown};
+use core::time::Duration;
+use mmstats_core::cell::Number;
+use mmstats_core::format::layout::{self, Description};
+use mmstats_core::{
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Describe, Field, Flag, Format, Gauge, Histogram, Kind, Latched, MovingAverage,
+    Region, Scalar, Text, Timer, Type, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, units,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// What fields hold, in both rounds: what they are given to begin with, and what is written into them after that.
+#[derive(Clone, Debug)]
+struct Written<T> {
+    initial: Option<T>,
+    rounds: [Vec<T>; 2],
+}
+
+impl<T: Copy> Written<T> {
+    /// The last of what was written up to and with a round; nothing is written before round 0 (`None`).
+    fn last(&self, round: Option<usize>) -> Option<T> {
+        self.all(round).last().copied().or(self.initial)
+    }
+
+    fn all(&self, round: Option<usize>) -> Vec<T> {
+        round.map(|round| self.rounds[..=round].concat()).unwrap_or_default()
+    }
+}
+
+fn written<T: Clone + core::fmt::Debug>(values: impl Strategy<Value = T> + Clone) -> impl Strategy<Value = Written<T>> {
+    let some = || vec(values.clone(), 0..4);
+    (prop::option::of(values.clone()), some(), some()).prop_map(|(initial, first, second)| Written { initial, rounds: [first, second] })
+}
+
+/// The field to add.
+#[derive(Clone, Debug)]
+enum What {
+    Counter32(Written<u32>),
+    Counter64(Written<u64>),
+    CounterLatched(Written<u64>),
+    Bool(Written<bool>),
+    I8(Written<i8>),
+    U8(Written<u8>),
+    I16(Written<i16>),
+    U16(Written<u16>),
+    I32(Written<i32>),
+    U32(Written<u32>),
+    I64(Written<i64>),
+    U64(Written<u64>),
+    F32(Written<f32>),
+    F64(Written<f64>),
+    LatchedI64(Written<i64>),
+    LatchedF64(Written<f64>),
+    Text1(Written<&'static str>),
+    Text8(Written<&'static str>),
+    Text13(Written<&'static str>),
+    ConstantU16(Option<u16>),
+    ConstantF64(Option<f64>),
+    ConstantLatched(Option<u64>),
+    ConstantText(Option<&'static str>),
+    SmallHistogram(Written<u64>),
+    WideHistogram(Written<u64>),
+    Average(Written<i32>),
+    MovingAverage(Written<i32>),
+    Timer(Written<u16>),
+}
+
+/// A text, its beginning that fits into 1, 8 and 13 bytes.
+const TEXTS: [(&str, &str, &str, &str); 8] = [
+    ("", "", "", ""),
+    ("x", "x", "x", "x"),
+    ("é", "", "é", "é"),
+    ("exactly8", "e", "exactly8", "exactly8"),
+    ("exactly thirt", "e", "exactly ", "exactly thirt"),
+    ("grüße, 世界", "g", "grüße,", "grüße, 世"),
+    ("𝄞𝄞𝄞𝄞", "", "𝄞𝄞", "𝄞𝄞𝄞"),
+    ("cut\0here", "c", "cut", "cut"),
+];
+
+fn what() -> impl Strategy<Value = What> {
+    let text = || written(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec()));
+    // Every power of two and what is next to it.
+    let spread = || prop_oneof![any::<u64>(), (0..64_u32, 0..3_u64).prop_map(|(bit, offset)| (1_u64 << bit).wrapping_sub(1).wrapping_add(offset))];
+    prop_oneof![
+        written(any::<u32>()).prop_map(What::Counter32),
+        written(any::<u64>()).prop_map(What::Counter64),
+        written(any::<u64>()).prop_map(What::CounterLatched),
+        written(any::<bool>()).prop_map(What::Bool),
+        written(any::<i8>()).prop_map(What::I8),
+        written(any::<u8>()).prop_map(What::U8),
+        written(any::<i16>()).prop_map(What::I16),
+        written(any::<u16>()).prop_map(What::U16),
+        written(any::<i32>()).prop_map(What::I32),
+        written(any::<u32>()).prop_map(What::U32),
+        written(any::<i64>()).prop_map(What::I64),
+        written(any::<u64>()).prop_map(What::U64),
+        written(prop::num::f32::ANY).prop_map(What::F32),
+        written(prop::num::f64::ANY).prop_map(What::F64),
+        written(any::<i64>()).prop_map(What::LatchedI64),
+        written(prop::num::f64::ANY).prop_map(What::LatchedF64),
+        text().prop_map(What::Text1),
+        text().prop_map(What::Text8),
+        text().prop_map(What::Text13),
+        any::<Option<u16>>().prop_map(What::ConstantU16),
+        any::<Option<f64>>().prop_map(What::ConstantF64),
+        any::<Option<u64>>().prop_map(What::ConstantLatched),
+        prop::option::of(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec())).prop_map(What::ConstantText),
+        written(spread()).prop_map(What::SmallHistogram),
+        written(spread()).prop_map(What::WideHistogram),
+        written(any::<i32>()).prop_map(What::Average),
+        written(any::<i32>()).prop_map(What::MovingAverage),
+        written(any::<u16>()).prop_map(What::Timer),
+    ]
+}
+
+/// A field with what describes it.
+#[derive(Clone, Debug)]
+struct Spec {
+    label: String,
+    help: String,
+    unit: Unit,
+    what: What,
+}
+
+const UNITS: [Unit; 6] =
+    [Unit::NONE, units::seconds, units::millivolts, units::unixtime, units::ratio.over(4096), Unit::named("λ").e(-128).over(u32::MAX)];
+
+fn spec() -> impl Strategy<Value = Spec> {
+    // Short ones often meet again; the others are of all sorts.
+    let label = prop_oneof!["[ab](\\.histogram)?", "[a-z]{1,9}\\{method=\"[A-Z]{3}\"\\}", "[^\0]{1,30}"];
+    let help = prop_oneof![Just(String::new()), "[^\0]{0,60}"];
+    let unit = (prop::sample::select(UNITS.to_vec()), any::<bool>()).prop_map(|(unit, none)| if none { unit.over(0) } else { unit });
+    (label, help, unit, what()).prop_map(|(label, help, unit, what)| Spec { label, help, unit, what })
+}
+
+/// Writes what a field gets in a round.
+type Update<'r> = Box<dyn Fn(usize) + 'r>;
+
+impl Spec {
+    fn describe<'s, H: Field>(&'s self, initial: Option<impl Into<H::Initial<'s>>>) -> Describe<'s, H> {
+        let described = Describe::new(&self.label).help(&self.help).unit(self.unit);
+        match initial {
+            Some(initial) => described.initial(initial),
+            None => described,
+        }
+    }
+
+    fn gauge<'r, T: Scalar, F: Format + 'r>(&self, writer: &mut Writer<'_, F>, written: &Written<T>) -> Result<Update<'r>, AddError> {
+        let gauge: Gauge<T, F> = writer.add(self.describe(written.initial))?;
+        let rounds = written.rounds.clone();
+        Ok(Box::new(move |round| rounds[round].iter().for_each(|value| gauge.set(*value))))
+    }
+
+    fn latched<'r, T, F: Format + 'r>(&self, writer: &mut Writer<'_, F>, written: &Written<T>) -> Result<Update<'r>, AddError>
+    where
+        T: Copy,
+        Latched<T>: Number,
+    {
+        let gauge: Gauge<Latched<T>, F> = writer.add(self.describe(written.initial.map(Latched)))?;
+        let rounds = written.rounds.clone();
+        Ok(Box::new(move |round| rounds[round].iter().for_each(|value| gauge.set(Latched(*value)))))
+    }
+
+    fn text<'r, const N: usize, F: Format + 'r>(&self, writer: &mut Writer<'_, F>, written: &Written<&'static str>) -> Result<Update<'r>, AddError> {
+        let text: Text<N, F> = writer.add(self.describe(written.initial))?;
+        let rounds = written.rounds.clone();
+        Ok(Box::new(move |round| rounds[round].iter().for_each(|value| text.set(value))))
+    }
+
+    fn histogram<'r, const P: u32, const N: u32, F: Format + 'r>(
+        &self,
+        writer: &mut Writer<'_, F>,
+        written: &Written<u64>,
+    ) -> Result<Update<'r>, AddError> {
+        let histogram: Histogram<P, N, u32, F> = writer.add(self.describe(None::<()>))?;
+        let rounds = written.rounds.clone();
+        Ok(Box::new(move |round| rounds[round].iter().for_each(|value| histogram.record(*value))))
+    }
+
+    fn add<'r, F: Format + 'r>(&self, writer: &mut Writer<'_, F>) -> Result<Update<'r>, AddError> {
+        macro_rules! counter {
+            ($counter:ty, $written:expr, $value:expr) => {{
+                let counter: $counter = writer.add(self.describe($written.initial.map($value)))?;
+                let rounds = $written.rounds.clone();
+                Box::new(move |round: usize| rounds[round].iter().for_each(|n| counter.add($value(*n))))
+            }};
+        }
+        macro_rules! average {
+            ($average:ty, $written:expr) => {{
+                let average: $average = writer.add(self.describe($written.initial))?;
+                let rounds = $written.rounds.clone();
+                Box::new(move |round: usize| rounds[round].iter().for_each(|sample| average.add(f64::from(*sample))))
+            }};
+        }
+        macro_rules! constant {
+            ($constant:ty, $initial:expr) => {{
+                writer.add::<$constant>(self.describe($initial))?;
+                Box::new(|_| ())
+            }};
+        }
+        Ok(match &self.what {
+            What::Counter32(written) => counter!(Counter<u32, F>, written, |n| n),
+            What::Counter64(written) => counter!(Counter<u64, F>, written, |n| n),
+            What::CounterLatched(written) => counter!(Counter<Latched<u64>, F>, written, Latched),
+            What::Bool(written) => self.gauge(writer, written)?,
+            What::I8(written) => self.gauge(writer, written)?,
+            What::U8(written) => self.gauge(writer, written)?,
+            What::I16(written) => self.gauge(writer, written)?,
+            What::U16(written) => self.gauge(writer, written)?,
+            What::I32(written) => self.gauge(writer, written)?,
+            What::U32(written) => self.gauge(writer, written)?,
+            What::I64(written) => self.gauge(writer, written)?,
+            What::U64(written) => self.gauge(writer, written)?,
+            What::F32(written) => self.gauge(writer, written)?,
+            What::F64(written) => self.gauge(writer, written)?,
+            What::LatchedI64(written) => self.latched(writer, written)?,
+            What::LatchedF64(written) => self.latched(writer, written)?,
+            What::Text1(written) => self.text::<1, F>(writer, written)?,
+            What::Text8(written) => self.text::<8, F>(writer, written)?,
+            What::Text13(written) => self.text::<13, F>(writer, written)?,
+            What::ConstantU16(initial) => constant!(Constant<u16, F>, *initial),
+            What::ConstantF64(initial) => constant!(Constant<f64, F>, *initial),
+            What::ConstantLatched(initial) => constant!(Constant<Latched<u64>, F>, initial.map(Latched)),
+            What::ConstantText(initial) => constant!(ConstantText<13, F>, *initial),
+            What::SmallHistogram(written) => self.histogram::<2, 20, F>(writer, written)?,
+            What::WideHistogram(written) => self.histogram::<3, 64, F>(writer, written)?,
+            What::Average(written) => average!(Average<F>, written),
+            What::MovingAverage(written) => average!(MovingAverage<3, F>, written),
+            What::Timer(written) => {
+                let timer: Timer<Stopped, 3, F> = writer.add(self.describe(None::<()>))?;
+                let rounds = written.rounds.clone();
+                Box::new(move |round| rounds[round].iter().for_each(|seconds| timer.record(Duration::from_secs((*seconds).into()))))
+            }
+        })
+    }
+
+    /// The description that a model would make of it.
+    fn description<'s, F: Format>(&'s self, help: &'s [&'s str]) -> Description<'s> {
+        let shapes = match &self.what {
+            What::Counter32(_) => Counter::<u32, F>::SHAPES,
+            What::Counter64(_) => Counter::<u64, F>::SHAPES,
+            What::CounterLatched(_) => Counter::<Latched<u64>, F>::SHAPES,
+            What::Bool(_) => Flag::<F>::SHAPES,
+            What::I8(_) => Gauge::<i8, F>::SHAPES,
+            What::U8(_) => Gauge::<u8, F>::SHAPES,
+            What::I16(_) => Gauge::<i16, F>::SHAPES,
+            What::U16(_) => Gauge::<u16, F>::SHAPES,
+            What::I32(_) => Gauge::<i32, F>::SHAPES,
+            What::U32(_) => Gauge::<u32, F>::SHAPES,
+            What::I64(_) => Gauge::<i64, F>::SHAPES,
+            What::U64(_) => Gauge::<u64, F>::SHAPES,
+            What::F32(_) => Gauge::<f32, F>::SHAPES,
+            What::F64(_) => Gauge::<f64, F>::SHAPES,
+            What::LatchedI64(_) => Gauge::<Latched<i64>, F>::SHAPES,
+            What::LatchedF64(_) => Gauge::<Latched<f64>, F>::SHAPES,
+            What::Text1(_) => Text::<1, F>::SHAPES,
+            What::Text8(_) => Text::<8, F>::SHAPES,
+            What::Text13(_) => Text::<13, F>::SHAPES,
+            What::ConstantU16(_) => Constant::<u16, F>::SHAPES,
+            What::ConstantF64(_) => Constant::<f64, F>::SHAPES,
+            What::ConstantLatched(_) => Constant::<Latched<u64>, F>::SHAPES,
+            What::ConstantText(_) => ConstantText::<13, F>::SHAPES,
+            What::SmallHistogram(_) => Histogram::<2, 20, u32, F>::SHAPES,
+            What::WideHistogram(_) => Histogram::<3, 64, u32, F>::SHAPES,
+            What::Average(_) => Average::<F>::SHAPES,
+            What::MovingAverage(_) => MovingAverage::<3, F>::SHAPES,
+            What::Timer(_) => Timer::<Stopped, 3, F>::SHAPES,
+        };
+        Description { prefix: "", label: &self.label, help, unit: self.unit, shapes }
+    }
+
+    /// What readers show of it after a round, worked out from the documents alone.
+    fn expected(&self, version: Version, narrow: bool, round: Option<usize>) -> Vec<Shown> {
+        let float = |value: Option<f64>| Content::from(value.unwrap_or(0.0));
+        let unsigned = |value: Option<u64>| Content::Unsigned(value.unwrap_or(0));
+        let signed = |value: Option<i64>| Content::Signed(value.unwrap_or(0));
+        let text = |value: Option<&str>, fit: fn(&(&'static str, &'static str, &'static str, &'static str)) -> &'static str| {
+            Content::from(TEXTS.iter().find(|texts| Some(texts.0) == value).map_or("", fit))
+        };
+        let mean = |samples: &[i32]| samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / samples.len() as f64;
+        let (kind, ty, value) = match &self.what {
+            What::Counter32(w) => {
+                let sum = w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
+                (Kind::Counter, Type::U32, Content::Unsigned(sum.into()))
+            }
+            What::Counter64(w) | What::CounterLatched(w) => {
+                let sum = w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
+                (Kind::Counter, Type::U64, Content::Unsigned(sum))
+            }
+            What::Bool(w) => (Kind::Gauge, Type::Bool, Content::Bool(w.last(round).unwrap_or(false))),
+            What::I8(w) => (Kind::Gauge, Type::I8, signed(w.last(round).map(i64::from))),
+            What::U8(w) => (Kind::Gauge, Type::U8, unsigned(w.last(round).map(u64::from))),
+            What::I16(w) => (Kind::Gauge, Type::I16, signed(w.last(round).map(i64::from))),
+            What::U16(w) => (Kind::Gauge, Type::U16, unsigned(w.last(round).map(u64::from))),
+            What::I32(w) => (Kind::Gauge, Type::I32, signed(w.last(round).map(i64::from))),
+            What::U32(w) => (Kind::Gauge, Type::U32, unsigned(w.last(round).map(u64::from))),
+            What::I64(w) | What::LatchedI64(w) => (Kind::Gauge, Type::I64, signed(w.last(round))),
+            What::U64(w) => (Kind::Gauge, Type::U64, unsigned(w.last(round))),
+            What::F32(w) => (Kind::Gauge, Type::F32, float(w.last(round).map(f64::from))),
+            What::F64(w) | What::LatchedF64(w) => (Kind::Gauge, Type::F64, float(w.last(round))),
+            What::Text1(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.1)),
+            What::Text8(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.2)),
+            What::Text13(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.3)),
+            What::ConstantU16(value) => (Kind::Info, Type::U16, unsigned(value.map(u64::from))),
+            What::ConstantF64(value) => (Kind::Info, Type::F64, float(*value)),
+            What::ConstantLatched(value) => (Kind::Info, Type::U64, unsigned(*value)),
+            What::ConstantText(value) => (Kind::Info, Type::Text, text(*value, |texts| texts.3)),
+            What::SmallHistogram(w) => (Kind::Histogram, Type::U32, distribution(2, 20, &w.all(round))),
+            What::WideHistogram(w) => (Kind::Histogram, Type::U32, distribution(3, 64, &w.all(round))),
+            What::Average(w) => {
+                let samples = w.all(round);
+                (Kind::Gauge, Type::F64, float(if samples.is_empty() { w.initial.map(f64::from) } else { Some(mean(&samples)) }))
+            }
+            What::MovingAverage(w) => {
+                let samples = w.all(round);
+                let last = &samples[samples.len().saturating_sub(3)..];
+                (Kind::Gauge, Type::F64, float(if last.is_empty() { w.initial.map(f64::from) } else { Some(mean(last)) }))
+            }
+            What::Timer(w) => {
+                let samples: Vec<i32> = w.all(round).iter().map(|seconds| i32::from(*seconds)).collect();
+                let last = &samples[samples.len().saturating_sub(3)..];
+                (Kind::Gauge, Type::F64, float((!last.is_empty()).then(|| mean(last))))
+            }
+        };
+        let unit = if matches!(self.what, What::Timer(_)) { units::seconds } else { self.unit };
+        let mut fields = vec![Shown {
+            label: self.label.clone(),
+            kind,
+            ty,
+            unit: unit.name.into(),
+            scale: unit.scale,
+            divisor: unit.divisor.max(1),
+            help: self.help.clone(),
+            value,
+        }];
+        if let What::Timer(w) = &self.what {
+            let nanoseconds: Vec<u64> = w.all(round).iter().map(|seconds| u64::from(*seconds) * 1_000_000_000).collect();
+            fields.push(Shown {
+                label: format!("{}.histogram", self.label),
+                kind: Kind::Histogram,
+                ty: if narrow { Type::U32 } else { Type::U64 },
+                unit: "seconds".into(),
+                scale: -9,
+                divisor: 1,
+                value: distribution(3, 40, &nanoseconds),
+                ..fields[0].clone()
+            });
+        }
+        if version != Version::Two {
+            // Version 1 has values under labels, and no histograms.
+            fields.retain(|field| field.kind != Kind::Histogram);
+            for field in &mut fields {
+                (field.kind, field.unit, field.scale, field.divisor, field.help) = (Kind::Untyped, String::new(), 0, 1, String::new());
+            }
+        }
+        fields
+    }
+}
+
+/// Adds the fields one by one, some of whose labels are there already, and reads back what they hold before, between and after writes.
+fn written_is_read<F: Format<Region = Region<'static>>>(specs: &[Spec], words: usize, garbage: u64) {
+    let mut memory = vec![garbage; words];
+    let region = Region::new(&mut memory);
+    let view = region.view();
+    let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
+    assert_eq!(shown(&view), []);
+    let narrow = F::WORD == 4;
+    let mut added: Vec<(&Spec, Update<'_>)> = Vec::new();
+    let expected = |added: &[(&Spec, Update<'_>)], round| -> Vec<Shown> {
+        added.iter().flat_map(|(spec, _)| spec.expected(F::VERSION, narrow, round)).collect()
+    };
+    for spec in specs {
+        let before = expected(&added, None);
+        let labels: Vec<String> = spec.expected(F::VERSION, narrow, None).into_iter().map(|field| field.label).collect();
+        let twice = labels.iter().find(|label| before.iter().any(|field| field.label == **label));
+        match spec.add::<Borrowed<'_, F>>(&mut writer) {
+            Ok(update) => {
+                assert_eq!(twice, None, "two fields of one label");
+                added.push((spec, update));
+            }
+            Err(AddError::DuplicateLabel { label }) => assert!(twice.is_some_and(|twice| twice.starts_with(label.as_str())), "{label}"),
+            Err(AddError::Full { length }) => assert_eq!(length, 8 * words),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(shown(&view), expected(&added, None));
+    }
+    for round in 0..2 {
+        added.iter().for_each(|(_, update)| update(round));
+        assert_eq!(shown(&view), expected(&added, Some(round)));
+    }
+}
+
+/// Bytes that the fields need are enough, and 8 fewer are not.
+fn needed_is_enough<F: Format<Region = Region<'static>>>(specs: &[Spec], prefix: &str) {
+    let helps: Vec<&str> = specs.iter().map(|spec| spec.help.as_str()).collect();
+    let help = |i: usize| if helps[i].is_empty() { &[][..] } else { &helps[i..=i] };
+    let descriptions: Vec<Description<'_>> = specs.iter().enumerate().map(|(i, spec)| spec.description::<F>(help(i))).collect();
+    let size = layout::size(F::VERSION, &descriptions, prefix.len());
+    assert_eq!(size % 8, 0);
+    let added = |size: usize| {
+        let mut memory = vec![u64::MAX; size / 8];
+        let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory))?.label_prefix(prefix);
+        specs.iter().try_for_each(|spec| spec.add::<Borrowed<'_, F>>(&mut writer).map(|_| ()))
+    };
+    assert_eq!(added(size), Ok(()));
+    assert_eq!(added(size - 8), Err(AddError::Full { length: size - 8 }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read_in_version_2(specs in vec(spec(), 0..12), garbage: u64) {
+        written_is_read::<V2>(&specs, 4096, garbage);
+    }
+
+    #[test]
+    fn what_is_written_is_read_in_version_2_of_a_32_bit_machine(specs in vec(spec(), 0..12), garbage: u64) {
+        written_is_read::<V2Narrow>(&specs, 4096, garbage);
+    }
+
+    #[test]
+    fn what_is_written_is_read_in_version_1(specs in vec(spec(), 0..12), garbage: u64) {
+        written_is_read::<V1>(&specs, 4096, garbage);
+    }
+
+    #[test]
+    fn what_is_written_is_read_in_version_1_as_python_writes_it(specs in vec(spec(), 0..12), garbage: u64) {
+        written_is_read::<V1Exact>(&specs, 4096, garbage);
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_the_rest_as_it_was(specs in vec(spec(), 0..12), garbage: u64, words in 5..150_usize) {
+        written_is_read::<V2>(&specs, words, garbage);
+        written_is_read::<V2Narrow>(&specs, words, garbage);
+        written_is_read::<V1>(&specs, words, garbage);
+        written_is_read::<V1Exact>(&specs, words, garbage);
+    }
+
+    #[test]
+    fn a_size_worked_out_beforehand_is_enough_and_8_bytes_less_are_not(mut specs in vec(spec(), 1..12), prefix in "[a-z.]{0,9}") {
+        for (i, spec) in specs.iter_mut().enumerate() {
+            spec.label = format!("{i}{}", spec.label);
+        }
+        needed_is_enough::<V2>(&specs, &prefix);
+        needed_is_enough::<V2Narrow>(&specs, &prefix);
+        needed_is_enough::<V1>(&specs, &prefix);
+        needed_is_enough::<V1Exact>(&specs, &prefix);
+    }
+}

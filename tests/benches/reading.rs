@@ -1,0 +1,2 @@
+//! reading
+fn main() {}
