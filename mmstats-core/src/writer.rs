@@ -2,7 +2,7 @@
 
 use crate::field::{Describe, Field};
 use crate::format::layout::{self, Cursor, Description, Placed, Shape};
-use crate::format::v2::{BYTE_ORDER, EntryHead, Header};
+use crate::format::v2::{BYTE_ORDER, EntryHead, Header, SETTLED};
 use crate::format::{Format, MAGIC, V2, Version, crc32};
 use crate::kind::{Access, Type};
 use crate::model::Model;
@@ -99,7 +99,15 @@ impl<'p, F: Format> Writer<'p, F> {
     /// # Errors
     /// [`AddError::Full`] if not even a header fits.
     pub fn new(region: F::Region) -> Result<Self, AddError> {
-        Ok(Writer { base: Base::anew(F::open(region), F::VERSION, F::WORD)?, _format: PhantomData })
+        Ok(Writer { base: Base::anew(F::open(region), F::VERSION, F::WORD, 0)?, _format: PhantomData })
+    }
+
+    /// The same for a region that is never made anew again, and says so: a file, which is replaced instead. Readers of such a region can save a pass.
+    ///
+    /// # Errors
+    /// [`AddError::Full`] if not even a header fits.
+    pub fn settled(region: F::Region) -> Result<Self, AddError> {
+        Ok(Writer { base: Base::anew(F::open(region), F::VERSION, F::WORD, SETTLED)?, _format: PhantomData })
     }
 
     /// Goes on with what the region holds: fields that are added now, in the same order as before, keep what they accumulated (counters and
@@ -190,7 +198,7 @@ struct Base<'p> {
 }
 
 impl<'p> Base<'p> {
-    fn anew(region: RawRegion, version: Version, word: usize) -> Result<Base<'p>, AddError> {
+    fn anew(region: RawRegion, version: Version, word: usize, flags: u8) -> Result<Base<'p>, AddError> {
         let length = region.len();
         let needed = match version {
             Version::Two => Header::SIZE,
@@ -202,7 +210,7 @@ impl<'p> Base<'p> {
         match version {
             Version::Two => {
                 region.validity().begin_anew();
-                let header = header(length, word);
+                let header = header(length, word, flags);
                 // The generation stands between them and is not touched.
                 region.write(8, &header.as_bytes()[8..Header::GENERATION]);
                 region.zero(Header::PUBLISHED, 4);
@@ -222,7 +230,8 @@ impl<'p> Base<'p> {
         let cursor = Cursor::new(version, length);
         let published = match version {
             Version::Two if length >= Header::SIZE => {
-                let header = header(length, word);
+                let [flags] = region.read(core::mem::offset_of!(Header, flags));
+                let header = header(length, word, flags & SETTLED);
                 let published = u32::from_ne_bytes(region.read(Header::PUBLISHED)) as usize;
                 let ours = region.equals(0, &header.as_bytes()[..Header::LAYOUT]);
                 (ours && published <= length - Header::SIZE).then_some(Header::SIZE + published)
@@ -379,12 +388,12 @@ impl<'p> Base<'p> {
 }
 
 /// The header of a region made by this program, but for what changes.
-fn header(length: usize, word: usize) -> Header {
+fn header(length: usize, word: usize, flags: u8) -> Header {
     let mut header = Header {
         magic: MAGIC,
         byte_order: BYTE_ORDER,
         word: word as u8,
-        flags: 0,
+        flags,
         length: length as u32,
         directory: Header::SIZE as u64,
         check: 0,

@@ -9,10 +9,14 @@
 #![cfg(loom)]
 
 use loom::sync::Arc;
-use loom::sync::atomic::AtomicU32;
-use loom::sync::atomic::Ordering::Relaxed;
+use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::sync::atomic::{AtomicU32, fence};
 use loom::thread;
-use mmstats_core::{Validity, format::MAGIC_WORDS, latch_read, latch_write};
+use mmstats_core::format::v2::{BYTE_ORDER, EntryHead, Header, crc32};
+use mmstats_core::format::{MAGIC, MAGIC_WORDS};
+use mmstats_core::reader::{Images, Problem, ReadError, Source, Value, read};
+use mmstats_core::{Validity, latch_read, latch_write};
+use zerocopy::{FromBytes, IntoBytes};
 
 /// A latched value of two words, which agree in every value ever written.
 struct Latch {
@@ -25,12 +29,14 @@ impl Latch {
         Arc::new(Latch { sequence: AtomicU32::new(0), buffers: [(); 2].map(|()| [(); 2].map(|()| AtomicU32::new(0))) })
     }
 
+    /// The first write is of 1, the next of 2.
     fn write(&self, value: u32) {
-        latch_write(&self.sequence, |buffer| self.buffers[buffer].iter().for_each(|word| word.store(value, Relaxed)));
+        let store = |buffer: usize| self.buffers[buffer].iter().for_each(|word| word.store(value, Relaxed));
+        assert_eq!(latch_write(&self.sequence, value - 1, store), value);
     }
 
     fn read(&self) -> Option<[u32; 2]> {
-        latch_read(&self.sequence, |buffer| [0, 1].map(|word| self.buffers[buffer][word].load(Relaxed)))
+        latch_read(&self.sequence, |buffer: usize| [0, 1].map(|word: usize| self.buffers[buffer][word].load(Relaxed)))
     }
 
     /// A whole value that is no older than one seen before, or none.
@@ -205,4 +211,136 @@ fn what_is_published_for_the_first_time_is_complete_when_it_is_valid() {
         writer.join().unwrap();
         assert_eq!(region.sample(), Some(1));
     });
+}
+
+/// A whole region of one field, a `u32` under a label of one byte. What changes when it is made anew are atomics, the rest is as it is.
+struct Whole {
+    still: [u32; Whole::WORDS],
+    /// By their place in words of 4 bytes.
+    moving: [(usize, AtomicU32); 7],
+}
+
+impl Whole {
+    const WORDS: usize = (Header::SIZE + EntryHead::SIZE + 4 + 8) / 4;
+    const MAGIC: [usize; 2] = [0, 1];
+    const LAYOUT: usize = Header::LAYOUT / 4;
+    const GENERATION: usize = Header::GENERATION / 4;
+    const PUBLISHED: usize = Header::PUBLISHED / 4;
+    const LABEL: usize = (Header::SIZE + EntryHead::SIZE) / 4;
+    const VALUE: usize = Whole::LABEL + 1;
+
+    fn new() -> Arc<Whole> {
+        let length = 4 * Whole::WORDS as u32;
+        let header = Header {
+            magic: MAGIC,
+            byte_order: BYTE_ORDER,
+            word: 4,
+            flags: 0,
+            length,
+            directory: Header::SIZE as u64,
+            check: 0,
+            layout: Whole::layout(1),
+            generation: 7,
+            published: Whole::ENTRY,
+        };
+        let header = Header { check: crc32(0, &header.as_bytes()[..Header::CHECKED]), ..header };
+        let bytes = [header.as_bytes(), Whole::entry().as_bytes(), &Whole::label(1).to_ne_bytes(), &10_u32.to_ne_bytes(), &[0; 4]].concat();
+        let still: [u32; Whole::WORDS] = FromBytes::read_from_bytes(&bytes).unwrap();
+        let places = [Whole::MAGIC[0], Whole::MAGIC[1], Whole::LAYOUT, Whole::GENERATION, Whole::PUBLISHED, Whole::LABEL, Whole::VALUE];
+        Arc::new(Whole { still, moving: places.map(|place| (place, AtomicU32::new(still[place]))) })
+    }
+
+    const ENTRY: u32 = EntryHead::SIZE as u32 + 4;
+
+    fn entry() -> EntryHead {
+        let (length, value) = (Whole::ENTRY, 4 * Whole::VALUE as u32);
+        EntryHead { length, value, size: 4, kind: 1, ty: b'I', access: 1, scale: 0, divisor: 1, label: 1, help: 0, unit: 0, p: 0, n: 0, flags: 0 }
+    }
+
+    fn label(label: u8) -> u32 {
+        u32::from_ne_bytes([label, 0, 0, 0])
+    }
+
+    fn layout(label: u8) -> u32 {
+        crc32(crc32(0, Whole::entry().as_bytes()), &Whole::label(label).to_ne_bytes())
+    }
+
+    fn word(&self, place: usize) -> Option<&AtomicU32> {
+        self.moving.iter().find(|(at, _)| *at == place).map(|(_, word)| word)
+    }
+
+    fn make_anew(&self, label: u8) {
+        let word = |place| self.word(place).unwrap();
+        let validity = Validity { magic: Whole::MAGIC.map(word), generation: word(Whole::GENERATION) };
+        validity.begin_anew();
+        word(Whole::LAYOUT).store(0, Relaxed);
+        word(Whole::PUBLISHED).store(0, Relaxed);
+        validity.finish_anew();
+        word(Whole::VALUE).store(10 * u32::from(label), Relaxed);
+        word(Whole::LABEL).store(Whole::label(label), Relaxed);
+        word(Whole::LAYOUT).store(Whole::layout(label), Release);
+        word(Whole::PUBLISHED).store(Whole::ENTRY, Release);
+    }
+}
+
+/// A reader's way to it: words in either order.
+struct Copies {
+    of: Arc<Whole>,
+    backwards: bool,
+}
+
+impl Source for Copies {
+    type Error = core::convert::Infallible;
+
+    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
+        let there = to.len().min(Whole::WORDS / 2 - at / 8);
+        let mut copy = |i: usize| {
+            let place = at / 4 + i;
+            let word = self.of.word(place).map_or(self.of.still[place], |word| word.load(Relaxed));
+            to.as_mut_bytes()[4 * i..][..4].copy_from_slice(&word.to_ne_bytes());
+        };
+        if self.backwards {
+            (0..2 * there).rev().for_each(&mut copy)
+        } else {
+            (0..2 * there).for_each(&mut copy)
+        }
+        Ok(8 * there)
+    }
+
+    fn order(&self) {
+        fence(Acquire);
+    }
+}
+
+fn a_reader_that_copies_is_right(backwards: bool) {
+    loom::model(move || {
+        let whole = Whole::new();
+        let writer = thread::spawn({
+            let whole = whole.clone();
+            move || whole.make_anew(2)
+        });
+        let mut room = [0; Images::words(4 * Whole::WORDS)];
+        match read(&Copies { of: whole, backwards }, &mut Images::new(&mut room)) {
+            Err(ReadError::Problem(Problem::Uninitialised | Problem::Contended)) => {}
+            Err(error) => panic!("{error:?}"),
+            Ok((directory, snapshot)) => {
+                for entry in directory.entries() {
+                    let entry = entry.unwrap_or_else(|problem| panic!("{problem}"));
+                    let Ok(Value::Unsigned(value)) = snapshot.value(&entry.place) else { panic!("no number") };
+                    Region::check(entry.label[0].into(), value as u32);
+                }
+            }
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reader_that_copies_takes_no_value_for_that_of_another_label() {
+    a_reader_that_copies_is_right(false);
+}
+
+#[test]
+fn a_reader_that_copies_backwards_takes_no_value_for_that_of_another_label() {
+    a_reader_that_copies_is_right(true);
 }

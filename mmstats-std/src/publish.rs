@@ -18,7 +18,7 @@ pub trait StaticFormat: Format<Region = Region<'static>> {}
 impl<F: Format<Region = Region<'static>>> StaticFormat for F {}
 
 mmstats_core::model! {
-    /// Who publishes. Stands behind the program's own fields, so that those share the region's last cache lines.
+    /// Who publishes. What differs between the files of one process is no constant: so they have the same directory, and readers parse it once. Stands behind the program's own fields, so that those share the region's last cache lines.
     pub(crate) struct Identity {
         /// Process id.
         pid: Constant<u32> = "sys.pid" => process().pid,
@@ -29,7 +29,7 @@ mmstats_core::model! {
         /// Group id.
         gid: Constant<u64> = "sys.gid" => identity::gid().into(),
         /// When these stats were made.
-        created: Constant<f64> = "sys.created" [unixtime] => CREATED.get(),
+        created: Gauge<f64> = "sys.created" [unixtime] => CREATED.get(),
         /// When the process started, in clock ticks since boot.
         start: Constant<u64> = "sys.start" => process().start.unwrap_or(0),
         /// Which start of the machine it was.
@@ -113,7 +113,7 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         let created = identity::unix_time();
         CREATED.set(created);
         let hosted = Hosted::new(mapping, |region| {
-            let writer = Writer::new(region)?.label_prefix(options.label_prefix);
+            let writer = Writer::settled(region)?.label_prefix(options.label_prefix);
             lay(writer, identity::tid().into())
         })
         .map_err(|error| laying(new.path(), error))?;
@@ -273,7 +273,7 @@ impl<M: Model> Drop for Published<M> {
 pub fn writer<F: StaticFormat>(name: &str, length: usize, options: &Options) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
     CREATED.set(identity::unix_time());
-    let mut writer = Writer::<F>::new(mapping.leak()).map_err(|error| laying(new.path(), error))?.label_prefix(options.label_prefix);
+    let mut writer = Writer::<F>::settled(mapping.leak()).map_err(|error| laying(new.path(), error))?.label_prefix(options.label_prefix);
     let identity: Identity<F> = writer.model().map_err(|error| laying(new.path(), error))?;
     identity.tid.set(identity::tid().into());
     let file = new.publish(options.keep)?;

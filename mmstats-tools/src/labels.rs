@@ -30,11 +30,11 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
 pub fn parse(pattern: &str) -> Result<Pattern, String> {
     // To `glob`, `**` is about directories; a label has none.
     let mut single = String::with_capacity(pattern.len());
-    pattern.chars().for_each(|c| {
-        if c != '*' || !single.ends_with('*') {
-            single.push(c)
+    for character in pattern.chars() {
+        if character != '*' || !single.ends_with('*') {
+            single.push(character);
         }
-    });
+    }
     Pattern::new(&single)
         .map_err(|error| format!("{} at character {}; * ? [abc] [!abc] can be used, and [*] for the character itself", error.msg, error.pos + 1))
 }

@@ -35,11 +35,11 @@ struct Options {
     #[arg(long)]
     json: bool,
 
-    /// Only fields whose label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
+    /// Only fields whose whole label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
     #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
     filter: Vec<Pattern>,
 
-    /// No fields whose label matches, even if --filter takes them. Can be repeated.
+    /// No fields whose whole label matches, even if --filter takes them. Can be repeated.
     #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse)]
     exclude: Vec<Pattern>,
 
@@ -53,7 +53,7 @@ struct Options {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 if all files could be read (even if there were none), 1 if any could not, 2 for wrong usage.
+Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.
 Colours are for terminals; NO_COLOR=1 turns them off, CLICOLOR_FORCE=1 on.";
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -165,14 +165,15 @@ impl<'s, 'c> Slurp<'s, 'c> {
             return Ok(());
         }
         let rows: Vec<Row<'_>> = sample.fields().filter(|(field, _)| self.labels.accept(&field.label)).collect();
-        if rows.is_empty() && sample.fields().next().is_some() {
+        let layout = sample.layout();
+        if rows.is_empty() && !layout.fields.is_empty() {
             self.unmatched += 1;
-        } else {
+        } else if !layout.fields.is_empty() || layout.problems.is_empty() {
             self.printed += 1;
             let output = self.render(path, &sample, &rows);
             finish(self.console.out.write_all(&output), self.console)?;
         }
-        for problem in &sample.layout().problems {
+        for problem in &layout.problems {
             self.fail(path, problem);
         }
         for (field, value) in &rows {
@@ -191,7 +192,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             return output.into_bytes();
         }
         let mut output = Vec::new();
-        let file = json::File::new(path, sample.layout().version, sample.find("sys.pid"), sample.verdict().liveness);
+        let file = json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
         for row in rows {
             let _ = json::write_line(&mut output, &file, row);
         }

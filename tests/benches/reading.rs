@@ -1,2 +1,125 @@
-//! reading
-fn main() {}
+//! What reading costs: 1000 files of 50 fields on a tmpfs, each value taken as a number.
+//!
+//! Prints millions of fields a second, and the ratio to the least that the operating system charges for the same bytes, measured in the same run: opening, reading and closing the
+//! files; reading open ones; copying the memory. The minimum over interleaved rounds counts. Run it with `cargo bench -p mmstats-tests --bench reading`.
+
+use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer};
+use mmstats_std::read::{Reader, Sample, StatsFile};
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+const FILES: usize = 1000;
+const FIELDS: usize = 50;
+const ROUNDS: usize = 12;
+
+/// A file's bytes: counters and gauges, one of them a text if `latched`.
+fn image(number: usize, latched: bool) -> Vec<u8> {
+    let mut memory = vec![0_u64; 512];
+    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).expect("room for a header");
+    for i in 0..FIELDS {
+        let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
+        if latched && i == 0 {
+            let field: Text<32, _> = writer.add(Text::describe(&label).help(help)).expect("room for a text");
+            field.set("idle");
+        } else if i % 2 == 0 {
+            let field: Counter<u64, _> = writer.add(Counter::describe(&label).help(help)).expect("room for a counter");
+            field.set((number * FIELDS + i) as u64);
+        } else {
+            let field: Gauge<f64, _> = writer.add(Gauge::describe(&label).help(help)).expect("room for a gauge");
+            field.set(i as f64);
+        }
+    }
+    drop(writer);
+    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
+fn write_files(directory: &Path, latched: bool) -> Vec<PathBuf> {
+    let name = |i| directory.join(format!("bench-{latched}-{i}.mmstats"));
+    (0..FILES).map(|i| fs::write(name(i), image(i, latched)).map(|()| name(i)).expect("room on the tmpfs")).collect()
+}
+
+/// Takes every value, as one who adds them up does.
+#[inline]
+fn total(sample: &Sample<'_>) -> f64 {
+    (0..FIELDS).filter_map(|i| sample.value(i).ok()?.as_f64()).sum()
+}
+
+struct Case<'c> {
+    name: &'static str,
+    /// What is wanted on the machines this was designed on, in millions of fields a second.
+    wanted: Option<f64>,
+    /// The case that is the least the system charges, and how many times that this may cost.
+    limit: Option<(usize, f64)>,
+    run: Box<dyn FnMut() -> f64 + 'c>,
+    best: f64,
+}
+
+fn case<'c>(name: &'static str, wanted: impl Into<Option<f64>>, limit: impl Into<Option<(usize, f64)>>, run: impl FnMut() -> f64 + 'c) -> Case<'c> {
+    Case { name, wanted: wanted.into(), limit: limit.into(), run: Box::new(run), best: f64::INFINITY }
+}
+
+fn open(paths: &[PathBuf], reader: &mut Reader, map: bool) -> Vec<StatsFile> {
+    let mut files: Vec<_> = paths.iter().map(|path| StatsFile::open(path, reader).expect("a file of ours")).collect();
+    if map {
+        files.iter_mut().for_each(|file| file.map().expect("memory for a mapping"));
+    }
+    files
+}
+
+fn sample_all(files: &mut [StatsFile], reader: &mut Reader) -> f64 {
+    files.iter_mut().map(|file| total(&file.sample(reader).expect("nobody removes it"))).sum()
+}
+
+fn main() -> ExitCode {
+    let directory = tempfile::Builder::new().prefix("mmstats-bench-").tempdir_in("/dev/shm").expect("a tmpfs at /dev/shm");
+    let plain = write_files(directory.path(), false);
+    let latched = write_files(directory.path(), true);
+    let [mut r1, mut r2, mut r3, mut r4, mut r5] = [(); 5].map(|()| Reader::new());
+    let mut kept = open(&plain, &mut r2, false);
+    let mut kept_latched = open(&latched, &mut r3, false);
+    let mut mapped = open(&plain, &mut r4, true);
+    let mut mapped_latched = open(&latched, &mut r5, true);
+    let descriptors: Vec<File> = plain.iter().map(|path| File::open(path).expect("it was written")).collect();
+    let copies: Vec<Vec<u64>> = (0..FILES).map(|_| vec![1; FIELDS]).collect();
+    let mut buffer = [0; 4096];
+    let mut cases = [
+        case("system: open, read, close", None, None, || {
+            plain.iter().map(|path| File::open(path).and_then(|file| file.read_at(&mut buffer, 0)).map_or(0.0, |n| n as f64)).sum()
+        }),
+        case("system: read an open file", None, None, || {
+            descriptors.iter().map(|file| file.read_at(&mut [0; 440], 3656).map_or(0.0, |n| n as f64)).sum()
+        }),
+        case("system: add up the words in memory", None, None, || {
+            copies.iter().flat_map(|words| words.iter().map(|word| f64::from_bits(*black_box(word)))).sum()
+        }),
+        case("read once", 8.0, (0, 3.0), || plain.iter().map(|path| total(&r1.read(path).expect("a file of ours"))).sum()),
+        case("kept open", 40.0, (1, 5.0), || sample_all(&mut kept, &mut r2)),
+        case("kept open, with a latched field", 20.0, (1, 8.0), || sample_all(&mut kept_latched, &mut r3)),
+        case("mapped", 300.0, (2, 8.0), || sample_all(&mut mapped, &mut r4)),
+        case("mapped, with a latched field", None, None, || sample_all(&mut mapped_latched, &mut r5)),
+    ];
+    for _ in 0..ROUNDS {
+        for case in &mut cases {
+            let start = Instant::now();
+            black_box((case.run)());
+            case.best = case.best.min(start.elapsed().as_secs_f64());
+        }
+    }
+    let mut slow = 0;
+    for case in &cases {
+        let rate = (FILES * FIELDS) as f64 / case.best / 1e6;
+        let wanted = case.wanted.map_or(String::new(), |wanted| format!("  wanted {wanted}"));
+        let ratio = case.limit.map_or(String::new(), |(base, limit)| {
+            let ratio = case.best / cases[base].best;
+            let above = ratio > limit;
+            slow += usize::from(above);
+            format!("  {ratio:.2} × system's ({} {limit})", if above { "ABOVE" } else { "at most" })
+        });
+        println!("{:36} {rate:8.1} Mfields/s{wanted}{ratio}", case.name);
+    }
+    if slow > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

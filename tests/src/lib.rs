@@ -1,1 +1,10 @@
+//! What crosses crates: tests of real programs, real files and other implementations, and their helpers.
 
+pub mod cli;
+pub mod damage;
+pub mod every_field;
+pub mod files;
+pub mod mixed;
+pub mod programs;
+pub mod record;
+pub mod steps;

@@ -17,6 +17,9 @@ pub const BYTE_ORDER: u16 = 0x0102;
 /// Flag bit 0: the directory is outside the region.
 pub const OUTSIDE: u8 = 1;
 
+/// Flag bit 4: the region is never made anew in place.
+pub const SETTLED: u8 = 1 << 4;
+
 /// Flag bits that a reader must know to read on.
 pub const MUST_KNOW: u8 = 0x0f;
 
@@ -30,7 +33,7 @@ pub struct Header {
     pub byte_order: u16,
     /// Bytes that the writer stores at once: 4 or 8.
     pub word: u8,
-    /// [`OUTSIDE`], and room for more.
+    /// [`OUTSIDE`], [`SETTLED`], and room for more.
     pub flags: u8,
     /// Bytes of the region.
     pub length: u32,

@@ -32,7 +32,7 @@ mod value;
 pub use directory::{ByteOrder, Directory, Entries};
 pub use entry::{Entry, Place, Storage};
 pub use problem::{EntryFault, EntryProblem, Problem, ReadError, ValueProblem};
-pub use snapshot::{Images, Plan, Snapshot, Source, read};
+pub use snapshot::{HEADER, Images, Plan, Snapshot, Source, read};
 pub use value::{Distribution, Value};
 
 /// Bytes of UTF-8 or not, shown with U+FFFD for what is not.

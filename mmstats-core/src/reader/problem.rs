@@ -184,13 +184,13 @@ impl fmt::Display for EntryProblem<'_> {
         if self.label.is_empty() {
             write!(f, "at byte {}: ", self.offset)?;
         } else {
-            write!(f, "field {:?} at byte {}: ", format_args!("{}", super::Lossy(self.label)), self.offset)?;
+            write!(f, "field \"{}\" at byte {}: ", super::Lossy(self.label), self.offset)?;
         }
         match self.fault {
             EntryFault::CutShort { length } => write!(f, "cut short at {length} bytes"),
             EntryFault::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
             EntryFault::EmptyLabel => write!(f, "an empty label"),
-            EntryFault::Type { found } => write!(f, "the type {:?} is not known", format_args!("{}", super::Lossy(found))),
+            EntryFault::Type { found } => write!(f, "the type \"{}\" is not known", super::Lossy(found)),
             EntryFault::Access { found } => write!(f, "the access {found} is not known (0, 1 and 2 are)"),
             EntryFault::WriteBuffer { found } => write!(f, "the write buffer {found} is not known (0, 1 and 255 are)"),
             EntryFault::Size { found } => write!(f, "a value of {found} bytes cannot be"),

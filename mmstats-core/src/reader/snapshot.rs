@@ -84,15 +84,16 @@ impl Plan {
         Plan { start: start & !7, end: self.end.max(range.end), latched: self.latched || place.is_latched() }
     }
 
-    /// A gap this small before the values is read along with the header: one copy is cheaper than two.
-    const SMALL_GAP: usize = 1024;
+    /// A gap up to this before the values is read along with the header: that costs less than a second system call.
+    const LARGE_GAP: usize = 16384;
 
     fn words(&self) -> Range<usize> {
         self.start / 8..self.end.div_ceil(8)
     }
 }
 
-const HEADER: usize = Header::SIZE.div_ceil(8);
+/// Words of a header.
+pub const HEADER: usize = Header::SIZE.div_ceil(8);
 
 impl<'b> Images<'b> {
     /// Words of memory that images of a region of `length` bytes need.
@@ -135,6 +136,20 @@ impl<'b> Images<'b> {
         self.head.as_bytes()
     }
 
+    /// Whether the header was this one, to the last bit, in the first pass.
+    #[must_use]
+    #[inline]
+    pub fn begins(&self, head: &[u64; HEADER]) -> bool {
+        *self.head == *head
+    }
+
+    /// The same in the first pass and in the last.
+    #[must_use]
+    #[inline]
+    pub fn is_headed(&self, head: &[u64; HEADER]) -> bool {
+        self.begins(head) && self.after.get(..HEADER).is_some_and(|after| *after == *head)
+    }
+
     /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as there are.
     ///
     /// # Errors
@@ -145,6 +160,12 @@ impl<'b> Images<'b> {
         Ok(&self.before.as_bytes()[..there.min(length)])
     }
 
+    /// What [`Self::whole`] or [`Self::once`] found.
+    #[must_use]
+    pub fn seen(&self) -> &[u8] {
+        self.before.as_bytes()
+    }
+
     /// The passes behind [`Self::whole`]; tells whether the bytes were all there.
     ///
     /// # Errors
@@ -153,9 +174,11 @@ impl<'b> Images<'b> {
     pub fn finish<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
         source.order();
         if plan.latched {
-            copy(source, self.now, plan.words())?;
+            if copy(source, self.now, plan.words())? + plan.start < plan.end {
+                return Ok(false);
+            }
             source.order();
-            if plan.start <= Plan::SMALL_GAP {
+            if plan.start <= Plan::LARGE_GAP {
                 return self.last(source, 0..plan.words().end, plan);
             }
             self.last(source, plan.words(), plan)?;
@@ -169,15 +192,32 @@ impl<'b> Images<'b> {
         Ok(copy(source, self.after, words)? + start >= plan.end)
     }
 
+    /// The only pass over a region that says it is settled, and has a known layout without latched fields; tells whether the bytes were all there.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn once<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+        if plan.start > Plan::LARGE_GAP || self.before.len() < HEADER {
+            self.start(source)?;
+            return Ok(copy(source, self.before, plan.words())? + plan.start >= plan.end);
+        }
+        let there = copy(source, self.before, 0..plan.words().end.max(HEADER))?;
+        self.head.copy_from_slice(&self.before[..HEADER]);
+        Ok(there >= plan.end)
+    }
+
     /// All passes over a region whose layout is known; tells whether the bytes were all there. Parts outside the plan keep what they held.
     ///
     /// # Errors
     /// If the source fails.
     #[inline]
     pub fn sample<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
-        if plan.latched && plan.start <= Plan::SMALL_GAP && self.before.len() >= HEADER {
+        if plan.latched && plan.start <= Plan::LARGE_GAP && self.before.len() >= HEADER {
             // Words may be as old as the sequences, so header and words can be one copy.
-            copy(source, self.before, 0..plan.words().end)?;
+            if copy(source, self.before, 0..plan.words().end)? < plan.end {
+                return Ok(false);
+            }
             self.head.copy_from_slice(&self.before[..HEADER]);
         } else {
             self.start(source)?;
@@ -304,8 +344,18 @@ impl<'b> Snapshot<'b> {
     ///
     /// # Errors
     /// If it was being written all the time, or the bytes end before it.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
+        // Most are words; the rest is not worth its code at each place of use.
+        if place.storage == Storage::Word {
+            let bytes = value::at(self.before, place.offset as usize, place.size as usize)?;
+            return Ok(value::decode(bytes, place.ty, place.swapped));
+        }
+        self.other_value(place)
+    }
+
+    #[inline(never)]
+    fn other_value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
         let (offset, size) = (place.offset as usize, place.size as usize);
         let bytes = match place.storage {
             Storage::Word | Storage::Constant | Storage::Single => value::at(self.before, offset, size)?,
@@ -334,7 +384,7 @@ impl<'b> Snapshot<'b> {
 }
 
 /// How often a region is read that is made anew meanwhile.
-const TRIES: usize = 8;
+const TRIES: usize = if cfg!(loom) { 1 } else { 8 };
 
 /// Reads a whole region once, of any version.
 ///

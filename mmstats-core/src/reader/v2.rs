@@ -81,8 +81,8 @@ impl<'b> Walk<'b> {
                     self.step = Step::Layout;
                     let found = self.header.published;
                     if self.end - self.header.directory as usize != found as usize {
-                        let in_region = self.header.directory + u64::from(found) <= u64::from(self.header.length) && found % 4 == 0;
-                        let fault = if in_region { EntryFault::CutShort { length: self.bytes.len() } } else { EntryFault::Published { found } };
+                        let fault =
+                            if self.published_can_be() { EntryFault::CutShort { length: self.bytes.len() } } else { EntryFault::Published { found } };
                         return Some(Err(EntryProblem { offset: Header::PUBLISHED, label: b"", fault }));
                     }
                 }
@@ -99,6 +99,11 @@ impl<'b> Walk<'b> {
                 Step::Entries | Step::Done => return None,
             }
         }
+    }
+
+    fn published_can_be(&self) -> bool {
+        let Header { directory, published, length, .. } = self.header;
+        directory + u64::from(published) <= u64::from(length) && published % 4 == 0
     }
 
     /// Whether the check agrees behind some more entries: their writer has stored it, and not yet that they are published.
@@ -198,8 +203,10 @@ impl<'b> Walk<'b> {
         }
         // Both are below 2^32, and a latch takes at most twice the size and 20 bytes.
         let taken = if storage == Storage::Latched { 2 * u64::from(head.size).next_multiple_of(word.into()) + 4 } else { head.size.into() };
-        let directory = self.header.directory..self.header.directory + u64::from(self.header.published);
-        let overlaps = storage != Storage::Constant && offset < directory.end && offset + taken > directory.start;
+        // All that is sure if `published` cannot be is that the directory goes up to here.
+        let directory_end =
+            if self.published_can_be() { self.header.directory + u64::from(self.header.published) } else { entry as u64 + u64::from(head.length) };
+        let overlaps = storage != Storage::Constant && offset < directory_end && offset + taken > self.header.directory;
         if offset + taken > end || overlaps {
             return Err(bad_place);
         }

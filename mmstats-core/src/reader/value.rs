@@ -5,6 +5,14 @@ use super::problem::ValueProblem;
 use crate::format::histogram;
 use crate::kind::Type;
 
+/// A number at the beginning of some bytes, in this machine's order; 0 where there are too few.
+macro_rules! number {
+    ($type:ty, $bytes:expr, $swapped:expr) => {{
+        let number = $bytes.first_chunk().copied().map_or(0, <$type>::from_ne_bytes);
+        if $swapped { number.swap_bytes() } else { number }
+    }};
+}
+
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'b> {
@@ -73,13 +81,15 @@ impl<'b> Distribution<'b> {
     /// The value below which a fraction of the recorded ones lies, as the middle of its bucket (of the last one, its lower bound); `None` if there are none.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
-        let rank = fraction.clamp(0.0, 1.0) * self.count() as f64;
-        let mut below = 0;
+        // As numbers that neither wrap nor overflow, whatever the buckets hold.
+        let total: f64 = self.counts().map(|count| count as f64).sum();
+        let rank = fraction.clamp(0.0, 1.0) * total;
+        let mut below = 0.0;
         let mut last = None;
         for (low, high, count) in self.buckets() {
-            below += count;
+            below += count as f64;
             last = Some(high.map_or(low, |high| low + (high - low) / 2));
-            if below as f64 >= rank {
+            if below >= rank {
                 break;
             }
         }
@@ -90,43 +100,34 @@ impl<'b> Distribution<'b> {
         let (ty, swapped) = (self.ty, self.swapped);
         let width = if ty == Type::U64 { 8 } else { 4 };
         self.buckets.chunks_exact(width).map(move |bytes| match ty {
-            Type::U64 => u64::from_ne_bytes(chunk(bytes, swapped)),
-            _ => u32::from_ne_bytes(chunk(bytes, swapped)).into(),
+            Type::U64 => number!(u64, bytes, swapped),
+            _ => number!(u32, bytes, swapped).into(),
         })
     }
 }
 
-/// The first bytes of a slice, in this machine's order; zeros for what is missing.
-#[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8], swapped: bool) -> [u8; N] {
-    let mut chunk = bytes.first_chunk::<N>().copied().unwrap_or([0; N]);
-    if swapped {
-        chunk.reverse();
-    }
-    chunk
-}
-
 /// Bytes at a place of an image.
+#[inline(always)]
 pub(super) fn at(image: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueProblem> {
     image.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueProblem::CutOff)
 }
 
 /// The value of `size` bytes of a type.
-#[inline]
+#[inline(always)]
 pub(super) fn decode(bytes: &[u8], ty: Type, swapped: bool) -> Value<'_> {
     match ty {
-        Type::U64 => Value::Unsigned(u64::from_ne_bytes(chunk(bytes, swapped))),
-        Type::U32 => Value::Unsigned(u32::from_ne_bytes(chunk(bytes, swapped)).into()),
-        Type::F64 => Value::Float(f64::from_bits(u64::from_ne_bytes(chunk(bytes, swapped)))),
-        Type::I64 => Value::Signed(i64::from_ne_bytes(chunk(bytes, swapped))),
-        Type::I32 => Value::Signed(i32::from_ne_bytes(chunk(bytes, swapped)).into()),
-        Type::U16 => Value::Unsigned(u16::from_ne_bytes(chunk(bytes, swapped)).into()),
-        Type::I16 => Value::Signed(i16::from_ne_bytes(chunk(bytes, swapped)).into()),
-        Type::U8 => Value::Unsigned(u8::from_ne_bytes(chunk(bytes, swapped)).into()),
-        Type::I8 => Value::Signed(i8::from_ne_bytes(chunk(bytes, swapped)).into()),
-        Type::Bool => Value::Bool(bytes.first().is_some_and(|byte| *byte != 0)),
-        Type::F32 => Value::Float(f32::from_bits(u32::from_ne_bytes(chunk(bytes, swapped))).into()),
-        Type::F16 => Value::Float(half(u16::from_ne_bytes(chunk(bytes, swapped)))),
+        Type::U64 => Value::Unsigned(number!(u64, bytes, swapped)),
+        Type::U32 => Value::Unsigned(number!(u32, bytes, swapped).into()),
+        Type::F64 => Value::Float(f64::from_bits(number!(u64, bytes, swapped))),
+        Type::I64 => Value::Signed(number!(i64, bytes, swapped)),
+        Type::I32 => Value::Signed(number!(i32, bytes, swapped).into()),
+        Type::U16 => Value::Unsigned(number!(u16, bytes, swapped).into()),
+        Type::I16 => Value::Signed(number!(i16, bytes, swapped).into()),
+        Type::U8 => Value::Unsigned(number!(u8, bytes, swapped).into()),
+        Type::I8 => Value::Signed(number!(i8, bytes, swapped).into()),
+        Type::Bool => Value::Bool(number!(u8, bytes, swapped) != 0),
+        Type::F32 => Value::Float(f32::from_bits(number!(u32, bytes, swapped)).into()),
+        Type::F16 => Value::Float(half(number!(u16, bytes, swapped))),
         Type::Text => Value::Text(bytes.split(|byte| *byte == 0).next().unwrap_or_default()),
         Type::Pascal => {
             let (length, text) = bytes.split_first().unwrap_or((&0, &[]));

@@ -2,10 +2,12 @@
 
 use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{ByteOrder, Directory, Lossy, Place, Plan, Problem, Storage};
+use mmstats_core::format::v2::{Header, SETTLED};
+use mmstats_core::reader::{ByteOrder, Directory, Lossy, Place, Plan, Problem, Snapshot, Storage, Value, ValueProblem};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use zerocopy::FromBytes;
 
 /// A field as its file tells of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,11 +39,17 @@ pub struct Layout {
     pub fields: Vec<Field>,
     /// What is not, in words.
     pub problems: Vec<String>,
+    /// Where the fields' values lie: all that a sample needs, close together.
+    pub(super) places: Vec<Place>,
     pub(super) plan: Plan,
     pub(super) latched: Vec<Place>,
+    /// Whether its region says that it is never made anew in place.
+    settled: bool,
     identity: [Option<usize>; IDENTITY.len()],
-    /// Bytes that are the same in every region of this layout, and where they are.
-    same: Vec<(Range<usize>, Box<[u8]>)>,
+    /// A region of this layout: in version 2, its header and directory.
+    image: Box<[u8]>,
+    /// Which of its bytes are the same in every region of this layout.
+    same: Vec<Range<usize>>,
 }
 
 /// The fields that tell who wrote a file, at the end of labels.
@@ -54,9 +62,12 @@ impl Layout {
             byte_order: directory.byte_order(),
             fields: Vec::new(),
             problems: Vec::new(),
+            places: Vec::new(),
             plan: Plan::default(),
             latched: Vec::new(),
+            settled: directory.header().is_some_and(|header| header.flags & SETTLED != 0),
             identity: [None; IDENTITY.len()],
+            image: Box::default(),
             same: Vec::new(),
         };
         let text = |bytes| Lossy(bytes).to_string();
@@ -73,11 +84,9 @@ impl Layout {
         layout.same = match directory.header() {
             Some(header) => layout.same_in_version_2(header),
             None => layout.same_in_version_1(),
-        }
-        .into_iter()
-        .map(|range| Some((range.clone(), bytes.get(range)?.into())))
-        .collect::<Option<_>>()
-        .unwrap_or_default();
+        };
+        let end = layout.same.iter().map(|range| range.end).max().unwrap_or(0);
+        layout.image = bytes[..end.min(bytes.len())].into();
         layout
     }
 
@@ -92,6 +101,7 @@ impl Layout {
             self.latched.push(field.place);
         }
         self.plan = self.plan.with(&field.place);
+        self.places.push(field.place);
         self.fields.push(field);
     }
 
@@ -120,18 +130,27 @@ impl Layout {
     /// Whether a region with these bytes has this layout.
     #[inline]
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
-        bytes.len() >= self.plan.end && self.same.iter().all(|(range, same)| bytes.get(range.clone()) == Some(same))
+        bytes.len() >= self.end() && self.same.iter().all(|range| bytes.get(range.clone()) == self.image.get(range.clone()))
     }
 
-    /// Whether a version 2 region that begins so has this layout: everything in the header that depends on it is the same.
-    #[inline]
-    pub(super) fn fits_head(&self, head: &[u8]) -> bool {
-        self.same.iter().take(2).all(|(range, same)| head.get(range.clone()) == Some(same))
+    /// Whether one pass gives all values: nothing is latched, and nothing is made anew.
+    pub(super) fn is_read_at_once(&self) -> bool {
+        self.settled && !self.plan.latched
+    }
+
+    /// A constant: it is in the directory, so in every region of this layout.
+    pub(super) fn constant(&self, place: &Place) -> Result<Value<'_>, ValueProblem> {
+        Snapshot::of_dead(&self.image).value(place)
+    }
+
+    /// Whether nothing is wrong with it, so that it may be taken for others'.
+    fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.same.iter().all(|range| range.end <= self.image.len())
     }
 
     /// Where the bytes end that have to be read.
     pub(super) fn end(&self) -> usize {
-        self.same.iter().map(|(range, _)| range.end).fold(self.plan.end, usize::max)
+        self.image.len().max(self.plan.end)
     }
 
     /// The index of one of the fields that tell who wrote a file.
@@ -154,29 +173,55 @@ fn is_suffix(label: &str, name: &str) -> bool {
 
 /// Layouts seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Layouts(Vec<Arc<Layout>>);
+pub(super) struct Layouts {
+    /// The file before is likely to have the same.
+    last: Option<Arc<Layout>>,
+    all: HashMap<Key, Vec<Arc<Layout>>>,
+    count: usize,
+}
 
-/// How many are kept: as many as there are programs with different stats on a machine, and not so many that looking through them costs more than parsing.
-const KEPT: usize = 32;
+/// What tells most layouts apart: check, layout and published of version 2's header. All of version 1 have the same.
+type Key = [u32; 3];
+
+/// How many are kept: those of a machine full of processes.
+const KEPT: usize = 4096;
 
 impl Layouts {
+    /// The layout of a region with these bytes, if it was seen before.
+    pub(super) fn known(&mut self, bytes: &[u8]) -> Option<&Arc<Layout>> {
+        if !self.last.as_ref().is_some_and(|last| last.fits(bytes)) {
+            let found = self.all.get(&key(bytes))?.iter().find(|layout| layout.fits(bytes))?;
+            self.last = Some(found.clone());
+        }
+        self.last.as_ref()
+    }
+
     /// The layout of a region with these bytes, which began as `head` a moment before.
     pub(super) fn get(&mut self, head: &[u8], bytes: &[u8]) -> Result<Arc<Layout>, Problem> {
+        let same = |range: Range<usize>| head.get(range.clone()) == bytes.get(range);
         // What is published by now and was not then is for the next time.
-        let same_head = head.get(..Header::GENERATION) == bytes.get(..Header::GENERATION)
-            && head.get(Header::PUBLISHED..) == bytes.get(Header::PUBLISHED..Header::SIZE);
-        let known = if head.starts_with(&MAGIC) && !same_head { None } else { self.0.iter().position(|layout| layout.fits(bytes)) };
-        if let Some(known) = known {
-            // Checked when it was seen for the first time; and the next file is likely to have the same.
-            self.0.swap(0, known);
-            return Ok(self.0[0].clone());
+        if !head.starts_with(&MAGIC) || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE) {
+            if let Some(known) = self.known(bytes) {
+                return Ok(known.clone());
+            }
         }
         let directory = Directory::open_with(bytes, if head.first() == Some(&1) { bytes } else { head }, None)?;
         let layout = Arc::new(Layout::new(&directory, bytes));
-        if layout.problems.is_empty() && !layout.same.is_empty() {
-            self.0.truncate(KEPT - 1);
-            self.0.insert(0, layout.clone());
+        if layout.is_sound() {
+            if self.count == KEPT {
+                *self = Layouts::default();
+            }
+            self.count += 1;
+            self.all.entry(key(bytes)).or_default().push(layout.clone());
+            self.last = Some(layout.clone());
         }
         Ok(layout)
+    }
+}
+
+fn key(bytes: &[u8]) -> Key {
+    match Header::read_from_prefix(bytes) {
+        Ok((header, _)) if header.magic == MAGIC => [header.check, header.layout, header.published],
+        _ => [0; 3],
     }
 }

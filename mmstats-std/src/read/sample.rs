@@ -1,6 +1,6 @@
 use super::layout::{Field, Layout};
 use crate::liveness::{Evidence, Verdict, liveness};
-use mmstats_core::reader::{Snapshot, Value, ValueProblem};
+use mmstats_core::reader::{Snapshot, Storage, Value, ValueProblem};
 use std::time::{Duration, SystemTime};
 
 /// The values of a file at one time.
@@ -22,18 +22,19 @@ impl<'r> Sample<'r> {
     ///
     /// # Errors
     /// If it was being written all the time, or there is no such field.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self, index: usize) -> Result<Value<'r>, ValueProblem> {
-        match self.layout.fields.get(index) {
-            Some(field) => self.snapshot.value(&field.place),
+        match self.layout.places.get(index) {
+            Some(place) if place.storage == Storage::Constant => self.layout.constant(place),
+            Some(place) => self.snapshot.value(place),
             None => Err(ValueProblem::CutOff),
         }
     }
 
     /// All fields and their values.
     pub fn fields(&self) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueProblem>)> + use<'r> {
-        let snapshot = self.snapshot;
-        self.layout.fields.iter().map(move |field| (field, snapshot.value(&field.place)))
+        let sample = *self;
+        self.layout.fields.iter().enumerate().map(move |(i, field)| (field, sample.value(i)))
     }
 
     /// The value of the field with this label, or the first that ends in it behind a prefix; `None` if there is none, or it was being written all the time.

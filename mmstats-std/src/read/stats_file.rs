@@ -6,7 +6,9 @@ use super::reader::{Reader, load, settle};
 use super::sample::{Sample, modified};
 use super::source::{FileSource, open};
 use crate::memory::ReadMapping;
-use mmstats_core::reader::Images;
+use mmstats_core::format::v2::Header;
+use mmstats_core::reader::{HEADER, Images};
+use std::array;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,8 +16,8 @@ use std::time::SystemTime;
 
 /// A file that is kept open, with its layout.
 ///
-/// By default it is read by `pread`. Mapped, a sample costs no system call; that pays where the same file is looked at hundreds of times a second, or has latched values that are
-/// written all the time.
+/// By default it is read by `pread`, but for files with latched fields: those would take three such calls, so they are mapped. Mapped, a sample costs no system call, which also pays
+/// where the same file is looked at hundreds of times a second: see [`Self::map`].
 #[derive(Debug)]
 pub struct StatsFile {
     path: PathBuf,
@@ -23,7 +25,8 @@ pub struct StatsFile {
     modified: Option<SystemTime>,
     mapping: Option<ReadMapping>,
     layout: Arc<Layout>,
-    buffer: Vec<u64>,
+    /// Version 2's header as it was when the layout was read. As long as it stays the same to the last bit, so does the layout.
+    head: [u64; HEADER],
 }
 
 impl StatsFile {
@@ -33,10 +36,16 @@ impl StatsFile {
     /// If it cannot be read, or is no stats.
     pub fn open(path: &Path, reader: &mut Reader) -> Result<StatsFile, FileError> {
         let (file, stat) = open(path)?;
-        let mut buffer = Vec::new();
         let length = u64::try_from(stat.st_size).unwrap_or(0);
-        let layout = load(&file, length, reader.layouts(), &mut buffer)?;
-        Ok(StatsFile { path: path.to_owned(), file, modified: modified(&stat), mapping: None, layout, buffer })
+        let (layouts, buffer) = reader.parts();
+        let layout = load(&file, length, layouts, buffer)?;
+        let head = head(buffer);
+        let mut this = StatsFile { path: path.to_owned(), file, modified: modified(&stat), mapping: None, layout, head };
+        if this.layout.plan.latched {
+            // Where it cannot be mapped, it is read in three passes.
+            let _ = this.map();
+        }
+        Ok(this)
     }
 
     /// Maps it, read-only. A file that is cut short meanwhile reads as zeros there, and is then reported as such.
@@ -67,38 +76,51 @@ impl StatsFile {
     /// # Errors
     /// If it cannot be read any more: its writer has removed it, or it was cut short.
     #[inline]
-    pub fn sample(&mut self, reader: &mut Reader) -> Result<Sample<'_>, FileError> {
-        if !self.sample_known()? {
+    pub fn sample<'r>(&'r mut self, reader: &'r mut Reader) -> Result<Sample<'r>, FileError> {
+        let (layouts, buffer) = reader.parts();
+        if !self.sample_known(buffer)? {
             let stat = rustix::fs::fstat(&self.file)?;
             let length = u64::try_from(stat.st_size).unwrap_or(0);
-            self.layout = load(&self.file, length, reader.layouts(), &mut self.buffer)?;
+            self.layout = load(&self.file, length, layouts, buffer)?;
+            self.head = head(buffer);
+            if self.mapping.take().is_some() {
+                // Where the file was cut short and is whole again, the old mapping stays zeros.
+                let _ = self.map();
+            }
         }
-        Ok(Sample { layout: &self.layout, snapshot: Images::new(&mut self.buffer).into_snapshot(), modified: self.modified })
+        Ok(Sample { layout: &self.layout, snapshot: Images::new(buffer).into_snapshot(), modified: self.modified })
     }
 
     /// Reads the values, if the layout is still the same.
     #[inline]
-    fn sample_known(&mut self) -> Result<bool, FileError> {
+    fn sample_known(&mut self, buffer: &mut Vec<u64>) -> Result<bool, FileError> {
         let layout = &*self.layout;
-        let mut images = Images::new(&mut self.buffer);
+        let words = Images::words(layout.end().max(Header::SIZE));
+        if buffer.len() < words {
+            buffer.resize(words, 0);
+        }
+        let mut images = Images::new(buffer);
         if layout.version == 1 || !layout.problems.is_empty() {
             // Version 1 has its labels between its values, so they come along and are compared.
             let bytes = images.whole(&FileSource(&self.file), layout.end())?;
             return Ok(layout.problems.is_empty() && layout.fits(bytes));
         }
-        let complete = match &self.mapping {
+        let same = match &self.mapping {
             Some(mapping) => {
                 let Ok(complete) = mapping.with(|view| images.sample_each(view, &layout.plan, layout.latched.iter()));
-                complete
+                complete && images.is_headed(&self.head)
             }
-            None => images.sample(&FileSource(&self.file), &layout.plan)?,
+            None if layout.is_read_at_once() => images.once(&FileSource(&self.file), &layout.plan)? && images.begins(&self.head),
+            None => images.sample(&FileSource(&self.file), &layout.plan)? && images.is_headed(&self.head),
         };
-        if !complete || !images.snapshot().is_steady() || !layout.fits_head(images.head()) {
-            return Ok(false);
-        }
-        if self.mapping.is_none() && layout.plan.latched {
+        if same && self.mapping.is_none() && layout.plan.latched {
             settle(&mut images, &self.file, layout)?;
         }
-        Ok(true)
+        Ok(same)
     }
+}
+
+/// The header that a sample began with.
+fn head(buffer: &[u64]) -> [u64; HEADER] {
+    array::from_fn(|i| buffer.get(i).copied().unwrap_or(0))
 }

@@ -16,7 +16,7 @@ impl Date {
     /// The date of a number of seconds since 1970; `None` if that is not within the years 1970 to 9999, or 0, which stands for a date that was never set.
     #[must_use]
     pub fn from_unix(seconds: f64) -> Option<Date> {
-        (seconds >= 1.0 && seconds < END).then_some(Date { seconds: seconds as u64 })
+        (1.0..END).contains(&seconds).then_some(Date { seconds: seconds as u64 })
     }
 
     /// Year, month and day, by way of years that begin in March, so that the leap day is a year's last (Howard Hinnant's `civil_from_days`).

@@ -49,3 +49,31 @@ impl fmt::Display for Summary<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::reader::{Images, Value, read};
+    use mmstats_core::{Borrowed, Histogram, Region, Writer};
+
+    /// The summary of a distribution of these values, in thousandths.
+    fn summary(values: &[u64]) -> String {
+        let mut memory = [0; 64];
+        let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory)).unwrap();
+        let histogram: Histogram<2, 10, u64, _> = writer.add(Histogram::describe("h")).unwrap();
+        values.iter().for_each(|value| histogram.record(*value));
+        let mut copies = [0; 4 * 64];
+        let mut images = Images::new(&mut copies);
+        let (directory, snapshot) = read(&Region::new(&mut memory).view(), &mut images).unwrap();
+        let Value::Histogram(distribution) = snapshot.value(&directory.entries().next().unwrap().unwrap().place).unwrap() else { panic!() };
+        Summary::new(&distribution, Scale { power: -3, divisor: 1 }).to_string()
+    }
+
+    #[test]
+    fn a_distribution_is_summed_up_in_one_line() {
+        assert_eq!(summary(&[]), "count 0");
+        assert_eq!(summary(&[7]), "count 1, mean 0.007, p50 0.007, p90 0.007, p99 0.007, max 0.007");
+        assert_eq!(summary(&[1, 1, 1, 1, 1, 1, 1, 1, 100, 500]), "count 10, mean 0.0608, p50 0.001, p90 0.1, p99 0.48, max 0.51");
+        assert_eq!(summary(&[1, 4096]), "count 2, mean 2.0485, p50 0.001, p90 0.9, p99 0.9, max 0.9 or more");
+    }
+}

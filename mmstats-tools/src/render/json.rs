@@ -48,22 +48,18 @@ use super::text::{Row, scale};
 pub struct File {
     file: String,
     version: u8,
-    pid: Option<u64>,
+    pid: Option<u32>,
     liveness: &'static str,
 }
 
 impl File {
     /// The file at this path, and what it says about its writer.
     #[must_use]
-    pub fn new(path: &Path, version: u8, pid: Option<Value<'_>>, liveness: Liveness) -> Self {
+    pub fn new(path: &Path, version: u8, pid: Option<u32>, liveness: Liveness) -> Self {
         File {
             file: valid_path(path),
             version,
-            pid: pid.and_then(|pid| match pid {
-                Value::Unsigned(pid) => Some(pid),
-                Value::Signed(pid) => pid.try_into().ok(),
-                _ => None,
-            }),
+            pid,
             liveness: match liveness {
                 Liveness::Alive => "alive",
                 Liveness::Dead => "dead",
@@ -209,5 +205,28 @@ impl Formatter for Harmless {
             rest = characters.as_str();
         }
         to.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::Kind;
+    use mmstats_core::reader::{Place, Storage};
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_null_with_a_reason() {
+        let place = Place { offset: 40, size: 8, ty: Type::I64, storage: Storage::Latched, swapped: false, word: 4 };
+        let (unit, help) = (String::new(), "About\u{202e} it.".to_owned());
+        let field = Field { label: "a\n\u{e0041}".to_owned(), unit, help, kind: Kind::Gauge, scale: -3, divisor: 1, place };
+        let file = File::new(Path::new("f\x7f"), 2, None, Liveness::Unknown);
+        let mut line = Vec::new();
+        write_line(&mut line, &file, &(&field, Err(ValueProblem::Contended))).unwrap();
+        let expected = concat!(
+            r#"{"label":"a\n\udb40\udc41","value":null,"problem":"contended: written again and again while it was read","kind":"gauge","type":"q","#,
+            r#""unit":"","help":"About\u202e it.","file":"f\u007f","version":2,"pid":null,"liveness":"unknown"}"#,
+            "\n"
+        );
+        assert_eq!(String::from_utf8(line).unwrap(), expected);
     }
 }

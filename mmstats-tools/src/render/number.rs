@@ -113,9 +113,14 @@ impl Decimal {
     /// Digits that tell any two `f64` apart. Quotients need not have more.
     const ENOUGH: usize = 17;
 
-    /// The shortest decimal that is read back as this number, which is finite.
+    /// The shortest decimal that is read back as this number, which is finite; of two equally near ones the even one, as in Python.
     fn of_float(value: f64) -> Self {
-        let text = format!("{:e}", value.abs());
+        let magnitude = value.abs();
+        let shortest = format!("{magnitude:e}");
+        let decimals = shortest.find('e').unwrap_or(0).saturating_sub("1.".len());
+        // Rust may have taken the odd one. Rounded to as many digits it is the even one, but next to a power of two that may be another number.
+        let even = format!("{magnitude:.decimals$e}");
+        let text = if even.parse() == Ok(magnitude) { even } else { shortest };
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let digits = digits.bytes().filter(|byte| *byte != b'.').collect();
         let exponent: i32 = exponent.parse().unwrap_or_default();

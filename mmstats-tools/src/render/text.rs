@@ -50,6 +50,9 @@ impl Palette {
     }
 }
 
+/// Labels longer than this are not aligned with the others for a person.
+const WIDEST: usize = 60;
+
 /// A field with its value.
 pub type Row<'r> = (&'r Field, Result<Value<'r>, ValueProblem>);
 
@@ -61,19 +64,24 @@ pub fn write_file(to: &mut impl Write, path: &Path, verdict: Verdict, rows: &[Ro
     let Palette { path: path_style, value: value_style, note, problem } = Palette::of(look);
     write!(to, "{path_style}==> {}{path_style:#}", HarmlessPath::new(path))?;
     if look.annotated && verdict.liveness != Liveness::Alive {
-        write!(to, " {problem}({}){problem:#}", verdict.reason)?;
+        let style = if verdict.liveness == Liveness::Dead { problem } else { note };
+        write!(to, " {style}({}){style:#}", verdict.reason)?;
     }
     writeln!(to)?;
     let labels: Vec<String> = rows.iter().map(|(field, _)| Harmless(&field.label).to_string()).collect();
-    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    let widths = labels.iter().map(|label| label.chars().count());
+    // To a person, one long label is not to push all values out of sight.
+    let width = widths.filter(|width| !look.annotated || *width <= WIDEST).max().unwrap_or(0);
     for (label, (field, value)) in labels.iter().zip(rows) {
         write!(to, "  {label:width$} ")?;
         match value {
             Ok(value) => write!(to, "{value_style}{}{value_style:#}", Shown { field, value })?,
             Err(fault) => write!(to, "{problem}{}{problem:#}", stand_in(*fault))?,
         }
-        if let (true, Ok(value)) = (look.annotated, value) {
-            write_unit(to, field, value, note)?;
+        match value {
+            // A histogram is no number that a program would read; it always has its unit.
+            Ok(value) if look.annotated || matches!(value, Value::Histogram(_)) => write_unit(to, field, value, note)?,
+            _ => {}
         }
         writeln!(to)?;
         for line in field.help.lines().filter(|_| look.help) {
@@ -123,4 +131,56 @@ fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style
         return write!(to, " {note}({date}){note:#}");
     }
     write!(to, " {note}{}{note:#}", Harmless(&field.unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::reader::{Place, Storage};
+    use mmstats_core::{Kind, Type};
+
+    fn field(label: &str, unit: &str, help: &str) -> Field {
+        let place = Place { offset: 40, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
+        Field { label: label.to_owned(), unit: unit.to_owned(), help: help.to_owned(), kind: Kind::Gauge, scale: 0, divisor: 1, place }
+    }
+
+    fn text(rows: &[Row<'_>], look: Look) -> String {
+        let verdict = Verdict { liveness: Liveness::Dead, reason: "its process has ended" };
+        let mut text = String::new();
+        write_file(&mut text, Path::new("f"), verdict, rows, look).unwrap();
+        text
+    }
+
+    const FOR_PEOPLE: Look = Look { colour: false, annotated: true, help: false };
+
+    #[test]
+    fn a_value_that_cannot_be_read_has_a_stand_in() {
+        let [a, b, c] = ["a", "bb", "c"].map(|label| field(label, "seconds", ""));
+        let rows = [(&a, Err(ValueProblem::Contended)), (&b, Err(ValueProblem::CutOff)), (&c, Ok(Value::Unsigned(1)))];
+        assert_eq!(text(&rows, Look::default()), "==> f\n  a  <contended>\n  bb <cut off>\n  c  1\n\n");
+        assert_eq!(text(&rows, FOR_PEOPLE), "==> f (its process has ended)\n  a  <contended>\n  bb <cut off>\n  c  1 seconds\n\n");
+    }
+
+    #[test]
+    fn a_date_is_shown_as_one_if_it_was_set() {
+        let [set, unset] = ["set", "unset"].map(|label| field(label, "unixtime", ""));
+        let rows = [(&set, Ok(Value::Float(1_353_442_620.125))), (&unset, Ok(Value::Float(0.0)))];
+        assert_eq!(text(&rows, Look::default()), "==> f\n  set   1353442620.125\n  unset 0.0\n\n");
+        assert!(text(&rows, FOR_PEOPLE).ends_with("  set   1353442620.125 (2012-11-20 20:17:00 UTC)\n  unset 0.0 unixtime\n\n"));
+    }
+
+    #[test]
+    fn help_stands_below_its_field() {
+        let field = field("a", "", "First line.\nSecond\x1b line.");
+        let text = text(&[(&field, Ok(Value::Bool(true)))], Look { help: true, ..Look::default() });
+        assert_eq!(text, "==> f\n  a True\n      First line.\n      Second\\x1b line.\n\n");
+    }
+
+    #[test]
+    fn a_long_label_pushes_values_away_only_where_nobody_looks() {
+        let [long, short] = ["x".repeat(61), "a".to_owned()].map(|label| field(&label, "", ""));
+        let rows = [(&long, Ok(Value::Unsigned(1))), (&short, Ok(Value::Unsigned(2)))];
+        assert!(text(&rows, FOR_PEOPLE).ends_with("\n  a 2\n\n"));
+        assert!(text(&rows, Look::default()).ends_with(&format!("\n  a{} 2\n\n", " ".repeat(60))));
+    }
 }

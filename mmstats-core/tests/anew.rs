@@ -1,0 +1,222 @@
+//! A region made anew again and again under its readers: none ever takes a value for that of another label.
+#![allow(unsafe_code, reason = "memory that is a region many times")]
+
+mod common;
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use mmstats_core::format::v2::Header;
+use mmstats_core::reader::{Entry, Images, Lossy, Place, Plan, Problem, ReadError, Snapshot, Value, ValueProblem, read};
+use mmstats_core::{Borrowed, Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View, model};
+use std::time::{Duration, Instant};
+use zerocopy::FromBytes;
+
+model! {
+    /// Everything under a label with `even` is even.
+    struct Even {
+        even_word: Gauge<u64>,
+        even_latch: Gauge<Latched<u64>>,
+        even_text: Text<20> => "even",
+        even_small: Gauge<u8>,
+    }
+
+    /// Everything under a label with `odd` is odd, and lies where even values lay.
+    struct Odd {
+        odd_small: Gauge<u8> => 1,
+        odd_text: Text<9> => "odd",
+        odd_latch: Gauge<Latched<u64>> => Latched(1),
+        /// Moves what follows.
+        odd_more: Counter => 1,
+        odd_word: Gauge<u64> => 1,
+        spread: Histogram<1, 4, u32>,
+    }
+}
+
+const WORDS: usize = 80;
+
+/// Memory that outlives all of its regions.
+struct Shared([AtomicU64; WORDS]);
+
+impl Shared {
+    fn base(&self) -> NonNull<u8> {
+        NonNull::from(&self.0).cast()
+    }
+
+    /// # Safety
+    /// There is no other region on it.
+    unsafe fn region(&self) -> Region<'_> {
+        // SAFETY: atomics may be written through a shared reference; the rest is the caller's.
+        unsafe { Region::from_raw(self.base(), 8 * WORDS) }.unwrap()
+    }
+
+    fn view(&self) -> View<'_> {
+        // SAFETY: atomics, that are as long as that.
+        unsafe { View::from_raw(self.base(), 8 * WORDS) }.unwrap()
+    }
+}
+
+/// Tells the others to stop, also if this thread panics.
+struct Done<'d>(&'d AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Makes the region anew, now with these and now with those fields, and tells how often.
+fn write<F: Format<Region = Region<'static>>>(memory: &Shared, done: &AtomicBool, pause: Duration) -> u32 {
+    let _done = Done(done);
+    let mut times = 0;
+    while !done.load(Relaxed) {
+        // SAFETY: the handles of the one before are gone, and no other thread writes.
+        let even = <Even<Borrowed<'_, F>>>::publish(unsafe { memory.region() }).unwrap();
+        for value in (2..20).step_by(2) {
+            even.even_word.set(u64::MAX - 1 - value);
+            even.even_latch.set(Latched(value << 32 | value));
+            even.even_text.set(if value % 4 == 0 { "even" } else { "even and longer" });
+            even.even_small.set(value as u8);
+        }
+        std::thread::sleep(pause);
+        // SAFETY: as above.
+        let odd = <Odd<Borrowed<'_, F>>>::publish(unsafe { memory.region() }).unwrap();
+        for value in (1..19).step_by(2) {
+            odd.odd_small.set(value as u8);
+            odd.odd_text.set(if value % 4 == 1 { "odd" } else { "odd longer" });
+            odd.odd_latch.set(Latched(value << 32 | value));
+            odd.odd_more.add(2);
+            odd.odd_word.set(u64::MAX - 1 - value);
+            odd.spread.record(value);
+        }
+        std::thread::sleep(pause);
+        times += 2;
+    }
+    times
+}
+
+/// Whether a value was there; panics if it is not one that its label can have.
+fn check(label: &[u8], value: Result<Value<'_>, ValueProblem>) -> bool {
+    let even = label.starts_with(b"even");
+    assert!(even || label.starts_with(b"odd") || label == b"spread", "{}", Lossy(label));
+    match value {
+        Err(ValueProblem::Contended) => return false,
+        Err(problem) => panic!("{}: {problem}", Lossy(label)),
+        Ok(Value::Unsigned(number)) => {
+            assert_eq!(number % 2 == 0, even, "{number} under {}", Lossy(label));
+            // Both halves of what is latched were written together.
+            let halves = (number >> 32, number & 0xffff_ffff);
+            assert!(!label.ends_with(b"latch") || halves.0 == halves.1 || number == 1, "{number:#x} under {}", Lossy(label));
+        }
+        Ok(Value::Text(text)) => {
+            let known: &[&[u8]] = if even { &[b"even", b"even and longer"] } else { &[b"odd", b"odd longe"] };
+            assert!(known.contains(&text), "{} under {}", Lossy(text), Lossy(label));
+        }
+        Ok(Value::Histogram(distribution)) => assert!(label == b"spread" && distribution.count() <= 9 && distribution.sum <= 81),
+        Ok(other) => panic!("{other:?} under {}", Lossy(label)),
+    }
+    true
+}
+
+/// What a reader keeps of a layout.
+struct Layout {
+    header: Header,
+    fields: Vec<(Vec<u8>, Place)>,
+    plan: Plan,
+}
+
+impl Layout {
+    fn new<'b>(header: Header, entries: impl Iterator<Item = Entry<'b>>) -> Layout {
+        let fields: Vec<(Vec<u8>, Place)> = entries.map(|entry| (entry.label.to_vec(), entry.place)).collect();
+        let plan = fields.iter().fold(Plan::default(), |plan, (_, place)| plan.with(place));
+        Layout { header, fields, plan }
+    }
+
+    /// How many values of a sample were good, if it is one of this layout.
+    fn check(&self, images: &Images<'_>) -> Option<usize> {
+        let header = Header::read_from_prefix(images.head()).unwrap().0;
+        let snapshot: Snapshot<'_> = images.snapshot();
+        let same = |header: &Header| (header.check, header.layout, header.generation, header.published);
+        if !snapshot.is_steady() || same(&header) != same(&self.header) {
+            return None;
+        }
+        Some(self.fields.iter().filter(|(label, place)| check(label, snapshot.value(place))).count())
+    }
+}
+
+/// How much a reader saw.
+#[derive(Debug, Default)]
+struct Seen {
+    parsed: usize,
+    sampled: usize,
+    values: usize,
+    generations: usize,
+}
+
+/// Reads until it saw enough: everything anew, then by the layout it knows as long as that holds.
+fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: usize) -> Seen {
+    let view = memory.view();
+    let mut room = vec![0; Images::words(8 * WORDS)];
+    let mut images = Images::new(&mut room);
+    let mut seen = Seen::default();
+    let (start, mut last) = (Instant::now(), None);
+    while (seen.values < enough || seen.generations < 100) && !done.load(Relaxed) {
+        assert!(start.elapsed() < Duration::from_secs(60), "{seen:?}");
+        let layout = match read(&view, &mut images) {
+            Err(ReadError::Problem(Problem::Uninitialised | Problem::Contended)) => continue,
+            Err(error) => panic!("{error}"),
+            Ok((directory, snapshot)) => {
+                let entries = || directory.entries().map(|entry| entry.unwrap_or_else(|problem| panic!("{problem}")));
+                seen.values += entries().filter(|entry| check(entry.label, snapshot.value(&entry.place))).count();
+                seen.parsed += 1;
+                Layout::new(*directory.header().unwrap(), entries())
+            }
+        };
+        seen.generations += usize::from(last.replace(layout.header.generation) != Some(layout.header.generation));
+        if layout.fields.is_empty() {
+            continue;
+        }
+        for _ in 0..20 {
+            let latched = layout.fields.iter().map(|(_, place)| place).filter(|place| place.is_latched());
+            let Ok(complete) =
+                if each_latch_by_itself { images.sample_each(&view, &layout.plan, latched) } else { images.sample(&view, &layout.plan) };
+            assert!(complete);
+            let Some(values) = layout.check(&images) else { break };
+            seen.sampled += 1;
+            seen.values += values;
+        }
+    }
+    seen
+}
+
+fn torture<F: Format<Region = Region<'static>>>(pause: Duration) {
+    let memory = Shared([const { AtomicU64::new(0) }; WORDS]);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (memory, done) = (&memory, &done);
+        let writer = scope.spawn(move || write::<F>(memory, done, pause));
+        let readers = [true, false].map(|each| scope.spawn(move || poll(memory, done, each, 20_000)));
+        let seen = readers.map(std::thread::ScopedJoinHandle::join);
+        drop(Done(done));
+        let times = writer.join().unwrap();
+        let seen = seen.map(Result::unwrap);
+        assert!(
+            seen.iter().all(|seen| seen.parsed > 0 && seen.sampled > 0 && seen.generations >= 100) && times >= 100,
+            "{seen:?} of {times} regions"
+        );
+    });
+}
+
+#[test]
+fn no_reader_takes_a_value_for_that_of_another_label() {
+    torture::<V2>(Duration::from_micros(50));
+}
+
+#[test]
+fn no_reader_takes_a_value_for_that_of_another_label_of_a_32_bit_machine() {
+    torture::<V2Narrow>(Duration::from_micros(50));
+}
+
+#[test]
+fn no_reader_takes_a_value_for_that_of_another_label_however_fast_the_writer_is() {
+    torture::<V2>(Duration::ZERO);
+}

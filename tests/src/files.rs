@@ -1,0 +1,145 @@
+//! What the files in a directory hold.
+
+use mmstats_core::reader::{Lossy, Value};
+use mmstats_std::discover::discover;
+use mmstats_std::read::{FileError, Reader, Sample};
+use mmstats_std::template::Environment;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A value that outlives its reader.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// A flag.
+    Flag(bool),
+    /// An unsigned number.
+    Count(u64),
+    /// A signed number.
+    Signed(i64),
+    /// A floating-point number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// A histogram.
+    Spread {
+        /// How many values it counted.
+        count: u64,
+        /// Their sum.
+        sum: u64,
+    },
+}
+
+/// What one file holds, by label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values(pub BTreeMap<String, Held>);
+
+/// The stats in a directory, as readers find them.
+#[must_use]
+pub fn files(directory: &Path) -> Vec<PathBuf> {
+    let found = discover(&Environment::read(), &[directory]);
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    found.paths
+}
+
+/// The only one.
+#[must_use]
+pub fn only_file(directory: &Path) -> PathBuf {
+    let files = files(directory);
+    let [file] = &files[..] else { panic!("one file, not {files:?}") };
+    file.clone()
+}
+
+/// The names of everything in a directory.
+#[must_use]
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("it is there");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// If it cannot be read.
+///
+/// # Panics
+/// If some of it is damaged.
+pub fn try_values(path: &Path) -> Result<Values, FileError> {
+    Ok(Values::of(&Reader::new().read(path)?))
+}
+
+/// Reads a file that has to be there and whole.
+#[must_use]
+pub fn values(path: &Path) -> Values {
+    try_values(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The values of every file in a directory.
+#[must_use]
+pub fn all_values(directory: &Path) -> Vec<Values> {
+    files(directory).iter().map(|path| values(path)).collect()
+}
+
+/// The sum of a counter over all files of a directory.
+#[must_use]
+pub fn total(directory: &Path, label: &str) -> u64 {
+    all_values(directory).iter().map(|values| values.count(label)).sum()
+}
+
+/// How often a version 2 file has been made anew.
+#[must_use]
+pub fn generation(path: &Path) -> u32 {
+    let bytes = fs::read(path).expect("it is there");
+    u32::from_ne_bytes(bytes[32..36].try_into().expect("four bytes"))
+}
+
+impl Values {
+    fn of(sample: &Sample<'_>) -> Values {
+        assert!(sample.layout().problems.is_empty(), "{:?}", sample.layout().problems);
+        let held = sample.fields().map(|(field, value)| match value {
+            Ok(value) => (field.label.clone(), Held::from(value)),
+            Err(problem) => panic!("{}: {problem}", field.label),
+        });
+        Values(held.collect())
+    }
+
+    /// The value under a label.
+    #[must_use]
+    pub fn get(&self, label: &str) -> &Held {
+        self.0.get(label).unwrap_or_else(|| panic!("no {label} in {:?}", self.0.keys()))
+    }
+
+    /// The same of an integer that is not negative.
+    #[must_use]
+    pub fn count(&self, label: &str) -> u64 {
+        match self.get(label) {
+            Held::Count(count) => *count,
+            Held::Signed(number) => u64::try_from(*number).expect("not negative"),
+            other => panic!("{label} is {other:?}"),
+        }
+    }
+
+    /// The same of a text.
+    #[must_use]
+    pub fn text(&self, label: &str) -> &str {
+        match self.get(label) {
+            Held::Text(text) => text,
+            other => panic!("{label} is {other:?}"),
+        }
+    }
+}
+
+impl From<Value<'_>> for Held {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Bool(flag) => Held::Flag(flag),
+            Value::Unsigned(count) => Held::Count(count),
+            Value::Signed(number) => Held::Signed(number),
+            Value::Float(number) => Held::Number(number),
+            Value::Text(bytes) => Held::Text(Lossy(bytes).to_string()),
+            Value::Histogram(spread) => Held::Spread { count: spread.count(), sum: spread.sum },
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a reader says of a field, in the JSON that `independent.py` prints.
+
+use mmstats_core::Type;
+use mmstats_core::reader::{ByteOrder, Directory, Entry, Lossy, Snapshot, Storage, Value};
+use mmstats_std::read::{Field, Sample};
+use serde_json::{Value as Json, json};
+
+/// What [`Sample`]s say of all fields; nothing may be wrong with any.
+///
+/// # Panics
+/// If something is.
+#[must_use]
+pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
+    let layout = sample.layout();
+    assert_eq!(layout.problems, [""; 0]);
+    sample.fields().map(|(field, value)| record(layout.version, layout.byte_order, field, &value.unwrap())).collect()
+}
+
+/// What a [`Directory`] and a [`Snapshot`] of dead bytes say of all sound fields.
+#[must_use]
+pub fn of_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
+    let text = |bytes: &[u8]| Lossy(bytes).to_string();
+    let record = |Entry { label, unit, help, kind, scale, divisor, place }: Entry<'_>| {
+        let field = Field { label: text(label), unit: text(unit), help: text(help), kind, scale, divisor, place };
+        record(directory.version(), directory.byte_order(), &field, &Snapshot::of_dead(bytes).value(&place).unwrap())
+    };
+    directory.entries().flatten().map(record).collect()
+}
+
+fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Json {
+    let (place, letter) = (field.place, char::from(field.place.ty.letter()));
+    let mut record = json!({
+        "label": field.label,
+        "version": version,
+        "byte_order": if order == ByteOrder::Little { "little" } else { "big" },
+        "type": if version == 1 && matches!(place.ty, Type::Text | Type::Pascal) { format!("{}{letter}", place.size) } else { letter.into() },
+        "value": shown(value, letter),
+    });
+    if version == 2 {
+        record["kind"] = field.kind.name().into();
+        record["access"] = match place.storage {
+            Storage::Constant => "constant",
+            Storage::Word | Storage::Histogram { .. } => "word",
+            Storage::Latched => "latched",
+            Storage::Single | Storage::Double => "of version 1",
+        }
+        .into();
+        record["unit"] = field.unit.as_str().into();
+        record["scale"] = field.scale.into();
+        record["divisor"] = field.divisor.into();
+        record["help"] = field.help.as_str().into();
+        record["size"] = place.size.into();
+    }
+    record
+}
+
+fn shown(value: &Value<'_>, letter: char) -> Json {
+    match *value {
+        Value::Bool(value) => value.into(),
+        Value::Unsigned(value) => value.into(),
+        Value::Signed(value) => value.into(),
+        Value::Float(value) if value.is_nan() => "nan".into(),
+        Value::Float(value) if value.is_infinite() => if value > 0.0 { "inf" } else { "-inf" }.into(),
+        Value::Float(value) => value.into(),
+        Value::Text(bytes) => Lossy(bytes).to_string().into(),
+        Value::Histogram(distribution) => {
+            let (p, n) = distribution.powers();
+            let buckets: Vec<_> = distribution.buckets().map(|(low, high, count)| json!([low, high, count])).collect();
+            json!({ "sum": distribution.sum, "count": distribution.count(), "p": p, "n": n, "type": letter.to_string(), "buckets": buckets })
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Our readers and writers agree with `independent.py`, which was made from FORMAT.md alone; and they read the files that are kept.
+
+use mmstats_core::reader::{ByteOrder, Directory};
+use mmstats_std::read::Reader;
+use mmstats_std::{Model, StaticFormat, V1, V1Exact, V2, V2Narrow};
+use mmstats_tests::damage::Random;
+use mmstats_tests::every_field::{EveryField, publish_filled};
+use mmstats_tests::programs::{Program, directory};
+use mmstats_tests::record;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/independent.py");
+
+fn run(command: &mut Command) -> (String, String) {
+    let output = command.output().unwrap();
+    [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into()
+}
+
+/// What the other implementation prints.
+fn independent(arguments: &[&dyn AsRef<OsStr>]) -> String {
+    let (out, err) = run(Command::new("python3").arg(SCRIPT).args(arguments.iter().map(|argument| argument.as_ref())));
+    assert_eq!(err, "");
+    out
+}
+
+/// What it says of a file.
+fn dump(path: &Path) -> Vec<Json> {
+    let mut records: Vec<Json> = independent(&[&"dump", &path]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for record in &mut records {
+        record.as_object_mut().unwrap().remove("file").unwrap();
+    }
+    records
+}
+
+/// The records that are kept beside a file.
+fn kept(path: &Path) -> Vec<Json> {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// Compares one by one, so that a failure shows what differs; as text, so that 0.0 is not -0.0.
+fn assert_same(ours: &[Json], theirs: &[Json], what: &dyn std::fmt::Debug) {
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert_eq!(ours.to_string(), theirs.to_string(), "{what:?}");
+    }
+    assert_eq!(ours.len(), theirs.len(), "{what:?}");
+}
+
+/// Reads a file in both ways, and compares.
+fn assert_reads(path: &Path, theirs: &[Json]) {
+    let mut reader = Reader::new();
+    assert_same(&record::of_sample(&reader.read(path).unwrap()), theirs, &path);
+    let bytes = fs::read(path).unwrap();
+    assert_same(&record::of_directory(&Directory::open(&bytes).unwrap(), &bytes), theirs, &path);
+}
+
+/// Fields that tell of the process.
+const IDENTITY: usize = 8;
+
+fn what_we_write_is_read_alike<F: StaticFormat>() {
+    let directory = directory();
+    let published = publish_filled::<F>(directory.path(), "all.mmstats").unwrap();
+    let theirs = dump(published.path());
+    let fields: usize = EveryField::<F>::FIELDS.iter().map(|field| field.shapes.len()).sum();
+    assert_eq!(theirs.len(), fields + IDENTITY);
+    assert_reads(published.path(), &theirs);
+}
+
+#[test]
+fn what_we_write_in_version_2_is_read_alike() {
+    what_we_write_is_read_alike::<V2>();
+}
+
+#[test]
+fn what_we_write_in_version_2_with_words_of_4_bytes_is_read_alike() {
+    what_we_write_is_read_alike::<V2Narrow>();
+}
+
+#[test]
+fn what_we_write_in_version_1_is_read_alike() {
+    what_we_write_is_read_alike::<V1>();
+}
+
+#[test]
+fn what_we_write_in_exact_version_1_is_read_alike() {
+    what_we_write_is_read_alike::<V1Exact>();
+}
+
+/// All that the other implementation can write.
+fn foreign_files(directory: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for (version, more) in [("v1", None), ("v1", Some("--exact")), ("v2", None)] {
+        for order in ["little", "big"] {
+            for word in ["4", "8"] {
+                let path = directory.join(format!("{version}{}-{order}-{word}.mmstats", more.unwrap_or_default()));
+                let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![&"write", &version, &path, &"--byte-order", &order, &"--word", &word];
+                arguments.extend(more.iter().map(|more| more as &dyn AsRef<OsStr>));
+                independent(&arguments);
+                paths.push(path);
+            }
+        }
+    }
+    paths
+}
+
+#[test]
+fn what_the_other_writes_is_read_as_it_meant_it() {
+    let directory = directory();
+    for path in foreign_files(directory.path()) {
+        let theirs = kept(&path);
+        assert!(theirs.len() > 100);
+        assert_reads(&path, &theirs);
+    }
+}
+
+#[test]
+fn the_byte_order_of_version_1_can_be_told() {
+    let directory = directory();
+    for path in foreign_files(directory.path()).iter().filter(|path| path.to_string_lossy().contains("v1")) {
+        let (bytes, theirs) = (fs::read(path).unwrap(), kept(path));
+        let order = if theirs[0]["byte_order"] == "little" { ByteOrder::Little } else { ByteOrder::Big };
+        assert_same(&record::of_directory(&Directory::open_with(&bytes, &bytes, Some(order)).unwrap(), &bytes), &theirs, path);
+        let wrong = Directory::open_with(&bytes, &bytes, Some(order.other())).unwrap();
+        assert!(wrong.entries().any(|entry| entry.is_err()), "{path:?} in the other order");
+    }
+}
+
+#[test]
+fn kept_files_hold_what_they_did_when_they_were_written() {
+    let folder = golden("v2");
+    let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files: Vec<&PathBuf> = files.iter().filter(|path| path.extension() == Some(OsStr::new("mmstats"))).collect();
+    assert!(files.len() >= 6, "{files:?}");
+    for path in files {
+        let theirs = kept(path);
+        assert_same(&dump(path), &theirs, path);
+        assert_reads(path, &theirs);
+    }
+}
+
+#[test]
+fn files_of_the_original_are_read_alike() {
+    for name in ["kinds", "webstats"] {
+        let path = golden("v1").join(name).with_extension("mmstats");
+        assert_reads(&path, &dump(&path));
+    }
+}
+
+fn golden(version: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(version)
+}
+
+#[test]
+fn the_other_sees_no_mixed_value_while_we_write() {
+    for (format, labels) in [("wide", &["number", "text"][..]), ("narrow", &["number", "plain", "text"])] {
+        let directory = directory();
+        let mut writer = Program::start(env!("CARGO_BIN_EXE_mixed_writer"), directory.path(), &[format, "10000"]);
+        let path = writer.line();
+        for label in labels {
+            let seen: Json = serde_json::from_str(&independent(&[&"live", &path, label, &"1", &"--halves"])).unwrap();
+            assert!(seen["reads"].as_u64() > Some(1000) && seen["first"] != seen["last"], "{label}: {seen}");
+            assert!(seen["torn"] == 0 && seen["decreasing"] == 0, "{label}: {seen}");
+        }
+    }
+}
+
+/// What the other implementation says of damaged files: the fields that it can show, and whether it complains.
+fn judge(paths: &[PathBuf]) -> BTreeMap<PathBuf, (Vec<Json>, bool)> {
+    let mut verdicts: BTreeMap<_, _> = paths.iter().map(|path| (path.clone(), (Vec::new(), false))).collect();
+    let (out, err) = run(Command::new("python3").arg(SCRIPT).arg("dump").args(paths));
+    for line in out.lines() {
+        let mut record: Json = serde_json::from_str(line).unwrap();
+        let file = record.as_object_mut().unwrap().remove("file").unwrap();
+        verdicts.get_mut(Path::new(file.as_str().unwrap())).unwrap().0.push(record);
+    }
+    for line in err.lines() {
+        let (path, _) = line.split_once(": ").unwrap();
+        verdicts.get_mut(Path::new(path)).unwrap_or_else(|| panic!("{line}")).1 = true;
+    }
+    verdicts
+}
+
+#[test]
+fn damaged_files_are_judged_alike() {
+    let directory = directory();
+    let mut bases = foreign_files(directory.path());
+    bases.push(publish_filled::<V2>(directory.path(), "ours").unwrap().path().into());
+    bases.push(golden("v1").join("kinds.mmstats"));
+    let count = std::env::var("MMSTATS_DAMAGED_FILES").map_or(300, |count| count.parse().unwrap());
+    let mut random = Random(1);
+    let bases: Vec<Vec<u8>> = bases.iter().map(|path| fs::read(path).unwrap()).collect();
+    let paths: Vec<PathBuf> = (0..count).map(|i| directory.path().join(format!("{i}.damaged"))).collect();
+    for (path, base) in paths.iter().zip(bases.iter().cycle()) {
+        fs::write(path, random.damage(base)).unwrap();
+    }
+    let mut sound = 0;
+    for (path, (theirs, complained)) in judge(&paths) {
+        let bytes = fs::read(&path).unwrap();
+        let (ours, complain) = match Directory::open(&bytes) {
+            Ok(directory) => (record::of_directory(&directory, &bytes), directory.entries().any(|entry| entry.is_err())),
+            Err(_) => (Vec::new(), true),
+        };
+        if std::env::var_os("MMSTATS_KEEP_GOING").is_some() && (complain != complained || ours != theirs) {
+            fs::copy(&path, Path::new("/tmp/ind-long").join(path.file_name().unwrap())).unwrap();
+            println!("{path:?} {complain} {complained} {} {}", ours.len(), theirs.len());
+            continue;
+        }
+        assert_same(&ours, &theirs, &path);
+        assert_eq!(complain, complained, "{path:?}");
+        sound += usize::from(!complained);
+    }
+    assert!(sound > count / 10 && sound < count * 9 / 10, "{sound} of {count} are sound");
+}

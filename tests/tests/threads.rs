@@ -1,0 +1,159 @@
+//! Threads come and go by the thousand: there are no more files than threads that ran at once, and no count is lost.
+
+use mmstats_tests::steps::{after_step, initial, sum_to};
+use mmstats_tests::files::{Held, all_values, files, generation, names, only_file, total, values};
+use mmstats_tests::programs::{Program, directory};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Threads at a time in the scene `many`.
+const LANES: usize = 8;
+/// What its 2000 threads count: 1 to 10, 200 times.
+const COUNT: u64 = 200 * 55;
+
+fn start(format: &str, scene: &str, directory: &Path) -> Program {
+    Program::start(env!("CARGO_BIN_EXE_short_threads"), directory, &[format, scene])
+}
+
+fn end(program: Program, directory: &Path) {
+    let end = program.end();
+    assert!(!end.status.success(), "it ended by itself");
+    assert_eq!(names(directory), [""; 0]);
+}
+
+/// Runs `many` and looks as often as it can; tells how often it could.
+fn poll_many(format: &str, look: impl Fn(&Path) -> u64) {
+    let directory = directory();
+    let mut program = start(format, "many", directory.path());
+    let (mut looks, mut before) = (0, 0);
+    let mut made = BTreeMap::new();
+    while !program.has_said("done") {
+        let now = look(directory.path());
+        assert!(now >= before, "the sum went from {before} back to {now}");
+        before = now;
+        looks += 1;
+        for path in files(directory.path()) {
+            let generation = generation(&path);
+            assert_eq!(*made.entry(path).or_insert(generation), generation, "a file was made anew");
+        }
+        assert!(made.len() <= LANES, "there were {made:?}");
+    }
+    assert!(looks > 10, "only {looks} looks: too few to tell");
+    assert!(made.keys().eq(&files(directory.path())), "names changed: {made:?}");
+
+    let parked = all_values(directory.path());
+    for values in &parked {
+        assert_eq!(values.count("sys.tid"), 0);
+        for (label, initial) in initial() {
+            assert_eq!(*values.get(label), initial, "{label} of a parked file");
+        }
+    }
+    assert_eq!(total(directory.path(), "done"), COUNT);
+    assert_eq!(total(directory.path(), "narrow"), COUNT);
+    if format == "v2" {
+        let steps = 200 * (1..=10).map(sum_to).sum::<u64>();
+        for (label, unit) in [("sizes", 1), ("time.histogram", 1_000_000_000)] {
+            let all = parked.iter().map(|values| match values.get(label) {
+                Held::Spread { count, sum } => (*count, *sum),
+                other => panic!("{label} is {other:?}"),
+            });
+            assert_eq!(all.reduce(|a, b| (a.0 + b.0, a.1 + b.1)), Some((COUNT, steps * unit)), "{label}");
+        }
+    }
+    end(program, directory.path());
+}
+
+#[test]
+fn two_thousand_short_threads_share_eight_files_and_sums_never_go_backwards() {
+    poll_many("v2", |directory| total(directory, "done"));
+}
+
+#[test]
+fn two_thousand_short_threads_share_eight_files_and_sums_never_go_backwards_in_version_1() {
+    poll_many("v1", |directory| total(directory, "done"));
+}
+
+#[test]
+fn two_thousand_short_threads_share_eight_files_in_exact_version_1() {
+    // A value may be put together from two while it is written, as in the original: sums count only at the end.
+    poll_many("v1exact", |_| 0);
+}
+
+/// Two threads, one after the other.
+fn take_turns(format: &str) {
+    let directory = directory();
+    let mut program = start(format, "turns", directory.path());
+    let mut paths = Vec::new();
+    for turn in 1..=2 {
+        let tid: u64 = program.expect("running").parse().unwrap();
+        let path = only_file(directory.path());
+        let running = values(&path);
+        assert_eq!(running.count("sys.tid"), tid);
+        for label in ["level", "small", "twice", "odd", "note", "mean", "recent", "time"] {
+            assert_eq!(*running.get(label), after_step(label, 3), "{label} of turn {turn}");
+        }
+        program.go();
+
+        program.expect("ended");
+        let parked = values(&path);
+        assert_eq!(parked.count("sys.tid"), 0);
+        for (label, initial) in initial() {
+            assert_eq!(*parked.get(label), initial, "{label} after turn {turn}");
+        }
+        assert_eq!(parked.count("done"), 3 * turn);
+        assert_eq!(parked.count("narrow"), 3 * turn);
+        for label in ["sizes", "time.histogram"].into_iter().filter(|_| format == "v2") {
+            let Held::Spread { count, .. } = parked.get(label) else { panic!("{label} is no histogram") };
+            assert_eq!(*count, 3 * turn, "{label}");
+        }
+        paths.push((generation(&path), path));
+        program.go();
+    }
+    assert_eq!(paths[0], paths[1]);
+    program.expect("done");
+    end(program, directory.path());
+}
+
+#[test]
+fn the_next_thread_goes_on_with_counts_and_begins_the_rest_afresh() {
+    take_turns("v2");
+}
+
+#[test]
+fn the_next_thread_goes_on_with_counts_and_begins_the_rest_afresh_in_version_1() {
+    take_turns("v1");
+}
+
+#[test]
+fn the_next_thread_goes_on_with_counts_and_begins_the_rest_afresh_in_exact_version_1() {
+    take_turns("v1exact");
+}
+
+#[test]
+fn destructors_that_run_after_ours_still_count() {
+    for format in ["v2", "v1", "v1exact"] {
+        let directory = directory();
+        let mut program = start(format, "destructors", directory.path());
+        let said: Vec<String> = (0..4).map(|_| program.line()).collect();
+        assert!(said.iter().any(|line| line == "after"), "no destructor ran after ours: {said:?}");
+        program.expect("done");
+        let values = values(&only_file(directory.path()));
+        assert_eq!(values.count("done"), 6, "{format}");
+        assert_eq!(values.count("sys.tid"), 0, "{format}");
+        assert_eq!(*values.get("level"), Held::Number(1.5), "{format}");
+        end(program, directory.path());
+    }
+}
+
+#[test]
+fn two_statics_of_one_model_never_share_a_file() {
+    for format in ["v2", "v1", "v1exact"] {
+        let directory = directory();
+        let mut program = start(format, "statics", directory.path());
+        program.expect("done");
+        let mut done: Vec<u64> = all_values(directory.path()).iter().map(|values| values.count("done")).collect();
+        done.sort_unstable();
+        assert_eq!(done, [2, 40], "{format}");
+        end(program, directory.path());
+    }
+}
