@@ -21,6 +21,8 @@ pub(crate) enum Attempt {
     Map,
     Publish,
     Lay,
+    /// At the end of a thread or the process: no fault of anybody's.
+    TooLate,
 }
 
 #[derive(Debug)]
@@ -35,8 +37,12 @@ impl PublishError {
         move |error| PublishError { path, attempt, cause: Cause::Io(error) }
     }
 
-    pub(crate) fn at_thread_end() -> PublishError {
-        PublishError { path: PathBuf::new(), attempt: Attempt::Lay, cause: Cause::Io(io::Error::other("the thread is ending")) }
+    pub(crate) fn too_late(what: &str) -> PublishError {
+        PublishError { path: PathBuf::new(), attempt: Attempt::TooLate, cause: Cause::Io(io::Error::other(what)) }
+    }
+
+    pub(crate) fn is_too_late(&self) -> bool {
+        matches!(self.attempt, Attempt::TooLate)
     }
 
     /// The file; empty if it did not come to a name.
@@ -57,7 +63,7 @@ impl fmt::Display for PublishError {
             Attempt::Allocate(length) => write!(f, "cannot allocate {length} bytes: ")?,
             Attempt::Map => write!(f, "cannot be mapped: ")?,
             Attempt::Publish => write!(f, "cannot be renamed into place: ")?,
-            Attempt::Lay => {}
+            Attempt::Lay | Attempt::TooLate => {}
         }
         match &self.cause {
             Cause::Io(error) => error.fmt(f),

@@ -5,20 +5,23 @@ use crate::memory::{Mapping, PerProcess, on_exit};
 use crate::options::Options;
 use crate::template::{Environment, Names, Template};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A file that is not yet under its name.
 pub(crate) struct NewFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    _making: Making,
 }
 
 /// A file of this process's.
@@ -34,6 +37,7 @@ impl NewFile {
     /// Creates and allocates `length` bytes of zeros.
     pub(crate) fn create(options: &Options, model: &str, length: usize) -> Result<(NewFile, Mapping), PublishError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        let making = Making::begin()?;
         let path = path(options, model)?;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -46,7 +50,7 @@ impl NewFile {
                 Err(error) => return Err(PublishError::io(&path, Attempt::Create)(error.into())),
             }
         };
-        let new = NewFile { file, temporary, path };
+        let new = NewFile { file, temporary, path, _making: making };
         allocate(&new.file, length).map_err(PublishError::io(&new.path, Attempt::Allocate(length)))?;
         let mapping = Mapping::of_file(&new.file, length).map_err(PublishError::io(&new.path, Attempt::Map))?;
         Ok((new, mapping))
@@ -67,6 +71,9 @@ impl NewFile {
                 Err(error) => return Err(failed(error.into())),
                 Ok(()) => {
                     let own = OwnFile { path, device: metadata.dev(), inode: metadata.ino(), keep };
+                    if !keep {
+                        EXIT.get().lock().files.push(own.clone());
+                    }
                     return Ok(own);
                 }
             }
@@ -95,43 +102,83 @@ impl OwnFile {
         }
     }
 
-    /// Has it removed when the process exits, unless it is to be kept.
-    pub(crate) fn remove_at_exit(&self) {
-        if self.keep {
-            return;
-        }
-        let exit = EXIT.get();
-        if !exit.registered.swap(true, Ordering::Relaxed) {
-            on_exit(remove_all);
-        }
-        exit.files().push(self.clone());
-    }
-
     /// It has been removed.
     pub(crate) fn forget(&self) {
-        EXIT.get().files().retain(|file| file.inode != self.inode || file.path != self.path);
+        EXIT.get().lock().files.retain(|file| file.inode != self.inode || file.path != self.path);
     }
 }
 
-/// What is to be removed when this process exits.
+/// What this process does when it exits.
 #[derive(Default)]
 struct Exit {
-    files: Mutex<Vec<OwnFile>>,
+    state: Mutex<State>,
     registered: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// To be removed.
+    files: Vec<OwnFile>,
+    /// How many are being made.
+    making: u32,
+    /// Whether it has come to that: now there are no more files.
+    over: bool,
 }
 
 static EXIT: PerProcess<Exit> = PerProcess::new();
 
 impl Exit {
-    fn files(&self) -> std::sync::MutexGuard<'_, Vec<OwnFile>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A file is being made: `exit` waits, so that none stays behind half made, or made too late to be removed.
+struct Making;
+
+impl Making {
+    fn begin() -> Result<Making, PublishError> {
+        let exit = EXIT.get();
+        if !exit.registered.swap(true, Ordering::Relaxed) {
+            on_exit(remove_all);
+        }
+        let mut state = exit.lock();
+        if state.over {
+            return Err(PublishError::too_late("the process is exiting"));
+        }
+        state.making += 1;
+        Ok(Making)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut state = EXIT.get().lock();
+        state.making = state.making.saturating_sub(1);
+    }
+}
+
+/// Threads that are making files have this long to finish. They take a thousandth of it, unless `exit` was called by one of them, in a signal handler.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 extern "C" fn remove_all() {
-    // `exit` may have been called by a thread that is just here: then the files stay, as after a crash.
-    if let Ok(files) = EXIT.get().files.try_lock() {
-        files.iter().for_each(OwnFile::remove);
+    let begun = Instant::now();
+    let exit = EXIT.get();
+    loop {
+        let is_late = begun.elapsed() > PATIENCE;
+        if let Ok(mut state) = exit.state.try_lock() {
+            state.over = true;
+            if state.making == 0 || is_late {
+                let files = std::mem::take(&mut state.files);
+                drop(state);
+                files.iter().for_each(OwnFile::remove);
+                return;
+            }
+        }
+        if is_late {
+            return;
+        }
+        thread::sleep(Duration::from_micros(50));
     }
 }
 
@@ -176,7 +223,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> Result<(), Errno> {
 
 /// A store to a page that the file system has no room for would kill the program: so the blocks have to be there before.
 fn allocate(mut file: &File, length: usize) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64) {
+    match retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)) {
         // A file system that cannot: written zeros have blocks too, but for one that compresses them away.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.write_all(&vec![0; length]),
         other => other.map_err(Into::into),

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// Memory for one writer: a file's, or private.
 pub(crate) struct Mapping {
@@ -179,11 +179,14 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// From here on, a forked child leaves its parent's stats alone.
 pub(crate) fn prepare_for_fork() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    static IS_PREPARED: AtomicBool = AtomicBool::new(false);
+    // Not a `Once`, on which a child would wait for ever if another thread is in it during the fork. The handler may run twice.
+    if !IS_PREPARED.load(Ordering::Acquire) {
         // SAFETY: the handler only does what a child of many threads may do: no locks, no allocation.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
+        // Partner: the load above.
+        IS_PREPARED.store(true, Ordering::Release);
+    }
 }
 
 /// Runs in the child, which has this one thread alone.
@@ -220,6 +223,8 @@ impl<T: Default> PerProcess<T> {
         let mut current = self.current.load(Ordering::Acquire);
         // SAFETY: what is stored there is leaked and whole.
         while unsafe { current.as_ref() }.is_none_or(|tagged| tagged.forks != forks) {
+            // What a thread locks from here on, a child leaves behind.
+            prepare_for_fork();
             let fresh = Box::into_raw(Box::new(Tagged { forks, value: T::default() }));
             // Partner: the Acquire loads, above and by this exchange in other threads.
             match self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {

@@ -95,7 +95,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
             Ok(file) => Publication::File(file.path.clone()),
             Err(error) => Publication::Private(error.clone()),
         });
-        found.unwrap_or_else(|| Publication::Private(Arc::new(PublishError::at_thread_end())))
+        found.unwrap_or_else(|| Publication::Private(Arc::new(PublishError::too_late("the thread is ending"))))
     }
 
     /// Brings this thread's file to the disk, if it is on one.
@@ -108,7 +108,8 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
 
     /// Removes this thread's file and those that ended threads left; running threads keep theirs. Doing it twice does nothing more; the next touch makes a new file.
     pub fn remove(&'static self) {
-        THREAD.with(|thread| {
+        // At the thread's end, it has parked its file already.
+        let _ = THREAD.try_with(|thread| {
             for held in thread.held.borrow_mut().iter_mut().filter(|held| held.is_of(self.address())) {
                 held.remove();
             }
@@ -191,12 +192,17 @@ impl<M: Model<Format: StaticFormat>> Shared<M> {
             return home;
         }
         Home::in_file(&self.options).unwrap_or_else(|error| {
-            if !self.options.quiet && !self.said.swap(true, Ordering::Relaxed) {
-                eprintln!("mmstats: {} is not published: {error}; it is counted in private memory", M::NAME);
+            if !self.options.quiet && !error.is_too_late() && !self.said.swap(true, Ordering::Relaxed) {
+                say(&format!("mmstats: {} is not published: {error}; it is counted in private memory\n", M::NAME));
             }
             Home::in_private(Arc::new(error))
         })
     }
+}
+
+/// Says something on standard error, or nothing if that cannot be. `eprintln!` would panic then, and wait for ever in a forked child that inherited its lock.
+fn say(line: &str) {
+    let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
 /// A thread's stats of one static.

@@ -77,8 +77,10 @@ fn size<M: Model>(options: &Options) -> usize {
     }
 }
 
-fn lay<M: Model<Format: StaticFormat>>(mut writer: Writer<'_, M::Format>, tid: i64) -> Result<Fields<M>, AddError> {
+fn lay<M: Model<Format: StaticFormat>>(mut writer: Writer<'_, M::Format>, created: f64, tid: i64) -> Result<Fields<M>, AddError> {
     let model = writer.model()?;
+    // Not before: an initial value of the model's may come out of a function that publishes, too.
+    CREATED.set(created);
     let identity: Identity<M::Format> = writer.model()?;
     if !writer.is_resumed() {
         return Err(AddError::LayoutDiffers);
@@ -111,14 +113,12 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         let length = size::<M>(options);
         let (new, mapping) = NewFile::create(options, M::NAME, length)?;
         let created = identity::unix_time();
-        CREATED.set(created);
         let hosted = Hosted::new(mapping, |region| {
             let writer = Writer::settled(region)?.label_prefix(options.label_prefix);
-            lay(writer, identity::tid().into())
+            lay(writer, created, identity::tid().into())
         })
         .map_err(|error| laying(new.path(), error))?;
         let file = new.publish(options.keep)?;
-        file.remove_at_exit();
         Ok(Home { hosted, place: Place { created, file: Ok(file) } })
     }
 
@@ -151,8 +151,8 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
 impl Parked {
     /// Goes on with the counters and histograms in this region.
     pub(crate) fn unpark<M: Model<Format: StaticFormat>>(self, options: &Options, tid: i64) -> Option<Home<M>> {
-        CREATED.set(self.place.created);
-        let hosted = Hosted::new(self.mapping, |region| lay(Writer::resume(region)?.label_prefix(options.label_prefix), tid)).ok()?;
+        let created = self.place.created;
+        let hosted = Hosted::new(self.mapping, |region| lay(Writer::resume(region)?.label_prefix(options.label_prefix), created, tid)).ok()?;
         Some(Home { hosted, place: self.place })
     }
 }
@@ -277,6 +277,5 @@ pub fn writer<F: StaticFormat>(name: &str, length: usize, options: &Options) -> 
     let identity: Identity<F> = writer.model().map_err(|error| laying(new.path(), error))?;
     identity.tid.set(identity::tid().into());
     let file = new.publish(options.keep)?;
-    file.remove_at_exit();
     Ok((writer, file.path))
 }

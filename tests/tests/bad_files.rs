@@ -5,11 +5,15 @@ use mmstats_core::reader::Value;
 use mmstats_std::discover::discover;
 use mmstats_std::read::{FileError, Reader, Sample, StatsFile};
 use mmstats_std::template::Environment;
-use mmstats_std::{Counter, Options, Text, V2Narrow, model, publish};
+use mmstats_std::{Counter, Gauge, Histogram, Latched, Options, Text, V2Narrow, model, publish};
 use mmstats_tests::damage::mend_check;
 use mmstats_tests::programs::directory;
 use mmstats_tests::record;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Uid;
+use rustix::thread::set_thread_uid;
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::mem::offset_of;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -29,7 +33,7 @@ fn within(seconds: u64, mebibytes: u64, test: impl FnOnce() + Send + 'static) {
     let hangs = done.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout);
     assert!(!hangs, "no end after {seconds} s");
     running.join().unwrap();
-    let grown = peak() - before;
+    let grown = peak().saturating_sub(before);
     assert!(grown < mebibytes << 10, "{grown} KiB more than the {before} before");
 }
 
@@ -44,16 +48,16 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
 }
 
-/// Looks at everything that a sample tells.
-fn exhaust(sample: &Sample<'_>) -> usize {
+/// Looks at everything that a sample tells, but for what is `deep` in histograms.
+fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
     let layout = sample.layout();
     let values = sample.fields().map(|(field, value)| match value {
-        Ok(Value::Histogram(distribution)) => distribution.buckets().count() + usize::from(distribution.quantile(0.5).is_some()),
+        Ok(Value::Histogram(distribution)) if deep => distribution.buckets().count() + usize::from(distribution.quantile(0.5).is_some()),
         Ok(value) => usize::from(value.as_f64().is_some()),
         Err(problem) => problem.to_string().len() + field.label.len(),
     });
     let values: usize = values.sum();
-    values + layout.problems.len() + sample.verdict().to_string().len()
+    values + layout.problems.len() + sample.verdict().reason.len()
 }
 
 /// A file in all ways in which it can be looked at.
@@ -80,10 +84,12 @@ impl Looks {
         Looks { path: path.into(), file, bytes: bytes.into(), reader, kept, mapped, fields: 0, errors: 0 }
     }
 
-    fn look(&mut self) {
+    /// Not each time in each way: that takes long.
+    fn look(&mut self, at: usize) {
+        let deep = at < 1024 || at % 16 == 0;
         let mut see = |sample: Result<Sample<'_>, FileError>| match sample {
             Ok(sample) => {
-                exhaust(&sample);
+                exhaust(&sample, deep);
                 self.fields += 1;
             }
             Err(error) => {
@@ -92,6 +98,9 @@ impl Looks {
             }
         };
         see(self.reader.read(&self.path));
+        if !deep {
+            return;
+        }
         see(self.kept.sample(&mut self.reader));
         see(self.mapped.sample(&mut self.reader));
         if let Ok(mut opened) = StatsFile::open(&self.path, &mut self.reader) {
@@ -103,7 +112,7 @@ impl Looks {
     fn cut(&mut self) {
         for length in (0..self.bytes.len()).rev() {
             self.file.set_len(length as u64).unwrap();
-            self.look();
+            self.look(length);
         }
         self.file.write_all_at(&self.bytes, 0).unwrap();
     }
@@ -112,13 +121,13 @@ impl Looks {
     fn change(&mut self) {
         for at in 0..self.bytes.len() {
             self.file.write_all_at(&[!self.bytes[at]], at as u64).unwrap();
-            self.look();
+            self.look(at);
             if at < Header::SIZE {
                 let mut bytes = self.bytes.clone();
                 bytes[at] = !bytes[at];
                 mend_check(&mut bytes);
                 self.file.write_all_at(&bytes, 0).unwrap();
-                self.look();
+                self.look(at);
                 self.file.write_all_at(&self.bytes, 0).unwrap();
             }
             self.file.write_all_at(&self.bytes[at..=at], at as u64).unwrap();
@@ -145,8 +154,14 @@ fn damage_gives_fields_or_an_error(bytes: Vec<u8>) {
         let cut = start.elapsed();
         looks.change();
         looks.assert_whole(&before);
-        println!("{} bytes: {} times fields, {} times an error, {cut:.1?} and {:.1?}", bytes.len(), looks.fields, looks.errors, start.elapsed() - cut);
-        assert!(looks.fields > 100 && looks.errors > 100);
+        println!(
+            "{} bytes: {} times fields, {} times an error, {cut:.1?} and {:.1?}",
+            bytes.len(),
+            looks.fields,
+            looks.errors,
+            start.elapsed() - cut
+        );
+        assert!(looks.fields > 100 && looks.errors > 0);
     });
 }
 
@@ -180,4 +195,193 @@ fn damaged_golden_files_of_version_2_give_fields_or_an_error() {
 fn damaged_golden_files_of_version_1_give_fields_or_an_error() {
     damage_gives_fields_or_an_error(fs::read(golden("v1/kinds.mmstats")).unwrap());
     damage_gives_fields_or_an_error(fs::read(golden("v1/webstats.mmstats")).unwrap());
+}
+
+/// Things that are no files of stats, by name, and what is said of them.
+fn strange_things(directory: &Path) -> Vec<(&'static str, &'static str)> {
+    let path = |name| directory.join(name);
+    fs::write(path("empty.mmstats"), "").unwrap();
+    fs::write(path("short.mmstats"), b"\x02MMST").unwrap();
+    fs::write(path("text.mmstats"), "#!/bin/sh\n".repeat(1000)).unwrap();
+    fs::write(path("zeros.mmstats"), [0; 4096]).unwrap();
+    fs::create_dir(path("directory.mmstats")).unwrap();
+    mknodat(CWD, path("pipe.mmstats"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let _ = UnixListener::bind(path("socket.mmstats")).unwrap();
+    symlink("/dev/null", path("null.mmstats")).unwrap();
+    symlink("/dev/zero", path("zero.mmstats")).unwrap();
+    symlink("loop.mmstats", path("loop.mmstats")).unwrap();
+    symlink("nothing", path("dangling.mmstats")).unwrap();
+    for (name, beginning) in [("huge.mmstats", b"\x02MMSTATS".as_slice()), ("huge1.mmstats", b"\x01"), ("sparse.mmstats", b"\0")] {
+        let file = File::create(path(name)).unwrap();
+        file.write_all_at(beginning, 0).unwrap();
+        file.set_len(if name == "sparse.mmstats" { 60 << 20 } else { 1 << 40 }).unwrap();
+    }
+    vec![
+        ("empty", "empty (0 bytes)"),
+        ("short", "cut short: 5 bytes"),
+        ("text", "not mmstats: it begins with 23 21"),
+        ("zeros", "not initialised"),
+        ("directory", "is a directory"),
+        ("pipe", "is a pipe"),
+        ("socket", "is a socket"),
+        ("null", "is a device"),
+        ("zero", "is a device"),
+        ("loop", "symbolic links"),
+        ("dangling", "No such file"),
+        ("huge", "has 1099511627776 bytes"),
+        ("huge1", "has 1099511627776 bytes"),
+        ("sparse", "not initialised"),
+    ]
+}
+
+fn error_of(path: &Path) -> String {
+    let mut reader = Reader::new();
+    let read = reader.read(path).map(|sample| sample.layout().fields.len()).unwrap_err().to_string();
+    assert_eq!(StatsFile::open(path, &mut reader).map(|_| ()).unwrap_err().to_string(), read);
+    read
+}
+
+#[test]
+fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
+    let directory = directory();
+    within(60, 50, move || {
+        let things = strange_things(directory.path());
+        let whole = [("a.mmstats", golden("v2/rust-little-8.mmstats")), ("z.mmstats", golden("v1/kinds.mmstats"))];
+        whole.iter().for_each(|(name, from)| assert!(fs::copy(from, directory.path().join(name)).is_ok()));
+        for (name, error) in &things {
+            let path = directory.path().join(name).with_extension("mmstats");
+            assert!(error_of(&path).contains(error), "{name}: {}", error_of(&path));
+        }
+
+        let found = discover(&Environment::read(), &[directory.path()]);
+        assert!(found.problems.is_empty(), "{:?}", found.problems);
+        assert_eq!(found.paths.len(), things.len() + whole.len());
+        let mut reader = Reader::new();
+        let read: Vec<PathBuf> = found.paths.into_iter().filter(|path| reader.read(path).is_ok()).collect();
+        assert_eq!(read, whole.map(|(name, _)| directory.path().join(name)));
+    });
+}
+
+#[test]
+fn a_header_that_claims_4_gib_takes_no_such_memory() {
+    let directory = directory();
+    within(60, 50, move || {
+        let mut bytes = fs::read(golden("v2/rust-little-8.mmstats")).unwrap();
+        for at in [offset_of!(Header, length), Header::PUBLISHED] {
+            bytes[at..at + 4].fill(0xff);
+            bytes[at] = 0xf8;
+        }
+        mend_check(&mut bytes);
+        let path = directory.path().join("large.mmstats");
+        fs::write(&path, &bytes).unwrap();
+        let mut reader = Reader::new();
+        let mut file = StatsFile::open(&path, &mut reader).unwrap();
+        assert!(!file.layout().problems.is_empty());
+        file.map().unwrap();
+        assert!(exhaust(&file.sample(&mut reader).unwrap(), true) > 0);
+    });
+}
+
+#[test]
+fn a_file_that_may_not_be_read_gives_an_error() {
+    let directory = directory();
+    let path = directory.path().join("secret.mmstats");
+    fs::copy(golden("v1/kinds.mmstats"), &path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    // Only of this thread; root may read everything.
+    let without_rights = move || {
+        if rustix::process::getuid().is_root() {
+            set_thread_uid(Uid::from_raw(65534)).unwrap();
+        }
+        error_of(&path)
+    };
+    let error = thread::spawn(without_rights).join().unwrap();
+    assert!(error.contains("Permission denied"), "{error}");
+}
+
+/// What is in all fields of [`Steady`], for ever.
+const VALUE: u64 = 0x0102_0304_0506_0708;
+
+model! {
+    struct Steady {
+        first: Counter => VALUE,
+        latched: Gauge<Latched<u64>> => Latched(VALUE),
+        /// So that the values are in several pages.
+        between: Histogram,
+        last: Counter => VALUE,
+    }
+}
+
+/// A file that is cut and made whole again, as fast as can be, while it is looked at.
+fn cut_while_it_is_read(mapped: bool) {
+    let directory = directory();
+    let path = directory.path().join("cut.mmstats");
+    let whole = {
+        let directory = directory.path().to_str().unwrap().to_owned().leak();
+        fs::read(publish::<Steady>(&Options::new().directory(directory)).unwrap().path()).unwrap()
+    };
+    assert!(whole.len() > 8192);
+    fs::write(&path, &whole).unwrap();
+    let mut reader = Reader::new();
+    let mut file = StatsFile::open(&path, &mut reader).unwrap();
+    if mapped {
+        file.map().unwrap();
+    }
+    let over = AtomicBool::new(false);
+    let (mut values, mut errors) = (0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            let end = Instant::now() + Duration::from_secs(2);
+            let mut generation = 0_u32;
+            while Instant::now() < end {
+                for length in [0, 4096] {
+                    file.set_len(length).unwrap();
+                    thread::sleep(Duration::from_micros(50));
+                    // As a writer makes a region anew: its first bytes come last.
+                    generation += 1;
+                    file.write_all_at(&[0; 8], 0).unwrap();
+                    file.write_all_at(&generation.to_ne_bytes(), Header::GENERATION as u64).unwrap();
+                    file.write_all_at(&whole[8..Header::GENERATION], 8).unwrap();
+                    file.write_all_at(&whole[Header::PUBLISHED..], Header::PUBLISHED as u64).unwrap();
+                    file.write_all_at(&whole[..8], 0).unwrap();
+                    thread::sleep(Duration::from_micros(50));
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        while !over.load(Ordering::Relaxed) {
+            match file.sample(&mut reader) {
+                Ok(sample) => {
+                    for (field, value) in sample.fields().filter(|(field, _)| ["first", "latched", "last"].contains(&field.label.as_str())) {
+                        assert!(matches!(value, Ok(Value::Unsigned(VALUE)) | Err(_)), "{} is {value:x?}", field.label);
+                        values += usize::from(value.is_ok());
+                    }
+                }
+                Err(_) => errors += 1,
+            }
+        }
+    });
+    println!("mapped: {mapped}, {values} values, {errors} errors");
+    assert!(values > 100 && errors > 100, "{values} values, {errors} errors");
+
+    let again = |file: &mut StatsFile, reader: &mut Reader| file.sample(reader).unwrap().find("last") == Some(Value::Unsigned(VALUE));
+    assert!(again(&mut file, &mut reader) && again(&mut file, &mut reader), "whole again, and not read");
+    fs::write(&path, "").unwrap();
+    assert!(file.sample(&mut reader).is_err());
+    fs::write(&path, &whole[..4096]).unwrap();
+    let sample = file.sample(&mut reader).unwrap();
+    assert_eq!(sample.find("last"), Some(Value::Unsigned(VALUE)), "it is in the first page");
+    assert!(sample.find("first").is_none() && !sample.layout().problems.is_empty());
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_open_gives_errors_until_it_is_whole_again() {
+    cut_while_it_is_read(false);
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_mapped_gives_errors_until_it_is_whole_again() {
+    cut_while_it_is_read(true);
 }

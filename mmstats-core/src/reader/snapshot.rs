@@ -120,13 +120,25 @@ impl<'b> Images<'b> {
         8 * self.now.len()
     }
 
-    /// First pass: the header. Tells how many bytes of it there were.
+    /// First pass: the header. Tells how many bytes of it there were. What is being made anew at this time is not initialised.
     ///
     /// # Errors
     /// If the source fails.
-    #[inline]
     pub fn start<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
-        source.copy(0, self.head)
+        source.copy(0, self.head)?;
+        // The generation has to be older than the magic, and one copy may load them the other way round: the magic of the region as it was, and
+        // the generation of what it is about to become.
+        let generation = self.generation();
+        source.order();
+        let there = source.copy(0, self.head)?;
+        if self.head().starts_with(&MAGIC) && self.generation() != generation {
+            self.head[0] = 0;
+        }
+        Ok(there)
+    }
+
+    fn generation(&self) -> [u8; 4] {
+        core::array::from_fn(|i| self.head()[Header::GENERATION + i])
     }
 
     /// What [`Self::start`] found.
@@ -199,7 +211,7 @@ impl<'b> Images<'b> {
     #[inline]
     pub fn once<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
         if plan.start > Plan::LARGE_GAP || self.before.len() < HEADER {
-            self.start(source)?;
+            source.copy(0, self.head)?;
             return Ok(copy(source, self.before, plan.words())? + plan.start >= plan.end);
         }
         let there = copy(source, self.before, 0..plan.words().end.max(HEADER))?;
@@ -220,7 +232,7 @@ impl<'b> Images<'b> {
             }
             self.head.copy_from_slice(&self.before[..HEADER]);
         } else {
-            self.start(source)?;
+            source.copy(0, self.head)?;
             source.order();
             if copy(source, self.before, plan.words())? + plan.start < plan.end {
                 return Ok(false);
@@ -235,7 +247,7 @@ impl<'b> Images<'b> {
     /// If the source fails.
     #[inline]
     pub fn sample_each<'p, S: Source>(&mut self, source: &S, plan: &Plan, latched: impl Iterator<Item = &'p Place>) -> Result<bool, S::Error> {
-        self.start(source)?;
+        source.copy(0, self.head)?;
         source.order();
         let there = copy(source, self.before, plan.words())? + plan.start >= plan.end;
         for place in latched {
@@ -352,6 +364,22 @@ impl<'b> Snapshot<'b> {
             return Ok(value::decode(bytes, place.ty, place.swapped));
         }
         self.other_value(place)
+    }
+
+    /// A field's value as a number, for those who add up many; `None` for texts and histograms, and for what cannot be shown.
+    #[inline(always)]
+    #[must_use]
+    pub fn number(&self, place: &Place) -> Option<f64> {
+        if place.storage == Storage::Word && !place.swapped {
+            let bytes = self.before.get(place.offset as usize..)?;
+            match place.ty {
+                Type::U64 => return Some(u64::from_ne_bytes(*bytes.first_chunk()?) as f64),
+                Type::F64 => return Some(f64::from_ne_bytes(*bytes.first_chunk()?)),
+                Type::U32 => return Some(u32::from_ne_bytes(*bytes.first_chunk()?).into()),
+                _ => {}
+            }
+        }
+        self.other_value(place).ok()?.as_f64()
     }
 
     #[inline(never)]

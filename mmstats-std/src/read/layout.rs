@@ -123,14 +123,21 @@ impl Layout {
             start = place.range().end;
         }
         // The label size that ends them.
-        ranges.push(start..start + 2);
+        ranges.push(start..start.max(1) + 2);
         ranges
     }
 
     /// Whether a region with these bytes has this layout.
     #[inline]
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
-        bytes.len() >= self.end() && self.same.iter().all(|range| bytes.get(range.clone()) == self.image.get(range.clone()))
+        bytes.len() >= self.end()
+            && self.same.iter().all(|range| self.image.get(range.clone()).is_some_and(|same| bytes.get(range.clone()) == Some(same)))
+            && (self.version != 1 || self.has_indices(bytes))
+    }
+
+    /// Whether what has two values in version 1 still has.
+    fn has_indices(&self, bytes: &[u8]) -> bool {
+        self.places.iter().all(|place| place.storage != Storage::Double || bytes[place.offset as usize - 1] < 2)
     }
 
     /// Whether one pass gives all values: nothing is latched, and nothing is made anew.

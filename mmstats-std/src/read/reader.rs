@@ -70,8 +70,8 @@ pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut
     }
     // Most files have the layout of the one before. Then one look may be all it takes: whatever came first in it, these bytes are a whole directory and its values.
     let mut images = Images::new(buffer);
-    images.once(&source, &Plan { start: 0, end: length, latched: false })?;
-    if let Some(known) = layouts.known(&images.seen()[..length]) {
+    let complete = images.once(&source, &Plan { start: 0, end: length, latched: false })?;
+    if let Some(known) = layouts.known(&images.seen()[..length]).filter(|_| complete) {
         if known.version == 1 || known.is_read_at_once() {
             return Ok(known.clone());
         }
@@ -85,8 +85,9 @@ pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut
         if layout.version == 1 {
             return Ok(layout);
         }
-        images.finish(&source, &layout.plan)?;
-        if images.snapshot().is_steady() {
+        // Not complete: it has been cut short meanwhile.
+        let complete = images.finish(&source, &layout.plan)?;
+        if complete && images.snapshot().is_steady() {
             settle(&mut images, file, &layout)?;
             return Ok(layout);
         }

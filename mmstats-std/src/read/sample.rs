@@ -31,6 +31,17 @@ impl<'r> Sample<'r> {
         }
     }
 
+    /// The value of the field with this index as a number; `None` for texts and histograms, and for what cannot be shown. For those who add up many.
+    #[inline(always)]
+    #[must_use]
+    pub fn number(&self, index: usize) -> Option<f64> {
+        let place = self.layout.places.get(index)?;
+        if place.storage == Storage::Constant {
+            return self.layout.constant(place).ok()?.as_f64();
+        }
+        self.snapshot.number(place)
+    }
+
     /// All fields and their values.
     pub fn fields(&self) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueProblem>)> + use<'r> {
         let sample = *self;
