@@ -217,7 +217,7 @@ def examine_v2(view):
     header = read_header(view)
     fields, problems = [], []
     limit = min(header.length, len(view))
-    end = max(header.directory, min(header.directory + header.published, limit))
+    end = header.directory + max(min(header.published, limit - header.directory), 0) // 4 * 4
     good = header.directory + header.published <= header.length and header.published % 4 == 0
     if not good:
         problems.append("published cannot be %d" % header.published)
@@ -249,7 +249,7 @@ def parse_entry(view, header, entry, directory_end):
     space, alignment = size, word
     if kind == "histogram":
         need(access == "word" and letter in "IQ" and SIZES[letter] <= word, "%s: histogram of type %s, %s", label, letter, access)
-        possible = p < n <= 64 and size == (8 if word == 8 else 20) + bucket_count(p, n) * SIZES[letter]
+        possible = p < n <= 64 and p <= 24 and size == (8 if word == 8 else 20) + bucket_count(p, n) * SIZES[letter]
         need(possible, "%s: a histogram cannot have p %d, n %d and %d bytes", label, p, n, size)
     else:
         need(letter == "s" or size == SIZES[letter], "%s: type %s cannot have %d bytes", label, letter, size)

@@ -718,14 +718,26 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, 
     const SUM: usize = if WORD == 4 { 20 } else { 8 };
 
     /// # Safety
-    /// There is a word of these bits at that offset.
+    /// There is a word of these bits at that offset of the block.
     #[inline(always)]
-    unsafe fn add<B: WordBits>(&self, at: usize, change: impl FnOnce(B) -> B) {
+    unsafe fn word<B: WordBits>(&self, at: usize) -> &B::Atomic {
         // SAFETY: the caller's.
         let word = unsafe { self.base.add(at).cast::<B::Atomic>() };
         // SAFETY: the caller's, and the file's invariant.
-        let word = unsafe { word.as_ref() };
-        change(B::load(word)).store(word);
+        unsafe { word.as_ref() }
+    }
+
+    /// Adds one to the bucket at an offset, then `value` to the sum.
+    ///
+    /// # Safety
+    /// There is a word of these bits at that offset of the block, which begins with a word of 8 bytes.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    unsafe fn add<B: WordBits>(&self, at: usize, one_more: impl FnOnce(B) -> B, value: u64) {
+        // SAFETY: the caller's.
+        let (bucket, sum) = unsafe { (self.word::<B>(at), self.word::<u64>(0)) };
+        one_more(B::load(bucket)).store(bucket);
+        u64::load(sum).wrapping_add(value).store(sum);
     }
 }
 
@@ -750,17 +762,16 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell for Bu
         if WORD == 8 {
             if Self::WIDTH == 8 {
                 // SAFETY: in the block, and a multiple of 8 as the sum's width and the bucket's are.
-                unsafe { self.add::<u64>(at, |count| count.wrapping_add(1)) };
+                unsafe { self.add::<u64>(at, |count| count.wrapping_add(1), value) };
             } else {
                 // SAFETY: in the block, and a multiple of 4.
-                unsafe { self.add::<u32>(at, |count| count.wrapping_add(1)) };
+                unsafe { self.add::<u32>(at, |count| count.wrapping_add(1), value) };
             }
-            // SAFETY: the block begins with the sum, a word.
-            unsafe { self.add::<u64>(0, |sum| sum.wrapping_add(value)) };
             return;
         }
         // SAFETY: in the block, and a multiple of 4.
-        unsafe { self.add::<u32>(at, |count| count.wrapping_add(1)) };
+        let bucket = unsafe { self.word::<u32>(at) };
+        u32::load(bucket).wrapping_add(1).store(bucket);
         let sum = Latch::<u64, 4>::new(Slot { at: self.base, len: 20 });
         sum.set(sum.get().wrapping_add(value));
     }

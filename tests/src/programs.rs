@@ -1,7 +1,7 @@
 //! Programs that tests start, talk to line by line and stop; and the programs' side of the talk.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
@@ -23,6 +23,34 @@ pub fn command(exe: &str, directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(exe);
     command.args(arguments).env("MMSTATS_PATH", directory).env_remove("MMSTATS_FILES").env_remove("MMSTATS_GLOB");
     command
+}
+
+/// A program of this machine's.
+///
+/// # Panics
+/// If it is not installed.
+#[must_use]
+pub fn tool(name: &str) -> Command {
+    let is_there = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(is_there.is_ok_and(|status| status.success()), "this test needs {name}: apt-get install {name}");
+    Command::new(name)
+}
+
+/// Builds a program of this package as it is built for users, and tells where it is.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn release(name: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--package", "mmstats-tests", "--message-format", "json", "--bin", name]);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8(output.stdout).expect("JSON");
+    let path = |message: serde_json::Value| message["executable"].as_str().map(PathBuf::from);
+    let path = messages.lines().filter_map(|line| path(serde_json::from_str(line).ok()?)).next_back();
+    path.expect("a program was built")
 }
 
 /// A running program; it is killed when this is dropped.

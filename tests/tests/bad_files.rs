@@ -145,7 +145,7 @@ impl Looks {
 fn damage_gives_fields_or_an_error(bytes: Vec<u8>) {
     let directory = directory();
     let path = directory.path().join("damaged.mmstats");
-    within(60, 50, move || {
+    within(240, 50, move || {
         let mut looks = Looks::new(&path, &bytes);
         let before = record::of_sample(&looks.reader.read(&path).unwrap());
         let start = Instant::now();
@@ -186,9 +186,13 @@ fn a_damaged_file_of_version_2_gives_fields_or_an_error() {
 }
 
 #[test]
-fn damaged_golden_files_of_version_2_give_fields_or_an_error() {
+fn a_damaged_golden_file_of_version_2_gives_fields_or_an_error() {
     damage_gives_fields_or_an_error(fs::read(golden("v2/rust-little-4.mmstats")).unwrap());
-    damage_gives_fields_or_an_error(fs::read(golden("v2/python-big-8.mmstats")).unwrap());
+}
+
+#[test]
+fn a_damaged_golden_file_of_version_2_in_the_other_byte_order_gives_fields_or_an_error() {
+    damage_gives_fields_or_an_error(fs::read(golden("v2/python-big-4.mmstats")).unwrap());
 }
 
 #[test]

@@ -78,9 +78,9 @@ impl Source for Calls<'_> {
 enum Way {
     /// By one look of three system calls.
     Calls,
-    /// As [`StatsFile`] does of itself: with a second look at what is contended.
+    /// As [`StatsFile`] does of itself.
     File,
-    /// As [`StatsFile`] does when it is mapped.
+    /// As [`StatsFile`] does when it is told to map the file.
     Mapped,
 }
 

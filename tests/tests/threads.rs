@@ -1,8 +1,8 @@
 //! Threads come and go by the thousand: there are no more files than threads that ran at once, and no count is lost.
 
-use mmstats_tests::steps::{after_step, initial, sum_to};
 use mmstats_tests::files::{Held, all_values, files, generation, names, only_file, total, values};
 use mmstats_tests::programs::{Program, directory};
+use mmstats_tests::steps::{after_step, initial, sum_to};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -143,6 +143,23 @@ fn destructors_that_run_after_ours_still_count() {
         assert_eq!(*values.get("level"), Held::Number(1.5), "{format}");
         end(program, directory.path());
     }
+}
+
+#[test]
+fn an_initial_value_may_come_from_other_stats() {
+    let directory = directory();
+    let mut program = start("v2", "initial", directory.path());
+    let mut created = Vec::new();
+    for turn in 1..=3 {
+        program.expect("ended");
+        let values = values(&only_file(directory.path()));
+        assert_eq!((values.count("done"), values.count("others")), (turn, 7));
+        created.push(values.get("sys.created").clone());
+        program.go();
+    }
+    assert!(created.iter().all(|time| *time == created[0]), "{created:?}");
+    program.expect("done");
+    end(program, directory.path());
 }
 
 #[test]

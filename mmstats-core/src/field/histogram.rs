@@ -41,7 +41,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
 
     /// How many buckets there are.
     pub const BUCKETS: usize = {
-        assert!(histogram::valid(P, N), "a histogram needs P < N <= 64");
+        assert!(histogram::valid(P, N), "a histogram needs P < N <= 64 and P <= 24");
         histogram::count(P, N)
     };
 

@@ -1,12 +1,12 @@
 //! The buckets of a histogram: log-linear, as in HdrHistogram and H2 (FORMAT.md, "Values").
 //!
 //! `p` is the grouping power (2^p buckets for each doubling, so a relative error below 2^-p), `n` the maximum power (values of 2^n and more share the
-//! last bucket). `p < n <= 64` throughout.
+//! last bucket). `p < n <= 64` and `p <= 24` throughout.
 
-/// Whether a histogram can have these powers.
+/// Whether a histogram can have these powers. (With the largest, there are fewer than 2^30 buckets.)
 #[must_use]
 pub const fn valid(p: u32, n: u32) -> bool {
-    p < n && n <= 64
+    p < n && n <= 64 && p <= 24
 }
 
 /// How many buckets there are.

@@ -5,7 +5,7 @@ use super::entry::{Place, Storage};
 use super::problem::{Problem, ReadError, ValueProblem};
 use super::value::{self, Value};
 use crate::format::MAGIC;
-use crate::format::v2::Header;
+use crate::format::v2::{Header, SETTLED};
 use crate::kind::Type;
 use crate::protocol::{ATTEMPTS, between_passes};
 use crate::region::View;
@@ -125,14 +125,19 @@ impl<'b> Images<'b> {
     /// # Errors
     /// If the source fails.
     pub fn start<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
-        source.copy(0, self.head)?;
-        // The generation has to be older than the magic, and one copy may load them the other way round: the magic of the region as it was, and
-        // the generation of what it is about to become.
-        let generation = self.generation();
-        source.order();
-        let there = source.copy(0, self.head)?;
-        if self.head().starts_with(&MAGIC) && self.generation() != generation {
-            self.head[0] = 0;
+        let mut there = source.copy(0, self.head)?;
+        // The generation of the first copy, the magic of the second and the rest of the third: within a copy nothing is ordered, and in every other order
+        // the magic or `published` may be of the region as it was, and the generation of what it is becoming.
+        for _ in 0..2 {
+            if !self.head().starts_with(&MAGIC) || self.head()[core::mem::offset_of!(Header, flags)] & SETTLED != 0 {
+                break;
+            }
+            let generation = self.generation();
+            source.order();
+            there = source.copy(0, self.head)?;
+            if self.generation() != generation {
+                self.head[0] = 0;
+            }
         }
         Ok(there)
     }

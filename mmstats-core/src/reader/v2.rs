@@ -175,8 +175,7 @@ impl<'b> Walk<'b> {
                     _ => return Err(EntryFault::Type { found: letter }),
                 };
                 let (wide_p, wide_n) = (u32::from(p), u32::from(n));
-                // The largest block that 32 bits can count has fewer than 2^30 buckets.
-                if !histogram::valid(wide_p, wide_n) || wide_p > 24 {
+                if !histogram::valid(wide_p, wide_n) {
                     return Err(EntryFault::Powers { p, n });
                 }
                 if histogram::count(wide_p, wide_n) as u64 * width + sum != u64::from(head.size) {
@@ -198,7 +197,7 @@ impl<'b> Walk<'b> {
             (Header::SIZE as u64, u64::from(self.header.length).min(self.bytes.len() as u64))
         };
         let bad_place = EntryFault::Place { found: offset };
-        if offset < floor || offset >= end || offset % u64::from(align) != 0 {
+        if offset < floor || offset > end || offset % u64::from(align) != 0 {
             return Err(bad_place);
         }
         // Both are below 2^32, and a latch takes at most twice the size and 20 bytes.

@@ -1,13 +1,22 @@
 //! `short_threads v2|v1|v1exact SCENE`: threads that come, count and go.
 
 use mmstats_std::identity::tid;
-use mmstats_std::{Options, PerThread, Publication, StaticFormat, V1, V1Exact, V2, per_thread};
-use mmstats_tests::steps::Steps;
+use mmstats_std::{Counter, Gauge, Options, PerThread, Publication, StaticFormat, V1, V1Exact, V2, per_thread, publish};
 use mmstats_tests::programs::{pause, say};
+use mmstats_tests::steps::Steps;
 use std::cell::RefCell;
 use std::thread;
 
+mmstats_std::model! {
+    /// Begins with what others hold, which are published only for that.
+    struct Second {
+        done: Counter,
+        others: Gauge<u64> => publish::<Steps>(&Options::new()).map_or(0, |others| others.fixed.get()),
+    }
+}
+
 per_thread! {
+    static SECOND: Second = Options::new().file_name("second.mmstats");
     static TWO: Steps<V2> = Options::new();
     static ANOTHER_TWO: Steps<V2> = Options::new();
     static ONE: Steps<V1> = Options::new();
@@ -35,6 +44,7 @@ fn play<F: StaticFormat>(scene: &str, stats: Stats<F>, others: Stats<F>) {
         "turns" => turns(stats),
         "destructors" => destructors(stats),
         "statics" => statics(stats, others),
+        "initial" => initial(),
         other => panic!("no scene {other:?}"),
     }
     pause("done");
@@ -92,6 +102,14 @@ fn destructors<F: StaticFormat>(stats: Stats<F>) {
             stats.with(|stats| stats.step(1));
             LATE.set(Some(AtEnd(Box::new(count))));
         });
+    }
+}
+
+/// Threads whose stats begin with a value out of others.
+fn initial() {
+    for _ in 0..3 {
+        in_thread(|| SECOND.with(|stats| stats.done.incr()));
+        pause("ended");
     }
 }
 

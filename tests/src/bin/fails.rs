@@ -1,0 +1,156 @@
+//! `fails SCENE`: a program that cannot publish, and counts all the same.
+#![allow(unsafe_code)]
+
+use mmstats_std::{Counter, Model, Options, PerThread, Publication, V1, V2, per_thread, publish, writer};
+use mmstats_tests::files::{all_values, names};
+use mmstats_tests::programs::{pause, say};
+use mmstats_tests::steps::Steps;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
+
+mmstats_std::model! {
+    /// Says who it is, as every file does already.
+    struct Collides {
+        done: Counter,
+        pid: Counter = "sys.pid",
+    }
+
+    /// Has a label longer than those that every file has.
+    struct Wordy {
+        done: Counter = "the.number.of.steps.that.were.made.by.this.program",
+    }
+
+    /// Has a label.
+    struct Small {
+        done: Counter,
+    }
+}
+
+static X: [u8; 65_536] = [b'x'; 65_536];
+
+const fn text(bytes: &'static [u8]) -> &'static str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => panic!("not UTF-8"),
+    }
+}
+
+const LONG_PREFIX: &str = text(&X);
+/// Not too long for the labels that every file has.
+const NEARLY_LONG_PREFIX: &str = text(X.split_at(65_500).0);
+
+per_thread! {
+    static PLAIN: Steps = Options::new();
+    static OTHER: Small = Options::new();
+    static QUIET: Steps = Options::new().quiet();
+    static LONG: Steps = Options::new().label_prefix(LONG_PREFIX);
+    static WORDY: Wordy = Options::new().label_prefix(NEARLY_LONG_PREFIX);
+    static WORDY_V1: Wordy<V1> = Options::new().label_prefix(NEARLY_LONG_PREFIX);
+    static NUL: Small = Options::new().label_prefix("x\0y.");
+    static COLLIDES: Collides = Options::new();
+    static COLLIDES_V1: Collides<V1> = Options::new();
+    static BAD_NAME: Small = Options::new().file_name("{HOST}.mmstats");
+}
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("plain") => {
+            show(&PLAIN, |stats| stats.step(1), |stats| stats.done.get());
+            if let Err(error) = publish::<Steps>(&Options::new()) {
+                say(&format!("publish: {error}"));
+            }
+        }
+        Some("two") => {
+            show(&PLAIN, |stats| stats.step(1), |stats| stats.done.get());
+            show(&OTHER, |stats| stats.done.incr(), |stats| stats.done.get());
+            pause("both");
+        }
+        Some("quiet") => show(&QUIET, |stats| stats.step(1), |stats| stats.done.get()),
+        Some("long") => show(&LONG, |stats| stats.step(1), |stats| stats.done.get()),
+        Some("wordy") => show(&WORDY, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("wordy_v1") => show(&WORDY_V1, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("nul") => show(&NUL, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("collides") => show(&COLLIDES, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("collides_v1") => show(&COLLIDES_V1, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("bad_name") => show(&BAD_NAME, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("full") => full(),
+        Some("interrupted") => interrupted(),
+        other => panic!("no scene {other:?}"),
+    }
+}
+
+/// Counts twice in each of three threads, and says where, and how far it came.
+fn show<M: Model<Format: mmstats_std::StaticFormat>>(stats: &'static PerThread<M>, count: fn(&M), counted: fn(&M) -> u64) {
+    let twice = move || {
+        stats.with(count);
+        stats.with(count);
+        (stats.publication(), stats.with(counted))
+    };
+    for _ in 0..2 {
+        let _ = thread::spawn(twice).join().expect("it does not panic");
+    }
+    let (publication, counted) = twice();
+    match publication {
+        Publication::File(path) => say(&format!("file: {}", path.display())),
+        Publication::Private(error) => say(&format!("private: {error}")),
+    }
+    say(&format!("counted: {counted}"));
+}
+
+/// Fills a file system of 64 KiB with stats of 20 threads, then to its last byte with something else, and goes on counting.
+fn full() {
+    let directory = std::env::var("MMSTATS_PATH").expect("it is set");
+    let directory = Path::new(&directory);
+    let all = Barrier::new(21);
+    let step = |i| PLAIN.with(|stats| stats.step(i));
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                step(1);
+                match PLAIN.publication() {
+                    Publication::File(path) => say(&format!("file: {}", path.display())),
+                    Publication::Private(error) => say(&format!("private: {error}")),
+                }
+                all.wait();
+                all.wait();
+                (2..=1000).for_each(step);
+                assert_eq!(PLAIN.with(|stats| stats.done.get()), 1000);
+                all.wait();
+                all.wait();
+            });
+        }
+        all.wait();
+        let mut filler = std::fs::File::create(directory.join("filler")).expect("it can have an empty file");
+        while filler.write(&[1]).is_ok_and(|written| written > 0) {}
+        all.wait();
+        all.wait();
+        say(&format!("left over: {:?}", names(directory).iter().filter(|name| name.starts_with('.')).collect::<Vec<_>>()));
+        say(&format!("in files: {:?}", all_values(directory).iter().map(|values| values.count("done")).collect::<Vec<_>>()));
+        all.wait();
+    });
+}
+
+/// Makes files while a signal comes all the time.
+fn interrupted() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: a C struct of integers; and a handler that does nothing, which system calls are not begun anew after.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+        assert_eq!(libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()), 0);
+        let often = libc::timeval { tv_sec: 0, tv_usec: 1000 };
+        let timer = libc::itimerval { it_interval: often, it_value: often };
+        assert_eq!(libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0), 0);
+    }
+    let options = Options::new().file_name("{MODEL}.mmstats");
+    for _ in 0..300 {
+        // So large that a signal comes now and then while its blocks are allocated.
+        match writer::<V2>("large", 1 << 20, &options) {
+            Ok((_, path)) => std::fs::remove_file(path).expect("it is there"),
+            Err(error) => say(&format!("writer: {error}")),
+        }
+    }
+    say("done");
+}

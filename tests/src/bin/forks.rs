@@ -1,0 +1,221 @@
+//! `forks v2|v1|v1exact SCENE`: a program that forks, and whose children publish too.
+#![allow(unsafe_code)]
+
+use mmstats_std::{Options, PerThread, Published, StaticFormat, V1, V1Exact, V2, per_thread, publish};
+use mmstats_tests::programs::pause;
+use mmstats_tests::steps::Steps;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+
+per_thread! {
+    static TWO: Steps<V2> = Options::new();
+    static ONE: Steps<V1> = Options::new();
+    static EXACT: Steps<V1Exact> = Options::new();
+}
+
+type Stats<F> = &'static PerThread<Steps<F>>;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [format, scene] = &arguments[..] else { panic!("FORMAT and SCENE, not {arguments:?}") };
+    match format.as_str() {
+        "v2" => play(scene, &TWO),
+        "v1" => play(scene, &ONE),
+        "v1exact" => play(scene, &EXACT),
+        other => panic!("v2, v1 or v1exact, not {other:?}"),
+    }
+}
+
+fn play<F: StaticFormat>(scene: &str, stats: Stats<F>) {
+    match scene {
+        "handles" => handles(stats, || std::process::exit(0)),
+        // SAFETY: ends the process at once.
+        "handles_without_exit" => handles(stats, || unsafe { libc::_exit(0) }),
+        "removing" => removing(stats),
+        "threads" => threads(stats),
+        "busy" => busy(stats),
+        "first" => first(stats),
+        "nested" => nested(stats, 3),
+        "untouched" => untouched(stats),
+        other => panic!("no scene {other:?}"),
+    }
+}
+
+/// Runs `body` in a child, and waits until that has ended well.
+fn in_child(body: impl FnOnce()) {
+    // SAFETY: the child does what a child of several threads should not (it allocates), but glibc lets it.
+    match unsafe { libc::fork() } {
+        0 => {
+            body();
+            std::process::exit(0);
+        }
+        pid => {
+            let mut status = -1;
+            // SAFETY: waits for a child of this process's, and writes its status where it may.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert_eq!(status, 0, "the child's status");
+        }
+    }
+}
+
+fn own<F: StaticFormat>() -> Published<Steps<F>> {
+    let own = publish::<Steps<F>>(&Options::new().file_name("own-{PID}.mmstats")).expect("there is a directory");
+    own.steps(5);
+    own
+}
+
+/// A child goes on with its parent's handles, and makes stats of its own.
+fn handles<F: StaticFormat>(stats: Stats<F>, end: impl FnOnce()) {
+    let own = own::<F>();
+    stats.with(|held| {
+        held.steps(3);
+        pause("forking");
+        in_child(|| {
+            held.step(1000);
+            own.step(1000);
+            stats.with(|stats| stats.step(1));
+            held.step(1000);
+            pause("child");
+            end();
+        });
+        held.step(4);
+        own.step(6);
+    });
+    pause("parent");
+}
+
+/// A child removes all that it can.
+fn removing<F: StaticFormat>(stats: Stats<F>) {
+    let own = own::<F>();
+    stats.with(|stats| stats.steps(3));
+    thread::spawn(move || stats.with(|stats| stats.steps(3))).join().expect("it does not panic");
+    pause("forking");
+    let mut own = Some(own);
+    in_child(|| {
+        stats.remove();
+        let own = own.take().expect("it is there");
+        own.remove();
+        drop(own);
+        stats.with(|stats| stats.step(1));
+        stats.remove();
+        pause("child");
+    });
+    pause("parent");
+}
+
+/// A thread that counts, and stays until what is returned is dropped.
+fn staying<F: StaticFormat>(stats: Stats<F>) -> Staying {
+    let (ready, is_ready) = channel();
+    let (stay, end) = channel();
+    let thread = thread::spawn(move || {
+        stats.with(|stats| stats.steps(3));
+        ready.send(()).expect("it is awaited");
+        let _ = end.recv();
+    });
+    is_ready.recv().expect("it counts");
+    Staying { stay: Some(stay), thread: Some(thread) }
+}
+
+struct Staying {
+    stay: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        self.stay.take();
+        let _ = self.thread.take().expect("it is dropped once").join();
+    }
+}
+
+/// A program with three running threads and two files that nobody owns forks, in its main thread and in another.
+fn threads<F: StaticFormat>(stats: Stats<F>) {
+    let mut running: Vec<_> = (0..5).map(|_| staying(stats)).collect();
+    running.truncate(3);
+    let family = move || {
+        pause("forking");
+        in_child(|| drop((staying(stats), staying(stats), pause("child"))));
+        pause("parent");
+    };
+    family();
+    thread::spawn(move || {
+        // It takes one of the two over.
+        stats.with(|_| ());
+        family();
+    })
+    .join()
+    .expect("it does not panic");
+}
+
+/// Many forks while threads begin and end all the time.
+fn busy<F: StaticFormat>(stats: Stats<F>) {
+    static ENOUGH: AtomicBool = AtomicBool::new(false);
+    let count = move || stats.with(|stats| stats.step(1));
+    let churn = move || {
+        while !ENOUGH.load(Ordering::Relaxed) {
+            thread::spawn(count).join().expect("it does not panic");
+        }
+    };
+    let churns: Vec<_> = (0..3).map(|_| thread::spawn(churn)).collect();
+    for _ in 0..300 {
+        in_child(|| {
+            // SAFETY: a signal that ends the child if it hangs.
+            unsafe { libc::alarm(20) };
+            count();
+            thread::spawn(count).join().expect("it does not panic");
+        });
+    }
+    ENOUGH.store(true, Ordering::Relaxed);
+    churns.into_iter().for_each(|churn| churn.join().expect("it does not panic"));
+    pause("parent");
+}
+
+/// A fork while other threads publish for the first time.
+fn first<F: StaticFormat>(stats: Stats<F>) {
+    static GO: AtomicBool = AtomicBool::new(false);
+    let count = move || stats.with(|stats| stats.step(1));
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            thread::spawn(move || {
+                while !GO.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+                count();
+            })
+        })
+        .collect();
+    pause("ready");
+    GO.store(true, Ordering::Relaxed);
+    // Between nothing and the time that a first touch takes.
+    let turns = RandomState::new().hash_one(0) % 20_000;
+    (0..turns).for_each(|_| std::hint::spin_loop());
+    in_child(|| {
+        // SAFETY: a signal that ends the child if it hangs.
+        unsafe { libc::alarm(20) };
+        count();
+    });
+    threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+    pause("parent");
+}
+
+/// Children of children, each with a step more than its parent.
+fn nested<F: StaticFormat>(stats: Stats<F>, generations: u64) {
+    stats.with(|stats| stats.steps(4 - generations));
+    let deeper = generations.checked_sub(1).filter(|left| *left > 0);
+    match deeper {
+        Some(left) => in_child(|| nested(stats, left)),
+        None => pause("deepest"),
+    }
+}
+
+/// A fork before anything is published.
+fn untouched<F: StaticFormat>(stats: Stats<F>) {
+    in_child(|| {
+        stats.with(|stats| stats.step(1));
+        pause("child");
+    });
+    stats.with(|stats| stats.steps(2));
+    pause("parent");
+}

@@ -1,0 +1,40 @@
+//! `hot_loop STEPS`: a thread that makes so many steps in version 2 and a tenth of them in version 1, between two lines that it writes.
+
+use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
+use mmstats_tests::programs::say;
+use mmstats_tests::steps::Steps;
+use std::thread;
+
+per_thread! {
+    static TWO: Steps<V2> = Options::new().file_name("two.mmstats");
+    static ONE: Steps<V1> = Options::new().file_name("one.mmstats");
+}
+
+fn main() {
+    let steps = std::env::args().nth(1).and_then(|steps| steps.parse().ok()).expect("a number of steps");
+    let work = move || {
+        run(&TWO, 1);
+        run(&ONE, 1);
+        say("before");
+        // A system call, so that the test can tell that it would see one.
+        thread::yield_now();
+        say("begin");
+        run(&TWO, steps);
+        run(&ONE, steps / 10);
+        say("end");
+    };
+    thread::spawn(work).join().expect("it does not panic");
+}
+
+fn run<F: StaticFormat>(stats: &'static PerThread<Steps<F>>, steps: u64) {
+    for i in 1..=steps {
+        stats.with(|stats| {
+            stats.step(i);
+            // By the clock, in each way that there is.
+            stats.time.start().stop();
+            stats.time.time(|| ());
+            stats.time.begin();
+            stats.time.stop();
+        });
+    }
+}

@@ -1,0 +1,47 @@
+//! `publishes SCENE`: publishes under several names, or tells what it finds.
+
+use mmstats_std::discover::discover;
+use mmstats_std::identity::tid;
+use mmstats_std::template::Environment;
+use mmstats_std::{Options, per_thread};
+use mmstats_tests::programs::{pause, say};
+use mmstats_tests::steps::Steps;
+use std::path::PathBuf;
+use std::thread;
+
+per_thread! {
+    static PLAIN: Steps = Options::new();
+    static PREFIXED: Steps = Options::new().label_prefix("web.stats.").file_name("prefixed.mmstats");
+    static PLACED: Steps = Options::new().directory("of-{MODEL}").file_name("{CMD}.{PID}.{TID}.mmstats");
+}
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("plain") => {
+            PLAIN.with(|stats| stats.step(1));
+            pause("ready");
+        }
+        Some("thread") => {
+            thread::spawn(|| {
+                PLAIN.with(|stats| stats.step(1));
+                pause(&format!("ready {}", tid()));
+            })
+            .join()
+            .expect("it does not panic");
+        }
+        Some("prefixed") => {
+            PREFIXED.with(|stats| stats.step(1));
+            pause("ready");
+        }
+        Some("placed") => {
+            PLACED.with(|stats| stats.step(1));
+            pause("ready");
+        }
+        Some("finds") => {
+            let found = discover::<PathBuf>(&Environment::read(), &[]);
+            found.problems.iter().for_each(|problem| say(&format!("problem: {problem}")));
+            found.paths.iter().for_each(|path| say(&path.display().to_string()));
+        }
+        other => panic!("no scene {other:?}"),
+    }
+}

@@ -1,0 +1,134 @@
+//! A program that is killed between any two instructions leaves files that are whole: each value is the last that was written, or the one that was being written.
+
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Reader;
+use mmstats_tests::files::{Held, Values, all_values, names, only_file, values};
+use mmstats_tests::programs::{Program, directory};
+use mmstats_tests::steps::after_step;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A program that makes steps.
+struct Victim {
+    program: Program,
+    directory: TempDir,
+    acknowledged: PathBuf,
+}
+
+impl Victim {
+    fn start(format: &str, scene: &str) -> Victim {
+        let directory = directory();
+        let acknowledged = directory.path().join("acknowledged");
+        fs::write(&acknowledged, [0; 8]).unwrap();
+        let arguments = [format, scene, acknowledged.to_str().unwrap()];
+        let program = Program::start(env!("CARGO_BIN_EXE_steps_until_killed"), directory.path(), &arguments);
+        Victim { program, directory, acknowledged }
+    }
+
+    fn acknowledged(&self) -> u64 {
+        u64::from_ne_bytes(fs::read(&self.acknowledged).unwrap().try_into().unwrap())
+    }
+
+    fn wait_for_a_step(&self) {
+        let begun = Instant::now();
+        while self.acknowledged() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no step is made");
+            thread::yield_now();
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// A time below `limit`, another one each time.
+fn some_time(limit: Duration) -> Duration {
+    limit.mul_f64(RandomState::new().hash_one(0) as f64 / u64::MAX as f64)
+}
+
+/// Whether each field is as it was after step `last` or the next one; tells whether some are so and some so.
+fn is_between(values: &Values, last: u64) -> bool {
+    let is_as_after = |(label, held): (&String, &Held), i| {
+        // One that dies between bucket and sum leaves the sum one record behind.
+        let is_behind = || match (held, after_step(label, i - 1)) {
+            (Held::Spread { count, sum }, Held::Spread { sum: before, .. }) => *count == i && *sum == before,
+            _ => false,
+        };
+        *held == after_step(label, i) || is_behind()
+    };
+    let mut own = values.0.iter().filter(|(label, _)| !label.starts_with("sys."));
+    for (label, held) in own.clone() {
+        assert!([last, last + 1].iter().any(|i| is_as_after((label, held), *i)), "{label} is {held:?} after step {last}");
+    }
+    own.clone().any(|field| !is_as_after(field, last)) && own.any(|field| !is_as_after(field, last + 1))
+}
+
+fn kill_while_it_writes(format: &str, fields: usize) {
+    let mut between = 0;
+    for _ in 0..200 {
+        let mut victim = Victim::start(format, "steps");
+        victim.wait_for_a_step();
+        thread::sleep(some_time(Duration::from_millis(20)));
+        victim.program.kill();
+
+        let file = only_file(victim.path());
+        let values = values(&file);
+        between += u32::from(is_between(&values, victim.acknowledged()));
+        assert_eq!(values.0.len(), fields, "{:?}", values.0.keys());
+        assert_eq!(Reader::new().read(&file).unwrap().verdict().liveness, Liveness::Dead);
+    }
+    assert!(between > 20, "only {between} were killed in the middle of a step: too few to tell");
+}
+
+#[test]
+fn two_hundred_kills_while_it_writes_leave_each_value_whole() {
+    kill_while_it_writes("v2", 14 + 8);
+}
+
+#[test]
+fn two_hundred_kills_while_it_writes_leave_each_value_whole_in_version_1() {
+    kill_while_it_writes("v1", 12 + 8);
+}
+
+/// Threads begin and end all the time: their files are made, taken over and given back.
+fn kill_while_threads_come_and_go(format: &str) {
+    let (mut none, mut some) = (0, 0);
+    for i in 0..100 {
+        let mut victim = Victim::start(format, "threads");
+        if i % 2 == 0 {
+            victim.wait_for_a_step();
+        }
+        thread::sleep(some_time(Duration::from_millis(5)));
+        victim.program.kill();
+
+        let last = victim.acknowledged();
+        let found = all_values(victim.path());
+        let done: u64 = found.iter().map(|values| values.count("done")).sum();
+        assert!((last..=last + 4).contains(&done), "{done} steps of {last}, or at most four more");
+        assert!(found.len() <= 4, "{:?}", names(victim.path()));
+        for name in names(victim.path()).iter().filter(|name| *name != "acknowledged") {
+            assert!(name.ends_with(".mmstats") != name.starts_with(".mmstats-"), "{name} is neither a whole file nor one in the making");
+        }
+        if found.is_empty() {
+            none += 1;
+        } else {
+            some += 1;
+        }
+    }
+    assert!(some > 50, "{none} kills before the first file, {some} after it: too few to tell");
+}
+
+#[test]
+fn a_hundred_kills_while_threads_begin_and_end_leave_files_whole_or_none() {
+    kill_while_threads_come_and_go("v2");
+}
+
+#[test]
+fn a_hundred_kills_while_threads_begin_and_end_leave_files_whole_or_none_in_version_1() {
+    kill_while_threads_come_and_go("v1");
+}

@@ -1,0 +1,203 @@
+//! What keeps a program from publishing never takes it down: it counts in private memory, and says so once.
+
+use mmstats_std::{Options, publish};
+use mmstats_tests::files::{all_values, files, names, values};
+use mmstats_tests::programs::{End, Program, command, directory};
+use mmstats_tests::steps::Steps;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+const EXE: &str = env!("CARGO_BIN_EXE_fails");
+
+/// Runs a scene in which nothing can be published because of `cause`, in which the model `name` counts.
+fn fails(command: &mut Command, name: &str, causes: &[&str]) -> End {
+    let end = Program::spawn(command).end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.lines[1], "counted: 2");
+    let reason = end.lines[0].strip_prefix("private: ").unwrap_or_else(|| panic!("{end:?}"));
+    assert!(causes.iter().all(|cause| reason.contains(cause)), "{causes:?} in {reason}");
+    // One line, although three threads tried.
+    assert_eq!(end.errors.lines().count(), 1, "{}", end.errors);
+    assert!(end.errors.starts_with(&format!("mmstats: {name} is not published: ")), "{}", end.errors);
+    assert!(causes.iter().all(|cause| end.errors.contains(cause)), "{causes:?} in {}", end.errors);
+    end
+}
+
+/// What `publish` said, for causes that it meets as well.
+fn publish_said(end: &End) -> &str {
+    end.lines[2].strip_prefix("publish: ").unwrap_or_else(|| panic!("{end:?}"))
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    let directory = directory();
+    let missing = directory.path().join("missing");
+    let causes = [missing.to_str().unwrap(), "No such file or directory"];
+    let end = fails(&mut command(EXE, &missing, &["plain"]), "Steps", &causes);
+    assert!(causes.iter().all(|cause| publish_said(&end).contains(cause)), "{end:?}");
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+#[test]
+fn a_directory_that_is_none_is_named() {
+    let directory = directory();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    fails(&mut command(EXE, &file, &["plain"]), "Steps", &[file.to_str().unwrap(), "Not a directory"]);
+}
+
+#[test]
+fn a_directory_without_permission_is_named() {
+    let directory = directory();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let mut command = command(EXE, directory.path(), &["plain"]);
+    if rustix::process::geteuid().is_root() {
+        // Whom permissions mean something to.
+        command.uid(65_534);
+    }
+    let causes = [directory.path().to_str().unwrap(), "Permission denied"];
+    let end = fails(&mut command, "Steps", &causes);
+    assert!(causes.iter().all(|cause| publish_said(&end).contains(cause)), "{end:?}");
+}
+
+#[test]
+fn a_full_file_system_is_told_and_kills_nobody() {
+    let directory = directory();
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let script = "mount -t tmpfs -o size=64k tmpfs \"$MMSTATS_PATH\" && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", script, "sh", EXE, "full"]).env("MMSTATS_PATH", directory.path()).env_remove("MMSTATS_FILES");
+    let end = Program::spawn(&mut command).end();
+    assert!(end.status.success(), "{end:?}");
+    let count = |beginning| end.lines.iter().filter(|line| line.starts_with(beginning)).count();
+    let (files, private) = (count("file: "), count("private: "));
+    assert_eq!(files + private, 20, "{end:?}");
+    assert!(files > 2 && private > 2, "{end:?}");
+    let all_alike = |line: &String| line.contains("cannot allocate") && line.contains("No space left on device") && line.contains("fails-");
+    assert!(end.lines.iter().filter(|line| line.starts_with("private: ")).all(all_alike), "{end:?}");
+    assert!(end.lines.contains(&format!("in files: {:?}", vec![1000; files])), "{end:?}");
+    assert!(end.lines.contains(&"left over: []".to_owned()), "{end:?}");
+    assert_eq!(end.errors.lines().count(), 1, "{end:?}");
+}
+
+#[test]
+fn an_unknown_placeholder_is_named_with_its_variable() {
+    let directory = directory();
+    for variable in ["MMSTATS_FILES", "MMSTATS_PATH"] {
+        let mut command = command(EXE, directory.path(), &["plain"]);
+        command.env(variable, "{HOST}-{PID}.mmstats");
+        let end = fails(&mut command, "Steps", &[variable, "{HOST}", "{PID}"]);
+        assert!(publish_said(&end).contains("{HOST}"), "{end:?}");
+    }
+    fails(&mut command(EXE, directory.path(), &["bad_name"]), "Small", &["{HOST}"]);
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+#[test]
+fn labels_that_cannot_be_are_refused() {
+    let directory = directory();
+    let path = directory.path().to_str().unwrap();
+    let refused = |scene, name, cause| fails(&mut command(EXE, directory.path(), &[scene]), name, &[path, cause]);
+    refused("long", "Steps", "65535");
+    refused("wordy", "Wordy", "65535");
+    refused("wordy_v1", "Wordy", "65535");
+    refused("nul", "Small", "NUL");
+    refused("collides", "Collides", "\"sys.pid\"");
+    refused("collides_v1", "Collides", "\"sys.pid\"");
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let directory = directory();
+    let end = Program::start(EXE, &directory.path().join("missing"), &["quiet"]).end();
+    assert!(end.status.success(), "{end:?}");
+    assert!(end.lines[0].starts_with("private: "), "{end:?}");
+    assert_eq!(end.errors, "");
+}
+
+#[test]
+fn standard_error_that_cannot_be_written_to_is_no_reason_to_panic() {
+    let directory = directory();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" 2>/dev/full", "sh", EXE, "plain"]).env("MMSTATS_PATH", directory.path().join("missing"));
+    let end = Program::spawn(&mut command).end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.lines[1], "counted: 2");
+}
+
+#[test]
+fn signals_that_come_all_the_time_are_no_reason_to_fail() {
+    let directory = directory();
+    let end = Program::start(EXE, directory.path(), &["interrupted"]).end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.lines, ["done"]);
+}
+
+#[test]
+fn two_models_in_one_thread_have_a_file_each() {
+    let directory = directory();
+    let mut program = Program::start(EXE, directory.path(), &["two"]);
+    let paths = [0, 1].map(|_| {
+        let path = program.expect("file:");
+        program.expect("counted:");
+        path
+    });
+    program.expect("both");
+    let found = files(directory.path());
+    assert_eq!(found.len(), 2, "{found:?}");
+    for path in paths.map(std::path::PathBuf::from) {
+        assert!(found.contains(&path), "{} is not among {found:?}", path.display());
+    }
+    let steps: Vec<usize> = all_values(directory.path()).iter().map(|values| values.0.len()).collect();
+    assert_ne!(steps[0], steps[1]);
+    program.go();
+    assert_eq!(program.end().errors, "");
+}
+
+/// Publishes in a directory of this test's.
+fn published(directory: &Path, name: &'static str) -> mmstats_std::Published<Steps> {
+    // Options hold what a static can hold.
+    publish(&Options::new().directory(String::leak(directory.to_str().unwrap().to_owned())).file_name(name)).unwrap()
+}
+
+#[test]
+fn a_name_that_is_taken_gets_a_number() {
+    let directory = directory();
+    let path = directory.path();
+    fs::write(path.join("a.mmstats"), "another's").unwrap();
+    let both = [published(path, "a.mmstats"), published(path, "a.mmstats"), published(path, "plain"), published(path, "plain")];
+    assert_eq!(both.each_ref().map(|own| own.path().file_name().unwrap().to_str().unwrap()), ["a.1.mmstats", "a.2.mmstats", "plain", "plain.1"]);
+    both.iter().for_each(|own| assert_eq!(values(own.path()).count("done"), 0));
+    drop(both);
+    assert_eq!(fs::read(path.join("a.mmstats")).unwrap(), b"another's");
+    assert_eq!(names(path), ["a.mmstats"]);
+}
+
+#[test]
+fn links_in_the_way_are_not_followed() {
+    let directory = directory();
+    let path = directory.path();
+    let victim = path.join("victim");
+    fs::write(&victim, "of an attack").unwrap();
+    let plant = |name: &str, i: u32| symlink(path.join(if i % 2 == 0 { "victim" } else { "nowhere" }), path.join(name)).unwrap();
+    plant("a.mmstats", 0);
+    plant("b.mmstats", 1);
+    // All names that this process may give to files in the making.
+    (0..2000).for_each(|i| plant(&format!(".mmstats-{}-{i}.tmp", std::process::id()), i));
+    let both = [published(path, "a.mmstats"), published(path, "b.mmstats")];
+    for (own, name) in both.iter().zip(["a.1.mmstats", "b.1.mmstats"]) {
+        own.step(1);
+        assert_eq!(own.path().file_name().unwrap(), name);
+        assert_eq!(values(own.path()).count("done"), 1);
+    }
+    drop(both);
+    assert_eq!(fs::read(&victim).unwrap(), b"of an attack");
+    assert!(!path.join("nowhere").exists());
+    assert_eq!(names(path).len(), 2000 + 3);
+}

@@ -1,0 +1,185 @@
+//! A fork gives two processes that publish, and neither disturbs the other.
+
+use mmstats_tests::files::{Values, all_values, files, names, values};
+use mmstats_tests::programs::{Program, directory};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FORMATS: [&str; 3] = ["v2", "v1", "v1exact"];
+
+fn start(format: &str, scene: &str, directory: &Path) -> Program {
+    Program::start(env!("CARGO_BIN_EXE_forks"), directory, &[format, scene])
+}
+
+/// Every byte of every file.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files(directory).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// Those files that were not there before, after a look at those that were: they have not changed.
+fn new_files(directory: &Path, before: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<Values> {
+    let mut now = contents(directory);
+    for (path, bytes) in before {
+        let now = now.remove(path);
+        assert!(now.as_ref() == Some(bytes), "{} is not as it was before the fork", path.display());
+    }
+    now.keys().map(|path| values(path)).collect()
+}
+
+fn end(program: Program, directory: &Path) {
+    let end = program.end();
+    assert!(end.errors.is_empty(), "{}", end.errors);
+    assert_eq!(names(directory), [""; 0]);
+}
+
+fn done(values: &[Values]) -> Vec<u64> {
+    let mut done: Vec<u64> = values.iter().map(|values| values.count("done")).collect();
+    done.sort_unstable();
+    done
+}
+
+#[test]
+fn what_a_child_writes_through_its_parents_handles_stays_in_the_child() {
+    for format in FORMATS {
+        let directory = directory();
+        let directory = directory.path();
+        let mut program = start(format, "handles", directory);
+        program.expect("forking");
+        let before = contents(directory);
+        assert_eq!(before.len(), 2);
+        program.go();
+
+        program.expect("child");
+        let childs = new_files(directory, &before);
+        assert_eq!(done(&childs), [1], "{format}");
+        let pid = childs[0].count("sys.pid");
+        assert_ne!(pid, u64::from(program.pid()));
+        assert_eq!(childs[0].count("sys.tid"), pid);
+        program.go();
+
+        program.expect("parent");
+        assert_eq!(done(&all_values(directory)), [4, 6], "{format}");
+        assert!(all_values(directory).iter().all(|values| values.count("sys.pid") == u64::from(program.pid())));
+        program.go();
+        end(program, directory);
+    }
+}
+
+#[test]
+fn a_child_that_ends_at_once_leaves_its_own_files_and_its_parents() {
+    let directory = directory();
+    let directory = directory.path();
+    let mut program = start("v2", "handles_without_exit", directory);
+    program.expect("forking");
+    program.go();
+    program.expect("child");
+    program.go();
+    program.expect("parent");
+    assert_eq!(done(&all_values(directory)), [1, 4, 6]);
+    program.go();
+    program.end();
+    assert_eq!(done(&all_values(directory)), [1]);
+}
+
+#[test]
+fn a_child_cannot_remove_its_parents_files() {
+    for format in FORMATS {
+        let directory = directory();
+        let directory = directory.path();
+        let mut program = start(format, "removing", directory);
+        program.expect("forking");
+        let before = contents(directory);
+        assert_eq!(before.len(), 3);
+        program.go();
+        for now in ["child", "parent"] {
+            program.expect(now);
+            assert_eq!(new_files(directory, &before), [], "{format}");
+            program.go();
+        }
+        end(program, directory);
+    }
+}
+
+#[test]
+fn a_child_of_many_threads_takes_over_none_of_their_files() {
+    for format in FORMATS {
+        let directory = directory();
+        let directory = directory.path();
+        let mut program = start(format, "threads", directory);
+        for _ in ["main thread", "another"] {
+            program.expect("forking");
+            let before = contents(directory);
+            assert_eq!(before.len(), 5);
+            program.go();
+            program.expect("child");
+            assert_eq!(done(&new_files(directory, &before)), [3, 3], "{format}");
+            program.go();
+            program.expect("parent");
+            assert_eq!(new_files(directory, &before), [], "{format}");
+            program.go();
+        }
+        end(program, directory);
+    }
+}
+
+#[test]
+fn locks_that_other_threads_hold_during_a_fork_do_not_stop_the_child() {
+    let directory = directory();
+    let directory = directory.path();
+    let mut program = start("v2", "busy", directory);
+    program.expect("parent");
+    // The children's files are gone with them.
+    let values = all_values(directory);
+    assert!(values.len() <= 3, "{values:?}");
+    assert!(values.iter().all(|values| values.count("sys.pid") == u64::from(program.pid())));
+    program.go();
+    end(program, directory);
+}
+
+#[test]
+fn locks_that_other_threads_hold_at_their_first_touch_do_not_stop_the_child() {
+    for _ in 0..200 {
+        let directory = directory();
+        let directory = directory.path();
+        let mut program = start("v2", "first", directory);
+        program.expect("ready");
+        program.go();
+        program.expect("parent");
+        assert_eq!(done(&all_values(directory)).iter().sum::<u64>(), 3);
+        program.go();
+        end(program, directory);
+    }
+}
+
+#[test]
+fn each_generation_of_forks_has_a_file() {
+    for format in FORMATS {
+        let directory = directory();
+        let directory = directory.path();
+        let mut program = start(format, "nested", directory);
+        program.expect("deepest");
+        let values = all_values(directory);
+        assert_eq!(done(&values), [1, 2, 3], "{format}");
+        let mut pids: Vec<u64> = values.iter().map(|values| values.count("sys.pid")).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        assert_eq!(pids.len(), 3, "{format}");
+        program.go();
+        end(program, directory);
+    }
+}
+
+#[test]
+fn a_fork_before_the_first_touch_is_none_of_our_business() {
+    let directory = directory();
+    let directory = directory.path();
+    let mut program = start("v2", "untouched", directory);
+    program.expect("child");
+    assert_eq!(done(&all_values(directory)), [1]);
+    program.go();
+    program.expect("parent");
+    assert_eq!(done(&all_values(directory)), [2]);
+    program.go();
+    end(program, directory);
+}

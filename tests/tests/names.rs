@@ -1,0 +1,201 @@
+//! Files are where the environment or the options say, and name the process that wrote them beyond doubt.
+
+use mmstats_core::reader::Value;
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Reader;
+use mmstats_tests::files::{Held, Values, names, only_file, values};
+use mmstats_tests::programs::{Program, command, directory};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+const EXE: &str = env!("CARGO_BIN_EXE_publishes");
+
+/// Starts a command that publishes, and waits until it has.
+fn ready(command: &mut Command) -> Program {
+    let mut program = Program::spawn(command);
+    program.expect("ready");
+    program
+}
+
+#[test]
+fn files_are_named_after_command_process_and_thread() {
+    let directory = directory();
+    let mut program = Program::start(EXE, directory.path(), &["thread"]);
+    let tid = program.expect("ready");
+    assert_ne!(tid, program.pid().to_string());
+    assert_eq!(names(directory.path()), [format!("publishes-{}-{tid}.mmstats", program.pid())]);
+}
+
+#[test]
+fn placeholders_in_the_environment_say_where_files_go() {
+    let directory = directory();
+    fs::create_dir_all(directory.path().join("{of}/Steps")).unwrap();
+    let mut command = command(EXE, &directory.path().join("{{of}}/{MODEL}"), &["thread"]);
+    let mut program = Program::spawn(command.env("MMSTATS_FILES", "{MODEL}.{CMD}.{PID}.{TID}.{{}}.mmstats"));
+    let tid = program.expect("ready");
+    let name = format!("Steps.publishes.{}.{tid}.{{}}.mmstats", program.pid());
+    assert_eq!(names(&directory.path().join("{of}/Steps")), [name]);
+}
+
+#[test]
+fn a_command_never_hides_a_file_or_moves_it_elsewhere() {
+    let directory = directory();
+    for (command_name, name) in [("/usr/bin/.secret", "_secret"), ("a b", "a b"), ("..", "unknown"), ("", "unknown")] {
+        let mut command = command(EXE, directory.path(), &["plain"]);
+        let program = ready(command.arg0(command_name).env("MMSTATS_FILES", "{CMD}.mmstats"));
+        let found = names(directory.path());
+        // Without a usable name it is that of the program's file.
+        let fallback = || name == "unknown" && found == ["publishes.mmstats"];
+        assert!(found == [format!("{name}.mmstats")] || fallback(), "{command_name:?} gives {found:?}");
+        program.end();
+    }
+}
+
+#[test]
+fn options_override_the_environment() {
+    let directory = directory();
+    fs::create_dir(directory.path().join("of-Steps")).unwrap();
+    let mut command = command(EXE, &directory.path().join("elsewhere"), &["placed"]);
+    let program = ready(command.env("MMSTATS_FILES", "elsewhere.mmstats").current_dir(directory.path()));
+    let pid = program.pid();
+    assert_eq!(names(&directory.path().join("of-Steps")), [format!("publishes.{pid}.{pid}.mmstats")]);
+    assert_eq!(names(directory.path()), ["of-Steps"]);
+}
+
+#[test]
+fn an_empty_variable_counts_as_none() {
+    let directory = directory();
+    let mut command = command(EXE, directory.path(), &["plain"]);
+    let program = ready(command.env("MMSTATS_FILES", ""));
+    let pid = program.pid();
+    assert_eq!(names(directory.path()), [format!("publishes-{pid}-{pid}.mmstats")]);
+}
+
+#[test]
+fn readers_find_what_the_glob_matches_whatever_stands_for_placeholders() {
+    let directory = directory();
+    let path = directory.path();
+    let program = ready(&mut command(EXE, path, &["plain"]));
+    for other in ["other-1.mmstats", ".publishes-1-1.mmstats", "publishes-1-1.txt"] {
+        fs::write(path.join(other), "").unwrap();
+    }
+    let finds = |variable: &str, value: &str| {
+        let mut command = command(EXE, &path.join("elsewhere"), &["finds"]);
+        Program::spawn(command.env(variable, path.join(value))).end().lines
+    };
+    let pid = program.pid();
+    let own = &*path.join(format!("publishes-{pid}-{pid}.mmstats")).to_str().unwrap().to_owned();
+    let other = path.join("other-1.mmstats").to_str().unwrap().to_owned();
+    assert_eq!(finds("MMSTATS_GLOB", "publishes-*.mmstats"), [own]);
+    assert_eq!(finds("MMSTATS_GLOB", "{CMD}-{PID}-{TID}.mmstats"), [own]);
+    assert_eq!(finds("MMSTATS_GLOB", "*.mmstats"), [&other, own]);
+    assert_eq!(finds("MMSTATS_GLOB", "nothing*"), [""; 0]);
+    // Without a pattern it is all in the directory.
+    assert_eq!(finds("MMSTATS_PATH", ""), [&other, own]);
+}
+
+/// Field 22 of a process's `stat`.
+fn start_of(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, behind_name) = stat.rsplit_once(") ").unwrap();
+    behind_name.split(' ').nth(22 - 3).unwrap().parse().unwrap()
+}
+
+/// What every file says, in which `pid` is a process that was started after `begun`.
+fn check_identity(values: &Values, prefix: &str, pid: u32, tid: u64, user: u32, begun: SystemTime) {
+    let count = |label| values.count(&format!("{prefix}{label}"));
+    assert_eq!(count("sys.pid"), u64::from(pid));
+    assert_eq!(count("sys.tid"), tid);
+    assert_eq!((count("sys.uid"), count("sys.gid")), (user.into(), user.into()));
+    assert_eq!(count("sys.start"), start_of(pid));
+    assert_eq!(values.text(&format!("{prefix}sys.boot_id")), fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim_end());
+    assert_eq!(count("sys.pid_namespace"), fs::metadata(format!("/proc/{pid}/ns/pid")).unwrap().ino());
+    let Held::Number(created) = values.get(&format!("{prefix}sys.created")) else { panic!("not a number") };
+    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    // A number of seconds since 1970 is a quarter of a microsecond precise.
+    assert!((seconds(begun) - 1e-6..seconds(SystemTime::now()) + 1e-6).contains(created), "{created}");
+}
+
+#[test]
+fn a_file_tells_who_wrote_it() {
+    let directory = directory();
+    let begun = SystemTime::now();
+    let mut program = Program::start(EXE, directory.path(), &["thread"]);
+    let tid = program.expect("ready").parse().unwrap();
+    let user = rustix::process::getuid().as_raw();
+    check_identity(&values(&only_file(directory.path())), "", program.pid(), tid, user, begun);
+}
+
+#[test]
+fn a_prefix_stands_before_every_label() {
+    let directory = directory();
+    let begun = SystemTime::now();
+    let program = ready(&mut command(EXE, directory.path(), &["prefixed"]));
+    let values = values(&only_file(directory.path()));
+    let user = rustix::process::getuid().as_raw();
+    check_identity(&values, "web.stats.", program.pid(), program.pid().into(), user, begun);
+    assert!(values.0.keys().all(|label| label.starts_with("web.stats.")), "{:?}", values.0.keys());
+    let mut reader = Reader::new();
+    let found = reader.read(&only_file(directory.path())).unwrap().find("sys.pid");
+    assert_eq!(found, Some(Value::Unsigned(program.pid().into())), "readers know it behind a prefix");
+}
+
+#[test]
+fn another_users_file_names_that_user() {
+    let directory = directory();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let begun = SystemTime::now();
+    let mut command = command(EXE, directory.path(), &["plain"]);
+    let mut user = rustix::process::getuid().as_raw();
+    if user == 0 {
+        user = 65_534;
+        command.uid(user).gid(user);
+    }
+    let program = ready(&mut command);
+    check_identity(&values(&only_file(directory.path())), "", program.pid(), program.pid().into(), user, begun);
+}
+
+fn verdict(path: &Path) -> Liveness {
+    Reader::new().read(path).unwrap().verdict().liveness
+}
+
+#[test]
+fn a_process_is_alive_while_it_runs_and_dead_when_it_is_killed() {
+    let directory = directory();
+    for scene in ["plain", "prefixed"] {
+        let mut program = ready(&mut command(EXE, directory.path(), &[scene]));
+        let path = only_file(directory.path());
+        assert_eq!(verdict(&path), Liveness::Alive);
+
+        // Not waited for yet, it is a zombie.
+        let pid = rustix::process::Pid::from_raw(program.pid().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let begun = Instant::now();
+        while verdict(&path) != Liveness::Dead {
+            assert!(begun.elapsed() < Duration::from_secs(10), "still {:?}", verdict(&path));
+        }
+        program.kill();
+        assert_eq!(verdict(&path), Liveness::Dead);
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn nobody_judges_a_process_of_another_pid_namespace() {
+    let directory = directory();
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", EXE, "plain"]).env("MMSTATS_PATH", directory.path()).env_remove("MMSTATS_FILES");
+    let mut program = ready(&mut command);
+    let path = only_file(directory.path());
+    assert_eq!(values(&path).count("sys.pid"), 1);
+    assert_eq!(verdict(&path), Liveness::Unknown);
+    program.kill();
+    assert_eq!(verdict(&path), Liveness::Unknown);
+}
