@@ -27,11 +27,10 @@
 //!
 //! static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 //!
-//! let Motor { steps, temperature, interval } = Motor::publish(REGION.take().unwrap())?;
+//! let Motor { steps, temperature, interval } = REGION.publish().unwrap();
 //! steps.incr(); // on a Cortex-M: load, add, store
 //! temperature.set(215);
 //! interval.record(1_250);
-//! # Ok::<(), mmstats_core::AddError>(())
 //! ```
 //!
 //! # Where to look

@@ -6,7 +6,9 @@
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::format::Format;
 use crate::format::v2::Header;
+use crate::model::{Kept, Model};
 use crate::once::Once;
 use crate::protocol::Validity;
 use core::cell::UnsafeCell;
@@ -276,7 +278,7 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
 ///
 /// static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 ///
-/// let motor = Motor::publish(REGION.take().expect("the first to take it")).unwrap();
+/// let motor: Motor = REGION.publish().expect("the first to take it");
 /// motor.steps.incr();
 /// assert!(REGION.take().is_none());
 /// ```
@@ -302,6 +304,19 @@ impl<const N: usize> StaticRegion<N> {
     /// The region, to the first that asks.
     pub fn take(&'static self) -> Option<Region<'static>> {
         self.taken.first().then(|| self.memory.region())
+    }
+
+    /// Takes the region and publishes a model in it; `None` if it has been taken. Too small a region does not compile:
+    ///
+    /// ```compile_fail
+    /// # use mmstats_core::{Counter, StaticRegion, model};
+    /// # model! { struct Motor { steps: Counter<u32> } }
+    /// static REGION: StaticRegion<{ Motor::SIZE - 8 }> = StaticRegion::new();
+    /// let motor: Option<Motor> = REGION.publish();
+    /// ```
+    pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<M> {
+        const { assert!(N >= M::SIZE, "the region is smaller than the model") };
+        M::publish(self.take()?).ok()
     }
 
     /// The same memory for a reader, such as another core.
@@ -330,6 +345,12 @@ impl<const N: usize> KeptRegion<N> {
         self.taken.first().then(|| self.memory.region())
     }
 
+    /// Takes the region and publishes a model in it, which goes on if the last run's was the same; `None` if it has been taken. Too small a region does not compile.
+    pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<(M, Kept)> {
+        const { assert!(N >= M::SIZE, "the region is smaller than the model") };
+        M::publish_kept(self.take()?).ok()
+    }
+
     /// The same memory for a reader, such as another core.
     pub fn view(&'static self) -> View<'static> {
         self.memory.region().view()
@@ -346,7 +367,7 @@ impl<const N: usize> KeptRegion<N> {
 ///
 /// kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".uninit.stats"; }
 ///
-/// let (motor, kept) = Motor::publish_kept(REGION.take().unwrap()).unwrap();
+/// let (motor, kept) = REGION.publish::<Motor>().unwrap();
 /// motor.boots.incr(); // goes on counting after a reset
 /// ```
 #[macro_export]

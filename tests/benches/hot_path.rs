@@ -97,7 +97,6 @@ fn main() -> ExitCode {
     let Fields { counter, counter32, gauge, histogram, text, .. } = publish::<V2>();
     let Fields { histogram: histogram2, text: text2, .. } = publish::<V2>();
     let Fields { counter: counter1, .. } = publish::<V1>();
-    let values: &[u64; 1024] = black_box(Box::leak(Box::new(std::array::from_fn(|i| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (24 + i % 32)))));
     let same: &[u64; 1024] = black_box(Box::leak(Box::new([1000; 1024])));
     TWO.with(|_| ());
     ONE.with(|_| ());

@@ -9,7 +9,7 @@
 //!
 //! model! { struct Motor { steps: Counter<u32> } }
 //! static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
-//! let motor = Motor::publish(REGION.take().unwrap()).unwrap();
+//! let motor: Motor = REGION.publish().unwrap();
 //! motor.steps.add(7);
 //!
 //! // On another core, or wherever the memory is seen:
