@@ -27,7 +27,7 @@
 //!
 //! static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 //!
-//! let Motor { steps, temperature, interval } = REGION.publish().unwrap();
+//! let Motor { steps, temperature, interval }: Motor = REGION.publish().unwrap();
 //! steps.incr(); // on a Cortex-M: load, add, store
 //! temperature.set(215);
 //! interval.record(1_250);
