@@ -55,7 +55,7 @@
 #![no_std]
 
 mod atomic;
-pub mod cell;
+mod cell;
 pub mod field;
 pub mod format;
 mod kind;
@@ -64,14 +64,16 @@ mod once;
 mod protocol;
 pub mod reader;
 pub mod region;
+pub mod scalar;
+mod words;
 mod writer;
 
-pub use cell::{Latched, Scalar};
 pub use field::{Average, Clock, Constant, ConstantText, Counter, Describe, Field, Flag, Gauge, Histogram, MovingAverage, Running, Text, Timer};
 pub use format::{Borrowed, Format, V1, V1Exact, V2, V2Narrow, Version};
 pub use kind::{Access, Kind, Type, Unit, units};
 pub use model::Model;
 pub use region::{Region, RegionError, StaticRegion, View};
+pub use scalar::{Latched, Scalar};
 pub use writer::{AddError, Excerpt, Writer};
 
 #[doc(hidden)]

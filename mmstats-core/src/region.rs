@@ -265,7 +265,7 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
         } else {
             // SAFETY: the caller's.
             let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-            crate::cell::join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
+            crate::words::join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
         }
     }
 }

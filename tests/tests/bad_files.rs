@@ -6,6 +6,7 @@ use mmstats_std::discover::discover;
 use mmstats_std::read::{FileError, Reader, Sample, StatsFile};
 use mmstats_std::template::Environment;
 use mmstats_std::{Counter, Gauge, Histogram, Latched, Options, Text, V2Narrow, model, publish};
+use mmstats_tests::cli::golden;
 use mmstats_tests::damage::mend_check;
 use mmstats_tests::programs::directory;
 use mmstats_tests::record;
@@ -42,10 +43,6 @@ fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
 }
 
 /// Looks at everything that a sample tells, but for what is `deep` in histograms.
@@ -187,18 +184,18 @@ fn a_damaged_file_of_version_2_gives_fields_or_an_error() {
 
 #[test]
 fn a_damaged_golden_file_of_version_2_gives_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fs::read(golden("v2/rust-little-4.mmstats")).unwrap());
+    damage_gives_fields_or_an_error(fs::read(golden().join("v2/rust-little-4.mmstats")).unwrap());
 }
 
 #[test]
 fn a_damaged_golden_file_of_version_2_in_the_other_byte_order_gives_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fs::read(golden("v2/python-big-4.mmstats")).unwrap());
+    damage_gives_fields_or_an_error(fs::read(golden().join("v2/python-big-4.mmstats")).unwrap());
 }
 
 #[test]
 fn damaged_golden_files_of_version_1_give_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fs::read(golden("v1/kinds.mmstats")).unwrap());
-    damage_gives_fields_or_an_error(fs::read(golden("v1/webstats.mmstats")).unwrap());
+    damage_gives_fields_or_an_error(fs::read(golden().join("v1/kinds.mmstats")).unwrap());
+    damage_gives_fields_or_an_error(fs::read(golden().join("v1/webstats.mmstats")).unwrap());
 }
 
 /// Things that are no files of stats, by name, and what is said of them.
@@ -250,7 +247,7 @@ fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
     let directory = directory();
     within(60, 50, move || {
         let things = strange_things(directory.path());
-        let whole = [("a.mmstats", golden("v2/rust-little-8.mmstats")), ("z.mmstats", golden("v1/kinds.mmstats"))];
+        let whole = [("a.mmstats", golden().join("v2/rust-little-8.mmstats")), ("z.mmstats", golden().join("v1/kinds.mmstats"))];
         whole.iter().for_each(|(name, from)| assert!(fs::copy(from, directory.path().join(name)).is_ok()));
         for (name, error) in &things {
             let path = directory.path().join(name).with_extension("mmstats");
@@ -270,7 +267,7 @@ fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
 fn a_header_that_claims_4_gib_takes_no_such_memory() {
     let directory = directory();
     within(60, 50, move || {
-        let mut bytes = fs::read(golden("v2/rust-little-8.mmstats")).unwrap();
+        let mut bytes = fs::read(golden().join("v2/rust-little-8.mmstats")).unwrap();
         for at in [offset_of!(Header, length), Header::PUBLISHED] {
             bytes[at..at + 4].fill(0xff);
             bytes[at] = 0xf8;
@@ -290,7 +287,7 @@ fn a_header_that_claims_4_gib_takes_no_such_memory() {
 fn a_file_that_may_not_be_read_gives_an_error() {
     let directory = directory();
     let path = directory.path().join("secret.mmstats");
-    fs::copy(golden("v1/kinds.mmstats"), &path).unwrap();
+    fs::copy(golden().join("v1/kinds.mmstats"), &path).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     // Only of this thread; root may read everything.

@@ -3,6 +3,7 @@
 use mmstats_core::reader::{ByteOrder, Directory};
 use mmstats_std::read::Reader;
 use mmstats_std::{Model, StaticFormat, V1, V1Exact, V2, V2Narrow};
+use mmstats_tests::cli::golden;
 use mmstats_tests::damage::Random;
 use mmstats_tests::every_field::{EveryField, publish_filled};
 use mmstats_tests::programs::{Program, directory};
@@ -138,7 +139,7 @@ fn the_byte_order_of_version_1_can_be_told() {
 
 #[test]
 fn kept_files_hold_what_they_did_when_they_were_written() {
-    let folder = golden("v2");
+    let folder = golden().join("v2");
     let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let files: Vec<&PathBuf> = files.iter().filter(|path| path.extension() == Some(OsStr::new("mmstats"))).collect();
     assert!(files.len() >= 6, "{files:?}");
@@ -152,13 +153,9 @@ fn kept_files_hold_what_they_did_when_they_were_written() {
 #[test]
 fn files_of_the_original_are_read_alike() {
     for name in ["kinds", "webstats"] {
-        let path = golden("v1").join(name).with_extension("mmstats");
+        let path = golden().join("v1").join(name).with_extension("mmstats");
         assert_reads(&path, &dump(&path));
     }
-}
-
-fn golden(version: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(version)
 }
 
 #[test]
@@ -196,7 +193,7 @@ fn damaged_files_are_judged_alike() {
     let directory = directory();
     let mut bases = foreign_files(directory.path());
     bases.push(publish_filled::<V2>(directory.path(), "ours").unwrap().path().into());
-    bases.push(golden("v1").join("kinds.mmstats"));
+    bases.push(golden().join("v1/kinds.mmstats"));
     let count = std::env::var("MMSTATS_DAMAGED_FILES").map_or(300, |count| count.parse().unwrap());
     let mut random = Random(1);
     let bases: Vec<Vec<u8>> = bases.iter().map(|path| fs::read(path).unwrap()).collect();

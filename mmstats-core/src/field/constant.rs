@@ -1,9 +1,9 @@
 use super::text::cut;
 use super::{Field, describe};
-use crate::cell::{Bits, Scalar};
 use crate::format::layout::Shape;
 use crate::format::{Format, NATIVE_WORD, V2, Version};
 use crate::kind::{Access, Kind, Type, Unit};
+use crate::scalar::{Bits, Scalar};
 use crate::writer::{AddError, Slots};
 use core::marker::PhantomData;
 

@@ -1,8 +1,9 @@
 use super::{Field, describe, number};
-use crate::cell::{Number, Scalar, ValueCell};
+use crate::cell::ValueCell;
 use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
+use crate::scalar::{Number, Scalar};
 use crate::writer::{AddError, Slots};
 use core::marker::PhantomData;
 

@@ -1,8 +1,9 @@
 use super::{Field, describe};
-use crate::cell::{Bucket, BucketCell};
+use crate::cell::BucketCell;
 use crate::format::layout::Shape;
 use crate::format::{Format, NATIVE_WORD, V2, histogram};
 use crate::kind::{Access, Kind, Type, Unit};
+use crate::scalar::Bucket;
 use crate::writer::{AddError, Slots};
 use core::marker::PhantomData;
 

@@ -21,10 +21,11 @@ pub use moving_average::MovingAverage;
 pub use text::Text;
 pub use timer::{Clock, Running, Timer};
 
-use crate::cell::{Scalar, ValueCell};
+use crate::cell::ValueCell;
 use crate::format::Format;
 use crate::format::layout::Shape;
 use crate::kind::{Kind, Unit};
+use crate::scalar::Scalar;
 use crate::writer::{AddError, Slots};
 
 mod sealed {

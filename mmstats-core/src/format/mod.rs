@@ -9,8 +9,9 @@ pub mod v2;
 
 pub use v2::{MAGIC, MAGIC_WORDS, crc32};
 
-use crate::cell::{Bucket, BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, Scalar, TextCell, ValueCell};
+use crate::cell::{BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, TextCell, ValueCell};
 use crate::region::{RawRegion, Region};
+use crate::scalar::{Bucket, Scalar};
 use core::marker::PhantomData;
 
 /// A format's number, and how it is written.

@@ -1,0 +1,152 @@
+//! Entries, written byte by byte; and version 1's, which have to be walked to be found again.
+
+use super::error::AddError;
+use crate::format::crc32;
+use crate::format::layout::{self, Description, Placed, Shape};
+use crate::format::v2::EntryHead;
+use crate::kind::{Access, Type};
+use crate::region::RawRegion;
+use zerocopy::IntoBytes;
+
+/// The write buffer index that means a single value.
+const SINGLE: u8 = 0xff;
+
+/// Writes an entry byte by byte, or when a region is resumed, compares it with what is there.
+pub(super) struct Entry<'b> {
+    pub(super) region: &'b RawRegion,
+    pub(super) at: usize,
+    pub(super) crc: u32,
+    pub(super) compare: bool,
+}
+
+impl Entry<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), AddError> {
+        if !self.compare {
+            self.region.write(self.at, bytes);
+        } else if !self.region.equals(self.at, bytes) {
+            return Err(AddError::LayoutDiffers);
+        }
+        self.at += bytes.len();
+        self.crc = crc32(self.crc, bytes);
+        Ok(())
+    }
+
+    fn put_all(&mut self, texts: &[&str]) -> Result<(), AddError> {
+        texts.iter().try_for_each(|text| self.put(text.as_bytes()))
+    }
+
+    pub(super) fn version_2(
+        &mut self,
+        label: [&str; 4],
+        description: &Description,
+        shape: &Shape,
+        placed: &Placed,
+        constant: Option<&[u8]>,
+    ) -> Result<(), AddError> {
+        let unit = description.unit_of(shape);
+        let head = EntryHead {
+            length: placed.length as u32,
+            value: if constant.is_some() { placed.value - placed.entry } else { placed.value } as u32,
+            size: shape.value as u32,
+            kind: shape.kind as u8,
+            ty: shape.ty.letter(),
+            access: shape.access as u8,
+            scale: unit.scale,
+            divisor: unit.divisor,
+            label: label.iter().map(|part| part.len()).sum::<usize>() as u16,
+            help: layout::help_length(description.help) as u16,
+            unit: unit.name.len() as u8,
+            p: shape.powers.0,
+            n: shape.powers.1,
+            flags: 0,
+        };
+        self.put(head.as_bytes())?;
+        self.put_all(&label)?;
+        self.put(unit.name.as_bytes())?;
+        for (i, line) in description.help.iter().enumerate() {
+            if i > 0 {
+                self.put(b"\n")?;
+            }
+            self.put(line.as_bytes())?;
+        }
+        self.put(constant.unwrap_or_default())?;
+        while self.at < placed.entry + placed.length {
+            self.put(&[0])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn version_1(
+        &mut self,
+        label: [&str; 4],
+        shape: &Shape,
+        placed: &Placed,
+        constant: Option<&[u8]>,
+        hide: bool,
+    ) -> Result<[u8; 2], AddError> {
+        let size = (label.iter().map(|part| part.len()).sum::<usize>() as u16).to_ne_bytes();
+        self.put(if hide { &[0, 0] } else { &size })?;
+        self.put_all(&label)?;
+        let index = placed.value - 1;
+        self.put(&((index - self.at - 2) as u16).to_ne_bytes())?;
+        if shape.ty == Type::Text {
+            self.put_decimal(shape.value)?;
+        }
+        self.put(&[shape.ty.letter()])?;
+        while self.at < index {
+            self.put(b" ")?;
+        }
+        match shape.access {
+            // Of a resumed field the index says which value is the good one.
+            Access::Latched if self.compare => {}
+            Access::Latched => self.put(&[0])?,
+            Access::Word | Access::Constant => self.put(&[SINGLE])?,
+        }
+        if let Some(value) = constant {
+            self.at = placed.value;
+            self.put(value)?;
+        }
+        Ok(size)
+    }
+
+    fn put_decimal(&mut self, number: usize) -> Result<(), AddError> {
+        let mut place = 10_usize.pow(number.checked_ilog10().unwrap_or(0));
+        while place > 0 {
+            self.put(&[b'0' + (number / place % 10) as u8])?;
+            place /= 10;
+        }
+        Ok(())
+    }
+}
+/// Where the entries end; `None` if they do not.
+pub(super) fn v1_end(region: &RawRegion) -> Option<usize> {
+    let mut at = 1;
+    while v1_number(region, at)? > 0 {
+        at = v1_next(region, at)?;
+    }
+    Some(at)
+}
+
+/// Where the entry behind this one begins. What it holds may be anybody's, when it is to be resumed.
+pub(super) fn v1_next(region: &RawRegion, entry: usize) -> Option<usize> {
+    let ty = entry + 2 + v1_number(region, entry)?;
+    let index = ty + 2 + v1_number(region, ty)?;
+    let (mut count, mut size) = (0_usize, None);
+    for at in ty + 2..index {
+        match region.get(at)? {
+            digit @ b'0'..=b'9' => count = count.checked_mul(10)?.checked_add((digit - b'0') as usize)?,
+            b's' => size = Some(count),
+            letter => size = size.or(Type::from_letter(letter).and_then(Type::size).map(|bytes| bytes as usize)),
+        }
+    }
+    let values = match region.get(index)? {
+        SINGLE => size?,
+        0 | 1 => size?.checked_mul(2)?,
+        _ => return None,
+    };
+    (index + 1).checked_add(values)
+}
+
+fn v1_number(region: &RawRegion, at: usize) -> Option<usize> {
+    Some(u16::from_ne_bytes([region.get(at)?, region.get(at + 1)?]) as usize)
+}
