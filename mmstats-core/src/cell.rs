@@ -507,18 +507,18 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell for Bu
 
 /// Version 1 has no histograms.
 #[doc(hidden)]
-pub struct NoBuckets;
+pub struct NoBuckets(PhantomData<Cell<()>>);
 
 impl BucketCell for NoBuckets {
     const TYPE: Option<Type> = None;
     const ROOM: usize = 0;
 
     fn new(_: Slot) -> Self {
-        NoBuckets
+        NoBuckets(PhantomData)
     }
 
     fn nowhere() -> Option<Self> {
-        Some(NoBuckets)
+        Some(NoBuckets(PhantomData))
     }
 
     #[inline(always)]

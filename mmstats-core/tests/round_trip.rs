@@ -4,8 +4,8 @@ mod common;
 
 use common::{Content, Shown, Stopped, distribution, shown};
 use core::time::Duration;
-use mmstats_core::cell::Number;
 use mmstats_core::format::layout::{self, Description};
+use mmstats_core::scalar::Number;
 use mmstats_core::{
     AddError, Average, Borrowed, Constant, ConstantText, Counter, Describe, Field, Flag, Format, Gauge, Histogram, Kind, Latched, MovingAverage,
     Region, Scalar, Text, Timer, Type, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, units,

@@ -11,19 +11,19 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
-/// The writable memory of a process: address and bytes.
+/// The memory of a process, its program and constants too: address and bytes.
 fn memory(pid: u32) -> Vec<(u64, Vec<u8>)> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
-    let writable = maps.lines().filter_map(|line| {
+    let readable = maps.lines().filter_map(|line| {
         let mut parts = line.split_whitespace();
         let (range, rights) = (parts.next()?, parts.next()?);
         let (start, end) = range.split_once('-')?;
         let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
         let mut bytes = vec![0; (end - start) as usize];
-        (rights.starts_with("rw") && memory.read_exact_at(&mut bytes, start).is_ok()).then_some((start, bytes))
+        (rights.starts_with('r') && memory.read_exact_at(&mut bytes, start).is_ok()).then_some((start, bytes))
     });
-    writable.collect()
+    readable.collect()
 }
 
 /// What FORMAT.md says under "Finding regions": the magic at a multiple of 8, and a check that holds.
@@ -48,6 +48,7 @@ fn a_static_region_is_found_in_the_memory_of_a_release_build_that_never_reads_it
     drop(program.stdin.take());
     assert!(program.wait().unwrap().success());
 
+    // One: no complete header stands among the constants, or a scan of flash would find it.
     let regions = regions(&memory);
     assert_eq!(regions.len(), 1, "regions in {} mappings", memory.len());
     let fields = dead(regions[0]);

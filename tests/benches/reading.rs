@@ -33,7 +33,6 @@ fn image(number: usize, latched: bool) -> Vec<u8> {
             field.set(i as f64);
         }
     }
-    drop(writer);
     memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
