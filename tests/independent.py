@@ -474,7 +474,7 @@ def write(version, path, order, word, exact):
     with open(path, "wb") as file:
         file.write(data)
     with open(path + ".json", "w", encoding="ascii") as file:
-        json.dump(expected, file, indent=1)
+        file.write(json.dumps(expected, indent=1) + "\n")
     return 0
 
 def main():

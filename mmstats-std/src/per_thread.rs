@@ -20,7 +20,8 @@ use std::thread::LocalKey;
 /// A model that each thread has for itself; [`per_thread!`](crate::per_thread!) makes it.
 pub struct PerThread<M: Model + 'static> {
     slot: LocalKey<ThreadSlot<M>>,
-    shared: &'static Shared<M>,
+    /// Not a reference: with Rust 1.85, a constant cannot refer to something that changes.
+    shared: fn() -> &'static Shared<M>,
 }
 
 /// Declares statics of which each thread has its own.
@@ -61,8 +62,11 @@ macro_rules! per_thread {
             ::std::thread_local! {
                 static SLOT: $crate::ThreadSlot<$model> = const { $crate::ThreadSlot::new() };
             }
-            static SHARED: $crate::Shared<$model> = $crate::Shared::new($crate::per_thread!(@options $($options)?));
-            $crate::PerThread::new(SLOT, &SHARED)
+            fn shared() -> &'static $crate::Shared<$model> {
+                static SHARED: $crate::Shared<$model> = $crate::Shared::new($crate::per_thread!(@options $($options)?));
+                &SHARED
+            }
+            $crate::PerThread::new(SLOT, shared)
         };
     )* };
     (@options) => { $crate::Options::new() };
@@ -71,7 +75,7 @@ macro_rules! per_thread {
 
 impl<M: Model<Format: StaticFormat>> PerThread<M> {
     #[doc(hidden)]
-    pub const fn new(slot: LocalKey<ThreadSlot<M>>, shared: &'static Shared<M>) -> Self {
+    pub const fn new(slot: LocalKey<ThreadSlot<M>>, shared: fn() -> &'static Shared<M>) -> Self {
         PerThread { slot, shared }
     }
 
@@ -114,7 +118,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
                 held.remove();
             }
         });
-        for parked in mem::take(&mut *self.shared.parked()) {
+        for parked in mem::take(&mut *(self.shared)().parked()) {
             if let Ok(file) = &parked.place.file {
                 file.forget();
                 file.remove();
@@ -138,13 +142,13 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
     }
 
     fn address(&self) -> usize {
-        (&raw const *self.shared).addr()
+        (&raw const *(self.shared)()).addr()
     }
 
     #[cold]
     #[inline(never)]
     fn first_touch<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
-        let held = Box::new(Held { home: self.shared.home(), of: self, removed: false });
+        let held = Box::new(Held { home: (self.shared)().home(), of: self, removed: false });
         let mut held = Some(held);
         let entered = THREAD.try_with(|thread| {
             if let Some(held) = held.take() {
@@ -253,7 +257,7 @@ impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
     fn release(self: Box<Self>) {
         if !self.removed {
             self.clear_slot();
-            let shared = self.of.shared;
+            let shared = (self.of.shared)();
             if let Some(parked) = self.home.park(&shared.options) {
                 shared.parked().push(parked);
             }

@@ -63,6 +63,7 @@ model! {
         /// Of the firmware.
         constant_text: ConstantText<20> => "1.2.3 ☃",
         constant_untouched: ConstantText<5>,
+        constant_nothing: ConstantText<0>,
         /// Sizes.
         histogram: Histogram [bytes],
         histogram_small: Histogram<2, 20, u32> [microseconds],

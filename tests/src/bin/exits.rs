@@ -1,4 +1,5 @@
 //! `exits HOW`: a program that publishes in files that are to be kept and others that are not, and ends.
+#![allow(unsafe_code)]
 
 use mmstats_std::{Options, Published, V2, per_thread, publish};
 use mmstats_tests::programs::{pause, say};
@@ -64,8 +65,13 @@ fn everywhere() -> [Published<Steps>; 2] {
     [own, kept]
 }
 
-/// Exits while other threads begin and end.
+/// Exits while other threads begin and end, and takes some time for it.
 fn busy() {
+    extern "C" fn linger() {
+        thread::sleep(Duration::from_millis(3));
+    }
+    // SAFETY: a function of this program. What is registered first runs last.
+    unsafe { libc::atexit(linger) };
     for _ in 0..4 {
         thread::spawn(|| {
             loop {

@@ -1,0 +1,43 @@
+//! The least that a device with stats needs: three fields in a static region, updated and never read by the program itself.
+//!
+//! `targets/build` looks at what the compiler makes of it.
+#![no_std]
+#![no_main]
+
+use mmstats_core::{Counter, Gauge, StaticRegion, Text, model};
+use panic_halt as _;
+
+model! {
+    /// A stepper motor.
+    pub struct Motor {
+        /// Steps made.
+        steps: Counter<u32>,
+        /// Of the winding.
+        temperature: Gauge<i16> [celsius.e(-1)] => 200,
+        /// What it does.
+        state: Text<8> => "idle",
+    }
+}
+
+static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
+
+// The header; three entries with label, unit and help; the text's two buffers and sequence; a u16 and a u32.
+const _: () = assert!(Motor::SIZE == 40 + (28 + 5 + 11 + 0) + (28 + 11 + 7 + 15 + 3) + (28 + 5 + 13 + 2) + (2 * 8 + 4) + 4 + 4);
+
+/// Until the power goes.
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    let Some(Ok(Motor { steps, temperature, state })) = REGION.take().map(Motor::publish) else { panic!("nobody else takes it, and it fits") };
+    state.set("running");
+    loop {
+        step(&steps);
+        temperature.add(1);
+    }
+}
+
+/// Not inlined, so that its instructions can be counted.
+#[inline(never)]
+fn step(steps: &Counter<u32>) {
+    steps.incr();
+}
