@@ -3,19 +3,27 @@
 use std::env::var;
 use std::path::PathBuf;
 
+/// As on many a small Cortex-M.
+const ARM: &str = "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K RAM : ORIGIN = 0x20000000, LENGTH = 16K }\n";
+
+/// As on a small RISC-V; `riscv-rt` asks what goes where.
+const RISC_V: &str = "\
+    MEMORY { FLASH : ORIGIN = 0x20000000, LENGTH = 256K RAM : ORIGIN = 0x80000000, LENGTH = 16K }\n\
+    REGION_ALIAS(\"REGION_TEXT\", FLASH); REGION_ALIAS(\"REGION_RODATA\", FLASH);\n\
+    REGION_ALIAS(\"REGION_DATA\", RAM); REGION_ALIAS(\"REGION_BSS\", RAM);\n\
+    REGION_ALIAS(\"REGION_HEAP\", RAM); REGION_ALIAS(\"REGION_STACK\", RAM);\n";
+
 fn main() {
-    let memory = match var("CARGO_CFG_TARGET_ARCH").as_deref() {
-        Ok("arm") => "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K RAM : ORIGIN = 0x20000000, LENGTH = 16K }\n",
-        _ => {
-            "MEMORY { FLASH : ORIGIN = 0x20000000, LENGTH = 256K RAM : ORIGIN = 0x80000000, LENGTH = 16K }\n\
-             REGION_ALIAS(\"REGION_TEXT\", FLASH); REGION_ALIAS(\"REGION_RODATA\", FLASH);\n\
-             REGION_ALIAS(\"REGION_DATA\", RAM); REGION_ALIAS(\"REGION_BSS\", RAM);\n\
-             REGION_ALIAS(\"REGION_HEAP\", RAM); REGION_ALIAS(\"REGION_STACK\", RAM);\n"
-        }
+    // The linker script of `cortex-m-rt` asks for `memory.x` itself.
+    let (memory, scripts) = match var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("arm") => (ARM, &["link.x"][..]),
+        _ => (RISC_V, &["memory.x", "link.x"][..]),
     };
     let out = PathBuf::from(var("OUT_DIR").expect("cargo sets it"));
     std::fs::write(out.join("memory.x"), memory).expect("a folder made for it");
     println!("cargo::rustc-link-search={}", out.display());
-    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    for script in scripts {
+        println!("cargo::rustc-link-arg-bins=-T{script}");
+    }
     println!("cargo::rerun-if-changed=build.rs");
 }
