@@ -28,7 +28,7 @@ pub trait Model: Sized {
     /// # Errors
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
     fn publish(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
-        Self::publish_as("", region)
+        Writer::new(region)?.only_model()
     }
 
     /// The same with `label_prefix` before every label.

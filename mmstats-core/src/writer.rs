@@ -93,12 +93,14 @@ impl<'p, F: Format> Writer<'p, F> {
     /// # Errors
     /// If one of them cannot be added; the region is then as before.
     pub fn model<M: Model<Format = F>>(&mut self) -> Result<M, AddError> {
-        if !self.base.is_empty() || !self.base.prefix.is_empty() {
-            // Alone in a region, a model has been checked when it was compiled.
-            for description in M::FIELDS {
-                self.base.check(description)?;
-            }
+        for description in M::FIELDS {
+            self.base.check(description)?;
         }
+        self.all_or_nothing(M::attach)
+    }
+
+    /// The fields of a model that is alone in its region and without a further prefix. Nothing is left to check that was not when it was compiled.
+    pub(crate) fn only_model<M: Model<Format = F>>(mut self) -> Result<M, AddError> {
         self.all_or_nothing(M::attach)
     }
 

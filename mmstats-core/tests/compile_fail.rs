@@ -59,8 +59,8 @@ fn library() -> (PathBuf, PathBuf) {
     let arguments = ["build", "--quiet", "--package", "mmstats-core", "--lib", "--message-format=json"];
     let build = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let messages = String::from_utf8(build.stdout).unwrap();
-    let rlibs = messages.split('"').filter(|text| text.ends_with(".rlib") && text.contains("libmmstats_core"));
-    let library = PathBuf::from(rlibs.last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&build.stderr))));
+    let mut rlibs = messages.split('"').filter(|text| text.ends_with(".rlib") && text.contains("libmmstats_core"));
+    let library = PathBuf::from(rlibs.next_back().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&build.stderr))));
     let folder = library.parent().unwrap();
     let dependencies = if folder.ends_with("deps") { folder.to_owned() } else { folder.join("deps") };
     (library, dependencies)

@@ -150,6 +150,8 @@ impl Program {
 
     /// Kills it by SIGKILL, and waits until it is gone.
     pub fn kill(&mut self) {
+        // Not closed before it is dead, or it might still end by itself.
+        let _stdin = self.child.stdin.take();
         self.child.kill().expect("a signal can be sent");
         self.child.wait().expect("it was not waited for yet");
     }

@@ -71,10 +71,6 @@ impl<'p> Base<'p> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.cursor.low == Cursor::new(self.version, self.region.len()).low
-    }
-
     pub(super) fn resuming(&self) -> bool {
         self.cursor.low < self.published
     }
