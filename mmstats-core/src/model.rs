@@ -22,6 +22,8 @@ pub trait Model: Sized {
 
     #[doc(hidden)]
     fn attach(writer: &mut Writer<'_, Self::Format>) -> Result<Self, AddError>;
+    #[doc(hidden)]
+    fn rest(&self);
 
     /// Publishes it in this region, which is made anew.
     ///
@@ -99,7 +101,7 @@ pub enum Kept {
 /// For each field: its name, its type, and then if needed
 /// - `= "label"`; without it the name is the label,
 /// - `[unit]`, one of [`units`](crate::units) or any expression that is a [`Unit`](crate::Unit), such as `[volts.e(-3)]`,
-/// - `=> value` to begin with, evaluated when the model is published.
+/// - `=> value` to begin with, evaluated when the model is published, and again when a thread takes it over from another.
 ///
 /// Doc comments become help texts. `in "prefix"` puts a prefix before each label. An empty, overlong or duplicate label does not compile:
 ///
@@ -156,6 +158,10 @@ macro_rules! model {
                         writer.attach(description, $crate::model!(@initial $($initial)?))?
                     },
                 )* })
+            }
+
+            fn rest(&self) {
+                $( $crate::Field::rest(&self.$field); )*
             }
         }
 

@@ -357,7 +357,7 @@ impl<const N: usize> KeptRegion<N> {
     }
 }
 
-/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone.
+/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one whose name begins with `.uninit`, `.noinit` or `.persistent`.
 ///
 /// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because that section is random at power-on.
 ///
@@ -375,12 +375,36 @@ macro_rules! kept_region {
     ($(#[$attribute:meta])* $visible:vis static $name:ident: KeptRegion<{ $size:expr }> in $section:literal;) => {
         $(#[$attribute])*
         $visible static $name: $crate::region::KeptRegion<{ $size }> = {
+            const _: () = $crate::region::check_section($section);
             #[unsafe(link_section = $section)]
             static MEMORY: $crate::region::Memory<{ $size }> = $crate::region::Memory::uninit();
             // SAFETY: the static is visible in this block alone.
             unsafe { $crate::region::KeptRegion::new(&MEMORY) }
         };
     };
+}
+
+/// Fails to compile for a section that is not one of those which start-up code leaves alone: in another, the bytes could be anything, code included.
+///
+/// # Panics
+/// For such a section.
+#[doc(hidden)]
+pub const fn check_section(name: &str) {
+    const fn begins(name: &[u8], with: &[u8]) -> bool {
+        let mut i = 0;
+        while i < with.len() {
+            if i >= name.len() || name[i] != with[i] {
+                return false;
+            }
+            i += 1;
+        }
+        true
+    }
+    let name = name.as_bytes();
+    assert!(
+        begins(name, b".uninit") || begins(name, b".noinit") || begins(name, b".persistent"),
+        "the section of a kept region begins with .uninit, .noinit or .persistent"
+    );
 }
 
 /// Aligned bytes of a static.

@@ -61,6 +61,16 @@ impl<'p, F: Format> Writer<'p, F> {
         Ok(Writer { base: Base::resume(F::open(region), F::VERSION, F::WORD)?, _format: PhantomData })
     }
 
+    /// The same, but constants stay what they are, whatever they would be now: for stats that another owner, of the same fields, has left.
+    ///
+    /// # Errors
+    /// [`AddError::LayoutDiffers`] if it does not hold stats that this program could have written.
+    pub fn take_over(region: F::Region) -> Result<Self, AddError> {
+        let mut writer = Self::resume(region)?;
+        writer.base.keep_constants = true;
+        Ok(writer)
+    }
+
     /// The model that the region holds, if it holds that and nothing else.
     pub(crate) fn resume_model<M: Model<Format = F>>(region: F::Region) -> Option<M> {
         let mut writer = Self::resume(region).ok()?;
@@ -107,6 +117,8 @@ impl<'p, F: Format> Writer<'p, F> {
     /// A field of a model. It is checked by `model!`, and appears with the others.
     #[doc(hidden)]
     pub fn attach<H: Field<Format = F>>(&mut self, description: &Description<'_>, initial: Option<H::Initial<'_>>) -> Result<H, AddError> {
+        // The shapes are the field's own: what is laid out is what its cells expect.
+        let description = &Description { shapes: H::SHAPES, ..*description };
         H::attach(&mut Slots { base: &mut self.base, description, next: 0, _format: PhantomData }, initial)
     }
 
@@ -146,12 +158,12 @@ impl<F: Format> Slots<'_, '_, F> {
         self.next_shape(None)
     }
 
-    /// Writes the value of the next shape, a constant.
-    pub(crate) fn constant(&mut self, value: &[u8]) -> Result<(), AddError> {
+    /// Writes the value of the next shape, a constant; or if an earlier one is to stay, tells it.
+    pub(crate) fn constant(&mut self, value: &mut [u8]) -> Result<(), AddError> {
         self.next_shape(Some(value)).map(|_| ())
     }
 
-    fn next_shape(&mut self, constant: Option<&[u8]>) -> Result<Slot, AddError> {
+    fn next_shape(&mut self, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
         let shape = &self.description.shapes[self.next];
         self.next += 1;
         self.base.place(self.description, shape, constant)

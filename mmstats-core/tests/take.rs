@@ -58,7 +58,7 @@ model! {
 #[test]
 fn one_that_asks_alone_gets_it_and_the_next_does_not() {
     static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
-    kept_region! { static KEPT: KeptRegion<{ Motor::SIZE }> in ".bss.mmstats_test"; }
+    kept_region! { static KEPT: KeptRegion<{ Motor::SIZE }> in ".uninit.mmstats_test"; }
     let motors = [REGION.take(), KEPT.take()].map(|region| Motor::publish(region.expect("the first to ask")).unwrap());
     assert!(REGION.take().is_none() && KEPT.take().is_none());
     motors.iter().for_each(|motor| motor.steps.incr());

@@ -193,7 +193,8 @@ fn path(options: &Options, model: &str) -> Result<PathBuf, PublishError> {
     let directory = template(options.directory, environment.directory()).map_err(unnamed)?;
     let name = template(options.file_name, environment.file_name()).map_err(unnamed)?;
     let names = Names::current(model);
-    Ok(directory.expand(&names).join(name.expand(&names)))
+    // Absolute, so that it is still found after a change of the working directory.
+    std::path::absolute(directory.expand(&names).join(name.expand(&names))).map_err(unnamed)
 }
 
 /// `web-1-1.mmstats`, then `web-1-1.1.mmstats` and so on: what ends in `.mmstats` still does.
@@ -223,6 +224,11 @@ fn rename_without_replacing(from: &Path, to: &Path) -> Result<(), Errno> {
 
 /// A store to a page that the file system has no room for would kill the program: so the blocks have to be there before.
 fn allocate(mut file: &File, length: usize) -> io::Result<()> {
+    // Beyond this limit the system sends a signal that kills.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
+    if length as u64 > limit.min(u32::MAX.into()) {
+        return Err(Errno::FBIG.into());
+    }
     match retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)) {
         // A file system that cannot: written zeros have blocks too, but for one that compresses them away.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.write_all(&vec![0; length]),

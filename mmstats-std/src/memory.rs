@@ -12,13 +12,17 @@ use mmstats_core::{Region, View};
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// Memory for one writer: a file's, or private.
+///
+/// It is never unmapped. When it is dropped, private zeros are put over it: so a handle that somebody kept, against all advice, writes to nobody, and not to
+/// whatever would be mapped there next. The file's memory is given back all the same.
 pub(crate) struct Mapping {
-    map: MmapRaw,
+    map: ManuallyDrop<MmapRaw>,
     inherited: &'static Inherited,
 }
 
@@ -28,13 +32,13 @@ impl Mapping {
         prepare_for_fork();
         let map = MmapOptions::new().len(len).map_raw(file)?;
         let inherited = Inherited::enter(map.as_mut_ptr(), map.len());
-        Ok(Mapping { map, inherited })
+        Ok(Mapping { map: ManuallyDrop::new(map), inherited })
     }
 
     /// Memory that no other process sees.
     pub(crate) fn private(len: usize) -> io::Result<Mapping> {
         let map = MmapMut::map_anon(len)?.into();
-        Ok(Mapping { map, inherited: Inherited::enter(null_mut(), 0) })
+        Ok(Mapping { map: ManuallyDrop::new(map), inherited: Inherited::enter(null_mut(), 0) })
     }
 
     pub(crate) fn flush(&self, asynchronous: bool) -> io::Result<()> {
@@ -43,7 +47,7 @@ impl Mapping {
 
     /// The memory as a region that is never unmapped.
     pub(crate) fn leak(self) -> Region<'static> {
-        let mapping = std::mem::ManuallyDrop::new(self);
+        let mapping = ManuallyDrop::new(self);
         // SAFETY: the mapping stays for ever, and whoever has a region of it is gone: `self` is consumed.
         unsafe { mapping.region() }
     }
@@ -60,6 +64,8 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         self.inherited.leave();
+        // SAFETY: a mapping of this program of just that length, which only atomics look at. If it fails, the file stays mapped, which is as safe.
+        unsafe { cover(self.map.as_mut_ptr(), self.map.len(), libc::PROT_READ | libc::PROT_WRITE) };
     }
 }
 
@@ -176,6 +182,11 @@ unsafe fn cover(base: *mut u8, len: usize, protection: libc::c_int) -> bool {
 
 /// How often this process has been forked off.
 static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Tells a forked child from its parent, as a process id may not.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
 
 /// From here on, a forked child leaves its parent's stats alone.
 pub(crate) fn prepare_for_fork() {
@@ -328,7 +339,7 @@ fn new_action() -> libc::sigaction {
     unsafe { std::mem::zeroed() }
 }
 
-extern "C" fn on_bus_error(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel's, for a handler with SA_SIGINFO.
     let address = unsafe { (*info).si_addr() } as usize;
     let (base, len) = READING.get();
@@ -338,9 +349,26 @@ extern "C" fn on_bus_error(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
             return;
         }
     }
-    // Not ours: whoever was there before handles it, when the load is done again.
+    // Not ours: whoever was there before handles it.
     // Partner: the Release store in `guard_against_cuts`.
     let before = BEFORE.load(Ordering::Acquire);
     // SAFETY: leaked and whole.
-    unsafe { libc::sigaction(libc::SIGBUS, before, null_mut()) };
+    let action = unsafe { &*before };
+    match action.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // When the load is done again.
+            // SAFETY: the same.
+            unsafe { libc::sigaction(libc::SIGBUS, before, null_mut()) };
+        }
+        handler if action.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: with this flag, a handler is such a function.
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = unsafe { std::mem::transmute(handler) };
+            handler(signal, info, context);
+        }
+        handler => {
+            // SAFETY: without this flag, a handler is such a function.
+            let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
+            handler(signal);
+        }
+    }
 }

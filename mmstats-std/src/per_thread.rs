@@ -258,7 +258,7 @@ impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
         if !self.removed {
             self.clear_slot();
             let shared = (self.of.shared)();
-            if let Some(parked) = self.home.park(&shared.options) {
+            if let Some(parked) = self.home.park() {
                 shared.parked().push(parked);
             }
         }

@@ -3,7 +3,7 @@
 use crate::error::{Attempt, Cause, PublishError};
 use crate::file::{NewFile, OwnFile};
 use crate::identity::{self, Process};
-use crate::memory::{Hosted, Mapping, PerProcess};
+use crate::memory::{Hosted, Mapping, PerProcess, forks};
 use crate::options::Options;
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Region, Version, Writer};
@@ -53,7 +53,7 @@ fn process() -> &'static Process {
 pub(crate) struct Fields<M: Model> {
     pub(crate) model: M,
     /// Missing in private memory, where nobody asks.
-    _identity: Option<Identity<M::Format>>,
+    identity: Option<Identity<M::Format>>,
 }
 
 /// Where stats are.
@@ -86,7 +86,7 @@ fn lay<M: Model<Format: StaticFormat>>(mut writer: Writer<'_, M::Format>, create
         return Err(AddError::LayoutDiffers);
     }
     identity.tid.set(tid);
-    Ok(Fields { model, _identity: Some(identity) })
+    Ok(Fields { model, identity: Some(identity) })
 }
 
 /// A model of its own region.
@@ -128,7 +128,7 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         let Ok(mapping) = Mapping::private(length) else {
             std::alloc::handle_alloc_error(std::alloc::Layout::from_size_align(length, 8).expect("a model's size"));
         };
-        let hosted = Hosted::new(mapping, |region| Ok::<_, AddError>(Fields { model: M::publish(region)?, _identity: None }));
+        let hosted = Hosted::new(mapping, |region| Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None }));
         Home { hosted: hosted.expect("a model fits its own size"), place: Place { created: 0.0, file: Err(error) } }
     }
 
@@ -136,24 +136,31 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         &self.hosted.fields().model
     }
 
-    /// Ends these fields and keeps what they accumulated for the next owner; `None` if that cannot be.
-    pub(crate) fn park(self, options: &Options) -> Option<Parked> {
+    /// Ends these fields and keeps what they accumulated for the next owner. Runs nothing of the program's: its thread is at its end.
+    pub(crate) fn park(self) -> Option<Parked> {
         let Home { hosted, place } = self;
         // Private memory is not worth keeping: the next thread may have more luck with a file.
         place.file.as_ref().ok()?;
-        let parked = Parked { mapping: hosted.into_mapping(), place };
-        // Once more, so that what described the moment begins afresh.
-        let home: Home<M> = parked.unpark(options, 0)?;
-        Some(Parked { mapping: home.hosted.into_mapping(), place: home.place })
+        let fields = hosted.fields();
+        fields.model.rest();
+        if let Some(identity) = &fields.identity {
+            identity.tid.set(0);
+        }
+        Some(Parked { mapping: hosted.into_mapping(), place })
     }
 }
 
 impl Parked {
-    /// Goes on with the counters and histograms in this region.
+    /// Goes on with the counters and histograms in this region. Should that not be possible, its file is removed.
     pub(crate) fn unpark<M: Model<Format: StaticFormat>>(self, options: &Options, tid: i64) -> Option<Home<M>> {
-        let created = self.place.created;
-        let hosted = Hosted::new(self.mapping, |region| lay(Writer::resume(region)?.label_prefix(options.label_prefix), created, tid)).ok()?;
-        Some(Home { hosted, place: self.place })
+        let Parked { mapping, place } = self;
+        let hosted = Hosted::new(mapping, |region| lay(Writer::take_over(region)?.label_prefix(options.label_prefix), place.created, tid));
+        match (hosted, &place.file) {
+            (Ok(hosted), _) => return Some(Home { hosted, place }),
+            (Err(_), Ok(file)) => file.remove(),
+            (Err(_), Err(_)) => {}
+        }
+        None
     }
 }
 
@@ -205,15 +212,17 @@ pub struct Published<M: Model> {
 }
 
 /// Whether this process made something, and did not inherit it.
-struct OwnedHere(u32);
+struct OwnedHere {
+    forks: u32,
+}
 
 impl OwnedHere {
     fn new() -> Self {
-        OwnedHere(std::process::id())
+        OwnedHere { forks: forks() }
     }
 
     fn is_so(&self) -> bool {
-        self.0 == std::process::id()
+        self.forks == forks()
     }
 }
 

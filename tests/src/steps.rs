@@ -36,16 +36,16 @@ model! {
     }
 }
 
-/// The fields that begin afresh with each owner, and as what.
+/// What the fields that describe the moment hold while no thread owns them.
 #[must_use]
-pub fn initial() -> [(&'static str, Held); 8] {
+pub fn at_rest() -> [(&'static str, Held); 8] {
     [
-        ("level", Held::Number(1.5)),
-        ("small", Held::Signed(-3)),
+        ("level", Held::Number(0.0)),
+        ("small", Held::Signed(0)),
         ("twice", Held::Count(0)),
-        ("odd", Held::Flag(true)),
-        ("note", Held::Text("idle".into())),
-        ("mean", Held::Number(2.5)),
+        ("odd", Held::Flag(false)),
+        ("note", Held::Text(String::new())),
+        ("mean", Held::Number(0.0)),
         ("recent", Held::Number(0.0)),
         ("time", Held::Number(0.0)),
     ]

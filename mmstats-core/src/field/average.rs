@@ -26,6 +26,10 @@ impl<F: Format> Field for Average<F> {
     fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<f64>) -> Result<Self, AddError> {
         Ok(Average { mean: mean_cell::<F>(slots, initial)?, sum: Cell::new(0.0), count: Cell::new(0), _format: PhantomData })
     }
+
+    fn rest(&self) {
+        self.mean.set(0.0);
+    }
 }
 
 /// The published mean of an average that begins afresh.

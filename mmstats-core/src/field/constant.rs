@@ -37,8 +37,9 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
 
     fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<T>) -> Result<Self, AddError> {
         let value = initial.unwrap_or(T::zero());
-        slots.constant(value.to_bits().to_ne_bytes().as_ref())?;
-        Ok(Constant { value, _format: PhantomData })
+        let mut bytes = value.to_bits().to_ne_bytes();
+        slots.constant(bytes.as_mut())?;
+        Ok(Constant { value: T::from_bits(T::Bits::from_ne_bytes(bytes)), _format: PhantomData })
     }
 }
 
@@ -62,7 +63,7 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
         let mut bytes = [0; N];
         let text = cut(initial.unwrap_or_default(), N);
         bytes[..text.len()].copy_from_slice(text);
-        slots.constant(&bytes)?;
+        slots.constant(&mut bytes)?;
         Ok(ConstantText { _format: PhantomData })
     }
 }

@@ -32,6 +32,10 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
         }
         Ok(Gauge { value, _format: PhantomData })
     }
+
+    fn rest(&self) {
+        self.value.set(T::zero());
+    }
 }
 
 impl<T: Scalar, F: Format> Gauge<T, F> {

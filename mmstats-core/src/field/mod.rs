@@ -45,6 +45,9 @@ pub trait Field: Sealed + Sized {
     const SHAPES: &'static [Shape];
     #[doc(hidden)]
     fn attach(slots: &mut Slots<'_, '_, Self::Format>, initial: Option<Self::Initial<'_>>) -> Result<Self, AddError>;
+    /// When its owner is gone for now: what describes the moment becomes zero or empty, what accumulates stays.
+    #[doc(hidden)]
+    fn rest(&self) {}
 }
 
 /// A field to be added by [`Writer::add`](crate::Writer::add); each field type makes one with `describe(label)`.

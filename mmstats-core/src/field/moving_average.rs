@@ -37,6 +37,10 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
             _format: PhantomData,
         })
     }
+
+    fn rest(&self) {
+        self.mean.set(0.0);
+    }
 }
 
 impl<const N: usize, F: Format> MovingAverage<N, F> {

@@ -49,6 +49,10 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         }
         Ok(text)
     }
+
+    fn rest(&self) {
+        self.set("");
+    }
 }
 
 impl<const N: usize, F: Format> Text<N, F> {

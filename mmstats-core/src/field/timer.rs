@@ -139,6 +139,10 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
         let spread = Histogram::attach(slots, None)?;
         Ok(Timer { mean, spread, last: Cell::new(None), running: Cell::new(None) })
     }
+
+    fn rest(&self) {
+        self.mean.rest();
+    }
 }
 
 /// A running [`Timer`].

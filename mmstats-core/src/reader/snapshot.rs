@@ -284,6 +284,16 @@ impl<'b> Images<'b> {
         Ok(false)
     }
 
+    /// The header once more, after latches were read again: whether the region was still valid, and the same.
+    ///
+    /// # Errors
+    /// If the source fails.
+    pub fn confirm<S: Source>(&mut self, source: &S) -> Result<bool, S::Error> {
+        source.order();
+        copy(source, self.after, 0..HEADER)?;
+        Ok(self.snapshot().is_steady())
+    }
+
     /// What the images hold, for as long as their memory.
     #[must_use]
     #[inline]

@@ -20,6 +20,8 @@ pub(super) struct Base<'p> {
     pub(super) layout: u32,
     /// Version 1: the first label size of what is not visible yet.
     first_size: [u8; 2],
+    /// Whether constants that are there stay, whatever they would be now.
+    pub(super) keep_constants: bool,
     pub(super) prefix: &'p str,
 }
 
@@ -48,7 +50,7 @@ impl<'p> Base<'p> {
             }
         }
         let cursor = Cursor::new(version, length);
-        Ok(Base { region, version, cursor, published: cursor.low, layout: 0, first_size: [0; 2], prefix: "" })
+        Ok(Base { region, version, cursor, published: cursor.low, layout: 0, first_size: [0; 2], keep_constants: false, prefix: "" })
     }
 
     pub(super) fn resume(region: RawRegion, version: Version, word: usize) -> Result<Base<'p>, AddError> {
@@ -66,7 +68,7 @@ impl<'p> Base<'p> {
             _ => None,
         };
         match published {
-            Some(published) => Ok(Base { region, version, cursor, published, layout: 0, first_size: [0; 2], prefix: "" }),
+            Some(published) => Ok(Base { region, version, cursor, published, layout: 0, first_size: [0; 2], keep_constants: false, prefix: "" }),
             None => Err(AddError::LayoutDiffers),
         }
     }
@@ -125,7 +127,10 @@ impl<'p> Base<'p> {
                 return true;
             }
             let next = match self.version {
-                Version::Two => Some(at + u32::from_ne_bytes(self.region.read(at)) as usize),
+                // In a forked child, or if somebody else wrote here, it need not be an entry any more.
+                Version::Two => {
+                    Some(u32::from_ne_bytes(self.region.read(at)) as usize).filter(|length| *length >= EntryHead::SIZE).map(|length| at + length)
+                }
                 Version::One | Version::OneExact => v1_next(&self.region, at),
             };
             let Some(next) = next else { return false };
@@ -152,7 +157,7 @@ impl<'p> Base<'p> {
 
     /// Takes a place for a value, prepares it, and writes its entry. It appears with `publish`.
     #[inline(never)]
-    pub(super) fn place(&mut self, description: &Description, shape: &Shape, constant: Option<&[u8]>) -> Result<Slot, AddError> {
+    pub(super) fn place(&mut self, description: &Description, shape: &Shape, mut constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
         let resuming = self.resuming();
         let full = AddError::Full { length: self.region.len() };
         let placed = self.cursor.place(description, shape, self.prefix.len()).ok_or(full)?;
@@ -162,6 +167,12 @@ impl<'p> Base<'p> {
             self.region.zero(placed.value, room);
         }
         let label = [self.prefix, description.prefix, description.label, shape.suffix];
+        if let (Some(constant), true, true) = (constant.as_deref_mut(), resuming, self.keep_constants) {
+            for (i, byte) in constant.iter_mut().enumerate() {
+                *byte = self.region.get(placed.value + i).ok_or(AddError::LayoutDiffers)?;
+            }
+        }
+        let constant = constant.as_deref();
         let mut entry = Entry { region: &self.region, at: placed.entry, crc: self.layout, compare: resuming };
         match self.version {
             Version::Two => {

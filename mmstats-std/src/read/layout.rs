@@ -94,7 +94,8 @@ impl Layout {
         let index = self.fields.len();
         for (slot, name) in self.identity.iter_mut().zip(IDENTITY) {
             if is_suffix(&field.label, name) {
-                slot.get_or_insert(index);
+                // The last one: the process's own stand behind the program's fields, which may have such a name for something else.
+                *slot = Some(index);
             }
         }
         if field.place.is_latched() {
@@ -175,7 +176,7 @@ impl Layout {
 
 /// Whether a label is a name, or a name behind a prefix.
 fn is_suffix(label: &str, name: &str) -> bool {
-    label.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || !prefix.ends_with(char::is_alphanumeric))
+    label.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// Layouts seen so far.
@@ -206,15 +207,14 @@ impl Layouts {
     /// The layout of a region with these bytes, which began as `head` a moment before.
     pub(super) fn get(&mut self, head: &[u8], bytes: &[u8]) -> Result<Arc<Layout>, Problem> {
         let same = |range: Range<usize>| head.get(range.clone()) == bytes.get(range);
-        // What is published by now and was not then is for the next time.
-        if !head.starts_with(&MAGIC) || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE) {
-            if let Some(known) = self.known(bytes) {
-                return Ok(known.clone());
-            }
+        // What is published by now and was not then is for the next time; and what is read of a header in between is not to be kept.
+        let whole = !head.starts_with(&MAGIC) || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE);
+        if let (true, Some(known)) = (whole, self.known(bytes)) {
+            return Ok(known.clone());
         }
         let directory = Directory::open_with(bytes, if head.first() == Some(&1) { bytes } else { head }, None)?;
         let layout = Arc::new(Layout::new(&directory, bytes));
-        if layout.is_sound() {
+        if whole && layout.is_sound() {
             if self.count == KEPT {
                 *self = Layouts::default();
             }

@@ -43,7 +43,15 @@ impl Reader {
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
         let (file, stat) = open(path)?;
         let length = u64::try_from(stat.st_size).unwrap_or(0);
-        let layout = load(&file, length, &mut self.layouts, &mut self.buffer)?;
+        let mut layout = load(&file, length, &mut self.layouts, &mut self.buffer);
+        if layout.as_ref().map_or(true, |layout| !layout.problems.is_empty()) {
+            // Another file may have taken the name before it was opened.
+            let now = file.metadata()?.len();
+            if now != length {
+                layout = load(&file, now, &mut self.layouts, &mut self.buffer);
+            }
+        }
+        let layout = layout?;
         let snapshot = Images::new(&mut self.buffer).into_snapshot();
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(&stat) })
     }
@@ -87,8 +95,7 @@ pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut
         }
         // Not complete: it has been cut short meanwhile.
         let complete = images.finish(&source, &layout.plan)?;
-        if complete && images.snapshot().is_steady() {
-            settle(&mut images, file, &layout)?;
+        if complete && images.snapshot().is_steady() && settle(&mut images, file, &layout)? {
             return Ok(layout);
         }
     }
@@ -96,10 +103,16 @@ pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut
 }
 
 /// Reads latches again that were written during all passes; through a mapping, if need be.
-pub(super) fn settle(images: &mut Images<'_>, file: &File, layout: &Layout) -> io::Result<()> {
+/// Tells whether the region was still the same then.
+pub(super) fn settle(images: &mut Images<'_>, file: &File, layout: &Layout) -> io::Result<bool> {
     let mut mapping = None;
+    let mut again = false;
     for place in &layout.latched {
-        if !images.snapshot().is_contended(place) || images.latch(&FileSource(file), place, SYSTEM_CALLS)? {
+        if !images.snapshot().is_contended(place) {
+            continue;
+        }
+        again = true;
+        if images.latch(&FileSource(file), place, SYSTEM_CALLS)? {
             continue;
         }
         if mapping.is_none() {
@@ -109,5 +122,5 @@ pub(super) fn settle(images: &mut Images<'_>, file: &File, layout: &Layout) -> i
             let Ok(_) = mapping.with(|view| images.latch(view, place, LOOKS));
         }
     }
-    Ok(())
+    Ok(!again || images.confirm(&FileSource(file))?)
 }

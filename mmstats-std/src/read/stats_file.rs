@@ -1,5 +1,6 @@
 //! A file that is read again and again.
 
+use super::LARGEST;
 use super::error::FileError;
 use super::layout::Layout;
 use super::reader::{Reader, load, settle};
@@ -54,7 +55,7 @@ impl StatsFile {
     /// If the operating system cannot.
     pub fn map(&mut self) -> Result<(), FileError> {
         let length = self.file.metadata()?.len();
-        let length = usize::try_from(length).map_err(|_| FileError::TooLarge { length })?;
+        let length = usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(FileError::TooLarge { length })?;
         self.mapping = Some(ReadMapping::new(&self.file, length)?);
         Ok(())
     }
@@ -114,7 +115,7 @@ impl StatsFile {
             None => images.sample(&FileSource(&self.file), &layout.plan)? && images.is_headed(&self.head),
         };
         if same && self.mapping.is_none() && layout.plan.latched {
-            settle(&mut images, &self.file, layout)?;
+            return Ok(settle(&mut images, &self.file, layout)?);
         }
         Ok(same)
     }

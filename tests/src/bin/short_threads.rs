@@ -108,7 +108,10 @@ fn destructors<F: StaticFormat>(stats: Stats<F>) {
 /// Threads whose stats begin with a value out of others.
 fn initial() {
     for _ in 0..3 {
-        in_thread(|| SECOND.with(|stats| stats.done.incr()));
+        in_thread(|| {
+            SECOND.with(|stats| stats.done.incr());
+            pause("running");
+        });
         pause("ended");
     }
 }

@@ -1,0 +1,66 @@
+//! What programs do that one does not expect them to.
+
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Reader;
+use mmstats_std::{Constant, Counter, Gauge, Options, model, per_thread, publish};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+model! {
+    struct Numbered {
+        number: Constant<u64> => NEXT.fetch_add(1, Ordering::Relaxed),
+        done: Counter,
+    }
+    struct Supervisor {
+        /// Not the process that publishes.
+        pid: Gauge<u32> = "worker.sys.pid" => u32::MAX / 4,
+        no_errors: Gauge<u32> => 77,
+        errors: Gauge<u32> = "io.errors" => 5,
+    }
+}
+
+per_thread! {
+    static NUMBERED: Numbered = Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
+}
+
+fn files(model: &str) -> Vec<PathBuf> {
+    let beginning = format!("corner-{}-", std::process::id());
+    let all = std::fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&beginning) && name.to_string_lossy().contains(model))).collect()
+}
+
+#[test]
+fn threads_take_files_over_whose_constants_they_would_have_made_others() {
+    for _ in 0..20 {
+        thread::spawn(|| NUMBERED.with(|stats| stats.done.incr())).join().unwrap();
+    }
+    let files = files("Numbered");
+    assert_eq!(files.len(), 1, "{files:?}");
+    let mut reader = Reader::new();
+    let sample = reader.read(&files[0]).unwrap();
+    assert_eq!(sample.find("done"), Some(mmstats_core::reader::Value::Unsigned(20)));
+    assert_eq!(sample.find("number"), Some(mmstats_core::reader::Value::Unsigned(1)));
+    let taken = thread::spawn(|| NUMBERED.with(|stats| stats.number.get())).join().unwrap();
+    assert_eq!(taken, 1, "the handle and the file tell different things");
+}
+
+#[test]
+fn a_label_that_ends_like_the_process_is_not_taken_for_it() {
+    let options = Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
+    let stats = publish::<Supervisor>(&options).unwrap();
+    let mut reader = Reader::new();
+    let sample = reader.read(stats.path()).unwrap();
+    assert_eq!(sample.pid(), Some(std::process::id()));
+    assert_eq!(sample.verdict().liveness, Liveness::Alive, "{}", sample.verdict().reason);
+    assert_eq!(sample.find("errors"), Some(mmstats_core::reader::Value::Unsigned(5)));
+}
+
+#[test]
+fn the_file_is_found_again_after_a_change_of_the_working_directory() {
+    let options = Options::new().directory(".").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
+    let stats = publish::<Supervisor>(&options).unwrap();
+    assert!(stats.path().is_absolute(), "{}", stats.path().display());
+}
