@@ -5,11 +5,12 @@ mod common;
 
 use common::{Content, Shown, Stopped, copy, shown, values};
 use core::ptr::NonNull;
+use mmstats_core::format::layout::{self, Description};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, Images, ReadError, Snapshot, Source, read};
 use mmstats_core::{
-    AddError, Borrowed, ConstantText, Counter, Describe, Format, Gauge, Model, Region, RegionError, Text, Timer, Unit, V1, V1Exact, V2, V2Narrow,
-    Version, Writer, model,
+    AddError, Borrowed, ConstantText, Counter, Describe, Field, Format, Gauge, Model, Region, RegionError, Text, Timer, Unit, V1, V1Exact, V2,
+    V2Narrow, Version, Writer, model,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -22,7 +23,7 @@ model! {
 /// Tries to add what cannot be added.
 type Bad<F> = for<'r> fn(&mut Writer<'_, Borrowed<'r, F>>) -> Result<(), AddError>;
 
-fn add<H: mmstats_core::Field>(writer: &mut Writer<'_, H::Format>, field: Describe<'_, H>) -> Result<(), AddError> {
+fn add<H: Field>(writer: &mut Writer<'_, H::Format>, field: Describe<'_, H>) -> Result<(), AddError> {
     writer.add(field).map(|_| ())
 }
 
@@ -324,4 +325,37 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
     assert_prefix(&fields);
     let header = Header::read_from_prefix(bytes.as_bytes()).unwrap().0;
     assert_eq!(header.generation, 1, "fields that are added do not make a region anew");
+}
+
+#[test]
+fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
+    let (counter, timer) = (Counter::<u32>::SHAPES, Timer::<Stopped>::SHAPES);
+    let (long, unit): (&str, &str) = ("x".repeat(65_535).leak(), "u".repeat(256).leak());
+    let good = Description { prefix: "", label: "a", help: &[], unit: Unit::NONE, shapes: counter };
+    let b = Description { label: "b", ..good };
+    // A line feed between two lines of help counts.
+    let lines: &'static [&'static str] = vec![&long[1..], "x"].leak();
+    let passes = [
+        vec![],
+        vec![good, b],
+        vec![Description { label: long, help: vec![long].leak(), ..good }],
+        vec![Description { label: &long[10..], shapes: timer, ..good }],
+        vec![Description { unit: Unit::named(&unit[1..]), ..good }],
+    ];
+    let fails = [
+        vec![Description { label: "", ..good }],
+        vec![Description { prefix: "p", label: long, ..good }],
+        vec![Description { label: &long[9..], shapes: timer, ..good }],
+        vec![Description { help: lines, ..good }],
+        vec![Description { unit: Unit::named(unit), ..good }],
+        vec![Description { prefix: "\0", ..good }],
+        vec![Description { label: "a\0", ..good }],
+        vec![Description { help: &["\0"], ..good }],
+        vec![Description { unit: Unit::named("\0"), ..good }],
+        vec![good, b, good],
+        vec![Description { shapes: timer, ..good }, Description { label: "a.histogram", ..good }],
+    ];
+    for (fields, good) in passes.map(|fields| (fields, true)).into_iter().chain(fails.map(|fields| (fields, false))) {
+        assert_eq!(std::panic::catch_unwind(|| layout::check(&fields)).is_ok(), good, "{:.500}", format!("{fields:?}"));
+    }
 }

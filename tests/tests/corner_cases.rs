@@ -29,7 +29,8 @@ per_thread! {
 fn files(model: &str) -> Vec<PathBuf> {
     let beginning = format!("corner-{}-", std::process::id());
     let all = std::fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().path());
-    all.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&beginning) && name.to_string_lossy().contains(model))).collect()
+    all.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&beginning) && name.to_string_lossy().contains(model)))
+        .collect()
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn trace(steps: u64, meanwhile: impl FnOnce(&Path, &mut Program)) {
     program.expect("before");
     program.expect("begin");
     meanwhile(directory.path(), &mut program);
+    program.go();
     let end = program.end();
     assert!(end.status.success(), "{end:?}");
 

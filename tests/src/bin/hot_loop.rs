@@ -1,7 +1,7 @@
 //! `hot_loop STEPS`: a thread that makes so many steps in version 2 and a tenth of them in version 1, between two lines that it writes.
 
 use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
-use mmstats_tests::programs::say;
+use mmstats_tests::programs::{pause, say};
 use mmstats_tests::steps::Steps;
 use std::thread;
 
@@ -21,7 +21,7 @@ fn main() {
         say("begin");
         run(&TWO, steps);
         run(&ONE, steps / 10);
-        say("end");
+        pause("end");
     };
     thread::spawn(work).join().expect("it does not panic");
 }
