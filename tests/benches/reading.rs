@@ -14,7 +14,7 @@ use std::time::Instant;
 
 const FILES: usize = 1000;
 const FIELDS: usize = 50;
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 40;
 
 /// A file's bytes: counters and gauges, one of them a text if `latched`.
 fn image(number: usize, latched: bool) -> Vec<u8> {
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
         case("read once", 8.0, (0, 3.0), || plain.iter().map(|path| total(&r1.read(path).expect("a file of ours"))).fold(0, u64::wrapping_add)),
         case("kept open", 40.0, (1, 5.0), || sample_all(&mut kept, &mut r2)),
         case("kept open, with a latched field", 20.0, (1, 8.0), || sample_all(&mut kept_latched, &mut r3)),
-        case("mapped", 300.0, (2, 8.0), || sample_all(&mut mapped, &mut r4)),
+        case("mapped", 300.0, (2, 15.0), || sample_all(&mut mapped, &mut r4)),
         case("mapped, with a latched field", None, None, || sample_all(&mut mapped_latched, &mut r5)),
     ];
     for _ in 0..ROUNDS {
