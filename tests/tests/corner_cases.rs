@@ -1,8 +1,9 @@
 //! What programs do that one does not expect them to.
+#![allow(unsafe_code)]
 
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Reader;
-use mmstats_std::{Constant, Counter, Gauge, Options, model, per_thread, publish};
+use mmstats_std::{Constant, Counter, Gauge, Options, V2, model, per_thread, publish};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -64,4 +65,30 @@ fn the_file_is_found_again_after_a_change_of_the_working_directory() {
     let options = Options::new().directory(".").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let stats = publish::<Supervisor>(&options).unwrap();
     assert!(stats.path().is_absolute(), "{}", stats.path().display());
+}
+
+#[test]
+fn a_forked_child_may_go_on_with_its_parents_writer() {
+    let options = Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
+    let (mut writer, path) = mmstats_std::writer::<V2>("plugins", 8192, &options).unwrap();
+    let first: Counter = writer.add(Counter::describe("first")).unwrap();
+    first.incr();
+    // SAFETY: the child does nothing that needs another thread, and ends by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: a signal that ends the child if it hangs.
+        unsafe { libc::alarm(10) };
+        let added: Result<Counter, _> = writer.add(Counter::describe("second"));
+        first.incr();
+        // SAFETY: without the handlers at exit, which are its parent's.
+        unsafe { libc::_exit(i32::from(added.is_err())) };
+    }
+    let mut status = 0;
+    // SAFETY: a child of this process, and room for its status.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0, "the child hung or failed");
+    let mut reader = Reader::new();
+    let sample = reader.read(&path).unwrap();
+    assert_eq!((sample.find("first"), sample.find("second")), (Some(mmstats_core::reader::Value::Unsigned(1)), None));
+    std::fs::remove_file(path).unwrap();
 }

@@ -201,3 +201,11 @@ fn links_in_the_way_are_not_followed() {
     assert!(!path.join("nowhere").exists());
     assert_eq!(names(path).len(), 2000 + 3);
 }
+
+#[test]
+fn a_limit_of_the_file_size_is_an_error_and_no_signal() {
+    let directory = directory();
+    let mut command = command("/bin/sh", directory.path(), &["-c", "ulimit -f 0; exec \"$0\" plain", EXE]);
+    fails(&mut command, "Steps", &["File too large"]);
+    assert_eq!(names(directory.path()), [""; 0]);
+}
