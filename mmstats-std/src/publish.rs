@@ -157,7 +157,10 @@ impl Parked {
         let hosted = Hosted::new(mapping, |region| lay(Writer::take_over(region)?.label_prefix(options.label_prefix), place.created, tid));
         match (hosted, &place.file) {
             (Ok(hosted), _) => return Some(Home { hosted, place }),
-            (Err(_), Ok(file)) => file.remove(),
+            (Err(_), Ok(file)) => {
+                file.forget();
+                file.remove();
+            }
             (Err(_), Err(_)) => {}
         }
         None
