@@ -61,9 +61,9 @@ pub fn run(command: &mut Command) -> Outcome {
     Outcome { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Takes away what changes the tools' behaviour, unless the command itself sets it.
+/// Takes away what changes the tools' behaviour, unless the command itself sets it. (`CI` counts as a terminal with colours.)
 pub fn without_environment(command: &mut Command) -> &mut Command {
-    for name in ["MMSTATS_PATH", "MMSTATS_FILES", "MMSTATS_GLOB", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"] {
+    for name in ["MMSTATS_PATH", "MMSTATS_FILES", "MMSTATS_GLOB", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "TERM"] {
         if command.get_envs().all(|(set, _)| set != name) {
             command.env_remove(name);
         }

@@ -397,10 +397,6 @@ fn on_terminal(dir: &Dir, environment: &[(&str, &str)], arguments: &str) -> (Str
     let line = format!("{} {arguments}", program("--bin", "slurpstats").display());
     let mut command = Command::new("script");
     command.current_dir(dir.path()).args(["-qec", &line, "/dev/null"]).env("TERM", "xterm-256color");
-    // On a machine that tests, some of these are set and count as a terminal with colours.
-    for name in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-        command.env_remove(name);
-    }
     let outcome = run(command.envs(environment.iter().copied()));
     (outcome.out.replace("\r\n", "\n"), outcome.status)
 }
