@@ -91,7 +91,7 @@ impl Drop for NewFile {
 
 impl OwnFile {
     /// Removes the file, unless another has its name by now. Its first bytes are cleared before, so that who has it open sees that it is gone.
-    pub(crate) fn remove(&self) {
+    fn remove(&self) {
         let Ok(file) = rustix::fs::open(&self.path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) else {
             return;
         };
@@ -102,9 +102,10 @@ impl OwnFile {
         }
     }
 
-    /// It has been removed.
-    pub(crate) fn forget(&self) {
+    /// Removes the file before the process exits.
+    pub(crate) fn discard(&self) {
         EXIT.get().lock().files.retain(|file| file.inode != self.inode || file.path != self.path);
+        self.remove();
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct Hosted<M> {
 impl<M> Hosted<M> {
     /// Lays fields into a mapping. `make` keeps nothing of the region but in what it returns.
     pub(crate) fn new<E>(mapping: Mapping, make: impl FnOnce(Region<'static>) -> Result<M, E>) -> Result<Hosted<M>, E> {
-        // SAFETY: the handles in `fields` go before the mapping, or with it: see `into_mapping`.
+        // SAFETY: a mapping is never unmapped; and the handles in `fields` go before it has another writer: see `into_mapping`.
         let fields = make(unsafe { mapping.region() })?;
         Ok(Hosted { fields, mapping })
     }

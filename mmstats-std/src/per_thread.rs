@@ -120,8 +120,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
         });
         for parked in mem::take(&mut *(self.shared)().parked()) {
             if let Ok(file) = &parked.place.file {
-                file.forget();
-                file.remove();
+                file.discard();
             }
         }
     }
@@ -249,8 +248,7 @@ impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
         self.removed = true;
         self.clear_slot();
         if let Ok(file) = &self.home.place.file {
-            file.forget();
-            file.remove();
+            file.discard();
         }
     }
 

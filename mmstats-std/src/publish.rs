@@ -157,10 +157,7 @@ impl Parked {
         let hosted = Hosted::new(mapping, |region| lay(Writer::take_over(region)?.label_prefix(options.label_prefix), place.created, tid));
         match (hosted, &place.file) {
             (Ok(hosted), _) => return Some(Home { hosted, place }),
-            (Err(_), Ok(file)) => {
-                file.forget();
-                file.remove();
-            }
+            (Err(_), Ok(file)) => file.discard(),
             (Err(_), Err(_)) => {}
         }
         None
@@ -247,8 +244,7 @@ impl<M: Model> Published<M> {
     /// Removes the file now, kept or not. The fields go on, unseen.
     pub fn remove(&self) {
         if self.forks.is_so() {
-            self.file.forget();
-            self.file.remove();
+            self.file.discard();
         }
     }
 }

@@ -198,7 +198,9 @@ impl<'b> Images<'b> {
             if plan.start <= Plan::LARGE_GAP {
                 return self.last(source, 0..plan.words().end, plan);
             }
-            self.last(source, plan.words(), plan)?;
+            if !self.last(source, plan.words(), plan)? {
+                return Ok(false);
+            }
         }
         let head = copy(source, self.after, 0..HEADER)?;
         Ok(head == Header::SIZE)
