@@ -78,3 +78,5 @@ pub use writer::{AddError, Excerpt, Writer};
 
 #[doc(hidden)]
 pub use protocol::{Validity, latch_read, latch_write};
+#[doc(hidden)]
+pub use writer::{Placer, attach};

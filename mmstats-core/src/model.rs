@@ -1,9 +1,10 @@
 //! Declared sets of fields.
 
-use crate::format::Format;
+use crate::format::flash::{self, FlashDirectory};
 use crate::format::layout::{self, Description};
+use crate::format::{Format, NATIVE_WORD, Version};
 use crate::region::Region;
-use crate::writer::{AddError, Writer};
+use crate::writer::{AddError, Placer, WithFlash, Writer};
 
 /// A declared set of fields; [`model!`](crate::model!) makes it.
 pub trait Model: Sized {
@@ -19,9 +20,14 @@ pub trait Model: Sized {
     const FIELDS: &'static [Description<'static>];
     /// Bytes of the region that it needs, alone and without a further prefix.
     const SIZE: usize = layout::size(<Self::Format as Format>::VERSION, Self::FIELDS, 0);
+    /// Bytes of the region that it needs with its directory in flash: a header and the values.
+    const SIZE_WITH_FLASH: usize = flash::region_size(Self::FIELDS);
+
+    /// Its directory as it lies in the program's flash, if it is published with that, in version 2.
+    fn directory() -> FlashDirectory;
 
     #[doc(hidden)]
-    fn attach(writer: &mut Writer<'_, Self::Format>) -> Result<Self, AddError>;
+    fn attach<S: Placer>(placer: &mut S) -> Result<Self, AddError>;
     #[doc(hidden)]
     fn rest(&self);
 
@@ -58,6 +64,44 @@ pub trait Model: Sized {
         }
         Ok((Self::publish(again)?, Kept::Anew))
     }
+
+    /// Publishes it in this region, which is made anew, while labels, units and help stay in the program's flash: a `Counter<u32>` then takes 4 bytes of the region, and the code that
+    /// writes a directory is not there. Readers need the program's ELF file, or the flash itself.
+    ///
+    /// Only in version 2.
+    ///
+    /// # Errors
+    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
+    fn publish_with_flash(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
+        const { assert_version_2::<Self::Format>() };
+        let mut placer = WithFlash::anew(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())?;
+        let model = Self::attach(&mut placer)?;
+        placer.finish();
+        Ok(model)
+    }
+
+    /// The same, but a region from before a reset is taken over if it holds exactly this model of exactly this program, as by [`Self::publish_kept`].
+    ///
+    /// # Errors
+    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
+    fn publish_kept_with_flash<'r>(region: Region<'r>) -> Result<(Self, Kept), AddError>
+    where
+        Self::Format: Format<Region = Region<'r>>,
+    {
+        const { assert_version_2::<Self::Format>() };
+        let again = region.again();
+        if let Some(mut placer) = WithFlash::resume(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory()) {
+            if let Ok(model) = Self::attach(&mut placer) {
+                return Ok((model, Kept::Resumed));
+            }
+        }
+        Ok((Self::publish_with_flash(again)?, Kept::Anew))
+    }
+}
+
+/// A directory in flash is of version 2, in this machine's words.
+const fn assert_version_2<F: Format>() {
+    assert!(matches!(F::VERSION, Version::Two) && F::WORD == NATIVE_WORD, "only version 2 can have its directory in flash");
 }
 
 /// What [`Model::publish_kept`] found.
@@ -110,7 +154,7 @@ pub enum Kept {
 /// model! { struct Twice { a: Counter = "same", b: Counter = "same" } }
 /// ```
 ///
-/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. In that one, `NAME::SIZE`, `NAME::publish` and `NAME::publish_kept` are
+/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. In that one, `NAME::SIZE`, `NAME::publish` and their like are
 /// there without importing the trait [`Model`].
 #[macro_export]
 macro_rules! model {
@@ -149,13 +193,23 @@ macro_rules! model {
                 },
             )* ];
 
-            fn attach(writer: &mut $crate::Writer<'_, MmstatsFormat>) -> ::core::result::Result<Self, $crate::AddError> {
+            fn directory() -> $crate::format::flash::FlashDirectory {
+                // The same for every lifetime.
+                const FIELDS: &[$crate::format::layout::Description<'static>] = <$name<$crate::V2> as $crate::Model>::FIELDS;
+                #[allow(long_running_const_eval)]
+                static ENTRIES: $crate::format::flash::Entries<{ $crate::format::flash::directory_length(FIELDS) }> = $crate::format::flash::Entries::new(FIELDS);
+                #[allow(long_running_const_eval)]
+                const CHECK: u32 = $crate::format::flash::Entries::<{ $crate::format::flash::directory_length(FIELDS) }>::new(FIELDS).check();
+                ENTRIES.directory(CHECK)
+            }
+
+            fn attach<MmstatsPlacer: $crate::Placer>(placer: &mut MmstatsPlacer) -> ::core::result::Result<Self, $crate::AddError> {
                 let mut _fields = <Self as $crate::Model>::FIELDS;
                 ::core::result::Result::Ok(Self { $(
                     $field: {
                         let (description, rest) = _fields.split_first().expect("one description for each field");
                         _fields = rest;
-                        writer.attach(description, $crate::model!(@initial $($initial)?))?
+                        $crate::attach(placer, description, $crate::model!(@initial $($initial)?))?
                     },
                 )* })
             }
@@ -175,6 +229,9 @@ macro_rules! model {
             pub const fn size_as(label_prefix: &str) -> usize {
                 $crate::format::layout::size(<$crate::V2 as $crate::Format>::VERSION, <Self as $crate::Model>::FIELDS, label_prefix.len())
             }
+
+            /// Bytes of the region that this model needs with its directory in flash.
+            pub const SIZE_WITH_FLASH: usize = <Self as $crate::Model>::SIZE_WITH_FLASH;
 
             /// Publishes it in this region, which is made anew.
             ///
@@ -198,6 +255,22 @@ macro_rules! model {
             /// If the region is too small.
             pub fn publish_kept(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Kept), $crate::AddError> {
                 <Self as $crate::Model>::publish_kept(region)
+            }
+
+            /// Publishes it in this region, which is made anew, with its directory in flash.
+            ///
+            /// # Errors
+            /// If the region is too small.
+            pub fn publish_with_flash(region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
+                <Self as $crate::Model>::publish_with_flash(region)
+            }
+
+            /// The same, but a region from before a reset is taken over if it holds exactly this model of exactly this program.
+            ///
+            /// # Errors
+            /// If the region is too small.
+            pub fn publish_kept_with_flash(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Kept), $crate::AddError> {
+                <Self as $crate::Model>::publish_kept_with_flash(region)
             }
         }
 

@@ -319,6 +319,23 @@ impl<const N: usize> StaticRegion<N> {
         M::publish(self.take()?).ok()
     }
 
+    /// The same with the model's directory in flash.
+    ///
+    /// ```
+    /// use mmstats_core::{Counter, StaticRegion, model};
+    /// model! { struct Motor { steps: Counter<u32>, stalls: Counter<u32> } }
+    ///
+    /// static REGION: StaticRegion<{ Motor::SIZE_WITH_FLASH }> = StaticRegion::new();
+    ///
+    /// let motor: Motor = REGION.publish_with_flash().expect("the first to take it");
+    /// motor.steps.incr();
+    /// assert_eq!(Motor::SIZE_WITH_FLASH, 40 + 2 * 4);
+    /// ```
+    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<M> {
+        const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
+        M::publish_with_flash(self.take()?).ok()
+    }
+
     /// The same memory for a reader, such as another core.
     pub fn view(&'static self) -> View<'static> {
         self.memory.region().view()
@@ -328,6 +345,7 @@ impl<const N: usize> StaticRegion<N> {
 /// A region whose memory keeps its bytes over a reset; made by [`kept_region!`](crate::kept_region).
 pub struct KeptRegion<const N: usize> {
     memory: &'static Memory<N>,
+    descriptor: &'static Descriptor,
     taken: Once,
 }
 
@@ -336,12 +354,14 @@ impl<const N: usize> KeptRegion<N> {
     /// No other region uses this memory.
     #[doc(hidden)]
     #[cfg(not(loom))]
-    pub const unsafe fn new(memory: &'static Memory<N>) -> Self {
-        KeptRegion { memory, taken: Once::new() }
+    pub const unsafe fn new(memory: &'static Memory<N>, descriptor: &'static Descriptor) -> Self {
+        KeptRegion { memory, descriptor, taken: Once::new() }
     }
 
     /// The region, to the first that asks. Its bytes are what the last run left, or random after power-on.
     pub fn take(&'static self) -> Option<Region<'static>> {
+        // Nothing else refers to it, and the linker drops what nothing refers to.
+        core::hint::black_box(self.descriptor);
         self.taken.first().then(|| self.memory.region())
     }
 
@@ -349,6 +369,12 @@ impl<const N: usize> KeptRegion<N> {
     pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<(M, Kept)> {
         const { assert!(N >= M::SIZE, "the region is smaller than the model") };
         M::publish_kept(self.take()?).ok()
+    }
+
+    /// The same with the model's directory in flash; it goes on if the last run was of this very program.
+    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<(M, Kept)> {
+        const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
+        M::publish_kept_with_flash(self.take()?).ok()
     }
 
     /// The same memory for a reader, such as another core.
@@ -359,7 +385,8 @@ impl<const N: usize> KeptRegion<N> {
 
 /// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one whose name begins with `.uninit`, `.noinit` or `.persistent`.
 ///
-/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because that section is random at power-on.
+/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because that section is random at power-on. A [`Descriptor`](crate::region::Descriptor) among the
+/// constants tells tools where it is.
 ///
 /// ```
 /// use mmstats_core::{Counter, kept_region, model};
@@ -378,10 +405,33 @@ macro_rules! kept_region {
             const _: () = $crate::region::check_section($section);
             #[unsafe(link_section = $section)]
             static MEMORY: $crate::region::Memory<{ $size }> = $crate::region::Memory::uninit();
+            static DESCRIPTOR: $crate::region::Descriptor = $crate::region::Descriptor::new(&MEMORY);
             // SAFETY: the static is visible in this block alone.
-            unsafe { $crate::region::KeptRegion::new(&MEMORY) }
+            unsafe { $crate::region::KeptRegion::new(&MEMORY, &DESCRIPTOR) }
         };
     };
+}
+
+/// Tells tools that have the program's ELF file where a region is (FORMAT.md, "Finding regions").
+#[derive(Debug)]
+#[repr(C)]
+pub struct Descriptor {
+    magic: [u8; 8],
+    address: *const u8,
+    length: u32,
+}
+
+// SAFETY: a constant; the address is only told.
+unsafe impl Sync for Descriptor {}
+
+impl Descriptor {
+    /// How it begins. The last letter is another one than in a region's magic.
+    pub const MAGIC: [u8; 8] = *b"\x02MMSTATD";
+
+    #[doc(hidden)]
+    pub const fn new<const N: usize>(memory: &'static Memory<N>) -> Self {
+        Descriptor { magic: Self::MAGIC, address: memory.0.get().cast::<u8>(), length: N as u32 }
+    }
 }
 
 /// Fails to compile for a section that is not one of those which start-up code leaves alone: in another, the bytes could be anything, code included.

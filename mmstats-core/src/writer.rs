@@ -3,17 +3,19 @@
 mod base;
 mod entry;
 mod error;
+mod flash;
 
 pub use error::{AddError, Excerpt};
 
 use crate::field::{Describe, Field};
-use crate::format::layout::Description;
+use crate::format::layout::{Description, Shape};
 use crate::format::v2::SETTLED;
 use crate::format::{Format, V2};
 use crate::model::Model;
 use crate::region::Slot;
 use base::Base;
 use core::marker::PhantomData;
+pub(crate) use flash::WithFlash;
 
 /// Adds fields to a region, one by one or a model at a time, while readers read.
 ///
@@ -75,7 +77,7 @@ impl<'p, F: Format> Writer<'p, F> {
     pub(crate) fn resume_model<M: Model<Format = F>>(region: F::Region) -> Option<M> {
         let mut writer = Self::resume(region).ok()?;
         // Not published: fields that were not there before would appear.
-        let model = M::attach(&mut writer).ok()?;
+        let model = M::attach(&mut writer.base).ok()?;
         writer.base.is_exactly_as_before().then_some(model)
     }
 
@@ -95,7 +97,7 @@ impl<'p, F: Format> Writer<'p, F> {
         let help = if field.help.is_empty() { &[][..] } else { &help };
         let description = Description { prefix: "", label: field.label, help, unit: field.unit, shapes: H::SHAPES };
         self.base.check(&description)?;
-        self.all_or_nothing(|writer| writer.attach(&description, field.initial))
+        self.all_or_nothing(|base| attach(base, &description, field.initial))
     }
 
     /// Adds the fields of a model.
@@ -114,23 +116,15 @@ impl<'p, F: Format> Writer<'p, F> {
         self.all_or_nothing(M::attach)
     }
 
-    /// A field of a model. It is checked by `model!`, and appears with the others.
-    #[doc(hidden)]
-    pub fn attach<H: Field<Format = F>>(&mut self, description: &Description<'_>, initial: Option<H::Initial<'_>>) -> Result<H, AddError> {
-        // The shapes are the field's own: what is laid out is what its cells expect.
-        let description = &Description { shapes: H::SHAPES, ..*description };
-        H::attach(&mut Slots { base: &mut self.base, description, next: 0, _format: PhantomData }, initial)
-    }
-
     /// Whether all fields that the region held before have been added again.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         !self.base.resuming()
     }
 
-    fn all_or_nothing<R>(&mut self, add: impl FnOnce(&mut Self) -> Result<R, AddError>) -> Result<R, AddError> {
+    fn all_or_nothing<R>(&mut self, add: impl FnOnce(&mut Base<'p>) -> Result<R, AddError>) -> Result<R, AddError> {
         let before = (self.base.cursor, self.base.layout);
-        let added = add(self);
+        let added = add(&mut self.base);
         match added {
             Ok(_) => self.base.publish(),
             Err(_) => (self.base.cursor, self.base.layout) = before,
@@ -139,21 +133,39 @@ impl<'p, F: Format> Writer<'p, F> {
     }
 }
 
-/// Where a field takes its values from, in the order of its shapes.
-pub struct Slots<'w, 'p, F: Format> {
-    base: &'w mut Base<'p>,
-    description: &'w Description<'w>,
-    next: usize,
-    _format: PhantomData<F>,
+/// Gives values their places in a region, one after another.
+#[doc(hidden)]
+pub trait Placer {
+    /// Whether the next value was here before: what accumulated stays, all else begins afresh.
+    fn resuming(&self) -> bool;
+    /// Takes a place for a value and prepares it. A constant is written, or if an earlier one is to stay, told.
+    fn place(&mut self, description: &Description<'_>, shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError>;
 }
 
-impl<F: Format> Slots<'_, '_, F> {
+/// A field of a model. It is checked by `model!`, and appears with the others.
+#[doc(hidden)]
+#[inline(always)]
+pub fn attach<P: Placer, H: Field>(placer: &mut P, description: &Description<'_>, initial: Option<H::Initial<'_>>) -> Result<H, AddError> {
+    H::attach(&mut Slots { placer, description, shapes: H::SHAPES }, initial)
+}
+
+/// Where a field takes its values from, in the order of its shapes.
+#[doc(hidden)]
+pub struct Slots<'w, P: Placer> {
+    placer: &'w mut P,
+    description: &'w Description<'w>,
+    /// The field's own: what is laid out is what its cells expect.
+    shapes: &'static [Shape],
+}
+
+impl<P: Placer> Slots<'_, P> {
     /// Whether the field was here before: what it accumulated stays, all else begins afresh.
     pub(crate) fn resuming(&self) -> bool {
-        self.base.resuming()
+        self.placer.resuming()
     }
 
     /// The slot of the next shape.
+    #[inline(always)]
     pub(crate) fn slot(&mut self) -> Result<Slot, AddError> {
         self.next_shape(None)
     }
@@ -163,9 +175,10 @@ impl<F: Format> Slots<'_, '_, F> {
         self.next_shape(Some(value)).map(|_| ())
     }
 
+    #[inline(always)]
     fn next_shape(&mut self, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
-        let shape = &self.description.shapes[self.next];
-        self.next += 1;
-        self.base.place(self.description, shape, constant)
+        let (shape, rest) = self.shapes.split_first().expect("a field asks for as many places as it has shapes");
+        self.shapes = rest;
+        self.placer.place(self.description, shape, constant)
     }
 }

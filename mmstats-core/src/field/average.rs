@@ -3,7 +3,7 @@ use crate::cell::ValueCell;
 use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -23,8 +23,8 @@ impl<F: Format> Field for Average<F> {
     type Initial<'i> = f64;
     const SHAPES: &'static [Shape] = &[number::<f64, F>(Kind::Gauge)];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<f64>) -> Result<Self, AddError> {
-        Ok(Average { mean: mean_cell::<F>(slots, initial)?, sum: Cell::new(0.0), count: Cell::new(0), _format: PhantomData })
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
+        Ok(Average { mean: mean_cell::<F, S>(slots, initial)?, sum: Cell::new(0.0), count: Cell::new(0), _format: PhantomData })
     }
 
     fn rest(&self) {
@@ -33,7 +33,7 @@ impl<F: Format> Field for Average<F> {
 }
 
 /// The published mean of an average that begins afresh.
-pub(super) fn mean_cell<F: Format>(slots: &mut Slots<'_, '_, F>, initial: Option<f64>) -> Result<F::Cell<f64>, AddError> {
+pub(super) fn mean_cell<F: Format, S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<F::Cell<f64>, AddError> {
     let resuming = slots.resuming();
     let mean = F::Cell::<f64>::new(slots.slot()?);
     if resuming || initial.is_some() {

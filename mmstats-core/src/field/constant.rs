@@ -4,7 +4,7 @@ use crate::format::layout::Shape;
 use crate::format::{Format, NATIVE_WORD, V2, Version};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::{Bits, Scalar};
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::marker::PhantomData;
 
 /// A number that is set once, when its field is made: a process id, a capacity. In version 2 it costs no value, only its entry.
@@ -35,7 +35,7 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Initial<'i> = T;
     const SHAPES: &'static [Shape] = &[shape::<F>(T::TYPE, size_of::<T>(), if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD })];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<T>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
         let value = initial.unwrap_or(T::zero());
         let mut bytes = value.to_bits().to_ne_bytes();
         slots.constant(bytes.as_mut())?;
@@ -59,7 +59,7 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Initial<'i> = &'i str;
     const SHAPES: &'static [Shape] = &[shape::<F>(Type::Text, N, 1)];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<&str>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<&str>) -> Result<Self, AddError> {
         let mut bytes = [0; N];
         let text = cut(initial.unwrap_or_default(), N);
         bytes[..text.len()].copy_from_slice(text);

@@ -4,7 +4,7 @@ use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::Count;
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 
 /// Counts events, wrapping at its width.
 ///
@@ -33,7 +33,7 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
     type Initial<'i> = T;
     const SHAPES: &'static [Shape] = &[number::<T, F>(Kind::Counter)];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<T>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
         let resuming = slots.resuming();
         let value = F::Cell::<T>::new(slots.slot()?);
         if let (Some(initial), false) = (initial, resuming) {

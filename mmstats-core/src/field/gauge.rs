@@ -4,7 +4,7 @@ use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::{Number, Scalar};
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::marker::PhantomData;
 
 /// A number that goes up and down: an integer of any width, `f32`, `f64`, or a `bool`.
@@ -24,7 +24,7 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Initial<'i> = T;
     const SHAPES: &'static [Shape] = &[number::<T, F>(Kind::Gauge)];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<T>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
         let resuming = slots.resuming();
         let value = F::Cell::<T>::new(slots.slot()?);
         if resuming || initial.is_some() {

@@ -4,7 +4,7 @@ use crate::format::layout::Shape;
 use crate::format::{Format, NATIVE_WORD, V2, histogram};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::Bucket;
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::marker::PhantomData;
 
 /// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below `2^-P`; values of `2^N` and more share the last one.
@@ -28,7 +28,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
     type Initial<'i> = ();
     const SHAPES: &'static [Shape] = if Self::EXISTS { &[Self::SHAPE] } else { &[] };
 
-    fn attach(slots: &mut Slots<'_, '_, F>, _: Option<()>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, _: Option<()>) -> Result<Self, AddError> {
         let buckets = match F::Buckets::nowhere() {
             Some(nowhere) => nowhere,
             None => F::Buckets::new(slots.slot()?),

@@ -26,7 +26,7 @@ use crate::format::Format;
 use crate::format::layout::Shape;
 use crate::kind::{Kind, Unit};
 use crate::scalar::Scalar;
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 
 mod sealed {
     pub trait Sealed {}
@@ -44,7 +44,7 @@ pub trait Field: Sealed + Sized {
     /// The values it stores.
     const SHAPES: &'static [Shape];
     #[doc(hidden)]
-    fn attach(slots: &mut Slots<'_, '_, Self::Format>, initial: Option<Self::Initial<'_>>) -> Result<Self, AddError>;
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<Self::Initial<'_>>) -> Result<Self, AddError>;
     /// When its owner is gone for now: what describes the moment becomes zero or empty, what accumulates stays.
     #[doc(hidden)]
     fn rest(&self) {}

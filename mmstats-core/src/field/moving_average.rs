@@ -4,7 +4,7 @@ use crate::cell::ValueCell;
 use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -26,10 +26,10 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Initial<'i> = f64;
     const SHAPES: &'static [Shape] = &[number::<f64, F>(Kind::Gauge)];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<f64>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
         const { assert!(N > 0, "a moving average over no samples") };
         Ok(MovingAverage {
-            mean: mean_cell::<F>(slots, initial)?,
+            mean: mean_cell::<F, S>(slots, initial)?,
             window: [const { Cell::new(0.0) }; N],
             next: Cell::new(0),
             count: Cell::new(0),

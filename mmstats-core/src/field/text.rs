@@ -3,7 +3,7 @@ use crate::cell::TextCell;
 use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::{Kind, Type, Unit};
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::marker::PhantomData;
 
 /// Text of up to `N` bytes of UTF-8.
@@ -40,7 +40,7 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         powers: (0, 0),
     }];
 
-    fn attach(slots: &mut Slots<'_, '_, F>, initial: Option<&str>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<&str>) -> Result<Self, AddError> {
         const { assert!(N > 0, "a text has room for no byte at all") };
         let resuming = slots.resuming();
         let text = Text { text: F::Text::new(slots.slot()?), _format: PhantomData };

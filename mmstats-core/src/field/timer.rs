@@ -2,7 +2,7 @@ use super::{Field, Histogram, MovingAverage, describe, number};
 use crate::format::layout::Shape;
 use crate::format::{Format, V2};
 use crate::kind::{Kind, units};
-use crate::writer::{AddError, Slots};
+use crate::writer::{AddError, Placer, Slots};
 use core::cell::Cell;
 use core::time::Duration;
 
@@ -134,7 +134,7 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     type Initial<'i> = ();
     const SHAPES: &'static [Shape] = if Histogram::<3, 40, u64, F>::EXISTS { &[Self::MEAN, Self::SPREAD] } else { &[Self::MEAN] };
 
-    fn attach(slots: &mut Slots<'_, '_, F>, _: Option<()>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(slots: &mut Slots<'_, S>, _: Option<()>) -> Result<Self, AddError> {
         let mean = MovingAverage::attach(slots, None)?;
         let spread = Histogram::attach(slots, None)?;
         Ok(Timer { mean, spread, last: Cell::new(None), running: Cell::new(None) })

@@ -98,8 +98,7 @@ impl Cursor {
         match self.version {
             Version::Two => {
                 let constant = matches!(shape.access, Access::Constant);
-                let texts = label + description.unit_of(shape).name.len() + help_length(description.help);
-                let length = (EntryHead::SIZE + texts + if constant { shape.value } else { 0 }).next_multiple_of(4);
+                let length = Self::entry_length(description, shape, label, if constant { shape.value } else { 0 });
                 let room = if constant { 0 } else { shape.room };
                 if self.high < room {
                     return None;
@@ -110,7 +109,7 @@ impl Cursor {
                 }
                 self.low = entry + length;
                 self.high = value;
-                Some(Placed { entry, length, value: if constant { entry + EntryHead::SIZE + texts } else { value } })
+                Some(Placed { entry, length, value: if constant { entry + Self::texts_end(description, shape, label) } else { value } })
             }
             Version::One | Version::OneExact => {
                 let head = 2 + label + 2 + type_length(shape) + 1;
@@ -126,6 +125,16 @@ impl Cursor {
                 Some(Placed { entry, length, value: entry + length })
             }
         }
+    }
+
+    /// Bytes of an entry up to the end of its texts.
+    const fn texts_end(description: &Description, shape: &Shape, label: usize) -> usize {
+        EntryHead::SIZE + label + description.unit_of(shape).name.len() + help_length(description.help)
+    }
+
+    /// Bytes of a whole entry that holds so many bytes of a constant.
+    pub(super) const fn entry_length(description: &Description, shape: &Shape, label: usize, constant: usize) -> usize {
+        (Self::texts_end(description, shape, label) + constant).next_multiple_of(4)
     }
 
     /// Takes the places of all values of some fields; `false` if they do not fit.

@@ -3,6 +3,7 @@
 //! [`v2`] has the structures of version 2, [`layout`] decides where entries and values go in both versions. The bytes themselves are described
 //! in `FORMAT.md` beside this crate's sources.
 
+pub mod flash;
 pub mod histogram;
 pub mod layout;
 pub mod v2;

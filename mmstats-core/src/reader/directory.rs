@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::problem::{EntryProblem, Problem};
 use super::{v1, v2};
 use crate::format::MAGIC;
-use crate::format::v2::Header;
+use crate::format::v2::{Header, OUTSIDE};
 
 /// The order of bytes in a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,24 @@ impl ByteOrder {
 #[derive(Clone, Copy, Debug)]
 pub struct Directory<'b> {
     bytes: &'b [u8],
-    kind: DirectoryKind,
+    kind: DirectoryKind<'b>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum DirectoryKind {
-    One { order: ByteOrder },
-    Two { header: Header, order: ByteOrder },
+enum DirectoryKind<'b> {
+    One {
+        order: ByteOrder,
+    },
+    Two {
+        header: Header,
+        order: ByteOrder,
+    },
+    /// Version 2 with its entries outside.
+    Outside {
+        header: Header,
+        order: ByteOrder,
+        entries: &'b [u8],
+    },
 }
 
 impl<'b> Directory<'b> {
@@ -62,6 +73,19 @@ impl<'b> Directory<'b> {
     /// # Errors
     /// If they are no stats that can be read.
     pub fn open_with(bytes: &'b [u8], before: &[u8], order: Option<ByteOrder>) -> Result<Self, Problem> {
+        Self::open_all(bytes, before, order, &[])
+    }
+
+    /// The same for a region whose directory is outside, and known: `entries` are the bytes at the address that [`Problem::DirectoryOutside`] tells, or more. Of any other region
+    /// they do not matter.
+    ///
+    /// # Errors
+    /// If they are no stats that can be read, or the entries are not this region's.
+    pub fn open_outside(bytes: &'b [u8], before: &[u8], entries: &'b [u8]) -> Result<Self, Problem> {
+        Self::open_all(bytes, before, None, entries)
+    }
+
+    fn open_all(bytes: &'b [u8], before: &[u8], order: Option<ByteOrder>, entries: &'b [u8]) -> Result<Self, Problem> {
         let kind = match version(before)? {
             1 => DirectoryKind::One { order: order.unwrap_or_else(|| v1::guess_order(bytes)) },
             _ => {
@@ -69,7 +93,12 @@ impl<'b> Directory<'b> {
                 let (earlier, _) = v2::header(before)?;
                 // Both from before: `layout` is stored first, so it may be ahead of `published`, never behind it.
                 header.published = earlier.published;
-                DirectoryKind::Two { header, order }
+                if header.flags & OUTSIDE != 0 {
+                    v2::check_outside(&header, entries)?;
+                    DirectoryKind::Outside { header, order, entries: &entries[..header.published as usize] }
+                } else {
+                    DirectoryKind::Two { header, order }
+                }
             }
         };
         Ok(Directory { bytes, kind })
@@ -80,7 +109,7 @@ impl<'b> Directory<'b> {
     pub fn version(&self) -> u8 {
         match self.kind {
             DirectoryKind::One { .. } => 1,
-            DirectoryKind::Two { .. } => 2,
+            DirectoryKind::Two { .. } | DirectoryKind::Outside { .. } => 2,
         }
     }
 
@@ -88,7 +117,7 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {
         match self.kind {
-            DirectoryKind::One { order } | DirectoryKind::Two { order, .. } => order,
+            DirectoryKind::One { order } | DirectoryKind::Two { order, .. } | DirectoryKind::Outside { order, .. } => order,
         }
     }
 
@@ -97,7 +126,7 @@ impl<'b> Directory<'b> {
     pub fn header(&self) -> Option<&Header> {
         match &self.kind {
             DirectoryKind::One { .. } => None,
-            DirectoryKind::Two { header, .. } => Some(header),
+            DirectoryKind::Two { header, .. } | DirectoryKind::Outside { header, .. } => Some(header),
         }
     }
 
@@ -107,6 +136,7 @@ impl<'b> Directory<'b> {
         Entries(match self.kind {
             DirectoryKind::One { order } => EntriesKind::One(v1::Walk::new(self.bytes, order)),
             DirectoryKind::Two { header, order } => EntriesKind::Two(v2::Walk::new(self.bytes, header, order)),
+            DirectoryKind::Outside { header, order, entries } => EntriesKind::Two(v2::Walk::outside(entries, self.bytes.len(), header, order)),
         })
     }
 
@@ -116,6 +146,7 @@ impl<'b> Directory<'b> {
         match &self.kind {
             DirectoryKind::One { .. } => self.bytes,
             DirectoryKind::Two { header, .. } => v2::entries(self.bytes, header),
+            DirectoryKind::Outside { entries, .. } => entries,
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Entry<'b> {
 pub enum Storage {
     /// In the directory, for good (version 2).
     Constant,
-    /// One word (version 2).
+    /// One word (version 2); with the directory outside also a constant, which is read the same way.
     Word,
     /// Behind a latch (version 2).
     Latched,

@@ -32,7 +32,8 @@ mod value;
 pub use directory::{ByteOrder, Directory, Entries};
 pub use entry::{Entry, Place, Storage};
 pub use problem::{EntryFault, EntryProblem, Problem, ReadError, ValueProblem};
-pub use snapshot::{HEADER, Images, Plan, Snapshot, Source, read};
+pub use snapshot::{HEADER, Images, Plan, Snapshot, Source, read, read_outside};
+pub use v2::header;
 pub use value::{Distribution, Value};
 
 /// Bytes of UTF-8 or not, shown with U+FFFD for what is not.

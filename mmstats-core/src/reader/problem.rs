@@ -44,6 +44,15 @@ pub enum Problem {
     DirectoryOutside {
         /// The address.
         address: u64,
+        /// Bytes.
+        length: u32,
+    },
+    /// The directory that was given is not the one that the region has outside.
+    OtherProgram {
+        /// CRC-32 in the region's header.
+        found: u32,
+        /// CRC-32 of what was given.
+        computed: u32,
     },
     /// Made anew again and again while it was read.
     Contended,
@@ -63,7 +72,12 @@ impl fmt::Display for Problem {
             Problem::CutShort { length, needed } => write!(f, "cut short: {length} bytes (at least {needed} are needed)"),
             Problem::BadCheck { found, computed } => write!(f, "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"),
             Problem::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
-            Problem::DirectoryOutside { address } => write!(f, "the directory is in the program's flash, at {address:#x}"),
+            Problem::DirectoryOutside { address, length } => {
+                write!(f, "the directory is in the program's flash, {length} bytes at {address:#x}: the program's ELF file, or its flash, is needed")
+            }
+            Problem::OtherProgram { found, computed } => {
+                write!(f, "of another program: its directory has the check {found:#010x}, the program's bytes give {computed:#010x}")
+            }
             Problem::Contended => write!(f, "contended: made anew again and again while it was read"),
         }
     }

@@ -8,8 +8,11 @@ use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
 
-/// The header, in this machine's order, if it holds.
-pub(super) fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
+/// The header of a region of version 2, in this machine's order, and the order that it is in: what a scan for regions looks at. [`Header::SIZE`] bytes are enough.
+///
+/// # Errors
+/// If there is no sound header.
+pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
     let Ok((header, _)) = Header::read_from_prefix(bytes) else {
         return Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE });
     };
@@ -32,13 +35,29 @@ pub(super) fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
         return Err(Problem::BadHeader { what: "the word", found: header.word.into() });
     }
     if header.flags & OUTSIDE != 0 {
-        return Err(Problem::DirectoryOutside { address: header.directory });
+        return match header.directory % 4 {
+            0 => Ok((header, order)),
+            _ => Err(Problem::BadHeader { what: "the directory's address", found: header.directory }),
+        };
     }
     let length = u64::from(header.length);
     if header.directory % 4 != 0 || header.directory < Header::SIZE as u64 || header.directory > length {
         return Err(Problem::BadHeader { what: "the directory's offset", found: header.directory });
     }
     Ok((header, order))
+}
+
+/// Whether these are the entries that a region says it has outside.
+///
+/// # Errors
+/// If they are not.
+pub(super) fn check_outside(header: &Header, entries: &[u8]) -> Result<(), Problem> {
+    let needed = header.published as usize;
+    if entries.len() < needed {
+        return Err(Problem::DirectoryOutside { address: header.directory, length: header.published });
+    }
+    let (found, computed) = (header.layout, crc32(0, &entries[..needed]));
+    if found != computed { Err(Problem::OtherProgram { found, computed }) } else { Ok(()) }
 }
 
 /// The published entries, as far as they lie in the region and in the bytes.
@@ -60,7 +79,10 @@ enum Step {
 /// The walk over the entries.
 #[derive(Clone, Debug)]
 pub(super) struct Walk<'b> {
+    /// Where the entries are, from `at` to `end`: the region, or what is outside.
     bytes: &'b [u8],
+    /// Bytes that there are of the region.
+    there: usize,
     header: Header,
     order: ByteOrder,
     at: usize,
@@ -71,7 +93,12 @@ pub(super) struct Walk<'b> {
 impl<'b> Walk<'b> {
     pub(super) fn new(bytes: &'b [u8], header: Header, order: ByteOrder) -> Self {
         let at = header.directory as usize;
-        Walk { bytes, header, order, at, end: at + entries(bytes, &header).len(), step: Step::Published }
+        Walk { bytes, there: bytes.len(), header, order, at, end: at + entries(bytes, &header).len(), step: Step::Published }
+    }
+
+    /// Over entries outside of a region of which there are so many bytes. They have been checked.
+    pub(super) fn outside(entries: &'b [u8], there: usize, header: Header, order: ByteOrder) -> Self {
+        Walk { bytes: entries, there, header, order, at: 0, end: header.published as usize, step: Step::Entries }
     }
 
     pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryProblem<'b>>> {
@@ -158,9 +185,12 @@ impl<'b> Walk<'b> {
             2 => Access::Latched,
             found => return Err(EntryFault::Access { found }),
         };
+        let is_outside = self.header.flags & OUTSIDE != 0;
         let storage = match (Kind::from_number(head.kind), access) {
             (Kind::Histogram, Access::Word) => Storage::Histogram { p: head.p, n: head.n },
             (Kind::Histogram, _) => return Err(EntryFault::Access { found: head.access }),
+            // Among the values then, at any alignment.
+            (_, Access::Constant) if is_outside => Storage::Word,
             (_, Access::Constant) => Storage::Constant,
             (_, Access::Word) => Storage::Word,
             (_, Access::Latched) => Storage::Latched,
@@ -184,6 +214,7 @@ impl<'b> Walk<'b> {
                 word
             }
             _ if ty.size().is_some_and(|size| size != head.size) => return Err(bad_size),
+            Storage::Word if access == Access::Constant => 1,
             Storage::Word if ty == Type::Text || head.size > word => return Err(bad_size),
             Storage::Word => head.size,
             Storage::Latched => word,
@@ -194,7 +225,7 @@ impl<'b> Walk<'b> {
             offset += entry as u64;
             ((entry + EntryHead::SIZE + head.texts()) as u64, entry as u64 + u64::from(head.length))
         } else {
-            (Header::SIZE as u64, u64::from(self.header.length).min(self.bytes.len() as u64))
+            (Header::SIZE as u64, u64::from(self.header.length).min(self.there as u64))
         };
         let bad_place = EntryFault::Place { found: offset };
         if offset < floor || offset > end || offset % u64::from(align) != 0 {
@@ -205,7 +236,7 @@ impl<'b> Walk<'b> {
         // All that is sure if `published` cannot be is that the directory goes up to here.
         let directory_end =
             if self.published_can_be() { self.header.directory + u64::from(self.header.published) } else { entry as u64 + u64::from(head.length) };
-        let overlaps = storage != Storage::Constant && offset < directory_end && offset + taken > self.header.directory;
+        let overlaps = storage != Storage::Constant && !is_outside && offset < directory_end && offset + taken > self.header.directory;
         if offset + taken > end || overlaps {
             return Err(bad_place);
         }

@@ -1,5 +1,6 @@
 //! A writer without its format as a type, so that its code is there once.
 
+use super::Placer;
 use super::entry::{Entry, v1_end, v1_next};
 use super::error::{AddError, excerpt};
 use crate::format::layout::{self, Cursor, Description, Shape};
@@ -38,7 +39,7 @@ impl<'p> Base<'p> {
         match version {
             Version::Two => {
                 region.validity().begin_anew();
-                let header = header(length, word, flags);
+                let header = header(length, word, flags, Header::SIZE as u64);
                 // The generation stands between them and is not touched.
                 region.write(8, &header.as_bytes()[8..Header::GENERATION]);
                 region.zero(Header::PUBLISHED, 4);
@@ -59,7 +60,7 @@ impl<'p> Base<'p> {
         let published = match version {
             Version::Two if length >= Header::SIZE => {
                 let [flags] = region.read(core::mem::offset_of!(Header, flags));
-                let header = header(length, word, flags & SETTLED);
+                let header = header(length, word, flags & SETTLED, Header::SIZE as u64);
                 let published = u32::from_ne_bytes(region.read(Header::PUBLISHED)) as usize;
                 let ours = region.equals(0, &header.as_bytes()[..Header::LAYOUT]);
                 (ours && published <= length - Header::SIZE).then_some(Header::SIZE + published)
@@ -71,10 +72,6 @@ impl<'p> Base<'p> {
             Some(published) => Ok(Base { region, version, cursor, published, layout: 0, first_size: [0; 2], keep_constants: false, prefix: "" }),
             None => Err(AddError::LayoutDiffers),
         }
-    }
-
-    pub(super) fn resuming(&self) -> bool {
-        self.cursor.low < self.published
     }
 
     /// Whether what was added is what the region held, to the last byte of the directory and its check.
@@ -155,9 +152,46 @@ impl<'p> Base<'p> {
         })
     }
 
-    /// Takes a place for a value, prepares it, and writes its entry. It appears with `publish`.
+    /// Whether what is added next was here before.
+    pub(super) fn resuming(&self) -> bool {
+        self.cursor.low < self.published
+    }
+
+    /// Makes the entries up to the cursor visible.
+    pub(super) fn publish(&mut self) {
+        if self.cursor.low < self.published {
+            return;
+        }
+        match self.version {
+            Version::Two => {
+                // Also when all is as before: a writer that died between the two stores left `layout` ahead.
+                let length = (self.cursor.low - Header::SIZE) as u32;
+                protocol::publish(self.region.word(Header::LAYOUT), self.layout, self.region.word(Header::PUBLISHED), length);
+                self.published = self.cursor.low;
+            }
+            Version::One | Version::OneExact if self.cursor.low > self.published => self.publish_v1(self.published),
+            Version::One | Version::OneExact => {}
+        }
+    }
+
+    /// The label sizes behind the first were written with their entries: a reader does not come to them before the first is there.
+    fn publish_v1(&mut self, from: usize) {
+        self.region.zero(self.cursor.low, layout::V1_END);
+        protocol::between_passes();
+        self.region.write(from + 1, &self.first_size[1..]);
+        self.region.write(from, &self.first_size[..1]);
+        self.published = self.cursor.low;
+    }
+}
+
+impl Placer for Base<'_> {
+    fn resuming(&self) -> bool {
+        Base::resuming(self)
+    }
+
+    /// Writes its entry, too. It appears with `publish`.
     #[inline(never)]
-    pub(super) fn place(&mut self, description: &Description, shape: &Shape, mut constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
+    fn place(&mut self, description: &Description<'_>, shape: &Shape, mut constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
         let resuming = self.resuming();
         let full = AddError::Full { length: self.region.len() };
         let placed = self.cursor.place(description, shape, self.prefix.len()).ok_or(full)?;
@@ -192,43 +226,17 @@ impl<'p> Base<'p> {
         }
         Ok(self.region.slot(placed.value, room, align))
     }
-
-    /// Makes the entries up to the cursor visible.
-    pub(super) fn publish(&mut self) {
-        if self.cursor.low < self.published {
-            return;
-        }
-        match self.version {
-            Version::Two => {
-                // Also when all is as before: a writer that died between the two stores left `layout` ahead.
-                let length = (self.cursor.low - Header::SIZE) as u32;
-                protocol::publish(self.region.word(Header::LAYOUT), self.layout, self.region.word(Header::PUBLISHED), length);
-                self.published = self.cursor.low;
-            }
-            Version::One | Version::OneExact if self.cursor.low > self.published => self.publish_v1(self.published),
-            Version::One | Version::OneExact => {}
-        }
-    }
-
-    /// The label sizes behind the first were written with their entries: a reader does not come to them before the first is there.
-    fn publish_v1(&mut self, from: usize) {
-        self.region.zero(self.cursor.low, layout::V1_END);
-        protocol::between_passes();
-        self.region.write(from + 1, &self.first_size[1..]);
-        self.region.write(from, &self.first_size[..1]);
-        self.published = self.cursor.low;
-    }
 }
 
 /// The header of a region made by this program, but for what changes.
-fn header(length: usize, word: usize, flags: u8) -> Header {
+pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
     let mut header = Header {
         magic: MAGIC,
         byte_order: BYTE_ORDER,
         word: word as u8,
         flags,
         length: length as u32,
-        directory: Header::SIZE as u64,
+        directory,
         check: 0,
         layout: 0,
         generation: 0,

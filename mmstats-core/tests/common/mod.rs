@@ -1,8 +1,8 @@
 //! What the tests share: fields as a reader shows them, in values that can be kept and compared.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use mmstats_core::reader::{Directory, Entry, Images, Lossy, Snapshot, Value, read};
-use mmstats_core::{Clock, Kind, Type, View};
+use mmstats_core::reader::{Directory, Entry, Images, Lossy, Snapshot, Value, read, read_outside};
+use mmstats_core::{Clock, Kind, Region, Type, View};
 use zerocopy::IntoBytes;
 
 /// A field as a reader shows it.
@@ -84,6 +84,21 @@ pub(crate) fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Ve
 /// All fields of a dump.
 pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
     show_all(&Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")), &Snapshot::of_dead(bytes))
+}
+
+/// All fields of a dump whose directory is outside.
+pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
+    let directory = Directory::open_outside(bytes, bytes, entries).unwrap_or_else(|problem| panic!("{problem}"));
+    show_all(&directory, &Snapshot::of_dead(bytes))
+}
+
+/// The same of a region that may be written meanwhile.
+pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
+    let view = Region::new(region).view();
+    let mut memory = vec![0; Images::words(view.len())];
+    let mut images = Images::new(&mut memory);
+    let (directory, snapshot) = read_outside(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
+    show_all(&directory, &snapshot)
 }
 
 /// A copy of what is in a region now.

@@ -1,0 +1,162 @@
+//! A directory laid out at compile time, to lie in the program's flash: the region then holds a header and values, nothing else.
+//!
+//! Constants are the exception to "constants lie in the directory": their values are known when the program runs, so they lie among the values.
+
+use super::layout::{Cursor, Description, Shape, help_length};
+use super::v2::{EntryHead, Header, crc32};
+
+/// Bytes that a region needs for these fields if their directory is in flash. A multiple of 8.
+///
+/// # Panics
+/// If they need a quarter of the address space.
+#[must_use]
+pub const fn region_size(fields: &[Description]) -> usize {
+    let far = 1 << (usize::BITS - 2);
+    let mut high = far;
+    let mut i = 0;
+    while i < fields.len() {
+        let mut j = 0;
+        while j < fields[i].shapes.len() {
+            high = match value_below(high, fields[i].shapes[j].room, fields[i].shapes[j].align) {
+                Some(value) => value,
+                None => panic!("the fields are too large for this machine"),
+            };
+            j += 1;
+        }
+        i += 1;
+    }
+    (Header::SIZE + far - high).next_multiple_of(8)
+}
+
+/// Where a value goes that is placed after one at `high`; `None` if it would reach into the header.
+#[inline(always)]
+#[must_use]
+pub const fn value_below(high: usize, room: usize, align: usize) -> Option<usize> {
+    if high < Header::SIZE + room {
+        return None;
+    }
+    let value = (high - room) & !(align - 1);
+    if value < Header::SIZE { None } else { Some(value) }
+}
+
+/// Bytes of these fields' directory.
+#[must_use]
+pub const fn directory_length(fields: &[Description]) -> usize {
+    let mut length = 0;
+    let mut i = 0;
+    while i < fields.len() {
+        let mut j = 0;
+        while j < fields[i].shapes.len() {
+            length += entry_length(&fields[i], &fields[i].shapes[j]);
+            j += 1;
+        }
+        i += 1;
+    }
+    length
+}
+
+const fn label_length(field: &Description, shape: &Shape) -> usize {
+    field.prefix.len() + field.label.len() + shape.suffix.len()
+}
+
+const fn entry_length(field: &Description, shape: &Shape) -> usize {
+    Cursor::entry_length(field, shape, label_length(field, shape), 0)
+}
+
+/// A directory as it lies in flash.
+#[repr(C, align(4))]
+pub struct Entries<const N: usize>([u8; N]);
+
+impl<const N: usize> Entries<N> {
+    /// The directory of these fields, which has `N` bytes, in a region as large as [`region_size`] says.
+    ///
+    /// # Panics
+    /// If `N` is not [`directory_length`].
+    #[must_use]
+    pub const fn new(fields: &[Description]) -> Self {
+        assert!(N == directory_length(fields), "the directory has another length");
+        let mut entries = [0; N];
+        let mut at = 0;
+        let mut high = region_size(fields);
+        let mut i = 0;
+        while i < fields.len() {
+            let mut j = 0;
+            while j < fields[i].shapes.len() {
+                let (field, shape) = (&fields[i], &fields[i].shapes[j]);
+                high = match value_below(high, shape.room, shape.align) {
+                    Some(value) => value,
+                    None => unreachable!(),
+                };
+                write_entry(&mut entries, at, field, shape, high);
+                at += entry_length(field, shape);
+                j += 1;
+            }
+            i += 1;
+        }
+        Entries(entries)
+    }
+
+    /// CRC-32 of all of it.
+    #[must_use]
+    pub const fn check(&self) -> u32 {
+        crc32(0, &self.0)
+    }
+
+    /// What it is for a program.
+    #[must_use]
+    pub const fn directory(&'static self, check: u32) -> FlashDirectory {
+        FlashDirectory { entries: &self.0, check }
+    }
+}
+
+/// A model's directory in the program's flash.
+#[derive(Clone, Copy, Debug)]
+pub struct FlashDirectory {
+    /// The entries.
+    pub entries: &'static [u8],
+    /// Their CRC-32, the region's `layout`.
+    pub check: u32,
+}
+
+const fn write_entry(entries: &mut [u8], start: usize, field: &Description, shape: &Shape, value: usize) {
+    let unit = field.unit_of(shape);
+    let head = EntryHead {
+        length: entry_length(field, shape) as u32,
+        value: value as u32,
+        size: shape.value as u32,
+        kind: shape.kind as u8,
+        ty: shape.ty.letter(),
+        access: shape.access as u8,
+        scale: unit.scale,
+        divisor: unit.divisor,
+        label: label_length(field, shape) as u16,
+        help: help_length(field.help) as u16,
+        unit: unit.name.len() as u8,
+        p: shape.powers.0,
+        n: shape.powers.1,
+        flags: 0,
+    };
+    let head: [u8; EntryHead::SIZE] = zerocopy::transmute!(head);
+    let mut at = write(entries, start, &head);
+    at = write(entries, at, field.prefix.as_bytes());
+    at = write(entries, at, field.label.as_bytes());
+    at = write(entries, at, shape.suffix.as_bytes());
+    at = write(entries, at, unit.name.as_bytes());
+    let mut line = 0;
+    while line < field.help.len() {
+        if line > 0 {
+            at = write(entries, at, b"\n");
+        }
+        at = write(entries, at, field.help[line].as_bytes());
+        line += 1;
+    }
+}
+
+const fn write(to: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    let mut i = 0;
+    while i < bytes.len() {
+        to[at + i] = bytes[i];
+        i += 1;
+    }
+    at + bytes.len()
+}

@@ -1,0 +1,82 @@
+//! Publishing with the directory in flash: values are placed, no entry is written.
+
+use super::Placer;
+use super::base::header;
+use super::error::AddError;
+use crate::format::NATIVE_WORD;
+use crate::format::flash::{FlashDirectory, value_below};
+use crate::format::layout::{Description, Shape};
+use crate::format::v2::{Header, OUTSIDE};
+use crate::region::{RawRegion, Slot};
+use zerocopy::IntoBytes;
+
+/// A region in the making whose directory is in flash.
+pub(crate) struct WithFlash {
+    region: RawRegion,
+    /// Where the last value went.
+    high: usize,
+    resuming: bool,
+}
+
+impl WithFlash {
+    /// Begins a region of `length` bytes anew. Until [`Self::finish`] it is not valid.
+    pub(crate) fn anew(region: RawRegion, length: usize, directory: FlashDirectory) -> Result<Self, AddError> {
+        if region.len() < length {
+            return Err(AddError::Full { length: region.len() });
+        }
+        region.validity().begin_anew();
+        let header = flash_header(length, directory);
+        // The generation stands between them and is not touched.
+        region.write(8, &header.as_bytes()[8..Header::GENERATION]);
+        region.write(Header::PUBLISHED, &header.as_bytes()[Header::PUBLISHED..]);
+        Ok(WithFlash { region, high: length, resuming: false })
+    }
+
+    /// Goes on with a region of `length` bytes if it is as this very program would make it.
+    pub(crate) fn resume(region: RawRegion, length: usize, directory: FlashDirectory) -> Option<Self> {
+        let header = flash_header(length, directory);
+        let (first, last) = (..Header::GENERATION, Header::PUBLISHED..);
+        let same = region.len() >= length && region.equals(0, &header.as_bytes()[first]) && region.equals(last.start, &header.as_bytes()[last]);
+        same.then_some(WithFlash { region, high: length, resuming: true })
+    }
+
+    /// All values are in place.
+    pub(crate) fn finish(&self) {
+        self.region.validity().finish_anew();
+    }
+
+    /// Out of line: it is the same for all fields.
+    #[inline(never)]
+    fn take(&mut self, room: usize, align: usize) -> Slot {
+        // Region and directory are laid out by the same rule at compile time, so there is room.
+        self.high = value_below(self.high, room, align).unwrap_or(Header::SIZE);
+        if !self.resuming {
+            self.region.zero(self.high, room);
+        }
+        self.region.slot(self.high, room, align)
+    }
+}
+
+impl Placer for WithFlash {
+    fn resuming(&self) -> bool {
+        self.resuming
+    }
+
+    #[inline(always)]
+    fn place(&mut self, _: &Description<'_>, shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
+        let slot = self.take(shape.room, shape.align);
+        match constant {
+            Some(constant) if !self.resuming => self.region.write(self.high, constant),
+            Some(constant) if !self.region.equals(self.high, constant) => return Err(AddError::LayoutDiffers),
+            _ => {}
+        }
+        Ok(slot)
+    }
+}
+
+fn flash_header(length: usize, directory: FlashDirectory) -> Header {
+    let mut header = header(length, NATIVE_WORD, OUTSIDE, directory.entries.as_ptr().addr() as u64);
+    header.layout = directory.check;
+    header.published = directory.entries.len() as u32;
+    header
+}

@@ -1,0 +1,223 @@
+//! The directory in flash: the region holds a header and values, the program the rest.
+
+mod common;
+
+use common::{Content, Shown, Stopped, dead, dead_outside, live_outside};
+use mmstats_core::format::v2::Header;
+use mmstats_core::model::Kept;
+use mmstats_core::reader::{Directory, Problem, header};
+use mmstats_core::{
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Model, Region, StaticRegion, Text, Timer, model,
+};
+use proptest::prelude::*;
+use zerocopy::IntoBytes;
+
+model! {
+    /// With every kind of field.
+    struct Motor in "motor." {
+        /// Since it was built.
+        ///
+        /// In two lines.
+        boots: Counter<u32>,
+        steps: Counter,
+        interval: Histogram<2, 8, u32> [microseconds],
+        temperature: Gauge<i16> = "temperature.winding" [celsius.e(-1)] => -10,
+        moving: Flag,
+        volts: Gauge<f64> [volts.over(3)],
+        state: Text<12> => "idle",
+        mean: Average,
+        duration: Timer<Stopped, 2>,
+        serial: Constant<u16> => 77,
+        version: ConstantText<6> => "1.2",
+    }
+
+    /// Of another program.
+    struct Radio { received: Counter<u32>, sent: Counter<u32> }
+
+    struct One { a: Counter<u32> }
+    struct Three { a: Counter<u32>, b: Counter<u32>, c: Counter<u32> }
+}
+
+const WORDS: usize = Motor::SIZE_WITH_FLASH / 8;
+
+/// Publishes the motor, with its directory in flash or in the region, and writes all of it.
+fn run(motor: &Motor<Borrowed<'_>>) {
+    motor.boots.incr();
+    motor.steps.add(1 << 40);
+    motor.interval.record(9);
+    motor.interval.record(200);
+    motor.temperature.set(300);
+    motor.moving.set(true);
+    motor.volts.set(3.3);
+    motor.state.set("running");
+    motor.mean.add(8.0);
+    motor.duration.record(core::time::Duration::from_secs(2));
+}
+
+fn entries() -> &'static [u8] {
+    Motor::<mmstats_core::V2>::directory().entries
+}
+
+#[test]
+fn a_reader_shows_the_same_whether_the_directory_is_in_flash_or_in_the_region() {
+    let (mut inside, mut outside) = ([0; Motor::SIZE / 8], [0; WORDS]);
+    run(&Motor::<Borrowed<'_>>::publish(Region::new(&mut inside)).unwrap());
+    run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut outside)).unwrap());
+    let expected = dead(inside.as_bytes());
+    assert_eq!(expected.len(), 12, "a timer has two");
+    assert_eq!(dead_outside(outside.as_bytes(), entries()), expected);
+    assert_eq!(live_outside(&mut outside, entries()), expected, "and while it may be written");
+}
+
+#[test]
+fn a_counter_costs_the_region_only_its_value() {
+    assert_eq!(Three::SIZE_WITH_FLASH, (Header::SIZE + 3 * 4).next_multiple_of(8));
+    assert_eq!(One::SIZE_WITH_FLASH, Header::SIZE + 8, "regions are multiples of 8");
+}
+
+#[test]
+fn without_the_directory_the_region_says_where_it_is() {
+    let mut memory = [0; WORDS];
+    Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
+    let address = entries().as_ptr().addr() as u64;
+    let length = entries().len() as u32;
+    assert_eq!(Directory::open(memory.as_bytes()).err(), Some(Problem::DirectoryOutside { address, length }));
+    assert_eq!(header(&memory.as_bytes()[..Header::SIZE]).unwrap().0.directory, address);
+    for cut in [0, 4, entries().len() - 1] {
+        let opened = Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &entries()[..cut]);
+        assert_eq!(opened.err(), Some(Problem::DirectoryOutside { address, length }), "{cut} bytes of it are not enough");
+    }
+}
+
+#[test]
+fn a_directory_of_another_program_is_refused() {
+    let mut memory = [0; WORDS];
+    Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
+    let mut wrong = entries().to_vec();
+    let last = wrong.len() - 1;
+    for at in [0, 30, last] {
+        wrong[at] ^= 1;
+        let opened = Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &wrong);
+        assert!(matches!(opened, Err(Problem::OtherProgram { .. })), "{opened:?}");
+        wrong[at] ^= 1;
+    }
+}
+
+#[test]
+fn more_than_the_directory_is_as_good_as_the_directory() {
+    let mut memory = [0; WORDS];
+    run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
+    let mut more = entries().to_vec();
+    more.extend([0xa5; 100]);
+    assert_eq!(dead_outside(memory.as_bytes(), &more), dead_outside(memory.as_bytes(), entries()));
+}
+
+#[test]
+fn the_directory_is_where_the_header_says_so_that_it_can_be_fetched_from_there() {
+    let directory = Motor::<mmstats_core::V2>::directory();
+    assert_eq!(directory.entries.as_ptr().addr() % 4, 0);
+    assert_eq!(directory.check, mmstats_core::format::crc32(0, directory.entries));
+}
+
+#[test]
+fn after_a_reset_what_accumulates_goes_on() {
+    let mut memory = [u64::MAX; WORDS];
+    let (motor, kept) = Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    assert_eq!(kept, Kept::Anew);
+    run(&motor);
+    let (motor, kept) = Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    assert_eq!(kept, Kept::Resumed);
+    motor.boots.incr();
+    let shown = dead_outside(memory.as_bytes(), entries());
+    let value = |label: &str| shown.iter().find(|field| field.label == label).map(|field: &Shown| field.value.clone());
+    assert_eq!(value("motor.boots"), Some(Content::Unsigned(2)));
+    assert_eq!(value("motor.steps"), Some(Content::Unsigned(1 << 40)));
+    assert_eq!(value("motor.temperature.winding"), Some(Content::Signed(-10)), "what describes the moment begins afresh");
+    assert_eq!(value("motor.state"), Some(Content::Text("idle".into())));
+    assert_eq!(value("motor.version"), Some(Content::Text("1.2".into())));
+}
+
+#[test]
+fn after_an_update_of_the_program_the_stats_begin_at_zero() {
+    let mut memory = [0; WORDS];
+    run(&Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap().0);
+    let (radio, kept) = Radio::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    assert_eq!((kept, radio.received.get()), (Kept::Anew, 0));
+    let (_, kept) = Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    assert_eq!(kept, Kept::Anew);
+    let generation = header(memory.as_bytes()).unwrap().0.generation;
+    assert_eq!(generation, 3, "readers notice each time");
+}
+
+#[test]
+fn another_constant_makes_it_begin_anew() {
+    model! { struct Unit { version: ConstantText<6> => VERSION.with(|version| version.get()), count: Counter<u32> } }
+    thread_local! { static VERSION: core::cell::Cell<&'static str> = const { core::cell::Cell::new("1.2") } }
+    let mut memory = [0; Unit::SIZE_WITH_FLASH / 8];
+    let mut publish = || {
+        let (unit, kept) = Unit::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+        unit.count.incr();
+        (unit.count.get(), kept)
+    };
+    assert_eq!([publish(), publish()], [(1, Kept::Anew), (2, Kept::Resumed)]);
+    VERSION.with(|version| version.set("1.3"));
+    assert_eq!(publish(), (1, Kept::Anew));
+}
+
+#[test]
+fn a_region_that_is_too_small_is_an_error_and_one_that_is_larger_is_not() {
+    let mut memory = [0; WORDS - 1];
+    let length = size_of_val(&memory);
+    assert_eq!(Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).err(), Some(AddError::Full { length }));
+    assert_eq!(memory, [0; WORDS - 1], "and nothing is written");
+    let mut memory = [0; WORDS + 100];
+    run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
+    assert_eq!(dead_outside(memory.as_bytes(), entries()).len(), 12);
+    assert_eq!(memory[WORDS..], [0; 100]);
+}
+
+#[test]
+fn a_static_region_is_published_once() {
+    static REGION: StaticRegion<{ Three::SIZE_WITH_FLASH }> = StaticRegion::new();
+    let three: Three = REGION.publish_with_flash().unwrap();
+    three.b.add(3);
+    assert!(REGION.publish_with_flash::<Three>().is_none());
+    let mut bytes = [0; Three::SIZE_WITH_FLASH / 8];
+    assert_eq!(REGION.view().copy(0, &mut bytes), Three::SIZE_WITH_FLASH);
+    let shown = dead_outside(bytes.as_bytes(), Three::<mmstats_core::V2>::directory().entries);
+    assert_eq!(shown.iter().map(|field| &field.value).collect::<Vec<_>>(), [&Content::Unsigned(0), &Content::Unsigned(3), &Content::Unsigned(0)]);
+}
+
+proptest! {
+    #[test]
+    fn no_region_and_no_directory_makes_a_reader_panic(
+        flips in prop::collection::vec((0..WORDS * 8, 0..8u32), 0..4),
+        directory_flips in prop::collection::vec((0..500usize, 0..8u32), 0..3),
+        cut in 0..WORDS * 8,
+        swapped_check: bool,
+    ) {
+        let mut memory = [0; WORDS];
+        run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
+        let mut directory = entries().to_vec();
+        for (at, bit) in directory_flips {
+            let at = at % directory.len();
+            directory[at] ^= 1 << bit;
+        }
+        let bytes = memory.as_mut_bytes();
+        for (at, bit) in flips {
+            bytes[at] ^= 1 << bit;
+        }
+        if swapped_check {
+            // As a writer of such a directory would have said: then its entries are looked at.
+            bytes[Header::LAYOUT..][..4].copy_from_slice(&mmstats_core::format::crc32(0, &directory).to_ne_bytes());
+        }
+        for bytes in [&bytes[..], &bytes[..cut]] {
+            if let Ok(opened) = Directory::open_outside(bytes, bytes, &directory) {
+                let snapshot = mmstats_core::reader::Snapshot::of_dead(bytes);
+                for entry in opened.entries().flatten() {
+                    let _ = snapshot.value(&entry.place);
+                }
+            }
+        }
+    }
+}
