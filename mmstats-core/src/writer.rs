@@ -136,29 +136,32 @@ impl<'p, F: Format> Writer<'p, F> {
 /// Gives values their places in a region, one after another.
 #[doc(hidden)]
 pub trait Placer {
+    /// What it needs to know of a field besides the shapes of its values: where no entry is written, nothing.
+    type About<'d>: Copy;
+    fn about<'d>(description: &'d Description<'d>) -> Self::About<'d>;
     /// Whether the next value was here before: what accumulated stays, all else begins afresh.
     fn resuming(&self) -> bool;
     /// Takes a place for a value and prepares it. A constant is written, or if an earlier one is to stay, told.
-    fn place(&mut self, description: &Description<'_>, shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError>;
+    fn place(&mut self, about: Self::About<'_>, shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError>;
 }
 
 /// A field of a model. It is checked by `model!`, and appears with the others.
 #[doc(hidden)]
 #[inline(always)]
-pub fn attach<P: Placer, H: Field>(placer: &mut P, description: &Description<'_>, initial: Option<H::Initial<'_>>) -> Result<H, AddError> {
-    H::attach(&mut Slots { placer, description, shapes: H::SHAPES }, initial)
+pub fn attach<S: Placer, H: Field>(placer: &mut S, description: &Description<'_>, initial: Option<H::Initial<'_>>) -> Result<H, AddError> {
+    H::attach(&mut Slots { placer, about: S::about(description), shapes: H::SHAPES }, initial)
 }
 
 /// Where a field takes its values from, in the order of its shapes.
 #[doc(hidden)]
-pub struct Slots<'w, P: Placer> {
-    placer: &'w mut P,
-    description: &'w Description<'w>,
+pub struct Slots<'w, S: Placer> {
+    placer: &'w mut S,
+    about: S::About<'w>,
     /// The field's own: what is laid out is what its cells expect.
     shapes: &'static [Shape],
 }
 
-impl<P: Placer> Slots<'_, P> {
+impl<S: Placer> Slots<'_, S> {
     /// Whether the field was here before: what it accumulated stays, all else begins afresh.
     pub(crate) fn resuming(&self) -> bool {
         self.placer.resuming()
@@ -179,6 +182,6 @@ impl<P: Placer> Slots<'_, P> {
     fn next_shape(&mut self, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
         let (shape, rest) = self.shapes.split_first().expect("a field asks for as many places as it has shapes");
         self.shapes = rest;
-        self.placer.place(self.description, shape, constant)
+        self.placer.place(self.about, shape, constant)
     }
 }

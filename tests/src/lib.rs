@@ -6,5 +6,6 @@ pub mod every_field;
 pub mod files;
 pub mod mixed;
 pub mod programs;
+pub mod qemu;
 pub mod record;
 pub mod steps;

@@ -185,6 +185,12 @@ impl<'p> Base<'p> {
 }
 
 impl Placer for Base<'_> {
+    type About<'d> = &'d Description<'d>;
+
+    fn about<'d>(description: &'d Description<'d>) -> &'d Description<'d> {
+        description
+    }
+
     fn resuming(&self) -> bool {
         Base::resuming(self)
     }

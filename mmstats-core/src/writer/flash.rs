@@ -58,12 +58,16 @@ impl WithFlash {
 }
 
 impl Placer for WithFlash {
+    type About<'d> = ();
+
+    fn about<'d>(_: &'d Description<'d>) {}
+
     fn resuming(&self) -> bool {
         self.resuming
     }
 
     #[inline(always)]
-    fn place(&mut self, _: &Description<'_>, shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
+    fn place(&mut self, (): (), shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
         let slot = self.take(shape.room, shape.align);
         match constant {
             Some(constant) if !self.resuming => self.region.write(self.high, constant),
