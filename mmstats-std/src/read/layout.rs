@@ -2,7 +2,7 @@
 
 use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::{Header, SETTLED};
+use mmstats_core::format::v2::{Header, OUTSIDE, SETTLED};
 use mmstats_core::reader::{ByteOrder, Directory, Lossy, Place, Plan, Problem, Snapshot, Storage, Value, ValueProblem};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -45,6 +45,8 @@ pub struct Layout {
     pub(super) latched: Vec<Place>,
     /// Whether its region says that it is never made anew in place.
     settled: bool,
+    /// Whether its entries are outside of the region.
+    outside: bool,
     identity: [Option<usize>; IDENTITY.len()],
     /// A region of this layout: in version 2, its header and directory.
     image: Box<[u8]>,
@@ -66,6 +68,7 @@ impl Layout {
             plan: Plan::default(),
             latched: Vec::new(),
             settled: directory.header().is_some_and(|header| header.flags & SETTLED != 0),
+            outside: directory.header().is_some_and(|header| header.flags & OUTSIDE != 0),
             identity: [None; IDENTITY.len()],
             image: Box::default(),
             same: Vec::new(),
@@ -108,6 +111,9 @@ impl Layout {
 
     /// All but the generation; and the entries.
     fn same_in_version_2(&self, header: &Header) -> Vec<Range<usize>> {
+        if self.outside {
+            return vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
+        }
         let start = header.directory as usize;
         let end = (start + header.published as usize).min(header.length as usize);
         vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE, start..end]
@@ -153,7 +159,7 @@ impl Layout {
 
     /// Whether nothing is wrong with it, so that it may be taken for others'.
     fn is_sound(&self) -> bool {
-        self.problems.is_empty() && self.same.iter().all(|range| range.end <= self.image.len())
+        !self.outside && self.problems.is_empty() && self.same.iter().all(|range| range.end <= self.image.len())
     }
 
     /// Where the bytes end that have to be read.
@@ -204,15 +210,15 @@ impl Layouts {
         self.last.as_ref()
     }
 
-    /// The layout of a region with these bytes, which began as `head` a moment before.
-    pub(super) fn get(&mut self, head: &[u8], bytes: &[u8]) -> Result<Arc<Layout>, Problem> {
+    /// The layout of a region with these bytes, which began as `head` a moment before, and has `entries` outside if it has any there.
+    pub(super) fn get(&mut self, head: &[u8], bytes: &[u8], entries: &[u8]) -> Result<Arc<Layout>, Problem> {
         let same = |range: Range<usize>| head.get(range.clone()) == bytes.get(range);
         // What is published by now and was not then is for the next time; and what is read of a header in between is not to be kept.
         let whole = !head.starts_with(&MAGIC) || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE);
         if let (true, Some(known)) = (whole, self.known(bytes)) {
             return Ok(known.clone());
         }
-        let directory = Directory::open_with(bytes, if head.first() == Some(&1) { bytes } else { head }, None)?;
+        let directory = Directory::open_outside(bytes, if head.first() == Some(&1) { bytes } else { head }, entries)?;
         let layout = Arc::new(Layout::new(&directory, bytes));
         if whole && layout.is_sound() {
             if self.count == KEPT {

@@ -28,6 +28,7 @@ pub use error::FileError;
 pub use layout::{Field, Layout};
 pub use reader::Reader;
 pub use sample::Sample;
+pub use source::RegionSource;
 pub use stats_file::StatsFile;
 
 /// The largest region that is read, in bytes: what is larger is no stats, or not meant well.

@@ -4,23 +4,15 @@ use super::LARGEST;
 use super::error::FileError;
 use super::layout::{Layout, Layouts};
 use super::sample::{Sample, modified};
-use super::source::{FileSource, open};
-use crate::memory::ReadMapping;
+use super::source::{FileSource, RegionSource, open};
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{Directory, Images, Plan, Problem};
+use mmstats_core::reader::{Directory, Images, Plan, Problem, ReadError};
 use std::array;
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// How often a region that is made anew meanwhile is read.
 const TRIES: usize = 8;
-/// How often a contended latch is read by system calls before it is looked at through a mapping.
-const SYSTEM_CALLS: usize = 4;
-/// How often it is looked at there.
-const LOOKS: usize = 1000;
-
 /// Reads files one after another, keeping what they have in common.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -43,17 +35,27 @@ impl Reader {
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
         let (file, stat) = open(path)?;
         let length = u64::try_from(stat.st_size).unwrap_or(0);
-        let mut layout = load(&file, length, &mut self.layouts, &mut self.buffer);
+        let mut layout = load(&FileSource(&file), length, &mut self.layouts, &mut self.buffer);
         if layout.as_ref().map_or(true, |layout| !layout.problems.is_empty()) {
             // Another file may have taken the name before it was opened.
             let now = file.metadata()?.len();
             if now != length {
-                layout = load(&file, now, &mut self.layouts, &mut self.buffer);
+                layout = load(&FileSource(&file), now, &mut self.layouts, &mut self.buffer);
             }
         }
-        let layout = layout?;
+        let layout = layout.map_err(FileError::from)?;
         let snapshot = Images::new(&mut self.buffer).into_snapshot();
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(&stat) })
+    }
+
+    /// Reads a region of at most `length` bytes once, wherever it is.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's problems instead.
+    pub fn read_region<S: RegionSource>(&mut self, source: &S, length: u64) -> Result<Sample<'_>, ReadError<S::Error>> {
+        let layout = load(source, length, &mut self.layouts, &mut self.buffer)?;
+        let snapshot = Images::new(&mut self.buffer).into_snapshot();
+        Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: None })
     }
 
     /// What files that are kept open share with it.
@@ -62,23 +64,31 @@ impl Reader {
     }
 }
 
-/// Reads a whole file of `length` bytes into `buffer`, and tells its layout.
-pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut Vec<u64>) -> Result<Arc<Layout>, FileError> {
-    let source = FileSource(file);
-    let length = usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(FileError::TooLarge { length })?;
+/// Reads a whole region of at most `length` bytes into `buffer`, and tells its layout.
+pub(super) fn load<S: RegionSource>(
+    source: &S,
+    length: u64,
+    layouts: &mut Layouts,
+    buffer: &mut Vec<u64>,
+) -> Result<Arc<Layout>, ReadError<S::Error>> {
+    let too_large = ReadError::TooLarge { length: usize::try_from(length).unwrap_or(usize::MAX), room: LARGEST };
+    let length = usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(too_large)?;
     // Longer than needed is as good: memory that has been asked for once stays.
     let words = Images::words(length.max(Header::SIZE));
     if buffer.len() < words {
         // What does not even begin like stats gets none.
         let mut head = [0; Images::words(0)];
         let mut images = Images::new(&mut head);
-        let there = images.start(&source)?;
-        Directory::open(&images.head()[..there])?;
+        let there = images.start(source).map_err(ReadError::Source)?;
+        match Directory::open(&images.head()[..there]) {
+            Ok(_) | Err(Problem::DirectoryOutside { .. }) => {}
+            Err(problem) => return Err(problem.into()),
+        }
         *buffer = vec![0; words];
     }
     // Most files have the layout of the one before. Then one look may be all it takes: whatever came first in it, these bytes are a whole directory and its values.
     let mut images = Images::new(buffer);
-    let complete = images.once(&source, &Plan { start: 0, end: length, latched: false })?;
+    let complete = images.once(source, &Plan { start: 0, end: length, latched: false }).map_err(ReadError::Source)?;
     if let Some(known) = layouts.known(&images.seen()[..length]).filter(|_| complete) {
         if known.version == 1 || known.is_read_at_once() {
             return Ok(known.clone());
@@ -86,41 +96,24 @@ pub(super) fn load(file: &File, length: u64, layouts: &mut Layouts, buffer: &mut
     }
     for _ in 0..TRIES {
         let mut images = Images::new(buffer);
-        let there = images.start(&source)?;
+        let there = images.start(source).map_err(ReadError::Source)?;
         let head: [u8; Header::SIZE] = array::from_fn(|i| images.head()[i]);
-        let bytes = images.whole(&source, length)?;
-        let layout = layouts.get(&head[..there], bytes)?;
+        let bytes = images.whole(source, length).map_err(ReadError::Source)?;
+        let layout = match layouts.get(&head[..there], bytes, &[]) {
+            Err(Problem::DirectoryOutside { address, length }) => {
+                let entries = source.outside(address, length).map_err(ReadError::Source)?;
+                layouts.get(&head[..there], bytes, &entries)?
+            }
+            layout => layout?,
+        };
         if layout.version == 1 {
             return Ok(layout);
         }
         // Not complete: it has been cut short meanwhile.
-        let complete = images.finish(&source, &layout.plan)?;
-        if complete && images.snapshot().is_steady() && settle(&mut images, file, &layout)? {
+        let complete = images.finish(source, &layout.plan).map_err(ReadError::Source)?;
+        if complete && images.snapshot().is_steady() && source.settle(&mut images, &layout).map_err(ReadError::Source)? {
             return Ok(layout);
         }
     }
     Err(Problem::Contended.into())
-}
-
-/// Reads latches again that were written during all passes; through a mapping, if need be.
-/// Tells whether the region was still the same then.
-pub(super) fn settle(images: &mut Images<'_>, file: &File, layout: &Layout) -> io::Result<bool> {
-    let mut mapping = None;
-    let mut again = false;
-    for place in &layout.latched {
-        if !images.snapshot().is_contended(place) {
-            continue;
-        }
-        again = true;
-        if images.latch(&FileSource(file), place, SYSTEM_CALLS)? {
-            continue;
-        }
-        if mapping.is_none() {
-            mapping = ReadMapping::new(file, layout.plan.end).ok();
-        }
-        if let Some(mapping) = &mapping {
-            let Ok(_) = mapping.with(|view| images.latch(view, place, LOOKS));
-        }
-    }
-    Ok(!again || images.confirm(&FileSource(file))?)
 }

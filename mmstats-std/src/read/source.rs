@@ -1,7 +1,9 @@
-//! A file as a source of bytes.
+//! Where the bytes of a region come from: a file, or whatever else has them.
 
 use super::error::FileError;
-use mmstats_core::reader::Source;
+use super::layout::Layout;
+use crate::memory::ReadMapping;
+use mmstats_core::reader::{Images, Source};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::fs::File;
 use std::io;
@@ -26,6 +28,41 @@ pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {
     Err(FileError::NotAFile { found })
 }
 
+/// How often a contended latch is read before it is given up, or for a file looked at through a mapping.
+const ATTEMPTS: usize = 4;
+/// How often it is looked at there.
+const LOOKS: usize = 1000;
+
+/// A region somewhere.
+pub trait RegionSource: Source {
+    /// The directory of a region that has it outside: the bytes at this address of its program, or as many of them as there are.
+    ///
+    /// # Errors
+    /// If they cannot be had.
+    fn outside(&self, address: u64, length: u32) -> Result<Vec<u8>, Self::Error>;
+
+    /// How often a latch that is being written is read again.
+    fn attempts(&self) -> usize {
+        ATTEMPTS
+    }
+
+    /// Reads latches again that were written during all passes. Tells whether the region was still the same then.
+    #[doc(hidden)]
+    fn settle(&self, images: &mut Images<'_>, layout: &Layout) -> Result<bool, Self::Error>
+    where
+        Self: Sized,
+    {
+        let mut again = false;
+        for place in &layout.latched {
+            if images.snapshot().is_contended(place) {
+                again = true;
+                images.latch(self, place, self.attempts())?;
+            }
+        }
+        Ok(!again || images.confirm(self)?)
+    }
+}
+
 /// Copies by `pread`: faster than a mapping for a single look, and a file that is cut short meanwhile only ends early.
 pub(super) struct FileSource<'f>(pub(super) &'f File);
 
@@ -48,5 +85,34 @@ impl Source for FileSource<'_> {
             }
         }
         Ok(there)
+    }
+}
+
+impl RegionSource for FileSource<'_> {
+    /// A process has its directory in its files.
+    fn outside(&self, _: u64, _: u32) -> Result<Vec<u8>, io::Error> {
+        Ok(Vec::new())
+    }
+
+    /// Through a mapping, if need be: a latch that is written at full speed starves system calls.
+    fn settle(&self, images: &mut Images<'_>, layout: &Layout) -> Result<bool, io::Error> {
+        let mut mapping = None;
+        let mut again = false;
+        for place in &layout.latched {
+            if !images.snapshot().is_contended(place) {
+                continue;
+            }
+            again = true;
+            if images.latch(self, place, ATTEMPTS)? {
+                continue;
+            }
+            if mapping.is_none() {
+                mapping = ReadMapping::new(self.0, layout.plan.end).ok();
+            }
+            if let Some(mapping) = &mapping {
+                let Ok(_) = mapping.with(|view| images.latch(view, place, LOOKS));
+            }
+        }
+        Ok(!again || images.confirm(self)?)
     }
 }

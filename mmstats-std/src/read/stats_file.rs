@@ -3,9 +3,9 @@
 use super::LARGEST;
 use super::error::FileError;
 use super::layout::Layout;
-use super::reader::{Reader, load, settle};
+use super::reader::{Reader, load};
 use super::sample::{Sample, modified};
-use super::source::{FileSource, open};
+use super::source::{FileSource, RegionSource, open};
 use crate::memory::ReadMapping;
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{HEADER, Images};
@@ -39,7 +39,7 @@ impl StatsFile {
         let (file, stat) = open(path)?;
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let (layouts, buffer) = reader.parts();
-        let layout = load(&file, length, layouts, buffer)?;
+        let layout = load(&FileSource(&file), length, layouts, buffer)?;
         let head = head(buffer);
         let mut this = StatsFile { path: path.to_owned(), file, modified: modified(&stat), mapping: None, layout, head };
         if this.layout.plan.latched {
@@ -82,7 +82,7 @@ impl StatsFile {
         if !self.sample_known(buffer)? {
             let stat = rustix::fs::fstat(&self.file)?;
             let length = u64::try_from(stat.st_size).unwrap_or(0);
-            self.layout = load(&self.file, length, layouts, buffer)?;
+            self.layout = load(&FileSource(&self.file), length, layouts, buffer)?;
             self.head = head(buffer);
             if self.mapping.take().is_some() {
                 // Where the file was cut short and is whole again, the old mapping stays zeros.
@@ -115,7 +115,7 @@ impl StatsFile {
             None => images.sample(&FileSource(&self.file), &layout.plan)? && images.is_headed(&self.head),
         };
         if same && self.mapping.is_none() && layout.plan.latched {
-            return Ok(settle(&mut images, &self.file, layout)?);
+            return Ok(FileSource(&self.file).settle(&mut images, layout)?);
         }
         Ok(same)
     }
