@@ -10,22 +10,26 @@ use glob::Pattern;
 use mmstats_core::reader::ValueProblem;
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Liveness;
-use mmstats_std::read::{Reader, Sample};
+use mmstats_std::read::{FileError, Reader, Sample};
 use mmstats_std::template::Environment;
 
 use crate::console::Console;
 use crate::labels::{self, Labels};
 use crate::render::text::{Look, Row};
 use crate::render::{json, text};
+use crate::source::{Opened, SourceOptions, Sources};
 
 /// Prints what programs publish in their mmstats files: every field's label and value.
 #[derive(Debug, Parser)]
 #[command(name = "slurpstats", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Options {
-    /// Files, and directories whose *.mmstats files are meant.
+    /// Files, directories whose *.mmstats files are meant, and devices.
+    ///
+    /// A file may also hold regions among other memory: a raw image (of a device that runs, too), an ELF core, Intel HEX, S-records.
+    /// A device is gdb://HOST:PORT, which halts it for a moment, or qmp://HOST:PORT or qmp:///SOCKET of a QEMU on this machine, which does not.
     ///
     /// Without any, these are the files that match $MMSTATS_GLOB, else those in $MMSTATS_PATH, else those in /dev/shm and in the temporary directory.
-    #[arg(value_name = "FILE|DIR")]
+    #[arg(value_name = "FILE|DIR|URL")]
     files: Vec<PathBuf>,
 
     /// Print JSON, one object per line for each field.
@@ -50,6 +54,9 @@ struct Options {
     /// Also units and help texts.
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    sources: SourceOptions,
 }
 
 const AFTER_HELP: &str = "\
@@ -59,7 +66,20 @@ Colours are for terminals; NO_COLOR=1 turns them off, CLICOLOR_FORCE=1 on.";
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
     match Options::try_parse_from(args) {
-        Ok(options) => Slurp::new(options, console).run(),
+        Ok(options) => {
+            let sources = match Sources::new(options.sources.clone()) {
+                Ok(sources) => sources,
+                Err((path, error)) => {
+                    console.tell_of(&path, error);
+                    return ExitCode::FAILURE;
+                }
+            };
+            if options.files.is_empty() && sources.is_memory(Path::new("")) {
+                console.tell("which memory? name its file, or a device, beside --at, --elf and --load-address");
+                return ExitCode::from(2);
+            }
+            Slurp::new(options, sources, console).run()
+        }
         Err(answer) => print_usage(&answer, console),
     }
 }
@@ -101,6 +121,7 @@ fn status(end: &Result<(), Stop>) -> ExitCode {
 /// A run over files.
 struct Slurp<'s, 'c> {
     options: Options,
+    sources: Sources,
     labels: Labels,
     look: Look,
     console: &'s mut Console<'c>,
@@ -115,10 +136,10 @@ struct Slurp<'s, 'c> {
 }
 
 impl<'s, 'c> Slurp<'s, 'c> {
-    fn new(mut options: Options, console: &'s mut Console<'c>) -> Self {
+    fn new(mut options: Options, sources: Sources, console: &'s mut Console<'c>) -> Self {
         let labels = Labels { include: std::mem::take(&mut options.filter), exclude: std::mem::take(&mut options.exclude) };
         let look = Look { colour: console.colour, annotated: console.is_terminal || options.verbose, help: options.verbose };
-        Slurp { options, labels, look, console, failed: false, printed: 0, unmatched: 0, not_alive: 0 }
+        Slurp { options, sources, labels, look, console, failed: false, printed: 0, unmatched: 0, not_alive: 0 }
     }
 
     fn run(mut self) -> ExitCode {
@@ -135,6 +156,13 @@ impl<'s, 'c> Slurp<'s, 'c> {
         // One by one, so that files come in the order of the arguments.
         let arguments: Vec<&[PathBuf]> = if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
         for argument in arguments {
+            if let Some(path) = argument.first().filter(|path| self.sources.is_memory(path)) {
+                match self.sources.open(path) {
+                    Ok(opened) => self.print_memory(&mut reader, path, &opened)?,
+                    Err(error) => self.fail(path, error),
+                }
+                continue;
+            }
             let found = discover(&environment, argument);
             for problem in &found.problems {
                 self.fail(&problem.path, &problem.error);
@@ -150,16 +178,51 @@ impl<'s, 'c> Slurp<'s, 'c> {
     }
 
     fn print_file(&mut self, reader: &mut Reader, path: &Path, is_named: bool) -> Result<(), Stop> {
-        let sample = match reader.read(path) {
-            Ok(sample) => sample,
+        let sample = reader.read(path);
+        if is_named && may_hold_regions(path, &sample) {
+            // Regions among other memory, if there are any.
+            match self.sources.open(path) {
+                Ok(opened) if opened.is_known || !opened.regions.is_empty() => return self.print_memory(reader, path, &opened),
+                Ok(_) => {}
+                Err(error) => {
+                    self.fail(path, error);
+                    return Ok(());
+                }
+            }
+        }
+        match sample {
+            Ok(sample) => self.print_sample(path, &sample),
             Err(error) => {
                 // A file that was found and is gone now was removed by its writer, which is how a writer ends.
                 if is_named || path.symlink_metadata().is_ok() {
                     self.fail(path, error);
                 }
-                return Ok(());
+                Ok(())
             }
-        };
+        }
+    }
+
+    fn print_memory(&mut self, reader: &mut Reader, path: &Path, opened: &Opened) -> Result<(), Stop> {
+        for region in &opened.regions {
+            let name = Path::new(&region.name);
+            match region.read(reader) {
+                Ok(sample) => self.print_sample(name, &sample)?,
+                Err(failure) => self.fail(name, failure),
+            }
+        }
+        for (name, problem) in &opened.problems {
+            self.fail(Path::new(name), problem);
+        }
+        if opened.regions.is_empty() && opened.problems.is_empty() {
+            self.fail(path, "no region of stats in it");
+        }
+        if let Some(halted) = opened.halted {
+            self.console.tell_of(path, format_args!("the target stood still for {:.1} ms", halted.as_secs_f64() * 1e3));
+        }
+        Ok(())
+    }
+
+    fn print_sample(&mut self, path: &Path, sample: &Sample<'_>) -> Result<(), Stop> {
         if self.options.live && sample.verdict().liveness != Liveness::Alive {
             self.not_alive += 1;
             return Ok(());
@@ -170,7 +233,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.unmatched += 1;
         } else if !layout.fields.is_empty() || layout.problems.is_empty() {
             self.printed += 1;
-            let output = self.render(path, &sample, &rows);
+            let output = self.render(path, sample, &rows);
             finish(self.console.out.write_all(&output), self.console)?;
         }
         for problem in &layout.problems {
@@ -221,6 +284,18 @@ impl<'s, 'c> Slurp<'s, 'c> {
             let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
             self.console.tell(format_args!("no files found: looked for {}", places.join(", ")));
         }
+    }
+}
+
+/// Whether there may be regions further on in a file: it begins with nothing that is known, or goes on behind what it begins with.
+fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> bool {
+    match sample {
+        Ok(sample) => match sample.layout().region_length() {
+            Some(length) => path.metadata().is_ok_and(|file| file.len() > length.into()),
+            None => !sample.layout().problems.is_empty(),
+        },
+        Err(FileError::Problem(_) | FileError::TooLarge { .. }) => true,
+        Err(_) => false,
     }
 }
 

@@ -172,6 +172,16 @@ impl Layout {
         IDENTITY.iter().position(|known| *known == name).and_then(|i| self.identity[i])
     }
 
+    /// Bytes of the region; in version 1, which does not say, `None`.
+    #[must_use]
+    pub fn region_length(&self) -> Option<u32> {
+        if self.version == 1 {
+            return None;
+        }
+        let (header, _) = Header::read_from_prefix(&self.image).ok()?;
+        Some(if self.byte_order == ByteOrder::NATIVE { header.length } else { header.length.swap_bytes() })
+    }
+
     /// The index of the field with this label; of several that end in it behind a dot, the first.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<usize> {

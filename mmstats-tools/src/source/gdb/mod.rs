@@ -1,0 +1,246 @@
+//! A server for debuggers, spoken to in GDB's remote protocol: QEMU, OpenOCD, probe-rs, J-Link, pyOCD, Black Magic.
+//!
+//! # The target stands still meanwhile
+//!
+//! These servers halt the target when somebody connects. It runs on when reading ends: by [`Memory::close`], by dropping (so also after errors and panics), and
+//! on Ctrl-C, SIGTERM and SIGHUP (see [`interrupt`](super::interrupt)). Only a reader that is killed by SIGKILL, or whose connection breaks, leaves it halted.
+//! A target that was halted before runs afterwards, too.
+//!
+//! How it is let go: `monitor resume`, then `D`; if the server does not know that, `c`. Tried with QEMU 7.2, gdbserver 13.1 and servers made of the crate
+//! gdbstub; of the others this is what their source or their users say.
+//!
+//! | server | |
+//! |---|---|
+//! | QEMU | runs on at `D`. Any byte that it gets while the target runs halts it again, so nothing is sent behind that |
+//! | OpenOCD | answers `D`, and leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume`, which the others do not know. Where memory cannot be read it gives zeros |
+//! | probe-rs | runs on at `D`; old versions may not |
+//! | pyOCD | runs on at `D`, and the server ends unless it was started with `--persist` |
+//! | J-Link | some versions do not know `D`: `c` |
+//! | Black Magic | has no target at first: `monitor swdp_scan` and `vAttach;1` before reading. Runs on at `D` |
+
+mod answer;
+mod exchange;
+pub mod packet;
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::link::{Link, Wait, excerpt};
+use super::memory::{Closed, Memory, MemoryError, Motion};
+use super::url::Host;
+use answer::Status;
+use exchange::Exchange;
+use packet::Event;
+
+/// The unit of a target's memory: registers may take no other, and words must not be torn.
+const UNIT: usize = 4;
+
+/// Bytes in one request. (QEMU takes no more.)
+const MOST: usize = 2048;
+
+/// The longest packet of a server that does not say. GDB assumes as much.
+const DEFAULT_PACKET: usize = 400;
+
+/// How often a target that stopped again is told to run.
+const TRIES: usize = 3;
+
+/// How long to wait for a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For each answer. Letting the target go takes up to twice as long.
+    pub reply: Duration,
+    /// For all reading together, letting go excluded.
+    pub session: Duration,
+}
+
+impl Default for Limits {
+    /// 3 s, 3 s, and a minute: for 1 MiB through a slow probe.
+    fn default() -> Self {
+        Limits { connect: Duration::from_secs(3), reply: Duration::from_secs(3), session: Duration::from_secs(60) }
+    }
+}
+
+/// A target behind a server for debuggers. It runs on when this is dropped.
+#[derive(Debug)]
+pub struct Gdb {
+    exchange: Exchange,
+    limits: Limits,
+    /// When it may have been halted.
+    since: Instant,
+    /// Bytes to ask for at once.
+    most: usize,
+    is_halted: bool,
+    is_released: bool,
+}
+
+impl Gdb {
+    /// Connects, which halts the target.
+    ///
+    /// # Errors
+    /// If there is no such server, or it has no target.
+    pub fn connect(host: &Host) -> Result<Gdb, MemoryError> {
+        Gdb::connect_within(host, Limits::default())
+    }
+
+    /// The same with other limits.
+    ///
+    /// # Errors
+    /// If there is no such server, or it has no target.
+    pub fn connect_within(host: &Host, limits: Limits) -> Result<Gdb, MemoryError> {
+        let since = Instant::now();
+        let exchange = Exchange::new(Link::to_host(host, limits.connect)?);
+        // Dropped, and so released, if the greeting fails.
+        let mut gdb = Gdb { exchange, limits, since, most: UNIT, is_halted: true, is_released: false };
+        gdb.greet()?;
+        Ok(gdb)
+    }
+
+    fn greet(&mut self) -> Result<(), MemoryError> {
+        // A feature that is of no use here: some servers do not take the question without one.
+        let size = self.ask(b"qSupported:hwbreak+", answer::packet_size)?.unwrap_or(DEFAULT_PACKET);
+        if size < 2 * UNIT {
+            return Err(MemoryError::Source(format!("the server takes packets of {size} bytes (at least {} are needed)", 2 * UNIT)));
+        }
+        // Two digits for each byte.
+        self.most = MOST.min(size / 2) & !(UNIT - 1);
+        match self.ask(b"?", answer::status)? {
+            Status::Halted => Ok(()),
+            Status::Running => {
+                self.is_halted = false;
+                Ok(())
+            }
+            Status::None(reply) => self.attach(&reply),
+        }
+    }
+
+    /// Attaches to the first target that a Black Magic probe finds. No other server takes the scan.
+    fn attach(&mut self, reply: &str) -> Result<(), MemoryError> {
+        let is_found = self.ask(&command("swdp_scan"), answer::command)?;
+        if is_found && self.ask(b"vAttach;1", answer::status)? == Status::Halted {
+            return Ok(());
+        }
+        Err(MemoryError::Source(format!("the server has no target: it says {reply}")))
+    }
+
+    fn ask<T>(&mut self, request: &[u8], understand: impl FnMut(&[u8]) -> Option<Result<T, String>>) -> Result<T, MemoryError> {
+        let left = self.limits.session.saturating_sub(self.since.elapsed());
+        if left.is_zero() {
+            return Err(MemoryError::Timeout { asked: "all requests together".to_owned(), waited: self.limits.session });
+        }
+        let wait = Wait::new(excerpt(request), self.limits.reply.min(left));
+        self.exchange.ask(request, &wait, understand)
+    }
+
+    /// Lets the target run on, if that was not done yet.
+    fn release(&mut self) -> Result<(), MemoryError> {
+        if std::mem::replace(&mut self.is_released, true) {
+            return Ok(());
+        }
+        let third = self.limits.reply / 3;
+        self.exchange.hurry();
+        if self.is_halted {
+            // Most servers do not know it, which does not matter.
+            let _ = self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command);
+        }
+        let answer = self.exchange.part(b"D", &Wait::new("a request to detach", third), |event| match event {
+            Event::Packet(body) => answer::detached(body),
+            _ => None,
+        });
+        match answer {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(MemoryError::Timeout { .. }) => self.resume(third / 3),
+            // Some close at once.
+            Err(MemoryError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells the target to run, which is not answered before it stops again.
+    fn resume(&mut self, patience: Duration) -> Result<(), MemoryError> {
+        for request in [&b"c"[..], b"vCont;c"] {
+            for _ in 0..TRIES {
+                let mut is_acknowledged = false;
+                let answer = self.exchange.part(request, &Wait::new("a request to run on", patience), |event| match event {
+                    Event::Packet(body) if answer::is_stop(body) => Some(true),
+                    Event::Packet(body) if body.is_empty() || answer::error(body).is_some() => Some(false),
+                    event => {
+                        is_acknowledged |= *event == Event::Acknowledged;
+                        None
+                    }
+                });
+                match answer {
+                    Err(MemoryError::Timeout { .. }) if is_acknowledged => return Ok(()),
+                    // QEMU whose target ran already: it lost the request, but halted the target for it.
+                    Ok(true) | Err(MemoryError::Timeout { .. }) => {}
+                    Ok(false) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(MemoryError::Source("the target stands still: the server knows neither how to detach nor how to run on".to_owned()))
+    }
+}
+
+/// A request to the server's own monitor.
+fn command(command: &str) -> Vec<u8> {
+    [b"qRcmd,".to_vec(), packet::hex(command.as_bytes())].concat()
+}
+
+impl Memory for Gdb {
+    /// In aligned units of 4 bytes, however little is asked for.
+    fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
+        let start = address - address % UNIT as u64;
+        let skipped = (address - start) as usize;
+        // The last address there is may be read, too.
+        let room = (u64::MAX - start).saturating_add(1);
+        let end = (skipped + to.len()).next_multiple_of(UNIT).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let (mut done, mut most) = (0, self.most);
+        while done < end {
+            let at = start + done as u64;
+            let count = most.min(end - done);
+            let why = match self.ask(format!("m{at:x},{count:x}").as_bytes(), |body| answer::memory(body, count))? {
+                answer::Memory::Bytes(bytes) if bytes.len() >= UNIT => {
+                    // Fewer may mean that memory ends there. If it does, the next request says so.
+                    let whole = &bytes[..bytes.len() - bytes.len() % UNIT];
+                    let from = skipped.saturating_sub(done).min(whole.len());
+                    to.iter_mut().skip(done + from - skipped).zip(&whole[from..]).for_each(|(to, byte)| *to = *byte);
+                    done += whole.len();
+                    continue;
+                }
+                answer::Memory::Bytes(_) => "memory ends here".to_owned(),
+                answer::Memory::Unreadable(why) => why,
+            };
+            // A server that cannot give all gives nothing: so less, to find where memory ends.
+            if count > UNIT {
+                most = (count / 2).next_multiple_of(UNIT);
+            } else if done > skipped {
+                break;
+            } else {
+                return Err(MemoryError::Unreadable { address: at.max(address), why });
+            }
+        }
+        Ok(done.saturating_sub(skipped).min(to.len()))
+    }
+
+    fn ranges(&self) -> Vec<Range<u64>> {
+        Vec::new()
+    }
+
+    fn motion(&self) -> Motion {
+        if self.is_halted { Motion::Still } else { Motion::Live { word: UNIT as u8 } }
+    }
+
+    fn close(mut self: Box<Self>) -> Result<Closed, MemoryError> {
+        self.release()?;
+        Ok(Closed { halted: self.is_halted.then(|| self.since.elapsed()) })
+    }
+}
+
+impl Drop for Gdb {
+    fn drop(&mut self) {
+        // Nobody to tell.
+        let _ = self.release();
+    }
+}

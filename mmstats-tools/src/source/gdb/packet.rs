@@ -1,0 +1,174 @@
+//! The packets of GDB's remote protocol.
+//!
+//! ```text
+//! $ m 2 1 0 0 0 0 0 0 , 2 8 # c 3      a packet: its body, and the sum of the body's bytes
+//! +                                    an acknowledgement; - asks for the packet again
+//! % S t o p : … # x x                  a notification, which nobody acknowledges
+//! ```
+//!
+//! In a body `}` goes before a byte that is one of these characters, which is sent exclusive-or 0x20; and `*` with a character *c* behind it
+//! repeats the byte before it *c* − 29 times more.
+
+use std::fmt;
+
+/// Bytes that a body may have: more than any server sends.
+pub const LONGEST: usize = 1 << 16;
+
+/// A packet with this body.
+#[must_use]
+pub fn encode(body: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::with_capacity(body.len() + 4);
+    packet.push(b'$');
+    for &byte in body {
+        if matches!(byte, b'#' | b'$' | b'}' | b'*') {
+            packet.extend([b'}', byte ^ 0x20]);
+        } else {
+            packet.push(byte);
+        }
+    }
+    let sum = sum(&packet[1..]);
+    packet.push(b'#');
+    packet.extend(hex(&[sum]));
+    packet
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The last packet arrived.
+    Acknowledged,
+    /// The last packet arrived damaged, and is wanted again.
+    Refused,
+    /// A packet; its body as it was before it was encoded.
+    Packet(Vec<u8>),
+    /// A packet that nobody asked for, nor acknowledges.
+    Notification,
+    /// A packet that is damaged.
+    Damaged(Fault),
+}
+
+/// What is wrong with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its sum is another one.
+    Sum {
+        /// Of the bytes that came.
+        computed: u8,
+    },
+    /// It ends where the rest of a byte should be.
+    Unfinished,
+    /// Nothing is there to be repeated, or not so often.
+    Repetition,
+    /// It has more than [`LONGEST`] bytes.
+    TooLong,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Sum { computed } => write!(f, "a reply whose bytes sum up to {computed:02x}, and it says otherwise"),
+            Fault::Unfinished => write!(f, "a reply that ends inside a byte"),
+            Fault::Repetition => write!(f, "a reply that repeats what cannot be repeated"),
+            Fault::TooLong => write!(f, "a reply of more than {LONGEST} bytes"),
+        }
+    }
+}
+
+/// Takes bytes one by one, and tells what they are. What is between packets counts for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    state: State,
+    is_notification: bool,
+    body: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Between,
+    Body,
+    FirstDigit,
+    SecondDigit(u8),
+}
+
+impl Decoder {
+    /// Takes a byte.
+    pub fn push(&mut self, byte: u8) -> Option<Event> {
+        match (self.state, byte) {
+            (State::Between, b'+') => return Some(Event::Acknowledged),
+            (State::Between, b'-') => return Some(Event::Refused),
+            // In a body it would be escaped: a server that begins anew.
+            (_, b'$') | (State::Between, b'%') => {
+                self.body.clear();
+                self.is_notification = byte == b'%';
+                self.state = State::Body;
+            }
+            (State::Between, _) => {}
+            (State::Body, b'#') => self.state = State::FirstDigit,
+            (State::Body, _) if self.body.len() == LONGEST => {
+                self.state = State::Between;
+                return Some(Event::Damaged(Fault::TooLong));
+            }
+            (State::Body, _) => self.body.push(byte),
+            (State::FirstDigit, _) => self.state = State::SecondDigit(byte),
+            (State::SecondDigit(first), _) => {
+                self.state = State::Between;
+                return Some(self.finish([first, byte]));
+            }
+        }
+        None
+    }
+
+    fn finish(&self, digits: [u8; 2]) -> Event {
+        let computed = sum(&self.body);
+        let result = if unhex(&digits).as_deref() == Some(&[computed]) { decode(&self.body) } else { Err(Fault::Sum { computed }) };
+        match result {
+            _ if self.is_notification => Event::Notification,
+            Ok(body) => Event::Packet(body),
+            Err(fault) => Event::Damaged(fault),
+        }
+    }
+}
+
+/// Undoes escapes and repetitions.
+fn decode(encoded: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::with_capacity(encoded.len());
+    let mut bytes = encoded.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'}' => body.push(bytes.next().ok_or(Fault::Unfinished)? ^ 0x20),
+            b'*' => {
+                let times = bytes.next().ok_or(Fault::Unfinished)?;
+                let (Some(&last), b' '..=b'~') = (body.last(), times) else { return Err(Fault::Repetition) };
+                body.resize(body.len() + usize::from(times - 29), last);
+            }
+            _ => body.push(byte),
+        }
+        if body.len() > LONGEST {
+            return Err(Fault::TooLong);
+        }
+    }
+    Ok(body)
+}
+
+fn sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+}
+
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> Vec<u8> {
+    let digit = |half: u8| b"0123456789abcdef"[usize::from(half)];
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The bytes of hexadecimal digits, large or small; `None` if they are none, or one is left over.
+#[must_use]
+pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|half| half as u8);
+    let pairs = digits.chunks(2).map(|pair| match *pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    });
+    pairs.collect()
+}

@@ -1,0 +1,209 @@
+//! A connection on which every wait ends: with bytes, at a deadline, or by Ctrl-C.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::interrupt::{self, Guard};
+use super::memory::MemoryError;
+use super::url::Host;
+
+/// After so long without a byte, the deadline and Ctrl-C are looked at.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How long to wait for an answer, and to what.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    asked: String,
+    patience: Duration,
+    end: Instant,
+}
+
+impl Wait {
+    /// From now on.
+    pub(super) fn new(asked: impl Into<String>, patience: Duration) -> Wait {
+        Wait { asked: asked.into(), patience, end: Instant::now() + patience }
+    }
+
+    fn left(&self) -> Result<Duration, MemoryError> {
+        match self.end.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(MemoryError::Timeout { asked: self.asked.clone(), waited: self.patience }),
+            left => Ok(left),
+        }
+    }
+}
+
+/// A connection. While it lives, Ctrl-C does not end the program, but (unless told otherwise) every wait.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: Stream,
+    /// What was received and not taken yet: from `start` to `end`.
+    inbox: Box<[u8; 4096]>,
+    start: usize,
+    end: usize,
+    /// Whether waits go on in spite of Ctrl-C.
+    pub(super) is_undisturbed: bool,
+    _guard: Guard,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Link {
+    /// Connects to a port; of several addresses, to the first that answers.
+    pub(super) fn to_host(host: &Host, patience: Duration) -> Result<Link, MemoryError> {
+        let guard = Guard::new()?;
+        let wait = Wait::new("a connection", patience);
+        let mut error = MemoryError::Source("the host has no address".to_owned());
+        for address in addresses(host, &wait)? {
+            check(&wait)?;
+            match TcpStream::connect_timeout(&address, wait.left()?) {
+                Ok(stream) => return Link::new(Stream::Tcp(stream), guard),
+                Err(found) => {
+                    if found.kind() == ErrorKind::TimedOut {
+                        wait.left()?;
+                    }
+                    error = found.into();
+                }
+            }
+        }
+        Err(error)
+    }
+
+    /// Connects to a socket of the file system.
+    pub(super) fn to_path(path: &Path, patience: Duration) -> Result<Link, MemoryError> {
+        let guard = Guard::new()?;
+        let path = path.to_owned();
+        // A socket whose queue is full would wait for ever.
+        let stream = elsewhere(&Wait::new("a connection", patience), move || UnixStream::connect(path))?;
+        Link::new(Stream::Unix(stream), guard)
+    }
+
+    fn new(stream: Stream, guard: Guard) -> Result<Link, MemoryError> {
+        match &stream {
+            Stream::Tcp(stream) => {
+                // Small packets both ways: each would wait for the other's delayed acknowledgement.
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(SLICE))?;
+                stream.set_write_timeout(Some(SLICE))?;
+            }
+            Stream::Unix(stream) => {
+                stream.set_read_timeout(Some(SLICE))?;
+                stream.set_write_timeout(Some(SLICE))?;
+            }
+        }
+        Ok(Link { stream, inbox: Box::new([0; 4096]), start: 0, end: 0, is_undisturbed: false, _guard: guard })
+    }
+
+    /// Sends all of it.
+    pub(super) fn send(&mut self, mut bytes: &[u8], wait: &Wait) -> Result<(), MemoryError> {
+        while !bytes.is_empty() {
+            self.check(wait)?;
+            let sent = match &mut self.stream {
+                Stream::Tcp(stream) => stream.write(bytes),
+                Stream::Unix(stream) => stream.write(bytes),
+            };
+            match sent {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next byte.
+    pub(super) fn receive(&mut self, wait: &Wait) -> Result<u8, MemoryError> {
+        while self.start == self.end {
+            self.check(wait)?;
+            match self.fill() {
+                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server has closed the connection").into()),
+                Ok(_) => {}
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let byte = self.inbox[self.start];
+        self.start += 1;
+        Ok(byte)
+    }
+
+    /// Throws away what has come so far, or much of it if it does not cease to come.
+    pub(super) fn forget(&mut self) -> Result<(), MemoryError> {
+        self.set_nonblocking(true)?;
+        // What goes wrong here goes wrong again at the next use.
+        (0..256).take_while(|_| matches!(self.fill(), Ok(1..))).for_each(drop);
+        self.start = self.end;
+        self.set_nonblocking(false)?;
+        Ok(())
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let count = match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(&mut self.inbox[..])?,
+            Stream::Unix(stream) => stream.read(&mut self.inbox[..])?,
+        };
+        (self.start, self.end) = (0, count);
+        Ok(count)
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Stream::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+
+    fn check(&self, wait: &Wait) -> Result<(), MemoryError> {
+        if self.is_undisturbed { wait.left().map(drop) } else { check(wait) }
+    }
+}
+
+fn check(wait: &Wait) -> Result<(), MemoryError> {
+    if interrupt::is_raised() {
+        return Err(MemoryError::Interrupted);
+    }
+    wait.left().map(drop)
+}
+
+/// Nothing came within a slice, or a signal did.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+fn addresses(host: &Host, wait: &Wait) -> Result<Vec<SocketAddr>, MemoryError> {
+    let Host { name, port } = host.clone();
+    let found = elsewhere(wait, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter))?;
+    Ok(found)
+}
+
+/// Does what cannot be told to end in time in a thread of its own, which is left behind if it takes too long.
+fn elsewhere<T: Send + 'static>(wait: &Wait, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, MemoryError> {
+    let (sender, receiver) = channel();
+    // Nobody waits for it any more: nobody to tell.
+    thread::Builder::new().spawn(move || drop(sender.send(work())))?;
+    loop {
+        check(wait)?;
+        match receiver.recv_timeout(SLICE) {
+            Ok(done) => return done.map_err(MemoryError::from),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the thread that should connect is gone").into()),
+        }
+    }
+}
+
+/// What was sent or came, for messages: its beginning, without what would disturb a terminal.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    const LONGEST: usize = 100;
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
+    let shown = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let rest = if bytes.len() > LONGEST { "…" } else { "" };
+    format!("\"{}{rest}\"", shown.collect::<String>())
+}

@@ -1,0 +1,161 @@
+//! QEMU's machine protocol: memory of a machine that runs on meanwhile.
+//!
+//! QEMU writes what is asked for to a file (`pmemsave`), which this process makes, in a folder that is its own; so QEMU has to run on the same machine, see the
+//! same files, and be allowed to write this one: as the same user, or as root. Addresses are physical. Where there is no memory QEMU gives zeros. The machine is
+//! left as it was found.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::link::{Link, Wait, excerpt};
+use super::memory::{Closed, Memory, MemoryError, Motion};
+use super::url::Socket;
+
+/// The unit of a device's memory: words of it must not be torn.
+const UNIT: usize = 4;
+
+/// Bytes in one request: QEMU's devices wait as long.
+const MOST: usize = 1 << 20;
+
+/// Bytes that a message may have.
+const LONGEST: usize = 1 << 16;
+
+/// How many messages that answer nothing are skipped before an answer.
+const STRAYS: usize = 1000;
+
+/// How long to wait for a connection, and for each answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A machine in QEMU.
+#[derive(Debug)]
+pub struct Qmp {
+    // Before the link: until that is dropped, Ctrl-C does not end the program.
+    _folder: TempDir,
+    link: Link,
+    patience: Duration,
+    /// Requests so far.
+    asked: u64,
+    /// Where QEMU writes; nobody else may.
+    file: File,
+    name: String,
+}
+
+impl Qmp {
+    /// Connects; the machine does not notice.
+    ///
+    /// # Errors
+    /// If there is no QEMU, or it speaks to somebody else.
+    pub fn connect(socket: &Socket) -> Result<Qmp, MemoryError> {
+        Qmp::connect_within(socket, PATIENCE)
+    }
+
+    /// The same, waiting for so long for a connection and for each answer.
+    ///
+    /// # Errors
+    /// If there is no QEMU, or it speaks to somebody else.
+    pub fn connect_within(socket: &Socket, patience: Duration) -> Result<Qmp, MemoryError> {
+        let link = match socket {
+            Socket::Tcp(host) => Link::to_host(host, patience)?,
+            Socket::Unix(path) => Link::to_path(path, patience)?,
+        };
+        let folder = tempfile::Builder::new().prefix("mmstats-qmp-").tempdir()?;
+        let path = folder.path().join("memory");
+        let Some(name) = path.to_str().map(str::to_owned) else {
+            return Err(MemoryError::Source(format!("QEMU cannot be told a file name that is not UTF-8: {}", path.display())));
+        };
+        // QEMU overwrites it. If QEMU made it, as another user, it might not be readable.
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        let mut qmp = Qmp { _folder: folder, link, patience, asked: 0, file, name };
+        let greeting = qmp.message(&Wait::new("a connection (QEMU speaks to one at a time)", patience))?;
+        if greeting.get("QMP").is_none() {
+            return Err(MemoryError::Source(format!("not QEMU's machine protocol: it begins with {}", excerpt(greeting.to_string().as_bytes()))));
+        }
+        qmp.ask("qmp_capabilities", &json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Gives a command and waits until it is done.
+    fn ask(&mut self, execute: &str, arguments: &Value) -> Result<(), MemoryError> {
+        self.asked += 1;
+        let wait = Wait::new(execute, self.patience);
+        let command = json!({ "execute": execute, "arguments": arguments, "id": self.asked });
+        self.link.send(format!("{command}\n").as_bytes(), &wait)?;
+        for _ in 0..STRAYS {
+            let message = self.message(&wait)?;
+            // An error about what it did not understand at all has no id.
+            let is_mine = message.get("id").is_none_or(|id| *id == self.asked);
+            if let (true, Some(error)) = (is_mine, message.get("error")) {
+                let why = error["desc"].as_str().unwrap_or("without a reason");
+                return Err(MemoryError::Source(format!("QEMU refuses {execute}: {}", excerpt(why.as_bytes()))));
+            }
+            if message.get("return").is_some() && message["id"] == self.asked {
+                return Ok(());
+            }
+        }
+        Err(MemoryError::Source(format!("{STRAYS} messages, and none of them answers {execute}")))
+    }
+
+    /// The next message: a line of JSON.
+    fn message(&mut self, wait: &Wait) -> Result<Value, MemoryError> {
+        let mut line = Vec::new();
+        loop {
+            match self.link.receive(wait)? {
+                b'\n' => break,
+                _ if line.len() == LONGEST => return Err(MemoryError::Source(format!("a message of more than {LONGEST} bytes"))),
+                byte => line.push(byte),
+            }
+        }
+        serde_json::from_slice(&line)
+            .map_err(|error| MemoryError::Source(format!("not QEMU's machine protocol: {} ({error})", excerpt(&line))))
+    }
+
+    /// Has QEMU write memory to the file, and copies it from there.
+    fn copy(&mut self, address: u64, to: &mut [u8]) -> Result<(), MemoryError> {
+        // What is there now must not be taken for what QEMU writes.
+        self.file.set_len(0)?;
+        self.ask("pmemsave", &json!({ "val": address, "size": to.len(), "filename": self.name }))?;
+        let written = self.file.metadata()?.len();
+        if written != to.len() as u64 {
+            let (wanted, name) = (to.len(), &self.name);
+            let what = format!("QEMU wrote {written} of {wanted} bytes to {name}: it has to run on this machine, and see its files");
+            return Err(MemoryError::Source(what));
+        }
+        self.file.read_exact_at(to, 0)?;
+        Ok(())
+    }
+}
+
+impl Memory for Qmp {
+    /// In aligned units of 4 bytes, however little is asked for.
+    fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
+        let mut buffer = Vec::new();
+        let mut done = 0;
+        while done < to.len() {
+            let Some(at) = address.checked_add(done as u64) else { break };
+            let skipped = (at % UNIT as u64) as usize;
+            let count = (to.len() - done).min(MOST - UNIT);
+            buffer.resize((skipped + count).next_multiple_of(UNIT), 0);
+            self.copy(at - skipped as u64, &mut buffer)?;
+            to[done..done + count].copy_from_slice(&buffer[skipped..skipped + count]);
+            done += count;
+        }
+        Ok(done)
+    }
+
+    fn ranges(&self) -> Vec<Range<u64>> {
+        Vec::new()
+    }
+
+    fn motion(&self) -> Motion {
+        Motion::Live { word: UNIT as u8 }
+    }
+
+    fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
+        Ok(Closed { halted: None })
+    }
+}

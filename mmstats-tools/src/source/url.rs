@@ -1,0 +1,200 @@
+//! Where a device is reached: `gdb://HOST:PORT`, `qmp://HOST:PORT`, `qmp:///path/to/socket`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A device, and how to speak to it.
+///
+/// ```
+/// use mmstats_tools::source::url::{Host, Url};
+///
+/// let url: Url = "gdb://[::1]:3333".parse()?;
+/// assert_eq!(url, Url::Gdb(Host { name: "::1".to_owned(), port: 3333 }));
+/// # Ok::<(), mmstats_tools::source::url::UrlError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Url {
+    /// A server for debuggers.
+    Gdb(Host),
+    /// QEMU's machine protocol.
+    Qmp(Socket),
+}
+
+/// A port of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name or address; an IPv6 address without brackets.
+    pub name: String,
+    /// Never 0.
+    pub port: u16,
+}
+
+/// What one connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// A port of a machine.
+    Tcp(Host),
+    /// A socket in this machine's file system.
+    Unix(PathBuf),
+}
+
+/// Why a text is no [`Url`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlError {
+    /// The text.
+    pub found: String,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+impl Url {
+    /// Whether a text is meant as one: whether it begins with `gdb:` or `qmp:`.
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        ["gdb:", "qmp:"].iter().any(|scheme| text.starts_with(scheme))
+    }
+}
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let parsed = match text.split_once("://") {
+            Some(("gdb", rest)) if rest.starts_with('/') => Err("a path, where a host and a port should be"),
+            Some(("gdb", rest)) => host(rest).map(Url::Gdb),
+            Some(("qmp", rest)) if rest.starts_with('/') => socket(rest).map(Url::Qmp),
+            Some(("qmp", rest)) => host(rest).map(|host| Url::Qmp(Socket::Tcp(host))),
+            Some(_) => Err("a protocol that is not known"),
+            None => Err("no ://"),
+        };
+        parsed.map_err(|what| UrlError { found: text.to_owned(), what })
+    }
+}
+
+fn socket(path: &str) -> Result<Socket, &'static str> {
+    if path.len() > 1 { Ok(Socket::Unix(path.into())) } else { Err("an empty path") }
+}
+
+fn host(text: &str) -> Result<Host, &'static str> {
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (name, rest) = rest.split_once(']').ok_or("a bracket that is not closed")?;
+            if !name.contains(':') {
+                return Err("brackets around what is no IPv6 address");
+            }
+            (name, rest.strip_prefix(':').ok_or("no port")?)
+        }
+        None => {
+            let (name, port) = text.rsplit_once(':').ok_or("no port")?;
+            if name.contains(':') {
+                return Err("an IPv6 address without brackets");
+            }
+            (name, port)
+        }
+    };
+    if name.is_empty() {
+        return Err("no host");
+    }
+    if name.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#@[]".contains(c)) {
+        return Err("a host that cannot be");
+    }
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a port that is no number");
+    }
+    match port.parse() {
+        Ok(port @ 1..) => Ok(Host { name: name.to_owned(), port }),
+        _ => Err("a port that is not from 1 to 65535"),
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.contains(':') { write!(f, "[{}]:{}", self.name, self.port) } else { write!(f, "{}:{}", self.name, self.port) }
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Url::Gdb(host) => write!(f, "gdb://{host}"),
+            Url::Qmp(Socket::Tcp(host)) => write!(f, "qmp://{host}"),
+            Url::Qmp(Socket::Unix(path)) => write!(f, "qmp://{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} has {} (gdb://HOST:PORT, qmp://HOST:PORT or qmp:///path/to/socket would do, an IPv6 address in brackets)", self.found, self.what)
+    }
+}
+
+impl std::error::Error for UrlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(name: &str, port: u16) -> Host {
+        Host { name: name.to_owned(), port }
+    }
+
+    #[test]
+    fn hosts_ports_and_paths_are_told_apart() {
+        for (text, url) in [
+            ("gdb://localhost:1234", Url::Gdb(at("localhost", 1234))),
+            ("gdb://10.0.0.7:3333", Url::Gdb(at("10.0.0.7", 3333))),
+            ("gdb://[::1]:65535", Url::Gdb(at("::1", 65535))),
+            ("gdb://[fe80::1%eth0]:1", Url::Gdb(at("fe80::1%eth0", 1))),
+            ("qmp://lab-3.example:4444", Url::Qmp(Socket::Tcp(at("lab-3.example", 4444)))),
+            ("qmp:///run/qemu/qmp socket", Url::Qmp(Socket::Unix("/run/qemu/qmp socket".into()))),
+        ] {
+            assert_eq!(text.parse(), Ok(url.clone()));
+            assert_eq!(url.to_string(), text);
+            assert!(Url::is_meant(text));
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_and_told_why() {
+        for (text, what) in [
+            ("gdb://localhost", "no port"),
+            ("gdb://localhost:", "a port that is not from 1 to 65535"),
+            ("gdb://localhost:0", "a port that is not from 1 to 65535"),
+            ("gdb://localhost:65536", "a port that is not from 1 to 65535"),
+            ("gdb://localhost:99999999999999999999", "a port that is not from 1 to 65535"),
+            ("gdb://localhost:+1", "a port that is no number"),
+            ("gdb://localhost:12x", "a port that is no number"),
+            ("gdb://localhost:1234/", "a port that is no number"),
+            ("gdb://:1234", "no host"),
+            ("gdb://", "no port"),
+            ("gdb:///tmp/socket", "a path, where a host and a port should be"),
+            ("gdb://::1:1234", "an IPv6 address without brackets"),
+            ("gdb://[::1]", "no port"),
+            ("gdb://[::1]1234", "no port"),
+            ("gdb://[::1:1234", "a bracket that is not closed"),
+            ("gdb://[localhost]:1234", "brackets around what is no IPv6 address"),
+            ("gdb://[]:1234", "brackets around what is no IPv6 address"),
+            ("gdb://me@host:1", "a host that cannot be"),
+            ("gdb://a b:1", "a host that cannot be"),
+            ("qmp:///", "an empty path"),
+            ("qmp://host", "no port"),
+            ("http://host:1", "a protocol that is not known"),
+            ("gdb:host:1", "no ://"),
+            ("", "no ://"),
+        ] {
+            let error = text.parse::<Url>().unwrap_err();
+            assert_eq!((error.found.as_str(), error.what), (text, what));
+        }
+        let error = "gdb://localhost".parse::<Url>().unwrap_err();
+        assert!(error.to_string().starts_with("\"gdb://localhost\" has no port (gdb://HOST:PORT"), "{error}");
+    }
+
+    #[test]
+    fn files_are_not_meant_as_urls() {
+        for text in ["/dev/shm/a.mmstats", "gdb", "./gdb:1", "gdb/x", "http://host:1"] {
+            assert!(!Url::is_meant(text));
+        }
+    }
+}
