@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An independent implementation of mmstats-core/FORMAT.md, made from that document alone: it shares no code with the Rust one.
 
-    independent.py dump FILE...              print every field as one line of JSON
+    independent.py dump FILE...              print every field as one line of JSON; --directory FILE if that lies outside
     independent.py live FILE LABEL SECONDS   sample one field of a file that is being written
     independent.py write v1|v2 OUT           write a file with all the format knows, and in OUT.json what dump must print of it
 
@@ -35,7 +35,7 @@ LOADS = {1: "B", 2: "H", 4: "I", 8: "Q"}  # memoryview's native items, each fetc
 V1_TYPE = re.compile(rb"([@=<>!]?)[ \t\n\v\f\r]*([0-9]*)([?bBhHiIlLqQnNefdcsp])[ \t\n\v\f\r]*")
 
 Field = namedtuple("Field", "info read")  # info: what dump prints but file and value; read(view) gives the value
-Header = namedtuple("Header", "order word length directory published layout")
+Header = namedtuple("Header", "order word length outside directory published layout")
 
 class Damage(Exception):
     """The bytes break a rule of the format."""
@@ -118,14 +118,14 @@ def open_view(path):
         need(file.seek(0, 2), "cut short: it is empty")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
-def examine(view):
+def examine(view, directory=None):
     """All fields, and all that is wrong but leaves something to be read."""
     start = bytes(view[:8])
     need(start[0] != 0, "not initialised, or removed")
     need(start == MAGIC or not (start[1:] == MAGIC[1:] or 3 <= start[0] <= 8), "version %d is not known", start[0])
     need(start[0] == 1 or start == MAGIC or not MAGIC.startswith(start), "cut short in its magic")
     need(start[0] == 1 or start == MAGIC, "not mmstats")
-    return examine_v1(view) if start[0] == 1 else examine_v2(view)
+    return examine_v1(view) if start[0] == 1 else examine_v2(view, directory)
 
 def stamp(view):
     """What changes when a region is made anew or removed."""
@@ -190,9 +190,11 @@ def read_header(view):
     need(check == zlib.crc32(view[:24]), "its header is damaged: the check is %08x", check)
     need(not flags & 0x0E, "header flags %02x are not known", flags)
     need(word in (4, 8), "word %d is not known", word)
-    need(not flags & 1, "its directory is outside, at %#x", directory)
+    if flags & 1:
+        need(directory % 4 == 0, "the directory cannot be at %#x", directory)
+        return Header(order, word, length, True, directory, published, layout)
     need(HEADER_SIZE <= directory <= length and directory % 4 == 0, "the directory cannot be at %d", directory)
-    return Header(order, word, length, directory, published, layout)
+    return Header(order, word, length, False, directory, published, layout)
 
 def entry_length(view, at, end, order):
     need(end - at >= ENTRY_SIZE, "cut short")
@@ -213,8 +215,10 @@ def layout_agrees(view, header, end, limit):
         return False
     return True
 
-def examine_v2(view):
+def examine_v2(view, directory):
     header = read_header(view)
+    if header.outside:
+        return examine_outside(view, header, directory)
     fields, problems = [], []
     limit = min(header.length, len(view))
     end = header.directory + max(min(header.published, limit - header.directory), 0) // 4 * 4
@@ -231,6 +235,21 @@ def examine_v2(view):
             fields.append(parse_entry(view, header, bytes(view[at:at + length]), end if good else at + length))
         except Damage as damage:
             problems.append("entry at %d: %s" % (at, damage))
+        at += length
+    return fields, problems
+
+def examine_outside(view, header, directory):
+    need(directory is not None and len(directory) >= header.published, "its directory is outside, at %#x", header.directory)
+    directory = directory[:header.published]
+    need(zlib.crc32(directory) == header.layout, "its directory is of another program: layout is not its CRC")
+    fields, problems, at = [], [], 0
+    while at < len(directory):
+        length = len(directory)
+        try:
+            length = entry_length(directory, at, len(directory), header.order)
+            fields.append(parse_entry(view, header, directory[at:at + length], HEADER_SIZE))
+        except Damage as damage:
+            problems.append("entry at %d of the directory: %s" % (at, damage))
         at += length
     return fields, problems
 
@@ -258,18 +277,21 @@ def parse_entry(view, header, entry, directory_end):
             alignment = size
         else:
             space = 2 * round_up(size, word) + 4
-    if access == "constant":
+    if access == "constant" and header.outside:
+        need(HEADER_SIZE <= offset and offset + size <= min(header.length, len(view)), "%s: its constant cannot be at %d", label, offset)
+    elif access == "constant":
         need(end <= offset and offset + size <= length, "%s: its constant is not behind its texts, in its entry", label)
     else:
         need(offset % alignment == 0, "%s: its value at %d is not aligned to %d", label, offset, alignment)
-        apart = offset >= directory_end or HEADER_SIZE <= offset and offset + space <= header.directory
+        apart = offset >= directory_end or HEADER_SIZE <= offset and offset + space <= header.directory and not header.outside
         need(apart and offset + space <= header.length, "%s: its value cannot be at %d", label, offset)
         need(offset + space <= len(view), "%s: its value has been cut off", label)
 
     def read(view):
         if kind == "histogram":
             return read_histogram(view, offset, size, letter, p, n, header)
-        raw = (entry[offset:offset + size] if access == "constant" else load(view, offset, size) if access == "word"
+        raw = (bytes(view[offset:offset + size]) if access == "constant" and header.outside
+               else entry[offset:offset + size] if access == "constant" else load(view, offset, size) if access == "word"
                else read_latch(view, offset, size, header))
         return decode(letter, raw, order)
 
@@ -283,10 +305,10 @@ def complain(path, problem):
     print("%s: %s" % (path, what.replace("\n", "\\n")), file=sys.stderr)
     return 1
 
-def read_values(view):
+def read_values(view, directory):
     """What dump prints of a file, and what is wrong with it."""
     records = []
-    fields, problems = examine(view)
+    fields, problems = examine(view, directory)
     for field in fields:
         try:
             records.append({**field.info, "value": plain(field.read(view))})
@@ -294,12 +316,12 @@ def read_values(view):
             problems.append("%s: %s" % (field.info["label"], error))
     return records, problems
 
-def dump(paths):
+def dump(paths, directory):
     status = 0
     for path in paths:
         try:
             view = open_view(path)
-            records, problems = steady(lambda: stamp(view), lambda _: read_values(view))
+            records, problems = steady(lambda: stamp(view), lambda _: read_values(view, directory))
         except (Damage, Contended, OSError) as error:
             records, problems = [], [error]
         for record in records:
@@ -418,16 +440,17 @@ def histogram(letter, p, n, times, order, word, sequence):
     return block + b"".join(count.to_bytes(SIZES[letter], order) for count in counts), {
         "sum": total, "count": sum(times.values()), "p": p, "n": n, "type": letter, "buckets": [b for b in buckets if b[2]]}
 
-def build_v2(order, word):
+def build_v2(order, word, outside):
     entries, values, expected = [], b"", []  # entries: what depends on the region's length is still to be added
 
     def add(label, kind, letter, access, size, block, alignment, value, unit="", scale=0, divisor=1, help_="", p=0, n=0):
         nonlocal values
         texts = [text.encode() for text in (label, unit, help_)]
         tail = b"".join(texts)
-        if access == "constant":
+        if access == "constant" and not outside:
             offset, tail = ENTRY_SIZE + len(tail), tail + block
         else:
+            alignment = 1 if access == "constant" else alignment
             offset = (-len(values) - len(block)) // alignment * alignment  # from the region's end
             values = block.ljust(-offset - len(values), b"\0") + values
         count = len(entries)  # for what readers skip: some bytes behind, kinds that are not known, flags
@@ -458,19 +481,31 @@ def build_v2(order, word):
             add("latency.%s.%d.%d" % (letter, p, n), "histogram", letter, "word", len(block), block, word, value,
                 "seconds", -6, 1, "How long it took.", p, n)
     size = sum(ENTRY_SIZE + len(tail) for _, _, tail in entries)
+    if outside:
+        length = round_up(HEADER_SIZE + len(values), 8)
+        directory = pack_entries(entries, length, order)
+        start = struct.pack(PREFIX[order] + "8sHBBIQ", MAGIC, 0x0102, word, 0x01, length, 0x08001234)
+        header = start + struct.pack(PREFIX[order] + "IIII", zlib.crc32(start), zlib.crc32(directory), 7, size)
+        return header.ljust(length - len(values), b"\xEE") + values, expected, directory
     add("not.published.yet", "gauge", "B", "constant", 1, b"\x01", 1, 1)
     del expected[-1]
     ahead = ENTRY_SIZE + len(entries[-1][2])
     at = HEADER_SIZE + 24
     length = round_up(at + size + ahead + len(values), 8)
-    directory = b"".join(struct.pack(PREFIX[order] + ENTRY_HEAD, ENTRY_SIZE + len(tail), offset + (length if offset < 0 else 0), *rest)
-                         + tail for offset, rest, tail in entries)
+    directory = pack_entries(entries, length, order)
     start = struct.pack(PREFIX[order] + "8sHBBIQ", MAGIC, 0x0102, word, 0xF0, length, at)
     header = start + struct.pack(PREFIX[order] + "IIII", zlib.crc32(start), zlib.crc32(directory), 0xFFFFFFFF, size)
-    return (header.ljust(at, b"\xEE") + directory).ljust(length - len(values), b"\0") + values, expected
+    return (header.ljust(at, b"\xEE") + directory).ljust(length - len(values), b"\0") + values, expected, None
 
-def write(version, path, order, word, exact):
-    data, expected = build_v1(order, word, exact) if version == "v1" else build_v2(order, word)
+def pack_entries(entries, length, order):
+    return b"".join(struct.pack(PREFIX[order] + ENTRY_HEAD, ENTRY_SIZE + len(tail), offset + (length if offset < 0 else 0), *rest)
+                    + tail for offset, rest, tail in entries)
+
+def write(version, path, order, word, exact, outside):
+    data, expected, directory = (*build_v1(order, word, exact), None) if version == "v1" else build_v2(order, word, outside)
+    if directory is not None:
+        with open(path + ".directory", "wb") as file:
+            file.write(directory)
     with open(path, "wb") as file:
         file.write(data)
     with open(path + ".json", "w", encoding="ascii") as file:
@@ -482,7 +517,8 @@ def main():
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("dump")
     command.add_argument("files", nargs="+")
-    command.set_defaults(run=lambda options: dump(options.files))
+    command.add_argument("--directory", type=argparse.FileType("rb"), help="the entries of regions that have them outside")
+    command.set_defaults(run=lambda options: dump(options.files, options.directory and options.directory.read()))
     command = commands.add_parser("live")
     command.add_argument("file")
     command.add_argument("label")
@@ -495,7 +531,8 @@ def main():
     command.add_argument("--byte-order", choices=("little", "big"), default=sys.byteorder)
     command.add_argument("--word", type=int, choices=(4, 8), default=8)
     command.add_argument("--exact", action="store_true", help="version 1 with nothing padded, and the original's buffers")
-    command.set_defaults(run=lambda options: write(options.version, options.out, options.byte_order, options.word, options.exact))
+    command.add_argument("--outside", action="store_true", help="version 2 with its directory outside, in OUT.directory")
+    command.set_defaults(run=lambda options: write(options.version, options.out, options.byte_order, options.word, options.exact, options.outside))
     options = parser.parse_args()
     return options.run(options)
 

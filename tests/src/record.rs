@@ -39,7 +39,7 @@ fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Js
     if version == 2 {
         record["kind"] = field.kind.name().into();
         record["access"] = match place.storage {
-            Storage::Constant => "constant",
+            Storage::Constant | Storage::PlacedConstant => "constant",
             Storage::Word | Storage::Histogram { .. } => "word",
             Storage::Latched => "latched",
             Storage::Single | Storage::Double => "of version 1",

@@ -2,6 +2,7 @@
 
 use mmstats_core::reader::{ByteOrder, Directory};
 use mmstats_std::read::Reader;
+use mmstats_core::{Borrowed, Region};
 use mmstats_std::{Model, StaticFormat, V1, V1Exact, V2, V2Narrow};
 use mmstats_tests::cli::golden;
 use mmstats_tests::damage::Random;
@@ -14,6 +15,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use zerocopy::IntoBytes;
 
 /// The other implementation.
 fn script() -> Command {
@@ -35,9 +37,26 @@ fn run_well(command: &mut Command) -> String {
     out
 }
 
+/// A file of the same name with more behind it.
+fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(more);
+    path.into()
+}
+
+/// The directory of a file that has it outside.
+fn directory_of(path: &Path) -> Option<PathBuf> {
+    Some(beside(path, ".directory")).filter(|directory| directory.exists())
+}
+
 /// What it says of a file.
 fn dump(path: &Path) -> Vec<Json> {
-    let mut records: Vec<Json> = run_well(script().arg("dump").arg(path)).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut command = script();
+    command.arg("dump").arg(path);
+    if let Some(directory) = directory_of(path) {
+        command.arg("--directory").arg(directory);
+    }
+    let mut records: Vec<Json> = run_well(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for record in &mut records {
         record.as_object_mut().unwrap().remove("file").unwrap();
     }
@@ -46,9 +65,7 @@ fn dump(path: &Path) -> Vec<Json> {
 
 /// The records that are kept beside a file.
 fn kept(path: &Path) -> Vec<Json> {
-    let mut path = path.as_os_str().to_owned();
-    path.push(".json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(beside(path, ".json")).unwrap()).unwrap()
 }
 
 /// Compares one by one, so that a failure shows what differs; as text, so that 0.0 is not -0.0.
@@ -61,6 +78,11 @@ fn assert_same(ours: &[Json], theirs: &[Json], what: &dyn std::fmt::Debug) {
 
 /// Reads a file in both ways, and compares.
 fn assert_reads(path: &Path, theirs: &[Json]) {
+    if let Some(directory) = directory_of(path) {
+        let (bytes, directory) = (fs::read(path).unwrap(), fs::read(directory).unwrap());
+        assert_same(&record::of_directory(&Directory::open_outside(&bytes, &bytes, &directory).unwrap(), &bytes), theirs, &path);
+        return;
+    }
     let mut reader = Reader::new();
     assert_same(&record::of_sample(&reader.read(path).unwrap()), theirs, &path);
     let bytes = fs::read(path).unwrap();
@@ -97,6 +119,32 @@ fn what_we_write_in_version_1_is_read_alike() {
 #[test]
 fn what_we_write_in_exact_version_1_is_read_alike() {
     what_we_write_is_read_alike::<V1Exact>();
+}
+
+#[test]
+fn what_we_write_with_the_directory_in_flash_is_read_alike() {
+    let directory = directory();
+    let path = directory.path().join("flash.mmstats");
+    let mut memory = [0; EveryField::<V2>::SIZE_WITH_FLASH / 8];
+    let model = EveryField::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
+    model.fill();
+    fs::write(&path, memory.as_bytes()).unwrap();
+    fs::write(beside(&path, ".directory"), EveryField::<V2>::directory().entries).unwrap();
+    let theirs = dump(&path);
+    assert_eq!(theirs.len(), EveryField::<V2>::FIELDS.iter().map(|field| field.shapes.len()).sum::<usize>());
+    assert_reads(&path, &theirs);
+}
+
+#[test]
+fn what_the_other_writes_with_the_directory_outside_is_read_as_it_meant_it() {
+    let directory = directory();
+    for order in ["little", "big"] {
+        for word in ["4", "8"] {
+            let path = directory.path().join(format!("{order}-{word}"));
+            run_well(script().args(["write", "v2", "--outside", "--byte-order", order, "--word", word]).arg(&path));
+            assert_reads(&path, &kept(&path));
+        }
+    }
 }
 
 /// All that the other implementation can write.
@@ -142,7 +190,7 @@ fn kept_files_hold_what_they_did_when_they_were_written() {
     let folder = golden().join("v2");
     let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let files: Vec<&PathBuf> = files.iter().filter(|path| path.extension() == Some(OsStr::new("mmstats"))).collect();
-    assert!(files.len() >= 6, "{files:?}");
+    assert!(files.len() >= 9, "{files:?}");
     for path in files {
         let theirs = kept(path);
         assert_same(&dump(path), &theirs, path);

@@ -26,7 +26,9 @@ pub struct Entry<'b> {
 pub enum Storage {
     /// In the directory, for good (version 2).
     Constant,
-    /// One word (version 2); with the directory outside also a constant, which is read the same way.
+    /// Among the values, for good: the directory is outside (version 2).
+    PlacedConstant,
+    /// One word (version 2).
     Word,
     /// Behind a latch (version 2).
     Latched,
@@ -67,7 +69,7 @@ impl Place {
         match self.storage {
             Storage::Latched => true,
             Storage::Histogram { .. } => self.word == 4,
-            Storage::Constant | Storage::Word | Storage::Single | Storage::Double => false,
+            _ => false,
         }
     }
 
@@ -94,7 +96,7 @@ impl Place {
         let start = self.offset as usize;
         let size = self.size as usize;
         match self.storage {
-            Storage::Constant | Storage::Word | Storage::Histogram { .. } => start..start + size,
+            Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Histogram { .. } => start..start + size,
             Storage::Latched => start..self.sequence() + size_of::<u32>(),
             Storage::Single => start - 1..start + size,
             Storage::Double => start - 1..start + 2 * size,

@@ -403,7 +403,7 @@ impl<'b> Snapshot<'b> {
     fn other_value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
         let (offset, size) = (place.offset as usize, place.size as usize);
         let bytes = match place.storage {
-            Storage::Word | Storage::Constant | Storage::Single => value::at(self.before, offset, size)?,
+            Storage::Word | Storage::Constant | Storage::PlacedConstant | Storage::Single => value::at(self.before, offset, size)?,
             Storage::Latched => self.latched(place, size)?,
             Storage::Double => {
                 let next_to_write = value::at(self.before, offset - 1, 1)?[0];

@@ -189,8 +189,7 @@ impl<'b> Walk<'b> {
         let storage = match (Kind::from_number(head.kind), access) {
             (Kind::Histogram, Access::Word) => Storage::Histogram { p: head.p, n: head.n },
             (Kind::Histogram, _) => return Err(EntryFault::Access { found: head.access }),
-            // Among the values then, at any alignment.
-            (_, Access::Constant) if is_outside => Storage::Word,
+            (_, Access::Constant) if is_outside => Storage::PlacedConstant,
             (_, Access::Constant) => Storage::Constant,
             (_, Access::Word) => Storage::Word,
             (_, Access::Latched) => Storage::Latched,
@@ -214,7 +213,6 @@ impl<'b> Walk<'b> {
                 word
             }
             _ if ty.size().is_some_and(|size| size != head.size) => return Err(bad_size),
-            Storage::Word if access == Access::Constant => 1,
             Storage::Word if ty == Type::Text || head.size > word => return Err(bad_size),
             Storage::Word => head.size,
             Storage::Latched => word,
