@@ -1,7 +1,7 @@
 //! A writer without its format as a type, so that its code is there once.
 
 use super::Placer;
-use super::entry::{Entry, v1_end, v1_next};
+use super::entry::{Content, Entry, Write, v1_end, v1_next};
 use super::error::{AddError, excerpt};
 use crate::format::layout::{self, Cursor, Description, Shape};
 use crate::format::v2::{BYTE_ORDER, EntryHead, Header, SETTLED};
@@ -14,6 +14,7 @@ use zerocopy::IntoBytes;
 pub(super) struct Base<'p> {
     region: RawRegion,
     version: Version,
+    write: Write,
     pub(super) cursor: Cursor,
     /// Where the visible entries end; what is added below this resumes.
     published: usize,
@@ -27,6 +28,7 @@ pub(super) struct Base<'p> {
 }
 
 impl<'p> Base<'p> {
+    #[inline(always)]
     pub(super) fn anew(region: RawRegion, version: Version, word: usize, flags: u8) -> Result<Base<'p>, AddError> {
         let length = region.len();
         let needed = match version {
@@ -51,7 +53,17 @@ impl<'p> Base<'p> {
             }
         }
         let cursor = Cursor::new(version, length);
-        Ok(Base { region, version, cursor, published: cursor.low, layout: 0, first_size: [0; 2], keep_constants: false, prefix: "" })
+        Ok(Base {
+            region,
+            version,
+            write: write_of(version),
+            cursor,
+            published: cursor.low,
+            layout: 0,
+            first_size: [0; 2],
+            keep_constants: false,
+            prefix: "",
+        })
     }
 
     pub(super) fn resume(region: RawRegion, version: Version, word: usize) -> Result<Base<'p>, AddError> {
@@ -69,7 +81,17 @@ impl<'p> Base<'p> {
             _ => None,
         };
         match published {
-            Some(published) => Ok(Base { region, version, cursor, published, layout: 0, first_size: [0; 2], keep_constants: false, prefix: "" }),
+            Some(published) => Ok(Base {
+                region,
+                version,
+                write: write_of(version),
+                cursor,
+                published,
+                layout: 0,
+                first_size: [0; 2],
+                keep_constants: false,
+                prefix: "",
+            }),
             None => Err(AddError::LayoutDiffers),
         }
     }
@@ -214,23 +236,24 @@ impl Placer for Base<'_> {
         }
         let constant = constant.as_deref();
         let mut entry = Entry { region: &self.region, at: placed.entry, crc: self.layout, compare: resuming };
-        match self.version {
-            Version::Two => {
-                entry.version_2(label, description, shape, &placed, constant)?;
-                self.layout = entry.crc;
-            }
-            Version::One | Version::OneExact => {
-                let hide = !resuming && placed.entry == self.published;
-                let size = entry.version_1(label, shape, &placed, constant, hide)?;
-                if hide {
-                    self.first_size = size;
-                }
-            }
+        let hide = !resuming && placed.entry == self.published;
+        let size = (self.write)(&mut entry, &Content { label, description, shape, placed: &placed, constant, hide })?;
+        self.layout = entry.crc;
+        if hide {
+            self.first_size = size;
         }
         if resuming && self.cursor.low > self.published {
             return Err(AddError::LayoutDiffers);
         }
         Ok(self.region.slot(placed.value, room, align))
+    }
+}
+
+#[inline(always)]
+fn write_of(version: Version) -> Write {
+    match version {
+        Version::Two => |entry, content| entry.version_2(content),
+        Version::One | Version::OneExact => |entry, content| entry.version_1(content),
     }
 }
 

@@ -19,6 +19,20 @@ pub(super) struct Entry<'b> {
     pub(super) compare: bool,
 }
 
+/// What an entry tells.
+pub(super) struct Content<'c> {
+    pub(super) label: [&'c str; 4],
+    pub(super) description: &'c Description<'c>,
+    pub(super) shape: &'c Shape,
+    pub(super) placed: &'c Placed,
+    pub(super) constant: Option<&'c [u8]>,
+    /// Version 1: whether the label's size is to be written later.
+    pub(super) hide: bool,
+}
+
+/// Writes an entry, and tells the size of its label as version 1 stores it. A pointer, so that a program has the code of the versions that it uses.
+pub(super) type Write = fn(&mut Entry<'_>, &Content<'_>) -> Result<[u8; 2], AddError>;
+
 impl Entry<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), AddError> {
         if !self.compare {
@@ -35,14 +49,8 @@ impl Entry<'_> {
         texts.iter().try_for_each(|text| self.put(text.as_bytes()))
     }
 
-    pub(super) fn version_2(
-        &mut self,
-        label: [&str; 4],
-        description: &Description,
-        shape: &Shape,
-        placed: &Placed,
-        constant: Option<&[u8]>,
-    ) -> Result<(), AddError> {
+    pub(super) fn version_2(&mut self, content: &Content<'_>) -> Result<[u8; 2], AddError> {
+        let Content { label, description, shape, placed, constant, .. } = *content;
         let unit = description.unit_of(shape);
         let head = EntryHead {
             length: placed.length as u32,
@@ -73,17 +81,11 @@ impl Entry<'_> {
         while self.at < placed.entry + placed.length {
             self.put(&[0])?;
         }
-        Ok(())
+        Ok([0; 2])
     }
 
-    pub(super) fn version_1(
-        &mut self,
-        label: [&str; 4],
-        shape: &Shape,
-        placed: &Placed,
-        constant: Option<&[u8]>,
-        hide: bool,
-    ) -> Result<[u8; 2], AddError> {
+    pub(super) fn version_1(&mut self, content: &Content<'_>) -> Result<[u8; 2], AddError> {
+        let Content { label, shape, placed, constant, hide, .. } = *content;
         let size = (label.iter().map(|part| part.len()).sum::<usize>() as u16).to_ne_bytes();
         self.put(if hide { &[0, 0] } else { &size })?;
         self.put_all(&label)?;

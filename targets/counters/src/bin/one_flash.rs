@@ -1,0 +1,18 @@
+//! One counter, its directory in flash.
+#![no_std]
+#![no_main]
+
+use counters::{One, count, stop};
+use mmstats_core::StaticRegion;
+
+static REGION: StaticRegion<{ One::SIZE_WITH_FLASH }> = StaticRegion::new();
+
+/// Until the power goes.
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    let Some(stats) = REGION.publish_with_flash::<One>() else { stop() };
+    loop {
+        count(&stats.a0);
+    }
+}

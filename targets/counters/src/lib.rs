@@ -1,0 +1,40 @@
+//! What the programs share: their models, and counting where its instructions can be looked at.
+#![no_std]
+#![allow(missing_docs, reason = "a doc comment is a help text, and these fields have none")]
+
+use mmstats_core::{Counter, model};
+use panic_halt as _;
+
+model! {
+    /// One counter.
+    pub struct One {
+        a0: Counter<u32>,
+    }
+
+    /// Ten of the same.
+    pub struct Ten {
+        a0: Counter<u32>,
+        a1: Counter<u32>,
+        a2: Counter<u32>,
+        a3: Counter<u32>,
+        a4: Counter<u32>,
+        a5: Counter<u32>,
+        a6: Counter<u32>,
+        a7: Counter<u32>,
+        a8: Counter<u32>,
+        a9: Counter<u32>,
+    }
+}
+
+/// Counts one; not inlined, so that its instructions can be counted.
+#[inline(never)]
+pub fn count(counter: &Counter<u32>) {
+    counter.incr();
+}
+
+/// Until the power goes.
+pub fn stop() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
