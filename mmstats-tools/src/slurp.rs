@@ -180,9 +180,10 @@ impl<'s, 'c> Slurp<'s, 'c> {
     fn print_file(&mut self, reader: &mut Reader, path: &Path, is_named: bool) -> Result<(), Stop> {
         let sample = reader.read(path);
         if is_named && may_hold_regions(path, &sample) {
+            let is_too_large = matches!(sample, Err(FileError::TooLarge { .. }));
             // Regions among other memory, if there are any.
             match self.sources.open(path) {
-                Ok(opened) if opened.is_known || !opened.regions.is_empty() => return self.print_memory(reader, path, &opened),
+                Ok(opened) if opened.is_known || !opened.regions.is_empty() || is_too_large => return self.print_memory(reader, path, &opened),
                 Ok(_) => {}
                 Err(error) => {
                     self.fail(path, error);
@@ -214,7 +215,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.fail(Path::new(name), problem);
         }
         if opened.regions.is_empty() && opened.problems.is_empty() {
-            self.fail(path, "no region of stats in it");
+            self.fail(path, &opened.why_nothing);
         }
         if let Some(halted) = opened.halted {
             self.console.tell_of(path, format_args!("the target stood still for {:.1} ms", halted.as_secs_f64() * 1e3));
@@ -292,7 +293,7 @@ fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> bool
     match sample {
         Ok(sample) => match sample.layout().region_length() {
             Some(length) => path.metadata().is_ok_and(|file| file.len() > length.into()),
-            None => !sample.layout().problems.is_empty(),
+            None => !sample.layout().problems.is_empty() || sample.layout().fields.is_empty(),
         },
         Err(FileError::Problem(_) | FileError::TooLarge { .. }) => true,
         Err(_) => false,

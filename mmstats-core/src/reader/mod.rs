@@ -23,6 +23,8 @@
 
 mod directory;
 mod entry;
+#[cfg(feature = "defmt")]
+mod log;
 mod problem;
 mod snapshot;
 mod v1;

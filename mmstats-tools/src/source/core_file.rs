@@ -2,21 +2,37 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::rc::Rc;
 
-use object::elf::{ET_CORE, FileHeader32, FileHeader64, PT_LOAD};
+use object::elf::{ET_CORE, FileHeader32, FileHeader64, PT_LOAD, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, ReadCache, ReadRef};
 
 use super::image::{Bytes, Image, Part};
+use super::notes::Notes;
 
 /// What an ELF file is.
 #[derive(Debug)]
 pub enum Elf {
     /// Memory.
-    Core(Image),
+    Core(Core),
     /// A program.
     Program,
 }
+
+/// Memory, and what its file says about it.
+#[derive(Debug)]
+pub struct Core {
+    /// The memory that the file has.
+    pub image: Image,
+    /// Bytes of memory that it says it has, and has not.
+    pub missing: u64,
+    /// What it says about the process.
+    pub notes: Notes,
+}
+
+/// The longest notes that are read, in bytes.
+const MOST_NOTES: u64 = 64 << 20;
 
 /// Opens a file that begins like ELF; `None` if it does not.
 ///
@@ -31,35 +47,43 @@ pub fn open(file: &File) -> Option<Result<Elf, String>> {
 
 fn parse(file: &File) -> Result<Elf, String> {
     let cache = ReadCache::new(file.try_clone().map_err(|error| error.to_string())?);
-    let parts = match FileKind::parse(&cache).map_err(|error| error.to_string())? {
-        FileKind::Elf32 => parts::<FileHeader32<Endianness>, _>(&cache, file),
-        FileKind::Elf64 => parts::<FileHeader64<Endianness>, _>(&cache, file),
+    let core = match FileKind::parse(&cache).map_err(|error| error.to_string())? {
+        FileKind::Elf32 => core::<FileHeader32<Endianness>, _>(&cache, file),
+        FileKind::Elf64 => core::<FileHeader64<Endianness>, _>(&cache, file),
         _ => return Err("not of 32 or 64 bits".to_owned()),
     };
-    Ok(match parts? {
-        Some(parts) => Elf::Core(Image::of_parts(parts)),
-        None => Elf::Program,
-    })
+    Ok(core?.map_or(Elf::Program, Elf::Core))
 }
 
-/// The parts of memory in a core; `None` if it is something else.
-fn parts<'d, H: FileHeader, R: ReadRef<'d>>(data: R, file: &File) -> Result<Option<Vec<Part>>, String> {
+/// The memory in a core; `None` if it is something else.
+fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R, file: &File) -> Result<Option<Core>, String> {
     let told = |error: object::Error| error.to_string();
     let header = H::parse(data).map_err(told)?;
     let endian = header.endian().map_err(told)?;
     if header.e_type(endian) != ET_CORE {
         return Ok(None);
     }
-    let mut parts = Vec::new();
+    let file_length = file.metadata().map_err(|error| error.to_string())?.len();
+    let file = Rc::new(file.try_clone().map_err(|error| error.to_string())?);
+    let (mut parts, mut missing, mut notes) = (Vec::new(), 0_u64, Notes::default());
     for segment in header.program_headers(endian, data).map_err(told)? {
-        if segment.p_type(endian) != PT_LOAD {
-            continue;
+        let (offset, length): (u64, u64) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        match segment.p_type(endian) {
+            PT_LOAD => {
+                // Debuggers that know nothing of physical addresses leave them 0.
+                let physical: u64 = segment.p_paddr(endian).into();
+                let address = if physical == 0 { segment.p_vaddr(endian).into() } else { physical };
+                let there = length.min(file_length.saturating_sub(offset));
+                missing = missing.saturating_add(length - there);
+                parts.push(Part { address, bytes: Bytes::InFile { file: file.clone(), offset, length: there } });
+            }
+            PT_NOTE if length <= MOST_NOTES => {
+                if let Ok(Some(found)) = segment.notes(endian, data) {
+                    notes.read(found, endian, header.is_type_64());
+                }
+            }
+            _ => {}
         }
-        // Debuggers that know nothing of physical addresses leave them 0.
-        let physical: u64 = segment.p_paddr(endian).into();
-        let address = if physical == 0 { segment.p_vaddr(endian).into() } else { physical };
-        let file = file.try_clone().map_err(|error| error.to_string())?;
-        parts.push(Part { address, bytes: Bytes::InFile { file, offset: segment.p_offset(endian).into(), length: segment.p_filesz(endian).into() } });
     }
-    Ok(Some(parts))
+    Ok(Some(Core { image: Image::of_parts(parts), missing, notes }))
 }

@@ -1,20 +1,28 @@
 //! A program's ELF file: where its regions are in memory, and what its flash holds.
 
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 
 use mmstats_core::format::v2::Header;
 use mmstats_core::region::Descriptor;
 use object::elf::{SHF_ALLOC, SHF_WRITE};
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind};
+use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind, SymbolSection};
+
+use super::core_file::{self, Elf};
+use super::scan::ALIGNMENT;
 
 /// A program's ELF file.
+#[derive(Clone)]
 pub struct Firmware {
     /// What it is called in messages.
     name: String,
-    data: Vec<u8>,
+    data: Rc<[u8]>,
+    /// How much higher the program was loaded than its file says.
+    shift: u64,
 }
 
 /// A symbol of data.
@@ -25,9 +33,15 @@ struct Symbol {
     size: u64,
 }
 
+/// Where the macro for kept regions puts the memory: below the static, which is but a handle.
+const MEMORY: &str = "::MEMORY";
+
+/// What programs are loaded at multiples of: the size of the smallest pages.
+const PAGE: u64 = 4096;
+
 impl fmt::Debug for Firmware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Firmware").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Firmware").field("name", &self.name).field("shift", &self.shift).finish_non_exhaustive()
     }
 }
 
@@ -37,20 +51,40 @@ impl Firmware {
     /// # Errors
     /// Why it cannot be used.
     pub fn open(path: &Path) -> Result<Firmware, String> {
-        let data = fs::read(path).map_err(|error| error.to_string())?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        match object::File::parse(&*data) {
-            Ok(file) if file.kind() == object::ObjectKind::Core => return Err("an ELF core, where a program's ELF file should be".to_owned()),
-            Ok(_) => {}
-            Err(error) => return Err(format!("not a program's ELF file: {error}")),
+        let told = |error: std::io::Error| error.to_string();
+        // Anything else could hang, or do something.
+        if !path.metadata().map_err(told)?.is_file() {
+            return Err("not a regular file, where a program's ELF file should be".to_owned());
         }
-        Ok(Firmware { name, data })
+        let mut file = File::open(path).map_err(told)?;
+        match core_file::open(&file) {
+            Some(Ok(Elf::Program)) => {}
+            Some(Ok(Elf::Core(_))) => return Err("an ELF core, where a program's ELF file should be".to_owned()),
+            Some(Err(error)) => return Err(error),
+            None => return Err("not an ELF file".to_owned()),
+        }
+        let mut data = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut data)).map_err(told)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        object::File::parse(&*data).map_err(|error| format!("a damaged ELF file: {error}"))?;
+        Ok(Firmware { name, data: data.into(), shift: 0 })
     }
 
     /// Its file's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same program as a process has it that began to run at this address: a program that can run anywhere is loaded somewhere.
+    #[must_use]
+    pub fn loaded(&self, entry: u64) -> Firmware {
+        let shift = match self.file() {
+            Some(file) if file.kind() == ObjectKind::Dynamic => entry.wrapping_sub(file.entry()),
+            _ => 0,
+        };
+        // Of another program, if that is no whole number of pages. It will not hold what is looked for.
+        Firmware { shift: if shift % PAGE == 0 { shift } else { 0 }, ..self.clone() }
     }
 
     fn file(&self) -> Option<object::File<'_>> {
@@ -62,6 +96,7 @@ impl Firmware {
     #[must_use]
     pub fn bytes(&self, address: u64, length: u32) -> &[u8] {
         let Some(file) = self.file() else { return &[] };
+        let address = address.wrapping_sub(self.shift);
         let found = file.segments().find_map(|segment| {
             let start = usize::try_from(address.checked_sub(segment.address())?).ok()?;
             // Not the file's mapping of the object, but the file itself: it lives as long as this.
@@ -79,7 +114,7 @@ impl Firmware {
     pub fn candidates(&self) -> Vec<u64> {
         let writable = self.writable();
         let statics = self.symbols().into_iter().filter(|symbol| {
-            symbol.size >= Header::SIZE as u64 && symbol.address % 8 == 0 && writable.iter().any(|range| range.contains(&symbol.address))
+            symbol.size >= Header::SIZE as u64 && symbol.address % ALIGNMENT == 0 && writable.iter().any(|range| range.contains(&symbol.address))
         });
         let mut addresses: Vec<u64> = self.descriptors().into_iter().chain(statics.map(|symbol| symbol.address)).collect();
         addresses.sort_unstable();
@@ -94,7 +129,8 @@ impl Firmware {
         let written = SHF_ALLOC | SHF_WRITE;
         let is_writable = |flags| matches!(flags, SectionFlags::Elf { sh_flags, .. } if sh_flags & written == written);
         let sections = file.sections().filter(|section| is_writable(section.flags()) && section.size() > 0);
-        sections.map(|section| section.address()..section.address().saturating_add(section.size())).collect()
+        let range = |start: u64, size| start.wrapping_add(self.shift)..start.wrapping_add(self.shift).saturating_add(size);
+        sections.map(|section| range(section.address(), section.size())).collect()
     }
 
     /// Where this symbol's region may be: a static of this name (in Rust, its path or the end of it), or what a kept region of this name has as its memory.
@@ -102,21 +138,17 @@ impl Firmware {
     /// # Errors
     /// If there is no such symbol.
     pub fn symbol(&self, name: &str) -> Result<Vec<u64>, String> {
-        const MEMORY: &str = "::MEMORY";
-        let is_it = |symbol: &Symbol| {
-            let path = symbol.name.strip_suffix(MEMORY).unwrap_or(&symbol.name);
-            let before = path.strip_suffix(name);
-            before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
-        };
-        let mut found: Vec<Symbol> = self.symbols().into_iter().filter(is_it).collect();
-        if found.is_empty() {
+        let is_it = |path: &str| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with("::"));
+        let symbols = self.symbols();
+        if symbols.is_empty() {
+            return Err(format!("{} has no symbols: it is stripped", self.name));
+        }
+        let handles: Vec<&str> = symbols.iter().filter_map(|symbol| symbol.name.strip_suffix(MEMORY)).collect();
+        let named = symbols.iter().filter(|symbol| is_it(&symbol.name) || symbol.name.strip_suffix(MEMORY).is_some_and(is_it));
+        let mut addresses: Vec<u64> = named.filter(|symbol| !handles.contains(&&*symbol.name)).map(|symbol| symbol.address).collect();
+        if addresses.is_empty() {
             return Err(format!("no data is called {name} in {}", self.name));
         }
-        if found.iter().any(|symbol| symbol.name.ends_with(MEMORY)) {
-            // The static itself is then but a handle.
-            found.retain(|symbol| symbol.name.ends_with(MEMORY));
-        }
-        let mut addresses: Vec<u64> = found.iter().map(|symbol| symbol.address).collect();
         addresses.sort_unstable();
         addresses.dedup();
         Ok(addresses)
@@ -124,10 +156,12 @@ impl Firmware {
 
     fn symbols(&self) -> Vec<Symbol> {
         let Some(file) = self.file() else { return Vec::new() };
-        let data = file.symbols().filter(|symbol| matches!(symbol.kind(), SymbolKind::Data | SymbolKind::Unknown) && symbol.is_definition());
+        // A linker script's symbols belong to no section.
+        let is_there = |symbol: &object::Symbol<'_, '_>| symbol.is_definition() || symbol.section() == SymbolSection::Absolute;
+        let data = file.symbols().filter(|symbol| matches!(symbol.kind(), SymbolKind::Data | SymbolKind::Unknown) && is_there(symbol));
         let named = data.filter_map(|symbol| {
             let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
-            Some(Symbol { name, address: symbol.address(), size: symbol.size() })
+            Some(Symbol { name, address: symbol.address().wrapping_add(self.shift), size: symbol.size() })
         });
         named.collect()
     }
@@ -141,7 +175,11 @@ impl Firmware {
             let starts = (0..data.len()).step_by(4).filter(|at| data[*at..].starts_with(&Descriptor::MAGIC));
             starts.filter_map(|at| address(&data[at + Descriptor::MAGIC.len()..], wide, little)).collect()
         };
-        file.sections().filter_map(|section| section.data().ok()).flat_map(in_section).filter(|address| *address % 8 == 0).collect()
+        let is_loaded = |flags| matches!(flags, SectionFlags::Elf { sh_flags, .. } if sh_flags & SHF_ALLOC == SHF_ALLOC);
+        let data = file.sections().filter(|section| is_loaded(section.flags())).filter_map(|section| section.data().ok());
+        // In a program that can run anywhere, the loader fills in addresses: there is none in the file.
+        let addresses = data.flat_map(in_section).filter(|address| address % ALIGNMENT == 0 && *address != 0);
+        addresses.map(|address| address.wrapping_add(self.shift)).collect()
     }
 }
 

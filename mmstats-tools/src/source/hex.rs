@@ -6,30 +6,69 @@ use ihex::Record;
 
 use super::image::{Bytes, Image, Part};
 
-/// Memory out of Intel HEX or S-records; `None` if the text is neither.
-///
-/// # Errors
-/// What is wrong with which line.
-pub fn parse(text: &[u8]) -> Option<Result<Image, String>> {
-    let parse: fn(&str) -> Result<Runs, String> = match text.trim_ascii_start() {
-        [b':', digit, ..] if digit.is_ascii_hexdigit() => intel,
-        [b'S', b'0'..=b'9', digit, ..] if digit.is_ascii_hexdigit() => motorola,
-        _ => return None,
-    };
-    // The parsers are made for ASCII, and other text is not meant as such a file.
-    let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
-    Some(parse(text).map(Runs::image))
+/// What such a text holds.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The memory, as far as the text could be read.
+    pub image: Image,
+    /// Which line is damaged, and how. What follows it was not read: it might belong to other addresses.
+    pub problem: Option<String>,
 }
 
-/// Bytes that follow each other, by the address that they began at.
+/// Whether a file that begins like this is meant as one of the two.
+#[must_use]
+pub fn is_meant(start: &[u8]) -> bool {
+    format_of(start).is_some() && start.is_ascii()
+}
+
+/// Memory out of Intel HEX or S-records; `None` if the text is neither. Where lines overlap, the later one counts.
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<Parsed> {
+    let format = format_of(text)?;
+    // Other text is not meant as such a file.
+    let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
+    let mut runs = Runs::default();
+    let problem = match format {
+        Format::Intel => intel(text, &mut runs).err().map(|(line, what)| format!("line {line} of Intel HEX: {what}")),
+        Format::Motorola => motorola(text, &mut runs).err().map(|(line, what)| format!("line {line} of S-records: {what}")),
+    };
+    Some(Parsed { image: runs.image(), problem })
+}
+
+enum Format {
+    Intel,
+    Motorola,
+}
+
+fn format_of(text: &[u8]) -> Option<Format> {
+    match text.trim_ascii_start() {
+        [b':', digit, ..] if digit.is_ascii_hexdigit() => Some(Format::Intel),
+        [b'S', b'0'..=b'9', digit, ..] if digit.is_ascii_hexdigit() => Some(Format::Motorola),
+        _ => None,
+    }
+}
+
+/// Bytes that follow each other, by the address that they begin at; apart from each other.
 #[derive(Default)]
 struct Runs(BTreeMap<u64, Vec<u8>>);
 
 impl Runs {
-    fn push(&mut self, address: u64, bytes: &[u8]) {
-        match self.0.range_mut(..=address).next_back() {
-            Some((start, run)) if start + run.len() as u64 == address => run.extend(bytes),
-            _ => drop(self.0.insert(address, bytes.to_vec())),
+    fn push(&mut self, mut address: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            // As far as the next run, or over what is there.
+            let next = self.0.range(address + 1..).next().map_or(u64::MAX, |(start, _)| *start);
+            let mut count = usize::try_from(next - address).unwrap_or(usize::MAX).min(bytes.len());
+            match self.0.range_mut(..=address).next_back() {
+                Some((start, run)) if address - start < run.len() as u64 => {
+                    let there = &mut run[(address - start) as usize..];
+                    count = count.min(there.len());
+                    there[..count].copy_from_slice(&bytes[..count]);
+                }
+                Some((start, run)) if address - start == run.len() as u64 => run.extend(&bytes[..count]),
+                _ => drop(self.0.insert(address, bytes[..count].to_vec())),
+            }
+            address += count as u64;
+            bytes = &bytes[count..];
         }
     }
 
@@ -38,11 +77,13 @@ impl Runs {
     }
 }
 
-fn intel(text: &str) -> Result<Runs, String> {
-    let mut runs = Runs::default();
+/// A line, and what is wrong with it.
+type Damage = (usize, String);
+
+fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
     let mut base = 0;
     for (number, line) in lines(text) {
-        match Record::from_record_string(line).map_err(|error| format!("line {number} of Intel HEX: {error}"))? {
+        match Record::from_record_string(line).map_err(|error| (number, error.to_string()))? {
             Record::Data { offset, value } => runs.push(base + u64::from(offset), &value),
             Record::ExtendedLinearAddress(high) => base = u64::from(high) << 16,
             Record::ExtendedSegmentAddress(segment) => base = u64::from(segment) << 4,
@@ -50,20 +91,39 @@ fn intel(text: &str) -> Result<Runs, String> {
             Record::StartSegmentAddress { .. } | Record::StartLinearAddress(_) => {}
         }
     }
-    Ok(runs)
+    Ok(())
 }
 
-fn motorola(text: &str) -> Result<Runs, String> {
-    let mut runs = Runs::default();
+fn motorola(text: &str, runs: &mut Runs) -> Result<(), Damage> {
     for (number, line) in lines(text) {
-        match line.parse().map_err(|error: srec::ReaderError| format!("line {number} of S-records: {error}"))? {
-            srec::Record::S1(data) => runs.push(data.address.0.into(), &data.data),
-            srec::Record::S2(data) => runs.push(data.address.0.into(), &data.data),
-            srec::Record::S3(data) => runs.push(data.address.0.into(), &data.data),
-            _ => {}
-        }
+        let (kind, bytes) = record(line).map_err(|what| (number, what.to_owned()))?;
+        // Bytes of an address, in the records that have data.
+        let width = match kind {
+            b'1' => 2,
+            b'2' => 3,
+            b'3' => 4,
+            _ => continue,
+        };
+        let (address, data) = bytes.split_at_checked(width).ok_or((number, "too short for its address".to_owned()))?;
+        runs.push(address.iter().fold(0, |address, byte| address << 8 | u64::from(*byte)), data);
     }
-    Ok(runs)
+    Ok(())
+}
+
+/// An S-record's kind, and its bytes without count and checksum.
+fn record(line: &str) -> Result<(u8, Vec<u8>), &'static str> {
+    let [b'S', kind @ b'0'..=b'9', digits @ ..] = line.as_bytes() else { return Err("it does not begin with S and a digit") };
+    let digit = |digit: u8| char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit");
+    let byte = |pair: &[u8]| Ok((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    let bytes = digits.chunks_exact(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
+    let [count, content @ .., _] = &bytes[..] else { return Err("too short") };
+    if digits.len() % 2 != 0 || content.len() + 1 != usize::from(*count) {
+        return Err("not as long as it says");
+    }
+    if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != 0xff {
+        return Err("its checksum is not that of its bytes");
+    }
+    Ok((*kind, content.to_vec()))
 }
 
 /// The lines that are not empty, with their numbers.
@@ -77,38 +137,81 @@ mod tests {
     use crate::source::memory::Memory;
 
     fn read(text: &str, address: u64, length: usize) -> Vec<u8> {
-        let mut image = parse(text.as_bytes()).expect("a known format").expect("a sound file");
+        let Parsed { mut image, problem } = parse(text.as_bytes()).expect("a known format");
+        assert_eq!(problem, None);
         let mut bytes = vec![0; length];
         let there = image.read(address, &mut bytes).unwrap();
         bytes.truncate(there);
         bytes
     }
 
+    /// A line of Intel HEX.
+    fn data(offset: u16, value: &[u8]) -> String {
+        Record::Data { offset, value: value.to_vec() }.to_record_string().unwrap() + "\n"
+    }
+
     #[test]
     fn intel_hex_is_memory_at_its_addresses() {
         let text = ":020000042000DA\n:0400100001020304E2\r\n:0400140005060708CE\n:00000001FF\n";
         assert_eq!(read(text, 0x2000_0010, 99), [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(read(text, 0x2000_0013, 2), [4, 5]);
+        assert_eq!(read(&text.to_lowercase(), 0x2000_0013, 2), [4, 5]);
+        assert_eq!(read("\n :020000021000EC\n:0400100001020304E2\n", 0x10010, 9), [1, 2, 3, 4], "a segment's address");
+        assert_eq!(read(":01FFFF000100\n:020000040001F9\n:0100000002FD\n", 0xffff, 9), [1, 2], "over the end of 64 KiB");
     }
 
     #[test]
     fn s_records_are_memory_at_their_addresses() {
         let text = "S00600004844521B\nS30920000010010203FFC1\nS5030001FB\nS70500000000FA\n";
         assert_eq!(read(text, 0x2000_0010, 9), [1, 2, 3, 0xff]);
+        assert_eq!(read("S107123400010203AC\n", 0x1235, 9), [1, 2, 3]);
+        assert_eq!(read("s206123456AABBf8".to_uppercase().as_str(), 0x12_3456, 9), [0xaa, 0xbb]);
+        assert_eq!(read("S0021FDE\nS107123400010203AC\n", 0x1234, 1), [0], "a title of any bytes is none of ours");
+        assert_eq!(read("S004FFFFFFFE\nS107123400010203AC\n", 0x1234, 1), [0]);
     }
 
     #[test]
-    fn a_damaged_line_is_told() {
-        let error = parse(b":020000042000DA\n:0400100001020304E3\n").unwrap().unwrap_err();
-        assert!(error.starts_with("line 2 of Intel HEX: "), "{error}");
-        let error = parse(b"S107123400010203AC\n\nS10712380405060799\n").unwrap().unwrap_err();
-        assert!(error.starts_with("line 3 of S-records: "), "{error}");
+    fn lines_may_come_in_any_order_and_of_those_that_overlap_the_later_one_counts() {
+        let lines = [data(8, &[8, 9]), data(0, &[0, 1, 2, 3]), data(4, &[4, 5, 6, 7]), data(10, &[10]), data(20, &[20])];
+        for text in [lines.concat(), lines.iter().rev().map(String::as_str).collect()] {
+            assert_eq!(read(&text, 0, 99), (0..=10).collect::<Vec<u8>>());
+            assert_eq!(read(&text, 20, 99), [20]);
+        }
+        for (over, expected) in [
+            (data(0, &[9]), vec![9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+            (data(2, &[9; 3]), vec![0, 1, 9, 9, 9, 5, 6, 7, 8, 9, 10]),
+            (data(6, &[9; 17]), [(0..6).collect(), vec![9; 17]].concat()),
+            (data(0, &[9; 30]), vec![9; 30]),
+        ] {
+            assert_eq!(read(&(lines.concat() + &over), 0, 99), expected, "{over}");
+        }
+    }
+
+    #[test]
+    fn behind_a_damaged_line_nothing_is_read_and_before_it_all() {
+        let (good, bad) = (":020000042000DA\n:0400100001020304E2\n", ":0400140005060708CF\n");
+        let Parsed { mut image, problem } = parse(format!("{good}{bad}{good}").as_bytes()).unwrap();
+        assert!(problem.as_ref().unwrap().starts_with("line 3 of Intel HEX: "), "{problem:?}");
+        assert_eq!(image.read(0x2000_0010, &mut [0; 99]).unwrap(), 4);
+        for (line, what) in [
+            ("S10712380405060799", "its checksum is not that of its bytes"),
+            ("S107123804050607", "not as long as it says"),
+            ("S1071238040506079", "not as long as it says"),
+            ("S10712380405060G8C", "a character that is no hexadecimal digit"),
+            ("S3030000FC", "too short for its address"),
+            ("S1", "too short"),
+            ("X107", "it does not begin with S and a digit"),
+        ] {
+            let Parsed { mut image, problem } = parse(format!("S107123400010203AC\n\n{line}\n").as_bytes()).unwrap();
+            assert_eq!(problem, Some(format!("line 3 of S-records: {what}")));
+            assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{line}");
+        }
     }
 
     #[test]
     fn other_bytes_are_neither() {
-        for bytes in [&b""[..], b"S", b":", b"Some text", b"\x02MMSTATS", b":0\xff", "S1é".as_bytes()] {
-            assert!(parse(bytes).is_none(), "{bytes:?}");
+        for bytes in [&b""[..], b"S", b":", b"Some text", b"\x02MMSTATS", b":0\xff", "S1é".as_bytes(), "S12é".as_bytes()] {
+            assert!(parse(bytes).is_none() && !is_meant(bytes), "{bytes:?}");
         }
+        assert!(is_meant(b"S00600004844521B") && is_meant(b"\n:020000042000DA"));
     }
 }

@@ -4,13 +4,17 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 
 use super::memory::{Closed, Memory, MemoryError, Motion};
 
 /// Memory that a file holds, in parts that each begin at an address.
 #[derive(Debug)]
 pub struct Image {
-    /// In ascending order of their addresses.
+    /// In ascending order of their addresses, apart from each other, and none of them empty.
     parts: Vec<Part>,
     motion: Motion,
 }
@@ -31,8 +35,8 @@ pub enum Bytes {
     Here(Vec<u8>),
     /// In a file.
     InFile {
-        /// The file.
-        file: File,
+        /// The file. A core has thousands of parts, a process but so many descriptors.
+        file: Rc<File>,
         /// Where they begin.
         offset: u64,
         /// How many there are.
@@ -40,12 +44,51 @@ pub enum Bytes {
     },
 }
 
-impl Bytes {
+impl Part {
     fn length(&self) -> u64 {
-        match self {
+        let length = match &self.bytes {
             Bytes::Here(bytes) => bytes.len() as u64,
             Bytes::InFile { length, .. } => *length,
+        };
+        // No address is behind the last one.
+        length.min(u64::MAX - self.address)
+    }
+
+    fn end(&self) -> u64 {
+        self.address + self.length()
+    }
+
+    /// Takes away what lies before this address.
+    fn begin_at(&mut self, address: u64) {
+        let skipped = address.saturating_sub(self.address).min(self.length());
+        match &mut self.bytes {
+            Bytes::Here(bytes) => drop(bytes.drain(..skipped as usize)),
+            Bytes::InFile { offset, length, .. } => {
+                *offset += skipped;
+                *length -= skipped;
+            }
         }
+        self.address += skipped;
+    }
+
+    /// Fills `to` from this address on, as far as the part goes.
+    fn read(&self, address: u64, to: &mut [u8]) -> io::Result<usize> {
+        let at = address - self.address;
+        let most = usize::try_from(self.length() - at).unwrap_or(usize::MAX).min(to.len());
+        match &self.bytes {
+            Bytes::Here(bytes) => {
+                to[..most].copy_from_slice(&bytes[at as usize..][..most]);
+                Ok(most)
+            }
+            Bytes::InFile { file, offset, .. } => file.read_at(&mut to[..most], offset + at),
+        }
+    }
+
+    /// The addresses of what is no hole in the file.
+    fn filled(&self) -> Vec<Range<u64>> {
+        let Bytes::InFile { file, offset, .. } = &self.bytes else { return vec![self.address..self.end()] };
+        let extents = extents(file, *offset..offset + self.length()).into_iter();
+        extents.map(|extent| self.address + (extent.start - offset)..self.address + (extent.end - offset)).collect()
     }
 }
 
@@ -56,40 +99,46 @@ impl Image {
     /// If the file cannot be read.
     pub fn raw(file: File, address: u64) -> io::Result<Image> {
         let length = file.metadata()?.len();
-        let bytes = Bytes::InFile { file, offset: 0, length };
-        Ok(Image { parts: vec![Part { address, bytes }], motion: Motion::Live { word: 8 } })
+        let bytes = Bytes::InFile { file: Rc::new(file), offset: 0, length };
+        Ok(Image { motion: Motion::Live { word: 8 }, ..Image::of_parts(vec![Part { address, bytes }]) })
     }
 
-    /// Parts of a memory that nobody writes any more.
+    /// Parts of a memory that nobody writes any more. Where they overlap, the one counts that begins at the lower address.
     #[must_use]
     pub fn of_parts(mut parts: Vec<Part>) -> Image {
-        parts.retain(|part| part.bytes.length() > 0);
         parts.sort_by_key(|part| part.address);
+        let mut end = 0;
+        for part in &mut parts {
+            part.begin_at(end);
+            end = end.max(part.end());
+        }
+        parts.retain(|part| part.length() > 0);
         Image { parts, motion: Motion::Still }
     }
 
-    /// The part that has the byte at this address, and where it is in it.
-    fn find(&self, address: u64) -> Option<(&Part, u64)> {
+    /// The part that has the byte at this address.
+    fn find(&self, address: u64) -> Option<&Part> {
         let after = self.parts.partition_point(|part| part.address <= address);
-        // Parts may overlap.
-        let holding = self.parts[..after].iter().rev().find(|part| address - part.address < part.bytes.length())?;
-        Some((holding, address - holding.address))
+        self.parts[..after].last().filter(|part| address < part.end())
     }
 
-    /// Fills `to` from the part at this address, as far as that goes.
-    fn read_part(&self, address: u64, to: &mut [u8]) -> io::Result<usize> {
-        let Some((part, at)) = self.find(address) else { return Ok(0) };
-        match &part.bytes {
-            Bytes::Here(bytes) => {
-                let rest = &bytes[at as usize..];
-                let length = rest.len().min(to.len());
-                to[..length].copy_from_slice(&rest[..length]);
-                Ok(length)
-            }
-            Bytes::InFile { file, offset, length } => {
-                let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(to.len());
-                file.read_at(&mut to[..most], offset + at)
-            }
+    /// Where there may be anything but zeros: [`Memory::ranges`] without the holes of a sparse file. A region lies in here with its header, not necessarily with
+    /// all of it.
+    #[must_use]
+    pub fn filled(&self) -> Vec<Range<u64>> {
+        joined(self.parts.iter().flat_map(Part::filled))
+    }
+
+    /// Which addresses there are, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        const SHOWN: usize = 4;
+        let ranges = self.ranges();
+        let all: Vec<_> = ranges.iter().take(SHOWN).map(|range| format!("{:#x} to {:#x}", range.start, range.end)).collect();
+        match ranges.len() {
+            0 => "no memory at all".to_owned(),
+            count if count > SHOWN => format!("{} and {} more", all.join(", "), count - SHOWN),
+            _ => all.join(", "),
         }
     }
 }
@@ -97,30 +146,32 @@ impl Image {
 impl Memory for Image {
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
         let mut there = 0;
+        let mut why = None;
         while there < to.len() {
-            match self.read_part(address.wrapping_add(there as u64), &mut to[there..]) {
-                Ok(0) => break,
+            let Some(at) = address.checked_add(there as u64) else { break };
+            let Some(part) = self.find(at) else { break };
+            match part.read(at, &mut to[there..]) {
+                Ok(0) => {
+                    why = Some("the file has been cut short meanwhile".to_owned());
+                    break;
+                }
                 Ok(more) => there += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                // A bad place of a disk. What is beside it can still be read.
+                Err(error) => {
+                    why = Some(error.to_string());
+                    break;
+                }
             }
         }
         if there == 0 && !to.is_empty() {
-            return Err(MemoryError::Unreadable { address, why: self.describe() });
+            return Err(MemoryError::Unreadable { address, why: why.unwrap_or_else(|| format!("it has {}", self.describe())) });
         }
         Ok(there)
     }
 
     fn ranges(&self) -> Vec<Range<u64>> {
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for part in &self.parts {
-            let end = part.address.saturating_add(part.bytes.length());
-            match ranges.last_mut() {
-                Some(last) if last.end >= part.address => last.end = last.end.max(end),
-                _ => ranges.push(part.address..end),
-            }
-        }
-        ranges
+        joined(self.parts.iter().map(|part| part.address..part.end()))
     }
 
     fn motion(&self) -> Motion {
@@ -132,16 +183,99 @@ impl Memory for Image {
     }
 }
 
-impl Image {
-    /// Which addresses there are.
-    fn describe(&self) -> String {
-        const SHOWN: usize = 4;
-        let ranges = self.ranges();
-        let all: Vec<_> = ranges.iter().take(SHOWN).map(|range| format!("{:#x} to {:#x}", range.start, range.end)).collect();
-        match ranges.len() {
-            0 => "it holds no memory at all".to_owned(),
-            count if count > SHOWN => format!("it has {} and {} more", all.join(", "), count - SHOWN),
-            _ => format!("it has {}", all.join(", ")),
+/// Ranges in ascending order, of which those become one that touch each other.
+fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => joined.push(range),
         }
+    }
+    joined
+}
+
+/// The offsets in this range of a file at which it has blocks; all of them where the file system cannot tell.
+fn extents(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
+    let mut extents = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start.max(at),
+            Err(Errno::NXIO) => break,
+            Err(_) => at,
+        };
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start)).ok().filter(|end| *end > start).unwrap_or(range.end).min(range.end);
+        if start < range.end {
+            extents.push(start..end);
+        }
+        at = start.max(end);
+    }
+    extents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn here(address: u64, bytes: &[u8]) -> Part {
+        Part { address, bytes: Bytes::Here(bytes.to_vec()) }
+    }
+
+    fn read(image: &mut Image, address: u64) -> Vec<u8> {
+        let mut bytes = vec![0xee; 100];
+        let there = image.read(address, &mut bytes).unwrap();
+        bytes.truncate(there);
+        bytes
+    }
+
+    #[test]
+    fn parts_that_touch_are_one_and_of_those_that_overlap_the_lower_counts() {
+        let mut image = Image::of_parts(vec![here(30, &[3; 4]), here(10, &[1; 10]), here(15, &[9; 3]), here(18, &[2; 4]), here(22, &[]), here(22, &[4])]);
+        assert_eq!(image.ranges(), [10..23, 30..34]);
+        assert_eq!(read(&mut image, 18), [1, 1, 2, 2, 4]);
+        assert_eq!(read(&mut image, 33), [3]);
+        for address in [0, 9, 23, 29, 34, u64::MAX] {
+            let error = image.read(address, &mut [0]).unwrap_err().to_string();
+            assert_eq!(error, format!("{address:#x} cannot be read: it has 0xa to 0x17, 0x1e to 0x22"));
+        }
+        assert_eq!(image.read(0, &mut []).unwrap(), 0);
+    }
+
+    #[test]
+    fn memory_may_go_up_to_the_last_address() {
+        let mut image = Image::of_parts(vec![here(u64::MAX - 4, &[1; 99]), here(0, &[2; 3])]);
+        assert_eq!(image.ranges(), [0..3, u64::MAX - 4..u64::MAX]);
+        assert_eq!(read(&mut image, u64::MAX - 2), [1, 1]);
+    }
+
+    #[test]
+    fn of_a_sparse_file_all_can_be_read_and_its_holes_need_not_be_searched() {
+        let mut file = tempfile::tempfile_in("/dev/shm").unwrap();
+        file.set_len(64 << 20).unwrap();
+        for at in [1 << 20, 50 << 20] {
+            file.write_all_at(&[7; 10], at).unwrap();
+        }
+        file.flush().unwrap();
+        let mut image = Image::raw(file, 0x1000).unwrap();
+        assert_eq!(image.ranges(), [0x1000..0x1000 + (64 << 20)]);
+        assert_eq!(read(&mut image, 0x1000), [0; 100]);
+        let filled = image.filled();
+        let searched: u64 = filled.iter().map(|range| range.end - range.start).sum();
+        assert!(searched <= 1 << 20, "{filled:?}");
+        for at in [1 << 20, 50 << 20] {
+            assert!(filled.iter().any(|range| range.start <= 0x1000 + at && 0x1000 + at + 10 <= range.end), "{filled:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_meanwhile_says_so() {
+        let file = tempfile::tempfile_in("/dev/shm").unwrap();
+        file.set_len(100).unwrap();
+        let mut image = Image::raw(file.try_clone().unwrap(), 0).unwrap();
+        file.set_len(50).unwrap();
+        assert_eq!(read(&mut image, 40), [0; 10]);
+        assert_eq!(image.read(60, &mut [0]).unwrap_err().to_string(), "0x3c cannot be read: the file has been cut short meanwhile");
     }
 }

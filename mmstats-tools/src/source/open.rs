@@ -1,59 +1,29 @@
 //! What a command's arguments name, opened.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use mmstats_core::format::v2::Header;
 
-use super::core_file::{self, Elf};
+use super::core_file::{self, Core, Elf};
 use super::firmware::Firmware;
 use super::gdb::Gdb;
 use super::hex;
 use super::image::Image;
 use super::memory::{Memory, MemoryError};
+use super::notes::Notes;
+use super::options::SourceOptions;
 use super::qmp::Qmp;
 use super::region::{Region, Shared};
-use super::scan::scan;
+use super::scan::{ALIGNMENT, Found, scan};
 use super::url::Url;
-
-/// Where in memory the stats are, for all tools.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Memory of devices, dumps, cores")]
-pub struct SourceOptions {
-    /// A region is at this address (of a raw image without --load-address: at this offset). Can be repeated.
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_number)]
-    pub at: Vec<u64>,
-
-    /// The ELF file of the program that the memory belongs to: tells where its regions are, and has the directory of those that leave it in flash.
-    #[arg(long, value_name = "FILE")]
-    pub elf: Option<PathBuf>,
-
-    /// Only the regions of this static, by its name or the end of its path. Can be repeated.
-    #[arg(long, value_name = "NAME", requires = "elf")]
-    pub symbol: Vec<String>,
-
-    /// The address of a raw image's first byte.
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_number)]
-    pub load_address: Option<u64>,
-
-    /// Never halt a device to read it; fail instead.
-    #[arg(long)]
-    pub no_halt: bool,
-}
-
-/// Parses a number: decimal, or hexadecimal behind 0x.
-fn parse_number(text: &str) -> Result<u64, String> {
-    let digits = text.replace('_', "");
-    let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16),
-        None => digits.parse(),
-    };
-    parsed.map_err(|_| "not a number (4096, 0x2000_0000)".to_owned())
-}
+use crate::render::escape::valid_path;
 
 /// Opens what is named, in one and the same way.
 #[derive(Debug)]
@@ -69,10 +39,24 @@ pub struct Opened {
     pub regions: Vec<Region>,
     /// What is not a region but should be, by its name, and why.
     pub problems: Vec<(String, String)>,
-    /// Whether it is memory for sure: a device, or a file of a format that holds memory.
+    /// Whether it is memory for sure: a device, a file of a format that holds memory, or one with something of ours further on.
     pub is_known: bool,
+    /// Why there is neither a region nor a problem, if so.
+    pub why_nothing: String,
     /// For how long a target stood still to be read.
     pub halted: Option<Duration>,
+}
+
+/// What a file holds.
+struct Contents {
+    image: Image,
+    /// Whether that is sure.
+    is_known: bool,
+    /// Whether its addresses are those of the memory that it is of.
+    has_addresses: bool,
+    /// What is missing of it.
+    problem: Option<String>,
+    notes: Notes,
 }
 
 impl Sources {
@@ -99,7 +83,7 @@ impl Sources {
     /// # Errors
     /// If it cannot be read, or it is not known where to look. That there is no region in it is no error.
     pub fn open(&self, path: &Path) -> Result<Opened, String> {
-        let name = path.display().to_string();
+        let name = valid_path(path);
         match path.to_str().filter(|text| Url::is_meant(text)) {
             Some(url) => self.open_device(&name, &url.parse().map_err(|error: super::url::UrlError| error.to_string())?),
             None => self.open_file(&name, path),
@@ -107,50 +91,68 @@ impl Sources {
     }
 
     fn open_file(&self, name: &str, path: &Path) -> Result<Opened, String> {
-        let (image, is_known) = self.image(path)?;
-        let ranges = image.ranges();
+        let Contents { image, is_known, has_addresses, problem, notes } = self.contents(path)?;
+        let firmware = match (&self.firmware, notes.entry) {
+            (Some(firmware), Some(entry)) => Some(Rc::new(firmware.loaded(entry))),
+            (firmware, _) => firmware.clone(),
+        };
+        let why_nothing = why_nothing(&image, &notes);
+        let filled = image.filled();
         let memory: Shared = Rc::new(RefCell::new(Box::new(image)));
-        let places = match self.named()? {
+        let places = match named(&self.options, firmware.as_deref())? {
             Some(places) => places,
             None => {
-                let found = scan(&mut **memory.borrow_mut(), &ranges).map_err(|error| error.to_string())?;
+                // At an unknown address, what is aligned there need not be aligned here.
+                let alignment = if has_addresses { ALIGNMENT } else { 1 };
+                let found = scan(&mut **memory.borrow_mut(), &filled, alignment).map_err(|error| error.to_string())?.all();
                 // What the program says is there, and is not in order, is to be told.
-                if found.is_empty() { self.firmware.as_ref().map_or_else(Vec::new, |firmware| firmware.descriptors()) } else { found }
+                match &firmware {
+                    Some(firmware) if found.is_empty() && has_addresses => firmware.descriptors(),
+                    _ => found,
+                }
             }
         };
-        Ok(Opened { is_known, ..self.regions(name, &memory, &places) })
+        let is_known = is_known || places.iter().any(|address| *address > 0);
+        let mut opened = Opened { is_known, why_nothing, ..regions(name, &memory, &places, firmware.as_ref()) };
+        opened.problems.extend(problem.map(|problem| (name.to_owned(), problem)));
+        Ok(opened)
     }
 
-    /// The memory in a file of any format, and whether that is one that can be told from others.
-    fn image(&self, path: &Path) -> Result<(Image, bool), String> {
+    /// The memory in a file of any format.
+    fn contents(&self, path: &Path) -> Result<Contents, String> {
         let told = |error: std::io::Error| error.to_string();
         // Anything else could hang, or do something.
         if !path.metadata().map_err(told)?.is_file() {
             return Err("not a regular file".to_owned());
         }
-        let mut file = File::open(path).map_err(told)?;
+        let file = File::open(path).map_err(told)?;
+        let known = |image, problem, notes| Contents { image, is_known: true, has_addresses: true, problem, notes };
         match core_file::open(&file) {
-            Some(Ok(Elf::Core(image))) => return Ok((image, true)),
+            Some(Ok(Elf::Core(Core { image, missing, notes }))) => {
+                let problem = (missing > 0).then(|| format!("cut short: {missing} bytes of its memory are missing"));
+                return Ok(known(image, problem, notes));
+            }
             Some(Ok(Elf::Program)) => return Err("a program, not its memory (give it with --elf beside that)".to_owned()),
             Some(Err(error)) => return Err(error),
             None => {}
         }
-        if is_text(path).map_err(told)? {
+        if hex::is_meant(&start(path).map_err(told)?) {
             let mut text = Vec::new();
-            file.read_to_end(&mut text).map_err(told)?;
-            if let Some(parsed) = hex::parse(&text) {
-                return parsed.map(|image| (image, true));
+            File::open(path).and_then(|mut file| file.read_to_end(&mut text)).map_err(told)?;
+            if let Some(hex::Parsed { image, problem }) = hex::parse(&text) {
+                return Ok(known(image, problem.map(|problem| problem + " (what follows is not read)"), Notes::default()));
             }
         }
         if !self.options.symbol.is_empty() && self.options.load_address.is_none() {
             return Err("symbols are addresses, so --load-address is needed for a raw image".to_owned());
         }
+        let has_addresses = self.options.load_address.is_some();
         let image = Image::raw(file, self.options.load_address.unwrap_or(0)).map_err(told)?;
-        Ok((image, self.options.load_address.is_some()))
+        Ok(Contents { image, is_known: has_addresses, has_addresses, problem: None, notes: Notes::default() })
     }
 
     fn open_device(&self, name: &str, url: &Url) -> Result<Opened, String> {
-        let named = self.named()?;
+        let named = named(&self.options, self.firmware.as_deref())?;
         if named.is_none() && self.firmware.is_none() {
             return Err("where are its stats? --elf FILE finds them, --at ADDRESS tells".to_owned());
         }
@@ -165,9 +167,11 @@ impl Sources {
         };
         let memory: Shared = Rc::new(RefCell::new(memory));
         let mut opened = match named.map_or_else(|| self.search(&memory), Ok) {
-            Ok(places) => self.regions(name, &memory, &places),
+            Ok(places) => regions(name, &memory, &places, self.firmware.as_ref()),
             Err(error) => Opened { problems: vec![(name.to_owned(), error.to_string())], ..Opened::default() },
         };
+        opened.is_known = true;
+        opened.why_nothing = "no region of stats where its program has data (not published yet?)".to_owned();
         // What is live is read later, and then let go.
         if let Some(memory) = Rc::into_inner(memory) {
             match memory.into_inner().close() {
@@ -178,46 +182,58 @@ impl Sources {
         Ok(opened)
     }
 
-    /// The addresses that the user names, if any.
-    fn named(&self) -> Result<Option<Vec<u64>>, String> {
-        let mut places = self.options.at.clone();
-        if let Some(firmware) = &self.firmware {
-            for name in &self.options.symbol {
-                places.extend(firmware.symbol(name)?);
-            }
-        }
-        Ok(if places.is_empty() { None } else { Some(places) })
-    }
-
     /// The addresses of a target's regions: where the program has data that can be one, else anywhere in memory that it writes.
     fn search(&self, memory: &Shared) -> Result<Vec<u64>, MemoryError> {
         let Some(firmware) = &self.firmware else { return Ok(Vec::new()) };
         let mut memory = memory.borrow_mut();
-        let candidates = firmware.candidates();
-        let ranges: Vec<_> = candidates.iter().map(|address| *address..address.saturating_add(Header::SIZE as u64)).collect();
-        let mut found = scan(&mut **memory, &ranges)?;
-        if found.is_empty() && candidates.is_empty() {
-            found = scan(&mut **memory, &firmware.writable())?;
+        let heads: Vec<Range<u64>> =
+            firmware.candidates().into_iter().map(|address| address..address.saturating_add(Header::SIZE as u64)).collect();
+        let mut found = scan(&mut **memory, &heads, ALIGNMENT)?;
+        let descriptors = firmware.descriptors();
+        if found == Found::default() && descriptors.is_empty() {
+            found = scan(&mut **memory, &firmware.writable(), ALIGNMENT)?;
         }
-        Ok(if found.is_empty() { firmware.descriptors() } else { found })
-    }
-
-    fn regions(&self, name: &str, memory: &Shared, places: &[u64]) -> Opened {
-        let mut opened = Opened::default();
-        for address in places {
-            let name = format!("{name}@{address:#x}");
-            match Region::open(name.clone(), memory, *address, self.firmware.clone()) {
-                Ok(region) => opened.regions.push(region),
-                Err(failure) => opened.problems.push((name, failure.to_string())),
-            }
-        }
-        opened
+        let found = found.all();
+        Ok(if found.is_empty() { descriptors } else { found })
     }
 }
 
-/// Whether a file begins like text.
-fn is_text(path: &Path) -> std::io::Result<bool> {
-    let mut start = [0; 16];
-    let there = File::open(path)?.read(&mut start)?;
-    Ok(start[..there].iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()))
+/// The addresses that the user names, if any.
+fn named(options: &SourceOptions, firmware: Option<&Firmware>) -> Result<Option<Vec<u64>>, String> {
+    let mut places = options.at.clone();
+    if let Some(firmware) = firmware {
+        for name in &options.symbol {
+            places.extend(firmware.symbol(name)?);
+        }
+    }
+    let mut seen = HashSet::new();
+    places.retain(|address| seen.insert(*address));
+    Ok(if places.is_empty() { None } else { Some(places) })
+}
+
+fn regions(name: &str, memory: &Shared, places: &[u64], firmware: Option<&Rc<Firmware>>) -> Opened {
+    let mut opened = Opened::default();
+    for address in places {
+        let name = format!("{name}@{address:#x}");
+        match Region::open(name.clone(), memory, *address, firmware.cloned()) {
+            Ok(region) => opened.regions.push(region),
+            Err(failure) => opened.problems.push((name, failure.to_string())),
+        }
+    }
+    opened
+}
+
+fn why_nothing(image: &Image, notes: &Notes) -> String {
+    let why = format!("no region of stats in it (it has {})", image.describe());
+    match notes.mapped.iter().find(|file| file.ends_with(".mmstats")) {
+        Some(file) => format!("{why}; its process had mapped {file}, which may still be there, and which the core leaves out (see coredump_filter in core(5))"),
+        None => why,
+    }
+}
+
+/// How a file begins.
+fn start(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(64).read_to_end(&mut start)?;
+    Ok(start)
 }

@@ -54,6 +54,8 @@ pub enum Failure {
     Zeros,
     /// Its header is there in part.
     HalfInitialised,
+    /// It begins like version 1 and holds no field, as many bytes do that are no stats.
+    NoFields,
     /// It is too large to be stats.
     TooLarge {
         /// Bytes.
@@ -65,6 +67,13 @@ pub enum Failure {
         word: u8,
         /// Bytes that are read whole.
         load: u8,
+    },
+    /// Its directory is outside of it, and is not what the same memory has there.
+    NotThere {
+        /// CRC-32 in the region's header.
+        found: u32,
+        /// CRC-32 of what is there.
+        computed: u32,
     },
     /// It is not of the program whose ELF file was given.
     OtherFirmware {
@@ -95,6 +104,7 @@ impl fmt::Display for Failure {
             Failure::Problem(problem) => problem.fmt(f),
             Failure::Zeros => write!(f, "only zeros: not published yet, or nothing that can be read there"),
             Failure::HalfInitialised => write!(f, "half-initialised: being published or made anew, or its program stopped while it did so"),
+            Failure::NoFields => write!(f, "no stats: it begins like version 1 (01), and no field follows"),
             Failure::TooLarge { length } => write!(f, "has {length} bytes ({LARGEST} at most are read)"),
             Failure::Narrow { word, load } => {
                 write!(
@@ -102,10 +112,20 @@ impl fmt::Display for Failure {
                     "its words have {word} bytes, of which {load} are read at once: while its program runs, they could be torn (read it halted, or dump it)"
                 )
             }
+            Failure::NotThere { found, computed } => {
+                write!(
+                    f,
+                    "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x}): \
+                     see --elf, or, for a raw image, --load-address"
+                )
+            }
             Failure::OtherFirmware { name, problem: Problem::OtherProgram { found, computed } } => {
                 write!(f, "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}")
             }
-            Failure::OtherFirmware { name, problem } => write!(f, "of another firmware than {name}, which has nothing there: {problem}"),
+            Failure::OtherFirmware { name, problem: Problem::DirectoryOutside { address, length } } => {
+                write!(f, "of another firmware than {name}: its directory has {length} bytes at {address:#x}, where {name} has nothing, or less")
+            }
+            Failure::OtherFirmware { name, problem } => write!(f, "of another firmware than {name}: {problem}"),
         }
     }
 }
@@ -126,6 +146,9 @@ impl Region {
         match Directory::open(start) {
             Ok(directory) if directory.version() == 1 => {
                 let (words, length) = copy_version_1(&mut **borrowed, address)?;
+                if Directory::open(&words.as_bytes()[..length])?.entries().next().is_none() {
+                    return Err(Failure::NoFields);
+                }
                 return Ok(Region { name, bytes: Bytes::Copied { words, length, outside: Vec::new() }, firmware });
             }
             Ok(_) | Err(Problem::DirectoryOutside { .. }) => {}
@@ -139,7 +162,7 @@ impl Region {
         let Motion::Live { word: load } = motion else {
             let (words, length) = copy(&mut **borrowed, address, length)?;
             let mut outside = Vec::new();
-            if head.flags & OUTSIDE != 0 && firmware.is_none() {
+            if head.flags & OUTSIDE != 0 && directory_in(firmware.as_deref(), head.directory, head.published).is_none() {
                 outside = fetch(&mut **borrowed, head.directory, head.published)?;
             }
             return Ok(Region { name, bytes: Bytes::Copied { words, length, outside }, firmware });
@@ -164,12 +187,35 @@ impl Region {
         reader.read_region(self, length as u64).map_err(|error| match error {
             ReadError::Source(error) => Failure::Memory(error),
             ReadError::TooLarge { length, .. } => Failure::TooLarge { length },
-            ReadError::Problem(problem @ (Problem::OtherProgram { .. } | Problem::DirectoryOutside { .. })) => match &self.firmware {
-                Some(firmware) => Failure::OtherFirmware { name: firmware.name().to_owned(), problem },
-                None => Failure::Problem(problem),
-            },
-            ReadError::Problem(problem) => Failure::Problem(problem),
+            ReadError::Problem(problem) => self.explain(problem),
         })
+    }
+
+    /// What is wrong, as seen by who knows where a directory outside was looked for.
+    fn explain(&self, problem: Problem) -> Failure {
+        let Some(firmware) = &self.firmware else {
+            return match problem {
+                Problem::OtherProgram { found, computed } => Failure::NotThere { found, computed },
+                problem => Failure::Problem(problem),
+            };
+        };
+        let name = firmware.name().to_owned();
+        match problem {
+            Problem::DirectoryOutside { .. } => Failure::OtherFirmware { name, problem },
+            Problem::OtherProgram { .. } => {
+                let mut head = [0; Header::SIZE / 8];
+                let head = self.copy(0, &mut head).ok().and_then(|_| header(head.as_bytes()).ok());
+                match head {
+                    // It has nothing there, but the memory has.
+                    Some((head, _)) if directory_in(Some(firmware), head.directory, head.published).is_none() => {
+                        let problem = Problem::DirectoryOutside { address: head.directory, length: head.published };
+                        Failure::OtherFirmware { name, problem }
+                    }
+                    _ => Failure::OtherFirmware { name, problem },
+                }
+            }
+            problem => Failure::Problem(problem),
+        }
     }
 }
 
@@ -187,7 +233,10 @@ impl Source for Region {
             }
             Bytes::Live { memory, address, length } => {
                 let most = length.saturating_sub(at).min(bytes.len());
-                if most == 0 { 0 } else { memory.borrow_mut().read(address + at as u64, &mut bytes[..most])? }
+                match address.checked_add(at as u64).filter(|_| most > 0) {
+                    Some(address) => memory.borrow_mut().read(address, &mut bytes[..most])?,
+                    None => 0,
+                }
             }
         };
         bytes[there..].fill(0);
@@ -197,8 +246,8 @@ impl Source for Region {
 
 impl RegionSource for Region {
     fn outside(&self, address: u64, length: u32) -> Result<Vec<u8>, MemoryError> {
-        if let Some(firmware) = &self.firmware {
-            return Ok(firmware.bytes(address, length).to_vec());
+        if let Some(directory) = directory_in(self.firmware.as_deref(), address, length) {
+            return Ok(directory.to_vec());
         }
         match &self.bytes {
             Bytes::Copied { outside, .. } => Ok(outside.clone()),
@@ -210,6 +259,11 @@ impl RegionSource for Region {
         // A look at a file takes a microsecond; a writer that never pauses for so long leaves its value contended.
         1000
     }
+}
+
+/// A directory in the program's ELF file; `None` if that has nothing at this address, as of another program on the same device.
+fn directory_in(firmware: Option<&Firmware>, address: u64, length: u32) -> Option<&[u8]> {
+    Some(firmware?.bytes(address, length)).filter(|directory| directory.len() == length as usize)
 }
 
 /// A directory in the same memory; nothing if it is not there.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::header;
@@ -11,15 +12,42 @@ use super::memory::{Memory, MemoryError};
 /// Bytes that are looked at together.
 const CHUNK: usize = 1 << 20;
 
-/// The addresses of all sound headers in these ranges: the magic at a multiple of 8, and a check that holds (FORMAT.md, "Finding regions").
+/// What cannot be read is passed over in steps of this: the smallest pages, and what the rights to memory mostly end at.
+const PAGE: u64 = 4096;
+
+/// Where a region begins in memory whose addresses are known (FORMAT.md, "Finding regions").
+pub const ALIGNMENT: u64 = 8;
+
+/// What a scan finds, by addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Sound headers: the magic, and a check that holds.
+    pub regions: Vec<u64>,
+    /// What can hardly be anything else than the header of a region, and is damaged, cut short, or of one that is being made.
+    pub suspects: Vec<u64>,
+}
+
+impl Found {
+    /// All of them, in ascending order.
+    #[must_use]
+    pub fn all(self) -> Vec<u64> {
+        let mut all = [self.regions, self.suspects].concat();
+        all.sort_unstable();
+        all
+    }
+}
+
+/// Looks for regions in these ranges, at multiples of `alignment`.
 ///
 /// # Errors
 /// If the memory cannot be read at all. What cannot be read of it is passed over.
-pub fn scan(memory: &mut dyn Memory, ranges: &[Range<u64>]) -> Result<Vec<u64>, MemoryError> {
-    let mut found = Vec::new();
+pub fn scan(memory: &mut dyn Memory, ranges: &[Range<u64>], alignment: u64) -> Result<Found, MemoryError> {
+    let mut found = Found::default();
     let mut chunk = vec![0; CHUNK];
+    // Of the magic, what also stands while a region is made anew.
+    let tail = Finder::new(&MAGIC[4..]);
     for range in ranges {
-        let Some(mut at) = range.start.checked_next_multiple_of(8) else { continue };
+        let mut at = range.start;
         while at < range.end {
             let most = usize::try_from(range.end - at).unwrap_or(CHUNK).min(CHUNK);
             let there = match memory.read(at, &mut chunk[..most]) {
@@ -28,17 +56,164 @@ pub fn scan(memory: &mut dyn Memory, ranges: &[Range<u64>]) -> Result<Vec<u64>, 
                 Err(error) => return Err(error),
             };
             let bytes = &chunk[..there];
-            found.extend(headers(bytes).map(|offset| at + offset as u64));
-            // A header may lie across the end of the chunk.
-            let step = if there == CHUNK { CHUNK - Header::SIZE.next_multiple_of(8) } else { most };
-            at = at.saturating_add(step as u64);
+            for end in tail.find_iter(bytes) {
+                let Some(start) = end.checked_sub(4) else { continue };
+                let address = at + start as u64;
+                match judge(&bytes[start..]) {
+                    _ if address % alignment != 0 => {}
+                    Some(Sight::Region) => found.regions.push(address),
+                    // It is seen whole in the next chunk.
+                    Some(Sight::Suspect) if there == CHUNK && there - start < Header::SIZE => {}
+                    Some(Sight::Suspect) => found.suspects.push(address),
+                    None => {}
+                }
+            }
+            let step = match there {
+                CHUNK => (CHUNK - Header::SIZE) as u64,
+                _ if there == most => break,
+                _ => PAGE + there as u64 - (at + there as u64) % PAGE,
+            };
+            let Some(next) = at.checked_add(step) else { break };
+            at = next;
         }
     }
-    found.dedup();
+    // A header that ends where a chunk ends is seen twice.
+    found.regions.dedup();
+    found.suspects.dedup();
     Ok(found)
 }
 
-fn headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let starts = bytes.chunks_exact(8).enumerate().filter(|(_, word)| *word == MAGIC).map(|(i, _)| 8 * i);
-    starts.filter(|start| header(&bytes[*start..]).is_ok())
+enum Sight {
+    Region,
+    Suspect,
+}
+
+/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in programs that read regions.
+fn judge(bytes: &[u8]) -> Option<Sight> {
+    if bytes.starts_with(&MAGIC) {
+        let has_byte_order = matches!(bytes[MAGIC.len()..], [] | [1 | 2] | [1, 2, ..] | [2, 1, ..]);
+        return match header(bytes) {
+            Ok(_) => Some(Sight::Region),
+            Err(_) => has_byte_order.then_some(Sight::Suspect),
+        };
+    }
+    let mut whole: [u8; Header::SIZE] = *bytes.first_chunk()?;
+    let is_cleared = whole[..4] == [0; 4];
+    whole[..4].copy_from_slice(&MAGIC[..4]);
+    let is_made = header(&whole).is_ok_and(|(header, _)| header.generation > 0);
+    (is_cleared && is_made).then_some(Sight::Suspect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::image::{Bytes, Image, Part};
+    use crate::source::memory::{Closed, Motion};
+    use mmstats_core::{Borrowed, Counter, Region, Writer};
+    use zerocopy::IntoBytes;
+
+    fn region() -> Vec<u8> {
+        let mut words = [0; 16];
+        Writer::<Borrowed<'_>>::new(Region::new(&mut words)).unwrap().add::<Counter<u32, _>>(Counter::describe("a")).unwrap();
+        words.as_bytes().to_vec()
+    }
+
+    fn scanned(address: u64, bytes: &[u8], alignment: u64) -> Found {
+        let mut image = Image::of_parts(vec![Part { address, bytes: Bytes::Here(bytes.to_vec()) }]);
+        let ranges = image.ranges();
+        scan(&mut image, &ranges, alignment).unwrap()
+    }
+
+    fn found(regions: &[u64], suspects: &[u64]) -> Found {
+        Found { regions: regions.to_vec(), suspects: suspects.to_vec() }
+    }
+
+    #[test]
+    fn a_region_is_found_wherever_it_lies_in_a_chunk_and_across_its_end() {
+        let mut bytes = vec![0; 3 * CHUNK];
+        for at in [0, 1000, CHUNK - 48, CHUNK - 40, CHUNK - 32, CHUNK - 8, CHUNK, 2 * CHUNK - 40 - 40, 2 * CHUNK - 80, 3 * CHUNK - 128] {
+            bytes.fill(0);
+            bytes[at..at + 128].copy_from_slice(&region());
+            assert_eq!(scanned(0x2000_0000, &bytes, 8), found(&[0x2000_0000 + at as u64], &[]), "{at:#x}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_address_lets_regions_lie_anywhere() {
+        let mut bytes = vec![0; CHUNK + 1000];
+        for at in [1, 12, CHUNK - 45, CHUNK - 39, CHUNK - 7, CHUNK - 1] {
+            bytes.fill(0);
+            bytes[at..at + 128].copy_from_slice(&region());
+            assert_eq!(scanned(0, &bytes, 1), found(&[at as u64], &[]), "{at:#x}");
+            assert_eq!(scanned(0, &bytes, 8), Found::default());
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_cut_short_or_being_made_is_suspected() {
+        let region = region();
+        let with = |at: usize, new: &[u8]| {
+            let mut bytes = [&[0; 64][..], &region].concat();
+            bytes[64 + at..64 + at + new.len()].copy_from_slice(new);
+            bytes
+        };
+        assert_eq!(scanned(0, &with(0, &[]), 8), found(&[64], &[]));
+        for damaged in [with(12, &[0xff]), with(24, &[0; 4]), with(0, &[0; 4])] {
+            assert_eq!(scanned(0, &damaged, 8), found(&[], &[64]));
+        }
+        for cut in 8..Header::SIZE {
+            assert_eq!(scanned(0, &with(0, &[])[..64 + cut], 8), found(&[], &[64]), "{cut}");
+        }
+        // A magic alone, half a header of anything, and memory that never was a region.
+        for other in [with(8, &[0; 2]), with(8, b"name"), with(0, &[7; 4]), with(4, &[0]), [with(0, &[0; 4]), vec![0; 8]].concat()[..80].to_vec()] {
+            assert_eq!(scanned(0, &other, 8), Found::default());
+        }
+        let mut never = with(0, &[0; 4]);
+        never[64 + Header::GENERATION..][..4].fill(0);
+        assert_eq!(scanned(0, &never, 8), Found::default());
+    }
+
+    /// Memory with pages that cannot be read.
+    struct Patchy {
+        bytes: Vec<u8>,
+        bad: Vec<u64>,
+    }
+
+    impl Memory for Patchy {
+        fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
+            let is_bad = |at: u64| self.bad.contains(&(at / PAGE));
+            let there = (address..address + to.len() as u64).take_while(|at| !is_bad(*at)).count();
+            if there == 0 {
+                return Err(MemoryError::Unreadable { address, why: "a bad page".to_owned() });
+            }
+            to[..there].copy_from_slice(&self.bytes[address as usize..][..there]);
+            Ok(there)
+        }
+
+        fn ranges(&self) -> Vec<Range<u64>> {
+            vec![0..self.bytes.len() as u64]
+        }
+
+        fn motion(&self) -> Motion {
+            Motion::Still
+        }
+
+        fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
+            Ok(Closed { halted: None })
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_hides_nothing_that_lies_beside_it() {
+        let mut bytes = vec![0; 64 * PAGE as usize];
+        let starts = [0, 2 * PAGE, 5 * PAGE - 128, 7 * PAGE, 63 * PAGE];
+        for start in starts {
+            bytes[start as usize..][..128].copy_from_slice(&region());
+        }
+        let mut memory = Patchy { bytes, bad: vec![1, 5, 6, 8, 62] };
+        let ranges = memory.ranges();
+        assert_eq!(scan(&mut memory, &ranges, 8).unwrap(), found(&starts, &[]));
+        let odd = 100..64 * PAGE - 3;
+        assert_eq!(scan(&mut memory, &[odd], 8).unwrap(), found(&starts[1..], &[]));
+    }
 }

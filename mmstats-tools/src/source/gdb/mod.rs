@@ -6,17 +6,20 @@
 //! on Ctrl-C, SIGTERM and SIGHUP (see [`interrupt`](super::interrupt)). Only a reader that is killed by SIGKILL, or whose connection breaks, leaves it halted.
 //! A target that was halted before runs afterwards, too.
 //!
-//! How it is let go: `monitor resume`, then `D`; if the server does not know that, `c`. Tried with QEMU 7.2, gdbserver 13.1 and servers made of the crate
-//! gdbstub; of the others this is what their source or their users say.
+//! How it is let go: `monitor resume`, then `D`; if the server does not know that, `c`.
 //!
 //! | server | |
 //! |---|---|
-//! | QEMU | runs on at `D`. Any byte that it gets while the target runs halts it again, so nothing is sent behind that |
-//! | OpenOCD | answers `D`, and leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume`, which the others do not know. Where memory cannot be read it gives zeros |
+//! | QEMU | runs on at `D`. Any byte that comes while the target runs halts it again, so nothing is sent behind that |
+//! | OpenOCD | answers `D`, and leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume`, which the others do not know. With an empty event `gdb-attach` it does not halt the target at all. Where memory cannot be read it gives zeros |
+//! | gdbserver | runs on at `D` |
 //! | probe-rs | runs on at `D`; old versions may not |
 //! | pyOCD | runs on at `D`, and the server ends unless it was started with `--persist` |
 //! | J-Link | some versions do not know `D`: `c` |
 //! | Black Magic | has no target at first: `monitor swdp_scan` and `vAttach;1` before reading. Runs on at `D` |
+//!
+//! The first three were tried (QEMU 7.2, OpenOCD 0.12 with a simulated RISC-V, gdbserver 13.1), and servers made of the crate gdbstub, as that of probe-rs is.
+//! Of the others this is what their source or their users say.
 
 mod answer;
 mod exchange;
@@ -141,8 +144,11 @@ impl Gdb {
         let third = self.limits.reply / 3;
         self.exchange.hurry();
         if self.is_halted {
-            // Most servers do not know it, which does not matter.
-            let _ = self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command);
+            match self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command) {
+                Err(MemoryError::Io(error)) => return Err(error.into()),
+                // Most servers do not know it, which does not matter.
+                _ => self.exchange.hurry(),
+            }
         }
         let answer = self.exchange.part(b"D", &Wait::new("a request to detach", third), |event| match event {
             Event::Packet(body) => answer::detached(body),

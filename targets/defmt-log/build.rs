@@ -1,0 +1,13 @@
+//! Tells the linker where memory is, and to keep the texts of the log beside the program.
+
+fn main() {
+    // The linker script of `cortex-m-rt` asks for `memory.x` itself.
+    println!("cargo::rustc-link-search={}", std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    for script in ["link.x", "defmt.x"] {
+        println!("cargo::rustc-link-arg-bins=-T{script}");
+    }
+    // Without it, defmt leaves out all but errors.
+    println!("cargo::rustc-env=DEFMT_LOG=info");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=memory.x");
+}

@@ -1,0 +1,21 @@
+//! The motor on a BBC micro:bit with a Cortex-M0 (nRF51). It has little SRAM, so labels, units and help
+//! stay in flash. Its stats go on over a reset, as long as the program stays the same.
+#![no_std]
+#![no_main]
+
+mod timer;
+
+use cortex_m::asm::wfi;
+use mmstats_core::kept_region;
+use motor::Motor;
+use semihosting as _;
+
+// `cortex-m-rt` has a section for what start-up leaves alone: behind all other variables.
+kept_region! { static REGION: KeptRegion<{ Motor::SIZE_WITH_FLASH }> in ".uninit.stats"; }
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let (motor, _) = REGION.publish_with_flash::<Motor>().expect("nobody else takes the region");
+    let (stepper, controller) = motor.start();
+    motor::run(stepper, controller, timer::start, wfi)
+}

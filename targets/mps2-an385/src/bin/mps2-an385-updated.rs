@@ -1,0 +1,40 @@
+//! A later version of the program, whose stats have one field more. What an earlier version left in RAM is not taken for them.
+#![no_std]
+#![no_main]
+
+#[path = "../board.rs"]
+mod board;
+
+use cortex_m::asm::wfi;
+use mmstats_core::{Counter, Gauge, Histogram, Text, kept_region, model};
+use motor::{Controller, Stepper};
+use semihosting as _;
+
+model! {
+    /// A stepper motor.
+    struct Motor in "motor." {
+        /// How often it was started, power-on included.
+        boots: Counter<u32>,
+        /// Steps made.
+        steps: Counter<u32>,
+        /// How far it moved its load, to and fro.
+        distance: Counter [meters.e(-6)],
+        /// Time between two steps.
+        interval: Histogram<2, 20, u32> [microseconds],
+        /// Of the winding.
+        temperature: Gauge<i16> [celsius.e(-1)] => 200,
+        /// What it does.
+        state: Text<12> => "off",
+        /// Steps that the motor did not make though it was told to.
+        missed: Counter<u32>,
+    }
+}
+
+kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"; }
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let (Motor { boots, steps, distance, interval, temperature, state, missed: _ }, _) = REGION.publish().expect("nobody else takes the region");
+    boots.incr();
+    motor::run(Stepper::new(steps, distance, interval), Controller::new(temperature, state), board::start_timer, wfi)
+}

@@ -1,0 +1,19 @@
+//! The motor on an MPS2 board with a Cortex-M3 (AN385). Its stats go on over a reset.
+#![no_std]
+#![no_main]
+
+mod board;
+
+use cortex_m::asm::wfi;
+use mmstats_core::kept_region;
+use motor::Motor;
+use semihosting as _;
+
+kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"; }
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let (motor, _) = REGION.publish::<Motor>().expect("nobody else takes the region");
+    let (stepper, controller) = motor.start();
+    motor::run(stepper, controller, board::start_timer, wfi)
+}

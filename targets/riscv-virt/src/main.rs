@@ -1,0 +1,19 @@
+//! The motor on the RISC-V machine that QEMU made up. Its stats go on over a reset.
+#![no_std]
+#![no_main]
+
+mod timer;
+
+use mmstats_core::kept_region;
+use motor::Motor;
+use riscv::asm::wfi;
+use semihosting as _;
+
+kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"; }
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    let (motor, _) = REGION.publish::<Motor>().expect("nobody else takes the region");
+    let (stepper, controller) = motor.start();
+    motor::run(stepper, controller, timer::start, wfi)
+}

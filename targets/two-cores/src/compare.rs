@@ -1,0 +1,56 @@
+//! What the reading core makes of what it reads.
+
+use crate::reader::Reader;
+use crate::{Pair, pair};
+use mmstats_core::View;
+use mmstats_core::reader::Images;
+use semihosting::{println, process};
+
+/// What became of reads.
+#[derive(Default)]
+struct Counts {
+    /// Found a newer pair than the last one.
+    new: u32,
+    /// Found the last one again.
+    same: u32,
+    /// Found an older pair than the last one.
+    went_back: u32,
+    /// Found numbers that do not belong together.
+    torn: u32,
+    /// Were given up.
+    contended: u32,
+}
+
+impl Counts {
+    /// All that found something.
+    fn reads(&self) -> u32 {
+        self.new + self.same + self.went_back + self.torn
+    }
+}
+
+/// Reads a region's values so many times, and goes on until a tenth of the reads, at least, has found a new pair. Then tells what became of them, and ends the
+/// program: with status 0 if none was torn or went back.
+pub fn compare<const VALUES: usize>(view: &View<'_>, images: Images<'_>, times: u32, pair_of: fn([u64; VALUES]) -> Pair) -> ! {
+    let mut reader = Reader::new(view, images);
+    let mut counts = Counts::default();
+    let mut last = 0;
+    while counts.reads() < times || counts.new < times / 10 {
+        match reader.read().map(pair_of) {
+            None => counts.contended += 1,
+            Some(found) if found != pair(found[0]) => counts.torn += 1,
+            Some([n, _]) => {
+                // Numbers wrap: those up to half of all behind are older.
+                match n.wrapping_sub(last) as i32 {
+                    0 => counts.same += 1,
+                    1.. => counts.new += 1,
+                    _ => counts.went_back += 1,
+                }
+                last = n;
+            }
+        }
+    }
+    let (reads, retried) = (counts.reads(), reader.retried());
+    let Counts { new, went_back, torn, contended, .. } = counts;
+    println!("read {reads}, new {new}, went back {went_back}, torn {torn}, contended {contended}, retried {retried}");
+    process::exit(if went_back + torn == 0 { 0 } else { 1 })
+}

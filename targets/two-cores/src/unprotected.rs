@@ -1,0 +1,34 @@
+//! The same with the protection taken out: two values that are written one after the other. They do not belong together in every read, and one can see it.
+#![no_std]
+#![no_main]
+
+use mmstats_core::reader::Images;
+use mmstats_core::{Gauge, StaticRegion, model};
+use two_cores::{compare, pair, start_the_other, write};
+
+model! {
+    /// What core 1 tells core 0.
+    pub struct Shared {
+        /// A number.
+        first: Gauge<u32> => pair(0)[0],
+        /// The one that belongs to it.
+        second: Gauge<u32> => pair(0)[1],
+    }
+}
+
+static REGION: StaticRegion<{ Shared::SIZE }> = StaticRegion::new();
+
+/// Begins on both cores.
+#[riscv_rt::entry]
+fn main(core: usize) -> ! {
+    if core == 1 {
+        let shared: Shared = REGION.publish().expect("nobody else takes the region");
+        write(|[first, second]| {
+            shared.first.set(first);
+            shared.second.set(second);
+        });
+    }
+    start_the_other();
+    let mut memory = [0; Images::words(Shared::SIZE)];
+    compare(&REGION.view(), Images::new(&mut memory), 100_000, |[first, second]| [first as u32, second as u32])
+}

@@ -1,0 +1,40 @@
+//! Publishes in a file and in memory of its own, with the directory in the region and among the constants, and waits: for somebody to dump it.
+
+use mmstats_core::{StaticRegion, kept_region};
+use mmstats_std::{ConstantText, Counter, Gauge, Options, model, publish};
+use mmstats_tests::programs::{pause, say};
+use mmstats_tests::steps::Steps;
+
+model! {
+    /// In memory of its own.
+    struct Inside in "inside." {
+        /// Whatever there is.
+        things: Counter<u32> => 11,
+        level: Gauge<f64> [volts] => 0.5,
+    }
+    /// The directory among the constants.
+    struct Outside in "outside." {
+        /// Whatever there is.
+        things: Counter => 22,
+        version: ConstantText<8> => "1.2.3",
+    }
+    /// The same, with a descriptor.
+    struct Kept in "kept." {
+        things: Counter => 33,
+    }
+}
+
+static INSIDE: StaticRegion<{ Inside::SIZE }> = StaticRegion::new();
+static OUTSIDE: StaticRegion<{ Outside::SIZE_WITH_FLASH }> = StaticRegion::new();
+kept_region! { static KEPT: KeptRegion<{ Kept::SIZE_WITH_FLASH }> in ".uninit.stats"; }
+
+fn main() {
+    let file = publish::<Steps>(&Options::new()).expect("a file can be made");
+    file.steps(7);
+    let inside: Inside = INSIDE.publish().expect("the first to take it");
+    let outside: Outside = OUTSIDE.publish_with_flash().expect("the first to take it");
+    let (kept, _) = KEPT.publish_with_flash::<Kept>().expect("the first to take it");
+    say(&file.path().display().to_string());
+    pause("ready");
+    drop((inside, outside, kept));
+}

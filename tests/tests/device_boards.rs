@@ -1,0 +1,129 @@
+//! Every board starts in QEMU, is read while it runs, and says in the end what is kept beside its source.
+#![cfg(feature = "devices")]
+
+use mmstats_tests::cli::{program, run};
+use mmstats_tests::files::{Held, Values};
+use mmstats_tests::firmware::{Live, values};
+use mmstats_tests::programs;
+use mmstats_tests::qemu::{Device, Machine, firmware};
+use std::convert::identity;
+use std::fs;
+use std::process::Command;
+
+/// With atomic instructions, and without.
+const RISC_V: [&str; 2] = ["riscv32imac-unknown-none-elf", "riscv32imc-unknown-none-elf"];
+
+/// A running board.
+struct Board {
+    device: Device,
+    /// Its stats; none if its RAM is no file.
+    live: Option<Live>,
+}
+
+impl Board {
+    fn mps2_an385(prepare: fn(Machine) -> Machine) -> Board {
+        Self::with_file(prepare(Machine::mps2_an385(&firmware("thumbv7m-none-eabi", "mps2-an385"))))
+    }
+
+    fn riscv_virt(triple: &str, prepare: fn(Machine) -> Machine) -> Board {
+        Self::with_file(prepare(Machine::riscv_virt(&firmware(triple, "riscv-virt"))))
+    }
+
+    fn microbit(prepare: fn(Machine) -> Machine) -> Board {
+        Board { device: prepare(Machine::microbit(&firmware("thumbv6m-none-eabi", "microbit"))).start(), live: None }
+    }
+
+    fn with_file(machine: Machine) -> Board {
+        let device = machine.start();
+        let live = device.wait_for("a region", || Live::find(device.ram()));
+        Board { device, live: Some(live) }
+    }
+
+    fn values(&self) -> Option<Values> {
+        match &self.live {
+            Some(live) => live.values(),
+            None => values(&self.memory()),
+        }
+    }
+
+    /// A copy of a micro:bit's memory.
+    fn memory(&self) -> Vec<u8> {
+        self.device.memory(0x2000_0000, 16 << 10)
+    }
+
+    /// The first values for which this holds.
+    fn values_when(&self, what: &str, holds: impl Fn(&Values) -> bool) -> Values {
+        self.device.wait_for(what, || self.values().filter(&holds))
+    }
+
+    /// It is read twice while it runs.
+    fn advances(&self) {
+        let first = self.values_when("steps", |values| values.count("motor.steps") > 0);
+        let then = first.count("motor.steps");
+        let second = self.values_when("more steps", |values| values.count("motor.steps") > then + 100);
+        for label in ["motor.distance", "motor.temperature"] {
+            assert!(second.count(label) > first.count(label), "{label} from {:?} to {:?}", first.get(label), second.get(label));
+        }
+        assert!(intervals(&second) > intervals(&first));
+        assert_eq!((first.count("motor.boots"), second.count("motor.boots")), (1, 1));
+    }
+
+    /// It does all its work; then what is printed of its memory is what is kept beside the program's source.
+    fn ends_as_expected(&self, kept: &str) {
+        self.values_when("the end of its work", |values| values.text("motor.state") == "done" && values.count("motor.temperature") == 200);
+        let directory = programs::directory();
+        let copy = directory.path().join("copy");
+        let image = match self.live {
+            Some(_) => self.device.ram(),
+            None => {
+                fs::write(&copy, self.memory()).unwrap();
+                &copy
+            }
+        };
+        let outcome = run(Command::new(program("--bin", "slurpstats")).arg(image));
+        assert_eq!((outcome.status, &*outcome.err), (0, ""));
+        let (_, printed) = outcome.out.split_once('\n').expect("a line that names the file, and others");
+        assert_eq!(printed.trim_end(), kept.trim_end());
+    }
+}
+
+fn intervals(values: &Values) -> u64 {
+    match values.get("motor.interval") {
+        Held::Spread { count, .. } => *count,
+        other => panic!("{other:?} is no histogram"),
+    }
+}
+
+#[test]
+fn a_cortex_m3_is_read_while_it_runs() {
+    Board::mps2_an385(identity).advances();
+}
+
+#[test]
+fn a_cortex_m3_ends_as_expected() {
+    Board::mps2_an385(Machine::hurried).ends_as_expected(include_str!("../../targets/mps2-an385/expected.txt"));
+}
+
+#[test]
+fn a_cortex_m0_is_read_while_it_runs() {
+    Board::microbit(identity).advances();
+}
+
+#[test]
+fn a_cortex_m0_ends_as_expected() {
+    Board::microbit(Machine::hurried).ends_as_expected(include_str!("../../targets/microbit/expected.txt"));
+}
+
+#[test]
+fn a_risc_v_is_read_while_it_runs() {
+    for triple in RISC_V {
+        Board::riscv_virt(triple, identity).advances();
+    }
+}
+
+#[test]
+fn a_risc_v_ends_as_expected() {
+    for triple in RISC_V {
+        Board::riscv_virt(triple, Machine::hurried).ends_as_expected(include_str!("../../targets/riscv-virt/expected.txt"));
+    }
+}

@@ -1,0 +1,38 @@
+//! Two cores that share memory: what one publishes, the other reads.
+//!
+//! Each core has a thread of its own in QEMU; with one thread for both, they would take turns, and hardly ever meet.
+#![cfg(feature = "devices")]
+
+use mmstats_tests::qemu::{End, Machine, firmware};
+use std::time::Duration;
+
+/// How long 1 000 000 reads may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn run(program: &str) -> End {
+    let machine = Machine::riscv_virt(&firmware("riscv32imac-unknown-none-elf", program));
+    machine.args(&["-smp", "2", "-accel", "tcg,thread=multi"]).start().end_within(PATIENCE)
+}
+
+/// One of the numbers in what the device wrote: `read 1000000, new 221853, went back 0, …`.
+fn count(end: &End, name: &str) -> u64 {
+    let output = String::from_utf8_lossy(&end.output);
+    let number = output.trim_end().split(", ").find_map(|count| count.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    number.unwrap_or_else(|| panic!("no count of \"{name}\" in {output:?}; {}, {:?}", end.status, end.errors))
+}
+
+#[test]
+fn a_core_that_reads_what_another_writes_sees_whole_values_in_order() {
+    let end = run("two-cores");
+    assert_eq!((count(&end, "torn"), count(&end, "went back")), (0, 0), "{end:?}");
+    assert!(end.status.success(), "{end:?}");
+    assert!(count(&end, "read") >= 1_000_000, "{end:?}");
+    assert!(count(&end, "new") >= 100_000 && count(&end, "retried") > 0, "reads and writes did not meet often enough to prove anything: {end:?}");
+}
+
+#[test]
+fn without_a_latch_the_same_reads_are_seen_to_be_torn() {
+    let end = run("two-cores-unprotected");
+    assert!(count(&end, "torn") > 0, "{end:?}");
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+}

@@ -1,0 +1,108 @@
+//! Packets of GDB's remote protocol survive the way there and back, and bytes that are none do no harm.
+
+use mmstats_tools::source::gdb::packet::{Decoder, Event, Fault, LONGEST, encode, hex, unhex};
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+fn decode(bytes: &[u8]) -> Vec<Event> {
+    let mut decoder = Decoder::default();
+    bytes.iter().filter_map(|byte| decoder.push(*byte)).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded(bodies in vec(vec(any::<u8>(), 0..300), 0..5)) {
+        let packets: Vec<u8> = bodies.iter().flat_map(|body| encode(body)).collect();
+        prop_assert_eq!(decode(&packets), bodies.into_iter().map(Event::Packet).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_encoded_body_has_no_byte_that_means_something(body in vec(any::<u8>(), 0..300)) {
+        let packet = encode(&body);
+        let inside = &packet[1..packet.len() - 3];
+        prop_assert!(!inside.iter().any(|byte| b"$#*".contains(byte)));
+    }
+
+    #[test]
+    fn arbitrary_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..2000)) {
+        decode(&bytes);
+        let _ = unhex(&bytes);
+    }
+
+    #[test]
+    fn bytes_that_mean_something_do_no_harm(bytes in "[-+$%#*}0-9a-f !~]{0,300}") {
+        decode(bytes.as_bytes());
+    }
+
+    #[test]
+    fn a_packet_is_found_behind_anything_that_is_no_part_of_one(noise in vec(any::<u8>(), 0..300), body in vec(any::<u8>(), 0..30)) {
+        let events = decode(&[noise, encode(&body)].concat());
+        prop_assert_eq!(events.last(), Some(&Event::Packet(body)));
+    }
+
+    #[test]
+    fn a_bit_that_changed_on_the_way_is_noticed(body in vec(any::<u8>(), 1..300), at in any::<proptest::sample::Index>(), bit in 0..8) {
+        let mut packet = encode(&body);
+        let inside = 1..packet.len() - 3;
+        packet[inside.start + at.index(inside.len())] ^= 1_u8 << bit;
+        prop_assert!(!decode(&packet).contains(&Event::Packet(body)));
+    }
+
+    #[test]
+    fn digits_are_bytes_again(bytes in vec(any::<u8>(), 0..300)) {
+        prop_assert_eq!(unhex(&hex(&bytes)), Some(bytes.clone()));
+        prop_assert_eq!(unhex(&hex(&bytes).to_ascii_uppercase()), Some(bytes));
+    }
+
+    #[test]
+    fn repetitions_are_what_they_stand_for(byte in "[a-z]", times in 3_u8..=97) {
+        let packet = packet(&[byte.as_bytes(), b"*", &[times + 29]].concat());
+        // The counts that would be # and $ are not allowed, because these begin and end packets.
+        if ![b'#', b'$'].contains(&(times + 29)) {
+            prop_assert_eq!(decode(&packet), vec![Event::Packet(byte.repeat(usize::from(times) + 1).into_bytes())]);
+        }
+    }
+}
+
+/// A packet whose body is sent as it is.
+fn packet(encoded: &[u8]) -> Vec<u8> {
+    let sum = encoded.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    [b"$", encoded, format!("#{sum:02x}").as_bytes()].concat()
+}
+
+#[test]
+fn packets_are_the_bytes_that_others_expect() {
+    assert_eq!(encode(b"m20000100,800"), b"$m20000100,800#b4");
+    assert_eq!(encode(b"}$#*"), b"$}]}\x04}\x03}\n#62");
+    assert_eq!(decode(b"+-$OK#9a%Stop:T05#00$OK#9A"), [
+        Event::Acknowledged,
+        Event::Refused,
+        Event::Packet(b"OK".to_vec()),
+        Event::Notification,
+        Event::Packet(b"OK".to_vec())
+    ]);
+    // The server began anew.
+    assert_eq!(decode(b"$00$OK#9a"), [Event::Packet(b"OK".to_vec())]);
+}
+
+#[test]
+fn what_cannot_be_a_packet_is_told() {
+    assert_eq!(decode(b"$OK#9b"), [Event::Damaged(Fault::Sum { computed: 0x9a })]);
+    assert_eq!(decode(b"$OK#x9"), [Event::Damaged(Fault::Sum { computed: 0x9a })]);
+    for body in [&b"0}"[..], b"0*"] {
+        assert_eq!(decode(&packet(body)), [Event::Damaged(Fault::Unfinished)]);
+    }
+    for body in [&b"*!"[..], b"0*\x1f", b"0*\x7f", b"0*\xff"] {
+        assert_eq!(decode(&packet(body)), [Event::Damaged(Fault::Repetition)]);
+    }
+}
+
+#[test]
+fn no_packet_fills_memory() {
+    let body = vec![b'0'; LONGEST];
+    assert_eq!(decode(&packet(&body)), [Event::Packet(body.clone())]);
+    assert_eq!(decode(&packet(&[&body[..], b"0"].concat())), [Event::Damaged(Fault::TooLong)]);
+    // Nor one that only becomes so long.
+    let bomb = [b"0", &b"*~".repeat(LONGEST / 97)[..], b"*~"].concat();
+    assert_eq!(decode(&packet(&bomb)), [Event::Damaged(Fault::TooLong)]);
+}

@@ -1,0 +1,125 @@
+//! A reader that is told to end lets its target go first.
+
+use mmstats_tests::gdb_server::{BASE, Scripted, asked};
+use mmstats_tests::programs::Program;
+use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// What the reader does before anything else.
+const NOTHING: &str = ":";
+const IGNORE: &str = "trap '' INT HUP";
+
+/// Starts a reader of this server, whatever signals this process ignores.
+fn start(server: &Scripted, first: &str, once: bool) -> Program {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", "sh", "-c"]).arg(format!("{first}; exec \"$@\"")).args(["sh", env!("CARGO_BIN_EXE_reads_target")]);
+    command.args([format!("gdb://{}", server.host), format!("{BASE:x}"), "1000".to_owned()]).args(once.then_some("once"));
+    Program::spawn(&mut command)
+}
+
+fn send(program: &Program, signal: Signal) {
+    kill_process(Pid::from_raw(program.pid() as i32).unwrap(), signal).unwrap();
+}
+
+#[test]
+fn a_signal_in_the_middle_of_reading_lets_the_target_go() {
+    for signal in SIGNALS {
+        let server = Scripted::start(|_, _| false);
+        let mut program = start(&server, NOTHING, false);
+        program.expect("reading");
+        send(&program, signal);
+        let end = program.end();
+        assert_eq!((end.status.code(), end.errors.trim()), (Some(1), "Error: Interrupted"), "{signal:?}");
+        assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_signal_while_the_server_is_silent_lets_the_target_go_at_once() {
+    for signal in SIGNALS {
+        for silent in ["qSupported", "?", "m"] {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let server = Scripted::start(move |request, _| {
+                let is_silent = request.starts_with(silent);
+                if is_silent {
+                    let _ = sender.send(());
+                }
+                is_silent
+            });
+            let program = start(&server, NOTHING, false);
+            receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+            let began = Instant::now();
+            send(&program, signal);
+            let end = program.end();
+            assert_eq!((end.status.code(), end.errors.trim()), (Some(1), "Error: Interrupted"), "{signal:?} at {silent}");
+            // Not the 3 s that an answer may take.
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+            assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{signal:?} at {silent}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_does_not_disturb_letting_go() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let server = Scripted::start(move |request, _| {
+        if request.starts_with("qRcmd") {
+            sender.send(()).unwrap();
+            // The signals come meanwhile.
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        false
+    });
+    let mut program = start(&server, NOTHING, true);
+    receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+    SIGNALS.iter().for_each(|signal| send(&program, *signal));
+    program.expect("closed");
+    program.go();
+    assert!(program.end().status.success());
+    assert_eq!(server.heard().last().map(String::as_str), Some("D"));
+}
+
+#[test]
+fn a_signal_after_reading_ends_the_program_as_ever() {
+    for signal in SIGNALS {
+        let server = Scripted::start(|_, _| false);
+        let mut program = start(&server, NOTHING, true);
+        program.expect("closed");
+        send(&program, signal);
+        assert_eq!(program.end().status.signal(), Some(signal.as_raw()));
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_so() {
+    for (once, line) in [(false, "reading"), (true, "closed")] {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let server = Scripted::start(move |request, _| {
+            if asked(request).is_some() {
+                let _ = sender.send(());
+            }
+            false
+        });
+        let mut program = start(&server, IGNORE, once);
+        program.expect(line);
+        send(&program, Signal::INT);
+        send(&program, Signal::HUP);
+        if once {
+            program.go();
+            assert!(program.end().status.success());
+            continue;
+        }
+        // It goes on reading.
+        receiver.try_iter().for_each(drop);
+        for _ in 0..100 {
+            receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+        send(&program, Signal::TERM);
+        assert_eq!(program.end().errors.trim(), "Error: Interrupted");
+        assert_eq!(server.heard().last().map(String::as_str), Some("D"));
+    }
+}
