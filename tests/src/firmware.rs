@@ -1,31 +1,19 @@
-//! Stats in the memory of a device: live in the file that is its RAM, or in a copy of it.
+//! Stats in the memory of a device: in the file that is its RAM, or as its processor sees them.
 
 use crate::files::{Held, Values};
+use crate::qemu::Device;
 use mmstats_core::format::MAGIC;
-use mmstats_core::reader::{Directory, ReadError, Snapshot, Source};
+use mmstats_core::format::v2::Header;
+use mmstats_core::reader::{Directory, Problem, ReadError, Source};
 use mmstats_std::read::{Reader, RegionSource};
+use std::convert::Infallible;
+use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io;
+use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use zerocopy::IntoBytes;
-
-/// The stats in a copy of a device's memory; `None` if there are none.
-///
-/// # Panics
-/// If there is more than one region, or it is damaged.
-#[must_use]
-pub fn values(memory: &[u8]) -> Option<Values> {
-    let at = only_region(memory)?;
-    let directory = Directory::open(&memory[at..]).expect("its header holds");
-    let snapshot = Snapshot::of_dead(&memory[at..]);
-    let held = directory.entries().map(|entry| {
-        let entry = entry.unwrap_or_else(|problem| panic!("{problem}"));
-        let value = snapshot.value(&entry.place).unwrap_or_else(|problem| panic!("{problem}"));
-        (String::from_utf8_lossy(entry.label).into_owned(), Held::from(value))
-    });
-    Some(Values(held.collect()))
-}
 
 /// The region of a running device, in the file that is its RAM.
 #[derive(Debug)]
@@ -44,8 +32,7 @@ impl Live {
     pub fn find(ram: &Path) -> Option<Live> {
         let memory = fs::read(ram).unwrap_or_default();
         let at = only_region(&memory)?;
-        let length = Directory::open(&memory[at..]).ok()?.header()?.length;
-        Some(Live { ram: File::open(ram).expect("it was read a moment ago"), at: at as u64, length: length.into() })
+        Some(Live { ram: File::open(ram).expect("it was read a moment ago"), at: at as u64, length: length(&memory[at..]) })
     }
 
     /// Its stats; `None` while it is made anew, and if some of it is damaged.
@@ -54,17 +41,7 @@ impl Live {
     /// If the file cannot be read.
     #[must_use]
     pub fn values(&self) -> Option<Values> {
-        let mut reader = Reader::new();
-        let sample = match reader.read_region(self, self.length) {
-            Ok(sample) => sample,
-            Err(ReadError::Problem(_)) => return None,
-            Err(error) => panic!("{error:?}"),
-        };
-        if !sample.layout().problems.is_empty() {
-            return None;
-        }
-        let held = sample.fields().map(|(field, value)| Some((field.label.clone(), Held::from(value.ok()?))));
-        held.collect::<Option<_>>().map(Values)
+        values(self, self.length)
     }
 }
 
@@ -83,6 +60,55 @@ impl RegionSource for Live {
     }
 }
 
+/// The stats of a device that has so many bytes of RAM at this address; `None` while there are none.
+///
+/// # Panics
+/// If there is more than one region.
+#[must_use]
+pub fn probe(device: &Device, address: u64, size: u64) -> Option<Values> {
+    let ram = device.memory(address, size);
+    let at = only_region(&ram)?;
+    values(&Probe { device, bytes: &ram[at..] }, length(&ram[at..]))
+}
+
+/// A region as it was at one time.
+struct Probe<'d> {
+    device: &'d Device,
+    bytes: &'d [u8],
+}
+
+impl Source for Probe<'_> {
+    type Error = Infallible;
+
+    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Infallible> {
+        let there = &self.bytes[at.min(self.bytes.len())..];
+        let to = to.as_mut_bytes();
+        let length = there.len().min(to.len());
+        to[..length].copy_from_slice(&there[..length]);
+        Ok(length)
+    }
+}
+
+impl RegionSource for Probe<'_> {
+    fn outside(&self, address: u64, length: u32) -> Result<Vec<u8>, Infallible> {
+        Ok(self.device.memory(address, length.into()))
+    }
+}
+
+fn values<S: RegionSource<Error: Debug>>(source: &S, length: u64) -> Option<Values> {
+    let mut reader = Reader::new();
+    let sample = match reader.read_region(source, length) {
+        Ok(sample) => sample,
+        Err(ReadError::Problem(_)) => return None,
+        Err(error) => panic!("{error:?}"),
+    };
+    if !sample.layout().problems.is_empty() {
+        return None;
+    }
+    let held = sample.fields().map(|(field, value)| Some((field.label.clone(), Held::from(value.ok()?))));
+    held.collect::<Option<_>>().map(Values)
+}
+
 fn only_region(memory: &[u8]) -> Option<usize> {
     let regions = regions(memory);
     assert!(regions.len() < 2, "one region, not at {regions:#x?}");
@@ -90,7 +116,13 @@ fn only_region(memory: &[u8]) -> Option<usize> {
 }
 
 /// Where regions begin in some bytes: at multiples of 8, with a header that holds.
-fn regions(bytes: &[u8]) -> Vec<usize> {
+#[must_use]
+pub fn regions(bytes: &[u8]) -> Vec<usize> {
     let begin = bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
-    begin.filter(|at| Directory::open(&bytes[*at..]).is_ok()).collect()
+    begin.filter(|at| matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))).collect()
+}
+
+/// What a header says of its region.
+fn length(region: &[u8]) -> u64 {
+    u32::from_le_bytes(region[offset_of!(Header, length)..][..4].try_into().expect("four bytes")).into()
 }

@@ -2,11 +2,14 @@
 
 pub mod cli;
 pub mod damage;
+pub mod elf;
 pub mod every_field;
 pub mod files;
 pub mod firmware;
 pub mod gdb_server;
 pub mod gdb_stub;
+pub mod hex;
+pub mod images;
 pub mod mixed;
 pub mod programs;
 pub mod qemu;

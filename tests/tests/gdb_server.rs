@@ -47,7 +47,7 @@ fn lie(turn: usize, mut answer: impl FnMut(usize, &mut Talk) + Send + 'static) -
         }
         turns == turn
     });
-    assert!(heard.iter().any(|request| request == "D"), "the target was not let go: {heard:?}");
+    assert!(heard.iter().any(|request| request == "D"), "the target was not let go: … {:?}", &heard[heard.len().saturating_sub(20)..]);
     result.expect_err("a lie was believed")
 }
 
@@ -444,7 +444,7 @@ fn all_requests_together_have_an_end() {
     let mut gdb = Gdb::connect_within(&server.host, limits).unwrap();
     let start = Instant::now();
     let error = (0..).find_map(|_| gdb.read(BASE.into(), &mut [0; 4]).err()).unwrap();
-    assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "no answer to all requests together within 1.2 s");
     assert!(start.elapsed() < limits.session + limits.reply);
     drop(gdb);
     assert!(server.heard().contains(&"D".to_owned()));

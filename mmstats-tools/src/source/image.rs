@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn parts_that_touch_are_one_and_of_those_that_overlap_the_lower_counts() {
-        let mut image = Image::of_parts(vec![here(30, &[3; 4]), here(10, &[1; 10]), here(15, &[9; 3]), here(18, &[2; 4]), here(22, &[]), here(22, &[4])]);
+        let mut image =
+            Image::of_parts(vec![here(30, &[3; 4]), here(10, &[1; 10]), here(15, &[9; 3]), here(18, &[2; 4]), here(22, &[]), here(22, &[4])]);
         assert_eq!(image.ranges(), [10..23, 30..34]);
         assert_eq!(read(&mut image, 18), [1, 1, 2, 2, 4]);
         assert_eq!(read(&mut image, 33), [3]);

@@ -26,7 +26,12 @@ pub(super) struct Wait {
 impl Wait {
     /// From now on.
     pub(super) fn new(asked: impl Into<String>, patience: Duration) -> Wait {
-        Wait { asked: asked.into(), patience, end: Instant::now() + patience }
+        Wait::since(Instant::now(), asked, patience)
+    }
+
+    /// From then on.
+    pub(super) fn since(start: Instant, asked: impl Into<String>, patience: Duration) -> Wait {
+        Wait { asked: asked.into(), patience, end: start + patience }
     }
 
     fn left(&self) -> Result<Duration, MemoryError> {

@@ -4,6 +4,7 @@
 //! S-records](hex), an [ELF core](core_file). [`Gdb`] and [`Qmp`] read a target that runs. [`Firmware`] is the ELF file that tells where its regions are.
 
 pub mod core_file;
+pub mod failure;
 pub mod firmware;
 pub mod gdb;
 pub mod hex;
@@ -19,6 +20,7 @@ pub mod region;
 pub mod scan;
 pub mod url;
 
+pub use failure::Failure;
 pub use firmware::Firmware;
 pub use gdb::Gdb;
 pub use memory::{Closed, Memory, MemoryError, Motion};

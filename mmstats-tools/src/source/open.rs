@@ -186,8 +186,7 @@ impl Sources {
     fn search(&self, memory: &Shared) -> Result<Vec<u64>, MemoryError> {
         let Some(firmware) = &self.firmware else { return Ok(Vec::new()) };
         let mut memory = memory.borrow_mut();
-        let heads: Vec<Range<u64>> =
-            firmware.candidates().into_iter().map(|address| address..address.saturating_add(Header::SIZE as u64)).collect();
+        let heads: Vec<Range<u64>> = firmware.candidates().into_iter().map(|address| address..address.saturating_add(Header::SIZE as u64)).collect();
         let mut found = scan(&mut **memory, &heads, ALIGNMENT)?;
         let descriptors = firmware.descriptors();
         if found == Found::default() && descriptors.is_empty() {
@@ -226,7 +225,9 @@ fn regions(name: &str, memory: &Shared, places: &[u64], firmware: Option<&Rc<Fir
 fn why_nothing(image: &Image, notes: &Notes) -> String {
     let why = format!("no region of stats in it (it has {})", image.describe());
     match notes.mapped.iter().find(|file| file.ends_with(".mmstats")) {
-        Some(file) => format!("{why}; its process had mapped {file}, which may still be there, and which the core leaves out (see coredump_filter in core(5))"),
+        Some(file) => {
+            format!("{why}; its process had mapped {file}, which may still be there, and which the core leaves out (see coredump_filter in core(5))")
+        }
         None => why,
     }
 }

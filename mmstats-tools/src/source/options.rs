@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_told_what_would_be() {
-        for text in ["", "x", "0x", "_", "_1", "0x_1", "-1", "+1", "0x+1", "0x-1", "1000h", "20000000x", " 1", "1 ", "1.5", "1e3", "dead", "٣", "0o7"] {
+        for text in ["", "x", "0x", "_", "_1", "0x_1", "-1", "+1", "0x+1", "0x-1", "1000h", "20000000x", " 1", "1 ", "1.5", "1e3", "dead", "٣", "0o7"]
+        {
             assert_eq!(parse_number(text), Err("not a number (4096, 0x1000 and 0x2000_0000 would be)".to_owned()), "{text:?}");
         }
         for text in ["18446744073709551616", "0x1_0000_0000_0000_0000"] {

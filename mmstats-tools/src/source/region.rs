@@ -2,7 +2,6 @@
 
 use std::array;
 use std::cell::RefCell;
-use std::fmt;
 use std::rc::Rc;
 
 use mmstats_core::format::MAGIC;
@@ -11,6 +10,7 @@ use mmstats_core::reader::{Directory, Problem, ReadError, Source, header};
 use mmstats_std::read::{LARGEST, Reader, RegionSource, Sample};
 use zerocopy::IntoBytes;
 
+use super::failure::Failure;
 use super::firmware::Firmware;
 use super::memory::{Memory, MemoryError, Motion};
 
@@ -41,96 +41,6 @@ enum Bytes {
     /// As they are whenever they are looked at.
     Live { memory: Shared, address: u64, length: usize },
 }
-
-/// Why a region cannot be read.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Failure {
-    /// Its memory cannot.
-    Memory(MemoryError),
-    /// Its bytes are at fault.
-    Problem(Problem),
-    /// There are only zeros.
-    Zeros,
-    /// Its header is there in part.
-    HalfInitialised,
-    /// It begins like version 1 and holds no field, as many bytes do that are no stats.
-    NoFields,
-    /// It is too large to be stats.
-    TooLarge {
-        /// Bytes.
-        length: usize,
-    },
-    /// It has words that this source does not read whole.
-    Narrow {
-        /// Bytes of its words.
-        word: u8,
-        /// Bytes that are read whole.
-        load: u8,
-    },
-    /// Its directory is outside of it, and is not what the same memory has there.
-    NotThere {
-        /// CRC-32 in the region's header.
-        found: u32,
-        /// CRC-32 of what is there.
-        computed: u32,
-    },
-    /// It is not of the program whose ELF file was given.
-    OtherFirmware {
-        /// The ELF file.
-        name: String,
-        /// What differs.
-        problem: Problem,
-    },
-}
-
-impl From<MemoryError> for Failure {
-    fn from(error: MemoryError) -> Self {
-        Failure::Memory(error)
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Failure::Problem(problem)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Memory(error) => error.fmt(f),
-            Failure::Problem(problem @ Problem::DirectoryOutside { .. }) => write!(f, "{problem} (see --elf)"),
-            Failure::Problem(problem) => problem.fmt(f),
-            Failure::Zeros => write!(f, "only zeros: not published yet, or nothing that can be read there"),
-            Failure::HalfInitialised => write!(f, "half-initialised: being published or made anew, or its program stopped while it did so"),
-            Failure::NoFields => write!(f, "no stats: it begins like version 1 (01), and no field follows"),
-            Failure::TooLarge { length } => write!(f, "has {length} bytes ({LARGEST} at most are read)"),
-            Failure::Narrow { word, load } => {
-                write!(
-                    f,
-                    "its words have {word} bytes, of which {load} are read at once: while its program runs, they could be torn (read it halted, or dump it)"
-                )
-            }
-            Failure::NotThere { found, computed } => {
-                write!(
-                    f,
-                    "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x}): \
-                     see --elf, or, for a raw image, --load-address"
-                )
-            }
-            Failure::OtherFirmware { name, problem: Problem::OtherProgram { found, computed } } => {
-                write!(f, "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}")
-            }
-            Failure::OtherFirmware { name, problem: Problem::DirectoryOutside { address, length } } => {
-                write!(f, "of another firmware than {name}: its directory has {length} bytes at {address:#x}, where {name} has nothing, or less")
-            }
-            Failure::OtherFirmware { name, problem } => write!(f, "of another firmware than {name}: {problem}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
 
 impl Region {
     /// The region at an address. What stands still, and all of version 1, is copied at once; so the memory can be let go.
@@ -191,30 +101,24 @@ impl Region {
         })
     }
 
-    /// What is wrong, as seen by who knows where a directory outside was looked for.
+    /// What is wrong, as seen by who knows where it was looked for.
     fn explain(&self, problem: Problem) -> Failure {
-        let Some(firmware) = &self.firmware else {
-            return match problem {
-                Problem::OtherProgram { found, computed } => Failure::NotThere { found, computed },
-                problem => Failure::Problem(problem),
-            };
+        let mut start = [0; Header::SIZE / 8];
+        let start = match self.copy(0, &mut start) {
+            Ok(there) => &start.as_bytes()[..there],
+            Err(error) => return error.into(),
         };
-        let name = firmware.name().to_owned();
-        match problem {
-            Problem::DirectoryOutside { .. } => Failure::OtherFirmware { name, problem },
-            Problem::OtherProgram { .. } => {
-                let mut head = [0; Header::SIZE / 8];
-                let head = self.copy(0, &mut head).ok().and_then(|_| header(head.as_bytes()).ok());
-                match head {
-                    // It has nothing there, but the memory has.
-                    Some((head, _)) if directory_in(Some(firmware), head.directory, head.published).is_none() => {
-                        let problem = Problem::DirectoryOutside { address: head.directory, length: head.published };
-                        Failure::OtherFirmware { name, problem }
-                    }
-                    _ => Failure::OtherFirmware { name, problem },
-                }
+        match (problem, &self.firmware) {
+            // It was there when it was opened.
+            (Problem::Uninitialised, _) => diagnose(start, problem),
+            (Problem::OtherProgram { found, computed }, None) => Failure::NotThere { found, computed },
+            (Problem::OtherProgram { .. } | Problem::DirectoryOutside { .. }, Some(firmware)) => {
+                // What differs may be what the memory has there, if the ELF file has nothing.
+                let nowhere = header(start).ok().filter(|(head, _)| directory_in(Some(firmware), head.directory, head.published).is_none());
+                let problem = nowhere.map_or(problem, |(head, _)| Problem::DirectoryOutside { address: head.directory, length: head.published });
+                Failure::OtherFirmware { name: firmware.name().to_owned(), problem }
             }
-            problem => Failure::Problem(problem),
+            _ => Failure::Problem(problem),
         }
     }
 }
@@ -317,4 +221,89 @@ fn is_header_without_magic(start: &[u8]) -> bool {
         whole[..MAGIC.len()].copy_from_slice(&MAGIC);
         header(&whole).is_ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::memory::Closed;
+    use mmstats_core::reader::Value;
+    use mmstats_core::{Borrowed, Counter, Format, Latched, Writer};
+    use std::ops::Range;
+
+    const ADDRESS: u64 = 0x1000;
+
+    /// A region that somebody writes: each time it is read, one word of it has been counted up.
+    struct Busy {
+        bytes: Vec<u8>,
+        counted: Option<usize>,
+        word: u8,
+    }
+
+    impl Memory for Busy {
+        fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
+            if let Some(at) = self.counted {
+                let counted = &mut self.bytes[at..at + 4];
+                let count = u32::from_ne_bytes(array::from_fn(|i| counted[i]));
+                counted.copy_from_slice(&count.wrapping_add(1).to_ne_bytes());
+            }
+            let rest = &self.bytes[(address - ADDRESS) as usize..];
+            let there = rest.len().min(to.len());
+            to[..there].copy_from_slice(&rest[..there]);
+            Ok(there)
+        }
+
+        fn ranges(&self) -> Vec<Range<u64>> {
+            Vec::new()
+        }
+
+        fn motion(&self) -> Motion {
+            Motion::Live { word: self.word }
+        }
+
+        fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
+            Ok(Closed { halted: None })
+        }
+    }
+
+    fn region<F: Format<Region = mmstats_core::Region<'static>>>() -> Vec<u8> {
+        let mut words = [0; 32];
+        let mut writer = Writer::<Borrowed<'_, F>>::new(mmstats_core::Region::new(&mut words)).unwrap();
+        writer.add::<Counter<u32, _>>(Counter::describe("calm")).unwrap().add(7);
+        writer.add::<Counter<Latched<u64>, _>>(Counter::describe("busy")).unwrap().add(Latched(8));
+        words.as_bytes().to_vec()
+    }
+
+    fn open(bytes: Vec<u8>, counted: Option<usize>, word: u8) -> Result<Region, Failure> {
+        let memory: Shared = Rc::new(RefCell::new(Box::new(Busy { bytes, counted, word })));
+        Region::open("busy".to_owned(), &memory, ADDRESS, None)
+    }
+
+    #[test]
+    fn a_value_that_is_written_again_and_again_is_contended_and_the_others_are_shown() {
+        let bytes = region::<mmstats_core::V2>();
+        let place = Directory::open(&bytes).unwrap().entries().map(|entry| entry.unwrap().place).last().unwrap();
+        let mut reader = Reader::new();
+        let region = open(bytes, Some(place.range().end - 4), 8).unwrap();
+        let sample = region.read(&mut reader).unwrap();
+        let values: Vec<_> = sample.fields().map(|(_, value)| value.map_err(|problem| problem.to_string())).collect();
+        let contended = "contended: written again and again while it was read".to_owned();
+        assert_eq!(values, [Ok(Value::Unsigned(7)), Err(contended)]);
+    }
+
+    #[test]
+    fn a_region_that_is_made_anew_while_it_is_read_says_so() {
+        let region = open(region::<mmstats_core::V2>(), Some(Header::GENERATION), 8).unwrap();
+        let failure = region.read(&mut Reader::new()).map(|_| ()).unwrap_err();
+        assert!(matches!(failure, Failure::HalfInitialised), "{failure}");
+    }
+
+    #[test]
+    fn words_that_could_be_torn_are_refused() {
+        let failure = open(region::<mmstats_core::V2>(), None, 4).map(|_| ()).unwrap_err();
+        assert!(cfg!(target_pointer_width = "32") || matches!(failure, Failure::Narrow { word: 8, load: 4 }), "{failure}");
+        let region = open(region::<mmstats_core::V2Narrow>(), None, 4).unwrap();
+        let mut reader = Reader::new();
+        assert_eq!(region.read(&mut reader).unwrap().find("busy"), Some(Value::Unsigned(8)));
+    }
 }

@@ -88,20 +88,21 @@ enum Sight {
     Suspect,
 }
 
-/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in programs that read regions.
+/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in programs that read regions. And what was never published, such
+/// as a header that a writer puts together somewhere else, has no generation.
 fn judge(bytes: &[u8]) -> Option<Sight> {
+    let is_made = || bytes.get(Header::GENERATION..Header::PUBLISHED).is_none_or(|generation| generation != [0; 4]);
     if bytes.starts_with(&MAGIC) {
         let has_byte_order = matches!(bytes[MAGIC.len()..], [] | [1 | 2] | [1, 2, ..] | [2, 1, ..]);
         return match header(bytes) {
             Ok(_) => Some(Sight::Region),
-            Err(_) => has_byte_order.then_some(Sight::Suspect),
+            Err(_) => (has_byte_order && is_made()).then_some(Sight::Suspect),
         };
     }
     let mut whole: [u8; Header::SIZE] = *bytes.first_chunk()?;
     let is_cleared = whole[..4] == [0; 4];
     whole[..4].copy_from_slice(&MAGIC[..4]);
-    let is_made = header(&whole).is_ok_and(|(header, _)| header.generation > 0);
-    (is_cleared && is_made).then_some(Sight::Suspect)
+    (is_cleared && is_made() && header(&whole).is_ok()).then_some(Sight::Suspect)
 }
 
 #[cfg(test)]
@@ -168,9 +169,10 @@ mod tests {
         for other in [with(8, &[0; 2]), with(8, b"name"), with(0, &[7; 4]), with(4, &[0]), [with(0, &[0; 4]), vec![0; 8]].concat()[..80].to_vec()] {
             assert_eq!(scanned(0, &other, 8), Found::default());
         }
-        let mut never = with(0, &[0; 4]);
-        never[64 + Header::GENERATION..][..4].fill(0);
-        assert_eq!(scanned(0, &never, 8), Found::default());
+        for mut never in [with(0, &[0; 4]), with(24, &[0; 4])] {
+            never[64 + Header::GENERATION..][..4].fill(0);
+            assert_eq!(scanned(0, &never, 8), Found::default());
+        }
     }
 
     /// Memory with pages that cannot be read.

@@ -36,7 +36,7 @@ pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>
 
 /// The longest packet that the server deals with, if it says so.
 pub(super) fn packet_size(body: &[u8]) -> Option<Result<Option<usize>, String>> {
-    if is_stop(body) || is_output(body) {
+    if is_stray(body) {
         return None;
     }
     let size = body.split(|byte| *byte == b';').find_map(|feature| feature.strip_prefix(b"PacketSize="));
@@ -71,7 +71,7 @@ pub(super) fn status(body: &[u8]) -> Option<Result<Status, String>> {
 
 /// Whether a command for the server's own monitor succeeded.
 pub(super) fn command(body: &[u8]) -> Option<Result<bool, String>> {
-    if is_stop(body) || is_output(body) { None } else { Some(Ok(body == b"OK")) }
+    if is_stray(body) { None } else { Some(Ok(body == b"OK")) }
 }
 
 /// Whether the server lets the target go.
@@ -86,6 +86,11 @@ pub(super) fn detached(body: &[u8]) -> Option<bool> {
 /// Whether it tells that the target stopped.
 pub(super) fn is_stop(body: &[u8]) -> bool {
     matches!(body, [b'T' | b'S', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+}
+
+/// Whether it comes without having been asked for.
+pub(super) fn is_stray(body: &[u8]) -> bool {
+    is_stop(body) || is_output(body)
 }
 
 /// Whether it is something to be shown on the debugger's console.

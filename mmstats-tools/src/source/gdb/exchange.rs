@@ -1,5 +1,6 @@
 //! One request, one answer, whatever else the server sends.
 
+use super::answer;
 use super::packet::{Decoder, Event, encode};
 use crate::source::link::{Link, Wait, excerpt};
 use crate::source::memory::MemoryError;
@@ -14,14 +15,17 @@ const STRAYS: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Exchange {
     link: Link,
-    /// An answer is due; what comes next may be an answer to that.
-    is_owed: bool,
+    decoder: Decoder,
+    /// Requests whose answers did not come (yet).
+    pub(super) owed: usize,
+    /// Something went wrong, so that what comes next may be an answer to anything.
+    is_lost: bool,
 }
 
 impl Exchange {
     /// Nothing was asked yet.
     pub(super) fn new(link: Link) -> Exchange {
-        Exchange { link, is_owed: false }
+        Exchange { link, decoder: Decoder::default(), owed: 0, is_lost: false }
     }
 
     /// Sends a request and waits for what `understand` takes for its answer, or for one that cannot be. What it does not take is skipped.
@@ -29,17 +33,13 @@ impl Exchange {
     /// # Errors
     /// If no answer comes, or one that cannot be; and ever after, because what comes then might be the answer that did not.
     pub(super) fn ask<T>(&mut self, request: &[u8], wait: &Wait, mut understand: impl FnMut(&[u8]) -> Option<Result<T, String>>) -> Result<T, MemoryError> {
-        if self.is_owed {
+        if std::mem::replace(&mut self.is_lost, true) {
             return Err(MemoryError::Source("a request before was not answered, so answers cannot be told apart any more".to_owned()));
         }
-        self.is_owed = true;
-        // What came before the request does not answer it.
-        self.link.forget()?;
-        let (packet, mut decoder) = (encode(request), Decoder::default());
-        self.link.send(&packet, wait)?;
+        let packet = self.send(request, wait)?;
         let (mut refused, mut damaged, mut strays) = (0, 0, 0);
         loop {
-            match self.event(&mut decoder, wait)? {
+            match self.event(wait)? {
                 Event::Acknowledged => {}
                 Event::Notification => strays += 1,
                 Event::Refused => {
@@ -58,14 +58,12 @@ impl Exchange {
                 }
                 Event::Packet(body) => {
                     self.link.send(b"+", wait)?;
-                    match understand(&body) {
-                        Some(Ok(answer)) => {
-                            self.is_owed = false;
-                            return Ok(answer);
-                        }
-                        Some(Err(what)) => return Err(MemoryError::Source(what)),
-                        None => strays += 1,
+                    if let Some(answer) = understand(&body) {
+                        self.owed -= 1;
+                        self.is_lost = answer.is_err();
+                        return answer.map_err(MemoryError::Source);
                     }
+                    strays += 1;
                 }
             }
             if strays > STRAYS {
@@ -74,10 +72,17 @@ impl Exchange {
         }
     }
 
-    /// From here on Ctrl-C does not disturb, and what is owed does not matter.
-    pub(super) fn hurry(&mut self) {
+    /// From here on Ctrl-C does not disturb, and what went wrong does not matter. Waits for the answers that are due, or what may be them.
+    pub(super) fn settle(&mut self, wait: &Wait) {
         self.link.is_undisturbed = true;
-        self.is_owed = false;
+        self.is_lost = false;
+        while self.owed > 0 {
+            match self.event(wait) {
+                Ok(Event::Packet(body)) if !answer::is_stray(&body) && self.link.send(b"+", wait).is_ok() => self.owed -= 1,
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
     }
 
     /// Sends a request that may let the target run on, and shows `understand` all that comes until that has seen enough.
@@ -87,19 +92,28 @@ impl Exchange {
     /// # Errors
     /// If nothing comes that `understand` takes.
     pub(super) fn part<T>(&mut self, request: &[u8], wait: &Wait, mut understand: impl FnMut(&Event) -> Option<T>) -> Result<T, MemoryError> {
-        self.link.forget()?;
-        self.link.send(&encode(request), wait)?;
-        let mut decoder = Decoder::default();
+        self.send(request, wait)?;
         loop {
-            if let Some(answer) = understand(&self.event(&mut decoder, wait)?) {
+            if let Some(answer) = understand(&self.event(wait)?) {
                 return Ok(answer);
             }
         }
     }
 
-    fn event(&mut self, decoder: &mut Decoder, wait: &Wait) -> Result<Event, MemoryError> {
+    /// Sends a request, and returns its packet.
+    fn send(&mut self, request: &[u8], wait: &Wait) -> Result<Vec<u8>, MemoryError> {
+        // What came before the request does not answer it.
+        self.link.forget()?;
+        self.decoder = Decoder::default();
+        let packet = encode(request);
+        self.link.send(&packet, wait)?;
+        self.owed += 1;
+        Ok(packet)
+    }
+
+    fn event(&mut self, wait: &Wait) -> Result<Event, MemoryError> {
         loop {
-            if let Some(event) = decoder.push(self.link.receive(wait)?) {
+            if let Some(event) = self.decoder.push(self.link.receive(wait)?) {
                 return Ok(event);
             }
         }

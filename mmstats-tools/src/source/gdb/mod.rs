@@ -128,11 +128,9 @@ impl Gdb {
     }
 
     fn ask<T>(&mut self, request: &[u8], understand: impl FnMut(&[u8]) -> Option<Result<T, String>>) -> Result<T, MemoryError> {
-        let left = self.limits.session.saturating_sub(self.since.elapsed());
-        if left.is_zero() {
-            return Err(MemoryError::Timeout { asked: "all requests together".to_owned(), waited: self.limits.session });
-        }
-        let wait = Wait::new(excerpt(request), self.limits.reply.min(left));
+        let Limits { reply, session, .. } = self.limits;
+        let is_last = self.since.elapsed() + reply > session;
+        let wait = if is_last { Wait::since(self.since, "all requests together", session) } else { Wait::new(excerpt(request), reply) };
         self.exchange.ask(request, &wait, understand)
     }
 
@@ -142,17 +140,21 @@ impl Gdb {
             return Ok(());
         }
         let third = self.limits.reply / 3;
-        self.exchange.hurry();
+        self.exchange.settle(&Wait::new("requests", third));
         if self.is_halted {
-            match self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command) {
-                Err(MemoryError::Io(error)) => return Err(error.into()),
-                // Most servers do not know it, which does not matter.
-                _ => self.exchange.hurry(),
+            // Most servers do not know it, which does not matter.
+            if let Err(MemoryError::Io(error)) = self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command) {
+                return Err(error.into());
             }
         }
-        let answer = self.exchange.part(b"D", &Wait::new("a request to detach", third), |event| match event {
-            Event::Packet(body) => answer::detached(body),
-            _ => None,
+        let mut owed = self.exchange.owed;
+        let answer = self.exchange.part(b"D", &Wait::new("a request to detach", third), |event| {
+            let Event::Packet(body) = event else { return None };
+            let is_detached = answer::detached(body)?;
+            // Late, and about something else.
+            let is_late = !is_detached && owed > 0;
+            owed -= usize::from(is_late);
+            (!is_late).then_some(is_detached)
         });
         match answer {
             Ok(true) => Ok(()),

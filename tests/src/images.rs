@@ -1,0 +1,156 @@
+//! Regions among other memory, and what `slurpstats` prints of them.
+
+use crate::cli::{Outcome, program, run};
+use crate::elf::Elf;
+use mmstats_core::format::v2::Header;
+use mmstats_std::{Borrowed, Counter, Gauge, Latched, Model, Region, Text, Unit, V2, model};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+use zerocopy::IntoBytes;
+
+model! {
+    /// A region for images.
+    pub struct Pump in "pump." {
+        /// Since it was built.
+        turns: Counter<u32>,
+        /// Now.
+        pressure: Gauge<Latched<u64>> [Unit::named("pascals")],
+        /// What it does.
+        state: Text<12> => "idle",
+    }
+}
+
+/// The bytes of a region whose pump has made so many turns.
+///
+/// # Panics
+/// Never: it is large enough.
+#[must_use]
+pub fn pump(turns: u32) -> Vec<u8> {
+    let mut words = [0; Pump::<V2>::SIZE / 8];
+    run_pump(&Pump::<Borrowed<'_>>::publish(Region::new(&mut words)).expect("it fits"), turns);
+    words.as_bytes().to_vec()
+}
+
+/// The same with the directory outside, and where that is: bytes of this very program.
+///
+/// # Panics
+/// Never: it is large enough.
+#[must_use]
+pub fn pump_with_flash(turns: u32) -> (Vec<u8>, Directory) {
+    let mut words = [0; Pump::<V2>::SIZE_WITH_FLASH / 8];
+    run_pump(&Pump::<Borrowed<'_>>::publish_with_flash(Region::new(&mut words)).expect("it fits"), turns);
+    let bytes = words.as_bytes().to_vec();
+    let address = u64::from_ne_bytes(std::array::from_fn(|i| bytes[std::mem::offset_of!(Header, directory) + i]));
+    (bytes, Directory { address, entries: Pump::<V2>::directory().entries })
+}
+
+/// A directory outside of its region.
+#[derive(Clone, Copy, Debug)]
+pub struct Directory {
+    /// Where it is.
+    pub address: u64,
+    /// The entries.
+    pub entries: &'static [u8],
+}
+
+fn run_pump(pump: &Pump<Borrowed<'_>>, turns: u32) {
+    pump.turns.add(turns);
+    pump.pressure.set(Latched(u64::from(turns) << 32));
+    pump.state.set("running");
+}
+
+/// What is printed of it below its name.
+#[must_use]
+pub fn pump_text(turns: u32) -> String {
+    format!("  pump.turns    {turns}\n  pump.pressure {}\n  pump.state    running\n", u64::from(turns) << 32)
+}
+
+/// A directory of its own for each test, in memory.
+#[derive(Debug)]
+pub struct Dir(TempDir);
+
+impl Default for Dir {
+    fn default() -> Self {
+        Dir(crate::programs::directory())
+    }
+}
+
+impl Dir {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Makes a file.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn file(&self, name: impl AsRef<Path>, content: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, content).expect("it can be written");
+        path
+    }
+
+    /// Runs `slurpstats` in here, so that paths are short and known.
+    pub fn slurp<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Outcome {
+        run(Command::new(program("--bin", "slurpstats")).current_dir(self.path()).args(arguments))
+    }
+}
+
+/// An image of `length` bytes that are no stats, with these bytes at these offsets.
+#[must_use]
+pub fn image(length: usize, regions: &[(usize, &[u8])]) -> Vec<u8> {
+    // Every byte value, in no order that a header could have.
+    let mut bytes: Vec<u8> = (0..length).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
+    for (at, region) in regions {
+        bytes[*at..at + region.len()].copy_from_slice(region);
+    }
+    bytes
+}
+
+/// Everything could be read, and this is what was printed.
+///
+/// # Panics
+/// If not.
+#[track_caller]
+pub fn assert_prints(outcome: &Outcome, expected: &str) {
+    assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (expected, "", 0));
+}
+
+/// This was told, line by line, this was printed all the same, and the status says that something is wrong.
+///
+/// # Panics
+/// If not.
+#[track_caller]
+pub fn assert_tells(outcome: &Outcome, told: &[&str], printed: &str) {
+    let told: String = told.iter().map(|line| format!("slurpstats: {line}\n")).collect();
+    assert_eq!((outcome.err.as_str(), outcome.out.as_str(), outcome.status), (told.as_str(), printed, 1));
+}
+
+/// Pumps of 1, 2, … turns at these places of a source, as they are printed.
+#[must_use]
+pub fn pumps(source: &str, places: &[u64]) -> String {
+    places.iter().zip(1..).map(|(at, turns)| pump_at(source, *at, turns)).collect()
+}
+
+/// One of them.
+#[must_use]
+pub fn pump_at(source: &str, at: u64, turns: u32) -> String {
+    format!("==> {source}@{at:#x}\n{}\n", pump_text(turns))
+}
+
+/// A program for the machine that the regions are made on.
+#[must_use]
+pub fn native_program() -> Elf {
+    Elf::program(cfg!(target_pointer_width = "64"), cfg!(target_endian = "big"))
+}
+
+/// A core of the same.
+#[must_use]
+pub fn native_core() -> Elf {
+    Elf::core(cfg!(target_pointer_width = "64"), cfg!(target_endian = "big"))
+}
