@@ -4,7 +4,7 @@
 mod common;
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Entry, Images, Lossy, Place, Plan, Problem, ReadError, Snapshot, Value, ValueProblem, read};
 use mmstats_core::{Borrowed, Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View, model};
@@ -34,8 +34,9 @@ model! {
 
 const WORDS: usize = 80;
 
-/// Memory that outlives all of its regions.
-struct Shared([AtomicU64; WORDS]);
+/// Memory that outlives all of its regions, in atomics that 32-bit machines have too.
+#[repr(align(8))]
+struct Shared([AtomicU32; 2 * WORDS]);
 
 impl Shared {
     fn base(&self) -> NonNull<u8> {
@@ -189,7 +190,7 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
 }
 
 fn torture<F: Format<Region = Region<'static>>>(pause: Duration) {
-    let memory = Shared([const { AtomicU64::new(0) }; WORDS]);
+    let memory = Shared([const { AtomicU32::new(0) }; 2 * WORDS]);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (memory, done) = (&memory, &done);

@@ -187,7 +187,9 @@ fn a_region_of_another_format_is_made_anew() {
         for (j, second) in of.iter().enumerate() {
             let mut memory = vec![0; 32];
             first(&mut memory);
-            assert_eq!(second(&mut memory), if i == j { Kept::Resumed } else { Kept::Anew }, "{i} then {j}");
+            // On a 32-bit machine the first two are one.
+            let same = i == j || V2::WORD == V2Narrow::WORD && i + j == 1;
+            assert_eq!(second(&mut memory), if same { Kept::Resumed } else { Kept::Anew }, "{i} then {j}");
             assert_eq!(fields(&mut memory).len(), 3);
         }
     }
@@ -313,7 +315,9 @@ proptest! {
             memory.as_mut_bytes()[0] = if first > 0 { starts } else { memory.as_bytes()[0] };
             if first > 1 {
                 publish(&mut memory.clone());
-                memory.as_mut_bytes()[..8].copy_from_slice(if starts == 2 { b"\x02MMSTATS" } else { b"\x01\x01\x00a\x01\x00I\xff" });
+                let one = 1_u16.to_ne_bytes();
+                let version_1 = [b"\x01".as_slice(), &one, b"a", &one, b"I\xff"].concat();
+                memory.as_mut_bytes()[..8].copy_from_slice(if starts == 2 { b"\x02MMSTATS" } else { &version_1 });
             }
             if sound && starts == 2 {
                 let mut other = memory.clone();

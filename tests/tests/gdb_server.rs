@@ -10,15 +10,15 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-/// Long enough for a busy machine, short enough for a test.
-const LIMITS: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_millis(600), session: Duration::from_secs(5) };
+/// Long enough for an answer on a busy machine.
+const PATIENT: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_secs(6), session: Duration::from_secs(30) };
 
-/// No attempt takes longer than a session and letting go.
-const END: Duration = Duration::from_secs(10);
+/// Short enough for a test in which no answer comes.
+const HASTY: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_millis(1500), session: Duration::from_secs(6) };
 
 /// Connects and reads some memory, twice.
-fn read_twice(host: &Host) -> Result<(), MemoryError> {
-    let mut gdb = Gdb::connect_within(host, LIMITS)?;
+fn read_twice(host: &Host, limits: Limits) -> Result<(), MemoryError> {
+    let mut gdb = Gdb::connect_within(host, limits)?;
     for (address, length) in [(BASE, 5000), (BASE + 5001, 40)] {
         let mut bytes = vec![0xee; length];
         assert_eq!(gdb.read(address.into(), &mut bytes)?, length);
@@ -29,17 +29,22 @@ fn read_twice(host: &Host) -> Result<(), MemoryError> {
 
 /// What comes of reading from a server that plays like this, and what it heard.
 fn play(play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
+    play_within(PATIENT, play)
+}
+
+fn play_within(limits: Limits, play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
     let server = Scripted::start(play);
     let start = Instant::now();
-    let result = read_twice(&server.host);
-    assert!(start.elapsed() < END, "{:?} for {result:?}", start.elapsed());
+    let result = read_twice(&server.host, limits);
+    // One wait that is in vain, and letting go.
+    assert!(start.elapsed() < limits.reply * 4, "{:?} for {result:?}", start.elapsed());
     (result, server.heard())
 }
 
 /// The same for a server that answers the `turn`-th request for memory like this. The client must tell an error, and let the target go.
-fn lie(turn: usize, mut answer: impl FnMut(usize, &mut Talk) + Send + 'static) -> MemoryError {
+fn lie(turn: usize, limits: Limits, mut answer: impl FnMut(usize, &mut Talk) + Send + 'static) -> MemoryError {
     let mut turns = 0;
-    let (result, heard) = play(move |request, talk| {
+    let (result, heard) = play_within(limits, move |request, talk| {
         let Some((_, length)) = asked(request) else { return false };
         turns += 1;
         if turns == turn {
@@ -60,12 +65,13 @@ fn source(error: &MemoryError) -> &str {
 #[test]
 fn what_a_server_has_is_read_at_any_address_and_length() {
     let server = Honest::start();
-    let mut gdb = Gdb::connect(&server.host).unwrap();
+    let start = Instant::now();
+    let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
     assert_eq!(gdb.motion(), Motion::Still);
     assert!(gdb.ranges().is_empty());
     let mut random = Random(7);
-    for i in 0..300 {
-        let most = [16, 300, LENGTH][i % 3];
+    for i in 0..100 {
+        let most = [16, 300, 3000][i % 3];
         let length = random.below(most + 1);
         let at = BASE + random.below(LENGTH - length + 1) as u32;
         let mut bytes = vec![0xee; length];
@@ -73,7 +79,7 @@ fn what_a_server_has_is_read_at_any_address_and_length() {
         assert_eq!(bytes, part(at, length), "{length} bytes at {at:#x}");
     }
     let halted = Box::new(gdb).close().unwrap().halted.unwrap();
-    assert!(halted > Duration::ZERO && halted < END, "{halted:?}");
+    assert!(halted > Duration::ZERO && halted < start.elapsed(), "{halted:?}");
     assert!(server.was_left_running());
 }
 
@@ -82,7 +88,7 @@ fn memory_is_read_to_its_end_and_no_further() {
     // gdbstub gives fewer bytes at the end of memory, the other server an error.
     let (stub, scripted) = (Honest::start(), Scripted::start(|_, _| false));
     for host in [&stub.host, &scripted.host] {
-        let mut gdb = Gdb::connect(host).unwrap();
+        let mut gdb = Gdb::connect_within(host, PATIENT).unwrap();
         for there in [1, 3, 4, 5, 1000, 4099] {
             let at = BASE + (LENGTH - there) as u32;
             let mut bytes = vec![0xee; there + 5000];
@@ -110,7 +116,7 @@ fn the_last_byte_of_all_is_read_and_nothing_behind_it() {
         }
         is_last
     });
-    let mut gdb = Gdb::connect(&server.host).unwrap();
+    let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
     let mut bytes = [0xee; 8];
     assert_eq!(gdb.read(u64::MAX - 2, &mut bytes).unwrap(), 3);
     assert_eq!(bytes, [2, 3, 4, 0xee, 0xee, 0xee, 0xee, 0xee]);
@@ -128,7 +134,7 @@ fn requests_are_whole_words_and_no_longer_than_the_server_takes() {
             }
             is_question
         });
-        let mut gdb = Gdb::connect(&server.host).unwrap();
+        let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
         let mut bytes = vec![0; 4097];
         assert_eq!(gdb.read(u64::from(BASE) + 3, &mut bytes).unwrap(), bytes.len());
         drop(gdb);
@@ -163,7 +169,7 @@ fn errors_are_unreadable_memory_at_its_address() {
             }
             is_memory
         });
-        let mut gdb = Gdb::connect_within(&server.host, LIMITS).unwrap();
+        let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
         let error = gdb.read(u64::from(BASE) + 2, &mut [0; 100]).unwrap_err();
         drop(gdb);
         assert!(server.heard().contains(&"D".to_owned()));
@@ -177,17 +183,17 @@ fn errors_are_unreadable_memory_at_its_address() {
 #[test]
 fn replies_that_cannot_be_memory_are_told_and_never_believed() {
     for turn in [1, 2, 3, 4] {
-        let too_long = lie(turn, |length, talk| talk.reply(&"00".repeat(length + 1)));
+        let too_long = lie(turn, PATIENT, |length, talk| talk.reply(&"00".repeat(length + 1)));
         assert!(source(&too_long).contains("bytes of memory came instead of"), "{too_long}");
-        let odd = lie(turn, |length, talk| talk.reply(&"0".repeat(2 * length - 1)));
+        let odd = lie(turn, PATIENT, |length, talk| talk.reply(&"0".repeat(2 * length - 1)));
         assert!(source(&odd).contains("an odd number"), "{odd}");
         for other in ["OK", "0x12", "12 34", "zz", "PacketSize=1000;hwbreak+", "l<target/>", "\u{1b}[2J", "é", "-1", "x"] {
-            let error = lie(turn, move |_, talk| talk.reply(other));
+            let error = lie(turn, PATIENT, move |_, talk| talk.reply(other));
             assert!(source(&error).starts_with("the server answers a request for memory with \""), "{error}");
             assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
         }
         for exited in ["W00", "X09"] {
-            let error = lie(turn, move |_, talk| talk.reply(exited));
+            let error = lie(turn, PATIENT, move |_, talk| talk.reply(exited));
             assert_eq!(source(&error), format!("the target is gone: \"{exited}\""));
         }
     }
@@ -205,7 +211,7 @@ fn after_an_answer_that_cannot_be_nothing_is_believed_any_more() {
         }
         is_memory
     });
-    let mut gdb = Gdb::connect_within(&server.host, LIMITS).unwrap();
+    let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
     let mut bytes = [0xee; 4];
     gdb.read(BASE.into(), &mut bytes).unwrap_err();
     for at in [BASE, BASE + 4] {
@@ -222,15 +228,15 @@ fn an_answer_that_comes_too_late_is_not_taken_for_the_next_one() {
         let is_memory = asked(request).is_some();
         if is_memory {
             turns += 1;
-            std::thread::sleep(if turns == 1 { LIMITS.reply * 2 } else { Duration::ZERO });
+            std::thread::sleep(if turns == 1 { HASTY.reply * 2 } else { Duration::ZERO });
             talk.reply(&honest(request));
         }
         is_memory
     });
-    let mut gdb = Gdb::connect_within(&server.host, LIMITS).unwrap();
+    let mut gdb = Gdb::connect_within(&server.host, HASTY).unwrap();
     let error = gdb.read(BASE.into(), &mut [0; 4]).unwrap_err();
-    assert_eq!(error.to_string(), "no answer to \"m20000100,4\" within 0.6 s");
-    std::thread::sleep(LIMITS.reply);
+    assert_eq!(error.to_string(), "no answer to \"m20000100,4\" within 1.5 s");
+    std::thread::sleep(HASTY.reply);
     let error = gdb.read(u64::from(BASE) + 4, &mut [0; 4]).unwrap_err();
     assert!(source(&error).starts_with("a request before was not answered"), "{error}");
 }
@@ -350,7 +356,7 @@ fn replies_are_decoded() {
         }
         is_memory
     });
-    let mut gdb = Gdb::connect_within(&server.host, LIMITS).unwrap();
+    let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
     let mut bytes = [0xee; 4];
     assert_eq!(gdb.read(BASE.into(), &mut bytes).unwrap(), 4);
     assert_eq!(bytes, [0x00, 0x00, 0x12, 0xa2]);
@@ -387,23 +393,23 @@ fn a_server_that_closes_at_any_time_is_told() {
 #[test]
 fn a_server_that_says_nothing_is_told_at_any_time() {
     for silent in ["qSupported:hwbreak+", "?", "m20000100,800", "m20000900,800"] {
-        let (result, heard) = play(move |request, _| request == silent);
+        let (result, heard) = play_within(HASTY, move |request, _| request == silent);
         let MemoryError::Timeout { asked, waited } = result.unwrap_err() else { panic!() };
-        assert_eq!((asked, waited), (format!("\"{silent}\""), LIMITS.reply));
+        assert_eq!((asked, waited), (format!("\"{silent}\""), HASTY.reply));
         assert!(heard.contains(&"D".to_owned()), "{heard:?}");
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
     // Not even accepted.
     let start = Instant::now();
-    assert!(matches!(read_twice(&host), Err(MemoryError::Timeout { .. })));
-    assert!(start.elapsed() < END);
+    assert!(matches!(read_twice(&host, HASTY), Err(MemoryError::Timeout { .. })));
+    assert!(start.elapsed() < HASTY.reply * 4);
 }
 
 #[test]
 fn a_server_that_drips_does_not_stretch_its_time() {
     for beginning in [&b"$"[..], b"", b"+"] {
-        let error = lie(2, move |_, talk| {
+        let error = lie(2, HASTY, move |_, talk| {
             talk.send(beginning);
             while !talk.is_deaf() {
                 std::thread::sleep(Duration::from_millis(100));
@@ -417,10 +423,12 @@ fn a_server_that_drips_does_not_stretch_its_time() {
 #[test]
 fn a_server_that_floods_does_not_fill_memory_nor_time() {
     for flood in [&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"] {
-        let error = lie(1, move |_, talk| {
+        let error = lie(1, HASTY, move |_, talk| {
             let many = flood.repeat(1000);
             while !talk.is_deaf() {
                 talk.send(&many);
+                // There are others who need a processor.
+                std::thread::sleep(Duration::from_millis(1));
             }
         });
         let is_told = match &error {
@@ -430,21 +438,21 @@ fn a_server_that_floods_does_not_fill_memory_nor_time() {
         };
         assert!(is_told, "{error:?}");
     }
-    let error = lie(1, |_, talk| talk.send(&[b"$".to_vec(), vec![b'0'; 1 << 20]].concat()));
+    let error = lie(1, HASTY, |_, talk| talk.send(&[b"$".to_vec(), vec![b'0'; 1 << 20]].concat()));
     assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
 }
 
 #[test]
 fn all_requests_together_have_an_end() {
     let server = Scripted::start(|request, _| {
-        std::thread::sleep(if asked(request).is_some() { LIMITS.reply / 3 } else { Duration::ZERO });
+        std::thread::sleep(if asked(request).is_some() { Duration::from_millis(100) } else { Duration::ZERO });
         false
     });
-    let limits = Limits { session: LIMITS.reply * 2, ..LIMITS };
-    let mut gdb = Gdb::connect_within(&server.host, limits).unwrap();
+    let limits = Limits { session: Duration::from_secs(2), ..PATIENT };
     let start = Instant::now();
+    let mut gdb = Gdb::connect_within(&server.host, limits).unwrap();
     let error = (0..).find_map(|_| gdb.read(BASE.into(), &mut [0; 4]).err()).unwrap();
-    assert_eq!(error.to_string(), "no answer to all requests together within 1.2 s");
+    assert_eq!(error.to_string(), "no answer to all requests together within 2 s");
     assert!(start.elapsed() < limits.session + limits.reply);
     drop(gdb);
     assert!(server.heard().contains(&"D".to_owned()));
@@ -458,7 +466,7 @@ fn zeros_are_memory_and_no_stats() {
         talk.reply(&"00".repeat(length));
         true
     });
-    let mut gdb = Gdb::connect_within(&server.host, LIMITS).unwrap();
+    let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
     let mut bytes = [0xee; 64];
     assert_eq!(gdb.read(BASE.into(), &mut bytes).unwrap(), 64);
     assert_eq!(bytes, [0; 64]);
@@ -470,7 +478,7 @@ fn zeros_are_memory_and_no_stats() {
 fn the_target_runs_on_however_reading_ends() {
     let end = |read: fn(Gdb)| {
         let server = Honest::start();
-        read(Gdb::connect_within(&server.host, LIMITS).unwrap());
+        read(Gdb::connect_within(&server.host, PATIENT).unwrap());
         assert!(server.was_left_running());
     };
     end(drop);
@@ -587,7 +595,7 @@ fn a_target_that_was_not_halted_is_read_as_one_that_runs() {
         }
         request == "?"
     });
-    let gdb = Gdb::connect_within(&server.host, LIMITS).unwrap();
+    let gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
     assert_eq!(gdb.motion(), Motion::Live { word: 4 });
     assert_eq!(Box::new(gdb).close().unwrap().halted, None);
     let heard = server.heard();

@@ -1,9 +1,10 @@
 //! What the tests share: fields as a reader shows them, in values that can be kept and compared.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use mmstats_core::reader::{Directory, Entry, Images, Lossy, Snapshot, Value, read, read_outside};
+use mmstats_core::format::v2::{EntryHead, Header, crc32};
+use mmstats_core::reader::{ByteOrder, Directory, Entry, Images, Lossy, Snapshot, Storage, Value, read, read_outside};
 use mmstats_core::{Clock, Kind, Region, Type, View};
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// A field as a reader shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,4 +171,68 @@ pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> Content {
     }
     let sum = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
     Content::Histogram(sum, counts.into_iter().map(|(i, count)| (bounds(i).0, bounds(i).1, count)).collect())
+}
+
+/// As a machine of the other byte order would have written it.
+pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
+    let mut bytes = region.to_vec();
+    let directory = Directory::open(region).unwrap();
+    let reverse = |bytes: &mut Vec<u8>, at: usize, len: usize| bytes[at..at + len].reverse();
+    for entry in directory.entries() {
+        let place = entry.unwrap().place;
+        let (at, size) = (place.offset as usize, place.size as usize);
+        let number = place.ty.size().map_or(0, |size| size as usize);
+        match place.storage {
+            Storage::Histogram { .. } => {
+                let sum = if place.word == 4 { 20 } else { 8 };
+                for bucket in (at + sum..at + size).step_by(number) {
+                    reverse(&mut bytes, bucket, number);
+                }
+                reverse(&mut bytes, at, 8);
+                if sum == 20 {
+                    reverse(&mut bytes, at + 8, 8);
+                    reverse(&mut bytes, at + 16, 4);
+                }
+            }
+            Storage::Latched => {
+                let stride = size.next_multiple_of(place.word.into());
+                reverse(&mut bytes, at, number);
+                reverse(&mut bytes, at + stride, number);
+                reverse(&mut bytes, at + 2 * stride, 4);
+            }
+            Storage::Double => {
+                reverse(&mut bytes, at, number);
+                reverse(&mut bytes, at + size, number);
+            }
+            Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Single => reverse(&mut bytes, at, number),
+        }
+    }
+    let Some(header) = directory.header().copied() else {
+        // Version 1: the sizes of labels and types.
+        let mut at = 1;
+        for entry in directory.entries().flatten() {
+            let label = at + 2 + entry.label.len();
+            let ty = entry.place.range().start - label - 2;
+            let size = [region[label], region[label + 1]];
+            let size = if directory.byte_order() == ByteOrder::Little { u16::from_le_bytes(size) } else { u16::from_be_bytes(size) };
+            assert_eq!(usize::from(size), ty);
+            reverse(&mut bytes, at, 2);
+            reverse(&mut bytes, label, 2);
+            at = entry.place.range().end;
+        }
+        return bytes;
+    };
+    let mut at = header.directory as usize;
+    let end = at + header.published as usize;
+    while at < end {
+        let head = EntryHead::read_from_prefix(&region[at..]).unwrap().0;
+        head.swapped().write_to_prefix(&mut bytes[at..]).unwrap();
+        at += head.length as usize;
+    }
+    let layout = crc32(0, &bytes[header.directory as usize..end]);
+    Header { layout, ..header }.swapped().write_to_prefix(&mut bytes).unwrap();
+    let mut header = Header::read_from_prefix(&bytes).unwrap().0;
+    header.check = crc32(0, &bytes[..Header::CHECKED]).swap_bytes();
+    header.write_to_prefix(&mut bytes).unwrap();
+    bytes
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ihex::Record;
-
 use super::image::{Bytes, Image, Part};
 
 /// What such a text holds.
@@ -83,12 +81,19 @@ type Damage = (usize, String);
 fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
     let mut base = 0;
     for (number, line) in lines(text) {
-        match Record::from_record_string(line).map_err(|error| (number, error.to_string()))? {
-            Record::Data { offset, value } => runs.push(base + u64::from(offset), &value),
-            Record::ExtendedLinearAddress(high) => base = u64::from(high) << 16,
-            Record::ExtendedSegmentAddress(segment) => base = u64::from(segment) << 4,
-            Record::EndOfFile => break,
-            Record::StartSegmentAddress { .. } | Record::StartLinearAddress(_) => {}
+        let told = |what: &str| (number, what.to_owned());
+        let digits = line.strip_prefix(':').ok_or(told("it does not begin with a colon"))?;
+        // The count leaves out itself, the offset, the kind and the checksum.
+        let content = record(digits, 5, 0).map_err(told)?;
+        let (head, data) = content.split_at(3);
+        match (head[2], data) {
+            (0, data) => runs.push(base + big_endian(&head[..2]), data),
+            (1, _) => break,
+            (2, [_, _]) => base = big_endian(data) << 4,
+            (4, [_, _]) => base = big_endian(data) << 16,
+            // Where the program begins to run.
+            (3 | 5, _) => {}
+            (kind, _) => return Err(told(&format!("a record of type {kind} with {} bytes is not known", data.len()))),
         }
     }
     Ok(())
@@ -96,34 +101,43 @@ fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
 
 fn motorola(text: &str, runs: &mut Runs) -> Result<(), Damage> {
     for (number, line) in lines(text) {
-        let (kind, bytes) = record(line).map_err(|what| (number, what.to_owned()))?;
+        let told = |what: &str| (number, what.to_owned());
+        let (kind, digits) = line.split_at_checked(2).ok_or(told("too short"))?;
+        // The count leaves out itself.
+        let content = record(digits, 1, 0xff).map_err(told)?;
         // Bytes of an address, in the records that have data.
         let width = match kind {
-            b'1' => 2,
-            b'2' => 3,
-            b'3' => 4,
-            _ => continue,
+            "S1" => 2,
+            "S2" => 3,
+            "S3" => 4,
+            "S0" | "S4" | "S5" | "S6" | "S7" | "S8" | "S9" => continue,
+            _ => return Err(told("it does not begin with S and a digit")),
         };
-        let (address, data) = bytes.split_at_checked(width).ok_or((number, "too short for its address".to_owned()))?;
-        runs.push(address.iter().fold(0, |address, byte| address << 8 | u64::from(*byte)), data);
+        let (address, data) = content.split_at_checked(width).ok_or(told("too short for its address"))?;
+        runs.push(big_endian(address), data);
     }
     Ok(())
 }
 
-/// An S-record's kind, and its bytes without count and checksum.
-fn record(line: &str) -> Result<(u8, Vec<u8>), &'static str> {
-    let [b'S', kind @ b'0'..=b'9', digits @ ..] = line.as_bytes() else { return Err("it does not begin with S and a digit") };
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// The bytes of a record, but for the count that begins it, which leaves out so many, and the checksum that ends it, which makes the sum of all bytes what it is.
+fn record(digits: &str, left_out: usize, sum: u8) -> Result<Vec<u8>, &'static str> {
     let digit = |digit: u8| char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit");
     let byte = |pair: &[u8]| Ok((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
-    let bytes = digits.chunks_exact(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
-    let [count, content @ .., _] = &bytes[..] else { return Err("too short") };
-    if digits.len() % 2 != 0 || content.len() + 1 != usize::from(*count) {
+    let mut bytes = digits.as_bytes().chunks_exact(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
+    let count = usize::from(*bytes.first().ok_or("too short")?);
+    if digits.len() % 2 != 0 || bytes.len() != count + left_out || bytes.len() < 2 {
         return Err("not as long as it says");
     }
-    if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != 0xff {
+    if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != sum {
         return Err("its checksum is not that of its bytes");
     }
-    Ok((*kind, content.to_vec()))
+    bytes.pop();
+    bytes.remove(0);
+    Ok(bytes)
 }
 
 /// The lines that are not empty, with their numbers.
@@ -146,8 +160,11 @@ mod tests {
     }
 
     /// A line of Intel HEX.
-    fn data(offset: u16, value: &[u8]) -> String {
-        Record::Data { offset, value: value.to_vec() }.to_record_string().unwrap() + "\n"
+    fn data(offset: u8, value: &[u8]) -> String {
+        let bytes = [&[value.len() as u8, 0, offset, 0], value].concat();
+        let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_sub(*byte));
+        let digits = bytes.iter().chain([&sum]).map(|byte| format!("{byte:02X}"));
+        format!(":{}\n", digits.collect::<String>())
     }
 
     #[test]
@@ -188,22 +205,50 @@ mod tests {
 
     #[test]
     fn behind_a_damaged_line_nothing_is_read_and_before_it_all() {
-        let (good, bad) = (":020000042000DA\n:0400100001020304E2\n", ":0400140005060708CF\n");
-        let Parsed { mut image, problem } = parse(format!("{good}{bad}{good}").as_bytes()).unwrap();
-        assert!(problem.as_ref().unwrap().starts_with("line 3 of Intel HEX: "), "{problem:?}");
-        assert_eq!(image.read(0x2000_0010, &mut [0; 99]).unwrap(), 4);
-        for (line, what) in [
-            ("S10712380405060799", "its checksum is not that of its bytes"),
-            ("S107123804050607", "not as long as it says"),
-            ("S1071238040506079", "not as long as it says"),
-            ("S10712380405060G8C", "a character that is no hexadecimal digit"),
-            ("S3030000FC", "too short for its address"),
-            ("S1", "too short"),
-            ("X107", "it does not begin with S and a digit"),
-        ] {
-            let Parsed { mut image, problem } = parse(format!("S107123400010203AC\n\n{line}\n").as_bytes()).unwrap();
-            assert_eq!(problem, Some(format!("line 3 of S-records: {what}")));
-            assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{line}");
+        let intel = [
+            ":020000042000DA",
+            ":04001000010203",
+            ":0400100001020304E",
+            ":04001000010203G4E2",
+            ":04001000",
+            ":",
+            "04001000",
+            ":00000006FA",
+            ":0100000401FA",
+        ];
+        let motorola = ["S10712380405060799", "S107123804050607", "S1071238040506079", "S10712380405060G8C", "S3030000FC", "S1", "X107", "S"];
+        let told = |text: String| {
+            let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap();
+            assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{text}");
+            problem.unwrap_or_default()
+        };
+        let damage = [
+            "",
+            "not as long as it says",
+            "not as long as it says",
+            "a character that is no hexadecimal digit",
+            "not as long as it says",
+            "too short",
+            "it does not begin with a colon",
+            "a record of type 6 with 0 bytes is not known",
+            "a record of type 4 with 1 bytes is not known",
+        ];
+        for (line, what) in intel.iter().zip(damage) {
+            let expected = if what.is_empty() { String::new() } else { format!("line 3 of Intel HEX: {what}") };
+            assert_eq!(told(format!(":0412340000010203B0\n\n{line}\n:00000001FF\n")), expected);
+        }
+        let damage = [
+            "its checksum is not that of its bytes",
+            "not as long as it says",
+            "not as long as it says",
+            "a character that is no hexadecimal digit",
+            "too short for its address",
+            "too short",
+            "it does not begin with S and a digit",
+            "too short",
+        ];
+        for (line, what) in motorola.iter().zip(damage) {
+            assert_eq!(told(format!("S107123400010203AC\n\n{line}\nS107123400010203AC\n")), format!("line 3 of S-records: {what}"));
         }
     }
 
