@@ -151,7 +151,7 @@ fn after_an_update_of_the_program_the_stats_begin_at_zero() {
 
 #[test]
 fn another_constant_makes_it_begin_anew() {
-    model! { struct Unit { version: ConstantText<6> => VERSION.with(|version| version.get()), count: Counter<u32> } }
+    model! { struct Unit { version: ConstantText<6> => VERSION.with(core::cell::Cell::get), count: Counter<u32> } }
     thread_local! { static VERSION: core::cell::Cell<&'static str> = const { core::cell::Cell::new("1.2") } }
     let mut memory = [0; Unit::SIZE_WITH_FLASH / 8];
     let mut publish = || {

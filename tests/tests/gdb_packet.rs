@@ -74,13 +74,10 @@ fn packet(encoded: &[u8]) -> Vec<u8> {
 fn packets_are_the_bytes_that_others_expect() {
     assert_eq!(encode(b"m20000100,800"), b"$m20000100,800#b4");
     assert_eq!(encode(b"}$#*"), b"$}]}\x04}\x03}\n#62");
-    assert_eq!(decode(b"+-$OK#9a%Stop:T05#00$OK#9A"), [
-        Event::Acknowledged,
-        Event::Refused,
-        Event::Packet(b"OK".to_vec()),
-        Event::Notification,
-        Event::Packet(b"OK".to_vec())
-    ]);
+    assert_eq!(
+        decode(b"+-$OK#9a%Stop:T05#00$OK#9A"),
+        [Event::Acknowledged, Event::Refused, Event::Packet(b"OK".to_vec()), Event::Notification, Event::Packet(b"OK".to_vec())]
+    );
     // The server began anew.
     assert_eq!(decode(b"$00$OK#9a"), [Event::Packet(b"OK".to_vec())]);
 }

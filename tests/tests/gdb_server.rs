@@ -8,6 +8,7 @@ use mmstats_tools::source::url::Host;
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion};
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for an answer on a busy machine.
@@ -54,6 +55,16 @@ fn lie(turn: usize, limits: Limits, mut answer: impl FnMut(usize, &mut Talk) + S
     });
     assert!(heard.iter().any(|request| request == "D"), "the target was not let go: … {:?}", &heard[heard.len().saturating_sub(20)..]);
     result.expect_err("a lie was believed")
+}
+
+/// Tests every case at the same time: most of it is waiting.
+fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            let test = &test;
+            scope.spawn(move || test(case));
+        }
+    });
 }
 
 /// The message of an error that has to be of this kind.
@@ -124,9 +135,15 @@ fn the_last_byte_of_all_is_read_and_nothing_behind_it() {
 
 #[test]
 fn requests_are_whole_words_and_no_longer_than_the_server_takes() {
-    for (says, most) in
-        [("PacketSize=1000", 2048), ("swbreak+;PacketSize=4000;x-", 2048), ("PacketSize=3fb", 508), ("PacketSize=9", 4), ("", 200), ("PacketSize=many", 200), ("E01", 200)]
-    {
+    for (says, most) in [
+        ("PacketSize=1000", 2048),
+        ("swbreak+;PacketSize=4000;x-", 2048),
+        ("PacketSize=3fb", 508),
+        ("PacketSize=9", 4),
+        ("", 200),
+        ("PacketSize=many", 200),
+        ("E01", 200),
+    ] {
         let server = Scripted::start(move |request, talk| {
             let is_question = request.starts_with("qSupported");
             if is_question {
@@ -228,7 +245,7 @@ fn an_answer_that_comes_too_late_is_not_taken_for_the_next_one() {
         let is_memory = asked(request).is_some();
         if is_memory {
             turns += 1;
-            std::thread::sleep(if turns == 1 { HASTY.reply * 2 } else { Duration::ZERO });
+            thread::sleep(if turns == 1 { HASTY.reply * 2 } else { Duration::ZERO });
             talk.reply(&honest(request));
         }
         is_memory
@@ -236,7 +253,7 @@ fn an_answer_that_comes_too_late_is_not_taken_for_the_next_one() {
     let mut gdb = Gdb::connect_within(&server.host, HASTY).unwrap();
     let error = gdb.read(BASE.into(), &mut [0; 4]).unwrap_err();
     assert_eq!(error.to_string(), "no answer to \"m20000100,4\" within 1.5 s");
-    std::thread::sleep(HASTY.reply);
+    thread::sleep(HASTY.reply);
     let error = gdb.read(u64::from(BASE) + 4, &mut [0; 4]).unwrap_err();
     assert!(source(&error).starts_with("a request before was not answered"), "{error}");
 }
@@ -365,7 +382,7 @@ fn replies_are_decoded() {
 #[test]
 fn a_server_that_closes_at_any_time_is_told() {
     let complete = play(|_, _| false).1.len();
-    for stage in 0..complete {
+    at_once(0..complete, |stage| {
         for part in [&b""[..], b"+", b"+$", b"+$00", b"+$00#", b"+$00#6"] {
             let mut requests = 0;
             let (result, _) = play(move |request, talk| {
@@ -387,17 +404,17 @@ fn a_server_that_closes_at_any_time_is_told() {
                 Err(other) => panic!("{other:?} at stage {stage}"),
             }
         }
-    }
+    });
 }
 
 #[test]
 fn a_server_that_says_nothing_is_told_at_any_time() {
-    for silent in ["qSupported:hwbreak+", "?", "m20000100,800", "m20000900,800"] {
+    at_once(["qSupported:hwbreak+", "?", "m20000100,800", "m20000900,800"], |silent| {
         let (result, heard) = play_within(HASTY, move |request, _| request == silent);
         let MemoryError::Timeout { asked, waited } = result.unwrap_err() else { panic!() };
         assert_eq!((asked, waited), (format!("\"{silent}\""), HASTY.reply));
         assert!(heard.contains(&"D".to_owned()), "{heard:?}");
-    }
+    });
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
     // Not even accepted.
@@ -408,27 +425,27 @@ fn a_server_that_says_nothing_is_told_at_any_time() {
 
 #[test]
 fn a_server_that_drips_does_not_stretch_its_time() {
-    for beginning in [&b"$"[..], b"", b"+"] {
+    at_once([&b"$"[..], b"", b"+"], |beginning| {
         let error = lie(2, HASTY, move |_, talk| {
             talk.send(beginning);
             while !talk.is_deaf() {
-                std::thread::sleep(Duration::from_millis(100));
+                thread::sleep(Duration::from_millis(100));
                 talk.send(b"0");
             }
         });
         assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
-    }
+    });
 }
 
 #[test]
 fn a_server_that_floods_does_not_fill_memory_nor_time() {
-    for flood in [&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"] {
+    at_once([&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"], |flood| {
         let error = lie(1, HASTY, move |_, talk| {
             let many = flood.repeat(1000);
             while !talk.is_deaf() {
                 talk.send(&many);
                 // There are others who need a processor.
-                std::thread::sleep(Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(1));
             }
         });
         let is_told = match &error {
@@ -437,7 +454,7 @@ fn a_server_that_floods_does_not_fill_memory_nor_time() {
             _ => false,
         };
         assert!(is_told, "{error:?}");
-    }
+    });
     let error = lie(1, HASTY, |_, talk| talk.send(&[b"$".to_vec(), vec![b'0'; 1 << 20]].concat()));
     assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
 }
@@ -445,7 +462,7 @@ fn a_server_that_floods_does_not_fill_memory_nor_time() {
 #[test]
 fn all_requests_together_have_an_end() {
     let server = Scripted::start(|request, _| {
-        std::thread::sleep(if asked(request).is_some() { Duration::from_millis(100) } else { Duration::ZERO });
+        thread::sleep(if asked(request).is_some() { Duration::from_millis(100) } else { Duration::ZERO });
         false
     });
     let limits = Limits { session: Duration::from_secs(2), ..PATIENT };
@@ -485,7 +502,7 @@ fn the_target_runs_on_however_reading_ends() {
     end(|gdb| assert!(Box::new(gdb).close().unwrap().halted.is_some()));
     end(|mut gdb| assert!(gdb.read(0, &mut [0; 4]).is_err()));
     end(|mut gdb| {
-        let panicked = std::thread::spawn(move || {
+        let panicked = thread::spawn(move || {
             gdb.read(BASE.into(), &mut [0; 4]).unwrap();
             panic!("on purpose");
         });
@@ -521,7 +538,7 @@ fn detach(mut answer: impl FnMut(&str, &mut Talk) + Send + 'static) -> (Result<(
 
 #[test]
 fn a_server_that_cannot_detach_is_told_to_run_on() {
-    for unknown in ["", "E01", "E.no"] {
+    at_once(["", "E01", "E.no"], |unknown| {
         let (result, heard) = detach(move |request, talk| {
             talk.send(b"+");
             if request == "D" {
@@ -538,7 +555,7 @@ fn a_server_that_cannot_detach_is_told_to_run_on() {
         });
         result.unwrap();
         assert_eq!(heard, ["D", "c", "vCont;c"]);
-    }
+    });
     // One that does not answer at all.
     let (result, heard) = detach(|_, talk| talk.send(b"+"));
     result.unwrap();

@@ -1,8 +1,8 @@
 //! Our readers and writers agree with `independent.py`, which was made from FORMAT.md alone; and they read the files that are kept.
 
 use mmstats_core::reader::{ByteOrder, Directory};
-use mmstats_std::read::Reader;
 use mmstats_core::{Borrowed, Region};
+use mmstats_std::read::Reader;
 use mmstats_std::{Model, StaticFormat, V1, V1Exact, V2, V2Narrow};
 use mmstats_tests::cli::golden;
 use mmstats_tests::damage::Random;

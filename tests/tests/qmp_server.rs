@@ -78,7 +78,8 @@ fn read(socket: &Socket, address: u64, length: usize) -> Result<Vec<u8>, MemoryE
 
 /// What comes of memory that is asked for from a server which answers that like this.
 fn lie(mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static) -> MemoryError {
-    let server = serve(GREETING, move |command, stream| if command["execute"] == "pmemsave" { answer(command, stream) } else { honest(command, stream) });
+    let server =
+        serve(GREETING, move |command, stream| if command["execute"] == "pmemsave" { answer(command, stream) } else { honest(command, stream) });
     let error = read(&server.socket, 0x2000_0000, 40).unwrap_err();
     server.thread.join().unwrap();
     error

@@ -216,7 +216,8 @@ mod tests {
             ":00000006FA",
             ":0100000401FA",
         ];
-        let motorola = ["S10712380405060799", "S107123804050607", "S1071238040506079", "S10712380405060G8C", "S3030000FC", "S1", "X107", "S"];
+        let motorola =
+            ["S10712380405060799", "S107123804050607", "S1071238040506079", "S10712380405060G8C", "S3030000FC", "S1", "X107123400010203AC", "S"];
         let told = |text: String| {
             let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap();
             assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{text}");

@@ -110,8 +110,7 @@ impl Qmp {
                 byte => line.push(byte),
             }
         }
-        serde_json::from_slice(&line)
-            .map_err(|error| MemoryError::Source(format!("not QEMU's machine protocol: {} ({error})", excerpt(&line))))
+        serde_json::from_slice(&line).map_err(|error| MemoryError::Source(format!("not QEMU's machine protocol: {} ({error})", excerpt(&line))))
     }
 
     /// Has QEMU write memory to the file, and copies it from there.

@@ -126,7 +126,11 @@ impl fmt::Display for Url {
 
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} has {} (gdb://HOST:PORT, qmp://HOST:PORT or qmp:///path/to/socket would do, an IPv6 address in brackets)", self.found, self.what)
+        write!(
+            f,
+            "{:?} has {} (gdb://HOST:PORT, qmp://HOST:PORT or qmp:///path/to/socket would do, an IPv6 address in brackets)",
+            self.found, self.what
+        )
     }
 }
 

@@ -32,7 +32,12 @@ impl Exchange {
     ///
     /// # Errors
     /// If no answer comes, or one that cannot be; and ever after, because what comes then might be the answer that did not.
-    pub(super) fn ask<T>(&mut self, request: &[u8], wait: &Wait, mut understand: impl FnMut(&[u8]) -> Option<Result<T, String>>) -> Result<T, MemoryError> {
+    pub(super) fn ask<T>(
+        &mut self,
+        request: &[u8],
+        wait: &Wait,
+        mut understand: impl FnMut(&[u8]) -> Option<Result<T, String>>,
+    ) -> Result<T, MemoryError> {
         if std::mem::replace(&mut self.is_lost, true) {
             return Err(MemoryError::Source("a request before was not answered, so answers cannot be told apart any more".to_owned()));
         }
