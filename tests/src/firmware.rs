@@ -15,6 +15,14 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
+/// Where regions begin in some bytes: at multiples of 8, with a header that holds.
+#[must_use]
+pub #[must_use]
+pub fn regions(bytes: &[u8]) -> Vec<usize> {
+    let begin = bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
+    begin.filter(|at| matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))).collect()
+}
+
 /// The region of a running device, in the file that is its RAM.
 #[derive(Debug)]
 pub struct Live {
@@ -113,13 +121,6 @@ fn only_region(memory: &[u8]) -> Option<usize> {
     let regions = regions(memory);
     assert!(regions.len() < 2, "one region, not at {regions:#x?}");
     regions.first().copied()
-}
-
-/// Where regions begin in some bytes: at multiples of 8, with a header that holds.
-#[must_use]
-pub fn regions(bytes: &[u8]) -> Vec<usize> {
-    let begin = bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
-    begin.filter(|at| matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))).collect()
 }
 
 /// What a header says of its region.

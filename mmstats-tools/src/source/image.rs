@@ -86,7 +86,7 @@ impl Part {
 
     /// The addresses of what is no hole in the file.
     fn filled(&self) -> Vec<Range<u64>> {
-        let Bytes::InFile { file, offset, .. } = &self.bytes else { return Vec::from([self.address..self.end()]) };
+        let Bytes::InFile { file, offset, .. } = &self.bytes else { return vec![self.address..self.end()] };
         let extents = extents(file, *offset..offset + self.length()).into_iter();
         extents.map(|extent| self.address + (extent.start - offset)..self.address + (extent.end - offset)).collect()
     }
