@@ -17,7 +17,6 @@ use zerocopy::IntoBytes;
 
 /// Where regions begin in some bytes: at multiples of 8, with a header that holds.
 #[must_use]
-pub #[must_use]
 pub fn regions(bytes: &[u8]) -> Vec<usize> {
     let begin = bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
     begin.filter(|at| matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))).collect()
