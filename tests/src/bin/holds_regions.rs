@@ -31,10 +31,9 @@ kept_region! { static KEPT: KeptRegion<{ Kept::SIZE_WITH_FLASH }> in ".uninit.st
 fn main() {
     let file = publish::<Steps>(&Options::new()).expect("a file can be made");
     file.steps(7);
-    let inside: Inside = INSIDE.publish().expect("the first to take it");
-    let outside: Outside = OUTSIDE.publish_with_flash().expect("the first to take it");
-    let (kept, _) = KEPT.publish_with_flash::<Kept>().expect("the first to take it");
+    let _inside: Inside = INSIDE.publish().expect("the first to take it");
+    let _outside: Outside = OUTSIDE.publish_with_flash().expect("the first to take it");
+    let _kept = KEPT.publish_with_flash::<Kept>().expect("the first to take it");
     say(&file.path().display().to_string());
     pause("ready");
-    drop((inside, outside, kept));
 }

@@ -50,6 +50,7 @@ impl Exchange {
                 Event::Refused => {
                     refused += 1;
                     if refused > REPEATS {
+                        self.owed -= 1;
                         return Err(MemoryError::Source(format!("the server refused {} {refused} times", excerpt(request))));
                     }
                     self.link.send(&packet, wait)?;
@@ -57,6 +58,7 @@ impl Exchange {
                 Event::Damaged(fault) => {
                     damaged += 1;
                     if damaged > REPEATS {
+                        self.owed -= 1;
                         return Err(MemoryError::Source(format!("{fault} ({damaged} times, to {})", excerpt(request))));
                     }
                     self.link.send(b"-", wait)?;
