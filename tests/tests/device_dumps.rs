@@ -92,7 +92,7 @@ impl Board {
     #[track_caller]
     fn assert_same(&self, expected: &(u64, String), ways: &[&[&str]]) {
         for way in ways {
-            assert_eq!(read(&self.dir, way), [expected.clone()], "{way:?}");
+            assert_eq!(read(&self.dir, way), std::slice::from_ref(expected), "{way:?}");
         }
     }
 }
