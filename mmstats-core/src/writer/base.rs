@@ -74,7 +74,7 @@ impl<'p> Base<'p> {
                 let [flags] = region.read(core::mem::offset_of!(Header, flags));
                 let header = header(length, word, flags & SETTLED, Header::SIZE as u64);
                 let published = u32::from_ne_bytes(region.read(Header::PUBLISHED)) as usize;
-                let ours = region.equals(0, &header.as_bytes()[..Header::LAYOUT]);
+                let ours = region.equals(0, &MAGIC) && region.equals(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::LAYOUT]);
                 (ours && published <= length - Header::SIZE).then_some(Header::SIZE + published)
             }
             Version::One | Version::OneExact if length > layout::V1_END => region.equals(0, &[1]).then(|| v1_end(&region)).flatten(),
@@ -257,10 +257,10 @@ fn write_of(version: Version) -> Write {
     }
 }
 
-/// The header of a region made by this program, but for what changes.
+/// The header of a region made by this program, but for what changes, and without its magic: a whole one that stays behind on the stack would look like a region to those who scan memory.
 pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
     let mut header = Header {
-        magic: MAGIC,
+        magic: [0; 8],
         byte_order: BYTE_ORDER,
         word: word as u8,
         flags,
@@ -271,6 +271,6 @@ pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> H
         generation: 0,
         published: 0,
     };
-    header.check = crc32(0, &header.as_bytes()[..Header::CHECKED]);
+    header.check = crc32(crc32(0, &MAGIC), &header.as_bytes()[MAGIC.len()..Header::CHECKED]);
     header
 }

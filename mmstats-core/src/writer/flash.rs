@@ -3,11 +3,12 @@
 use super::Placer;
 use super::base::header;
 use super::error::AddError;
-use crate::format::NATIVE_WORD;
 use crate::format::flash::{FlashDirectory, value_below};
 use crate::format::layout::{Description, Shape};
 use crate::format::v2::{Header, OUTSIDE};
+use crate::format::{MAGIC, NATIVE_WORD};
 use crate::region::{RawRegion, Slot};
+use core::ops::Range;
 use zerocopy::IntoBytes;
 
 /// A region in the making whose directory is in flash.
@@ -35,8 +36,9 @@ impl WithFlash {
     /// Goes on with a region of `length` bytes if it is as this very program would make it.
     pub(crate) fn resume(region: RawRegion, length: usize, directory: FlashDirectory) -> Option<Self> {
         let header = flash_header(length, directory);
-        let (first, last) = (..Header::GENERATION, Header::PUBLISHED..);
-        let same = region.len() >= length && region.equals(0, &header.as_bytes()[first]) && region.equals(last.start, &header.as_bytes()[last]);
+        let equals = |range: Range<usize>| region.equals(range.start, &header.as_bytes()[range]);
+        let same =
+            region.len() >= length && region.equals(0, &MAGIC) && equals(MAGIC.len()..Header::GENERATION) && equals(Header::PUBLISHED..Header::SIZE);
         same.then_some(WithFlash { region, high: length, resuming: true })
     }
 

@@ -1,8 +1,8 @@
 //! QEMU's machine protocol: memory of a machine that runs on meanwhile.
 //!
 //! QEMU writes what is asked for to a file (`pmemsave`), which this process makes, in a folder that is its own; so QEMU has to run on the same machine, see the
-//! same files, and be allowed to write this one: as the same user, or as root. Addresses are physical. Where there is no memory QEMU gives zeros. The machine is
-//! left as it was found.
+//! same files, and be allowed to write this one: as the same user, or as root. Addresses are physical. Where there is no memory QEMU gives zeros, and
+//! so it does for machines whose processor has memory of its own (microbit). The machine is left as it was found.
 
 use std::fs::File;
 use std::ops::Range;
