@@ -21,12 +21,12 @@ use crate::source::{Opened, SourceOptions, Sources};
 
 /// Prints what programs publish in their mmstats files: every field's label and value.
 #[derive(Debug, Parser)]
-#[command(name = "slurpstats", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "slurpstats", version, max_term_width = 100, after_help = STATUS, after_long_help = [EXAMPLES, STATUS].concat())]
 struct Options {
     /// Files, directories whose *.mmstats files are meant, and devices.
     ///
-    /// A file may also hold regions among other memory: a raw image (of a device that runs, too), an ELF core, Intel HEX, S-records.
-    /// A device is gdb://HOST:PORT, which halts it for a moment, or qmp://HOST:PORT or qmp:///SOCKET of a QEMU on this machine, which does not.
+    /// A file may also hold regions among other memory, where they are found by how they begin: a raw image (of a device that runs, too), an ELF core, Intel
+    /// HEX, S-records. A device is gdb://HOST:PORT, which halts it for a moment, or qmp://HOST:PORT or qmp:///SOCKET of a QEMU on this machine, which does not.
     ///
     /// Without any, these are the files that match $MMSTATS_GLOB, else those in $MMSTATS_PATH, else those in /dev/shm and in the temporary directory.
     #[arg(value_name = "FILE|DIR|URL")]
@@ -34,8 +34,9 @@ struct Options {
 
     /// Print JSON, one object per line for each field.
     ///
-    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help, file, version, pid, liveness (alive, dead, unknown); of a
-    /// scaled number also raw, scale and divisor. Numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
+    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help, file (of a region in memory with @ and its address), version,
+    /// pid, liveness (alive, dead, unknown); of a scaled number also raw, scale and divisor. Numbers that are not finite are the texts "NaN", "Infinity" and
+    /// "-Infinity".
     #[arg(long)]
     json: bool,
 
@@ -59,9 +60,20 @@ struct Options {
     sources: SourceOptions,
 }
 
-const AFTER_HELP: &str = "\
+const STATUS: &str = "\
 Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.
 Colours are for terminals; NO_COLOR=1 turns them off, CLICOLOR_FORCE=1 on.";
+
+const EXAMPLES: &str = "\
+Examples:
+  slurpstats                                       what runs on this machine
+  slurpstats -f '*.2XX' --json /dev/shm            some of it, for programs
+  slurpstats --elf fw.elf gdb://localhost:3333     a device, through a debug server
+  slurpstats --elf fw.elf --load-address 0x20000000 ram.bin
+                                                   a dump of its RAM
+  slurpstats --elf app core                        a process that crashed
+
+";
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {

@@ -6,6 +6,7 @@ pub mod elf;
 pub mod every_field;
 pub mod files;
 pub mod firmware;
+pub mod gdb_play;
 pub mod gdb_server;
 pub mod gdb_stub;
 pub mod hex;

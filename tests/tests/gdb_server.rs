@@ -1,77 +1,11 @@
-//! A server for debuggers that errs, lies, drips or dies never makes the client hang or take anything else for memory; and the target runs on afterwards.
+//! What a server for debuggers says is read if it is memory, and told if it cannot be.
 
 use mmstats_tests::damage::Random;
-use mmstats_tests::gdb_server::{BASE, LENGTH, Scripted, Talk, asked, hex, honest, packet, part};
+use mmstats_tests::gdb_play::{PATIENT, lie, play, source};
+use mmstats_tests::gdb_server::{BASE, LENGTH, Scripted, asked, hex, honest, packet, part};
 use mmstats_tests::gdb_stub::Honest;
-use mmstats_tools::source::gdb::Limits;
-use mmstats_tools::source::url::Host;
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion};
-use std::io::ErrorKind;
-use std::net::TcpListener;
-use std::thread;
 use std::time::{Duration, Instant};
-
-/// Long enough for an answer on a busy machine.
-const PATIENT: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_secs(6), session: Duration::from_secs(30) };
-
-/// Short enough for a test in which no answer comes.
-const HASTY: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_millis(1500), session: Duration::from_secs(6) };
-
-/// Connects and reads some memory, twice.
-fn read_twice(host: &Host, limits: Limits) -> Result<(), MemoryError> {
-    let mut gdb = Gdb::connect_within(host, limits)?;
-    for (address, length) in [(BASE, 5000), (BASE + 5001, 40)] {
-        let mut bytes = vec![0xee; length];
-        assert_eq!(gdb.read(address.into(), &mut bytes)?, length);
-        assert_eq!(bytes, part(address, length), "it was fooled");
-    }
-    Box::new(gdb).close().map(drop)
-}
-
-/// What comes of reading from a server that plays like this, and what it heard.
-fn play(play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
-    play_within(PATIENT, play)
-}
-
-fn play_within(limits: Limits, play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
-    let server = Scripted::start(play);
-    let start = Instant::now();
-    let result = read_twice(&server.host, limits);
-    // One wait that is in vain, and letting go.
-    assert!(start.elapsed() < limits.reply * 4, "{:?} for {result:?}", start.elapsed());
-    (result, server.heard())
-}
-
-/// The same for a server that answers the `turn`-th request for memory like this. The client must tell an error, and let the target go.
-fn lie(turn: usize, limits: Limits, mut answer: impl FnMut(usize, &mut Talk) + Send + 'static) -> MemoryError {
-    let mut turns = 0;
-    let (result, heard) = play_within(limits, move |request, talk| {
-        let Some((_, length)) = asked(request) else { return false };
-        turns += 1;
-        if turns == turn {
-            answer(length, talk);
-        }
-        turns == turn
-    });
-    assert!(heard.iter().any(|request| request == "D"), "the target was not let go: … {:?}", &heard[heard.len().saturating_sub(20)..]);
-    result.expect_err("a lie was believed")
-}
-
-/// Tests every case at the same time: most of it is waiting.
-fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
-    thread::scope(|scope| {
-        for case in cases {
-            let test = &test;
-            scope.spawn(move || test(case));
-        }
-    });
-}
-
-/// The message of an error that has to be of this kind.
-fn source(error: &MemoryError) -> &str {
-    let MemoryError::Source(what) = error else { panic!("{error:?}") };
-    what
-}
 
 #[test]
 fn what_a_server_has_is_read_at_any_address_and_length() {
@@ -239,26 +173,6 @@ fn after_an_answer_that_cannot_be_nothing_is_believed_any_more() {
 }
 
 #[test]
-fn an_answer_that_comes_too_late_is_not_taken_for_the_next_one() {
-    let mut turns = 0;
-    let server = Scripted::start(move |request, talk| {
-        let is_memory = asked(request).is_some();
-        if is_memory {
-            turns += 1;
-            thread::sleep(if turns == 1 { HASTY.reply * 2 } else { Duration::ZERO });
-            talk.reply(&honest(request));
-        }
-        is_memory
-    });
-    let mut gdb = Gdb::connect_within(&server.host, HASTY).unwrap();
-    let error = gdb.read(BASE.into(), &mut [0; 4]).unwrap_err();
-    assert_eq!(error.to_string(), "no answer to \"m20000100,4\" within 1.5 s");
-    thread::sleep(HASTY.reply);
-    let error = gdb.read(u64::from(BASE) + 4, &mut [0; 4]).unwrap_err();
-    assert!(source(&error).starts_with("a request before was not answered"), "{error}");
-}
-
-#[test]
 fn an_answer_that_comes_twice_is_not_taken_for_the_next_one() {
     let (result, _) = play(|request, talk| {
         let is_memory = asked(request).is_some();
@@ -380,102 +294,6 @@ fn replies_are_decoded() {
 }
 
 #[test]
-fn a_server_that_closes_at_any_time_is_told() {
-    let complete = play(|_, _| false).1.len();
-    at_once(0..complete, |stage| {
-        for part in [&b""[..], b"+", b"+$", b"+$00", b"+$00#", b"+$00#6"] {
-            let mut requests = 0;
-            let (result, _) = play(move |request, talk| {
-                requests += 1;
-                if requests <= stage || request == "+" {
-                    return false;
-                }
-                talk.send(part);
-                talk.close();
-                true
-            });
-            match result {
-                Err(MemoryError::Io(error)) => {
-                    let kinds = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
-                    assert!(kinds.contains(&error.kind()), "{error:?} at stage {stage}");
-                }
-                // Closing is as good an answer to a request to detach as any.
-                Ok(()) => assert!(stage + 2 >= complete, "at stage {stage} of {complete}"),
-                Err(other) => panic!("{other:?} at stage {stage}"),
-            }
-        }
-    });
-}
-
-#[test]
-fn a_server_that_says_nothing_is_told_at_any_time() {
-    at_once(["qSupported:hwbreak+", "?", "m20000100,800", "m20000900,800"], |silent| {
-        let (result, heard) = play_within(HASTY, move |request, _| request == silent);
-        let MemoryError::Timeout { asked, waited } = result.unwrap_err() else { panic!() };
-        assert_eq!((asked, waited), (format!("\"{silent}\""), HASTY.reply));
-        assert!(heard.contains(&"D".to_owned()), "{heard:?}");
-    });
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
-    // Not even accepted.
-    let start = Instant::now();
-    assert!(matches!(read_twice(&host, HASTY), Err(MemoryError::Timeout { .. })));
-    assert!(start.elapsed() < HASTY.reply * 4);
-}
-
-#[test]
-fn a_server_that_drips_does_not_stretch_its_time() {
-    at_once([&b"$"[..], b"", b"+"], |beginning| {
-        let error = lie(2, HASTY, move |_, talk| {
-            talk.send(beginning);
-            while !talk.is_deaf() {
-                thread::sleep(Duration::from_millis(100));
-                talk.send(b"0");
-            }
-        });
-        assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
-    });
-}
-
-#[test]
-fn a_server_that_floods_does_not_fill_memory_nor_time() {
-    at_once([&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"], |flood| {
-        let error = lie(1, HASTY, move |_, talk| {
-            let many = flood.repeat(1000);
-            while !talk.is_deaf() {
-                talk.send(&many);
-                // There are others who need a processor.
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let is_told = match &error {
-            MemoryError::Timeout { .. } => true,
-            MemoryError::Source(what) => what.contains("none of them"),
-            _ => false,
-        };
-        assert!(is_told, "{error:?}");
-    });
-    let error = lie(1, HASTY, |_, talk| talk.send(&[b"$".to_vec(), vec![b'0'; 1 << 20]].concat()));
-    assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
-}
-
-#[test]
-fn all_requests_together_have_an_end() {
-    let server = Scripted::start(|request, _| {
-        thread::sleep(if asked(request).is_some() { Duration::from_millis(100) } else { Duration::ZERO });
-        false
-    });
-    let limits = Limits { session: Duration::from_secs(2), ..PATIENT };
-    let start = Instant::now();
-    let mut gdb = Gdb::connect_within(&server.host, limits).unwrap();
-    let error = (0..).find_map(|_| gdb.read(BASE.into(), &mut [0; 4]).err()).unwrap();
-    assert_eq!(error.to_string(), "no answer to all requests together within 2 s");
-    assert!(start.elapsed() < limits.session + limits.reply);
-    drop(gdb);
-    assert!(server.heard().contains(&"D".to_owned()));
-}
-
-#[test]
 fn zeros_are_memory_and_no_stats() {
     // OpenOCD gives them where it cannot read.
     let server = Scripted::start(|request, talk| {
@@ -489,134 +307,6 @@ fn zeros_are_memory_and_no_stats() {
     assert_eq!(bytes, [0; 64]);
     let problem = mmstats_core::reader::Directory::open(&bytes).unwrap_err();
     assert_eq!(problem, mmstats_core::reader::Problem::Uninitialised);
-}
-
-#[test]
-fn the_target_runs_on_however_reading_ends() {
-    let end = |read: fn(Gdb)| {
-        let server = Honest::start();
-        read(Gdb::connect_within(&server.host, PATIENT).unwrap());
-        assert!(server.was_left_running());
-    };
-    end(drop);
-    end(|gdb| assert!(Box::new(gdb).close().unwrap().halted.is_some()));
-    end(|mut gdb| assert!(gdb.read(0, &mut [0; 4]).is_err()));
-    end(|mut gdb| {
-        let panicked = thread::spawn(move || {
-            gdb.read(BASE.into(), &mut [0; 4]).unwrap();
-            panic!("on purpose");
-        });
-        panicked.join().unwrap_err();
-    });
-}
-
-#[test]
-fn nothing_is_sent_behind_a_request_to_detach() {
-    // To QEMU any byte would mean to halt the target again.
-    let (result, heard) = play(|request, talk| {
-        if request == "D" {
-            talk.send(b"+$T05#b9$OK#9a$T05#b9");
-        }
-        request == "D"
-    });
-    result.unwrap();
-    assert_eq!(heard.last().map(String::as_str), Some("D"));
-}
-
-/// What a server hears that answers a request to detach, and those to run on, like this; from the request to detach on.
-fn detach(mut answer: impl FnMut(&str, &mut Talk) + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
-    let (result, mut heard) = play(move |request, talk| {
-        let is_end = ["D", "c", "vCont;c"].contains(&request);
-        if is_end {
-            answer(request, talk);
-        }
-        is_end
-    });
-    let end = heard.iter().position(|request| request == "D").unwrap();
-    (result, heard.split_off(end))
-}
-
-#[test]
-fn a_server_that_cannot_detach_is_told_to_run_on() {
-    at_once(["", "E01", "E.no"], |unknown| {
-        let (result, heard) = detach(move |request, talk| {
-            talk.send(b"+");
-            if request == "D" {
-                talk.reply(unknown);
-            }
-        });
-        result.unwrap();
-        assert_eq!(heard, ["D", "c"]);
-        let (result, heard) = detach(move |request, talk| {
-            talk.send(b"+");
-            if request != "vCont;c" {
-                talk.reply(unknown);
-            }
-        });
-        result.unwrap();
-        assert_eq!(heard, ["D", "c", "vCont;c"]);
-    });
-    // One that does not answer at all.
-    let (result, heard) = detach(|_, talk| talk.send(b"+"));
-    result.unwrap();
-    assert_eq!(heard, ["D", "c"]);
-    let (result, _) = detach(|_, talk| talk.reply(""));
-    let error = result.unwrap_err();
-    assert_eq!(source(&error), "the target stands still: the server knows neither how to detach nor how to run on");
-}
-
-#[test]
-fn a_target_that_was_halted_by_the_request_to_run_on_is_told_again() {
-    // As QEMU does it, when it detached but its answer was late: the request halts the target, and is lost.
-    let mut turns = 0;
-    let (result, heard) = detach(move |request, talk| {
-        turns += 1;
-        match turns {
-            1 => {}
-            2 => talk.reply("T02thread:01;"),
-            _ => talk.send(b"+"),
-        }
-        assert_eq!(request == "D", turns == 1);
-    });
-    result.unwrap();
-    assert_eq!(heard, ["D", "c", "c"]);
-    let (result, heard) = detach(|_, talk| talk.reply("T02thread:01;"));
-    source(&result.unwrap_err());
-    assert_eq!(heard, ["D", "c", "c", "c", "vCont;c", "vCont;c", "vCont;c"]);
-}
-
-#[test]
-fn a_server_that_only_obeys_its_monitor_is_told_that_way_first() {
-    // OpenOCD answers a request to detach, and leaves the target halted.
-    let resume = format!("qRcmd,{}", hex(b"resume"));
-    for answer in ["OK", "", "E01", "4e6f7065", "O4e6f7065"] {
-        let command = resume.clone();
-        let (result, heard) = play(move |request, talk| {
-            if request == command {
-                talk.reply(answer);
-            }
-            request == command
-        });
-        result.unwrap();
-        let requests: Vec<_> = heard.iter().filter(|request| *request != "+").collect();
-        assert_eq!(requests[requests.len() - 2..], [&resume, "D"]);
-    }
-}
-
-#[test]
-fn a_target_that_was_not_halted_is_read_as_one_that_runs() {
-    // OpenOCD with an empty event `gdb-attach`.
-    let server = Scripted::start(|request, talk| {
-        if request == "?" {
-            talk.reply("S00");
-        }
-        request == "?"
-    });
-    let gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
-    assert_eq!(gdb.motion(), Motion::Live { word: 4 });
-    assert_eq!(Box::new(gdb).close().unwrap().halted, None);
-    let heard = server.heard();
-    assert!(heard.contains(&"D".to_owned()) && heard.iter().all(|request| !request.starts_with("qRcmd")), "{heard:?}");
 }
 
 #[test]
@@ -658,15 +348,4 @@ fn a_target_that_is_gone_or_cannot_be_told_is_refused() {
         request == "?"
     });
     assert_eq!(source(&result.unwrap_err()), "what the target does cannot be told: the server says \"E02\"");
-}
-
-#[test]
-fn where_there_is_no_server_that_is_told() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for name in ["127.0.0.1", "localhost"] {
-        let MemoryError::Io(error) = Gdb::connect(&Host { name: name.to_owned(), port }).unwrap_err() else { panic!() };
-        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-    }
-    let error = Gdb::connect(&Host { name: "no-such-host.invalid".to_owned(), port }).unwrap_err();
-    assert!(matches!(error, MemoryError::Io(_)), "{error:?}");
 }

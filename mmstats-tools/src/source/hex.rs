@@ -123,7 +123,7 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The bytes of a record, but for the count that begins it, which leaves out so many, and the checksum that ends it, which makes the sum of all bytes what it is.
+/// The bytes of a record, but for the count that begins it, which leaves out so many, and the checksum that ends it, with which the sum of all is this.
 fn record(digits: &str, left_out: usize, sum: u8) -> Result<Vec<u8>, &'static str> {
     let digit = |digit: u8| char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit");
     let byte = |pair: &[u8]| Ok((digit(pair[0])? << 4 | digit(pair[1])?) as u8);

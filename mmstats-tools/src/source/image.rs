@@ -122,7 +122,7 @@ impl Image {
         self.parts[..after].last().filter(|part| address < part.end())
     }
 
-    /// Where there may be anything but zeros: [`Memory::ranges`] without the holes of a sparse file. A region lies in here with its header, not necessarily with
+    /// Where there may be anything but zeros: [`Memory::ranges`] without the holes of a sparse file. A region lies in here with its header, not always with
     /// all of it.
     #[must_use]
     pub fn filled(&self) -> Vec<Range<u64>> {

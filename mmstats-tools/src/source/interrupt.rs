@@ -1,8 +1,8 @@
 //! Ctrl-C and its like, noticed instead of obeyed while something has to be put back first.
 //!
-//! While a [`Guard`] lives, SIGINT, SIGTERM and SIGHUP do not end the program but make [`is_raised`] true, for good. Before and afterwards they end it as ever.
-//! A signal that the program was started to ignore (`nohup`) stays ignored. One that the program handles itself is left to it, and noticed too; it has to
-//! take that up before the first guard.
+//! While a [target](super::gdb) is connected, SIGINT, SIGTERM and SIGHUP do not end the program but make [`is_raised`] true, for good, which ends every wait
+//! for the target. Before and afterwards they end the program as ever. A signal that the program was started to ignore (`nohup`) stays ignored. One that the
+//! program handles itself is left to it, and noticed too; it has to take that up before it connects for the first time.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -21,7 +21,7 @@ use super::notes::Notes;
 use super::options::SourceOptions;
 use super::qmp::Qmp;
 use super::region::{Region, Shared};
-use super::scan::{ALIGNMENT, Found, scan};
+use super::scan::{ALIGNMENT, scan};
 use super::url::Url;
 use crate::render::escape::valid_path;
 
@@ -171,7 +171,7 @@ impl Sources {
             Err(error) => Opened { problems: vec![(name.to_owned(), error.to_string())], ..Opened::default() },
         };
         opened.is_known = true;
-        opened.why_nothing = "no region of stats where its program has data (not published yet?)".to_owned();
+        opened.why_nothing = "none of its program's statics is a region of stats (not published yet? --at tells of one elsewhere)".to_owned();
         // What is live is read later, and then let go.
         if let Some(memory) = Rc::into_inner(memory) {
             match memory.into_inner().close() {
@@ -186,14 +186,14 @@ impl Sources {
     fn search(&self, memory: &Shared) -> Result<Vec<u64>, MemoryError> {
         let Some(firmware) = &self.firmware else { return Ok(Vec::new()) };
         let mut memory = memory.borrow_mut();
-        let heads: Vec<Range<u64>> = firmware.candidates().into_iter().map(|address| address..address.saturating_add(Header::SIZE as u64)).collect();
+        let candidates = firmware.candidates();
+        let heads: Vec<Range<u64>> = candidates.iter().map(|address| *address..address.saturating_add(Header::SIZE as u64)).collect();
         let mut found = scan(&mut **memory, &heads, ALIGNMENT)?;
-        let descriptors = firmware.descriptors();
-        if found == Found::default() && descriptors.is_empty() {
+        if candidates.is_empty() {
             found = scan(&mut **memory, &firmware.writable(), ALIGNMENT)?;
         }
         let found = found.all();
-        Ok(if found.is_empty() { descriptors } else { found })
+        Ok(if found.is_empty() { firmware.descriptors() } else { found })
     }
 }
 

@@ -88,7 +88,7 @@ enum Sight {
     Suspect,
 }
 
-/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in programs that read regions. And what was never published, such
+/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in programs that read regions. And what was never published,
 /// as a header that a writer puts together somewhere else, has no generation.
 fn judge(bytes: &[u8]) -> Option<Sight> {
     let is_made = || bytes.get(Header::GENERATION..Header::PUBLISHED).is_none_or(|generation| generation != [0; 4]);

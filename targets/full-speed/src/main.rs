@@ -25,22 +25,16 @@ model! {
     }
 }
 
-const TEXTS: [&str; 8] = [
-    "AAAAAAAAAAAA",
-    "BBBBBBBBBBBB",
-    "CCCCCCCCCCCC",
-    "DDDDDDDDDDDD",
-    "EEEEEEEEEEEE",
-    "FFFFFFFFFFFF",
-    "GGGGGGGGGGGG",
-    "HHHHHHHHHHHH",
-];
+const TEXTS: [&str; 8] =
+    ["AAAAAAAAAAAA", "BBBBBBBBBBBB", "CCCCCCCCCCCC", "DDDDDDDDDDDD", "EEEEEEEEEEEE", "FFFFFFFFFFFF", "GGGGGGGGGGGG", "HHHHHHHHHHHH"];
 
 static REGION: StaticRegion<{ Rounds::SIZE }> = StaticRegion::new();
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let Some(Ok(Rounds { begun, pair, text, spread, twice, done })) = REGION.take().map(Rounds::publish) else { panic!("nobody else takes it, and it fits") };
+    let Some(Ok(Rounds { begun, pair, text, spread, twice, done })) = REGION.take().map(Rounds::publish) else {
+        panic!("nobody else takes it, and it fits")
+    };
     // Round 0 leaves everything as it is, but for the text.
     text.set(TEXTS[0]);
     let mut round = 0_u32;

@@ -11,12 +11,14 @@
 //! | server | |
 //! |---|---|
 //! | QEMU | runs on at `D`. Any byte that comes while the target runs halts it again, so nothing is sent behind that |
-//! | OpenOCD | answers `D`, and leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume`, which the others do not know. With an empty event `gdb-attach` it does not halt the target at all. Where memory cannot be read it gives zeros |
+//! | OpenOCD | answers `D`, and leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume` |
 //! | gdbserver | runs on at `D` |
 //! | probe-rs | runs on at `D`; old versions may not |
 //! | pyOCD | runs on at `D`, and the server ends unless it was started with `--persist` |
 //! | J-Link | some versions do not know `D`: `c` |
 //! | Black Magic | has no target at first: `monitor swdp_scan` and `vAttach;1` before reading. Runs on at `D` |
+//!
+//! OpenOCD with an empty event `gdb-attach` does not halt the target at all; and where memory cannot be read, OpenOCD gives zeros.
 //!
 //! The first three were tried (QEMU 7.2, OpenOCD 0.12 with a simulated RISC-V, gdbserver 13.1), and servers made of the crate gdbstub, as that of probe-rs is.
 //! Of the others this is what their source or their users say.
