@@ -1,8 +1,10 @@
 //! Regions in Intel HEX, S-records and ELF cores are found and read; damage hides nothing that is sound.
 
+use mmstats_tests::cli::{program, run};
 use mmstats_tests::elf::Elf;
 use mmstats_tests::hex::{lines, texts};
 use mmstats_tests::images::{Dir, assert_prints, assert_tells, image, pump, pump_at, pumps};
+use std::process::Command;
 
 // Intel HEX and S-records
 
@@ -96,7 +98,9 @@ fn parts_of_a_core_may_touch_and_overlap_and_be_many() {
     // As a process with many mappings has; there are fewer descriptors.
     let many = (0..3000).fold(Elf::core(true, false), |core, i| core.constants(0x10_0000 + i * 0x2000, b"some"));
     dir.file("core", &many.constants(0x1000, &pump(1)).build());
-    assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x1000]));
+    let slurpstats = program("--bin", "slurpstats");
+    let outcome = run(Command::new("sh").current_dir(dir.path()).args(["-c", r#"ulimit -n 50 && exec "$0" core"#]).arg(slurpstats));
+    assert_prints(&outcome, &pumps("core", &[0x1000]));
 }
 
 #[test]

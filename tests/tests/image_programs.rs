@@ -86,6 +86,10 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
         "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x})"
     );
     assert_tells(&dir.slurp(&["core"]), &[&format!("core@0x20000040: {told}: see --elf, or, for a raw image, --load-address")], "");
+    dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
+    let told = format!("does not have the {} bytes of its directory at {:#x}", directory.entries.len(), directory.address);
+    let told = format!("core@0x20000040: of another firmware than loader.elf, which {told}");
+    assert_tells(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&told], "");
 }
 
 #[test]

@@ -141,12 +141,15 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     let mut odd = with(10, &[2]);
     mend_check(&mut odd);
     let being_made = with(0, &[0; 4]);
+    // Of another length than it was.
+    let becoming_another = [&being_made[..12], &[0xff], &being_made[13..]].concat();
     let damaged = with(24, &[1, 2, 3, 4]);
-    let cases: [(&[u8], &str); 11] = [
+    let cases: [(&[u8], &str); 12] = [
         (&[0; 512], "only zeros: not published yet, or nothing that can be read there"),
         (b"Dear reader", "not mmstats: it begins with 44 65 61 72 20 72 65 61 (01 or 02 4d 4d 53 54 41 54 53 would be)"),
         (&[&[0; 9], &[1; 100][..]].concat(), "not mmstats: it begins with 00 00 00 00 00 00 00 00 (01 or 02 4d 4d 53 54 41 54 53 would be)"),
         (&being_made, "half-initialised: being published or made anew, or its program stopped while it did so"),
+        (&becoming_another, "half-initialised: being published or made anew, or its program stopped while it did so"),
         (&with(0, &[0; 8]), "half-initialised: being published or made anew, or its program stopped while it did so"),
         (&damaged, "damaged: the header's check is 0x04030201, its bytes give "),
         (&large, "has 68157440 bytes (67108864 at most are read)"),
@@ -168,6 +171,9 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
         assert_eq!((outcome.out.as_str(), outcome.status), (expected.as_str(), i32::from(is_ours)), "{told}: {}", outcome.err);
         assert!(!is_ours || outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}")), "{told}: {}", outcome.err);
     }
+    // And if there is nothing beside it.
+    dir.file("ram", &image(8192, &[(1024, &being_made)]));
+    assert_tells(&dir.slurp(&["ram"]), &["ram@0x400: half-initialised: being published or made anew, or its program stopped while it did so"], "");
     dir.file("ram", &image(8192, &[(64, &pump(1))]));
     let unreadable = "ram@0x2000: 0x2000 cannot be read: it has 0x0 to 0x2000";
     assert_tells(&dir.slurp(&["ram", "--at", "0x2000", "--at", "64"]), &[unreadable], &pumps("ram", &[64]));

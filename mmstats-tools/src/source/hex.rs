@@ -173,6 +173,7 @@ mod tests {
         assert_eq!(read(text, 0x2000_0010, 99), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(read(&text.to_lowercase(), 0x2000_0013, 2), [4, 5]);
         assert_eq!(read("\n :020000021000EC\n:0400100001020304E2\n", 0x10010, 9), [1, 2, 3, 4], "a segment's address");
+        assert_eq!(read(&format!("{}:00000001FF\n{}", data(0, &[1]), data(1, &[2])), 0, 9), [1], "what follows the end is not meant");
         assert_eq!(read(":01FFFF000100\n:020000040001F9\n:0100000002FD\n", 0xffff, 9), [1, 2], "over the end of 64 KiB");
     }
 
