@@ -1,0 +1,63 @@
+//! A writer leaves no second copy of its header in memory: who scans that would take it for a region.
+#![cfg(target_os = "linux")]
+
+use mmstats_core::format::MAGIC;
+use mmstats_core::format::v2::BYTE_ORDER;
+use mmstats_core::{Borrowed, Counter, Model, Region, Text, model};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Bytes of stack that are looked at, below the test's own.
+const STACK: usize = 1 << 16;
+
+model! { struct Motor { steps: Counter<u32>, state: Text<12> => "idle" } }
+
+/// How often something begins like a header: the magic, and behind it the byte order.
+fn headers(bytes: &[u8]) -> usize {
+    let beginning = [&MAGIC[..], &BYTE_ORDER.to_ne_bytes()].concat();
+    bytes.windows(beginning.len()).filter(|window| *window == beginning).count()
+}
+
+#[inline(never)]
+fn publish(memory: &mut [u64]) {
+    Motor::<Borrowed<'_>>::publish(Region::new(memory)).unwrap();
+}
+
+#[inline(never)]
+fn publish_with_flash(memory: &mut [u64]) {
+    Motor::<Borrowed<'_>>::publish_with_flash(Region::new(memory)).unwrap();
+}
+
+#[inline(never)]
+fn resume(memory: &mut [u64]) {
+    Motor::<Borrowed<'_>>::publish_kept(Region::new(memory)).unwrap();
+}
+
+fn leaves_none(publish: fn(&mut [u64])) {
+    let on_the_stack = 0_u64;
+    let below = (&raw const on_the_stack).addr() - STACK;
+    // All that needs much stack itself is done before.
+    let own_memory = File::open("/proc/self/mem").unwrap();
+    let mut stack = vec![0; STACK];
+    let mut memory = vec![0; Motor::<mmstats_core::V2>::SIZE / 8];
+    for _ in 0..2 {
+        publish(&mut memory);
+        own_memory.read_exact_at(&mut stack, below as u64).unwrap();
+        assert_eq!(headers(&stack), 0);
+    }
+}
+
+#[test]
+fn publishing_leaves_no_second_header() {
+    leaves_none(publish);
+}
+
+#[test]
+fn publishing_with_the_directory_in_flash_leaves_no_second_header() {
+    leaves_none(publish_with_flash);
+}
+
+#[test]
+fn taking_over_leaves_no_second_header() {
+    leaves_none(resume);
+}
