@@ -1,16 +1,27 @@
 //! Tools that read mmstats.
 //!
-//! - [`slurp`] is `slurpstats`, which prints files as text or JSON.
-//! - [`render`] makes text and JSON of fields, for all tools.
-//! - [`source`] is where bytes come from.
-//! - [`labels`] chooses fields, [`console`] is where output goes.
+//! - [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`] is `pollstats`, which prints how they change; [`top`] is `topstats`, which shows
+//!   that on the whole screen; [`clean`] is `cleanstats`, which removes what dead processes left.
+//! - [`options`] is what can be written behind their names, [`command`] what they do alike, [`console`] where output goes.
+//! - [`source`] is where bytes come from; [`sampler`] looks at them again and again.
+//! - [`growth`] and [`buckets`] are what has changed between two looks.
+//! - [`labels`] chooses fields, [`render`] makes text and JSON of them.
 //!
 //! The programs in `src/bin/` only call what is here, so that it can be called from elsewhere too.
 
 #![forbid(unsafe_code)]
 
+pub mod buckets;
+pub mod clean;
+pub mod command;
 pub mod console;
+pub mod growth;
 pub mod labels;
+pub mod options;
+pub mod poll;
 pub mod render;
+pub mod sampler;
 pub mod slurp;
 pub mod source;
+#[cfg(feature = "tui")]
+pub mod top;

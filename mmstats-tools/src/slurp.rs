@@ -1,133 +1,34 @@
 //! `slurpstats`: prints stats files.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
-use glob::Pattern;
 use mmstats_core::reader::ValueProblem;
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::{FileError, Reader, Sample};
 use mmstats_std::template::Environment;
 
+use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
-use crate::labels::{self, Labels};
+use crate::labels::Labels;
+use crate::options::slurp::Options;
 use crate::render::text::{Look, Row};
 use crate::render::{json, text};
-use crate::source::{Opened, SourceOptions, Sources};
-
-/// Prints what programs publish in their mmstats files: every field's label and value.
-#[derive(Debug, Parser)]
-#[command(name = "slurpstats", version, max_term_width = 100, after_help = STATUS, after_long_help = [EXAMPLES, STATUS].concat())]
-struct Options {
-    /// Files, directories whose *.mmstats files are meant, and devices.
-    ///
-    /// A file may also hold regions among other memory, where they are found by how they begin: a raw image (of a device that runs, too), an ELF core, Intel
-    /// HEX, S-records. A device is gdb://HOST:PORT, which halts it for a moment, or qmp://HOST:PORT or qmp:///SOCKET of a QEMU on this machine, which does not.
-    ///
-    /// Without any, these are the files that match $MMSTATS_GLOB, else those in $MMSTATS_PATH, else those in /dev/shm and in the temporary directory.
-    #[arg(value_name = "FILE|DIR|URL")]
-    files: Vec<PathBuf>,
-
-    /// Print JSON, one object per line for each field.
-    ///
-    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help, file (of a region in memory with @ and its address), version,
-    /// pid, liveness (alive, dead, unknown); of a scaled number also raw, scale and divisor. Numbers that are not finite are the texts "NaN", "Infinity" and
-    /// "-Infinity".
-    #[arg(long)]
-    json: bool,
-
-    /// Only fields whose whole label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
-    #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
-    filter: Vec<Pattern>,
-
-    /// No fields whose whole label matches, even if --filter takes them. Can be repeated.
-    #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse)]
-    exclude: Vec<Pattern>,
-
-    /// Only files whose writer is alive.
-    #[arg(long)]
-    live: bool,
-
-    /// Also units and help texts.
-    #[arg(short, long)]
-    verbose: bool,
-
-    #[command(flatten)]
-    sources: SourceOptions,
-}
-
-const STATUS: &str = "\
-Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.
-Colours are for terminals; NO_COLOR=1 turns them off, CLICOLOR_FORCE=1 on.";
-
-const EXAMPLES: &str = "\
-Examples:
-  slurpstats                                       what runs on this machine
-  slurpstats -f '*.2XX' --json /dev/shm            some of it, for programs
-  slurpstats --elf fw.elf gdb://localhost:3333     a device, through a debug server
-  slurpstats --elf fw.elf --load-address 0x20000000 ram.bin
-                                                   a dump of its RAM
-  slurpstats --elf app core                        a process that crashed
-
-";
+use crate::source::{Opened, Sources, may_hold_regions};
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
-    match Options::try_parse_from(args) {
-        Ok(options) => {
-            let sources = match Sources::new(options.sources.clone()) {
-                Ok(sources) => sources,
-                Err((path, error)) => {
-                    console.tell_of(&path, error);
-                    return ExitCode::FAILURE;
-                }
-            };
-            if options.files.is_empty() && sources.is_memory(Path::new("")) {
-                console.tell("which memory? name its file, or a device, beside --at, --elf and --load-address");
-                return ExitCode::from(2);
-            }
-            Slurp::new(options, sources, console).run()
-        }
-        Err(answer) => print_usage(&answer, console),
+    let options: Options = match command::parse(args, console) {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    match command::open_sources(&options.selection, console) {
+        Ok(sources) => Slurp::new(options, sources, console).run(),
+        Err(status) => status,
     }
-}
-
-/// Help, the version, or what is wrong with the arguments.
-fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
-    let text = answer.render();
-    if answer.use_stderr() {
-        let _ = write!(console.err, "{text}");
-        return ExitCode::from(2);
-    }
-    let text = if console.colour { text.ansi().to_string() } else { text.to_string() };
-    let written = console.out.write_all(text.as_bytes()).and_then(|()| console.out.flush());
-    status(&finish(written, console))
-}
-
-/// Why no more is printed.
-enum Stop {
-    /// Whoever read the output has seen enough.
-    Unread,
-    /// It cannot be written.
-    Failed,
-}
-
-fn finish(written: io::Result<()>, console: &mut Console<'_>) -> Result<(), Stop> {
-    written.map_err(|error| {
-        if error.kind() == ErrorKind::BrokenPipe {
-            return Stop::Unread;
-        }
-        console.tell(format_args!("standard output: {error}"));
-        Stop::Failed
-    })
-}
-
-fn status(end: &Result<(), Stop>) -> ExitCode {
-    if matches!(end, Err(Stop::Failed)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// A run over files.
@@ -162,7 +63,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
 
     fn print_all(&mut self) -> Result<(), Stop> {
         let environment = Environment::read();
-        let named = std::mem::take(&mut self.options.files);
+        let named = std::mem::take(&mut self.options.selection.files);
         let mut reader = Reader::new();
         let mut searched = Vec::new();
         // One by one, so that files come in the order of the arguments.
@@ -297,18 +198,6 @@ impl<'s, 'c> Slurp<'s, 'c> {
             let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
             self.console.tell(format_args!("no files found: looked for {}", places.join(", ")));
         }
-    }
-}
-
-/// Whether there may be regions further on in a file: it begins with nothing that is known, or goes on behind what it begins with.
-fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> bool {
-    match sample {
-        Ok(sample) => match sample.layout().region_length() {
-            Some(length) => path.metadata().is_ok_and(|file| file.len() > length.into()),
-            None => !sample.layout().problems.is_empty() || sample.layout().fields.is_empty(),
-        },
-        Err(FileError::Problem(_) | FileError::TooLarge { .. }) => true,
-        Err(_) => false,
     }
 }
 

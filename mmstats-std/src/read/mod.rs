@@ -27,7 +27,7 @@ mod stats_file;
 pub use error::FileError;
 pub use layout::{Field, Layout};
 pub use reader::Reader;
-pub use sample::Sample;
+pub use sample::{Sample, Writer};
 pub use source::RegionSource;
 pub use stats_file::StatsFile;
 

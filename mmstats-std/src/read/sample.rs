@@ -76,6 +76,18 @@ impl<'r> Sample<'r> {
         })
     }
 
+    /// What tells the process that writes the file from one that did so before, or will later.
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        let value = |name| self.value(self.layout.identity(name)?).ok();
+        let start = match value("sys.start") {
+            Some(Value::Unsigned(ticks)) if ticks > 0 => Some(ticks),
+            // Without it, one that made the file anew.
+            _ => value("sys.created").and_then(|value| value.as_f64()).map(f64::to_bits),
+        };
+        Writer { pid: self.pid(), start }
+    }
+
     /// The process that wrote the file, as it says.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -85,6 +97,13 @@ impl<'r> Sample<'r> {
             _ => None,
         }
     }
+}
+
+/// A process, as a file tells of it. If two samples of one file differ in this, its process is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Writer {
+    pid: Option<u32>,
+    start: Option<u64>,
 }
 
 /// A file's time out of what the operating system tells.

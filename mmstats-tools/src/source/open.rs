@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mmstats_core::format::v2::Header;
+use mmstats_std::read::{FileError, Sample};
 
 use super::core_file::{self, Core, Elf};
 use super::firmware::Firmware;
@@ -18,11 +19,11 @@ use super::hex;
 use super::image::Image;
 use super::memory::{Memory, MemoryError};
 use super::notes::Notes;
-use super::options::SourceOptions;
 use super::qmp::Qmp;
 use super::region::{Region, Shared};
 use super::scan::{ALIGNMENT, scan};
 use super::url::Url;
+use crate::options::SourceOptions;
 use crate::render::escape::valid_path;
 
 /// Opens what is named, in one and the same way.
@@ -194,6 +195,19 @@ impl Sources {
         }
         let found = found.all();
         Ok(if found.is_empty() { firmware.descriptors() } else { found })
+    }
+}
+
+/// Whether there may be regions further on in a file: it begins with nothing that is known, or goes on behind what it begins with.
+#[must_use]
+pub fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> bool {
+    match sample {
+        Ok(sample) => match sample.layout().region_length() {
+            Some(length) => path.metadata().is_ok_and(|file| file.len() > length.into()),
+            None => !sample.layout().problems.is_empty() || sample.layout().fields.is_empty(),
+        },
+        Err(FileError::Problem(_) | FileError::TooLarge { .. }) => true,
+        Err(_) => false,
     }
 }
 

@@ -1,0 +1,184 @@
+//! By how much what counts up has grown between two looks.
+//!
+//! A number that is smaller than before has wrapped, or its writer has begun anew. The step tells which: what has wrapped has made a step of less than half
+//! its range. (One that was made in the other half takes a writer that counts faster than anybody looks.)
+
+use std::ops::{Add, AddAssign, Sub};
+
+use mmstats_core::{Kind, Type};
+use mmstats_std::read::Field;
+
+use crate::sampler::Stored;
+
+/// A number, exact if it is an integer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// Sums of 64-bit integers of any sign fit.
+    Integer(i128),
+    /// Anything else.
+    Float(f64),
+}
+
+impl Amount {
+    /// None at all.
+    pub const ZERO: Amount = Amount::Integer(0);
+
+    /// The number stored; truth values are 0 and 1, texts and distributions are none.
+    #[must_use]
+    pub fn of(stored: &Stored) -> Option<Amount> {
+        Some(match *stored {
+            Stored::Bool(value) => Amount::Integer(value.into()),
+            Stored::Unsigned(value) => Amount::Integer(value.into()),
+            Stored::Signed(value) => Amount::Integer(value.into()),
+            Stored::Float(value) => Amount::Float(value),
+            Stored::Text(_) | Stored::Histogram(_) => return None,
+        })
+    }
+
+    /// As a float.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Amount::Integer(value) => value as f64,
+            Amount::Float(value) => value,
+        }
+    }
+}
+
+impl Add for Amount {
+    type Output = Amount;
+
+    fn add(self, other: Amount) -> Amount {
+        match (self, other) {
+            (Amount::Integer(one), Amount::Integer(other)) => Amount::Integer(one.wrapping_add(other)),
+            (one, other) => Amount::Float(one.as_f64() + other.as_f64()),
+        }
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Amount) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Amount {
+    type Output = Amount;
+
+    fn sub(self, other: Amount) -> Amount {
+        match (self, other) {
+            (Amount::Integer(one), Amount::Integer(other)) => Amount::Integer(one.wrapping_sub(other)),
+            (one, other) => Amount::Float(one.as_f64() - other.as_f64()),
+        }
+    }
+}
+
+/// Whether it is how much a field changes that tells something, and not only its value: a counter, a histogram, or an integer of a file that does not say, as all of
+/// version 1 do not.
+#[must_use]
+pub fn counts_up(field: &Field) -> bool {
+    match field.kind {
+        Kind::Counter | Kind::Histogram => true,
+        Kind::Untyped => !matches!(field.place.ty, Type::Bool | Type::F16 | Type::F32 | Type::F64 | Type::Text | Type::Pascal),
+        Kind::Gauge | Kind::Info => false,
+    }
+}
+
+/// By how much the number in a field has grown since `before`, or since it was zero if there is nothing before; of a histogram, how many values were recorded.
+/// `None` for texts.
+///
+/// Counters grow, whatever they say: what has wrapped is unwrapped, and what has begun anew has counted what it holds. What has no kind may also shrink.
+#[must_use]
+pub fn growth(field: &Field, before: Option<&Stored>, now: &Stored) -> Option<Amount> {
+    if let Stored::Histogram(buckets) = now {
+        let count = match before {
+            Some(Stored::Histogram(before)) => buckets.since(before, field.place.ty).count(),
+            _ => buckets.count(),
+        };
+        return Some(Amount::Integer(count.into()));
+    }
+    let grown = match (before, now) {
+        (Some(Stored::Unsigned(before)), Stored::Unsigned(now)) => Amount::Integer(integer(field, *before, *now)),
+        (Some(before), now) => {
+            let (before, now) = (Amount::of(before)?, Amount::of(now)?);
+            let step = now - before;
+            if field.kind == Kind::Counter && step.as_f64() < 0.0 { now } else { step }
+        }
+        (None, now) => Amount::of(now)?,
+    };
+    Some(grown)
+}
+
+fn integer(field: &Field, before: u64, now: u64) -> i128 {
+    let bits = field.place.ty.size().unwrap_or(8) * 8;
+    let step = now.wrapping_sub(before) & (u64::MAX >> (64 - bits));
+    let is_back = step >> (bits - 1) != 0;
+    match field.kind {
+        Kind::Counter if is_back => now.into(),
+        Kind::Counter => step.into(),
+        // The original's counters go back by wrapping around.
+        Kind::Untyped if bits == 64 => (step as i64).into(),
+        _ => i128::from(now) - i128::from(before),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::reader::{Place, Storage};
+
+    fn field(kind: Kind, ty: Type) -> Field {
+        let place = Place { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
+        Field { label: String::new(), unit: String::new(), help: String::new(), kind, scale: 0, divisor: 1, place }
+    }
+
+    fn step(kind: Kind, ty: Type, before: u64, now: u64) -> i128 {
+        match growth(&field(kind, ty), Some(&Stored::Unsigned(before)), &Stored::Unsigned(now)) {
+            Some(Amount::Integer(step)) => step,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn counters_are_unwrapped_at_their_own_width() {
+        for (ty, last) in [(Type::U8, 0xff), (Type::U16, 0xffff), (Type::U32, 0xffff_ffff), (Type::U64, u64::MAX)] {
+            assert_eq!(step(Kind::Counter, ty, last - 2, 4), 7, "{ty:?}");
+            assert_eq!(step(Kind::Counter, ty, 3, 5), 2, "{ty:?}");
+            assert_eq!(step(Kind::Counter, ty, 3, 3), 0, "{ty:?}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_began_anew_has_counted_what_it_holds() {
+        for ty in [Type::U32, Type::U64] {
+            assert_eq!(step(Kind::Counter, ty, 1_000_000, 12), 12);
+            assert_eq!(step(Kind::Counter, ty, 1, 0), 0);
+        }
+        let float = field(Kind::Counter, Type::F64);
+        assert_eq!(growth(&float, Some(&Stored::Float(9.5)), &Stored::Float(0.5)), Some(Amount::Float(0.5)));
+    }
+
+    #[test]
+    fn what_has_no_kind_may_go_back() {
+        assert_eq!(step(Kind::Untyped, Type::U64, 100, 89), -11);
+        assert_eq!(step(Kind::Untyped, Type::U64, 5, u64::MAX - 5), -11);
+        assert_eq!(step(Kind::Untyped, Type::U64, u64::MAX, 0), 1);
+        assert_eq!(step(Kind::Untyped, Type::U32, 0, 3_000_000_000), 3_000_000_000);
+        assert_eq!(step(Kind::Gauge, Type::U32, 3_000_000_000, 0), -3_000_000_000);
+    }
+
+    #[test]
+    fn what_is_new_has_grown_from_zero() {
+        assert_eq!(growth(&field(Kind::Counter, Type::U64), None, &Stored::Unsigned(7)), Some(Amount::Integer(7)));
+        assert_eq!(growth(&field(Kind::Info, Type::Text), None, &Stored::Text("x".into())), None);
+    }
+
+    #[test]
+    fn integers_of_version_1_count_and_its_floats_do_not() {
+        let counting = [Type::U64, Type::I64, Type::U32, Type::U8].map(|ty| counts_up(&field(Kind::Untyped, ty)));
+        assert_eq!(counting, [true; 4]);
+        let others = [Type::F64, Type::F32, Type::Bool, Type::Text].map(|ty| counts_up(&field(Kind::Untyped, ty)));
+        assert_eq!(others, [false; 4]);
+        assert!(!counts_up(&field(Kind::Gauge, Type::U64)));
+    }
+}

@@ -1,0 +1,112 @@
+//! What is known of writers from one look to the next.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use mmstats_std::liveness::{Liveness, Verdict};
+use mmstats_std::read::{Sample, Writer};
+
+use super::look::{Origin, Seen, Stored};
+use super::{BELIEVED, Fields, Looking};
+
+/// Fields are looked through for those that nobody has any more when there are so many.
+const MANY: usize = 64;
+
+/// All writers, by their names.
+#[derive(Default)]
+pub(super) struct Tracks {
+    by_name: HashMap<PathBuf, Track>,
+    /// All fields in use, and perhaps some that are not any more.
+    fields: Vec<Fields>,
+    last_id: u64,
+    now: Option<Instant>,
+    round: u64,
+}
+
+/// One writer. Before it was read for the first time, little is known of it.
+#[derive(Default)]
+struct Track {
+    known: Option<Known>,
+    /// The last look that found it.
+    round: u64,
+}
+
+struct Known {
+    origin: Arc<Origin>,
+    writer: Writer,
+    fields: Fields,
+    verdict: Verdict,
+    judged: Option<Instant>,
+}
+
+impl Tracks {
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.now = Some(now);
+        self.round += 1;
+    }
+
+    /// Forgets what is there no more.
+    pub(super) fn end(&mut self) {
+        let round = self.round;
+        self.by_name.retain(|_, track| track.round == round);
+        if self.fields.len() > MANY {
+            self.fields.retain(|fields| Arc::strong_count(fields) > 1);
+        }
+    }
+
+    /// Keeps what is there and cannot be read.
+    pub(super) fn keep(&mut self, name: &Path) {
+        let round = self.round;
+        self.by_name.entry(name.to_owned()).or_default().round = round;
+    }
+
+    /// Adds a writer to what a look found. `is_other` tells that it is in another file than the one of this name before.
+    pub(super) fn see(&mut self, name: &Path, sample: &Sample<'_>, is_other: bool, looking: &mut Looking) {
+        let writer = sample.writer();
+        if is_other || !self.by_name.get(name).is_some_and(|track| track.known.as_ref().is_some_and(|known| known.writer == writer)) {
+            self.meet(name, writer, sample, looking.is_later);
+        }
+        let (round, now) = (self.round, self.now);
+        let Some(track) = self.by_name.get_mut(name) else { return };
+        track.round = round;
+        let Some(known) = &mut track.known else { return };
+        let layout = sample.layout();
+        if known.fields[..] != layout.fields[..] {
+            known.fields = shared(&mut self.fields, sample);
+        }
+        let is_old = |judged: Instant| now.is_some_and(|now| now.duration_since(judged) >= BELIEVED);
+        if known.verdict.liveness != Liveness::Dead && known.judged.is_none_or(is_old) {
+            (known.verdict, known.judged) = (sample.verdict(), now);
+        }
+        let values = sample.fields().map(|(_, value)| value.map(|value| Stored::from(&value))).collect();
+        let seen = Seen { origin: known.origin.clone(), fields: known.fields.clone(), values, verdict: known.verdict };
+        looking.push(seen, &layout.problems);
+    }
+
+    /// A writer that was not there before: under a name that is new, or in the place of another.
+    fn meet(&mut self, name: &Path, writer: Writer, sample: &Sample<'_>, is_later: bool) {
+        self.last_id += 1;
+        let before = self.by_name.get(name);
+        // One that could not be read before may have been there for long.
+        let is_new = is_later && before.is_none_or(|track| track.known.is_some());
+        let origin = Origin { id: self.last_id, name: name.to_owned(), version: sample.layout().version, pid: sample.pid(), is_new };
+        let fields = shared(&mut self.fields, sample);
+        let known = Known { origin: Arc::new(origin), writer, fields, verdict: sample.verdict(), judged: self.now };
+        self.by_name.insert(name.to_owned(), Track { known: Some(known), round: self.round });
+    }
+}
+
+/// The fields of a sample, together with all others that have the same.
+fn shared(all: &mut Vec<Fields>, sample: &Sample<'_>) -> Fields {
+    let fields = &sample.layout().fields[..];
+    match all.iter().find(|known| known[..] == *fields) {
+        Some(known) => known.clone(),
+        None => {
+            let fields: Fields = fields.into();
+            all.push(fields.clone());
+            fields
+        }
+    }
+}
