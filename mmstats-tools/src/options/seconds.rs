@@ -20,12 +20,10 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         "d" => 86_400.0,
         _ => return Err(wanted()),
     };
-    let seconds: f64 = number.parse().map_err(|_| wanted())?;
-    let time = Duration::try_from_secs_f64(seconds * unit).map_err(|_| wanted())?;
-    if time > Duration::from_secs(LONGEST) {
-        return Err("longer than a year".to_owned());
-    }
-    Ok(time)
+    let number: f64 = number.parse().map_err(|_| wanted())?;
+    // No number with only digits and a point is negative, or not a number.
+    let time = Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX);
+    if time > Duration::from_secs(LONGEST) { Err("longer than a year".to_owned()) } else { Ok(time) }
 }
 
 /// Parses a time that has to pass: one as for [`parse`], from a millisecond on.

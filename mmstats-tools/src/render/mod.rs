@@ -3,6 +3,7 @@
 pub mod date;
 pub mod distribution;
 pub mod escape;
+pub mod human;
 pub mod json;
 pub mod number;
 pub mod text;
