@@ -49,7 +49,8 @@ impl StatsFile {
         Ok(this)
     }
 
-    /// Maps it, read-only. A file that is cut short meanwhile reads as zeros there, and is then reported as such.
+    /// Maps it, read-only. A file that is cut short meanwhile reads as zeros there, and is then reported as such; but if the cut is within its last page, only
+    /// its length tells.
     ///
     /// # Errors
     /// If the operating system cannot.

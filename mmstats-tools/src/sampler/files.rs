@@ -28,6 +28,8 @@ pub(super) struct Files {
 struct Kept {
     /// Device and inode.
     id: (u64, u64),
+    /// In bytes. A mapping does not tell of a file that was cut short within its last page.
+    length: u64,
     /// `None` if too many are open, or it could not be read.
     file: Option<StatsFile>,
     /// Whether there are no regions further on in it.
@@ -44,6 +46,8 @@ pub(super) enum Outcome {
     Twice,
     /// Its writer has ended, and removed it.
     Gone,
+    /// It was not there, ever.
+    Missing(String),
     /// It could not be read.
     Failed(String),
     /// It is not only stats, or none at all; why it could not be read otherwise.
@@ -64,6 +68,7 @@ impl Files {
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == ErrorKind::NotFound && (!is_named || self.met.contains(path)) => return Outcome::Gone,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Outcome::Missing(error.to_string()),
             Err(error) => return Outcome::Failed(error.to_string()),
         };
         if is_named {
@@ -102,13 +107,14 @@ impl Files {
     /// Whether it is another file than before; `None` if it was looked at in this round.
     fn keep(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
         let id = (metadata.dev(), metadata.ino());
-        let new = || Kept { id, file: None, is_plain: false, round: 0 };
+        let length = metadata.len();
+        let new = || Kept { id, length, file: None, is_plain: false, round: 0 };
         let kept = self.kept.entry(path.to_owned()).or_insert_with(new);
         if kept.round == self.round {
             return None;
         }
         let is_other = kept.id != id;
-        if is_other {
+        if is_other || kept.length != length {
             self.open -= usize::from(kept.file.is_some());
             *kept = new();
         }

@@ -118,6 +118,7 @@ impl Sampler {
                 }
                 (Err(error), _) => self.fail(path, error, looking),
             },
+            Outcome::Missing(why) => looking.fail(path, why),
             Outcome::Failed(why) => self.fail(path, why, looking),
         }
     }

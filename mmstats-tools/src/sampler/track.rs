@@ -64,6 +64,13 @@ impl Tracks {
 
     /// Adds a writer to what a look found. `is_other` tells that it is in another file than the one of this name before.
     pub(super) fn see(&mut self, name: &Path, sample: &Sample<'_>, is_other: bool, looking: &mut Looking) {
+        let layout = sample.layout();
+        let known = self.by_name.get(name).and_then(|track| track.known.as_ref()).filter(|_| !is_other);
+        if known.is_some_and(|known| !layout.problems.is_empty() && layout.fields.len() < known.fields.len()) {
+            // It was whole, and what is left of it would look like a writer that lost its stats.
+            layout.problems.iter().for_each(|problem| looking.fail(name, problem));
+            return self.keep(name);
+        }
         let writer = sample.writer();
         if is_other || !self.by_name.get(name).is_some_and(|track| track.known.as_ref().is_some_and(|known| known.writer == writer)) {
             self.meet(name, writer, sample, looking.is_later);
@@ -72,7 +79,6 @@ impl Tracks {
         let Some(track) = self.by_name.get_mut(name) else { return };
         track.round = round;
         let Some(known) = &mut track.known else { return };
-        let layout = sample.layout();
         if known.fields[..] != layout.fields[..] {
             known.fields = shared(&mut self.fields, sample);
         }
