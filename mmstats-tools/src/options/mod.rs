@@ -35,6 +35,17 @@ pub struct Selection {
 /// What all commands say about colours.
 pub(crate) const COLOURS: &str = "Colours are for terminals; NO_COLOR=1 turns them off, CLICOLOR_FORCE=1 on.";
 
+/// The variables of the environment that the commands heed.
+pub const ENVIRONMENT: [(&str, &str); 4] = [
+    ("MMSTATS_GLOB", "Which files to read if none are named: a pattern of paths."),
+    (
+        "MMSTATS_PATH",
+        "The directory of the files to read if none are named, and there is no MMSTATS_GLOB. Without both, these are /dev/shm and the temporary directory.",
+    ),
+    ("NO_COLOR", "No colours, if it is set."),
+    ("CLICOLOR_FORCE", "Colours even where the output is no terminal, if it is set."),
+];
+
 /// All commands.
 #[must_use]
 pub fn commands() -> Vec<Command> {

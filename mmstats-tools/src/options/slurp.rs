@@ -10,10 +10,6 @@ use crate::labels;
 #[derive(Debug, Parser)]
 #[command(name = "slurpstats", version, max_term_width = 100, after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
 pub struct Options {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub selection: Selection,
-
     /// Print JSON, one object per line for each field.
     ///
     /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help, file (of a region in memory with @ and its address), version,
@@ -37,6 +33,11 @@ pub struct Options {
     /// Also units and help texts.
     #[arg(short, long)]
     pub verbose: bool,
+
+    // The last, or its heading would be that of all others.
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selection: Selection,
 }
 
 fn status() -> String {
