@@ -159,6 +159,25 @@ mod tests {
     }
 
     #[test]
+    fn steps_add_up_to_what_was_counted() {
+        let mut random = 2013_u64;
+        for ty in [Type::U32, Type::U64] {
+            let range = if ty == Type::U32 { u64::from(u32::MAX) } else { u64::MAX };
+            let (mut now, mut counted, mut told) = (range - 1000, 0, 0);
+            for _ in 0..10_000 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // Whoever looks often enough sees steps of less than half the range.
+                let by = random >> 8 & range >> 1;
+                let before = now;
+                now = now.wrapping_add(by) & range;
+                counted += i128::from(by);
+                told += step(Kind::Counter, ty, before, now);
+            }
+            assert_eq!(told, counted);
+        }
+    }
+
+    #[test]
     fn what_has_no_kind_may_go_back() {
         assert_eq!(step(Kind::Untyped, Type::U64, 100, 89), -11);
         assert_eq!(step(Kind::Untyped, Type::U64, 5, u64::MAX - 5), -11);
