@@ -54,7 +54,7 @@ fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
         Err(problem) => problem.to_string().len() + field.label.len(),
     });
     let values: usize = values.sum();
-    values + layout.problems.len() + sample.verdict().reason.len()
+    values + layout.problems.len() + sample.verdict().reason.as_str().len()
 }
 
 /// A file in all ways in which it can be looked at.

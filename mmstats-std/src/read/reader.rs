@@ -7,7 +7,9 @@ use super::sample::{Sample, modified};
 use super::source::{FileSource, RegionSource, open};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, Images, Plan, Problem, ReadError};
+use rustix::fs::Stat;
 use std::array;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,18 +36,31 @@ impl Reader {
     /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's problems instead.
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
         let (file, stat) = open(path)?;
+        self.read_opened(&file, &stat)
+    }
+
+    /// Reads a file once that is open already, wherever it is by now.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_file(&mut self, file: &File) -> Result<Sample<'_>, FileError> {
+        let stat = rustix::fs::fstat(file)?;
+        self.read_opened(file, &stat)
+    }
+
+    fn read_opened(&mut self, file: &File, stat: &Stat) -> Result<Sample<'_>, FileError> {
         let length = u64::try_from(stat.st_size).unwrap_or(0);
-        let mut layout = load(&FileSource(&file), length, &mut self.layouts, &mut self.buffer);
+        let mut layout = load(&FileSource(file), length, &mut self.layouts, &mut self.buffer);
         if layout.as_ref().map_or(true, |layout| !layout.problems.is_empty()) {
             // Another file may have taken the name before it was opened.
             let now = file.metadata()?.len();
             if now != length {
-                layout = load(&FileSource(&file), now, &mut self.layouts, &mut self.buffer);
+                layout = load(&FileSource(file), now, &mut self.layouts, &mut self.buffer);
             }
         }
         let layout = layout.map_err(FileError::from)?;
         let snapshot = Images::new(&mut self.buffer).into_snapshot();
-        Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(&stat) })
+        Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(stat) })
     }
 
     /// Reads a region of at most `length` bytes once, wherever it is.

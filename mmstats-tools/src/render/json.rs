@@ -60,12 +60,18 @@ impl File {
             file: valid_path(path),
             version,
             pid,
-            liveness: match liveness {
-                Liveness::Alive => "alive",
-                Liveness::Dead => "dead",
-                Liveness::Unknown => "unknown",
-            },
+            liveness: liveness_name(liveness),
         }
+    }
+}
+
+/// What a liveness is called.
+#[must_use]
+pub fn liveness_name(liveness: Liveness) -> &'static str {
+    match liveness {
+        Liveness::Alive => "alive",
+        Liveness::Dead => "dead",
+        Liveness::Unknown => "unknown",
     }
 }
 
@@ -184,7 +190,15 @@ impl Histogram {
 /// # Errors
 /// None but those of `to`.
 pub fn write_line(to: &mut impl io::Write, file: &File, row: &Row<'_>) -> io::Result<()> {
-    Line::new(file, row).serialize(&mut Serializer::with_formatter(&mut *to, Harmless))?;
+    write_object(to, &Line::new(file, row))
+}
+
+/// Writes any object on a line of its own.
+///
+/// # Errors
+/// None but those of `to`.
+pub fn write_object(to: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
+    object.serialize(&mut Serializer::with_formatter(&mut *to, Harmless))?;
     to.write_all(b"\n")
 }
 

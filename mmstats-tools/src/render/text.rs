@@ -138,6 +138,7 @@ mod tests {
     use super::*;
     use mmstats_core::reader::{Place, Storage};
     use mmstats_core::{Kind, Type};
+    use mmstats_std::liveness::Reason;
 
     fn field(label: &str, unit: &str, help: &str) -> Field {
         let place = Place { offset: 40, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
@@ -145,7 +146,7 @@ mod tests {
     }
 
     fn text(rows: &[Row<'_>], look: Look) -> String {
-        let verdict = Verdict { liveness: Liveness::Dead, reason: "its process has ended" };
+        let verdict = Verdict::from(Reason::Ended);
         let mut text = String::new();
         write_file(&mut text, Path::new("f"), verdict, rows, look).unwrap();
         text

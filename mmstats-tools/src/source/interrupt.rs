@@ -59,6 +59,12 @@ pub fn is_raised() -> bool {
     RAISED.load(Ordering::SeqCst)
 }
 
+/// Whether this process was started to ignore a signal, or has chosen to.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    let [ignored, _] = dispositions();
+    ignored & 1 << (signal - 1) != 0
+}
+
 fn install() -> io::Result<()> {
     let [ignored, handled] = dispositions();
     for signal in [SIGINT, SIGTERM, SIGHUP] {

@@ -3,7 +3,7 @@
 use mmstats_std::discover::discover;
 use mmstats_std::identity::tid;
 use mmstats_std::template::Environment;
-use mmstats_std::{Options, per_thread};
+use mmstats_std::{Options, V1, per_thread};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::steps::Steps;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use std::thread;
 per_thread! {
     static PLAIN: Steps = Options::new();
     static PREFIXED: Steps = Options::new().label_prefix("web.stats.").file_name("prefixed.mmstats");
+    static VERSION_1: Steps<V1> = Options::new();
     static PLACED: Steps = Options::new().directory("of-{MODEL}").file_name("{CMD}.{PID}.{TID}.mmstats");
 }
 
@@ -31,6 +32,10 @@ fn main() {
         }
         Some("prefixed") => {
             PREFIXED.with(|stats| stats.step(1));
+            pause("ready");
+        }
+        Some("version_1") => {
+            VERSION_1.with(|stats| stats.step(1));
             pause("ready");
         }
         Some("placed") => {

@@ -1,0 +1,115 @@
+//! Who is alive, and who is not.
+
+use super::*;
+
+#[test]
+fn a_recycled_pid_is_noticed_by_the_time_that_a_version_1_file_tells() {
+    let directory = directory();
+    let at = directory.path();
+    let live = std::process::id();
+    let started = now() - 3600.0;
+    for (name, created, age, is_dead) in [
+        ("created-before", Some(started - 1e6), 0, true),
+        ("created-after", Some(now()), 0, false),
+        ("modified-before", None, 1_000_000, true),
+        ("modified-after", None, 0, false),
+        // What the file says itself counts more.
+        ("created-after-and-modified-before", Some(now()), 1_000_000, false),
+        ("created-never", Some(0.0), 1_000_000, true),
+    ] {
+        let path = at.join(format!("{name}.mmstats"));
+        fs::write(&path, original(live, created)).unwrap();
+        set_modified(&path, Duration::from_secs(age));
+        let outcome = clean(at, &["."]);
+        let told = if is_dead {
+            format!("PID {live} is another process now. Deleting ./{name}.mmstats\nRemoved 1  -  0 alive\n")
+        } else {
+            "Removed 0  -  1 alive\n".to_owned()
+        };
+        assert_eq!((outcome.out, outcome.status, path.exists()), (told, 0, !is_dead), "{name}");
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_kills_nobody() {
+    let directory = public();
+    let at = directory.path();
+    let path = at.join("a.mmstats");
+    // As if the clock had been in 1970 when it began, as it is on machines without a battery.
+    let original = Original::start(&path, 12.5, None);
+    let outcome = clean(at, &["."]);
+    let pid = original.0.id();
+    assert_eq!(outcome.out, format!("PID {pid} may be alive: a process has ./a.mmstats mapped to write to it, skipping.\nRemoved 0  -  1 alive\n"));
+    if is_root() {
+        // Who may not see what it has mapped, cannot tell.
+        let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
+        let why = "its process may be another one, or the clock was set";
+        assert_eq!(outcome.out, format!("PID {pid} cannot be judged ({why}), skipping ./a.mmstats\nRemoved 0  -  0 alive\n"));
+    }
+    drop(original);
+    assert_eq!(clean(at, &["."]).out, format!("PID {pid} not found. Deleting ./a.mmstats\nRemoved 1  -  0 alive\n"));
+}
+
+#[test]
+fn a_version_1_file_of_another_namespace_is_alive_as_long_as_somebody_writes_to_it() {
+    let directory = directory();
+    let path = directory.path().join("a.mmstats");
+    let original = Original::start_as(NOBODYS_PID, &path, now(), None);
+    let kept = clean(directory.path(), &["."]);
+    assert!(kept.out.ends_with(" skipping.\nRemoved 0  -  1 alive\n") && path.exists(), "{kept:?}");
+    drop(original);
+    let gone = clean(directory.path(), &["."]);
+    assert!(gone.out.ends_with("\nRemoved 1  -  0 alive\n") && !path.exists(), "{gone:?}");
+}
+
+#[test]
+fn what_is_being_made_stays_and_what_never_will_be_goes() {
+    let directory = directory();
+    let at = directory.path();
+    let old = Duration::from_secs(3600);
+    let live = std::process::id();
+    for (name, content, age, is_left) in [
+        (format!(".mmstats-{NOBODYS_PID}-0.tmp"), vec![], old, false),
+        (format!(".mmstats-{NOBODYS_PID}-1.tmp"), vec![0; 4096], old, false),
+        (format!(".mmstats-{NOBODYS_PID}-2.tmp"), original(NOBODYS_PID, None), old, false),
+        (format!(".mmstats-{NOBODYS_PID}-3.tmp"), vec![0; 4096], Duration::ZERO, true),
+        (format!(".mmstats-{NOBODYS_PID}-4.tmp"), b"somebody else's".to_vec(), old, true),
+        (format!(".mmstats-{live}-0.tmp"), vec![0; 4096], Duration::ZERO, true),
+        (".mmstats-x-0.tmp".to_owned(), vec![], old, true),
+        (".mmstats-.tmp".to_owned(), vec![], old, true),
+    ] {
+        let path = at.join(&name);
+        fs::write(&path, content).unwrap();
+        set_modified(&path, age);
+        let outcome = clean(at, &["."]);
+        let told = if is_left {
+            "Removed 0  -  0 alive\n".to_owned()
+        } else {
+            format!("PID {NOBODYS_PID} not found. Deleting ./{name}\nRemoved 1  -  0 alive\n")
+        };
+        assert_eq!((outcome.out, outcome.status, path.exists()), (told, 0, is_left), "{name}");
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_before_it_goes_stays() {
+    let (directory, elsewhere) = (directory(), directory());
+    let path = directory.path().join("a.mmstats");
+    // Its last words are more than a pipe takes, so that there is time.
+    let long = VersionOne::default().field("sys.pid", "I", NOBODYS_PID.to_ne_bytes()).field("note", "900000s", vec![b'x'; 900_000]).finish();
+    fs::write(&path, long).unwrap();
+    let (_program, live) = publisher(elsewhere.path(), "plain", None);
+    let mut command = cleanstats();
+    let mut child = without_environment(command.arg(&path).arg("--last-words")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::with_capacity(64, child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("PID {NOBODYS_PID} not found. Deleting {}\n", path.display()));
+    fs::rename(live, &path).unwrap();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with(&format!("\n{} has changed meanwhile, skipping.\nRemoved 0  -  0 alive\n", path.display())), "{}", &rest[900_000..]);
+    assert!(child.wait().unwrap().success() && path.exists());
+}
