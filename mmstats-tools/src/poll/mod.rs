@@ -1,18 +1,191 @@
-//! `pollstats`.
+//! `pollstats`: prints how chosen stats change.
+//!
+//! A look goes through here: it is taken, or read from a recording (`looks`); files that do not pass the `filters` are left out; the `columns` learn what there
+//! is; the `meter` tells what has changed; and a `table`, or `lines` for programs, are made of that.
+
+mod cell;
+mod columns;
+mod filters;
+mod group;
+mod lines;
+mod looks;
+mod meter;
+mod news;
+mod pace;
+mod recording;
+mod statistic;
+mod table;
+mod width;
+mod words;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
-use crate::command;
+use clap::CommandFactory;
+
+use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
 use crate::options::poll::Options;
+use crate::sampler::Look;
+use columns::Columns;
+use filters::Filters;
+use looks::{Looks, Record};
+use meter::Meter;
+use news::News;
+use pace::Interrupt;
+use table::Table;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
-    let options: Options = match command::parse(args, console) {
+    let words = words::separate_filters(args.into_iter().collect(), &Options::command());
+    let options: Options = match command::parse(words, console) {
         Ok(options) => options,
         Err(status) => return status,
     };
-    let _ = options;
-    ExitCode::SUCCESS
+    // Before anything is connected to, which leaves signals to whoever has them.
+    let interrupt = match Interrupt::new() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            console.tell(format_args!("signals: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let looks = match Looks::new(&options, console) {
+        Ok(looks) => looks,
+        Err(status) => return status,
+    };
+    Poll::new(options, console).run(looks, &interrupt)
 }
+
+/// A run over looks.
+struct Poll<'s, 'c> {
+    options: Options,
+    filters: Filters,
+    columns: Columns,
+    meter: Meter,
+    table: Table,
+    news: News,
+    console: &'s mut Console<'c>,
+    /// Whether names stand above the columns as they are.
+    is_headed: bool,
+    /// Whether anything went wrong.
+    failed: bool,
+}
+
+impl<'s, 'c> Poll<'s, 'c> {
+    fn new(options: Options, console: &'s mut Console<'c>) -> Self {
+        Poll {
+            filters: Filters::new(&options.filter, &options.prefix, options.r#match),
+            columns: Columns::new(&options.fields.0, &options.prefix),
+            meter: Meter::new(&options),
+            table: Table::new(&options, console.is_terminal, console.colour),
+            news: News::new(options.verbose),
+            is_headed: false,
+            failed: false,
+            options,
+            console,
+        }
+    }
+
+    fn run(mut self, looks: Looks, interrupt: &Interrupt) -> ExitCode {
+        let end = self.poll(looks, interrupt);
+        if end.is_ok() {
+            self.failed |= self.news.end(&self.columns, self.console);
+        }
+        if self.failed { ExitCode::FAILURE } else { status(&end) }
+    }
+
+    fn poll(&mut self, mut looks: Looks, interrupt: &Interrupt) -> Result<(), Stop> {
+        let mut record = match self.options.record.as_deref().map(|path| Record::new(path).map_err(|error| (path, error))) {
+            None => None,
+            Some(Ok(record)) => Some(record),
+            Some(Err((path, error))) => {
+                self.console.tell_of(path, error);
+                return Err(Stop::Failed);
+            }
+        };
+        let mut left = self.options.count;
+        let mut is_first = true;
+        loop {
+            let look = looks.next();
+            // A look that was interrupted is none.
+            if interrupt.came() {
+                return Ok(());
+            }
+            let mut look = match look {
+                Ok(Some(look)) => look,
+                Ok(None) => return Ok(()),
+                Err(what) => {
+                    self.console.tell_of(self.options.replay.as_deref().unwrap_or("-".as_ref()), what);
+                    return Err(Stop::Failed);
+                }
+            };
+            let all = look.seen.len();
+            look.seen.retain(|seen| self.filters.accept(seen));
+            if let Some(record) = &mut record {
+                if let Err(error) = record.look(&look) {
+                    self.console.tell_of(&record.path, error);
+                    return Err(Stop::Failed);
+                }
+            }
+            self.is_headed &= !self.columns.learn(&look);
+            self.failed |= self.news.look(&look, all, looks.searched(), &self.columns, self.console);
+            let shows = !(is_first && self.options.no_total);
+            is_first = false;
+            self.print(look, shows)?;
+            left = left.map(|left| left - u64::from(shows));
+            if left == Some(0) {
+                return Ok(());
+            }
+            looks.wait(interrupt);
+            if interrupt.came() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn print(&mut self, look: Look, shows: bool) -> Result<(), Stop> {
+        let rows = self.meter.rows(look, &self.columns);
+        if !shows {
+            return Ok(());
+        }
+        let names = self.columns.names();
+        let by = self.options.by;
+        let is_table = !self.options.json && !self.options.csv;
+        if names.is_empty() && is_table {
+            // Nothing has matched yet.
+            return Ok(());
+        }
+        for row in &rows {
+            let mut output = Vec::new();
+            if self.options.json {
+                finish(lines::json(row, &names, by).map(|line| output = line), self.console)?;
+            } else if self.options.csv {
+                if !self.is_headed {
+                    output.extend(lines::csv_header(&names, by).into_bytes());
+                }
+                output.extend(lines::csv(row, by).into_bytes());
+            } else {
+                if !self.is_headed {
+                    self.table.change();
+                }
+                output.extend(self.table.row(row, &names, screen_width).into_bytes());
+            }
+            self.is_headed = true;
+            // In one piece, so that there is no half of a line if this ends.
+            let written = self.console.out.write_all(&output).and_then(|()| self.console.out.flush());
+            finish(written, self.console)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many characters the terminal has in a line.
+fn screen_width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
+    if columns == 0 { USUAL_WIDTH } else { columns.into() }
+}
+
+/// Of terminals that do not tell.
+const USUAL_WIDTH: usize = 80;

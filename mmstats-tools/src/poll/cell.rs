@@ -1,0 +1,172 @@
+//! What stands in a row.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+use super::group::Group;
+use crate::growth::Amount;
+use crate::render::date::Date;
+use crate::render::number::{Number, Scale};
+
+/// What was measured at one look, of one group of files.
+pub(super) struct Row {
+    pub(super) time: SystemTime,
+    /// The length of the interval; `None` at the first look.
+    pub(super) seconds: Option<f64>,
+    pub(super) group: Group,
+    pub(super) cells: Vec<Cell>,
+    /// Whether changes are those since the programs' start.
+    pub(super) is_total: bool,
+}
+
+/// What was measured of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cell {
+    pub(super) value: Value,
+    /// Empty for a plain number.
+    pub(super) unit: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// No file has it.
+    Missing,
+    /// The files do not agree.
+    Mixed,
+    Text(String),
+    Number(Number),
+    /// More than fits into 64 bits.
+    Large(i128),
+    /// Per second.
+    Rate(f64),
+}
+
+impl Cell {
+    pub(super) const MISSING: Cell = Cell { value: Value::Missing, unit: String::new() };
+
+    pub(super) fn new(value: Value, unit: &str) -> Cell {
+        Cell { value, unit: unit.to_owned() }
+    }
+
+    /// As a float, if it is a number.
+    pub(super) fn approximate(&self) -> Option<f64> {
+        match &self.value {
+            Value::Missing | Value::Mixed | Value::Text(_) => None,
+            Value::Number(Number::NotFinite(value)) | Value::Rate(value) => Some(*value),
+            Value::Number(Number::Unsigned(value)) => Some(*value as f64),
+            Value::Number(Number::Signed(value)) => Some(*value as f64),
+            Value::Number(Number::Decimal(value)) => value.to_string().parse().ok(),
+            Value::Large(value) => Some(*value as f64),
+        }
+    }
+
+    /// As the tools print it; texts as they are.
+    pub(super) fn plain(&self) -> String {
+        match &self.value {
+            Value::Missing => "-".to_owned(),
+            Value::Mixed => "*".to_owned(),
+            Value::Text(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Large(value) => value.to_string(),
+            Value::Rate(value) if value.is_finite() => format!("{value:.3}"),
+            Value::Rate(value) => Number::NotFinite(*value).to_string(),
+        }
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            Value::Missing => serializer.serialize_none(),
+            Value::Mixed => serializer.serialize_str("*"),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Number(number) => number.serialize(serializer),
+            Value::Large(value) => serializer.serialize_i128(*value),
+            Value::Rate(value) => Scale::NONE.float(*value).serialize(serializer),
+        }
+    }
+}
+
+/// An amount as it is stored, and its scale. Amounts of one scale are added exactly.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scaled {
+    pub(super) amount: Amount,
+    pub(super) scale: Scale,
+}
+
+impl Scaled {
+    pub(super) fn approximate(self) -> f64 {
+        self.scale.approximate(self.amount.as_f64())
+    }
+
+    pub(super) fn add(self, other: Scaled) -> Scaled {
+        if self.scale == other.scale {
+            return Scaled { amount: self.amount + other.amount, ..self };
+        }
+        Scaled { amount: Amount::Float(self.approximate() + other.approximate()), scale: Scale::NONE }
+    }
+
+    pub(super) fn divide(self, by: usize) -> Scaled {
+        Scaled { amount: Amount::Float(self.amount.as_f64() / by as f64), ..self }
+    }
+
+    pub(super) fn value(self) -> Value {
+        match self.amount {
+            Amount::Float(value) => Value::Number(self.scale.float(value)),
+            Amount::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
+                (Ok(value), _) => Value::Number(self.scale.unsigned(value)),
+                (_, Ok(value)) => Value::Number(self.scale.signed(value)),
+                _ if self.scale.is_none() => Value::Large(value),
+                _ => Value::Number(self.scale.float(value as f64)),
+            },
+        }
+    }
+}
+
+/// `2012-11-20T20:17:00.125Z`.
+pub(super) fn rfc_3339(time: SystemTime) -> String {
+    let (date, since) = date(time);
+    let milliseconds = since.subsec_millis();
+    date.map_or_else(String::new, |(day, time)| format!("{day}T{time}.{milliseconds:03}Z"))
+}
+
+/// `20:17:00`.
+pub(super) fn time_of_day(time: SystemTime) -> String {
+    date(time).0.map_or_else(String::new, |(_, time)| time)
+}
+
+fn date(time: SystemTime) -> (Option<(String, String)>, Duration) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let shown = Date::from_unix(since.as_secs_f64().max(1.0)).map(|date| date.to_string());
+    let parts = shown.as_deref().and_then(|shown| shown.trim_end_matches(" UTC").split_once(' '));
+    (parts.map(|(day, time)| (day.to_owned(), time.to_owned())), since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_integers_are_exact_whatever_their_size() {
+        let one = |amount| Scaled { amount: Amount::Integer(amount), scale: Scale::NONE };
+        assert_eq!(Cell::new(one(u64::MAX.into()).value(), "").plain(), "18446744073709551615");
+        assert_eq!(Cell::new(one(u64::MAX.into()).add(one(u64::MAX.into())).value(), "").plain(), "36893488147419103230");
+        assert_eq!(Cell::new(one(-11).value(), "").plain(), "-11");
+    }
+
+    #[test]
+    fn amounts_of_different_scales_are_added_as_they_are_shown() {
+        let milli = Scaled { amount: Amount::Integer(250), scale: Scale { power: -3, divisor: 1 } };
+        let plain = Scaled { amount: Amount::Integer(2), scale: Scale::NONE };
+        assert_eq!(Cell::new(milli.add(milli).value(), "").plain(), "0.5");
+        assert_eq!(Cell::new(milli.add(plain).value(), "").plain(), "2.25");
+    }
+
+    #[test]
+    fn times_are_utc() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_353_442_620_125);
+        assert_eq!(rfc_3339(time), "2012-11-20T20:17:00.125Z");
+        assert_eq!(time_of_day(time), "20:17:00");
+    }
+}

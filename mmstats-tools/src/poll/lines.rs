@@ -1,0 +1,113 @@
+//! Rows for programs: JSON and CSV.
+
+use std::fmt::Write;
+use std::io;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::cell::{Row, Value, rfc_3339};
+use super::group::Group;
+use crate::options::poll::By;
+use crate::render::escape::Harmless;
+use crate::render::json::write_object;
+
+/// A row as a JSON object.
+struct Object<'r> {
+    row: &'r Row,
+    names: &'r [String],
+    by: Option<By>,
+}
+
+/// Columns by their names; of several with one name, the first.
+struct Values<'r>(&'r Row, &'r [String]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("time", &rfc_3339(self.row.time))?;
+        map.serialize_entry("seconds", &self.row.seconds)?;
+        if self.row.is_total {
+            map.serialize_entry("total", &true)?;
+        }
+        if let Some(by) = self.by {
+            map.serialize_entry(Group::title(by), &self.row.group)?;
+        }
+        map.serialize_entry("values", &Values(self.row, self.names))?;
+        map.end()
+    }
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Values(row, names) = self;
+        let columns = names.iter().zip(&row.cells).enumerate();
+        serializer.collect_map(columns.filter(|(at, (name, _))| !names[..*at].contains(name)).map(|(_, column)| column))
+    }
+}
+
+impl Serialize for Group {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Group::Number(number) => serializer.serialize_i128(*number),
+            Group::File(path) => serializer.serialize_str(path),
+            Group::All | Group::Unknown => serializer.serialize_none(),
+        }
+    }
+}
+
+/// A row's line of JSON.
+///
+/// # Errors
+/// None, but those of `serde_json`.
+pub(super) fn json(row: &Row, names: &[String], by: Option<By>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    write_object(&mut line, &Object { row, names, by })?;
+    Ok(line)
+}
+
+/// The header of CSV.
+pub(super) fn csv_header(names: &[String], by: Option<By>) -> String {
+    let first = ["time", "seconds"].into_iter().chain(by.map(Group::title));
+    csv_line(first.chain(names.iter().map(String::as_str)))
+}
+
+/// A row's line of CSV. What is not there is empty.
+pub(super) fn csv(row: &Row, by: Option<By>) -> String {
+    let seconds = row.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+    let group = by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group.text() });
+    let cells = row.cells.iter().map(|cell| match &cell.value {
+        Value::Missing => String::new(),
+        Value::Rate(value) if value.is_finite() => value.to_string(),
+        _ => cell.plain(),
+    });
+    let fields: Vec<String> = [rfc_3339(row.time), seconds].into_iter().chain(group).chain(cells).collect();
+    csv_line(fields.iter().map(String::as_str))
+}
+
+fn csv_line<'f>(fields: impl Iterator<Item = &'f str>) -> String {
+    let mut line = String::new();
+    for (at, field) in fields.enumerate() {
+        if at > 0 {
+            line.push(',');
+        }
+        let field = Harmless(field).to_string();
+        if field.contains([',', '"']) {
+            // A `String` takes everything.
+            let _ = write!(line, "\"{}\"", field.replace('"', "\"\""));
+        } else {
+            line.push_str(&field);
+        }
+    }
+    line + "\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_commas_or_quotes_is_quoted() {
+        let fields = ["a", "b,c", "d\"e", "", "f\ng\u{1b}"];
+        assert_eq!(csv_line(fields.into_iter()), "a,\"b,c\",\"d\"\"e\",,f\\ng\\x1b\r\n");
+    }
+}

@@ -1,0 +1,333 @@
+//! Looks in a file, to be looked at again.
+//!
+//! A recording has a look on each line, in JSON, behind a first line that says what it is. Fields stand in the first look that has them. Values stand as they are
+//! stored, one for each field: `true`, `{"u":7}`, `{"i":-7}`, `{"f":"0.5"}`, `{"t":"text"}`, a histogram's `{"h":[sum,[[low,high,count],…]]}`, and `null` where it
+//! could not be read. Floats are texts, so that each is read back as it was, those that are not finite, too.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::{BufRead, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use mmstats_core::reader::{Place, Storage, ValueProblem};
+use mmstats_core::{Kind, Type};
+use mmstats_std::liveness::Verdict;
+use mmstats_std::read::Field;
+use serde::{Deserialize, Serialize};
+
+use crate::buckets::{Bucket, Buckets};
+use crate::render::escape::valid_path;
+use crate::sampler::{Look, Origin, Problem, Seen, Stored};
+
+/// The first line.
+pub(super) const FIRST: &str = "{\"mmstats-recording\":1}";
+
+/// A longer line is no look.
+const LONGEST: u64 = 1 << 30;
+
+#[derive(Serialize, Deserialize)]
+struct Line<'l> {
+    /// Nanoseconds since 1970.
+    time: u64,
+    /// Nanoseconds since the first look.
+    elapsed: u64,
+    /// Fields that were not there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<Vec<FieldOnLine<'l>>>,
+    seen: Vec<SeenOnLine<'l>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<(Cow<'l, str>, Cow<'l, str>, bool)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FieldOnLine<'l> {
+    label: Cow<'l, str>,
+    unit: Cow<'l, str>,
+    kind: u8,
+    r#type: char,
+    scale: i8,
+    divisor: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeenOnLine<'l> {
+    id: u64,
+    name: Cow<'l, str>,
+    version: u8,
+    pid: Option<u32>,
+    new: bool,
+    /// Which of all fields that stood on lines so far.
+    fields: usize,
+    values: Vec<Option<ValueOnLine<'l>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ValueOnLine<'l> {
+    #[serde(rename = "b")]
+    Bool(bool),
+    #[serde(rename = "u")]
+    Unsigned(u64),
+    #[serde(rename = "i")]
+    Signed(i64),
+    #[serde(rename = "f")]
+    Float(String),
+    #[serde(rename = "t")]
+    Text(Cow<'l, str>),
+    #[serde(rename = "h")]
+    Histogram(u64, Vec<(u64, Option<u64>, u64)>),
+}
+
+/// Makes lines of looks.
+#[derive(Default)]
+pub(super) struct Recorder {
+    /// The fields that have been written, by their address, and kept there.
+    written: HashMap<*const Field, (usize, Arc<[Field]>)>,
+}
+
+impl Recorder {
+    /// A look's line, without its end.
+    ///
+    /// # Errors
+    /// None, but those of `serde_json`.
+    pub(super) fn line(&mut self, look: &Look) -> serde_json::Result<String> {
+        let mut fields = Vec::new();
+        let seen = look.seen.iter().map(|seen| {
+            let next = self.written.len();
+            let (index, _) = self.written.entry(seen.fields.as_ptr()).or_insert_with(|| {
+                fields.push(seen.fields.iter().map(FieldOnLine::new).collect());
+                (next, seen.fields.clone())
+            });
+            SeenOnLine::new(seen, *index)
+        });
+        let seen = seen.collect();
+        let problem = |problem: &Problem| (valid_path(&problem.name).into(), problem.what.clone().into(), problem.is_new);
+        serde_json::to_string(&Line {
+            time: nanoseconds(look.time.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            elapsed: nanoseconds(look.elapsed),
+            fields,
+            seen,
+            problems: look.problems.iter().map(problem).collect(),
+        })
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl<'l> FieldOnLine<'l> {
+    fn new(field: &'l Field) -> Self {
+        FieldOnLine {
+            label: field.label.as_str().into(),
+            unit: field.unit.as_str().into(),
+            kind: field.kind as u8,
+            r#type: field.place.ty.letter().into(),
+            scale: field.scale,
+            divisor: field.divisor,
+        }
+    }
+
+    fn field(self) -> Result<Field, String> {
+        let ty = match self.r#type {
+            'e' => Some(Type::F16),
+            'p' => Some(Type::Pascal),
+            letter => u8::try_from(letter).ok().and_then(Type::from_letter),
+        };
+        let ty = ty.ok_or_else(|| format!("type {:?} is not known", self.r#type))?;
+        // Where it was matters no more.
+        let place = Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
+        let (label, unit, kind) = (self.label.into_owned(), self.unit.into_owned(), Kind::from_number(self.kind));
+        Ok(Field { label, unit, help: String::new(), kind, scale: self.scale, divisor: self.divisor, place })
+    }
+}
+
+impl<'l> SeenOnLine<'l> {
+    fn new(seen: &'l Seen, fields: usize) -> Self {
+        let Origin { id, name, version, pid, is_new } = &*seen.origin;
+        let values = seen.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
+        SeenOnLine { id: *id, name: valid_path(name).into(), version: *version, pid: *pid, new: *is_new, fields, values }
+    }
+}
+
+impl<'l> ValueOnLine<'l> {
+    fn new(stored: &'l Stored) -> Self {
+        match stored {
+            Stored::Bool(value) => Self::Bool(*value),
+            Stored::Unsigned(value) => Self::Unsigned(*value),
+            Stored::Signed(value) => Self::Signed(*value),
+            Stored::Float(value) => Self::Float(value.to_string()),
+            Stored::Text(text) => Self::Text((&**text).into()),
+            Stored::Histogram(buckets) => Self::Histogram(buckets.sum, buckets.filled.iter().map(|it| (it.low, it.high, it.count)).collect()),
+        }
+    }
+
+    fn stored(self) -> Result<Stored, String> {
+        Ok(match self {
+            Self::Bool(value) => Stored::Bool(value),
+            Self::Unsigned(value) => Stored::Unsigned(value),
+            Self::Signed(value) => Stored::Signed(value),
+            Self::Float(text) => Stored::Float(text.parse().map_err(|_| format!("{text:?} is no number"))?),
+            Self::Text(text) => Stored::Text(text.into()),
+            Self::Histogram(sum, filled) => {
+                if filled.iter().any(|(low, high, _)| high.is_some_and(|high| high < *low)) {
+                    return Err("a bucket ends before it begins".to_owned());
+                }
+                let filled = filled.into_iter().map(|(low, high, count)| Bucket { low, high, count }).collect();
+                Stored::Histogram(Box::new(Buckets { sum, filled }))
+            }
+        })
+    }
+}
+
+/// Makes looks of lines again.
+pub(super) struct Replay {
+    input: Box<dyn BufRead>,
+    /// Lines that were read.
+    lines: u64,
+    fields: Vec<Arc<[Field]>>,
+}
+
+impl Replay {
+    pub(super) fn new(input: Box<dyn BufRead>) -> Replay {
+        Replay { input, lines: 0, fields: Vec::new() }
+    }
+
+    /// The next look, if there is one.
+    ///
+    /// # Errors
+    /// What is wrong with its line, and which one it is.
+    pub(super) fn look(&mut self) -> Result<Option<Look>, String> {
+        if self.lines == 0 && self.line()?.as_deref() != Some(FIRST) {
+            return Err(format!("line 1: not a recording of pollstats ({FIRST} would be)"));
+        }
+        let Some(line) = self.line()? else { return Ok(None) };
+        let number = self.lines;
+        let parsed = serde_json::from_str(&line).map_err(|error| if error.is_eof() { "cut short".to_owned() } else { error.to_string() });
+        parsed.and_then(|line| self.understand(line)).map(Some).map_err(|what| format!("line {number}: {what}"))
+    }
+
+    fn line(&mut self) -> Result<Option<String>, String> {
+        let mut line = String::new();
+        self.lines += 1;
+        match self.input.by_ref().take(LONGEST).read_line(&mut line) {
+            Ok(0) => Ok(None),
+            Ok(_) => {
+                line.truncate(line.trim_end_matches('\n').len());
+                Ok(Some(line))
+            }
+            Err(error) => Err(format!("line {}: {error}", self.lines)),
+        }
+    }
+
+    fn understand(&mut self, line: Line<'_>) -> Result<Look, String> {
+        for fields in line.fields {
+            self.fields.push(fields.into_iter().map(FieldOnLine::field).collect::<Result<Vec<_>, _>>()?.into());
+        }
+        let seen = line.seen.into_iter().map(|seen| self.understand_seen(seen)).collect::<Result<_, _>>()?;
+        let problem =
+            |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| Problem { name: PathBuf::from(&*name), what: what.into_owned(), is_new };
+        Ok(Look {
+            time: UNIX_EPOCH + Duration::from_nanos(line.time),
+            elapsed: Duration::from_nanos(line.elapsed),
+            seen,
+            problems: line.problems.into_iter().map(problem).collect(),
+            halted: None,
+        })
+    }
+
+    fn understand_seen(&mut self, line: SeenOnLine<'_>) -> Result<Seen, String> {
+        let SeenOnLine { id, name, version, pid, new: is_new, fields, values } = line;
+        let fields = self.fields.get(fields).ok_or_else(|| format!("fields {fields} of {name} stand nowhere"))?.clone();
+        if fields.len() != values.len() {
+            return Err(format!("{} values of {name}, which has {} fields", values.len(), fields.len()));
+        }
+        let value = |value: Option<ValueOnLine<'_>>| match value {
+            Some(value) => value.stored().map(Ok),
+            None => Ok(Err(ValueProblem::Contended)),
+        };
+        let origin = Origin { id, name: PathBuf::from(&*name), version, pid, is_new };
+        let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
+        Ok(Seen { origin: Arc::new(origin), fields, values, verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look() -> Look {
+        let field = |label: &str, ty, kind| {
+            let place = Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
+            Field { label: label.to_owned(), unit: "bytes".to_owned(), help: String::new(), kind, scale: -3, divisor: 7, place }
+        };
+        let fields: Arc<[Field]> = [
+            field("a", Type::U64, Kind::Counter),
+            field("b", Type::F64, Kind::Gauge),
+            field("c", Type::F16, Kind::Untyped),
+            field("d\n\u{1b}", Type::Text, Kind::Info),
+            field("e", Type::U32, Kind::Histogram),
+            field("f", Type::Bool, Kind::Gauge),
+            field("g", Type::Pascal, Kind::Untyped),
+            field("h", Type::I64, Kind::Gauge),
+        ]
+        .into();
+        let buckets =
+            Buckets { sum: u64::MAX, filled: vec![Bucket { low: 1, high: Some(2), count: 3 }, Bucket { low: 4, high: None, count: u64::MAX }] };
+        let values = vec![
+            Ok(Stored::Unsigned(u64::MAX)),
+            Ok(Stored::Float(0.1 + 0.2)),
+            Ok(Stored::Float(f64::NEG_INFINITY)),
+            Ok(Stored::Text("x\n\"\u{1b}☃".into())),
+            Ok(Stored::Histogram(Box::new(buckets))),
+            Ok(Stored::Bool(true)),
+            Err(ValueProblem::Contended),
+            Ok(Stored::Signed(i64::MIN)),
+        ];
+        let origin = Origin { id: 7, name: "/dev/shm/x y".into(), version: 2, pid: Some(42), is_new: true };
+        let seen = Seen { origin: Arc::new(origin), fields, values, verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold) };
+        let problem = Problem { name: "z".into(), what: "damaged".into(), is_new: true };
+        let time = UNIX_EPOCH + Duration::new(1_353_442_620, 123_456_789);
+        Look { time, elapsed: Duration::from_nanos(5), seen: vec![seen.clone(), seen], problems: vec![problem], halted: None }
+    }
+
+    fn replay(text: String) -> Replay {
+        Replay::new(Box::new(std::io::Cursor::new(text)))
+    }
+
+    #[test]
+    fn what_was_recorded_is_read_as_it_was() {
+        let (look, mut recorder) = (look(), Recorder::default());
+        let lines = [FIRST.to_owned(), recorder.line(&look).unwrap(), recorder.line(&look).unwrap(), String::new()];
+        // Fields are written once.
+        assert!(lines[1].contains("divisor") && !lines[2].contains("divisor"));
+        let mut replay = replay(lines.join("\n"));
+        assert_eq!(replay.look(), Ok(Some(look.clone())));
+        assert_eq!(replay.look(), Ok(Some(look)));
+        assert_eq!(replay.look(), Ok(None));
+    }
+
+    #[test]
+    fn a_line_that_is_damaged_or_cut_is_told_by_its_number() {
+        let line = Recorder::default().line(&look()).unwrap();
+        for (bad, told) in [
+            ("".to_owned(), "line 3: cut short"),
+            (line[..line.len() / 2].to_owned(), "line 3: cut short"),
+            ("{}".to_owned(), "line 3: missing field"),
+            (line.replace("\"fields\":0", "\"fields\":9"), "line 3: fields 9 of /dev/shm/x y stand nowhere"),
+            (line.replace("[1,2,3]", "[2,1,3]"), "line 3: a bucket ends before it begins"),
+            (line.replace("\"-inf\"", "\"much\""), "line 3: \"much\" is no number"),
+            (line.replace("true},null", "true},null,null"), "line 3: 9 values of /dev/shm/x y, which has 8 fields"),
+            (line.replace("\"e\"", "\"w\""), "line 3: type 'w' is not known"),
+        ] {
+            let mut replay = replay([FIRST, &line, &bad, ""].join("\n"));
+            assert!(replay.look().unwrap().is_some());
+            let error = replay.look().unwrap_err();
+            assert!(error.starts_with(told), "{error} instead of {told}");
+        }
+        for text in ["", "x", "{\"mmstats-recording\":2}\n"] {
+            assert!(replay(text.to_owned()).look().unwrap_err().starts_with("line 1: not a recording of pollstats"));
+        }
+    }
+}

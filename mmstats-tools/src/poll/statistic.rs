@@ -1,0 +1,91 @@
+//! What can be told of a distribution, by what stands behind a colon.
+
+use crate::buckets::Buckets;
+use crate::render::number::{Number, Scale};
+
+/// One number of a distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Statistic {
+    /// The value below which this fraction lies.
+    Quantile(f64),
+    /// How many values were recorded per second. Also of counters.
+    Rate,
+    /// How many values there are.
+    Count,
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+    /// The lower end of the first bucket that is not empty.
+    Min,
+    /// The upper end of the last.
+    Max,
+}
+
+impl Statistic {
+    /// `p50`, `p99.9`, `rate`, `count`, `mean`, `sum`, `min`, `max`.
+    pub(super) fn parse(name: &str) -> Option<Statistic> {
+        Some(match name {
+            "rate" => Statistic::Rate,
+            "count" => Statistic::Count,
+            "mean" => Statistic::Mean,
+            "sum" => Statistic::Sum,
+            "min" => Statistic::Min,
+            "max" => Statistic::Max,
+            _ => {
+                let digits = name.strip_prefix('p').filter(|digits| digits.starts_with(|first: char| first.is_ascii_digit()))?;
+                let percent: f64 = digits.parse().ok()?;
+                return (0.0..=100.0).contains(&percent).then_some(Statistic::Quantile(percent / 100.0));
+            }
+        })
+    }
+
+    /// Whether it grows, so that it can be told per second.
+    pub(super) fn is_amount(self) -> bool {
+        matches!(self, Statistic::Rate | Statistic::Count | Statistic::Sum)
+    }
+
+    /// Whether it has the unit of the values.
+    pub(super) fn has_unit(self) -> bool {
+        !matches!(self, Statistic::Rate | Statistic::Count)
+    }
+
+    /// The number; `None` where there are no values to tell it of.
+    pub(super) fn of(self, buckets: &Buckets, scale: Scale) -> Option<Number> {
+        let (first, last) = (buckets.filled.first(), buckets.filled.last());
+        Some(match self {
+            Statistic::Rate | Statistic::Count => Number::Unsigned(buckets.count()),
+            Statistic::Sum => scale.unsigned(buckets.sum),
+            Statistic::Mean => scale.float(buckets.mean()?),
+            Statistic::Quantile(fraction) => scale.unsigned(buckets.quantile(fraction)?),
+            Statistic::Min => scale.unsigned(first?.low),
+            Statistic::Max => scale.unsigned(last.map(|last| last.high.unwrap_or(last.low))?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statistic_has_a_name() {
+        for (name, statistic) in [
+            ("p50", Some(Statistic::Quantile(0.5))),
+            ("p99.9", Some(Statistic::Quantile(99.9 / 100.0))),
+            ("p0", Some(Statistic::Quantile(0.0))),
+            ("p100", Some(Statistic::Quantile(1.0))),
+            ("mean", Some(Statistic::Mean)),
+            ("rate", Some(Statistic::Rate)),
+            ("p", None),
+            ("p101", None),
+            ("p-1", None),
+            ("pinf", None),
+            ("P50", None),
+            ("", None),
+            ("50", None),
+        ] {
+            assert_eq!(Statistic::parse(name), statistic, "{name}");
+        }
+    }
+}
