@@ -5,10 +5,11 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::pace::{Interrupt, Pace};
+use super::pace::Pace;
 use super::recording::{FIRST, Recorder, Replay};
 use crate::command;
 use crate::console::Console;
+use crate::ending::Ending;
 use crate::options::poll::Options;
 use crate::sampler::{Look, Sampler};
 
@@ -53,9 +54,9 @@ impl Looks {
     }
 
     /// Waits until the next one is due.
-    pub(super) fn wait(&self, interrupt: &Interrupt) {
+    pub(super) fn wait(&self, ending: &Ending) {
         if let Looks::Live(_, pace) = self {
-            pace.wait(interrupt);
+            pace.wait(ending);
         }
     }
 

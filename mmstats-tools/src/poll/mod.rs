@@ -26,6 +26,7 @@ use clap::CommandFactory;
 
 use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
+use crate::ending::Ending;
 use crate::options::poll::Options;
 use crate::sampler::Look;
 use columns::Columns;
@@ -33,7 +34,6 @@ use filters::Filters;
 use looks::{Looks, Record};
 use meter::Meter;
 use news::News;
-use pace::Interrupt;
 use table::Table;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -44,8 +44,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     // Before anything is connected to, which leaves signals to whoever has them.
-    let interrupt = match Interrupt::new() {
-        Ok(interrupt) => interrupt,
+    let ending = match Ending::new() {
+        Ok(ending) => ending,
         Err(error) => {
             console.tell(format_args!("signals: {error}"));
             return ExitCode::FAILURE;
@@ -55,7 +55,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(looks) => looks,
         Err(status) => return status,
     };
-    Poll::new(options, console).run(looks, &interrupt)
+    Poll::new(options, console).run(looks, &ending)
 }
 
 /// A run over looks.
@@ -88,15 +88,15 @@ impl<'s, 'c> Poll<'s, 'c> {
         }
     }
 
-    fn run(mut self, looks: Looks, interrupt: &Interrupt) -> ExitCode {
-        let end = self.poll(looks, interrupt);
+    fn run(mut self, looks: Looks, ending: &Ending) -> ExitCode {
+        let end = self.poll(looks, ending);
         if end.is_ok() {
             self.failed |= self.news.end(&self.columns, self.console);
         }
         if self.failed { ExitCode::FAILURE } else { status(&end) }
     }
 
-    fn poll(&mut self, mut looks: Looks, interrupt: &Interrupt) -> Result<(), Stop> {
+    fn poll(&mut self, mut looks: Looks, ending: &Ending) -> Result<(), Stop> {
         let mut record = match self.options.record.as_deref().map(|path| Record::new(path).map_err(|error| (path, error))) {
             None => None,
             Some(Ok(record)) => Some(record),
@@ -110,7 +110,7 @@ impl<'s, 'c> Poll<'s, 'c> {
         loop {
             let look = looks.next();
             // A look that was interrupted is none.
-            if interrupt.came() {
+            if ending.came() {
                 return Ok(());
             }
             let mut look = match look {
@@ -138,8 +138,8 @@ impl<'s, 'c> Poll<'s, 'c> {
             if left == Some(0) {
                 return Ok(());
             }
-            looks.wait(interrupt);
-            if interrupt.came() {
+            looks.wait(ending);
+            if ending.came() {
                 return Ok(());
             }
         }

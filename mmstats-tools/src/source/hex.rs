@@ -126,7 +126,7 @@ fn big_endian(bytes: &[u8]) -> u64 {
 /// The bytes of a record, but for the count that begins it, which leaves out so many, and the checksum that ends it, with which the sum of all is this.
 fn record(digits: &str, left_out: usize, sum: u8) -> Result<Vec<u8>, &'static str> {
     let digit = |digit: u8| char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit");
-    let byte = |pair: &[u8]| Ok((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    let byte = |pair: &[u8]| Ok::<u8, &str>((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
     let mut bytes = digits.as_bytes().chunks_exact(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
     let count = usize::from(*bytes.first().ok_or("too short")?);
     if digits.len() % 2 != 0 || bytes.len() != count + left_out || bytes.len() < 2 {
