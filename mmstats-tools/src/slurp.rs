@@ -1,9 +1,10 @@
-//! `slurpstats`: prints stats files.
+//! `slurpstats`: prints stats files one after the other; or, in a page for Prometheus, where all files that have a field stand together, by one look.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use mmstats_core::reader::ValueProblem;
 use mmstats_std::discover::discover;
@@ -14,9 +15,11 @@ use mmstats_std::template::Environment;
 use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
 use crate::labels::Labels;
-use crate::options::slurp::Options;
+use crate::options::slurp::{Exposition, Options};
+use crate::render::metrics::{self, Format, Settings, Totals};
 use crate::render::text::{Look, Row};
 use crate::render::{json, text};
+use crate::sampler::Sampler;
 use crate::source::{Opened, Sources, may_hold_regions};
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -26,9 +29,47 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     match command::open_sources(&options.selection, console) {
-        Ok(sources) => Slurp::new(options, sources, console).run(),
+        Ok(sources) => match options.prometheus {
+            Some(exposition) => expose(exposition, options, sources, console),
+            None => Slurp::new(options, sources, console).run(),
+        },
         Err(status) => status,
     }
+}
+
+/// Prints a page for Prometheus.
+fn expose(exposition: Exposition, options: Options, sources: Sources, console: &mut Console<'_>) -> ExitCode {
+    let format = match exposition {
+        Exposition::Text => Format::Text,
+        Exposition::Openmetrics => Format::OpenMetrics,
+    };
+    let settings = Settings { format, labels: Labels { include: options.filter, exclude: options.exclude }, live: options.live };
+    let mut sampler = Sampler::new(options.selection.files, sources);
+    let started = Instant::now();
+    let look = sampler.look();
+    let took = started.elapsed();
+    let page = if options.sum {
+        let mut totals = Totals::new();
+        totals.add(&look, options.live);
+        totals.page(&look, took, &settings)
+    } else {
+        metrics::per_writer(&look, took, &settings)
+    };
+    let written = console.out.write_all(page.text.as_bytes()).and_then(|()| console.out.flush());
+    let end = finish(written, console);
+    for problem in &look.problems {
+        console.tell_of(&problem.name, &problem.what);
+    }
+    for left_out in &page.left_out {
+        console.tell(left_out);
+    }
+    if let Some(halted) = look.halted {
+        console.tell(format_args!("what was read stood still for {:.1} ms", halted.as_secs_f64() * 1e3));
+    }
+    if look.seen.is_empty() && look.problems.is_empty() {
+        explain_no_files(sampler.searched(), console);
+    }
+    if look.problems.is_empty() && page.left_out.is_empty() { status(&end) } else { ExitCode::FAILURE }
 }
 
 /// A run over files.
@@ -195,10 +236,14 @@ impl<'s, 'c> Slurp<'s, 'c> {
         } else if self.not_alive > 0 {
             self.console.tell(format_args!("no writer is known to be alive of {} (see --live)", files(self.not_alive)));
         } else {
-            let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
-            self.console.tell(format_args!("no files found: looked for {}", places.join(", ")));
+            explain_no_files(searched, self.console);
         }
     }
+}
+
+fn explain_no_files(searched: &[PathBuf], console: &mut Console<'_>) {
+    let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
+    console.tell(format_args!("no files found: looked for {}", places.join(", ")));
 }
 
 fn files(count: usize) -> String {

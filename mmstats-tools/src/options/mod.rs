@@ -3,6 +3,7 @@
 //! Only that, and nothing of what they do: the build includes these files to make man pages and completions of them.
 
 pub mod clean;
+pub mod mash;
 pub mod poll;
 pub mod seconds;
 pub mod slurp;
@@ -52,6 +53,9 @@ pub fn commands() -> Vec<Command> {
     let mut commands = vec![slurp::Options::command(), poll::Options::command(), clean::Options::command()];
     if cfg!(feature = "tui") {
         commands.push(top::Options::command());
+    }
+    if cfg!(feature = "web") {
+        commands.push(mash::Options::command());
     }
     commands
 }

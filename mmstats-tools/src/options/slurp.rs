@@ -1,6 +1,6 @@
 //! Of `slurpstats`.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use glob::Pattern;
 
 use super::{COLOURS, Selection};
@@ -17,6 +17,19 @@ pub struct Options {
     /// "-Infinity".
     #[arg(long)]
     pub json: bool,
+
+    /// Print a page for Prometheus: text (its format 0.0.4, the default) or openmetrics.
+    ///
+    /// Labels become names, dimensions labels; numbers are in base units. Each file has series of its own, told by the label "file", or see --sum. What has no
+    /// kind, as all of version 1, is untyped. Of two fields that would have the same name, one is left out, which is an error.
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text", conflicts_with = "json")]
+    pub prometheus: Option<Exposition>,
+
+    /// Add up all files; texts and constants are left out.
+    ///
+    /// Counters and histograms are added up over all files, gauges over those whose writer is not dead. Of dates, the latest is shown.
+    #[arg(long, requires = "prometheus")]
+    pub sum: bool,
 
     /// Only fields whose whole label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
     #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
@@ -40,6 +53,15 @@ pub struct Options {
     pub selection: Selection,
 }
 
+/// The formats that Prometheus reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Exposition {
+    /// Its text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    Openmetrics,
+}
+
 fn status() -> String {
     format!("Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.\n{COLOURS}")
 }
@@ -48,6 +70,7 @@ const EXAMPLES: &str = "\
 Examples:
   slurpstats                                       what runs on this machine
   slurpstats -f '*.2XX' --json /dev/shm            some of it, for programs
+  slurpstats --prometheus --sum /dev/shm           a page for Prometheus, all files added up
   slurpstats --elf fw.elf gdb://localhost:3333     a device, through a debug server
   slurpstats --elf fw.elf --load-address 0x20000000 ram.bin
                                                    a dump of its RAM

@@ -1,9 +1,10 @@
-//! What people and programs read: [`text`] and [`json`], and what both are made of.
+//! What people and programs read: [`text`], [`json`] and [`metrics`], and what they are made of.
 
 pub mod date;
 pub mod distribution;
 pub mod escape;
 pub mod human;
 pub mod json;
+pub mod metrics;
 pub mod number;
 pub mod text;

@@ -1,0 +1,77 @@
+//! Who writes a file, as labels of one series instead of a series for each of these fields.
+
+use mmstats_std::read::Field;
+
+use super::LeftOut;
+use super::escape::push_label;
+use super::family::Type;
+use crate::labels::Labels;
+use crate::render::number::Scale;
+use crate::render::text::scale;
+use crate::sampler::{Seen, Stored};
+
+/// The ends of labels, and what the labels are called in a page.
+const NAMES: [(&str, &str); 9] = [
+    ("sys.pid", "pid"),
+    ("sys.tid", "thread"),
+    ("sys.uid", "uid"),
+    ("sys.gid", "gid"),
+    ("sys.created", "created"),
+    ("sys.start", "start"),
+    ("sys.boot_id", "boot_id"),
+    ("sys.pid_namespace", "pid_namespace"),
+    ("org.python.version", "python_version"),
+];
+
+/// Where these fields are; of several, the last, for a process's own stand behind the program's.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Identity([Option<usize>; NAMES.len()]);
+
+impl Identity {
+    pub(super) fn of(fields: &[Field]) -> Self {
+        let tells = |field: &Field, name| ends_in(&field.label, name) && Type::of(field) != Type::Histogram;
+        Identity(NAMES.map(|(name, _)| fields.iter().rposition(|field| tells(field, name))))
+    }
+
+    /// Whether a field is one of these.
+    pub(super) fn contains(&self, index: usize) -> bool {
+        self.0.contains(&Some(index))
+    }
+
+    /// What they tell of a writer; nothing if none of them is wanted.
+    pub(super) fn labels(&self, seen: &Seen, wanted: &Labels, left_out: &mut Vec<LeftOut>) -> String {
+        let mut text = String::new();
+        for (index, (_, name)) in self.0.iter().zip(NAMES) {
+            let Some(index) = *index else { continue };
+            let Some(field) = seen.fields.get(index).filter(|field| wanted.accept(&field.label)) else { continue };
+            match seen.values.get(index) {
+                Some(Ok(value)) => push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default()),
+                Some(Err(problem)) => {
+                    left_out.push(LeftOut { file: Some(seen.origin.name.clone()), label: field.label.clone(), why: problem.to_string() });
+                }
+                None => {}
+            }
+        }
+        if !text.is_empty() {
+            push_label(&mut text, "format", &seen.origin.version.to_string());
+        }
+        text
+    }
+}
+
+/// Whether a label is a name, or a name behind a prefix.
+fn ends_in(label: &str, name: &str) -> bool {
+    label.strip_suffix(name).is_some_and(|prefix| !prefix.ends_with(|last: char| last.is_alphanumeric() || last == '_'))
+}
+
+/// A value as the value of a label; `None` for distributions.
+pub(super) fn words(stored: &Stored, scale: Scale) -> Option<String> {
+    Some(match stored {
+        Stored::Bool(value) => value.to_string(),
+        Stored::Unsigned(value) => scale.unsigned(*value).to_string(),
+        Stored::Signed(value) => scale.signed(*value).to_string(),
+        Stored::Float(value) => scale.float(*value).to_string(),
+        Stored::Text(text) => text.to_string(),
+        Stored::Histogram(_) => return None,
+    })
+}

@@ -1,0 +1,168 @@
+//! Numbers in pages: integers exact, floats by the fewest digits that tell them from all others, scaled ones rounded only once.
+
+use std::fmt::{self, Write};
+
+use crate::render::number::Scale;
+use crate::sampler::Stored;
+
+/// A number to write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shown {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+impl Shown {
+    /// The number to show for a stored one; texts and distributions are none.
+    pub(super) fn new(stored: &Stored, scale: Scale) -> Option<Shown> {
+        Some(match *stored {
+            Stored::Bool(value) => Shown::Unsigned(value.into()),
+            Stored::Unsigned(value) => Shown::unsigned(value, scale),
+            Stored::Signed(value) if scale.is_none() => Shown::Signed(value),
+            Stored::Signed(value) => Shown::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64)),
+            Stored::Float(value) if scale.is_none() || !value.is_finite() => Shown::Float(value),
+            // In decimal, where a power of ten only moves the point.
+            Stored::Float(value) => Shown::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN)),
+            Stored::Text(_) | Stored::Histogram(_) => return None,
+        })
+    }
+
+    /// The number to show for an unsigned integer.
+    pub(super) fn unsigned(value: u64, scale: Scale) -> Shown {
+        if scale.is_none() { Shown::Unsigned(value) } else { Shown::Float(scaled(value, scale)) }
+    }
+
+    /// Whether a counter can have it.
+    pub(super) fn counts(self) -> bool {
+        match self {
+            Shown::Unsigned(_) => true,
+            Shown::Signed(value) => value >= 0,
+            Shown::Float(value) => value.is_finite() && value >= 0.0,
+        }
+    }
+
+    /// Why that a counter has it is wrong.
+    pub(super) fn no_count(self) -> String {
+        format!("left out: {self} is nothing that a counter can have (it counts from 0 on)")
+    }
+
+    /// Adds it to a page.
+    pub(super) fn push(self, to: &mut String) {
+        // A `String` takes everything.
+        let _ = write!(to, "{self}");
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Shown::Unsigned(value) => value.fmt(f),
+            Shown::Signed(value) => value.fmt(f),
+            Shown::Float(value) if value.is_nan() => f.write_str("NaN"),
+            Shown::Float(value) if value.is_infinite() => f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" }),
+            Shown::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => value.fmt(f),
+            Shown::Float(value) => write!(f, "{value:e}"),
+        }
+    }
+}
+
+/// Integers up to here are exact as floats.
+const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
+
+/// The float next to `stored` × 10^power / divisor.
+pub(super) fn scaled(stored: u64, scale: Scale) -> f64 {
+    let ten_to = |power: i8| 10_u128.checked_pow(u32::try_from(power).unwrap_or(0));
+    let numerator = ten_to(scale.power).and_then(|factor| factor.checked_mul(stored.into()));
+    let denominator = ten_to(scale.power.saturating_neg()).and_then(|factor| factor.checked_mul(scale.divisor.max(1).into()));
+    match (numerator, denominator) {
+        // The division is the only place where anything is rounded.
+        (Some(numerator), Some(denominator)) if numerator <= EXACT && denominator <= EXACT => numerator as f64 / denominator as f64,
+        _ => scale.quotient(stored, 1).to_string().parse().unwrap_or(f64::NAN),
+    }
+}
+
+/// An upper bound of a bucket. It is part of a label, so that it has to be written in the one way that OpenMetrics calls canonical.
+pub(super) fn bound(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if value != 0.0 && !(-4..6).contains(&exponent) {
+        return format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
+    }
+    if value.fract() == 0.0 { format!("{value}.0") } else { value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(stored: Stored, power: i8, divisor: u32) -> String {
+        let mut to = String::new();
+        Shown::new(&stored, Scale { power, divisor }).unwrap().push(&mut to);
+        to
+    }
+
+    #[test]
+    fn integers_are_exact() {
+        assert_eq!(shown(Stored::Unsigned(u64::MAX), 0, 1), "18446744073709551615");
+        assert_eq!(shown(Stored::Signed(i64::MIN), 0, 0), "-9223372036854775808");
+        assert_eq!(shown(Stored::Bool(true), 0, 1), "1");
+    }
+
+    #[test]
+    fn scaled_numbers_have_no_noise() {
+        for (stored, power, divisor, text) in [
+            (3300, -3, 1, "3.3"),
+            (29, -2, 1, "0.29"),
+            (5, 3, 1, "5000"),
+            (1, 0, 4096, "0.000244140625"),
+            (1, 0, 3, "0.3333333333333333"),
+            (u64::MAX, -9, 1, "18446744073.709553"),
+            (u64::MAX, 127, 1, "1.844674407370955e146"),
+            (1, -128, u32::MAX, "2.3283064370807974e-138"),
+            (0, -128, 7, "0"),
+        ] {
+            assert_eq!(shown(Stored::Unsigned(stored), power, divisor), text);
+        }
+        assert_eq!(shown(Stored::Signed(-215), -1, 1), "-21.5");
+        assert_eq!(shown(Stored::Float(0.29), 2, 1), "29");
+        assert_eq!(shown(Stored::Float(0.3), -3, 1), "0.0003");
+    }
+
+    #[test]
+    fn floats_are_short_and_what_is_none_has_its_name() {
+        for (value, text) in [
+            (0.1, "0.1"),
+            (3.0, "3"),
+            (1e16, "10000000000000000"),
+            (1e300, "1e300"),
+            (-1.5e-7, "-1.5e-7"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(shown(Stored::Float(value), 0, 1), text);
+        }
+        assert_eq!(shown(Stored::Float(1e300), 127, 1), "+Inf", "beyond all floats");
+    }
+
+    #[test]
+    fn bounds_are_canonical() {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (1.0, "1.0"),
+            (127.0, "127.0"),
+            (262_143.0, "262143.0"),
+            (1_048_575.0, "1.048575e+06"),
+            (0.001, "0.001"),
+            (0.000_255, "0.000255"),
+            (2.55e-7, "2.55e-07"),
+            (1e-10, "1e-10"),
+            (12.5, "12.5"),
+            (1e10, "1e+10"),
+        ] {
+            assert_eq!(bound(value), text);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Sums over writers that do not go backwards when writers end.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use mmstats_core::reader::Storage;
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Field;
+
+use super::family::Type;
+use super::health::Health;
+use super::identity::Identity;
+use super::number::Shown;
+use super::page::{Layout, Writer};
+use super::{LeftOut, Page, Settings, write};
+use crate::buckets::Buckets;
+use crate::growth::{Amount, growth};
+use crate::render::number::Scale;
+use crate::render::text::scale;
+use crate::sampler::{Look, Origin, Seen, Stored};
+
+/// Sums over all writers, kept from one look to the next.
+///
+/// Counters and histograms are the sums of what each writer has counted so far, those that have ended since included. A gauge is the sum over those that are not
+/// known to be dead; but dates (`unixtime`) are not added: the latest counts. Numbers of unknown kind are added up over all files that are there. Texts and
+/// constants have no sum.
+#[derive(Default)]
+pub struct Totals {
+    sums: Vec<Sum>,
+    by_key: HashMap<Key, usize>,
+    /// Which sum each of these fields adds to, by where they are.
+    layouts: HashMap<usize, Targets>,
+    /// By the number that no other writer has.
+    writers: HashMap<u64, Known>,
+    left_out: Vec<LeftOut>,
+}
+
+/// Fields that agree in this are added up. Distributions have to agree in their scale too, or their buckets would not.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    label: String,
+    ty: Type,
+    unit: String,
+    scale: Option<(i8, u32)>,
+}
+
+struct Targets {
+    /// They are others' to keep; but as long as this is here, no others can come to lie in the same place.
+    fields: Weak<[Field]>,
+    sums: Arc<[Option<usize>]>,
+}
+
+struct Sum {
+    /// One of those that are added up.
+    field: Field,
+    ty: Type,
+    value: Value,
+}
+
+enum Value {
+    /// By scale, so that sums of integers stay exact. There is seldom more than one.
+    Amounts(Vec<(Scale, Amount)>),
+    Distribution(Buckets),
+}
+
+/// A writer, and what was last read of what it counts.
+struct Known {
+    origin: Arc<Origin>,
+    fields: Arc<[Field]>,
+    values: Vec<Option<Stored>>,
+}
+
+impl Totals {
+    /// Nothing added yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what has been counted since the look before, which has to be of the same [`Sampler`](crate::sampler::Sampler). With `live`, writers count only from
+    /// when they were seen alive.
+    pub fn add(&mut self, look: &Look, live: bool) {
+        self.left_out.clear();
+        for sum in &mut self.sums {
+            sum.forget_present();
+        }
+        for seen in &look.seen {
+            if !live || seen.verdict.liveness == Liveness::Alive || self.writers.contains_key(&seen.origin.id) {
+                self.add_writer(seen);
+            }
+        }
+        // Writers that cannot be read for a while come back as the same.
+        let seen: HashSet<u64> = look.seen.iter().map(|seen| seen.origin.id).collect();
+        let hidden: HashSet<&Path> = look.problems.iter().map(|problem| problem.name.as_path()).collect();
+        self.writers.retain(|id, known| seen.contains(id) || hidden.contains(known.origin.name.as_path()));
+        self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
+    }
+
+    /// A page of the sums, with the health of the look that was added last. `took` is how long that took.
+    #[must_use]
+    pub fn page(&self, look: &Look, took: Duration, settings: &Settings) -> Page {
+        let (fields, values): (Vec<_>, Vec<_>) = self.sums.iter().filter_map(Sum::get).map(|(field, value)| (field, Ok(value))).unzip();
+        // Who writes what is not added up in the first place.
+        let writers = vec![Writer { path: None, labels: String::new(), values: &values }];
+        let layout = Layout { fields: &fields, identity: Identity::default(), writers };
+        write(&[layout], self.left_out.clone(), &Health::new(look, took), settings)
+    }
+
+    fn add_writer(&mut self, seen: &Seen) {
+        let targets = self.targets(&seen.fields);
+        let known = self.writers.entry(seen.origin.id).or_insert_with(|| Known::new(seen));
+        known.follow(&seen.fields);
+        let is_dead = seen.verdict.liveness == Liveness::Dead;
+        for (index, (field, value)) in seen.fields.iter().zip(&seen.values).enumerate() {
+            let (Some(sum), Some(before)) = (targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(at)), known.values.get_mut(index))
+            else {
+                continue;
+            };
+            let added = match value {
+                Ok(value) => sum.add(field, before, value, is_dead),
+                Err(problem) => Err(problem.to_string()),
+            };
+            if let Err(why) = added {
+                self.left_out.push(LeftOut { file: Some(seen.origin.name.clone()), label: field.label.clone(), why });
+            }
+        }
+    }
+
+    /// Which sum each of these fields adds to; none for those that have no sum.
+    fn targets(&mut self, fields: &Arc<[Field]>) -> Arc<[Option<usize>]> {
+        let address = fields.as_ptr().addr();
+        if let Some(targets) = self.layouts.get(&address) {
+            return targets.sums.clone();
+        }
+        let identity = Identity::of(fields);
+        let target = |(index, field): (usize, &Field)| {
+            let ty = Type::of(field);
+            (ty != Type::Info && !identity.contains(index)).then(|| self.target(field, ty))
+        };
+        let sums: Arc<[_]> = fields.iter().enumerate().map(target).collect();
+        self.layouts.insert(address, Targets { fields: Arc::downgrade(fields), sums: sums.clone() });
+        sums
+    }
+
+    fn target(&mut self, field: &Field, ty: Type) -> usize {
+        let of_distribution = (ty == Type::Histogram).then_some((field.scale, field.divisor));
+        let key = Key { label: field.label.clone(), ty, unit: field.unit.clone(), scale: of_distribution };
+        let at = *self.by_key.entry(key).or_insert_with(|| {
+            self.sums.push(Sum::new(field, ty));
+            self.sums.len() - 1
+        });
+        // The one with the most bounds tells of all.
+        if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) = (field.place.storage, self.sums[at].field.place.storage) {
+            if n > most {
+                self.sums[at].field.place = field.place;
+            }
+        }
+        at
+    }
+}
+
+impl Known {
+    fn new(seen: &Seen) -> Self {
+        Known { origin: seen.origin.clone(), fields: seen.fields.clone(), values: vec![None; seen.fields.len()] }
+    }
+
+    /// A writer may add fields.
+    fn follow(&mut self, fields: &Arc<[Field]>) {
+        if Arc::ptr_eq(&self.fields, fields) {
+            return;
+        }
+        let mut old: HashMap<&str, (&Field, Option<Stored>)> = HashMap::new();
+        for (field, value) in self.fields.iter().zip(self.values.drain(..)) {
+            old.insert(&field.label, (field, value));
+        }
+        let same = |field: &Field| old.remove(&field.label[..]).filter(|(old, _)| old.kind == field.kind && old.place.ty == field.place.ty);
+        self.values = fields.iter().map(same).map(|old| old.and_then(|(_, value)| value)).collect();
+        self.fields = fields.clone();
+    }
+}
+
+impl Sum {
+    fn new(field: &Field, ty: Type) -> Self {
+        let value = if ty == Type::Histogram { Value::Distribution(Buckets::default()) } else { Value::Amounts(Vec::new()) };
+        Sum { field: field.clone(), ty, value }
+    }
+
+    /// What is no count is only of one look.
+    fn forget_present(&mut self) {
+        if let (Value::Amounts(amounts), false) = (&mut self.value, self.ty == Type::Counter) {
+            amounts.clear();
+        }
+    }
+
+    /// Adds what a writer has in a field, of what it counts only what is new since `before`.
+    fn add(&mut self, field: &Field, before: &mut Option<Stored>, now: &Stored, is_dead: bool) -> Result<(), String> {
+        let is_date = self.is_date();
+        match (&mut self.value, now) {
+            (Value::Distribution(sum), Stored::Histogram(buckets)) => {
+                match before {
+                    Some(Stored::Histogram(before)) => sum.add(&buckets.since(before, field.place.ty)),
+                    _ => sum.add(buckets),
+                }
+                *before = Some(now.clone());
+            }
+            (Value::Amounts(amounts), now) if self.ty == Type::Counter => {
+                if let Some(shown) = Shown::new(now, scale(field)).filter(|shown| !shown.counts()) {
+                    return Err(shown.no_count());
+                }
+                if let Some(grown) = growth(field, before.as_ref(), now) {
+                    *amount(amounts, scale(field)) += grown;
+                }
+                *before = Some(now.clone());
+            }
+            (Value::Amounts(amounts), now) if !is_dead || self.ty == Type::Unknown => {
+                if let Some(now) = Amount::of(now) {
+                    let sum = amount(amounts, scale(field));
+                    *sum = if is_date { latest(*sum, now) } else { *sum + now };
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_date(&self) -> bool {
+        self.field.unit == "unixtime" && self.ty != Type::Counter
+    }
+
+    /// As a field and its value; `None` if there is nothing.
+    fn get(&self) -> Option<(Field, Stored)> {
+        let amounts = match &self.value {
+            Value::Distribution(sum) => return Some((self.field.clone(), Stored::Histogram(Box::new(sum.clone())))),
+            Value::Amounts(amounts) => amounts,
+        };
+        let (of, sum) = match &amounts[..] {
+            [] => return None,
+            [(of, sum)] => (*of, stored(*sum)),
+            several => {
+                let shown = several.iter().map(|(of, sum)| of.approximate(sum.as_f64()));
+                (Scale::NONE, Stored::Float(if self.is_date() { shown.fold(f64::MIN, f64::max) } else { shown.sum() }))
+            }
+        };
+        Some((Field { scale: of.power, divisor: of.divisor, ..self.field.clone() }, sum))
+    }
+}
+
+/// The sum of what has this scale.
+fn amount(amounts: &mut Vec<(Scale, Amount)>, of: Scale) -> &mut Amount {
+    let at = amounts.iter().position(|(scale, _)| *scale == of).unwrap_or_else(|| {
+        amounts.push((of, Amount::ZERO));
+        amounts.len() - 1
+    });
+    &mut amounts[at].1
+}
+
+fn latest(one: Amount, other: Amount) -> Amount {
+    if other.as_f64() > one.as_f64() { other } else { one }
+}
+
+fn stored(amount: Amount) -> Stored {
+    match amount {
+        Amount::Float(value) => Stored::Float(value),
+        Amount::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
+            (Ok(value), _) => Stored::Unsigned(value),
+            (_, Ok(value)) => Stored::Signed(value),
+            _ => Stored::Float(value as f64),
+        },
+    }
+}

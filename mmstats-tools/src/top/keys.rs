@@ -1,0 +1,244 @@
+//! What keys and the mouse do.
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use super::app::{App, Asks, Pane, Prompt};
+use super::list::Line;
+use super::settings::{Shown, next_of};
+use crate::options::top::{self, Grouping, Sort};
+
+/// What is to be done outside of the screen's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Nothing.
+    Stay,
+    /// End.
+    Quit,
+    /// Let the shell come to the fore.
+    Suspend,
+    /// Look now: the interval is another, or a pause is over.
+    Look,
+}
+
+/// The intervals that + and - choose from, in milliseconds.
+const INTERVALS: [u64; 10] = [100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000];
+
+/// Two clicks on one line within this time are a double click.
+const DOUBLE_CLICK: Duration = Duration::from_millis(400);
+
+/// Lines that a turn of the wheel moves.
+const WHEEL: isize = 3;
+
+/// The last click, to tell a double one.
+#[derive(Default)]
+pub(crate) struct Clicks(Option<(Instant, usize)>);
+
+impl App {
+    /// A key was pressed.
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Action {
+        self.complaint = None;
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            match key.code {
+                KeyCode::Char('c') => return Action::Quit,
+                KeyCode::Char('z') => return Action::Suspend,
+                _ => {}
+            }
+        }
+        if let Some(prompt) = self.prompt.take() {
+            return self.key_in_prompt(key, prompt);
+        }
+        if self.moves(key) {
+            return Action::Stay;
+        }
+        match key.code {
+            KeyCode::Char('q') => return Action::Quit,
+            KeyCode::Char(' ' | 'p') => {
+                self.is_paused = !self.is_paused;
+                return if self.is_paused { Action::Stay } else { Action::Look };
+            }
+            KeyCode::Char('+' | '=') => return self.change_interval(true),
+            KeyCode::Char('-' | '_') => return self.change_interval(false),
+            KeyCode::Char('d') => self.prompt = Some(Prompt { asks: Asks::Interval, text: String::new() }),
+            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle(Pane::Help),
+            KeyCode::Char('e') => self.toggle(Pane::Problems),
+            KeyCode::Char('u') => self.settings.is_raw = !self.settings.is_raw,
+            KeyCode::Esc => self.escape(),
+            _ => self.key_of_table(key),
+        }
+        Action::Stay
+    }
+
+    /// Esc goes one step back: it closes what is open, then takes the filter away.
+    fn escape(&mut self) {
+        if self.pane != Pane::Table {
+            self.pane = Pane::Table;
+        } else if !self.settings.filter_text.is_empty() {
+            self.settings.set_filter(String::new());
+            self.relist();
+        }
+    }
+
+    fn key_of_table(&mut self, key: KeyEvent) {
+        match key.code {
+            KeyCode::Char('a') => self.settings.aggregation = self.settings.aggregation.next(),
+            KeyCode::Enter if matches!(self.pane, Pane::Problems | Pane::Help) => self.pane = Pane::Table,
+            KeyCode::Enter if matches!(self.selected_line(), Some(Line::Group(_))) => return self.fold(None),
+            KeyCode::Enter if self.selected_row().is_some() => return self.toggle(Pane::Detail),
+            KeyCode::Left => return self.fold(Some(true)),
+            KeyCode::Right => return self.fold(Some(false)),
+            KeyCode::Char('[') => return self.fold_all(true),
+            KeyCode::Char(']') => return self.fold_all(false),
+            KeyCode::Char('/') => {
+                self.pane = Pane::Table;
+                let before = self.settings.filter_text.clone();
+                self.prompt = Some(Prompt { text: before.clone(), asks: Asks::Filter { before } });
+                return;
+            }
+            KeyCode::Char('s' | '>') => self.sort(false),
+            KeyCode::Char('<') => self.sort(true),
+            KeyCode::Char('r') => self.settings.is_reversed = !self.settings.is_reversed,
+            KeyCode::Tab | KeyCode::Char('b') => self.regroup(false),
+            KeyCode::BackTab => self.regroup(true),
+            KeyCode::Char('z') => self.settings.shown = next_of(&[Shown::All, Shown::NotZero, Shown::Changing], self.settings.shown, false),
+            _ => return,
+        }
+        self.relist();
+    }
+
+    /// Whether it is a key that moves through what is shown.
+    fn moves(&mut self, key: KeyEvent) -> bool {
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let page = isize::from(i16::try_from(self.places.page).unwrap_or(i16::MAX)).max(1);
+        let lines = match key.code {
+            KeyCode::Up | KeyCode::Char('k') => -1,
+            KeyCode::Down | KeyCode::Char('j') => 1,
+            KeyCode::PageUp => -page,
+            KeyCode::PageDown => page,
+            KeyCode::Char('b') if is_control => -page,
+            KeyCode::Char('f') if is_control => page,
+            KeyCode::Char('u') if is_control => -page / 2,
+            KeyCode::Char('d') if is_control => page / 2,
+            KeyCode::Home | KeyCode::Char('g') => isize::MIN,
+            KeyCode::End | KeyCode::Char('G') => isize::MAX,
+            _ => return is_control,
+        };
+        let is_single = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Char('j' | 'k'));
+        match self.pane {
+            Pane::Table => self.step(lines),
+            // In the details of a row, single steps go to the next one.
+            Pane::Detail if is_single => self.step(lines),
+            Pane::Detail | Pane::Problems | Pane::Help => self.scroll = self.scroll.saturating_add_signed(lines),
+        }
+        true
+    }
+
+    fn sort(&mut self, back: bool) {
+        self.settings.sort = next_of(&[Sort::Name, Sort::Value, Sort::Rate], self.settings.sort, back);
+        self.settings.is_reversed = false;
+    }
+
+    fn regroup(&mut self, back: bool) {
+        self.settings.group_by(next_of(Grouping::value_variants(), self.settings.grouping, back));
+    }
+
+    fn change_interval(&mut self, longer: bool) -> Action {
+        let now = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
+        let next = if longer { INTERVALS.iter().find(|one| **one > now) } else { INTERVALS.iter().rfind(|one| **one < now) };
+        let Some(next) = next else { return Action::Stay };
+        self.interval = Duration::from_millis(*next);
+        Action::Look
+    }
+
+    fn key_in_prompt(&mut self, key: KeyEvent, mut prompt: Prompt) -> Action {
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (key.code, &prompt.asks) {
+            (KeyCode::Enter, Asks::Filter { .. }) => return Action::Stay,
+            (KeyCode::Enter, Asks::Interval) => return self.set_interval(&prompt.text),
+            (KeyCode::Esc, Asks::Filter { .. }) => {
+                self.settings.set_filter(String::new());
+                self.relist();
+                return Action::Stay;
+            }
+            (KeyCode::Esc, Asks::Interval) => return Action::Stay,
+            (KeyCode::Backspace, Asks::Filter { before }) if prompt.text.is_empty() => {
+                // Nothing left to delete: back to where it began.
+                let before = before.clone();
+                self.settings.set_filter(before);
+                self.relist();
+                return Action::Stay;
+            }
+            (KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown, _) => {
+                self.moves(key);
+            }
+            (KeyCode::Backspace, _) => {
+                prompt.text.pop();
+            }
+            (KeyCode::Char('u'), _) if is_control => prompt.text.clear(),
+            (KeyCode::Char('w'), _) if is_control => {
+                let kept = prompt.text.trim_end().rfind(' ').map_or(0, |space| space + 1);
+                prompt.text.truncate(kept);
+            }
+            (KeyCode::Char(typed), _) if !is_control => prompt.text.push(typed),
+            _ => {}
+        }
+        if matches!(prompt.asks, Asks::Filter { .. }) && prompt.text != self.settings.filter_text {
+            self.settings.set_filter(prompt.text.clone());
+            self.relist();
+        }
+        self.prompt = Some(prompt);
+        Action::Stay
+    }
+
+    fn set_interval(&mut self, text: &str) -> Action {
+        match top::interval(text.trim()) {
+            _ if text.trim().is_empty() => Action::Stay,
+            Ok(interval) => {
+                self.interval = interval;
+                Action::Look
+            }
+            Err(complaint) => {
+                self.complaint = Some(format!("{}: {complaint}", text.trim()));
+                Action::Stay
+            }
+        }
+    }
+
+    /// The mouse was used.
+    pub(crate) fn mouse(&mut self, event: MouseEvent, clicks: &mut Clicks) {
+        let is_table = self.pane == Pane::Table;
+        match event.kind {
+            MouseEventKind::ScrollDown if is_table => self.scroll_lines(WHEEL),
+            MouseEventKind::ScrollUp if is_table => self.scroll_lines(-WHEEL),
+            MouseEventKind::ScrollDown => self.scroll = self.scroll.saturating_add_signed(WHEEL),
+            MouseEventKind::ScrollUp => self.scroll = self.scroll.saturating_add_signed(-WHEEL),
+            MouseEventKind::Down(MouseButton::Left) => self.click(Position::new(event.column, event.row), clicks),
+            _ => {}
+        }
+    }
+
+    fn click(&mut self, at: Position, clicks: &mut Clicks) {
+        let head = self.places.heads.iter().find(|(area, _)| area.contains(at)).map(|(_, sort)| *sort);
+        if let Some(sort) = head {
+            self.settings.sort_by(sort);
+            return self.relist();
+        }
+        let lines = self.places.lines;
+        let line = self.first + usize::from(at.y.saturating_sub(lines.y));
+        if !lines.contains(at) || line >= self.list.lines.len() {
+            return;
+        }
+        let now = Instant::now();
+        let is_double = clicks.0.is_some_and(|(before, other)| other == line && now.duration_since(before) < DOUBLE_CLICK);
+        clicks.0 = if is_double { None } else { Some((now, line)) };
+        self.select(line);
+        match &self.list.lines[line] {
+            Line::Group(_) if is_double => self.fold(None),
+            Line::Row { .. } if is_double => self.pane = Pane::Detail,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Rows, and which fields of which writers belong to them.
+//!
+//! A field is looked up by its label once, when its writer appears; from then on a look only adds up.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use mmstats_std::read::Field;
+
+use super::row::{Key, Row};
+use super::writer::Writer;
+use crate::render::escape::HarmlessPath;
+
+/// Whose values are in one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All writers' together.
+    All,
+    /// Those of one process.
+    Process,
+    /// Those of one file.
+    File,
+}
+
+/// Rows by their places, which they keep.
+pub(crate) struct Table {
+    pub(crate) scope: Scope,
+    rows: Vec<Option<Row>>,
+    free: Vec<usize>,
+    by_key: HashMap<Key, usize>,
+    keys: HashMap<usize, Key>,
+    links: BTreeMap<u64, Link>,
+    last_id: u64,
+    longest: usize,
+    /// Counts how often rows came or went.
+    pub(crate) changes: u64,
+}
+
+/// Where a writer's values go.
+struct Link {
+    fields: Arc<[Field]>,
+    /// The row of each.
+    rows: Vec<usize>,
+}
+
+impl Table {
+    pub(super) fn new(scope: Scope) -> Self {
+        let (rows, free) = (Vec::new(), Vec::new());
+        Table { scope, rows, free, by_key: HashMap::new(), keys: HashMap::new(), links: BTreeMap::new(), last_id: 0, longest: 0, changes: 0 }
+    }
+
+    /// The rows with their places.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, &Row)> {
+        self.rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)))
+    }
+
+    /// Characters in the longest label that there was.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The row at a place.
+    pub(crate) fn get(&self, place: usize) -> Option<&Row> {
+        self.rows.get(place)?.as_ref()
+    }
+
+    /// The writers and the numbers of their fields that belong to a row.
+    pub(super) fn links(&self, row: &Row) -> impl Iterator<Item = (&u64, usize)> {
+        let place = row.place;
+        let field = move |link: &Link| link.rows.iter().position(|other| *other == place);
+        self.links.iter().filter_map(move |(id, link)| Some((id, field(link)?)))
+    }
+
+    /// Adds up anew, so many seconds after the last time.
+    pub(super) fn update(&mut self, writers: &BTreeMap<u64, Writer>, gone: &[Writer], passed: Option<f64>) {
+        for writer in gone {
+            self.retire(writer);
+        }
+        self.rows.iter_mut().flatten().for_each(Row::begin);
+        for (id, writer) in writers {
+            if !self.links.get(id).is_some_and(|link| Arc::ptr_eq(&link.fields, &writer.fields)) {
+                self.link(*id, writer);
+            }
+            let Some(link) = self.links.get(id) else { continue };
+            for (index, place) in link.rows.iter().enumerate() {
+                if let Some(Some(row)) = self.rows.get_mut(*place) {
+                    row.add(writer, index);
+                }
+            }
+        }
+        for place in 0..self.rows.len() {
+            match &mut self.rows[place] {
+                Some(row) if row.tally.writers > 0 => row.end(passed),
+                Some(_) => self.remove(place),
+                None => {}
+            }
+        }
+    }
+
+    fn retire(&mut self, writer: &Writer) {
+        let Some(link) = self.links.remove(&writer.origin.id) else { return };
+        for (index, place) in link.rows.iter().enumerate() {
+            if let Some(Some(row)) = self.rows.get_mut(*place) {
+                row.retire(writer, index);
+            }
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.rows[place] = None;
+        self.free.push(place);
+        self.changes += 1;
+        if let Some(key) = self.keys.remove(&place) {
+            self.by_key.remove(&key);
+        }
+    }
+
+    fn link(&mut self, id: u64, writer: &Writer) {
+        let group = self.group(writer);
+        let rows = writer.fields.iter().map(|field| self.place(field, group.clone())).collect();
+        self.links.insert(id, Link { fields: writer.fields.clone(), rows });
+    }
+
+    fn group(&self, writer: &Writer) -> Option<Arc<str>> {
+        let path = || HarmlessPath::new(&writer.origin.name).to_string();
+        let name = match (self.scope, writer.origin.pid) {
+            (Scope::All, _) => return None,
+            (Scope::Process, Some(pid)) => format!("{pid} {}", writer.command().unwrap_or_default()),
+            _ => path(),
+        };
+        Some(name.trim_end().into())
+    }
+
+    fn place(&mut self, field: &Field, group: Option<Arc<str>>) -> usize {
+        let key = Key::new(field, group.clone());
+        if let Some(place) = self.by_key.get(&key) {
+            return *place;
+        }
+        self.last_id += 1;
+        self.changes += 1;
+        self.longest = self.longest.max(field.label.chars().count());
+        let place = self.free.pop().unwrap_or(self.rows.len());
+        if place == self.rows.len() {
+            self.rows.push(None);
+        }
+        let mut row = Row::new(self.last_id, place, field, group);
+        row.begin();
+        self.rows[place] = Some(row);
+        self.by_key.insert(key.clone(), place);
+        self.keys.insert(place, key);
+        place
+    }
+}

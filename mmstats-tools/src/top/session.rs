@@ -1,0 +1,123 @@
+//! The loop: looks, keys, frames.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+
+use super::app::App;
+use super::keys::{Action, Clicks};
+use super::screen::{self, Screen};
+use super::signals::{self, Signals};
+use super::view::{self, Palette};
+use crate::sampler::Sampler;
+
+/// Signals are looked for so often.
+const ATTENTION: Duration = Duration::from_millis(100);
+
+/// How a session ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As the user wished.
+    Quit,
+    /// By this signal.
+    Signal(i32),
+}
+
+/// The screen in use.
+pub(crate) struct Session {
+    pub(crate) app: App,
+    pub(crate) sampler: Sampler,
+    pub(crate) signals: Signals,
+    pub(crate) palette: Palette,
+    pub(crate) clicks: Clicks,
+}
+
+impl Session {
+    /// Shows, until there is a reason to end.
+    ///
+    /// # Errors
+    /// Of the terminal.
+    pub(crate) fn run(mut self, screen: &mut Screen) -> io::Result<End> {
+        let events = listen();
+        self.look();
+        // The second look comes soon, for rates.
+        let mut next = Instant::now() + self.app.interval.min(Duration::from_secs(1));
+        let mut is_stale = true;
+        loop {
+            if is_stale {
+                screen.terminal.draw(|frame| view::draw(frame, &mut self.app, &self.palette))?;
+                is_stale = false;
+            }
+            let wait = if self.app.is_paused { ATTENTION } else { next.saturating_duration_since(Instant::now()).min(ATTENTION) };
+            let mut action = Action::Stay;
+            match events.recv_timeout(wait) {
+                Ok(event) => {
+                    action = self.handle(&event?);
+                    is_stale = true;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+            // All that has been typed is shown at once.
+            while action == Action::Stay {
+                let Ok(event) = events.try_recv() else { break };
+                action = self.handle(&event?);
+            }
+            match self.signals.take() {
+                Some(signal) if signals::is_stop(signal) => action = Action::Suspend,
+                Some(signal) => return Ok(End::Signal(signal)),
+                None => {}
+            }
+            match action {
+                Action::Quit => return Ok(End::Quit),
+                Action::Suspend => {
+                    screen::restore();
+                    signals::stop();
+                    screen.enter()?;
+                    is_stale = true;
+                }
+                Action::Look => next = Instant::now(),
+                Action::Stay => {}
+            }
+            if !self.app.is_paused && Instant::now() >= next {
+                next += self.app.interval;
+                self.look();
+                // Looks that were missed are not made up for.
+                next = next.max(Instant::now());
+                is_stale = true;
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let look = self.sampler.look();
+        self.app.take(look);
+        self.app.searched = self.sampler.searched().to_vec();
+    }
+
+    fn handle(&mut self, event: &Event) -> Action {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => return self.app.key(*key),
+            Event::Mouse(mouse) => self.app.mouse(*mouse, &mut self.clicks),
+            _ => {}
+        }
+        Action::Stay
+    }
+}
+
+/// Keys and the like, by a thread of their own: whoever waits for them at a terminal that has hung up may wait for ever, and not notice signals.
+fn listen() -> Receiver<io::Result<Event>> {
+    let (sender, events) = channel();
+    thread::spawn(move || {
+        let mut is_wanted = true;
+        while is_wanted {
+            let event = event::read();
+            is_wanted = event.is_ok();
+            is_wanted &= sender.send(event).is_ok();
+        }
+    });
+    events
+}

@@ -1,0 +1,159 @@
+//! What a user has chosen to see.
+
+use std::collections::HashSet;
+
+use super::filter::Filter;
+use super::model::{Aggregation, Row, Scope};
+use crate::options::top::{Grouping, Sort};
+
+/// How rows are chosen, ordered and shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) grouping: Grouping,
+    pub(crate) sort: Sort,
+    /// Against the order that is usual for what is sorted by.
+    pub(crate) is_reversed: bool,
+    pub(crate) filter_text: String,
+    pub(crate) filter: Filter,
+    pub(crate) shown: Shown,
+    /// Numbers as they are stored.
+    pub(crate) is_raw: bool,
+    pub(crate) aggregation: Aggregation,
+    pub(crate) folds: Folds,
+}
+
+/// Which rows are shown of those that the filter takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shown {
+    #[default]
+    All,
+    /// Those that are not zero.
+    NotZero,
+    /// Those that were seen to change.
+    Changing,
+}
+
+/// Which groups are folded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Folds {
+    /// Whether those are that are not among the exceptions.
+    all: bool,
+    except: HashSet<String>,
+}
+
+impl Folds {
+    pub(crate) fn is_folded(&self, group: &str) -> bool {
+        self.all != self.except.contains(group)
+    }
+
+    pub(crate) fn set(&mut self, group: &str, folded: bool) {
+        if folded == self.all {
+            self.except.remove(group);
+        } else {
+            self.except.insert(group.to_owned());
+        }
+    }
+
+    pub(crate) fn set_all(&mut self, folded: bool) {
+        *self = Folds { all: folded, except: HashSet::new() };
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(grouping: Grouping, sort: Sort, filter: String, hide_zeros: bool) -> Self {
+        Settings {
+            grouping,
+            sort,
+            is_reversed: false,
+            filter: Filter::new(&filter),
+            filter_text: filter,
+            shown: if hide_zeros { Shown::NotZero } else { Shown::All },
+            is_raw: false,
+            aggregation: Aggregation::Auto,
+            folds: Folds::default(),
+        }
+    }
+
+    /// Whose values are to be in one row.
+    pub(crate) fn scope(&self) -> Scope {
+        match self.grouping {
+            Grouping::File => Scope::File,
+            Grouping::Process => Scope::Process,
+            Grouping::None | Grouping::Prefix | Grouping::Dimension => Scope::All,
+        }
+    }
+
+    pub(crate) fn accepts(&self, row: &Row) -> bool {
+        let is_shown = match self.shown {
+            Shown::All => true,
+            Shown::NotZero => !row.is_zero(),
+            Shown::Changing => row.has_changed,
+        };
+        is_shown && self.filter.accepts(&row.label, row.group.as_deref())
+    }
+
+    pub(crate) fn set_filter(&mut self, text: String) {
+        self.filter = Filter::new(&text);
+        self.filter_text = text;
+    }
+
+    pub(crate) fn group_by(&mut self, grouping: Grouping) {
+        self.grouping = grouping;
+        self.folds = Folds::default();
+    }
+
+    /// Sorts by this; if it is that already, the other way round.
+    pub(crate) fn sort_by(&mut self, sort: Sort) {
+        self.is_reversed = sort == self.sort && !self.is_reversed;
+        self.sort = sort;
+    }
+
+    /// Whether the smallest, or the first of the alphabet, comes first.
+    pub(crate) fn is_ascending(&self) -> bool {
+        (self.sort == Sort::Name) != self.is_reversed
+    }
+}
+
+/// The one behind this, or before it, in a circle.
+pub(crate) fn next_of<T: Copy + PartialEq>(all: &[T], current: T, back: bool) -> T {
+    let at = all.iter().position(|one| *one == current).unwrap_or(0);
+    let step = if back { all.len() - 1 } else { 1 };
+    all[(at + step) % all.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_folded_one_by_one_or_all_together() {
+        let mut folds = Folds::default();
+        folds.set("a", true);
+        assert!(folds.is_folded("a") && !folds.is_folded("b"));
+        folds.set_all(true);
+        folds.set("b", false);
+        assert!(folds.is_folded("a") && !folds.is_folded("b"));
+        folds.set("b", true);
+        folds.set_all(false);
+        assert!(!folds.is_folded("a") && !folds.is_folded("b"));
+    }
+
+    #[test]
+    fn to_sort_again_turns_the_order_round() {
+        let mut settings = Settings::new(Grouping::None, Sort::Name, String::new(), false);
+        assert!(settings.is_ascending());
+        settings.sort_by(Sort::Rate);
+        assert!(!settings.is_ascending());
+        settings.sort_by(Sort::Rate);
+        assert!(settings.is_ascending());
+        settings.sort_by(Sort::Name);
+        assert!(settings.is_ascending());
+    }
+
+    #[test]
+    fn what_is_chosen_from_goes_round() {
+        let all = [Sort::Name, Sort::Value, Sort::Rate];
+        assert_eq!(next_of(&all, Sort::Rate, false), Sort::Name);
+        assert_eq!(next_of(&all, Sort::Name, true), Sort::Rate);
+    }
+}

@@ -1,0 +1,159 @@
+//! Values as short texts.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mmstats_core::Type;
+
+use super::model::{Aggregation, Class, Recorded, Row};
+use super::settings::Settings;
+use crate::buckets::Buckets;
+use crate::growth::Amount;
+use crate::render::date::Date;
+use crate::render::escape::Harmless;
+use crate::render::human;
+use crate::render::number::Scale;
+use crate::sampler::Stored;
+
+/// What stands where there is no value.
+pub(crate) const NOTHING: &str = "–";
+
+/// Units that [`human::quantity`] writes as a symbol; others have a column of their own.
+const SYMBOLS: [&str; 10] = ["bytes", "seconds", "ratio", "volts", "amperes", "watts", "joules", "hertz", "meters", "grams"];
+
+/// Whether the short form of a number tells its unit.
+pub(crate) fn has_symbol(unit: &str) -> bool {
+    SYMBOLS.contains(&unit) || matches!(unit, "celsius" | "unixtime")
+}
+
+/// How numbers are shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    pub(crate) is_raw: bool,
+    pub(crate) aggregation: Aggregation,
+    pub(crate) now: SystemTime,
+}
+
+impl Form {
+    pub(crate) fn new(settings: &Settings, now: SystemTime) -> Self {
+        Form { is_raw: settings.is_raw, aggregation: settings.aggregation, now }
+    }
+
+    /// A row's value.
+    pub(crate) fn value(self, row: &Row) -> String {
+        let tally = &row.tally;
+        match (row.class, &row.fact) {
+            (Class::Fact, Some(_)) if tally.different > 1 => format!("{} different", tally.different),
+            (Class::Fact, Some(fact)) if tally.values > 0 => self.stored(row, fact),
+            (Class::Flag, _) if tally.values > 1 && !self.is_raw => {
+                format!("{} of {}", tally.sum.map_or(0.0, Amount::as_f64), tally.values)
+            }
+            (Class::Fact, _) => NOTHING.to_owned(),
+            (Class::Flag, _) if tally.values == 1 => truth(tally.most != 0.0).to_owned(),
+            _ => {
+                let resolved = row.resolve(self.aggregation);
+                let Some(number) = self.aggregated(row, resolved) else { return NOTHING.to_owned() };
+                let is_told = tally.values > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
+                if is_told { format!("{} {number}", resolved.name()) } else { number }
+            }
+        }
+    }
+
+    /// What is made of all writers' numbers in one way.
+    pub(crate) fn aggregated(self, row: &Row, aggregation: Aggregation) -> Option<String> {
+        let number = row.number(aggregation)?;
+        Some(match (self.is_raw, row.tally.sum) {
+            // Sums of integers are exact.
+            (true, Some(Amount::Integer(sum))) if aggregation == Aggregation::Sum => sum.to_string(),
+            (true, _) => Scale::NONE.float(number).to_string(),
+            (false, _) if row.class == Class::Histogram => human::number(number),
+            (false, _) => self.short(row.scale.approximate(number), &row.unit),
+        })
+    }
+
+    /// All digits of a row's value, in its unit; `None` if there is nothing to tell so exactly.
+    pub(crate) fn exact(self, row: &Row) -> Option<String> {
+        if row.class == Class::Level || row.class == Class::Counting {
+            let aggregation = row.resolve(self.aggregation);
+            let number = match row.tally.sum? {
+                Amount::Integer(sum) if aggregation == Aggregation::Sum => match (u64::try_from(sum), i64::try_from(sum)) {
+                    (Ok(sum), _) => row.scale.unsigned(sum),
+                    (_, Ok(sum)) => row.scale.signed(sum),
+                    _ => row.scale.float(sum as f64),
+                },
+                _ => row.scale.float(row.number(aggregation)?),
+            };
+            let date = Date::from_unix(row.scaled(self.aggregation)?).filter(|_| &*row.unit == "unixtime");
+            let unit = date.map_or_else(|| Harmless(&row.unit).to_string(), |date| format!("({date})"));
+            return Some(format!("{number} {unit}").trim_end().to_owned());
+        }
+        None
+    }
+
+    /// One writer's value.
+    pub(crate) fn stored(self, row: &Row, stored: &Stored) -> String {
+        match stored {
+            Stored::Text(text) => Harmless(text).to_string(),
+            Stored::Bool(value) => truth(*value).to_owned(),
+            Stored::Histogram(buckets) if self.is_raw => buckets.count().to_string(),
+            Stored::Histogram(buckets) => human::number(buckets.count() as f64),
+            Stored::Unsigned(value) if self.is_raw || is_name(row) => value.to_string(),
+            Stored::Signed(value) if self.is_raw || is_name(row) => value.to_string(),
+            Stored::Float(value) if self.is_raw => Scale::NONE.float(*value).to_string(),
+            number => self.short(row.scale.approximate(Amount::of(number).map_or(f64::NAN, Amount::as_f64)), &row.unit),
+        }
+    }
+
+    /// A change per second.
+    pub(crate) fn rate(self, row: &Row, rate: Option<f64>) -> String {
+        let Some(rate) = rate else { return String::new() };
+        match row.class {
+            Class::Histogram => human::number(rate),
+            _ if self.is_raw => Scale::NONE.float((rate * 10.0).round() / 10.0).to_string(),
+            _ => self.short(row.scale.approximate(rate), if &*row.unit == "bytes" { "bytes" } else { "" }),
+        }
+    }
+
+    /// A number as short as can be.
+    pub(crate) fn short(self, number: f64, unit: &str) -> String {
+        match unit {
+            "unixtime" => self.date(number),
+            unit if has_symbol(unit) => human::quantity(number, unit),
+            _ => human::number(number),
+        }
+    }
+
+    /// The time of the last day, else the date.
+    fn date(self, seconds: f64) -> String {
+        let now = self.now.duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let Some(date) = Date::from_unix(seconds) else { return NOTHING.to_owned() };
+        let date = date.to_string();
+        let part = if (now - seconds).abs() < 86_400.0 { date.get(11..19) } else { date.get(..10) };
+        part.unwrap_or(&date).to_owned()
+    }
+
+    /// Median and 99th percentile of what was recorded lately; if that is nothing, of all, in parentheses.
+    pub(crate) fn percentiles(self, row: &Row, recorded: &Recorded) -> String {
+        let of = |buckets: &Buckets| {
+            let quantile = |fraction| Some(self.bucket(row, buckets.quantile(fraction)?));
+            Some(format!("p50 {} p99 {}", quantile(0.5)?, quantile(0.99)?))
+        };
+        match of(&recorded.lately) {
+            Some(text) => text,
+            None => of(&recorded.ever).map_or(String::new(), |text| format!("({text})")),
+        }
+    }
+
+    /// A value that a histogram counts.
+    pub(crate) fn bucket(self, row: &Row, value: u64) -> String {
+        if self.is_raw { value.to_string() } else { self.short(row.scale.approximate(value as f64), &row.unit) }
+    }
+}
+
+/// Whether an integer is a name, of which every digit counts: a process id is not `12.3k`.
+fn is_name(row: &Row) -> bool {
+    row.class == Class::Fact && row.unit.is_empty() && row.scale.is_none() && row.ty != Type::F64
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

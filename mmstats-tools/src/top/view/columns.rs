@@ -1,0 +1,68 @@
+//! How the table's width is divided.
+
+/// Columns in front of the label: the mark of the dead, and a space.
+pub(super) const MARK: u16 = 2;
+
+/// The widths of the columns; 0 leaves one out. Between two there is a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    pub(super) label: u16,
+    pub(super) value: u16,
+    pub(super) unit: u16,
+    pub(super) rate: u16,
+    pub(super) trend: u16,
+}
+
+impl Columns {
+    /// For this width, and labels that are up to so long.
+    pub(super) fn new(width: u16, longest: usize, is_raw: bool) -> Self {
+        let (value, rate) = if is_raw { (20, 12) } else { (11, 9) };
+        let mut columns = Columns { label: 0, value, unit: 0, rate: 0, trend: 0 };
+        let mut rest = width.saturating_sub(MARK + value + 1);
+        if width >= 50 {
+            columns.rate = rate;
+            rest -= rate + 1;
+        }
+        if width >= 110 {
+            columns.unit = 12;
+            rest -= columns.unit + 1;
+        }
+        let longest = u16::try_from(longest).unwrap_or(u16::MAX);
+        if width >= 60 {
+            // Labels get what they need, but leave two fifths to the trend.
+            let most = rest - (rest * 2 / 5).max(if is_raw { 12 } else { 22 }) - 1;
+            columns.label = longest.clamp(20.min(most), most);
+            columns.trend = (rest - columns.label - 1).min(super::super::model::LOOKS as u16);
+            rest -= columns.trend + 1;
+        }
+        columns.label = rest;
+        columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_fill_every_width() {
+        for width in 20..500 {
+            for longest in [0, 10, 33, 80, 70_000] {
+                for is_raw in [false, true] {
+                    if is_raw && width < 24 {
+                        continue;
+                    }
+                    let Columns { label, value, unit, rate, trend } = Columns::new(width, longest, is_raw);
+                    let others: u16 = [unit, rate, trend].iter().filter(|column| **column > 0).map(|column| column + 1).sum();
+                    assert_eq!(MARK + label + 1 + value + others, width, "{width} {longest} {is_raw}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn at_80_columns_there_is_room_for_everything() {
+        assert_eq!(Columns::new(80, 50, false), Columns { label: 33, value: 11, unit: 0, rate: 9, trend: 22 });
+        assert_eq!(Columns::new(80, 25, false), Columns { label: 25, value: 11, unit: 0, rate: 9, trend: 30 });
+    }
+}

@@ -1,0 +1,218 @@
+//! Everything about one row.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::super::app::App;
+use super::super::list::Line;
+use super::super::model::{Aggregation, Class, Part, Recorded, Row};
+use super::super::show::{Form, NOTHING};
+use super::problems::draw_lines;
+use super::text::{fit_middle, put, put_right, width, wrap};
+use super::{Palette, chart, indented, line, shape};
+use crate::buckets::Buckets;
+use crate::render::escape::{Harmless, HarmlessPath};
+use crate::render::human;
+use crate::sampler::Stored;
+
+/// Lines of help at most.
+const HELP: usize = 4;
+
+/// The heights of the chart.
+const LEAST_CHART: u16 = 5;
+const MOST_CHART: u16 = 14;
+
+/// The widest value in the list of writers.
+const WIDEST: usize = 32;
+
+/// What stands between two facts.
+const GAP: &str = "   ";
+
+/// What is recorded in a histogram, in the head of its columns, and the fractions of them that are not computed otherwise.
+const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+
+/// Draws the details of the selected row.
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
+    let Some(row) = app.selected_row() else { return draw_group(buffer, area, app, palette) };
+    let form = Form::new(&app.settings, app.model.time);
+    let recorded = if row.class == Class::Histogram { app.model.recorded(row) } else { Recorded::default() };
+    let mut rest = draw_title(buffer, area, row, palette);
+    for (text, style) in facts(row, &recorded, form, usize::from(area.width).saturating_sub(2), palette) {
+        put(buffer, line(rest, 0), 1, &text, style);
+        rest = below(rest, 1);
+    }
+    let parts = app.model.parts(row);
+    // Writers get what they need, and at least some lines, the chart the rest.
+    let wanted = u16::try_from(parts.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
+    let height = rest.height.saturating_sub(wanted).min(MOST_CHART);
+    if height > LEAST_CHART && row.class != Class::Fact {
+        rest = below(rest, 1);
+        let picture = Rect { height: height - 1, ..rest };
+        draw_pictures(buffer, picture, app, row, &recorded, form, palette);
+        rest = below(rest, height - 1);
+    }
+    let writers = writers(row, &parts, form, area.width, palette);
+    let mut scroll = app.scroll;
+    if let Some((head, lines)) = writers.split_first() {
+        rest = below(rest, 1);
+        put(buffer, line(rest, 0), 1, &head.0, head.1);
+        rest = below(rest, 1);
+        draw_lines(buffer, rest, lines, &mut scroll);
+    }
+    app.places.page = rest.height;
+    app.scroll = scroll;
+}
+
+fn draw_group(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+    if let Some(Line::Group(group)) = app.selected_line() {
+        put(buffer, line(area, 1), 1, &format!("{}: {} rows", Harmless(&group.name), group.rows), palette.note);
+    }
+}
+
+/// An area without its first lines.
+fn below(area: Rect, lines: u16) -> Rect {
+    let lines = lines.min(area.height);
+    Rect { y: area.y + lines, height: area.height - lines, ..area }
+}
+
+/// The label, what it is, and what it means.
+fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> Rect {
+    let mut about = vec![row.kind.name().to_owned()];
+    if !row.unit.is_empty() {
+        about.push(Harmless(&row.unit).to_string());
+    }
+    if !row.scale.is_none() {
+        about.push(scale(row));
+    }
+    let about = about.join(", ");
+    buffer.set_style(line(area, 0), palette.head);
+    let room = usize::from(area.width).saturating_sub(width(&about) + 4);
+    put(buffer, area, 1, &fit_middle(&Harmless(&row.label).to_string(), room), palette.head);
+    put_right(buffer, Rect { width: area.width - 1, ..line(area, 0) }, &about, palette.head);
+    let mut rest = below(area, 1);
+    let mut texts: Vec<String> = row.group.iter().map(|group| format!("of {}", Harmless(group))).collect();
+    texts.extend(row.help.lines().flat_map(|text| wrap(&Harmless(text).to_string(), usize::from(area.width).saturating_sub(2))));
+    for text in texts.iter().take(HELP) {
+        put(buffer, rest, 1, text, palette.note);
+        rest = below(rest, 1);
+    }
+    rest
+}
+
+/// How stored numbers relate to those that are shown.
+fn scale(row: &Row) -> String {
+    let power = if row.scale.power == 0 { String::new() } else { format!(" × 10^{}", row.scale.power) };
+    let divisor = if row.scale.divisor > 1 { format!(" / {}", row.scale.divisor) } else { String::new() };
+    format!("stored{power}{divisor}")
+}
+
+/// What is known of all writers together.
+fn facts(row: &Row, recorded: &Recorded, form: Form, columns: usize, palette: &Palette) -> Vec<(String, Style)> {
+    if row.class == Class::Histogram {
+        return quantiles(row, recorded, form).into_iter().zip([palette.note, palette.plain, palette.plain]).collect();
+    }
+    let mut parts = vec![format!("value {}", form.value(row))];
+    if let Some(exact) = form.exact(row).filter(|exact| !parts[0].ends_with(&format!(" {exact}"))) {
+        parts.push(format!("exactly {exact}"));
+    }
+    if row.rate.is_some() {
+        parts.push(format!("{} a second", form.rate(row, row.rate)));
+    }
+    if row.tally.values > 1 && matches!(row.class, Class::Counting | Class::Level) {
+        for aggregation in [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most] {
+            parts.push(format!("{} {}", aggregation.name(), form.aggregated(row, aggregation).unwrap_or_default()));
+        }
+    }
+    flow(&parts, columns).into_iter().map(|line| (line, palette.plain)).collect()
+}
+
+/// Texts side by side, in as many lines as they take.
+fn flow(texts: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for text in texts {
+        match lines.last_mut().filter(|line| width(line) + GAP.len() + width(text) <= columns) {
+            Some(line) => *line += &[GAP, text].concat(),
+            None => lines.push(text.clone()),
+        }
+    }
+    lines
+}
+
+/// A head and two lines: of what was recorded lately, and ever.
+fn quantiles(row: &Row, recorded: &Recorded, form: Form) -> Vec<String> {
+    let line = |what: &str, cells: [String; 7]| format!("{what:10}{}", cells.map(|cell| format!("{cell:>9}")).concat());
+    let cells = |buckets: &Buckets| {
+        let mut cells = [const { String::new() }; 7];
+        cells[0] = if form.is_raw { buckets.count().to_string() } else { human::number(buckets.count() as f64) };
+        let mean = buckets.mean().map(|mean| if form.is_raw { format!("{mean:.1}") } else { form.short(row.scale.approximate(mean), &row.unit) });
+        cells[1] = mean.unwrap_or_default();
+        for (cell, (_, fraction)) in cells[2..].iter_mut().zip(QUANTILES) {
+            *cell = buckets.quantile(fraction).map_or(String::new(), |value| form.bucket(row, value));
+        }
+        cells
+    };
+    let [p50, p90, p99, p999, max] = QUANTILES.map(|(name, _)| name.to_owned());
+    vec![
+        line("", ["count".to_owned(), "mean".to_owned(), p50, p90, p99, p999, max]),
+        line("last look", cells(&recorded.lately)),
+        line("ever", cells(&recorded.ever)),
+    ]
+}
+
+fn draw_pictures(buffer: &mut Buffer, area: Rect, app: &App, row: &Row, recorded: &Recorded, form: Form, palette: &Palette) {
+    let mut area = area;
+    if row.class == Class::Histogram {
+        let half = Rect { width: area.width / 2 - 1, ..area };
+        let (what, buckets) = if recorded.lately.filled.is_empty() { ("ever", &recorded.ever) } else { ("last look", &recorded.lately) };
+        put(buffer, half, 1, &format!("values, {what}"), palette.note);
+        shape::draw(buffer, below(half, 1), buckets, |value| form.bucket(row, value), palette);
+        area = indented(area, half.width + 1);
+    }
+    let is_rate = row.class.is_counting();
+    let what = match (is_rate, row.tally.values > 1) {
+        (true, _) => "a second".to_owned(),
+        (false, true) => row.resolve(Aggregation::Auto).name().to_owned(),
+        (false, false) => "value".to_owned(),
+    };
+    put(buffer, area, 1, &what, palette.note);
+    let times = app.model.times.iter();
+    let skipped = times.len().saturating_sub(row.history.len());
+    let latest = app.model.times.iter().next_back().unwrap_or(0.0);
+    let points: Vec<(f64, f64)> = times.skip(skipped).map(|time| time - latest).zip(row.history.iter().map(f64::from)).collect();
+    let text = |value: f64| match (row.class, is_rate) {
+        (Class::Histogram, _) => human::number(value),
+        (_, true) => form.rate(row, Some(value / row.scale.approximate(1.0))),
+        (_, false) => form.short(value, &row.unit),
+    };
+    // Rates are stored ones, to be scaled here.
+    let factor = if is_rate && row.class != Class::Histogram { row.scale.approximate(1.0) } else { 1.0 };
+    let points: Vec<(f64, f64)> = points.into_iter().map(|(time, value)| (time, value * factor)).collect();
+    chart::draw(buffer, below(area, 1), &points, is_rate, text, palette);
+}
+
+/// A head, and a line for each writer.
+fn writers(row: &Row, parts: &[Part<'_>], form: Form, columns: u16, palette: &Palette) -> Vec<(String, Style)> {
+    let value = |part: &Part<'_>| match part.value {
+        Some(Stored::Text(text)) => Harmless(text).to_string(),
+        Some(stored) => form.stored(row, stored),
+        None => NOTHING.to_owned(),
+    };
+    let values: Vec<String> = parts.iter().map(value).collect();
+    let widest = values.iter().map(|value| width(value)).max().unwrap_or(0).clamp(11, WIDEST);
+    let pad = |text: &str| format!("{:padding$}{}", "", fit_middle(text, widest), padding = widest.saturating_sub(width(text)));
+    let rate_head = if row.class.is_counting() { format!("{:>9} ", "RATE/s") } else { String::new() };
+    let mut lines = vec![(format!("  {} {rate_head}{:>8} FILE", pad("VALUE"), "PID"), palette.head)];
+    for (part, value) in parts.iter().zip(&values) {
+        let writer = part.writer;
+        let rate = if row.class.is_counting() { format!("{:>9} ", form.rate(row, part.rate)) } else { String::new() };
+        let pid = writer.origin.pid.map_or(NOTHING.to_owned(), |pid| pid.to_string());
+        let mark = if writer.is_dead() { '†' } else { ' ' };
+        let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
+        let reason = if writer.is_dead() { format!(" ({})", writer.verdict.reason) } else { String::new() };
+        let room = usize::from(columns).saturating_sub(width(&begin) + width(&reason) + 1);
+        let path = fit_middle(&HarmlessPath::new(&writer.origin.name).to_string(), room.max(8));
+        lines.push((format!("{begin}{path}{reason}"), if writer.is_dead() { palette.note } else { palette.plain }));
+    }
+    lines
+}

@@ -1,0 +1,155 @@
+//! The lines above and below everything.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::ValueEnum;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::super::app::{App, Asks, Pane};
+use super::super::model::Aggregation;
+use super::super::settings::Shown;
+use super::text::{put, put_right, width};
+use super::{Palette, line};
+use crate::options::top::Grouping;
+use crate::render::date::Date;
+use crate::render::escape::Harmless;
+
+/// Who publishes, and what is not as usual.
+pub(super) fn draw_head(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+    let first = line(area, 0);
+    let census = app.model.census();
+    let mut column = put(buffer, first, 0, "topstats", palette.title);
+    let time = format!("every {}  {}", interval(app.interval), time(app));
+    column = put(buffer, first, column, &format!("  {}", count(census.alive + census.dead + census.unknown, "writer")), palette.plain);
+    for (number, what, style) in
+        [(census.alive, "alive", palette.plain), (census.dead, "dead †", palette.plain), (census.unknown, "unknown", palette.plain)]
+    {
+        if number > 0 {
+            let separator = if what == "alive" || column < 20 { ": " } else { ", " };
+            column = put(buffer, first, column, &format!("{separator}{number} {what}"), style);
+        }
+    }
+    column = put(buffer, first, column, &format!("  {}", count(census.fields, "field")), palette.plain);
+    // The time gives way first.
+    if usize::from(column) + 2 + width(&time) <= area.width.into() {
+        put_right(buffer, first, &time, palette.plain);
+    }
+    if area.height > 1 {
+        draw_choices(buffer, line(area, 1), app, palette);
+    } else if app.is_paused {
+        put_right(buffer, first, " PAUSED", palette.notice);
+    }
+}
+
+fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+    let settings = &app.settings;
+    let mut words: Vec<(String, Style)> = Vec::new();
+    if app.is_paused {
+        words.push(("PAUSED".to_owned(), palette.notice));
+    }
+    let problems = app.model.problems.len();
+    if problems > 0 {
+        words.push((format!("{} (e)", count(problems, "problem")), palette.problem));
+    }
+    if settings.grouping != Grouping::None {
+        words.push((format!("by {}", name(settings.grouping)), palette.plain));
+    }
+    match settings.shown {
+        Shown::All => {}
+        Shown::NotZero => words.push(("no zeros".to_owned(), palette.notice)),
+        Shown::Changing => words.push(("changing only".to_owned(), palette.notice)),
+    }
+    if settings.is_raw {
+        words.push(("raw".to_owned(), palette.notice));
+    }
+    if settings.aggregation != Aggregation::Auto {
+        words.push((format!("{} over writers", settings.aggregation.name()), palette.notice));
+    }
+    if !settings.filter_text.is_empty() && app.prompt.is_none() {
+        words.push((format!("filter: {}", Harmless(&settings.filter_text)), palette.notice));
+    }
+    if let Some(halted) = app.model.halted {
+        words.push((format!("halted for {:.1} ms", halted.as_secs_f64() * 1e3), palette.note));
+    }
+    let mut column = 0;
+    for (word, style) in words {
+        column = put(buffer, area, column, &word, style) + 2;
+    }
+    let (rows, all) = (app.list.rows, app.model.table().rows().count());
+    let rows = if rows == all { count(all, "row") } else { format!("{rows} of {}", count(all, "row")) };
+    if usize::from(column) + width(&rows) <= area.width.into() {
+        put_right(buffer, area, &rows, palette.note);
+    }
+}
+
+/// What can be done here.
+pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+    if let Some(prompt) = &app.prompt {
+        let (asks, hint) = match prompt.asks {
+            Asks::Filter { .. } => ("filter: ", "  Enter keeps, Esc clears"),
+            Asks::Interval => ("interval: ", "  as 0.5, 500ms or 10s"),
+        };
+        let column = put(buffer, area, 0, asks, palette.key);
+        let text = Harmless(&prompt.text).to_string();
+        // The end is what is being typed.
+        let skipped =
+            text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) + 2 <= usize::from(area.width - column)).unwrap_or(text.len());
+        let column = put(buffer, area, column, &text[skipped..], palette.plain);
+        let column = put(buffer, area, column, " ", palette.selected);
+        put(buffer, area, column, hint, palette.note);
+        return;
+    }
+    if let Some(complaint) = &app.complaint {
+        put(buffer, area, 0, &Harmless(complaint).to_string(), palette.problem);
+        return;
+    }
+    let keys: &[(&str, &str)] = match app.pane {
+        Pane::Table => &[
+            ("?", "help"),
+            ("/", "filter"),
+            ("s", "sort"),
+            ("Tab", "group"),
+            ("Enter", "details"),
+            ("Space", "pause"),
+            ("z", "zeros"),
+            ("q", "quit"),
+            ("u", "raw"),
+            ("a", "aggregation"),
+            ("+-", "interval"),
+            ("[]", "fold"),
+        ],
+        Pane::Detail => {
+            &[("Esc", "back"), ("↑↓", "other rows"), ("PgDn", "more writers"), ("Space", "pause"), ("u", "raw"), ("?", "help"), ("q", "quit")]
+        }
+        Pane::Problems | Pane::Help => &[("Esc", "back"), ("PgDn", "more"), ("q", "quit")],
+    };
+    let mut column = 0;
+    for (key, what) in keys {
+        let gap = if column == 0 { 0 } else { 2 };
+        if usize::from(column + gap) + width(key) + 1 + width(what) > usize::from(area.width) {
+            break;
+        }
+        column = put(buffer, area, column + gap, key, palette.key);
+        column = put(buffer, area, column, &format!(" {what}"), palette.note);
+    }
+}
+
+fn time(app: &App) -> String {
+    let now = app.model.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let date = Date::from_unix(now.as_secs_f64()).map_or(String::new(), |date| date.to_string());
+    date.get(11..).unwrap_or_default().to_owned()
+}
+
+fn interval(interval: Duration) -> String {
+    crate::render::human::quantity(interval.as_secs_f64(), "seconds")
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn name(grouping: Grouping) -> String {
+    grouping.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+}

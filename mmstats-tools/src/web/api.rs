@@ -1,0 +1,94 @@
+//! `/api/v1` and `/healthz`: JSON for programs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::history::unix_seconds;
+use super::json;
+use super::parameters::Parameters;
+use super::reply::{JSON, Refusal, fresh, fresh_packed, pack, takes_gzip};
+use super::server::Server;
+use super::stats::{Question, render};
+use crate::render::escape::valid_path;
+use crate::render::json::liveness_name;
+use crate::sampler::Look;
+
+/// `/api/v1/stats`
+pub(super) async fn stats(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    let question = Question::of(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
+    let snapshot = server.snapshot().await?;
+    let (interval, compress) = (server.interval.as_secs_f64(), takes_gzip(&headers));
+    let packed = server.work(move || pack(render(&snapshot, interval, &question), compress)).await?;
+    Ok(fresh_packed(JSON, packed))
+}
+
+/// `/api/v1/files`
+pub(super) async fn files(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let snapshot = server.snapshot().await?;
+    let compress = takes_gzip(&headers);
+    let packed = server.work(move || pack(list(&snapshot.look), compress)).await?;
+    Ok(fresh_packed(JSON, packed))
+}
+
+fn list(look: &Look) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Answer {
+        time: f64,
+        files: Vec<File>,
+        problems: Vec<Problem>,
+    }
+    #[derive(Serialize)]
+    struct File {
+        file: String,
+        version: u8,
+        pid: Option<u32>,
+        liveness: &'static str,
+        reason: &'static str,
+        fields: usize,
+    }
+    #[derive(Serialize)]
+    struct Problem {
+        file: String,
+        problem: String,
+    }
+    let file = |seen: &crate::sampler::Seen| File {
+        file: valid_path(&seen.origin.name),
+        version: seen.origin.version,
+        pid: seen.origin.pid,
+        liveness: liveness_name(seen.verdict.liveness),
+        reason: seen.verdict.reason.as_str(),
+        fields: seen.fields.len(),
+    };
+    let problem = |problem: &crate::sampler::Problem| Problem { file: valid_path(&problem.name), problem: problem.what.clone() };
+    let (files, problems) = (look.seen.iter().map(file).collect(), look.problems.iter().map(problem).collect());
+    json::bytes(&Answer { time: unix_seconds(look.time), files, problems })
+}
+
+/// `/healthz`: whether looks come in time.
+pub(super) async fn health(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let latest = server.latest.snapshot.borrow().clone();
+    let age = latest.as_ref().map(|latest| latest.taken.elapsed());
+    // A device, or a loaded machine, may need a while.
+    let is_late = age.is_none_or(|age| age > server.interval * 2 + Duration::from_secs(3));
+    let (looks, bytes) = server.latest.history.size();
+    let state = json!({
+        "status": if is_late { "late" } else { "ok" },
+        "age": age.map(|age| age.as_secs_f64()),
+        "interval": server.interval.as_secs_f64(),
+        "looks": latest.as_ref().map_or(0, |latest| latest.number),
+        "took": latest.as_ref().map(|latest| latest.took.as_secs_f64()),
+        "files": latest.as_ref().map_or(0, |latest| latest.look.seen.len()),
+        "problems": latest.as_ref().map_or(0, |latest| latest.look.problems.len()),
+        "history": { "looks": looks, "bytes": bytes },
+    });
+    let status = if is_late { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    Ok((status, fresh(JSON, state.to_string())).into_response())
+}

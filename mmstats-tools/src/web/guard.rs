@@ -1,0 +1,201 @@
+//! What every request passes, and every answer: who may ask, for what, how often; and what browsers must not do with it.
+//!
+//! A page from elsewhere can make a browser send requests here. It cannot read the answers, as no header allows that; unless its name is made to lead here
+//! after it was loaded ("DNS rebinding"). So the name that a request was sent to has to be one of this server's.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::reply::{JSON, Refusal};
+use super::server::Server;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// The address that a connection came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local(pub(super) SocketAddr);
+
+/// Lets a request pass, or refuses it, and adds to the answer what all of them have.
+pub(super) async fn guard(State(server): State<Arc<Server>>, Extension(local): Extension<Local>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let checked = check(&server, local.0, &request);
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        explain(&mut response, &refusal, &path);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Refusal::bad("a request has exactly one Host"));
+    };
+    let named = [host.to_str().ok(), request.uri().authority().map(axum::http::uri::Authority::as_str)];
+    // What the target names is checked, too, if it names a host at all.
+    let is_named = request.uri().authority().is_some();
+    for host in &named[..1 + usize::from(is_named)] {
+        if !host.is_some_and(|host| is_ours(host, local, &server.hosts)) {
+            let port = local.port();
+            let why = format!("this server is not that host; it is localhost:{port}, 127.0.0.1:{port}, and what --allow-host names");
+            return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, why));
+        }
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered"));
+    }
+    if is_from_elsewhere(headers, request.uri()) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "another site's page asks for this"));
+    }
+    if !server.rate.take() {
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests; see --max-rate"));
+    }
+    Ok(())
+}
+
+/// Whether a host is this server, which was reached at `local`.
+fn is_ours(host: &str, local: SocketAddr, allowed: &[String]) -> bool {
+    let host = host.to_ascii_lowercase();
+    let (name, port) = split(&host);
+    if allowed.iter().any(|allowed| *allowed == host || *allowed == name) {
+        return true;
+    }
+    let has_port = port.is_none_or(|port| port == local.port().to_string());
+    let is_local = match address(name) {
+        // A name has to be looked up, and can be made to lead here; an address is what it is.
+        Some(address) => address.is_loopback() && is_usual(address) || address == local.ip().to_canonical(),
+        None => name == "localhost",
+    };
+    has_port && is_local
+}
+
+fn is_usual(address: IpAddr) -> bool {
+    matches!(address.to_string().as_str(), "127.0.0.1" | "::1")
+}
+
+/// An address as a URL has it, in its usual spelling.
+fn address(name: &str) -> Option<IpAddr> {
+    match name.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
+        None => name.parse().ok().map(IpAddr::V4),
+    }
+}
+
+/// The name and the port.
+fn split(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+/// Whether a browser says that another site's page wants this; following a link to a page is all that one may do. Programs say nothing of that kind.
+fn is_from_elsewhere(headers: &HeaderMap, uri: &Uri) -> bool {
+    let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let follows_link = says("sec-fetch-mode") == Some("navigate") && says("sec-fetch-dest") == Some("document") && uri.path() != "/events";
+    matches!(says("sec-fetch-site"), Some("cross-site" | "same-site")) && !follows_link
+}
+
+/// Writes a refusal as whoever asks for such a path can read it.
+fn explain(response: &mut Response, refusal: &Refusal, path: &str) {
+    let is_for_programs = ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
+    let (content_type, body) = match is_for_programs {
+        true => (JSON, json!({ "error": refusal.why }).to_string() + "\n"),
+        false => ("text/plain; charset=utf-8", format!("{}\n", crate::render::escape::Harmless(&refusal.why))),
+    };
+    *response.body_mut() = Body::from(body);
+    // That of the empty body it had.
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    match refusal.status {
+        StatusCode::METHOD_NOT_ALLOWED => response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD")),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")),
+        _ => None,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(host: &str, local: &str, allowed: &[&str]) -> bool {
+        let allowed: Vec<String> = allowed.iter().map(|&name| name.to_owned()).collect();
+        is_ours(host, local.parse().unwrap(), &allowed)
+    }
+
+    #[test]
+    fn only_its_own_names_are_answered() {
+        for host in ["localhost", "LOCALHOST:5002", "127.0.0.1", "127.0.0.1:5002", "[::1]", "[::1]:5002"] {
+            assert!(ours(host, "127.0.0.1:5002", &[]), "{host}");
+        }
+        for host in [
+            "",
+            ":",
+            ":5002",
+            "localhost:",
+            "localhost:80",
+            "localhost:05002",
+            "localhost:+5002",
+            "localhost.",
+            "localhost.evil.org",
+            "evil.org",
+            "127.0.0.1.evil.org",
+            "evil.org:5002",
+            "user@localhost",
+            "127.1",
+            "127.0.0.2",
+            "127.0.0.01",
+            "0x7f000001",
+            "2130706433",
+            "0.0.0.0",
+            "[::]",
+            "[::1",
+            "::1",
+            "[::ffff:127.0.0.1]",
+            "[0:0:0:0:0:0:0:1%25lo]",
+            "localhost,evil.org",
+            "localhost evil",
+            "192.0.2.1",
+        ] {
+            assert!(!ours(host, "127.0.0.1:5002", &[]), "{host}");
+        }
+    }
+
+    #[test]
+    fn others_can_be_allowed() {
+        assert!(ours("192.0.2.1:5002", "192.0.2.1:5002", &[]));
+        assert!(!ours("192.0.2.2:5002", "192.0.2.1:5002", &[]));
+        assert!(ours("Stats.example.org", "192.0.2.1:5002", &["stats.example.org"]));
+        assert!(ours("stats.example.org:443", "192.0.2.1:5002", &["stats.example.org"]));
+        assert!(ours("localhost:8080", "127.0.0.1:5002", &["localhost:8080"]));
+        assert!(!ours("localhost:8081", "127.0.0.1:5002", &["localhost:8080"]));
+        assert!(!ours("example.org", "192.0.2.1:5002", &["stats.example.org"]));
+    }
+}

@@ -1,0 +1,100 @@
+//! `/metrics`: for Prometheus.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, HeaderValue, VARY};
+use axum::response::Response;
+
+use super::parameters::Parameters;
+use super::reply::{Refusal, fresh_packed, pack, preferences, takes_gzip};
+use super::sampling::{Latest, Snapshot};
+use super::server::Server;
+use crate::labels::Labels;
+use crate::options::mash::Options;
+use crate::render::escape::Harmless;
+use crate::render::metrics::{Format, Page, Settings, per_writer};
+
+/// What the command line says about metrics.
+pub(super) fn settings(options: &Options) -> Settings {
+    let labels = Labels { include: options.filter.clone(), exclude: options.exclude.clone() };
+    Settings { format: Format::Text, labels, live: options.live }
+}
+
+/// Answers.
+pub(super) async fn metrics(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let snapshot = server.snapshot().await?;
+    let settings = Settings { format: format(&headers), ..server.metrics.clone() };
+    let (content_type, compress, latest) = (settings.format.content_type(), takes_gzip(&headers), server.latest.clone());
+    let make = move || {
+        let page = page(&latest, &snapshot, &settings);
+        (page.left_out.first().map(ToString::to_string), pack(page.text.into_bytes(), compress))
+    };
+    let (left_out, packed) = server.work(make).await?;
+    if let Some(what) = left_out.filter(|_| !server.was_told.swap(true, Ordering::Relaxed)) {
+        // Once: how many there are is a metric.
+        eprintln!("mmash: not in the metrics: {}", Harmless(&what));
+    }
+    let mut response = fresh_packed(content_type, packed);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    Ok(response)
+}
+
+/// The page of a look.
+pub(super) fn page(latest: &Latest, snapshot: &Snapshot, settings: &Settings) -> Page {
+    match &latest.totals {
+        Some(totals) => totals.lock().unwrap_or_else(PoisonError::into_inner).page(&snapshot.look, snapshot.took, settings),
+        None => per_writer(&snapshot.look, snapshot.took, settings),
+    }
+}
+
+/// What a client would rather read. Anything that is not asked for `OpenMetrics` by name gets text.
+fn format(headers: &HeaderMap) -> Format {
+    let accepted = preferences(headers, &ACCEPT);
+    let is_known = |version: &str| matches!(version, "1.0.0" | "0.0.1");
+    let open = accepted.iter().filter(|preference| preference.name == "application/openmetrics-text");
+    let open = open.filter(|preference| preference.parameters.iter().all(|(key, value)| key != "version" || is_known(value)));
+    let best = |quality: f32, other: f32| quality.max(other);
+    let open = open.map(|preference| preference.quality).fold(0.0, best);
+    let text = accepted.iter().filter(|preference| preference.name == "text/plain").map(|preference| preference.quality).fold(0.0, best);
+    if open > 0.0 && open >= text { Format::OpenMetrics } else { Format::Text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_gets_the_format_that_it_prefers() {
+        let chosen = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, accept.parse().unwrap());
+            format(&headers)
+        };
+        for accept in [
+            "application/openmetrics-text",
+            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "text/plain;q=0.5, APPLICATION/OpenMetrics-Text;q=0.5",
+        ] {
+            assert_eq!(chosen(accept), Format::OpenMetrics, "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "text/plain",
+            "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text;version=2.0.0",
+            "text/plain, application/openmetrics-text;q=0.9",
+            "text/html,*/*;q=0.8",
+            "application/json",
+        ] {
+            assert_eq!(chosen(accept), Format::Text, "{accept}");
+        }
+        assert_eq!(format(&HeaderMap::new()), Format::Text);
+    }
+}

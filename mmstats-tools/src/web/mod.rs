@@ -1,0 +1,74 @@
+//! `mmash`: serves all stats to browsers, to Prometheus and to programs.
+//!
+//! - `sampling` looks at everything again and again, in a thread of its own, for all clients together; `history` remembers it.
+//! - `serve` listens and ends; `guard` is what every request passes first: who may ask, for what, and how often. `server` is what all requests share.
+//! - `page` is what people see; `api`, `events` and `metrics` are for programs; `original` answers as the original did.
+//! - `stats` chooses fields and adds up writers, `json` writes them, `parameters` reads what was asked, `reply` makes answers of it all.
+//! - `textfile` writes metrics into a file instead; `demo` publishes something to look at.
+
+mod api;
+mod demo;
+mod events;
+mod guard;
+mod history;
+mod json;
+mod metrics;
+mod original;
+pub mod page;
+mod parameters;
+mod query;
+mod reply;
+mod sampling;
+mod serve;
+mod server;
+mod signals;
+mod stats;
+mod textfile;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::command::{self, USAGE, status};
+use crate::console::Console;
+use crate::options::mash::Options;
+use demo::Demo;
+
+/// Runs the command. The first argument is its name, as in `std::env::args_os`.
+pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
+    let mut options: Options = match command::parse(args, console) {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    if let Some(directory) = &options.demo_casualty {
+        return ended(demo::publish_until_killed(directory), console);
+    }
+    let address = options.address();
+    if !address.ip().to_canonical().is_loopback() && !options.allow_remote {
+        console.tell(format_args!("{} can be reached from other machines, which could read all stats: --allow-remote allows it", address.ip()));
+        return ExitCode::from(USAGE);
+    }
+    // Until the end of this function: then its files go.
+    let _demo = match options.demo.then(Demo::start).transpose() {
+        Ok(demo) => demo.inspect(|demo| options.selection.files.push(demo.directory().to_owned())),
+        Err(why) => return ended(Err(why), console),
+    };
+    let sources = match command::open_sources(&options.selection, console) {
+        Ok(sources) => sources,
+        Err(status) => return status,
+    };
+    let end = match options.textfile.clone() {
+        Some(path) => textfile::run(&path, options, sources, console),
+        None => serve::run(&options, console),
+    };
+    ended(end, console)
+}
+
+fn ended(end: Result<(), String>, console: &mut Console<'_>) -> ExitCode {
+    match end {
+        Ok(()) => status(&Ok(())),
+        Err(why) => {
+            console.tell(why);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `/stats/` and `/files/`: what the original answered, in the same shapes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use glob::Pattern;
+use mmstats_std::read::Field;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::json::{self, Float, Shown};
+use super::parameters::{self, Parameters, decode};
+use super::reply::{JSON, Refusal, fresh_packed, pack, takes_gzip};
+use super::server::Server;
+use super::stats::stored;
+use crate::growth::Amount;
+use crate::render::escape::valid_path;
+use crate::render::text::scale;
+use crate::sampler::{Look, Seen, Stored};
+
+/// `/stats/`: all labels.
+pub(super) async fn labels(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    let parameters = Parameters::parse(query.as_deref(), &["glob"])?;
+    let glob = parameters.one("glob")?.map(parameters::files).transpose()?;
+    let list = move |look: &Look| {
+        let labels: BTreeSet<&str> = chosen(look, glob.as_ref()).flat_map(|seen| seen.fields.iter().map(|field| field.label.as_str())).collect();
+        json::bytes(&json!({ "stats": labels }))
+    };
+    answer(&server, &headers, list).await
+}
+
+/// `/stats/PREFIX`: the values of labels that begin so, a value for each file, or what an aggregator makes of them.
+pub(super) async fn values(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    let prefix = below(&uri, "/stats/")?;
+    let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
+    let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
+    let glob = parameters.one("glob")?.map(parameters::files).transpose()?;
+    let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
+    let collect = move |look: &Look| {
+        let mut values: BTreeMap<&str, Vec<(&Field, &Stored)>> = BTreeMap::new();
+        for seen in chosen(look, glob.as_ref()) {
+            for (field, value) in seen.fields.iter().zip(&seen.values) {
+                let is_wanted = if is_exact { field.label == prefix } else { field.label.starts_with(&prefix) };
+                if let Some(value) = value.as_ref().ok().filter(|_| is_wanted) {
+                    values.entry(&field.label).or_default().push((field, value));
+                }
+            }
+        }
+        match aggregator {
+            None => {
+                let shown = |(field, value): &(&Field, &Stored)| to_raw_value(&Shown::new(value, scale(field))).ok();
+                let all: BTreeMap<&str, Vec<_>> = values.iter().map(|(label, values)| (*label, values.iter().map(shown).collect())).collect();
+                json::bytes(&all)
+            }
+            Some(aggregator) => {
+                let all: BTreeMap<&str, _> = values.iter().map(|(label, values)| (*label, aggregator(values))).collect();
+                json::bytes(&all)
+            }
+        }
+    };
+    answer(&server, &headers, collect).await
+}
+
+/// `/files/` and `/files/GLOB`: the files' paths.
+pub(super) async fn files(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let glob = Some(below(&uri, "/files/")?).filter(|glob| !glob.is_empty());
+    let glob = glob.as_deref().map(parameters::files).transpose()?;
+    let list = move |look: &Look| {
+        let files: Vec<String> = chosen(look, glob.as_ref()).map(|seen| valid_path(&seen.origin.name)).collect();
+        json::bytes(&json!({ "files": files }))
+    };
+    answer(&server, &headers, list).await
+}
+
+/// What stands in the path behind its beginning, decoded.
+fn below(uri: &Uri, beginning: &str) -> Result<String, Refusal> {
+    let encoded = uri.path().strip_prefix(beginning).unwrap_or("");
+    decode(encoded).map_err(|why| Refusal::bad(format!("{encoded:?}: {why}")))
+}
+
+async fn answer(server: &Server, headers: &HeaderMap, make: impl FnOnce(&Look) -> Vec<u8> + Send + 'static) -> Result<Response, Refusal> {
+    let snapshot = server.snapshot().await?;
+    let compress = takes_gzip(headers);
+    let packed = server.work(move || pack(make(&snapshot.look), compress)).await?;
+    Ok(fresh_packed(JSON, packed))
+}
+
+/// The files whose name matches: of those that are read anyway, so that no pattern leads anywhere else.
+fn chosen<'l>(look: &'l Look, glob: Option<&'l Pattern>) -> impl Iterator<Item = &'l Seen> {
+    let name = |path: &Path| path.file_name().map(|name| valid_path(Path::new(name))).unwrap_or_default();
+    look.seen.iter().filter(move |seen| glob.is_none_or(|glob| glob.matches(&name(&seen.origin.name))))
+}
+
+type Values<'v> = [(&'v Field, &'v Stored)];
+type Aggregator = fn(&Values<'_>) -> Option<Box<RawValue>>;
+
+const AGGREGATORS: [(&str, Aggregator); 7] = [
+    ("avg", |values| mean(&numbers(values)?)),
+    ("one", |values| values.first().and_then(show)),
+    ("max", |values| values.iter().copied().reduce(|one, other| if is_less(one, other) { other } else { one }).as_ref().and_then(show)),
+    ("min", |values| values.iter().copied().reduce(|one, other| if is_less(other, one) { other } else { one }).as_ref().and_then(show)),
+    ("sum", sum),
+    ("nonzero-min", |values| {
+        let is_nonzero = |(_, value): &&(&Field, &Stored)| Amount::of(value).is_none_or(|amount| amount.as_f64() != 0.0);
+        let nonzero: Vec<_> = values.iter().filter(is_nonzero).copied().collect();
+        let least = nonzero.into_iter().reduce(|one, other| if is_less(other, one) { other } else { one });
+        least.as_ref().map_or_else(|| to_raw_value(&0).ok(), show)
+    }),
+    ("nonzero-avg", |values| {
+        let nonzero: Vec<f64> = numbers(values)?.into_iter().filter(|number| *number != 0.0).collect();
+        if nonzero.is_empty() { to_raw_value(&0).ok() } else { mean(&nonzero) }
+    }),
+];
+
+fn aggregator(name: &str) -> Result<Aggregator, Refusal> {
+    let found = AGGREGATORS.iter().find(|(known, _)| *known == name).map(|(_, aggregator)| *aggregator);
+    let known = AGGREGATORS.map(|(known, _)| known).join(", ");
+    found.ok_or_else(|| Refusal::bad(format!("aggr={name:?}: no aggregator; there are {known}")))
+}
+
+fn show((field, value): &(&Field, &Stored)) -> Option<Box<RawValue>> {
+    to_raw_value(&Shown::new(value, scale(field))).ok()
+}
+
+/// All of them, as they are shown; `None` if one is no number.
+fn numbers(values: &Values<'_>) -> Option<Vec<f64>> {
+    let number = |(field, value): &(&Field, &Stored)| Amount::of(value).map(|amount| scale(field).approximate(amount.as_f64()));
+    values.iter().map(number).collect()
+}
+
+fn mean(numbers: &[f64]) -> Option<Box<RawValue>> {
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    to_raw_value(&Float(mean)).ok()
+}
+
+fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
+    let (first, _) = values.first()?;
+    if values.iter().all(|(field, _)| scale(field) == scale(first)) {
+        // Exact, and distributions too.
+        let add = |total: Stored, value: &Stored| match (total, value) {
+            (Stored::Histogram(mut total), Stored::Histogram(value)) => {
+                total.add(value);
+                Some(Stored::Histogram(total))
+            }
+            (total, value) => Some(stored(Amount::of(&total)? + Amount::of(value)?)),
+        };
+        let (_, start) = values.first()?;
+        let start = Amount::of(start).map_or_else(|| (*start).clone(), stored);
+        let total = values[1..].iter().try_fold(start, |total, (_, value)| add(total, value)).filter(|total| !matches!(total, Stored::Text(_)))?;
+        return show(&(first, &total));
+    }
+    to_raw_value(&Float(numbers(values)?.iter().sum())).ok()
+}
+
+/// Numbers by their value, texts by the alphabet; nothing else is less than anything.
+fn is_less(one: (&Field, &Stored), other: (&Field, &Stored)) -> bool {
+    match (one.1, other.1) {
+        (Stored::Text(one), Stored::Text(other)) => one < other,
+        (Stored::Unsigned(a), Stored::Unsigned(b)) if scale(one.0) == scale(other.0) => a < b,
+        (Stored::Signed(a), Stored::Signed(b)) if scale(one.0) == scale(other.0) => a < b,
+        _ => match (numbers(&[one]), numbers(&[other])) {
+            (Some(one), Some(other)) => one < other,
+            _ => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::reader::{Place, Storage};
+    use mmstats_core::{Kind, Type};
+
+    fn aggregate(name: &str, values: &[Stored]) -> String {
+        let place = Place { offset: 0, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
+        let field = Field { label: String::new(), unit: String::new(), help: String::new(), kind: Kind::Untyped, scale: 0, divisor: 1, place };
+        let values: Vec<_> = values.iter().map(|value| (&field, value)).collect();
+        aggregator(name).unwrap()(&values).map_or("none".to_owned(), |value| value.get().to_owned())
+    }
+
+    #[test]
+    fn aggregators_do_what_their_names_say() {
+        let numbers = [3, 0, 9, 0].map(Stored::Unsigned);
+        for (name, result) in [("avg", "3.0"), ("one", "3"), ("max", "9"), ("min", "0"), ("sum", "12"), ("nonzero-min", "3"), ("nonzero-avg", "6.0")]
+        {
+            assert_eq!(aggregate(name, &numbers), result, "{name}");
+        }
+        let zeros = [0, 0].map(Stored::Unsigned);
+        assert_eq!((aggregate("nonzero-min", &zeros), aggregate("nonzero-avg", &zeros)), ("0".to_owned(), "0".to_owned()));
+        let large = [u64::MAX, 1].map(Stored::Unsigned);
+        assert_eq!((aggregate("max", &large), aggregate("sum", &large[..1])), (u64::MAX.to_string(), u64::MAX.to_string()));
+        assert!(aggregator("median").unwrap_err().why.contains("nonzero-avg"));
+    }
+
+    #[test]
+    fn texts_have_no_sum() {
+        let texts = ["b", "a"].map(|text| Stored::Text(text.into()));
+        for (name, result) in [("avg", "none"), ("sum", "none"), ("nonzero-avg", "none"), ("max", "\"b\""), ("min", "\"a\""), ("one", "\"b\"")] {
+            assert_eq!(aggregate(name, &texts), result, "{name}");
+        }
+        assert_eq!(aggregate("sum", &[Stored::Bool(true), Stored::Bool(true)]), "2");
+    }
+}

@@ -1,0 +1,147 @@
+//! The document without JavaScript.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use mmstats_core::reader::{Place, Storage, ValueProblem};
+use mmstats_core::{Kind, Type};
+use mmstats_std::liveness::{Reason, Verdict};
+use mmstats_std::read::Field;
+
+use super::*;
+use crate::buckets::{Bucket, Buckets};
+use crate::sampler::{Origin, Problem, Seen, Stored};
+
+fn field(label: &str, kind: Kind, unit: &str) -> Field {
+    let place = Place { offset: 40, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
+    Field { label: label.to_owned(), unit: unit.to_owned(), help: String::new(), kind, scale: 0, divisor: 1, place }
+}
+
+fn writer(reason: Reason, fields: Vec<(Field, Result<Stored, ValueProblem>)>) -> Seen {
+    let (fields, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+    let origin = Arc::new(Origin { id: 1, name: "/dev/shm/a.mmstats".into(), version: 2, pid: Some(42), is_new: false });
+    Seen { origin, fields: fields.into(), values, verdict: Verdict::from(reason) }
+}
+
+fn look(seen: Vec<Seen>) -> Look {
+    Look { time: UNIX_EPOCH + Duration::from_secs(1_353_442_620), elapsed: Duration::ZERO, seen, problems: Vec::new(), halted: None }
+}
+
+fn one(label: &str, kind: Kind, unit: &str, value: Stored) -> Seen {
+    writer(Reason::Runs, vec![(field(label, kind, unit), Ok(value))])
+}
+
+fn page(look: &Look, query: &str) -> String {
+    render(look, &PageRequest { query, graph: false })
+}
+
+#[test]
+fn writers_of_a_label_are_one_row() {
+    let writers = (1..=3).map(|n| one("web.requests", Kind::Counter, "", Stored::Unsigned(n * 1000))).collect();
+    let html = page(&look(writers), "");
+    assert_eq!(html.matches("web.requests</th>").count(), 1);
+    assert!(html.contains("title=\"6000\">6k</td><td class=\"kind\">counter</td><td class=\"writers\">3</td>"), "{html}");
+    assert!(html.contains("as of 2012-11-20 20:17:00 UTC"));
+    assert!(!html.contains("{{"), "{html}");
+}
+
+#[test]
+fn what_is_no_amount_is_not_summed() {
+    let text = |text: &str| one("a.text", Kind::Info, "", Stored::Text(text.into()));
+    let date = |seconds| one("a.date", Kind::Gauge, "unixtime", Stored::Float(seconds));
+    let pid = |pid| one("a.pid", Kind::Info, "", Stored::Unsigned(pid));
+    let html = page(&look(vec![text("same"), text("same"), date(1_353_442_620.0), date(1_353_442_600.0), pid(1), pid(2)]), "");
+    for part in [">same</td>", ">2012-11-20 20:17:00 UTC</td>", ">differs</td>"] {
+        assert_eq!(html.matches(part).count(), 1, "{part} in {html}");
+    }
+}
+
+#[test]
+fn histograms_are_summed_and_told_by_their_percentiles() {
+    let histogram = |low| {
+        let filled = vec![Bucket { low, high: Some(low), count: 50 }];
+        let mut seen = one("a.latency", Kind::Histogram, "seconds", Stored::Histogram(Box::new(Buckets { sum: 0, filled })));
+        let mut fields = seen.fields.to_vec();
+        fields[0].scale = -3;
+        seen.fields = fields.into();
+        seen
+    };
+    let html = page(&look(vec![histogram(2), histogram(30)]), "");
+    assert!(html.contains("title=\"100 recorded\">p50 2ms, p90 30ms, p99 30ms</td>"), "{html}");
+}
+
+#[test]
+fn a_sum_has_all_its_digits() {
+    let html =
+        page(&look(vec![one("a", Kind::Counter, "bytes", Stored::Unsigned(u64::MAX)), one("a", Kind::Counter, "bytes", Stored::Unsigned(2))]), "");
+    assert!(html.contains("title=\"18446744073709551617 bytes\">16EiB</td>"), "{html}");
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let hostile = "<script>alert('1')</script>\" onload=\"\u{202e}\u{1b}[2J{{q}}";
+    let mut seen = one(hostile, Kind::Info, hostile, Stored::Text(hostile.into()));
+    let mut fields = seen.fields.to_vec();
+    hostile.clone_into(&mut fields[0].help);
+    seen.fields = fields.into();
+    let mut look = look(vec![seen]);
+    look.problems.push(Problem { name: hostile.into(), what: hostile.to_owned(), is_new: true });
+    let html = page(&look, "q=%3Cscript%3E%22");
+    assert!(!html.contains("<script>") && !html.contains('\u{202e}') && !html.contains('\u{1b}'), "{html}");
+    assert!(html.contains("value=\"&lt;script&gt;&quot;\""), "{html}");
+    let shown = "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot; onload=&quot;\\u202e\\x1b[2J{{q}}";
+    let html = page(&look, "");
+    assert!(html.matches(shown).count() >= 5, "{html}");
+}
+
+#[test]
+fn what_has_ended_is_said_in_words() {
+    let dead = writer(
+        Reason::Ended,
+        vec![(field("a.old", Kind::Counter, ""), Ok(Stored::Unsigned(1))), (field("a.both", Kind::Counter, ""), Ok(Stored::Unsigned(1)))],
+    );
+    let html = page(&look(vec![dead, one("a.both", Kind::Counter, "", Stored::Unsigned(1))]), "");
+    assert!(html.contains("<tr class=\"dead\"><th scope=\"row\">a.old <em class=\"ended\">(ended)</em>"), "{html}");
+    assert!(html.contains("<tr><th scope=\"row\">a.both</th>") && html.contains(">2, 1 ended</td>"), "{html}");
+    assert!(html.contains("2 writers, 1 ended"));
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let html = page(&look(vec![writer(Reason::Runs, vec![(field("a", Kind::Gauge, ""), Err(ValueProblem::Contended))])]), "");
+    assert!(html.contains(">unreadable</td>") && html.contains("title=\"contended"), "{html}");
+}
+
+#[test]
+fn a_search_needs_no_script() {
+    let look = look(vec![one("web.requests", Kind::Counter, "", Stored::Unsigned(1)), one("db.queries", Kind::Counter, "", Stored::Unsigned(1))]);
+    let html = page(&look, "q=REQ+web");
+    assert!(html.contains("web.requests") && !html.contains("db.queries") && html.contains("1 stat<"), "{html}");
+    assert!(page(&look, "q=nothing").contains("No stat has all these words.</p>"));
+    assert!(page(&super::tests::look(Vec::new()), "").contains("<p id=\"nothing\" class=\"nothing\">No process publishes"));
+}
+
+#[test]
+fn the_document_stays_small() {
+    let fields = |n: usize| (0..50).map(|m| (field(&format!("p{n}.stat{m}"), Kind::Counter, ""), Ok(Stored::Unsigned(1)))).collect();
+    let same = look((0..1000).map(|_| writer(Reason::Runs, fields(0))).collect());
+    assert!(page(&same, "").len() < 40_000);
+    let html = page(&look((0..1000).map(|n| writer(Reason::Runs, fields(n))).collect()), "");
+    assert!(html.len() < 1_000_000, "{}", html.len());
+    assert_eq!(html.matches("<tr><th scope=\"row\">").count(), MOST_ROWS);
+    assert!(html.contains("2000 of 50000 stats; search"));
+}
+
+#[test]
+fn pages_find_their_files_from_where_they_are() {
+    let html = render(&look(Vec::new()), &PageRequest { query: "", graph: true });
+    assert!(html.contains("src=\"../static/main.js\"") && html.contains("<body class=\"graph\""));
+    let html = page(&look(Vec::new()), "");
+    for (start, _) in html.match_indices("./static/") {
+        let path = html[start + "./static/".len()..].split('"').next().unwrap();
+        assert!(FILES.iter().any(|(name, ..)| *name == path), "{path}");
+    }
+    for inline in ["style=", "<style", "onclick", "javascript:"] {
+        assert!(!html.contains(inline), "{inline}");
+    }
+}

@@ -1,0 +1,205 @@
+//! `/api/v1/query`: what is remembered, as series.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use futures_util::stream;
+use mmstats_core::Type;
+use mmstats_std::read::Field;
+use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
+
+use super::history::{Past, PastWriter, unix_seconds};
+use super::json::{self, Float, Recorded, Shown};
+use super::parameters::Parameters;
+use super::reply::{JSON, Refusal, fresh};
+use super::server::Server;
+use super::stats::{By, Question, Total, add};
+use crate::render::escape::valid_path;
+use crate::render::json::liveness_name;
+use crate::render::text::scale;
+use crate::sampler::Stored;
+
+/// So many points are written at a time: all that is remembered may be much more than should be in memory as JSON.
+const POINTS: usize = 5000;
+
+/// Answers.
+pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+    let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
+    let question = Question::of(&parameters)?;
+    let now = server.snapshot().await?.look.time;
+    let since = match parameters.number("since")? {
+        Some(back) if back < 0.0 => unix_seconds(SystemTime::now()) + back,
+        since => since.unwrap_or(0.0),
+    };
+    let pasts = server.latest.history.since(since);
+    let answer = server.work(move || Answer::new(pasts, &question)).await?;
+    let head = format!("{{\"time\":{},\"interval\":{},\"series\":[", unix_seconds(now), server.interval.as_secs_f64());
+    let parts = stream::unfold(Some((head, Arc::new(answer), 0)), move |state| {
+        let server = server.clone();
+        async move {
+            let (head, answer, from) = state?;
+            let series = answer.clone();
+            let part = server.work(move || series.part(from)).await;
+            let Ok((bytes, next)) = part else { return Some((Err(io::Error::from(ErrorKind::Interrupted)), None)) };
+            let is_last = next >= answer.series.len();
+            let text = [head.into_bytes(), bytes, if is_last { b"]}".to_vec() } else { Vec::new() }].concat();
+            Some((Ok(Bytes::from(text)), (!is_last).then(|| (String::new(), answer, next))))
+        }
+    });
+    Ok(fresh(JSON, Body::from_stream(parts)))
+}
+
+/// Series, and the looks that they go through.
+struct Answer {
+    pasts: Vec<Arc<Past>>,
+    series: Vec<Series>,
+}
+
+/// A field, of one writer or of several.
+struct Series {
+    fields: Arc<[Field]>,
+    index: usize,
+    /// Of the last look that it was in, if it is one writer's.
+    writer: Option<(String, Option<u32>, &'static str)>,
+    /// The writers' numbers.
+    members: Vec<u64>,
+}
+
+impl Answer {
+    fn new(pasts: Vec<Arc<Past>>, question: &Question) -> Self {
+        // Each as it was seen last.
+        let writers: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
+        let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
+        let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut series: Vec<Series> = Vec::new();
+        for (id, writer) in &writers {
+            let is_wanted = |index: &usize| is_number(&writer.fields[*index]) && question.labels.accept(&writer.fields[*index].label);
+            let indices = wanted.entry(writer.fields.as_ptr()).or_insert_with(|| (0..writer.fields.len()).filter(is_wanted).collect());
+            for index in indices.iter().copied() {
+                let new = || Series { fields: writer.fields.clone(), index, writer: None, members: vec![*id] };
+                match question.by {
+                    By::File => {
+                        let name = (valid_path(&writer.origin.name), writer.origin.pid, liveness_name(writer.liveness));
+                        series.push(Series { writer: Some(name), ..new() });
+                    }
+                    By::Label => match labels.get(writer.fields[index].label.as_str()) {
+                        Some(at) => series[*at].members.push(*id),
+                        None => {
+                            labels.insert(&writer.fields[index].label, series.len());
+                            series.push(new());
+                        }
+                    },
+                }
+            }
+        }
+        series.sort_by(|one, other| (&one.field().label, &one.writer).cmp(&(&other.field().label, &other.writer)));
+        Answer { pasts, series }
+    }
+
+    /// Some series from this one on, and which one is next.
+    fn part(&self, from: usize) -> (Vec<u8>, usize) {
+        let (mut bytes, mut points, mut next) = (Vec::new(), 0, from);
+        for series in &self.series[from..] {
+            if points > POINTS {
+                break;
+            }
+            if next > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend(json::bytes(&series.object(&self.pasts)));
+            points += self.pasts.len() * series.members.len();
+            next += 1;
+        }
+        (bytes, next)
+    }
+}
+
+/// Whether a field's values are remembered.
+fn is_number(field: &Field) -> bool {
+    !matches!(field.place.ty, Type::Text | Type::Pascal)
+}
+
+impl Series {
+    fn field(&self) -> &Field {
+        &self.fields[self.index]
+    }
+
+    fn object<'s>(&'s self, pasts: &'s [Arc<Past>]) -> impl Serialize + 's {
+        #[derive(Serialize)]
+        struct Object<'s> {
+            label: &'s str,
+            kind: &'static str,
+            unit: &'s str,
+            help: &'s str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            file: Option<&'s str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pid: Option<Option<u32>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            liveness: Option<&'static str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            writers: Option<usize>,
+            points: Points<'s>,
+        }
+        let (field, writer) = (self.field(), self.writer.as_ref());
+        Object {
+            label: &field.label,
+            kind: field.kind.name(),
+            unit: &field.unit,
+            help: &field.help,
+            file: writer.map(|(file, ..)| file.as_str()),
+            pid: writer.map(|(_, pid, _)| *pid),
+            liveness: writer.map(|(.., liveness)| *liveness),
+            writers: writer.is_none().then_some(self.members.len()),
+            points: Points { series: self, pasts },
+        }
+    }
+
+    /// What this was in a look.
+    fn at(&self, past: &Past) -> Option<(Total, Option<f64>)> {
+        let mut sum: Option<(Total, Option<f64>)> = None;
+        for id in &self.members {
+            let Some(writer) = past.writer(*id) else { continue };
+            let Some(index) = self.index_in(&writer.fields) else { continue };
+            let Some((value, rate)) = writer.get(index) else { continue };
+            let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
+            total.add(&writer.fields[index], self.field(), Ok(&value));
+            *rates = add(*rates, rate);
+        }
+        sum
+    }
+
+    fn index_in(&self, fields: &Arc<[Field]>) -> Option<usize> {
+        let label = &self.field().label;
+        let is_same = |index: &usize| fields.get(*index).is_some_and(|field| field.label == *label);
+        Some(self.index).filter(|index| Arc::ptr_eq(fields, &self.fields) || is_same(index)).or_else(|| (0..fields.len()).find(is_same))
+    }
+}
+
+struct Points<'s> {
+    series: &'s Series,
+    pasts: &'s [Arc<Past>],
+}
+
+impl Serialize for Points<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let scale = scale(self.series.field());
+        let mut all = serializer.serialize_seq(None)?;
+        for past in self.pasts {
+            let Some((total, rate)) = self.series.at(past) else { continue };
+            let rate = rate.map(Float);
+            match total.get() {
+                Ok(Stored::Histogram(grown)) => all.serialize_element(&(past.time, Recorded(grown, scale), rate))?,
+                Ok(value) => all.serialize_element(&(past.time, Shown::new(value, scale), rate))?,
+                Err(_) => all.serialize_element(&(past.time, (), rate))?,
+            }
+        }
+        all.end()
+    }
+}

@@ -1,0 +1,140 @@
+//! Answers, and refusals.
+
+use std::io::Write;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// The type of JSON.
+pub(super) const JSON: &str = "application/json";
+
+/// Less than this is not worth compressing.
+const SMALL: usize = 1024;
+
+/// Why a request is not answered. How it is written depends on what was asked for; see [`super::guard`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// In words; with what would be accepted.
+    pub(super) why: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Refusal { status, why: why.into() }
+    }
+
+    /// The request is wrong.
+    pub(super) fn bad(why: impl Into<String>) -> Self {
+        Refusal::new(StatusCode::BAD_REQUEST, why)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Bytes of a type, which are made when they are asked for.
+pub(super) fn fresh(content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = body.into().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The same, compressed already or not.
+pub(super) fn fresh_packed(content_type: &'static str, packed: Packed) -> Response {
+    let mut response = fresh(content_type, packed.bytes);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if packed.is_compressed {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Bytes for a client.
+pub(super) struct Packed {
+    bytes: Bytes,
+    is_compressed: bool,
+}
+
+/// Compresses bytes, if the client can read that. It takes a while, so this is nothing for the thread that serves.
+pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
+    if compress && bytes.len() >= SMALL {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());
+        // Into memory: it cannot fail.
+        if let Ok(packed) = encoder.write_all(&bytes).and_then(|()| encoder.finish()) {
+            return Packed { bytes: packed.into(), is_compressed: true };
+        }
+    }
+    Packed { bytes: bytes.into(), is_compressed: false }
+}
+
+/// Whether a client can read what is compressed.
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let encodings = preferences(headers, &ACCEPT_ENCODING);
+    let quality = |name: &str| encodings.iter().find(|preference| preference.name == name).map(|preference| preference.quality);
+    quality("gzip").or(quality("x-gzip")).or(quality("*")).is_some_and(|quality| quality > 0.0)
+}
+
+/// One of the things that a client would take.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Preference {
+    /// In lower case.
+    pub(super) name: String,
+    /// In lower case, with their values.
+    pub(super) parameters: Vec<(String, String)>,
+    /// From 0, not at all, to 1.
+    pub(super) quality: f32,
+}
+
+/// What a client says it would take, in a header with qualities.
+pub(super) fn preferences(headers: &HeaderMap, name: &HeaderName) -> Vec<Preference> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(preference).collect()
+}
+
+fn preference(text: &str) -> Option<Preference> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
+    let mut preference = Preference { name, parameters: Vec::new(), quality: 1.0 };
+    for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim().trim_matches('"').to_ascii_lowercase());
+        if key == "q" {
+            preference.quality = value.parse::<f32>().ok().filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(0.0);
+        } else {
+            preference.parameters.push((key, value));
+        }
+    }
+    Some(preference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gzip(accepted: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, accepted.parse().unwrap());
+        takes_gzip(&headers)
+    }
+
+    #[test]
+    fn only_what_a_client_takes_is_sent() {
+        for accepted in ["gzip", "deflate, gzip;q=1.0, *;q=0.5", "*", "GZIP", "br;q=1, *;q=0.1"] {
+            assert!(gzip(accepted), "{accepted}");
+        }
+        for accepted in ["", "identity", "gzip;q=0", "gzip;q=0.000, *", "br", "*;q=0", "gzip;q=nonsense", "gzipped"] {
+            assert!(!gzip(accepted), "{accepted}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+}

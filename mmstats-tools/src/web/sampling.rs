@@ -1,0 +1,199 @@
+//! Looks at everything again and again, in a thread of its own, whatever clients do.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mmstats_std::read::Field;
+use tokio::sync::watch;
+
+use super::history::History;
+use crate::buckets::Buckets;
+use crate::growth::{counts_up, growth};
+use crate::options::mash::Options;
+use crate::render::metrics::Totals;
+use crate::render::text::scale;
+use crate::sampler::{Look, Problem, Sampler, Seen, Stored};
+use crate::source::Sources;
+
+/// For how long the thread may take to end; only a device that does not answer takes any time at all.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// One look, and how it differs from the one before.
+pub(super) struct Snapshot {
+    /// Ascending by one.
+    pub(super) number: u64,
+    /// What there was.
+    pub(super) look: Look,
+    /// How long it took to look.
+    pub(super) took: Duration,
+    /// When that was over.
+    pub(super) taken: Instant,
+    /// For each writer, for each field.
+    pub(super) steps: Vec<Vec<Step>>,
+}
+
+/// How a field changed since the look before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Step {
+    /// By how much a second, in its base unit; of a distribution, how many values were recorded.
+    pub(super) rate: Option<f64>,
+    /// Of a distribution: what was recorded.
+    pub(super) grown: Option<Box<Buckets>>,
+}
+
+/// What the thread gives to all others.
+#[derive(Clone)]
+pub(super) struct Latest {
+    /// The latest look.
+    pub(super) snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// Those before.
+    pub(super) history: Arc<History>,
+    /// Sums over writers, if they are wanted.
+    pub(super) totals: Option<Arc<Mutex<Totals>>>,
+}
+
+/// The thread.
+pub(super) struct Sampling {
+    latest: Latest,
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Sampling {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub(super) fn start(options: &Options) -> io::Result<Sampling> {
+        let (sender, snapshot) = watch::channel(None);
+        let (stop, stopped) = mpsc::channel();
+        let history = Arc::new(History::new(options.history, options.history_bytes));
+        let totals = options.sum.then(|| Arc::new(Mutex::new(Totals::new())));
+        let latest = Latest { snapshot, history, totals };
+        let (selection, interval, live, shared) = (options.selection.clone(), options.interval, options.live, latest.clone());
+        let work = move || {
+            // A sampler stays in its thread, so it is made there. That what helps it to find stats can be opened was seen before.
+            let Ok(sources) = Sources::new(selection.sources) else { return };
+            let mut looks = Looks::new(selection.files, sources);
+            let mut next = Instant::now();
+            loop {
+                let snapshot = looks.look();
+                if let Some(totals) = &shared.totals {
+                    totals.lock().unwrap_or_else(PoisonError::into_inner).add(&snapshot.look, live);
+                }
+                shared.history.push(&snapshot);
+                sender.send_replace(Some(snapshot));
+                // What was missed is not made up for.
+                next = (next + interval).max(Instant::now());
+                if stopped.recv_timeout(next.saturating_duration_since(Instant::now())) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("sampler".to_owned()).spawn(work)?;
+        Ok(Sampling { latest, stop, thread })
+    }
+
+    /// What it gives.
+    pub(super) fn latest(&self) -> Latest {
+        self.latest.clone()
+    }
+
+    /// Ends it; but it is not waited for longer than anybody would.
+    pub(super) fn end(self) {
+        drop(self.stop);
+        let deadline = Instant::now() + PATIENCE;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// A sampler, and what it saw last.
+pub(super) struct Looks {
+    sampler: Sampler,
+    named: Vec<PathBuf>,
+    before: Option<Arc<Snapshot>>,
+}
+
+impl Looks {
+    /// No look yet at what users name.
+    pub(super) fn new(named: Vec<PathBuf>, sources: Sources) -> Self {
+        Looks { sampler: Sampler::new(named.clone(), sources), named, before: None }
+    }
+
+    /// Looks at everything.
+    pub(super) fn look(&mut self) -> Arc<Snapshot> {
+        let start = Instant::now();
+        let mut look = self.sampler.look();
+        let took = start.elapsed();
+        self.leave_out_links(&mut look);
+        let (number, elapsed) = self.before.as_ref().map_or((0, Duration::ZERO), |before| (before.number, before.look.elapsed));
+        let seconds = look.elapsed.saturating_sub(elapsed).as_secs_f64();
+        let before: HashMap<u64, &Seen> = self.before.iter().flat_map(|before| &before.look.seen).map(|seen| (seen.origin.id, seen)).collect();
+        let steps = look.seen.iter().map(|seen| steps(seen, before.get(&seen.origin.id).copied(), seconds)).collect();
+        let snapshot = Arc::new(Snapshot { number: number + 1, look, took, taken: Instant::now(), steps });
+        self.before = Some(snapshot.clone());
+        snapshot
+    }
+
+    /// A link in a directory that anybody can write to could lead to a file that only this user may read.
+    fn leave_out_links(&self, look: &mut Look) {
+        let problems = &mut look.problems;
+        look.seen.retain(|seen| {
+            let path = &seen.origin.name;
+            let leaves = path.is_symlink() && !self.named.contains(path) && !stays(path);
+            if leaves {
+                let what = "a link that leads out of its directory, which is not followed".to_owned();
+                problems.push(Problem { name: path.clone(), what, is_new: seen.origin.is_new });
+            }
+            !leaves
+        });
+    }
+}
+
+/// Whether a link leads to a file beside it.
+fn stays(link: &Path) -> bool {
+    let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
+    let target = link.canonicalize().ok().and_then(|target| parent(&target));
+    target.is_some() && target == parent(link)
+}
+
+fn steps(seen: &Seen, before: Option<&Seen>, seconds: f64) -> Vec<Step> {
+    let step = |(index, field): (usize, &Field)| {
+        let Some(Ok(now)) = seen.values.get(index).filter(|_| counts_up(field)) else { return Step::default() };
+        let earlier = match before.map(|before| value_before(before, seen, index)) {
+            // What was not there has grown from zero, unless it may have been there for long.
+            None if seen.origin.is_new => None,
+            None | Some(Some(Err(_))) => return Step::default(),
+            Some(earlier) => earlier.and_then(|earlier| earlier.as_ref().ok()),
+        };
+        let grown = match (earlier, now) {
+            (Some(Stored::Histogram(earlier)), Stored::Histogram(now)) => Some(Box::new(now.since(earlier, field.place.ty))),
+            (None, Stored::Histogram(now)) => Some(now.clone()),
+            _ => None,
+        };
+        let growth = growth(field, earlier, now).map(|growth| match now {
+            Stored::Histogram(_) => growth.as_f64(),
+            _ => scale(field).approximate(growth.as_f64()),
+        });
+        Step { rate: growth.filter(|_| seconds > 0.0).map(|growth| growth / seconds), grown }
+    };
+    seen.fields.iter().enumerate().map(step).collect()
+}
+
+/// The value of the same field in an earlier look.
+fn value_before<'b>(before: &'b Seen, seen: &Seen, index: usize) -> Option<&'b Result<Stored, mmstats_core::reader::ValueProblem>> {
+    if Arc::ptr_eq(&before.fields, &seen.fields) {
+        return before.values.get(index);
+    }
+    // Fields are added at the end.
+    let is_same = |at: &usize| before.fields.get(*at).is_some_and(|field| field.label == seen.fields[index].label);
+    let at = Some(index).filter(is_same).or_else(|| (0..before.fields.len()).find(is_same))?;
+    before.values.get(at)
+}

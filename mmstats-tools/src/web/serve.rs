@@ -1,0 +1,173 @@
+//! Listens, and ends.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, Request, State};
+use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_tcp_user_timeout;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::guard::{Local, guard};
+use super::page::{self, PageRequest};
+use super::reply::{Refusal, fresh_packed, pack, takes_gzip};
+use super::sampling::Sampling;
+use super::server::Server;
+use super::{api, events, metrics, original, query, signals};
+use crate::console::Console;
+use crate::options::mash::Options;
+
+/// Connections at a time; more wait.
+const CONNECTIONS: usize = 512;
+
+/// How long a client may take for the header of a request, and how long it may be silent between two.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+
+/// In bytes.
+const LONGEST_HEADER: usize = 32 << 10;
+
+/// How long a client may take nothing of what it is sent, in milliseconds.
+const UNREAD: u32 = 30_000;
+
+/// How long answers that are being sent may take when the server ends.
+const LAST_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Serves until it is told to end.
+pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), String> {
+    // The thread that serves does only that; the others make answers.
+    let runtime =
+        Builder::new_current_thread().enable_all().max_blocking_threads(2).thread_name("answers").build().map_err(|error| error.to_string())?;
+    let end = runtime.block_on(serve(options, console));
+    runtime.shutdown_timeout(Duration::ZERO);
+    end
+}
+
+async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), String> {
+    // Before anything is looked at, for that may be a device that has to be put back first.
+    let (end, mut ending) = watch::channel(false);
+    for number in signals::ending() {
+        let mut signal = signal(SignalKind::from_raw(number)).map_err(|error| format!("signals: {error}"))?;
+        let end = end.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            end.send_replace(true);
+        });
+    }
+    let address = options.address();
+    let bound = TcpListener::bind(address).await.and_then(|listener| listener.local_addr().map(|local| (listener, local)));
+    let (listener, local) = bound.map_err(|error| format!("cannot listen on {address}: {error} (--port takes another port, 0 any that is free)"))?;
+    let sampling = Sampling::start(options).map_err(|error| format!("no thread to look at stats: {error}"))?;
+    let server = Arc::new(Server::new(options, metrics::settings(options), sampling.latest(), ending.clone()));
+    let router = router(&server);
+    // Nobody has to hear it.
+    let _ = writeln!(console.out, "mmash: http://{local}/").and_then(|()| console.out.flush());
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let accepting = accept(&listener, &connections, &router, ending.clone());
+    tokio::select! {
+        _ = ending.wait_for(|is_ending| *is_ending) => {}
+        () = accepting => {}
+    }
+    drop(listener);
+    // All connections have ended when all permits are back.
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    let _ = timeout(LAST_PATIENCE, connections.acquire_many(all)).await;
+    sampling.end();
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, router: &Router, ending: watch::Receiver<bool>) {
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(connection(stream, permit, router.clone(), ending.clone()))),
+            // Most likely there are too many open files; there may be fewer in a moment.
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, _permit: OwnedSemaphorePermit, router: Router, mut ending: watch::Receiver<bool>) {
+    let Ok(local) = stream.local_addr() else { return };
+    let _ = stream.set_nodelay(true);
+    // A client that reads nothing holds a connection, and perhaps a stream, no longer than this.
+    let _ = set_tcp_user_timeout(&stream, UNREAD);
+    let service = TowerToHyperService::new(router.layer(Extension(Local(local))));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(LONGEST_HEADER);
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    // Whatever goes wrong with a connection is its client's loss alone.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = ending.wait_for(|is_ending| *is_ending) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(LAST_PATIENCE, connection).await;
+}
+
+fn router(server: &Arc<Server>) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/graph/", get(page))
+        .route("/static/{*path}", get(file))
+        .route("/api/v1/stats", get(api::stats))
+        .route("/api/v1/files", get(api::files))
+        .route("/api/v1/query", get(query::query))
+        .route("/events", get(events::events))
+        .route("/healthz", get(api::health))
+        .route("/metrics", get(metrics::metrics))
+        .route("/stats/", get(original::labels))
+        .route("/stats/{*prefix}", get(original::values))
+        .route("/files/", get(original::files))
+        .route("/files/{*glob}", get(original::files))
+        .route("/graph", get(|| async { Redirect::permanent("/graph/") }))
+        .route("/stats", get(|| async { Redirect::permanent("/stats/") }))
+        .route("/files", get(|| async { Redirect::permanent("/files/") }))
+        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them") })
+        .with_state(server.clone())
+        .layer(from_fn_with_state(server.clone(), guard))
+}
+
+async fn page(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+    let snapshot = server.snapshot().await?;
+    let (graph, compress) = (uri.path() == "/graph/", takes_gzip(&headers));
+    let render = move || {
+        let request = PageRequest { query: query.as_deref().unwrap_or(""), graph };
+        pack(page::render(&snapshot.look, &request).into_bytes(), compress)
+    };
+    Ok(fresh_packed("text/html; charset=utf-8", server.work(render).await?))
+}
+
+/// A file of the page. They change with this program only; a browser asks whether they have.
+async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
+    let path = request.uri().path().strip_prefix("/static/").unwrap_or("");
+    let found = page::FILES.iter().find(|(name, ..)| *name == path);
+    let Some((_, content_type, bytes)) = found else {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such file"));
+    };
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    let asked = request.headers().get(IF_NONE_MATCH).and_then(|asked| asked.to_str().ok());
+    let mut response = if asked.is_some_and(|asked| asked.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let compress = takes_gzip(request.headers());
+        fresh_packed(content_type, server.work(move || pack(bytes.to_vec(), compress)).await?)
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(ETAG, HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\"")));
+    Ok(response)
+}

@@ -1,0 +1,113 @@
+//! What all requests share.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use tokio::sync::{Semaphore, watch};
+use tokio::task;
+use tokio::time::timeout;
+
+use super::events::Feeds;
+use super::reply::Refusal;
+use super::sampling::{Latest, Snapshot};
+use crate::options::mash::Options;
+use crate::render::metrics::Settings;
+
+/// How many answers are made at a time, in threads beside the one that serves.
+const JOBS: usize = 2;
+
+/// How long a request waits for the first look.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The server.
+pub(super) struct Server {
+    /// What is sampled.
+    pub(super) latest: Latest,
+    /// The time between two looks.
+    pub(super) interval: Duration,
+    /// What metrics are wanted.
+    pub(super) metrics: Settings,
+    /// Names that it answers to besides its own, in lower case.
+    pub(super) hosts: Vec<String>,
+    /// A permit for each stream.
+    pub(super) streams: Arc<Semaphore>,
+    /// How often requests may come.
+    pub(super) rate: Rate,
+    /// What streams send.
+    pub(super) feeds: Feeds,
+    /// Becomes true when it is to end.
+    pub(super) ending: watch::Receiver<bool>,
+    /// Whether a page for Prometheus was not complete, and that was said.
+    pub(super) was_told: AtomicBool,
+    jobs: Semaphore,
+}
+
+impl Server {
+    pub(super) fn new(options: &Options, metrics: Settings, latest: Latest, ending: watch::Receiver<bool>) -> Self {
+        Server {
+            latest,
+            interval: options.interval,
+            metrics,
+            hosts: options.allow_host.clone(),
+            streams: Arc::new(Semaphore::new(options.max_streams.into())),
+            rate: Rate::new(options.max_rate.get().into()),
+            feeds: Feeds::default(),
+            ending,
+            was_told: AtomicBool::new(false),
+            jobs: Semaphore::new(JOBS),
+        }
+    }
+
+    /// The latest look. Only the first one may have to be waited for.
+    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+        let mut receiver = self.latest.snapshot.clone();
+        let first = timeout(PATIENCE, receiver.wait_for(Option::is_some)).await;
+        let snapshot = first.ok().and_then(Result::ok).and_then(|first| first.clone());
+        snapshot.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the first look at the stats is not over yet"))
+    }
+
+    /// Does what takes a while, where it holds up nobody.
+    pub(super) async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+        let failed = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
+        let _permit = self.jobs.acquire().await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending"))?;
+        task::spawn_blocking(job).await.map_err(failed)
+    }
+}
+
+/// A bucket of tokens: so many are added a second, and each request takes one.
+pub(super) struct Rate {
+    per_second: f64,
+    tokens: Mutex<(f64, Instant)>,
+}
+
+impl Rate {
+    fn new(per_second: f64) -> Self {
+        Rate { per_second, tokens: Mutex::new((per_second * 2.0, Instant::now())) }
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn take(&self) -> bool {
+        let mut guard = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tokens, filled) = *guard;
+        let now = Instant::now();
+        let tokens = (tokens + now.duration_since(filled).as_secs_f64() * self.per_second).min(self.per_second * 2.0);
+        let has_one = tokens >= 1.0;
+        *guard = (if has_one { tokens - 1.0 } else { tokens }, now);
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_of_tokens_runs_dry_and_fills_again() {
+        let rate = Rate::new(20.0);
+        assert_eq!((0..100).filter(|_| rate.take()).count(), 40);
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(rate.take());
+    }
+}

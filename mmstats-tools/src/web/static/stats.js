@@ -1,0 +1,154 @@
+// The rows: what was read last of each label, or of each label of each file.
+
+import { number } from "./exact.js";
+import { basename, harmless } from "./text.js";
+import * as units from "./units.js";
+
+/** How many looks a sparkline reaches back. */
+export const LOOKS = 90;
+
+/** One stat, as it is shown. */
+export class Row {
+    constructor(key, stat) {
+        this.key = key;
+        this.label = stat.label;
+        this.shownLabel = harmless(stat.label);
+        this.kind = stat.kind;
+        this.unit = stat.unit;
+        this.help = stat.help;
+        this.file = stat.file ?? null;
+        this.pid = stat.pid ?? null;
+        this.isText = /[sp]$/.test(stat.type);
+        this.isHistogram = stat.kind === "histogram";
+        this.haystack = [stat.label, this.shownLabel, this.file ?? "", this.pid ?? ""].join("\n").toLowerCase();
+        this.history = [];
+        // What is a fact or a date has no trend.
+        this.wantsHistory = !this.isText && stat.kind !== "info" && stat.unit !== "unixtime";
+        this.update(stat, 0);
+    }
+
+    /** Takes over what a look found. */
+    update(stat, time) {
+        this.stat = stat;
+        this.writers = stat.writers ?? null;
+        this.isDead = stat.liveness === "dead" || (stat.dead !== undefined && stat.dead >= this.writers);
+        this.counts = "rate" in stat;
+        this.rate = number(stat.rate);
+        this.value = this.isHistogram ? number(stat.value?.count ?? null) : this.isText ? null : number(stat.value);
+        if (time > 0) {
+            this.push(time, this.trend(this.value, this.rate));
+        }
+    }
+
+    /** What its sparkline shows: the rate of what counts, the value of all else. */
+    trend(value, rate) {
+        return this.counts ? rate : value;
+    }
+
+    push(time, value) {
+        const last = this.history.at(-1);
+        if (value !== null && !(last && last[0] >= time)) {
+            this.history.push([time, value]);
+            if (this.history.length > LOOKS) {
+                this.history.shift();
+            }
+        }
+    }
+
+    /** Puts older points before those that there are. */
+    prepend(points) {
+        const first = this.history[0]?.[0] ?? Infinity;
+        const older = points.filter(([time, value]) => time < first && value !== null);
+        this.history = [...older, ...this.history].slice(-LOOKS);
+    }
+
+    get shownValue() {
+        const { value, problem } = this.stat;
+        if (value === null || value === undefined) {
+            return problem === "differs" ? "differs" : problem ? "unreadable" : "";
+        } else if (this.isText) {
+            return harmless(value);
+        } else if (typeof value === "boolean") {
+            return String(value);
+        } else if (this.isHistogram) {
+            return this.value === 0 ? "empty" : `p50 ${this.#quantile("p50")}`;
+        }
+        return units.quantity(this.value, this.unit);
+    }
+
+    /** The value with all its digits, and what it is. */
+    get exactValue() {
+        const { value, problem, interval } = this.stat;
+        if (value === null || value === undefined) {
+            return harmless(problem ?? "");
+        } else if (this.isHistogram) {
+            const all = ["p50", "p90", "p99"].map((name) => `${name} ${this.#quantile(name)}`).join(", ");
+            return `${value.count} recorded, ${all}${interval === null ? "; none lately" : ""}`;
+        } else if (this.isText || typeof value === "boolean") {
+            return harmless(value);
+        }
+        const date = this.unit === "unixtime" && this.value > 0 ? ` (${units.date(this.value)})` : "";
+        return `${value} ${harmless(this.unit)}`.trim() + date;
+    }
+
+    get shownRate() {
+        if (!this.counts || this.rate === null) {
+            return "";
+        }
+        return this.isHistogram ? `${units.count(this.rate)}/s` : units.perSecond(this.rate, this.unit);
+    }
+
+    get exactRate() {
+        return this.counts && this.rate !== null ? `${this.rate} ${this.isHistogram ? "recorded" : harmless(this.unit)} per second`.replace("  ", " ") : "";
+    }
+
+    get writer() {
+        return `${this.pid ?? "no process"} · ${harmless(basename(this.file ?? ""))}`;
+    }
+
+    get about() {
+        return [this.shownLabel, harmless(this.help)].filter((text) => text !== "").join("\n");
+    }
+
+    #quantile(name) {
+        return units.quantity(number(this.stat.value[name]), this.unit);
+    }
+}
+
+/** All rows, and what the last look said. */
+export class Stats {
+    constructor() {
+        this.rows = new Map();
+        this.time = 0;
+        this.interval = 1;
+    }
+
+    /** Takes over a look; tells whether rows came, went or changed sides. */
+    update(frame) {
+        let changed = false;
+        const rows = new Map();
+        for (const stat of frame.stats) {
+            const key = [stat.label, stat.file ?? "", stat.kind, stat.unit].join("\0");
+            let row = this.rows.get(key);
+            const wasDead = row?.isDead;
+            if (!row) {
+                row = new Row(key, stat);
+            }
+            row.update(stat, frame.time);
+            changed ||= wasDead !== row.isDead;
+            rows.set(key, row);
+        }
+        changed ||= rows.size !== this.rows.size;
+        Object.assign(this, { rows, time: frame.time, interval: frame.interval ?? this.interval });
+        return changed;
+    }
+
+    clear() {
+        this.rows = new Map();
+    }
+
+    /** The rows with this label. */
+    all(label) {
+        return [...this.rows.values()].filter((row) => row.label === label);
+    }
+}

@@ -1,0 +1,334 @@
+//! Chooses fields, and adds up writers.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use mmstats_core::Kind;
+use mmstats_core::reader::ValueProblem;
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Field;
+use serde::Serialize;
+
+use super::history::unix_seconds;
+use super::json::{self, Float, Shown, type_code};
+use super::parameters::Parameters;
+use super::reply::Refusal;
+use super::sampling::{Snapshot, Step};
+use crate::buckets::Buckets;
+use crate::growth::{Amount, counts_up};
+use crate::labels::Labels;
+use crate::render::escape::valid_path;
+use crate::render::json::liveness_name;
+use crate::render::number::Scale;
+use crate::render::text::scale;
+use crate::sampler::{Seen, Stored};
+
+/// What a series is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum By {
+    /// A field of one writer.
+    #[default]
+    File,
+    /// All fields with one label.
+    Label,
+}
+
+/// Which series are wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Question {
+    /// Of these labels.
+    pub(super) labels: Labels,
+    /// Of what.
+    pub(super) by: By,
+}
+
+impl Question {
+    /// The parameters `match` and `by`.
+    pub(super) fn of(parameters: &Parameters) -> Result<Self, Refusal> {
+        let include = parameters.patterns("match")?;
+        let by = match parameters.one("by")? {
+            None | Some("file") => By::File,
+            Some("label") => By::Label,
+            Some(other) => return Err(Refusal::bad(format!("by={other:?}: accepted are file and label"))),
+        };
+        Ok(Question { labels: Labels { include, exclude: Vec::new() }, by })
+    }
+
+    /// What is the same for the same questions.
+    pub(super) fn key(&self) -> String {
+        let mut patterns: Vec<&str> = self.labels.include.iter().map(glob::Pattern::as_str).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        format!("{:?} {patterns:?}", self.by)
+    }
+}
+
+/// The answer, as JSON.
+pub(super) fn render(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Answer<R: Serialize> {
+        time: f64,
+        interval: f64,
+        stats: R,
+    }
+    let time = unix_seconds(snapshot.look.time);
+    match question.by {
+        By::File => json::bytes(&Answer { time, interval, stats: by_file(snapshot, &question.labels) }),
+        By::Label => {
+            let groups = by_label(snapshot, &question.labels);
+            let stats: Vec<Row<'_>> = groups.iter().map(|(label, group)| group.row(label)).collect();
+            json::bytes(&Answer { time, interval, stats })
+        }
+    }
+}
+
+/// One of the series.
+#[derive(Serialize)]
+struct Row<'r> {
+    label: &'r str,
+    kind: &'static str,
+    r#type: String,
+    unit: &'r str,
+    help: &'r str,
+    #[serde(flatten)]
+    whose: Whose<'r>,
+    value: Option<Shown<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<Shown<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<i8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divisor: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Option<Float>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Whose<'r> {
+    One { file: &'r str, pid: Option<u32>, liveness: &'static str },
+    All { writers: usize, dead: usize },
+}
+
+impl<'r> Row<'r> {
+    fn new(field: &'r Field, whose: Whose<'r>, value: Result<&'r Stored, String>, rate: Option<f64>, grown: Option<&'r Buckets>) -> Self {
+        let scale = scale(field);
+        let is_scaled = !scale.is_none() && matches!(value, Ok(value) if !matches!(value, Stored::Bool(_) | Stored::Text(_)));
+        Row {
+            label: &field.label,
+            kind: field.kind.name(),
+            r#type: type_code(field),
+            unit: &field.unit,
+            help: &field.help,
+            whose,
+            value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
+            raw: value.as_ref().ok().filter(|_| is_scaled).map(|stored| Shown::new(stored, Scale::NONE)),
+            problem: value.err(),
+            scale: Some(field.scale).filter(|power| is_scaled && *power != 0),
+            divisor: Some(field.divisor).filter(|divisor| is_scaled && *divisor > 1),
+            rate: counts_up(field).then(|| rate.map(Float)),
+        }
+    }
+}
+
+/// Calls with all fields that are wanted.
+pub(super) fn each_wanted<'s>(seen: impl IntoIterator<Item = &'s Seen>, labels: &Labels, mut call: impl FnMut(&'s Seen, usize, usize)) {
+    // Writers share their fields, so that they need not all be compared.
+    let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
+    for (writer, seen) in seen.into_iter().enumerate() {
+        let choose = || (0..seen.fields.len()).filter(|at| labels.accept(&seen.fields[*at].label)).collect();
+        let indices = wanted.entry(seen.fields.as_ptr()).or_insert_with(choose);
+        indices.iter().for_each(|index| call(seen, writer, *index));
+    }
+}
+
+fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
+    struct Rows<'s> {
+        snapshot: &'s Snapshot,
+        files: Vec<String>,
+        chosen: Vec<(usize, usize)>,
+    }
+    impl Serialize for Rows<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let row = |(writer, index): &(usize, usize)| {
+                let seen = &self.snapshot.look.seen[*writer];
+                let step = &self.snapshot.steps[*writer][*index];
+                let liveness = liveness_name(seen.verdict.liveness);
+                let whose = Whose::One { file: &self.files[*writer], pid: seen.origin.pid, liveness };
+                let value = seen.values[*index].as_ref().map_err(ValueProblem::to_string);
+                Row::new(&seen.fields[*index], whose, value, step.rate, step.grown.as_deref())
+            };
+            serializer.collect_seq(self.chosen.iter().map(row))
+        }
+    }
+    let files = snapshot.look.seen.iter().map(|seen| valid_path(&seen.origin.name)).collect();
+    let mut chosen = Vec::new();
+    each_wanted(&snapshot.look.seen, labels, |_, writer, index| chosen.push((writer, index)));
+    Rows { snapshot, files, chosen }
+}
+
+/// All fields with one label.
+struct Group<'g> {
+    field: &'g Field,
+    writers: usize,
+    /// Of these, the ones that have ended.
+    dead: usize,
+    total: Total,
+    rate: Option<f64>,
+    grown: Option<Buckets>,
+}
+
+impl Group<'_> {
+    fn row<'r>(&'r self, label: &'r str) -> Row<'r> {
+        let value = self.total.get().map_err(str::to_owned);
+        Row { label, ..Row::new(self.field, Whose::All { writers: self.writers, dead: self.dead }, value, self.rate, self.grown.as_ref()) }
+    }
+}
+
+fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<&'s str, Group<'s>> {
+    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
+    each_wanted(&snapshot.look.seen, labels, |seen, writer, index| {
+        let field = &seen.fields[index];
+        let Step { rate, grown } = &snapshot.steps[writer][index];
+        let new = || Group { field, writers: 0, dead: 0, total: Total::default(), rate: None, grown: None };
+        let group = groups.entry(&field.label).or_insert_with(new);
+        group.writers += 1;
+        group.dead += usize::from(seen.verdict.liveness == Liveness::Dead);
+        group.total.add(field, group.field, seen.values[index].as_ref());
+        group.rate = add(group.rate, *rate);
+        if let Some(grown) = grown {
+            group.grown.get_or_insert_with(Buckets::default).add(grown);
+        }
+    });
+    groups
+}
+
+/// Adds up what is known.
+pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Values of several writers, added up.
+///
+/// Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to agree.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Total {
+    value: Option<Stored>,
+    differs: bool,
+    problem: Option<String>,
+}
+
+impl Total {
+    /// Adds a value of `field`, which has to be like the `first` one.
+    pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>) {
+        self.differs |= (field.kind, &field.unit, field.scale, field.divisor) != (first.kind, &first.unit, first.scale, first.divisor);
+        match (value, self.value.take()) {
+            (Err(problem), total) => {
+                self.value = total;
+                self.problem.get_or_insert_with(|| problem.to_string());
+            }
+            (Ok(value), None) => self.value = Some(value.clone()),
+            (Ok(value), Some(total)) => match sum(field, total, value) {
+                Some(sum) => self.value = Some(sum),
+                None => self.differs = true,
+            },
+        }
+    }
+
+    /// The sum; else why there is none.
+    pub(super) fn get(&self) -> Result<&Stored, &str> {
+        if self.differs {
+            return Err("differs");
+        }
+        self.value.as_ref().ok_or_else(|| self.problem.as_deref().unwrap_or("no value"))
+    }
+}
+
+fn sum(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
+    match (total, value) {
+        (Stored::Histogram(mut total), Stored::Histogram(value)) => {
+            total.add(value);
+            Some(Stored::Histogram(total))
+        }
+        (Stored::Bool(total), Stored::Bool(value)) => (total == *value).then_some(Stored::Bool(total)),
+        (Stored::Text(total), Stored::Text(value)) => (total == *value).then_some(Stored::Text(total)),
+        (total, value) if field.kind == Kind::Info => (total == *value).then_some(total),
+        (total, value) => {
+            let (one, other) = (Amount::of(&total)?, Amount::of(value)?);
+            if field.unit == "unixtime" {
+                return Some(if other.as_f64() > one.as_f64() { value.clone() } else { total });
+            }
+            Some(stored(one + other))
+        }
+    }
+}
+
+/// A number as it would be stored.
+pub(super) fn stored(amount: Amount) -> Stored {
+    match amount {
+        Amount::Float(value) => Stored::Float(value),
+        Amount::Integer(value) => {
+            let unsigned = u64::try_from(value).map(Stored::Unsigned);
+            unsigned.or_else(|_| i64::try_from(value).map(Stored::Signed)).unwrap_or(Stored::Float(value as f64))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::Type;
+    use mmstats_core::reader::{Place, Storage};
+
+    fn field(kind: Kind, unit: &str) -> Field {
+        let place = Place { offset: 0, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
+        Field { label: String::new(), unit: unit.to_owned(), help: String::new(), kind, scale: 0, divisor: 1, place }
+    }
+
+    fn total(field: &Field, values: &[Stored]) -> Result<Stored, String> {
+        let mut total = Total::default();
+        values.iter().for_each(|value| total.add(field, field, Ok(value)));
+        total.get().cloned().map_err(str::to_owned)
+    }
+
+    #[test]
+    fn numbers_are_added_up_and_all_else_has_to_agree() {
+        let text = |text: &str| Stored::Text(text.into());
+        let (gauge, info, date) = (field(Kind::Gauge, ""), field(Kind::Info, ""), field(Kind::Gauge, "unixtime"));
+        let differs = || Err("differs".to_owned());
+        assert_eq!(total(&gauge, &[Stored::Unsigned(7), Stored::Signed(-9)]), Ok(Stored::Signed(-2)));
+        assert_eq!(total(&gauge, &[Stored::Unsigned(u64::MAX), Stored::Unsigned(1)]), Ok(Stored::Float(18_446_744_073_709_551_616.0)));
+        assert_eq!(total(&gauge, &[Stored::Float(0.5), Stored::Unsigned(1)]), Ok(Stored::Float(1.5)));
+        assert_eq!(total(&info, &[Stored::Unsigned(42), Stored::Unsigned(42)]), Ok(Stored::Unsigned(42)));
+        assert_eq!(total(&info, &[Stored::Unsigned(42), Stored::Unsigned(43)]), differs());
+        assert_eq!(total(&date, &[Stored::Float(5.0), Stored::Float(9.0), Stored::Float(7.0)]), Ok(Stored::Float(9.0)));
+        assert_eq!(total(&gauge, &[text("idle"), text("idle")]), Ok(text("idle")));
+        assert_eq!(total(&gauge, &[text("idle"), text("busy"), text("idle")]), differs());
+        assert_eq!(total(&gauge, &[Stored::Bool(true), Stored::Bool(true)]), Ok(Stored::Bool(true)));
+        assert_eq!(total(&gauge, &[text("1"), Stored::Unsigned(1)]), differs());
+    }
+
+    #[test]
+    fn what_is_measured_differently_is_not_added_up() {
+        let (volts, millivolts) = (field(Kind::Gauge, "volts"), Field { scale: -3, ..field(Kind::Gauge, "volts") });
+        let mut total = Total::default();
+        total.add(&volts, &volts, Ok(&Stored::Unsigned(3)));
+        total.add(&millivolts, &volts, Ok(&Stored::Unsigned(3300)));
+        assert_eq!(total.get(), Err("differs"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_hides_no_others() {
+        let field = field(Kind::Counter, "");
+        let mut total = Total::default();
+        total.add(&field, &field, Err(&ValueProblem::Contended));
+        assert!(total.get().unwrap_err().contains("contended"));
+        total.add(&field, &field, Ok(&Stored::Unsigned(3)));
+        assert_eq!(total.get(), Ok(&Stored::Unsigned(3)));
+    }
+}

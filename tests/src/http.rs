@@ -1,0 +1,173 @@
+//! HTTP to the letter: requests are sent as they are written here, however wrong they are.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long an answer may take before the server is taken for hung.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An answer.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, with their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body, put together if it came in chunks.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+    }
+}
+
+/// A connection, of which the header of an answer has been read.
+pub struct Open {
+    reader: BufReader<TcpStream>,
+    /// The answer, without a body yet.
+    pub answer: Answer,
+}
+
+/// Connects.
+///
+/// # Panics
+/// If that cannot be.
+#[must_use]
+pub fn connect(server: SocketAddr) -> TcpStream {
+    let connection = TcpStream::connect_timeout(&server, PATIENCE).expect("the server listens");
+    connection.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    connection.set_write_timeout(Some(PATIENCE)).expect("a socket");
+    connection
+}
+
+/// Sends these bytes, and reads the header of the answer.
+///
+/// # Errors
+/// If the server closes the connection without one, or sends what is no HTTP.
+pub fn open(server: SocketAddr, request: &[u8]) -> io::Result<Open> {
+    let mut connection = connect(server);
+    // A server may refuse what it has not read to its end.
+    let _ = connection.write_all(request);
+    let mut reader = BufReader::new(connection);
+    let mut answer = Answer::default();
+    let first = line(&mut reader)?;
+    answer.status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    loop {
+        let line = line(&mut reader)?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        answer.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    Ok(Open { reader, answer })
+}
+
+fn line(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    if reader.read_until(b'\n', &mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+impl Open {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// If it ends early.
+    pub fn finish(mut self) -> io::Result<Answer> {
+        if let Some(length) = self.answer.header("content-length") {
+            let length: usize = length.parse().map_err(|_| io::ErrorKind::InvalidData)?;
+            self.answer.body.resize(length, 0);
+            self.reader.read_exact(&mut self.answer.body)?;
+        } else if self.answer.header("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.chunk()? {
+                self.answer.body.extend(chunk);
+            }
+        } else {
+            self.reader.read_to_end(&mut self.answer.body)?;
+        }
+        Ok(self.answer)
+    }
+
+    /// The next chunk; `None` is the end.
+    ///
+    /// # Errors
+    /// If there is neither.
+    pub fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let length = line(&mut self.reader)?;
+        let length = usize::from_str_radix(&length, 16).map_err(|_| io::ErrorKind::InvalidData)?;
+        let mut chunk = vec![0; length + 2];
+        self.reader.read_exact(&mut chunk)?;
+        chunk.truncate(length);
+        Ok((length > 0).then_some(chunk))
+    }
+
+    /// The next server-sent event: its id and its data.
+    ///
+    /// # Errors
+    /// If the stream ends.
+    pub fn event(&mut self) -> io::Result<(u64, Value)> {
+        loop {
+            let chunk = self.chunk()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let text = String::from_utf8_lossy(&chunk).into_owned();
+            let Some(rest) = text.strip_prefix("event: stats\nid: ") else { continue };
+            let (id, data) = rest.split_once("\ndata: ").ok_or(io::ErrorKind::InvalidData)?;
+            let data = data.strip_suffix("\n\n").ok_or(io::ErrorKind::InvalidData)?;
+            return Ok((id.parse().map_err(|_| io::ErrorKind::InvalidData)?, serde_json::from_str(data)?));
+        }
+    }
+}
+
+/// Sends these bytes, and reads the answer; `None` if there is none.
+#[must_use]
+pub fn send(server: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let is_head = request.starts_with(b"HEAD ");
+    let opened = open(server, request).ok()?;
+    if is_head { Some(opened.answer) } else { opened.finish().ok() }
+}
+
+/// A request as it should be, with some more headers, each ended by a line break.
+#[must_use]
+pub fn request(server: SocketAddr, method: &str, target: &str, headers: &str) -> Vec<u8> {
+    format!("{method} {target} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n{headers}\r\n").into_bytes()
+}
+
+/// Gets what is there.
+///
+/// # Panics
+/// If there is no answer.
+#[must_use]
+pub fn get(server: SocketAddr, target: &str) -> Answer {
+    get_with(server, target, "")
+}
+
+/// The same, with some more headers.
+///
+/// # Panics
+/// If there is no answer.
+#[must_use]
+pub fn get_with(server: SocketAddr, target: &str, headers: &str) -> Answer {
+    let opened = open(server, &request(server, "GET", target, headers)).unwrap_or_else(|error| panic!("{target}: {error}"));
+    opened.finish().unwrap_or_else(|error| panic!("{target}: {error}"))
+}

@@ -1,0 +1,141 @@
+//! Programs that take the whole screen, driven by keys and read off the screen of a terminal.
+//!
+//! Each terminal is one of a tmux server of its own, which knows nothing of the user's.
+
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::cli::without_environment;
+
+/// How long a screen is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the shell in it prompts with.
+const PROMPT: &str = "ready$";
+
+/// A terminal with a shell in it. It is gone when this is dropped.
+pub struct Tmux {
+    socket: TempDir,
+}
+
+impl Tmux {
+    /// A terminal of 80 columns and 24 lines.
+    #[must_use]
+    pub fn new() -> Tmux {
+        Tmux::sized(80, 24)
+    }
+
+    /// A terminal of this size, with a shell that has prompted.
+    ///
+    /// # Panics
+    /// If tmux is not installed.
+    #[must_use]
+    pub fn sized(columns: u16, lines: u16) -> Tmux {
+        let tmux = Tmux { socket: tempfile::tempdir().expect("a place for a socket") };
+        let size = [columns, lines].map(|number| number.to_string());
+        let mut command = tmux.command(&["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "exec sh"]);
+        command.env("PS1", PROMPT).env_remove("ENV").env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8");
+        let output = without_environment(&mut command).output().expect("these tests need tmux: apt-get install tmux");
+        assert!(output.status.success(), "{output:?}");
+        tmux.wait("a prompt", |screen| screen.contains(PROMPT));
+        tmux
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("tmux");
+        command.arg("-u").arg("-S").arg(self.socket.path().join("socket")).args(arguments);
+        command
+    }
+
+    fn tell(&self, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.command(arguments).output().expect("tmux runs");
+        assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).expect("UTF-8")
+    }
+
+    /// Presses keys, by tmux's names of them: `Enter`, `C-c`, `x`.
+    pub fn keys(&self, keys: &[&str]) {
+        self.tell(&[&["send-keys"], keys].concat());
+    }
+
+    /// Types a text, or sends a sequence as a mouse would.
+    pub fn text(&self, text: &str) {
+        self.tell(&["send-keys", "-l", text]);
+    }
+
+    /// Types a command.
+    pub fn run(&self, command: &str) {
+        self.text(command);
+        self.keys(&["Enter"]);
+    }
+
+    /// Presses the left button of a mouse at a column and a line, which are counted from 0.
+    pub fn click(&self, column: u16, line: u16) {
+        let at = format!("{};{}", column + 1, line + 1);
+        self.text(&format!("\x1b[<0;{at}M\x1b[<0;{at}m"));
+    }
+
+    /// The text on the screen, without spaces at the ends of lines.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        self.tell(&["capture-pane", "-p"])
+    }
+
+    /// The same with sequences for colours and attributes.
+    #[must_use]
+    pub fn styled_screen(&self) -> String {
+        self.tell(&["capture-pane", "-p", "-e"])
+    }
+
+    /// One of tmux's variables, such as `cursor_flag`.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> String {
+        self.tell(&["display-message", "-p", &format!("#{{{name}}}")]).trim_end().to_owned()
+    }
+
+    /// Makes the terminal larger or smaller.
+    pub fn resize(&self, columns: u16, lines: u16) {
+        self.tell(&["resize-window", "-x", &columns.to_string(), "-y", &lines.to_string()]);
+    }
+
+    /// Waits for a screen of which this is true.
+    ///
+    /// # Panics
+    /// If there is none for a long time; `what` tells what was waited for.
+    pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) -> String {
+        let begin = Instant::now();
+        loop {
+            let screen = self.screen();
+            if is_there(&screen) {
+                return screen;
+            }
+            assert!(begin.elapsed() < PATIENCE, "no {what} on the screen:\n{screen}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for a text.
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until the shell has prompted again behind what ran.
+    pub fn wait_for_prompt(&self) -> String {
+        self.wait("prompt at the end", |screen| screen.trim_end().ends_with(PROMPT))
+    }
+}
+
+impl Default for Tmux {
+    fn default() -> Self {
+        Tmux::new()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = self.command(&["kill-server"]).output();
+    }
+}

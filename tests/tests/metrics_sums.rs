@@ -1,0 +1,167 @@
+//! Sums over writers that come and go.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mmstats_core::{Borrowed, Counter, Gauge, Histogram, Region, V2, Writer, units};
+use mmstats_std::{Options, Published, model, publish};
+use mmstats_tests::cli::VersionOne;
+use mmstats_tests::programs::directory;
+use mmstats_tools::options::SourceOptions;
+use mmstats_tools::render::metrics::{Format, Settings, Totals};
+use mmstats_tools::sampler::{Look, Sampler};
+use mmstats_tools::source::Sources;
+
+#[path = "../metrics/check.rs"]
+mod check;
+
+model! {
+    /// What is added up here.
+    struct Server in "server." {
+        /// Requests answered.
+        requests: Counter,
+        /// How large they were.
+        sizes: Histogram<1, 4> [bytes],
+        /// Open connections.
+        open: Gauge<i64>,
+    }
+}
+
+fn server(directory: &Path, name: &str) -> Published<Server> {
+    publish::<Server>(&Options::new().directory(String::leak(directory.to_str().unwrap().to_owned())).file_name(String::leak(name.to_owned())))
+        .unwrap()
+}
+
+/// Sums, look by look.
+struct Watch {
+    sampler: Sampler,
+    totals: Totals,
+    pages: Vec<String>,
+}
+
+impl Watch {
+    fn new(directory: &Path) -> Self {
+        let sampler = Sampler::new(vec![directory.to_owned()], Sources::new(SourceOptions::default()).unwrap());
+        Watch { sampler, totals: Totals::new(), pages: Vec::new() }
+    }
+
+    /// Looks again. Tells what begins so, and how it goes on.
+    fn look(&mut self, names: &[&str]) -> Vec<String> {
+        let look = self.sampler.look();
+        self.add(&look, names)
+    }
+
+    fn add(&mut self, look: &Look, names: &[&str]) -> Vec<String> {
+        self.totals.add(look, false);
+        let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
+        let page = self.totals.page(look, Duration::ZERO, &settings);
+        assert_eq!(page.left_out, []);
+        let value = |name: &&str| page.text.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).unwrap_or("none").to_owned();
+        let values = names.iter().map(value).collect();
+        self.pages.push(page.text);
+        values
+    }
+}
+
+const NAMES: [&str; 5] =
+    ["server_requests_total", "server_sizes_bytes_bucket{le=\"1.0\"}", "server_sizes_bytes_count", "server_sizes_bytes_sum", "server_open"];
+
+#[test]
+fn sums_go_on_when_writers_end_and_begin_anew() {
+    let dir = directory();
+    let mut watch = Watch::new(dir.path());
+    let (a, b) = (server(dir.path(), "a.mmstats"), server(dir.path(), "b.mmstats"));
+    for (server, times) in [(&a, 1), (&b, 2)] {
+        server.requests.add(10 * times);
+        server.open.set(times as i64);
+        (0..times).for_each(|_| server.sizes.record(1));
+    }
+    assert_eq!(watch.look(&NAMES), ["30", "3", "3", "3", "3"]);
+    a.requests.add(1);
+    a.sizes.record(100);
+    assert_eq!(watch.look(&NAMES), ["31", "3", "4", "103", "3"]);
+    // What it counted stays, and what it had open does not.
+    a.remove();
+    assert_eq!(watch.look(&NAMES), ["31", "3", "4", "103", "2"]);
+    assert_eq!(watch.look(&NAMES), ["31", "3", "4", "103", "2"]);
+    // Another one under the same name, which has counted more already than the one before.
+    let a = server(dir.path(), "a.mmstats");
+    a.requests.add(500);
+    a.sizes.record(2);
+    a.open.set(-7);
+    assert_eq!(watch.look(&NAMES), ["531", "3", "5", "105", "-5"]);
+    // And one that takes its place between two looks.
+    a.remove();
+    let a = server(dir.path(), "a.mmstats");
+    a.requests.add(4);
+    assert_eq!(watch.look(&NAMES), ["535", "3", "5", "105", "2"]);
+    a.remove();
+    b.remove();
+    assert_eq!(watch.look(&NAMES), ["535", "3", "5", "105", "none"]);
+    check::strict(&watch.pages);
+}
+
+#[test]
+fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
+    let dir = directory();
+    let mut watch = Watch::new(dir.path());
+    let a = server(dir.path(), "a.mmstats");
+    a.requests.add(10);
+    let first = watch.sampler.look();
+    assert_eq!(watch.add(&first, &NAMES[..1]), ["10"]);
+    let mut hidden = first.clone();
+    let name = hidden.seen.remove(0).origin.name.clone();
+    hidden.problems.push(mmstats_tools::sampler::Problem { name, what: "cut short".to_owned(), is_new: true });
+    assert_eq!(watch.add(&hidden, &NAMES[..1]), ["10"]);
+    a.requests.add(1);
+    assert_eq!(watch.look(&NAMES[..1]), ["11"]);
+    // Nor a value that was being written all the time.
+    let mut contended = first;
+    contended.seen[0].values.iter_mut().for_each(|value| *value = Err(mmstats_core::reader::ValueProblem::Contended));
+    watch.totals.add(&contended, false);
+    a.requests.add(1);
+    assert_eq!(watch.look(&NAMES[..1]), ["12"]);
+}
+
+/// A region in a file, with a counter and a gauge of this scale, and a histogram.
+fn region(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
+    let mut memory = vec![0_u64; 512];
+    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+    let counter: Counter<u32, _> = writer.add(Counter::describe("time").unit(units::seconds.e(scale))).unwrap();
+    counter.set(counted);
+    let gauge: Gauge<f64, _> = writer.add(Gauge::describe("last").unit(units::unixtime)).unwrap();
+    gauge.set(latest);
+    let histogram: Histogram<0, 8, u32, _> = writer.add(Histogram::describe("sizes")).unwrap();
+    histogram.record(counted.into());
+    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
+#[test]
+fn different_scales_and_widths_are_added_up() {
+    let dir = directory();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    let mut watch = Watch::new(dir.path());
+    write("a.mmstats", &region(-3, 1500, 5.0));
+    write("b.mmstats", &region(-3, u32::MAX, 7.0));
+    let names = ["time_seconds_total", "last_timestamp_seconds", "sizes_count", "old"];
+    assert_eq!(watch.look(&names), ["4294968.795", "7", "2", "none"]);
+    // One counter has wrapped, beside a histogram that has begun anew; and another file has another scale.
+    write("b.mmstats", &region(-3, 4, 6.0));
+    write("c.mmstats", &region(0, 2, 1.0));
+    write("old.mmstats", &VersionOne::default().field("old", "Q", 9_u64.to_ne_bytes()).finish());
+    assert_eq!(watch.look(&names), ["4294970.8", "6", "4", "9"]);
+    check::strict(&watch.pages);
+}
+
+#[test]
+fn with_live_writers_count_once_they_were_seen_alive() {
+    let dir = directory();
+    let a = server(dir.path(), "a.mmstats");
+    a.requests.add(3);
+    std::fs::write(dir.path().join("b.mmstats"), region(0, 2, 0.0)).unwrap();
+    let mut sampler = Watch::new(dir.path()).sampler;
+    let (mut totals, look) = (Totals::new(), sampler.look());
+    totals.add(&look, true);
+    let page = totals.page(&look, Duration::ZERO, &Settings::default()).text;
+    assert!(page.contains("\nserver_requests_total 3\n") && !page.contains("time_seconds"), "{page}");
+}

@@ -1,0 +1,120 @@
+//! The page of `mmash`, and what the original answered.
+
+use std::fs;
+
+use mmstats_tests::cli::VersionOne;
+use mmstats_tests::http::get_with;
+use mmstats_tests::mmash::{Mmash, copy_golden, shop};
+use mmstats_tests::programs::directory;
+use serde_json::json;
+
+#[test]
+fn the_originals_stats_are_answered_in_its_shapes() {
+    let directory = directory();
+    copy_golden("webstats.mmstats", directory.path());
+    copy_golden("kinds.mmstats", directory.path());
+    let server = Mmash::of(directory.path(), &[]);
+    let labels = server.json("/stats/");
+    let labels: Vec<&str> = labels["stats"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
+    assert_eq!((labels.len(), labels.is_sorted()), (29, true));
+    assert!(labels.contains(&"web.stats.status.2XX") && labels.contains(&"s_text"));
+    assert_eq!(
+        server.json("/stats/web.stats.status."),
+        json!({
+            "web.stats.status.2XX": [7], "web.stats.status.3XX": [0], "web.stats.status.4XX": [3], "web.stats.status.5XX": [0]
+        })
+    );
+    assert_eq!(
+        server.json("/stats/a_"),
+        json!({
+            "a_bool": [true], "a_byte": [-128], "a_double": [-0.1], "a_float": [0.333_333_343_267_440_8], "a_moving": [4.0], "a_short": [-32768],
+            "a_text": ["café café café ca"], "a_u64": [18_446_744_073_709_551_615_u64], "a_uint": [4_294_967_295_u32], "a_ushort": [65535]
+        })
+    );
+    assert_eq!(server.json("/stats/nothing"), json!({}));
+    assert_eq!(server.get("/stats").status, 308);
+}
+
+#[test]
+fn exact_takes_only_that_label() {
+    let directory = directory();
+    fs::write(directory.path().join("a.mmstats"), VersionOne::default().field("a", "B", [1]).field("a.b", "B", [2]).finish()).unwrap();
+    let server = Mmash::of(directory.path(), &[]);
+    assert_eq!(server.json("/stats/a"), json!({ "a": [1], "a.b": [2] }));
+    for query in ["exact", "exact=", "exact=1", "exact=true"] {
+        assert_eq!(server.json(&format!("/stats/a?{query}")), json!({ "a": [1] }), "{query}");
+    }
+    assert_eq!(server.json("/stats/a?exact=0"), json!({ "a": [1], "a.b": [2] }));
+}
+
+#[test]
+fn aggregators_make_one_value_of_all_files() {
+    let directory = directory();
+    for (name, value) in [("a", 4), ("b", 0), ("c", 10), ("d", 0)] {
+        fs::write(directory.path().join(format!("{name}.mmstats")), VersionOne::default().field("n", "B", [value]).finish()).unwrap();
+    }
+    let server = Mmash::of(directory.path(), &[]);
+    assert_eq!(server.json("/stats/n"), json!({ "n": [4, 0, 10, 0] }));
+    for (name, value) in [
+        ("avg", json!(3.5)),
+        ("one", json!(4)),
+        ("max", json!(10)),
+        ("min", json!(0)),
+        ("sum", json!(14)),
+        ("nonzero-min", json!(4)),
+        ("nonzero-avg", json!(7.0)),
+    ] {
+        assert_eq!(server.json(&format!("/stats/n?aggr={name}")), json!({ "n": value }), "{name}");
+    }
+    let refused = server.get("/stats/n?aggr=median");
+    assert_eq!(refused.status, 400);
+    for name in ["avg", "one", "max", "min", "sum", "nonzero-min", "nonzero-avg", "median"] {
+        assert!(refused.json()["error"].as_str().unwrap().contains(name), "{name}");
+    }
+}
+
+#[test]
+fn globs_choose_files_by_their_names() {
+    let directory = directory();
+    for (name, value) in [("a-1", 1), ("a-2", 2), ("b-1", 3)] {
+        fs::write(directory.path().join(format!("{name}.mmstats")), VersionOne::default().field("n", "B", [value]).finish()).unwrap();
+    }
+    let server = Mmash::of(directory.path(), &[]);
+    let files = |names: &[&str]| json!({ "files": names.iter().map(|name| directory.path().join(name)).collect::<Vec<_>>() });
+    assert_eq!(server.json("/files/"), files(&["a-1.mmstats", "a-2.mmstats", "b-1.mmstats"]));
+    assert_eq!(server.json("/files/a-*"), files(&["a-1.mmstats", "a-2.mmstats"]));
+    assert_eq!(server.json("/files/%3F-1.mmstats"), files(&["a-1.mmstats", "b-1.mmstats"]));
+    assert_eq!(server.json("/files/c*"), json!({ "files": [] }));
+    assert_eq!(server.json("/stats/n?glob=*-1.mmstats&aggr=sum"), json!({ "n": 4 }));
+    assert_eq!(server.json("/stats/?glob=c"), json!({ "stats": [] }));
+}
+
+#[test]
+fn the_page_and_the_graphs_are_html() {
+    let directory = directory();
+    let _shop = shop(&directory, "shop.mmstats");
+    let server = Mmash::of(directory.path(), &[]);
+    for target in ["/", "/graph/", "/?x=%22%3E%3Cscript%3E"] {
+        let page = server.get(target);
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{target}");
+        assert!(page.text().contains("shop.orders") && !page.text().contains("\"><script>"), "{target}");
+    }
+}
+
+#[test]
+fn files_of_the_page_are_asked_for_once() {
+    let directory = directory();
+    let server = Mmash::of(directory.path(), &[]);
+    let page = server.get("/").text();
+    let names: Vec<&str> = page.split("static/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(!names.is_empty());
+    for name in names {
+        let target = format!("/static/{name}");
+        let file = server.get(&target);
+        let tag = file.header("etag").unwrap_or_else(|| panic!("{target}: {}", file.status)).to_owned();
+        assert!(file.status == 200 && !file.body.is_empty() && file.header("cache-control").is_some(), "{target}");
+        let again = get_with(server.address, &target, &format!("If-None-Match: {tag}\r\n"));
+        assert_eq!((again.status, again.body.len()), (304, 0), "{target}");
+    }
+    assert_eq!(server.get("/static/nothing.js").status, 404);
+}

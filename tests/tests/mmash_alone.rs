@@ -1,0 +1,86 @@
+//! `mmash` without a server, with sums, and with stats of its own.
+
+use std::fs;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use mmstats_tests::cli::{program, run};
+use mmstats_tests::mmash::{Mmash, command, shop, stat};
+use mmstats_tests::programs::{Program, directory};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+#[test]
+fn a_file_for_a_collector_is_never_half_written() {
+    let (directory, out) = (directory(), directory());
+    let shop = shop(&directory, "shop.mmstats");
+    let file = out.path().join("mmstats.prom");
+    let mut command = Command::new(program("--bin", "mmash"));
+    command.args(["-d", "0.1", "--sum", "--textfile"]).arg(&file).arg(directory.path());
+    let program = Program::spawn(&mut command);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut seen = 0;
+    while seen < 20 {
+        assert!(Instant::now() < deadline);
+        shop.orders.incr();
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let orders = text.lines().find_map(|line| line.strip_prefix("shop_orders_total ")).unwrap_or_else(|| panic!("{text:?}"));
+        assert!(text.ends_with('\n') && text.contains("mmstats_scrape_duration_seconds"));
+        seen = seen.max(orders.parse::<u64>().unwrap());
+        sleep(Duration::from_millis(10));
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o644);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(program.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    let end = program.end();
+    assert!(end.status.success() && end.errors.is_empty(), "{end:?}");
+    assert_eq!(mmstats_tests::files::names(out.path()), ["mmstats.prom"]);
+    let outcome = run(Command::new(mmstats_tests::cli::program("--bin", "mmash")).args(["--textfile", "/nonexistent/x.prom"]).arg(directory.path()));
+    assert_eq!(outcome.status, 1);
+    assert!(outcome.err.contains("/nonexistent/x.prom"), "{}", outcome.err);
+}
+
+#[test]
+fn a_demo_shows_something_of_everything_and_leaves_nothing() {
+    let server = Mmash::start(&mut command(&["--demo", "-d", "0.1"]));
+    let stats =
+        server.wait_for("/api/v1/stats?by=label", |stats| stat(stats, "http.requests{method=\"GET\",status=\"200\"}")["rate"].as_f64() > Some(0.0));
+    for kind in ["counter", "gauge", "histogram", "info", "untyped"] {
+        assert!(stats["stats"].as_array().unwrap().iter().any(|stat| stat["kind"] == kind), "{kind}");
+    }
+    let of = |answer: &Value, liveness: &str| answer["files"].as_array().unwrap().iter().filter(|file| file["liveness"] == liveness).count();
+    let files = server.wait_for("/api/v1/files", |files| of(files, "dead") == 1);
+    assert_eq!((of(&files, "alive"), &files["problems"]), (6, &json!([])));
+    let path = files["files"][0]["file"].as_str().unwrap().to_owned();
+    let directory = std::path::Path::new(&path).parent().unwrap();
+    assert!(directory.is_dir());
+    server.signal(Signal::TERM);
+    assert!(server.end().status.success());
+    assert!(!directory.exists());
+}
+
+#[test]
+fn no_sum_goes_back_when_a_writer_ends() {
+    let directory = directory();
+    let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
+    shops.iter().for_each(|shop| shop.orders.add(10));
+    let server = Mmash::of(directory.path(), &["-d", "0.1", "--sum"]);
+    let orders = || {
+        let page = server.get("/metrics").text();
+        page.lines().find_map(|line| line.strip_prefix("shop_orders_total ").map(str::to_owned)).unwrap_or_else(|| panic!("{page}"))
+    };
+    assert_eq!(orders(), "20");
+    let [first, second] = shops;
+    drop(first);
+    server.wait_for("/api/v1/files", |files| files["files"].as_array().unwrap().len() == 1);
+    second.orders.add(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match orders().as_str() {
+            "25" => break,
+            sum => assert!(sum == "20" && Instant::now() < deadline, "{sum}"),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The JSON of `mmash`.
+
+use std::fs;
+
+use mmstats_tests::http::get_with;
+use mmstats_tests::mmash::{FAST, Mmash, shop, stat};
+use mmstats_tests::programs::directory;
+use serde_json::{Value, json};
+
+#[test]
+fn stats_tell_what_is_known_of_a_field() {
+    let directory = directory();
+    let shop = shop(&directory, "shop.mmstats");
+    shop.orders.add(7);
+    shop.temperature.set(-215);
+    shop.load.set(f64::NAN);
+    [1, 2, 900].iter().for_each(|value| shop.latency.record(*value));
+    let server = Mmash::of(directory.path(), &[]);
+    let stats = server.json("/api/v1/stats?match=shop.*");
+    let file = directory.path().join("shop.mmstats");
+    let orders = stat(&stats, "shop.orders");
+    assert_eq!(
+        orders,
+        &json!({
+            "label": "shop.orders", "kind": "counter", "type": "Q", "unit": "", "help": "Orders that were taken.", "file": file, "pid": std::process::id(),
+            "liveness": "alive", "value": 7, "rate": orders["rate"]
+        })
+    );
+    let temperature = stat(&stats, "shop.temperature");
+    assert_eq!(
+        [&temperature["value"], &temperature["raw"], &temperature["scale"], &temperature["unit"]],
+        [&json!(-21.5), &json!(-215), &json!(-1), &json!("celsius")]
+    );
+    assert!(temperature.get("rate").is_none());
+    assert_eq!(stat(&stats, "shop.load")["value"], "NaN");
+    assert_eq!(stat(&stats, "shop.state")["value"], "open");
+    let latency = &stat(&stats, "shop.latency")["value"];
+    assert_eq!((&latency["count"], &latency["sum"], latency["buckets"].as_array().unwrap().len()), (&json!(3), &json!(0.903), 3));
+    assert!(stats["time"].as_f64().unwrap() > 1e9 && stats["interval"] == 1.0);
+    assert_eq!(server.json("/api/v1/stats?match=nothing")["stats"], json!([]));
+}
+
+#[test]
+fn rates_are_of_the_last_interval() {
+    let directory = directory();
+    let shop = shop(&directory, "shop.mmstats");
+    let server = Mmash::of(directory.path(), &[]);
+    let target = "/api/v1/stats?match=shop.*";
+    server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"] == 0.0);
+    shop.orders.add(1000);
+    shop.latency.record(100);
+    // Within the interval it was counted in, and no longer.
+    let stats = server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"].as_f64() > Some(0.0));
+    assert!((10.0..=1010.0).contains(&stat(&stats, "shop.orders")["rate"].as_f64().unwrap()), "{stats}");
+    server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"] == 0.0 && stat(stats, "shop.latency")["value"]["interval"].is_null());
+}
+
+#[test]
+fn writers_can_be_added_up() {
+    let directory = directory();
+    let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
+    for (i, shop) in shops.iter().enumerate() {
+        shop.orders.add(i as u64 + 1);
+        shop.temperature.set(100);
+        shop.latency.record(10);
+    }
+    let server = Mmash::of(directory.path(), &FAST);
+    let stats = server.json("/api/v1/stats?by=label&match=shop.*&match=sys.created");
+    let [orders, latency] = ["shop.orders", "shop.latency"].map(|label| stat(&stats, label));
+    assert_eq!((&orders["value"], &orders["writers"], orders.get("file")), (&json!(3), &json!(2), None));
+    assert_eq!((&stat(&stats, "shop.temperature")["value"], &latency["value"]["count"]), (&json!(20), &json!(2)));
+    assert_eq!(stat(&stats, "shop.state")["value"], "open");
+    shops[1].state.set("closed");
+    let stats = server.wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());
+    assert_eq!(stat(&stats, "shop.state")["problem"], "differs");
+}
+
+#[test]
+fn files_tell_of_writers_and_of_what_cannot_be_read() {
+    let directory = directory();
+    let _shop = shop(&directory, "shop.mmstats");
+    fs::write(directory.path().join("bad.mmstats"), [9; 100]).unwrap();
+    let server = Mmash::of(directory.path(), &[]);
+    let files = server.json("/api/v1/files");
+    let [file] = &files["files"].as_array().unwrap()[..] else { panic!("{files}") };
+    assert_eq!(
+        (&file["version"], &file["liveness"], &file["reason"], &file["pid"]),
+        (&json!(2), &json!("alive"), &json!("its process runs"), &json!(std::process::id()))
+    );
+    let [problem] = &files["problems"].as_array().unwrap()[..] else { panic!("{files}") };
+    assert!(problem["file"].as_str().unwrap().ends_with("/bad.mmstats") && problem["problem"].as_str().unwrap().contains('9'), "{problem}");
+}
+
+#[test]
+fn the_history_has_numbers_and_their_rates() {
+    let directory = directory();
+    let shop = shop(&directory, "shop.mmstats");
+    let server = Mmash::of(directory.path(), &FAST);
+    let count = |answer: &Value, at: usize| answer["series"][at]["points"].as_array().map_or(0, Vec::len);
+    for i in 1..=5 {
+        shop.orders.add(i);
+        shop.latency.record(100);
+        let looks = server.looks();
+        server.wait_for("/healthz", |health| health["looks"].as_u64().unwrap() > looks);
+    }
+    let answer = server.wait_for("/api/v1/query?match=shop.orders", |answer| count(answer, 0) >= 5);
+    let points = answer["series"][0]["points"].as_array().unwrap().clone();
+    assert_eq!(
+        (&answer["series"][0]["label"], &answer["series"][0]["liveness"], &answer["interval"]),
+        (&json!("shop.orders"), &json!("alive"), &json!(0.1))
+    );
+    for pair in points.windows(2) {
+        let [before, after] = [&pair[0], &pair[1]].map(|point| (point[0].as_f64().unwrap(), point[1].as_f64().unwrap()));
+        let rate = (after.1 - before.1) / (after.0 - before.0);
+        assert!(after.0 > before.0 && (pair[1][2].as_f64().unwrap() - rate).abs() <= rate * 0.2 + 0.1, "{pair:?}");
+    }
+    let latency = server.json("/api/v1/query?match=shop.latency&by=label");
+    let recorded: u64 = latency["series"][0]["points"].as_array().unwrap().iter().map(|point| point[1]["count"].as_u64().unwrap()).sum();
+    assert!((4..=5).contains(&recorded) && latency["series"][0]["writers"] == 1, "{latency}");
+    assert_eq!(server.json("/api/v1/query?match=shop.state")["series"], json!([]));
+    let time = points[points.len() - 1][0].as_f64().unwrap();
+    let since = server.json(&format!("/api/v1/query?match=shop.orders&since={time}"));
+    assert!(count(&since, 0) >= 1 && since["series"][0]["points"][0][0] == time, "{since}");
+    let recent = server.json("/api/v1/query?match=shop.orders&since=-0.15");
+    assert!(count(&recent, 0) <= 2, "{recent}");
+}
+
+#[test]
+fn the_history_is_bounded_in_time_and_in_bytes() {
+    let directory = directory();
+    let shops: Vec<_> = (0..20).map(|_| shop(&directory, "{PID}.mmstats")).collect();
+    let short = Mmash::of(directory.path(), &["-d", "0.1", "--history", "0.5"]);
+    let small = Mmash::of(directory.path(), &["-d", "0.1", "--history-bytes", "40K"]);
+    for server in [&short, &small] {
+        server.wait_for("/healthz", |health| {
+            let (looks, bytes) = (health["history"]["looks"].as_u64().unwrap(), health["history"]["bytes"].as_u64().unwrap());
+            assert!(looks <= 6 && (bytes <= 40 << 10 || looks > 0), "{health}");
+            health["looks"].as_u64() > Some(20)
+        });
+    }
+    assert!(small.json("/healthz")["history"]["bytes"].as_u64().unwrap() <= 40 << 10);
+    assert!(small.json("/healthz")["history"]["looks"].as_u64().unwrap() >= 1);
+    drop(shops);
+}
+
+#[test]
+fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
+    let directory = directory();
+    let server = Mmash::of(directory.path(), &[]);
+    for (target, part) in [
+        ("/api/v1/stats?mach=x", "match, by"),
+        ("/api/v1/stats?match=[", "[abc]"),
+        ("/api/v1/stats?by=process", "file and label"),
+        ("/api/v1/stats?by=file&by=label", "once"),
+        ("/api/v1/stats?match=%zz", "hexadecimal"),
+        ("/api/v1/stats?match=%ff", "UTF-8"),
+        ("/api/v1/files?match=x", "none"),
+        ("/api/v1/query?since=yesterday", "number of seconds"),
+        ("/api/v1/query?since=inf", "number of seconds"),
+        ("/events?interval=nan", "number of seconds"),
+        ("/events?interval=-1", "negative"),
+        ("/stats/x?agr=sum", "exact, glob, aggr"),
+        ("/stats/x?glob=../*", "leads out"),
+        ("/files/..", "leads out"),
+    ] {
+        let answer = server.get(target);
+        assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/json")), "{target}");
+        assert!(answer.json()["error"].as_str().unwrap().contains(part), "{target}: {}", answer.text());
+    }
+    for (target, content_type) in [("/nothing", "text/plain; charset=utf-8"), ("/api/v2/stats", "application/json"), ("/api", "application/json")] {
+        let answer = server.get(target);
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some(content_type)), "{target}");
+    }
+}
+
+#[test]
+fn large_answers_are_compressed_for_who_can_read_that() {
+    let directory = directory();
+    let _shop = shop(&directory, "shop.mmstats");
+    let server = Mmash::of(directory.path(), &[]);
+    for target in ["/", "/metrics", "/api/v1/stats"] {
+        let plain = server.get(target);
+        let packed = get_with(server.address, target, "Accept-Encoding: br, gzip;q=0.5\r\n");
+        assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), (None, Some("gzip")), "{target}");
+        assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.body.len() < plain.body.len() && packed.header("vary").is_some(), "{target}");
+    }
+}

@@ -1,0 +1,371 @@
+//! Requests that nobody sends by accident. Each is refused, tells nothing, and leaves the server as it was.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mmstats_tests::cli::VersionOne;
+use mmstats_tests::http::{Answer, connect, get, get_with, open, request, send};
+use mmstats_tests::mmash::Mmash;
+use mmstats_tests::programs::directory;
+use tempfile::TempDir;
+
+/// What an attack is after: a file of stats elsewhere.
+const SECRET: &str = "secret.label";
+
+struct Prey {
+    _elsewhere: TempDir,
+    directory: TempDir,
+    server: Mmash,
+}
+
+impl Prey {
+    fn new(arguments: &[&str]) -> Prey {
+        let (elsewhere, directory) = (directory(), directory());
+        fs::write(elsewhere.path().join("secret.mmstats"), VersionOne::default().field(SECRET, "B", [1]).finish()).unwrap();
+        fs::write(directory.path().join("a.mmstats"), VersionOne::default().field("n", "B", [1]).finish()).unwrap();
+        symlink(elsewhere.path(), directory.path().join("away")).unwrap();
+        symlink(elsewhere.path().join("secret.mmstats"), directory.path().join("link.mmstats")).unwrap();
+        let server = Mmash::of(directory.path(), arguments);
+        Prey { _elsewhere: elsewhere, directory, server }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Sends bytes; whatever they are, nothing leaks, and the server still answers.
+    fn attack(&self, bytes: &[u8]) -> Option<Answer> {
+        let answer = send(self.address(), bytes);
+        if let Some(answer) = &answer {
+            let text = format!("{:?}{}", answer.headers, answer.text());
+            for leak in [SECRET, "root:", "x:0:0", "daemon"] {
+                assert!(!text.contains(leak), "{leak:?} leaks: {text}");
+            }
+            assert!(!answer.headers.iter().any(|(name, _)| name.starts_with("access-control-")), "{text}");
+        }
+        assert_eq!(get(self.address(), "/stats/n").json(), serde_json::json!({ "n": [1] }));
+        answer
+    }
+}
+
+fn check_headers(answer: &Answer, what: &str) {
+    let policy = answer.header("content-security-policy").unwrap_or_else(|| panic!("{what}: {answer:?}"));
+    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(part) && !policy.contains("unsafe"), "{what}: {policy}");
+    }
+    for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cross-origin-resource-policy", "same-origin")]
+    {
+        assert_eq!(answer.header(name), Some(value), "{what}");
+    }
+    assert!(answer.header("cache-control").is_some(), "{what}");
+}
+
+const ROUTES: [&str; 12] =
+    ["/", "/graph/", "/metrics", "/healthz", "/events", "/stats/", "/stats/n", "/files/", "/api/v1/stats", "/api/v1/query", "/static/x", "/nothing"];
+
+#[test]
+fn hosts_that_are_others_are_refused_on_every_route() {
+    let prey = Prey::new(&[]);
+    let port = prey.address().port();
+    let mut attacks = 0;
+    for host in [
+        "evil.org".to_owned(),
+        format!("evil.org:{port}"),
+        format!("localhost.evil.org:{port}"),
+        format!("127.0.0.1.evil.org:{port}"),
+        "localhost:1".to_owned(),
+        format!("127.0.0.1:{}0", port % 6000),
+        format!("localhost:{port}:80"),
+        format!("localhost@evil.org:{port}"),
+        format!("evil.org@localhost:{port}"),
+        format!("evil.org,localhost:{port}"),
+        format!("evil.org#localhost:{port}"),
+        format!("localhost:{port}/evil.org"),
+        "localhost.".to_owned(),
+        "127.1".to_owned(),
+        "0x7f000001".to_owned(),
+        "2130706433".to_owned(),
+        "0.0.0.0".to_owned(),
+        "[::ffff:7f00:1]".to_owned(),
+        "[::1".to_owned(),
+        "*".to_owned(),
+        String::new(),
+    ] {
+        for route in ROUTES {
+            let request = format!("GET {route} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = prey.attack(request.as_bytes()).unwrap_or_else(|| panic!("{host} {route}: no answer"));
+            assert_eq!(answer.status, 421, "{host} {route}: {}", answer.text());
+            check_headers(&answer, &host);
+            attacks += 1;
+        }
+    }
+    for head in [
+        "Connection: close\r\n".to_owned(),
+        format!("Host: localhost:{port}\r\nHost: localhost:{port}\r\n"),
+        format!("Host: localhost:{port}\r\nHost: evil.org\r\n"),
+        format!("Host: evil.org\r\nHost: localhost:{port}\r\n"),
+    ] {
+        for (route, version) in [("/", "1.1"), ("/metrics", "1.1"), ("/metrics", "1.0")] {
+            let answer = prey.attack(format!("GET {route} HTTP/{version}\r\n{head}\r\n").as_bytes()).unwrap();
+            assert_eq!(answer.status, 400, "{head} {route}");
+            attacks += 1;
+        }
+    }
+    for host in ["evil.org", "localhost@evil.org", "evil.org@localhost", "localhost:1", "user:password@127.0.0.1"] {
+        let request = format!("GET http://{host}/stats/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+        let answer = prey.attack(request.as_bytes()).unwrap();
+        assert!([400, 421].contains(&answer.status), "{host}: {}", answer.status);
+        attacks += 1;
+    }
+    assert!(attacks > 250);
+}
+
+#[test]
+fn its_own_names_are_answered() {
+    let prey = Prey::new(&["--allow-host", "stats.example.org", "--allow-host", "tunnel:8080"]);
+    let port = prey.address().port();
+    for host in ["localhost", "LocalHost", "127.0.0.1", "[::1]", "stats.example.org", "Stats.Example.Org"] {
+        for host in [host.to_owned(), format!("{host}:{port}")] {
+            let request = format!("GET /stats/n HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            assert_eq!(send(prey.address(), request.as_bytes()).unwrap().status, 200, "{host}");
+        }
+    }
+    for (host, status) in [("tunnel:8080", 200), ("tunnel:8081", 421), ("tunnel", 421)] {
+        assert_eq!(
+            send(prey.address(), format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap().status,
+            status,
+            "{host}"
+        );
+    }
+    let absolute = format!("GET http://localhost:{port}/stats/n HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+    assert_eq!(send(prey.address(), absolute.as_bytes()).unwrap().status, 200);
+}
+
+#[test]
+fn nothing_but_get_and_head_is_answered() {
+    let prey = Prey::new(&[]);
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get", "GETX", "QUERY"] {
+        for route in ROUTES {
+            let body = request(prey.address(), method, route, "Content-Length: 5\r\nOrigin: http://evil.org\r\n");
+            let answer = prey.attack(&[&body[..], b"hello"].concat()).unwrap_or_else(|| panic!("{method} {route}: no answer"));
+            assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{method} {route}");
+            check_headers(&answer, method);
+        }
+    }
+    let connect = format!("CONNECT localhost:{0} HTTP/1.1\r\nHost: localhost:{0}\r\n\r\n", prey.address().port());
+    assert_eq!(prey.attack(connect.as_bytes()).unwrap().status, 405);
+}
+
+#[test]
+fn globs_do_not_lead_out_of_the_directory() {
+    let prey = Prey::new(&[]);
+    let outside = prey._elsewhere.path().to_str().unwrap();
+    let escaped = outside.replace('/', "%2f");
+    let name = Path::new(outside).file_name().unwrap().to_str().unwrap();
+    let globs = [
+        "..",
+        "../",
+        "../*",
+        "../../*",
+        "..%2f*",
+        "%2e%2e/*",
+        "%2E%2E%2F*",
+        "%2e./*",
+        ".%2e/*",
+        "a/../../*",
+        "a/..%2f..%2f*",
+        "*/../*",
+        "./../*",
+        "..//..//*",
+        "/etc/*",
+        "%2fetc%2fpasswd",
+        "//etc/passwd",
+        "%2F%2Fetc/*",
+        "..%5c*",
+        "%5cetc",
+        "..%5c..%5c*",
+        "a%00.mmstats",
+        "%00",
+        "a.mmstats%00../../etc/passwd",
+        "%252e%252e/*",
+        "%252fetc%252fpasswd",
+        "%25%32%65%25%32%65/*",
+        "..%c0%af*",
+        "%c0%ae%c0%ae/*",
+        "%e0%80%ae%e0%80%ae/*",
+        "%ff",
+        "%fe%ff",
+        "%",
+        "%2",
+        "%zz",
+        "a%0a",
+        "a%0d%0aX-Evil:%201",
+        "%7f",
+        "[",
+        "a[",
+        "[a-",
+        "%5b",
+    ];
+    for glob in globs.map(str::to_owned).into_iter().chain([format!("../{name}/*"), format!("{escaped}%2f*"), format!("/{outside}/*")]) {
+        for target in
+            [format!("/files/{glob}"), format!("/stats/?glob={glob}"), format!("/stats/secret?glob={glob}"), format!("/stats/n?glob={glob}&aggr=sum")]
+        {
+            let answer = prey.attack(&request(prey.address(), "GET", &target, "")).unwrap_or_else(|| panic!("{target}: no answer"));
+            assert_eq!(answer.status, 400, "{target}: {}", answer.text());
+            check_headers(&answer, &target);
+        }
+    }
+    // What could be a way out for who follows links finds nothing.
+    for glob in ["away/*", "away/secret.mmstats", "link.mmstats", "link*", "*/*", "~/*", "{..,a}/*", "[.][.]/*", "%3f./*", "**/*", "...", ".", "%2e"]
+    {
+        let answer = prey.attack(&request(prey.address(), "GET", &format!("/files/{glob}"), "")).unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "{\"files\":[]}".to_owned()), "{glob}");
+        let answer = prey.attack(&request(prey.address(), "GET", &format!("/stats/?glob={glob}"), "")).unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "{\"stats\":[]}".to_owned()), "{glob}");
+    }
+    assert!(prey.directory.path().join("link.mmstats").exists());
+}
+
+#[test]
+fn paths_do_not_lead_out_of_the_program() {
+    let prey = Prey::new(&[]);
+    for target in [
+        "/static/../../etc/passwd",
+        "/static/..%2f..%2fetc%2fpasswd",
+        "/static//etc/passwd",
+        "/static/%2fetc%2fpasswd",
+        "/static/%00",
+        "/static/",
+        "/..%2f",
+        "/../etc/passwd",
+        "//etc/passwd",
+        "/%2e%2e/etc/passwd",
+        "/.git/config",
+        "/static/.",
+        "/graph/../stats/",
+        "/api/v1/../../stats/",
+        "/api/v1/",
+        "/api/v1/stats/",
+        "/;/stats/",
+        "/metrics/x",
+    ] {
+        let answer = prey.attack(&request(prey.address(), "GET", target, "")).unwrap();
+        assert_eq!(answer.status, 404, "{target}: {}", answer.text());
+        check_headers(&answer, target);
+    }
+    // Where a redirect leads does not depend on who asks.
+    for (target, location) in [("/graph?x=//evil.org", "/graph/"), ("/stats", "/stats/"), ("/files", "/files/")] {
+        assert_eq!(prey.attack(&request(prey.address(), "GET", target, "")).unwrap().header("location"), Some(location), "{target}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_requests_end_their_connection_alone() {
+    let prey = Prey::new(&[]);
+    let host = format!("Host: {}\r\n", prey.address());
+    let long = "x".repeat(100_000);
+    let many: String = (0..500).map(|i| format!("X-{i}: y\r\n")).collect();
+    for bytes in [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
+        b"\0\0\0\0\r\n\r\n".to_vec(),
+        b"\r\n\r\n\r\n\r\n".to_vec(),
+        b"GET\r\n\r\n".to_vec(),
+        b"GET /\r\n\r\n".to_vec(),
+        format!("GET / HTTP/9.9\r\n{host}\r\n").into_bytes(),
+        format!("GET  /  HTTP/1.1\r\n{host}\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n{host}Bad Header: x\r\n\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n{host}: nothing\r\n\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n{host}X: a\0b\r\n\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n {host}\r\n").into_bytes(),
+        format!("GET /\0 HTTP/1.1\r\n{host}\r\n").into_bytes(),
+        format!("GET /{long} HTTP/1.1\r\n{host}\r\n").into_bytes(),
+        format!("GET /?match={long} HTTP/1.1\r\n{host}\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n{host}X: {long}\r\n\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n{host}{many}\r\n").into_bytes(),
+        format!("POST / HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello").into_bytes(),
+        format!("POST / HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n").into_bytes(),
+        format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: gzip\r\n\r\n").into_bytes(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n".to_vec(),
+    ] {
+        let what = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        let answer = prey.attack(&bytes);
+        assert!(answer.as_ref().is_none_or(|answer| (400..=505).contains(&answer.status)), "{what:?}: {answer:?}");
+    }
+    // One request hidden behind another is answered as what it is, and refused.
+    let smuggled = format!("GET /healthz HTTP/1.1\r\n{host}\r\nGET /stats/ HTTP/1.1\r\nHost: evil.org\r\nConnection: close\r\n\r\n");
+    let mut connection = connect(prey.address());
+    connection.write_all(smuggled.as_bytes()).unwrap();
+    let mut text = String::new();
+    connection.read_to_string(&mut text).unwrap();
+    assert!(text.contains("HTTP/1.1 200") && text.contains("HTTP/1.1 421") && !text.contains("\"stats\""), "{text}");
+}
+
+#[test]
+fn pages_of_other_sites_get_nothing_but_links() {
+    let prey = Prey::new(&[]);
+    let sent = |target: &str, headers: &str| get_with(prey.address(), target, headers).status;
+    for site in ["cross-site", "same-site"] {
+        let fetch = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nOrigin: http://evil.org\r\n");
+        let image = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n");
+        let frame = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n");
+        let link = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n");
+        assert_eq!(
+            [sent("/events", &fetch), sent("/stats/", &fetch), sent("/", &image), sent("/", &frame), sent("/events", &link), sent("/", &link)],
+            [403, 403, 403, 403, 403, 200]
+        );
+    }
+    let own = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n";
+    assert_eq!([sent("/stats/", own), sent("/stats/", "Sec-Fetch-Site: none\r\n"), sent("/stats/", "Origin: http://evil.org\r\n")], [200, 200, 200]);
+}
+
+#[test]
+fn too_many_requests_are_refused_for_a_while() {
+    let prey = Prey::new(&["--max-rate", "5"]);
+    let answers: Vec<Answer> = (0..40).map(|_| get(prey.address(), "/stats/n")).collect();
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("not all are answered");
+    assert!(answers[0].status == 200 && refused.header("retry-after") == Some("1") && refused.text().contains("--max-rate"), "{refused:?}");
+    check_headers(refused, "429");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while get(prey.address(), "/stats/n").status != 200 {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn clients_that_never_finish_are_thrown_out() {
+    let prey = Prey::new(&[]);
+    let slow: Vec<_> = (0..100)
+        .map(|i| {
+            let mut connection = connect(prey.address());
+            // From nothing at all to all but the last line.
+            connection.write_all(&request(prey.address(), "GET", "/", "X: y\r\n")[..i / 2]).unwrap();
+            connection
+        })
+        .collect();
+    assert_eq!(get(prey.address(), "/stats/n").status, 200);
+    let start = Instant::now();
+    for mut connection in slow {
+        // It ends, with or without an answer; reading gives up only after a minute.
+        let mut rest = Vec::new();
+        let end = connection.read_to_end(&mut rest);
+        assert!(end.as_ref().is_ok() || start.elapsed() < Duration::from_secs(59), "{end:?}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(59), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_thousand_connections_wait_in_line() {
+    let prey = Prey::new(&[]);
+    // More than are served at a time; those that say nothing make room after a while.
+    let waiting: Vec<_> = (0..1000).map(|_| connect(prey.address())).collect();
+    let answer = open(prey.address(), &request(prey.address(), "GET", "/stats/n", "")).unwrap();
+    assert_eq!(answer.answer.status, 200);
+    drop(waiting);
+    assert_eq!(get(prey.address(), "/stats/n").status, 200);
+}

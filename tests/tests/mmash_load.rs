@@ -1,0 +1,153 @@
+//! What `mmash` costs, and what many clients do to it. With `--release -- --nocapture` for a minute and with limits; else it only tells that it works.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer, units};
+use mmstats_tests::http::{get_with, open, request};
+use mmstats_tests::mmash::Mmash;
+use mmstats_tests::programs::directory;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+
+const IS_MEASURED: bool = !cfg!(debug_assertions);
+
+/// Makes files of 50 fields.
+fn publish(directory: &Path, files: u64) {
+    for number in 0..files {
+        let mut memory = vec![0_u64; 1024];
+        let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+        for i in 0..50 {
+            let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
+            match i % 8 {
+                0 => drop(writer.add(Text::<16, _>::describe(&label).help(help).initial("idle")).unwrap()),
+                1 => writer.add(Counter::<u64, _>::describe(&label).help(help).unit(units::nanoseconds)).unwrap().set(number * 1_234_567 + i),
+                2 => writer.add(Gauge::<f64, _>::describe(&label).help(help)).unwrap().set(number as f64 / 7.0),
+                _ => writer.add(Counter::<u64, _>::describe(&label).help(help)).unwrap().set(number * 50 + i),
+            }
+        }
+        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        fs::write(directory.join(format!("bench-{number:04}.mmstats")), bytes).unwrap();
+    }
+}
+
+/// Reads a stream until it is enough; tells how many events there were.
+fn listen(server: SocketAddr, is_over: &AtomicBool, total: &AtomicU64) -> u64 {
+    let mut stream = open(server, &request(server, "GET", "/events?match=bench.*", "")).unwrap();
+    assert_eq!(stream.answer.status, 200);
+    let mut events = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let chunk = stream.chunk().unwrap().expect("the server goes on");
+        assert!(chunk.starts_with(b"event: stats\nid: ") && chunk.ends_with(b"\n\n"));
+        events += 1;
+        total.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    }
+    events
+}
+
+#[test]
+fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
+    let directory = directory();
+    publish(directory.path(), 20);
+    let time = Duration::from_secs(if IS_MEASURED { 60 } else { 5 });
+    // A history that is full soon: what grows then is a leak.
+    let server = Mmash::of(directory.path(), &["--history", "3s"]);
+    let mut stuck = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
+    let small = mmstats_tests::http::connect(server.address);
+    set_socket_recv_buffer_size(&small, 4096).unwrap();
+    std::io::Write::write_all(&mut &small, &request(server.address, "GET", "/events", "")).unwrap();
+    let (is_over, total) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..200).map(|_| scope.spawn(|| listen(server.address, &is_over, &total))).collect();
+        thread::sleep(Duration::from_secs(3));
+        let (start, looks, memory, used) = (Instant::now(), server.looks(), server.resident(), server.processor_time());
+        let mut most = memory;
+        let mut slowest = Duration::ZERO;
+        while start.elapsed() < time {
+            thread::sleep(Duration::from_millis(500));
+            most = most.max(server.resident());
+            let asked = Instant::now();
+            assert_eq!(server.get("/stats/bench.stats.field.01?aggr=sum").status, 200);
+            slowest = slowest.max(asked.elapsed());
+        }
+        let (elapsed, looked) = (start.elapsed().as_secs_f64(), server.looks() - looks);
+        is_over.store(true, Ordering::Relaxed);
+        let events: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        let [fewest, greatest] = [events.iter().min(), events.iter().max()].map(|events| *events.unwrap());
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        println!(
+            "{looked} looks in {elapsed:.1} s; {fewest} to {greatest} events for each of 200 clients; the slowest answer beside them {slowest:.1?}"
+        );
+        println!(
+            "{:.1} MB a second in all; memory from {:.1} to {:.1} MB; {:.1} % of a processor",
+            megabytes(total.load(Ordering::Relaxed)) / (elapsed + 3.0),
+            megabytes(memory),
+            megabytes(most),
+            (server.processor_time() - used).as_secs_f64() / elapsed * 100.0,
+        );
+        assert!(fewest >= 1 && most - memory.min(most) < 32 << 20);
+        if IS_MEASURED {
+            assert!(looked as f64 >= elapsed.floor() - 2.0, "{looked} looks in {elapsed} s");
+            assert!(fewest as f64 >= elapsed * 0.9, "{fewest} events in {elapsed} s");
+        }
+    });
+    // Whoever comes back late goes on with what is new.
+    let (first, _) = stuck.event().unwrap();
+    assert!(first >= 1);
+    drop(small);
+}
+
+/// The least processor time that a request takes, of several rounds.
+fn cost(server: &Mmash, target: &str, headers: &str) -> Duration {
+    const REQUESTS: u32 = 10;
+    let round = || {
+        let before = server.processor_time();
+        for _ in 0..REQUESTS {
+            assert_eq!(get_with(server.address, target, headers).status, 200);
+        }
+        (server.processor_time() - before) / REQUESTS
+    };
+    (0..3).map(|_| round()).min().unwrap()
+}
+
+#[test]
+fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
+    let directory = directory();
+    publish(directory.path(), if IS_MEASURED { 1000 } else { 50 });
+    let server = Mmash::of(directory.path(), &["-d", "60"]);
+    let sums = Mmash::of(directory.path(), &["-d", "60", "--sum"]);
+    for (server, name, target, headers) in [
+        (&server, "metrics", "/metrics", ""),
+        (&server, "metrics, compressed", "/metrics", "Accept-Encoding: gzip\r\n"),
+        (&server, "metrics, OpenMetrics", "/metrics", "Accept: application/openmetrics-text\r\n"),
+        (&sums, "sums", "/metrics", ""),
+        (&server, "stats", "/api/v1/stats", ""),
+        (&server, "stats by label", "/api/v1/stats?by=label", ""),
+        (&server, "labels", "/stats/", ""),
+    ] {
+        let size = get_with(server.address, target, headers).body.len();
+        let cost = cost(server, target, headers);
+        println!("{name}: {size} bytes, {cost:?} of processor time");
+        assert!(!IS_MEASURED || !target.starts_with("/metrics") || cost < Duration::from_millis(60), "{name}: {cost:?}");
+    }
+    let load = || {
+        let start = Instant::now();
+        let page = server.get("/");
+        (start.elapsed(), page.status, page.body.len())
+    };
+    let (took, status, size) = (0..3).map(|_| load()).min().unwrap();
+    println!("the page: {size} bytes in {took:?}");
+    assert_eq!(status, 200);
+    assert!(!IS_MEASURED || took < Duration::from_secs(1), "{took:?}");
+    // And looking at them again and again.
+    let busy = Mmash::of(directory.path(), &[]);
+    busy.wait_for("/healthz", |health| health["looks"].as_u64() > Some(3));
+    let (start, used, looks) = (Instant::now(), busy.processor_time(), busy.looks());
+    thread::sleep(Duration::from_secs(if IS_MEASURED { 10 } else { 2 }));
+    let (used, looked) = (busy.processor_time() - used, busy.looks() - looks);
+    let health = busy.json("/healthz");
+    println!("{looked} looks in {:.1?}: {used:?} of processor time, {:.1} MB of memory, {health}", start.elapsed(), busy.resident() as f64 / 1e6);
+}

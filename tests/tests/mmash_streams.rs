@@ -1,0 +1,86 @@
+//! The server-sent events of `mmash`.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use mmstats_tests::http::{open, request};
+use mmstats_tests::mmash::{FAST, Mmash, shop, stat};
+use mmstats_tests::programs::directory;
+use serde_json::Value;
+
+#[test]
+fn streams_show_values_move() {
+    let directory = directory();
+    let shop = shop(&directory, "shop.mmstats");
+    let server = Mmash::of(directory.path(), &FAST);
+    let mut stream = open(server.address, &request(server.address, "GET", "/events?match=shop.orders", "")).unwrap();
+    assert_eq!((stream.answer.status, stream.answer.header("content-type")), (200, Some("text/event-stream")));
+    let mut last = 0;
+    for orders in 1..=5 {
+        shop.orders.incr();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let (id, stats) = stream.event().unwrap();
+            assert!(id > last, "{id} after {last}");
+            last = id;
+            if stat(&stats, "shop.orders")["value"] == orders {
+                break;
+            }
+            assert!(Instant::now() < deadline);
+        }
+    }
+}
+
+#[test]
+fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
+    let directory = directory();
+    let _shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
+    let server = Mmash::of(directory.path(), &["-d", "0.2"]);
+    let mut stream = open(server.address, &request(server.address, "GET", "/events?match=shop.orders&by=label&interval=0.5", "")).unwrap();
+    let events: Vec<(u64, Value)> = (0..4).map(|_| stream.event().unwrap()).collect();
+    // Half a second is rounded up to three looks; on a loaded machine it may be more.
+    assert!(events.windows(2).all(|pair| pair[1].0 >= pair[0].0 + 3), "{events:?}");
+    assert!(events.windows(2).any(|pair| pair[1].0 == pair[0].0 + 3), "{events:?}");
+    assert_eq!(stat(&events[0].1, "shop.orders")["writers"], 2);
+}
+
+#[test]
+fn silence_is_broken_by_comments() {
+    let directory = directory();
+    let server = Mmash::of(directory.path(), &["-d", "60"]);
+    let mut stream = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
+    stream.event().unwrap();
+    assert_eq!(stream.chunk().unwrap().unwrap(), b":\n\n");
+}
+
+#[test]
+fn there_are_no_more_streams_than_allowed() {
+    let directory = directory();
+    let server = Mmash::of(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
+    let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
+    let mut streams = vec![stream(), stream()];
+    let refused = server.get("/events");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.json()["error"].as_str().unwrap().contains("--max-streams"));
+    assert_eq!(server.get("/healthz").status, 200);
+    // One that has gone makes room.
+    drop(streams.pop());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while stream().answer.status != 200 {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn asking_for_the_header_of_a_stream_ends() {
+    let directory = directory();
+    let server = Mmash::of(directory.path(), &[]);
+    for target in ["/events", "/", "/metrics", "/api/v1/query", "/healthz", "/nothing"] {
+        let [get, head] = ["GET", "HEAD"].map(|method| open(server.address, &request(server.address, method, target, "")).unwrap());
+        assert_eq!((get.answer.status, get.answer.header("content-type")), (head.answer.status, head.answer.header("content-type")), "{target}");
+    }
+    // No body: the connection is at its end.
+    let mut head = open(server.address, &request(server.address, "HEAD", "/events", "")).unwrap();
+    assert!(head.chunk().is_err());
+}
