@@ -23,6 +23,13 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(label))
 }
 
+/// Whether it is one of the labels by which every writer tells who it is. Their numbers are no amounts, even where the file cannot say so, as in version 1.
+#[must_use]
+pub fn is_identity(label: &str) -> bool {
+    let ends = |name: &&str| label.strip_suffix(*name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+    ["sys.pid", "sys.tid", "sys.uid", "sys.gid", "sys.created"].iter().any(ends)
+}
+
 /// Parses a pattern of labels: `*` is any text, `?` any character, `[…]` one of some. Braces stand for themselves, for they are common in labels.
 ///
 /// # Errors
@@ -67,6 +74,12 @@ mod tests {
         assert!(labels(&["http{method=\"GET\",*"], &[]).accept("http{method=\"GET\",path=\"/a/b\"}"));
         assert!(labels(&["http**"], &[]).accept("http/.hidden"));
         assert!(!labels(&["http{a,b}"], &[]).accept("httpa"));
+    }
+
+    #[test]
+    fn who_a_writer_is_is_told_by_its_last_parts() {
+        assert!(is_identity("sys.pid") && is_identity("web.sys.created"));
+        assert!(!is_identity("mysys.pid") && !is_identity("sys.pids") && !is_identity("pid"));
     }
 
     #[test]

@@ -118,10 +118,11 @@ export const checks = {
 
     async "dragging zooms, and back again"(browser, server) {
         const tab = await (await Tab.open(browser, `${server.url}?plot=${SENT}`)).live();
-        await until("there is a history", async () => (await tab.drawn("#lines")) > 500);
-        await sleep(3000);
+        await tab.page.click("#data summary");
+        await until("there are a few points", async () => (await tab.page.locator("#data-table tbody tr").count()) > 3);
         const box = await tab.page.locator("#lines .u-over").boundingBox();
         await tab.page.mouse.move(box.x + box.width * 0.3, box.y + 40);
+        await until("the numbers are those under the pointer", async () => /^\d\d:/.test(await tab.page.textContent("#legend-time")));
         await tab.page.mouse.down();
         await tab.page.mouse.move(box.x + box.width * 0.7, box.y + 60, { steps: 5 });
         await tab.page.mouse.up();

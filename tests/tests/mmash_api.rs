@@ -51,7 +51,8 @@ fn rates_are_of_the_last_interval() {
     shop.latency.record(100);
     // Within the interval it was counted in, and no longer.
     let stats = server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"].as_f64() > Some(0.0));
-    assert!((10.0..=1010.0).contains(&stat(&stats, "shop.orders")["rate"].as_f64().unwrap()), "{stats}");
+    // About a second; a look that was late makes the interval before it longer and its own shorter.
+    assert!((10.0..=10_000.0).contains(&stat(&stats, "shop.orders")["rate"].as_f64().unwrap()), "{stats}");
     server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"] == 0.0 && stat(stats, "shop.latency")["value"]["interval"].is_null());
 }
 

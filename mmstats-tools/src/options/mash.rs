@@ -158,7 +158,8 @@ Addresses:
   /api/v1/stats           values and rates as JSON (match=GLOB, by=file|label)
   /api/v1/files           files, and whether their writers run
   /api/v1/query           what is remembered (match, by, since=SECONDS)
-  /events                 values again and again, as server-sent events (match, by, interval=SECONDS)
+  /events                 values again and again, as server-sent events
+                          (match, by, interval=SECONDS)
   /healthz                whether it looks at the stats in time
   /stats/                 labels; /stats/PREFIX their values (exact, glob=GLOB,
                           aggr=avg|one|max|min|sum|nonzero-min|nonzero-avg)

@@ -8,10 +8,9 @@ mod html;
 mod query;
 mod rows;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use mmstats_std::liveness::Liveness;
 
+use super::history::unix_seconds;
 use crate::render::date::Date;
 use crate::render::escape::valid_path;
 use crate::sampler::Look;
@@ -114,8 +113,7 @@ fn write_problems<'h>(html: &'h mut Html, look: &Look) -> &'h mut Html {
 }
 
 fn time(look: &Look) -> String {
-    let seconds = look.time.duration_since(UNIX_EPOCH).unwrap_or(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()).as_secs_f64();
-    Date::from_unix(seconds).map_or_else(|| "now".to_owned(), |date| date.to_string())
+    Date::from_unix(unix_seconds(look.time)).map_or_else(|| "now".to_owned(), |date| date.to_string())
 }
 
 fn writers(look: &Look) -> String {

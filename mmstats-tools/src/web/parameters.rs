@@ -88,7 +88,7 @@ pub(super) fn files(text: &str) -> Result<Pattern, Refusal> {
     if text.chars().any(|c| c.is_control() || c == '\\') {
         return refuse("a control character or a backslash is in it");
     }
-    if decode(text).as_deref() != Ok(text) {
+    if decode(text).is_ok_and(|again| again != text) {
         return refuse("it is encoded twice");
     }
     labels::parse(text).or_else(|why| refuse(&why))
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn patterns_of_files_stay_where_the_stats_are() {
         for text in ["*", "web-*.mmstats", "a/b", "..a", "a..b", "...", "[ab]*", "100%.mmstats"] {
-            assert!(files(text).is_ok() == (text != "100%.mmstats"), "{text}");
+            assert!(files(text).is_ok(), "{text}");
         }
         for text in ["..", "../x", "a/../x", "a/..", "/etc/*", "//x", "a\0", "a\\..\\b", "%2e%2e/x", "a\nb", "["] {
             assert!(files(text).is_err(), "{text}");

@@ -16,7 +16,7 @@ use super::reply::Refusal;
 use super::sampling::{Snapshot, Step};
 use crate::buckets::Buckets;
 use crate::growth::{Amount, counts_up};
-use crate::labels::Labels;
+use crate::labels::{Labels, is_identity};
 use crate::render::escape::valid_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
@@ -257,7 +257,7 @@ fn sum(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
         }
         (Stored::Bool(total), Stored::Bool(value)) => (total == *value).then_some(Stored::Bool(total)),
         (Stored::Text(total), Stored::Text(value)) => (total == *value).then_some(Stored::Text(total)),
-        (total, value) if field.kind == Kind::Info => (total == *value).then_some(total),
+        (total, value) if field.kind == Kind::Info || is_identity(&field.label) => (total == *value).then_some(total),
         (total, value) => {
             let (one, other) = (Amount::of(&total)?, Amount::of(value)?);
             if field.unit == "unixtime" {

@@ -52,7 +52,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, points: &[(f64, f64)], from_
 
 /// A time in the past.
 fn ago(seconds: f64) -> String {
-    format!("{} ago", crate::render::human::quantity(seconds, "seconds"))
+    format!("{} ago", crate::render::human::quantity(seconds.round(), "seconds"))
 }
 
 #[cfg(test)]

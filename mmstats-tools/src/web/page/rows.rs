@@ -10,6 +10,7 @@ use mmstats_std::read::Field;
 use super::query::Words;
 use crate::buckets::Buckets;
 use crate::growth::Amount;
+use crate::labels::is_identity;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
@@ -88,7 +89,7 @@ impl<'l> Row<'l> {
         if self.writers == 1 {
             return;
         }
-        let is_fact = self.kind == Kind::Info || self.unit == "unixtime";
+        let is_fact = self.is_fact() || self.unit == "unixtime";
         let total = std::mem::replace(&mut self.total, Total::Different);
         self.total = match (total, value) {
             (Total::Unreadable(_), value) => Total::Same(value),
@@ -114,6 +115,11 @@ impl<'l> Row<'l> {
             (Total::Sum(sum), other) => Amount::of(other).map_or(Total::Different, |other| Total::Sum(sum + other)),
             (Total::Histogram(_), _) => Total::Different,
         };
+    }
+
+    /// Whether it says what something is, and not how much there is of it.
+    fn is_fact(&self) -> bool {
+        self.kind == Kind::Info || is_identity(self.label)
     }
 
     /// What comes before its last dot.
@@ -168,6 +174,7 @@ impl<'l> Row<'l> {
         let short = match date {
             Some(date) => date.to_string(),
             None if self.unit == "unixtime" && shown == 0.0 => "never".to_owned(),
+            None if self.is_fact() && self.unit.is_empty() => exact.clone(),
             None => human::quantity(shown, self.unit),
         };
         Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() }

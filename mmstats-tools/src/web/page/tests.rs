@@ -49,10 +49,14 @@ fn writers_of_a_label_are_one_row() {
 fn what_is_no_amount_is_not_summed() {
     let text = |text: &str| one("a.text", Kind::Info, "", Stored::Text(text.into()));
     let date = |seconds| one("a.date", Kind::Gauge, "unixtime", Stored::Float(seconds));
-    let pid = |pid| one("a.pid", Kind::Info, "", Stored::Unsigned(pid));
-    let html = page(&look(vec![text("same"), text("same"), date(1_353_442_620.0), date(1_353_442_600.0), pid(1), pid(2)]), "");
-    for part in [">same</td>", ">2012-11-20 20:17:00 UTC</td>", ">differs</td>"] {
-        assert_eq!(html.matches(part).count(), 1, "{part} in {html}");
+    let info = |number| one("a.number", Kind::Info, "", Stored::Unsigned(number));
+    let pid = |pid| one("a.sys.pid", Kind::Untyped, "", Stored::Unsigned(pid));
+    let numbers = [info(1), info(2), pid(3), pid(4), one("b.sys.pid", Kind::Untyped, "", Stored::Unsigned(1234))];
+    let mut seen = vec![text("same"), text("same"), date(1_353_442_620.0), date(1_353_442_600.0)];
+    seen.extend(numbers);
+    let html = page(&look(seen), "");
+    for (part, count) in [(">same</td>", 1), (">2012-11-20 20:17:00 UTC</td>", 1), (">differs</td>", 2), (">1234</td>", 1)] {
+        assert_eq!(html.matches(part).count(), count, "{part} in {html}");
     }
 }
 

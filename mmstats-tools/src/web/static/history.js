@@ -44,7 +44,8 @@ export class Histories {
                 asked.push(ask(query(known, { by: this.by, since })));
             }
             const answers = await Promise.all(asked);
-            fresh.forEach((label) => this.latest.set(label, 0));
+            // What has no points yet may have some from now on.
+            fresh.forEach((label) => this.latest.set(label, answers[0].time));
             return answers.map((answer) => this.#take(answer)).includes(true);
         } finally {
             this.#fetching = false;

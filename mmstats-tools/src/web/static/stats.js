@@ -7,6 +7,9 @@ import * as units from "./units.js";
 /** How many looks a sparkline reaches back. */
 export const LOOKS = 90;
 
+// By these every writer tells who it is. They are no amounts, even where the file cannot say so.
+const IDENTITY = /(^|\.)sys\.(pid|tid|uid|gid|created)$/;
+
 /** One stat, as it is shown. */
 export class Row {
     constructor(key, stat) {
@@ -22,8 +25,9 @@ export class Row {
         this.isHistogram = stat.kind === "histogram";
         this.haystack = [stat.label, this.shownLabel, this.file ?? "", this.pid ?? ""].join("\n").toLowerCase();
         this.history = [];
-        // What is a fact or a date has no trend.
-        this.wantsHistory = !this.isText && stat.kind !== "info" && stat.unit !== "unixtime";
+        // It says what something is, and not how much there is of it.
+        this.isFact = stat.kind === "info" || IDENTITY.test(stat.label);
+        this.wantsHistory = !this.isText && !this.isFact && stat.unit !== "unixtime";
         this.update(stat, 0);
     }
 
@@ -32,7 +36,7 @@ export class Row {
         this.stat = stat;
         this.writers = stat.writers ?? null;
         this.isDead = stat.liveness === "dead" || (stat.dead !== undefined && stat.dead >= this.writers);
-        this.counts = "rate" in stat;
+        this.counts = "rate" in stat && !this.isFact;
         this.rate = number(stat.rate);
         this.value = this.isHistogram ? number(stat.value?.count ?? null) : this.isText ? null : number(stat.value);
         if (time > 0) {
@@ -73,7 +77,7 @@ export class Row {
         } else if (this.isHistogram) {
             return this.value === 0 ? "empty" : `p50 ${this.#quantile("p50")}`;
         }
-        return units.quantity(this.value, this.unit);
+        return this.isFact && this.unit === "" ? String(value) : units.quantity(this.value, this.unit);
     }
 
     /** The value with all its digits, and what it is. */

@@ -20,7 +20,9 @@ export class Stream {
     constructor(onFrame, onStatus) {
         this.onFrame = onFrame;
         this.onStatus = onStatus;
-        addEventListener("pagehide", () => this.close());
+        // A page that the browser keeps for its back button comes back without its connections.
+        addEventListener("pagehide", () => this.#drop());
+        addEventListener("pageshow", (event) => event.persisted && this.isOpen && this.#connect());
     }
 
     get isOpen() {
