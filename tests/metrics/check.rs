@@ -33,6 +33,9 @@ pub(crate) fn strict(pages: &[String]) -> Vec<Vec<Family>> {
     parsed.iter().map(|parsed| parsed["families"].as_array().expect("a list").iter().map(Family::new).collect()).collect()
 }
 
+/// Names and values.
+pub(crate) type Labels = Vec<(String, String)>;
+
 /// A family of an OpenMetrics page.
 #[derive(Debug)]
 pub(crate) struct Family {
@@ -41,7 +44,7 @@ pub(crate) struct Family {
     pub(crate) unit: String,
     pub(crate) help: String,
     /// Name, labels and value.
-    pub(crate) samples: Vec<(String, Vec<(String, String)>, f64)>,
+    pub(crate) samples: Vec<(String, Labels, f64)>,
 }
 
 impl Family {

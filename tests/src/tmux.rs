@@ -107,11 +107,15 @@ impl Tmux {
     /// If there is none for a long time; `what` tells what was waited for.
     pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) -> String {
         let begin = Instant::now();
+        let mut was_there = false;
         loop {
             let screen = self.screen();
-            if is_there(&screen) {
+            let is_there = is_there(&screen);
+            // The first one may be a screen that is only half drawn.
+            if is_there && was_there {
                 return screen;
             }
+            was_there = is_there;
             assert!(begin.elapsed() < PATIENCE, "no {what} on the screen:\n{screen}");
             sleep(Duration::from_millis(20));
         }

@@ -1,9 +1,8 @@
 //! A real Prometheus scrapes `mmash`.
 
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,9 @@ use mmstats_tests::mmash::{Mmash, copy_golden};
 use mmstats_tests::programs::{directory, tool};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+#[path = "../metrics/check.rs"]
+mod check;
 
 model! {
     struct Shop {
@@ -162,22 +164,17 @@ fn prometheus_reads_values_types_units_and_labels() {
 }
 
 #[test]
-fn promtool_is_silent() {
+fn promtool_is_silent_and_the_strict_parser_accepts_it() {
     let directory = directory();
     let _shop = shop(&directory, "a.mmstats");
     for arguments in [&[][..], &["--sum"], &["--live", "-x", "*.state"]] {
         let server = Mmash::of(directory.path(), arguments);
         let page = get_with(server.address, "/metrics", "Accept: text/plain;version=0.0.4\r\n");
         assert_eq!(page.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-        let mut child =
-            Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(&page.body).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        assert!(output.status.success() && said.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&said));
+        assert_eq!(check::promtool(&page.text()), "", "{arguments:?}");
         let open = get_with(server.address, "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
         assert_eq!(open.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
-        assert!(open.text().ends_with("# EOF\n"));
+        check::strict(&[open.text()]);
         assert_eq!(open.text().contains("shop_state"), arguments.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use trycmd::TestCases;
 #[test]
 fn the_tools_print_what_they_printed() {
     let cases = TestCases::new();
-    for name in ["slurpstats", "pollstats", "topstats", "cleanstats"] {
+    for name in ["slurpstats", "pollstats", "topstats", "cleanstats", "mmash"] {
         cases.register_bin(name, program("--bin", name));
     }
     for (name, value) in [("NO_COLOR", "1"), ("COLUMNS", "100"), ("MMSTATS_GLOB", "/nonexistent/*")] {

@@ -56,12 +56,7 @@ impl File {
     /// The file at this path, and what it says about its writer.
     #[must_use]
     pub fn new(path: &Path, version: u8, pid: Option<u32>, liveness: Liveness) -> Self {
-        File {
-            file: valid_path(path),
-            version,
-            pid,
-            liveness: liveness_name(liveness),
-        }
+        File { file: valid_path(path), version, pid, liveness: liveness_name(liveness) }
     }
 }
 

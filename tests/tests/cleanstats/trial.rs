@@ -119,7 +119,7 @@ fn exactly_what_dead_processes_left_goes_for_a_user_as_well() {
     let mut trial = Trial::new(Some(CLEANER), Some(SOMEBODY));
     let unreadable = trial.directory.path().join("unreadable.mmstats");
     fs::write(&unreadable, original(NOBODYS_PID, Some(now()))).unwrap();
-    fs::set_permissions(&unreadable, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&unreadable, Permissions::from_mode(0o000)).unwrap();
     trial.kept.push(unreadable.clone());
     let outcome = run(cleanstats().arg(trial.directory.path()).uid(CLEANER).gid(CLEANER));
     trial.check(&outcome);
