@@ -9,6 +9,7 @@ use mmstats_std::read::Field;
 use super::History;
 use super::writer::Writer;
 use crate::growth::{Amount, counts_up};
+use crate::labels::is_identity;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::Stored;
@@ -33,6 +34,7 @@ impl Class {
         match (field.kind, field.place.ty) {
             (Kind::Histogram, _) => Class::Histogram,
             (Kind::Info, _) | (_, Type::Text | Type::Pascal) => Class::Fact,
+            // Not all writers say that it is no measure: those of version 1 cannot, and a thread's number changes when its file is taken over.
             (Kind::Untyped | Kind::Gauge, _) if is_identity(&field.label) => Class::Fact,
             (_, Type::Bool) => Class::Flag,
             _ if counts_up(field) => Class::Counting,
@@ -44,14 +46,6 @@ impl Class {
     pub(crate) fn is_counting(self) -> bool {
         matches!(self, Class::Counting | Class::Histogram)
     }
-}
-
-/// What tells writers apart. Not all say that it is no measure: those of the first version cannot, and a thread's number changes when its file is taken over.
-const IDENTITY: [&str; 5] = ["sys.pid", "sys.tid", "sys.uid", "sys.gid", "sys.created"];
-
-fn is_identity(label: &str) -> bool {
-    let is_suffix = |name: &&str| label.strip_suffix(*name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'));
-    IDENTITY.iter().any(|name: &&str| is_suffix(name))
 }
 
 /// What is made of the values of several writers.
