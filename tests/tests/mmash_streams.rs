@@ -59,6 +59,8 @@ fn there_are_no_more_streams_than_allowed() {
     let server = Mmash::of(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
     let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     let mut streams = vec![stream(), stream()];
+    // Before its first look, a server is not healthy.
+    streams[0].event().unwrap();
     let refused = server.get("/events");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert!(refused.json()["error"].as_str().unwrap().contains("--max-streams"));

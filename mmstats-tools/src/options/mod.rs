@@ -2,6 +2,9 @@
 //!
 //! Only that, and nothing of what they do: the build includes these files to make man pages and completions of them.
 
+// The docs of options are printed as help, where brackets stand for themselves.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 pub mod clean;
 pub mod mash;
 pub mod poll;
