@@ -44,6 +44,12 @@ impl Ending {
         Ok(Ending { told, came })
     }
 
+    /// Leaves the signals to what they do by themselves.
+    #[must_use]
+    pub fn never() -> Ending {
+        Ending { told: channel().1, came: Arc::default() }
+    }
+
     /// Whether it is time to end.
     #[must_use]
     pub fn came(&self) -> bool {

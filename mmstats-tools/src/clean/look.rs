@@ -1,7 +1,9 @@
 //! A look at a file: whether it is what a dead process left.
 
 use std::borrow::Cow;
+use std::fs;
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -203,6 +205,9 @@ impl Mapped {
         if claim.is_elsewhere {
             return (State::Unknown, Cow::Borrowed("its process may be on another machine"));
         }
+        if !claim.is_exact && !sees_all_processes() {
+            return (State::Unknown, Cow::Borrowed("its process may be in another PID namespace"));
+        }
         if !claim.is_exact || matches!(reason, Reason::OtherStart | Reason::StartedLater) {
             self.look(&opened.stat);
             if self.holds(&entry.path, &opened.stat) {
@@ -214,6 +219,14 @@ impl Mapped {
         }
         (State::Dead(reason), told)
     }
+}
+
+/// The inode number of the first PID namespace, which is part of the kernel's ABI (`PROC_PID_INIT_INO`).
+const FIRST_PID_NAMESPACE: u64 = 0xeffffffc;
+
+/// Whether there are no processes but those that are shown here, as from within a container there may be.
+fn sees_all_processes() -> bool {
+    fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE) && fs::read_dir("/proc").is_ok()
 }
 
 impl State {

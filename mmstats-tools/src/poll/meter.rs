@@ -24,9 +24,11 @@ pub(super) struct Meter {
     by: Option<By>,
     aggregate: Option<Aggregate>,
     shows: Shows,
-    /// All writers that took part in the look before, by their numbers, with the last of their values that could be read.
+    /// All writers of the look before, by their numbers, with the last of their values that could be read.
     before: HashMap<u64, Seen>,
-    /// The highest number of a writer that took part.
+    /// Those that have taken part, so that what they had counted is in the totals.
+    joined: HashSet<u64>,
+    /// The highest number of a writer.
     last_id: u64,
     /// When the look before was.
     looked: Option<Duration>,
@@ -56,6 +58,8 @@ enum Past<'b> {
     Unknown,
     /// What was seen then.
     Seen(&'b Seen),
+    /// What was seen then, while it did not take part.
+    Joins(&'b Seen),
 }
 
 /// A field of one file, for one column.
@@ -81,11 +85,13 @@ impl Meter {
             _ => Shows::Changes,
         };
         let (before, totals) = (HashMap::new(), HashMap::new());
-        Meter { by: options.by, aggregate: options.agg, shows, before, last_id: 0, looked: None, totals }
+        Meter { by: options.by, aggregate: options.agg, shows, before, joined: HashSet::new(), last_id: 0, looked: None, totals }
     }
 
     /// The rows of a look that the columns have learnt of.
-    pub(super) fn rows(&mut self, look: Look, columns: &Columns) -> Vec<Row> {
+    ///
+    /// `others` are those writers that do not take part, for now.
+    pub(super) fn rows(&mut self, mut look: Look, others: Vec<Seen>, columns: &Columns) -> Vec<Row> {
         let seconds = self.looked.map(|looked| look.elapsed.saturating_sub(looked).as_secs_f64());
         let mut groups: BTreeMap<Group, Vec<&Seen>> = BTreeMap::new();
         if self.by.is_none() {
@@ -115,13 +121,16 @@ impl Meter {
         };
         let rows = groups.into_iter().map(row).collect();
         self.totals = totals;
+        self.joined.extend(look.seen.iter().map(|seen| seen.origin.id));
+        look.seen.extend(others);
         self.keep(look);
         rows
     }
 
     fn past(&self, seen: &Seen) -> Past<'_> {
         match self.before.get(&seen.origin.id) {
-            Some(before) => Past::Seen(before),
+            Some(before) if self.joined.contains(&seen.origin.id) => Past::Seen(before),
+            Some(before) => Past::Joins(before),
             None if self.looked.is_none() || (seen.origin.is_new && seen.origin.id > self.last_id) => Past::None,
             None => Past::Unknown,
         }
@@ -139,6 +148,7 @@ impl Meter {
             self.before.insert(seen.origin.id, seen);
         }
         self.before.extend(before.into_iter().filter(|(_, old)| troubled.contains(old.origin.name.as_path())));
+        self.joined.retain(|id| self.before.contains_key(id));
         self.looked = Some(look.elapsed);
     }
 
@@ -221,12 +231,17 @@ impl<'p> Part<'p> {
         match self.past {
             Past::None => Ok(None),
             Past::Unknown => Err(()),
-            Past::Seen(seen) => match find(seen, self.at, &self.field.label) {
+            Past::Seen(seen) | Past::Joins(seen) => match find(seen, self.at, &self.field.label) {
                 // A field that was added.
                 None => Ok(None),
                 Some(value) => value.as_ref().map(Some).map_err(drop),
             },
         }
+    }
+
+    /// Whether nothing of it is in the totals yet.
+    fn joins(&self) -> bool {
+        matches!(self.past, Past::Joins(_))
     }
 }
 
@@ -267,7 +282,7 @@ fn distribution(parts: &[Part<'_>]) -> Option<Grown<Buckets>> {
             Ok(Some(Stored::Histogram(before))) => {
                 let since = now.since(before, part.field.place.ty);
                 grown.change.add(&since);
-                grown.gain.add(&since);
+                grown.gain.add(if part.joins() { now } else { &since });
             }
             Ok(_) => {
                 grown.change.add(now);
@@ -286,7 +301,10 @@ fn amount(parts: &[Part<'_>]) -> Option<Grown<Scaled>> {
         let scale = if part.field.kind == Kind::Histogram { Scale::NONE } else { scale(part.field) };
         let whole = growth(part.field, None, part.stored)?;
         let (change, gain) = match part.before() {
-            Ok(before) => growth(part.field, before, part.stored).map_or((whole, whole), |grown| (grown, grown)),
+            Ok(before) => {
+                let grown = growth(part.field, before, part.stored).unwrap_or(whole);
+                (grown, if part.joins() { whole } else { grown })
+            }
             Err(()) => (Amount::ZERO, whole),
         };
         Some(Grown { change: Scaled { amount: change, scale }, gain: Scaled { amount: gain, scale } })

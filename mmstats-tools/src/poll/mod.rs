@@ -28,7 +28,7 @@ use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
 use crate::ending::Ending;
 use crate::options::poll::Options;
-use crate::sampler::Look;
+use crate::sampler::{Look, Seen};
 use columns::Columns;
 use filters::Filters;
 use looks::{Looks, Record};
@@ -44,7 +44,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     // Before anything is connected to, which leaves signals to whoever has them.
-    let ending = match Ending::new() {
+    // What was recorded is shown at once, or waited for in vain: nothing is lost if that is cut off.
+    let ending = match if options.replay.is_some() { Ok(Ending::never()) } else { Ending::new() } {
         Ok(ending) => ending,
         Err(error) => {
             console.tell(format_args!("signals: {error}"));
@@ -121,19 +122,20 @@ impl<'s, 'c> Poll<'s, 'c> {
                     return Err(Stop::Failed);
                 }
             };
-            let all = look.seen.len();
-            look.seen.retain(|seen| self.filters.accept(seen));
             if let Some(record) = &mut record {
                 if let Err(error) = record.look(&look) {
                     self.console.tell_of(&record.path, error);
                     return Err(Stop::Failed);
                 }
             }
+            let all = look.seen.len();
+            let (seen, others) = look.seen.into_iter().partition(|seen| self.filters.accept(seen));
+            look.seen = seen;
             self.is_headed &= !self.columns.learn(&look);
             self.failed |= self.news.look(&look, all, looks.searched(), &self.columns, self.console);
             let shows = !(is_first && self.options.no_total);
             is_first = false;
-            self.print(look, shows)?;
+            self.print(look, others, shows)?;
             left = left.map(|left| left - u64::from(shows));
             if left == Some(0) {
                 return Ok(());
@@ -145,8 +147,8 @@ impl<'s, 'c> Poll<'s, 'c> {
         }
     }
 
-    fn print(&mut self, look: Look, shows: bool) -> Result<(), Stop> {
-        let rows = self.meter.rows(look, &self.columns);
+    fn print(&mut self, look: Look, others: Vec<Seen>, shows: bool) -> Result<(), Stop> {
+        let rows = self.meter.rows(look, others, &self.columns);
         if !shows {
             return Ok(());
         }

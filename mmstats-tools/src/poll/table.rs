@@ -11,6 +11,7 @@ use crate::options::poll::{By, Options};
 use crate::render::date::Date;
 use crate::render::escape::Harmless;
 use crate::render::human;
+use crate::render::pad::{right, spaces};
 
 /// The original's columns.
 const WIDTH: usize = 20;
@@ -101,8 +102,7 @@ impl Table {
     fn header(&self, names: &[String], output: &mut String) {
         let bold = if self.colour { Style::new().bold() } else { Style::new() };
         let line = if self.is_terminal {
-            let mut names: Vec<String> =
-                names.iter().zip(self.widths.all()).map(|(name, width)| format!("{:>width$}", elided(name, *width))).collect();
+            let mut names: Vec<String> = names.iter().zip(self.widths.all()).map(|(name, width)| right(&elided(name, *width), *width)).collect();
             names.extend(self.widths.left_out());
             names.join("  ")
         } else {
@@ -114,7 +114,7 @@ impl Table {
     }
 
     fn original(&self, row: &Row, texts: &[Text], output: &mut String) {
-        let cells = texts.iter().zip(self.widths.all()).map(|(text, width)| format!("{:>1$} ", text.text, width - 1));
+        let cells = texts.iter().zip(self.widths.all()).map(|(text, width)| right(&text.text, width - 1) + " ");
         output.push_str(&cells.collect::<Vec<_>>().join("|"));
         if row.is_total {
             output.push_str(NOTE);
@@ -131,7 +131,8 @@ impl Table {
                 _ => AnsiColor::Cyan.on_default(),
             };
             let shown = elided(&text.text, *width);
-            let _ = write!(output, "{}{:>2$}", if at > 0 { "  " } else { "" }, "", width - length(&shown));
+            output.push_str(if at > 0 { "  " } else { "" });
+            output.push_str(&spaces(width.saturating_sub(length(&shown))));
             let _ = write!(output, "{style}{shown}{style:#}");
         }
         if row.is_total {
@@ -151,7 +152,7 @@ fn lengths(texts: &[Text]) -> Vec<usize> {
 fn centred(name: &str, width: usize) -> String {
     let margin = width.saturating_sub(length(name));
     let left = margin / 2 + (margin & width & 1);
-    format!("{:left$}{name}{:2$}", "", "", margin - left)
+    spaces(left) + name + &spaces(margin - left)
 }
 
 /// In few characters.

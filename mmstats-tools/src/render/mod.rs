@@ -7,4 +7,5 @@ pub mod human;
 pub mod json;
 pub mod metrics;
 pub mod number;
+pub mod pad;
 pub mod text;

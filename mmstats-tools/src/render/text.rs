@@ -15,6 +15,7 @@ use super::date::Date;
 use super::distribution::Summary;
 use super::escape::{Harmless, HarmlessPath};
 use super::number::Scale;
+use super::pad;
 
 /// What the text is to have besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +74,7 @@ pub fn write_file(to: &mut impl Write, path: &Path, verdict: Verdict, rows: &[Ro
     // To a person, one long label is not to push all values out of sight.
     let width = widths.filter(|width| !look.annotated || *width <= WIDEST).max().unwrap_or(0);
     for (label, (field, value)) in labels.iter().zip(rows) {
-        write!(to, "  {label:width$} ")?;
+        write!(to, "  {} ", pad::left(label, width))?;
         match value {
             Ok(value) => write!(to, "{value_style}{}{value_style:#}", Shown { field, value })?,
             Err(fault) => write!(to, "{problem}{}{problem:#}", stand_in(*fault))?,

@@ -23,6 +23,8 @@ pub(super) struct Files {
     open: usize,
     /// How many may be open.
     most: usize,
+    /// How many descriptors this process may have.
+    limit: usize,
 }
 
 struct Kept {
@@ -60,7 +62,19 @@ pub(super) enum Outcome {
 impl Files {
     pub(super) fn new() -> Self {
         let limit = raise_limit().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        Files { kept: HashMap::new(), met: HashSet::new(), round: 1, open: 0, most: limit.saturating_sub(OTHERS) }
+        Files { kept: HashMap::new(), met: HashSet::new(), round: 1, open: 0, most: limit.saturating_sub(OTHERS), limit }
+    }
+
+    /// Leaves so many descriptors for others, or half of all.
+    pub(super) fn spare(&mut self, count: usize) {
+        self.most = self.limit.saturating_sub(count).max(self.limit / 2);
+    }
+
+    /// The files that are known directly in a directory.
+    pub(super) fn below(&self, directory: &Path) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.kept.keys().filter(|path| path.parent() == Some(directory)).cloned().collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// Reads a file. `see` is also told whether it is another one than that of this path before.

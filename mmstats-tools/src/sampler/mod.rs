@@ -32,6 +32,7 @@ pub struct Sampler {
     tracks: Tracks,
     /// What was wrong at the look before, by its name.
     problems: HashMap<PathBuf, String>,
+    follows_links: bool,
     searched: Vec<PathBuf>,
     started: Option<Instant>,
 }
@@ -57,9 +58,24 @@ impl Sampler {
             files: Files::new(),
             tracks: Tracks::default(),
             problems: HashMap::new(),
+            follows_links: true,
             searched: Vec::new(),
             started: None,
         }
+    }
+
+    /// Does not follow links that lead out of the directory in which they were found: where anybody may write, one could lead to what only this user may read.
+    #[must_use]
+    pub fn without_links(mut self) -> Self {
+        self.follows_links = false;
+        self
+    }
+
+    /// Leaves so many descriptors for others than files, or half of all.
+    #[must_use]
+    pub fn with_spare_descriptors(mut self, count: usize) -> Self {
+        self.files.spare(count);
+        self
     }
 
     /// Where the last look searched for files, to name it if nothing was found.
@@ -96,10 +112,18 @@ impl Sampler {
         let found = discover(&self.environment, argument);
         for problem in found.problems {
             looking.fail(&problem.path, &problem.error);
+            // What was in there may still be, and is not to be taken for new later.
+            for path in self.files.below(&problem.path) {
+                self.look_at_file(&path, false, looking);
+            }
         }
         self.searched.extend(found.searched);
         for path in found.paths {
             let is_named = argument.first() == Some(&path);
+            if !is_named && !self.follows_links && leads_out(&path) {
+                looking.fail(&path, "a link that leads out of its directory, which is not followed");
+                continue;
+            }
             self.look_at_file(&path, is_named, looking);
         }
     }
@@ -180,6 +204,13 @@ impl Looking {
         }
         self.look.seen.push(seen);
     }
+}
+
+/// Whether it is a link to a file that is not beside it.
+fn leads_out(path: &Path) -> bool {
+    let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
+    let stays = || path.canonicalize().ok().and_then(|target| parent(&target)).is_some_and(|target| parent(path) == Some(target));
+    path.is_symlink() && !stays()
 }
 
 /// How long a writer that runs is believed to run on.

@@ -146,6 +146,10 @@ impl App {
     /// Scrolls the lines, and takes the selection along if it would be out of sight.
     pub(crate) fn scroll_lines(&mut self, lines: isize) {
         let height = usize::from(self.places.lines.height);
+        if height == 0 {
+            // The terminal is too small to show any.
+            return;
+        }
         let last = self.list.lines.len().saturating_sub(height);
         self.first = self.first.saturating_add_signed(lines).min(last);
         let seen = self.selected.clamp(self.first, (self.first + height).saturating_sub(1));

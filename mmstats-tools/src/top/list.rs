@@ -126,6 +126,9 @@ impl List {
     }
 }
 
+/// Groups within groups: a label may have more dots than a stack has room.
+const DEEPEST: usize = 32;
+
 impl<'t> Node<'t> {
     fn place(&mut self, place: usize, row: &'t Row, grouping: Grouping) {
         let label = &*row.label;
@@ -137,11 +140,12 @@ impl<'t> Node<'t> {
             Grouping::Dimension => self.rows.push((place, row, 0)),
             Grouping::Prefix => {
                 let last = name.rfind('.').map_or(0, |dot| dot + 1);
-                let mut node = self;
-                for part in name[..last].split_terminator('.') {
+                let (mut node, mut skip) = (self, 0);
+                for part in name[..last].split_terminator('.').take(DEEPEST) {
                     node = node.group(part);
+                    skip += part.len() + 1;
                 }
-                node.rows.push((place, row, last));
+                node.rows.push((place, row, skip));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,12 +12,13 @@ use mmstats_std::read::Field;
 use tokio::sync::watch;
 
 use super::history::History;
+use super::serve::CONNECTIONS;
 use crate::buckets::Buckets;
 use crate::growth::{counts_up, growth};
 use crate::options::mash::Options;
 use crate::render::metrics::Totals;
 use crate::render::text::scale;
-use crate::sampler::{Look, Problem, Sampler, Seen, Stored};
+use crate::sampler::{Look, Sampler, Seen, Stored};
 use crate::source::Sources;
 
 /// For how long the thread may take to end; only a device that does not answer takes any time at all.
@@ -117,22 +118,20 @@ impl Sampling {
 /// A sampler, and what it saw last.
 pub(super) struct Looks {
     sampler: Sampler,
-    named: Vec<PathBuf>,
     before: Option<Arc<Snapshot>>,
 }
 
 impl Looks {
     /// No look yet at what users name.
     pub(super) fn new(named: Vec<PathBuf>, sources: Sources) -> Self {
-        Looks { sampler: Sampler::new(named.clone(), sources), named, before: None }
+        Looks { sampler: Sampler::new(named, sources).without_links().with_spare_descriptors(CONNECTIONS + 64), before: None }
     }
 
     /// Looks at everything.
     pub(super) fn look(&mut self) -> Arc<Snapshot> {
         let start = Instant::now();
-        let mut look = self.sampler.look();
+        let look = self.sampler.look();
         let took = start.elapsed();
-        self.leave_out_links(&mut look);
         let (number, elapsed) = self.before.as_ref().map_or((0, Duration::ZERO), |before| (before.number, before.look.elapsed));
         let seconds = look.elapsed.saturating_sub(elapsed).as_secs_f64();
         let before: HashMap<u64, &Seen> = self.before.iter().flat_map(|before| &before.look.seen).map(|seen| (seen.origin.id, seen)).collect();
@@ -141,27 +140,6 @@ impl Looks {
         self.before = Some(snapshot.clone());
         snapshot
     }
-
-    /// A link in a directory that anybody can write to could lead to a file that only this user may read.
-    fn leave_out_links(&self, look: &mut Look) {
-        let problems = &mut look.problems;
-        look.seen.retain(|seen| {
-            let path = &seen.origin.name;
-            let leaves = path.is_symlink() && !self.named.contains(path) && !stays(path);
-            if leaves {
-                let what = "a link that leads out of its directory, which is not followed".to_owned();
-                problems.push(Problem { name: path.clone(), what, is_new: seen.origin.is_new });
-            }
-            !leaves
-        });
-    }
-}
-
-/// Whether a link leads to a file beside it.
-fn stays(link: &Path) -> bool {
-    let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
-    let target = link.canonicalize().ok().and_then(|target| parent(&target));
-    target.is_some() && target == parent(link)
 }
 
 fn steps(seen: &Seen, before: Option<&Seen>, seconds: f64) -> Vec<Step> {

@@ -31,7 +31,7 @@ use crate::console::Console;
 use crate::options::mash::Options;
 
 /// Connections at a time; more wait.
-const CONNECTIONS: usize = 512;
+pub(super) const CONNECTIONS: usize = 512;
 
 /// How long a client may take for the header of a request, and how long it may be silent between two.
 const HEADER_TIME: Duration = Duration::from_secs(10);

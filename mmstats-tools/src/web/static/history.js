@@ -6,6 +6,8 @@ import { glob } from "./text.js";
 
 /** Points kept of one series. */
 const MOST = 7200;
+// Series that are kept in all.
+const MOST_SERIES = 1000;
 /** Labels asked for at once, so that the URL stays short. */
 const AT_ONCE = 40;
 
@@ -46,7 +48,10 @@ export class Histories {
             const answers = await Promise.all(asked);
             // What has no points yet may have some from now on.
             fresh.forEach((label) => this.latest.set(label, answers[0].time));
-            return answers.map((answer) => this.#take(answer)).includes(true);
+            const any = answers.map((answer) => this.#take(answer)).includes(true);
+            // Nor is what has none, a text, to be asked for from the beginning each time.
+            known.forEach((label) => this.latest.set(label, Math.max(this.latest.get(label), answers.at(-1).time)));
+            return any;
         } finally {
             this.#fetching = false;
         }
@@ -65,13 +70,17 @@ export class Histories {
             any ||= points.length > 0;
             this.latest.set(found.label, Math.max(this.latest.get(found.label) ?? 0, kept.points.at(-1)?.[0] ?? 0));
         }
+        const oldest = [...this.series].sort(([, one], [, other]) => (one.points.at(-1)?.[0] ?? 0) - (other.points.at(-1)?.[0] ?? 0));
+        oldest.slice(0, Math.max(0, oldest.length - MOST_SERIES)).forEach(([key]) => this.series.delete(key));
         return any;
     }
 
     /** The series of these labels, in their order. */
     of(labels) {
         const all = [...this.series.values()];
-        return labels.flatMap((label) => all.filter((series) => series.label === label));
+        // Those that go on first: of writers that come and go, only the latest fit.
+        const ended = (series) => -(series.points.at(-1)?.[0] ?? 0);
+        return labels.flatMap((label) => all.filter((series) => series.label === label).sort((one, other) => ended(one) - ended(other)));
     }
 
     /** Forgets all labels but these. */

@@ -52,19 +52,14 @@ export function align(lines) {
 
 /** The mean over the last `window` seconds at each time. */
 export function rollingMean(times, values, window) {
-    let [from, sum, count] = [0, 0, 0];
-    return values.map((value, index) => {
-        if (value !== null) {
-            sum += value;
-            count += 1;
+    let from = 0;
+    return values.map((_, index) => {
+        while (times[from] <= times[index] - window) {
+            from += 1;
         }
-        for (; times[from] <= times[index] - window; from += 1) {
-            if (values[from] !== null) {
-                sum -= values[from];
-                count -= 1;
-            }
-        }
-        return count > 0 ? sum / count : null;
+        // Added up anew each time: a sum that is carried on keeps the rounding of its largest number.
+        const within = values.slice(from, index + 1).filter((value) => value !== null);
+        return within.length > 0 ? within.reduce((sum, value) => sum + value, 0) / within.length : null;
     });
 }
 

@@ -6,7 +6,9 @@ const GROUPS = ["prefix", "process", "dimension", "none"];
 const SORTS = ["label", "value", "rate", "kind", "writers"];
 const oneOf = (choices) => (text) => (choices.includes(text) ? text : choices[0]);
 const flag = (text) => text === "1";
-const positive = (text) => (Number(text) > 0 ? Number(text) : 0);
+// More is nothing that a timer or the server takes.
+const LONGEST = 3600;
+const positive = (text) => (Number(text) > 0 && Number(text) <= LONGEST ? Number(text) : 0);
 const time = (text) => (text !== null && Number.isFinite(Number(text)) ? Number(text) : null);
 
 // Of each parameter: how it is read, where null is its absence.
