@@ -83,7 +83,13 @@ impl Files {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == ErrorKind::NotFound && (!is_named || self.met.contains(path)) => return Outcome::Gone,
             Err(error) if error.kind() == ErrorKind::NotFound => return Outcome::Missing(error.to_string()),
-            Err(error) => return Outcome::Failed(error.to_string()),
+            Err(error) => {
+                // It is still known.
+                if let Some(kept) = self.kept.get_mut(path) {
+                    kept.round = self.round;
+                }
+                return Outcome::Failed(error.to_string());
+            }
         };
         if is_named {
             self.met.insert(path.to_owned());
