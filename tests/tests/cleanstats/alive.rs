@@ -32,6 +32,19 @@ fn a_recycled_pid_is_noticed_by_the_time_that_a_version_1_file_tells() {
 }
 
 #[test]
+fn whoever_sees_only_some_processes_takes_none_for_dead() {
+    let directory = public();
+    let at = directory.path();
+    let path = at.join("a.mmstats");
+    let live = Original::start(&path, now(), None);
+    // From within a PID namespace, in which there is no such process.
+    let mut command = tool("unshare");
+    let outcome = run(without_environment(command.args(["--pid", "--fork", "--mount-proc"]).arg(program("--bin", "cleanstats")).arg(at)));
+    assert!(path.exists() && outcome.out.ends_with("Removed 0  -  0 alive\n"), "{outcome:?}");
+    drop(live);
+}
+
+#[test]
 fn a_clock_that_was_set_kills_nobody() {
     let directory = public();
     let at = directory.path();

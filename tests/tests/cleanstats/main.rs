@@ -20,7 +20,7 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Reader;
 use mmstats_tests::cli::{Outcome, VersionOne, program, run, without_environment};
 use mmstats_tests::files::{names, values};
-use mmstats_tests::programs::{Program, directory};
+use mmstats_tests::programs::{Program, directory, tool};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -212,6 +212,8 @@ fn any_size_of_terminal_will_do() {
                 true => !screen.starts_with("topstats") && (screen.starts_with("at") || columns < 2),
                 false => screen.starts_with("topstats"),
             });
+            // The wheel, whatever there is to scroll.
+            top.tmux.text("\x1b[<65;1;1M\x1b[<64;1;1M\x1b[<65;1;1M");
         }
     }
     top.press(&["Enter", "q"], "ready$");
