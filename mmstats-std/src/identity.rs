@@ -121,6 +121,6 @@ pub fn unix_time() -> f64 {
 }
 
 /// `time` in seconds since 1970; 0 if it is earlier.
-pub(crate) fn unix_seconds(time: SystemTime) -> f64 {
+pub fn unix_seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -1,7 +1,7 @@
 //! Distributions that outlive the bytes they were read from: added up over writers, and subtracted over time.
 
 use mmstats_core::Type;
-use mmstats_core::reader::Distribution;
+use mmstats_core::reader::{Distribution, quantile};
 
 /// Values counted in buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,16 +47,7 @@ impl Buckets {
     /// The value below which a fraction of them lies: the middle of its bucket, of one without bound the lower end; `None` if there are none.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
-        // As numbers that neither wrap nor overflow, whatever the buckets hold.
-        let total: f64 = self.filled.iter().map(|bucket| bucket.count as f64).sum();
-        let rank = fraction.clamp(0.0, 1.0) * total;
-        let mut below = 0.0;
-        let reached = |bucket: &&Bucket| {
-            below += bucket.count as f64;
-            below >= rank
-        };
-        let bucket = self.filled.iter().find(reached).or(self.filled.last())?;
-        Some(bucket.high.map_or(bucket.low, |high| bucket.low + (high - bucket.low) / 2))
+        quantile(self.filled.iter().map(|bucket| (bucket.low, bucket.high, bucket.count)), fraction)
     }
 
     /// What was counted since `before`, in buckets that are numbers of type `ty` and may have wrapped. All of it, if there is less than before: the writer has

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::source::interrupt::is_ignored;
+use crate::source::interrupt::not_ignored;
 
 /// Notices signals that are to end the program, which then does so when it suits it.
 pub struct Ending {
@@ -29,7 +29,7 @@ impl Ending {
     /// # Errors
     /// If the operating system refuses.
     pub fn new() -> io::Result<Ending> {
-        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)))?;
+        let mut signals = Signals::new(not_ignored([SIGINT, SIGTERM]))?;
         let came = Arc::new(AtomicBool::new(false));
         let (sender, told) = channel();
         let raise = came.clone();

@@ -36,7 +36,7 @@ pub use entry::{Entry, Place, Storage};
 pub use problem::{EntryFault, EntryProblem, Problem, ReadError, ValueProblem};
 pub use snapshot::{HEADER, Images, Plan, Snapshot, Source, read, read_outside};
 pub use v2::header;
-pub use value::{Distribution, Value};
+pub use value::{Distribution, Value, quantile};
 
 /// Bytes of UTF-8 or not, shown with U+FFFD for what is not.
 pub struct Lossy<'b>(pub &'b [u8]);

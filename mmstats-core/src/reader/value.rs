@@ -70,7 +70,7 @@ impl<'b> Distribution<'b> {
     }
 
     /// The buckets that are not empty: smallest and largest value (none for the last bucket, which has no bound) and count.
-    pub fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> + 'b {
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> + Clone + 'b {
         let (p, n) = (self.p, self.n);
         self.counts().enumerate().filter(|(_, count)| *count > 0).map(move |(i, count)| {
             let (low, high) = histogram::bounds(p, n, i);
@@ -81,22 +81,10 @@ impl<'b> Distribution<'b> {
     /// The value below which a fraction of the recorded ones lies, as the middle of its bucket (of the last one, its lower bound); `None` if there are none.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
-        // As numbers that neither wrap nor overflow, whatever the buckets hold.
-        let total: f64 = self.counts().map(|count| count as f64).sum();
-        let rank = fraction.clamp(0.0, 1.0) * total;
-        let mut below = 0.0;
-        let mut last = None;
-        for (low, high, count) in self.buckets() {
-            below += count as f64;
-            last = Some(high.map_or(low, |high| low + (high - low) / 2));
-            if below >= rank {
-                break;
-            }
-        }
-        last
+        quantile(self.buckets(), fraction)
     }
 
-    fn counts(&self) -> impl Iterator<Item = u64> + 'b {
+    fn counts(&self) -> impl Iterator<Item = u64> + Clone + 'b {
         let (ty, swapped) = (self.ty, self.swapped);
         let width = if ty == Type::U64 { 8 } else { 4 };
         self.buckets.chunks_exact(width).map(move |bytes| match ty {
@@ -104,6 +92,25 @@ impl<'b> Distribution<'b> {
             _ => number!(u32, bytes, swapped).into(),
         })
     }
+}
+
+/// The value below which a fraction of all lies, out of ascending buckets as [`Distribution::buckets`] has them: the middle of its bucket, or the lower bound of one
+/// that has no other; `None` if there are none.
+#[must_use]
+pub fn quantile(buckets: impl Iterator<Item = (u64, Option<u64>, u64)> + Clone, fraction: f64) -> Option<u64> {
+    // As numbers that neither wrap nor overflow, whatever the buckets hold.
+    let total: f64 = buckets.clone().map(|(_, _, count)| count as f64).sum();
+    let rank = fraction.clamp(0.0, 1.0) * total;
+    let mut below = 0.0;
+    let mut last = None;
+    for (low, high, count) in buckets {
+        below += count as f64;
+        last = Some(high.map_or(low, |high| low + (high - low) / 2));
+        if below >= rank {
+            break;
+        }
+    }
+    last
 }
 
 /// Bytes at a place of an image.

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use mmstats_core::Kind;
-use mmstats_core::reader::ValueProblem;
 use mmstats_std::read::Field;
 
 use super::cell::{Cell, Row, Scaled, Value};
@@ -231,7 +230,7 @@ impl<'p> Part<'p> {
         match self.past {
             Past::None => Ok(None),
             Past::Unknown => Err(()),
-            Past::Seen(seen) | Past::Joins(seen) => match find(seen, self.at, &self.field.label) {
+            Past::Seen(seen) | Past::Joins(seen) => match seen.value_at(self.at, &self.field.label) {
                 // A field that was added.
                 None => Ok(None),
                 Some(value) => value.as_ref().map(Some).map_err(drop),
@@ -248,17 +247,10 @@ impl<'p> Part<'p> {
 /// In place of values that could not be read, puts those of the look before.
 fn keep_values(seen: &mut Seen, old: &Seen) {
     for (at, (field, value)) in seen.fields.iter().zip(&mut seen.values).enumerate().filter(|(_, (_, value))| value.is_err()) {
-        if let Some(Ok(stored)) = find(old, at, &field.label) {
+        if let Some(Ok(stored)) = old.value_at(at, &field.label) {
             *value = Ok(stored.clone());
         }
     }
-}
-
-/// The value of a field, which is most likely at this place.
-fn find<'s>(seen: &'s Seen, at: usize, label: &str) -> Option<&'s Result<Stored, ValueProblem>> {
-    let is_it = |field: &Field| field.label == label;
-    let at = if seen.fields.get(at).is_some_and(is_it) { at } else { seen.fields.iter().position(is_it)? };
-    seen.values.get(at)
 }
 
 fn with_unit(cell: Cell, unit: &str, statistic: Statistic) -> Cell {

@@ -103,4 +103,12 @@ impl Seen {
         let index = exact.or_else(|| self.fields.iter().rposition(is_suffix))?;
         self.values.get(index)?.as_ref().ok()
     }
+
+    /// The value of the field with exactly this label, which is most likely at this place: fields are only added at the end.
+    #[must_use]
+    pub fn value_at(&self, at: usize, label: &str) -> Option<&Result<Stored, ValueProblem>> {
+        let is_it = |field: &Field| field.label == label;
+        let at = if self.fields.get(at).is_some_and(is_it) { at } else { self.fields.iter().position(is_it)? };
+        self.values.get(at)
+    }
 }

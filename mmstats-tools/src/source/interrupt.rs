@@ -59,10 +59,10 @@ pub fn is_raised() -> bool {
     RAISED.load(Ordering::SeqCst)
 }
 
-/// Whether this process was started to ignore a signal, or has chosen to.
-pub(crate) fn is_ignored(signal: i32) -> bool {
+/// Those of these signals that this process was not started to ignore, as `nohup` does it, and has not chosen to.
+pub(crate) fn not_ignored(signals: impl IntoIterator<Item = i32>) -> Vec<i32> {
     let [ignored, _] = dispositions();
-    ignored & 1 << (signal - 1) != 0
+    signals.into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0).collect()
 }
 
 fn install() -> io::Result<()> {

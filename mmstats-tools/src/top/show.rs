@@ -1,6 +1,8 @@
 //! Values as short texts.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use mmstats_std::identity::unix_seconds;
 
 use mmstats_core::Type;
 
@@ -124,7 +126,7 @@ impl Form {
 
     /// The time of the last day, else the date.
     fn date(self, seconds: f64) -> String {
-        let now = self.now.duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let now = unix_seconds(self.now);
         let Some(date) = Date::from_unix(seconds) else { return NOTHING.to_owned() };
         let date = date.to_string();
         let part = if (now - seconds).abs() < 86_400.0 { date.get(11..19) } else { date.get(..10) };

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use super::history::unix_seconds;
 use super::json;
 use super::parameters::Parameters;
 use super::reply::{JSON, Refusal, fresh, fresh_packed, pack, takes_gzip};
@@ -18,6 +17,7 @@ use super::stats::{Question, render};
 use crate::render::escape::valid_path;
 use crate::render::json::liveness_name;
 use crate::sampler::Look;
+use mmstats_std::identity::unix_seconds;
 
 /// `/api/v1/stats`
 pub(super) async fn stats(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {

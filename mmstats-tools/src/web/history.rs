@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use mmstats_core::reader::ValueProblem;
+use mmstats_std::identity::unix_seconds;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
@@ -160,11 +161,6 @@ impl Point {
     }
 }
 
-/// A time by the clock on the wall, in seconds since 1970.
-pub(super) fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +183,7 @@ mod tests {
             verdict: Verdict::from(Reason::Runs),
         };
         let elapsed = Duration::from_secs(second);
-        let look = Look { time: SystemTime::UNIX_EPOCH + elapsed, elapsed, seen: vec![seen], problems: Vec::new(), halted: None };
+        let look = Look { time: std::time::SystemTime::UNIX_EPOCH + elapsed, elapsed, seen: vec![seen], problems: Vec::new(), halted: None };
         Snapshot { number: second + 1, look, took: Duration::ZERO, taken: Instant::now(), steps: vec![vec![Step::default(); fields]] }
     }
 

@@ -10,12 +10,12 @@ mod rows;
 
 use mmstats_std::liveness::Liveness;
 
-use super::history::unix_seconds;
 use crate::render::date::Date;
 use crate::render::escape::valid_path;
 use crate::sampler::Look;
 pub use files::FILES;
 use html::Html;
+use mmstats_std::identity::unix_seconds;
 use query::search;
 use rows::{Row, rows};
 

@@ -14,7 +14,9 @@ use mmstats_std::read::Field;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::history::{Past, PastWriter, unix_seconds};
+use mmstats_std::identity::unix_seconds;
+
+use super::history::{Past, PastWriter};
 use super::json::{self, Float, Recorded, Shown};
 use super::parameters::Parameters;
 use super::reply::{JSON, Refusal, fresh};

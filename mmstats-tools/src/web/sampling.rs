@@ -170,8 +170,5 @@ fn value_before<'b>(before: &'b Seen, seen: &Seen, index: usize) -> Option<&'b R
     if Arc::ptr_eq(&before.fields, &seen.fields) {
         return before.values.get(index);
     }
-    // Fields are added at the end.
-    let is_same = |at: &usize| before.fields.get(*at).is_some_and(|field| field.label == seen.fields[index].label);
-    let at = Some(index).filter(is_same).or_else(|| (0..before.fields.len()).find(is_same))?;
-    before.values.get(at)
+    before.value_at(index, &seen.fields[index].label)
 }

@@ -2,9 +2,9 @@
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::source::interrupt::is_ignored;
+use crate::source::interrupt::not_ignored;
 
 /// Their numbers.
 pub(super) fn ending() -> Vec<i32> {
-    [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect()
+    not_ignored([SIGTERM, SIGINT, SIGHUP])
 }

@@ -9,7 +9,6 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 
-use super::history::unix_seconds;
 use super::json::{self, Float, Shown, type_code};
 use super::parameters::Parameters;
 use super::reply::Refusal;
@@ -22,6 +21,7 @@ use crate::render::json::liveness_name;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::{Seen, Stored};
+use mmstats_std::identity::unix_seconds;
 
 /// What a series is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
