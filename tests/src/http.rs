@@ -67,7 +67,14 @@ pub fn connect(server: SocketAddr) -> TcpStream {
 /// # Errors
 /// If the server closes the connection without one, or sends what is no HTTP.
 pub fn open(server: SocketAddr, request: &[u8]) -> io::Result<Open> {
-    let mut connection = connect(server);
+    open_on(connect(server), request)
+}
+
+/// The same, on a connection that there is.
+///
+/// # Errors
+/// The same.
+pub fn open_on(mut connection: TcpStream, request: &[u8]) -> io::Result<Open> {
     // A server may refuse what it has not read to its end.
     let _ = connection.write_all(request);
     let mut reader = BufReader::new(connection);

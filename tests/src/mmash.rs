@@ -35,6 +35,15 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The same command, with a limit of open descriptors.
+#[must_use]
+pub fn with_descriptors(limit: u32, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(command.get_program()).args(command.get_args());
+    without_environment(&mut limited);
+    limited
+}
+
 impl Mmash {
     /// Starts it, to show what is in a directory.
     #[must_use]

@@ -90,6 +90,32 @@ fn globs_choose_files_by_their_names() {
 }
 
 #[test]
+fn globs_with_directories_begin_where_files_were_searched_for() {
+    let directory = directory();
+    let below = directory.path().join("below");
+    fs::create_dir(&below).unwrap();
+    for path in [directory.path().join("a.mmstats"), below.join("b.mmstats")] {
+        fs::write(path, VersionOne::default().field("n", "B", [1]).finish()).unwrap();
+    }
+    let files = |paths: &[&str]| json!({ "files": paths.iter().map(|path| directory.path().join(path)).collect::<Vec<_>>() });
+    let server = Mmash::of(directory.path(), &[below.to_str().unwrap()]);
+    for (glob, paths) in [
+        ("*", &["a.mmstats", "below/b.mmstats"][..]),
+        ("*.mmstats", &["a.mmstats", "below/b.mmstats"]),
+        ("below/*", &["below/b.mmstats"]),
+        ("b*/b.mmstats", &["below/b.mmstats"]),
+        ("*/*", &["below/b.mmstats"]),
+        ("below/a.mmstats", &[]),
+        ("below*", &[]),
+        ("*/below/*", &[]),
+    ] {
+        let mut found = server.json(&format!("/files/{glob}"));
+        found["files"].as_array_mut().unwrap().sort_unstable_by_key(ToString::to_string);
+        assert_eq!(found, files(paths), "{glob}");
+    }
+}
+
+#[test]
 fn the_page_and_the_graphs_are_html() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer, units};
-use mmstats_tests::http::{get_with, open, request};
-use mmstats_tests::mmash::Mmash;
+use mmstats_tests::http::{Open, connect, get_with, open, open_on, request};
+use mmstats_tests::mmash::{Mmash, command, with_descriptors};
 use mmstats_tests::programs::directory;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
@@ -37,7 +37,7 @@ fn publish(directory: &Path, files: u64) {
 
 /// Reads a stream until it is enough; tells how many events there were.
 fn listen(server: SocketAddr, is_over: &AtomicBool, total: &AtomicU64) -> u64 {
-    let mut stream = open(server, &request(server, "GET", "/events?match=bench.*", "")).unwrap();
+    let mut stream = open(server, &request(server, "GET", "/events?match=bench.stats.field.01", "")).unwrap();
     assert_eq!(stream.answer.status, 200);
     let mut events = 0;
     while !is_over.load(Ordering::Relaxed) {
@@ -52,13 +52,15 @@ fn listen(server: SocketAddr, is_over: &AtomicBool, total: &AtomicU64) -> u64 {
 #[test]
 fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
     let directory = directory();
-    publish(directory.path(), 20);
+    let files = if IS_MEASURED { 1000 } else { 20 };
+    publish(directory.path(), files);
     let time = Duration::from_secs(if IS_MEASURED { 60 } else { 5 });
-    // A history that is full soon: what grows then is a leak.
-    let server = Mmash::of(directory.path(), &["--history", "3s"]);
+    // A history that is full soon: what grows then is a leak. And fewer descriptors than there are files and clients, as servers usually have.
+    let arguments = ["--history", "3s", directory.path().to_str().unwrap()];
+    let server = Mmash::start(&mut with_descriptors(1024, &command(&arguments)));
     let mut stuck = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     // Another one, whose side has hardly any room.
-    let small = mmstats_tests::http::connect(server.address);
+    let small = connect(server.address);
     set_socket_recv_buffer_size(&small, 4096).unwrap();
     (&small).write_all(&request(server.address, "GET", "/events", "")).unwrap();
     let (is_over, total) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -91,6 +93,8 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
             (server.processor_time() - used).as_secs_f64() / elapsed * 100.0,
         );
         assert!(fewest >= 1 && most - memory.min(most) < 32 << 20);
+        let health = server.json("/healthz");
+        assert_eq!((health["files"].as_u64(), health["problems"].as_u64()), (Some(files), Some(0)), "{health}");
         if IS_MEASURED {
             assert!(looked as f64 >= elapsed.floor() - 2.0, "{looked} looks in {elapsed} s");
             assert!(fewest as f64 >= elapsed * 0.9, "{fewest} events in {elapsed} s");
@@ -103,6 +107,52 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
     } else {
         // Whoever comes back goes on.
         stuck.event().unwrap();
+    }
+}
+
+/// Asks for what it then does not read.
+fn ask(server: SocketAddr, target: &str) -> Open {
+    let connection = connect(server);
+    set_socket_recv_buffer_size(&connection, 4096).unwrap();
+    open_on(connection, &request(server, "GET", target, "")).unwrap()
+}
+
+#[test]
+fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
+    const ROOM: u64 = 128 << 20;
+    let directory = directory();
+    publish(directory.path(), if IS_MEASURED { 1000 } else { 100 });
+    let server = Mmash::of(directory.path(), &["--history-bytes", "16M"]);
+    // All that is remembered, again and again, is more than what is.
+    server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(3));
+    for target in ["/api/v1/stats", "/api/v1/query", "/metrics", "/events"] {
+        let memory = server.resident();
+        let asked: Vec<Open> = (0..60).map(|_| ask(server.address, target)).collect();
+        let [answered, refused] = [200, 503].map(|status| asked.iter().filter(|asked| asked.answer.status == status).count());
+        let more = server.resident().saturating_sub(memory);
+        println!("{target}: {answered} answers that nobody reads, {refused} refused: {:.1} MB more", more as f64 / 1e6);
+        assert_eq!(answered + refused, asked.len(), "{target}");
+        assert!(more < ROOM + (64 << 20), "{target}: {more} bytes");
+        // What is small has its place all the same.
+        assert_eq!(server.get("/stats/bench.stats.field.01?aggr=sum").status, 200);
+        if IS_MEASURED && target == "/api/v1/stats" {
+            assert!(answered > 5 && refused > 5, "{answered} and {refused}");
+            let full = server.get(target);
+            assert!(full.header("retry-after").is_some() && full.text().contains("large"), "{}", full.text());
+            // They are left, in the end.
+            let start = Instant::now();
+            while server.get(target).status != 200 {
+                assert!(start.elapsed() < Duration::from_secs(120));
+                thread::sleep(Duration::from_millis(500));
+            }
+            println!("{target}: there is room again after {:.1?}", start.elapsed());
+        }
+        drop(asked);
+        let start = Instant::now();
+        while server.get("/api/v1/stats").status != 200 {
+            assert!(start.elapsed() < Duration::from_secs(120));
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

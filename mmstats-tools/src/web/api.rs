@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::json;
 use super::parameters::Parameters;
-use super::reply::{JSON, Refusal, fresh, fresh_packed, pack, takes_gzip};
+use super::reply::{JSON, Refusal, fresh};
 use super::server::Server;
 use super::stats::{Question, render};
 use crate::render::escape::valid_path;
@@ -23,18 +23,15 @@ use mmstats_std::identity::unix_seconds;
 pub(super) async fn stats(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
     let question = Question::of(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
     let snapshot = server.snapshot().await?;
-    let (interval, compress) = (server.interval.as_secs_f64(), takes_gzip(&headers));
-    let packed = server.work(move || pack(render(&snapshot, interval, &question), compress)).await?;
-    Ok(fresh_packed(JSON, packed))
+    let interval = server.interval.as_secs_f64();
+    server.answer(JSON, &headers, move || render(&snapshot, interval, &question)).await
 }
 
 /// `/api/v1/files`
 pub(super) async fn files(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
-    let compress = takes_gzip(&headers);
-    let packed = server.work(move || pack(list(&snapshot.look), compress)).await?;
-    Ok(fresh_packed(JSON, packed))
+    server.answer(JSON, &headers, move || list(&snapshot.look)).await
 }
 
 fn list(look: &Look) -> Vec<u8> {

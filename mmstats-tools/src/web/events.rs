@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::parameters::Parameters;
 use super::reply::{Refusal, fresh};
@@ -32,8 +32,8 @@ pub(super) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
 /// The events for one question.
 struct Feed {
     question: Question,
-    /// The last one, and its look.
-    event: AsyncMutex<(u64, Bytes)>,
+    /// The number of the last look that was asked for, and its event.
+    event: AsyncMutex<(u64, Result<Bytes, Refusal>)>,
 }
 
 impl Feeds {
@@ -44,7 +44,7 @@ impl Feeds {
         if let Some(feed) = feeds.get(&key).and_then(Weak::upgrade) {
             return feed;
         }
-        let feed = Arc::new(Feed { question, event: AsyncMutex::default() });
+        let feed = Arc::new(Feed { question, event: AsyncMutex::new((0, Ok(Bytes::new()))) });
         feeds.insert(key, Arc::downgrade(&feed));
         feed
     }
@@ -56,17 +56,19 @@ impl Feed {
         let mut event = self.event.lock().await;
         if event.0 != snapshot.number {
             let (feed, look, interval) = (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
-            let bytes = server.work(move || write(&look, interval, &feed.question)).await?;
-            *event = (snapshot.number, bytes);
+            // What was sent last is not kept beside it.
+            event.1 = Ok(Bytes::new());
+            let made = server.work(move || write(&look, interval, &feed.question)).await;
+            *event = (snapshot.number, made.and_then(|bytes| server.room.hold(bytes)));
         }
-        Ok(event.1.clone())
+        event.1.clone()
     }
 }
 
-fn write(snapshot: &Snapshot, interval: f64, question: &Question) -> Bytes {
+fn write(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
     let head = format!("event: stats\nid: {}\ndata: ", snapshot.number);
     // JSON has no line breaks of its own.
-    [head.into_bytes(), render(snapshot, interval, question), b"\n\n".to_vec()].concat().into()
+    [head.into_bytes(), render(snapshot, interval, question), b"\n\n".to_vec()].concat()
 }
 
 /// A client.
@@ -106,15 +108,23 @@ pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): R
 impl Client {
     /// What to send next. This is not asked for before the client took what was sent before.
     async fn next(&mut self) -> Option<Bytes> {
-        let due = self.due;
-        let is_due = |snapshot: &Option<Arc<Snapshot>>| snapshot.as_ref().is_some_and(|snapshot| snapshot.number >= due);
-        let snapshot = tokio::select! {
-            biased;
-            _ = self.ending.wait_for(|is_ending| *is_ending) => return None,
-            snapshot = self.snapshots.wait_for(is_due) => snapshot.ok()?.clone()?,
-            () = sleep(SILENCE) => return Some(Bytes::from_static(b":\n\n")),
-        };
-        self.due = snapshot.number.saturating_add(self.every);
-        self.feed.event(&snapshot, &self.server).await.ok()
+        let silent_until = Instant::now() + SILENCE;
+        loop {
+            let due = self.due;
+            let is_due = |snapshot: &Option<Arc<Snapshot>>| snapshot.as_ref().is_some_and(|snapshot| snapshot.number >= due);
+            let snapshot = tokio::select! {
+                biased;
+                _ = self.ending.wait_for(|is_ending| *is_ending) => return None,
+                snapshot = self.snapshots.wait_for(is_due) => snapshot.ok()?.clone()?,
+                () = sleep_until(silent_until) => return Some(Bytes::from_static(b":\n\n")),
+            };
+            self.due = snapshot.number.saturating_add(self.every);
+            match self.feed.event(&snapshot, &self.server).await {
+                Ok(event) => return Some(event),
+                // There is no room for it. There may be for the next one.
+                Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {}
+                Err(_) => return None,
+            }
+        }
     }
 }

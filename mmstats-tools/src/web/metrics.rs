@@ -9,7 +9,7 @@ use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
 use super::parameters::Parameters;
-use super::reply::{Refusal, fresh_packed, pack, preferences, takes_gzip};
+use super::reply::{Refusal, preferences};
 use super::sampling::{Latest, Snapshot};
 use super::server::Server;
 use crate::labels::Labels;
@@ -28,17 +28,16 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>, RawQuery(query): 
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
     let settings = Settings { format: format(&headers), ..server.metrics.clone() };
-    let (content_type, compress, latest) = (settings.format.content_type(), takes_gzip(&headers), server.latest.clone());
+    let (content_type, maker) = (settings.format.content_type(), server.clone());
     let make = move || {
-        let page = page(&latest, &snapshot, &settings);
-        (page.left_out.first().map(ToString::to_string), pack(page.text.into_bytes(), compress))
+        let page = page(&maker.latest, &snapshot, &settings);
+        if let Some(what) = page.left_out.first().filter(|_| !maker.was_told.swap(true, Ordering::Relaxed)) {
+            // Once: how many there are is a metric.
+            eprintln!("mmash: not in the metrics: {}", Harmless(&what.to_string()));
+        }
+        page.text.into_bytes()
     };
-    let (left_out, packed) = server.work(make).await?;
-    if let Some(what) = left_out.filter(|_| !server.was_told.swap(true, Ordering::Relaxed)) {
-        // Once: how many there are is a metric.
-        eprintln!("mmash: not in the metrics: {}", Harmless(&what));
-    }
-    let mut response = fresh_packed(content_type, packed);
+    let mut response = server.answer(content_type, &headers, make).await?;
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
     Ok(response)
 }

@@ -7,27 +7,28 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use glob::Pattern;
+use glob::{MatchOptions, Pattern};
 use mmstats_std::read::Field;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::json::{self, Float, Shown};
 use super::parameters::{self, Parameters, decode};
-use super::reply::{JSON, Refusal, fresh_packed, pack, takes_gzip};
+use super::reply::{JSON, Refusal};
+use super::sampling::Snapshot;
 use super::server::Server;
 use super::stats::stored;
 use crate::growth::Amount;
 use crate::render::escape::valid_path;
 use crate::render::text::scale;
-use crate::sampler::{Look, Seen, Stored};
+use crate::sampler::{Seen, Stored};
 
 /// `/stats/`: all labels.
 pub(super) async fn labels(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &["glob"])?;
     let glob = parameters.one("glob")?.map(parameters::files).transpose()?;
-    let list = move |look: &Look| {
-        let labels: BTreeSet<&str> = chosen(look, glob.as_ref()).flat_map(|seen| seen.fields.iter().map(|field| field.label.as_str())).collect();
+    let list = move |snapshot: &Snapshot| {
+        let labels: BTreeSet<&str> = chosen(snapshot, glob.as_ref()).flat_map(|seen| seen.fields.iter().map(|field| field.label.as_str())).collect();
         json::bytes(&json!({ "stats": labels }))
     };
     answer(&server, &headers, list).await
@@ -40,9 +41,9 @@ pub(super) async fn values(State(server): State<Arc<Server>>, uri: Uri, RawQuery
     let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
     let glob = parameters.one("glob")?.map(parameters::files).transpose()?;
     let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
-    let collect = move |look: &Look| {
+    let collect = move |snapshot: &Snapshot| {
         let mut values: BTreeMap<&str, Vec<(&Field, &Stored)>> = BTreeMap::new();
-        for seen in chosen(look, glob.as_ref()) {
+        for seen in chosen(snapshot, glob.as_ref()) {
             for (field, value) in seen.fields.iter().zip(&seen.values) {
                 let is_wanted = if is_exact { field.label == prefix } else { field.label.starts_with(&prefix) };
                 if let Some(value) = value.as_ref().ok().filter(|_| is_wanted) {
@@ -70,8 +71,8 @@ pub(super) async fn files(State(server): State<Arc<Server>>, uri: Uri, RawQuery(
     Parameters::parse(query.as_deref(), &[])?;
     let glob = Some(below(&uri, "/files/")?).filter(|glob| !glob.is_empty());
     let glob = glob.as_deref().map(parameters::files).transpose()?;
-    let list = move |look: &Look| {
-        let files: Vec<String> = chosen(look, glob.as_ref()).map(|seen| valid_path(&seen.origin.name)).collect();
+    let list = move |snapshot: &Snapshot| {
+        let files: Vec<String> = chosen(snapshot, glob.as_ref()).map(|seen| valid_path(&seen.origin.name)).collect();
         json::bytes(&json!({ "files": files }))
     };
     answer(&server, &headers, list).await
@@ -83,17 +84,24 @@ fn below(uri: &Uri, beginning: &str) -> Result<String, Refusal> {
     decode(encoded).map_err(|why| Refusal::bad(format!("{encoded:?}: {why}")))
 }
 
-async fn answer(server: &Server, headers: &HeaderMap, make: impl FnOnce(&Look) -> Vec<u8> + Send + 'static) -> Result<Response, Refusal> {
+async fn answer(server: &Server, headers: &HeaderMap, make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static) -> Result<Response, Refusal> {
     let snapshot = server.snapshot().await?;
-    let compress = takes_gzip(headers);
-    let packed = server.work(move || pack(make(&snapshot.look), compress)).await?;
-    Ok(fresh_packed(JSON, packed))
+    server.answer(JSON, headers, move || make(&snapshot)).await
 }
 
-/// The files whose name matches: of those that are read anyway, so that no pattern leads anywhere else.
-fn chosen<'l>(look: &'l Look, glob: Option<&'l Pattern>) -> impl Iterator<Item = &'l Seen> {
-    let name = |path: &Path| path.file_name().map(|name| valid_path(Path::new(name))).unwrap_or_default();
-    look.seen.iter().filter(move |seen| glob.is_none_or(|glob| glob.matches(&name(&seen.origin.name))))
+/// The writers whose file matches: of those that are read anyway, so that no pattern leads anywhere else. Patterns are of files' names; with directories in
+/// them, of paths that begin where files were searched for.
+fn chosen<'s>(snapshot: &'s Snapshot, glob: Option<&'s Pattern>) -> impl Iterator<Item = &'s Seen> {
+    const BY_PARTS: MatchOptions = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+    let directories: Vec<&Path> = snapshot.searched.iter().filter_map(|pattern| pattern.parent()).collect();
+    let is_chosen = move |path: &Path, glob: &Pattern| {
+        let matches = |part: &Path| glob.matches_with(&valid_path(part), BY_PARTS);
+        match glob.as_str().contains('/') {
+            false => path.file_name().is_some_and(|name| matches(Path::new(name))),
+            true => directories.iter().filter_map(|directory| path.strip_prefix(directory).ok()).any(matches),
+        }
+    };
+    snapshot.look.seen.iter().filter(move |seen| glob.is_none_or(|glob| is_chosen(&seen.origin.name, glob)))
 }
 
 type Values<'v> = [(&'v Field, &'v Stored)];

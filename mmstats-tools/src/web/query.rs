@@ -1,25 +1,30 @@
 //! `/api/v1/query`: what is remembered, as series.
+//!
+//! The answer is written piece by piece, as the client takes it. Looks that are forgotten meanwhile are not in the pieces that follow: whoever reads slowly
+//! keeps nothing in memory but the list of series, and one piece.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use mmstats_core::Type;
 use mmstats_std::read::Field;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
+use tokio::sync::OwnedSemaphorePermit;
 
 use mmstats_std::identity::unix_seconds;
 
-use super::history::{Past, PastWriter};
+use super::history::{History, Past, PastWriter};
 use super::json::{self, Float, Recorded, Shown};
 use super::parameters::Parameters;
 use super::reply::{JSON, Refusal, fresh};
+use super::retained::fields_bytes;
 use super::server::Server;
 use super::stats::{By, Question, Total, add};
 use crate::render::escape::valid_path;
@@ -39,27 +44,50 @@ pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): Ra
         Some(back) if back < 0.0 => unix_seconds(SystemTime::now()) + back,
         since => since.unwrap_or(0.0),
     };
-    let pasts = server.latest.history.since(since);
-    let answer = server.work(move || Answer::new(pasts, &question)).await?;
+    let history = server.latest.history.clone();
+    let answer = Arc::new(server.work(move || Answer::new(history, since, &question)).await?);
+    let room = server.room.take(answer.bytes())?;
     let head = format!("{{\"time\":{},\"interval\":{},\"series\":[", unix_seconds(now), server.interval.as_secs_f64());
-    let parts = stream::unfold(Some((head, Arc::new(answer), 0)), move |state| {
-        let server = server.clone();
-        async move {
-            let (head, answer, from) = state?;
-            let series = answer.clone();
-            let part = server.work(move || series.part(from)).await;
-            let Ok((bytes, next)) = part else { return Some((Err(io::Error::from(ErrorKind::Interrupted)), None)) };
-            let is_last = next >= answer.series.len();
-            let text = [head.into_bytes(), bytes, if is_last { b"]}".to_vec() } else { Vec::new() }].concat();
-            Some((Ok(Bytes::from(text)), (!is_last).then(|| (String::new(), answer, next))))
-        }
+    let mut cursor = Cursor { server, answer, head, next: Some(0), _room: room };
+    // Until there is a piece, the whole answer can be refused.
+    let first = cursor.piece().await.transpose()?;
+    let rest = stream::unfold(cursor, |mut cursor| async move {
+        let piece = cursor.piece().await?;
+        Some((piece.map_err(|refusal| io::Error::other(refusal.why)), cursor))
     });
-    Ok(fresh(JSON, Body::from_stream(parts)))
+    Ok(fresh(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))))
+}
+
+/// How much of an answer is written.
+struct Cursor {
+    server: Arc<Server>,
+    answer: Arc<Answer>,
+    /// What stands before the next piece.
+    head: String,
+    /// The series that is next.
+    next: Option<usize>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Cursor {
+    /// The next piece; none after the last one, or one that could not be made.
+    async fn piece(&mut self) -> Option<Result<Bytes, Refusal>> {
+        let from = self.next.take()?;
+        let (answer, head) = (self.answer.clone(), std::mem::take(&mut self.head));
+        let made = self.server.work(move || answer.piece(head, from)).await;
+        Some(made.and_then(|(bytes, next)| {
+            let piece = self.server.room.hold(bytes)?;
+            self.next = next;
+            Ok(piece)
+        }))
+    }
 }
 
 /// Series, and the looks that they go through.
 struct Answer {
-    pasts: Vec<Arc<Past>>,
+    history: Arc<History>,
+    /// The numbers of the looks.
+    looks: Vec<u64>,
     series: Vec<Series>,
 }
 
@@ -74,7 +102,8 @@ struct Series {
 }
 
 impl Answer {
-    fn new(pasts: Vec<Arc<Past>>, question: &Question) -> Self {
+    fn new(history: Arc<History>, since: f64, question: &Question) -> Self {
+        let pasts = history.since(since);
         // Each as it was seen last.
         let writers: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
         let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
@@ -101,24 +130,36 @@ impl Answer {
             }
         }
         series.sort_by(|one, other| (&one.field().label, &one.writer).cmp(&(&other.field().label, &other.writer)));
-        Answer { pasts, series }
+        Answer { looks: pasts.iter().map(|past| past.number).collect(), history, series }
     }
 
-    /// Some series from this one on, and which one is next.
-    fn part(&self, from: usize) -> (Vec<u8>, usize) {
-        let (mut bytes, mut points, mut next) = (Vec::new(), 0, from);
-        for series in &self.series[from..] {
+    /// What it takes as long as it is being written, in bytes.
+    fn bytes(&self) -> usize {
+        let one =
+            |series: &Series| size_of::<Series>() + size_of_val(&*series.members) + series.writer.as_ref().map_or(0, |(file, ..)| file.capacity());
+        let mut fields: HashMap<*const Field, usize> = HashMap::new();
+        for series in &self.series {
+            fields.entry(series.fields.as_ptr()).or_insert_with(|| fields_bytes(&series.fields));
+        }
+        self.series.iter().map(one).sum::<usize>() + fields.values().sum::<usize>()
+    }
+
+    /// Some series from this one on, behind what stands before them; and which one is next.
+    fn piece(&self, head: String, from: usize) -> (Vec<u8>, Option<usize>) {
+        let pasts = self.history.those(&self.looks);
+        let (mut bytes, mut points) = (head.into_bytes(), 0);
+        for (index, series) in self.series.iter().enumerate().skip(from) {
             if points > POINTS {
-                break;
+                return (bytes, Some(index));
             }
-            if next > 0 {
+            if index > 0 {
                 bytes.push(b',');
             }
-            bytes.extend(json::bytes(&series.object(&self.pasts)));
-            points += self.pasts.len() * series.members.len();
-            next += 1;
+            bytes.extend(json::bytes(&series.object(&pasts)));
+            points += pasts.len() * series.members.len();
         }
-        (bytes, next)
+        bytes.extend(b"]}");
+        (bytes, None)
     }
 }
 

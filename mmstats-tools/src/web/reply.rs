@@ -2,12 +2,14 @@
 
 use std::io::Write;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+use super::room::Room;
 
 /// The type of JSON.
 pub(super) const JSON: &str = "application/json";
@@ -50,20 +52,22 @@ pub(super) fn fresh(content_type: &'static str, body: impl Into<Body>) -> Respon
     response
 }
 
-/// The same, compressed already or not.
-pub(super) fn fresh_packed(content_type: &'static str, packed: Packed) -> Response {
-    let mut response = fresh(content_type, packed.bytes);
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if packed.is_compressed {
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
-}
-
 /// Bytes for a client.
 pub(super) struct Packed {
-    bytes: Bytes,
+    bytes: Vec<u8>,
     is_compressed: bool,
+}
+
+impl Packed {
+    /// As an answer, if there is room for it until it has been read.
+    pub(super) fn answer(self, content_type: &'static str, room: &Room) -> Result<Response, Refusal> {
+        let mut response = fresh(content_type, room.hold(self.bytes)?);
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+        if self.is_compressed {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(response)
+    }
 }
 
 /// Compresses bytes, if the client can read that. It takes a while, so this is nothing for the thread that serves.
@@ -72,10 +76,10 @@ pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
         let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());
         // Into memory: it cannot fail.
         if let Ok(packed) = encoder.write_all(&bytes).and_then(|()| encoder.finish()) {
-            return Packed { bytes: packed.into(), is_compressed: true };
+            return Packed { bytes: packed, is_compressed: true };
         }
     }
-    Packed { bytes: bytes.into(), is_compressed: false }
+    Packed { bytes, is_compressed: false }
 }
 
 /// Whether a client can read what is compressed.

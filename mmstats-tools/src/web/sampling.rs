@@ -36,6 +36,8 @@ pub(super) struct Snapshot {
     pub(super) taken: Instant,
     /// For each writer, for each field.
     pub(super) steps: Vec<Vec<Step>>,
+    /// The patterns of files that were searched for.
+    pub(super) searched: Vec<PathBuf>,
 }
 
 /// How a field changed since the look before.
@@ -136,7 +138,8 @@ impl Looks {
         let seconds = look.elapsed.saturating_sub(elapsed).as_secs_f64();
         let before: HashMap<u64, &Seen> = self.before.iter().flat_map(|before| &before.look.seen).map(|seen| (seen.origin.id, seen)).collect();
         let steps = look.seen.iter().map(|seen| steps(seen, before.get(&seen.origin.id).copied(), seconds)).collect();
-        let snapshot = Arc::new(Snapshot { number: number + 1, look, took, taken: Instant::now(), steps });
+        let snapshot =
+            Arc::new(Snapshot { number: number + 1, look, took, taken: Instant::now(), steps, searched: self.sampler.searched().to_vec() });
         self.before = Some(snapshot.clone());
         snapshot
     }

@@ -22,8 +22,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::guard::{Local, guard};
+use super::pace::{GRACE, Paced};
 use super::page::{self, PageRequest};
-use super::reply::{Refusal, fresh_packed, pack, takes_gzip};
+use super::reply::Refusal;
 use super::sampling::Sampling;
 use super::server::Server;
 use super::{api, events, metrics, original, query, signals};
@@ -38,9 +39,6 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// In bytes.
 const LONGEST_HEADER: usize = 32 << 10;
-
-/// How long a client may take nothing of what it is sent, in milliseconds.
-const UNREAD: u32 = 30_000;
 
 /// How long answers that are being sent may take when the server ends.
 const LAST_PATIENCE: Duration = Duration::from_millis(200);
@@ -102,12 +100,12 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, router: &R
 async fn connection(stream: TcpStream, _permit: OwnedSemaphorePermit, router: Router, mut ending: watch::Receiver<bool>) {
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
-    // A client that reads nothing holds a connection, and perhaps a stream, no longer than this.
-    let _ = set_tcp_user_timeout(&stream, UNREAD);
+    // A client that is gone without a word holds a connection, and perhaps a stream, no longer than one that reads nothing.
+    let _ = set_tcp_user_timeout(&stream, u32::try_from(GRACE.as_millis()).unwrap_or(0));
     let service = TowerToHyperService::new(router.layer(Extension(Local(local))));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(LONGEST_HEADER);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Paced::new(stream)), service));
     // Whatever goes wrong with a connection is its client's loss alone.
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -142,12 +140,9 @@ fn router(server: &Arc<Server>) -> Router {
 
 async fn page(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
     let snapshot = server.snapshot().await?;
-    let (graph, compress) = (uri.path() == "/graph/", takes_gzip(&headers));
-    let render = move || {
-        let request = PageRequest { query: query.as_deref().unwrap_or(""), graph };
-        pack(page::render(&snapshot.look, &request).into_bytes(), compress)
-    };
-    Ok(fresh_packed("text/html; charset=utf-8", server.work(render).await?))
+    let graph = uri.path() == "/graph/";
+    let render = move || page::render(&snapshot.look, &PageRequest { query: query.as_deref().unwrap_or(""), graph }).into_bytes();
+    server.answer("text/html; charset=utf-8", &headers, render).await
 }
 
 /// A file of the page. They change with this program only; a browser asks whether they have.
@@ -164,8 +159,7 @@ async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Res
     let mut response = if asked.is_some_and(|asked| asked.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let compress = takes_gzip(request.headers());
-        fresh_packed(content_type, server.work(move || pack(bytes.to_vec(), compress)).await?)
+        server.answer(content_type, request.headers(), || bytes.to_vec()).await?
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response.headers_mut().insert(ETAG, HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\"")));

@@ -4,19 +4,24 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
 use super::events::Feeds;
-use super::reply::Refusal;
+use super::reply::{Refusal, pack, takes_gzip};
+use super::room::Room;
 use super::sampling::{Latest, Snapshot};
 use crate::options::mash::Options;
 use crate::render::metrics::Settings;
 
 /// How many answers are made at a time, in threads beside the one that serves.
 const JOBS: usize = 2;
+
+/// Bytes of answers that have not been read yet.
+const ROOM: usize = 128 << 20;
 
 /// How long a request waits for the first look.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +40,8 @@ pub(super) struct Server {
     pub(super) streams: Arc<Semaphore>,
     /// How often requests may come.
     pub(super) rate: Rate,
+    /// What answers take.
+    pub(super) room: Room,
     /// What streams send.
     pub(super) feeds: Feeds,
     /// Becomes true when it is to end.
@@ -53,6 +60,7 @@ impl Server {
             hosts: options.allow_host.clone(),
             streams: Arc::new(Semaphore::new(options.max_streams.into())),
             rate: Rate::new(options.max_rate.get().into()),
+            room: Room::new(ROOM),
             feeds: Feeds::default(),
             ending,
             was_told: AtomicBool::new(false),
@@ -73,6 +81,17 @@ impl Server {
         let failed = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
         let _permit = self.jobs.acquire().await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending"))?;
         task::spawn_blocking(job).await.map_err(failed)
+    }
+
+    /// Answers with bytes of a type, which take a while to make; compressed, if the client can read that.
+    pub(super) async fn answer(
+        &self,
+        content_type: &'static str,
+        headers: &HeaderMap,
+        make: impl FnOnce() -> Vec<u8> + Send + 'static,
+    ) -> Result<Response, Refusal> {
+        let compress = takes_gzip(headers);
+        self.work(move || pack(make(), compress)).await?.answer(content_type, &self.room)
     }
 }
 
