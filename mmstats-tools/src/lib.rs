@@ -19,6 +19,7 @@ pub mod console;
 pub mod ending;
 pub mod growth;
 pub mod labels;
+pub mod measures;
 pub mod options;
 pub mod poll;
 pub mod render;

@@ -62,14 +62,19 @@ fn writers_can_be_added_up() {
     let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     for (i, shop) in shops.iter().enumerate() {
         shop.orders.add(i as u64 + 1);
-        shop.temperature.set(100);
+        shop.temperature.set(100 + 50 * i as i16);
         shop.latency.record(10);
     }
     let server = Mmash::of(directory.path(), &FAST);
     let stats = server.json("/api/v1/stats?by=label&match=shop.*&match=sys.created");
     let [orders, latency] = ["shop.orders", "shop.latency"].map(|label| stat(&stats, label));
     assert_eq!((&orders["value"], &orders["writers"], orders.get("file")), (&json!(3), &json!(2), None));
-    assert_eq!((&stat(&stats, "shop.temperature")["value"], &latency["value"]["count"]), (&json!(20), &json!(2)));
+    assert_eq!((&latency["value"]["count"], &orders["aggregate"]), (&json!(2), &json!("sum")));
+    // Two shops at 10 and 15 °C are not at 25.
+    let temperature = stat(&stats, "shop.temperature");
+    assert_eq!((&temperature["value"], &temperature["aggregate"]), (&json!(12.5), &json!("mean")));
+    let remembered = server.json("/api/v1/query?by=label&match=shop.temperature&since=-0.5");
+    assert!(remembered["series"][0]["points"].as_array().unwrap().iter().all(|point| point[1] == 12.5), "{remembered}");
     assert_eq!(stat(&stats, "shop.state")["value"], "open");
     shops[1].state.set("closed");
     let stats = server.wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());

@@ -215,6 +215,7 @@ impl Series {
             total.add(&writer.fields[index], self.field(), Ok(&value));
             *rates = add(*rates, rate);
         }
+        sum.iter_mut().for_each(|(total, _)| total.settle(self.field()));
         sum
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-use mmstats_core::Kind;
+use mmstats_core::{Kind, Type};
 use mmstats_core::reader::ValueProblem;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
@@ -16,6 +16,7 @@ use super::sampling::{Snapshot, Step};
 use crate::buckets::Buckets;
 use crate::growth::{Amount, counts_up};
 use crate::labels::{Labels, is_identity};
+use crate::measures::is_measure;
 use crate::render::escape::valid_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
@@ -98,6 +99,8 @@ struct Row<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    aggregate: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scale: Option<i8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     divisor: Option<u32>,
@@ -126,6 +129,7 @@ impl<'r> Row<'r> {
             value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
             raw: value.as_ref().ok().filter(|_| is_scaled).map(|stored| Shown::new(stored, Scale::NONE)),
             problem: value.err(),
+            aggregate: None,
             scale: Some(field.scale).filter(|power| is_scaled && *power != 0),
             divisor: Some(field.divisor).filter(|divisor| is_scaled && *divisor > 1),
             rate: counts_up(field).then(|| rate.map(Float)),
@@ -183,7 +187,8 @@ struct Group<'g> {
 impl Group<'_> {
     fn row<'r>(&'r self, label: &'r str) -> Row<'r> {
         let value = self.total.get().map_err(str::to_owned);
-        Row { label, ..Row::new(self.field, Whose::All { writers: self.writers, dead: self.dead }, value, self.rate, self.grown.as_ref()) }
+        let aggregate = Some(aggregate(self.field)).filter(|_| value.is_ok());
+        Row { label, aggregate, ..Row::new(self.field, Whose::All { writers: self.writers, dead: self.dead }, value, self.rate, self.grown.as_ref()) }
     }
 }
 
@@ -202,7 +207,19 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<&'s str, Gr
             group.grown.get_or_insert_with(Buckets::default).add(grown);
         }
     });
+    groups.values_mut().for_each(|group| group.total.settle(group.field));
     groups
+}
+
+/// What is made of the values of several writers.
+fn aggregate(field: &Field) -> &'static str {
+    match field.place.ty {
+        _ if field.kind == Kind::Info || is_identity(&field.label) => "same",
+        Type::Bool | Type::Text | Type::Pascal => "same",
+        _ if field.unit == "unixtime" => "latest",
+        _ if is_measure(field) => "mean",
+        _ => "sum",
+    }
 }
 
 /// Adds up what is known.
@@ -215,10 +232,12 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 
 /// Values of several writers, added up.
 ///
-/// Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to agree.
+/// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to agree.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Total {
     value: Option<Stored>,
+    /// How many values are in it.
+    values: u32,
     differs: bool,
     problem: Option<String>,
 }
@@ -227,6 +246,7 @@ impl Total {
     /// Adds a value of `field`, which has to be like the `first` one.
     pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>) {
         self.differs |= (field.kind, &field.unit, field.scale, field.divisor) != (first.kind, &first.unit, first.scale, first.divisor);
+        self.values += u32::from(value.is_ok());
         match (value, self.value.take()) {
             (Err(problem), total) => {
                 self.value = total;
@@ -240,7 +260,14 @@ impl Total {
         }
     }
 
-    /// The sum; else why there is none.
+    /// Makes a mean of a sum of measures, after all were added.
+    pub(super) fn settle(&mut self, field: &Field) {
+        if let Some(sum) = self.value.as_ref().and_then(Amount::of).filter(|_| self.values > 1 && is_measure(field)) {
+            self.value = Some(Stored::Float(sum.as_f64() / f64::from(self.values)));
+        }
+    }
+
+    /// What came of it; else why there is nothing.
     pub(super) fn get(&self) -> Result<&Stored, &str> {
         if self.differs {
             return Err("differs");
@@ -282,7 +309,6 @@ pub(super) fn stored(amount: Amount) -> Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mmstats_core::Type;
     use mmstats_core::reader::{Place, Storage};
 
     fn field(kind: Kind, unit: &str) -> Field {
@@ -293,6 +319,7 @@ mod tests {
     fn total(field: &Field, values: &[Stored]) -> Result<Stored, String> {
         let mut total = Total::default();
         values.iter().for_each(|value| total.add(field, field, Ok(value)));
+        total.settle(field);
         total.get().cloned().map_err(str::to_owned)
     }
 
@@ -311,6 +338,14 @@ mod tests {
         assert_eq!(total(&gauge, &[text("idle"), text("busy"), text("idle")]), differs());
         assert_eq!(total(&gauge, &[Stored::Bool(true), Stored::Bool(true)]), Ok(Stored::Bool(true)));
         assert_eq!(total(&gauge, &[text("1"), Stored::Unsigned(1)]), differs());
+    }
+
+    #[test]
+    fn measures_are_averaged() {
+        let (celsius, seconds) = (field(Kind::Gauge, "celsius"), field(Kind::Counter, "seconds"));
+        assert_eq!(total(&celsius, &[Stored::Unsigned(20), Stored::Signed(-5), Stored::Unsigned(30)]), Ok(Stored::Float(15.0)));
+        assert_eq!(total(&celsius, &[Stored::Unsigned(20)]), Ok(Stored::Unsigned(20)));
+        assert_eq!(total(&seconds, &[Stored::Unsigned(20), Stored::Unsigned(30)]), Ok(Stored::Unsigned(50)));
     }
 
     #[test]

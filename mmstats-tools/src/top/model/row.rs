@@ -10,6 +10,7 @@ use super::History;
 use super::writer::Writer;
 use crate::growth::{Amount, counts_up};
 use crate::labels::is_identity;
+use crate::measures::is_of_measures;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::Stored;
@@ -82,9 +83,6 @@ impl Aggregation {
         }
     }
 }
-
-/// Units of what is measured at each writer, so that a sum would say nothing.
-const MEASURES: [&str; 8] = ["seconds", "ratio", "percent", "celsius", "kelvin", "volts", "hertz", "meters"];
 
 /// What fields have to have in common to be in one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -266,7 +264,7 @@ impl Row {
         match (aggregation, self.class) {
             (_, Class::Fact | Class::Histogram | Class::Flag) => Aggregation::Sum,
             (Aggregation::Auto, Class::Level) if &*self.unit == "unixtime" => Aggregation::Most,
-            (Aggregation::Auto, Class::Level) if MEASURES.contains(&&*self.unit) => Aggregation::Mean,
+            (Aggregation::Auto, Class::Level) if is_of_measures(&self.unit) => Aggregation::Mean,
             (Aggregation::Auto, _) => Aggregation::Sum,
             (chosen, _) => chosen,
         }
