@@ -21,7 +21,11 @@ fn difference(key: &str, documented: &Value, answered: &Value) -> Option<String>
         }
         (Value::Array(documented), Value::Array(answered)) if documented.len() == answered.len() => {
             let key = |index| if key == "point" { ["time", "value", "rate"][index] } else { key };
-            return documented.iter().zip(answered).enumerate().find_map(|(index, (documented, answered))| difference(key(index), documented, answered));
+            return documented
+                .iter()
+                .zip(answered)
+                .enumerate()
+                .find_map(|(index, (documented, answered))| difference(key(index), documented, answered));
         }
         // Of the first look there is no rate.
         _ if VARYING.contains(&key) => documented.is_number() == answered.is_number() || (key == "rate" && answered.is_null()),
@@ -50,7 +54,8 @@ fn answers_are_as_documented() {
     server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(5));
     let (mut examples, path) = (0, directory.path().to_str().unwrap());
     for (request, rest) in manual.split("\nGET ").skip(1).filter_map(|text| text.split_once("\n```\n")) {
-        let documented = rest.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_else(|| panic!("{request} has no answer"));
+        let documented =
+            rest.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_else(|| panic!("{request} has no answer"));
         let documented: Value = serde_json::from_str(documented).unwrap_or_else(|error| panic!("{request}: {error}"));
         let text = server.get(request).text().replace(path, "/dev/shm");
         let answered: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{request}: {error}: {text}"));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-use mmstats_core::{Kind, Type};
 use mmstats_core::reader::ValueProblem;
+use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
