@@ -109,6 +109,32 @@ export class Tab {
         }, selector);
     }
 
+    /** The longest run of pixels from left to right that a line of this colour, a custom property, leaves out between its ends. */
+    hole(selector, property) {
+        return this.page.evaluate(([selector, property]) => {
+            const canvas = document.querySelector(`${selector} canvas`);
+            if (!canvas || canvas.width === 0) {
+                return null;
+            }
+            const { width, height } = canvas;
+            const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+            copy.drawImage(canvas, 0, 0);
+            const { data } = copy.getImageData(0, 0, width, height);
+            const colour = getComputedStyle(document.documentElement).getPropertyValue(property).trim();
+            const wanted = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+            const isDrawn = (column) => {
+                for (let at = 4 * column; at < data.length; at += 4 * width) {
+                    if (data[at + 3] > 100 && wanted.every((part, index) => Math.abs(data[at + index] - part) < 24)) {
+                        return true;
+                    }
+                }
+                return false;
+            };
+            const columns = Array.from({ length: width }, (_, column) => column).filter(isDrawn);
+            return columns.length === 0 ? null : columns.reduce((most, column, index) => Math.max(most, column - (columns[index - 1] ?? column) - 1), 0);
+        }, [selector, property]);
+    }
+
     /** What axe-core finds. */
     async faults() {
         await this.page.evaluate(AXE);

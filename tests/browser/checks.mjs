@@ -1,6 +1,6 @@
 // What the page promises, each in a tab of its own.
 
-import { HARMLESS } from "./files.mjs";
+import { HARMLESS, HOSTILE } from "./files.mjs";
 import { Tab, assert, sleep, until } from "./browser.mjs";
 
 const OK = 'http.requests{method="GET",status="200"}';
@@ -140,6 +140,37 @@ export const checks = {
         await tab.close();
     },
 
+    async "where nothing was seen there is no line"(browser, server) {
+        for (const colorScheme of ["light", "dark"]) {
+            const tab = await (await Tab.open(browser, `${server.url}?plot=${SENT}`, { colorScheme })).live();
+            await until("there is a line", async () => (await tab.hole("#lines", "--series-1")) === 0);
+            // Points of a minute ago that end half a minute later, a single one, and what comes now.
+            const cut = async (route) => {
+                const answer = await (await route.fetch()).json();
+                const now = answer.time;
+                answer.series.forEach((series) => {
+                    const [, value, rate] = series.points.at(-1);
+                    const before = [...Array(30).keys(), 45].map((second) => [now - 90 + second, value, rate * (1 + Math.sin(second) / 4)]);
+                    series.points = [...before, ...series.points.filter(([time]) => time > now - 20)];
+                });
+                await route.fulfill({ json: answer });
+            };
+            await tab.page.route("**/api/v1/query*", cut);
+            await tab.page.reload();
+            await tab.live();
+            const hole = await until("there is a gap", () => tab.hole("#lines", "--series-1"));
+            assert(hole > 60 && hole < 300, `${hole} pixels are a quarter of it`);
+            await until("there is one in the sparkline", async () => (await tab.hole(`tr[data-key^='row/${SENT}']`, "--spark")) > 10);
+            await tab.page.selectOption("#mean", "10");
+            await until("nor is there a mean", async () => (await tab.hole("#lines", "--series-1")) > 60);
+            await tab.page.click("#data summary");
+            await until("all times of the table have numbers", async () => (await tab.page.locator("#data-table tbody td").allTextContents()).every((text) => text !== ""));
+            await tab.isFine(`gap-${colorScheme}`);
+            await tab.page.unrouteAll({ behavior: "ignoreErrors" });
+            await tab.close();
+        }
+    },
+
     async "a histogram has percentiles and a heat map"(browser, server) {
         const tab = await (await Tab.open(browser, `${server.url}?plot=${LATENCY}`)).live();
         const expected = ["p50", "p90", "p99"].map((name) => `${LATENCY} ${name}`).join();
@@ -205,8 +236,12 @@ export const checks = {
         const shared = await Tab.open(browser, tab.page.url());
         await until("a shared view is paused, and has values", async () => (await shared.status()) === "paused" && /^\d/.test((await shared.value(SENT)) ?? ""));
         await shared.close();
+        // As long as a pause that would be seen.
+        await sleep(4000);
         await tab.page.click("#pause");
         await until("it goes on", async () => (await tab.status()) === "live" && (await tab.value(SENT)) !== before);
+        await until("nothing is missing in the sparkline", async () => (await tab.hole(`tr[data-key^='row/${SENT}']`, "--spark")) === 0);
+        await until("nothing is missing in the plot", async () => (await tab.hole("#lines", "--series-1")) === 0);
         await tab.page.selectOption("#interval", "5");
         await until("the rate is in the URL", () => tab.query("interval")[0] === "5");
         await tab.live();
@@ -296,7 +331,27 @@ export const checks = {
         await tab.close();
     },
 
-    async "without JavaScript there is a table, and a search"(browser, server) {
+    async "the document is fine before any script runs"(browser, server) {
+        for (const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["phone", 360, "light"]]) {
+            const tab = await Tab.open(browser, "about:blank", { width, colorScheme });
+            // What axe-core needs to run would hide what is there without it.
+            await tab.page.route("**/main.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
+            await tab.page.route(server.url + "?*", async (route) => {
+                const answer = await route.fetch();
+                await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/<\/?noscript>/g, "") });
+            });
+            await tab.page.goto(`${server.url}?q=http&plot=${encodeURIComponent(OK)}&plot=${LATENCY}&plot=${encodeURIComponent(`hostile.${HOSTILE}`)}&plot=gone`);
+            assert((await tab.page.locator(".details h3").count()) === 4, "four labels have details");
+            const wide = await tab.page.evaluate(() => document.documentElement.scrollWidth);
+            assert(wide <= width, `it is ${wide} pixels wide`);
+            const [label, table] = await Promise.all(["#stats thead .label", "#stats"].map((selector) => tab.page.locator(selector).boundingBox()));
+            assert(label.width > table.width * 0.4, `labels have ${label.width} of ${table.width} pixels`);
+            await tab.isFine(`document-${name}`);
+            await tab.close();
+        }
+    },
+
+    async "without JavaScript there is a table, a search, and what each writer says"(browser, server) {
         const tab = await Tab.open(browser, server.url, { javaScriptEnabled: false });
         const rows = () => tab.page.locator("#stats tbody th[scope=row]").allTextContents();
         const labels = await rows();
@@ -309,8 +364,29 @@ export const checks = {
         await tab.page.click("#submit");
         assert((await rows()).length === 1, `${await rows()}`);
         assert(/^[\d.]+([KMG]i)?B$/.test(await tab.page.locator("td.value").textContent()), "the value has its unit");
-        // What axe-core needs is not there; what it would check is the same document as with JavaScript.
         await tab.picture("without-javascript");
+        await tab.page.goto(server.url);
+        // Each label leads to what its writers say, whatever is in it.
+        const link = (label) => tab.page.locator("#stats tbody th a", { hasText: label }).first();
+        assert((await tab.page.locator("#stats tbody th[scope=row] a").count()) === labels.length, "each label is a link");
+        const writers = tab.page.locator(".details tbody tr");
+        for (const [label, count] of [[`hostile.${HARMLESS}`, 1], [OK, 5], ["ended.jobs", 1]]) {
+            await link(label).click();
+            assert((await tab.page.locator(".details h3").allTextContents()).join() === label, `${await tab.page.locator(".details h3").allTextContents()}`);
+            assert((await writers.count()) === count, `${await writers.count()} writers of ${label}`);
+            assert((await tab.page.locator("#stats tr.plotted").count()) === 1, "its row is chosen");
+        }
+        assert(/ended$/.test(await writers.first().textContent()), await writers.first().textContent());
+        await link(OK).click();
+        await tab.picture("without-javascript-details");
+        // With JavaScript the same link is a plot.
+        const scripted = await (await Tab.open(browser, tab.page.url())).live();
+        await until("it is plotted", async () => (await scripted.series()).join() === OK);
+        assert((await scripted.page.locator(".details").count()) === 0, "and nothing else");
+        await scripted.close();
+        tab.isQuiet();
+        await tab.page.click(".details .bar a");
+        assert((await writers.count()) === 0 && (await rows()).length === labels.length, "closed");
         tab.isQuiet();
         await tab.close();
     },

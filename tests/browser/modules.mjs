@@ -8,8 +8,10 @@ const { parse, number } = await script("exact");
 const { count, perSecond, quantity } = await script("units");
 const { glob, harmless } = await script("text");
 const { lines } = await script("lines");
-const { Row } = await script("stats");
-const { align, linesOf, rollingMean, summary } = await script("series");
+const { Row, Stats } = await script("stats");
+const { align, isAlone, linesOf, rollingMean, summary } = await script("series");
+const { Histories } = await script("history");
+const spark = await script("spark");
 
 test("numbers keep all their digits", () => {
     const text = '{"a":18446744073709551615,"b":[-9223372036854775808,0.1,1e3],"c":"x:12345678901234567890,\\"1","d":12345678901234567.25,"e":0.30000000000000004}';
@@ -78,11 +80,185 @@ test("numbers are sorted, and what has none comes last", () => {
     assert.deepEqual(shown(rows, { group: "none", sort: "value" }), ["a", "d", "b", "c"]);
 });
 
+const series = (label, points, more = {}) => ({ key: label, label, kind: "gauge", unit: "", points, ...more });
+const seconds = (from, to, step = 1) => Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => from + index * step);
+const at = (times, value = 1) => times.map((time) => [time, value]);
+
 test("series of different times are aligned", () => {
-    const series = (label, points, more = {}) => ({ key: label, label, kind: "gauge", unit: "", points, ...more });
     const all = linesOf([series("a", [[1, 10], [3, "NaN"]]), series("b", [[2, 5, 1], [3, 6, 1]], { kind: "counter" })], { show: "auto" });
-    assert.deepEqual(align(all), [[1, 2, 3], [10, null, null], [null, 1, 1]]);
+    assert.deepEqual(align(all, 1), [[1, 2, 3], [10, null, null], [null, 1, 1]]);
     assert.deepEqual(linesOf([series("h", [[1, { p50: 1, p90: 2, p99: null }, 4]], { kind: "histogram" })], { show: "auto" }).map((line) => line.points[0][1]), [1, 2, null]);
-    assert.deepEqual(rollingMean([1, 2, 3, 10], [4, null, 8, 1], 5), [4, 4, 6, 1]);
-    assert.deepEqual(summary([null, 2, 6]), { last: 6, least: 2, most: 6, mean: 4 });
+    assert.deepEqual(summary([null, 2, undefined, 6]), { last: 6, least: 2, most: 6, mean: 4 });
+    // Between times of its own a line goes on.
+    assert.deepEqual(align([series("a", at([1, 3, 5])), series("b", at([2, 4, 5]))], 1), [[1, 2, 3, 4, 5], [1, undefined, 1, undefined, 1], [null, 1, undefined, 1, 1]]);
+});
+
+test("a line is interrupted where nothing was seen", () => {
+    const [one, both] = [series("a", at([1, 2, 3, 23, 24])), series("b", at(seconds(1, 24)))];
+    assert.deepEqual(align([one], 1), [[1, 2, 3, 13, 23, 24], [1, 1, 1, null, 1, 1]]);
+    assert.deepEqual(align([one, series("c", at([2, 3, 23]))], 1)[2], [null, 1, 1, null, 1, null]);
+    const [times, column] = align([one, both], 1);
+    assert.deepEqual([times, column], [seconds(1, 24), seconds(1, 24).map((time) => (time > 3 && time < 23 ? null : 1))]);
+
+    const isWhole = (times, interval) => align([series("a", at(times))], interval)[0].length === times.length;
+    assert.ok(isWhole([1, 2, 3, 5.5, 6, 8.9], 1), "looks may come late");
+    assert.ok(isWhole([0.1, 0.2, 0.3, 1.2, 1.3], 0.1), "by a second, too");
+    assert.ok(isWhole([...seconds(1, 60), ...seconds(70, 200, 10), ...seconds(201, 260)], 1), "looks may have been sparser once");
+    assert.ok(!isWhole([...seconds(1, 60, 10), ...seconds(200, 260, 10)], 1) && !isWhole([...seconds(1, 60), 90, ...seconds(120, 180)], 1), "and then have gaps, too");
+    assert.ok(isWhole([1, 20], 10) && !isWhole([1, 40], 10));
+});
+
+test("points that no line leads to are known", () => {
+    const column = [1, null, 2, undefined, null, 3, undefined, 4, null, undefined];
+    assert.deepEqual(column.flatMap((_, place) => (isAlone(column, place) ? [place] : [])), [0, 2]);
+});
+
+test("a rolling mean is of the last seconds, and only where there are numbers", () => {
+    assert.deepEqual(rollingMean([1, 2, 3, 4, 10], [4, null, 8, undefined, 1], 5), [4, null, 6, undefined, 1]);
+    // One that is carried on keeps the rounding of its largest number.
+    assert.deepEqual(rollingMean([1, 2, 3, 4, 5], [0.1, 1e300, 0.25, 0.25, 0.5], 2), [0.1, 5e299, 5e299, 0.25, 0.375]);
+    const [times, values] = [seconds(1, 500), seconds(1, 500).map((time) => (time * 7919) % 101)];
+    for (const window of [1, 2, 7, 60, 499, 1000]) {
+        const expected = times.map((time) => values.filter((_, index) => times[index] <= time && times[index] > time - window));
+        assert.deepEqual(rollingMean(times, values, window), expected.map((all) => all.reduce((sum, value) => sum + value) / all.length), `over ${window} s`);
+    }
+    const start = performance.now();
+    rollingMean(seconds(1, 100_000), seconds(1, 100_000), 3600);
+    assert.ok(performance.now() - start < 1000, "it does not take longer the longer it is");
+});
+
+// What is drawn of a sparkline: `M` and `L` with whole numbers, and a name for all else.
+function drawn(points, { now, interval, mean = 0 }) {
+    globalThis.devicePixelRatio = 1;
+    const said = [];
+    const context = new Proxy({}, { get: (_, name) => (...numbers) => said.push(name === "moveTo" || name === "lineTo" ? name[0] + Math.round(numbers[0]) : name), set: () => true });
+    spark.draw({ width: 0, height: 0, getContext: () => context }, points, { width: 94, height: 20, now, reach: 90, interval, mean });
+    return said.join(" ").replaceAll(/clearRect |beginPath /g, "");
+}
+
+test("a sparkline is interrupted, too", () => {
+    const whole = [[10, 1], [40, 2], [70, 1]];
+    const [line, area] = ["m32 l62 l92 stroke", "l92 l32 fill"];
+    assert.equal(drawn(whole, { now: 70, interval: 1 }), `${line} ${area}`);
+    const broken = [[10, 1], [11, 2], [12, 1], [60, 1], [61, 2], [90, 1]];
+    const parts = ["m12 l13 l14 stroke l14 l12 fill", "m62 l63 stroke l63 l62 fill", "m92 stroke fillRect"].join(" ");
+    assert.equal(drawn(broken, { now: 90, interval: 1 }), parts);
+    assert.equal(drawn(broken, { now: 90, interval: 1, mean: 30 }), `${parts} m12 l13 l14 stroke m62 l63 stroke m92 stroke`);
+});
+
+const frame = (time, value = 1) => ({ time, interval: 1, stats: [{ label: "a", kind: "gauge", type: "q", unit: "", help: "", value }] });
+const times = (points) => points.map(([time]) => time);
+
+test("after the clock was set back, a row goes on", () => {
+    const stats = new Stats();
+    [101, 102, 103, 104, 100.5, 101.5, 102.5].forEach((time) => stats.update(frame(time), 1));
+    const [row] = stats.all("a");
+    assert.deepEqual(times(row.history), [100.5, 101.5, 102.5]);
+    [103.5, 103.5].forEach((time) => stats.update(frame(time), 1));
+    assert.deepEqual(times(row.history), [100.5, 101.5, 102.5, 103.5]);
+    // Also if there is no number now.
+    stats.update(frame(101, null), 1);
+    assert.deepEqual([times(row.history), stats.time], [[100.5], 101]);
+});
+
+test("what was missed in a pause is asked for and filled in", () => {
+    const stats = new Stats();
+    [10, 11, 12].forEach((time) => stats.update(frame(time), 1));
+    const [row] = stats.all("a");
+    row.askedForHistory = true;
+    stats.update(frame(15), 1);
+    assert.ok(row.askedForHistory, "a late look is no pause");
+    stats.update(frame(30), 1);
+    assert.ok(!row.askedForHistory);
+    stats.update(frame(31), 1);
+    row.fill([...at(seconds(8, 20)), [21, null], ...at(seconds(22, 30), 2)]);
+    assert.deepEqual(times(row.history), [...seconds(8, 20), ...seconds(22, 31)]);
+    row.fill([]);
+    assert.equal(row.history.at(-1)[0], 31);
+});
+
+test("of many series, those whose writers go on come first", () => {
+    const histories = new Histories("file");
+    const [long, short] = [at(seconds(1, 20)), at(seconds(1, 10))];
+    [["gone", short, { isGone: true }], ["dead", long, { liveness: "dead" }], ["alive", long, { liveness: "alive" }]].forEach(([file, points, more]) => {
+        histories.series.set(file, series("a", points, { file, ...more }));
+    });
+    assert.deepEqual(histories.of(["a"]).map(({ file }) => file), ["alive", "dead", "gone"]);
+});
+
+// A server that remembers the looks `{time, writers}` in their order, and says nothing of times to come.
+function remembering(looks) {
+    const asked = [];
+    globalThis.fetch = async (url) => {
+        const since = Number(url.searchParams.get("since") ?? 0);
+        asked.push(url.searchParams.get("since"));
+        const { time } = looks.at(-1);
+        const told = looks.filter((look, index) => look.time >= since && looks.slice(index + 1).every((later) => later.time > look.time));
+        const files = [...new Set(told.flatMap(({ writers }) => writers))];
+        const of = (file) => at(times(told.filter(({ writers }) => writers.includes(file)).map(({ time }) => [time])));
+        const series = files.map((file) => ({ label: "a", kind: "gauge", unit: "", help: "", file, liveness: "alive", points: of(file) }));
+        return { ok: true, text: async () => JSON.stringify({ time, interval: 1, series }) };
+    };
+    return asked;
+}
+const looks = (times, ...writers) => times.map((time) => ({ time, writers }));
+
+test("a plot asks only for what is new", async () => {
+    const remembered = looks(seconds(1, 5), "f");
+    const asked = remembering(remembered);
+    const histories = new Histories("file");
+    await histories.refresh(["a"]);
+    remembered.push(...looks([6, 7], "f"));
+    await histories.refresh(["a"]);
+    assert.deepEqual(asked, [null, "5"]);
+    assert.deepEqual(times(histories.of(["a"])[0].points), seconds(1, 7));
+    histories.keep([]);
+    await histories.refresh(["a"]);
+    assert.equal(asked.at(-1), null);
+});
+
+test("after the server's clock was set back, a plot goes on", async () => {
+    const remembered = looks(seconds(1, 100), "f");
+    remembering(remembered);
+    const histories = new Histories("label");
+    await histories.refresh(["a"]);
+    for (const time of [40.5, 41.5, 42.5]) {
+        remembered.push(...looks([time], "f"));
+        await histories.refresh(["a"]);
+        const [{ points, isGone }] = histories.of(["a"]);
+        assert.ok(points.at(-1)[0] <= time && !isGone, `at ${time}`);
+    }
+    assert.deepEqual(times(histories.of(["a"])[0].points), [...seconds(1, 40), 40.5, 41.5, 42.5]);
+});
+
+test("a clock that is set back a little makes no series an ended one", async () => {
+    const remembered = looks(seconds(1, 100), "f");
+    remembering(remembered);
+    const histories = new Histories("file");
+    await histories.refresh(["a"]);
+    remembered.push(...looks([98.5], "f"));
+    await histories.refresh(["a"]);
+    assert.ok(!histories.of(["a"])[0].isGone);
+});
+
+test("a series has ended when its writer has vanished, whatever was said of it last", async () => {
+    const remembered = looks(seconds(1, 10), "stays", "goes");
+    remembering(remembered);
+    const histories = new Histories("file");
+    const ended = () => linesOf(histories.of(["a"]), { show: "auto" }).filter(({ isDead }) => isDead).map(({ name }) => name);
+    await histories.refresh(["a"]);
+    assert.deepEqual(ended(), []);
+    for (const time of [11, 12]) {
+        remembered.push(...looks([time], "stays"));
+        await histories.refresh(["a"]);
+    }
+    assert.deepEqual(ended(), ["goes"]);
+    // Whoever comes later is told at once.
+    remembered.push(...looks(seconds(13, 20), "stays"));
+    const later = new Histories("file");
+    await later.refresh(["a"]);
+    assert.deepEqual(later.of(["a"]).map(({ file, isGone }) => [file, isGone]), [["stays", false], ["goes", true]]);
+    remembered.push(...looks([21], "stays", "goes"));
+    await histories.refresh(["a"]);
+    assert.deepEqual(ended(), []);
 });

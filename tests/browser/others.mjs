@@ -1,5 +1,6 @@
 // Other stats than the demo's: those of released code; and so many that the page has to be quick.
 
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { Tab, assert, sleep, until } from "./browser.mjs";
@@ -37,10 +38,31 @@ export const others = (program, golden) => ({
         }
     },
 
+    async "a writer whose file is gone has ended"(browser) {
+        let path;
+        const fill = (made) => {
+            path = made;
+            publishMany(path, 3, 2, true);
+        };
+        await serving(program, fill, async (server) => {
+            const tab = await (await Tab.open(browser, `${server.url}?plot=many.stat1&writers=1`)).live();
+            await until("three writers", async () => (await tab.series()).length === 3);
+            rmSync(join(path, "many-1.mmstats"));
+            const ended = async () => (await tab.series()).filter((name) => name.endsWith("(ended)")).join();
+            await until("one has ended", async () => (await ended()) === "many-1.mmstats (ended)");
+            await tab.page.reload();
+            await tab.live();
+            await until("it has ended for those who come later, too", async () => (await ended()) === "many-1.mmstats (ended)" && (await tab.series()).length === 3);
+            await tab.isFine("each-writer-gone");
+            await tab.close();
+        });
+    },
+
     async "1000 files of 50 fields load within a second"(browser) {
         await serving(program, (path) => publishMany(path, 1000, 50, true), async (server) => {
             const times = [];
-            for (let round = 0; round < 8; round += 1) {
+            // Other programs may take the processor away for a while.
+            while (!(Math.min(...times) < 1000) && times.length < 20) {
                 const tab = await Tab.open(browser, server.url);
                 // The browser's own clock, from the request on.
                 times.push(await until("the page is live", () => tab.page.evaluate(() => document.getElementById("count").textContent === "51 stats" && performance.now())));
@@ -48,7 +70,7 @@ export const others = (program, golden) => ({
                 await tab.close();
             }
             console.log(`  live after ${times.map(Math.round)} ms`);
-            assert(Math.min(...times) < 1000, `live after ${times} ms`);
+            assert(Math.min(...times) < 1000, "none of them is below a second");
         });
     },
 

@@ -1,8 +1,9 @@
 //! The page of `mmash`: what the server renders, and the files that it needs.
 //!
 //! The document has a table of all stats in it, so that the page says something without JavaScript too: one row for each label, summed over its writers, and
-//! a search that the server does. Scripts take that table over and keep it up to date.
+//! a search that the server does, and links to what each writer of a label says. Scripts take that table over and keep it up to date.
 
+mod details;
 mod files;
 mod html;
 mod query;
@@ -13,6 +14,7 @@ use mmstats_std::liveness::Liveness;
 use crate::render::date::Date;
 use crate::render::escape::valid_path;
 use crate::sampler::Look;
+use details::{labels, link, write_details};
 pub use files::FILES;
 use html::Html;
 use mmstats_std::identity::unix_seconds;
@@ -31,7 +33,7 @@ const MOST_PROBLEMS: usize = 100;
 /// What is asked of the page.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PageRequest<'r> {
-    /// The query as it was sent, still encoded; `q` in it is what labels are searched for.
+    /// The query as it was sent, still encoded; `q` in it is what labels are searched for, each `plot` a label to tell more of.
     pub query: &'r str,
     /// Whether it is `/graph/`, which shows large graphs in the table.
     pub graph: bool,
@@ -43,6 +45,7 @@ pub struct PageRequest<'r> {
 #[must_use]
 pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
     let search = search(request.query);
+    let plotted = labels(request.query);
     let rows = rows(look, &search);
     let left_out = rows.len().saturating_sub(MOST_ROWS);
     let mut html = Html::with_capacity(TEMPLATE.len() + rows.len().min(MOST_ROWS) * 200);
@@ -62,7 +65,8 @@ pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
                 html.text(&format!("{} of {} stats; search for a part of the others' labels to see them", MOST_ROWS, rows.len()))
             }
             "count" => html.text(&counted(rows.len(), "stat", "stats")),
-            "rows" => write_rows(&mut html, &rows[..rows.len() - left_out]),
+            "details" => write_details(&mut html, look, &plotted, &search),
+            "rows" => write_rows(&mut html, &rows[..rows.len() - left_out], &plotted, &search),
             "nothing-hidden" => html.raw(if rows.is_empty() { "" } else { " hidden" }),
             "nothing" => html.raw(if look.seen.is_empty() { "No process publishes anything here yet." } else { "No stat has all these words." }),
             "writers" => html.text(&writers(look)),
@@ -77,7 +81,7 @@ pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
     html.finish()
 }
 
-fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>]) -> &'h mut Html {
+fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>], plotted: &[String], search: &str) -> &'h mut Html {
     let mut group = None;
     for row in rows {
         if group != Some(row.prefix()) {
@@ -86,12 +90,21 @@ fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>]) -> &'h mut Html {
             }
             html.raw("<tbody>\n");
             if !row.prefix().is_empty() {
-                html.raw("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"4\">").text(row.prefix()).raw("</th></tr>\n");
+                html.raw("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"2\">").text(row.prefix()).raw("</th>");
+                // The last two columns are not there in narrow windows, and no cell is to make them.
+                html.raw("<td class=\"kind\"></td><td class=\"writers\"></td></tr>\n");
             }
             group = Some(row.prefix());
         }
-        html.raw(if row.is_dead() { "<tr class=\"dead\"><th scope=\"row\">" } else { "<tr><th scope=\"row\">" });
-        html.text(row.label);
+        let is_plotted = plotted.iter().any(|label| label == row.label);
+        html.raw(match (row.is_dead(), is_plotted) {
+            (false, false) => "<tr>",
+            (true, false) => "<tr class=\"dead\">",
+            (false, true) => "<tr class=\"plotted\">",
+            (true, true) => "<tr class=\"dead plotted\">",
+        });
+        html.raw("<th scope=\"row\"><a href=\"").raw(&link(search, row.label)).raw(if is_plotted { "\" aria-current=\"true\">" } else { "\">" });
+        html.text(row.label).raw("</a>");
         if row.is_dead() {
             html.raw(" <em class=\"ended\">(ended)</em>");
         }

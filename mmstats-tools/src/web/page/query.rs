@@ -1,8 +1,18 @@
-//! What is searched for, out of a URL's query.
+//! What is asked for, out of a URL's query; and how it is written there.
 
-/// The value of `q` as a browser sends it; empty without one. What is not UTF-8 in it is replaced.
+use std::fmt::Write;
+
+/// The value of `q`; empty without one.
 pub(super) fn search(query: &str) -> String {
-    let value = query.split('&').filter_map(|pair| pair.strip_prefix("q=")).next_back().unwrap_or_default();
+    values(query, "q").next_back().unwrap_or_default()
+}
+
+/// All values of a parameter as a browser sends them. What is not UTF-8 in them is replaced.
+pub(super) fn values<'q>(query: &'q str, name: &'q str) -> impl DoubleEndedIterator<Item = String> + 'q {
+    query.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decoded)
+}
+
+fn decoded(value: &str) -> String {
     let bytes = value.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -19,6 +29,21 @@ pub(super) fn search(query: &str) -> String {
         at += 1;
     }
     String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// A text as the value of a parameter: nothing in it acts, in a URL or in HTML.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            _ => {
+                // A text that is written to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -61,6 +86,20 @@ mod tests {
         ] {
             assert_eq!(search(query), found, "{query}");
         }
+    }
+
+    #[test]
+    fn all_values_are_found() {
+        assert_eq!(values("plot=a.b&q=plot&plots=c&plot=%7B%22%7D&plot=&plot", "plot").collect::<Vec<_>>(), ["a.b", "{\"}", ""]);
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let text: String = (0..0x3000).chain(0x1_f000..0x1_f100).filter_map(char::from_u32).collect();
+        let query = format!("plot={}", encoded(&text));
+        assert!(query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._%=".contains(&byte)), "{query}");
+        assert!(values(&query, "plot").eq([text]));
+        assert_eq!(encoded("a.b-c_d{x=\"1\"} +é"), "a.b-c_d%7Bx%3D%221%22%7D%20%2B%C3%A9");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::render::distribution::QUANTILES;
 use crate::render::human;
 use crate::render::number::Scale;
 use crate::render::text::scale;
-use crate::sampler::{Look, Stored};
+use crate::sampler::{Look, Seen, Stored};
 
 /// One label.
 pub(super) struct Row<'l> {
@@ -66,6 +66,14 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
         }
     }
     rows.into_values().flatten().collect()
+}
+
+/// What each writer of a label has there.
+pub(super) fn writers<'l>(look: &'l Look, label: &'l str) -> impl Iterator<Item = (&'l Seen, Row<'l>)> {
+    look.seen.iter().flat_map(move |seen| {
+        let all = seen.fields.iter().zip(&seen.values).filter(move |(field, _)| field.label == label);
+        all.map(move |(field, value)| (seen, Row::new(field, value)))
+    })
 }
 
 /// The part of a label before its last dot, dimensions aside.

@@ -39,7 +39,7 @@ fn page(look: &Look, query: &str) -> String {
 fn writers_of_a_label_are_one_row() {
     let writers = (1..=3).map(|n| one("web.requests", Kind::Counter, "", Stored::Unsigned(n * 1000))).collect();
     let html = page(&look(writers), "");
-    assert_eq!(html.matches("web.requests</th>").count(), 1);
+    assert_eq!(html.matches("web.requests</a></th>").count(), 1);
     assert!(html.contains("title=\"6000\">6k</td><td class=\"kind\">counter</td><td class=\"writers\">3</td>"), "{html}");
     assert!(html.contains("as of 2012-11-20 20:17:00 UTC"));
     assert!(!html.contains("{{"), "{html}");
@@ -105,8 +105,8 @@ fn what_has_ended_is_said_in_words() {
         vec![(field("a.old", Kind::Counter, ""), Ok(Stored::Unsigned(1))), (field("a.both", Kind::Counter, ""), Ok(Stored::Unsigned(1)))],
     );
     let html = page(&look(vec![dead, one("a.both", Kind::Counter, "", Stored::Unsigned(1))]), "");
-    assert!(html.contains("<tr class=\"dead\"><th scope=\"row\">a.old <em class=\"ended\">(ended)</em>"), "{html}");
-    assert!(html.contains("<tr><th scope=\"row\">a.both</th>") && html.contains(">2, 1 ended</td>"), "{html}");
+    assert!(html.contains("<tr class=\"dead\"><th scope=\"row\"><a href=\"?plot=a.old\">a.old</a> <em class=\"ended\">(ended)</em>"), "{html}");
+    assert!(html.contains("<tr><th scope=\"row\"><a href=\"?plot=a.both\">a.both</a></th>") && html.contains(">2, 1 ended</td>"), "{html}");
     assert!(html.contains("2 writers, 1 ended"));
 }
 
@@ -126,10 +126,45 @@ fn a_search_needs_no_script() {
 }
 
 #[test]
+fn a_label_leads_to_what_each_writer_says() {
+    let ended = writer(Reason::Ended, vec![(field("a{b=\"<&+ é\"}", Kind::Counter, "bytes"), Ok(Stored::Unsigned(2048)))]);
+    let others = [one("a{b=\"<&+ é\"}", Kind::Counter, "bytes", Stored::Unsigned(1024)), one("c", Kind::Counter, "", Stored::Unsigned(7))];
+    let look = look([ended].into_iter().chain(others).collect());
+    let html = page(&look, "");
+    let query = "plot=a%7Bb%3D%22%3C%26%2B%20%C3%A9%22%7D";
+    assert!(html.contains(&format!("<a href=\"?{query}\">a{{b=&quot;&lt;&amp;+ é&quot;}}</a>")), "{html}");
+    assert!(!html.contains("noscript") && !html.contains("plotted"), "{html}");
+
+    let html = page(&look, query);
+    assert_eq!(html.matches("<tr class=\"plotted\"><th scope=\"row\"><a href").count(), 1, "{html}");
+    let (_, details) = html.split_once("<noscript>").unwrap();
+    let (details, _) = details.split_once("</noscript>").unwrap();
+    let writer = "<th scope=\"row\" title=\"/dev/shm/a.mmstats\">42 · a.mmstats</th>";
+    for part in [
+        "<h3>a{b=&quot;&lt;&amp;+ é&quot;}</h3>\n<p class=\"note\">counter · bytes</p>".to_owned(),
+        format!("<tr class=\"dead\">{writer}<td title=\"2048 bytes\">2KiB</td><td title=\"its process has ended\">ended</td></tr>"),
+        format!("<tr>{writer}<td title=\"1024 bytes\">1KiB</td><td title=\"its process runs\">alive</td></tr>"),
+    ] {
+        assert!(details.contains(&part), "{part} in {details}");
+    }
+    assert_eq!(details.matches("<tr").count(), 3, "{details}");
+}
+
+#[test]
+fn a_link_keeps_what_is_searched_for() {
+    let look = look(vec![one("web.requests", Kind::Counter, "", Stored::Unsigned(1)), one("db.queries", Kind::Counter, "", Stored::Unsigned(1))]);
+    let html = page(&look, "q=REQ+w&plot=db.queries&plot=<b>");
+    assert!(html.contains("<a href=\"?q=REQ%20w&amp;plot=web.requests\">") && html.contains("<a href=\"?q=REQ%20w\">Close</a>"), "{html}");
+    assert!(html.contains("<h3>db.queries</h3>") && html.contains("<h3>&lt;b&gt;</h3>\n<p class=\"note\">not published now</p>"), "{html}");
+}
+
+#[test]
 fn the_document_stays_small() {
     let fields = |n: usize| (0..50).map(|m| (field(&format!("p{n}.stat{m}"), Kind::Counter, ""), Ok(Stored::Unsigned(1)))).collect();
     let same = look((0..1000).map(|_| writer(Reason::Runs, fields(0))).collect());
     assert!(page(&same, "").len() < 40_000);
+    let details = page(&same, &(0..50).map(|m| format!("plot=p0.stat{m}&")).collect::<String>());
+    assert!(details.len() < 3_000_000 && details.contains("and 500 more"), "{}", details.len());
     let html = page(&look((0..1000).map(|n| writer(Reason::Runs, fields(n))).collect()), "");
     assert!(html.len() < 1_000_000, "{}", html.len());
     assert_eq!(html.matches("<tr><th scope=\"row\">").count(), MOST_ROWS);

@@ -1,6 +1,6 @@
 // Lines over time, drawn by uPlot.
 
-import { align, rollingMean } from "./series.js";
+import { align, isAlone, rollingMean } from "./series.js";
 import { colour, seriesColour } from "./theme.js";
 import { clock, perSecond, quantity } from "./units.js";
 
@@ -12,6 +12,13 @@ const STEPS = [1, 2, 5, 10, 15, 30, ...[1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 
 /** How a number of this line is written. */
 export function format(line, value) {
     return line.isRate ? perSecond(value, line.unit) : quantity(value, line.unit);
+}
+
+/** As wide as the texts beside an axis; but no more than a third of the chart is theirs. */
+export function axisSize(plot, texts, index) {
+    plot.ctx.font = plot.axes[index].font[0];
+    const widths = (texts ?? []).map((text) => plot.ctx.measureText(text).width / devicePixelRatio);
+    return Math.min(Math.max(72, ...widths.map((width) => Math.ceil(width) + 20)), plot.width / 3);
 }
 
 /** What both kinds of charts have in common: the size, the time below, zoom by dragging. */
@@ -50,9 +57,9 @@ export class LineChart {
         this.data = [[]];
     }
 
-    /** Shows these lines; `zoom` is `[from, to]`, or null for all there is. */
-    show(lines, { zoom, mean, onZoom, onCursor }) {
-        const [times, ...columns] = align(lines);
+    /** Shows these lines; `zoom` is `[from, to]`, or null for all there is; looks are `interval` seconds apart. */
+    show(lines, { interval, zoom, mean, onZoom, onCursor }) {
+        const [times, ...columns] = align(lines, interval);
         this.data = [times, ...columns];
         const means = mean > 0 ? columns.map((column) => rollingMean(times, column, mean)) : [];
         const signature = JSON.stringify([lines.map(({ key, isRate }) => [key, isRate]), zoom, mean > 0, this.host.clientWidth, colour("--muted"), colour("--chart")]);
@@ -80,7 +87,7 @@ export class LineChart {
             ...line,
             scale,
             side: index === 0 ? 3 : 1,
-            size: 72,
+            size: axisSize,
             grid: { ...line.grid, show: index === 0 },
             values: (plot, splits) => splits.map((value) => format(each, value)),
             incrs: each.unit === "bytes" ? POWERS : undefined,
@@ -93,7 +100,7 @@ export class LineChart {
             alpha: how.mean > 0 ? 0.45 : 1,
             dash: each.isDead ? [4, 4] : undefined,
             spanGaps: false,
-            points: { show: (plot, at, from, to) => to - from < 2 },
+            points: { show: (plot, at, from, to) => to - from < 2, filter: (plot, at, isShown) => (isShown ? null : alone(plot.data[at])) },
         });
         const smooth = (each, index) => ({ scale: scaleOf(each), stroke: stroke(index), width: 2.25, points: { show: false } });
         return new uPlot(
@@ -107,6 +114,11 @@ export class LineChart {
             this.host,
         );
     }
+}
+
+// What has no line to it is seen as a point.
+function alone(column) {
+    return column.flatMap((_, place) => (isAlone(column, place) ? [place] : []));
 }
 
 // From zero on where that is not far; some room above and below.

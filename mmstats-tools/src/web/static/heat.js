@@ -1,6 +1,6 @@
 // A histogram over time as a heat map: time to the right, values upwards, darker where more were counted.
 
-import { frame } from "./chart.js";
+import { axisSize, frame } from "./chart.js";
 import { number } from "./exact.js";
 import { colour } from "./theme.js";
 import { quantity } from "./units.js";
@@ -65,7 +65,7 @@ export class HeatMap {
                 ...rest,
                 hooks: { ...hooks, draw: [(plot) => this.#draw(plot)] },
                 scales: { x: { time: true, range }, powers: { range: bounds } },
-                axes: [time, { ...line, scale: "powers", size: 72, values, incrs: [1, 2, 3, 4, 5, 8, 10, 16, 20] }],
+                axes: [time, { ...line, scale: "powers", size: axisSize, values, incrs: [1, 2, 3, 4, 5, 8, 10, 16, 20] }],
                 series: [{}, { scale: "powers", points: { show: false } }],
             },
             data,

@@ -1,6 +1,7 @@
 // What the server remembers, and what came since: the points of plots and of sparklines.
 
 import { number } from "./exact.js";
+import { append, isOver, mostApart } from "./series.js";
 import { ask, server } from "./stream.js";
 import { glob } from "./text.js";
 
@@ -18,6 +19,9 @@ function query(labels, parameters) {
     return url;
 }
 
+// The time of a series' last point.
+const end = (series) => series.points.at(-1)?.[0] ?? 0;
+
 /** Histories of labels: one series each, or one for each of its writers. */
 export class Histories {
     #fetching = false;
@@ -28,69 +32,76 @@ export class Histories {
         this.latest = new Map();
     }
 
-    /** Brings these labels up to date; tells whether anything is new. While one answer is on its way, nothing more is asked for. */
+    /** Brings these labels up to date. While one answer is on its way, nothing more is asked for. */
     async refresh(labels) {
-        if (this.#fetching || labels.length === 0) {
-            return false;
+        if (this.#fetching) {
+            return;
         }
         this.#fetching = true;
         try {
             const known = labels.filter((label) => this.latest.has(label)).slice(0, AT_ONCE);
             const fresh = labels.filter((label) => !this.latest.has(label)).slice(0, AT_ONCE);
             const since = Math.min(...known.map((label) => this.latest.get(label)));
-            const asked = [];
-            if (fresh.length > 0) {
-                asked.push(ask(query(fresh, { by: this.by })));
-            }
-            if (known.length > 0) {
-                asked.push(ask(query(known, { by: this.by, since })));
-            }
-            const answers = await Promise.all(asked);
-            // What has no points yet may have some from now on.
-            fresh.forEach((label) => this.latest.set(label, answers[0].time));
-            const any = answers.map((answer) => this.#take(answer)).includes(true);
-            // Nor is what has none, a text, to be asked for from the beginning each time.
-            known.forEach((label) => this.latest.set(label, Math.max(this.latest.get(label), answers.at(-1).time)));
-            return any;
+            const questions = [[fresh, {}], [known, { since }]].filter(([asked]) => asked.length > 0);
+            const answers = await Promise.all(questions.map(([asked, more]) => ask(query(asked, { by: this.by, ...more }))));
+            questions.forEach(([asked, { since }], index) => this.#take(asked, since ?? 0, answers[index]));
         } finally {
             this.#fetching = false;
         }
     }
 
-    #take(answer) {
-        let any = false;
-        for (const found of answer.series) {
-            const key = [found.label, found.file ?? "", found.kind, found.unit].join("\0");
-            const kept = this.series.get(key) ?? { ...found, key, points: [] };
-            this.series.set(key, Object.assign(kept, { ...found, key, points: kept.points }));
-            const last = kept.points.at(-1)?.[0] ?? 0;
-            const points = found.points.filter(([time]) => time > last);
-            kept.points.push(...points);
-            kept.points.splice(0, kept.points.length - MOST);
-            any ||= points.length > 0;
-            this.latest.set(found.label, Math.max(this.latest.get(found.label) ?? 0, kept.points.at(-1)?.[0] ?? 0));
+    #take(labels, since, { time, interval, series }) {
+        const isLate = (last) => last !== undefined && last < time - mostApart(interval);
+        const found = new Set();
+        for (const each of series) {
+            const key = [each.label, each.file ?? "", each.kind, each.unit].join("\0");
+            const points = this.series.get(key)?.points ?? [];
+            append(points, each.points);
+            points.splice(0, points.length - MOST);
+            // It is of the looks asked for; in the latest of them it may not have been any more.
+            this.series.set(key, { ...each, key, points, isGone: isLate(each.points.at(-1)?.[0]) });
+            found.add(key);
         }
-        const oldest = [...this.series].sort(([, one], [, other]) => (one.points.at(-1)?.[0] ?? 0) - (other.points.at(-1)?.[0] ?? 0));
+        const asked = new Set(labels);
+        for (const [key, each] of this.series) {
+            // Of times to come, nothing is known of any.
+            if (asked.has(each.label) && !found.has(key) && since <= time) {
+                each.isGone = true;
+            }
+        }
+        for (const label of labels) {
+            this.#rewind(label, time, interval);
+        }
+        const oldest = [...this.series].sort(([, one], [, other]) => end(one) - end(other));
         oldest.slice(0, Math.max(0, oldest.length - MOST_SERIES)).forEach(([key]) => this.series.delete(key));
-        return any;
+    }
+
+    // What is known of a label goes up to the latest look, for what has no points yet, or never will, too. It is a look at most behind what is remembered, unless
+    // the server's clock was set back: then all that is remembered is asked for again.
+    #rewind(label, time, interval) {
+        const all = [...this.series.values()].filter((series) => series.label === label);
+        const latest = Math.max(this.latest.get(label) ?? 0, ...all.map(end));
+        if (latest > time + mostApart(interval)) {
+            all.forEach(({ points }) => append(points, [], time));
+            this.latest.delete(label);
+        } else {
+            this.latest.set(label, Math.max(latest, time));
+        }
     }
 
     /** The series of these labels, in their order. */
     of(labels) {
         const all = [...this.series.values()];
         // Those that go on first: of writers that come and go, only the latest fit.
-        const ended = (series) => -(series.points.at(-1)?.[0] ?? 0);
-        return labels.flatMap((label) => all.filter((series) => series.label === label).sort((one, other) => ended(one) - ended(other)));
+        const compare = (one, other) => isOver(one) - isOver(other) || end(other) - end(one);
+        return labels.flatMap((label) => all.filter((series) => series.label === label).sort(compare));
     }
 
     /** Forgets all labels but these. */
     keep(labels) {
-        for (const [key, series] of this.series) {
-            if (!labels.includes(series.label)) {
-                this.series.delete(key);
-                this.latest.delete(series.label);
-            }
-        }
+        const others = (label) => !labels.includes(label);
+        [...this.series].filter(([, { label }]) => others(label)).forEach(([key]) => this.series.delete(key));
+        [...this.latest.keys()].filter(others).forEach((label) => this.latest.delete(label));
     }
 }
 
@@ -99,8 +110,9 @@ export class Filler {
     #timer = 0;
     #wanted = new Set();
 
-    constructor(filled) {
-        this.filled = filled;
+    /** `reach` tells how many seconds a sparkline goes back. */
+    constructor(filled, reach) {
+        Object.assign(this, { filled, reach });
     }
 
     want(rows) {
@@ -124,10 +136,10 @@ export class Filler {
         const by = rows[0].file === null ? "label" : "file";
         const byKey = new Map(rows.map((row) => [row.key, row]));
         try {
-            const answer = await ask(query([...new Set(rows.map((row) => row.label))], { by, since: -120 }));
+            const answer = await ask(query([...new Set(rows.map((row) => row.label))], { by, since: -this.reach() }));
             for (const series of answer.series) {
                 const row = byKey.get([series.label, series.file ?? "", series.kind, series.unit].join("\0"));
-                row?.prepend(series.points.map(([time, value, rate]) => [time, row.trend(row.isHistogram ? null : number(value), number(rate))]));
+                row?.fill(series.points.map(([time, value, rate]) => [time, row.trend(row.isHistogram ? null : number(value), number(rate))]));
             }
             this.filled();
         } catch {

@@ -6,12 +6,14 @@ import { followKeys } from "./keys.js";
 import { lines } from "./lines.js";
 import { Panel } from "./panel.js";
 import { View, bind } from "./state.js";
-import { Stats } from "./stats.js";
+import { LOOKS, Stats } from "./stats.js";
 import { Stream, ask, server } from "./stream.js";
 import { Table } from "./table.js";
 import { followTheme } from "./theme.js";
 import { harmless } from "./text.js";
 
+/** Frames that a sparkline has room for, however seldom they come. */
+const LEAST_FRAMES = 10;
 /** Milliseconds between two looks at the files. */
 const FILES_EVERY = 10_000;
 
@@ -23,12 +25,22 @@ const controls = [
 ];
 const panel = new Panel(view, (label) => stats.all(label));
 const stream = new Stream(frame, showStatus);
-const filler = new Filler(() => table.schedule());
+const filler = new Filler(() => table.schedule(), () => clock().reach);
 let table = null;
 let status = "connecting";
 
 function by(state) {
     return state.group === "process" ? "file" : "label";
+}
+
+/** Seconds from one frame of the stream to the next. */
+function pace() {
+    return Math.max(stats.interval, view.state.interval);
+}
+
+/** What sparklines end at, how many seconds they go back, and how many are from one point to the next. */
+function clock() {
+    return { now: stats.time, reach: Math.max(LOOKS * stats.interval, LEAST_FRAMES * pace()), interval: pace() };
 }
 
 function connect() {
@@ -40,13 +52,13 @@ function connect() {
 }
 
 function frame(received) {
-    const changed = stats.update(received);
+    const changed = stats.update(received, pace());
     panel.interval = stats.interval;
     table ??= makeTable();
     if (changed || !["label", "kind"].includes(view.state.sort)) {
         showLines();
     } else {
-        table.update(stats.time, stats.interval);
+        table.update(clock());
     }
     panel.refresh();
     if (view.state.paused) {
@@ -80,7 +92,7 @@ function showLines() {
     const rows = [...stats.rows.values()];
     const { lines: list, shown } = lines(rows, view.state);
     const { plot, sort, desc } = view.state;
-    table.show(list, { plotted: plot, sort, desc, now: stats.time, interval: stats.interval, by: by(view.state) });
+    table.show(list, { plotted: plot, sort, desc, clock: clock(), by: by(view.state) });
     setText($("count"), shown === rows.length ? `${rows.length} stats` : `${shown} of ${rows.length} stats`);
     $("nothing").hidden = shown > 0;
     setText($("nothing"), rows.length === 0 ? "No process publishes anything here yet." : "No stat has all these words.");

@@ -63,6 +63,10 @@ export class Panel {
             setText($("plot-problem"), `The server does not answer: ${harmless(error.message)}`);
         }
         this.draw();
+        // While one answer is on its way, nothing else is asked for.
+        if (this.state.plot !== plot || this.state.writers !== writers) {
+            await this.refresh();
+        }
     }
 
     async #askWriters(plot) {
@@ -77,7 +81,7 @@ export class Panel {
     }
 
     zoomBy(factor) {
-        const times = align(this.shown)[0];
+        const [times] = align(this.shown, this.interval);
         const [from, to] = this.state.from === null ? [times[0], times.at(-1)] : [this.state.from, this.state.to];
         if (from === undefined || !(to > from)) {
             return;
@@ -107,7 +111,7 @@ export class Panel {
         $("plot-kinds").hidden = !plot.some((label) => this.rowsOf(label)[0]?.isHistogram);
         const left = all.length - this.shown.length;
         setText($("plot-note"), left > 0 ? `${this.shown.length} of ${all.length} lines are drawn.` : "");
-        const how = { zoom: this.window, mean, onZoom: (from, to) => this.zoom(from, to), onCursor: (at) => this.#move(at) };
+        const how = { interval: this.interval, zoom: this.window, mean, onZoom: (from, to) => this.zoom(from, to), onCursor: (at) => this.#move(at) };
         $("lines").hidden = this.shown.length === 0;
         if (this.shown.length > 0) {
             this.lines.show(this.shown, how);
@@ -164,7 +168,7 @@ export class Panel {
             const row = body.rows[index] ?? this.#legendRow(body, index);
             const values = (columns[index] ?? []).filter((_, place) => times[place] >= from && times[place] <= to);
             const sum = summary(values);
-            const value = at === null ? (sum?.last ?? null) : columns[index][at];
+            const value = at === null ? (sum?.last ?? null) : (columns[index][at] ?? null);
             const cells = [value, sum?.least ?? null, sum?.mean ?? null, sum?.most ?? null];
             row.dataset.label = line.label;
             row.classList.toggle("dead", line.isDead);
@@ -230,12 +234,14 @@ export class Panel {
             return;
         }
         const lines = [...this.shown, ...linesOf(heats, { show: "auto" })];
-        const [times = [], ...columns] = align(lines);
+        const [times = [], ...columns] = align(lines, this.interval);
         const [from, to] = this.window ?? [-Infinity, Infinity];
-        const places = times.flatMap((time, place) => (time >= from && time <= to ? [place] : [])).slice(-MOST_ROWS).reverse();
+        const texts = (place) => lines.map((line, index) => format(line, columns[index][place] ?? null));
+        const isSaid = (place) => times[place] >= from && times[place] <= to && columns.some((column) => (column[place] ?? null) !== null);
+        const places = times.flatMap((_, place) => (isSaid(place) ? [place] : [])).slice(-MOST_ROWS).reverse();
         const head = element("tr", {}, ...["Time", ...lines.map((line) => line.name)].map((text) => element("th", { scope: "col" }, text)));
         const rows = places.map((place) => {
-            const cells = lines.map((line, index) => element("td", {}, columns[index][place] === null ? "" : format(line, columns[index][place])));
+            const cells = texts(place).map((text) => element("td", {}, text));
             return element("tr", {}, element("th", { scope: "row" }, date(times[place]).slice(-8)), ...cells);
         });
         $("data-table").replaceChildren(element("caption", { className: "hidden" }, "What the charts show, latest first"), element("thead", {}, head), element("tbody", {}, ...rows));

@@ -1,10 +1,11 @@
 // The rows: what was read last of each label, or of each label of each file.
 
 import { number } from "./exact.js";
+import { append, mostApart } from "./series.js";
 import { basename, harmless } from "./text.js";
 import * as units from "./units.js";
 
-/** How many looks a sparkline reaches back. */
+/** How many looks a sparkline reaches back, and points it has at most. */
 export const LOOKS = 90;
 
 // By these every writer tells who it is. They are no amounts, even where the file cannot say so.
@@ -25,6 +26,7 @@ export class Row {
         this.isHistogram = stat.kind === "histogram";
         this.haystack = [stat.label, this.shownLabel, this.file ?? "", this.pid ?? ""].join("\n").toLowerCase();
         this.history = [];
+        this.askedForHistory = false;
         // It says what something is, and not how much there is of it.
         this.isFact = stat.kind === "info" || IDENTITY.test(stat.label);
         this.wantsHistory = !this.isText && !this.isFact && stat.unit !== "unixtime";
@@ -50,20 +52,19 @@ export class Row {
     }
 
     push(time, value) {
-        const last = this.history.at(-1);
-        if (value !== null && !(last && last[0] >= time)) {
-            this.history.push([time, value]);
-            if (this.history.length > LOOKS) {
-                this.history.shift();
-            }
+        append(this.history, value === null ? [] : [[time, value]], time);
+        if (this.history.length > LOOKS) {
+            this.history.shift();
         }
     }
 
-    /** Puts older points before those that there are. */
-    prepend(points) {
-        const first = this.history[0]?.[0] ?? Infinity;
-        const older = points.filter(([time, value]) => time < first && value !== null);
-        this.history = [...older, ...this.history].slice(-LOOKS);
+    /** Takes over what the server remembers: all that there was in its time. */
+    fill(points) {
+        if (points.length > 0) {
+            const later = this.history.filter(([time]) => time > points.at(-1)[0]);
+            append(this.history, points, points[0][0]);
+            this.history = [...this.history.filter(([, value]) => value !== null), ...later].slice(-LOOKS);
+        }
     }
 
     get shownValue() {
@@ -127,9 +128,11 @@ export class Stats {
         this.interval = 1;
     }
 
-    /** Takes over a look; tells whether rows came, went or changed sides. */
-    update(frame) {
+    /** Takes over a look; tells whether rows came, went or changed sides. Another is there every `interval` seconds. */
+    update(frame, interval) {
         let changed = false;
+        // What was missed, in a pause for one, can be asked for again.
+        const missed = frame.time - this.time > mostApart(interval);
         const rows = new Map();
         for (const stat of frame.stats) {
             const key = [stat.label, stat.file ?? "", stat.kind, stat.unit].join("\0");
@@ -139,6 +142,7 @@ export class Stats {
                 row = new Row(key, stat);
             }
             row.update(stat, frame.time);
+            row.askedForHistory &&= !missed;
             changed ||= wasDead !== row.isDead;
             rows.set(key, row);
         }

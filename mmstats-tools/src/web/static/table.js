@@ -45,8 +45,8 @@ export class Table {
     }
 
     /** Other lines, or others plotted. */
-    show(lines, { plotted, sort, desc, now, interval, by }) {
-        Object.assign(this, { lines, plotted: new Set(plotted), now, interval });
+    show(lines, { plotted, sort, desc, clock, by }) {
+        Object.assign(this, { lines, plotted: new Set(plotted), clock });
         this.#measure();
         for (const [name, head] of this.heads) {
             setAttribute(head, "aria-sort", name === sort ? (desc ? "descending" : "ascending") : null);
@@ -60,8 +60,8 @@ export class Table {
     }
 
     /** New values in the same lines. */
-    update(now, interval) {
-        Object.assign(this, { now, interval });
+    update(clock) {
+        this.clock = clock;
         this.schedule();
     }
 
@@ -110,7 +110,7 @@ export class Table {
         const mean = parseFloat(colour("--spark-mean")) || 0;
         // Measured before anything is changed: asking a canvas would lay out the table anew for each.
         const size = { width: Math.max(this.heads.get("trend").clientWidth - this.padding, 20), height: this.rowHeight - 10 };
-        const palette = { ...size, now: this.now, interval: this.interval, mean, line: colour("--spark"), fill: colour("--spark-fill"), meanLine: colour("--series-2") };
+        const palette = { ...size, ...this.clock, mean, line: colour("--spark"), fill: colour("--spark-fill"), meanLine: colour("--series-2") };
         const visible = (names) => names.filter((name) => this.heads.get(name).offsetParent !== null).length;
         const room = Math.floor((this.heads.get("value").clientWidth - 20) / CHARACTER);
         const columns = { room, all: visible([...this.heads.keys()]), wide: visible(["value", "rate", "trend"]) };
@@ -217,7 +217,7 @@ export class Table {
             setText(add, plotted ? "−" : "+");
             setAttribute(add, "aria-label", `${plotted ? "remove from" : "add to"} the plot: ${row.shownLabel}`);
             const last = row.history.at(-1);
-            const state = [last?.[0], row.history.length, palette.width, palette.height, palette.line, palette.now].join();
+            const state = [row.history[0]?.[0], last?.[0], row.history.length, palette.width, palette.height, palette.line, palette.now, palette.reach].join();
             if (row.wantsHistory && canvas.dataset.state !== state) {
                 canvas.dataset.state = state;
                 draw(canvas, row.history, palette);
