@@ -1,6 +1,7 @@
 //! Makes man pages and completions of all commands, out of what reads their arguments.
 //!
-//! They go to the directory `MMSTATS_ASSETS`, if that is set, else among the build's own output.
+//! They go to the directory `MMSTATS_ASSETS`, if that is set, else among the build's own output. Pages have the date that `SOURCE_DATE_EPOCH` tells, as packagers
+//! set it, and else none, so that whoever builds the same gets the same.
 
 use std::env;
 use std::fs;
@@ -13,6 +14,9 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 #[allow(dead_code, unreachable_pub)]
+#[path = "src/render/date.rs"]
+mod date;
+#[allow(dead_code, unreachable_pub)]
 #[path = "src/labels.rs"]
 mod labels;
 #[allow(dead_code, unreachable_pub)]
@@ -20,10 +24,12 @@ mod labels;
 mod options;
 
 fn main() -> io::Result<()> {
-    for input in ["build.rs", "src/options", "src/labels.rs"] {
+    for input in ["build.rs", "src/options", "src/labels.rs", "src/render/date.rs"] {
         println!("cargo::rerun-if-changed={input}");
     }
-    println!("cargo::rerun-if-env-changed=MMSTATS_ASSETS");
+    for variable in ["MMSTATS_ASSETS", "SOURCE_DATE_EPOCH"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
     let assets = env::var_os("MMSTATS_ASSETS").or_else(|| env::var_os("OUT_DIR")).map(PathBuf::from).ok_or(io::ErrorKind::NotFound)?;
     let (pages, completions) = (assets.join("man"), assets.join("completions"));
     fs::create_dir_all(&pages)?;
@@ -45,7 +51,7 @@ fn main() -> io::Result<()> {
 fn page(command: &Command, all: &[String]) -> io::Result<Vec<u8>> {
     let name = command.get_name();
     let mut page = Vec::new();
-    let man = Man::new(command.clone()).title(name.to_uppercase()).manual("mmstats");
+    let man = Man::new(command.clone()).title(name.to_uppercase()).date(day().unwrap_or(NO_DAY.to_owned())).manual("mmstats");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     let mut roff = Roff::new();
@@ -63,6 +69,16 @@ fn page(command: &Command, all: &[String]) -> io::Result<Vec<u8>> {
     roff.control("SH", ["SEE ALSO"]).text([roman(others.join(", "))]);
     roff.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// An argument that is empty; without the quotes, the next one would be taken for the date.
+const NO_DAY: &str = "\"\"";
+
+/// The day of the sources, `2012-11-20`, if somebody tells.
+fn day() -> Option<String> {
+    let seconds = env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
+    let date = seconds.and_then(date::Date::from_unix)?.to_string();
+    Some(date.split_once(' ')?.0.to_owned())
 }
 
 fn synopsis(roff: &mut Roff, command: &Command) {

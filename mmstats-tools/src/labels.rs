@@ -26,8 +26,9 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
 /// Whether it is one of the labels by which every writer tells who it is. Their numbers are no amounts, even where the file cannot say so, as in version 1.
 #[must_use]
 pub fn is_identity(label: &str) -> bool {
+    const LABELS: [&str; 8] = ["sys.pid", "sys.tid", "sys.uid", "sys.gid", "sys.created", "sys.start", "sys.boot_id", "sys.pid_namespace"];
     let ends = |name: &&str| label.strip_suffix(*name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'));
-    ["sys.pid", "sys.tid", "sys.uid", "sys.gid", "sys.created"].iter().any(ends)
+    LABELS.iter().any(ends)
 }
 
 /// Parses a pattern of labels: `*` is any text, `?` any character, `[…]` one of some. Braces stand for themselves, for they are common in labels.

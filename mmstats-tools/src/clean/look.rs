@@ -98,12 +98,14 @@ pub(super) struct Looker {
     reader: Reader,
     mapped: Mapped,
     min_age: Duration,
+    /// Whether files that do not tell their PID namespace are of this one.
+    same_namespace: bool,
 }
 
 impl Looker {
-    /// Takes no files for dead that were modified less than this ago.
-    pub(super) fn new(min_age: Duration) -> Looker {
-        Looker { min_age, ..Looker::default() }
+    /// Takes no files for dead that were modified less than this ago, or may be of a PID namespace that cannot be seen from here.
+    pub(super) fn new(min_age: Duration, same_namespace: bool) -> Looker {
+        Looker { min_age, same_namespace, ..Looker::default() }
     }
 
     /// Forgets what processes have mapped by now.
@@ -143,7 +145,7 @@ impl Looker {
             return Finding::Invalid("goes on behind its stats, as memory does".to_owned());
         }
         let Some(pid) = sample.pid().filter(|pid| *pid > 0) else { return Finding::NoPid };
-        let claim = Claim::of(&sample, entry);
+        let claim = Claim::of(&sample, entry, self.same_namespace);
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &claim);
         let state = state.unless_young(&opened, self.min_age);
         if matches!(state, State::Dead(_)) {
@@ -156,7 +158,8 @@ impl Looker {
     fn judge_blank(&mut self, entry: &Entry, opened: Opened, pid: u32) -> Finding {
         let modified = SystemTime::now().checked_sub(opened.age());
         let verdict = liveness(&Evidence { pid: Some(pid), modified, ..Evidence::default() });
-        let claim = Claim { verdict, is_exact: false, is_elsewhere: entry.is_shared_by_machines() };
+        let is_hidden = !sees_all_processes(self.same_namespace);
+        let claim = Claim { verdict, is_exact: false, is_hidden, is_elsewhere: entry.is_shared_by_machines() };
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &claim);
         let state = state.unless_young(&opened, self.min_age.max(BLANK));
         Finding::Stats(Box::new(Stats { opened, pid, state, reason, writer: None }))
@@ -168,17 +171,21 @@ struct Claim {
     verdict: Verdict,
     /// Whether it tells in which namespace its PID counts.
     is_exact: bool,
+    /// Whether it may be of a process that cannot be seen from here.
+    is_hidden: bool,
     /// Whether it may be of a process on another machine.
     is_elsewhere: bool,
 }
 
 impl Claim {
-    fn of(sample: &Sample<'_>, entry: &Entry) -> Claim {
+    fn of(sample: &Sample<'_>, entry: &Entry, same_namespace: bool) -> Claim {
         let verdict = sample.verdict();
         let is_dead = verdict.liveness == Liveness::Dead;
+        let is_exact = matches!(sample.find("sys.pid_namespace"), Some(Value::Unsigned(1..)));
         Claim {
             verdict,
-            is_exact: matches!(sample.find("sys.pid_namespace"), Some(Value::Unsigned(1..))),
+            is_exact,
+            is_hidden: is_dead && !is_exact && !sees_all_processes(same_namespace),
             is_elsewhere: is_dead && entry.is_shared_by_machines() && !is_of_this_boot(sample),
         }
     }
@@ -205,7 +212,7 @@ impl Mapped {
         if claim.is_elsewhere {
             return (State::Unknown, Cow::Borrowed("its process may be on another machine"));
         }
-        if !claim.is_exact && !sees_all_processes() {
+        if claim.is_hidden {
             return (State::Unknown, Cow::Borrowed("its process may be in another PID namespace"));
         }
         if !claim.is_exact || matches!(reason, Reason::OtherStart | Reason::StartedLater) {
@@ -224,9 +231,10 @@ impl Mapped {
 /// The inode number of the first PID namespace, which is part of the kernel's ABI (`PROC_PID_INIT_INO`).
 const FIRST_PID_NAMESPACE: u64 = 0xeffffffc;
 
-/// Whether there are no processes but those that are shown here, as from within a container there may be.
-fn sees_all_processes() -> bool {
-    fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE) && fs::read_dir("/proc").is_ok()
+/// Whether there are no processes but those that are shown here, as from within a container there may be; unless all are said to be in the same namespace.
+fn sees_all_processes(same_namespace: bool) -> bool {
+    let is_first = || fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE);
+    (same_namespace || is_first()) && fs::read_dir("/proc").is_ok()
 }
 
 impl State {

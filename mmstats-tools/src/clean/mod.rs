@@ -15,15 +15,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Reason;
 use mmstats_std::read::Sample;
 use mmstats_std::template::Environment;
 
-use crate::command::{self, Stop, status};
+use crate::command::{self, Stop, USAGE, status};
 use crate::console::Console;
 use crate::options::clean::Options;
+use crate::options::seconds;
 use crate::render::escape::HarmlessPath;
 use crate::render::text::{Look, Row};
 use crate::render::{json, text};
@@ -33,13 +35,20 @@ use look::{Finding, Looker, State, Stats, pid_of_unfinished};
 use report::{Action, Counts, Manner, Report};
 use watch::Watch;
 
+/// How often to look again if nothing is said about it.
+const INTERVAL: Duration = Duration::from_secs(10);
+
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
     let options: Options = match command::parse(args, console) {
         Ok(options) => options,
         Err(status) => return status,
     };
-    let watch = match Watch::new(options.watch) {
+    if let Some(time) = mistaken_for_file(&options) {
+        console.tell(format_args!("{time}: No such file or directory (--watch={time} would look again so often)"));
+        return ExitCode::from(USAGE);
+    }
+    let watch = match Watch::new(options.watch.map(|interval| interval.unwrap_or(INTERVAL))) {
         Ok(watch) => watch,
         Err(error) => {
             console.tell(error);
@@ -47,6 +56,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         }
     };
     Clean::new(options, watch, console).run()
+}
+
+/// What may have been meant as the time of `--watch`, which needs a `=` before it.
+fn mistaken_for_file(options: &Options) -> Option<&str> {
+    let is_missing = |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let mut names = options.files.iter().filter(|path| is_missing(path)).filter_map(|path| path.to_str());
+    options.watch.filter(Option::is_none).and_then(|_| names.find(|name| seconds::parse_interval(name).is_ok()))
 }
 
 /// Rounds over files.
@@ -71,13 +87,18 @@ impl<'s, 'c> Clean<'s, 'c> {
             dry_run: options.dry_run,
             has_age: options.min_age.is_some(),
         };
-        let looker = Looker::new(options.min_age.unwrap_or_default());
+        let looker = Looker::new(options.min_age.unwrap_or_default(), options.same_namespace);
         let report = Report::new(console, manner);
         Clean { options, environment: Environment::read(), watch, looker, report, total: Counts::default(), met: HashSet::new() }
     }
 
     fn run(mut self) -> ExitCode {
         let end = self.rounds();
+        // A reader who has seen enough has not said that enough is removed.
+        if end == Err(Stop::Unread) && !self.options.dry_run {
+            self.report.console.tell("standard output was closed, so the rest is left as it is (-q removes without telling)");
+            self.report.failed = true;
+        }
         let end = end.and_then(|()| self.report.sum_up(&self.total));
         if self.report.failed { ExitCode::FAILURE } else { status(&end) }
     }

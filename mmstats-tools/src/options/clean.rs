@@ -34,8 +34,16 @@ pub struct Options {
     /// Go on for ever, and look again so often [10 seconds, if nothing is given].
     ///
     /// It tells of what it removes, of problems when they are new, and at the end (Ctrl-C, SIGTERM) how many it removed in all.
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10", value_parser = seconds::parse_interval)]
-    pub watch: Option<Duration>,
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = seconds::parse_interval)]
+    pub watch: Option<Option<Duration>>,
+
+    /// Files that tell no PID namespace are of processes in this one.
+    ///
+    /// For containers. From within one, other processes may be hidden, so files that have only a PID, as the Python mmstats writes them, are left alone. With
+    /// this, they go if no process with their PID runs here, and none that can be seen has them mapped to write to them. Not to be used where processes of
+    /// another container, or of the machine outside, write to the same directory. Files that tell of another namespace are left alone all the same.
+    #[arg(long)]
+    pub same_namespace: bool,
 
     /// Print JSON, one object per line for each file, and one at the end.
     ///
@@ -55,7 +63,8 @@ pub struct Options {
 
 fn status() -> String {
     format!(
-        "Exit status: 0 if all went well, even if there was nothing to remove; 1 if something could not be read or removed; 2 for wrong usage.\n{COLOURS}"
+        "Exit status: 0 if all went well, even if there was nothing to remove; 1 if something could not be read or removed, or its output was closed before all was \
+         done; 2 for wrong usage.\n{COLOURS}"
     )
 }
 
@@ -65,11 +74,13 @@ Examples:
   cleanstats --dry-run /path/to/mmstats/files      only tell what would go
   cleanstats --last-words --json /dev/shm >>log    keep their last values
   cleanstats --watch=1m --min-age 1h /dev/shm      as a service; leaves an hour to look at them
+  cleanstats --same-namespace /dev/shm             in a container that has this directory for itself
 
 Safety: A process is dead if its PID, start time, boot id and PID namespace say so. Another
 user's is alive. What cannot be judged from here is left alone, such as the file of another
 container. A file that the Python mmstats wrote has only a PID and a time: it is also left alone
 if any process that can be seen has it mapped to write to it. Right before a file is removed, it
-is looked at again.
+is looked at again. Unless with -q, no file goes untold: if the output is closed (as by head -1),
+the others stay.
 
 ";

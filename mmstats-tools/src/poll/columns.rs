@@ -1,6 +1,6 @@
 //! What the columns are: names on the command line, and the labels that files have for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use glob::Pattern;
@@ -25,14 +25,29 @@ pub(super) struct Column {
 }
 
 /// Where a column's value is in a file, and what to make of it.
-pub(super) type Place = Option<(usize, Option<Statistic>)>;
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// Which column, counted from the left.
+    pub(super) column: usize,
+    /// Which field of the file.
+    pub(super) at: usize,
+    pub(super) statistic: Option<Statistic>,
+}
+
+/// That a column wants a label.
+struct Wish {
+    column: usize,
+    /// How many others it would rather have.
+    rank: usize,
+    statistic: Option<Statistic>,
+}
 
 /// All columns.
 pub(super) struct Columns {
     prefix: String,
     /// A part for each name on the command line.
     parts: Vec<Part>,
-    /// Where columns are in files, by the addresses of these files' fields.
+    /// Where columns are in files, by the addresses of these files' fields: no more than there are fields, however many columns other files have.
     places: HashMap<*const Field, Known>,
     last_id: usize,
 }
@@ -43,6 +58,8 @@ struct Part {
     /// Of a name with `*` and its like: all columns that it stands for, by name. Else the only one.
     columns: Vec<Column>,
     patterns: Vec<(Pattern, Option<Statistic>)>,
+    /// The labels that the patterns have met, and whether with the statistic, of which a name has but one.
+    met: HashSet<(String, bool)>,
 }
 
 struct Known {
@@ -68,7 +85,7 @@ impl Columns {
         let mut columns = Columns { prefix: prefix.to_owned(), parts: Vec::new(), places: HashMap::new(), last_id: 0 };
         for name in names {
             let wanted = with_statistics(name);
-            let part = Part { text: name.clone(), columns: Vec::new(), patterns: Vec::new() };
+            let part = Part { text: name.clone(), columns: Vec::new(), patterns: Vec::new(), met: HashSet::new() };
             columns.parts.push(if name.contains(['*', '?', '[']) { columns.patterns(part, &wanted) } else { columns.exact(part, &wanted) });
             columns.last_id += 1;
         }
@@ -106,17 +123,12 @@ impl Columns {
             has_more |= self.find_more(fields);
         }
         if has_more {
+            self.parts.iter_mut().for_each(|part| part.columns.sort_by(|one, other| one.name.cmp(&other.name)));
             self.places.clear();
         }
         let fields = if has_more { look.seen.iter().map(|seen| &seen.fields).collect() } else { new };
-        for fields in fields {
-            if !self.places.contains_key(&fields.as_ptr()) {
-                let places: Vec<Place> = self.iter().map(|column| column.place(fields)).collect();
-                for (column, place) in self.parts.iter_mut().flat_map(|part| &mut part.columns).zip(&places) {
-                    column.is_found |= place.is_some();
-                }
-                self.places.insert(fields.as_ptr(), Known { _fields: fields.clone(), places });
-            }
+        if !fields.is_empty() {
+            self.find_places(fields);
         }
         has_more
     }
@@ -129,7 +141,7 @@ impl Columns {
                 fields.iter().filter(fits).map(|field| (field.label.clone(), *statistic)).collect()
             };
             for wanted in part.patterns.iter().map(matching).find(|found| !found.is_empty()).unwrap_or_default() {
-                if part.columns.iter().any(|column| column.wanted[0] == wanted) {
+                if !part.met.insert((wanted.0.clone(), wanted.1.is_some())) {
                     continue;
                 }
                 self.last_id += 1;
@@ -137,9 +149,28 @@ impl Columns {
                 part.columns.push(Column { id: self.last_id, name, wanted: vec![wanted], is_found: false });
                 has_more = true;
             }
-            part.columns.sort_by(|one, other| one.name.cmp(&other.name));
         }
         has_more
+    }
+
+    fn find_places(&mut self, all: Vec<&Arc<[Field]>>) {
+        let mut wishes: HashMap<&str, Vec<Wish>> = HashMap::new();
+        for (index, column) in self.parts.iter().flat_map(|part| &part.columns).enumerate() {
+            for (rank, (label, statistic)) in column.wanted.iter().enumerate() {
+                wishes.entry(label).or_default().push(Wish { column: index, rank, statistic: *statistic });
+            }
+        }
+        let mut found = HashSet::new();
+        for fields in all {
+            self.places.entry(fields.as_ptr()).or_insert_with(|| {
+                let places = places(fields, &wishes);
+                found.extend(places.iter().map(|place| place.column));
+                Known { _fields: fields.clone(), places }
+            });
+        }
+        for (index, column) in self.parts.iter_mut().flat_map(|part| &mut part.columns).enumerate() {
+            column.is_found |= found.contains(&index);
+        }
     }
 
     /// All of them, from left to right.
@@ -152,7 +183,7 @@ impl Columns {
         self.iter().map(|column| column.name.clone()).collect()
     }
 
-    /// Where each column's value is in a file with these fields, of a look that was learnt of.
+    /// Where columns' values are in a file with these fields, of a look that was learnt of.
     pub(super) fn places(&self, fields: &Arc<[Field]>) -> &[Place] {
         self.places.get(&fields.as_ptr()).map_or(&[], |known| &known.places)
     }
@@ -168,13 +199,19 @@ impl Columns {
     }
 }
 
-impl Column {
-    fn place(&self, fields: &[Field]) -> Place {
-        self.wanted.iter().find_map(|(label, statistic)| {
-            let at = fields.iter().position(|field| field.label == *label && is_of(field, *statistic))?;
-            Some((at, *statistic))
-        })
+/// Where columns' values are among these fields: at the label that a column wants most, and at its first field if there are several.
+fn places(fields: &[Field], wishes: &HashMap<&str, Vec<Wish>>) -> Vec<Place> {
+    let mut best: BTreeMap<usize, (usize, Place)> = BTreeMap::new();
+    for (at, field) in fields.iter().enumerate() {
+        for wish in wishes.get(field.label.as_str()).into_iter().flatten().filter(|wish| is_of(field, wish.statistic)) {
+            let place = Place { column: wish.column, at, statistic: wish.statistic };
+            let known = best.entry(wish.column).or_insert((wish.rank, place));
+            if wish.rank < known.0 {
+                *known = (wish.rank, place);
+            }
+        }
     }
+    best.into_values().map(|(_, place)| place).collect()
 }
 
 /// A name as it is, which goes first, and as that of a histogram with a statistic of it behind a colon.

@@ -1,5 +1,6 @@
 //! Rows for programs: JSON and CSV.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::io;
 
@@ -40,8 +41,8 @@ impl Serialize for Object<'_> {
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Values(row, names) = self;
-        let columns = names.iter().zip(&row.cells).enumerate();
-        serializer.collect_map(columns.filter(|(at, (name, _))| !names[..*at].contains(name)).map(|(_, column)| column))
+        let mut told = HashSet::new();
+        serializer.collect_map(names.iter().zip(&row.cells).filter(|(name, _)| told.insert(*name)))
     }
 }
 

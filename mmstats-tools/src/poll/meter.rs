@@ -8,7 +8,7 @@ use mmstats_core::Kind;
 use mmstats_std::read::Field;
 
 use super::cell::{Cell, Row, Scaled, Value};
-use super::columns::Columns;
+use super::columns::{Columns, Place};
 use super::group::Group;
 use super::statistic::Statistic;
 use crate::buckets::Buckets;
@@ -102,20 +102,17 @@ impl Meter {
         let mut totals = std::mem::take(&mut self.totals);
         let row = |(group, files): (Group, Vec<&Seen>)| {
             let pasts: Vec<Past<'_>> = files.iter().map(|seen| self.past(seen)).collect();
-            let places: Vec<_> = files.iter().map(|seen| columns.places(&seen.fields)).collect();
-            let cells = columns.iter().enumerate().map(|(index, column)| {
-                let mut statistic = None;
-                let mut parts = Vec::new();
-                for ((seen, past), places) in files.iter().zip(&pasts).zip(&places) {
-                    let Some((at, of)) = places.get(index).copied().flatten() else { continue };
+            let mut parts: Vec<(Vec<Part<'_>>, Option<Statistic>)> = columns.iter().map(|_| (Vec::new(), None)).collect();
+            for (seen, past) in files.iter().zip(&pasts) {
+                for Place { column, at, statistic } in columns.places(&seen.fields).iter().copied() {
                     if let Ok(stored) = &seen.values[at] {
-                        statistic = of;
-                        parts.push(Part { at, field: &seen.fields[at], stored, past: *past });
+                        parts[column].0.push(Part { at, field: &seen.fields[at], stored, past: *past });
+                        parts[column].1 = statistic;
                     }
                 }
-                self.cell(&parts, statistic, seconds, &group, column.id, &mut totals)
-            });
-            let cells = cells.collect();
+            }
+            let cells = columns.iter().zip(&parts);
+            let cells = cells.map(|(column, (parts, statistic))| self.cell(parts, *statistic, seconds, &group, column.id, &mut totals)).collect();
             Row { time: look.time, seconds, group, cells, is_total: seconds.is_none() && self.shows == Shows::Changes }
         };
         let rows = groups.into_iter().map(row).collect();

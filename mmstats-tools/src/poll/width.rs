@@ -52,14 +52,14 @@ impl Widths {
         let total = |limit: usize, count: usize| -> usize {
             columns[..count].iter().map(|(least, liked)| (*liked).min(limit).max(*least) + GAP).sum::<usize>().saturating_sub(GAP)
         };
-        let longest = columns.iter().map(|(_, liked)| *liked).max().unwrap_or(0).max(READABLE);
-        let widest = |count, room| (READABLE..=longest).rev().find(|limit| total(*limit, count) <= room);
-        let all = widest(columns.len(), room).map(|limit| (limit, columns.len()));
-        let some = || {
-            let room = room.saturating_sub(GAP + note(columns.len()).len());
-            (1..columns.len()).rev().find_map(|count| Some((widest(count, room)?, count)))
-        };
-        let (limit, count) = all.or_else(some).unwrap_or((READABLE, columns.len().min(1)));
+        // What does not fit at its narrowest does not fit at all, so there is no need to try all widths of all columns, of which there may be thousands.
+        let is_room_for_all = total(READABLE, columns.len()) <= room;
+        let left = if is_room_for_all { room } else { room.saturating_sub(GAP + note(columns.len()).len()) };
+        let fitting = (1..=columns.len()).take_while(|count| total(READABLE, *count) <= left).last();
+        // The first one is always there.
+        let count = fitting.unwrap_or(columns.len().min(1));
+        let longest = columns[..count].iter().map(|(_, liked)| *liked).max().unwrap_or(0).max(READABLE);
+        let limit = (READABLE..=longest).rev().find(|limit| total(*limit, count) <= left).unwrap_or(READABLE);
         self.spare = room.saturating_sub(total(limit, count));
         self.left_out = columns.len() - count;
         self.widths = columns[..count].iter().map(|(least, liked)| (*liked).min(limit).max(*least)).collect();

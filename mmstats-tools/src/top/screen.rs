@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Stdout};
 use std::panic;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -10,6 +11,9 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+
+/// Whether it has been taken, and not been given back. Giving it back twice would put the cursor where it was before whatever was told in between.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The whole screen, as long as it is not dropped.
 pub(crate) struct Screen {
@@ -36,6 +40,7 @@ impl Screen {
     /// # Errors
     /// If it cannot be set up.
     pub(crate) fn enter(&mut self) -> io::Result<()> {
+        IS_TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen)?;
         if self.has_mouse {
@@ -52,10 +57,12 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back as it was. What fails cannot be helped.
+/// Gives the terminal back as it was, if it is taken. What fails cannot be helped.
 pub(crate) fn restore() {
-    let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
-    let _ = disable_raw_mode();
+    if IS_TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
 }
 
 /// A panic's message is to be seen, so the terminal is given back before it is told.

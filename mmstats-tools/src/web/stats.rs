@@ -232,10 +232,13 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 
 /// Values of several writers, added up.
 ///
-/// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to agree.
+/// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to
+/// agree.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Total {
     value: Option<Stored>,
+    /// Of numbers that are added up: exact, however many there are.
+    sum: Option<Amount>,
     /// How many values are in it.
     values: u32,
     differs: bool,
@@ -245,26 +248,39 @@ pub(super) struct Total {
 impl Total {
     /// Adds a value of `field`, which has to be like the `first` one.
     pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>) {
-        self.differs |= (field.kind, &field.unit, field.scale, field.divisor) != (first.kind, &first.unit, first.scale, first.divisor);
-        self.values += u32::from(value.is_ok());
-        match (value, self.value.take()) {
-            (Err(problem), total) => {
-                self.value = total;
+        let is_alike = || (field.kind, &field.unit, field.scale, field.divisor) == (first.kind, &first.unit, first.scale, first.divisor);
+        // Of who they are, writers of version 1 cannot say what kind it is.
+        self.differs |= !is_identity(&field.label) && !is_alike();
+        let value = match value {
+            Ok(value) => value,
+            Err(problem) => {
                 self.problem.get_or_insert_with(|| problem.to_string());
+                return;
             }
-            (Ok(value), None) => self.value = Some(value.clone()),
-            (Ok(value), Some(total)) => match sum(field, total, value) {
-                Some(sum) => self.value = Some(sum),
-                None => self.differs = true,
-            },
+        };
+        self.values += 1;
+        let amount = Amount::of(value).filter(|_| is_added(field, value));
+        match (self.value.take(), self.sum.zip(amount)) {
+            (None, _) => (self.value, self.sum) = (Some(value.clone()), amount),
+            (value, Some((sum, amount))) => (self.value, self.sum) = (value, Some(sum + amount)),
+            (Some(total), None) => {
+                self.value = merge(field, total, value);
+                self.differs |= self.value.is_none();
+            }
         }
     }
 
-    /// Makes a mean of a sum of measures, after all were added.
+    /// Makes what is told of what was added, after all of it was.
     pub(super) fn settle(&mut self, field: &Field) {
-        if let Some(sum) = self.value.as_ref().and_then(Amount::of).filter(|_| self.values > 1 && is_measure(field)) {
-            self.value = Some(Stored::Float(sum.as_f64() / f64::from(self.values)));
+        if let Some(sum) = self.sum.filter(|_| self.values > 1) {
+            let mean = || Stored::Float(sum.as_f64() / f64::from(self.values));
+            self.value = Some(if is_measure(field) { mean() } else { stored(sum) });
         }
+    }
+
+    /// The sum, if numbers were added up.
+    pub(super) fn sum(&self) -> Option<Amount> {
+        self.sum
     }
 
     /// What came of it; else why there is nothing.
@@ -276,22 +292,23 @@ impl Total {
     }
 }
 
-fn sum(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
+/// Whether values are added up, and not compared.
+fn is_added(field: &Field, value: &Stored) -> bool {
+    field.kind != Kind::Info && field.unit != "unixtime" && !is_identity(&field.label) && !matches!(value, Stored::Bool(_))
+}
+
+/// What is made of two values that are not added up; `None` if they do not agree.
+fn merge(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
     match (total, value) {
         (Stored::Histogram(mut total), Stored::Histogram(value)) => {
             total.add(value);
             Some(Stored::Histogram(total))
         }
-        (Stored::Bool(total), Stored::Bool(value)) => (total == *value).then_some(Stored::Bool(total)),
-        (Stored::Text(total), Stored::Text(value)) => (total == *value).then_some(Stored::Text(total)),
-        (total, value) if field.kind == Kind::Info || is_identity(&field.label) => (total == *value).then_some(total),
-        (total, value) => {
-            let (one, other) = (Amount::of(&total)?, Amount::of(value)?);
-            if field.unit == "unixtime" {
-                return Some(if other.as_f64() > one.as_f64() { value.clone() } else { total });
-            }
-            Some(stored(one + other))
+        (total, value) if field.unit == "unixtime" && field.kind != Kind::Info => {
+            let is_later = Amount::of(value)?.as_f64() > Amount::of(&total)?.as_f64();
+            Some(if is_later { value.clone() } else { total })
         }
+        (total, value) => (total == *value).then_some(total),
     }
 }
 

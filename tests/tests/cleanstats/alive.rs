@@ -37,11 +37,40 @@ fn whoever_sees_only_some_processes_takes_none_for_dead() {
     let at = directory.path();
     let path = at.join("a.mmstats");
     let live = Original::start(&path, now(), None);
-    // From within a PID namespace, in which there is no such process.
-    let mut command = tool("unshare");
-    let outcome = run(without_environment(command.args(["--pid", "--fork", "--mount-proc"]).arg(program("--bin", "cleanstats")).arg(at)));
+    let outcome = clean_in_namespace(at, &[]);
     assert!(path.exists() && outcome.out.ends_with("Removed 0  -  0 alive\n"), "{outcome:?}");
     drop(live);
+}
+
+#[test]
+fn whoever_is_told_that_all_processes_are_here_takes_those_that_are_not_for_dead() {
+    let (directory, outside) = (public(), public());
+    let at = directory.path();
+    let dead = [at.join("a.mmstats"), at.join(format!(".mmstats-{NOBODYS_PID}-0.tmp"))];
+    let kept = [at.join("b.mmstats"), at.join("c.mmstats")];
+    fs::write(&dead[0], original(NOBODYS_PID, Some(now()))).unwrap();
+    fs::write(&dead[1], []).unwrap();
+    set_modified(&dead[1], Duration::from_secs(3600));
+    // The first process of every namespace, which has started before.
+    fs::write(&kept[0], original(1, Some(now() + 1e6))).unwrap();
+    // This one tells of its namespace.
+    fs::rename(left(outside.path(), "plain", None), &kept[1]).unwrap();
+    let is_there = |paths: &[PathBuf]| paths.iter().filter(|path| path.exists()).count();
+    let outcome = clean_in_namespace(at, &[]);
+    assert!(is_there(&dead) == 2 && outcome.out.ends_with("Removed 0  -  1 alive\n"), "{outcome:?}");
+    let outcome = clean_in_namespace(at, &["--same-namespace"]);
+    assert!(is_there(&dead) == 0 && is_there(&kept) == 2, "{outcome:?}");
+    assert!(outcome.out.contains(&format!("PID {NOBODYS_PID} not found. Deleting {}\n", dead[0].display())), "{outcome:?}");
+    assert!(outcome.out.ends_with("Removed 2  -  1 alive\n") && outcome.status == 0, "{outcome:?}");
+}
+
+/// From within a PID namespace, which has no processes but this.
+fn clean_in_namespace(at: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = tool("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    run(command.args(["--pid", "--fork", "--mount-proc"]).arg(program("--bin", "cleanstats")).args(arguments).arg(at))
 }
 
 #[test]

@@ -26,13 +26,19 @@ fn nothing_goes_of_which_nobody_was_told() {
         child.wait().unwrap();
         Stdio::from(unread)
     };
-    assert_eq!(end(&[], closed()), (Some(0), String::new()));
+    let unread = "cleanstats: standard output was closed, so the rest is left as it is (-q removes without telling)\n".to_owned();
+    assert_eq!(end(&[], closed()), (Some(1), unread.clone()));
+    assert_eq!(end(&["--dry-run"], closed()), (Some(0), String::new()));
     assert_eq!(names(at).len(), 3);
     // What was done can only be told afterwards, so one goes.
     assert_eq!(end(&["--json"], full()), (Some(1), no_space));
     assert_eq!(names(at).len(), 2);
-    assert_eq!(end(&["--json"], closed()), (Some(0), String::new()));
+    assert_eq!(end(&["--json"], closed()), (Some(1), unread));
     assert_eq!(names(at).len(), 1);
+    assert_eq!(end(&["-q"], closed()), (Some(0), String::new()));
+    assert_eq!(names(at).len(), 0);
+    // All was done before it could not be told.
+    assert_eq!(end(&[], closed()), (Some(0), String::new()));
 }
 
 #[test]

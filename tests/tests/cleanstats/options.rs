@@ -94,6 +94,25 @@ fn quietly_only_problems_are_told() {
 }
 
 #[test]
+fn a_time_that_was_taken_for_a_file_is_noticed() {
+    let directory = directory();
+    let at = directory.path();
+    for (arguments, time) in [(&["--watch", "5"][..], "5"), (&["--watch", "1m", "."], "1m"), (&[".", "--watch", "0.5"], "0.5")] {
+        let mut command = cleanstats();
+        let end = Program::spawn(without_environment(command.current_dir(at).args(arguments))).end();
+        let told = format!("cleanstats: {time}: No such file or directory (--watch={time} would look again so often)\n");
+        assert_eq!((end.lines, end.errors, end.status.code()), (vec![], told, Some(2)));
+    }
+    // What is there is meant; and where a time is said, another one is a file.
+    for (arguments, name) in [(&["--watch", "5"][..], "5"), (&["--watch=20ms", "6", "a.mmstats"], "a.mmstats")] {
+        fs::write(at.join(name), original(NOBODYS_PID, None)).unwrap();
+        let mut command = cleanstats();
+        let mut watch = Program::spawn(without_environment(command.current_dir(at).args(arguments)));
+        watch.expect(&format!("PID {NOBODYS_PID} not found. Deleting {name}"));
+    }
+}
+
+#[test]
 fn a_watch_removes_what_dies_and_ends_when_it_is_told_to() {
     for signal in [Signal::TERM, Signal::INT] {
         let directory = directory();

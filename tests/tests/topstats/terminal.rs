@@ -98,6 +98,40 @@ fn control_z_leads_to_the_shell_and_back() {
     }
 }
 
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_told() {
+    let top = Top::new();
+    let _shop = top.shop("shop.mmstats");
+    // All that the terminal gets, besides.
+    top.tmux.run(&format!("tmux pipe-pane 'cat > {}/got'; echo before; stty -a > before", top.path().display()));
+    top.tmux.wait_for_prompt();
+    // No thread can have such a stack, and there is a panic if one cannot be started.
+    let huge = 1_u64 << 62;
+    top.tmux.run(&format!("RUST_BACKTRACE=0 RUST_MIN_STACK={huge} {} {ONE}", program("--bin", "topstats").display()));
+    let screen = top.tmux.wait("panic and a prompt", |screen| screen.contains("panicked at") && screen.trim_end().ends_with("ready$"));
+    assert!(screen.contains("before") && !screen.contains("NAME"), "{screen}");
+    // In raw mode, lines would begin where the one before ends.
+    assert!(screen.lines().any(|line| line.starts_with("note: ")), "{screen}");
+    assert_eq!(["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name)), ["0", "1", "0"]);
+    top.tmux.run("echo status $?; stty -a > after; cmp before after && echo same");
+    let screen = top.tmux.wait("the same settings", |screen| screen.lines().any(|line| line == "same"));
+    assert!(screen.contains("status 101\n"), "{screen}");
+    let begin = Instant::now();
+    let got = loop {
+        let got = String::from_utf8_lossy(&fs::read(top.path().join("got")).unwrap()).into_owned();
+        if got.contains("status 101") {
+            break got;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "{got:?}");
+        sleep(Duration::from_millis(20));
+    };
+    let place = |text: &str| got.find(text).unwrap_or_else(|| panic!("no {text:?} in {got:?}"));
+    let told = place("panicked at");
+    for (taken, given_back) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?25l", "\x1b[?25h"), ("\x1b[?1000h", "\x1b[?1000l")] {
+        assert!(place(taken) < place(given_back) && place(given_back) < told, "{taken:?} {got:?}");
+    }
+}
+
 /// The codes of colours in a screen: `5` for magenta, whether it is `35` or `38;5;5`, `40` and more for what is behind the text.
 fn colours(screen: &str) -> Vec<u32> {
     let sequences = screen.split("\x1b[").skip(1).filter_map(|rest| rest.split_once('m').map(|(codes, _)| codes));

@@ -7,10 +7,12 @@ use mmstats_core::reader::ValueProblem;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
+use super::super::stats::Total;
 use super::query::Words;
 use crate::buckets::Buckets;
 use crate::growth::Amount;
 use crate::labels::is_identity;
+use crate::measures::is_measure;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
@@ -24,22 +26,11 @@ pub(super) struct Row<'l> {
     pub(super) kind: Kind,
     pub(super) unit: &'l str,
     pub(super) help: &'l str,
+    field: &'l Field,
     scale: Scale,
     writers: usize,
     dead: usize,
-    total: Total<'l>,
-}
-
-/// The values of all writers together.
-enum Total<'l> {
-    /// None could be read.
-    Unreadable(ValueProblem),
-    /// They agree, or it is a single one.
-    Same(&'l Stored),
-    /// Texts, or numbers that are no amounts, which are not the same.
-    Different,
-    Sum(Amount),
-    Histogram(Box<Buckets>),
+    total: Total,
 }
 
 /// A value for people.
@@ -58,7 +49,7 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
         let dead = usize::from(seen.verdict.liveness == Liveness::Dead);
         for (field, value) in seen.fields.iter().zip(&seen.values) {
             let key = (prefix(&field.label), field.label.as_str(), field.kind.name(), field.unit.as_str(), (field.scale, field.divisor));
-            let row = rows.entry(key).or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field, value)));
+            let row = rows.entry(key).or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
                 row.add(value);
                 row.dead += dead;
@@ -72,7 +63,11 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
 pub(super) fn writers<'l>(look: &'l Look, label: &'l str) -> impl Iterator<Item = (&'l Seen, Row<'l>)> {
     look.seen.iter().flat_map(move |seen| {
         let all = seen.fields.iter().zip(&seen.values).filter(move |(field, _)| field.label == label);
-        all.map(move |(field, value)| (seen, Row::new(field, value)))
+        all.map(move |(field, value)| {
+            let mut row = Row::new(field);
+            row.add(value);
+            (seen, row)
+        })
     })
 }
 
@@ -83,46 +78,14 @@ fn prefix(label: &str) -> &str {
 }
 
 impl<'l> Row<'l> {
-    fn new(field: &'l Field, value: &'l Result<Stored, ValueProblem>) -> Self {
-        let total = match value {
-            Ok(value) => Total::Same(value),
-            Err(problem) => Total::Unreadable(*problem),
-        };
-        Row { label: &field.label, kind: field.kind, unit: &field.unit, help: &field.help, scale: scale(field), writers: 0, dead: 0, total }
+    fn new(field: &'l Field) -> Self {
+        let (label, unit, help) = (&field.label, &field.unit, &field.help);
+        Row { label, kind: field.kind, unit, help, field, scale: scale(field), writers: 0, dead: 0, total: Total::default() }
     }
 
-    fn add(&mut self, value: &'l Result<Stored, ValueProblem>) {
+    fn add(&mut self, value: &Result<Stored, ValueProblem>) {
         self.writers += 1;
-        let Ok(value) = value else { return };
-        if self.writers == 1 {
-            return;
-        }
-        let is_fact = self.is_fact() || self.unit == "unixtime";
-        let total = std::mem::replace(&mut self.total, Total::Different);
-        self.total = match (total, value) {
-            (Total::Unreadable(_), value) => Total::Same(value),
-            (Total::Different, _) => Total::Different,
-            (Total::Histogram(mut sum), Stored::Histogram(other)) => {
-                sum.add(other);
-                Total::Histogram(sum)
-            }
-            (Total::Same(Stored::Histogram(one)), Stored::Histogram(other)) => {
-                let mut sum = one.clone();
-                sum.add(other);
-                Total::Histogram(sum)
-            }
-            (Total::Same(one), other) if is_fact || matches!(other, Stored::Text(_) | Stored::Bool(_)) => {
-                match (one == other, Amount::of(one), Amount::of(other)) {
-                    (true, ..) => Total::Same(one),
-                    // Of dates the latest.
-                    (_, Some(before), Some(now)) if self.unit == "unixtime" => Total::Same(if now.as_f64() > before.as_f64() { other } else { one }),
-                    _ => Total::Different,
-                }
-            }
-            (Total::Same(one), other) => Amount::of(one).zip(Amount::of(other)).map_or(Total::Different, |(one, other)| Total::Sum(one + other)),
-            (Total::Sum(sum), other) => Amount::of(other).map_or(Total::Different, |other| Total::Sum(sum + other)),
-            (Total::Histogram(_), _) => Total::Different,
-        };
+        self.total.add(self.field, self.field, value.as_ref());
     }
 
     /// Whether it says what something is, and not how much there is of it.
@@ -148,31 +111,29 @@ impl<'l> Row<'l> {
         }
     }
 
-    /// Its value.
-    pub(super) fn value(&self) -> Shown {
-        match &self.total {
-            Total::Unreadable(problem) => Shown { short: "unreadable".to_owned(), exact: problem.to_string() },
-            Total::Different => Shown { short: "differs".to_owned(), exact: format!("another one at some of {} writers", self.writers) },
-            Total::Same(Stored::Text(text)) => Shown { short: text.to_string(), exact: text.to_string() },
-            Total::Same(Stored::Bool(value)) => Shown { short: value.to_string(), exact: value.to_string() },
-            Total::Same(Stored::Histogram(buckets)) => self.histogram(buckets),
-            Total::Histogram(buckets) => self.histogram(buckets),
-            Total::Same(Stored::Unsigned(value)) => self.number(*value as f64, self.scale.unsigned(*value).to_string()),
-            Total::Same(Stored::Signed(value)) => self.number(*value as f64, self.scale.signed(*value).to_string()),
-            Total::Same(Stored::Float(value)) => self.number(*value, self.scale.float(*value).to_string()),
-            Total::Sum(sum) => self.number(sum.as_f64(), self.exact_sum(*sum)),
-        }
+    /// Whether its value is the mean of its writers'.
+    pub(super) fn is_mean(&self) -> bool {
+        self.writers > 1 && is_measure(self.field)
     }
 
-    fn exact_sum(&self, sum: Amount) -> String {
-        match sum {
-            Amount::Integer(sum) => match (u64::try_from(sum), i64::try_from(sum)) {
-                (Ok(sum), _) => self.scale.unsigned(sum).to_string(),
-                (_, Ok(sum)) => self.scale.signed(sum).to_string(),
-                _ if self.scale.is_none() => sum.to_string(),
-                _ => self.scale.float(sum as f64).to_string(),
-            },
-            Amount::Float(sum) => self.scale.float(sum).to_string(),
+    /// Its value.
+    pub(super) fn value(&self) -> Shown {
+        let mut total = self.total.clone();
+        total.settle(self.field);
+        // A sum can be more than any integer that can be stored.
+        let exact = match total.sum() {
+            Some(Amount::Integer(sum)) if self.scale.is_none() && !self.is_mean() => Some(sum.to_string()),
+            _ => None,
+        };
+        match total.get() {
+            Err("differs") => Shown { short: "differs".to_owned(), exact: format!("another one at some of {} writers", self.writers) },
+            Err(problem) => Shown { short: "unreadable".to_owned(), exact: problem.to_owned() },
+            Ok(Stored::Text(text)) => Shown { short: text.to_string(), exact: text.to_string() },
+            Ok(Stored::Bool(value)) => Shown { short: value.to_string(), exact: value.to_string() },
+            Ok(Stored::Histogram(buckets)) => self.histogram(buckets),
+            Ok(Stored::Unsigned(value)) => self.number(*value as f64, self.scale.unsigned(*value).to_string()),
+            Ok(Stored::Signed(value)) => self.number(*value as f64, self.scale.signed(*value).to_string()),
+            Ok(Stored::Float(value)) => self.number(*value, exact.unwrap_or_else(|| self.scale.float(*value).to_string())),
         }
     }
 
@@ -185,7 +146,8 @@ impl<'l> Row<'l> {
             None if self.is_fact() && self.unit.is_empty() => exact.clone(),
             None => human::quantity(shown, self.unit),
         };
-        Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() }
+        let of = if self.is_mean() { format!(", mean of {}", self.writers) } else { String::new() };
+        Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
     }
 
     fn histogram(&self, buckets: &Buckets) -> Shown {

@@ -82,6 +82,14 @@ fn a_sum_has_all_its_digits() {
 }
 
 #[test]
+fn measures_are_averaged_and_marked() {
+    let html = page(&look(vec![one("a", Kind::Gauge, "celsius", Stored::Unsigned(20)), one("a", Kind::Gauge, "celsius", Stored::Unsigned(31))]), "");
+    assert!(html.contains("<td class=\"value mean\" title=\"25.5 celsius, mean of 2\">25.5"), "{html}");
+    let alone = page(&look(vec![one("a", Kind::Gauge, "celsius", Stored::Unsigned(20))]), "");
+    assert!(alone.contains("<td class=\"value\" title=\"20 celsius\">"), "{alone}");
+}
+
+#[test]
 fn hostile_texts_stay_texts() {
     let hostile = "<script>alert('1')</script>\" onload=\"\u{202e}\u{1b}[2J{{q}}";
     let mut seen = one(hostile, Kind::Info, hostile, Stored::Text(hostile.into()));

@@ -9,7 +9,7 @@ import * as units from "./units.js";
 export const LOOKS = 90;
 
 // By these every writer tells who it is. They are no amounts, even where the file cannot say so.
-const IDENTITY = /(^|\.)sys\.(pid|tid|uid|gid|created)$/;
+const IDENTITY = /(^|\.)sys\.(pid|tid|uid|gid|created|start|boot_id|pid_namespace)$/;
 
 /** One stat, as it is shown. */
 export class Row {
@@ -81,6 +81,11 @@ export class Row {
         return this.isFact && this.unit === "" ? String(value) : units.quantity(this.value, this.unit);
     }
 
+    /** Whether its value is the mean of several writers'. */
+    get isMean() {
+        return this.stat.aggregate === "mean" && this.writers > 1;
+    }
+
     /** The value with all its digits, and what it is. */
     get exactValue() {
         const { value, problem, interval } = this.stat;
@@ -93,7 +98,7 @@ export class Row {
             return harmless(value);
         }
         const date = this.unit === "unixtime" && this.value > 0 ? ` (${units.date(this.value)})` : "";
-        return `${value} ${harmless(this.unit)}`.trim() + date;
+        return `${value} ${harmless(this.unit)}`.trim() + date + (this.isMean ? `, mean of ${this.writers}` : "");
     }
 
     get shownRate() {

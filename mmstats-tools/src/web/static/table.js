@@ -210,6 +210,7 @@ export class Table {
             tr.classList.toggle("wide", isWide);
             setText(value, shown);
             setAttribute(value, "title", row.exactValue);
+            value.classList.toggle("mean", row.isMean);
             setText(rate, row.shownRate);
             setAttribute(rate, "title", row.exactRate);
             setText(kind, row.kind);
