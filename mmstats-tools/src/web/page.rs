@@ -112,7 +112,12 @@ fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>], plotted: &[String], sear
             html.raw("<span class=\"help\">").text(row.help).raw("</span>");
         }
         let value = row.value();
-        html.raw("</th><td class=\"").raw(if row.is_mean() { "value mean" } else { "value" }).raw("\" title=\"").text(&value.exact).raw("\">").text(&value.short);
+        html.raw("</th><td class=\"")
+            .raw(if row.is_mean() { "value mean" } else { "value" })
+            .raw("\" title=\"")
+            .text(&value.exact)
+            .raw("\">")
+            .text(&value.short);
         html.raw("</td><td class=\"kind\">").raw(row.kind.name()).raw("</td><td class=\"writers\">").text(&row.writers()).raw("</td></tr>\n");
     }
     html.raw(if group.is_some() { "</tbody>" } else { "<tbody></tbody>" })
