@@ -91,7 +91,9 @@ impl Demo {
         let (ready, is_ready) = mpsc::channel();
         let path = directory.path().to_owned();
         let work = move || match Workload::new(&path) {
-            Ok(workload) => {
+            Ok(mut workload) => {
+                // What is looked at first is not to be zero.
+                workload.step(0.0);
                 let _ = ready.send(Ok(()));
                 workload.run(&stopped, casualty);
             }
