@@ -77,6 +77,13 @@ impl Buckets {
         if earlier.next().is_some() { self.clone() } else { grown }
     }
 
+    /// Whether there would be no more than can be counted, if these were added.
+    #[must_use]
+    pub fn has_room_for(&self, other: &Buckets) -> bool {
+        let mut counts = self.filled.iter().chain(&other.filled).map(|bucket| bucket.count);
+        self.sum.checked_add(other.sum).is_some() && counts.try_fold(0_u64, u64::checked_add).is_some()
+    }
+
     /// Adds another writer's.
     pub fn add(&mut self, other: &Buckets) {
         self.sum = self.sum.wrapping_add(other.sum);

@@ -1,15 +1,20 @@
 //! Sums over writers that come and go.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mmstats_core::{Borrowed, Counter, Gauge, Histogram, Region, V2, Writer, units};
+use mmstats_core::reader::Place;
+use mmstats_core::{Borrowed, Counter, Gauge, Histogram, Region, Type, V2, Writer, units};
+use mmstats_std::read::Field;
 use mmstats_std::{Options, Published, model, publish};
 use mmstats_tests::cli::VersionOne;
 use mmstats_tests::programs::directory;
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::render::metrics::{Format, Settings, Totals};
-use mmstats_tools::sampler::{Look, Sampler};
+use mmstats_tools::sampler::{Look, Origin, Sampler, Stored};
 use mmstats_tools::source::Sources;
 
 #[path = "../metrics/check.rs"]
@@ -151,6 +156,73 @@ fn different_scales_and_widths_are_added_up() {
     write("old.mmstats", &VersionOne::default().field("old", "Q", 9_u64.to_ne_bytes()).finish());
     assert_eq!(watch.look(&names), ["4294970.8", "6", "4", "9"]);
     check::strict(&watch.pages);
+}
+
+/// A region in a file, with counters of these labels.
+fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
+    let mut memory = vec![0_u64; 512];
+    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+    for (label, value) in counted {
+        let counter: Counter<u64, _> = writer.add(Counter::describe(label)).unwrap();
+        counter.set(*value);
+    }
+    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
+/// Looks at a writer, with all of a label behind a `#` taken away: whoever writes by hand may have two fields of one label.
+fn look_at_hand_written(watch: &mut Watch, names: &[&str]) -> Vec<String> {
+    let mut look = watch.sampler.look();
+    for seen in &mut look.seen {
+        let named = |field: &Field| Field { label: field.label.split('#').next().unwrap().to_owned(), ..field.clone() };
+        seen.fields = seen.fields.iter().map(named).collect();
+    }
+    watch.add(&look, names)
+}
+
+#[test]
+fn fields_with_one_label_are_not_counted_twice_when_others_come() {
+    let dir = directory();
+    // In place, so that it stays the same writer's.
+    let write = |counted: &[(&str, u64)]| {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(dir.path().join("a.mmstats")).unwrap();
+        file.write_all(&counters(counted)).unwrap();
+    };
+    let mut watch = Watch::new(dir.path());
+    write(&[("twice#1", 7), ("twice#2", 1000), ("other", 1)]);
+    assert_eq!(look_at_hand_written(&mut watch, &["twice_total", "other_total"]), ["1007", "1"]);
+    write(&[("twice#1", 7), ("twice#2", 1000), ("other", 1), ("more", 5)]);
+    assert_eq!(look_at_hand_written(&mut watch, &["twice_total", "other_total", "more_total"]), ["1007", "1", "5"]);
+    write(&[("twice#1", 8), ("twice#2", 1000), ("other", 1), ("more", 5)]);
+    assert_eq!(look_at_hand_written(&mut watch, &["twice_total"]), ["1008"]);
+}
+
+#[test]
+fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
+    let dir = directory();
+    std::fs::write(dir.path().join("a.mmstats"), region(0, 2, 0.0)).unwrap();
+    let mut watch = Watch::new(dir.path());
+    assert_eq!(watch.look(&["sizes_count"]), ["1"]);
+    // Nearly as many as can be counted, and then so many again.
+    let mut look = watch.sampler.look();
+    for id in [100, 101] {
+        let mut seen = look.seen[0].clone();
+        seen.origin = Arc::new(Origin { id, name: format!("{id}").into(), ..(*seen.origin).clone() });
+        for value in seen.values.iter_mut().flatten() {
+            match value {
+                Stored::Histogram(buckets) => buckets.filled[0].count = u64::MAX - 5,
+                _ => *value = Stored::Float(1e308),
+            }
+        }
+        seen.fields = seen.fields.iter().map(|field| Field { place: Place { ty: Type::F64, ..field.place }, ..field.clone() }).collect();
+        look.seen.push(seen);
+    }
+    let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
+    watch.totals.add(&look, false);
+    let page = watch.totals.page(&look, Duration::ZERO, &settings);
+    assert!(page.text.contains(&format!("sizes_count {}\n", u64::MAX - 4)), "{}", page.text);
+    let left_out: Vec<String> = page.left_out.iter().map(ToString::to_string).collect();
+    assert!(left_out.len() == 2 && left_out.iter().all(|left| left.starts_with("101") && left.contains("more than can be counted")), "{left_out:?}");
+    check::strict(&[page.text]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `mmash` without a server, with sums, and with stats of its own.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -40,6 +42,56 @@ fn a_file_for_a_collector_is_never_half_written() {
     let outcome = run(Command::new(mmstats_tests::cli::program("--bin", "mmash")).args(["--textfile", "/nonexistent/x.prom"]).arg(directory.path()));
     assert_eq!(outcome.status, 1);
     assert!(outcome.err.contains("/nonexistent/x.prom"), "{}", outcome.err);
+}
+
+#[test]
+fn a_file_for_a_collector_replaces_nothing_but_a_file() {
+    let (directory, out) = (directory(), directory());
+    let _shop = shop(&directory, "shop.mmstats");
+    let mmash = |file: &Path| run(Command::new(program("--bin", "mmash")).arg("--textfile").arg(file).arg(directory.path()));
+    let at = |name: &str| out.path().join(name);
+    assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    fs::create_dir(at("directory")).unwrap();
+    symlink(at("nothing"), at("dangling")).unwrap();
+    symlink("/dev/null", at("null")).unwrap();
+    let before: Vec<_> = ["pipe", "directory", "dangling", "null"].map(|name| (name, at(name).symlink_metadata().unwrap().file_type())).into();
+    for (name, file_type) in before {
+        let outcome = mmash(&at(name));
+        assert_eq!((outcome.status, at(name).symlink_metadata().unwrap().file_type()), (1, file_type), "{name}: {}", outcome.err);
+        assert!(outcome.err.contains(name), "{}", outcome.err);
+    }
+    // What a link leads to is written, and the link stays.
+    fs::write(at("file.prom"), "").unwrap();
+    symlink("file.prom", at("link.prom")).unwrap();
+    let program =
+        Program::spawn(Command::new(program("--bin", "mmash")).args(["-d", "0.1", "--textfile"]).arg(at("link.prom")).arg(directory.path()));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !fs::read_to_string(at("file.prom")).unwrap().contains("shop_orders") {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(10));
+    }
+    assert!(at("link.prom").is_symlink());
+    drop(program);
+}
+
+#[test]
+fn what_is_about_serving_is_refused_where_nothing_is_served() {
+    for arguments in
+        [&["-p", "1"][..], &["--listen", "127.0.0.1"], &["--allow-host", "x"], &["--max-streams", "1"], &["--history", "1s"], &["--demo"]]
+    {
+        let outcome = run(Command::new(program("--bin", "mmash")).args(["--textfile", "/nonexistent/x.prom"]).args(arguments));
+        assert_eq!(outcome.status, 2, "{arguments:?}: {}", outcome.err);
+    }
+}
+
+#[test]
+fn a_path_that_is_not_there_is_told() {
+    let directory = directory();
+    let mut command = command(&["/nonexistent/stats", directory.path().to_str().unwrap()]);
+    let server = Mmash::start(&mut command);
+    server.signal(Signal::TERM);
+    let end = server.end();
+    assert!(end.status.success() && end.errors.contains("mmash: /nonexistent/stats: No such file"), "{end:?}");
 }
 
 #[test]

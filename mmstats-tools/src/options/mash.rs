@@ -11,6 +11,9 @@ use glob::Pattern;
 use super::{Selection, seconds};
 use crate::labels;
 
+/// What is about serving alone.
+const SERVING: [&str; 8] = ["port", "listen", "allow_remote", "allow_host", "history", "history_bytes", "max_streams", "max_rate"];
+
 /// The port that it has always had.
 pub const PORT: u16 = 5002;
 
@@ -70,7 +73,7 @@ pub struct Options {
     pub sum: bool,
 
     /// Serve nothing, but write the metrics into this file at each look, for the textfile collector of node_exporter.
-    #[arg(long, value_name = "FILE", help_heading = "Metrics")]
+    #[arg(long, value_name = "FILE", help_heading = "Metrics", conflicts_with_all = SERVING)]
     pub textfile: Option<PathBuf>,
 
     /// In metrics, only fields whose whole label matches: * is any text, ? any character, [abc] one of these. Can be repeated.

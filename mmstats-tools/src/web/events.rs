@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use super::parameters::Parameters;
 use super::reply::{Refusal, fresh};
@@ -59,7 +59,13 @@ impl Feed {
             // What was sent last is not kept beside it.
             event.1 = Ok(Bytes::new());
             let made = server.work(move || write(&look, interval, &feed.question)).await;
-            *event = (snapshot.number, made.and_then(|bytes| server.room.hold(bytes)));
+            *event = (
+                snapshot.number,
+                match made {
+                    Ok(bytes) => server.room.hold(bytes).await,
+                    Err(refusal) => Err(refusal),
+                },
+            );
         }
         event.1.clone()
     }
@@ -108,23 +114,20 @@ pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): R
 impl Client {
     /// What to send next. This is not asked for before the client took what was sent before.
     async fn next(&mut self) -> Option<Bytes> {
-        let silent_until = Instant::now() + SILENCE;
-        loop {
-            let due = self.due;
-            let is_due = |snapshot: &Option<Arc<Snapshot>>| snapshot.as_ref().is_some_and(|snapshot| snapshot.number >= due);
-            let snapshot = tokio::select! {
-                biased;
-                _ = self.ending.wait_for(|is_ending| *is_ending) => return None,
-                snapshot = self.snapshots.wait_for(is_due) => snapshot.ok()?.clone()?,
-                () = sleep_until(silent_until) => return Some(Bytes::from_static(b":\n\n")),
-            };
-            self.due = snapshot.number.saturating_add(self.every);
-            match self.feed.event(&snapshot, &self.server).await {
-                Ok(event) => return Some(event),
-                // There is no room for it. There may be for the next one.
-                Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {}
-                Err(_) => return None,
-            }
+        let due = self.due;
+        let is_due = |snapshot: &Option<Arc<Snapshot>>| snapshot.as_ref().is_some_and(|snapshot| snapshot.number >= due);
+        let snapshot = tokio::select! {
+            biased;
+            _ = self.ending.wait_for(|is_ending| *is_ending) => return None,
+            snapshot = self.snapshots.wait_for(is_due) => snapshot.ok()?.clone()?,
+            () = sleep(SILENCE) => return Some(Bytes::from_static(b":\n\n")),
+        };
+        self.due = snapshot.number.saturating_add(self.every);
+        match self.feed.event(&snapshot, &self.server).await {
+            Ok(event) => Some(event),
+            // There may be for the next one.
+            Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => Some(Bytes::from_static(b": no room for this look\n\n")),
+            Err(_) => None,
         }
     }
 }

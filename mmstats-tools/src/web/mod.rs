@@ -59,6 +59,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(sources) => sources,
         Err(status) => return status,
     };
+    for path in options.selection.files.iter().filter(|path| !sources.is_memory(path)) {
+        if let Err(error) = path.metadata() {
+            // It may come later.
+            console.tell_of(path, error);
+        }
+    }
     let end = match options.textfile.clone() {
         Some(path) => textfile::run(&path, options, sources, console),
         None => serve::run(&options, console),

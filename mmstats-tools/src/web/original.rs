@@ -25,8 +25,8 @@ use crate::sampler::{Seen, Stored};
 
 /// `/stats/`: all labels.
 pub(super) async fn labels(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
-    let parameters = Parameters::parse(query.as_deref(), &["glob"])?;
-    let glob = parameters.one("glob")?.map(parameters::files).transpose()?;
+    // The others are for values.
+    let glob = glob(&Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?)?;
     let list = move |snapshot: &Snapshot| {
         let labels: BTreeSet<&str> = chosen(snapshot, glob.as_ref()).flat_map(|seen| seen.fields.iter().map(|field| field.label.as_str())).collect();
         json::bytes(&json!({ "stats": labels }))
@@ -39,7 +39,7 @@ pub(super) async fn values(State(server): State<Arc<Server>>, uri: Uri, RawQuery
     let prefix = below(&uri, "/stats/")?;
     let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
     let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
-    let glob = parameters.one("glob")?.map(parameters::files).transpose()?;
+    let glob = glob(&parameters)?;
     let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
     let collect = move |snapshot: &Snapshot| {
         let mut values: BTreeMap<&str, Vec<(&Field, &Stored)>> = BTreeMap::new();
@@ -76,6 +76,11 @@ pub(super) async fn files(State(server): State<Arc<Server>>, uri: Uri, RawQuery(
         json::bytes(&json!({ "files": files }))
     };
     answer(&server, &headers, list).await
+}
+
+/// Which files are wanted; an empty pattern is none.
+fn glob(parameters: &Parameters) -> Result<Option<Pattern>, Refusal> {
+    parameters.one("glob")?.filter(|glob| !glob.is_empty()).map(parameters::files).transpose()
 }
 
 /// What stands in the path behind its beginning, decoded.

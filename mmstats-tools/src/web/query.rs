@@ -46,8 +46,8 @@ pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): Ra
     };
     let history = server.latest.history.clone();
     let answer = Arc::new(server.work(move || Answer::new(history, since, &question)).await?);
-    let room = server.room.take(answer.bytes())?;
-    let head = format!("{{\"time\":{},\"interval\":{},\"series\":[", unix_seconds(now), server.interval.as_secs_f64());
+    let room = server.room.take(answer.bytes()).await?;
+    let head = format!("{{\"time\":{:?},\"interval\":{:?},\"series\":[", unix_seconds(now), server.interval.as_secs_f64());
     let mut cursor = Cursor { server, answer, head, next: Some(0), _room: room };
     // Until there is a piece, the whole answer can be refused.
     let first = cursor.piece().await.transpose()?;
@@ -75,10 +75,13 @@ impl Cursor {
         let from = self.next.take()?;
         let (answer, head) = (self.answer.clone(), std::mem::take(&mut self.head));
         let made = self.server.work(move || answer.piece(head, from)).await;
-        Some(made.and_then(|(bytes, next)| {
-            let piece = self.server.room.hold(bytes)?;
+        let held = match made {
+            Ok((bytes, next)) => self.server.room.hold(bytes).await.map(|piece| (piece, next)),
+            Err(refusal) => Err(refusal),
+        };
+        Some(held.map(|(piece, next)| {
             self.next = next;
-            Ok(piece)
+            piece
         }))
     }
 }

@@ -60,8 +60,8 @@ pub(super) struct Packed {
 
 impl Packed {
     /// As an answer, if there is room for it until it has been read.
-    pub(super) fn answer(self, content_type: &'static str, room: &Room) -> Result<Response, Refusal> {
-        let mut response = fresh(content_type, room.hold(self.bytes)?);
+    pub(super) async fn answer(self, content_type: &'static str, room: &Room) -> Result<Response, Refusal> {
+        let mut response = fresh(content_type, room.hold(self.bytes).await?);
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
         if self.is_compressed {
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

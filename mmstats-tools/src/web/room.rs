@@ -1,26 +1,37 @@
 //! How much memory answers take for as long as their clients have not read them.
 //!
-//! A client may take its time, and there may be hundreds of them. So what is large is counted until it has been sent; what there is no room for is refused.
+//! A client may take its time, and there may be hundreds of them. So what is large is counted until it has been sent. If there is no room left, those who have
+//! been slow for long have to go (see [`super::pace`]); what there is no room for even then is refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::reply::Refusal;
 
-/// Less than this is not counted: every connection has buffers of that size anyway.
-const SMALL: usize = 16 << 10;
+/// Less than this is not counted: all connections together take little more by it.
+const SMALL: usize = 64 << 10;
 
 /// What a permit stands for, in bytes: there cannot be one for each byte.
 const UNIT: usize = 1 << 10;
 
+/// How long those who are slow have to go.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// So many answers may wait for that.
+const WAITING: usize = 2;
+
 /// The room for all answers together.
-#[derive(Clone)]
 pub(super) struct Room {
     permits: Arc<Semaphore>,
     units: usize,
+    waiting: Semaphore,
+    /// Tells that there is no room left.
+    pressure: Arc<Notify>,
 }
 
 /// Bytes, and the room that they take.
@@ -39,25 +50,36 @@ impl Room {
     /// Room for so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
         let units = bytes / UNIT;
-        Room { permits: Arc::new(Semaphore::new(units)), units }
+        Room { permits: Arc::new(Semaphore::new(units)), units, waiting: Semaphore::new(WAITING), pressure: Arc::default() }
+    }
+
+    /// What tells that there is no room left.
+    pub(super) fn pressure(&self) -> Arc<Notify> {
+        self.pressure.clone()
     }
 
     /// Counts bytes until the last of those that share them has dropped them.
-    pub(super) fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, Refusal> {
+    pub(super) async fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, Refusal> {
         if bytes.len() < SMALL {
             return Ok(bytes.into());
         }
         // JSON is written into twice as much as it takes, at worst.
         bytes.shrink_to_fit();
-        let room = self.take(bytes.capacity())?;
+        let room = self.take(bytes.capacity()).await?;
         Ok(Bytes::from_owner(Held { bytes, _room: room }))
     }
 
     /// Takes room until the result is dropped. What is larger than all of it has to be alone.
-    pub(super) fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(super) async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let units = u32::try_from(bytes.div_ceil(UNIT).min(self.units)).unwrap_or(u32::MAX);
-        let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many large answers are still being read; in a moment there may be fewer");
-        self.permits.clone().try_acquire_many_owned(units).map_err(full)
+        if let Ok(room) = self.permits.clone().try_acquire_many_owned(units) {
+            return Ok(room);
+        }
+        let full = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many large answers are still being read; in a moment there may be fewer");
+        let _turn = self.waiting.try_acquire().map_err(|_| full())?;
+        self.pressure.notify_waiters();
+        let room = timeout(MOMENT, self.permits.clone().acquire_many_owned(units)).await;
+        room.ok().and_then(Result::ok).ok_or_else(full)
     }
 }
 
@@ -65,28 +87,43 @@ impl Room {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_has_not_been_read_is_bounded() {
-        let room = Room::new(100 << 10);
-        let held: Vec<Bytes> = (0..10).map_while(|_| room.hold(vec![7; 30 << 10]).ok()).collect();
+    #[tokio::test(start_paused = true)]
+    async fn what_has_not_been_read_is_bounded() {
+        let room = Room::new(1000 << 10);
+        let mut held = Vec::new();
+        while let Ok(bytes) = room.hold(vec![7; 300 << 10]).await {
+            held.push(bytes);
+        }
         assert_eq!(held.len(), 3);
-        assert_eq!(room.hold(vec![0; 30 << 10]).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(room.hold(vec![0; 300 << 10]).await.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         // One of many who share an answer may be slow.
-        let slow = held[0].slice(20_000..);
+        let slow = held[0].slice(200_000..);
         drop(held);
-        assert!(room.hold(vec![0; 80 << 10]).is_err());
+        assert!(room.hold(vec![0; 800 << 10]).await.is_err());
         assert!(slow.iter().all(|byte| *byte == 7));
         drop(slow);
-        assert!(room.hold(vec![0; 80 << 10]).is_ok());
+        assert!(room.hold(vec![0; 800 << 10]).await.is_ok());
     }
 
-    #[test]
-    fn what_is_small_passes_and_what_is_too_large_does_so_alone() {
+    #[tokio::test(start_paused = true)]
+    async fn what_is_small_passes_and_what_is_too_large_does_so_alone() {
         let room = Room::new(100 << 10);
-        let whole = room.hold(vec![0; 1 << 20]).unwrap();
-        assert!(room.hold(vec![0; 1 << 20]).is_err());
-        assert!(room.hold(vec![0; 1 << 10]).is_ok());
+        let whole = room.hold(vec![0; 1 << 20]).await.unwrap();
+        assert!(room.hold(vec![0; 1 << 20]).await.is_err());
+        assert!(room.hold(vec![0; 1 << 10]).await.is_ok());
         drop(whole);
-        assert!(room.hold(vec![0; 1 << 20]).is_ok());
+        assert!(room.hold(vec![0; 1 << 20]).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_what_others_need_is_told() {
+        let room = Room::new(1 << 20);
+        let held = room.hold(vec![0; 1 << 20]).await.unwrap();
+        let pressed = room.pressure().notified_owned();
+        tokio::spawn(async move {
+            pressed.await;
+            drop(held);
+        });
+        assert!(room.hold(vec![0; 1 << 20]).await.is_ok());
     }
 }

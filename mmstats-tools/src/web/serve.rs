@@ -1,6 +1,8 @@
 //! Listens, and ends.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,14 +68,13 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     }
     let address = options.address();
     let bound = TcpListener::bind(address).await.and_then(|listener| listener.local_addr().map(|local| (listener, local)));
-    let (listener, local) = bound.map_err(|error| format!("cannot listen on {address}: {error} (--port takes another port, 0 any that is free)"))?;
+    let (listener, local) = bound.map_err(|error| cannot_listen(address, &error))?;
     let sampling = Sampling::start(options).map_err(|error| format!("no thread to look at stats: {error}"))?;
     let server = Arc::new(Server::new(options, metrics::settings(options), sampling.latest(), ending.clone()));
-    let router = router(&server);
     // Nobody has to hear it.
     let _ = writeln!(console.out, "mmash: http://{local}/").and_then(|()| console.out.flush());
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    let accepting = accept(&listener, &connections, &router, ending.clone());
+    let accepting = accept(&listener, &connections, &server);
     tokio::select! {
         _ = ending.wait_for(|is_ending| *is_ending) => {}
         () = accepting => {}
@@ -86,18 +87,24 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     Ok(())
 }
 
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, router: &Router, ending: watch::Receiver<bool>) {
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let hint = if error.kind() == ErrorKind::AddrInUse { " (--port takes another port, 0 any that is free)" } else { "" };
+    format!("cannot listen on {address}: {error}{hint}")
+}
+
+async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, server: &Arc<Server>) {
+    let router = router(server);
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection(stream, permit, router.clone(), ending.clone()))),
+            Ok((stream, _)) => drop(tokio::spawn(connection(stream, permit, router.clone(), server.clone()))),
             // Most likely there are too many open files; there may be fewer in a moment.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-async fn connection(stream: TcpStream, _permit: OwnedSemaphorePermit, router: Router, mut ending: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, _permit: OwnedSemaphorePermit, router: Router, server: Arc<Server>) {
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
     // A client that is gone without a word holds a connection, and perhaps a stream, no longer than one that reads nothing.
@@ -105,7 +112,8 @@ async fn connection(stream: TcpStream, _permit: OwnedSemaphorePermit, router: Ro
     let service = TowerToHyperService::new(router.layer(Extension(Local(local))));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(LONGEST_HEADER);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Paced::new(stream)), service));
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Paced::new(stream, server.room.pressure())), service));
+    let mut ending = server.ending.clone();
     // Whatever goes wrong with a connection is its client's loss alone.
     tokio::select! {
         _ = connection.as_mut() => return,

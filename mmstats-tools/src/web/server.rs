@@ -48,7 +48,7 @@ pub(super) struct Server {
     pub(super) ending: watch::Receiver<bool>,
     /// Whether a page for Prometheus was not complete, and that was said.
     pub(super) was_told: AtomicBool,
-    jobs: Semaphore,
+    jobs: Arc<Semaphore>,
 }
 
 impl Server {
@@ -64,7 +64,7 @@ impl Server {
             feeds: Feeds::default(),
             ending,
             was_told: AtomicBool::new(false),
-            jobs: Semaphore::new(JOBS),
+            jobs: Arc::new(Semaphore::new(JOBS)),
         }
     }
 
@@ -76,10 +76,16 @@ impl Server {
         snapshot.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the first look at the stats is not over yet"))
     }
 
-    /// Does what takes a while, where it holds up nobody.
+    /// Does what takes a while, where it holds up nobody. If whoever asked for it goes away before its turn has come, it is not done.
     pub(super) async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
         let failed = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
-        let _permit = self.jobs.acquire().await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending"))?;
+        let ending = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending");
+        let turn = self.jobs.clone().acquire_owned().await.map_err(ending)?;
+        let job = move || {
+            // What has begun goes on, whoever has gone; nothing else begins before that.
+            let _turn = turn;
+            job()
+        };
         task::spawn_blocking(job).await.map_err(failed)
     }
 
@@ -91,7 +97,7 @@ impl Server {
         make: impl FnOnce() -> Vec<u8> + Send + 'static,
     ) -> Result<Response, Refusal> {
         let compress = takes_gzip(headers);
-        self.work(move || pack(make(), compress)).await?.answer(content_type, &self.room)
+        self.work(move || pack(make(), compress)).await?.answer(content_type, &self.room).await
     }
 }
 

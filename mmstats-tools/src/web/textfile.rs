@@ -1,9 +1,9 @@
 //! Metrics in a file, for node_exporter's textfile collector: written beside it first, so that nobody reads half of it.
 
-use std::fs::Permissions;
-use std::io::{self, Write};
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -31,7 +31,7 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
     let settings = metrics::settings(&options);
     let mut totals = options.sum.then(Totals::new);
     let mut looks = Looks::new(options.selection.files, sources);
-    let mut told = None;
+    let (mut told, mut failed) = (None, None);
     let mut next = Instant::now();
     loop {
         let snapshot = looks.look();
@@ -42,12 +42,14 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
             }
             None => per_writer(&snapshot.look, snapshot.took, &settings),
         };
-        match write(path, page.text.as_bytes()) {
-            Err(error) if snapshot.number == 1 => return Err(format!("{}: {error}", path.display())),
+        let problem = write(path, page.text.as_bytes()).err();
+        match &problem {
+            Some(why) if snapshot.number == 1 => return Err(format!("{}: {why}", path.display())),
             // There may be room again later.
-            Err(error) => console.tell_of(path, error),
-            Ok(()) => {}
+            Some(why) if problem != failed => console.tell_of(path, why),
+            _ => {}
         }
+        failed = problem;
         let left_out = page.left_out.first().map(ToString::to_string);
         if let Some(what) = left_out.filter(|what| told.as_ref() != Some(what)) {
             console.tell(format_args!("not in the metrics: {what}"));
@@ -66,13 +68,28 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
     }
 }
 
-fn write(path: &Path, page: &[u8]) -> io::Result<()> {
+fn write(path: &Path, page: &[u8]) -> Result<(), String> {
+    // Of a temporary file, an error tells the name too, which is another one each time.
+    let explain = |error: io::Error| error.kind().to_string();
+    let path = &replaced(path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The collector takes what ends in `.prom`, whatever it begins with.
-    let mut file = Builder::new().prefix(".mmash-").suffix(".tmp").tempfile_in(directory)?;
-    file.write_all(page)?;
+    let mut file = Builder::new().prefix(".mmash-").suffix(".tmp").tempfile_in(directory).map_err(explain)?;
+    file.write_all(page).map_err(explain)?;
     // It runs as another user.
-    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(explain)?;
+    file.persist(path).map_err(|error| explain(error.error))?;
     Ok(())
+}
+
+/// The file that is to be replaced, behind any links. What is no file, a terminal or `/dev/null`, would be gone.
+fn replaced(path: &Path) -> Result<PathBuf, String> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => path.canonicalize().map_err(|error| error.to_string()),
+        Ok(metadata) if metadata.is_dir() => Err("a directory; the name of a file is accepted".to_owned()),
+        Ok(_) => Err("a device or a pipe, which a file would replace; slurpstats --prometheus prints metrics".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound && path.is_symlink() => Err("a link to nothing".to_owned()),
+        // Then it is made; or it is told why not.
+        Err(_) => Ok(path.to_owned()),
+    }
 }

@@ -80,11 +80,11 @@ impl Family {
     pub(super) fn new(base: &str, ty: Type, unit: &str, help: &str) -> Self {
         // A description has no unit of its own.
         let suffix = name::unit(unit).filter(|_| ty != Type::Info);
-        let help = if help.trim().is_empty() { base } else { help };
         let name = name::family(base, ty, suffix.as_deref());
+        let help = [help, base].into_iter().find(|help| !help.trim().is_empty()).unwrap_or(&name).to_owned();
         // What its name ends in, but dates are in seconds.
         let unit = if unit == "unixtime" { suffix.map(|_| "seconds".to_owned()) } else { suffix };
-        Family { name, ty, unit, help: help.to_owned() }
+        Family { name, ty, unit, help }
     }
 
     /// The name of its samples.

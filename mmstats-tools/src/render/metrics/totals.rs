@@ -1,6 +1,6 @@
 //! Sums over writers that do not go backwards when writers end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,14 +21,19 @@ use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::{Look, Origin, Seen, Stored};
 
+/// Why something is not added: a sum that is full would go back, or stay infinite for ever.
+const TOO_MUCH: &str = "with it, the sum would be more than can be counted";
+
 /// Sums over all writers, kept from one look to the next.
 ///
 /// Counters and histograms are the sums of what each writer has counted so far, those that have ended since included. A gauge is the sum over those that are not
 /// known to be dead; but dates (`unixtime`) are not added: the latest counts. Numbers of unknown kind are added up over all files that are there. Texts and
-/// constants have no sum.
+/// constants have no sum. A file that is moved is another writer where it comes to be: what it had counted is counted again.
 #[derive(Default)]
 pub struct Totals {
-    sums: Vec<Sum>,
+    /// By numbers that ascend.
+    sums: BTreeMap<usize, Sum>,
+    last: usize,
     by_key: HashMap<Key, usize>,
     /// Which sum each of these fields adds to, by where they are.
     layouts: HashMap<usize, Targets>,
@@ -83,7 +88,7 @@ impl Totals {
     /// when they were seen alive.
     pub fn add(&mut self, look: &Look, live: bool) {
         self.left_out.clear();
-        for sum in &mut self.sums {
+        for sum in self.sums.values_mut() {
             sum.forget_present();
         }
         for seen in &look.seen {
@@ -95,13 +100,24 @@ impl Totals {
         let seen: HashSet<u64> = look.seen.iter().map(|seen| seen.origin.id).collect();
         let hidden: HashSet<&Path> = look.problems.iter().map(|problem| problem.name.as_path()).collect();
         self.writers.retain(|id, known| seen.contains(id) || hidden.contains(known.origin.name.as_path()));
+        let layouts = self.layouts.len();
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
+        if self.layouts.len() < layouts {
+            self.forget_unused();
+        }
+    }
+
+    /// Of what does not count, nothing stays when its last writer is gone.
+    fn forget_unused(&mut self) {
+        let used: HashSet<usize> = self.layouts.values().flat_map(|targets| targets.sums.iter().copied().flatten()).collect();
+        self.sums.retain(|at, sum| matches!(sum.ty, Type::Counter | Type::Histogram) || used.contains(at));
+        self.by_key.retain(|_, at| self.sums.contains_key(at));
     }
 
     /// A page of the sums, with the health of the look that was added last. `took` is how long that took.
     #[must_use]
     pub fn page(&self, look: &Look, took: Duration, settings: &Settings) -> Page {
-        let (fields, values): (Vec<_>, Vec<_>) = self.sums.iter().filter_map(Sum::get).map(|(field, value)| (field, Ok(value))).unzip();
+        let (fields, values): (Vec<_>, Vec<_>) = self.sums.values().filter_map(Sum::get).map(|(field, value)| (field, Ok(value))).unzip();
         // Who writes what is not added up in the first place.
         let writers = vec![Writer { path: None, labels: String::new(), values: &values }];
         let layout = Layout { fields: &fields, identity: Identity::default(), writers };
@@ -114,7 +130,8 @@ impl Totals {
         known.follow(&seen.fields);
         let is_dead = seen.verdict.liveness == Liveness::Dead;
         for (index, (field, value)) in seen.fields.iter().zip(&seen.values).enumerate() {
-            let (Some(sum), Some(before)) = (targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(at)), known.values.get_mut(index))
+            let (Some(sum), Some(before)) =
+                (targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)), known.values.get_mut(index))
             else {
                 continue;
             };
@@ -148,13 +165,14 @@ impl Totals {
         let of_distribution = (ty == Type::Histogram).then_some((field.scale, field.divisor));
         let key = Key { label: field.label.clone(), ty, unit: field.unit.clone(), scale: of_distribution };
         let at = *self.by_key.entry(key).or_insert_with(|| {
-            self.sums.push(Sum::new(field, ty));
-            self.sums.len() - 1
+            self.last += 1;
+            self.last
         });
+        let sum = self.sums.entry(at).or_insert_with(|| Sum::new(field, ty));
         // The one with the most bounds tells of all.
-        if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) = (field.place.storage, self.sums[at].field.place.storage) {
+        if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) = (field.place.storage, sum.field.place.storage) {
             if n > most {
-                self.sums[at].field.place = field.place;
+                sum.field.place = field.place;
             }
         }
         at
@@ -171,11 +189,13 @@ impl Known {
         if Arc::ptr_eq(&self.fields, fields) {
             return;
         }
-        let mut old: HashMap<&str, (&Field, Option<Stored>)> = HashMap::new();
+        // Several fields may have one label; their order stays.
+        let mut old: HashMap<&str, VecDeque<(&Field, Option<Stored>)>> = HashMap::new();
         for (field, value) in self.fields.iter().zip(self.values.drain(..)) {
-            old.insert(&field.label, (field, value));
+            old.entry(&field.label).or_default().push_back((field, value));
         }
-        let same = |field: &Field| old.remove(&field.label[..]).filter(|(old, _)| old.kind == field.kind && old.place.ty == field.place.ty);
+        let mut next = |label: &str| old.get_mut(label)?.pop_front();
+        let same = |field: &Field| next(&field.label).filter(|(old, _)| old.kind == field.kind && old.place.ty == field.place.ty);
         self.values = fields.iter().map(same).map(|old| old.and_then(|(_, value)| value)).collect();
         self.fields = fields.clone();
     }
@@ -199,10 +219,14 @@ impl Sum {
         let is_date = self.is_date();
         match (&mut self.value, now) {
             (Value::Distribution(sum), Stored::Histogram(buckets)) => {
-                match before {
-                    Some(Stored::Histogram(before)) => sum.add(&buckets.since(before, field.place.ty)),
-                    _ => sum.add(buckets),
+                let grown = match before {
+                    Some(Stored::Histogram(before)) => buckets.since(before, field.place.ty),
+                    _ => (**buckets).clone(),
+                };
+                if !sum.has_room_for(&grown) {
+                    return Err(TOO_MUCH.to_owned());
                 }
+                sum.add(&grown);
                 *before = Some(now.clone());
             }
             (Value::Amounts(amounts), now) if self.ty == Type::Counter => {
@@ -210,7 +234,11 @@ impl Sum {
                     return Err(shown.no_count());
                 }
                 if let Some(grown) = growth(field, before.as_ref(), now) {
-                    *amount(amounts, scale(field)) += grown;
+                    let sum = amount(amounts, scale(field));
+                    if !(*sum + grown).as_f64().is_finite() {
+                        return Err(TOO_MUCH.to_owned());
+                    }
+                    *sum += grown;
                 }
                 *before = Some(now.clone());
             }
