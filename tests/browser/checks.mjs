@@ -52,6 +52,11 @@ export const checks = {
         assert(/^\d{4,} bytes$/.test(await cell.getAttribute("title")), await cell.getAttribute("title"));
         assert(/^p50 [\d.]+(µs|ms)$/.test(await tab.row(LATENCY).locator("td.value").textContent()), "a histogram's median is short");
         assert(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(await tab.row("http.last_request").locator("td.value").textContent()), "a date");
+        // Workers that are busy half of the time are not busy all the time together.
+        await tab.page.fill("#q", "worker.busy");
+        const busy = tab.row("worker.busy").locator("td.value");
+        await until("the mean of all workers is told as that", async () => /^[\d.]+ ratio, mean of \d$/.test((await busy.getAttribute("title")) ?? ""));
+        assert((await busy.evaluate((cell) => getComputedStyle(cell, "::after").content)).includes("avg"), "it is marked");
         await tab.close();
     },
 
