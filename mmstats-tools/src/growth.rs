@@ -45,6 +45,19 @@ impl Amount {
     }
 }
 
+/// As it would be stored; an integer that no field can hold becomes a float.
+impl From<Amount> for Stored {
+    fn from(amount: Amount) -> Stored {
+        match amount {
+            Amount::Float(value) => Stored::Float(value),
+            Amount::Integer(value) => {
+                let unsigned = u64::try_from(value).map(Stored::Unsigned);
+                unsigned.or_else(|_| i64::try_from(value).map(Stored::Signed)).unwrap_or(Stored::Float(value as f64))
+            }
+        }
+    }
+}
+
 impl Add for Amount {
     type Output = Amount;
 

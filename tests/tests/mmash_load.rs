@@ -131,7 +131,7 @@ fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
         let [answered, refused] = [200, 503].map(|status| asked.iter().filter(|asked| asked.answer.status == status).count());
         let more = server.resident().saturating_sub(memory);
         println!("{target}: {answered} answers that nobody reads, {refused} refused: {:.1} MB more", more as f64 / 1e6);
-        assert_eq!(answered + refused, asked.len(), "{target}");
+        assert!(answered > 0 && answered + refused == asked.len(), "{target}");
         assert!(more < ROOM + (64 << 20), "{target}: {more} bytes");
         // What is small has its place all the same.
         assert_eq!(server.get("/stats/bench.stats.field.01?aggr=sum").status, 200);
@@ -139,10 +139,11 @@ fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
             assert!(answered > 5 && refused > 0, "{answered} and {refused}");
             let full = asked.iter().find(|asked| asked.answer.status == 503).unwrap();
             assert!(full.answer.header("retry-after").is_some());
-            // They have to go as soon as somebody else comes, and not only when they would have to anyway.
+            // They have to go as soon as somebody else comes, and not only when they would have to anyway, after half a minute.
             let start = Instant::now();
             while server.get(target).status != 200 {
                 assert!(start.elapsed() < Duration::from_secs(25));
+                thread::sleep(Duration::from_millis(100));
             }
             println!("{target}: there is room for another one after {:.1?}", start.elapsed());
         }

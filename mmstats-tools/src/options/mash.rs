@@ -69,6 +69,8 @@ pub struct Options {
     pub demo_casualty: Option<PathBuf>,
 
     /// In metrics, add writers up. Counters keep what writers that have ended counted, so that no sum goes back.
+    ///
+    /// Gauges are added up over all writers that have not ended, whatever they measure: leave out (-x) those of which a sum says nothing, such as temperatures.
     #[arg(long, help_heading = "Metrics")]
     pub sum: bool,
 

@@ -57,7 +57,7 @@ impl Feed {
         if event.0 != snapshot.number {
             let (feed, look, interval) = (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
             // What was sent last is not kept beside it.
-            event.1 = Ok(Bytes::new());
+            *event = (0, Ok(Bytes::new()));
             let made = server.work(move || write(&look, interval, &feed.question)).await;
             *event = (
                 snapshot.number,

@@ -94,12 +94,13 @@ impl History {
     pub(super) fn since(&self, time: f64) -> Vec<Arc<Past>> {
         let ring = self.lock();
         let (mut looks, mut later) = (Vec::new(), f64::INFINITY);
-        for past in ring.looks.iter().rev().filter(|past| past.time >= time) {
+        for past in ring.looks.iter().rev() {
             if past.time < later {
                 later = past.time;
                 looks.push(past.clone());
             }
         }
+        looks.retain(|past| past.time >= time);
         looks.reverse();
         looks
     }
@@ -256,6 +257,7 @@ mod tests {
         let times = |since| history.since(since).iter().map(|past| past.time).collect::<Vec<_>>();
         assert_eq!(times(0.0), [50.0, 51.0, 52.0]);
         assert_eq!(times(51.0), [51.0, 52.0]);
+        assert_eq!(times(60.0), [0.0; 0]);
         let numbers: Vec<u64> = history.since(0.0).iter().map(|past| past.number).collect();
         assert_eq!(history.those(&numbers).len(), 3);
     }

@@ -17,7 +17,6 @@ use super::parameters::{self, Parameters, decode};
 use super::reply::{JSON, Refusal};
 use super::sampling::Snapshot;
 use super::server::Server;
-use super::stats::stored;
 use crate::growth::Amount;
 use crate::render::escape::valid_path;
 use crate::render::text::scale;
@@ -152,7 +151,7 @@ fn mean(numbers: &[f64]) -> Option<Box<RawValue>> {
 }
 
 fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
-    let (first, _) = values.first()?;
+    let (first, start) = values.first()?;
     if values.iter().all(|(field, _)| scale(field) == scale(first)) {
         // Exact, and distributions too.
         let add = |total: Stored, value: &Stored| match (total, value) {
@@ -160,10 +159,9 @@ fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
                 total.add(value);
                 Some(Stored::Histogram(total))
             }
-            (total, value) => Some(stored(Amount::of(&total)? + Amount::of(value)?)),
+            (total, value) => Some((Amount::of(&total)? + Amount::of(value)?).into()),
         };
-        let (_, start) = values.first()?;
-        let start = Amount::of(start).map_or_else(|| (*start).clone(), stored);
+        let start = Amount::of(start).map_or_else(|| (*start).clone(), Stored::from);
         let total = values[1..].iter().try_fold(start, |total, (_, value)| add(total, value)).filter(|total| !matches!(total, Stored::Text(_)))?;
         return show(&(first, &total));
     }

@@ -13,13 +13,13 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a client may take nothing at all.
+/// How long a client may take nothing at all: the patience that there is with it. It is used up while something waits to be sent.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
-/// Bytes a second that it has to take apart from that.
+/// So many bytes that it takes give back a second of patience.
 const RATE: u32 = 16 << 10;
 
-/// How long an answer may take while others need its memory.
+/// How long a client may take, or how much patience use up, while others need memory.
 const HURRY: Duration = Duration::from_secs(5);
 
 /// The connection.
@@ -27,44 +27,48 @@ pub(super) struct Paced<S> {
     stream: S,
     /// Tells that others need memory.
     pressure: Arc<Notify>,
+    /// What is left of it, while nothing waits.
+    patience: Duration,
     waiting: Option<Waiting>,
 }
 
 /// What there is to send does not fit into the connection.
 struct Waiting {
     since: Instant,
-    /// Bytes that the client has taken since then.
-    taken: usize,
+    /// When there is no patience left.
+    until: Instant,
     timer: Pin<Box<Sleep>>,
     pressed: Pin<Box<OwnedNotified>>,
 }
 
 impl<S> Paced<S> {
     pub(super) fn new(stream: S, pressure: Arc<Notify>) -> Self {
-        Paced { stream, pressure, waiting: None }
+        Paced { stream, pressure, patience: GRACE, waiting: None }
     }
 
     /// Passes on how writing went, and ends it if it goes too slowly.
     fn watch(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
         if let Poll::Ready(written) = written {
-            if let (Some(waiting), Ok(bytes)) = (&mut self.waiting, &written) {
-                waiting.taken += bytes;
+            let earned = Duration::from_secs_f64(*written.as_ref().unwrap_or(&0) as f64 / f64::from(RATE));
+            match &mut self.waiting {
+                Some(waiting) => waiting.until = (waiting.until + earned).min(now + GRACE),
+                None => self.patience = (self.patience + earned).min(GRACE),
             }
             return Poll::Ready(written);
         }
-        let now = Instant::now();
         let pressed = || Box::pin(self.pressure.clone().notified_owned());
-        let new = || Waiting { since: now, taken: 0, timer: Box::pin(sleep_until(now + GRACE)), pressed: pressed() };
+        let until = now + self.patience;
+        let new = || Waiting { since: now, until, timer: Box::pin(sleep_until(until)), pressed: pressed() };
         let waiting = self.waiting.get_or_insert_with(new);
         while waiting.pressed.as_mut().poll(context).is_ready() {
-            if now >= waiting.since + HURRY {
+            if now >= waiting.since + HURRY || now + GRACE >= waiting.until + HURRY {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             waiting.pressed = pressed();
         }
-        let deadline = waiting.since + GRACE + Duration::from_secs_f64(waiting.taken as f64 / f64::from(RATE));
-        if waiting.timer.deadline() != deadline {
-            waiting.timer.as_mut().reset(deadline);
+        if waiting.timer.deadline() != waiting.until {
+            waiting.timer.as_mut().reset(waiting.until);
         }
         ready!(waiting.timer.as_mut().poll(context));
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
@@ -94,7 +98,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     /// This is called when all there was to send has been written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waiting = None;
+        if let Some(waiting) = self.waiting.take() {
+            self.patience = waiting.until.saturating_duration_since(Instant::now());
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -151,6 +157,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_read_fast_before_has_no_more_patience_to_use_up() {
+        let (ours, mut theirs) = duplex(64 << 10);
+        let client = tokio::spawn(async move {
+            theirs.read_exact(&mut vec![0; 50 << 20]).await.unwrap();
+            take(theirs, 1000).await;
+        });
+        let (mut paced, start) = (Paced::new(ours, Arc::default()), Instant::now());
+        let sent = paced.write_all(&vec![1; 60 << 20]).await;
+        assert!(sent.is_err() && (GRACE..GRACE * 2).contains(&start.elapsed()), "{sent:?} after {:?}", start.elapsed());
+        client.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_in_pieces_is_no_excuse() {
+        let (ours, theirs) = duplex(4 << 10);
+        let client = tokio::spawn(take(theirs, 4 << 10));
+        let (mut paced, start) = (Paced::new(ours, Arc::default()), Instant::now());
+        let sent = async {
+            for _ in 0..100 {
+                paced.write_all(&[1; 100 << 10]).await?;
+                paced.flush().await?;
+            }
+            Ok::<_, io::Error>(())
+        };
+        let sent = sent.await;
+        assert!(sent.is_err() && start.elapsed() < GRACE * 2, "{sent:?} after {:?}", start.elapsed());
+        client.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_is_slow_goes_when_others_need_the_memory() {
         let pressure = Arc::new(Notify::new());
         let others = pressure.clone();
@@ -169,10 +205,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_between_answers_costs_no_patience() {
         let (ours, theirs) = duplex(1 << 10);
-        let client = tokio::spawn(take(theirs, 4 << 10));
+        let client = tokio::spawn(take(theirs, 20 << 10));
         let mut paced = Paced::new(ours, Arc::default());
         for _ in 0..5 {
-            paced.write_all(&[1; 6 << 10]).await.unwrap();
+            paced.write_all(&[1; 30 << 10]).await.unwrap();
             paced.flush().await.unwrap();
             sleep(GRACE * 2).await;
         }

@@ -25,6 +25,7 @@ use super::json::{self, Float, Recorded, Shown};
 use super::parameters::Parameters;
 use super::reply::{JSON, Refusal, fresh};
 use super::retained::fields_bytes;
+use super::sampling::Snapshot;
 use super::server::Server;
 use super::stats::{By, Question, Total, add};
 use crate::render::escape::valid_path;
@@ -39,15 +40,15 @@ const POINTS: usize = 5000;
 pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
     let question = Question::of(&parameters)?;
-    let now = server.snapshot().await?.look.time;
+    let latest = server.snapshot().await?;
     let since = match parameters.number("since")? {
         Some(back) if back < 0.0 => unix_seconds(SystemTime::now()) + back,
         since => since.unwrap_or(0.0),
     };
     let history = server.latest.history.clone();
-    let answer = Arc::new(server.work(move || Answer::new(history, since, &question)).await?);
+    let answer = Arc::new(server.work(move || Answer::new(history, &latest, since, &question)).await?);
     let room = server.room.take(answer.bytes()).await?;
-    let head = format!("{{\"time\":{:?},\"interval\":{:?},\"series\":[", unix_seconds(now), server.interval.as_secs_f64());
+    let head = format!("{{\"time\":{:?},\"interval\":{:?},\"series\":[", answer.time, server.interval.as_secs_f64());
     let mut cursor = Cursor { server, answer, head, next: Some(0), _room: room };
     // Until there is a piece, the whole answer can be refused.
     let first = cursor.piece().await.transpose()?;
@@ -66,7 +67,7 @@ struct Cursor {
     head: String,
     /// The series that is next.
     next: Option<usize>,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Cursor {
@@ -88,6 +89,8 @@ impl Cursor {
 
 /// Series, and the looks that they go through.
 struct Answer {
+    /// Of the latest look, in Unix seconds: there is no point after it.
+    time: f64,
     history: Arc<History>,
     /// The numbers of the looks.
     looks: Vec<u64>,
@@ -100,13 +103,15 @@ struct Series {
     index: usize,
     /// Of the last look that it was in, if it is one writer's.
     writer: Option<(String, Option<u32>, &'static str)>,
-    /// The writers' numbers.
-    members: Vec<u64>,
+    /// The writers' numbers, and where they have the field.
+    members: Vec<(u64, usize)>,
 }
 
 impl Answer {
-    fn new(history: Arc<History>, since: f64, question: &Question) -> Self {
+    fn new(history: Arc<History>, latest: &Snapshot, since: f64, question: &Question) -> Self {
         let pasts = history.since(since);
+        // It may have had to wait for its turn, while others looked.
+        let time = pasts.last().map_or_else(|| unix_seconds(latest.look.time), |past| past.time);
         // Each as it was seen last.
         let writers: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
         let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
@@ -116,14 +121,14 @@ impl Answer {
             let is_wanted = |index: &usize| is_number(&writer.fields[*index]) && question.labels.accept(&writer.fields[*index].label);
             let indices = wanted.entry(writer.fields.as_ptr()).or_insert_with(|| (0..writer.fields.len()).filter(is_wanted).collect());
             for index in indices.iter().copied() {
-                let new = || Series { fields: writer.fields.clone(), index, writer: None, members: vec![*id] };
+                let new = || Series { fields: writer.fields.clone(), index, writer: None, members: vec![(*id, index)] };
                 match question.by {
                     By::File => {
                         let name = (valid_path(&writer.origin.name), writer.origin.pid, liveness_name(writer.liveness));
                         series.push(Series { writer: Some(name), ..new() });
                     }
                     By::Label => match labels.get(writer.fields[index].label.as_str()) {
-                        Some(at) => series[*at].members.push(*id),
+                        Some(at) => series[*at].members.push((*id, index)),
                         None => {
                             labels.insert(&writer.fields[index].label, series.len());
                             series.push(new());
@@ -133,7 +138,7 @@ impl Answer {
             }
         }
         series.sort_by(|one, other| (&one.field().label, &one.writer).cmp(&(&other.field().label, &other.writer)));
-        Answer { looks: pasts.iter().map(|past| past.number).collect(), history, series }
+        Answer { time, looks: pasts.iter().map(|past| past.number).collect(), history, series }
     }
 
     /// What it takes as long as it is being written, in bytes.
@@ -202,7 +207,7 @@ impl Series {
             file: writer.map(|(file, ..)| file.as_str()),
             pid: writer.map(|(_, pid, _)| *pid),
             liveness: writer.map(|(.., liveness)| *liveness),
-            writers: writer.is_none().then_some(self.members.len()),
+            writers: writer.is_none().then(|| self.members.chunk_by(|one, other| one.0 == other.0).count()),
             points: Points { series: self, pasts },
         }
     }
@@ -210,9 +215,9 @@ impl Series {
     /// What this was in a look.
     fn at(&self, past: &Past) -> Option<(Total, Option<f64>)> {
         let mut sum: Option<(Total, Option<f64>)> = None;
-        for id in &self.members {
+        for (id, index) in &self.members {
             let Some(writer) = past.writer(*id) else { continue };
-            let Some(index) = self.index_in(&writer.fields) else { continue };
+            let Some(index) = self.index_in(&writer.fields, *index) else { continue };
             let Some((value, rate)) = writer.get(index) else { continue };
             let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
             total.add(&writer.fields[index], self.field(), Ok(&value));
@@ -222,10 +227,11 @@ impl Series {
         sum
     }
 
-    fn index_in(&self, fields: &Arc<[Field]>) -> Option<usize> {
+    /// Where a writer has the field, which was seen there last.
+    fn index_in(&self, fields: &[Field], last: usize) -> Option<usize> {
         let label = &self.field().label;
         let is_same = |index: &usize| fields.get(*index).is_some_and(|field| field.label == *label);
-        Some(self.index).filter(|index| Arc::ptr_eq(fields, &self.fields) || is_same(index)).or_else(|| (0..fields.len()).find(is_same))
+        Some(last).filter(is_same).or_else(|| (0..fields.len()).find(is_same))
     }
 }
 

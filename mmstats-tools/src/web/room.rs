@@ -60,26 +60,28 @@ impl Room {
 
     /// Counts bytes until the last of those that share them has dropped them.
     pub(super) async fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, Refusal> {
-        if bytes.len() < SMALL {
-            return Ok(bytes.into());
-        }
         // JSON is written into twice as much as it takes, at worst.
         bytes.shrink_to_fit();
-        let room = self.take(bytes.capacity()).await?;
-        Ok(Bytes::from_owner(Held { bytes, _room: room }))
+        Ok(match self.take(bytes.capacity()).await? {
+            Some(room) => Bytes::from_owner(Held { bytes, _room: room }),
+            None => bytes.into(),
+        })
     }
 
-    /// Takes room until the result is dropped. What is larger than all of it has to be alone.
-    pub(super) async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    /// Takes room until the result is dropped; none for what is small. What is larger than all of it has to be alone.
+    pub(super) async fn take(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        if bytes < SMALL {
+            return Ok(None);
+        }
         let units = u32::try_from(bytes.div_ceil(UNIT).min(self.units)).unwrap_or(u32::MAX);
         if let Ok(room) = self.permits.clone().try_acquire_many_owned(units) {
-            return Ok(room);
+            return Ok(Some(room));
         }
         let full = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many large answers are still being read; in a moment there may be fewer");
         let _turn = self.waiting.try_acquire().map_err(|_| full())?;
         self.pressure.notify_waiters();
         let room = timeout(MOMENT, self.permits.clone().acquire_many_owned(units)).await;
-        room.ok().and_then(Result::ok).ok_or_else(full)
+        room.ok().and_then(Result::ok).map(Some).ok_or_else(full)
     }
 }
 

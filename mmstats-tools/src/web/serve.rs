@@ -138,12 +138,17 @@ fn router(server: &Arc<Server>) -> Router {
         .route("/stats/{*prefix}", get(original::values))
         .route("/files/", get(original::files))
         .route("/files/{*glob}", get(original::files))
-        .route("/graph", get(|| async { Redirect::permanent("/graph/") }))
-        .route("/stats", get(|| async { Redirect::permanent("/stats/") }))
-        .route("/files", get(|| async { Redirect::permanent("/files/") }))
+        .route("/graph", get(with_slash))
+        .route("/stats", get(with_slash))
+        .route("/files", get(with_slash))
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them") })
         .with_state(server.clone())
         .layer(from_fn_with_state(server.clone(), guard))
+}
+
+async fn with_slash(uri: Uri) -> Redirect {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Redirect::permanent(&format!("{}/{query}", uri.path()))
 }
 
 async fn page(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {

@@ -177,6 +177,8 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
 struct Group<'g> {
     field: &'g Field,
     writers: usize,
+    /// The last of them: a writer may have two fields of one label.
+    last: Option<usize>,
     /// Of these, the ones that have ended.
     dead: usize,
     total: Total,
@@ -197,10 +199,12 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<&'s str, Gr
     each_wanted(&snapshot.look.seen, labels, |seen, writer, index| {
         let field = &seen.fields[index];
         let Step { rate, grown } = &snapshot.steps[writer][index];
-        let new = || Group { field, writers: 0, dead: 0, total: Total::default(), rate: None, grown: None };
+        let new = || Group { field, writers: 0, last: None, dead: 0, total: Total::default(), rate: None, grown: None };
         let group = groups.entry(&field.label).or_insert_with(new);
-        group.writers += 1;
-        group.dead += usize::from(seen.verdict.liveness == Liveness::Dead);
+        if group.last.replace(writer) != Some(writer) {
+            group.writers += 1;
+            group.dead += usize::from(seen.verdict.liveness == Liveness::Dead);
+        }
         group.total.add(field, group.field, seen.values[index].as_ref());
         group.rate = add(group.rate, *rate);
         if let Some(grown) = grown {
@@ -273,9 +277,14 @@ impl Total {
     /// Makes what is told of what was added, after all of it was.
     pub(super) fn settle(&mut self, field: &Field) {
         if let Some(sum) = self.sum.filter(|_| self.values > 1) {
-            let mean = || Stored::Float(sum.as_f64() / f64::from(self.values));
-            self.value = Some(if is_measure(field) { mean() } else { stored(sum) });
+            let mean = |values| Stored::Float(sum.as_f64() / f64::from(values));
+            self.value = Some(self.averaged(field).map_or_else(|| sum.into(), mean));
         }
+    }
+
+    /// How many values the result is the mean of, if it is one.
+    pub(super) fn averaged(&self, field: &Field) -> Option<u32> {
+        Some(self.values).filter(|values| *values > 1 && !self.differs && self.sum.is_some() && is_measure(field))
     }
 
     /// The sum, if numbers were added up.
@@ -309,17 +318,6 @@ fn merge(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
             Some(if is_later { value.clone() } else { total })
         }
         (total, value) => (total == *value).then_some(total),
-    }
-}
-
-/// A number as it would be stored.
-pub(super) fn stored(amount: Amount) -> Stored {
-    match amount {
-        Amount::Float(value) => Stored::Float(value),
-        Amount::Integer(value) => {
-            let unsigned = u64::try_from(value).map(Stored::Unsigned);
-            unsigned.or_else(|_| i64::try_from(value).map(Stored::Signed)).unwrap_or(Stored::Float(value as f64))
-        }
     }
 }
 

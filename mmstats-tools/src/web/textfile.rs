@@ -69,8 +69,6 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
 }
 
 fn write(path: &Path, page: &[u8]) -> Result<(), String> {
-    // Of a temporary file, an error tells the name too, which is another one each time.
-    let explain = |error: io::Error| error.kind().to_string();
     let path = &replaced(path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The collector takes what ends in `.prom`, whatever it begins with.
@@ -80,6 +78,12 @@ fn write(path: &Path, page: &[u8]) -> Result<(), String> {
     file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(explain)?;
     file.persist(path).map_err(|error| explain(error.error))?;
     Ok(())
+}
+
+/// Of a temporary file, an error tells the name too, which is another one each time.
+fn explain(error: io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" at path ").map_or(text.clone(), |(what, _)| what.to_owned())
 }
 
 /// The file that is to be replaced, behind any links. What is no file, a terminal or `/dev/null`, would be gone.

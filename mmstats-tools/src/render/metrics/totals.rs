@@ -235,10 +235,11 @@ impl Sum {
                 }
                 if let Some(grown) = growth(field, before.as_ref(), now) {
                     let sum = amount(amounts, scale(field));
-                    if !(*sum + grown).as_f64().is_finite() {
+                    let more = *sum + grown;
+                    if !more.as_f64().is_finite() {
                         return Err(TOO_MUCH.to_owned());
                     }
-                    *sum += grown;
+                    *sum = more;
                 }
                 *before = Some(now.clone());
             }
@@ -265,7 +266,7 @@ impl Sum {
         };
         let (of, sum) = match &amounts[..] {
             [] => return None,
-            [(of, sum)] => (*of, stored(*sum)),
+            [(of, sum)] => (*of, Stored::from(*sum)),
             several => {
                 let shown = several.iter().map(|(of, sum)| of.approximate(sum.as_f64()));
                 (Scale::NONE, Stored::Float(if self.is_date() { shown.fold(f64::MIN, f64::max) } else { shown.sum() }))
@@ -286,15 +287,4 @@ fn amount(amounts: &mut Vec<(Scale, Amount)>, of: Scale) -> &mut Amount {
 
 fn latest(one: Amount, other: Amount) -> Amount {
     if other.as_f64() > one.as_f64() { other } else { one }
-}
-
-fn stored(amount: Amount) -> Stored {
-    match amount {
-        Amount::Float(value) => Stored::Float(value),
-        Amount::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
-            (Ok(value), _) => Stored::Unsigned(value),
-            (_, Ok(value)) => Stored::Signed(value),
-            _ => Stored::Float(value as f64),
-        },
-    }
 }

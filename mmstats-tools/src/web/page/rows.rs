@@ -12,7 +12,6 @@ use super::query::Words;
 use crate::buckets::Buckets;
 use crate::growth::Amount;
 use crate::labels::is_identity;
-use crate::measures::is_measure;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
@@ -111,9 +110,9 @@ impl<'l> Row<'l> {
         }
     }
 
-    /// Whether its value is the mean of its writers'.
+    /// Whether its value is the mean of several writers'.
     pub(super) fn is_mean(&self) -> bool {
-        self.writers > 1 && is_measure(self.field)
+        self.total.averaged(self.field).is_some()
     }
 
     /// Its value.
@@ -146,7 +145,7 @@ impl<'l> Row<'l> {
             None if self.is_fact() && self.unit.is_empty() => exact.clone(),
             None => human::quantity(shown, self.unit),
         };
-        let of = if self.is_mean() { format!(", mean of {}", self.writers) } else { String::new() };
+        let of = self.total.averaged(self.field).map(|values| format!(", mean of {values}")).unwrap_or_default();
         Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
     }
 
