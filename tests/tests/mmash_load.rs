@@ -121,13 +121,14 @@ fn ask(server: SocketAddr, target: &str) -> Open {
 fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
     const ROOM: u64 = 128 << 20;
     let directory = directory();
-    publish(directory.path(), if IS_MEASURED { 1000 } else { 100 });
+    let (files, clients) = if IS_MEASURED { (1000, 60) } else { (100, 10) };
+    publish(directory.path(), files);
     let server = Mmash::of(directory.path(), &["--history-bytes", "16M"]);
     // All that is remembered, again and again, is more than what is.
     server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(3));
     for target in ["/api/v1/stats", "/api/v1/query", "/metrics", "/events"] {
         let memory = server.resident();
-        let asked: Vec<Open> = (0..60).map(|_| ask(server.address, target)).collect();
+        let asked: Vec<Open> = (0..clients).map(|_| ask(server.address, target)).collect();
         let [answered, refused] = [200, 503].map(|status| asked.iter().filter(|asked| asked.answer.status == status).count());
         let more = server.resident().saturating_sub(memory);
         println!("{target}: {answered} answers that nobody reads, {refused} refused: {:.1} MB more", more as f64 / 1e6);
