@@ -1,13 +1,9 @@
 // What the page promises, each in a tab of its own.
 
-import { HARMLESS, HOSTILE } from "./files.mjs";
+import { HARMLESS, LATENCY, OK, SENT } from "./files.mjs";
 import { Tab, assert, sleep, until } from "./browser.mjs";
 
-const OK = 'http.requests{method="GET",status="200"}';
-const SENT = "http.sent";
-const LATENCY = "http.latency";
-
-/** All checks; each is called with the browser and the server. */
+/** Checks of the page as it runs; each is called with the browser and the server. */
 export const checks = {
     async "values move and the page is fine in light and dark"(browser, server) {
         const backgrounds = [];
@@ -163,8 +159,12 @@ export const checks = {
             await tab.page.route("**/api/v1/query*", cut);
             await tab.page.reload();
             await tab.live();
-            const hole = await until("there is a gap", () => tab.hole("#lines", "--series-1"));
-            assert(hole > 60 && hole < 300, `${hole} pixels are a quarter of it`);
+            let hole = null;
+            const isQuarter = async () => {
+                hole = await tab.hole("#lines", "--series-1");
+                return hole > 60 && hole < 300;
+            };
+            await until("a quarter of it is a gap", isQuarter).catch((error) => assert(false, `${error.message}: ${hole} pixels`));
             await until("there is one in the sparkline", async () => (await tab.hole(`tr[data-key^='row/${SENT}']`, "--spark")) > 10);
             await tab.page.selectOption("#mean", "10");
             await until("nor is there a mean", async () => (await tab.hole("#lines", "--series-1")) > 60);
@@ -184,6 +184,10 @@ export const checks = {
         await tab.page.selectOption("#histogram", "heat");
         await until("a heat map", async () => (await tab.drawn("#heats")) > 500);
         assert(tab.query("histogram")[0] === "heat", tab.page.url());
+        await tab.page.click("#zoom-in");
+        await until("a part of it", () => tab.query("from").length === 1);
+        await tab.page.click("#zoom-all");
+        await until("all of it", () => tab.query("from").length === 0);
         await tab.page.click("#data summary");
         await until("its percentiles are a table", async () => (await tab.page.locator("#data-table thead th").count()) === 4);
         await tab.isFine("heat-light");
@@ -201,6 +205,17 @@ export const checks = {
         await until("five writers", async () => (await tab.page.locator("#writers-table tbody tr").count()) === 5);
         assert((await tab.page.locator("#writers-table tr.dead").count()) === 1, "one writer is greyed");
         await tab.isFine("each-writer");
+        let [asked, open, most] = [0, 0, 0];
+        await tab.page.route((url) => url.pathname.endsWith("/api/v1/stats"), async (route) => {
+            [asked, open] = [asked + 1, open + 1];
+            most = Math.max(most, open);
+            await sleep(2500);
+            open -= 1;
+            await route.continue();
+        });
+        await until("they are asked for twice", () => asked === 2);
+        assert(most === 1, `${most} questions were open at once`);
+        await tab.page.unrouteAll({ behavior: "ignoreErrors" });
 
         const row = tab.row("ended.jobs");
         const [dead, alive] = await Promise.all([row, tab.row(SENT)].map((row) => row.locator("td.value").evaluate((cell) => getComputedStyle(cell).color)));
@@ -245,8 +260,14 @@ export const checks = {
         await sleep(4000);
         await tab.page.click("#pause");
         await until("it goes on", async () => (await tab.status()) === "live" && (await tab.value(SENT)) !== before);
-        await until("nothing is missing in the sparkline", async () => (await tab.hole(`tr[data-key^='row/${SENT}']`, "--spark")) === 0);
-        await until("nothing is missing in the plot", async () => (await tab.hole("#lines", "--series-1")) === 0);
+        // On a busy machine the server itself may look late: then there are holes that nothing can fill.
+        const lookedLate = async () => {
+            const { series } = await (await tab.page.request.get(`${server.url}api/v1/query?match=${SENT}`)).json();
+            return series.some(({ points }) => points.some(([time], place) => place > 0 && time - points[place - 1][0] > 3));
+        };
+        const isWhole = async (selector, property) => (await tab.hole(selector, property)) === 0 || lookedLate();
+        await until("nothing is missing in the sparkline", () => isWhole(`tr[data-key^='row/${SENT}']`, "--spark"));
+        await until("nothing is missing in the plot", () => isWhole("#lines", "--series-1"));
         await tab.page.selectOption("#interval", "5");
         await until("the rate is in the URL", () => tab.query("interval")[0] === "5");
         await tab.live();
@@ -287,6 +308,7 @@ export const checks = {
         await until("another is added", async () => (await tab.series()).length === 2 || tab.query("plot").length === 2);
         await press("g");
         await until("it is grouped by process", () => tab.query("group")[0] === "process");
+        await until("so is the table", async () => (await tab.groups()).some((name) => name.startsWith("process ")));
         await press("p");
         await until("it is paused", async () => (await tab.status()) === "paused");
         await press("p");
@@ -333,66 +355,6 @@ export const checks = {
         await until("a value moves", async () => /^\d/.test((await tab.value(SENT)) ?? ""));
         const others = tab.said.filter((text) => !/net::ERR_/.test(text));
         assert(others.length === 0, others.join("\n"));
-        await tab.close();
-    },
-
-    async "the document is fine before any script runs"(browser, server) {
-        for (const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["phone", 360, "light"]]) {
-            const tab = await Tab.open(browser, "about:blank", { width, colorScheme });
-            // What axe-core needs to run would hide what is there without it.
-            await tab.page.route("**/main.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
-            await tab.page.route(server.url + "?*", async (route) => {
-                const answer = await route.fetch();
-                await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/<\/?noscript>/g, "") });
-            });
-            await tab.page.goto(`${server.url}?q=http&plot=${encodeURIComponent(OK)}&plot=${LATENCY}&plot=${encodeURIComponent(`hostile.${HOSTILE}`)}&plot=gone`);
-            assert((await tab.page.locator(".details h3").count()) === 4, "four labels have details");
-            const wide = await tab.page.evaluate(() => document.documentElement.scrollWidth);
-            assert(wide <= width, `it is ${wide} pixels wide`);
-            const [label, table] = await Promise.all(["#stats thead .label", "#stats"].map((selector) => tab.page.locator(selector).boundingBox()));
-            assert(label.width > table.width * 0.4, `labels have ${label.width} of ${table.width} pixels`);
-            await tab.isFine(`document-${name}`);
-            await tab.close();
-        }
-    },
-
-    async "without JavaScript there is a table, a search, and what each writer says"(browser, server) {
-        const tab = await Tab.open(browser, server.url, { javaScriptEnabled: false });
-        const rows = () => tab.page.locator("#stats tbody th[scope=row]").allTextContents();
-        const labels = await rows();
-        for (const label of [OK, SENT, `hostile.${HARMLESS}`]) {
-            assert(labels.some((text) => text.startsWith(label)), `${label} in ${labels}`);
-        }
-        assert(labels.some((text) => text.startsWith("ended.jobs (ended)")), "what has ended is said in words");
-        assert((await tab.page.locator(".scripted:visible, #plot:visible").count()) === 0, "nothing is shown that does not work");
-        await tab.page.fill("#q", "http sent");
-        await tab.page.click("#submit");
-        assert((await rows()).length === 1, `${await rows()}`);
-        assert(/^[\d.]+([KMG]i)?B$/.test(await tab.page.locator("td.value").textContent()), "the value has its unit");
-        await tab.picture("without-javascript");
-        await tab.page.goto(server.url);
-        // Each label leads to what its writers say, whatever is in it.
-        const link = (label) => tab.page.locator("#stats tbody th a", { hasText: label }).first();
-        assert((await tab.page.locator("#stats tbody th[scope=row] a").count()) === labels.length, "each label is a link");
-        const writers = tab.page.locator(".details tbody tr");
-        for (const [label, count] of [[`hostile.${HARMLESS}`, 1], [OK, 5], ["ended.jobs", 1]]) {
-            await link(label).click();
-            assert((await tab.page.locator(".details h3").allTextContents()).join() === label, `${await tab.page.locator(".details h3").allTextContents()}`);
-            assert((await writers.count()) === count, `${await writers.count()} writers of ${label}`);
-            assert((await tab.page.locator("#stats tr.plotted").count()) === 1, "its row is chosen");
-        }
-        assert(/ended$/.test(await writers.first().textContent()), await writers.first().textContent());
-        await link(OK).click();
-        await tab.picture("without-javascript-details");
-        // With JavaScript the same link is a plot.
-        const scripted = await (await Tab.open(browser, tab.page.url())).live();
-        await until("it is plotted", async () => (await scripted.series()).join() === OK);
-        assert((await scripted.page.locator(".details").count()) === 0, "and nothing else");
-        await scripted.close();
-        tab.isQuiet();
-        await tab.page.click(".details .bar a");
-        assert((await writers.count()) === 0 && (await rows()).length === labels.length, "closed");
-        tab.isQuiet();
         await tab.close();
     },
 };

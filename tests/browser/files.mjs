@@ -12,6 +12,11 @@ export const HOSTILE = `<img src=x onerror="alert(1)">'"&amp;<script>alert(2)</s
 /** The same as it is to be seen. */
 export const HARMLESS = `<img src=x onerror="alert(1)">'"&amp;<script>alert(2)</script>\\u202e\\x1b[31m\\x07\\u2028{{q}}`;
 
+/** Labels of the demo: a counter of several writers, one of bytes, and a histogram. */
+export const OK = 'http.requests{method="GET",status="200"}';
+export const SENT = "http.sent";
+export const LATENCY = "http.latency";
+
 const little = endianness() === "LE";
 
 function integer(bytes, value) {

@@ -10,7 +10,9 @@ const { glob, harmless } = await script("text");
 const { lines } = await script("lines");
 const { Row, Stats } = await script("stats");
 const { align, isAlone, linesOf, rollingMean, summary } = await script("series");
-const { Histories } = await script("history");
+const { Filler, Histories, portions } = await script("history");
+const { ask } = await script("stream");
+const { View } = await script("state");
 const spark = await script("spark");
 
 test("numbers keep all their digits", () => {
@@ -122,9 +124,16 @@ test("a rolling mean is of the last seconds, and only where there are numbers", 
         const expected = times.map((time) => values.filter((_, index) => times[index] <= time && times[index] > time - window));
         assert.deepEqual(rollingMean(times, values, window), expected.map((all) => all.reduce((sum, value) => sum + value) / all.length), `over ${window} s`);
     }
-    const start = performance.now();
-    rollingMean(seconds(1, 100_000), seconds(1, 100_000), 3600);
-    assert.ok(performance.now() - start < 1000, "it does not take longer the longer it is");
+    const all = seconds(1, 50_000);
+    const took = (window) => {
+        const start = process.cpuUsage();
+        rollingMean(all, all, window);
+        const { user, system } = process.cpuUsage(start);
+        return user + system;
+    };
+    const least = (window) => Math.min(...Array.from({ length: 5 }, () => took(window)));
+    const [short, long] = [least(10), least(5000)];
+    assert.ok(long < 30 * short, `it does not take longer the longer it is: ${short} µs, ${long} µs`);
 });
 
 // What is drawn of a sparkline: `M` and `L` with whole numbers, and a name for all else.
@@ -177,6 +186,46 @@ test("what was missed in a pause is asked for and filled in", () => {
     assert.equal(row.history.at(-1)[0], 31);
 });
 
+test("where looks always take long, nothing was missed", () => {
+    const stats = new Stats();
+    const missed = (time) => {
+        stats.update(frame(time), 1);
+        const [row] = stats.all("a");
+        const asks = !row.askedForHistory;
+        row.askedForHistory = true;
+        return asks;
+    };
+    assert.deepEqual([100, 105, 110, 114, 120].map(missed).slice(2), [false, false, false]);
+    assert.deepEqual([150, 155, 190].map(missed), [true, false, true], "but in a pause");
+});
+
+test("a history that the server did not tell is asked for again, with the next frame", async () => {
+    const stats = new Stats();
+    stats.update(frame(10), 1);
+    const [row] = stats.all("a");
+    const series = [{ label: "a", kind: "gauge", unit: "", points: at([8, 9, 10]) }];
+    let [asked, told] = [0, null];
+    globalThis.fetch = async () => {
+        asked += 1;
+        setTimeout(told, 0);
+        return { ok: asked > 1, status: 503, statusText: "", text: async () => JSON.stringify(asked > 1 ? { series } : { error: "too much to do" }) };
+    };
+    const filler = new Filler(() => {}, () => 90);
+    const ask = () => new Promise((done) => {
+        told = done;
+        filler.want([row]);
+    });
+    await ask();
+    filler.want([row]);
+    assert.ok(row.askedForHistory, "not before");
+    stats.update(frame(11), 1);
+    assert.ok(!row.askedForHistory);
+    await ask();
+    stats.update(frame(12), 1);
+    assert.ok(row.askedForHistory && asked === 2);
+    assert.deepEqual(times(row.history), [8, 9, 10, 11, 12]);
+});
+
 test("of many series, those whose writers go on come first", () => {
     const histories = new Histories("file");
     const [long, short] = [at(seconds(1, 20)), at(seconds(1, 10))];
@@ -184,6 +233,10 @@ test("of many series, those whose writers go on come first", () => {
         histories.series.set(file, series("a", points, { file, ...more }));
     });
     assert.deepEqual(histories.of(["a"]).map(({ file }) => file), ["alive", "dead", "gone"]);
+    // Those that go on keep their places, whichever could be read last.
+    histories.series.set("late", series("a", short, { file: "late", liveness: "alive" }));
+    histories.series.set("early", series("a", long, { file: "early", liveness: "alive" }));
+    assert.deepEqual(histories.of(["a"]).map(({ file }) => file), ["alive", "late", "early", "dead", "gone"]);
 });
 
 // A server that remembers the looks `{time, writers}` in their order, and says nothing of times to come.
@@ -215,6 +268,60 @@ test("a plot asks only for what is new", async () => {
     histories.keep([]);
     await histories.refresh(["a"]);
     assert.equal(asked.at(-1), null);
+});
+
+test("of labels that are too many to ask for at once, each has its turn", async () => {
+    const remembered = looks(seconds(1, 5), "f");
+    const known = new Set();
+    const all = seconds(1, 50).map((number) => `label${number}`);
+    const histories = new Histories("label");
+    const refresh = async () => {
+        remembering(remembered);
+        const { fetch } = globalThis;
+        globalThis.fetch = (url) => {
+            url.searchParams.getAll("match").forEach((label) => known.add(label));
+            return fetch(url);
+        };
+        await histories.refresh(all);
+        remembered.push(...looks([remembered.length + 1], "f"));
+    };
+    await refresh();
+    await refresh();
+    assert.equal(known.size, 50);
+    known.clear();
+    await refresh();
+    await refresh();
+    assert.equal(known.size, 50);
+});
+
+test("no question is too long for a server, but for a label that is", () => {
+    const [short, long, longest] = [seconds(1, 100).map((number) => `label${number}`), "a*é".repeat(500), "x".repeat(20_000)];
+    const all = [...short, long, `${long}1`, longest, "last"];
+    assert.deepEqual(portions(all).flat(), all);
+    const lengths = portions(all).map((labels) => new URLSearchParams(labels.map((label) => ["match", glob(label)])).toString().length);
+    assert.deepEqual(portions(all).map((labels) => labels.length), [40, 40, 21, 1, 1, 1]);
+    assert.ok(lengths.every((length) => length < 9000 || length > 20_000), `${lengths}`);
+    assert.deepEqual(portions([]), []);
+});
+
+test("what is no JSON is told by its status", async () => {
+    const says = (status, statusText, text) => {
+        globalThis.fetch = async () => ({ ok: status === 200, status, statusText, text: async () => text });
+        return ask("").then(JSON.stringify, ({ message }) => message);
+    };
+    assert.equal(await says(431, "Request Header Fields Too Large", ""), "431 Request Header Fields Too Large");
+    assert.equal(await says(503, "Service Unavailable", '{"error":"too much to do"}'), "too much to do");
+    assert.equal(await says(200, "", "<p>"), "200, but no JSON");
+    assert.equal(await says(200, "OK", "[1]"), "[1]");
+});
+
+test("a mean is over a second at least", () => {
+    globalThis.addEventListener = () => {};
+    const mean = (text) => {
+        globalThis.location = { search: `?mean=${text}`, pathname: "/" };
+        return new View(() => {}).state.mean;
+    };
+    assert.deepEqual(["1e-9", "0.99", "1", "60", "3601", "NaN", "-5", ""].map(mean), [0, 0, 1, 60, 0, 0, 0, 0]);
 });
 
 test("after the server's clock was set back, a plot goes on", async () => {

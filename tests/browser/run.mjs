@@ -4,6 +4,7 @@ import { launch } from "./browser.mjs";
 import { checks } from "./checks.mjs";
 import { directory, publish } from "./files.mjs";
 import { others } from "./others.mjs";
+import { scriptless } from "./scriptless.mjs";
 import { Server } from "./server.mjs";
 
 const [program, golden, ...wanted] = process.argv.slice(2);
@@ -12,7 +13,7 @@ publish(path);
 const server = await new Server(program, ["--demo", path]).start();
 const browser = await launch();
 let failed = 0;
-for (const [name, check] of Object.entries({ ...checks, ...others(program, golden) })) {
+for (const [name, check] of Object.entries({ ...checks, ...scriptless, ...others(program, golden) })) {
     if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) {
         continue;
     }

@@ -62,7 +62,8 @@ export class LineChart {
         const [times, ...columns] = align(lines, interval);
         this.data = [times, ...columns];
         const means = mean > 0 ? columns.map((column) => rollingMean(times, column, mean)) : [];
-        const signature = JSON.stringify([lines.map(({ key, isRate }) => [key, isRate]), zoom, mean > 0, this.host.clientWidth, colour("--muted"), colour("--chart")]);
+        const drawn = lines.map(({ key, isRate, isDead }) => [key, isRate, isDead]);
+        const signature = JSON.stringify([drawn, zoom, mean > 0, this.host.clientWidth, colour("--muted"), colour("--chart")]);
         if (signature !== this.signature) {
             this.close();
             this.signature = signature;

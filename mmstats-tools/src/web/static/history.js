@@ -1,7 +1,7 @@
 // What the server remembers, and what came since: the points of plots and of sparklines.
 
 import { number } from "./exact.js";
-import { append, isOver, mostApart } from "./series.js";
+import { append, isOver, keyOf, mostApart } from "./series.js";
 import { ask, server } from "./stream.js";
 import { glob } from "./text.js";
 
@@ -9,8 +9,24 @@ import { glob } from "./text.js";
 const MOST = 7200;
 // Series that are kept in all.
 const MOST_SERIES = 1000;
-/** Labels asked for at once, so that the URL stays short. */
-const AT_ONCE = 40;
+// Labels asked for at once, and characters that they may take in a URL: servers take no long ones.
+const [AT_ONCE, LONGEST] = [40, 8 << 10];
+
+/** These labels in parts, each of which can be asked for at once. One that is too long is alone. */
+export function portions(labels) {
+    const found = [];
+    let length = Infinity;
+    for (const label of labels) {
+        const own = new URLSearchParams({ match: glob(label) }).toString().length;
+        if (length + own > LONGEST || found.at(-1).length >= AT_ONCE) {
+            found.push([]);
+            length = 0;
+        }
+        found.at(-1).push(label);
+        length += own;
+    }
+    return found;
+}
 
 function query(labels, parameters) {
     const url = server("api/v1/query");
@@ -24,29 +40,25 @@ const end = (series) => series.points.at(-1)?.[0] ?? 0;
 
 /** Histories of labels: one series each, or one for each of its writers. */
 export class Histories {
-    #fetching = false;
-
     constructor(by) {
         this.by = by;
         this.series = new Map();
         this.latest = new Map();
     }
 
-    /** Brings these labels up to date. While one answer is on its way, nothing more is asked for. */
+    /** Brings these labels up to date, or as many as can be asked for at once: those first that are not for longest. */
     async refresh(labels) {
-        if (this.#fetching) {
-            return;
-        }
-        this.#fetching = true;
-        try {
-            const known = labels.filter((label) => this.latest.has(label)).slice(0, AT_ONCE);
-            const fresh = labels.filter((label) => !this.latest.has(label)).slice(0, AT_ONCE);
-            const since = Math.min(...known.map((label) => this.latest.get(label)));
-            const questions = [[fresh, {}], [known, { since }]].filter(([asked]) => asked.length > 0);
-            const answers = await Promise.all(questions.map(([asked, more]) => ask(query(asked, { by: this.by, ...more }))));
-            questions.forEach(([asked, { since }], index) => this.#take(asked, since ?? 0, answers[index]));
-        } finally {
-            this.#fetching = false;
+        const oldest = labels.filter((label) => this.latest.has(label)).sort((one, other) => this.latest.get(one) - this.latest.get(other));
+        // One that is too long for the server is not to keep others from being asked for.
+        const shortest = labels.filter((label) => !this.latest.has(label)).sort((one, other) => one.length - other.length);
+        const [[known = []], [fresh = []]] = [portions(oldest), portions(shortest)];
+        const since = Math.min(...known.map((label) => this.latest.get(label)));
+        const questions = [[fresh, {}], [known, { since }]].filter(([asked]) => asked.length > 0);
+        const answers = await Promise.allSettled(questions.map(([asked, more]) => ask(query(asked, { by: this.by, ...more }))));
+        questions.forEach(([asked, { since }], index) => answers[index].value && this.#take(asked, since ?? 0, answers[index].value));
+        const failed = answers.find(({ status }) => status === "rejected");
+        if (failed) {
+            throw failed.reason;
         }
     }
 
@@ -54,7 +66,7 @@ export class Histories {
         const isLate = (last) => last !== undefined && last < time - mostApart(interval);
         const found = new Set();
         for (const each of series) {
-            const key = [each.label, each.file ?? "", each.kind, each.unit].join("\0");
+            const key = keyOf(each);
             const points = this.series.get(key)?.points ?? [];
             append(points, each.points);
             points.splice(0, points.length - MOST);
@@ -92,8 +104,8 @@ export class Histories {
     /** The series of these labels, in their order. */
     of(labels) {
         const all = [...this.series.values()];
-        // Those that go on first: of writers that come and go, only the latest fit.
-        const compare = (one, other) => isOver(one) - isOver(other) || end(other) - end(one);
+        // Those that go on first, in the order they came: each keeps its place and its colour. Of writers that come and go, only the latest fit.
+        const compare = (one, other) => isOver(one) - isOver(other) || (isOver(one) ? end(other) - end(one) : 0);
         return labels.flatMap((label) => all.filter((series) => series.label === label).sort(compare));
     }
 
@@ -128,7 +140,8 @@ export class Filler {
     }
 
     async #fetch() {
-        const rows = [...this.#wanted].slice(0, AT_ONCE);
+        const [labels] = portions(new Set([...this.#wanted].map((row) => row.label)));
+        const rows = [...this.#wanted].filter((row) => labels.includes(row.label));
         rows.forEach((row) => {
             row.askedForHistory = true;
             this.#wanted.delete(row);
@@ -136,14 +149,17 @@ export class Filler {
         const by = rows[0].file === null ? "label" : "file";
         const byKey = new Map(rows.map((row) => [row.key, row]));
         try {
-            const answer = await ask(query([...new Set(rows.map((row) => row.label))], { by, since: -this.reach() }));
+            const answer = await ask(query(labels, { by, since: -this.reach() }));
             for (const series of answer.series) {
-                const row = byKey.get([series.label, series.file ?? "", series.kind, series.unit].join("\0"));
+                const row = byKey.get(keyOf(series));
                 row?.fill(series.points.map(([time, value, rate]) => [time, row.trend(row.isHistogram ? null : number(value), number(rate))]));
             }
             this.filled();
         } catch {
-            // They fill up as time goes on.
+            // Meanwhile, they fill up as time goes on.
+            rows.forEach((row) => {
+                row.lacksHistory = true;
+            });
         }
         this.want([]);
     }

@@ -3,7 +3,7 @@
 import { LineChart, format } from "./chart.js";
 import { $, element, setText } from "./dom.js";
 import { HeatMap } from "./heat.js";
-import { Histories } from "./history.js";
+import { Histories, portions } from "./history.js";
 import { Row } from "./stats.js";
 import { MOST_LINES, align, linesOf, summary } from "./series.js";
 import { ask, server } from "./stream.js";
@@ -14,6 +14,8 @@ import { date } from "./units.js";
 const MOST_ROWS = 120;
 
 export class Panel {
+    #refreshing = false;
+
     /** `rowsOf` finds a label's rows in the table. */
     constructor(view, rowsOf) {
         this.view = view;
@@ -25,6 +27,7 @@ export class Panel {
         this.interval = 1;
         this.cursor = null;
         this.shown = [];
+        this.heated = [];
         $("close").addEventListener("click", () => view.plot([]));
         $("zoom-in").addEventListener("click", () => this.zoomBy(0.5));
         $("zoom-out").addEventListener("click", () => this.zoomBy(2));
@@ -45,35 +48,38 @@ export class Panel {
         return this.histories[this.state.writers ? "file" : "label"];
     }
 
-    /** Asks for what is new, and draws it. */
+    /** Asks for what is new, and draws it. While one answer is on its way, nothing else is asked for. */
     async refresh() {
-        const { plot, writers } = this.state;
-        if (!this.isOpen) {
+        if (this.#refreshing) {
             return;
         }
-        this.#histories.keep(plot);
+        this.#refreshing = true;
         try {
-            const asked = [this.#histories.refresh(plot)];
-            if (writers) {
-                asked.push(this.#askWriters(plot));
+            let asked = {};
+            while (this.isOpen && (this.state.plot !== asked.plot || this.state.writers !== asked.writers)) {
+                asked = this.state;
+                await this.#ask(asked);
+                this.draw();
             }
-            await Promise.all(asked);
-            setText($("plot-problem"), "");
-        } catch (error) {
-            setText($("plot-problem"), `The server does not answer: ${harmless(error.message)}`);
-        }
-        this.draw();
-        // While one answer is on its way, nothing else is asked for.
-        if (this.state.plot !== plot || this.state.writers !== writers) {
-            await this.refresh();
+        } finally {
+            this.#refreshing = false;
         }
     }
 
+    async #ask({ plot, writers }) {
+        this.#histories.keep(plot);
+        const answers = await Promise.allSettled([this.#histories.refresh(plot), writers && this.#askWriters(plot)]);
+        const failed = answers.find(({ status }) => status === "rejected");
+        setText($("plot-problem"), failed ? `The server does not answer: ${harmless(failed.reason.message)}` : "");
+    }
+
     async #askWriters(plot) {
-        const url = server("api/v1/stats?by=file");
-        plot.forEach((label) => url.searchParams.append("match", glob(label)));
-        const answer = await ask(url);
-        this.writers = answer.stats.map((stat) => new Row("", stat));
+        const answers = await Promise.all(portions(plot).map((labels) => {
+            const url = server("api/v1/stats?by=file");
+            labels.forEach((label) => url.searchParams.append("match", glob(label)));
+            return ask(url);
+        }));
+        this.writers = answers.flatMap(({ stats }) => stats.map((stat) => new Row("", stat)));
     }
 
     zoom(from, to) {
@@ -81,13 +87,14 @@ export class Panel {
     }
 
     zoomBy(factor) {
-        const [times] = align(this.shown, this.interval);
-        const [from, to] = this.state.from === null ? [times[0], times.at(-1)] : [this.state.from, this.state.to];
-        if (from === undefined || !(to > from)) {
+        const all = [...this.shown, ...this.heated].map(({ points }) => points);
+        const [first, last] = [Math.min(...all.map((points) => points[0][0])), Math.max(...all.map((points) => points.at(-1)[0]))];
+        const [from, to] = this.state.from === null ? [first, last] : [this.state.from, this.state.to];
+        if (!(to > from)) {
             return;
         }
         const [middle, half] = [(from + to) / 2, ((to - from) / 2) * factor];
-        if (middle - half <= times[0] && middle + half >= times.at(-1)) {
+        if (middle - half <= first && middle + half >= last) {
             this.zoom(null, null);
         } else {
             this.zoom(Math.round((middle - half) * 1000) / 1000, Math.round((middle + half) * 1000) / 1000);
@@ -118,13 +125,13 @@ export class Panel {
         } else {
             this.lines.close();
         }
-        const heats = series.filter(isHeat).slice(0, 8);
-        this.#closeHeats(heats.map(({ key }) => key));
-        heats.forEach((each) => this.#heat(each, how));
+        this.heated = series.filter(isHeat).slice(0, 8);
+        this.#closeHeats(this.heated.map(({ key }) => key));
+        this.heated.forEach((each) => this.#heat(each, how));
         this.#legend();
         this.#about(plot);
         this.#writers(writers);
-        this.#data(heats);
+        this.#data();
     }
 
     #heat(series, how) {
@@ -229,11 +236,11 @@ export class Panel {
         $("writers-table").tBodies[0].replaceChildren(...rows);
     }
 
-    #data(heats) {
+    #data() {
         if (!$("data").open) {
             return;
         }
-        const lines = [...this.shown, ...linesOf(heats, { show: "auto" })];
+        const lines = [...this.shown, ...linesOf(this.heated, { show: "auto" })];
         const [times = [], ...columns] = align(lines, this.interval);
         const [from, to] = this.window ?? [-Infinity, Infinity];
         const texts = (place) => lines.map((line, index) => format(line, columns[index][place] ?? null));

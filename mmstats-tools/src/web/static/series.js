@@ -11,6 +11,11 @@ export function byRate(series, show) {
     return show === "rates" || (show === "auto" && (series.kind === "counter" || (series.kind === "untyped" && series.points.some(([, , rate]) => rate !== null && rate !== undefined))));
 }
 
+/** What tells a stat, or a series of one, from all others. */
+export function keyOf({ label, file, kind, unit }) {
+    return [label, file ?? "", kind, unit].join("\0");
+}
+
 /** Whether its writer has ended, or vanished. */
 export function isOver({ liveness, isGone }) {
     return liveness === "dead" || isGone === true;

@@ -8,7 +8,8 @@ const oneOf = (choices) => (text) => (choices.includes(text) ? text : choices[0]
 const flag = (text) => text === "1";
 // More is nothing that a timer or the server takes.
 const LONGEST = 3600;
-const positive = (text) => (Number(text) > 0 && Number(text) <= LONGEST ? Number(text) : 0);
+const between = (least) => (text) => (Number(text) >= least && Number(text) <= LONGEST ? Number(text) : 0);
+const positive = between(Number.MIN_VALUE);
 const time = (text) => (text !== null && Number.isFinite(Number(text)) ? Number(text) : null);
 
 // Of each parameter: how it is read, where null is its absence.
@@ -20,7 +21,7 @@ const PARAMETERS = {
     interval: positive,
     paused: flag,
     show: oneOf(["auto", "values", "rates"]),
-    mean: positive,
+    mean: between(1),
     histogram: oneOf(["percentiles", "heat"]),
     writers: flag,
     from: time,

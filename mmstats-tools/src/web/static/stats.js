@@ -1,12 +1,14 @@
 // The rows: what was read last of each label, or of each label of each file.
 
 import { number } from "./exact.js";
-import { append, mostApart } from "./series.js";
+import { append, keyOf, mostApart } from "./series.js";
 import { basename, harmless } from "./text.js";
 import * as units from "./units.js";
 
 /** How many looks a sparkline reaches back, and points it has at most. */
 export const LOOKS = 90;
+// So many steps from frame to frame tell what is usual.
+const STEPS = 3;
 
 // By these every writer tells who it is. They are no amounts, even where the file cannot say so.
 const IDENTITY = /(^|\.)sys\.(pid|tid|uid|gid|created|start|boot_id|pid_namespace)$/;
@@ -27,6 +29,8 @@ export class Row {
         this.haystack = [stat.label, this.shownLabel, this.file ?? "", this.pid ?? ""].join("\n").toLowerCase();
         this.history = [];
         this.askedForHistory = false;
+        // The server did not answer: with the next frame it can be asked again.
+        this.lacksHistory = false;
         // It says what something is, and not how much there is of it.
         this.isFact = stat.kind === "info" || IDENTITY.test(stat.label);
         this.wantsHistory = !this.isText && !this.isFact && stat.unit !== "unixtime";
@@ -130,6 +134,7 @@ export class Stats {
     constructor() {
         this.rows = new Map();
         this.time = 0;
+        this.steps = [];
         this.interval = 1;
     }
 
@@ -137,23 +142,35 @@ export class Stats {
     update(frame, interval) {
         let changed = false;
         // What was missed, in a pause for one, can be asked for again.
-        const missed = frame.time - this.time > mostApart(interval);
+        const missed = this.#step(frame.time, interval);
         const rows = new Map();
         for (const stat of frame.stats) {
-            const key = [stat.label, stat.file ?? "", stat.kind, stat.unit].join("\0");
+            const key = keyOf(stat);
             let row = this.rows.get(key);
             const wasDead = row?.isDead;
             if (!row) {
                 row = new Row(key, stat);
             }
             row.update(stat, frame.time);
-            row.askedForHistory &&= !missed;
+            row.askedForHistory &&= !missed && !row.lacksHistory;
+            row.lacksHistory = false;
             changed ||= wasDead !== row.isDead;
             rows.set(key, row);
         }
         changed ||= rows.size !== this.rows.size;
         Object.assign(this, { rows, time: frame.time, interval: frame.interval ?? this.interval });
         return changed;
+    }
+
+    // Whether something was missed since the last frame: it is longer ago than usual, also where looks always take long.
+    #step(time, interval) {
+        if (this.time === 0) {
+            return false;
+        }
+        const step = time - this.time;
+        const usual = this.steps.length > 0 ? Math.min(...this.steps) : 0;
+        this.steps = [...this.steps, step].slice(-STEPS);
+        return step > mostApart(interval) && step > 3 * usual;
     }
 
     clear() {

@@ -76,12 +76,19 @@ export class Stream {
     }
 }
 
-/** Asks the server for JSON. */
+/** Asks the server for JSON. An error says what the server says, or at least the status. */
 export async function ask(url, signal) {
     const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
-    const body = parse(await answer.text());
+    const text = await answer.text();
+    const status = `${answer.status} ${answer.statusText}`.trim();
+    let body;
+    try {
+        body = parse(text);
+    } catch {
+        throw new Error(answer.ok ? `${status}, but no JSON` : status);
+    }
     if (!answer.ok) {
-        throw new Error(body.error ?? answer.statusText);
+        throw new Error(body?.error ?? status);
     }
     return body;
 }
