@@ -13,6 +13,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use mmstats_core::Type;
+use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
@@ -220,7 +221,7 @@ impl Series {
             let Some(index) = self.index_in(&writer.fields, *index) else { continue };
             let Some((value, rate)) = writer.get(index) else { continue };
             let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
-            total.add(&writer.fields[index], self.field(), Ok(&value));
+            total.add(&writer.fields[index], self.field(), Ok(&value), writer.liveness == Liveness::Dead);
             *rates = add(*rates, rate);
         }
         sum.iter_mut().for_each(|(total, _)| total.settle(self.field()));

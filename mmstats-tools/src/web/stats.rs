@@ -205,7 +205,7 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<&'s str, Gr
             group.writers += 1;
             group.dead += usize::from(seen.verdict.liveness == Liveness::Dead);
         }
-        group.total.add(field, group.field, seen.values[index].as_ref());
+        group.total.add(field, group.field, seen.values[index].as_ref(), seen.verdict.liveness == Liveness::Dead);
         group.rate = add(group.rate, *rate);
         if let Some(grown) = grown {
             group.grown.get_or_insert_with(Buckets::default).add(grown);
@@ -234,7 +234,7 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
-/// Values of several writers, added up.
+/// Values of several writers, added up. Levels of those that have ended only count if there are no others: they say nothing of now.
 ///
 /// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to
 /// agree.
@@ -245,13 +245,22 @@ pub(super) struct Total {
     sum: Option<Amount>,
     /// How many values are in it.
     values: u32,
+    /// Whether one of the writers has not ended.
+    is_current: bool,
     differs: bool,
     problem: Option<String>,
 }
 
 impl Total {
-    /// Adds a value of `field`, which has to be like the `first` one.
-    pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>) {
+    /// Adds a value of `field`, which has to be like the `first` one. `has_ended` tells of its writer.
+    pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>, has_ended: bool) {
+        if is_level(field) {
+            match (has_ended, self.is_current) {
+                (true, true) => return,
+                (false, false) => *self = Total { is_current: true, ..Total::default() },
+                _ => {}
+            }
+        }
         let is_alike = || (field.kind, &field.unit, field.scale, field.divisor) == (first.kind, &first.unit, first.scale, first.divisor);
         // Of who they are, writers of version 1 cannot say what kind it is.
         self.differs |= !is_identity(&field.label) && !is_alike();
@@ -301,6 +310,12 @@ impl Total {
     }
 }
 
+/// Whether it is how much there is of something, at the moment.
+fn is_level(field: &Field) -> bool {
+    let is_text = matches!(field.place.ty, Type::Text | Type::Pascal);
+    !is_text && !counts_up(field) && !matches!(field.kind, Kind::Info | Kind::Histogram) && field.unit != "unixtime" && !is_identity(&field.label)
+}
+
 /// Whether values are added up, and not compared.
 fn is_added(field: &Field, value: &Stored) -> bool {
     field.kind != Kind::Info && field.unit != "unixtime" && !is_identity(&field.label) && !matches!(value, Stored::Bool(_))
@@ -333,7 +348,7 @@ mod tests {
 
     fn total(field: &Field, values: &[Stored]) -> Result<Stored, String> {
         let mut total = Total::default();
-        values.iter().for_each(|value| total.add(field, field, Ok(value)));
+        values.iter().for_each(|value| total.add(field, field, Ok(value), false));
         total.settle(field);
         total.get().cloned().map_err(str::to_owned)
     }
@@ -356,6 +371,24 @@ mod tests {
     }
 
     #[test]
+    fn levels_of_writers_that_have_ended_count_only_alone() {
+        let (gauge, counter) = (field(Kind::Gauge, ""), field(Kind::Counter, ""));
+        for order in [[(64, true), (1, false), (2, false), (32, true)], [(1, false), (64, true), (32, true), (2, false)]] {
+            let sum = |field: &Field| {
+                let mut total = Total::default();
+                order.iter().for_each(|(value, has_ended)| total.add(field, field, Ok(&Stored::Unsigned(*value)), *has_ended));
+                total.settle(field);
+                total.get().cloned().unwrap()
+            };
+            assert_eq!([sum(&gauge), sum(&counter)], [Stored::Unsigned(3), Stored::Unsigned(99)]);
+        }
+        let mut ended = Total::default();
+        [5, 6].iter().for_each(|value| ended.add(&gauge, &gauge, Ok(&Stored::Unsigned(*value)), true));
+        ended.settle(&gauge);
+        assert_eq!(ended.get(), Ok(&Stored::Unsigned(11)));
+    }
+
+    #[test]
     fn measures_are_averaged() {
         let (celsius, seconds) = (field(Kind::Gauge, "celsius"), field(Kind::Counter, "seconds"));
         assert_eq!(total(&celsius, &[Stored::Unsigned(20), Stored::Signed(-5), Stored::Unsigned(30)]), Ok(Stored::Float(15.0)));
@@ -367,8 +400,8 @@ mod tests {
     fn what_is_measured_differently_is_not_added_up() {
         let (volts, millivolts) = (field(Kind::Gauge, "volts"), Field { scale: -3, ..field(Kind::Gauge, "volts") });
         let mut total = Total::default();
-        total.add(&volts, &volts, Ok(&Stored::Unsigned(3)));
-        total.add(&millivolts, &volts, Ok(&Stored::Unsigned(3300)));
+        total.add(&volts, &volts, Ok(&Stored::Unsigned(3)), false);
+        total.add(&millivolts, &volts, Ok(&Stored::Unsigned(3300)), false);
         assert_eq!(total.get(), Err("differs"));
     }
 
@@ -376,9 +409,9 @@ mod tests {
     fn a_value_that_cannot_be_read_hides_no_others() {
         let field = field(Kind::Counter, "");
         let mut total = Total::default();
-        total.add(&field, &field, Err(&ValueProblem::Contended));
+        total.add(&field, &field, Err(&ValueProblem::Contended), false);
         assert!(total.get().unwrap_err().contains("contended"));
-        total.add(&field, &field, Ok(&Stored::Unsigned(3)));
+        total.add(&field, &field, Ok(&Stored::Unsigned(3)), false);
         assert_eq!(total.get(), Ok(&Stored::Unsigned(3)));
     }
 }

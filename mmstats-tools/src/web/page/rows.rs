@@ -45,13 +45,12 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
     let words = Words::new(search);
     let mut rows: BTreeMap<_, Option<Row<'l>>> = BTreeMap::new();
     for seen in &look.seen {
-        let dead = usize::from(seen.verdict.liveness == Liveness::Dead);
+        let has_ended = seen.verdict.liveness == Liveness::Dead;
         for (field, value) in seen.fields.iter().zip(&seen.values) {
             let key = (prefix(&field.label), field.label.as_str(), field.kind.name(), field.unit.as_str(), (field.scale, field.divisor));
             let row = rows.entry(key).or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
-                row.add(value);
-                row.dead += dead;
+                row.add(value, has_ended);
             }
         }
     }
@@ -64,7 +63,7 @@ pub(super) fn writers<'l>(look: &'l Look, label: &'l str) -> impl Iterator<Item 
         let all = seen.fields.iter().zip(&seen.values).filter(move |(field, _)| field.label == label);
         all.map(move |(field, value)| {
             let mut row = Row::new(field);
-            row.add(value);
+            row.add(value, seen.verdict.liveness == Liveness::Dead);
             (seen, row)
         })
     })
@@ -82,9 +81,10 @@ impl<'l> Row<'l> {
         Row { label, kind: field.kind, unit, help, field, scale: scale(field), writers: 0, dead: 0, total: Total::default() }
     }
 
-    fn add(&mut self, value: &Result<Stored, ValueProblem>) {
+    fn add(&mut self, value: &Result<Stored, ValueProblem>, has_ended: bool) {
         self.writers += 1;
-        self.total.add(self.field, self.field, value.as_ref());
+        self.dead += usize::from(has_ended);
+        self.total.add(self.field, self.field, value.as_ref(), has_ended);
     }
 
     /// Whether it says what something is, and not how much there is of it.

@@ -87,7 +87,12 @@ export class Row {
 
     /** Whether its value is the mean of several writers'. */
     get isMean() {
-        return this.stat.aggregate === "mean" && this.writers > 1;
+        return this.stat.aggregate === "mean" && this.#measured > 1;
+    }
+
+    // Writers that have ended only count if there are no others.
+    get #measured() {
+        return this.writers - this.stat.dead || this.writers;
     }
 
     /** The value with all its digits, and what it is. */
@@ -102,7 +107,7 @@ export class Row {
             return harmless(value);
         }
         const date = this.unit === "unixtime" && this.value > 0 ? ` (${units.date(this.value)})` : "";
-        return `${value} ${harmless(this.unit)}`.trim() + date + (this.isMean ? `, mean of ${this.writers}` : "");
+        return `${value} ${harmless(this.unit)}`.trim() + date + (this.isMean ? `, mean of ${this.#measured}` : "");
     }
 
     get shownRate() {

@@ -114,7 +114,9 @@ export class Table {
         const visible = (names) => names.filter((name) => this.heads.get(name).offsetParent !== null).length;
         const room = Math.floor((this.heads.get("value").clientWidth - 20) / CHARACTER);
         const columns = { room, all: visible([...this.heads.keys()]), wide: visible(["value", "rate", "trend"]) };
-        const tabStop = this.focused ?? this.lines[0]?.key;
+        // One of the lines that are there, wherever the window was scrolled to.
+        const isThere = this.lines.slice(first, last).some((line) => line.key === this.focused);
+        const tabStop = isThere ? this.focused : this.lines[this.#lineAt(-top)]?.key;
         const kept = new Map();
         const focus = document.activeElement;
         const hadFocus = this.body.contains(focus);
