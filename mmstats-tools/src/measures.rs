@@ -1,9 +1,10 @@
-//! What is measured at each writer, so that a sum over writers would say nothing.
+//! How much there is of something at the moment; and what is measured at each writer, so that a sum over writers would say nothing.
 
-use mmstats_core::Kind;
+use mmstats_core::{Kind, Type};
 use mmstats_std::read::Field;
 
 use crate::growth::counts_up;
+use crate::labels::is_identity;
 
 /// Units of such values.
 const UNITS: [&str; 8] = ["seconds", "ratio", "percent", "celsius", "kelvin", "volts", "hertz", "meters"];
@@ -14,8 +15,15 @@ pub fn is_of_measures(unit: &str) -> bool {
     UNITS.contains(&unit)
 }
 
+/// Whether this field tells how much there is of something, and no date.
+#[must_use]
+pub fn is_level(field: &Field) -> bool {
+    let is_text = matches!(field.place.ty, Type::Text | Type::Pascal);
+    !is_text && !counts_up(field) && !matches!(field.kind, Kind::Info | Kind::Histogram) && field.unit != "unixtime" && !is_identity(&field.label)
+}
+
 /// Whether values of this field are averaged over writers.
 #[must_use]
 pub fn is_measure(field: &Field) -> bool {
-    field.kind != Kind::Info && !counts_up(field) && is_of_measures(&field.unit)
+    is_level(field) && is_of_measures(&field.unit)
 }

@@ -3,7 +3,7 @@
 //! - `sampling` looks at everything again and again, in a thread of its own, for all clients together; `history` remembers it.
 //! - `serve` listens and ends; `guard` is what every request passes first: who may ask, for what, and how often. `server` is what all requests share.
 //! - `page` is what people see; `api`, `events`, `query` and `metrics` are for programs; `original` answers as the original did.
-//! - `stats` chooses fields and adds up writers, `json` writes them, `parameters` reads what was asked, `reply` makes answers of it all.
+//! - `stats` chooses fields, `total` makes one value of several writers', `json` writes them, `parameters` reads what was asked, `reply` makes answers of it all.
 //! - What clients cost is bounded: `room` is the memory of answers that are not read yet, `pace` how slowly they may be read, `retained` what the past keeps.
 //! - `textfile` writes metrics into a file instead; `demo` publishes something to look at; `signals` end it all.
 
@@ -28,6 +28,7 @@ mod server;
 mod signals;
 mod stats;
 mod textfile;
+mod total;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

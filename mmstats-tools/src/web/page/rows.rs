@@ -7,7 +7,7 @@ use mmstats_core::reader::ValueProblem;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use super::super::stats::Total;
+use super::super::total::Total;
 use super::query::Words;
 use crate::buckets::Buckets;
 use crate::growth::Amount;

@@ -1,0 +1,205 @@
+//! What several writers have under one label, made one value.
+
+use mmstats_core::reader::ValueProblem;
+use mmstats_core::{Kind, Type};
+use mmstats_std::read::Field;
+
+use crate::growth::Amount;
+use crate::labels::is_identity;
+use crate::measures::{is_level, is_measure};
+use crate::sampler::Stored;
+
+/// What is made of the values of several writers.
+pub(super) fn aggregate(field: &Field) -> &'static str {
+    match field.place.ty {
+        _ if field.kind == Kind::Info || is_identity(&field.label) => "same",
+        Type::Bool | Type::Text | Type::Pascal => "same",
+        _ if field.unit == "unixtime" => "latest",
+        _ if is_measure(field) => "mean",
+        _ => "sum",
+    }
+}
+
+/// Adds up what is known.
+pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Values of several writers, added up. Levels of those that have ended only count if there are no others: they say nothing of now.
+///
+/// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to
+/// agree.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Total {
+    value: Option<Stored>,
+    /// Of numbers that are added up: exact, however many there are.
+    sum: Option<Amount>,
+    /// How many values are in it.
+    values: u32,
+    /// Whether one of the writers has not ended.
+    is_current: bool,
+    differs: bool,
+    problem: Option<String>,
+}
+
+impl Total {
+    /// Adds a value of `field`, which has to be like the `first` one. `has_ended` tells of its writer.
+    pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>, has_ended: bool) {
+        if is_level(field) {
+            match (has_ended, self.is_current) {
+                (true, true) => return,
+                (false, false) => *self = Total { is_current: true, ..Total::default() },
+                _ => {}
+            }
+        }
+        let is_alike = || (field.kind, &field.unit, field.scale, field.divisor) == (first.kind, &first.unit, first.scale, first.divisor);
+        // Of who they are, writers of version 1 cannot say what kind it is.
+        self.differs |= !is_identity(&field.label) && !is_alike();
+        let value = match value {
+            Ok(value) => value,
+            Err(problem) => {
+                self.problem.get_or_insert_with(|| problem.to_string());
+                return;
+            }
+        };
+        self.values += 1;
+        let amount = Amount::of(value).filter(|_| is_added(field, value));
+        match (self.value.take(), self.sum.zip(amount)) {
+            (None, _) => (self.value, self.sum) = (Some(value.clone()), amount),
+            (value, Some((sum, amount))) => (self.value, self.sum) = (value, Some(sum + amount)),
+            (Some(total), None) => {
+                self.value = merge(field, total, value);
+                self.differs |= self.value.is_none();
+            }
+        }
+    }
+
+    /// Makes what is told of what was added, after all of it was.
+    pub(super) fn settle(&mut self, field: &Field) {
+        if let Some(sum) = self.sum.filter(|_| self.values > 1) {
+            let mean = |values| Stored::Float(sum.as_f64() / f64::from(values));
+            self.value = Some(self.averaged(field).map_or_else(|| sum.into(), mean));
+        }
+    }
+
+    /// How many values the result is the mean of, if it is one.
+    pub(super) fn averaged(&self, field: &Field) -> Option<u32> {
+        Some(self.values).filter(|values| *values > 1 && !self.differs && self.sum.is_some() && is_measure(field))
+    }
+
+    /// The sum, if numbers were added up.
+    pub(super) fn sum(&self) -> Option<Amount> {
+        self.sum
+    }
+
+    /// What came of it; else why there is nothing.
+    pub(super) fn get(&self) -> Result<&Stored, &str> {
+        if self.differs {
+            return Err("differs");
+        }
+        self.value.as_ref().ok_or_else(|| self.problem.as_deref().unwrap_or("no value"))
+    }
+}
+
+/// Whether values are added up, and not compared.
+fn is_added(field: &Field, value: &Stored) -> bool {
+    field.kind != Kind::Info && field.unit != "unixtime" && !is_identity(&field.label) && !matches!(value, Stored::Bool(_))
+}
+
+/// What is made of two values that are not added up; `None` if they do not agree.
+fn merge(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
+    match (total, value) {
+        (Stored::Histogram(mut total), Stored::Histogram(value)) => {
+            total.add(value);
+            Some(Stored::Histogram(total))
+        }
+        (total, value) if field.unit == "unixtime" && field.kind != Kind::Info => {
+            let is_later = Amount::of(value)?.as_f64() > Amount::of(&total)?.as_f64();
+            Some(if is_later { value.clone() } else { total })
+        }
+        (total, value) => (total == *value).then_some(total),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::reader::{Place, Storage};
+
+    fn field(kind: Kind, unit: &str) -> Field {
+        let place = Place { offset: 0, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
+        Field { label: String::new(), unit: unit.to_owned(), help: String::new(), kind, scale: 0, divisor: 1, place }
+    }
+
+    fn total(field: &Field, values: &[Stored]) -> Result<Stored, String> {
+        let mut total = Total::default();
+        values.iter().for_each(|value| total.add(field, field, Ok(value), false));
+        total.settle(field);
+        total.get().cloned().map_err(str::to_owned)
+    }
+
+    #[test]
+    fn numbers_are_added_up_and_all_else_has_to_agree() {
+        let text = |text: &str| Stored::Text(text.into());
+        let (gauge, info, date) = (field(Kind::Gauge, ""), field(Kind::Info, ""), field(Kind::Gauge, "unixtime"));
+        let differs = || Err("differs".to_owned());
+        assert_eq!(total(&gauge, &[Stored::Unsigned(7), Stored::Signed(-9)]), Ok(Stored::Signed(-2)));
+        assert_eq!(total(&gauge, &[Stored::Unsigned(u64::MAX), Stored::Unsigned(1)]), Ok(Stored::Float(18_446_744_073_709_551_616.0)));
+        assert_eq!(total(&gauge, &[Stored::Float(0.5), Stored::Unsigned(1)]), Ok(Stored::Float(1.5)));
+        assert_eq!(total(&info, &[Stored::Unsigned(42), Stored::Unsigned(42)]), Ok(Stored::Unsigned(42)));
+        assert_eq!(total(&info, &[Stored::Unsigned(42), Stored::Unsigned(43)]), differs());
+        assert_eq!(total(&date, &[Stored::Float(5.0), Stored::Float(9.0), Stored::Float(7.0)]), Ok(Stored::Float(9.0)));
+        assert_eq!(total(&gauge, &[text("idle"), text("idle")]), Ok(text("idle")));
+        assert_eq!(total(&gauge, &[text("idle"), text("busy"), text("idle")]), differs());
+        assert_eq!(total(&gauge, &[Stored::Bool(true), Stored::Bool(true)]), Ok(Stored::Bool(true)));
+        assert_eq!(total(&gauge, &[text("1"), Stored::Unsigned(1)]), differs());
+    }
+
+    #[test]
+    fn levels_of_writers_that_have_ended_count_only_alone() {
+        let (gauge, counter) = (field(Kind::Gauge, ""), field(Kind::Counter, ""));
+        for order in [[(64, true), (1, false), (2, false), (32, true)], [(1, false), (64, true), (32, true), (2, false)]] {
+            let sum = |field: &Field| {
+                let mut total = Total::default();
+                order.iter().for_each(|(value, has_ended)| total.add(field, field, Ok(&Stored::Unsigned(*value)), *has_ended));
+                total.settle(field);
+                total.get().cloned().unwrap()
+            };
+            assert_eq!([sum(&gauge), sum(&counter)], [Stored::Unsigned(3), Stored::Unsigned(99)]);
+        }
+        let mut ended = Total::default();
+        [5, 6].iter().for_each(|value| ended.add(&gauge, &gauge, Ok(&Stored::Unsigned(*value)), true));
+        ended.settle(&gauge);
+        assert_eq!(ended.get(), Ok(&Stored::Unsigned(11)));
+    }
+
+    #[test]
+    fn measures_are_averaged() {
+        let (celsius, seconds) = (field(Kind::Gauge, "celsius"), field(Kind::Counter, "seconds"));
+        assert_eq!(total(&celsius, &[Stored::Unsigned(20), Stored::Signed(-5), Stored::Unsigned(30)]), Ok(Stored::Float(15.0)));
+        assert_eq!(total(&celsius, &[Stored::Unsigned(20)]), Ok(Stored::Unsigned(20)));
+        assert_eq!(total(&seconds, &[Stored::Unsigned(20), Stored::Unsigned(30)]), Ok(Stored::Unsigned(50)));
+    }
+
+    #[test]
+    fn what_is_measured_differently_is_not_added_up() {
+        let (volts, millivolts) = (field(Kind::Gauge, "volts"), Field { scale: -3, ..field(Kind::Gauge, "volts") });
+        let mut total = Total::default();
+        total.add(&volts, &volts, Ok(&Stored::Unsigned(3)), false);
+        total.add(&millivolts, &volts, Ok(&Stored::Unsigned(3300)), false);
+        assert_eq!(total.get(), Err("differs"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_hides_no_others() {
+        let field = field(Kind::Counter, "");
+        let mut total = Total::default();
+        total.add(&field, &field, Err(&ValueProblem::Contended), false);
+        assert!(total.get().unwrap_err().contains("contended"));
+        total.add(&field, &field, Ok(&Stored::Unsigned(3)), false);
+        assert_eq!(total.get(), Ok(&Stored::Unsigned(3)));
+    }
+}
