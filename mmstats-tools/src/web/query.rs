@@ -13,27 +13,27 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use mmstats_core::Type;
+use mmstats_std::identity::unix_seconds;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 
-use mmstats_std::identity::unix_seconds;
-
 use super::history::{History, Past, PastWriter};
 use super::json::{self, Float, Recorded, Shown};
 use super::parameters::Parameters;
 use super::reply::{JSON, Refusal, fresh};
-use super::retained::fields_bytes;
+use super::retained::{fields_bytes, origin_bytes};
 use super::sampling::Snapshot;
 use super::server::Server;
-use super::stats::{By, Question};
+use super::stats::{By, Question, each_wanted};
 use super::total::{Total, add};
+use crate::labels::Labels;
 use crate::render::escape::valid_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
-use crate::sampler::Stored;
+use crate::sampler::{Origin, Stored};
 
 /// So many points are written at a time: all that is remembered may be much more than should be in memory as JSON.
 const POINTS: usize = 5000;
@@ -67,7 +67,7 @@ struct Cursor {
     answer: Arc<Answer>,
     /// What stands before the next piece.
     head: String,
-    /// The series that is next.
+    /// Where the next series begins.
     next: Option<usize>,
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -90,23 +90,32 @@ impl Cursor {
 }
 
 /// Series, and the looks that they go through.
+///
+/// There may be many series, and many answers at a time: so a series is a pair of numbers and nothing else.
 struct Answer {
     /// Of the latest look, in Unix seconds: there is no point after it.
     time: f64,
     history: Arc<History>,
     /// The numbers of the looks.
     looks: Vec<u64>,
-    series: Vec<Series>,
+    writers: Vec<Writer>,
+    by: By,
+    /// Ordered by their labels, then by writer: those of one series are side by side.
+    members: Vec<Member>,
 }
 
-/// A field, of one writer or of several.
-struct Series {
+/// A writer as it was seen last.
+struct Writer {
+    origin: Arc<Origin>,
     fields: Arc<[Field]>,
-    index: usize,
-    /// Of the last look that it was in, if it is one writer's.
-    writer: Option<(String, Option<u32>, &'static str)>,
-    /// The writers' numbers, and where they have the field.
-    members: Vec<(u64, usize)>,
+    liveness: Liveness,
+}
+
+/// A field of a writer: where they are among the writers and their fields.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    writer: u32,
+    field: u32,
 }
 
 impl Answer {
@@ -114,63 +123,82 @@ impl Answer {
         let pasts = history.since(since);
         // It may have had to wait for its turn, while others looked.
         let time = pasts.last().map_or_else(|| unix_seconds(latest.look.time), |past| past.time);
-        // Each as it was seen last.
-        let writers: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
-        let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
-        let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut series: Vec<Series> = Vec::new();
-        for (id, writer) in &writers {
-            let is_wanted = |index: &usize| is_number(&writer.fields[*index]) && question.labels.accept(&writer.fields[*index].label);
-            let indices = wanted.entry(writer.fields.as_ptr()).or_insert_with(|| (0..writer.fields.len()).filter(is_wanted).collect());
-            for index in indices.iter().copied() {
-                let new = || Series { fields: writer.fields.clone(), index, writer: None, members: vec![(*id, index)] };
-                match question.by {
-                    By::File => {
-                        let name = (valid_path(&writer.origin.name), writer.origin.pid, liveness_name(writer.liveness));
-                        series.push(Series { writer: Some(name), ..new() });
-                    }
-                    By::Label => match labels.get(writer.fields[index].label.as_str()) {
-                        Some(at) => series[*at].members.push((*id, index)),
-                        None => {
-                            labels.insert(&writer.fields[index].label, series.len());
-                            series.push(new());
-                        }
-                    },
-                }
-            }
-        }
-        series.sort_by(|one, other| (&one.field().label, &one.writer).cmp(&(&other.field().label, &other.writer)));
-        Answer { time, looks: pasts.iter().map(|past| past.number).collect(), history, series }
+        let last: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
+        let writer = |past: &PastWriter| Writer { origin: past.origin.clone(), fields: past.fields.clone(), liveness: past.liveness };
+        let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
+        writers.sort_by(|one, other| one.origin.name.cmp(&other.origin.name));
+        let looks = pasts.iter().map(|past| past.number).collect();
+        let mut answer = Answer { time, history, looks, writers, by: question.by, members: Vec::new() };
+        answer.members = answer.choose(&question.labels);
+        answer
+    }
+
+    fn choose(&self, labels: &Labels) -> Vec<Member> {
+        let mut members = Vec::new();
+        each_wanted(self.writers.iter().map(|writer| &writer.fields), labels, |writer, field| {
+            let numbers = u32::try_from(writer).ok().zip(u32::try_from(field).ok());
+            members.extend(numbers.map(|(writer, field)| Member { writer, field }).filter(|member| is_number(self.field(*member))));
+        });
+        members.shrink_to_fit();
+        members.sort_unstable_by(|one, other| self.field(*one).label.cmp(&self.field(*other).label).then(one.cmp(other)));
+        members
+    }
+
+    fn writer(&self, member: Member) -> &Writer {
+        &self.writers[member.writer as usize]
+    }
+
+    fn field(&self, member: Member) -> &Field {
+        &self.writer(member).fields[member.field as usize]
     }
 
     /// What it takes as long as it is being written, in bytes.
     fn bytes(&self) -> usize {
-        let one =
-            |series: &Series| size_of::<Series>() + size_of_val(&*series.members) + series.writer.as_ref().map_or(0, |(file, ..)| file.capacity());
         let mut fields: HashMap<*const Field, usize> = HashMap::new();
-        for series in &self.series {
-            fields.entry(series.fields.as_ptr()).or_insert_with(|| fields_bytes(&series.fields));
+        for writer in &self.writers {
+            fields.entry(writer.fields.as_ptr()).or_insert_with(|| fields_bytes(&writer.fields));
         }
-        self.series.iter().map(one).sum::<usize>() + fields.values().sum::<usize>()
+        let writers = self.writers.iter().map(|writer| size_of::<Writer>() + origin_bytes(&writer.origin)).sum::<usize>();
+        size_of_val(&*self.looks) + size_of_val(&*self.members) + writers + fields.values().sum::<usize>()
     }
 
-    /// Some series from this one on, behind what stands before them; and which one is next.
-    fn piece(&self, head: String, from: usize) -> (Vec<u8>, Option<usize>) {
+    /// The series that begins with this member.
+    fn series(&self, from: usize) -> Option<Series<'_>> {
+        let rest = self.members.get(from..)?;
+        let first = *rest.first()?;
+        let members = match self.by {
+            By::File => 1,
+            By::Label => rest.partition_point(|member| self.field(*member).label == self.field(first).label),
+        };
+        Some(Series { answer: self, first, members: &rest[..members] })
+    }
+
+    /// Some series from this member on, behind what stands before them; and where the next one begins.
+    fn piece(&self, head: String, mut from: usize) -> (Vec<u8>, Option<usize>) {
         let pasts = self.history.those(&self.looks);
         let (mut bytes, mut points) = (head.into_bytes(), 0);
-        for (index, series) in self.series.iter().enumerate().skip(from) {
+        while let Some(series) = self.series(from) {
             if points > POINTS {
-                return (bytes, Some(index));
+                return (bytes, Some(from));
             }
-            if index > 0 {
+            if from > 0 {
                 bytes.push(b',');
             }
             bytes.extend(json::bytes(&series.object(&pasts)));
             points += pasts.len() * series.members.len();
+            from += series.members.len();
         }
         bytes.extend(b"]}");
         (bytes, None)
     }
+}
+
+/// A field, of one writer or of several.
+struct Series<'a> {
+    answer: &'a Answer,
+    /// What it is shown as.
+    first: Member,
+    members: &'a [Member],
 }
 
 /// Whether a field's values are remembered.
@@ -178,9 +206,9 @@ fn is_number(field: &Field) -> bool {
     !matches!(field.place.ty, Type::Text | Type::Pascal)
 }
 
-impl Series {
+impl Series<'_> {
     fn field(&self) -> &Field {
-        &self.fields[self.index]
+        self.answer.field(self.first)
     }
 
     fn object<'s>(&'s self, pasts: &'s [Arc<Past>]) -> impl Serialize + 's {
@@ -191,7 +219,7 @@ impl Series {
             unit: &'s str,
             help: &'s str,
             #[serde(skip_serializing_if = "Option::is_none")]
-            file: Option<&'s str>,
+            file: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             pid: Option<Option<u32>>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,16 +228,17 @@ impl Series {
             writers: Option<usize>,
             points: Points<'s>,
         }
-        let (field, writer) = (self.field(), self.writer.as_ref());
+        let (field, by) = (self.field(), self.answer.by);
+        let writer = Some(self.answer.writer(self.first)).filter(|_| by == By::File);
         Object {
             label: &field.label,
             kind: field.kind.name(),
             unit: &field.unit,
             help: &field.help,
-            file: writer.map(|(file, ..)| file.as_str()),
-            pid: writer.map(|(_, pid, _)| *pid),
-            liveness: writer.map(|(.., liveness)| *liveness),
-            writers: writer.is_none().then(|| self.members.chunk_by(|one, other| one.0 == other.0).count()),
+            file: writer.map(|writer| valid_path(&writer.origin.name)),
+            pid: writer.map(|writer| writer.origin.pid),
+            liveness: writer.map(|writer| liveness_name(writer.liveness)),
+            writers: writer.is_none().then(|| self.members.chunk_by(|one, other| one.writer == other.writer).count()),
             points: Points { series: self, pasts },
         }
     }
@@ -217,9 +246,9 @@ impl Series {
     /// What this was in a look.
     fn at(&self, past: &Past) -> Option<(Total, Option<f64>)> {
         let mut sum: Option<(Total, Option<f64>)> = None;
-        for (id, index) in &self.members {
-            let Some(writer) = past.writer(*id) else { continue };
-            let Some(index) = self.index_in(&writer.fields, *index) else { continue };
+        for member in self.members {
+            let Some(writer) = past.writer(self.answer.writer(*member).origin.id) else { continue };
+            let Some(index) = self.index_in(&writer.fields, member.field as usize) else { continue };
             let Some((value, rate)) = writer.get(index) else { continue };
             let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
             total.add(&writer.fields[index], self.field(), Ok(&value), writer.liveness == Liveness::Dead);
@@ -238,7 +267,7 @@ impl Series {
 }
 
 struct Points<'s> {
-    series: &'s Series,
+    series: &'s Series<'s>,
     pasts: &'s [Arc<Past>],
 }
 

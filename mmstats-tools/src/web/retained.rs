@@ -73,7 +73,8 @@ impl Retained {
     }
 }
 
-fn origin_bytes(origin: &Origin) -> usize {
+/// What a writer's origin takes, in bytes.
+pub(super) fn origin_bytes(origin: &Origin) -> usize {
     size_of::<Shared>() + size_of::<Origin>() + origin.name.capacity()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mmstats_core::reader::ValueProblem;
 use mmstats_std::liveness::Liveness;
@@ -20,7 +21,7 @@ use crate::render::escape::valid_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
 use crate::render::text::scale;
-use crate::sampler::{Seen, Stored};
+use crate::sampler::Stored;
 use mmstats_std::identity::unix_seconds;
 
 /// What a series is of.
@@ -136,15 +137,20 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Calls with all fields that are wanted.
-pub(super) fn each_wanted<'s>(seen: impl IntoIterator<Item = &'s Seen>, labels: &Labels, mut call: impl FnMut(&'s Seen, usize, usize)) {
+/// Calls with all fields that are wanted: which writer, and which of its fields.
+pub(super) fn each_wanted<'f>(writers: impl IntoIterator<Item = &'f Arc<[Field]>>, labels: &Labels, mut call: impl FnMut(usize, usize)) {
     // Writers share their fields, so that they need not all be compared.
     let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
-    for (writer, seen) in seen.into_iter().enumerate() {
-        let choose = || (0..seen.fields.len()).filter(|at| labels.accept(&seen.fields[*at].label)).collect();
-        let indices = wanted.entry(seen.fields.as_ptr()).or_insert_with(choose);
-        indices.iter().for_each(|index| call(seen, writer, *index));
+    for (writer, fields) in writers.into_iter().enumerate() {
+        let choose = || (0..fields.len()).filter(|at| labels.accept(&fields[*at].label)).collect();
+        let indices = wanted.entry(fields.as_ptr()).or_insert_with(choose);
+        indices.iter().for_each(|index| call(writer, *index));
     }
+}
+
+/// All writers' fields.
+fn fields(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<[Field]>> {
+    snapshot.look.seen.iter().map(|seen| &seen.fields)
 }
 
 fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
@@ -168,7 +174,7 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
     }
     let files = snapshot.look.seen.iter().map(|seen| valid_path(&seen.origin.name)).collect();
     let mut chosen = Vec::new();
-    each_wanted(&snapshot.look.seen, labels, |_, writer, index| chosen.push((writer, index)));
+    each_wanted(fields(snapshot), labels, |writer, index| chosen.push((writer, index)));
     Rows { snapshot, files, chosen }
 }
 
@@ -195,7 +201,8 @@ impl Group<'_> {
 
 fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<&'s str, Group<'s>> {
     let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
-    each_wanted(&snapshot.look.seen, labels, |seen, writer, index| {
+    each_wanted(fields(snapshot), labels, |writer, index| {
+        let seen = &snapshot.look.seen[writer];
         let field = &seen.fields[index];
         let Step { rate, grown } = &snapshot.steps[writer][index];
         let new = || Group { field, writers: 0, last: None, dead: 0, total: Total::default(), rate: None, grown: None };
