@@ -23,9 +23,11 @@
 
 mod directory;
 mod entry;
+mod images;
 #[cfg(feature = "defmt")]
 mod log;
 mod problem;
+mod read;
 mod snapshot;
 mod v1;
 mod v2;
@@ -33,8 +35,10 @@ mod value;
 
 pub use directory::{ByteOrder, Directory, Entries};
 pub use entry::{Entry, Place, Storage};
+pub use images::{HEADER, Images, Plan, Source};
 pub use problem::{EntryFault, EntryProblem, Problem, ReadError, ValueProblem};
-pub use snapshot::{HEADER, Images, Plan, Snapshot, Source, read, read_outside};
+pub use read::{read, read_outside};
+pub use snapshot::Snapshot;
 pub use v2::header;
 pub use value::{Distribution, Value, quantile};
 

@@ -1,0 +1,317 @@
+//! Copies of a region, taken in passes that notice its writer.
+
+use super::entry::{Place, Storage};
+use super::snapshot::{Snapshot, read_u32, same_sequence};
+use crate::format::MAGIC;
+use crate::format::v2::{Header, SETTLED};
+use crate::protocol::{ATTEMPTS, between_passes};
+use crate::region::View;
+use core::convert::Infallible;
+use core::ops::Range;
+use zerocopy::IntoBytes;
+
+/// Where bytes come from: memory, a file, a debug probe.
+pub trait Source {
+    /// What can go wrong.
+    type Error;
+
+    /// Copies bytes from offset `at`, a multiple of 8, and tells how many there were; what is missing stays or becomes zero.
+    ///
+    /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset and buffer are equal modulo 8, so that the kernel's copy does.)
+    ///
+    /// # Errors
+    /// If they cannot be had. The end of the bytes is no error.
+    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error>;
+
+    /// Orders the copies before it and the copies behind it.
+    fn order(&self) {
+        between_passes();
+    }
+}
+
+impl Source for View<'_> {
+    type Error = Infallible;
+
+    #[inline]
+    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Infallible> {
+        Ok(View::copy(self, at, to))
+    }
+
+    #[inline]
+    fn order(&self) {
+        crate::protocol::between_copies();
+    }
+}
+
+/// Room for copies of a region, each from the region's start: two for everything, one for what has to be seen twice.
+///
+/// A sample is taken in passes, [`Source::order`] between them:
+/// 1. the header, into `head`;
+/// 2. everything, into `before`: words and constants count as they are here, and of latches the sequence;
+/// 3. latched values, into `now`;
+/// 4. the header and the sequences once more, into `after`.
+#[derive(Debug)]
+pub struct Images<'b> {
+    head: &'b mut [u64],
+    before: &'b mut [u64],
+    now: &'b mut [u64],
+    after: &'b mut [u64],
+}
+
+/// Which parts of a region a sample needs, once its layout is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// From the first to the last value, in whole words of 8 bytes.
+    pub start: usize,
+    /// Where the last one ends.
+    pub end: usize,
+    /// Whether any of them is latched.
+    pub latched: bool,
+}
+
+impl Plan {
+    /// The plan with one more field.
+    #[must_use]
+    pub fn with(self, place: &Place) -> Plan {
+        if place.storage == Storage::Constant {
+            return self;
+        }
+        let range = place.range();
+        let start = if self.end == 0 { range.start } else { self.start.min(range.start) };
+        Plan { start: start & !7, end: self.end.max(range.end), latched: self.latched || place.is_latched() }
+    }
+
+    /// A gap up to this before the values is read along with the header: that costs less than a second system call.
+    const LARGE_GAP: usize = 16384;
+
+    fn words(&self) -> Range<usize> {
+        self.start / 8..self.end.div_ceil(8)
+    }
+}
+
+/// Words of a header.
+pub const HEADER: usize = Header::SIZE.div_ceil(8);
+
+impl<'b> Images<'b> {
+    /// Words of memory that images of a region of `length` bytes need.
+    #[must_use]
+    pub const fn words(length: usize) -> usize {
+        HEADER + 3 * length.div_ceil(8)
+    }
+
+    /// Images in this memory, of a region as large as [`Self::words`] says. What it holds from an earlier sample counts as such.
+    ///
+    /// # Panics
+    /// If it has not even [`Self::words`] of nothing.
+    pub fn new(memory: &'b mut [u64]) -> Self {
+        let (head, rest) = memory.split_at_mut(HEADER);
+        let third = rest.len() / 3;
+        let (before, rest) = rest.split_at_mut(third);
+        let (now, rest) = rest.split_at_mut(third);
+        Images { head, before, now, after: &mut rest[..third] }
+    }
+
+    /// Bytes that a region may have.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        8 * self.now.len()
+    }
+
+    /// First pass: the header. Tells how many bytes of it there were. What is being made anew at this time is not initialised.
+    ///
+    /// # Errors
+    /// If the source fails.
+    pub fn start<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
+        let mut there = source.copy(0, self.head)?;
+        // The generation of the first copy, the magic of the second and the rest of the third: within a copy nothing is ordered, and in every other order
+        // the magic or `published` may be of the region as it was, and the generation of what it is becoming.
+        for _ in 0..2 {
+            if !self.head().starts_with(&MAGIC) || self.head()[core::mem::offset_of!(Header, flags)] & SETTLED != 0 {
+                break;
+            }
+            let generation = self.generation();
+            source.order();
+            there = source.copy(0, self.head)?;
+            if self.generation() != generation {
+                self.head[0] = 0;
+            }
+        }
+        Ok(there)
+    }
+
+    fn generation(&self) -> [u8; 4] {
+        core::array::from_fn(|i| self.head()[Header::GENERATION + i])
+    }
+
+    /// What [`Self::start`] found.
+    #[must_use]
+    #[inline]
+    pub fn head(&self) -> &[u8] {
+        self.head.as_bytes()
+    }
+
+    /// Whether the header was this one, to the last bit, in the first pass.
+    #[must_use]
+    #[inline]
+    pub fn begins(&self, head: &[u64; HEADER]) -> bool {
+        *self.head == *head
+    }
+
+    /// The same in the first pass and in the last.
+    #[must_use]
+    #[inline]
+    pub fn is_headed(&self, head: &[u64; HEADER]) -> bool {
+        self.begins(head) && self.after.get(..HEADER).is_some_and(|after| *after == *head)
+    }
+
+    /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as there are.
+    ///
+    /// # Errors
+    /// If the source fails.
+    pub fn whole<S: Source>(&mut self, source: &S, length: usize) -> Result<&[u8], S::Error> {
+        source.order();
+        let there = copy(source, self.before, 0..length.div_ceil(8))?;
+        Ok(&self.before.as_bytes()[..there.min(length)])
+    }
+
+    /// What [`Self::whole`] or [`Self::once`] found.
+    #[must_use]
+    pub fn seen(&self) -> &[u8] {
+        self.before.as_bytes()
+    }
+
+    /// The passes behind [`Self::whole`]; tells whether the bytes were all there.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn finish<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+        source.order();
+        if plan.latched {
+            if copy(source, self.now, plan.words())? + plan.start < plan.end {
+                return Ok(false);
+            }
+            source.order();
+            if plan.start <= Plan::LARGE_GAP {
+                return self.last(source, 0..plan.words().end, plan);
+            }
+            if !self.last(source, plan.words(), plan)? {
+                return Ok(false);
+            }
+        }
+        let head = copy(source, self.after, 0..HEADER)?;
+        Ok(head == Header::SIZE)
+    }
+
+    fn last<S: Source>(&mut self, source: &S, words: Range<usize>, plan: &Plan) -> Result<bool, S::Error> {
+        let start = words.start * 8;
+        Ok(copy(source, self.after, words)? + start >= plan.end)
+    }
+
+    /// The only pass over a region that says it is settled, and has a known layout without latched fields; tells whether the bytes were all there.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn once<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+        if plan.start > Plan::LARGE_GAP || self.before.len() < HEADER {
+            source.copy(0, self.head)?;
+            return Ok(copy(source, self.before, plan.words())? + plan.start >= plan.end);
+        }
+        let there = copy(source, self.before, 0..plan.words().end.max(HEADER))?;
+        self.head.copy_from_slice(&self.before[..HEADER]);
+        Ok(there >= plan.end)
+    }
+
+    /// All passes over a region whose layout is known; tells whether the bytes were all there. Parts outside the plan keep what they held.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn sample<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+        if plan.latched && plan.start <= Plan::LARGE_GAP && self.before.len() >= HEADER {
+            // Words may be as old as the sequences, so header and words can be one copy.
+            if copy(source, self.before, 0..plan.words().end)? < plan.end {
+                return Ok(false);
+            }
+            self.head.copy_from_slice(&self.before[..HEADER]);
+        } else {
+            source.copy(0, self.head)?;
+            source.order();
+            if copy(source, self.before, plan.words())? + plan.start < plan.end {
+                return Ok(false);
+            }
+        }
+        self.finish(source, plan)
+    }
+
+    /// The same, but each latch by itself, again and again if need be: for memory that can be looked at in no time. What stays contended says so in its value.
+    ///
+    /// # Errors
+    /// If the source fails.
+    #[inline]
+    pub fn sample_each<'p, S: Source>(&mut self, source: &S, plan: &Plan, latched: impl Iterator<Item = &'p Place>) -> Result<bool, S::Error> {
+        source.copy(0, self.head)?;
+        source.order();
+        let there = copy(source, self.before, plan.words())? + plan.start >= plan.end;
+        for place in latched {
+            self.latch(source, place, ATTEMPTS)?;
+        }
+        source.order();
+        Ok(copy(source, self.after, 0..HEADER)? == Header::SIZE && there)
+    }
+
+    /// Reads one latch again, up to so many times, until its writer leaves it alone for long enough; tells whether it did.
+    ///
+    /// # Errors
+    /// If the source fails.
+    pub fn latch<S: Source>(&mut self, source: &S, place: &Place, attempts: usize) -> Result<bool, S::Error> {
+        let sequence = place.sequence() / 8;
+        let stride = place.stride();
+        for _ in 0..attempts {
+            copy(source, self.before, sequence..sequence + 1)?;
+            source.order();
+            let good = read_u32(self.before.as_bytes(), place.sequence(), place.swapped) as usize & 1;
+            let buffer = place.offset as usize + good * stride;
+            copy(source, self.now, buffer / 8..(buffer + stride).div_ceil(8))?;
+            source.order();
+            copy(source, self.after, sequence..sequence + 1)?;
+            if same_sequence(self.before.as_bytes(), self.after.as_bytes(), place).is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The header once more, after latches were read again: whether the region was still valid, and the same.
+    ///
+    /// # Errors
+    /// If the source fails.
+    pub fn confirm<S: Source>(&mut self, source: &S) -> Result<bool, S::Error> {
+        source.order();
+        copy(source, self.after, 0..HEADER)?;
+        Ok(self.snapshot().is_steady())
+    }
+
+    /// What the images hold, for as long as their memory.
+    #[must_use]
+    #[inline]
+    pub fn into_snapshot(self) -> Snapshot<'b> {
+        let Images { head, before, now, after } = self;
+        Snapshot { head: head.as_bytes(), before: before.as_bytes(), now: now.as_bytes(), after: after.as_bytes() }
+    }
+
+    /// What the images hold.
+    #[must_use]
+    #[inline]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot { head: self.head.as_bytes(), before: self.before.as_bytes(), now: self.now.as_bytes(), after: self.after.as_bytes() }
+    }
+}
+
+#[inline]
+fn copy<S: Source>(source: &S, image: &mut [u64], words: Range<usize>) -> Result<usize, S::Error> {
+    let words = words.start..words.end.min(image.len());
+    let at = words.start * 8;
+    image.get_mut(words).map_or(Ok(0), |to| source.copy(at, to))
+}
