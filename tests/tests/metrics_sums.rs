@@ -226,6 +226,28 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
 }
 
 #[test]
+fn measures_are_averaged() {
+    let dir = directory();
+    let write = |name: &str, tenths: i16, open: u32| {
+        let mut memory = vec![0_u64; 512];
+        let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+        let temperature: Gauge<i16, _> = writer.add(Gauge::describe("temperature").unit(units::celsius.e(-1))).unwrap();
+        temperature.set(tenths);
+        let connections: Gauge<u32, _> = writer.add(Gauge::describe("open")).unwrap();
+        connections.set(open);
+        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    };
+    let (mut watch, names) = (Watch::new(dir.path()), ["temperature_celsius", "open"]);
+    write("a.mmstats", 215, 3);
+    assert_eq!(watch.look(&names), ["21.5", "3"]);
+    write("b.mmstats", -105, 4);
+    write("c.mmstats", 190, 5);
+    assert_eq!(watch.look(&names), ["10", "12"]);
+    check::strict(&watch.pages);
+}
+
+#[test]
 fn with_live_writers_count_once_they_were_seen_alive() {
     let dir = directory();
     let a = server(dir.path(), "a.mmstats");

@@ -70,7 +70,7 @@ pub struct Options {
 
     /// In metrics, add writers up. Counters keep what writers that have ended counted, so that no sum goes back.
     ///
-    /// Gauges are added up over all writers that have not ended, whatever they measure: leave out (-x) those of which a sum says nothing, such as temperatures.
+    /// Gauges are added up over all writers that have not ended; what is a measure (seconds, ratio, celsius, …) is averaged, and of dates the latest counts.
     #[arg(long, help_heading = "Metrics")]
     pub sum: bool,
 

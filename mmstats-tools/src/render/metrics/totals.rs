@@ -17,6 +17,7 @@ use super::page::{Layout, Writer};
 use super::{LeftOut, Page, Settings, write};
 use crate::buckets::Buckets;
 use crate::growth::{Amount, growth};
+use crate::measures::is_measure;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::{Look, Origin, Seen, Stored};
@@ -27,7 +28,7 @@ const TOO_MUCH: &str = "with it, the sum would be more than can be counted";
 /// Sums over all writers, kept from one look to the next.
 ///
 /// Counters and histograms are the sums of what each writer has counted so far, those that have ended since included. A gauge is the sum over those that are not
-/// known to be dead; but dates (`unixtime`) are not added: the latest counts. Numbers of unknown kind are added up over all files that are there. Texts and
+/// known to be dead; but measures (temperatures, ratios, …) are averaged, and of dates (`unixtime`) the latest counts. Numbers of unknown kind are added up over all files that are there. Texts and
 /// constants have no sum. A file that is moved is another writer where it comes to be: what it had counted is counted again.
 #[derive(Default)]
 pub struct Totals {
@@ -66,7 +67,10 @@ struct Sum {
 
 enum Value {
     /// By scale, so that sums of integers stay exact. There is seldom more than one.
-    Amounts(Vec<(Scale, Amount)>),
+    Amounts {
+        by_scale: Vec<(Scale, Amount)>,
+        values: u32,
+    },
     Distribution(Buckets),
 }
 
@@ -203,14 +207,15 @@ impl Known {
 
 impl Sum {
     fn new(field: &Field, ty: Type) -> Self {
-        let value = if ty == Type::Histogram { Value::Distribution(Buckets::default()) } else { Value::Amounts(Vec::new()) };
+        let value = if ty == Type::Histogram { Value::Distribution(Buckets::default()) } else { Value::Amounts { by_scale: Vec::new(), values: 0 } };
         Sum { field: field.clone(), ty, value }
     }
 
     /// What is no count is only of one look.
     fn forget_present(&mut self) {
-        if let (Value::Amounts(amounts), false) = (&mut self.value, self.ty == Type::Counter) {
-            amounts.clear();
+        if let (Value::Amounts { by_scale, values }, false) = (&mut self.value, self.ty == Type::Counter) {
+            by_scale.clear();
+            *values = 0;
         }
     }
 
@@ -229,12 +234,12 @@ impl Sum {
                 sum.add(&grown);
                 *before = Some(now.clone());
             }
-            (Value::Amounts(amounts), now) if self.ty == Type::Counter => {
+            (Value::Amounts { by_scale, .. }, now) if self.ty == Type::Counter => {
                 if let Some(shown) = Shown::new(now, scale(field)).filter(|shown| !shown.counts()) {
                     return Err(shown.no_count());
                 }
                 if let Some(grown) = growth(field, before.as_ref(), now) {
-                    let sum = amount(amounts, scale(field));
+                    let sum = amount(by_scale, scale(field));
                     let more = *sum + grown;
                     if !more.as_f64().is_finite() {
                         return Err(TOO_MUCH.to_owned());
@@ -243,10 +248,11 @@ impl Sum {
                 }
                 *before = Some(now.clone());
             }
-            (Value::Amounts(amounts), now) if !is_dead || self.ty == Type::Unknown => {
+            (Value::Amounts { by_scale, values }, now) if !is_dead || self.ty == Type::Unknown => {
                 if let Some(now) = Amount::of(now) {
-                    let sum = amount(amounts, scale(field));
+                    let sum = amount(by_scale, scale(field));
                     *sum = if is_date { latest(*sum, now) } else { *sum + now };
+                    *values = values.saturating_add(1);
                 }
             }
             _ => {}
@@ -260,11 +266,11 @@ impl Sum {
 
     /// As a field and its value; `None` if there is nothing.
     fn get(&self) -> Option<(Field, Stored)> {
-        let amounts = match &self.value {
+        let (by_scale, values) = match &self.value {
             Value::Distribution(sum) => return Some((self.field.clone(), Stored::Histogram(Box::new(sum.clone())))),
-            Value::Amounts(amounts) => amounts,
+            Value::Amounts { by_scale, values } => (by_scale, *values),
         };
-        let (of, sum) = match &amounts[..] {
+        let (of, sum) = match &by_scale[..] {
             [] => return None,
             [(of, sum)] => (*of, Stored::from(*sum)),
             several => {
@@ -272,6 +278,8 @@ impl Sum {
                 (Scale::NONE, Stored::Float(if self.is_date() { shown.fold(f64::MIN, f64::max) } else { shown.sum() }))
             }
         };
+        let mean = Amount::of(&sum).filter(|_| values > 1 && is_measure(&self.field));
+        let sum = mean.map_or(sum, |sum| Stored::Float(sum.as_f64() / f64::from(values)));
         Some((Field { scale: of.power, divisor: of.divisor, ..self.field.clone() }, sum))
     }
 }
