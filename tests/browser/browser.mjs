@@ -142,9 +142,27 @@ export class Tab {
         return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).slice(0, 3).join(" | ")}`);
     }
 
+    /** What can be used and sticks out to a side, of the window or of what cuts it off. */
+    cutOff() {
+        return this.page.evaluate(() => {
+            const clips = (element) => element === document.documentElement || getComputedStyle(element).overflowX !== "visible";
+            const isCutOff = (control) => {
+                let around = control.parentElement;
+                while (!clips(around)) {
+                    around = around.parentElement;
+                }
+                const [inner, outer] = [control, around].map((element) => element.getBoundingClientRect());
+                return inner.width > 0 && (inner.left < outer.left - 1 || inner.right > outer.right + 1);
+            };
+            return [...document.querySelectorAll("button, select, input, a, summary")].filter(isCutOff).map((control) => control.outerHTML);
+        });
+    }
+
     /** Nothing is wrong with what is shown: for everybody, and for the console. A picture of it is kept. */
     async isFine(name) {
         await this.picture(name);
+        const cutOff = await this.cutOff();
+        assert(cutOff.length === 0, `cut off, ${name}:\n${cutOff.slice(0, 3).join("\n")}`);
         const faults = await this.faults();
         assert(faults.length === 0, `axe-core, ${name}:\n${faults.join("\n")}`);
         this.isQuiet();
