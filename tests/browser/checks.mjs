@@ -221,6 +221,11 @@ export const checks = {
         const [dead, alive] = await Promise.all([row, tab.row(SENT)].map((row) => row.locator("td.value").evaluate((cell) => getComputedStyle(cell).color)));
         assert(dead !== alive && (await row.textContent()).includes("ended"), "a dead row is greyed, and says so");
         await tab.close();
+
+        const lines = await (await Tab.open(browser, `${server.url}?plot=ended.jobs&show=values`)).live();
+        const isDashed = (hole) => hole >= 2 && hole <= 6;
+        await until("its line is dashed", async () => isDashed(await lines.hole("#lines", "--series-1")));
+        await lines.close();
     },
 
     async "hostile labels and texts are texts"(browser, server) {

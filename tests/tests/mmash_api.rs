@@ -79,6 +79,12 @@ fn writers_can_be_added_up() {
     shops[1].state.set("closed");
     let stats = server.wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());
     assert_eq!(stat(&stats, "shop.state")["problem"], "differs");
+    // Of those that are remembered, some may have ended.
+    let writers = |answer: &Value| ["writers", "dead"].map(|name| answer["series"][0][name].as_u64());
+    let query = "/api/v1/query?by=label&match=shop.orders";
+    assert_eq!(writers(&server.json(query)), [Some(2), Some(0)]);
+    fs::remove_file(directory.path().join("b.mmstats")).unwrap();
+    server.wait_for(query, |answer| writers(answer) == [Some(2), Some(1)]);
 }
 
 #[test]

@@ -109,6 +109,8 @@ struct Writer {
     origin: Arc<Origin>,
     fields: Arc<[Field]>,
     liveness: Liveness,
+    /// It is dead, or was not in the latest look any more.
+    has_ended: bool,
 }
 
 /// A field of a writer: where they are among the writers and their fields.
@@ -124,7 +126,12 @@ impl Answer {
         // It may have had to wait for its turn, while others looked.
         let time = pasts.last().map_or_else(|| unix_seconds(latest.look.time), |past| past.time);
         let last: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
-        let writer = |past: &PastWriter| Writer { origin: past.origin.clone(), fields: past.fields.clone(), liveness: past.liveness };
+        let writer = |past: &PastWriter| Writer {
+            origin: past.origin.clone(),
+            fields: past.fields.clone(),
+            liveness: past.liveness,
+            has_ended: past.liveness == Liveness::Dead || pasts.last().is_none_or(|latest| latest.writer(past.origin.id).is_none()),
+        };
         let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
         writers.sort_by(|one, other| one.origin.name.cmp(&other.origin.name));
         let looks = pasts.iter().map(|past| past.number).collect();
@@ -226,10 +233,14 @@ impl Series<'_> {
             liveness: Option<&'static str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             writers: Option<usize>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            dead: Option<usize>,
             points: Points<'s>,
         }
         let (field, by) = (self.field(), self.answer.by);
         let writer = Some(self.answer.writer(self.first)).filter(|_| by == By::File);
+        // A writer may have several fields of one label.
+        let writers = || self.members.chunk_by(|one, other| one.writer == other.writer).filter_map(|fields| fields.first());
         Object {
             label: &field.label,
             kind: field.kind.name(),
@@ -238,7 +249,8 @@ impl Series<'_> {
             file: writer.map(|writer| valid_path(&writer.origin.name)),
             pid: writer.map(|writer| writer.origin.pid),
             liveness: writer.map(|writer| liveness_name(writer.liveness)),
-            writers: writer.is_none().then(|| self.members.chunk_by(|one, other| one.writer == other.writer).count()),
+            writers: writer.is_none().then(|| writers().count()),
+            dead: writer.is_none().then(|| writers().filter(|member| self.answer.writer(**member).has_ended).count()),
             points: Points { series: self, pasts },
         }
     }

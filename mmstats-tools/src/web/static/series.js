@@ -16,9 +16,9 @@ export function keyOf({ label, file, kind, unit }) {
     return [label, file ?? "", kind, unit].join("\0");
 }
 
-/** Whether its writer has ended, or vanished. */
-export function isOver({ liveness, isGone }) {
-    return liveness === "dead" || isGone === true;
+/** Whether its writer has ended, or vanished; or all of them have. */
+export function isOver({ liveness, writers, dead, isGone }) {
+    return liveness === "dead" || (dead !== undefined && dead >= writers) || isGone === true;
 }
 
 // Of one label's writers, the files say enough.
