@@ -22,6 +22,12 @@ pub fn is_level(field: &Field) -> bool {
     !is_text && !counts_up(field) && !matches!(field.kind, Kind::Info | Kind::Histogram) && field.unit != "unixtime" && !is_identity(&field.label)
 }
 
+/// Whether this field tells when something was.
+#[must_use]
+pub fn is_date(field: &Field) -> bool {
+    field.unit == "unixtime" && !matches!(field.kind, Kind::Counter | Kind::Info | Kind::Histogram)
+}
+
 /// Whether values of this field are averaged over writers.
 #[must_use]
 pub fn is_measure(field: &Field) -> bool {

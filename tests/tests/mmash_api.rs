@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use mmstats_core::{Borrowed, Gauge, Region, V2, Writer, units};
 use mmstats_tests::http::get_with;
 use mmstats_tests::mmash::{FAST, Mmash, shop, stat};
 use mmstats_tests::programs::directory;
@@ -85,6 +86,39 @@ fn writers_can_be_added_up() {
     assert_eq!(writers(&server.json(query)), [Some(2), Some(0)]);
     fs::remove_file(directory.path().join("b.mmstats")).unwrap();
     server.wait_for(query, |answer| writers(answer) == [Some(2), Some(1)]);
+}
+
+#[test]
+fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
+    let directory = directory();
+    let write = |name: &str, scale: i8, value: f64| {
+        let mut memory = vec![0_u64; 100];
+        let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+        let wait: Gauge<f64, _> = writer.add(Gauge::describe("app.wait").unit(units::seconds.e(scale))).unwrap();
+        wait.set(value);
+        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        fs::write(directory.path().join(name), bytes).unwrap();
+    };
+    // The last value of each, and its series' scale.
+    let values = |answer: &Value| -> Vec<(Option<f64>, Option<i64>)> {
+        let all = answer["series"].as_array().or(answer["stats"].as_array()).unwrap().iter();
+        all.map(|each| {
+            let last = each["points"].as_array().and_then(|points| points.last()).map_or(&each["value"], |point| &point[1]);
+            (last.as_f64(), each["scale"].as_i64())
+        })
+        .collect()
+    };
+    let [stats, query] = ["/api/v1/stats?by=label&match=app.*", "/api/v1/query?by=label&match=app.*"];
+    let (before, after) = ((Some(2.0), None), (Some(2.5), Some(-3)));
+    write("app-1.mmstats", 0, 2.0);
+    let server = Mmash::of(directory.path(), &FAST);
+    server.wait_for(query, |answer| values(answer) == [before]);
+    write("app-2.mmstats", -3, 2500.0);
+    // While both are there, each is shown, and nothing is added up.
+    server.wait_for(stats, |answer| values(answer) == [after, before]);
+    fs::remove_file(directory.path().join("app-1.mmstats")).unwrap();
+    server.wait_for(stats, |answer| values(answer) == [after]);
+    assert_eq!(values(&server.json(query)), [after, before]);
 }
 
 #[test]

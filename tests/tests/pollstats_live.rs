@@ -222,7 +222,9 @@ fn a_pattern_that_comes_to_match_more_gets_a_new_header() {
         }
     };
     assert_eq!(header.trim_end(), "time,seconds,a,b");
-    assert!(poll.line().trim_end().ends_with(",7,0"));
+    // It does not tell when it was made, and may have counted long before.
+    let row = poll.line();
+    assert!(row.trim_end().ends_with(",0,0"), "{row}");
 }
 
 #[test]

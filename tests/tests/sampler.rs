@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use mmstats_core::reader::ValueProblem;
 use mmstats_std::{Counter, Options, Published, Text, model, per_thread, publish};
@@ -141,6 +142,20 @@ fn a_file_cut_short_is_told_once_and_goes_on_when_it_is_whole() {
     let look = sampler.look();
     assert_eq!(writers(&look)[2], expect("c.mmstats", 3, false, 10));
     assert!(look.problems.is_empty());
+}
+
+#[test]
+fn a_file_that_was_moved_here_may_have_counted_for_long() {
+    let [dir, elsewhere] = [directory(), directory()];
+    let a = server(elsewhere.path(), "a.mmstats");
+    a.requests.add(10);
+    // Long before the look before.
+    thread::sleep(Duration::from_millis(200));
+    let mut sampler = sampler(&[dir.path()]);
+    assert!(sampler.look().seen.is_empty());
+    fs::rename(elsewhere.path().join("a.mmstats"), dir.path().join("a.mmstats")).unwrap();
+    let _b = server(dir.path(), "b.mmstats");
+    assert_eq!(writers(&sampler.look()), [expect("a.mmstats", 1, false, 10), expect("b.mmstats", 2, true, 0)]);
 }
 
 #[test]

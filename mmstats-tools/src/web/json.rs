@@ -128,6 +128,12 @@ pub(super) fn type_code(field: &Field) -> String {
     }
 }
 
+/// The power of ten and the divisor that make of what is stored what is shown, where they do something.
+pub(super) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
+    let is_number = !matches!(field.place.ty, Type::Bool | Type::Text | Type::Pascal);
+    (Some(field.scale).filter(|power| is_number && *power != 0), Some(field.divisor).filter(|divisor| is_number && *divisor > 1))
+}
+
 /// An object as bytes.
 pub(super) fn bytes(object: &impl Serialize) -> Vec<u8> {
     // Into memory, and of types that can all be written.

@@ -28,7 +28,7 @@ use super::retained::{fields_bytes, origin_bytes};
 use super::sampling::Snapshot;
 use super::server::Server;
 use super::stats::{By, Question, each_wanted};
-use super::total::{Total, add};
+use super::total::{Key, Total, add};
 use crate::labels::Labels;
 use crate::render::escape::valid_path;
 use crate::render::json::liveness_name;
@@ -100,7 +100,7 @@ struct Answer {
     looks: Vec<u64>,
     writers: Vec<Writer>,
     by: By,
-    /// Ordered by their labels, then by writer: those of one series are side by side.
+    /// Ordered by their keys, then by writer: those of one series are side by side.
     members: Vec<Member>,
 }
 
@@ -147,7 +147,7 @@ impl Answer {
             members.extend(numbers.map(|(writer, field)| Member { writer, field }).filter(|member| is_number(self.field(*member))));
         });
         members.shrink_to_fit();
-        members.sort_unstable_by(|one, other| self.field(*one).label.cmp(&self.field(*other).label).then(one.cmp(other)));
+        members.sort_unstable_by(|one, other| Key::of(self.field(*one)).cmp(&Key::of(self.field(*other))).then(one.cmp(other)));
         members
     }
 
@@ -175,7 +175,7 @@ impl Answer {
         let first = *rest.first()?;
         let members = match self.by {
             By::File => 1,
-            By::Label => rest.partition_point(|member| self.field(*member).label == self.field(first).label),
+            By::Label => rest.partition_point(|member| Key::of(self.field(*member)) == Key::of(self.field(first))),
         };
         Some(Series { answer: self, first, members: &rest[..members] })
     }
@@ -224,6 +224,10 @@ impl Series<'_> {
             label: &'s str,
             kind: &'static str,
             unit: &'s str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            scale: Option<i8>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            divisor: Option<u32>,
             help: &'s str,
             #[serde(skip_serializing_if = "Option::is_none")]
             file: Option<String>,
@@ -238,6 +242,7 @@ impl Series<'_> {
             points: Points<'s>,
         }
         let (field, by) = (self.field(), self.answer.by);
+        let (power, divisor) = json::scaling(field);
         let writer = Some(self.answer.writer(self.first)).filter(|_| by == By::File);
         // A writer may have several fields of one label.
         let writers = || self.members.chunk_by(|one, other| one.writer == other.writer).filter_map(|fields| fields.first());
@@ -245,6 +250,8 @@ impl Series<'_> {
             label: &field.label,
             kind: field.kind.name(),
             unit: &field.unit,
+            scale: power,
+            divisor,
             help: &field.help,
             file: writer.map(|writer| valid_path(&writer.origin.name)),
             pid: writer.map(|writer| writer.origin.pid),
@@ -263,7 +270,7 @@ impl Series<'_> {
             let Some(index) = self.index_in(&writer.fields, member.field as usize) else { continue };
             let Some((value, rate)) = writer.get(index) else { continue };
             let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
-            total.add(&writer.fields[index], self.field(), Ok(&value), writer.liveness == Liveness::Dead);
+            total.add(&writer.fields[index], Ok(&value), writer.liveness == Liveness::Dead);
             *rates = add(*rates, rate);
         }
         sum.iter_mut().for_each(|(total, _)| total.settle(self.field()));
@@ -272,8 +279,8 @@ impl Series<'_> {
 
     /// Where a writer has the field, which was seen there last.
     fn index_in(&self, fields: &[Field], last: usize) -> Option<usize> {
-        let label = &self.field().label;
-        let is_same = |index: &usize| fields.get(*index).is_some_and(|field| field.label == *label);
+        let key = Key::of(self.field());
+        let is_same = |index: &usize| fields.get(*index).is_some_and(|field| Key::of(field) == key);
         Some(last).filter(is_same).or_else(|| (0..fields.len()).find(is_same))
     }
 }

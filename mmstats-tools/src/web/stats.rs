@@ -9,11 +9,11 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 
-use super::json::{self, Float, Shown, type_code};
+use super::json::{self, Float, Shown, scaling, type_code};
 use super::parameters::Parameters;
 use super::reply::Refusal;
 use super::sampling::{Snapshot, Step};
-use super::total::{Total, add, aggregate};
+use super::total::{Key, Total, add, aggregate};
 use crate::buckets::Buckets;
 use crate::growth::counts_up;
 use crate::labels::Labels;
@@ -30,7 +30,7 @@ pub(super) enum By {
     /// A field of one writer.
     #[default]
     File,
-    /// All fields with one label.
+    /// All fields with one label, if their values can be taken as one.
     Label,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn render(snapshot: &Snapshot, interval: f64, question: &Question) ->
         By::File => json::bytes(&Answer { time, interval, stats: by_file(snapshot, &question.labels) }),
         By::Label => {
             let groups = by_label(snapshot, &question.labels);
-            let stats: Vec<Row<'_>> = groups.iter().map(|(label, group)| group.row(label)).collect();
+            let stats: Vec<Row<'_>> = groups.values().map(Group::row).collect();
             json::bytes(&Answer { time, interval, stats })
         }
     }
@@ -118,7 +118,7 @@ enum Whose<'r> {
 impl<'r> Row<'r> {
     fn new(field: &'r Field, whose: Whose<'r>, value: Result<&'r Stored, String>, rate: Option<f64>, grown: Option<&'r Buckets>) -> Self {
         let scale = scale(field);
-        let is_scaled = !scale.is_none() && matches!(value, Ok(value) if !matches!(value, Stored::Bool(_) | Stored::Text(_)));
+        let (power, divisor) = scaling(field);
         Row {
             label: &field.label,
             kind: field.kind.name(),
@@ -127,11 +127,11 @@ impl<'r> Row<'r> {
             help: &field.help,
             whose,
             value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
-            raw: value.as_ref().ok().filter(|_| is_scaled).map(|stored| Shown::new(stored, Scale::NONE)),
+            raw: value.as_ref().ok().filter(|_| power.or(divisor.map(|_| 0)).is_some()).map(|stored| Shown::new(stored, Scale::NONE)),
             problem: value.err(),
             aggregate: None,
-            scale: Some(field.scale).filter(|power| is_scaled && *power != 0),
-            divisor: Some(field.divisor).filter(|divisor| is_scaled && *divisor > 1),
+            scale: power,
+            divisor,
             rate: counts_up(field).then(|| rate.map(Float)),
         }
     }
@@ -178,7 +178,7 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
     Rows { snapshot, files, chosen }
 }
 
-/// All fields with one label.
+/// All fields with one key.
 struct Group<'g> {
     field: &'g Field,
     writers: usize,
@@ -192,26 +192,26 @@ struct Group<'g> {
 }
 
 impl Group<'_> {
-    fn row<'r>(&'r self, label: &'r str) -> Row<'r> {
+    fn row(&self) -> Row<'_> {
         let value = self.total.get().map_err(str::to_owned);
         let aggregate = Some(aggregate(self.field)).filter(|_| value.is_ok());
-        Row { label, aggregate, ..Row::new(self.field, Whose::All { writers: self.writers, dead: self.dead }, value, self.rate, self.grown.as_ref()) }
+        Row { aggregate, ..Row::new(self.field, Whose::All { writers: self.writers, dead: self.dead }, value, self.rate, self.grown.as_ref()) }
     }
 }
 
-fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<&'s str, Group<'s>> {
-    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
+fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Group<'s>> {
+    let mut groups: BTreeMap<Key<'_>, Group<'_>> = BTreeMap::new();
     each_wanted(fields(snapshot), labels, |writer, index| {
         let seen = &snapshot.look.seen[writer];
         let field = &seen.fields[index];
         let Step { rate, grown } = &snapshot.steps[writer][index];
         let new = || Group { field, writers: 0, last: None, dead: 0, total: Total::default(), rate: None, grown: None };
-        let group = groups.entry(&field.label).or_insert_with(new);
+        let group = groups.entry(Key::of(field)).or_insert_with(new);
         if group.last.replace(writer) != Some(writer) {
             group.writers += 1;
             group.dead += usize::from(seen.verdict.liveness == Liveness::Dead);
         }
-        group.total.add(field, group.field, seen.values[index].as_ref(), seen.verdict.liveness == Liveness::Dead);
+        group.total.add(field, seen.values[index].as_ref(), seen.verdict.liveness == Liveness::Dead);
         group.rate = add(group.rate, *rate);
         if let Some(grown) = grown {
             group.grown.get_or_insert_with(Buckets::default).add(grown);

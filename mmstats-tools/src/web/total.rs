@@ -6,7 +6,7 @@ use mmstats_std::read::Field;
 
 use crate::growth::Amount;
 use crate::labels::is_identity;
-use crate::measures::{is_level, is_measure};
+use crate::measures::{is_date, is_level, is_measure};
 use crate::sampler::Stored;
 
 /// What is made of the values of several writers.
@@ -14,7 +14,7 @@ pub(super) fn aggregate(field: &Field) -> &'static str {
     match field.place.ty {
         _ if field.kind == Kind::Info || is_identity(&field.label) => "same",
         Type::Bool | Type::Text | Type::Pascal => "same",
-        _ if field.unit == "unixtime" => "latest",
+        _ if is_date(field) => "latest",
         _ if is_measure(field) => "mean",
         _ => "sum",
     }
@@ -28,7 +28,22 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
-/// Values of several writers, added up. Levels of those that have ended only count if there are no others: they say nothing of now.
+/// What is shown as one where it is the same: a label, and how its values are to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key<'f> {
+    pub(super) label: &'f str,
+    kind: &'static str,
+    unit: &'f str,
+    scale: (i8, u32),
+}
+
+impl<'f> Key<'f> {
+    pub(super) fn of(field: &'f Field) -> Self {
+        Key { label: &field.label, kind: field.kind.name(), unit: &field.unit, scale: (field.scale, field.divisor.max(1)) }
+    }
+}
+
+/// Values of several writers under one [`Key`], added up. Levels and dates of those that have ended only count if there are no others: they say nothing of now.
 ///
 /// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to
 /// agree.
@@ -46,18 +61,15 @@ pub(super) struct Total {
 }
 
 impl Total {
-    /// Adds a value of `field`, which has to be like the `first` one. `has_ended` tells of its writer.
-    pub(super) fn add(&mut self, field: &Field, first: &Field, value: Result<&Stored, &ValueProblem>, has_ended: bool) {
-        if is_level(field) {
+    /// Adds a value. `has_ended` tells of its writer.
+    pub(super) fn add(&mut self, field: &Field, value: Result<&Stored, &ValueProblem>, has_ended: bool) {
+        if is_level(field) || is_date(field) {
             match (has_ended, self.is_current) {
                 (true, true) => return,
                 (false, false) => *self = Total { is_current: true, ..Total::default() },
                 _ => {}
             }
         }
-        let is_alike = || (field.kind, &field.unit, field.scale, field.divisor) == (first.kind, &first.unit, first.scale, first.divisor);
-        // Of who they are, writers of version 1 cannot say what kind it is.
-        self.differs |= !is_identity(&field.label) && !is_alike();
         let value = match value {
             Ok(value) => value,
             Err(problem) => {
@@ -106,7 +118,7 @@ impl Total {
 
 /// Whether values are added up, and not compared.
 fn is_added(field: &Field, value: &Stored) -> bool {
-    field.kind != Kind::Info && field.unit != "unixtime" && !is_identity(&field.label) && !matches!(value, Stored::Bool(_))
+    field.kind != Kind::Info && !is_date(field) && !is_identity(&field.label) && !matches!(value, Stored::Bool(_))
 }
 
 /// What is made of two values that are not added up; `None` if they do not agree.
@@ -116,9 +128,9 @@ fn merge(field: &Field, total: Stored, value: &Stored) -> Option<Stored> {
             total.add(value);
             Some(Stored::Histogram(total))
         }
-        (total, value) if field.unit == "unixtime" && field.kind != Kind::Info => {
-            let is_later = Amount::of(value)?.as_f64() > Amount::of(&total)?.as_f64();
-            Some(if is_later { value.clone() } else { total })
+        (total, value) if is_date(field) => {
+            let [latest, other] = [Amount::of(&total)?.as_f64(), Amount::of(value)?.as_f64()];
+            Some(if other > latest || latest.is_nan() { value.clone() } else { total })
         }
         (total, value) => (total == *value).then_some(total),
     }
@@ -136,7 +148,7 @@ mod tests {
 
     fn total(field: &Field, values: &[Stored]) -> Result<Stored, String> {
         let mut total = Total::default();
-        values.iter().for_each(|value| total.add(field, field, Ok(value), false));
+        values.iter().for_each(|value| total.add(field, Ok(value), false));
         total.settle(field);
         total.get().cloned().map_err(str::to_owned)
     }
@@ -164,14 +176,14 @@ mod tests {
         for order in [[(64, true), (1, false), (2, false), (32, true)], [(1, false), (64, true), (32, true), (2, false)]] {
             let sum = |field: &Field| {
                 let mut total = Total::default();
-                order.iter().for_each(|(value, has_ended)| total.add(field, field, Ok(&Stored::Unsigned(*value)), *has_ended));
+                order.iter().for_each(|(value, has_ended)| total.add(field, Ok(&Stored::Unsigned(*value)), *has_ended));
                 total.settle(field);
                 total.get().cloned().unwrap()
             };
             assert_eq!([sum(&gauge), sum(&counter)], [Stored::Unsigned(3), Stored::Unsigned(99)]);
         }
         let mut ended = Total::default();
-        [5, 6].iter().for_each(|value| ended.add(&gauge, &gauge, Ok(&Stored::Unsigned(*value)), true));
+        [5, 6].iter().for_each(|value| ended.add(&gauge, Ok(&Stored::Unsigned(*value)), true));
         ended.settle(&gauge);
         assert_eq!(ended.get(), Ok(&Stored::Unsigned(11)));
     }
@@ -185,21 +197,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_measured_differently_is_not_added_up() {
-        let (volts, millivolts) = (field(Kind::Gauge, "volts"), Field { scale: -3, ..field(Kind::Gauge, "volts") });
-        let mut total = Total::default();
-        total.add(&volts, &volts, Ok(&Stored::Unsigned(3)), false);
-        total.add(&millivolts, &volts, Ok(&Stored::Unsigned(3300)), false);
-        assert_eq!(total.get(), Err("differs"));
+    fn what_is_measured_differently_is_not_shown_as_one() {
+        let volts = field(Kind::Gauge, "volts");
+        assert_eq!(Key::of(&volts), Key::of(&Field { divisor: 0, help: "In the battery.".to_owned(), ..volts.clone() }));
+        for other in [
+            Field { scale: -3, ..volts.clone() },
+            Field { divisor: 2, ..volts.clone() },
+            field(Kind::Gauge, "celsius"),
+            field(Kind::Counter, "volts"),
+        ] {
+            assert_ne!(Key::of(&volts), Key::of(&other));
+        }
+    }
+
+    #[test]
+    fn the_latest_date_counts_but_of_the_living() {
+        let date = field(Kind::Gauge, "unixtime");
+        for order in [[(9.0, true), (5.0, false), (f64::NAN, false)], [(f64::NAN, false), (5.0, false), (9.0, true)]] {
+            let mut total = Total::default();
+            order.iter().for_each(|(value, has_ended)| total.add(&date, Ok(&Stored::Float(*value)), *has_ended));
+            assert_eq!(total.get(), Ok(&Stored::Float(5.0)));
+        }
     }
 
     #[test]
     fn a_value_that_cannot_be_read_hides_no_others() {
         let field = field(Kind::Counter, "");
         let mut total = Total::default();
-        total.add(&field, &field, Err(&ValueProblem::Contended), false);
+        total.add(&field, Err(&ValueProblem::Contended), false);
         assert!(total.get().unwrap_err().contains("contended"));
-        total.add(&field, &field, Ok(&Stored::Unsigned(3)), false);
+        total.add(&field, Ok(&Stored::Unsigned(3)), false);
         assert_eq!(total.get(), Ok(&Stored::Unsigned(3)));
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of the table: what all writers publish under one label.
+//! Rows of the table: what all writers publish under one label, and in one way.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use mmstats_core::reader::ValueProblem;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use super::super::total::Total;
+use super::super::total::{Key, Total};
 use super::query::Words;
 use crate::buckets::Buckets;
 use crate::growth::Amount;
@@ -19,7 +19,7 @@ use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::{Look, Seen, Stored};
 
-/// One label.
+/// One of them.
 pub(super) struct Row<'l> {
     pub(super) label: &'l str,
     pub(super) kind: Kind,
@@ -47,8 +47,7 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
     for seen in &look.seen {
         let has_ended = seen.verdict.liveness == Liveness::Dead;
         for (field, value) in seen.fields.iter().zip(&seen.values) {
-            let key = (prefix(&field.label), field.label.as_str(), field.kind.name(), field.unit.as_str(), (field.scale, field.divisor));
-            let row = rows.entry(key).or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
+            let row = rows.entry((prefix(&field.label), Key::of(field))).or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
                 row.add(value, has_ended);
             }
@@ -84,7 +83,7 @@ impl<'l> Row<'l> {
     fn add(&mut self, value: &Result<Stored, ValueProblem>, has_ended: bool) {
         self.writers += 1;
         self.dead += usize::from(has_ended);
-        self.total.add(self.field, self.field, value.as_ref(), has_ended);
+        self.total.add(self.field, value.as_ref(), has_ended);
     }
 
     /// Whether it says what something is, and not how much there is of it.
