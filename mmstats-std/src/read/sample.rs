@@ -71,7 +71,7 @@ impl<'r> Sample<'r> {
             start: unsigned("sys.start"),
             boot_id,
             pid_namespace: unsigned("sys.pid_namespace"),
-            created: value("sys.created").and_then(|value| value.as_f64()),
+            created: self.created(),
             modified: self.modified,
         })
     }
@@ -83,9 +83,15 @@ impl<'r> Sample<'r> {
         let start = match value("sys.start") {
             Some(Value::Unsigned(ticks)) if ticks > 0 => Some(ticks),
             // Without it, one that made the file anew.
-            _ => value("sys.created").and_then(|value| value.as_f64()).map(f64::to_bits),
+            _ => self.created().map(f64::to_bits),
         };
         Writer { pid: self.pid(), start }
+    }
+
+    /// When the file was made, in seconds since 1970, as it says (`sys.created`).
+    #[must_use]
+    pub fn created(&self) -> Option<f64> {
+        self.value(self.layout.identity("sys.created")?).ok()?.as_f64()
     }
 
     /// The process that wrote the file, as it says.

@@ -61,7 +61,7 @@ pub(super) enum Outcome {
 
 impl Files {
     pub(super) fn new() -> Self {
-        let limit = raise_limit().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = raise_descriptors();
         Files { kept: HashMap::new(), met: HashSet::new(), round: 1, open: 0, most: limit.saturating_sub(OTHERS), limit }
     }
 
@@ -167,12 +167,14 @@ fn failed(path: &Path, error: FileError, is_named: bool, look_further: bool) -> 
     }
 }
 
-/// Raises the limit of open files as far as this process may; tells it, if there is one.
-fn raise_limit() -> Option<u64> {
+/// Raises the limit of open files as far as this process may, and tells how many descriptors it may have now.
+#[must_use]
+pub fn raise_descriptors() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    match setrlimit(Resource::Nofile, raised) {
+    let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
-    }
+    };
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

@@ -49,7 +49,7 @@ pub struct Origin {
     pub version: u8,
     /// Its process, if it says.
     pub pid: Option<u32>,
-    /// Whether it appeared between two looks, so that its counters were zero at the earlier one.
+    /// Whether it was made between two looks, so that its counters were zero at the earlier one.
     pub is_new: bool,
 }
 

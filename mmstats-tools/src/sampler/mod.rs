@@ -18,6 +18,7 @@ use mmstats_std::read::{Field, Reader, Sample};
 use mmstats_std::template::Environment;
 
 use crate::source::{Opened, Sources};
+pub use files::raise_descriptors;
 use files::{Files, Outcome};
 pub use look::{Look, Origin, Problem, Seen, Stored};
 use track::Tracks;
@@ -35,13 +36,17 @@ pub struct Sampler {
     follows_links: bool,
     searched: Vec<PathBuf>,
     started: Option<Instant>,
+    /// When the last look was.
+    looked: Option<SystemTime>,
 }
 
 /// A look while it is being made.
 struct Looking {
     look: Look,
-    /// Whether anything can have appeared since the look before, for there was one.
-    is_later: bool,
+    /// Where each name's problem is.
+    failed: HashMap<PathBuf, usize>,
+    /// When the look before was.
+    before: Option<SystemTime>,
 }
 
 impl Sampler {
@@ -61,6 +66,7 @@ impl Sampler {
             follows_links: true,
             searched: Vec::new(),
             started: None,
+            looked: None,
         }
     }
 
@@ -87,10 +93,10 @@ impl Sampler {
     /// Looks at everything.
     pub fn look(&mut self) -> Look {
         let now = Instant::now();
-        let is_later = self.started.is_some();
         let elapsed = now.duration_since(*self.started.get_or_insert(now));
         let look = Look { time: SystemTime::now(), elapsed, seen: Vec::new(), problems: Vec::new(), halted: None };
-        let mut looking = Looking { look, is_later };
+        let before = self.looked.replace(look.time);
+        let mut looking = Looking { look, failed: HashMap::new(), before };
         self.tracks.begin(now);
         self.searched.clear();
         let arguments = std::mem::take(&mut self.arguments);
@@ -192,9 +198,15 @@ impl Looking {
     fn fail(&mut self, name: &Path, why: impl ToString) {
         let what = why.to_string();
         // Several of one file are told together, so that a new one shows.
-        match self.look.problems.iter_mut().find(|problem| problem.name == name) {
-            Some(problem) => problem.what = format!("{}; {what}", problem.what),
-            None => self.look.problems.push(Problem { name: name.to_owned(), what, is_new: true }),
+        match self.failed.get(name).and_then(|&at| self.look.problems.get_mut(at)) {
+            Some(problem) => {
+                problem.what.push_str("; ");
+                problem.what.push_str(&what);
+            }
+            None => {
+                self.failed.insert(name.to_owned(), self.look.problems.len());
+                self.look.problems.push(Problem { name: name.to_owned(), what, is_new: true });
+            }
         }
     }
 
@@ -218,3 +230,25 @@ const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Fields that several writers have in common.
 type Fields = Arc<[Field]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_stay_in_order_and_cost_the_same_however_many_there_are() {
+        const MANY: usize = 200_000;
+        let look = Look { time: SystemTime::now(), elapsed: Duration::ZERO, seen: Vec::new(), problems: Vec::new(), halted: None };
+        let mut looking = Looking { look, failed: HashMap::new(), before: None };
+        let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
+        let start = Instant::now();
+        for i in (0..MANY).chain([7]) {
+            looking.fail(&name(i), format!("problem {i}"));
+            // A test that fails should not take minutes to do so.
+            assert!(start.elapsed() < Duration::from_secs(60), "{i} problems");
+        }
+        let problems = looking.look.problems;
+        assert_eq!((problems.len(), problems[7].what.as_str()), (MANY, "problem 7; problem 7"));
+        assert!(problems.iter().enumerate().all(|(i, problem)| problem.name == name(i) && problem.is_new));
+    }
+}

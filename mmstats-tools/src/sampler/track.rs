@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use mmstats_std::identity::unix_seconds;
 use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::{Sample, Writer};
 
@@ -13,6 +14,9 @@ use super::{BELIEVED, Fields, Looking};
 
 /// Fields are looked through for those that nobody has any more when there are so many.
 const MANY: usize = 64;
+
+/// Seconds from when a file says that it was made until it can be seen, at most.
+const SETTING_UP: f64 = 0.1;
 
 /// All writers, by their names.
 #[derive(Default)]
@@ -73,7 +77,7 @@ impl Tracks {
         }
         let writer = sample.writer();
         if is_other || !self.by_name.get(name).is_some_and(|track| track.known.as_ref().is_some_and(|known| known.writer == writer)) {
-            self.meet(name, writer, sample, looking.is_later);
+            self.meet(name, writer, sample, looking.before);
         }
         let (round, now) = (self.round, self.now);
         let Some(track) = self.by_name.get_mut(name) else { return };
@@ -91,12 +95,14 @@ impl Tracks {
         looking.push(seen, &layout.problems);
     }
 
-    /// A writer that was not there before: under a name that is new, or in the place of another.
-    fn meet(&mut self, name: &Path, writer: Writer, sample: &Sample<'_>, is_later: bool) {
+    /// A writer that was not there at the look before, which was at this time: under a name that is new, or in the place of another.
+    fn meet(&mut self, name: &Path, writer: Writer, sample: &Sample<'_>, before: Option<SystemTime>) {
         self.last_id += 1;
-        let before = self.by_name.get(name);
-        // One that could not be read before may have been there for long.
-        let is_new = is_later && before.is_none_or(|track| track.known.is_some());
+        let place = self.by_name.get(name);
+        // One that could not be read before may have been there for long, and one that was moved here may have counted for long.
+        let was_read = place.is_none_or(|track| track.known.is_some());
+        let is_made_since = |before| sample.created().map_or(place.is_some(), |created| created + SETTING_UP >= unix_seconds(before));
+        let is_new = was_read && before.is_some_and(is_made_since);
         let origin = Origin { id: self.last_id, name: name.to_owned(), version: sample.layout().version, pid: sample.pid(), is_new };
         let fields = shared(&mut self.fields, sample);
         let known = Known { origin: Arc::new(origin), writer, fields, verdict: sample.verdict(), judged: self.now };
