@@ -1,7 +1,7 @@
 //! Makes man pages and completions of all commands, out of what reads their arguments.
 //!
-//! They go to the directory `MMSTATS_ASSETS`, if that is set, else among the build's own output. Pages have the date that `SOURCE_DATE_EPOCH` tells, as packagers
-//! set it, and else none, so that whoever builds the same gets the same.
+//! They go to the directory `MMSTATS_ASSETS`, if that is set, else among the build's own output. Pages have the date that `SOURCE_DATE_EPOCH` tells, as
+//! packagers set it, and else none, so that whoever builds the same gets the same.
 
 use std::env;
 use std::fs;

@@ -36,7 +36,8 @@
 //! # Where to look
 //!
 //! - [`model!`] declares fields; [`Writer`] adds them one by one, while readers read; [`field`] has them all.
-//! - [`StaticRegion`] and [`kept_region!`] reserve memory on a device; [`Region`] takes any memory. [`Model::publish_with_flash`] leaves all but header and values in flash.
+//! - [`StaticRegion`] and [`kept_region!`] reserve memory on a device; [`Region`] takes any memory. [`Model::publish_with_flash`] leaves all but header and
+//!   values in flash.
 //! - [`reader`] reads regions of both formats, trusting nothing.
 //! - `FORMAT.md` describes the bytes; [`format`](mod@format) has their structure.
 //!

@@ -65,8 +65,8 @@ pub trait Model: Sized {
         Ok((Self::publish(again)?, Kept::Anew))
     }
 
-    /// Publishes it in this region, which is made anew, while labels, units and help stay in the program's flash: a `Counter<u32>` then takes 4 bytes of the region, and the code that
-    /// writes a directory is not there. Readers need the program's ELF file, or the flash itself.
+    /// Publishes it in this region, which is made anew, while labels, units and help stay in the program's flash: a `Counter<u32>` then takes 4 bytes of the
+    /// region, and the code that writes a directory is not there. Readers need the program's ELF file, or the flash itself.
     ///
     /// Only in version 2.
     ///

@@ -9,7 +9,8 @@ use crate::format::MAGIC_WORDS;
 /// How often a reader tries a latch before it gives up and says so. (Loom follows each try down all its ways.)
 pub(crate) const ATTEMPTS: usize = if cfg!(loom) { 2 } else { 128 };
 
-/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. `last` is what the sequence is, and what comes back is what it becomes.
+/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. `last` is what the sequence is, and what comes back is what it
+/// becomes.
 #[inline(always)]
 pub fn latch_write(sequence: &AtomicU32, last: u32, write: impl FnOnce(usize)) -> u32 {
     let next = last.wrapping_add(1);

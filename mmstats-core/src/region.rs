@@ -365,7 +365,8 @@ impl<const N: usize> KeptRegion<N> {
         self.taken.first().then(|| self.memory.region())
     }
 
-    /// Takes the region and publishes a model in it, which goes on if the last run's was the same; `None` if it has been taken. Too small a region does not compile.
+    /// Takes the region and publishes a model in it, which goes on if the last run's was the same; `None` if it has been taken. Too small a region does not
+    /// compile.
     pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<(M, Kept)> {
         const { assert!(N >= M::SIZE, "the region is smaller than the model") };
         M::publish_kept(self.take()?).ok()
@@ -383,10 +384,11 @@ impl<const N: usize> KeptRegion<N> {
     }
 }
 
-/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one whose name begins with `.uninit`, `.noinit` or `.persistent`.
+/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one whose name begins with `.uninit`, `.noinit` or
+/// `.persistent`.
 ///
-/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because that section is random at power-on. A [`Descriptor`](crate::region::Descriptor) among the
-/// constants tells tools where it is.
+/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because that section is random at power-on. A
+/// [`Descriptor`](crate::region::Descriptor) among the constants tells tools where it is.
 ///
 /// ```
 /// use mmstats_core::{Counter, kept_region, model};

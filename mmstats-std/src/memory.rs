@@ -2,7 +2,8 @@
 //!
 //! - [`Mapping`] is memory for one writer; [`Hosted`] keeps it for as long as the fields that point into it.
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
-//! - A forked child inherits mappings that are its parent's to write, and locks that nobody will ever open. The handler registered by [`prepare_for_fork`] puts private
+//! - A forked child inherits mappings that are its parent's to write, and locks that nobody will ever open. The handler registered by [`prepare_for_fork`]
+//!   puts private
 //!   memory over the former; [`PerProcess`] leaves the latter behind.
 //! - [`ReadMapping`] is memory that somebody else writes, and may cut short.
 #![allow(unsafe_code)]
@@ -100,7 +101,8 @@ impl<M> Hosted<M> {
     }
 }
 
-/// A mapping as a forked child finds it. Entries are never freed, only used again, so that the child's handler can walk them whatever other threads of the parent were doing.
+/// A mapping as a forked child finds it. Entries are never freed, only used again, so that the child's handler can walk them whatever other threads of the
+/// parent were doing.
 struct Inherited {
     base: AtomicPtr<u8>,
     len: AtomicUsize,

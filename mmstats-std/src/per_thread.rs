@@ -1,7 +1,7 @@
 //! One writer for each thread and model.
 //!
-//! A thread's first touch makes its file, or takes over that of a thread that has ended; the thread's end parks it for the next one. So there are never more files than
-//! threads that ran at once, and sums over them never go backwards.
+//! A thread's first touch makes its file, or takes over that of a thread that has ended; the thread's end parks it for the next one. So there are never more
+//! files than threads that ran at once, and sums over them never go backwards.
 
 use crate::error::PublishError;
 use crate::identity;
@@ -81,8 +81,8 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
 
     /// Calls `f` with this thread's stats. The first call in a thread makes its file; the others cost two loads and a test.
     ///
-    /// It never fails: what cannot be published is counted in private memory, and said once on standard error ([`Options::quiet`] is silent). Who wants to know asks
-    /// [`Self::publication`].
+    /// It never fails: what cannot be published is counted in private memory, and said once on standard error ([`Options::quiet`] is silent). Who wants to
+    /// know asks [`Self::publication`].
     ///
     /// Not for signal handlers, which may interrupt just this. They need a handle of their own.
     #[inline(always)]
@@ -110,7 +110,8 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
         self.held(|held| how.apply(held.home.hosted.mapping())).unwrap_or(Ok(()))
     }
 
-    /// Removes this thread's file and those that ended threads left; running threads keep theirs. Doing it twice does nothing more; the next touch makes a new file.
+    /// Removes this thread's file and those that ended threads left; running threads keep theirs. Doing it twice does nothing more; the next touch makes a
+    /// new file.
     pub fn remove(&'static self) {
         // At the thread's end, it has parked its file already.
         let _ = THREAD.try_with(|thread| {

@@ -18,7 +18,8 @@ pub trait StaticFormat: Format<Region = Region<'static>> {}
 impl<F: Format<Region = Region<'static>>> StaticFormat for F {}
 
 mmstats_core::model! {
-    /// Who publishes. What differs between the files of one process is no constant: so they have the same directory, and readers parse it once. Stands behind the program's own fields, so that those share the region's last cache lines.
+    /// Who publishes. What differs between the files of one process is no constant: so they have the same directory, and readers parse it once. Stands behind
+    /// the program's own fields, so that those share the region's last cache lines.
     pub(crate) struct Identity {
         /// Process id.
         pid: Constant<u32> = "sys.pid" => process().pid,
@@ -265,7 +266,8 @@ impl<M: Model> Drop for Published<M> {
     }
 }
 
-/// A writer for fields that are added as one goes, in a file of `length` bytes under `name` (`{MODEL}` in templates). The memory stays mapped until the process ends.
+/// A writer for fields that are added as one goes, in a file of `length` bytes under `name` (`{MODEL}` in templates). The memory stays mapped until the
+/// process ends.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, V2, writer};

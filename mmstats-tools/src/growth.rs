@@ -86,8 +86,8 @@ impl Sub for Amount {
     }
 }
 
-/// Whether it is how much a field changes that tells something, and not only its value: a counter, a histogram, or an integer of a file that does not say, as all of
-/// version 1 do not.
+/// Whether it is how much a field changes that tells something, and not only its value: a counter, a histogram, or an integer of a file that does not say, as
+/// all of version 1 do not.
 #[must_use]
 pub fn counts_up(field: &Field) -> bool {
     match field.kind {

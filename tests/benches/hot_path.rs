@@ -1,10 +1,12 @@
 //! What an update costs, as ratios to a volatile increment of a `u64` measured in the same run.
 //!
-//! Each case is a loop of updates, timed in rounds that are interleaved with the base's; the minimum over all rounds counts, because noise only ever adds. Run it with
-//! `cargo bench -p mmstats-tests --bench hot_path`. It says which ratios are above what is wanted, and fails if one is so by more than a half: processors differ.
+//! Each case is a loop of updates, timed in rounds that are interleaved with the base's; the minimum over all rounds counts, because noise only ever adds.
+//! Run it with
+//! `cargo bench -p mmstats-tests --bench hot_path`. It says which ratios are above what is wanted, and fails if one is so by more than a half: processors
+//! differ.
 //!
-//! The counter of the thread is also compared with the same by hand: a thread-local pointer to a structure with a pointer to the count. Where that alone is above what is wanted (Zen 3
-//! makes three memory accesses in a cycle, and these are four), what counts is that we are not slower.
+//! The counter of the thread is also compared with the same by hand: a thread-local pointer to a structure with a pointer to the count. Where that alone is
+//! above what is wanted (Zen 3 makes three memory accesses in a cycle, and these are four), what counts is that we are not slower.
 #![allow(unsafe_code)]
 
 use mmstats_core::{Counter, Gauge, Histogram, Latched, Model, Region, Text, V1, V1Exact, V2, V2Narrow};

@@ -1,7 +1,8 @@
 //! What reading costs: 1000 files of 50 fields on a tmpfs, each value taken as a number.
 //!
-//! Prints millions of fields a second, and the ratio to the least that the operating system charges for the same bytes, measured in the same run: opening, reading and closing the
-//! files; reading open ones; copying the memory. The minimum over interleaved rounds counts. Run it with `cargo bench -p mmstats-tests --bench reading`.
+//! Prints millions of fields a second, and the ratio to the least that the operating system charges for the same bytes, measured in the same run: opening,
+//! reading and closing the files; reading open ones; copying the memory. The minimum over interleaved rounds counts. Run it with `cargo bench -p
+//! mmstats-tests --bench reading`.
 
 use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer};
 use mmstats_std::read::{Reader, Sample, StatsFile};

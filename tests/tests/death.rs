@@ -1,4 +1,5 @@
-//! A program that is killed between any two instructions leaves files that are whole: each value is the last that was written, or the one that was being written.
+//! A program that is killed between any two instructions leaves files that are whole: each value is the last that was written, or the one that was being
+//! written.
 
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Reader;

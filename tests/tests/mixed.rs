@@ -149,8 +149,8 @@ impl Watch {
     }
 }
 
-/// Looks at a writer for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least `share` of the looks at each field give a value; the best of a few tries
-/// counts, because others use the processors too. That no value is mixed and none older than another is asserted at each look.
+/// Looks at a writer for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least `share` of the looks at each field give a value; the best of
+/// a few tries counts, because others use the processors too. That no value is mixed and none older than another is asserted at each look.
 fn watch(way: Way, period: &str, share: f64) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for format in ["wide", "narrow"] {

@@ -32,7 +32,8 @@ pub const fn bucket_of(p: u32, n: u32, value: u64) -> usize {
     ((shift as usize) << p) + (value >> shift) as usize
 }
 
-/// The last bucket. Marked as cold, so that the test for it is a branch, which costs less than a choice: a histogram that often comes here has the wrong powers.
+/// The last bucket. Marked as cold, so that the test for it is a branch, which costs less than a choice: a histogram that often comes here has the wrong
+/// powers.
 #[cold]
 const fn last(p: u32, n: u32) -> usize {
     count(p, n) - 1
@@ -41,7 +42,8 @@ const fn last(p: u32, n: u32) -> usize {
 /// Where counting leading zeros is slow: x86-64 without the LZCNT instruction, which a program for all of them may not use. (`bsr` takes four cycles on AMD's.)
 const FLOATS_ARE_FASTER: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "lzcnt")));
 
-/// The same: the exponent of a float is the logarithm, and the first bits behind it are the place within the doubling. Exact, as `value` has no more bits than a float.
+/// The same: the exponent of a float is the logarithm, and the first bits behind it are the place within the doubling. Exact, as `value` has no more bits
+/// than a float.
 #[inline(always)]
 const fn bucket_by_float(p: u32, value: u64) -> usize {
     // A value of 2^p has this exponent, no further bits, and the bucket 2^p.

@@ -76,8 +76,8 @@ impl<'b> Directory<'b> {
         Self::open_all(bytes, before, order, &[])
     }
 
-    /// The same for a region whose directory is outside, and known: `entries` are the bytes at the address that [`Problem::DirectoryOutside`] tells, or more. Of any other region
-    /// they do not matter.
+    /// The same for a region whose directory is outside, and known: `entries` are the bytes at the address that [`Problem::DirectoryOutside`] tells, or more.
+    /// Of any other region they do not matter.
     ///
     /// # Errors
     /// If they are no stats that can be read, or the entries are not this region's.

@@ -17,7 +17,8 @@ pub trait Source {
 
     /// Copies bytes from offset `at`, a multiple of 8, and tells how many there were; what is missing stays or becomes zero.
     ///
-    /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset and buffer are equal modulo 8, so that the kernel's copy does.)
+    /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset and buffer are equal modulo 8, so that the kernel's copy
+    /// does.)
     ///
     /// # Errors
     /// If they cannot be had. The end of the bytes is no error.

@@ -16,7 +16,8 @@ pub fn read<'i, S: Source>(source: &S, images: &'i mut Images<'_>) -> Result<(Di
     read_outside(source, images, &[])
 }
 
-/// The same for a region whose directory may be outside, in `entries`: another core of the same program has it from [`Model::directory`](crate::Model::directory).
+/// The same for a region whose directory may be outside, in `entries`: another core of the same program has it from
+/// [`Model::directory`](crate::Model::directory).
 ///
 /// # Errors
 /// If the source fails, the bytes are not stats or not of these entries, or the images are too small for them.

@@ -8,7 +8,8 @@ use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
 
-/// The header of a region of version 2, in this machine's order, and the order that it is in: what a scan for regions looks at. [`Header::SIZE`] bytes are enough.
+/// The header of a region of version 2, in this machine's order, and the order that it is in: what a scan for regions looks at. [`Header::SIZE`] bytes are
+/// enough.
 ///
 /// # Errors
 /// If there is no sound header.

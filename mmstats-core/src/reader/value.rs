@@ -94,8 +94,8 @@ impl<'b> Distribution<'b> {
     }
 }
 
-/// The value below which a fraction of all lies, out of ascending buckets as [`Distribution::buckets`] has them: the middle of its bucket, or the lower bound of one
-/// that has no other; `None` if there are none.
+/// The value below which a fraction of all lies, out of ascending buckets as [`Distribution::buckets`] has them: the middle of its bucket, or the lower bound
+/// of one that has no other; `None` if there are none.
 #[must_use]
 pub fn quantile(buckets: impl Iterator<Item = (u64, Option<u64>, u64)> + Clone, fraction: f64) -> Option<u64> {
     // As numbers that neither wrap nor overflow, whatever the buckets hold.

@@ -257,7 +257,8 @@ fn write_of(version: Version) -> Write {
     }
 }
 
-/// The header of a region made by this program, but for what changes, and without its magic: a whole one that stays behind on the stack would look like a region to those who scan memory.
+/// The header of a region made by this program, but for what changes, and without its magic: a whole one that stays behind on the stack would look like a
+/// region to those who scan memory.
 pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
     let mut header = Header {
         magic: [0; 8],

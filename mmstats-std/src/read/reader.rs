@@ -101,7 +101,8 @@ pub(super) fn load<S: RegionSource>(
         }
         *buffer = vec![0; words];
     }
-    // Most files have the layout of the one before. Then one look may be all it takes: whatever came first in it, these bytes are a whole directory and its values.
+    // Most files have the layout of the one before. Then one look may be all it takes: whatever came first in it, these bytes are a whole directory and its
+    // values.
     let mut images = Images::new(buffer);
     let complete = images.once(source, &Plan { start: 0, end: length, latched: false }).map_err(ReadError::Source)?;
     if let Some(known) = layouts.known(&images.seen()[..length]).filter(|_| complete) {

@@ -17,8 +17,8 @@ use std::time::SystemTime;
 
 /// A file that is kept open, with its layout.
 ///
-/// By default it is read by `pread`, but for files with latched fields: those would take three such calls, so they are mapped. Mapped, a sample costs no system call, which also pays
-/// where the same file is looked at hundreds of times a second: see [`Self::map`].
+/// By default it is read by `pread`, but for files with latched fields: those would take three such calls, so they are mapped. Mapped, a sample costs no
+/// system call, which also pays where the same file is looked at hundreds of times a second: see [`Self::map`].
 #[derive(Debug)]
 pub struct StatsFile {
     path: PathBuf,

@@ -10,8 +10,8 @@ use crate::labels;
 
 /// Prints how chosen stats change, line by line, as vmstat does.
 ///
-/// A column for each field, a row for each look: what counts up is shown as its change since the row before, summed over all files; gauges and texts as they are.
-/// The first row has the totals since the programs' start, and says so. - stands for a field that no file has, * for texts that differ.
+/// A column for each field, a row for each look: what counts up is shown as its change since the row before, summed over all files; gauges and texts as they
+/// are. The first row has the totals since the programs' start, and says so. - stands for a field that no file has, * for texts that differ.
 #[derive(Debug, Parser)]
 #[command(name = "pollstats", version, max_term_width = 100, infer_long_args = true, args_override_self = true)]
 #[command(after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]

@@ -27,8 +27,8 @@ pub struct Options {
 
     /// Add up all files; texts and constants are left out.
     ///
-    /// Counters and histograms are added up over all files, gauges over those whose writer is not dead. Measures (seconds, ratio, celsius, …) are averaged, and of
-    /// dates the latest is shown.
+    /// Counters and histograms are added up over all files, gauges over those whose writer is not dead. Measures (seconds, ratio, celsius, …) are averaged,
+    /// and of dates the latest is shown.
     #[arg(long, requires = "prometheus")]
     pub sum: bool,
 

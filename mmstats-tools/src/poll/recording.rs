@@ -1,8 +1,8 @@
 //! Looks in a file, to be looked at again.
 //!
-//! A recording has a look on each line, in JSON, behind a first line that says what it is. Fields stand in the first look that has them. Values stand as they are
-//! stored, one for each field: `true`, `{"u":7}`, `{"i":-7}`, `{"f":"0.5"}`, `{"t":"text"}`, a histogram's `{"h":[sum,[[low,high,count],…]]}`, and `null` where it
-//! could not be read. Floats are texts, so that each is read back as it was, those that are not finite, too.
+//! A recording has a look on each line, in JSON, behind a first line that says what it is. Fields stand in the first look that has them. Values stand as they
+//! are stored, one for each field: `true`, `{"u":7}`, `{"i":-7}`, `{"f":"0.5"}`, `{"t":"text"}`, a histogram's `{"h":[sum,[[low,high,count],…]]}`, and `null`
+//! where it could not be read. Floats are texts, so that each is read back as it was, those that are not finite, too.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! What the words behind `-f` are, before the rest of the command line is looked at.
 //!
-//! The original took all words behind `-f` for filters, up to the next option: `pollstats FIELDS FILE -f a b` has two. In `pollstats -f a FIELDS FILE` that left
-//! no FIELDS and failed. So they are all filters if two other words remain elsewhere, which can be FIELDS and a FILE; else only the first is.
+//! The original took all words behind `-f` for filters, up to the next option: `pollstats FIELDS FILE -f a b` has two. In `pollstats -f a FIELDS FILE` that
+//! left no FIELDS and failed. So they are all filters if two other words remain elsewhere, which can be FIELDS and a FILE; else only the first is.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -73,8 +73,8 @@ fn escape(character: char, to: &mut impl Write) -> fmt::Result {
 
 /// Whether a character is not shown but acts: on the terminal, on the direction or the shape of what is around it, or on where a line ends.
 ///
-/// These are Unicode's categories Cc (control), Cf (format), Zl and Zp (line and paragraph separators), but not the few format characters that have a shape of their own,
-/// such as U+06DD, the Arabic end of a verse.
+/// These are Unicode's categories Cc (control), Cf (format), Zl and Zp (line and paragraph separators), but not the few format characters that have a shape
+/// of their own, such as U+06DD, the Arabic end of a verse.
 #[must_use]
 pub fn is_harmful(character: char) -> bool {
     character.is_control()

@@ -21,8 +21,8 @@
 //! | `liveness` | of the writer: `alive`, `dead`, or `unknown` if it cannot be seen from here |
 //! | `problem` | why `value` is `null` |
 //!
-//! Integers are exact and have up to 20 digits: a reader that makes doubles of all numbers loses some. JSON has no numbers for what is not finite; these are the
-//! texts `"NaN"`, `"Infinity"` and `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript understand.
+//! Integers are exact and have up to 20 digits: a reader that makes doubles of all numbers loses some. JSON has no numbers for what is not finite; these are
+//! the texts `"NaN"`, `"Infinity"` and `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript understand.
 //!
 //! A histogram is `{"count":…,"sum":…,"p50":…,"p90":…,"p99":…,"buckets":[{"from":…,"to":…,"count":…},…]}`. Its buckets are those that are not empty, both
 //! bounds inclusive; `to` is `null` where there is no bound. A quantile is the middle of its bucket, and `null` while the count is 0.
