@@ -36,15 +36,19 @@ impl Parameters {
 
     /// The value of one that cannot.
     pub(super) fn one(&self, key: &str) -> Result<Option<&str>, Refusal> {
-        let mut values = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str());
-        let value = values.next();
-        if values.next().is_some() { Err(Refusal::bad(format!("{key} can be given once"))) } else { Ok(value) }
+        let values: Vec<&str> = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect();
+        match values[..] {
+            [] => Ok(None),
+            [value] => Ok(Some(value)),
+            _ => Err(Refusal::bad(format!("{key} is given {} times; accepted: once", values.len()))),
+        }
     }
 
     /// Patterns of labels.
     pub(super) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, Refusal> {
-        if self.all(key).nth(MOST).is_some() {
-            return Err(Refusal::bad(format!("more than {MOST} times {key}")));
+        let count = self.all(key).count();
+        if count > MOST {
+            return Err(Refusal::bad(format!("{key} is given {count} times; accepted: up to {MOST} times")));
         }
         let parse = |text| labels::parse(text).map_err(|why| Refusal::bad(format!("{key}={text:?}: {why}")));
         self.all(key).map(parse).collect()
