@@ -223,8 +223,9 @@ fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
 fn large_answers_are_compressed_for_who_can_read_that() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &[]);
-    for target in ["/", "/metrics", "/api/v1/stats"] {
+    let server = Mmash::of(directory.path(), &FAST);
+    server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(10));
+    for target in ["/", "/metrics", "/api/v1/stats", "/api/v1/query"] {
         let plain = server.get(target);
         let packed = get_with(server.address, target, "Accept-Encoding: br, gzip;q=0.5\r\n");
         assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), (None, Some("gzip")), "{target}");

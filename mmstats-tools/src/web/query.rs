@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use mmstats_core::Type;
@@ -23,7 +24,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::history::{History, Past, PastWriter};
 use super::json::{self, Float, Recorded, Shown};
 use super::parameters::Parameters;
-use super::reply::{JSON, Refusal, fresh};
+use super::reply::{JSON, Packer, Refusal, encoded, fresh, takes_gzip};
 use super::retained::{fields_bytes, origin_bytes};
 use super::sampling::Snapshot;
 use super::server::Server;
@@ -39,7 +40,7 @@ use crate::sampler::{Origin, Stored};
 const POINTS: usize = 5000;
 
 /// Answers.
-pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
     let question = Question::of(&parameters)?;
     let latest = server.snapshot().await?;
@@ -49,16 +50,18 @@ pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): Ra
     };
     let history = server.latest.history.clone();
     let answer = Arc::new(server.work(move || Answer::new(history, &latest, since, &question)).await?);
-    let room = server.room.take(answer.bytes()).await?;
+    let compress = takes_gzip(&headers);
+    let packer = Packer::new(compress);
+    let room = server.room.take(answer.bytes() + packer.bytes()).await?;
     let head = format!("{{\"time\":{:?},\"interval\":{:?},\"series\":[", answer.time, server.interval.as_secs_f64());
-    let mut cursor = Cursor { server, answer, head, next: Some(0), _room: room };
+    let mut cursor = Cursor { server, answer, head, next: Some((0, packer)), _room: room };
     // Until there is a piece, the whole answer can be refused.
     let first = cursor.piece().await.transpose()?;
     let rest = stream::unfold(cursor, |mut cursor| async move {
         let piece = cursor.piece().await?;
         Some((piece.map_err(|refusal| io::Error::other(refusal.why)), cursor))
     });
-    Ok(fresh(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))))
+    Ok(encoded(fresh(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))), compress))
 }
 
 /// How much of an answer is written.
@@ -67,17 +70,21 @@ struct Cursor {
     answer: Arc<Answer>,
     /// What stands before the next piece.
     head: String,
-    /// Where the next series begins.
-    next: Option<usize>,
+    /// Where the next series begins, and what compresses it.
+    next: Option<(usize, Packer)>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Cursor {
     /// The next piece; none after the last one, or one that could not be made.
     async fn piece(&mut self) -> Option<Result<Bytes, Refusal>> {
-        let from = self.next.take()?;
+        let (from, mut packer) = self.next.take()?;
         let (answer, head) = (self.answer.clone(), std::mem::take(&mut self.head));
-        let made = self.server.work(move || answer.piece(head, from)).await;
+        let pack = move || {
+            let (bytes, next) = answer.piece(head, from);
+            (packer.pack(bytes, next.is_none()), next.map(|next| (next, packer)))
+        };
+        let made = self.server.work(pack).await;
         let held = match made {
             Ok((bytes, next)) => self.server.room.hold(bytes).await.map(|piece| (piece, next)),
             Err(refusal) => Err(refusal),

@@ -14,6 +14,9 @@ use super::room::Room;
 /// The type of JSON.
 pub(super) const JSON: &str = "application/json";
 
+/// What answers that may be compressed vary by.
+pub(super) const BY_ENCODING: &str = "accept-encoding";
+
 /// Less than this is not worth compressing.
 const SMALL: usize = 1024;
 
@@ -61,13 +64,17 @@ pub(super) struct Packed {
 impl Packed {
     /// As an answer, if there is room for it until it has been read.
     pub(super) async fn answer(self, content_type: &'static str, room: &Room) -> Result<Response, Refusal> {
-        let mut response = fresh(content_type, room.hold(self.bytes).await?);
-        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-        if self.is_compressed {
-            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        Ok(response)
+        Ok(encoded(fresh(content_type, room.hold(self.bytes).await?), self.is_compressed))
     }
+}
+
+/// Tells that a response may have been compressed, and whether it was.
+pub(super) fn encoded(mut response: Response, is_compressed: bool) -> Response {
+    response.headers_mut().insert(VARY, HeaderValue::from_static(BY_ENCODING));
+    if is_compressed {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
 }
 
 /// Compresses bytes, if the client can read that. It takes a while, so this is nothing for the thread that serves.
@@ -80,6 +87,31 @@ pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
         }
     }
     Packed { bytes, is_compressed: false }
+}
+
+/// Compresses an answer that is made piece by piece, if the client can read that.
+pub(super) struct Packer(Option<GzEncoder<Vec<u8>>>);
+
+impl Packer {
+    /// What one that compresses takes itself, in bytes, about.
+    const BYTES: usize = 320 << 10;
+
+    pub(super) fn new(compress: bool) -> Self {
+        Packer(compress.then(|| GzEncoder::new(Vec::new(), Compression::fast())))
+    }
+
+    /// What it takes itself, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        if self.0.is_some() { Self::BYTES } else { 0 }
+    }
+
+    /// The next piece, as it is sent.
+    pub(super) fn pack(&mut self, piece: Vec<u8>, is_last: bool) -> Vec<u8> {
+        let Some(encoder) = &mut self.0 else { return piece };
+        // Into memory: it cannot fail.
+        let _ = encoder.write_all(&piece).and_then(|()| if is_last { encoder.try_finish() } else { encoder.flush() });
+        std::mem::take(encoder.get_mut())
+    }
 }
 
 /// Whether a client can read what is compressed.
@@ -124,6 +156,8 @@ fn preference(text: &str) -> Option<Preference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::read::GzDecoder;
+    use std::io::Read;
 
     fn gzip(accepted: &str) -> bool {
         let mut headers = HeaderMap::new();
@@ -140,5 +174,22 @@ mod tests {
             assert!(!gzip(accepted), "{accepted}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_is_compressed_in_pieces_is_whole() {
+        let pieces = ["[1,2,3".repeat(1000), ",4".to_owned(), "]".to_owned()];
+        let packed = |compress| {
+            let mut packer = Packer::new(compress);
+            let parts = pieces.iter().enumerate().map(|(at, piece)| packer.pack(piece.clone().into_bytes(), at + 1 == pieces.len()));
+            parts.collect::<Vec<_>>()
+        };
+        assert_eq!(packed(false).concat(), pieces.concat().into_bytes());
+        let parts = packed(true);
+        // Nothing waits for the next one.
+        assert!(parts.iter().all(|part| !part.is_empty()));
+        let mut whole = String::new();
+        GzDecoder::new(&parts.concat()[..]).read_to_string(&mut whole).unwrap();
+        assert_eq!(whole, pieces.concat());
     }
 }
