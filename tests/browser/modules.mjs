@@ -3,21 +3,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const script = (name) => import(`${process.env.STATIC}/${name}.js`);
+import "./histories.mjs";
+import "./streams.mjs";
+import { at, frame, script, seconds, series, times } from "./points.mjs";
+
 const { parse, number } = await script("exact");
 const { count, perSecond, quantity } = await script("units");
 const { glob, harmless } = await script("text");
 const { lines } = await script("lines");
 const { Row, Stats } = await script("stats");
-const { align, isAlone, linesOf, rollingMean, summary } = await script("series");
-const { Filler, Histories, portions } = await script("history");
-const { ask } = await script("stream");
+const { align, countLines, isAlone, linesOf, rollingMean, summary } = await script("series");
+// Colours are asked of it, but not here.
+globalThis.document = {};
+const { exact, format } = await script("chart");
+const { seriesDash } = await script("theme");
 const { View } = await script("state");
 const spark = await script("spark");
 
 test("numbers keep all their digits", () => {
-    const text = '{"a":18446744073709551615,"b":[-9223372036854775808,0.1,1e3],"c":"x:12345678901234567890,\\"1","d":12345678901234567.25,"e":0.30000000000000004}';
-    assert.deepEqual(parse(text), {
+    const integers = '"a":18446744073709551615,"b":[-9223372036854775808,0.1,1e3],"c":"x:12345678901234567890,\\"1"';
+    assert.deepEqual(parse(`{${integers},"d":12345678901234567.25,"e":0.30000000000000004}`), {
         a: "18446744073709551615",
         b: ["-9223372036854775808", 0.1, 1000],
         c: 'x:12345678901234567890,"1',
@@ -29,8 +34,9 @@ test("numbers keep all their digits", () => {
 });
 
 test("numbers are as short as in the other tools", () => {
-    const numbers = { 0: "0", 999.4: "999", 999.6: "1.00k", 1000: "1k", 1234: "1.23k", 45600000: "45.6M", "-1234": "-1.23k", "1e30": "1e30", 1.5: "1.50", 0.1234: "0.123", 0.0012: "0.0012", 0.00001: "1e-5" };
-    Object.entries(numbers).forEach(([value, text]) => assert.equal(count(Number(value)), text));
+    const large = { 0: "0", 999.4: "999", 999.6: "1.00k", 1000: "1k", 1234: "1.23k", 45600000: "45.6M", "-1234": "-1.23k", "1e30": "1e30" };
+    const small = { 1.5: "1.50", 0.1234: "0.123", 0.0012: "0.0012", 0.00001: "1e-5" };
+    Object.entries({ ...large, ...small }).forEach(([value, text]) => assert.equal(count(Number(value)), text));
     const quantities = [
         [1023, "bytes", "1023B"],
         [1270000, "bytes", "1.21MiB"],
@@ -56,7 +62,8 @@ test("numbers are as short as in the other tools", () => {
 });
 
 test("characters that act are shown", () => {
-    assert.equal(harmless("a\n\u001b[2J\u202e\u2066\u0000\u009b\u{e0041}\u00ad grüße 東京 👍"), "a\\n\\x1b[2J\\u202e\\u2066\\x00\\x9b\\U000e0041\\xad grüße 東京 👍");
+    const acting = "a\n\u001b[2J\u202e\u2066\u0000\u009b\u{e0041}\u00ad grüße 東京 👍";
+    assert.equal(harmless(acting), "a\\n\\x1b[2J\\u202e\\u2066\\x00\\x9b\\U000e0041\\xad grüße 東京 👍");
     assert.equal(glob('a*?[x]{b="c"}'), 'a[*][?][[]x]{b="c"}');
 });
 
@@ -68,8 +75,10 @@ const view = { q: "", group: "prefix", sort: "label", desc: false, fold: [] };
 const shown = (rows, state) => lines(rows, { ...view, ...state }).lines.map((line) => " ".repeat(line.depth) + (line.row ? line.text : `[${line.name}]`));
 
 test("rows are grouped by what they have in common", () => {
-    const rows = ["web.status.2XX", "web.status.10", "web.status.9", "web.all", "db.x.y.a", "db.x.y.b", "alone.one", 'h{m="a.b"}', 'h{m="c"}', "top"].map((label) => row(label));
-    assert.deepEqual(shown(rows, {}), ["alone.one", 'h{m="a.b"}', 'h{m="c"}', "top", "[db.x.y]", " a", " b", "[web]", " all", " [status]", "  2XX", "  9", "  10"]);
+    const grouped = ["web.status.2XX", "web.status.10", "web.status.9", "web.all", "db.x.y.a", "db.x.y.b"];
+    const rows = [...grouped, "alone.one", 'h{m="a.b"}', 'h{m="c"}', "top"].map((label) => row(label));
+    const groups = ["[db.x.y]", " a", " b", "[web]", " all", " [status]", "  2XX", "  9", "  10"];
+    assert.deepEqual(shown(rows, {}), ["alone.one", 'h{m="a.b"}', 'h{m="c"}', "top", ...groups]);
     assert.deepEqual(shown(rows, { fold: ["web/status"], q: "WEB" }), ["[web]", " all", " [status]"]);
     assert.deepEqual(shown(rows, { group: "dimension", q: "h{" }), ["[h]", ' {m="a.b"}', ' {m="c"}']);
     const files = [row("a", { file: "/x/1.mmstats", pid: 7 }), row("a", { file: "/x/2.mmstats", pid: 7 }), row("b", { file: "/x/3.mmstats", pid: 9 })];
@@ -82,17 +91,49 @@ test("numbers are sorted, and what has none comes last", () => {
     assert.deepEqual(shown(rows, { group: "none", sort: "value" }), ["a", "d", "b", "c"]);
 });
 
-const series = (label, points, more = {}) => ({ key: label, label, kind: "gauge", unit: "", points, ...more });
-const seconds = (from, to, step = 1) => Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => from + index * step);
-const at = (times, value = 1) => times.map((time) => [time, value]);
+test("histograms are sorted by the percentile that is shown", () => {
+    const histogram = (label, count, p50) => row(label, { kind: "histogram", type: "h", value: { count, p50, p90: p50, p99: p50 } });
+    const rows = [histogram("few", 1, 9), histogram("many", 100, 2), histogram("empty", 0, null), row("number", { value: 5 })];
+    assert.deepEqual(shown(rows, { group: "none", sort: "value", desc: true }), ["few", "number", "many", "empty"]);
+    assert.deepEqual([rows[0].exactValue, rows[2].exactValue], ["1 recorded, p50 9, p90 9, p99 9", "0 recorded"]);
+});
+
+test("of today's dates, charts only tell the time of day", () => {
+    const now = new Date();
+    const noon = (day) => new Date(now.getFullYear(), now.getMonth(), day, 12).getTime() / 1000;
+    const line = { unit: "unixtime", isRate: false };
+    assert.equal(format(line, noon(now.getDate())), "12:00:00");
+    assert.match(format(line, noon(now.getDate() - 1)), /^\d{4}-\d\d-\d\d 12:00:00$/);
+    assert.deepEqual([0, NaN, null].map((value) => format(line, value)), ["never", "nan", ""]);
+    assert.match(exact(line, noon(now.getDate())), /^\d+ unixtime \(\d{4}-\d\d-\d\d 12:00:00\)$/);
+    assert.deepEqual([exact({ unit: "bytes", isRate: true }, 1.5), exact({ unit: "", isRate: false }, 7)], ["1.5 bytes per second", "7"]);
+});
+
+test("lines of the same colour have other dashes", () => {
+    const dashes = [0, 8, 16].map(seriesDash);
+    assert.deepEqual([7, 15, 23].map(seriesDash), dashes);
+    assert.equal(new Set([...dashes, [4, 4]].map(String)).size, 4, "nor are they those of a line that has ended");
+});
 
 test("series of different times are aligned", () => {
     const all = linesOf([series("a", [[1, 10], [3, "NaN"]]), series("b", [[2, 5, 1], [3, 6, 1]], { kind: "counter" })], { show: "auto" });
     assert.deepEqual(align(all, 1), [[1, 2, 3], [10, null, null], [null, 1, 1]]);
-    assert.deepEqual(linesOf([series("h", [[1, { p50: 1, p90: 2, p99: null }, 4]], { kind: "histogram" })], { show: "auto" }).map((line) => line.points[0][1]), [1, 2, null]);
+    const histogram = series("h", [[1, { p50: 1, p90: 2, p99: null }, 4]], { kind: "histogram" });
+    assert.deepEqual(linesOf([histogram], { show: "auto" }).map((line) => line.points[0][1]), [1, 2, null]);
     assert.deepEqual(summary([null, 2, undefined, 6]), { last: 6, least: 2, most: 6, mean: 4 });
     // Between times of its own a line goes on.
-    assert.deepEqual(align([series("a", at([1, 3, 5])), series("b", at([2, 4, 5]))], 1), [[1, 2, 3, 4, 5], [1, undefined, 1, undefined, 1], [null, 1, undefined, 1, 1]]);
+    const columns = [[1, undefined, 1, undefined, 1], [null, 1, undefined, 1, 1]];
+    assert.deepEqual(align([series("a", at([1, 3, 5])), series("b", at([2, 4, 5]))], 1), [[1, 2, 3, 4, 5], ...columns]);
+});
+
+test("of more lines than are drawn, no points are looked at", () => {
+    const unseen = { get points() { throw new Error("looked at"); } };
+    const hidden = Object.defineProperties(series("c"), Object.getOwnPropertyDescriptors(unseen));
+    const all = [series("a", at([1, 2])), series("b", at([1, 2]), { kind: "histogram" }), hidden];
+    const names = (most) => linesOf(all, { show: "auto", most }).map(({ name }) => name);
+    assert.deepEqual([names(1), names(3), names(4)], [["a"], ["a", "b p50", "b p90"], ["a", "b p50", "b p90", "b p99"]]);
+    assert.throws(() => names(5));
+    assert.deepEqual(["auto", "rates"].map((show) => countLines(all, { show })), [5, 3]);
 });
 
 test("a line is interrupted where nothing was seen", () => {
@@ -106,7 +147,8 @@ test("a line is interrupted where nothing was seen", () => {
     assert.ok(isWhole([1, 2, 3, 5.5, 6, 8.9], 1), "looks may come late");
     assert.ok(isWhole([0.1, 0.2, 0.3, 1.2, 1.3], 0.1), "by a second, too");
     assert.ok(isWhole([...seconds(1, 60), ...seconds(70, 200, 10), ...seconds(201, 260)], 1), "looks may have been sparser once");
-    assert.ok(!isWhole([...seconds(1, 60, 10), ...seconds(200, 260, 10)], 1) && !isWhole([...seconds(1, 60), 90, ...seconds(120, 180)], 1), "and then have gaps, too");
+    const broken = [[...seconds(1, 60, 10), ...seconds(200, 260, 10)], [...seconds(1, 60), 90, ...seconds(120, 180)]];
+    assert.ok(!broken.some((times) => isWhole(times, 1)), "and then have gaps, too");
     assert.ok(isWhole([1, 20], 10) && !isWhole([1, 40], 10));
 });
 
@@ -140,7 +182,8 @@ test("a rolling mean is of the last seconds, and only where there are numbers", 
 function drawn(points, { now, interval, mean = 0 }) {
     globalThis.devicePixelRatio = 1;
     const said = [];
-    const context = new Proxy({}, { get: (_, name) => (...numbers) => said.push(name === "moveTo" || name === "lineTo" ? name[0] + Math.round(numbers[0]) : name), set: () => true });
+    const say = (name, [x]) => said.push(name === "moveTo" || name === "lineTo" ? name[0] + Math.round(x) : name);
+    const context = new Proxy({}, { get: (_, name) => (...numbers) => say(name, numbers), set: () => true });
     spark.draw({ width: 0, height: 0, getContext: () => context }, points, { width: 94, height: 20, now, reach: 90, interval, mean });
     return said.join(" ").replaceAll(/clearRect |beginPath /g, "");
 }
@@ -154,9 +197,6 @@ test("a sparkline is interrupted, too", () => {
     assert.equal(drawn(broken, { now: 90, interval: 1 }), parts);
     assert.equal(drawn(broken, { now: 90, interval: 1, mean: 30 }), `${parts} m12 l13 l14 stroke m62 l63 stroke m92 stroke`);
 });
-
-const frame = (time, value = 1) => ({ time, interval: 1, stats: [{ label: "a", kind: "gauge", type: "q", unit: "", help: "", value }] });
-const times = (points) => points.map(([time]) => time);
 
 test("after the clock was set back, a row goes on", () => {
     const stats = new Stats();
@@ -199,120 +239,16 @@ test("where looks always take long, nothing was missed", () => {
     assert.deepEqual([150, 155, 190].map(missed), [true, false, true], "but in a pause");
 });
 
-test("a history that the server did not tell is asked for again, with the next frame", async () => {
+test("nothing was missed where the latest look comes again", () => {
     const stats = new Stats();
-    stats.update(frame(10), 1);
-    const [row] = stats.all("a");
-    const series = [{ label: "a", kind: "gauge", unit: "", points: at([8, 9, 10]) }];
-    let [asked, told] = [0, null];
-    globalThis.fetch = async () => {
-        asked += 1;
-        setTimeout(told, 0);
-        return { ok: asked > 1, status: 503, statusText: "", text: async () => JSON.stringify(asked > 1 ? { series } : { error: "too much to do" }) };
+    const missed = (time) => {
+        stats.update(frame(time), 1);
+        const [row] = stats.all("a");
+        const asks = !row.askedForHistory;
+        row.askedForHistory = true;
+        return asks;
     };
-    const filler = new Filler(() => {}, () => 90);
-    const ask = () => new Promise((done) => {
-        told = done;
-        filler.want([row]);
-    });
-    await ask();
-    filler.want([row]);
-    assert.ok(row.askedForHistory, "not before");
-    stats.update(frame(11), 1);
-    assert.ok(!row.askedForHistory);
-    await ask();
-    stats.update(frame(12), 1);
-    assert.ok(row.askedForHistory && asked === 2);
-    assert.deepEqual(times(row.history), [8, 9, 10, 11, 12]);
-});
-
-test("of many series, those whose writers go on come first", () => {
-    const histories = new Histories("file");
-    const [long, short] = [at(seconds(1, 20)), at(seconds(1, 10))];
-    [["gone", short, { isGone: true }], ["dead", long, { liveness: "dead" }], ["alive", long, { liveness: "alive" }]].forEach(([file, points, more]) => {
-        histories.series.set(file, series("a", points, { file, ...more }));
-    });
-    assert.deepEqual(histories.of(["a"]).map(({ file }) => file), ["alive", "dead", "gone"]);
-    // Those that go on keep their places, whichever could be read last.
-    histories.series.set("late", series("a", short, { file: "late", liveness: "alive" }));
-    histories.series.set("early", series("a", long, { file: "early", liveness: "alive" }));
-    assert.deepEqual(histories.of(["a"]).map(({ file }) => file), ["alive", "late", "early", "dead", "gone"]);
-});
-
-// A server that remembers the looks `{time, writers}` in their order, and says nothing of times to come.
-function remembering(looks) {
-    const asked = [];
-    globalThis.fetch = async (url) => {
-        const since = Number(url.searchParams.get("since") ?? 0);
-        asked.push(url.searchParams.get("since"));
-        const { time } = looks.at(-1);
-        const told = looks.filter((look, index) => look.time >= since && looks.slice(index + 1).every((later) => later.time > look.time));
-        const files = [...new Set(told.flatMap(({ writers }) => writers))];
-        const of = (file) => at(times(told.filter(({ writers }) => writers.includes(file)).map(({ time }) => [time])));
-        const series = files.map((file) => ({ label: "a", kind: "gauge", unit: "", help: "", file, liveness: "alive", points: of(file) }));
-        return { ok: true, text: async () => JSON.stringify({ time, interval: 1, series }) };
-    };
-    return asked;
-}
-const looks = (times, ...writers) => times.map((time) => ({ time, writers }));
-
-test("a plot asks only for what is new", async () => {
-    const remembered = looks(seconds(1, 5), "f");
-    const asked = remembering(remembered);
-    const histories = new Histories("file");
-    await histories.refresh(["a"]);
-    remembered.push(...looks([6, 7], "f"));
-    await histories.refresh(["a"]);
-    assert.deepEqual(asked, [null, "5"]);
-    assert.deepEqual(times(histories.of(["a"])[0].points), seconds(1, 7));
-    histories.keep([]);
-    await histories.refresh(["a"]);
-    assert.equal(asked.at(-1), null);
-});
-
-test("of labels that are too many to ask for at once, each has its turn", async () => {
-    const remembered = looks(seconds(1, 5), "f");
-    const known = new Set();
-    const all = seconds(1, 50).map((number) => `label${number}`);
-    const histories = new Histories("label");
-    const refresh = async () => {
-        remembering(remembered);
-        const { fetch } = globalThis;
-        globalThis.fetch = (url) => {
-            url.searchParams.getAll("match").forEach((label) => known.add(label));
-            return fetch(url);
-        };
-        await histories.refresh(all);
-        remembered.push(...looks([remembered.length + 1], "f"));
-    };
-    await refresh();
-    await refresh();
-    assert.equal(known.size, 50);
-    known.clear();
-    await refresh();
-    await refresh();
-    assert.equal(known.size, 50);
-});
-
-test("no question is too long for a server, but for a label that is", () => {
-    const [short, long, longest] = [seconds(1, 100).map((number) => `label${number}`), "a*é".repeat(500), "x".repeat(20_000)];
-    const all = [...short, long, `${long}1`, longest, "last"];
-    assert.deepEqual(portions(all).flat(), all);
-    const lengths = portions(all).map((labels) => new URLSearchParams(labels.map((label) => ["match", glob(label)])).toString().length);
-    assert.deepEqual(portions(all).map((labels) => labels.length), [40, 40, 21, 1, 1, 1]);
-    assert.ok(lengths.every((length) => length < 9000 || length > 20_000), `${lengths}`);
-    assert.deepEqual(portions([]), []);
-});
-
-test("what is no JSON is told by its status", async () => {
-    const says = (status, statusText, text) => {
-        globalThis.fetch = async () => ({ ok: status === 200, status, statusText, text: async () => text });
-        return ask("").then(JSON.stringify, ({ message }) => message);
-    };
-    assert.equal(await says(431, "Request Header Fields Too Large", ""), "431 Request Header Fields Too Large");
-    assert.equal(await says(503, "Service Unavailable", '{"error":"too much to do"}'), "too much to do");
-    assert.equal(await says(200, "", "<p>"), "200, but no JSON");
-    assert.equal(await says(200, "OK", "[1]"), "[1]");
+    assert.deepEqual([100, 125, 125, 150, 150, 175, 200].map(missed).slice(3), [false, false, false, false]);
 });
 
 test("a mean is over a second at least", () => {
@@ -322,50 +258,4 @@ test("a mean is over a second at least", () => {
         return new View(() => {}).state.mean;
     };
     assert.deepEqual(["1e-9", "0.99", "1", "60", "3601", "NaN", "-5", ""].map(mean), [0, 0, 1, 60, 0, 0, 0, 0]);
-});
-
-test("after the server's clock was set back, a plot goes on", async () => {
-    const remembered = looks(seconds(1, 100), "f");
-    remembering(remembered);
-    const histories = new Histories("label");
-    await histories.refresh(["a"]);
-    for (const time of [40.5, 41.5, 42.5]) {
-        remembered.push(...looks([time], "f"));
-        await histories.refresh(["a"]);
-        const [{ points, isGone }] = histories.of(["a"]);
-        assert.ok(points.at(-1)[0] <= time && !isGone, `at ${time}`);
-    }
-    assert.deepEqual(times(histories.of(["a"])[0].points), [...seconds(1, 40), 40.5, 41.5, 42.5]);
-});
-
-test("a clock that is set back a little makes no series an ended one", async () => {
-    const remembered = looks(seconds(1, 100), "f");
-    remembering(remembered);
-    const histories = new Histories("file");
-    await histories.refresh(["a"]);
-    remembered.push(...looks([98.5], "f"));
-    await histories.refresh(["a"]);
-    assert.ok(!histories.of(["a"])[0].isGone);
-});
-
-test("a series has ended when its writer has vanished, whatever was said of it last", async () => {
-    const remembered = looks(seconds(1, 10), "stays", "goes");
-    remembering(remembered);
-    const histories = new Histories("file");
-    const ended = () => linesOf(histories.of(["a"]), { show: "auto" }).filter(({ isDead }) => isDead).map(({ name }) => name);
-    await histories.refresh(["a"]);
-    assert.deepEqual(ended(), []);
-    for (const time of [11, 12]) {
-        remembered.push(...looks([time], "stays"));
-        await histories.refresh(["a"]);
-    }
-    assert.deepEqual(ended(), ["goes"]);
-    // Whoever comes later is told at once.
-    remembered.push(...looks(seconds(13, 20), "stays"));
-    const later = new Histories("file");
-    await later.refresh(["a"]);
-    assert.deepEqual(later.of(["a"]).map(({ file, isGone }) => [file, isGone]), [["stays", false], ["goes", true]]);
-    remembered.push(...looks([21], "stays", "goes"));
-    await histories.refresh(["a"]);
-    assert.deepEqual(ended(), []);
 });

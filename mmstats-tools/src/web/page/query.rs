@@ -50,7 +50,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Whether a label has all words of a search, in capital or small letters; the same as the script does.
+/// Whether a label has all words of a search, in capital or small letters. The script, which has rows of each file, too, searches their files and processes
+/// besides, and labels as they are shown.
 pub(super) struct Words(Vec<String>);
 
 impl Words {

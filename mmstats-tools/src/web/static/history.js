@@ -1,14 +1,14 @@
 // What the server remembers, and what came since: the points of plots and of sparklines.
 
 import { number } from "./exact.js";
-import { append, isOver, keyOf, mostApart } from "./series.js";
+import { MOST_LINES, append, isOver, keyOf, mostApart } from "./series.js";
 import { ask, server } from "./stream.js";
 import { glob } from "./text.js";
 
 /** Points kept of one series. */
 const MOST = 7200;
-// Series that are kept in all.
-const MOST_SERIES = 1000;
+// Series that are kept in all, and points of all those that a plot does not draw.
+const [MOST_SERIES, MOST_OTHERS] = [1000, 300_000];
 // Labels asked for at once, and characters that they may take in a URL: servers take no long ones.
 const [AT_ONCE, LONGEST] = [40, 8 << 10];
 
@@ -40,6 +40,9 @@ const end = (series) => series.points.at(-1)?.[0] ?? 0;
 
 /** Histories of labels: one series each, or one for each of its writers. */
 export class Histories {
+    // Labels of which something was left out, for there was no room.
+    #cut = new Set();
+
     constructor(by) {
         this.by = by;
         this.series = new Map();
@@ -56,6 +59,7 @@ export class Histories {
         const questions = [[fresh, {}], [known, { since }]].filter(([asked]) => asked.length > 0);
         const answers = await Promise.allSettled(questions.map(([asked, more]) => ask(query(asked, { by: this.by, ...more }))));
         questions.forEach(([asked, { since }], index) => answers[index].value && this.#take(asked, since ?? 0, answers[index].value));
+        this.#bound(labels);
         const failed = answers.find(({ status }) => status === "rejected");
         if (failed) {
             throw failed.reason;
@@ -84,12 +88,29 @@ export class Histories {
         for (const label of labels) {
             this.#rewind(label, time, interval);
         }
-        const oldest = [...this.series].sort(([, one], [, other]) => end(one) - end(other));
-        oldest.slice(0, Math.max(0, oldest.length - MOST_SERIES)).forEach(([key]) => this.series.delete(key));
     }
 
-    // What is known of a label goes up to the latest look, for what has no points yet, or never will, too. It is a look at most behind what is remembered, unless
-    // the server's clock was set back: then all that is remembered is asked for again.
+    // Those that a plot may draw, lines or histograms, are kept as long as any; all others share some room.
+    #bound(labels) {
+        const all = this.of(labels);
+        const first = (isHistogram) => all.filter(({ kind, points }) => (kind === "histogram") === isHistogram && points.length > 0).slice(0, MOST_LINES);
+        const drawn = new Set([...first(false), ...first(true)]);
+        const others = all.filter((series) => !drawn.has(series));
+        const count = Math.min(others.length, MOST_SERIES - drawn.size);
+        const most = Math.floor(MOST_OTHERS / count);
+        others.forEach(({ key, label, points }, index) => {
+            if (index >= count) {
+                this.series.delete(key);
+                this.#cut.add(label);
+            } else if (points.length > most) {
+                points.splice(0, points.length - most);
+                this.#cut.add(label);
+            }
+        });
+    }
+
+    // What is known of a label goes up to the latest look, for what has no points yet, or never will, too. It is a look at most behind what is remembered,
+    // unless the server's clock was set back: then all that is remembered is asked for again.
     #rewind(label, time, interval) {
         const all = [...this.series.values()].filter((series) => series.label === label);
         const latest = Math.max(this.latest.get(label) ?? 0, ...all.map(end));
@@ -112,8 +133,14 @@ export class Histories {
     /** Forgets all labels but these. */
     keep(labels) {
         const others = (label) => !labels.includes(label);
+        const forgotten = [...this.latest.keys()].filter(others);
+        forgotten.forEach((label) => this.latest.delete(label));
         [...this.series].filter(([, { label }]) => others(label)).forEach(([key]) => this.series.delete(key));
-        [...this.latest.keys()].filter(others).forEach((label) => this.latest.delete(label));
+        if (forgotten.length > 0) {
+            // There is room now for what had none: it is asked for again.
+            this.#cut.forEach((label) => this.latest.delete(label));
+            this.#cut.clear();
+        }
     }
 }
 
@@ -140,13 +167,16 @@ export class Filler {
     }
 
     async #fetch() {
-        const [labels] = portions(new Set([...this.#wanted].map((row) => row.label)));
-        const rows = [...this.#wanted].filter((row) => labels.includes(row.label));
+        // Rows of all writers and rows of each are not asked for at once: there may be both, when the table has been grouped otherwise.
+        const [{ file }] = this.#wanted;
+        const alike = [...this.#wanted].filter((row) => (row.file === null) === (file === null));
+        const [labels] = portions(new Set(alike.map((row) => row.label)));
+        const rows = alike.filter((row) => labels.includes(row.label));
         rows.forEach((row) => {
             row.askedForHistory = true;
             this.#wanted.delete(row);
         });
-        const by = rows[0].file === null ? "label" : "file";
+        const by = file === null ? "label" : "file";
         const byKey = new Map(rows.map((row) => [row.key, row]));
         try {
             const answer = await ask(query(labels, { by, since: -this.reach() }));

@@ -6,14 +6,18 @@ import { basename, harmless } from "./text.js";
 /** Lines that a plot has at most; more cannot be told apart. */
 export const MOST_LINES = 24;
 
-/** Whether a stat is plotted by its rate. */
-export function byRate(series, show) {
-    return show === "rates" || (show === "auto" && (series.kind === "counter" || (series.kind === "untyped" && series.points.some(([, , rate]) => rate !== null && rate !== undefined))));
+// Of these a histogram has a line each.
+const PERCENTILES = ["p50", "p90", "p99"];
+
+// Whether a stat is plotted by its rate.
+function byRate({ kind, points }, show) {
+    const counts = () => kind === "counter" || (kind === "untyped" && points.some(([, , rate]) => isKnown(rate)));
+    return show === "rates" || (show === "auto" && counts());
 }
 
 /** What tells a stat, or a series of one, from all others. */
-export function keyOf({ label, file, kind, unit }) {
-    return [label, file ?? "", kind, unit].join("\0");
+export function keyOf({ label, file, kind, unit, scale, divisor }) {
+    return [label, file ?? "", kind, unit, scale ?? 0, divisor ?? 1].join("\0");
 }
 
 /** Whether its writer has ended, or vanished; or all of them have. */
@@ -28,22 +32,39 @@ function name(series, isOnly) {
     return file === "" ? label : isOnly ? file : `${label} · ${file}`;
 }
 
-/** The lines of these series: `{name, label, unit, isRate, points: [[time, number | null]]}`. */
-export function linesOf(all, { show }) {
+const hasPercentiles = ({ kind }, show) => kind === "histogram" && show !== "rates";
+
+/** How many lines these series have. */
+export function countLines(all, { show }) {
+    return all.reduce((count, series) => count + (hasPercentiles(series, show) ? PERCENTILES.length : 1), 0);
+}
+
+/** The first lines of these series, so many at most: `{name, label, unit, isRate, points: [[time, number | null]]}`. */
+export function linesOf(all, { show, most = Infinity }) {
     const isOnly = new Set(all.map(({ label }) => label)).size === 1;
-    return all.flatMap((series) => {
-        const common = { label: series.label, unit: series.unit, isRate: false, isDead: isOver(series) };
-        const isHistogram = series.kind === "histogram";
-        if (isHistogram && show !== "rates") {
-            return ["p50", "p90", "p99"].map((part) => {
-                const points = series.points.map(([time, value]) => [time, number(value?.[part])]);
-                return { ...common, key: `${series.key}\0${part}`, name: `${name(series, isOnly)} ${part}`, points };
-            });
+    const lines = [];
+    for (const series of all) {
+        // There may be many more, with many points each.
+        if (lines.length >= most) {
+            break;
         }
-        const isRate = byRate(series, show);
-        const points = series.points.map(([time, value, rate]) => [time, number(isRate ? rate : value)]);
-        return [{ ...common, unit: isHistogram ? "" : series.unit, isRate, key: series.key, name: name(series, isOnly), points }];
-    });
+        lines.push(...ownLines(series, show, name(series, isOnly)));
+    }
+    return lines.slice(0, most);
+}
+
+function ownLines(series, show, name) {
+    const { key, kind, label, unit } = series;
+    const common = { label, unit, isRate: false, isDead: isOver(series) };
+    if (hasPercentiles(series, show)) {
+        return PERCENTILES.map((part) => {
+            const points = series.points.map(([time, value]) => [time, number(value?.[part])]);
+            return { ...common, key: `${key}\0${part}`, name: `${name} ${part}`, points };
+        });
+    }
+    const isRate = byRate(series, show);
+    const points = series.points.map(([time, value, rate]) => [time, number(isRate ? rate : value)]);
+    return [{ ...common, unit: kind === "histogram" ? "" : unit, isRate, key, name, points }];
 }
 
 /** Adds points to others, and takes away all from a time on. What is said later holds: a clock may have been set back. */
@@ -68,7 +89,10 @@ export function mostApart(interval) {
     return Math.max(3 * interval, 1);
 }
 
-/** The places of those times before which nothing was seen for long: much longer than from look to look, and than is usual there, for looks may have been sparser once. */
+/**
+ * The places of those times before which nothing was seen for long: much longer than from look to look, and than is usual there, for looks may have been
+ * sparser once.
+ */
 export function gaps(times, interval) {
     const apart = (place) => times[place] - times[place - 1];
     const usual = (place) => {
@@ -173,6 +197,9 @@ export function summary(values) {
     if (known.length === 0) {
         return null;
     }
-    const [least, most, sum] = known.reduce(([least, most, sum], value) => [Math.min(least, value), Math.max(most, value), sum + value], [Infinity, -Infinity, 0]);
+    let [least, most, sum] = [Infinity, -Infinity, 0];
+    for (const value of known) {
+        [least, most, sum] = [Math.min(least, value), Math.max(most, value), sum + value];
+    }
     return { last: known.at(-1), least, most, mean: sum / known.length };
 }

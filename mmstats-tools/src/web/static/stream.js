@@ -5,8 +5,11 @@ import { parse } from "./exact.js";
 /** Where the server is: the page may be below another path than the root. */
 export const server = (path) => new URL(`../${path}`, import.meta.url);
 
-// Without any news for so long, in multiples of the time between two looks and in milliseconds, the connection is taken for lost.
-const [PATIENCE, LEAST_PATIENCE] = [4, 5000];
+// After so long without a frame, in multiples of the time between two and in milliseconds, the connection is made anew. That says nothing yet: looks may take
+// long, and the comments by which the server tells that it is there are not seen by scripts. But it answers at once, and sends its latest look.
+const [PATIENCE, LEAST_PATIENCE] = [4, 20_000];
+// Without an answer for so many milliseconds, the connection is lost.
+const ANSWER = 10_000;
 const [SOON, LATE] = [1000, 10_000];
 
 /** Calls `onFrame` with everything that is sent, and `onStatus` with `connecting`, `live` or `lost`. */
@@ -52,16 +55,23 @@ export class Stream {
 
     #connect() {
         this.#drop();
+        this.#watch = setTimeout(() => this.#lose(), ANSWER);
         const source = (this.#source = new EventSource(this.#url));
+        source.addEventListener("open", () => this.#expect(LEAST_PATIENCE));
         source.addEventListener("stats", (event) => {
             const frame = parse(event.data);
             this.#delay = SOON;
-            clearTimeout(this.#watch);
-            this.#watch = setTimeout(() => this.#lose(), Math.max(LEAST_PATIENCE, PATIENCE * 1000 * this.#between(frame)));
+            this.#expect(Math.max(LEAST_PATIENCE, PATIENCE * 1000 * this.#between(frame)));
             this.onStatus("live");
             this.onFrame(frame);
         });
         source.addEventListener("error", () => this.#lose());
+    }
+
+    // A frame is to come within so many milliseconds.
+    #expect(patience) {
+        clearTimeout(this.#watch);
+        this.#watch = setTimeout(() => this.#connect(), patience);
     }
 
     #between(frame) {
@@ -77,8 +87,8 @@ export class Stream {
 }
 
 /** Asks the server for JSON. An error says what the server says, or at least the status. */
-export async function ask(url, signal) {
-    const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
+export async function ask(url) {
+    const answer = await fetch(url, { headers: { Accept: "application/json" } });
     const text = await answer.text();
     const status = `${answer.status} ${answer.statusText}`.trim();
     let body;
