@@ -5,7 +5,7 @@ mod common;
 use common::{Content, Shown, dead, golden, swapped};
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHead, Header, crc32};
-use mmstats_core::reader::{ByteOrder, Directory, Images, Plan, Problem, ReadError, Snapshot, Source, Value, read};
+use mmstats_core::reader::{ByteOrder, Directory, EntryFault, EntryProblem, Images, Plan, Problem, ReadError, Snapshot, Source, Value, read};
 use mmstats_core::{
     Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model, Region, Text, Type, V2, V2Narrow, model,
 };
@@ -308,6 +308,16 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
         };
         sealed(bytes)
     })
+}
+
+#[test]
+fn names_are_told_only_as_far_as_they_tell_something() {
+    let told = |label: &[u8], found: &[u8]| EntryProblem { offset: 7, label, fault: EntryFault::Type { found } }.to_string();
+    assert_eq!(told("ü\n".as_bytes(), b"x\xff"), "field \"ü\n\" at byte 7: the type \"x\u{fffd}\" is not known");
+    let whole = ["é".repeat(100), "\u{fffd}".repeat(100)];
+    assert_eq!(told(whole[0].as_bytes(), &[0xff; 100]), format!("field \"{}\" at byte 7: the type \"{}\" is not known", whole[0], whole[1]));
+    let cut = told("é".repeat(60_000).as_bytes(), &[0xff; 60_000]);
+    assert_eq!(cut, format!("field \"{}…\" at byte 7: the type \"{}…\" is not known", whole[0], whole[1]));
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! What can be wrong with bytes, in words.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 /// Why a region cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,18 +193,37 @@ pub enum EntryFault<'b> {
     },
 }
 
+/// What the bytes say, as much of it as tells what it is: where they are damaged, it may be all of them.
+struct Quoted<'b>(&'b [u8]);
+
+impl Quoted<'_> {
+    /// Characters.
+    const MOST: usize = 100;
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.utf8_chunks().flat_map(|chunk| {
+            let replacement = (!chunk.invalid().is_empty()).then_some('\u{fffd}');
+            chunk.valid().chars().chain(replacement)
+        });
+        characters.by_ref().take(Self::MOST).try_for_each(|character| f.write_char(character))?;
+        if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
+    }
+}
+
 impl fmt::Display for EntryProblem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.label.is_empty() {
             write!(f, "at byte {}: ", self.offset)?;
         } else {
-            write!(f, "field \"{}\" at byte {}: ", super::Lossy(self.label), self.offset)?;
+            write!(f, "field \"{}\" at byte {}: ", Quoted(self.label), self.offset)?;
         }
         match self.fault {
             EntryFault::CutShort { length } => write!(f, "cut short at {length} bytes"),
             EntryFault::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
             EntryFault::EmptyLabel => write!(f, "an empty label"),
-            EntryFault::Type { found } => write!(f, "the type \"{}\" is not known", super::Lossy(found)),
+            EntryFault::Type { found } => write!(f, "the type \"{}\" is not known", Quoted(found)),
             EntryFault::Access { found } => write!(f, "the access {found} is not known (0, 1 and 2 are)"),
             EntryFault::WriteBuffer { found } => write!(f, "the write buffer {found} is not known (0, 1 and 255 are)"),
             EntryFault::Size { found } => write!(f, "a value of {found} bytes cannot be"),
