@@ -17,5 +17,6 @@ pub mod mmash;
 pub mod programs;
 pub mod qemu;
 pub mod record;
+pub mod regions;
 pub mod steps;
 pub mod tmux;

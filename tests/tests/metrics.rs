@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use mmstats_core::{Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Region, Text, Unit, V2, Writer, units};
+use mmstats_core::{Constant, ConstantText, Counter, Flag, Gauge, Histogram, Text, Unit, units};
 use mmstats_std::{Options, model, publish};
 use mmstats_tests::cli::{Outcome, VersionOne, golden, program, run};
 use mmstats_tests::programs::directory;
+use mmstats_tests::regions::region;
 use tempfile::TempDir;
 
 #[path = "../metrics/check.rs"]
@@ -34,14 +35,6 @@ fn without_time(page: &str) -> String {
 /// What is told of samples whose name begins so.
 fn samples<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
     page.lines().filter(|line| line.starts_with(name)).collect()
-}
-
-/// A region of version 2 as bytes.
-fn region(fill: impl FnOnce(&mut Writer<'_, Borrowed<'_, V2>>)) -> Vec<u8> {
-    let mut memory = vec![0_u64; 512];
-    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).expect("room for a header");
-    fill(&mut writer);
-    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
 /// One of everything, in two files of version 2 and one of version 1.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mmstats_core::reader::Place;
-use mmstats_core::{Borrowed, Counter, Gauge, Histogram, Region, Type, V2, Writer, units};
+use mmstats_core::{Counter, Gauge, Histogram, Type, units};
 use mmstats_std::read::Field;
 use mmstats_std::{Options, Published, model, publish};
 use mmstats_tests::cli::VersionOne;
 use mmstats_tests::programs::directory;
+use mmstats_tests::regions::region;
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::render::metrics::{Format, Settings, Totals};
 use mmstats_tools::sampler::{Look, Origin, Sampler, Stored};
@@ -128,17 +129,16 @@ fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
     assert_eq!(watch.look(&NAMES[..1]), ["12"]);
 }
 
-/// A region in a file, with a counter and a gauge of this scale, and a histogram.
-fn region(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
-    let mut memory = vec![0_u64; 512];
-    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
-    let counter: Counter<u32, _> = writer.add(Counter::describe("time").unit(units::seconds.e(scale))).unwrap();
-    counter.set(counted);
-    let gauge: Gauge<f64, _> = writer.add(Gauge::describe("last").unit(units::unixtime)).unwrap();
-    gauge.set(latest);
-    let histogram: Histogram<0, 8, u32, _> = writer.add(Histogram::describe("sizes")).unwrap();
-    histogram.record(counted.into());
-    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
+/// With a counter and a gauge of this scale, and a histogram.
+fn times(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
+    region(|writer| {
+        let counter: Counter<u32, _> = writer.add(Counter::describe("time").unit(units::seconds.e(scale))).unwrap();
+        counter.set(counted);
+        let gauge: Gauge<f64, _> = writer.add(Gauge::describe("last").unit(units::unixtime)).unwrap();
+        gauge.set(latest);
+        let histogram: Histogram<0, 8, u32, _> = writer.add(Histogram::describe("sizes")).unwrap();
+        histogram.record(counted.into());
+    })
 }
 
 #[test]
@@ -146,27 +146,26 @@ fn different_scales_and_widths_are_added_up() {
     let dir = directory();
     let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
     let mut watch = Watch::new(dir.path());
-    write("a.mmstats", &region(-3, 1500, 5.0));
-    write("b.mmstats", &region(-3, u32::MAX, 7.0));
+    write("a.mmstats", &times(-3, 1500, 5.0));
+    write("b.mmstats", &times(-3, u32::MAX, 7.0));
     let names = ["time_seconds_total", "last_timestamp_seconds", "sizes_count", "old"];
     assert_eq!(watch.look(&names), ["4294968.795", "7", "2", "none"]);
     // One counter has wrapped, beside a histogram that has begun anew; and another file has another scale.
-    write("b.mmstats", &region(-3, 4, 6.0));
-    write("c.mmstats", &region(0, 2, 1.0));
+    write("b.mmstats", &times(-3, 4, 6.0));
+    write("c.mmstats", &times(0, 2, 1.0));
     write("old.mmstats", &VersionOne::default().field("old", "Q", 9_u64.to_ne_bytes()).finish());
     assert_eq!(watch.look(&names), ["4294970.8", "6", "4", "9"]);
     check::strict(&watch.pages);
 }
 
-/// A region in a file, with counters of these labels.
+/// With counters of these labels.
 fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
-    let mut memory = vec![0_u64; 512];
-    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
-    for (label, value) in counted {
-        let counter: Counter<u64, _> = writer.add(Counter::describe(label)).unwrap();
-        counter.set(*value);
-    }
-    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    region(|writer| {
+        for (label, value) in counted {
+            let counter: Counter<u64, _> = writer.add(Counter::describe(label)).unwrap();
+            counter.set(*value);
+        }
+    })
 }
 
 /// Looks at a writer, with all of a label behind a `#` taken away: whoever writes by hand may have two fields of one label.
@@ -199,7 +198,7 @@ fn fields_with_one_label_are_not_counted_twice_when_others_come() {
 #[test]
 fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
     let dir = directory();
-    std::fs::write(dir.path().join("a.mmstats"), region(0, 2, 0.0)).unwrap();
+    std::fs::write(dir.path().join("a.mmstats"), times(0, 2, 0.0)).unwrap();
     let mut watch = Watch::new(dir.path());
     assert_eq!(watch.look(&["sizes_count"]), ["1"]);
     // Nearly as many as can be counted, and then so many again.
@@ -229,13 +228,12 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
 fn measures_are_averaged() {
     let dir = directory();
     let write = |name: &str, tenths: i16, open: u32| {
-        let mut memory = vec![0_u64; 512];
-        let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
-        let temperature: Gauge<i16, _> = writer.add(Gauge::describe("temperature").unit(units::celsius.e(-1))).unwrap();
-        temperature.set(tenths);
-        let connections: Gauge<u32, _> = writer.add(Gauge::describe("open")).unwrap();
-        connections.set(open);
-        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let bytes = region(|writer| {
+            let temperature: Gauge<i16, _> = writer.add(Gauge::describe("temperature").unit(units::celsius.e(-1))).unwrap();
+            temperature.set(tenths);
+            let connections: Gauge<u32, _> = writer.add(Gauge::describe("open")).unwrap();
+            connections.set(open);
+        });
         std::fs::write(dir.path().join(name), bytes).unwrap();
     };
     let (mut watch, names) = (Watch::new(dir.path()), ["temperature_celsius", "open"]);
@@ -252,7 +250,7 @@ fn with_live_writers_count_once_they_were_seen_alive() {
     let dir = directory();
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(3);
-    std::fs::write(dir.path().join("b.mmstats"), region(0, 2, 0.0)).unwrap();
+    std::fs::write(dir.path().join("b.mmstats"), times(0, 2, 0.0)).unwrap();
     let mut sampler = Watch::new(dir.path()).sampler;
     let (mut totals, look) = (Totals::new(), sampler.look());
     totals.add(&look, true);

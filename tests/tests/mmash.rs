@@ -32,7 +32,16 @@ fn the_originals_stats_are_answered_in_its_shapes() {
         })
     );
     assert_eq!(server.json("/stats/nothing"), json!({}));
-    assert_eq!(server.get("/stats").status, 308);
+}
+
+#[test]
+fn an_address_without_its_slash_leads_to_the_one_with_it_wherever_a_proxy_put_it() {
+    let directory = directory();
+    let server = Mmash::of(directory.path(), &[]);
+    for (target, location) in [("/stats", "stats/"), ("/files?x=1", "files/?x=1"), ("/graph?q=a%20b&p=http://x/", "graph/?q=a%20b&p=http://x/")] {
+        let answer = server.get(target);
+        assert_eq!((answer.status, answer.header("location")), (308, Some(location)), "{target}");
+    }
 }
 
 #[test]
@@ -66,10 +75,18 @@ fn aggregators_make_one_value_of_all_files() {
     ] {
         assert_eq!(server.json(&format!("/stats/n?aggr={name}")), json!({ "n": value }), "{name}");
     }
-    let refused = server.get("/stats/n?aggr=median");
-    assert_eq!(refused.status, 400);
-    for name in ["avg", "one", "max", "min", "sum", "nonzero-min", "nonzero-avg", "median"] {
-        assert!(refused.json()["error"].as_str().unwrap().contains(name), "{name}");
+    for target in ["/stats/n?aggr=median", "/stats/nothing?aggr=median", "/stats/?aggr=median"] {
+        let refused = server.get(target);
+        assert_eq!(refused.status, 400, "{target}");
+        for name in ["avg", "one", "max", "min", "sum", "nonzero-min", "nonzero-avg", "median"] {
+            assert!(refused.json()["error"].as_str().unwrap().contains(name), "{target}: {name}");
+        }
+    }
+    // Where there are no values, nothing can be made of them.
+    for query in ["aggr=sum", "exact", "glob=*&aggr=sum"] {
+        let refused = server.get(&format!("/stats/?{query}"));
+        assert_eq!(refused.status, 400, "{query}");
+        assert!(refused.json()["error"].as_str().unwrap().contains("/stats/PREFIX"), "{query}: {}", refused.text());
     }
 }
 
@@ -139,8 +156,19 @@ fn files_of_the_page_are_asked_for_once() {
         let file = server.get(&target);
         let tag = file.header("etag").unwrap_or_else(|| panic!("{target}: {}", file.status)).to_owned();
         assert!(file.status == 200 && !file.body.is_empty() && file.header("cache-control").is_some(), "{target}");
-        let again = get_with(server.address, &target, &format!("If-None-Match: {tag}\r\n"));
-        assert_eq!((again.status, again.body.len()), (304, 0), "{target}");
+        // A strong one would be of these bytes, and not of the same compressed.
+        assert!(tag.starts_with("W/\""), "{target}: {tag}");
+        let strong = tag.trim_start_matches("W/");
+        for known in [&tag, strong, "*", &format!("\"other\", {tag}"), &format!("\"other\"\r\nIf-None-Match: {tag}")] {
+            for accepted in ["", "Accept-Encoding: gzip\r\n"] {
+                let again = get_with(server.address, &target, &format!("{accepted}If-None-Match: {known}\r\n"));
+                assert_eq!((again.status, again.body.len()), (304, 0), "{target}: {known}");
+                for name in ["etag", "vary", "cache-control"] {
+                    assert_eq!(again.header(name), file.header(name), "{target}: {known}: {name}");
+                }
+            }
+        }
+        assert_eq!(get_with(server.address, &target, "If-None-Match: \"other\", W/\"\"\r\n").status, 200, "{target}");
     }
     assert_eq!(server.get("/static/nothing.js").status, 404);
 }

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mmstats_tests::cli::VersionOne;
+use mmstats_tests::cli::{VersionOne, program};
 use mmstats_tests::http::{Answer, connect, get, get_with, open, request, send};
 use mmstats_tests::mmash::Mmash;
 use mmstats_tests::programs::directory;
@@ -122,6 +123,28 @@ fn hosts_that_are_others_are_refused_on_every_route() {
         attacks += 1;
     }
     assert!(attacks > 250);
+}
+
+#[test]
+fn a_host_that_is_refused_is_told_with_those_that_are_not() {
+    let directory = directory();
+    let server = Mmash::start(Command::new(program("--bin", "mmash")).args(["--listen", "127.0.0.9:0"]).arg(directory.path()));
+    let port = server.address.port();
+    let sent = |target: &str, host: &str| {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        send(server.address, request.as_bytes()).unwrap()
+    };
+    for (target, host, told) in [("/", "Stats:80", "Stats:80"), ("http://other:80/", "localhost", "other:80"), ("/", "\u{fc}ber", "ber")] {
+        let refused = sent(target, host);
+        let text = refused.text();
+        assert_eq!(refused.status, 421, "{text}");
+        for part in [told, &port.to_string(), "--allow-host", "localhost", "127.0.0.1", "[::1]", "127.0.0.9"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+    for host in ["localhost", "127.0.0.1", "[::1]", "127.0.0.9"] {
+        assert_eq!([sent("/static/x", host).status, sent("/static/x", &format!("{host}:{port}")).status], [404, 404], "{host}");
+    }
 }
 
 #[test]
@@ -258,7 +281,7 @@ fn paths_do_not_lead_out_of_the_program() {
         check_headers(&answer, target);
     }
     // Whatever is asked for, a redirect leads nowhere else.
-    for (target, location) in [("/graph?x=//evil.org", "/graph/?x=//evil.org"), ("/stats", "/stats/"), ("/files?//evil.org", "/files/?//evil.org")] {
+    for (target, location) in [("/graph?x=//evil.org", "graph/?x=//evil.org"), ("/stats", "stats/"), ("/files?//evil.org", "files/?//evil.org")] {
         assert_eq!(prey.attack(&request(prey.address(), "GET", target, "")).unwrap().header("location"), Some(location), "{target}");
     }
 }

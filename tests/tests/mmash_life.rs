@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use mmstats_tests::cli::{VersionOne, program, run};
 use mmstats_tests::http::{open, request};
 use mmstats_tests::mmash::{FAST, Mmash, command, shop};
-use mmstats_tests::programs::directory;
-use rustix::process::Signal;
+use mmstats_tests::programs::{Program, directory};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -98,6 +99,51 @@ fn links_out_of_the_directory_and_pipes_are_not_followed() {
     }
     let files = server.json("/api/v1/files");
     assert_eq!((files["files"].as_array().unwrap().len(), files["problems"].as_array().unwrap().len()), (2, 2), "{files}");
+}
+
+/// How often a process has waited for anything.
+fn waits(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn who_writes_a_file_sleeps_until_the_next_look_or_a_signal() {
+    let (directory, out) = (directory(), directory());
+    let file = out.path().join("mmstats.prom");
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let program = Program::spawn(Command::new(program("--bin", "mmash")).args(["-d", "1h", "--textfile"]).arg(&file).arg(directory.path()));
+        let start = Instant::now();
+        while !file.exists() {
+            assert!(start.elapsed() < Duration::from_secs(60));
+            sleep(Duration::from_millis(10));
+        }
+        let before = waits(program.pid());
+        sleep(Duration::from_secs(1));
+        let waited = waits(program.pid()) - before;
+        assert!(waited < 10, "{waited} times in a second");
+        let pid = Pid::from_raw(i32::try_from(program.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let end = program.end();
+        assert!(end.status.success() && end.errors.is_empty(), "{signal:?}: {end:?}");
+        fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn who_writes_a_file_and_ignores_all_signals_goes_on() {
+    let (directory, out) = (directory(), directory());
+    let file = out.path().join("mmstats.prom");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' INT TERM HUP && exec \"$0\" \"$@\""]).arg(program("--bin", "mmash"));
+    let _program = Program::spawn(command.args(["-d", "0.1", "--textfile"]).arg(&file).arg(directory.path()));
+    for _ in 0..3 {
+        let start = Instant::now();
+        while fs::remove_file(&file).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60));
+            sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 fn with_secret() -> TempDir {

@@ -1,11 +1,12 @@
 //! The server-sent events of `mmash`.
 
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use mmstats_tests::http::{open, request};
-use mmstats_tests::mmash::{FAST, Mmash, shop, stat};
+use mmstats_tests::mmash::{FAST, Mmash, command, shop, stat, with_descriptors};
 use mmstats_tests::programs::directory;
+use rustix::process::Signal;
 use serde_json::Value;
 
 #[test]
@@ -42,6 +43,47 @@ fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
     assert!(events.windows(2).all(|pair| pair[1].0 >= pair[0].0 + 3), "{events:?}");
     assert!(events.windows(2).any(|pair| pair[1].0 == pair[0].0 + 3), "{events:?}");
     assert_eq!(stat(&events[0].1, "shop.orders")["writers"], 2);
+}
+
+#[test]
+fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
+    let directory = directory();
+    let _shop = shop(&directory, "shop.mmstats");
+    let server = Mmash::of(directory.path(), &FAST);
+    let mut stream = open(server.address, &request(server.address, "GET", "/events?interval=1", "")).unwrap();
+    let reader = spawn(move || -> Vec<(u64, f64)> {
+        let mut next = || stream.event().map(|(id, stats)| (id, stats["time"].as_f64().unwrap())).unwrap();
+        (0..5).map(|_| next()).collect()
+    });
+    // As on a machine that is busy: it does not get to look ten times a second.
+    while !reader.is_finished() {
+        server.signal(Signal::STOP);
+        sleep(Duration::from_millis(300));
+        server.signal(Signal::CONT);
+        sleep(Duration::from_millis(50));
+    }
+    let events = reader.join().unwrap();
+    // By the clock on the wall, so a little may be missing.
+    assert!(events.windows(2).all(|pair| pair[1].1 - pair[0].1 > 0.9), "{events:?}");
+    assert!(events.windows(2).any(|pair| pair[1].0 < pair[0].0 + 10), "{events:?}");
+}
+
+#[test]
+fn streams_leave_connections_for_others() {
+    let directory = directory();
+    for (wanted, descriptors, streams) in [("520", 2048, 520), ("1000", 1024, 336)] {
+        let arguments = ["-d", "60", "--max-streams", wanted, directory.path().to_str().unwrap()];
+        let server = Mmash::start(&mut with_descriptors(descriptors, &command(&arguments)));
+        server.wait_for("/healthz", |health| health["looks"] == 1);
+        // They do not end here.
+        let opened: Vec<_> = (0..streams).map(|_| open(server.address, &request(server.address, "GET", "/events", "")).unwrap()).collect();
+        assert!(opened.iter().all(|stream| stream.answer.status == 200), "{wanted}");
+        assert_eq!([server.get("/events").status, server.get("/healthz").status, server.get("/stats/").status], [503, 200, 200], "{wanted}");
+        server.signal(Signal::TERM);
+        let errors = server.end().errors;
+        let is_told = errors.contains("--max-streams 1000") && errors.contains("336") && errors.contains("1024");
+        assert!(if wanted == "1000" { is_told } else { errors.is_empty() }, "{errors}");
+    }
 }
 
 #[test]

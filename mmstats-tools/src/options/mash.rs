@@ -52,7 +52,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = bytes)]
     pub history_bytes: usize,
 
-    /// How many clients may have a stream of events at a time.
+    /// How many clients may have a stream of events at a time. Fewer, which is told, if this process may not have so many files open.
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
     pub max_streams: u16,
 
@@ -68,7 +68,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR", hide = true)]
     pub demo_casualty: Option<PathBuf>,
 
-    /// In metrics, add writers up. Counters keep what writers that have ended counted, so that no sum goes back.
+    /// In metrics, add writers up. Counters keep what writers that have ended counted: as long as this runs, no sum goes back.
     ///
     /// Gauges are added up over all writers that have not ended; what is a measure (seconds, ratio, celsius, …) is averaged, and of dates the latest counts.
     #[arg(long, help_heading = "Metrics")]
@@ -106,7 +106,11 @@ impl Options {
 
 /// Parses an address, with or without a port.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let address: Result<IpAddr, _> = text.trim_start_matches('[').trim_end_matches(']').parse();
+    let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let address = match bracketed {
+        Some(address) => address.parse().map(IpAddr::V6),
+        None => text.parse(),
+    };
     let with_port = || text.parse().map_err(|_| "not an address (0.0.0.0, 192.0.2.1:5002, [::] and [::1]:5002 would be)".to_owned());
     address.map(|address| (address, PORT).into()).or_else(|_| with_port())
 }
@@ -183,7 +187,7 @@ mod tests {
         {
             assert_eq!(address(text).map(|address| address.to_string()), Ok(shown.to_owned()), "{text}");
         }
-        for text in ["", "localhost", "1.2.3", "127.0.0.1:", "127.0.0.1:99999"] {
+        for text in ["", "localhost", "1.2.3", "127.0.0.1:", "127.0.0.1:99999", "[[::1]]", "[::1", "::1]", "[]", "[127.0.0.1]"] {
             assert!(address(text).unwrap_err().contains("would be"), "{text}");
         }
     }

@@ -25,6 +25,9 @@ use super::stats::{Question, render};
 /// After so long without an event there is a comment, so that nobody in between takes the connection for dead.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// By how much a look may be late, because the machine is busy.
+const LATE: Duration = Duration::from_millis(100);
+
 /// All questions that somebody listens to the answers of.
 #[derive(Default)]
 pub(super) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
@@ -83,10 +86,12 @@ struct Client {
     feed: Arc<Feed>,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     ending: watch::Receiver<bool>,
-    /// One of so many looks is wanted.
-    every: u64,
-    /// The first one that is wanted next.
-    due: u64,
+    /// The least time from one look that is sent to the next.
+    pause: Duration,
+    /// The number of the last one.
+    last: u64,
+    /// When the next one is wanted, by the clock of looks.
+    due: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -94,16 +99,15 @@ struct Client {
 pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "interval"])?;
     let question = Question::of(&parameters)?;
-    let every = match parameters.number("interval")? {
+    let pause = match parameters.number("interval")? {
         Some(interval) if interval < 0.0 => return Err(Refusal::bad("interval: negative; a number of seconds is accepted")),
-        // A float becomes the nearest integer that there is.
-        Some(interval) => (interval / server.interval.as_secs_f64() - 1e-6).ceil().max(1.0) as u64,
-        None => 1,
+        Some(interval) => pause(interval, server.interval),
+        None => Duration::ZERO,
     };
     let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams; see --max-streams");
     let permit = server.streams.clone().try_acquire_owned().map_err(full)?;
     let (feed, snapshots, ending) = (server.feeds.get(question), server.latest.snapshot.clone(), server.ending.clone());
-    let client = Client { server, feed, snapshots, ending, every, due: 0, _permit: permit };
+    let client = Client { server, feed, snapshots, ending, pause, last: 0, due: Duration::ZERO, _permit: permit };
     let stream = stream::unfold(client, |mut client| async move {
         let bytes = client.next().await?;
         Some((Ok::<_, Infallible>(bytes), client))
@@ -111,23 +115,65 @@ pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): R
     Ok(fresh("text/event-stream", Body::from_stream(stream)))
 }
 
+/// The least time between looks that are sent, for an event in so many seconds. Looks are not counted, for they may take longer than they should.
+fn pause(seconds: f64, between_looks: Duration) -> Duration {
+    let interval = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    if interval <= between_looks {
+        return Duration::ZERO;
+    }
+    // After a look that came late, the next one seems to come soon.
+    interval - LATE.min(between_looks / 4)
+}
+
 impl Client {
     /// What to send next. This is not asked for before the client took what was sent before.
     async fn next(&mut self) -> Option<Bytes> {
-        let due = self.due;
-        let is_due = |snapshot: &Option<Arc<Snapshot>>| snapshot.as_ref().is_some_and(|snapshot| snapshot.number >= due);
+        let (last, due) = (self.last, self.due);
+        let is_due = |snapshot: &Arc<Snapshot>| snapshot.number > last && snapshot.look.elapsed >= due;
         let snapshot = tokio::select! {
             biased;
             _ = self.ending.wait_for(|is_ending| *is_ending) => return None,
-            snapshot = self.snapshots.wait_for(is_due) => snapshot.ok()?.clone()?,
+            snapshot = self.snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(is_due)) => snapshot.ok()?.clone()?,
             () = sleep(SILENCE) => return Some(Bytes::from_static(b":\n\n")),
         };
-        self.due = snapshot.number.saturating_add(self.every);
+        (self.last, self.due) = (snapshot.number, snapshot.look.elapsed.saturating_add(self.pause));
         match self.feed.event(&snapshot, &self.server).await {
             Ok(event) => Some(event),
             // There may be for the next one.
             Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => Some(Bytes::from_static(b": no room for this look\n\n")),
             Err(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of the looks at these times, in milliseconds, are sent.
+    fn sent(interval: f64, between_looks: u64, looks: impl Iterator<Item = u64>) -> usize {
+        let pause = pause(interval, Duration::from_millis(between_looks));
+        let mut due = Duration::ZERO;
+        let is_sent = |time: &Duration| {
+            let is_due = *time >= due;
+            due = if is_due { time.saturating_add(pause) } else { due };
+            is_due
+        };
+        looks.map(Duration::from_millis).filter(is_sent).count()
+    }
+
+    #[test]
+    fn an_interval_is_of_time_however_long_looks_take() {
+        let looks = |milliseconds: u64| (0..100).map(move |look| look * milliseconds);
+        assert_eq!([0.0, 0.1, 1.0, 2.0, 1e300].map(|interval| sent(interval, 100, looks(200))), [100, 100, 20, 10, 1]);
+        assert_eq!([0.5, 1.0, 2.0, 2.5, 3.0].map(|interval| sent(interval, 1000, looks(1000))), [100, 100, 50, 34, 34]);
+        assert_eq!([0.5, 0.6].map(|interval| sent(interval, 200, looks(200))), [34, 34]);
+        assert_eq!([60.0, 61.0].map(|interval| sent(interval, 60_000, looks(60_000))), [100, 50]);
+    }
+
+    #[test]
+    fn looks_that_come_a_little_late_or_soon_are_not_left_out() {
+        let looks = (0..100).map(|look| look * 1000 + [0, 90, 30, 60][look as usize % 4]);
+        assert_eq!([1.0, 2.0, 4.0].map(|interval| sent(interval, 1000, looks.clone())), [100, 50, 25]);
     }
 }

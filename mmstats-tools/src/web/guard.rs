@@ -13,6 +13,7 @@ use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -58,15 +59,11 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Re
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Refusal::bad("a request has exactly one Host"));
     };
-    let named = [host.to_str().ok(), request.uri().authority().map(axum::http::uri::Authority::as_str)];
+    let host = String::from_utf8_lossy(host.as_bytes());
     // What the target names is checked, too, if it names a host at all.
-    let is_named = request.uri().authority().is_some();
-    for host in &named[..1 + usize::from(is_named)] {
-        if !host.is_some_and(|host| is_ours(host, local, &server.hosts)) {
-            let port = local.port();
-            let why = format!("this server is not that host; it is localhost:{port}, 127.0.0.1:{port}, and what --allow-host names");
-            return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, why));
-        }
+    let target = request.uri().authority().map(Authority::as_str);
+    if let Some(other) = [Some(&*host), target].into_iter().flatten().find(|host| !is_ours(host, local, &server.hosts)) {
+        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, not_ours(other, local)));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered"));
@@ -95,6 +92,20 @@ fn is_ours(host: &str, local: SocketAddr, allowed: &[String]) -> bool {
         None => name == "localhost",
     };
     has_port && is_local
+}
+
+/// Why a host is refused.
+fn not_ours(host: &str, local: SocketAddr) -> String {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+    let own = match local.ip().to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    if !names.contains(&own) {
+        names.push(own);
+    }
+    let names = names.join(", ");
+    format!("{host:?} is not this server, which is {names}, without a port or with {}, and what --allow-host names", local.port())
 }
 
 fn is_usual(address: IpAddr) -> bool {

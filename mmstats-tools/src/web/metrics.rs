@@ -1,6 +1,5 @@
 //! `/metrics`: for Prometheus.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use axum::extract::{RawQuery, State};
@@ -31,10 +30,7 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>, RawQuery(query): 
     let (content_type, maker) = (settings.format.content_type(), server.clone());
     let make = move || {
         let page = page(&maker.latest, &snapshot, &settings);
-        if let Some(what) = page.left_out.first().filter(|_| !maker.was_told.swap(true, Ordering::Relaxed)) {
-            // Once: how many there are is a metric.
-            eprintln!("mmash: not in the metrics: {}", Harmless(&what.to_string()));
-        }
+        maker.told.news(&page.left_out).iter().for_each(|what| eprintln!("mmash: {}", Harmless(what)));
         page.text.into_bytes()
     };
     let mut response = server.answer(content_type, &headers, make).await?;

@@ -3,9 +3,12 @@
 //! - `sampling` looks at everything again and again, in a thread of its own, for all clients together; `history` remembers it.
 //! - `serve` listens and ends; `guard` is what every request passes first: who may ask, for what, and how often. `server` is what all requests share.
 //! - `page` is what people see; `api`, `events`, `query` and `metrics` are for programs; `original` answers as the original did.
-//! - `stats` chooses fields, `total` makes one value of several writers', `json` writes them, `parameters` reads what was asked, `reply` makes answers of it all.
-//! - What clients cost is bounded: `room` is the memory of answers that are not read yet, `pace` how slowly they may be read, `retained` what the past keeps.
-//! - `textfile` writes metrics into a file instead; `demo` publishes something to look at; `signals` end it all.
+//! - `stats` chooses fields, `total` makes one value of several writers', `json` writes them, `parameters` reads what was asked, `reply` makes answers
+//!   of it all.
+//! - What clients cost is bounded: `limits` is how many there may be, `room` is the memory of answers that are not read yet, `pace` how slowly they may
+//!   be read, `retained` what the past keeps.
+//! - `textfile` writes metrics into a file instead; `told` is what is said of metrics that are not complete; `demo` publishes something to look at;
+//!   `signals` end it all.
 
 mod api;
 mod demo;
@@ -13,6 +16,7 @@ mod events;
 mod guard;
 mod history;
 mod json;
+mod limits;
 mod metrics;
 mod original;
 mod pace;
@@ -28,14 +32,18 @@ mod server;
 mod signals;
 mod stats;
 mod textfile;
+mod told;
 mod total;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::command::{self, USAGE, status};
 use crate::console::Console;
 use crate::options::mash::Options;
+use crate::sampler::Sampler;
+use crate::source::Sources;
 use demo::Demo;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -61,17 +69,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(sources) => sources,
         Err(status) => return status,
     };
-    for path in options.selection.files.iter().filter(|path| !sources.is_memory(path)) {
-        if let Err(error) = path.metadata() {
-            // It may come later.
-            console.tell_of(path, error);
-        }
-    }
     let end = match options.textfile.clone() {
         Some(path) => textfile::run(&path, options, sources, console),
-        None => serve::run(&options, console),
+        None => {
+            let named = options.selection.files.iter().filter(|path| !sources.is_memory(path) && !path.is_dir()).cloned().collect();
+            tell_of_named(named, sources, console);
+            serve::run(&options, console)
+        }
     };
     ended(end, console)
+}
+
+/// Tells which of these files cannot be read. Those that are not there may come later, and the others become better.
+fn tell_of_named(files: Vec<PathBuf>, sources: Sources, console: &mut Console<'_>) {
+    // Without any, all that are found would be looked at.
+    if !files.is_empty() {
+        Sampler::new(files, sources).look().problems.iter().for_each(|problem| console.tell_of(&problem.name, &problem.what));
+    }
 }
 
 fn ended(end: Result<(), String>, console: &mut Console<'_>) -> ExitCode {

@@ -24,8 +24,14 @@ use crate::sampler::{Seen, Stored};
 
 /// `/stats/`: all labels.
 pub(super) async fn labels(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
-    // The others are for values.
-    let glob = glob(&Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?)?;
+    let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
+    if let Some(name) = parameters.one("aggr")? {
+        aggregator(name)?;
+    }
+    if ["exact", "aggr"].iter().any(|key| parameters.all(key).next().is_some()) {
+        return Err(Refusal::bad("exact and aggr are for values, at /stats/PREFIX; accepted here: glob"));
+    }
+    let glob = glob(&parameters)?;
     let list = move |snapshot: &Snapshot| {
         let labels: BTreeSet<&str> = chosen(snapshot, glob.as_ref()).flat_map(|seen| seen.fields.iter().map(|field| field.label.as_str())).collect();
         json::bytes(&json!({ "stats": labels }))

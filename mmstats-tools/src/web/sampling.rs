@@ -1,4 +1,4 @@
-//! Looks at everything again and again, in a thread of its own, whatever clients do.
+//! Looks at everything again and again, in a thread of its own, whatever clients do; but sums (`--sum`) are added up when no page of them is being made.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,6 @@ use mmstats_std::read::Field;
 use tokio::sync::watch;
 
 use super::history::History;
-use super::serve::CONNECTIONS;
 use crate::buckets::Buckets;
 use crate::growth::{counts_up, growth};
 use crate::options::mash::Options;
@@ -68,11 +67,11 @@ pub(super) struct Sampling {
 }
 
 impl Sampling {
-    /// Starts it.
+    /// Starts it. So many descriptors are left for others than files.
     ///
     /// # Errors
     /// If there can be no thread.
-    pub(super) fn start(options: &Options) -> io::Result<Sampling> {
+    pub(super) fn start(options: &Options, spare: usize) -> io::Result<Sampling> {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
@@ -82,7 +81,7 @@ impl Sampling {
         let work = move || {
             // A sampler stays in its thread, so it is made there. That what helps it to find stats can be opened was seen before.
             let Ok(sources) = Sources::new(selection.sources) else { return };
-            let mut looks = Looks::new(selection.files, sources);
+            let mut looks = Looks::new(Sampler::new(selection.files, sources).with_spare_descriptors(spare));
             let mut next = Instant::now();
             loop {
                 let snapshot = looks.look();
@@ -124,9 +123,9 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// No look yet at what users name.
-    pub(super) fn new(named: Vec<PathBuf>, sources: Sources) -> Self {
-        Looks { sampler: Sampler::new(named, sources).without_links().with_spare_descriptors(CONNECTIONS + 64), before: None }
+    /// No look yet.
+    pub(super) fn new(sampler: Sampler) -> Self {
+        Looks { sampler: sampler.without_links(), before: None }
     }
 
     /// Looks at everything.

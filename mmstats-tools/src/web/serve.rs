@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -24,17 +24,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::guard::{Local, guard};
+use super::limits::Limits;
 use super::pace::{GRACE, Paced};
 use super::page::{self, PageRequest};
-use super::reply::Refusal;
+use super::reply::{BY_ENCODING, Refusal};
 use super::sampling::Sampling;
 use super::server::Server;
 use super::{api, events, metrics, original, query, signals};
 use crate::console::Console;
 use crate::options::mash::Options;
-
-/// Connections at a time; more wait.
-pub(super) const CONNECTIONS: usize = 512;
+use crate::sampler::raise_descriptors;
 
 /// How long a client may take for the header of a request, and how long it may be silent between two.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -69,11 +68,19 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     let address = options.address();
     let bound = TcpListener::bind(address).await.and_then(|listener| listener.local_addr().map(|local| (listener, local)));
     let (listener, local) = bound.map_err(|error| cannot_listen(address, &error))?;
-    let sampling = Sampling::start(options).map_err(|error| format!("no thread to look at stats: {error}"))?;
-    let server = Arc::new(Server::new(options, metrics::settings(options), sampling.latest(), ending.clone()));
+    let descriptors = raise_descriptors();
+    let limits = Limits::new(options.max_streams.into(), descriptors);
+    if limits.streams < options.max_streams.into() {
+        let (wanted, streams) = (options.max_streams, limits.streams);
+        console.tell(format_args!(
+            "--max-streams {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
+        ));
+    }
+    let sampling = Sampling::start(options, limits.descriptors()).map_err(|error| format!("no thread to look at stats: {error}"))?;
+    let server = Arc::new(Server::new(options, limits, metrics::settings(options), sampling.latest(), ending.clone()));
     // Nobody has to hear it.
     let _ = writeln!(console.out, "mmash: http://{local}/").and_then(|()| console.out.flush());
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(limits.connections));
     let accepting = accept(&listener, &connections, &server);
     tokio::select! {
         _ = ending.wait_for(|is_ending| *is_ending) => {}
@@ -81,7 +88,7 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     }
     drop(listener);
     // All connections have ended when all permits are back.
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
     let _ = timeout(LAST_PATIENCE, connections.acquire_many(all)).await;
     sampling.end();
     Ok(())
@@ -146,9 +153,11 @@ fn router(server: &Arc<Server>) -> Router {
         .layer(from_fn_with_state(server.clone(), guard))
 }
 
+/// Leads to the same with a slash: relative, for a proxy may serve this below a path of its own.
 async fn with_slash(uri: Uri) -> Redirect {
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    Redirect::permanent(&format!("{}/{query}", uri.path()))
+    let name = uri.path().rsplit('/').next().unwrap_or("");
+    Redirect::permanent(&format!("{name}/{query}"))
 }
 
 async fn page(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
@@ -168,13 +177,21 @@ async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Res
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
-    let asked = request.headers().get(IF_NONE_MATCH).and_then(|asked| asked.to_str().ok());
-    let mut response = if asked.is_some_and(|asked| asked.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
-        StatusCode::NOT_MODIFIED.into_response()
+    let mut response = if is_known(&tag, request.headers()) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        response.headers_mut().insert(VARY, HeaderValue::from_static(BY_ENCODING));
+        response
     } else {
         server.answer(content_type, request.headers(), || bytes.to_vec()).await?
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response.headers_mut().insert(ETAG, HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\"")));
+    // A weak one, for it is the same whether the answer is compressed or not.
+    response.headers_mut().insert(ETAG, HeaderValue::from_str(&format!("W/{tag}")).unwrap_or(HeaderValue::from_static("\"\"")));
     Ok(response)
+}
+
+/// Whether a client has what has this tag.
+fn is_known(tag: &str, headers: &HeaderMap) -> bool {
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|known| known.to_str().ok());
+    known.flat_map(|known| known.split(',')).map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }

@@ -1,6 +1,5 @@
 //! What all requests share.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,11 @@ use tokio::task;
 use tokio::time::timeout;
 
 use super::events::Feeds;
+use super::limits::Limits;
 use super::reply::{Refusal, pack, takes_gzip};
 use super::room::Room;
 use super::sampling::{Latest, Snapshot};
+use super::told::Told;
 use crate::options::mash::Options;
 use crate::render::metrics::Settings;
 
@@ -46,24 +47,24 @@ pub(super) struct Server {
     pub(super) feeds: Feeds,
     /// Becomes true when it is to end.
     pub(super) ending: watch::Receiver<bool>,
-    /// Whether a page for Prometheus was not complete, and that was said.
-    pub(super) was_told: AtomicBool,
+    /// What was said about pages for Prometheus that were not complete.
+    pub(super) told: Told,
     jobs: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(super) fn new(options: &Options, metrics: Settings, latest: Latest, ending: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(options: &Options, limits: Limits, metrics: Settings, latest: Latest, ending: watch::Receiver<bool>) -> Self {
         Server {
             latest,
             interval: options.interval,
             metrics,
             hosts: options.allow_host.clone(),
-            streams: Arc::new(Semaphore::new(options.max_streams.into())),
+            streams: Arc::new(Semaphore::new(limits.streams)),
             rate: Rate::new(options.max_rate.get().into()),
             room: Room::new(ROOM),
             feeds: Feeds::default(),
             ending,
-            was_told: AtomicBool::new(false),
+            told: Told::default(),
             jobs: Arc::new(Semaphore::new(JOBS)),
         }
     }

@@ -1,40 +1,38 @@
 //! Metrics in a file, for node_exporter's textfile collector: written beside it first, so that nobody reads half of it.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::flag;
+use signal_hook::low_level::pipe;
 use tempfile::Builder;
 
 use super::sampling::Looks;
+use super::told::Told;
 use super::{metrics, signals};
 use crate::console::Console;
 use crate::options::mash::Options;
 use crate::render::metrics::{Totals, per_writer};
+use crate::sampler::Sampler;
 use crate::source::Sources;
-
-/// How soon a signal is noticed.
-const MOMENT: Duration = Duration::from_millis(20);
 
 /// Writes again and again until it is told to end. The file stays then.
 pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut Console<'_>) -> Result<(), String> {
-    let is_ending = Arc::new(AtomicBool::new(false));
-    for signal in signals::ending() {
-        flag::register(signal, is_ending.clone()).map_err(|error| format!("signals: {error}"))?;
-    }
+    let mut end = End::new().map_err(|error| format!("signals: {error}"))?;
     let settings = metrics::settings(&options);
     let mut totals = options.sum.then(Totals::new);
-    let mut looks = Looks::new(options.selection.files, sources);
-    let (mut told, mut failed) = (None, None);
+    let named = options.selection.files.clone();
+    let mut looks = Looks::new(Sampler::new(options.selection.files, sources));
+    let (told, mut failed) = (Told::default(), None);
     let mut next = Instant::now();
     loop {
         let snapshot = looks.look();
+        for problem in snapshot.look.problems.iter().filter(|problem| problem.is_new && named.contains(&problem.name)) {
+            console.tell_of(&problem.name, &problem.what);
+        }
         let page = match &mut totals {
             Some(totals) => {
                 totals.add(&snapshot.look, settings.live);
@@ -50,20 +48,42 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
             _ => {}
         }
         failed = problem;
-        let left_out = page.left_out.first().map(ToString::to_string);
-        if let Some(what) = left_out.filter(|what| told.as_ref() != Some(what)) {
-            console.tell(format_args!("not in the metrics: {what}"));
-            told = Some(what);
-        }
+        told.news(&page.left_out).into_iter().for_each(|what| console.tell(what));
         next = (next + options.interval).max(Instant::now());
-        while Instant::now() < next {
-            if is_ending.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            thread::sleep(MOMENT.min(next.saturating_duration_since(Instant::now())));
-        }
-        if is_ending.load(Ordering::Relaxed) {
+        if end.comes_until(next).map_err(|error| format!("signals: {error}"))? {
             return Ok(());
+        }
+    }
+}
+
+/// A signal that ends the program: it sends a byte.
+struct End {
+    receiver: UnixStream,
+    /// Without any, there would be nothing to wait for, as if one had come; and all signals may be ignored.
+    _sender: UnixStream,
+}
+
+impl End {
+    fn new() -> io::Result<End> {
+        let (receiver, sender) = UnixStream::pair()?;
+        for signal in signals::ending() {
+            pipe::register(signal, sender.try_clone()?)?;
+        }
+        Ok(End { receiver, _sender: sender })
+    }
+
+    /// Waits for it, but not longer than until then. One that came earlier counts too.
+    fn comes_until(&mut self, then: Instant) -> io::Result<bool> {
+        loop {
+            // None at all would be for ever.
+            let time = then.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.receiver.set_read_timeout(Some(time))?;
+            match self.receiver.read(&mut [0]) {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() >= then => return Ok(false),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which families a page has, and which fields they are made of.
 //!
-//! Two labels can make one name (`a.b` and `a_b`), and one label can have two types in two files. Such families are never merged. The one whose label comes first
-//! in the alphabet keeps the name, so that it does not matter in which order files are found; the others are left out, and that is reported.
+//! Two labels can make one name (`a.b` and `a_b`), and one label can have two types in two files. Such families are never merged. The one whose
+//! label comes first in the alphabet keeps the name, so that it does not matter in which order files are found; the others are left out, and that is
+//! reported.
 
 use std::collections::{HashMap, HashSet};
 
@@ -84,8 +85,13 @@ impl Catalogue {
         for candidate in group {
             let dimensions = candidate.name.dimensions.clone();
             if !series.insert((candidate.layout, dimensions.clone())) {
-                let why = "left out: another field of the same file gives the same series".to_owned();
-                self.left_out.push(LeftOut { file: file(candidate.layout), label: candidate.field.label.clone(), why });
+                let file = file(candidate.layout);
+                let why = match file {
+                    Some(_) => "left out: another field of the same file gives the same series",
+                    // All else would be in one sum.
+                    None => "left out: the histogram that is shown has another scale, and so other bounds",
+                };
+                self.left_out.push(LeftOut { file, label: candidate.field.label.clone(), why: why.to_owned() });
                 continue;
             }
             let bounds = Bounds::of(candidate.field);
@@ -112,15 +118,12 @@ struct Claims(HashMap<String, String>);
 
 impl Claims {
     fn claim(&mut self, family: &Family, owner: &str) {
-        for suffix in family.ty.claims() {
-            self.0.insert(format!("{}{suffix}", family.name), owner.to_owned());
-        }
+        self.0.extend(family.names().map(|name| (name, owner.to_owned())));
     }
 
     /// The first of a family's names that is taken, and by whom.
     fn find(&self, family: &Family) -> Option<(String, &str)> {
-        family.ty.claims().iter().find_map(|suffix| {
-            let name = format!("{}{suffix}", family.name);
+        family.names().find_map(|name| {
             let owner = self.0.get(&name)?;
             Some((name, &owner[..]))
         })

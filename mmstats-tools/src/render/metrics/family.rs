@@ -56,7 +56,7 @@ impl Type {
     }
 
     /// What follows a family's name in the names that are its own, whether it uses them or not.
-    pub(super) fn claims(self) -> &'static [&'static str] {
+    fn claims(self) -> &'static [&'static str] {
         match self {
             Type::Counter => &["", "_total", "_created"],
             Type::Info => &["", "_info"],
@@ -85,6 +85,11 @@ impl Family {
         // What its name ends in, but dates are in seconds.
         let unit = if unit == "unixtime" { suffix.map(|_| "seconds".to_owned()) } else { suffix };
         Family { name, ty, unit, help }
+    }
+
+    /// The names that are its own, whether it uses them or not.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.ty.claims().iter().map(|suffix| format!("{}{suffix}", self.name))
     }
 
     /// The name of its samples.

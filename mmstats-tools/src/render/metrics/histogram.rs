@@ -1,8 +1,9 @@
 //! Histograms: counts of all that is not above a bound.
 //!
-//! A field's buckets are many, and Prometheus keeps a series for each bound. So there is one for each doubling, which is a bound of a field's buckets too, whatever
-//! its precision: 2^k − 1, the largest value with k bits, for each k below the field's maximum power (its last bucket begins there or above, and has no bound).
-//! They are the same whatever has been recorded, so that no series comes late, and buckets of all writers can be added.
+//! A field's buckets are many, and Prometheus keeps a series for each bound. So there is one for each doubling, which is a bound of a field's
+//! buckets too, whatever its precision: 2^k − 1, the largest value with k bits, for each k below the field's maximum power (its last bucket begins
+//! there or above, and has no bound). They are the same whatever has been recorded, so that no series comes late, and buckets of all writers can be
+//! added.
 
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
@@ -32,20 +33,22 @@ impl Bounds {
     /// The label of each bound and how many values are not above it; the last is how many there are. They never go down, whatever the buckets hold.
     pub(super) fn cumulate<'b>(&'b self, buckets: &'b Buckets) -> impl Iterator<Item = (&'b str, u64)> {
         let mut filled = buckets.filled.iter().peekable();
-        let mut below = 0_u64;
+        let (mut below, mut unbounded) = (0_u64, 0_u64);
         let mut finite = self.each.iter();
         let mut ended = false;
         std::iter::from_fn(move || match finite.next() {
             Some((stored, label)) => {
-                while let Some(bucket) = filled.next_if(|bucket| bucket.high.is_some_and(|high| high <= *stored)) {
-                    below = below.saturating_add(bucket.count);
+                // One without bound can stand before others, of a writer whose buckets go further.
+                while let Some(bucket) = filled.next_if(|bucket| bucket.high.is_none_or(|high| high <= *stored)) {
+                    let to = if bucket.high.is_some() { &mut below } else { &mut unbounded };
+                    *to = to.saturating_add(bucket.count);
                 }
                 Some((&label[..], below))
             }
             None if ended => None,
             None => {
                 ended = true;
-                below = filled.by_ref().fold(below, |below, bucket| below.saturating_add(bucket.count));
+                below = filled.by_ref().fold(below.saturating_add(unbounded), |below, bucket| below.saturating_add(bucket.count));
                 Some((INFINITE, below))
             }
         })
@@ -77,6 +80,14 @@ mod tests {
         let counts = |filled: &[_]| cumulated(&field(1, 3, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>();
         assert_eq!(counts(&[(0, Some(0), 1), (3, Some(3), 2), (4, Some(5), 4), (6, None, 8)]), [1, 1, 3, 15]);
         assert_eq!(counts(&[(4, Some(5), 7), (6, None, u64::MAX)]), [0, 0, 0, u64::MAX]);
+    }
+
+    #[test]
+    fn what_has_no_bound_counts_only_at_the_end() {
+        let counts = |filled: &[_]| cumulated(&field(1, 5, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>();
+        // As of a writer whose last bucket begins at 6, and of one with more.
+        assert_eq!(counts(&[(3, Some(3), 1), (6, None, 2), (6, Some(7), 4), (12, Some(15), 8), (24, None, 16)]), [0, 0, 1, 5, 13, 31]);
+        assert_eq!(counts(&[(6, None, u64::MAX), (12, Some(15), 1)]), [0, 0, 0, 0, 1, u64::MAX]);
     }
 
     #[test]

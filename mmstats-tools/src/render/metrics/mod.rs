@@ -8,26 +8,29 @@
 //! web_stats_status_2XX_total{file="/dev/shm/web-42-43.mmstats"} 7
 //! ```
 //!
-//! **Types** are those that fields tell: a counter, a gauge, a histogram. Nothing is guessed: what has no kind, as all numbers of version 1, is `untyped`
-//! (in OpenMetrics `unknown`). Truth values are gauges of 0 and 1. Prometheus has no texts: a text, and a constant too, becomes an info, whose value is always 1 and
-//! whose label `value` tells (and `unit`, where there is one). A text that changes often makes many series, so leave it out by its label.
+//! **Types** are those that fields tell: a counter, a gauge, a histogram. Nothing is guessed: what has no kind, as all numbers of version 1, is
+//! `untyped` (in OpenMetrics `unknown`). Truth values are gauges of 0 and 1. Prometheus has no texts: a text, and a constant too, becomes an info,
+//! whose value is always 1 and whose label `value` tells (and `unit`, where there is one). A text that changes often makes many series, so leave it
+//! out by its label.
 //!
-//! **Names** are labels with everything but ASCII letters, digits and `_` replaced by `_`, and one before a digit that would be the first. The base unit follows,
-//! unless it is there already, `_timestamp_seconds` for `unixtime`; then `_total` for counters, and `_info`. (A histogram's `.histogram` at the end becomes
-//! `_distribution`: types do not belong into names, and a timer's mean has the name without.) Dimensions, as in `http{method="GET"}`, become labels; `file`, `le`,
-//! `quantile`, and for infos `value` and `unit`, are given `exported_` if a dimension has such a name. A label whose braces hold no dimensions is all name.
+//! **Names** are labels with everything but ASCII letters, digits and `_` replaced by `_`, and one before a digit that would be the first. The base
+//! unit follows, unless it is there already, `_timestamp_seconds` for `unixtime`; then `_total` for counters, and `_info`. (A histogram's
+//! `.histogram` at the end becomes `_distribution`: types do not belong into names, and a timer's mean has the name without.) Dimensions, as in
+//! `http{method="GET"}`, become labels; `file`, `le`, `quantile`, and for infos `value` and `unit`, are given `exported_` if a dimension has such a
+//! name. A label whose braces hold no dimensions is all name.
 //!
-//! **Collisions** are never merged: of two families with one name, the one whose label comes first in the alphabet is shown, and the other is [`LeftOut`].
-//! So is all else that a page cannot have: the same series twice, or a counter that is negative or no number.
+//! **Collisions** are never merged: of two families with one name, the one whose label comes first in the alphabet is shown, and the other is
+//! [`LeftOut`]. So is all else that a page cannot have: the same series twice, or a counter that is negative or no number.
 //!
 //! **Numbers** are in base units; integers that are not scaled are exact, floats are the shortest that are read back as the same.
 //!
 //! **Histograms** have a bound for each doubling, whatever was recorded.
 //!
-//! **Writers**: series differ by `file`, the path (of a region in memory, its source and address), and nothing else, because it stays when a thread hands its
-//! file on to the next, or when a program begins anew in a file of the same name. What else is known stands once for each in `mmstats_writer_info` (`pid`,
-//! `thread`, `uid`, …), to be joined: `web_stats_status_2XX_total * on(file) group_left(pid) mmstats_writer_info`. What dead processes left is shown as long as its
-//! file is there, and `mmstats_writer_alive` tells (1, 0, or nothing if that cannot be seen); [`Settings::live`] leaves it out.
+//! **Writers**: series differ by `file`, the path (of a region in memory, its source and address), and nothing else, because it stays when a thread
+//! hands its file on to the next, or when a program begins anew in a file of the same name. What else is known stands once for each in
+//! `mmstats_writer_info` (`pid`, `thread`, `uid`, …), to be joined: `web_stats_status_2XX_total * on(file) group_left(pid) mmstats_writer_info`. What
+//! dead processes left is shown as long as its file is there, and `mmstats_writer_alive` tells (1, 0, or nothing if that cannot be seen);
+//! [`Settings::live`] leaves it out.
 //!
 //! **Health**: `mmstats_writers` tells how many were read, alive, dead (stale) or unknown; `mmstats_read_failures` how many could not be read;
 //! `mmstats_left_out`, `mmstats_scrape_duration_seconds`, and `mmstats_halted_seconds` where devices were halted.
@@ -41,6 +44,8 @@ mod identity;
 mod name;
 mod number;
 mod page;
+mod rivals;
+mod sum;
 mod totals;
 
 use std::collections::{HashMap, HashSet};

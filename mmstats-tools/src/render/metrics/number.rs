@@ -33,6 +33,15 @@ impl Shown {
         if scale.is_none() { Shown::Unsigned(value) } else { Shown::Float(scaled(value, scale)) }
     }
 
+    /// As Prometheus keeps it.
+    pub(super) fn as_f64(self) -> f64 {
+        match self {
+            Shown::Unsigned(value) => value as f64,
+            Shown::Signed(value) => value as f64,
+            Shown::Float(value) => value,
+        }
+    }
+
     /// Whether a counter can have it.
     pub(super) fn counts(self) -> bool {
         match self {
