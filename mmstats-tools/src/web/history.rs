@@ -232,7 +232,7 @@ mod tests {
         let elapsed = Duration::from_secs(second);
         let steps = vec![vec![Step::default(); writer.values.len()]];
         let look = Look { time: SystemTime::UNIX_EPOCH + elapsed, elapsed, seen: vec![writer.clone()], problems: Vec::new(), halted: None };
-        Snapshot { number: second + 1, look, took: Duration::ZERO, taken: Instant::now(), steps, searched: Vec::new() }
+        Snapshot { number: second + 1, look, took: Duration::ZERO, taken: Instant::now(), steps, sums: None, searched: Vec::new() }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/metrics`: for Prometheus.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::parameters::Parameters;
 use super::reply::{Refusal, preferences};
-use super::sampling::{Latest, Snapshot};
+use super::sampling::Snapshot;
 use super::server::Server;
 use crate::labels::Labels;
 use crate::options::mash::Options;
@@ -29,7 +29,7 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>, RawQuery(query): 
     let settings = Settings { format: format(&headers), ..server.metrics.clone() };
     let (content_type, maker) = (settings.format.content_type(), server.clone());
     let make = move || {
-        let page = page(&maker.latest, &snapshot, &settings);
+        let page = page(&snapshot, &settings);
         maker.told.news(&page.left_out).iter().for_each(|what| eprintln!("mmash: {}", Harmless(what)));
         page.text.into_bytes()
     };
@@ -39,9 +39,9 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>, RawQuery(query): 
 }
 
 /// The page of a look.
-pub(super) fn page(latest: &Latest, snapshot: &Snapshot, settings: &Settings) -> Page {
-    match &latest.totals {
-        Some(totals) => totals.lock().unwrap_or_else(PoisonError::into_inner).page(&snapshot.look, snapshot.took, settings),
+pub(super) fn page(snapshot: &Snapshot, settings: &Settings) -> Page {
+    match &snapshot.sums {
+        Some(sums) => sums.page(&snapshot.look, snapshot.took, settings),
         None => per_writer(&snapshot.look, snapshot.took, settings),
     }
 }

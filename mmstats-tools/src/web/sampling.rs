@@ -1,10 +1,10 @@
-//! Looks at everything again and again, in a thread of its own, whatever clients do; but sums (`--sum`) are added up when no page of them is being made.
+//! Looks at everything again and again, in a thread of its own, whatever clients do.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use super::history::History;
 use crate::buckets::Buckets;
 use crate::growth::{counts_up, growth};
 use crate::options::mash::Options;
-use crate::render::metrics::Totals;
+use crate::render::metrics::{Sums, Totals};
 use crate::render::text::scale;
 use crate::sampler::{Look, Sampler, Seen, Stored};
 use crate::source::Sources;
@@ -35,6 +35,8 @@ pub(super) struct Snapshot {
     pub(super) taken: Instant,
     /// For each writer, for each field.
     pub(super) steps: Vec<Vec<Step>>,
+    /// Sums over writers up to this look, if they are wanted.
+    pub(super) sums: Option<Sums>,
     /// The patterns of files that were searched for.
     pub(super) searched: Vec<PathBuf>,
 }
@@ -55,8 +57,6 @@ pub(super) struct Latest {
     pub(super) snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Those before.
     pub(super) history: Arc<History>,
-    /// Sums over writers, if they are wanted.
-    pub(super) totals: Option<Arc<Mutex<Totals>>>,
 }
 
 /// The thread.
@@ -75,19 +75,15 @@ impl Sampling {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
-        let totals = options.sum.then(|| Arc::new(Mutex::new(Totals::new())));
-        let latest = Latest { snapshot, history, totals };
-        let (selection, interval, live, shared) = (options.selection.clone(), options.interval, options.live, latest.clone());
+        let latest = Latest { snapshot, history };
+        let (selection, interval, totals, shared) = (options.selection.clone(), options.interval, LiveTotals::of(options), latest.clone());
         let work = move || {
             // A sampler stays in its thread, so it is made there. That what helps it to find stats can be opened was seen before.
             let Ok(sources) = Sources::new(selection.sources) else { return };
-            let mut looks = Looks::new(Sampler::new(selection.files, sources).with_spare_descriptors(spare));
+            let mut looks = Looks::new(Sampler::new(selection.files, sources).with_spare_descriptors(spare), totals);
             let mut next = Instant::now();
             loop {
                 let snapshot = looks.look();
-                if let Some(totals) = &shared.totals {
-                    totals.lock().unwrap_or_else(PoisonError::into_inner).add(&snapshot.look, live);
-                }
                 shared.history.push(&snapshot);
                 sender.send_replace(Some(snapshot));
                 // What was missed is not made up for.
@@ -116,16 +112,35 @@ impl Sampling {
     }
 }
 
+/// Sums over writers, as options want them.
+pub(super) struct LiveTotals {
+    totals: Totals,
+    live: bool,
+}
+
+impl LiveTotals {
+    /// If they are wanted.
+    pub(super) fn of(options: &Options) -> Option<Self> {
+        options.sum.then(|| LiveTotals { totals: Totals::new(), live: options.live })
+    }
+
+    fn add(&mut self, look: &Look) -> Sums {
+        self.totals.add(look, self.live);
+        self.totals.sums()
+    }
+}
+
 /// A sampler, and what it saw last.
 pub(super) struct Looks {
     sampler: Sampler,
+    totals: Option<LiveTotals>,
     before: Option<Arc<Snapshot>>,
 }
 
 impl Looks {
     /// No look yet.
-    pub(super) fn new(sampler: Sampler) -> Self {
-        Looks { sampler: sampler.without_links(), before: None }
+    pub(super) fn new(sampler: Sampler, totals: Option<LiveTotals>) -> Self {
+        Looks { sampler: sampler.without_links(), totals, before: None }
     }
 
     /// Looks at everything.
@@ -137,8 +152,9 @@ impl Looks {
         let seconds = look.elapsed.saturating_sub(elapsed).as_secs_f64();
         let before: HashMap<u64, &Seen> = self.before.iter().flat_map(|before| &before.look.seen).map(|seen| (seen.origin.id, seen)).collect();
         let steps = look.seen.iter().map(|seen| steps(seen, before.get(&seen.origin.id).copied(), seconds)).collect();
+        let sums = self.totals.as_mut().map(|totals| totals.add(&look));
         let snapshot =
-            Arc::new(Snapshot { number: number + 1, look, took, taken: Instant::now(), steps, searched: self.sampler.searched().to_vec() });
+            Arc::new(Snapshot { sums, number: number + 1, look, took, taken: Instant::now(), steps, searched: self.sampler.searched().to_vec() });
         self.before = Some(snapshot.clone());
         snapshot
     }

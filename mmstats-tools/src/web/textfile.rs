@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use signal_hook::low_level::pipe;
 use tempfile::Builder;
 
-use super::sampling::Looks;
+use super::sampling::{LiveTotals, Looks};
 use super::told::Told;
 use super::{metrics, signals};
 use crate::console::Console;
 use crate::options::mash::Options;
-use crate::render::metrics::{Totals, per_writer};
 use crate::sampler::Sampler;
 use crate::source::Sources;
 
@@ -23,9 +22,9 @@ use crate::source::Sources;
 pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut Console<'_>) -> Result<(), String> {
     let mut end = End::new().map_err(|error| format!("signals: {error}"))?;
     let settings = metrics::settings(&options);
-    let mut totals = options.sum.then(Totals::new);
+    let totals = LiveTotals::of(&options);
     let named = options.selection.files.clone();
-    let mut looks = Looks::new(Sampler::new(options.selection.files, sources));
+    let mut looks = Looks::new(Sampler::new(options.selection.files, sources), totals);
     let (told, mut failed) = (Told::default(), None);
     let mut next = Instant::now();
     loop {
@@ -33,13 +32,7 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
         for problem in snapshot.look.problems.iter().filter(|problem| problem.is_new && named.contains(&problem.name)) {
             console.tell_of(&problem.name, &problem.what);
         }
-        let page = match &mut totals {
-            Some(totals) => {
-                totals.add(&snapshot.look, settings.live);
-                totals.page(&snapshot.look, snapshot.took, &settings)
-            }
-            None => per_writer(&snapshot.look, snapshot.took, &settings),
-        };
+        let page = metrics::page(&snapshot, &settings);
         let problem = write(path, page.text.as_bytes()).err();
         match &problem {
             Some(why) if snapshot.number == 1 => return Err(format!("{}: {why}", path.display())),

@@ -62,7 +62,7 @@ use catalogue::Catalogue;
 use health::Health;
 use identity::Identity;
 use page::{Layout, Pen, Writer};
-pub use totals::Totals;
+pub use totals::{Sums, Totals};
 
 /// How a page is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use mmstats_core::reader::ValueProblem;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
@@ -39,6 +40,24 @@ pub struct Totals {
     /// By the number that no other writer has.
     writers: HashMap<u64, Known>,
     left_out: Vec<LeftOut>,
+}
+
+/// What sums were after one look was added.
+pub struct Sums {
+    fields: Vec<Field>,
+    values: Vec<Result<Stored, ValueProblem>>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Sums {
+    /// A page of them, with the health of that look. `took` is how long that took.
+    #[must_use]
+    pub fn page(&self, look: &Look, took: Duration, settings: &Settings) -> Page {
+        // Who writes what is not added up in the first place.
+        let writers = vec![Writer { path: None, labels: String::new(), values: &self.values }];
+        let layout = Layout { fields: &self.fields, identity: Identity::default(), writers };
+        write(&[layout], self.left_out.clone(), &Health::new(look, took), settings)
+    }
 }
 
 struct Targets {
@@ -111,14 +130,17 @@ impl Totals {
         self.by_key.retain(|_, at| self.sums.contains_key(at));
     }
 
-    /// A page of the sums, with the health of the look that was added last. `took` is how long that took.
+    /// What the sums are now.
+    #[must_use]
+    pub fn sums(&self) -> Sums {
+        let (fields, values) = self.sums.values().filter_map(Sum::get).map(|(field, value)| (field, Ok(value))).unzip();
+        Sums { fields, values, left_out: self.left_out.clone() }
+    }
+
+    /// A page of them; see [`Sums::page`].
     #[must_use]
     pub fn page(&self, look: &Look, took: Duration, settings: &Settings) -> Page {
-        let (fields, values): (Vec<_>, Vec<_>) = self.sums.values().filter_map(Sum::get).map(|(field, value)| (field, Ok(value))).unzip();
-        // Who writes what is not added up in the first place.
-        let writers = vec![Writer { path: None, labels: String::new(), values: &values }];
-        let layout = Layout { fields: &fields, identity: Identity::default(), writers };
-        write(&[layout], self.left_out.clone(), &Health::new(look, took), settings)
+        self.sums().page(look, took, settings)
     }
 
     fn add_writer(&mut self, seen: &Seen) {
