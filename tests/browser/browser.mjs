@@ -131,7 +131,8 @@ export class Tab {
                 return false;
             };
             const columns = Array.from({ length: width }, (_, column) => column).filter(isDrawn);
-            return columns.length === 0 ? null : columns.reduce((most, column, index) => Math.max(most, column - (columns[index - 1] ?? column) - 1), 0);
+            const apart = columns.map((column, index) => column - (columns[index - 1] ?? column) - 1);
+            return columns.length === 0 ? null : Math.max(0, ...apart);
         }, [selector, property]);
     }
 
@@ -139,10 +140,11 @@ export class Tab {
     async faults() {
         await this.page.evaluate(AXE);
         const { violations } = await this.page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
-        return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).slice(0, 3).join(" | ")}`);
+        const where = (nodes) => nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`);
+        return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${where(nodes).join(" | ")}`);
     }
 
-    /** What can be used and sticks out to a side, of the window or of what cuts it off. */
+    /** What can be used and sticks out to a side, of the window or of what cuts it off; and numbers that are cut off. */
     cutOff() {
         return this.page.evaluate(() => {
             const clips = (element) => element === document.documentElement || getComputedStyle(element).overflowX !== "visible";
@@ -154,7 +156,11 @@ export class Tab {
                 const [inner, outer] = [control, around].map((element) => element.getBoundingClientRect());
                 return inner.width > 0 && (inner.left < outer.left - 1 || inner.right > outer.right + 1);
             };
-            return [...document.querySelectorAll("button, select, input, a, summary")].filter(isCutOff).map((control) => control.outerHTML);
+            const controls = [...document.querySelectorAll("button, select, input, a, summary")].filter(isCutOff);
+            // Long texts are only begun, and so are long units.
+            const cells = [...document.querySelectorAll("#stats tr:not(.wide) :is(td.value, td.rate), #legend td")];
+            const numbers = cells.filter(({ scrollWidth, clientWidth, textContent }) => scrollWidth > clientWidth && textContent.length <= 20);
+            return [...controls, ...numbers].map((element) => element.outerHTML);
         });
     }
 

@@ -28,7 +28,8 @@ function integer(bytes, value) {
 function field([label, type, value]) {
     const text = (text) => [integer(2, Buffer.byteLength(text)), Buffer.from(text)];
     const sizes = { Q: 8, q: 8, I: 4 };
-    const data = type in sizes ? integer(sizes[type], value) : Buffer.concat([Buffer.from(value), Buffer.alloc(parseInt(type, 10))]).subarray(0, parseInt(type, 10));
+    const size = sizes[type] ?? parseInt(type, 10);
+    const data = type in sizes ? integer(size, value) : Buffer.concat([Buffer.from(value), Buffer.alloc(size)]).subarray(0, size);
     return [...text(label), ...text(type), Buffer.from([0xff]), data];
 }
 

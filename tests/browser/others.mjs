@@ -52,7 +52,8 @@ export const others = (program, golden) => ({
             await until("one has ended", async () => (await ended()) === "many-1.mmstats (ended)");
             await tab.page.reload();
             await tab.live();
-            await until("it has ended for those who come later, too", async () => (await ended()) === "many-1.mmstats (ended)" && (await tab.series()).length === 3);
+            const isTold = async () => (await ended()) === "many-1.mmstats (ended)" && (await tab.series()).length === 3;
+            await until("it has ended for those who come later, too", isTold);
             await tab.isFine("each-writer-gone");
             await tab.close();
         });
@@ -65,12 +66,28 @@ export const others = (program, golden) => ({
             while (!(Math.min(...times) < 1000) && times.length < 20) {
                 const tab = await Tab.open(browser, server.url);
                 // The browser's own clock, from the request on.
-                times.push(await until("the page is live", () => tab.page.evaluate(() => document.getElementById("count").textContent === "51 stats" && performance.now())));
+                const live = () => document.getElementById("count").textContent === "51 stats" && performance.now();
+                times.push(await until("the page is live", () => tab.page.evaluate(live)));
                 tab.isQuiet();
                 await tab.close();
             }
             console.log(`  live after ${times.map(Math.round)} ms`);
             assert(Math.min(...times) < 1000, "none of them is below a second");
+        });
+    },
+
+    async "a table of writers that is cut off tells how many more there are"(browser) {
+        await serving(program, (path) => publishMany(path, 507, 1, true), async (server) => {
+            const tab = await (await Tab.open(browser, `${server.url}?plot=many.stat0`)).live();
+            const note = () => tab.page.textContent("#writers-note");
+            await tab.page.check("#writers");
+            await until("it is told", async () => (await note()) === "and 7 more");
+            assert((await tab.page.locator("#writers-table tbody tr").count()) === 500, "all others are there");
+            assert((await tab.page.textContent("#plot-note")) === "24 of 507 lines are drawn.", await tab.page.textContent("#plot-note"));
+            await tab.isFine("each-writer-many");
+            await tab.page.uncheck("#writers");
+            await until("there is no such table any more", async () => (await note()) === "");
+            await tab.close();
         });
     },
 

@@ -4,6 +4,7 @@ import { launch } from "./browser.mjs";
 import { checks } from "./checks.mjs";
 import { directory, publish } from "./files.mjs";
 import { others } from "./others.mjs";
+import { reading } from "./reading.mjs";
 import { scriptless } from "./scriptless.mjs";
 import { Server } from "./server.mjs";
 
@@ -13,7 +14,7 @@ publish(path);
 const server = await new Server(program, ["--demo", path]).start();
 const browser = await launch();
 let failed = 0;
-for (const [name, check] of Object.entries({ ...checks, ...scriptless, ...others(program, golden) })) {
+for (const [name, check] of Object.entries({ ...checks, ...scriptless, ...reading(program), ...others(program, golden) })) {
     if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) {
         continue;
     }

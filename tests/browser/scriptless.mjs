@@ -14,7 +14,8 @@ export const scriptless = {
                 const answer = await route.fetch();
                 await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/<\/?noscript>/g, "") });
             });
-            await tab.page.goto(`${server.url}?q=http&plot=${encodeURIComponent(OK)}&plot=${LATENCY}&plot=${encodeURIComponent(`hostile.${HOSTILE}`)}&plot=gone`);
+            const plotted = [OK, LATENCY, `hostile.${HOSTILE}`, "gone"].map((label) => `&plot=${encodeURIComponent(label)}`);
+            await tab.page.goto(`${server.url}?q=http${plotted.join("")}`);
             assert((await tab.page.locator(".details h3").count()) === 4, "four labels have details");
             const wide = await tab.page.evaluate(() => document.documentElement.scrollWidth);
             assert(wide <= width, `it is ${wide} pixels wide`);

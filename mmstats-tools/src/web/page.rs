@@ -59,6 +59,8 @@ pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
             "class" => html.raw(if request.graph { "graph" } else { "" }),
             "table-current" => html.raw(if request.graph { "" } else { " aria-current=\"page\"" }),
             "graph-current" => html.raw(if request.graph { " aria-current=\"page\"" } else { "" }),
+            "view" if request.query.is_empty() => html.raw(""),
+            "view" => html.raw("?").text(request.query),
             "time" => html.text(&time(look)),
             "q" => html.text(&search),
             "count" if left_out > 0 => {

@@ -180,6 +180,19 @@ fn the_document_stays_small() {
 }
 
 #[test]
+fn table_and_graphs_are_of_the_same() {
+    let links = |query, graph| {
+        let html = render(&look(Vec::new()), &PageRequest { query, graph });
+        html.split_once("<nav").and_then(|(_, rest)| rest.split_once("</nav>")).unwrap().0.to_owned()
+    };
+    let html = links("q=a+%22b&plot=c&\"><script>", false);
+    let kept = "?q=a+%22b&amp;plot=c&amp;&quot;&gt;&lt;script&gt;\"";
+    assert!(html.contains(&format!("\"./{kept}")) && html.contains(&format!("\"./graph/{kept}")), "{html}");
+    let html = links("", true);
+    assert!(html.contains("\"../\"") && html.contains("\"../graph/\""), "{html}");
+}
+
+#[test]
 fn pages_find_their_files_from_where_they_are() {
     let html = render(&look(Vec::new()), &PageRequest { query: "", graph: true });
     assert!(html.contains("src=\"../static/main.js\"") && html.contains("<body class=\"graph\""));

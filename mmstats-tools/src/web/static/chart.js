@@ -1,29 +1,42 @@
 // Lines over time, drawn by uPlot.
 
 import { align, isAlone, rollingMean } from "./series.js";
-import { colour, seriesColour } from "./theme.js";
-import { clock, perSecond, quantity } from "./units.js";
+import { harmless } from "./text.js";
+import { colour, seriesColour, seriesDash } from "./theme.js";
+import { clock, date, moment, perSecond, quantity } from "./units.js";
 
 const POWERS = Array.from({ length: 70 }, (_, power) => 2 ** power);
 
-// Seconds between two times below a chart.
+// Seconds between two times below a chart, and between two dates beside it.
 const STEPS = [1, 2, 5, 10, 15, 30, ...[1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440].map((minutes) => 60 * minutes)];
+const DATE_STEPS = [...STEPS, ...[2, 7, 30, 365, 3650].map((days) => 86400 * days)];
+const STEPS_OF = { bytes: POWERS, unixtime: DATE_STEPS };
 
 /** How a number of this line is written. */
 export function format(line, value) {
-    return line.isRate ? perSecond(value, line.unit) : quantity(value, line.unit);
+    if (line.isRate) {
+        return perSecond(value, line.unit);
+    }
+    return line.unit === "unixtime" && Number.isFinite(value) ? moment(value) : quantity(value, line.unit);
+}
+
+/** The same number with all its digits, and what it is. */
+export function exact({ unit, isRate }, value) {
+    const text = [value, harmless(unit), isRate ? "per second" : ""].filter((part) => part !== "").join(" ");
+    return unit === "unixtime" && !isRate && value > 0 ? `${text} (${date(value)})` : text;
 }
 
 /** As wide as the texts beside an axis; but no more than a third of the chart is theirs. */
 export function axisSize(plot, texts, index) {
     plot.ctx.font = plot.axes[index].font[0];
-    const widths = (texts ?? []).map((text) => plot.ctx.measureText(text).width / devicePixelRatio);
+    const widths = (texts ?? []).flatMap((text) => text.split("\n")).map((text) => plot.ctx.measureText(text).width / devicePixelRatio);
     return Math.min(Math.max(72, ...widths.map((width) => Math.ceil(width) + 20)), plot.width / 3);
 }
 
 /** What both kinds of charts have in common: the size, the time below, zoom by dragging. */
 export function frame(host, { zoom, onZoom, onCursor }) {
-    const line = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--grid"), width: 1 }, font: `12px ${colour("--font")}` };
+    const thin = { stroke: colour("--grid"), width: 1 };
+    const line = { stroke: colour("--muted"), grid: thin, ticks: thin, font: `12px ${colour("--font")}` };
     const select = (plot) => {
         const { left, width } = plot.select;
         if (width > 4) {
@@ -90,8 +103,8 @@ export class LineChart {
             side: index === 0 ? 3 : 1,
             size: axisSize,
             grid: { ...line.grid, show: index === 0 },
-            values: (plot, splits) => splits.map((value) => format(each, value)),
-            incrs: each.unit === "bytes" ? POWERS : undefined,
+            values: (plot, splits) => splits.map((value) => (each.unit === "unixtime" ? format(each, value).replace(" ", "\n") : format(each, value))),
+            incrs: STEPS_OF[each.unit],
         });
         const stroke = (index) => seriesColour(index);
         const plain = (each, index) => ({
@@ -99,11 +112,11 @@ export class LineChart {
             stroke: stroke(index),
             width: how.mean > 0 ? 1 : 1.75,
             alpha: how.mean > 0 ? 0.45 : 1,
-            dash: each.isDead ? [4, 4] : undefined,
+            dash: each.isDead ? [4, 4] : seriesDash(index),
             spanGaps: false,
             points: { show: (plot, at, from, to) => to - from < 2, filter: (plot, at, isShown) => (isShown ? null : alone(plot.data[at])) },
         });
-        const smooth = (each, index) => ({ scale: scaleOf(each), stroke: stroke(index), width: 2.25, points: { show: false } });
+        const smooth = (each, index) => ({ scale: scaleOf(each), stroke: stroke(index), width: 2.25, dash: seriesDash(index), points: { show: false } });
         return new uPlot(
             {
                 ...rest,

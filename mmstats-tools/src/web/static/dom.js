@@ -33,6 +33,24 @@ export function setAttribute(node, name, value) {
     }
 }
 
+/** Fills the body of a table with rows `{key, texts}`, of which the first is the head: rows that are there already stay, and what is selected in them. */
+export function fillRows(body, rows) {
+    const before = new Map([...body.rows].map((tr) => [tr.dataset.key, tr]));
+    const made = rows.map(({ key, texts: [head, ...texts] }) => {
+        const tr = before.get(key) ?? element("tr", { "data-key": key }, element("th", { scope: "row" }), ...texts.map(() => element("td")));
+        [head, ...texts].forEach((text, index) => setText(tr.cells[index], text));
+        before.delete(key);
+        return tr;
+    });
+    before.forEach((tr) => tr.remove());
+    made.forEach((tr, index) => {
+        if (body.rows[index] !== tr) {
+            body.insertBefore(tr, body.rows[index] ?? null);
+        }
+    });
+    return made;
+}
+
 /** Calls a function at most once for each frame that is drawn. */
 export function oncePerFrame(callback) {
     let asked = false;

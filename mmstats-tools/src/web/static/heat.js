@@ -5,7 +5,8 @@ import { number } from "./exact.js";
 import { colour } from "./theme.js";
 import { quantity } from "./units.js";
 
-/** The cells of a histogram's points: `[start, end, low, high, count]`, with bounds as powers of two. Buckets have whole numbers of `step` from their first to their last. */
+// The cells of a histogram's points: `[start, end, low, high, count]`, with bounds as powers of two. Buckets have whole numbers of `step` from their first to
+// their last.
 function cellsOf(points, { interval, step }) {
     const cells = [];
     let before = -Infinity;
@@ -90,7 +91,9 @@ export class HeatMap {
             const [top, bottom] = [at(high, "powers"), at(low, "powers")];
             // The root of the share: rare values are to be seen, too.
             ctx.globalAlpha = 0.08 + 0.92 * Math.sqrt(count / most);
-            ctx.fillRect(left, top, Math.max(right - left, 1), Math.max(bottom - top, 1));
+            const height = Math.max(bottom - top, 1);
+            // Below the lowest pixel nothing is seen.
+            ctx.fillRect(left, Math.min(top, bbox.top + bbox.height - height), Math.max(right - left, 1), height);
         }
         ctx.restore();
     }

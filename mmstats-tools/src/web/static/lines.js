@@ -4,8 +4,8 @@ import { basename, harmless, nameOf } from "./text.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** Whether a row has all words of a search in its label, its file or its process. */
-export function matcher(search) {
+// Whether a row has all words of a search in its label, its file or its process.
+function matcher(search) {
     const words = search.toLowerCase().split(/\s+/).filter((word) => word !== "");
     return (row) => words.every((word) => row.haystack.includes(word));
 }
@@ -18,10 +18,11 @@ function comparer({ sort, desc }) {
     } else if (sort === "kind") {
         return (one, other) => sign * collator.compare(one.kind, other.kind) || byLabel(one, other);
     }
+    const shown = sort === "value" ? "shownNumber" : sort;
     const missing = (number) => number === null || Number.isNaN(number);
     // What has no number comes last in either order.
     return (one, other) => {
-        const [a, b] = [one[sort], other[sort]];
+        const [a, b] = [one[shown], other[shown]];
         return missing(a) - missing(b) || (missing(a) ? 0 : sign * (a - b)) || byLabel(one, other);
     };
 }
@@ -97,7 +98,8 @@ export function lines(rows, state) {
         for (const inner of [...group.groups.values()].sort((one, other) => collator.compare(one.name, other.name))) {
             const all = inner.all;
             const isFolded = folded.has(inner.path);
-            list.push({ key: `group/${inner.path}`, path: inner.path, name: inner.name, depth, count: all.length, isFolded, isDead: all.every((row) => row.isDead) });
+            const isDead = all.every((row) => row.isDead);
+            list.push({ key: `group/${inner.path}`, path: inner.path, name: inner.name, depth, count: all.length, isFolded, isDead });
             if (!isFolded) {
                 add(inner, depth + 1);
             }

@@ -1,6 +1,6 @@
 // The page: what the server sends goes through the rows to the table and the plot; what is to be shown is in the URL.
 
-import { $, setText } from "./dom.js";
+import { $, element, setText } from "./dom.js";
 import { Filler } from "./history.js";
 import { followKeys } from "./keys.js";
 import { lines } from "./lines.js";
@@ -27,6 +27,8 @@ const panel = new Panel(view, (label) => stats.all(label));
 const stream = new Stream(frame, showStatus);
 const filler = new Filler(() => table.schedule(), () => clock().reach);
 let table = null;
+// Whether there is a row for each label, or for each of each file.
+let shownBy = by(view.state);
 let status = "connecting";
 
 function by(state) {
@@ -53,6 +55,7 @@ function connect() {
 
 function frame(received) {
     const changed = stats.update(received, pace());
+    shownBy = by(view.state);
     panel.interval = stats.interval;
     table ??= makeTable();
     if (changed || !["label", "kind"].includes(view.state.sort)) {
@@ -109,26 +112,38 @@ function showStatus(next) {
 function changed(state, before) {
     controls.forEach((control) => control(state));
     showPause();
-    if (by(state) !== by(before)) {
-        stats.clear();
-    }
+    showLinks();
     if (by(state) !== by(before) || state.interval !== before.interval || (before.paused && !state.paused)) {
         connect();
     } else if (state.paused && !before.paused) {
         stream.close();
         showStatus("paused");
     }
-    if (table !== null && stats.rows.size > 0) {
+    // Other rows come with the next frame.
+    if (table !== null && shownBy === by(state)) {
         showLines();
     }
+    const byKeyboard = $("plot").querySelector(":focus-visible") !== null;
     panel.draw();
-    if (state.plot.join("\0") !== before.plot.join("\0") || state.writers !== before.writers) {
+    if (byKeyboard && !panel.isOpen) {
+        table?.focus(before.plot.at(-1));
+    } else if (state.plot.some((label) => !before.plot.includes(label))) {
+        panel.reveal();
+    }
+    if (state.plot !== before.plot || state.writers !== before.writers) {
         panel.refresh();
     }
 }
 
 function showPause() {
     setText($("pause"), view.state.paused ? "Resume" : "Pause");
+}
+
+/** The other view of the same. */
+function showLinks() {
+    document.querySelectorAll("nav a").forEach((link) => {
+        link.search = location.search;
+    });
 }
 
 async function showFiles() {
@@ -139,7 +154,7 @@ async function showFiles() {
             setText($("writers-count"), `${files.length} ${files.length === 1 ? "writer" : "writers"}${ended > 0 ? `, ${ended} ended` : ""}`);
             $("problems").hidden = problems.length === 0;
             setText($("problems-count"), `${problems.length} could not be read, or not wholly`);
-            $("problems-list").replaceChildren(...problems.map(({ file, problem }) => Object.assign(document.createElement("li"), { textContent: harmless(`${file}: ${problem}`) })));
+            $("problems-list").replaceChildren(...problems.map(({ file, problem }) => element("li", {}, harmless(`${file}: ${problem}`))));
         } catch {
             // The stream tells when the server is gone.
         }
@@ -185,6 +200,7 @@ $("submit").hidden = true;
 $("nojs-count").hidden = true;
 controls.forEach((control) => control(view.state));
 showPause();
+showLinks();
 panel.draw();
 connect();
 setTimeout(showFiles, 2000);

@@ -1,17 +1,22 @@
 // The panel of a plot: its charts, and the same as tables.
 
-import { LineChart, format } from "./chart.js";
-import { $, element, setText } from "./dom.js";
+import { LineChart, exact, format } from "./chart.js";
+import { $, element, fillRows, setAttribute, setText } from "./dom.js";
 import { HeatMap } from "./heat.js";
 import { Histories, portions } from "./history.js";
 import { Row } from "./stats.js";
-import { MOST_LINES, align, linesOf, summary } from "./series.js";
+import { MOST_LINES, align, countLines, keyOf, linesOf, summary } from "./series.js";
 import { ask, server } from "./stream.js";
 import { glob, harmless } from "./text.js";
-import { date } from "./units.js";
+import { COLOURS } from "./theme.js";
+import { clock } from "./units.js";
 
 /** Rows of the data table at most: the last ones. */
 const MOST_ROWS = 120;
+/** Rows of the table of writers at most: the first ones. */
+const MOST_WRITERS = 500;
+/** Pixels of its height that are seen at least after something was plotted. */
+const LEAST_SEEN = 160;
 
 export class Panel {
     #refreshing = false;
@@ -112,12 +117,11 @@ export class Panel {
         const { plot, show, mean, histogram, writers, from, to } = this.state;
         const series = this.#histories.of(plot).filter((each) => each.points.length > 0);
         const isHeat = (each) => each.kind === "histogram" && histogram === "heat";
-        const all = linesOf(series.filter((each) => !isHeat(each)), { show });
-        this.shown = all.slice(0, MOST_LINES);
+        const lined = series.filter((each) => !isHeat(each));
+        this.shown = linesOf(lined, { show, most: MOST_LINES });
         this.window = from === null ? null : [from, to];
         $("plot-kinds").hidden = !plot.some((label) => this.rowsOf(label)[0]?.isHistogram);
-        const left = all.length - this.shown.length;
-        setText($("plot-note"), left > 0 ? `${this.shown.length} of ${all.length} lines are drawn.` : "");
+        const count = countLines(lined, { show });
         const how = { interval: this.interval, zoom: this.window, mean, onZoom: (from, to) => this.zoom(from, to), onCursor: (at) => this.#move(at) };
         $("lines").hidden = this.shown.length === 0;
         if (this.shown.length > 0) {
@@ -128,17 +132,31 @@ export class Panel {
         this.heated = series.filter(isHeat).slice(0, 8);
         this.#closeHeats(this.heated.map(({ key }) => key));
         this.heated.forEach((each) => this.#heat(each, how));
+        const isSeen = ({ points }) => points.some(([time]) => this.window === null || (time >= from && time <= to));
+        const isEmpty = series.length > 0 && !series.some(isSeen);
+        const left = count > this.shown.length ? `${this.shown.length} of ${count} lines are drawn.` : "";
+        setText($("plot-note"), isEmpty ? "Nothing is remembered of this time." : left);
         this.#legend();
         this.#about(plot);
         this.#writers(writers);
         this.#data();
     }
 
+    /** Scrolls to it, if little of it can be seen. */
+    reveal() {
+        const { top, bottom, height } = $("plot").getBoundingClientRect();
+        if (Math.min(bottom, innerHeight) - Math.max(top, 0) < Math.min(LEAST_SEEN, height)) {
+            $("plot").scrollIntoView({ block: "start" });
+        }
+    }
+
     #heat(series, how) {
         let shown = this.heats.get(series.key);
         if (!shown) {
-            const host = element("div", { className: "chart", role: "img", "aria-label": `Heat map of ${harmless(series.label)}; its percentiles are in the data table` });
-            const figure = element("figure", {}, element("figcaption", {}, harmless(series.label) + (series.file ? ` · ${harmless(series.file)}` : "")), host);
+            const about = `Heat map of ${harmless(series.label)}; its percentiles are in the data table`;
+            const host = element("div", { className: "chart", role: "img", "aria-label": about });
+            const caption = harmless(series.label) + (series.file ? ` · ${harmless(series.file)}` : "");
+            const figure = element("figure", {}, element("figcaption", {}, caption), host);
             $("heats").append(figure);
             shown = { map: new HeatMap(host), figure };
             this.heats.set(series.key, shown);
@@ -169,25 +187,32 @@ export class Panel {
         const [times = [], ...columns] = this.lines.data;
         const [from, to] = this.window ?? [-Infinity, Infinity];
         const at = this.lines.plot && this.cursor !== null && this.cursor < times.length ? this.cursor : null;
-        setText($("legend-time"), at === null ? "Last" : date(times[at]).slice(-8));
+        setText($("legend-time"), at === null ? "Last" : clock(times[at]));
         const body = $("legend").tBodies[0];
         this.shown.forEach((line, index) => {
             const row = body.rows[index] ?? this.#legendRow(body, index);
             const values = (columns[index] ?? []).filter((_, place) => times[place] >= from && times[place] <= to);
             const sum = summary(values);
-            const value = at === null ? (sum?.last ?? null) : (columns[index][at] ?? null);
+            // What is no number is told, too, though it cannot be drawn.
+            const isMeant = at === null ? (time) => time >= from && time <= to : (time) => time === times[at];
+            const value = line.points.findLast(([time, value]) => value !== null && isMeant(time))?.[1] ?? null;
             const cells = [value, sum?.least ?? null, sum?.mean ?? null, sum?.most ?? null];
             row.dataset.label = line.label;
             row.classList.toggle("dead", line.isDead);
+            row.classList.toggle("dates", line.unit === "unixtime" && !line.isRate);
             setText(row.cells[0].firstChild.lastChild, line.name + (line.isDead ? " (ended)" : ""));
             cells.forEach((number, place) => {
                 setText(row.cells[place + 1], number === null ? "" : format(line, number));
-                row.cells[place + 1].title = number === null ? "" : `${number} ${harmless(line.unit)}`.trim();
+                setAttribute(row.cells[place + 1], "title", number === null ? "" : exact(line, number));
             });
-            row.cells[5].firstChild.setAttribute("aria-label", `remove ${line.name}`);
+            row.cells[5].firstChild.setAttribute("aria-label", `remove ${harmless(line.label)}`);
         });
         while (body.rows.length > this.shown.length) {
+            const hadFocus = body.lastChild.contains(document.activeElement);
             body.lastChild.remove();
+            if (hadFocus) {
+                body.lastChild?.querySelector("button").focus();
+            }
         }
         $("legend").hidden = this.shown.length === 0;
     }
@@ -195,8 +220,10 @@ export class Panel {
     #legendRow(body, index) {
         const swatch = element("span", { className: "swatch" });
         const remove = element("button", { type: "button", className: "add" }, "×");
-        const row = element("tr", {}, element("th", { scope: "row" }, element("span", { className: "series" }, swatch, element("span"))), element("td"), element("td"), element("td"), element("td"), element("td", {}, remove));
-        swatch.classList.add(`series-${(index % 8) + 1}`);
+        const head = element("th", { scope: "row" }, element("span", { className: "series" }, swatch, element("span")));
+        const numbers = Array.from({ length: 4 }, () => element("td"));
+        const row = element("tr", {}, head, ...numbers, element("td", {}, remove));
+        swatch.classList.add(`series-${(index % COLOURS) + 1}`, `dashes-${Math.floor(index / COLOURS)}`);
         remove.addEventListener("click", () => this.view.toggle(row.dataset.label));
         body.append(row);
         return row;
@@ -224,16 +251,22 @@ export class Panel {
 
     #writers(wanted) {
         $("writers-table").hidden = !wanted;
+        const others = wanted ? this.writers.length - MOST_WRITERS : 0;
+        setText($("writers-note"), others > 0 ? `and ${others} more` : "");
         if (!wanted) {
             return;
         }
-        const rows = this.writers.slice(0, 500).map((row) => {
-            const cells = [row.shownLabel, row.shownValue, row.shownRate, row.isDead ? "ended" : row.stat.liveness];
-            const tr = element("tr", { className: row.isDead ? "dead" : "" }, element("th", { scope: "row", title: harmless(row.file) }, row.writer), ...cells.map((text) => element("td", {}, text)));
-            tr.cells[2].title = row.exactValue;
-            return tr;
+        const writers = this.writers.slice(0, MOST_WRITERS);
+        const rows = writers.map((row) => {
+            const liveness = row.isDead ? "ended" : row.stat.liveness;
+            return { key: keyOf(row.stat), texts: [row.writer, row.shownLabel, row.shownValue, row.shownRate, liveness] };
         });
-        $("writers-table").tBodies[0].replaceChildren(...rows);
+        fillRows($("writers-table").tBodies[0], rows).forEach((tr, index) => {
+            const { isDead, file, exactValue } = writers[index];
+            tr.classList.toggle("dead", isDead);
+            setAttribute(tr.cells[0], "title", harmless(file));
+            setAttribute(tr.cells[2], "title", exactValue);
+        });
     }
 
     #data() {
@@ -246,12 +279,15 @@ export class Panel {
         const texts = (place) => lines.map((line, index) => format(line, columns[index][place] ?? null));
         const isSaid = (place) => times[place] >= from && times[place] <= to && columns.some((column) => (column[place] ?? null) !== null);
         const places = times.flatMap((_, place) => (isSaid(place) ? [place] : [])).slice(-MOST_ROWS).reverse();
-        const head = element("tr", {}, ...["Time", ...lines.map((line) => line.name)].map((text) => element("th", { scope: "col" }, text)));
-        const rows = places.map((place) => {
-            const cells = texts(place).map((text) => element("td", {}, text));
-            return element("tr", {}, element("th", { scope: "row" }, date(times[place]).slice(-8)), ...cells);
-        });
-        $("data-table").replaceChildren(element("caption", { className: "hidden" }, "What the charts show, latest first"), element("thead", {}, head), element("tbody", {}, ...rows));
+        const heads = ["Time", ...lines.map((line) => line.name)];
+        const table = $("data-table");
+        if (table.dataset.heads !== JSON.stringify(heads)) {
+            table.dataset.heads = JSON.stringify(heads);
+            const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+            const caption = element("caption", { className: "hidden" }, "What the charts show, latest first");
+            table.replaceChildren(caption, element("thead", {}, head), element("tbody"));
+        }
+        fillRows(table.tBodies[0], places.map((place) => ({ key: String(times[place]), texts: [clock(times[place]), ...texts(place)] })));
     }
 
     /** Draws in other colours. */

@@ -50,6 +50,11 @@ export class Row {
         }
     }
 
+    /** The number that is shown as its value. */
+    get shownNumber() {
+        return this.isHistogram && this.value !== null ? number(this.stat.value.p50) : this.value;
+    }
+
     /** What its sparkline shows: the rate of what counts, the value of all else. */
     trend(value, rate) {
         return this.counts ? rate : value;
@@ -101,8 +106,8 @@ export class Row {
         if (value === null || value === undefined) {
             return harmless(problem ?? "");
         } else if (this.isHistogram) {
-            const all = ["p50", "p90", "p99"].map((name) => `${name} ${this.#quantile(name)}`).join(", ");
-            return `${value.count} recorded, ${all}${interval === null ? "; none lately" : ""}`;
+            const all = ["p50", "p90", "p99"].filter(() => this.value > 0).map((name) => `, ${name} ${this.#quantile(name)}`);
+            return `${value.count} recorded${all.join("")}${this.value > 0 && interval === null ? "; none lately" : ""}`;
         } else if (this.isText || typeof value === "boolean") {
             return harmless(value);
         }
@@ -169,17 +174,14 @@ export class Stats {
 
     // Whether something was missed since the last frame: it is longer ago than usual, also where looks always take long.
     #step(time, interval) {
-        if (this.time === 0) {
+        // A connection that is made anew begins with the latest look, which may be known.
+        if (this.time === 0 || time === this.time) {
             return false;
         }
         const step = time - this.time;
         const usual = this.steps.length > 0 ? Math.min(...this.steps) : 0;
         this.steps = [...this.steps, step].slice(-STEPS);
         return step > mostApart(interval) && step > 3 * usual;
-    }
-
-    clear() {
-        this.rows = new Map();
     }
 
     /** The rows with this label. */

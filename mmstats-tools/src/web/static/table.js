@@ -13,8 +13,8 @@ const COLUMNS = [
     ["writers", "Writers", true],
     ["add", "Plot", false],
 ];
-// The width of a character, about, in pixels.
-const CHARACTER = 7.6;
+// The width of a digit, about, in pixels.
+const CHARACTER = 9;
 // Lines beyond the window that are kept ready.
 const SPARE = 8;
 
@@ -26,15 +26,24 @@ export class Table {
         this.drawn = new Map();
         this.focused = null;
         this.lost = null;
+        this.isPrinted = false;
+        this.tops = new Float64Array(1);
         this.plotted = new Set();
         this.before = this.#spacer();
         this.after = this.#spacer();
         this.body = element("tbody", {}, this.before, this.after);
         this.heads = new Map(COLUMNS.map(([name, title, sorts]) => [name, this.#head(name, title, sorts)]));
-        table.replaceChildren(element("caption", { className: "hidden" }, "Stats, updated live"), element("thead", {}, element("tr", {}, ...this.heads.values())), this.body);
+        const caption = element("caption", { className: "hidden" }, "Stats, updated live");
+        table.replaceChildren(caption, element("thead", {}, element("tr", {}, ...this.heads.values())), this.body);
         this.table = table;
         this.schedule = oncePerFrame(() => this.#draw());
         addEventListener("scroll", this.schedule, { passive: true });
+        for (const [name, isPrinted] of [["beforeprint", true], ["afterprint", false]]) {
+            addEventListener(name, () => {
+                this.isPrinted = isPrinted;
+                this.#draw();
+            });
+        }
         addEventListener("resize", () => {
             this.#measure();
             this.schedule();
@@ -46,17 +55,36 @@ export class Table {
 
     /** Other lines, or others plotted. */
     show(lines, { plotted, sort, desc, clock, by }) {
-        Object.assign(this, { lines, plotted: new Set(plotted), clock });
+        const [old, tops, order] = [this.lines, this.tops, `${sort} ${desc}`];
+        // The same line, or one of the same label.
+        const again = (index) => {
+            const { key, row } = old[index] ?? {};
+            const same = lines.findIndex((line) => line.key === key);
+            return same < 0 && row ? lines.findIndex((line) => line.row?.label === row.label) : same;
+        };
+        // Where numbers make the order, each line goes its own way.
+        const held = order === this.order && (sort === "label" || sort === "kind") ? this.#held() : -1;
+        const focused = old.findIndex((line) => line.key === this.focused);
+        const hadFocus = this.body.contains(document.activeElement);
+        Object.assign(this, { lines, plotted: new Set(plotted), clock, order });
         this.#measure();
+        this.focused = focused < 0 ? null : (lines[again(focused)]?.key ?? null);
         for (const [name, head] of this.heads) {
             setAttribute(head, "aria-sort", name === sort ? (desc ? "descending" : "ascending") : null);
         }
         setText(this.heads.get("writers").firstChild, by === "file" ? "Process" : "Writers");
         setAttribute(this.table, "aria-rowcount", String(lines.length + 1));
-        if (!lines.some((line) => line.key === this.focused)) {
-            this.focused = null;
+        const moved = held < 0 || again(held) < 0 ? 0 : this.tops[again(held)] - tops[held];
+        if (moved === 0) {
+            this.schedule();
+        } else {
+            this.#draw();
+            scrollBy(0, moved);
+            this.#draw();
         }
-        this.schedule();
+        if (hadFocus && focused >= 0 && this.focused !== old[focused].key) {
+            this.#go(again(focused) < 0 ? Math.min(focused, lines.length - 1) : again(focused));
+        }
     }
 
     /** New values in the same lines. */
@@ -65,10 +93,22 @@ export class Table {
         this.schedule();
     }
 
-    /** Puts the keyboard on the first line, or where it was. */
-    focus() {
-        const at = this.lines.findIndex((line) => line.key === this.focused);
-        this.#go(Math.max(at, 0));
+    /** Puts the keyboard on the line of a label, where it was, or on the first line. */
+    focus(label) {
+        const places = [(line) => line.row?.label === label, (line) => line.key === this.focused].map((is) => this.lines.findIndex(is));
+        this.#go(places.find((at) => at >= 0) ?? 0);
+    }
+
+    // The line that stays where it is seen when others come and go: with the keyboard on it, or else the first below the heads. Above the table there is none.
+    #held() {
+        const head = this.heads.get("label").getBoundingClientRect().bottom;
+        const top = this.before.getBoundingClientRect().top;
+        if (top >= head) {
+            return -1;
+        }
+        const focused = this.lines.findIndex((line) => line.key === this.focused);
+        const isSeen = focused >= 0 && top + this.tops[focused] >= head && top + this.tops[focused + 1] <= innerHeight;
+        return isSeen ? focused : Math.min(this.#lineAt(head - top), this.lines.length - 1);
     }
 
     #spacer() {
@@ -103,8 +143,8 @@ export class Table {
 
     #draw() {
         const top = this.before.getBoundingClientRect().top;
-        const first = Math.max(0, this.#lineAt(-top) - SPARE);
-        const last = Math.min(this.lines.length, this.#lineAt(innerHeight - top) + 1 + SPARE);
+        const first = this.isPrinted ? 0 : Math.max(0, this.#lineAt(-top) - SPARE);
+        const last = this.isPrinted ? this.lines.length : Math.min(this.lines.length, this.#lineAt(innerHeight - top) + 1 + SPARE);
         this.before.firstChild.style.height = `${this.tops[first]}px`;
         this.after.firstChild.style.height = `${this.tops[this.lines.length] - this.tops[last]}px`;
         const mean = parseFloat(colour("--spark-mean")) || 0;
@@ -113,7 +153,7 @@ export class Table {
         const palette = { ...size, ...this.clock, mean, line: colour("--spark"), fill: colour("--spark-fill"), meanLine: colour("--series-2") };
         const visible = (names) => names.filter((name) => this.heads.get(name).offsetParent !== null).length;
         const room = Math.floor((this.heads.get("value").clientWidth - 20) / CHARACTER);
-        const columns = { room, all: visible([...this.heads.keys()]), wide: visible(["value", "rate", "trend"]) };
+        const columns = { room, all: this.isPrinted ? 1 : visible([...this.heads.keys()]), wide: visible(["value", "rate", "trend"]) };
         // One of the lines that are there, wherever the window was scrolled to.
         const isThere = this.lines.slice(first, last).some((line) => line.key === this.focused);
         const tabStop = isThere ? this.focused : this.lines[this.#lineAt(-top)]?.key;
@@ -136,8 +176,8 @@ export class Table {
             drawn.button.tabIndex = line.key === tabStop ? 0 : -1;
             drawn.update(line, palette, columns);
         }
-        for (const [key, { tr }] of this.drawn) {
-            this.lost = tr.contains(document.activeElement) ? key : this.lost;
+        for (const { tr } of this.drawn.values()) {
+            this.lost = tr.contains(document.activeElement) ? this.focused : this.lost;
             tr.remove();
         }
         this.drawn = kept;
@@ -190,7 +230,8 @@ export class Table {
         const add = element("button", { type: "button", className: "add", tabIndex: -1 });
         trend.append(canvas);
         last.append(add);
-        const tr = element("tr", { className: row.wantsHistory ? "" : "flat" }, element("th", { scope: "row", className: "label" }, button), value, rate, trend, kind, writers, last);
+        const head = element("th", { scope: "row", className: "label" }, button);
+        const tr = element("tr", { className: row.wantsHistory ? "" : "flat" }, head, value, rate, trend, kind, writers, last);
         tr.dataset.key = key;
         const update = ({ row, depth, text }, palette, columns) => {
             const plotted = this.plotted.has(row.label);

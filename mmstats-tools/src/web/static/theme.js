@@ -44,7 +44,17 @@ export function colour(name) {
     return getComputedStyle(root).getPropertyValue(name).trim();
 }
 
+/** How many series have colours of their own. */
+export const COLOURS = 8;
+// Of those that have the colour of another, too.
+const DASHES = [undefined, [12, 4], [2, 3]];
+
 /** The colour of a series. */
 export function seriesColour(index) {
-    return colour(`--series-${(index % 8) + 1}`);
+    return colour(`--series-${(index % COLOURS) + 1}`);
+}
+
+/** The dashes of a series, as uPlot takes them. */
+export function seriesDash(index) {
+    return DASHES[Math.floor(index / COLOURS) % DASHES.length];
 }

@@ -75,6 +75,12 @@ export function date(value) {
     return `${day} ${clock(value)}`;
 }
 
+/** The same, short: of today only the time of day. */
+export function moment(value) {
+    const isToday = new Date(value * 1000).toDateString() === new Date().toDateString();
+    return isToday ? clock(value) : quantity(value, "unixtime");
+}
+
 /** The time of day out of Unix seconds, in this browser's time zone. */
 export function clock(value) {
     const when = new Date(value * 1000);
@@ -102,7 +108,8 @@ export function quantity(value, unit) {
     } else if (Object.hasOwn(SYMBOLS, unit)) {
         return Math.abs(value) < 1 ? below(value, SYMBOLS[unit]) : scaled(value, 1000, LARGE) + SYMBOLS[unit];
     }
-    return `${count(value)} ${unit}`;
+    // A line is only ever broken before the unit.
+    return `${count(value)} ${unit.replaceAll(" ", "\u00a0")}`;
 }
 
 /** A change per second. Of seconds it is the share of time, of dates nothing. */
