@@ -154,7 +154,7 @@ impl Answer {
             members.extend(numbers.map(|(writer, field)| Member { writer, field }).filter(|member| is_number(self.field(*member))));
         });
         members.shrink_to_fit();
-        members.sort_unstable_by(|one, other| Key::of(self.field(*one)).cmp(&Key::of(self.field(*other))).then(one.cmp(other)));
+        members.sort_by_cached_key(|member| (Key::of(self.field(*member)), *member));
         members
     }
 

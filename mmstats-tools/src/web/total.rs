@@ -12,9 +12,9 @@ use crate::sampler::Stored;
 /// What is made of the values of several writers.
 pub(super) fn aggregate(field: &Field) -> &'static str {
     match field.place.ty {
+        _ if is_date(field) => "latest",
         _ if field.kind == Kind::Info || is_identity(&field.label) => "same",
         Type::Bool | Type::Text | Type::Pascal => "same",
-        _ if is_date(field) => "latest",
         _ if is_measure(field) => "mean",
         _ => "sum",
     }
@@ -28,7 +28,8 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
-/// What is shown as one where it is the same: a label, and how its values are to be taken.
+/// What is shown as one where it is the same: a label, and how its values are to be taken. What tells who a writer is needs no more than its label, for writers
+/// of version 1 cannot say of what kind it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key<'f> {
     pub(super) label: &'f str,
@@ -39,6 +40,9 @@ pub(super) struct Key<'f> {
 
 impl<'f> Key<'f> {
     pub(super) fn of(field: &'f Field) -> Self {
+        if is_identity(&field.label) {
+            return Key { label: &field.label, kind: "", unit: "", scale: (0, 1) };
+        }
         Key { label: &field.label, kind: field.kind.name(), unit: &field.unit, scale: (field.scale, field.divisor.max(1)) }
     }
 }
@@ -208,6 +212,8 @@ mod tests {
         ] {
             assert_ne!(Key::of(&volts), Key::of(&other));
         }
+        let [one, other] = [Kind::Info, Kind::Untyped].map(|kind| Field { label: "web.sys.pid".to_owned(), ..field(kind, "") });
+        assert_eq!(Key::of(&one), Key::of(&other));
     }
 
     #[test]
