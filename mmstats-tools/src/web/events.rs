@@ -100,7 +100,7 @@ pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): R
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "interval"])?;
     let question = Question::of(&parameters)?;
     let pause = match parameters.number("interval")? {
-        Some(interval) if interval < 0.0 => return Err(Refusal::bad("interval: negative; a number of seconds is accepted")),
+        Some(interval) if interval < 0.0 => return Err(Refusal::bad(format!("interval={interval}: negative; accepted are seconds from 0 on"))),
         Some(interval) => pause(interval, server.interval),
         None => Duration::ZERO,
     };

@@ -8,7 +8,7 @@ use super::number::Shown;
 use super::rivals::Key;
 use crate::buckets::Buckets;
 use crate::growth::{Amount, counts_up, growth};
-use crate::measures::is_measure;
+use crate::measures::{is_date, is_measure};
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::sampler::Stored;
@@ -85,7 +85,7 @@ impl Sum {
             *before = Some(now.clone());
             return Ok(());
         }
-        let is_date = self.is_date();
+        let is_date = is_date(&self.field);
         match (&mut self.value, now) {
             (Value::Distribution(sum), Stored::Histogram(buckets)) => {
                 let grown = match before {
@@ -125,10 +125,6 @@ impl Sum {
         Ok(())
     }
 
-    fn is_date(&self) -> bool {
-        self.field.unit == "unixtime" && self.ty != Type::Counter
-    }
-
     /// As a field and its value; `None` if there is nothing.
     pub(super) fn get(&self) -> Option<(Field, Stored)> {
         let (parts, values) = match &self.value {
@@ -141,7 +137,7 @@ impl Sum {
             [(of, sum)] => (*of, Stored::from(*sum)),
             several => {
                 let shown = several.iter().filter_map(|(of, sum)| Shown::new(&Stored::from(*sum), *of)).map(Shown::as_f64);
-                (Scale::NONE, Stored::Float(if self.is_date() { shown.fold(f64::MIN, f64::max) } else { shown.sum() }))
+                (Scale::NONE, Stored::Float(if is_date(&self.field) { shown.fold(f64::MIN, f64::max) } else { shown.sum() }))
             }
         };
         let mean = Amount::of(&sum).filter(|_| values > 1 && is_measure(&self.field));
