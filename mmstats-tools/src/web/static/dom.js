@@ -24,14 +24,6 @@ export function setText(node, text) {
     }
 }
 
-/** The same for a label, which may go on in another line behind what separates its parts. */
-export function setLabel(node, label) {
-    if (node.textContent !== label) {
-        const parts = label.split(/(?<=[{,])/);
-        node.replaceChildren(...parts.flatMap((part, index) => (index === 0 ? [part] : [element("wbr"), part])));
-    }
-}
-
 /** Sets an attribute if it is another one; null takes it away. */
 export function setAttribute(node, name, value) {
     if (value === null) {

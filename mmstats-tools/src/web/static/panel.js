@@ -1,7 +1,7 @@
 // The panel of a plot: its charts, and the same as tables.
 
 import { LineChart, exact, format } from "./chart.js";
-import { $, element, fillRows, setAttribute, setLabel, setText } from "./dom.js";
+import { $, element, fillRows, setAttribute, setText } from "./dom.js";
 import { HeatMap } from "./heat.js";
 import { Histories, portions } from "./history.js";
 import { Row } from "./stats.js";
@@ -200,7 +200,7 @@ export class Panel {
             row.dataset.label = line.label;
             row.classList.toggle("dead", line.isDead);
             row.classList.toggle("dates", line.unit === "unixtime" && !line.isRate);
-            setLabel(row.cells[0].firstChild.lastChild, line.name + (line.isDead ? " (ended)" : ""));
+            setText(row.cells[0].firstChild.lastChild, line.name + (line.isDead ? " (ended)" : ""));
             cells.forEach((number, place) => {
                 setText(row.cells[place + 1], number === null ? "" : format(line, number));
                 setAttribute(row.cells[place + 1], "title", number === null ? "" : exact(line, number));

@@ -1,6 +1,6 @@
 // The table. Only the lines that can be seen are in the document, and only the cells that changed are touched.
 
-import { element, oncePerFrame, setAttribute, setLabel, setText } from "./dom.js";
+import { element, oncePerFrame, setAttribute, setText } from "./dom.js";
 import { draw } from "./spark.js";
 import { colour } from "./theme.js";
 
@@ -238,7 +238,7 @@ export class Table {
             tr.classList.toggle("dead", row.isDead);
             tr.classList.toggle("plotted", plotted);
             button.style.setProperty("--depth", depth);
-            setLabel(name, text);
+            setText(name, text);
             setText(ended, row.isDead ? "ended" : "");
             setAttribute(button, "title", row.about);
             setAttribute(button, "aria-pressed", String(plotted));
