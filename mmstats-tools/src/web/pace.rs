@@ -1,5 +1,5 @@
-//! A connection whose client has to take what it is sent at a least rate, so that nobody keeps an answer in memory by reading a byte now and then; and sooner if
-//! others need that memory.
+//! A connection whose client has to take what it is sent at a least rate, so that nobody keeps an answer in memory by reading a byte now and then; and
+//! sooner if others need that memory.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
