@@ -22,8 +22,7 @@
 //! ```
 //!
 //! - [`per_thread!`] gives each thread a file of its own, made at its first touch and taken over from threads that have ended; [`publish()`] makes a file for
-//!   anything else, and
-//!   [`writer`] one for fields that are added as one goes.
+//!   anything else, and [`writer`] one for fields that are added as one goes.
 //! - [`Options`] and the [environment](template::Environment) say where the files go.
 //! - [`read`] reads files: once, or again and again; [`discover`] finds them; [`liveness`] tells whether their process runs.
 //!

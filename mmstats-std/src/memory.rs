@@ -3,8 +3,7 @@
 //! - [`Mapping`] is memory for one writer; [`Hosted`] keeps it for as long as the fields that point into it.
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
 //! - A forked child inherits mappings that are its parent's to write, and locks that nobody will ever open. The handler registered by [`prepare_for_fork`]
-//!   puts private
-//!   memory over the former; [`PerProcess`] leaves the latter behind.
+//!   puts private memory over the former; [`PerProcess`] leaves the latter behind.
 //! - [`ReadMapping`] is memory that somebody else writes, and may cut short.
 #![allow(unsafe_code)]
 

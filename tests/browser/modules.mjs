@@ -226,28 +226,26 @@ test("what was missed in a pause is asked for and filled in", () => {
     assert.equal(row.history.at(-1)[0], 31);
 });
 
-test("where looks always take long, nothing was missed", () => {
+// Tells of each look whether something was missed before it, so that it is asked for again.
+function missing() {
     const stats = new Stats();
-    const missed = (time) => {
+    return (time) => {
         stats.update(frame(time), 1);
         const [row] = stats.all("a");
         const asks = !row.askedForHistory;
         row.askedForHistory = true;
         return asks;
     };
+}
+
+test("where looks always take long, nothing was missed", () => {
+    const missed = missing();
     assert.deepEqual([100, 105, 110, 114, 120].map(missed).slice(2), [false, false, false]);
     assert.deepEqual([150, 155, 190].map(missed), [true, false, true], "but in a pause");
 });
 
 test("nothing was missed where the latest look comes again", () => {
-    const stats = new Stats();
-    const missed = (time) => {
-        stats.update(frame(time), 1);
-        const [row] = stats.all("a");
-        const asks = !row.askedForHistory;
-        row.askedForHistory = true;
-        return asks;
-    };
+    const missed = missing();
     assert.deepEqual([100, 125, 125, 150, 150, 175, 200].map(missed).slice(3), [false, false, false, false]);
 });
 

@@ -14,9 +14,6 @@ use super::room::Room;
 /// The type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// What answers that may be compressed vary by.
-pub(super) const BY_ENCODING: &str = "accept-encoding";
-
 /// Less than this is not worth compressing.
 const SMALL: usize = 1024;
 
@@ -70,7 +67,7 @@ impl Packed {
 
 /// Tells that a response may have been compressed, and whether it was.
 pub(super) fn encoded(mut response: Response, is_compressed: bool) -> Response {
-    response.headers_mut().insert(VARY, HeaderValue::from_static(BY_ENCODING));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     if is_compressed {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }

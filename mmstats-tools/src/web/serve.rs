@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -27,7 +27,7 @@ use super::guard::{Local, guard};
 use super::limits::Limits;
 use super::pace::{GRACE, Paced};
 use super::page::{self, PageRequest};
-use super::reply::{BY_ENCODING, Refusal};
+use super::reply::{Refusal, encoded};
 use super::sampling::Sampling;
 use super::server::Server;
 use super::{api, events, metrics, original, query, signals};
@@ -178,9 +178,7 @@ async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Res
     bytes.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
     let mut response = if is_known(&tag, request.headers()) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        response.headers_mut().insert(VARY, HeaderValue::from_static(BY_ENCODING));
-        response
+        encoded(StatusCode::NOT_MODIFIED.into_response(), false)
     } else {
         server.answer(content_type, request.headers(), || bytes.to_vec()).await?
     };

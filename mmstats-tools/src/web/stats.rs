@@ -119,6 +119,7 @@ impl<'r> Row<'r> {
     fn new(field: &'r Field, whose: Whose<'r>, value: Result<&'r Stored, String>, rate: Option<f64>, grown: Option<&'r Buckets>) -> Self {
         let scale = scale(field);
         let (power, divisor) = scaling(field);
+        let is_scaled = power.is_some() || divisor.is_some();
         Row {
             label: &field.label,
             kind: field.kind.name(),
@@ -127,7 +128,7 @@ impl<'r> Row<'r> {
             help: &field.help,
             whose,
             value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
-            raw: value.as_ref().ok().filter(|_| power.or(divisor.map(|_| 0)).is_some()).map(|stored| Shown::new(stored, Scale::NONE)),
+            raw: value.as_ref().ok().filter(|_| is_scaled).map(|stored| Shown::new(stored, Scale::NONE)),
             problem: value.err(),
             aggregate: None,
             scale: power,
