@@ -1,7 +1,8 @@
 //! Makes man pages and completions of all commands, out of what reads their arguments.
 //!
-//! They go to the directory `MMSTATS_ASSETS`, if that is set, else among the build's own output. Pages have the date that `SOURCE_DATE_EPOCH` tells, as
-//! packagers set it, and else none, so that whoever builds the same gets the same.
+//! They go to the directory `MMSTATS_ASSETS`, if that is set, else among the build's own output.
+//! Pages have the date that `SOURCE_DATE_EPOCH` tells, as packagers set it, and else none, so that
+//! whoever builds the same gets the same.
 
 use std::env;
 use std::fs;
@@ -30,7 +31,10 @@ fn main() -> io::Result<()> {
     for variable in ["MMSTATS_ASSETS", "SOURCE_DATE_EPOCH"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
-    let assets = env::var_os("MMSTATS_ASSETS").or_else(|| env::var_os("OUT_DIR")).map(PathBuf::from).ok_or(io::ErrorKind::NotFound)?;
+    let assets = env::var_os("MMSTATS_ASSETS")
+        .or_else(|| env::var_os("OUT_DIR"))
+        .map(PathBuf::from)
+        .ok_or(io::ErrorKind::NotFound)?;
     let (pages, completions) = (assets.join("man"), assets.join("completions"));
     fs::create_dir_all(&pages)?;
     fs::create_dir_all(&completions)?;
@@ -51,7 +55,10 @@ fn main() -> io::Result<()> {
 fn page(command: &Command, all: &[String]) -> io::Result<Vec<u8>> {
     let name = command.get_name();
     let mut page = Vec::new();
-    let man = Man::new(command.clone()).title(name.to_uppercase()).date(day().unwrap_or(NO_DAY.to_owned())).manual("mmstats");
+    let man = Man::new(command.clone())
+        .title(name.to_uppercase())
+        .date(day().unwrap_or(NO_DAY.to_owned()))
+        .manual("mmstats");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     let mut roff = Roff::new();
@@ -60,12 +67,17 @@ fn page(command: &Command, all: &[String]) -> io::Result<Vec<u8>> {
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     let mut roff = Roff::new();
-    let after = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string).unwrap_or_default();
+    let after = command
+        .get_after_long_help()
+        .or(command.get_after_help())
+        .map(ToString::to_string)
+        .unwrap_or_default();
     for part in after.replace(options::COLOURS, "").split("\n\n") {
         section(&mut roff, part);
     }
     environment(&mut roff);
-    let others: Vec<String> = all.iter().filter(|other| *other != name).map(|other| format!("{other}(1)")).collect();
+    let others: Vec<String> =
+        all.iter().filter(|other| *other != name).map(|other| format!("{other}(1)")).collect();
     roff.control("SH", ["SEE ALSO"]).text([roman(others.join(", "))]);
     roff.to_writer(&mut page)?;
     Ok(page)
@@ -94,12 +106,17 @@ fn synopsis(roff: &mut Roff, command: &Command) {
     }
 }
 
-/// A part of the long help that stands behind the options: a heading with a colon, and the text; lines that are indented stay as they are.
+/// A part of the long help that stands behind the options: a heading with a colon, and the text;
+/// lines that are indented stay as they are.
 fn section(roff: &mut Roff, part: &str) {
     let Some((heading, text)) = part.trim().split_once(':') else { return };
     roff.control("SH", [heading.to_uppercase().as_str()]);
     if text.starts_with('\n') {
-        let lines: Vec<&str> = text.trim_start_matches('\n').lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+        let lines: Vec<&str> = text
+            .trim_start_matches('\n')
+            .lines()
+            .map(|line| line.strip_prefix("  ").unwrap_or(line))
+            .collect();
         roff.control("nf", []).text([roman(lines.join("\n"))]).control("fi", []);
     } else {
         roff.text([roman(text.trim())]);

@@ -1,4 +1,5 @@
-//! A program as on a device: it updates stats in a static region and never reads them. `tests/static_region.rs` finds them in its memory.
+//! A program as on a device: it updates stats in a static region and never reads them.
+//! `tests/static_region.rs` finds them in its memory.
 
 use mmstats_core::{Counter, Gauge, StaticRegion, Text, model};
 use std::io::Read;

@@ -1,8 +1,10 @@
 //! Where values live: words, latches, version 1's double buffers, histogram buckets.
 //!
-//! One of the two files with `unsafe` (the other is `region.rs`). The invariant at every cell: it owns a [`Slot`], whose bytes are in bounds,
-//! aligned as the cell's `ALIGN` asks, valid for as long as the cell is used (its format carries the lifetime) and written by nobody else.
-//! All loads and stores here are relaxed atomics; what orders them is in `protocol.rs`. Cells are `Send` and not `Sync`: one writer.
+//! One of the two files with `unsafe` (the other is `region.rs`). The invariant at every cell: it
+//! owns a [`Slot`], whose bytes are in bounds, aligned as the cell's `ALIGN` asks, valid for as
+//! long as the cell is used (its format carries the lifetime) and written by nobody else. All loads
+//! and stores here are relaxed atomics; what orders them is in `protocol.rs`. Cells are `Send` and
+//! not `Sync`: one writer.
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -101,8 +103,9 @@ unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
     join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
 }
 
-/// A value of 8 bytes behind a latch, in words of `WORD` bytes. The value is kept beside the pointer too, so that a write only stores;
-/// the sequence is not, which is the cheaper half (measured).
+/// A value of 8 bytes behind a latch, in words of `WORD` bytes. The value is kept beside the
+/// pointer too, so that a write only stores; the sequence is not, which is the cheaper half
+/// (measured).
 #[doc(hidden)]
 pub struct Latch<T, const WORD: usize = NATIVE_WORD> {
     base: NonNull<u8>,
@@ -190,14 +193,16 @@ impl Bytes {
         }
     }
 
-    /// Version 1's double buffer: `write(index)` fills the buffer that no reader takes, then the index flips.
+    /// Version 1's double buffer: `write(index)` fills the buffer that no reader takes, then the
+    /// index flips.
     #[inline(always)]
     fn flip(&self, write: impl FnOnce(usize)) {
         // SAFETY: a version 1 slot has the write buffer index before it.
         let index = unsafe { self.at(-1) };
         let next = index.load(Ordering::Relaxed) & 1;
         write(next as usize);
-        // Release: who sees the new index sees the words of its buffer. Python's readers have no partner for it; ours take one copy.
+        // Release: who sees the new index sees the words of its buffer. Python's readers have no
+        // partner for it; ours take one copy.
         index.store(next ^ 1, Ordering::Release);
     }
 
@@ -248,7 +253,8 @@ impl<T: Scalar> ValueCell<T> for Flip<T> {
             unsafe { self.bytes.store(0, bytes.as_ref()) };
         } else {
             // SAFETY: there are two buffers of that many bytes.
-            self.bytes.flip(|buffer| unsafe { self.bytes.store(buffer * Self::WIDTH, bytes.as_ref()) });
+            self.bytes
+                .flip(|buffer| unsafe { self.bytes.store(buffer * Self::WIDTH, bytes.as_ref()) });
         }
     }
 }
@@ -266,7 +272,8 @@ pub trait TextCell: Sized + Send {
     fn get(&self, bytes: &mut [u8]);
 }
 
-/// Text behind a latch, in words of `WORD` bytes. The sequence is kept beside the pointer, so that a write only stores.
+/// Text behind a latch, in words of `WORD` bytes. The sequence is kept beside the pointer, so that
+/// a write only stores.
 #[doc(hidden)]
 pub struct LatchText<const N: usize, const WORD: usize> {
     base: NonNull<u8>,
@@ -321,7 +328,8 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
         let next = latch_write(self.sequence(), self.last.get(), |buffer| {
             let store = |at: usize, word: u64| {
                 debug_assert!(at < Self::STRIDE);
-                // SAFETY: every `at` below is a multiple of `WORD` and less than the stride: within the slot's buffers.
+                // SAFETY: every `at` below is a multiple of `WORD` and less than the stride: within
+                // the slot's buffers.
                 let to = unsafe { base.add(buffer * Self::STRIDE + at) };
                 // SAFETY: the same.
                 unsafe { store_word::<WORD>(to, word) };
@@ -329,7 +337,10 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
             if let (Some(full), 0) = (bytes.first_chunk::<N>(), N % WORD) {
                 // The common case of a text that fills its room, in a loop of known length.
                 for (i, word) in full.chunks_exact(WORD).enumerate() {
-                    store(i * WORD, little_endian(word.first_chunk::<WORD>().copied().unwrap_or([0; WORD])));
+                    store(
+                        i * WORD,
+                        little_endian(word.first_chunk::<WORD>().copied().unwrap_or([0; WORD])),
+                    );
                 }
                 return;
             }
@@ -338,7 +349,8 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
                 store(at, little_endian(word.first_chunk::<WORD>().copied().unwrap_or([0; WORD])));
                 at += WORD;
             }
-            // What ends the text, if it is only a NUL: there is room, as the text is not a full stride. What an earlier one left behind that means nothing.
+            // What ends the text, if it is only a NUL: there is room, as the text is not a full
+            // stride. What an earlier one left behind that means nothing.
             store(at, tail::<WORD>(bytes, bytes.len() - at));
         });
         self.last.set(next);
@@ -429,7 +441,8 @@ pub trait BucketCell: Sized + Send {
     fn record(&self, value: u64);
 }
 
-/// A sum and buckets, in words of `WORD` bytes: where that is 4, buckets are `u32` whatever `T` is, and the sum is latched.
+/// A sum and buckets, in words of `WORD` bytes: where that is 4, buckets are `u32` whatever `T` is,
+/// and the sum is latched.
 #[doc(hidden)]
 pub struct Buckets<T, const P: u32, const N: u32, const WORD: usize> {
     base: NonNull<u8>,
@@ -437,7 +450,10 @@ pub struct Buckets<T, const P: u32, const N: u32, const WORD: usize> {
 }
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Send, const P: u32, const N: u32, const WORD: usize> Send for Buckets<T, P, N, WORD> {}
+unsafe impl<T: Send, const P: u32, const N: u32, const WORD: usize> Send
+    for Buckets<T, P, N, WORD>
+{
+}
 
 impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, WORD> {
     /// Bytes of one bucket.
@@ -458,7 +474,8 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, 
     /// Adds one to the bucket at an offset, then `value` to the sum.
     ///
     /// # Safety
-    /// There is a word of these bits at that offset of the block, which begins with a word of 8 bytes.
+    /// There is a word of these bits at that offset of the block, which begins with a word of 8
+    /// bytes.
     #[cfg(target_pointer_width = "64")]
     #[inline(always)]
     unsafe fn add<B: WordBits>(&self, at: usize, one_more: impl FnOnce(B) -> B, value: u64) {
@@ -469,7 +486,9 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, 
     }
 }
 
-impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell for Buckets<T, P, N, WORD> {
+impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
+    for Buckets<T, P, N, WORD>
+{
     const TYPE: Option<Type> = Some(if WORD == 4 { Type::U32 } else { T::TYPE });
     const ROOM: usize = Self::SUM + histogram::count(P, N) * Self::WIDTH;
 
@@ -489,7 +508,8 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell for Bu
         #[cfg(target_pointer_width = "64")]
         if WORD == 8 {
             if Self::WIDTH == 8 {
-                // SAFETY: in the block, and a multiple of 8 as the sum's width and the bucket's are.
+                // SAFETY: in the block, and a multiple of 8 as the sum's width and the bucket's
+                // are.
                 unsafe { self.add::<u64>(at, |count| count.wrapping_add(1), value) };
             } else {
                 // SAFETY: in the block, and a multiple of 4.

@@ -1,7 +1,9 @@
-//! Self-describing stats in any region of memory: `/proc` for your application, down to a microcontroller.
+//! Self-describing stats in any region of memory: `/proc` for your application, down to a
+//! microcontroller.
 //!
-//! A program lays fields (counters, gauges, averages, timers, texts, histograms) into a region of bytes and updates them by plain loads and stores.
-//! Whoever has the bytes (another process that maps the file, a debug probe, a dump after a crash) reads them without a schema, and without any
+//! A program lays fields (counters, gauges, averages, timers, texts, histograms) into a region of
+//! bytes and updates them by plain loads and stores. Whoever has the bytes (another process that
+//! maps the file, a debug probe, a dump after a crash) reads them without a schema, and without any
 //! effect on the writer. `no_std`, no allocation, no locks, no system calls.
 //!
 //! ```text
@@ -35,16 +37,18 @@
 //!
 //! # Where to look
 //!
-//! - [`model!`] declares fields; [`Writer`] adds them one by one, while readers read; [`field`] has them all.
-//! - [`StaticRegion`] and [`kept_region!`] reserve memory on a device; [`Region`] takes any memory. [`Model::publish_with_flash`] leaves all but header and
-//!   values in flash.
+//! - [`model!`] declares fields; [`Writer`] adds them one by one, while readers read; [`field`] has
+//!   them all.
+//! - [`StaticRegion`] and [`kept_region!`] reserve memory on a device; [`Region`] takes any memory.
+//!   [`Model::publish_with_flash`] leaves all but header and values in flash.
 //! - [`reader`] reads regions of both formats, trusting nothing.
 //! - `FORMAT.md` describes the bytes; [`format`](mod@format) has their structure.
 //!
 //! # What a write promises
 //!
-//! A reader sees a whole value: this one or an earlier one, never parts of two. A writer that dies between any two instructions leaves every field as
-//! its last completed write, or the one in progress. Writing never waits. There is one writer for each region, and the types see to it:
+//! A reader sees a whole value: this one or an earlier one, never parts of two. A writer that dies
+//! between any two instructions leaves every field as its last completed write, or the one in
+//! progress. Writing never waits. There is one writer for each region, and the types see to it:
 //!
 //! ```compile_fail
 //! # use mmstats_core::{Counter, V2};
@@ -69,7 +73,10 @@ pub mod scalar;
 mod words;
 mod writer;
 
-pub use field::{Average, Clock, Constant, ConstantText, Counter, Describe, Field, Flag, Gauge, Histogram, MovingAverage, Running, Text, Timer};
+pub use field::{
+    Average, Clock, Constant, ConstantText, Counter, Describe, Field, Flag, Gauge, Histogram,
+    MovingAverage, Running, Text, Timer,
+};
 pub use format::{Borrowed, Format, V1, V1Exact, V2, V2Narrow, Version};
 pub use kind::{Access, Kind, Type, Unit, units};
 pub use model::Model;

@@ -43,14 +43,17 @@ pub trait Model: Sized {
     ///
     /// # Errors
     /// If the region is too small, or a label becomes too long.
-    fn publish_as(label_prefix: &str, region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
+    fn publish_as(
+        label_prefix: &str,
+        region: <Self::Format as Format>::Region,
+    ) -> Result<Self, AddError> {
         Writer::new(region)?.label_prefix(label_prefix).model()
     }
 
     /// Takes a region over from before a reset if it holds exactly this model, else makes it anew.
     ///
-    /// What accumulates (counters, histograms) goes on; all else begins afresh. Random memory is never taken for stats: magic, check, lengths
-    /// and every byte of the directory have to agree.
+    /// What accumulates (counters, histograms) goes on; all else begins afresh. Random memory is
+    /// never taken for stats: magic, check, lengths and every byte of the directory have to agree.
     ///
     /// # Errors
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
@@ -65,8 +68,9 @@ pub trait Model: Sized {
         Ok((Self::publish(again)?, Kept::Anew))
     }
 
-    /// Publishes it in this region, which is made anew, while labels, units and help stay in the program's flash: a `Counter<u32>` then takes 4 bytes of the
-    /// region, and the code that writes a directory is not there. Readers need the program's ELF file, or the flash itself.
+    /// Publishes it in this region, which is made anew, while labels, units and help stay in the
+    /// program's flash: a `Counter<u32>` then takes 4 bytes of the region, and the code that writes
+    /// a directory is not there. Readers need the program's ELF file, or the flash itself.
     ///
     /// Only in version 2.
     ///
@@ -74,13 +78,15 @@ pub trait Model: Sized {
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
     fn publish_with_flash(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
         const { assert_version_2::<Self::Format>() };
-        let mut placer = WithFlash::anew(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())?;
+        let mut placer =
+            WithFlash::anew(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())?;
         let model = Self::attach(&mut placer)?;
         placer.finish();
         Ok(model)
     }
 
-    /// The same, but a region from before a reset is taken over if it holds exactly this model of exactly this program, as by [`Self::publish_kept`].
+    /// The same, but a region from before a reset is taken over if it holds exactly this model of
+    /// exactly this program, as by [`Self::publish_kept`].
     ///
     /// # Errors
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
@@ -90,7 +96,9 @@ pub trait Model: Sized {
     {
         const { assert_version_2::<Self::Format>() };
         let again = region.again();
-        if let Some(mut placer) = WithFlash::resume(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory()) {
+        if let Some(mut placer) =
+            WithFlash::resume(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())
+        {
             if let Ok(model) = Self::attach(&mut placer) {
                 return Ok((model, Kept::Resumed));
             }
@@ -101,7 +109,10 @@ pub trait Model: Sized {
 
 /// A directory in flash is of version 2, in this machine's words.
 const fn assert_version_2<F: Format>() {
-    assert!(matches!(F::VERSION, Version::Two) && F::WORD == NATIVE_WORD, "only version 2 can have its directory in flash");
+    assert!(
+        matches!(F::VERSION, Version::Two) && F::WORD == NATIVE_WORD,
+        "only version 2 can have its directory in flash"
+    );
 }
 
 /// What [`Model::publish_kept`] found.
@@ -144,18 +155,22 @@ pub enum Kept {
 ///
 /// For each field: its name, its type, and then if needed
 /// - `= "label"`; without it the name is the label,
-/// - `[unit]`, one of [`units`](crate::units) or any expression that is a [`Unit`](crate::Unit), such as `[volts.e(-3)]`,
-/// - `=> value` to begin with, evaluated when the model is published, and again when a thread takes it over from another.
+/// - `[unit]`, one of [`units`](crate::units) or any expression that is a [`Unit`](crate::Unit),
+///   such as `[volts.e(-3)]`,
+/// - `=> value` to begin with, evaluated when the model is published, and again when a thread takes
+///   it over from another.
 ///
-/// Doc comments become help texts. `in "prefix"` puts a prefix before each label. An empty, overlong or duplicate label does not compile:
+/// Doc comments become help texts. `in "prefix"` puts a prefix before each label. An empty,
+/// overlong or duplicate label does not compile:
 ///
 /// ```compile_fail
 /// use mmstats_core::{Counter, model};
 /// model! { struct Twice { a: Counter = "same", b: Counter = "same" } }
 /// ```
 ///
-/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. In that one, `NAME::SIZE`, `NAME::publish` and their like are
-/// there without importing the trait [`Model`].
+/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. In that
+/// one, `NAME::SIZE`, `NAME::publish` and their like are there without importing the trait
+/// [`Model`].
 #[macro_export]
 macro_rules! model {
     (@label $field:ident) => { $crate::format::layout::label(::core::stringify!($field)) };
@@ -249,7 +264,8 @@ macro_rules! model {
                 <Self as $crate::Model>::publish_as(label_prefix, region)
             }
 
-            /// Takes a region over from before a reset if it holds exactly this model, else makes it anew.
+            /// Takes a region over from before a reset if it holds exactly this model, else makes
+            /// it anew.
             ///
             /// # Errors
             /// If the region is too small.
@@ -265,7 +281,8 @@ macro_rules! model {
                 <Self as $crate::Model>::publish_with_flash(region)
             }
 
-            /// The same, but a region from before a reset is taken over if it holds exactly this model of exactly this program.
+            /// The same, but a region from before a reset is taken over if it holds exactly this
+            /// model of exactly this program.
             ///
             /// # Errors
             /// If the region is too small.

@@ -9,7 +9,8 @@ impl Once {
         Once(imp::Once::new())
     }
 
-    /// Whether this caller is the first. Where there is no compare-and-swap, callers that come at the very same time may all be refused.
+    /// Whether this caller is the first. Where there is no compare-and-swap, callers that come at
+    /// the very same time may all be refused.
     pub(crate) fn first(&self) -> bool {
         self.0.first()
     }
@@ -34,8 +35,9 @@ mod imp {
     }
 }
 
-/// The splitter of Moir and Anderson ("Wait-free algorithms for fast, long-lived renaming", 1995): at most one gets through, with loads and
-/// stores alone, however many come and however they interrupt each other.
+/// The splitter of Moir and Anderson ("Wait-free algorithms for fast, long-lived renaming", 1995):
+/// at most one gets through, with loads and stores alone, however many come and however they
+/// interrupt each other.
 #[cfg(not(all(target_has_atomic = "8", not(mmstats_splitter))))]
 mod imp {
     use portable_atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -52,7 +54,8 @@ mod imp {
         }
 
         pub(super) fn first(&self) -> bool {
-            // Everyone who is in here now has another stack, or another frame of the same one: the address tells them apart.
+            // Everyone who is in here now has another stack, or another frame of the same one: the
+            // address tells them apart.
             let here = 0u8;
             let me = (&raw const here).addr();
             // SeqCst throughout: the proof needs one order of all four accesses.

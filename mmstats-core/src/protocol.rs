@@ -1,30 +1,35 @@
 //! How a writer and its readers agree: the latch, and making a region anew.
 //!
-//! Every memory ordering of the crate that orders anything stands here (cells add only relaxed loads and stores), and each names its
-//! partner. The functions work on borrowed atomics, so that loom can run them; `tests/loom.rs` does.
+//! Every memory ordering of the crate that orders anything stands here (cells add only relaxed
+//! loads and stores), and each names its partner. The functions work on borrowed atomics, so that
+//! loom can run them; `tests/loom.rs` does.
 
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::format::MAGIC_WORDS;
 
-/// How often a reader tries a latch before it gives up and says so. (Loom follows each try down all its ways.)
+/// How often a reader tries a latch before it gives up and says so. (Loom follows each try down all
+/// its ways.)
 pub(crate) const ATTEMPTS: usize = if cfg!(loom) { 2 } else { 128 };
 
-/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. `last` is what the sequence is, and what comes back is what it
-/// becomes.
+/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. `last` is
+/// what the sequence is, and what comes back is what it becomes.
 #[inline(always)]
 pub fn latch_write(sequence: &AtomicU32, last: u32, write: impl FnOnce(usize)) -> u32 {
     let next = last.wrapping_add(1);
-    // Partner: `fence(Acquire)` in `latch_read`. A reader that copied one of the words below sees, after its fence, at least the sequence
-    // stored by the write before this one, so it cannot take the copy for that earlier value.
+    // Partner: `fence(Acquire)` in `latch_read`. A reader that copied one of the words below sees,
+    // after its fence, at least the sequence stored by the write before this one, so it cannot take
+    // the copy for that earlier value.
     #[cfg(not(mmstats_without_writer_fence))]
     fence(Ordering::Release);
     write((next & 1) as usize);
-    // Partner: the Acquire load that begins `latch_read`: who sees this sequence sees the words it stands for.
+    // Partner: the Acquire load that begins `latch_read`: who sees this sequence sees the words it
+    // stands for.
     sequence.store(next, Ordering::Release);
     next
 }
 
-/// Reads a latched value: `copy(buffer)` copies its words, relaxed, out of buffer 0 or 1. `None` if the writer was always faster.
+/// Reads a latched value: `copy(buffer)` copies its words, relaxed, out of buffer 0 or 1. `None` if
+/// the writer was always faster.
 #[inline(always)]
 pub fn latch_read<R>(sequence: &AtomicU32, mut copy: impl FnMut(usize) -> R) -> Option<R> {
     for _ in 0..ATTEMPTS {
@@ -52,11 +57,13 @@ impl Validity<'_> {
     /// Before a writer touches anything else of a region that is to be made anew.
     pub fn begin_anew(&self) {
         self.magic[0].store(0, Ordering::Relaxed);
-        // Partner: the Acquire load of the generation in `begin_sample`: who sees the new generation sees no old magic.
+        // Partner: the Acquire load of the generation in `begin_sample`: who sees the new
+        // generation sees no old magic.
         fence(Ordering::Release);
         let next = self.generation.load(Ordering::Relaxed).wrapping_add(1);
         self.generation.store(next, Ordering::Relaxed);
-        // Partner: `fence(Acquire)` in `end_sample`: who saw anything that is written from here on sees the new generation there.
+        // Partner: `fence(Acquire)` in `end_sample`: who saw anything that is written from here on
+        // sees the new generation there.
         #[cfg(not(mmstats_without_anew_fence))]
         fence(Ordering::Release);
     }
@@ -68,7 +75,8 @@ impl Validity<'_> {
         self.magic[0].store(MAGIC_WORDS[0], Ordering::Release);
     }
 
-    /// The generation, if the region is valid. What is read from here on counts only if [`Self::end_sample`] agrees.
+    /// The generation, if the region is valid. What is read from here on counts only if
+    /// [`Self::end_sample`] agrees.
     pub fn begin_sample(&self) -> Option<u32> {
         // Partner: the first `fence(Release)` in `begin_anew`.
         let generation = self.generation.load(Ordering::Acquire);
@@ -81,27 +89,32 @@ impl Validity<'_> {
     pub fn end_sample(&self, generation: u32) -> bool {
         // Partner: the second `fence(Release)` in `begin_anew`.
         fence(Ordering::Acquire);
-        self.generation.load(Ordering::Relaxed) == generation && self.magic[0].load(Ordering::Relaxed) == MAGIC_WORDS[0]
+        self.generation.load(Ordering::Relaxed) == generation
+            && self.magic[0].load(Ordering::Relaxed) == MAGIC_WORDS[0]
     }
 }
 
 /// Makes `words` of directory valid after what they describe has been written.
 pub(crate) fn publish(layout: &AtomicU32, crc: u32, published: &AtomicU32, length: u32) {
-    // Partner: the reader's fence between its copy of the header and its copy of the directory. `layout` goes first: a reader that finds it
-    // ahead of `published` can tell (FORMAT.md, "Header").
+    // Partner: the reader's fence between its copy of the header and its copy of the directory.
+    // `layout` goes first: a reader that finds it ahead of `published` can tell (FORMAT.md,
+    // "Header").
     layout.store(crc, Ordering::Release);
     published.store(length, Ordering::Release);
 }
 
-/// Between two passes of a reader that copies: what the first pass saw is older than what the next sees.
+/// Between two passes of a reader that copies: what the first pass saw is older than what the next
+/// sees.
 pub(crate) fn between_passes() {
-    // A full fence, because a pass may be a system call or a debug probe, which this memory model does not speak of.
+    // A full fence, because a pass may be a system call or a debug probe, which this memory model
+    // does not speak of.
     fence(Ordering::SeqCst);
 }
 
 /// Between two copies of live memory by this program's own loads.
 pub(crate) fn between_copies() {
-    // Partners: the Release stores and fences in `latch_write`, `begin_anew`, `finish_anew` and `publish`. It stands behind relaxed loads, which
-    // together are an acquire load of all that was copied.
+    // Partners: the Release stores and fences in `latch_write`, `begin_anew`, `finish_anew` and
+    // `publish`. It stands behind relaxed loads, which together are an acquire load of all that was
+    // copied.
     fence(Ordering::Acquire);
 }

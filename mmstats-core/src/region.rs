@@ -1,8 +1,9 @@
 //! Raw memory with bounds: what a writer owns, what a reader looks at, and statics of both.
 //!
-//! One of the two files with `unsafe` (the other is `cell.rs`). The invariant they share: a [`RawRegion`] or [`View`] is `len` bytes at an
-//! address that is a multiple of 8, valid for as long as anything made from it is used; live bytes are touched by atomics alone, and
-//! never borrowed as a slice.
+//! One of the two files with `unsafe` (the other is `cell.rs`). The invariant they share: a
+//! [`RawRegion`] or [`View`] is `len` bytes at an address that is a multiple of 8, valid for as
+//! long as anything made from it is used; live bytes are touched by atomics alone, and never
+//! borrowed as a slice.
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -42,19 +43,25 @@ pub enum RegionError {
 impl core::fmt::Display for RegionError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            RegionError::Misaligned { address } => write!(f, "the region begins at {address:#x}, which is not a multiple of 8"),
-            RegionError::TooLarge { length } => write!(f, "a region of {length} bytes is too large ({} at most)", u32::MAX),
+            RegionError::Misaligned { address } => {
+                write!(f, "the region begins at {address:#x}, which is not a multiple of 8")
+            }
+            RegionError::TooLarge { length } => {
+                write!(f, "a region of {length} bytes is too large ({} at most)", u32::MAX)
+            }
         }
     }
 }
 
 impl core::error::Error for RegionError {}
 
-// SAFETY: the memory is owned by whoever owns the region (`from_raw`'s contract, or `&mut`), and is bound to no thread.
+// SAFETY: the memory is owned by whoever owns the region (`from_raw`'s contract, or `&mut`), and is
+// bound to no thread.
 unsafe impl Send for Region<'_> {}
 
 impl<'r> Region<'r> {
-    /// A region in memory of one's own, for fields in the [`Borrowed`](crate::Borrowed) format (or any other, if the memory is `'static`).
+    /// A region in memory of one's own, for fields in the [`Borrowed`](crate::Borrowed) format (or
+    /// any other, if the memory is `'static`).
     ///
     /// # Panics
     /// If there are 4 GiB or more.
@@ -70,8 +77,8 @@ impl<'r> Region<'r> {
     /// If `base` is not a multiple of 8 or `len` does not fit 32 bits.
     ///
     /// # Safety
-    /// For `'r`, the `len` bytes at `base` are initialised, readable and writable, no other writer in this program writes them, and whoever
-    /// reads them does so by atomics (as [`View`] does).
+    /// For `'r`, the `len` bytes at `base` are initialised, readable and writable, no other writer
+    /// in this program writes them, and whoever reads them does so by atomics (as [`View`] does).
     pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Region<'r>, RegionError> {
         check(base, len)?;
         Ok(Region { raw: RawRegion { base, len }, _life: PhantomData })
@@ -99,7 +106,8 @@ impl<'r> Region<'r> {
         self.raw
     }
 
-    /// The same region a second time, for making it anew when it could not be taken over. The caller sees to it that the first is gone.
+    /// The same region a second time, for making it anew when it could not be taken over. The
+    /// caller sees to it that the first is gone.
     pub(crate) fn again(&self) -> Region<'r> {
         Region { raw: self.raw.again(), _life: PhantomData }
     }
@@ -135,7 +143,8 @@ impl RawRegion {
 
     fn byte(&self, at: usize) -> &AtomicU8 {
         assert!(at < self.len);
-        // SAFETY: in bounds by the assertion, valid by the file's invariant; any address is aligned for a byte.
+        // SAFETY: in bounds by the assertion, valid by the file's invariant; any address is aligned
+        // for a byte.
         unsafe { self.base.add(at).cast::<AtomicU8>().as_ref() }
     }
 
@@ -146,7 +155,8 @@ impl RawRegion {
     /// The 4 bytes at a multiple of 4.
     pub(crate) fn word(&self, at: usize) -> &AtomicU32 {
         assert!(at % 4 == 0 && at < self.len && self.len - at >= 4);
-        // SAFETY: in bounds and aligned by the assertion (the base is a multiple of 8), valid by the file's invariant.
+        // SAFETY: in bounds and aligned by the assertion (the base is a multiple of 8), valid by
+        // the file's invariant.
         unsafe { self.base.add(at).cast::<AtomicU32>().as_ref() }
     }
 
@@ -170,7 +180,8 @@ impl RawRegion {
         core::array::from_fn(|i| self.byte(at + i).load(Ordering::Relaxed))
     }
 
-    /// A part for one cell. In version 1 the byte before `at` is the write buffer index and goes with it.
+    /// A part for one cell. In version 1 the byte before `at` is the write buffer index and goes
+    /// with it.
     pub(crate) fn slot(&self, at: usize, len: usize, align: usize) -> Slot {
         assert!(at > 0 && at <= self.len && len <= self.len - at && at & (align - 1) == 0);
         // SAFETY: in bounds by the assertion.
@@ -183,7 +194,8 @@ impl RawRegion {
     }
 }
 
-/// A part of a region that one cell owns: in bounds, aligned as its layout asked, and nobody else's.
+/// A part of a region that one cell owns: in bounds, aligned as its layout asked, and nobody
+/// else's.
 #[doc(hidden)]
 pub struct Slot {
     pub(crate) at: NonNull<u8>,
@@ -209,7 +221,8 @@ impl View<'_> {
     /// If `base` is not a multiple of 8 or `len` does not fit 32 bits.
     ///
     /// # Safety
-    /// For the view's lifetime, the `len` bytes at `base` are initialised and readable, and whoever writes them in this program does so by atomics.
+    /// For the view's lifetime, the `len` bytes at `base` are initialised and readable, and whoever
+    /// writes them in this program does so by atomics.
     pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Self, RegionError> {
         check(base, len)?;
         Ok(View { raw: RawRegion { base, len }, _life: PhantomData })
@@ -227,7 +240,8 @@ impl View<'_> {
         self.raw.len == 0
     }
 
-    /// Copies from `at`, a multiple of 8, by relaxed loads of whole words, and tells how many bytes there were. What is missing is zero.
+    /// Copies from `at`, a multiple of 8, by relaxed loads of whole words, and tells how many bytes
+    /// there were. What is missing is zero.
     ///
     /// # Panics
     /// If `at` is not a multiple of 8.
@@ -283,9 +297,11 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
 /// assert!(REGION.take().is_none());
 /// ```
 ///
-/// Taking it tells the compiler that others look at the memory, so it stays in the program though nothing in it reads it.
+/// Taking it tells the compiler that others look at the memory, so it stays in the program though
+/// nothing in it reads it.
 ///
-/// It begins as zeros at every start. For memory that keeps its stats over a reset, see [`kept_region!`](crate::kept_region).
+/// It begins as zeros at every start. For memory that keeps its stats over a reset, see
+/// [`kept_region!`](crate::kept_region).
 #[repr(C)]
 pub struct StaticRegion<const N: usize> {
     memory: Memory<N>,
@@ -306,7 +322,8 @@ impl<const N: usize> StaticRegion<N> {
         self.taken.first().then(|| self.memory.region())
     }
 
-    /// Takes the region and publishes a model in it; `None` if it has been taken. Too small a region does not compile:
+    /// Takes the region and publishes a model in it; `None` if it has been taken. Too small a
+    /// region does not compile:
     ///
     /// ```compile_fail
     /// # use mmstats_core::{Counter, StaticRegion, model};
@@ -331,7 +348,9 @@ impl<const N: usize> StaticRegion<N> {
     /// motor.steps.incr();
     /// assert_eq!(Motor::SIZE_WITH_FLASH, 40 + 2 * 4);
     /// ```
-    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<M> {
+    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(
+        &'static self,
+    ) -> Option<M> {
         const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
         M::publish_with_flash(self.take()?).ok()
     }
@@ -342,7 +361,8 @@ impl<const N: usize> StaticRegion<N> {
     }
 }
 
-/// A region whose memory keeps its bytes over a reset; made by [`kept_region!`](crate::kept_region).
+/// A region whose memory keeps its bytes over a reset; made by
+/// [`kept_region!`](crate::kept_region).
 pub struct KeptRegion<const N: usize> {
     memory: &'static Memory<N>,
     descriptor: &'static Descriptor,
@@ -358,22 +378,28 @@ impl<const N: usize> KeptRegion<N> {
         KeptRegion { memory, descriptor, taken: Once::new() }
     }
 
-    /// The region, to the first that asks. Its bytes are what the last run left, or random after power-on.
+    /// The region, to the first that asks. Its bytes are what the last run left, or random after
+    /// power-on.
     pub fn take(&'static self) -> Option<Region<'static>> {
         // Nothing else refers to it, and the linker drops what nothing refers to.
         core::hint::black_box(self.descriptor);
         self.taken.first().then(|| self.memory.region())
     }
 
-    /// Takes the region and publishes a model in it, which goes on if the last run's was the same; `None` if it has been taken. Too small a region does not
-    /// compile.
-    pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<(M, Kept)> {
+    /// Takes the region and publishes a model in it, which goes on if the last run's was the same;
+    /// `None` if it has been taken. Too small a region does not compile.
+    pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(
+        &'static self,
+    ) -> Option<(M, Kept)> {
         const { assert!(N >= M::SIZE, "the region is smaller than the model") };
         M::publish_kept(self.take()?).ok()
     }
 
-    /// The same with the model's directory in flash; it goes on if the last run was of this very program.
-    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<(M, Kept)> {
+    /// The same with the model's directory in flash; it goes on if the last run was of this very
+    /// program.
+    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(
+        &'static self,
+    ) -> Option<(M, Kept)> {
         const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
         M::publish_kept_with_flash(self.take()?).ok()
     }
@@ -384,11 +410,12 @@ impl<const N: usize> KeptRegion<N> {
     }
 }
 
-/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one whose name begins with `.uninit`, `.noinit` or
-/// `.persistent`.
+/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one
+/// whose name begins with `.uninit`, `.noinit` or `.persistent`.
 ///
-/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because that section is random at power-on. A
-/// [`Descriptor`](crate::region::Descriptor) among the constants tells tools where it is.
+/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because
+/// that section is random at power-on. A [`Descriptor`](crate::region::Descriptor) among the
+/// constants tells tools where it is.
 ///
 /// ```
 /// use mmstats_core::{Counter, kept_region, model};
@@ -436,7 +463,8 @@ impl Descriptor {
     }
 }
 
-/// Fails to compile for a section that is not one of those which start-up code leaves alone: in another, the bytes could be anything, code included.
+/// Fails to compile for a section that is not one of those which start-up code leaves alone: in
+/// another, the bytes could be anything, code included.
 ///
 /// # Panics
 /// For such a section.
@@ -464,7 +492,8 @@ pub const fn check_section(name: &str) {
 #[repr(C, align(8))]
 pub struct Memory<const N: usize>(UnsafeCell<MaybeUninit<[u8; N]>>);
 
-// SAFETY: what is inside is only reached through the one region that the owner gives out, and by views, which read by atomics.
+// SAFETY: what is inside is only reached through the one region that the owner gives out, and by
+// views, which read by atomics.
 unsafe impl<const N: usize> Sync for Memory<N> {}
 
 impl<const N: usize> Memory<N> {
@@ -475,8 +504,9 @@ impl<const N: usize> Memory<N> {
 
     fn region(&'static self) -> Region<'static> {
         const { assert!(N as u64 <= u32::MAX as u64, "a region is smaller than 4 GiB") };
-        // As far as the compiler knows, the address is now out in the world: stores to it are seen by somebody, and what is loaded from it
-        // was put there by somebody (in a kept region: the run before the reset).
+        // As far as the compiler knows, the address is now out in the world: stores to it are seen
+        // by somebody, and what is loaded from it was put there by somebody (in a kept region: the
+        // run before the reset).
         let base = core::hint::black_box(self.0.get()).cast();
         // SAFETY: a static does not lie at null.
         let base = unsafe { NonNull::new_unchecked(base) };

@@ -11,7 +11,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A value that a field can hold: every integer from 8 to 64 bits, `f32`, `f64`, `bool`, and [`Latched`] ones.
+/// A value that a field can hold: every integer from 8 to 64 bits, `f32`, `f64`, `bool`, and
+/// [`Latched`] ones.
 pub trait Scalar: sealed::Sealed + Copy + PartialEq + Send + 'static {
     /// Its type in the directory.
     const TYPE: Type;
@@ -53,8 +54,8 @@ pub trait Number: Scalar {
 /// A value that counts events: `u64` and `u32`, which wrap.
 pub trait Count: Number {}
 
-/// A number that is latched even where one store would cover it, for readers whose loads are narrower than that: a debug probe that reads a
-/// 64-bit device by 4 bytes.
+/// A number that is latched even where one store would cover it, for readers whose loads are
+/// narrower than that: a debug probe that reads a 64-bit device by 4 bytes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Latched<T>(pub T);
 

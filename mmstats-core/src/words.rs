@@ -23,7 +23,8 @@ pub(crate) fn little_endian<const N: usize>(bytes: [u8; N]) -> u64 {
     u64::from_le_bytes(whole)
 }
 
-/// The last `rest` bytes of a text as a number, least significant first; `rest` is below `WORD`. By loads that overlap, not byte by byte.
+/// The last `rest` bytes of a text as a number, least significant first; `rest` is below `WORD`. By
+/// loads that overlap, not byte by byte.
 #[inline(always)]
 pub(crate) fn tail<const WORD: usize>(bytes: &[u8], rest: usize) -> u64 {
     if rest == 0 {
@@ -34,9 +35,13 @@ pub(crate) fn tail<const WORD: usize>(bytes: &[u8], rest: usize) -> u64 {
     }
     // Fewer than a word: these are all of them.
     match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        (Some(first), Some(last)) => little_endian(*first) | little_endian(*last) << (8 * (rest - 4)),
+        (Some(first), Some(last)) => {
+            little_endian(*first) | little_endian(*last) << (8 * (rest - 4))
+        }
         _ => match (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
-            (Some(first), Some(last)) => little_endian(*first) | little_endian(*last) << (8 * (rest - 2)),
+            (Some(first), Some(last)) => {
+                little_endian(*first) | little_endian(*last) << (8 * (rest - 2))
+            }
             _ => bytes.first().copied().unwrap_or(0).into(),
         },
     }

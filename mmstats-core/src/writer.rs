@@ -38,32 +38,45 @@ pub struct Writer<'p, F: Format = V2> {
 }
 
 impl<'p, F: Format> Writer<'p, F> {
-    /// Makes the region anew, without fields, whatever it held. Readers who read it meanwhile notice.
+    /// Makes the region anew, without fields, whatever it held. Readers who read it meanwhile
+    /// notice.
     ///
     /// # Errors
     /// [`AddError::Full`] if not even a header fits.
     pub fn new(region: F::Region) -> Result<Self, AddError> {
-        Ok(Writer { base: Base::anew(F::open(region), F::VERSION, F::WORD, 0)?, _format: PhantomData })
+        Ok(Writer {
+            base: Base::anew(F::open(region), F::VERSION, F::WORD, 0)?,
+            _format: PhantomData,
+        })
     }
 
-    /// The same for a region that is never made anew again, and says so: a file, which is replaced instead. Readers of such a region can save a pass.
+    /// The same for a region that is never made anew again, and says so: a file, which is replaced
+    /// instead. Readers of such a region can save a pass.
     ///
     /// # Errors
     /// [`AddError::Full`] if not even a header fits.
     pub fn settled(region: F::Region) -> Result<Self, AddError> {
-        Ok(Writer { base: Base::anew(F::open(region), F::VERSION, F::WORD, SETTLED)?, _format: PhantomData })
+        Ok(Writer {
+            base: Base::anew(F::open(region), F::VERSION, F::WORD, SETTLED)?,
+            _format: PhantomData,
+        })
     }
 
-    /// Goes on with what the region holds: fields that are added now, in the same order as before, keep what they accumulated (counters and
-    /// histograms) and otherwise begin afresh. Behind the last of the old fields, new ones are added as ever.
+    /// Goes on with what the region holds: fields that are added now, in the same order as before,
+    /// keep what they accumulated (counters and histograms) and otherwise begin afresh. Behind the
+    /// last of the old fields, new ones are added as ever.
     ///
     /// # Errors
     /// [`AddError::LayoutDiffers`] if it does not hold stats that this program could have written.
     pub fn resume(region: F::Region) -> Result<Self, AddError> {
-        Ok(Writer { base: Base::resume(F::open(region), F::VERSION, F::WORD)?, _format: PhantomData })
+        Ok(Writer {
+            base: Base::resume(F::open(region), F::VERSION, F::WORD)?,
+            _format: PhantomData,
+        })
     }
 
-    /// The same, but constants stay what they are, whatever they would be now: for stats that another owner, of the same fields, has left.
+    /// The same, but constants stay what they are, whatever they would be now: for stats that
+    /// another owner, of the same fields, has left.
     ///
     /// # Errors
     /// [`AddError::LayoutDiffers`] if it does not hold stats that this program could have written.
@@ -95,7 +108,13 @@ impl<'p, F: Format> Writer<'p, F> {
     pub fn add<H: Field<Format = F>>(&mut self, field: Describe<'_, H>) -> Result<H, AddError> {
         let help = [field.help];
         let help = if field.help.is_empty() { &[][..] } else { &help };
-        let description = Description { prefix: "", label: field.label, help, unit: field.unit, shapes: H::SHAPES };
+        let description = Description {
+            prefix: "",
+            label: field.label,
+            help,
+            unit: field.unit,
+            shapes: H::SHAPES,
+        };
         self.base.check(&description)?;
         self.all_or_nothing(|base| attach(base, &description, field.initial))
     }
@@ -111,7 +130,8 @@ impl<'p, F: Format> Writer<'p, F> {
         self.all_or_nothing(M::attach)
     }
 
-    /// The fields of a model that is alone in its region and without a further prefix. Nothing is left to check that was not when it was compiled.
+    /// The fields of a model that is alone in its region and without a further prefix. Nothing is
+    /// left to check that was not when it was compiled.
     pub(crate) fn only_model<M: Model<Format = F>>(mut self) -> Result<M, AddError> {
         self.all_or_nothing(M::attach)
     }
@@ -122,7 +142,10 @@ impl<'p, F: Format> Writer<'p, F> {
         !self.base.resuming()
     }
 
-    fn all_or_nothing<R>(&mut self, add: impl FnOnce(&mut Base<'p>) -> Result<R, AddError>) -> Result<R, AddError> {
+    fn all_or_nothing<R>(
+        &mut self,
+        add: impl FnOnce(&mut Base<'p>) -> Result<R, AddError>,
+    ) -> Result<R, AddError> {
         let before = (self.base.cursor, self.base.layout);
         let added = add(&mut self.base);
         match added {
@@ -136,19 +159,30 @@ impl<'p, F: Format> Writer<'p, F> {
 /// Gives values their places in a region, one after another.
 #[doc(hidden)]
 pub trait Placer {
-    /// What it needs to know of a field besides the shapes of its values: where no entry is written, nothing.
+    /// What it needs to know of a field besides the shapes of its values: where no entry is
+    /// written, nothing.
     type About<'d>: Copy;
     fn about<'d>(description: &'d Description<'d>) -> Self::About<'d>;
     /// Whether the next value was here before: what accumulated stays, all else begins afresh.
     fn resuming(&self) -> bool;
-    /// Takes a place for a value and prepares it. A constant is written, or if an earlier one is to stay, told.
-    fn place(&mut self, about: Self::About<'_>, shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError>;
+    /// Takes a place for a value and prepares it. A constant is written, or if an earlier one is to
+    /// stay, told.
+    fn place(
+        &mut self,
+        about: Self::About<'_>,
+        shape: &Shape,
+        constant: Option<&mut [u8]>,
+    ) -> Result<Slot, AddError>;
 }
 
 /// A field of a model. It is checked by `model!`, and appears with the others.
 #[doc(hidden)]
 #[inline(always)]
-pub fn attach<S: Placer, H: Field>(placer: &mut S, description: &Description<'_>, initial: Option<H::Initial<'_>>) -> Result<H, AddError> {
+pub fn attach<S: Placer, H: Field>(
+    placer: &mut S,
+    description: &Description<'_>,
+    initial: Option<H::Initial<'_>>,
+) -> Result<H, AddError> {
     H::attach(&mut Slots { placer, about: S::about(description), shapes: H::SHAPES }, initial)
 }
 
@@ -180,7 +214,8 @@ impl<S: Placer> Slots<'_, S> {
 
     #[inline(always)]
     fn next_shape(&mut self, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
-        let (shape, rest) = self.shapes.split_first().expect("a field asks for as many places as it has shapes");
+        let (shape, rest) =
+            self.shapes.split_first().expect("a field asks for as many places as it has shapes");
         self.shapes = rest;
         self.placer.place(self.about, shape, constant)
     }

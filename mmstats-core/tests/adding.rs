@@ -1,4 +1,5 @@
-//! Fields are added one by one while readers read; what cannot be added says why and leaves the region as it was.
+//! Fields are added one by one while readers read; what cannot be added says why and leaves the
+//! region as it was.
 #![allow(unsafe_code, reason = "regions at odd places")]
 
 mod common;
@@ -9,8 +10,8 @@ use mmstats_core::format::layout::{self, Description};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, Images, ReadError, Snapshot, Source, read};
 use mmstats_core::{
-    AddError, Borrowed, ConstantText, Counter, Describe, Field, Format, Gauge, Model, Region, RegionError, Text, Timer, Unit, V1, V1Exact, V2,
-    V2Narrow, Version, Writer, model,
+    AddError, Borrowed, ConstantText, Counter, Describe, Field, Format, Gauge, Model, Region,
+    RegionError, Text, Timer, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -23,7 +24,10 @@ model! {
 /// Tries to add what cannot be added.
 type Bad<F> = for<'r> fn(&mut Writer<'_, Borrowed<'r, F>>) -> Result<(), AddError>;
 
-fn add<H: Field>(writer: &mut Writer<'_, H::Format>, field: Describe<'_, H>) -> Result<(), AddError> {
+fn add<H: Field>(
+    writer: &mut Writer<'_, H::Format>,
+    field: Describe<'_, H>,
+) -> Result<(), AddError> {
     writer.add(field).map(|_| ())
 }
 
@@ -36,33 +40,74 @@ fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddErro
     vec![
         (|writer| add::<Counter<u32, _>>(writer, Counter::describe("a")), duplicate("a")),
         (|writer| writer.model::<Pair<_>>().map(|_| ()), duplicate("a")),
-        (|writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe("timer")), duplicate("timer")),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("")), Err(AddError::EmptyLabel)),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe(&"x".repeat(65_536))), Err(AddError::LabelTooLong { length: 65_536 })),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("nu\0l")), Err(AddError::Nul)),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("c").help("nu\0l")), Err(AddError::Nul)),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("c").unit(Unit::named("nu\0l"))), Err(AddError::Nul)),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("c").help(&"x".repeat(65_536))), Err(AddError::TextTooLong { length: 65_536 })),
         (
-            |writer| add::<Counter<u32, _>>(writer, Counter::describe("c").unit(Unit::named("x".repeat(256).leak()))),
+            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe("timer")),
+            duplicate("timer"),
+        ),
+        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("")), Err(AddError::EmptyLabel)),
+        (
+            |writer| add::<Counter<u32, _>>(writer, Counter::describe(&"x".repeat(65_536))),
+            Err(AddError::LabelTooLong { length: 65_536 }),
+        ),
+        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("nu\0l")), Err(AddError::Nul)),
+        (
+            |writer| add::<Counter<u32, _>>(writer, Counter::describe("c").help("nu\0l")),
+            Err(AddError::Nul),
+        ),
+        (
+            |writer| {
+                add::<Counter<u32, _>>(writer, Counter::describe("c").unit(Unit::named("nu\0l")))
+            },
+            Err(AddError::Nul),
+        ),
+        (
+            |writer| {
+                add::<Counter<u32, _>>(writer, Counter::describe("c").help(&"x".repeat(65_536)))
+            },
+            Err(AddError::TextTooLong { length: 65_536 }),
+        ),
+        (
+            |writer| {
+                add::<Counter<u32, _>>(
+                    writer,
+                    Counter::describe("c").unit(Unit::named("x".repeat(256).leak())),
+                )
+            },
             Err(AddError::TextTooLong { length: 256 }),
         ),
-        (|writer| add::<Text<4000, _>>(writer, Text::describe("large")), Err(AddError::Full { length: 4096 })),
-        (|writer| add::<ConstantText<4000, _>>(writer, ConstantText::describe("large")), Err(AddError::Full { length: 4096 })),
+        (
+            |writer| add::<Text<4000, _>>(writer, Text::describe("large")),
+            Err(AddError::Full { length: 4096 }),
+        ),
+        (
+            |writer| add::<ConstantText<4000, _>>(writer, ConstantText::describe("large")),
+            Err(AddError::Full { length: 4096 }),
+        ),
         (|writer| writer.model::<TooLarge<_>>().map(|_| ()), Err(AddError::Full { length: 4096 })),
     ]
 }
 
 /// What is refused where timers have a histogram beside their average.
-fn bad_with_histograms<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddError>)> {
+fn bad_with_histograms<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddError>)>
+{
     vec![
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("timer.histogram")), duplicate("timer.histogram")),
-        (|writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe("taken")), duplicate("taken.histogram")),
-        (|writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe(&"x".repeat(65_530))), Err(AddError::LabelTooLong { length: 65_540 })),
+        (
+            |writer| add::<Counter<u32, _>>(writer, Counter::describe("timer.histogram")),
+            duplicate("timer.histogram"),
+        ),
+        (
+            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe("taken")),
+            duplicate("taken.histogram"),
+        ),
+        (
+            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe(&"x".repeat(65_530))),
+            Err(AddError::LabelTooLong { length: 65_540 }),
+        ),
     ]
 }
 
-/// All of a region that readers look at: fields, and in version 2 the header and the published entries.
+/// All of a region that readers look at: fields, and in version 2 the header and the published
+/// entries.
 fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
     let bytes = copy(region);
     let directory = Directory::open(bytes.as_bytes()).unwrap();
@@ -72,7 +117,8 @@ fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
 }
 
 fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
-    let with_histograms = if F::VERSION == Version::Two { bad_with_histograms::<F>() } else { Vec::new() };
+    let with_histograms =
+        if F::VERSION == Version::Two { bad_with_histograms::<F>() } else { Vec::new() };
     for (bad, why) in bad::<F>().into_iter().chain(with_histograms) {
         let mut memory = [u64::MAX; 512];
         let region = Region::new(&mut memory);
@@ -91,7 +137,11 @@ fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
         let more: Gauge<u16, _> = writer.add(Gauge::describe("more")).unwrap();
         more.set(7);
         let (last, others) = (shown(&view).pop().unwrap(), fields);
-        assert_eq!((last.label.as_str(), last.value), ("more", Content::Unsigned(7)), "after {why:?}");
+        assert_eq!(
+            (last.label.as_str(), last.value),
+            ("more", Content::Unsigned(7)),
+            "after {why:?}"
+        );
         assert_eq!(shown(&view)[..others.len()], others, "after {why:?}");
     }
 }
@@ -106,15 +156,21 @@ fn what_cannot_be_added_is_refused_and_changes_nothing() {
 
 fn the_prefix_counts<F: Format<Region = Region<'static>>>() {
     let mut memory = vec![0; 20_000];
-    let mut publish = |prefix: &str| Pair::<Borrowed<'_, F>>::publish_as(prefix, Region::new(&mut memory)).map(|_| ());
+    let mut publish = |prefix: &str| {
+        Pair::<Borrowed<'_, F>>::publish_as(prefix, Region::new(&mut memory)).map(|_| ())
+    };
     let long = "p".repeat(65_535);
     assert_eq!(publish(&long), Err(AddError::LabelTooLong { length: 65_536 }));
     assert_eq!(publish("nu\0l"), Err(AddError::Nul));
     assert_eq!(publish(&long[1..]), Ok(()));
     assert_eq!(shown(&Region::new(&mut memory).view())[0].label, format!("{}b", &long[1..]));
 
-    let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap().label_prefix(&long);
-    assert_eq!(add::<Counter<u32, _>>(&mut writer, Counter::describe("x")), Err(AddError::LabelTooLong { length: 65_536 }));
+    let mut writer =
+        Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap().label_prefix(&long);
+    assert_eq!(
+        add::<Counter<u32, _>>(&mut writer, Counter::describe("x")),
+        Err(AddError::LabelTooLong { length: 65_536 })
+    );
     let mut writer = writer.label_prefix("nu\0l");
     assert_eq!(add::<Counter<u32, _>>(&mut writer, Counter::describe("x")), Err(AddError::Nul));
 }
@@ -126,8 +182,13 @@ fn a_prefix_counts_as_part_of_the_label() {
     the_prefix_counts::<V1>();
     the_prefix_counts::<V1Exact>();
     let mut memory = vec![0; 40_000];
-    let timed = Timed::<Borrowed<'_>>::publish_as(&"p".repeat(65_530), Region::new(&mut memory)).map(|_| ());
-    assert_eq!(timed, Err(AddError::LabelTooLong { length: 65_541 }), "the histogram of a timer has a longer label");
+    let timed = Timed::<Borrowed<'_>>::publish_as(&"p".repeat(65_530), Region::new(&mut memory))
+        .map(|_| ());
+    assert_eq!(
+        timed,
+        Err(AddError::LabelTooLong { length: 65_541 }),
+        "the histogram of a timer has a longer label"
+    );
 }
 
 fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
@@ -141,9 +202,16 @@ fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
     first.add(1 << 33);
     second.add(2);
     let fields = shown(&view);
-    assert_eq!(values(&fields), [(label.as_str(), &Content::Unsigned(1 << 33)), (other.as_str(), &Content::Unsigned(2))]);
+    assert_eq!(
+        values(&fields),
+        [(label.as_str(), &Content::Unsigned(1 << 33)), (other.as_str(), &Content::Unsigned(2))]
+    );
     assert!(fields[0].help == label || F::VERSION != Version::Two);
-    assert_eq!(add::<Counter<u32, _>>(&mut writer, Counter::describe(&other)), duplicate(&"y".repeat(40)), "an error shows its beginning");
+    assert_eq!(
+        add::<Counter<u32, _>>(&mut writer, Counter::describe(&other)),
+        duplicate(&"y".repeat(40)),
+        "an error shows its beginning"
+    );
 }
 
 #[test]
@@ -164,7 +232,8 @@ fn a_region_begins_at_a_multiple_of_8() {
             let base = base.add(offset);
             (Region::from_raw(base, 64), mmstats_core::View::from_raw(base, 64))
         };
-        let misaligned = (offset > 0).then_some(RegionError::Misaligned { address: base.addr().get() + offset });
+        let misaligned =
+            (offset > 0).then_some(RegionError::Misaligned { address: base.addr().get() + offset });
         assert_eq!((region.err(), view.err()), (misaligned, misaligned));
     }
 }
@@ -183,12 +252,16 @@ fn any_length<F: Format<Region = Region<'static>>>() {
                 continue;
             }
             Ok(mut writer) => {
-                let full = add::<Counter<u64, _>>(&mut writer, Counter::describe("count")) == Err(AddError::Full { length });
+                let full = add::<Counter<u64, _>>(&mut writer, Counter::describe("count"))
+                    == Err(AddError::Full { length });
                 assert!(!full || length < 40 + 36 + 20 + 7, "{length} bytes are enough");
                 assert_eq!(shown(&view).len(), usize::from(!full));
             }
         }
-        assert!(memory.as_bytes()[length..].iter().all(|byte| *byte == 0xff), "nothing behind {length} bytes is touched");
+        assert!(
+            memory.as_bytes()[length..].iter().all(|byte| *byte == 0xff),
+            "nothing behind {length} bytes is touched"
+        );
     }
 }
 
@@ -209,7 +282,9 @@ struct Growing<'r, F: Format> {
 fn grow<F: Format>((writer, fields): &mut (Writer<'static, F>, u32)) {
     let number = *fields;
     // Wide, so that some of them are latched.
-    writer.add::<Gauge<u64, F>>(Gauge::describe(&format!("field.{number}")).initial(number)).unwrap();
+    writer
+        .add::<Gauge<u64, F>>(Gauge::describe(&format!("field.{number}")).initial(number))
+        .unwrap();
     *fields += 1;
 }
 
@@ -229,7 +304,10 @@ impl<F: Format> Source for Growing<'_, F> {
 /// Each field as it was added, in order.
 fn assert_prefix(shown: &[Shown]) {
     for (number, field) in shown.iter().enumerate() {
-        assert_eq!((&field.label, &field.value), (&format!("field.{number}"), &Content::Unsigned(number as u64)));
+        assert_eq!(
+            (&field.label, &field.value),
+            (&format!("field.{number}"), &Content::Unsigned(number as u64))
+        );
     }
 }
 
@@ -313,7 +391,8 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
     // The other way round, it cannot be.
     let (mut bytes, at) = (dumps[5].clone(), Header::LAYOUT);
     bytes.as_mut_bytes()[at..at + 4].copy_from_slice(&dumps[4].as_bytes()[at..at + 4]);
-    let problems = Directory::open(bytes.as_bytes()).unwrap().entries().filter(Result::is_err).count();
+    let problems =
+        Directory::open(bytes.as_bytes()).unwrap().entries().filter(Result::is_err).count();
     assert_eq!(problems, 1, "a damaged directory is reported");
     let fields: Vec<Shown> = Directory::open(bytes.as_bytes())
         .unwrap()
@@ -355,7 +434,14 @@ fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
         vec![good, b, good],
         vec![Description { shapes: timer, ..good }, Description { label: "a.histogram", ..good }],
     ];
-    for (fields, good) in passes.map(|fields| (fields, true)).into_iter().chain(fails.map(|fields| (fields, false))) {
-        assert_eq!(std::panic::catch_unwind(|| layout::check(&fields)).is_ok(), good, "{:.500}", format!("{fields:?}"));
+    for (fields, good) in
+        passes.map(|fields| (fields, true)).into_iter().chain(fails.map(|fields| (fields, false)))
+    {
+        assert_eq!(
+            std::panic::catch_unwind(|| layout::check(&fields)).is_ok(),
+            good,
+            "{:.500}",
+            format!("{fields:?}")
+        );
     }
 }

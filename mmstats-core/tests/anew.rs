@@ -1,4 +1,5 @@
-//! A region made anew again and again under its readers: none ever takes a value for that of another label.
+//! A region made anew again and again under its readers: none ever takes a value for that of
+//! another label.
 #![allow(unsafe_code, reason = "memory that is a region many times")]
 
 mod common;
@@ -6,8 +7,13 @@ mod common;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{Entry, Images, Lossy, Place, Plan, Problem, ReadError, Snapshot, Value, ValueProblem, read};
-use mmstats_core::{Borrowed, Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View, model};
+use mmstats_core::reader::{
+    Entry, Images, Lossy, Place, Plan, Problem, ReadError, Snapshot, Value, ValueProblem, read,
+};
+use mmstats_core::{
+    Borrowed, Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View,
+    model,
+};
 use std::time::{Duration, Instant};
 use zerocopy::FromBytes;
 
@@ -66,7 +72,11 @@ impl Drop for Done<'_> {
 }
 
 /// Makes the region anew, now with these and now with those fields, and tells how often.
-fn write<F: Format<Region = Region<'static>>>(memory: &Shared, done: &AtomicBool, pause: Duration) -> u32 {
+fn write<F: Format<Region = Region<'static>>>(
+    memory: &Shared,
+    done: &AtomicBool,
+    pause: Duration,
+) -> u32 {
     let _done = Done(done);
     let mut times = 0;
     while !done.load(Relaxed) {
@@ -106,13 +116,20 @@ fn check(label: &[u8], value: Result<Value<'_>, ValueProblem>) -> bool {
             assert_eq!(number % 2 == 0, even, "{number} under {}", Lossy(label));
             // Both halves of what is latched were written together.
             let halves = (number >> 32, number & 0xffff_ffff);
-            assert!(!label.ends_with(b"latch") || halves.0 == halves.1 || number == 1, "{number:#x} under {}", Lossy(label));
+            assert!(
+                !label.ends_with(b"latch") || halves.0 == halves.1 || number == 1,
+                "{number:#x} under {}",
+                Lossy(label)
+            );
         }
         Ok(Value::Text(text)) => {
-            let known: &[&[u8]] = if even { &[b"even", b"even and longer"] } else { &[b"odd", b"odd longe"] };
+            let known: &[&[u8]] =
+                if even { &[b"even", b"even and longer"] } else { &[b"odd", b"odd longe"] };
             assert!(known.contains(&text), "{} under {}", Lossy(text), Lossy(label));
         }
-        Ok(Value::Histogram(distribution)) => assert!(label == b"spread" && distribution.count() <= 9 && distribution.sum <= 81),
+        Ok(Value::Histogram(distribution)) => {
+            assert!(label == b"spread" && distribution.count() <= 9 && distribution.sum <= 81)
+        }
         Ok(other) => panic!("{other:?} under {}", Lossy(label)),
     }
     true
@@ -127,7 +144,8 @@ struct Layout {
 
 impl Layout {
     fn new<'b>(header: Header, entries: impl Iterator<Item = Entry<'b>>) -> Layout {
-        let fields: Vec<(Vec<u8>, Place)> = entries.map(|entry| (entry.label.to_vec(), entry.place)).collect();
+        let fields: Vec<(Vec<u8>, Place)> =
+            entries.map(|entry| (entry.label.to_vec(), entry.place)).collect();
         let plan = fields.iter().fold(Plan::default(), |plan, (_, place)| plan.with(place));
         Layout { header, fields, plan }
     }
@@ -136,11 +154,14 @@ impl Layout {
     fn check(&self, images: &Images<'_>) -> Option<usize> {
         let header = Header::read_from_prefix(images.head()).unwrap().0;
         let snapshot: Snapshot<'_> = images.snapshot();
-        let same = |header: &Header| (header.check, header.layout, header.generation, header.published);
+        let same =
+            |header: &Header| (header.check, header.layout, header.generation, header.published);
         if !snapshot.is_steady() || same(&header) != same(&self.header) {
             return None;
         }
-        Some(self.fields.iter().filter(|(label, place)| check(label, snapshot.value(place))).count())
+        Some(
+            self.fields.iter().filter(|(label, place)| check(label, snapshot.value(place))).count(),
+        )
     }
 }
 
@@ -166,20 +187,31 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
             Err(ReadError::Problem(Problem::Uninitialised | Problem::Contended)) => continue,
             Err(error) => panic!("{error}"),
             Ok((directory, snapshot)) => {
-                let entries = || directory.entries().map(|entry| entry.unwrap_or_else(|problem| panic!("{problem}")));
-                seen.values += entries().filter(|entry| check(entry.label, snapshot.value(&entry.place))).count();
+                let entries = || {
+                    directory
+                        .entries()
+                        .map(|entry| entry.unwrap_or_else(|problem| panic!("{problem}")))
+                };
+                seen.values += entries()
+                    .filter(|entry| check(entry.label, snapshot.value(&entry.place)))
+                    .count();
                 seen.parsed += 1;
                 Layout::new(*directory.header().unwrap(), entries())
             }
         };
-        seen.generations += usize::from(last.replace(layout.header.generation) != Some(layout.header.generation));
+        seen.generations +=
+            usize::from(last.replace(layout.header.generation) != Some(layout.header.generation));
         if layout.fields.is_empty() {
             continue;
         }
         for _ in 0..20 {
-            let latched = layout.fields.iter().map(|(_, place)| place).filter(|place| place.is_latched());
-            let Ok(complete) =
-                if each_latch_by_itself { images.sample_each(&view, &layout.plan, latched) } else { images.sample(&view, &layout.plan) };
+            let latched =
+                layout.fields.iter().map(|(_, place)| place).filter(|place| place.is_latched());
+            let Ok(complete) = if each_latch_by_itself {
+                images.sample_each(&view, &layout.plan, latched)
+            } else {
+                images.sample(&view, &layout.plan)
+            };
             assert!(complete);
             let Some(values) = layout.check(&images) else { break };
             seen.sampled += 1;
@@ -195,13 +227,15 @@ fn torture<F: Format<Region = Region<'static>>>(pause: Duration) {
     std::thread::scope(|scope| {
         let (memory, done) = (&memory, &done);
         let writer = scope.spawn(move || write::<F>(memory, done, pause));
-        let readers = [true, false].map(|each| scope.spawn(move || poll(memory, done, each, 20_000)));
+        let readers =
+            [true, false].map(|each| scope.spawn(move || poll(memory, done, each, 20_000)));
         let seen = readers.map(std::thread::ScopedJoinHandle::join);
         drop(Done(done));
         let times = writer.join().unwrap();
         let seen = seen.map(Result::unwrap);
         assert!(
-            seen.iter().all(|seen| seen.parsed > 0 && seen.sampled > 0 && seen.generations >= 100) && times >= 100,
+            seen.iter().all(|seen| seen.parsed > 0 && seen.sampled > 0 && seen.generations >= 100)
+                && times >= 100,
             "{seen:?} of {times} regions"
         );
     });

@@ -1,13 +1,18 @@
-//! Whatever the bytes are, a reader says what it sees and what is wrong: it never panics, never runs on for ever, never looks behind the bytes.
+//! Whatever the bytes are, a reader says what it sees and what is wrong: it never panics, never
+//! runs on for ever, never looks behind the bytes.
 
 mod common;
 
 use common::{Content, Shown, dead, golden, swapped};
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHead, Header, crc32};
-use mmstats_core::reader::{ByteOrder, Directory, EntryFault, EntryProblem, Images, Plan, Problem, ReadError, Snapshot, Source, Value, read};
+use mmstats_core::reader::{
+    ByteOrder, Directory, EntryFault, EntryProblem, Images, Plan, Problem, ReadError, Snapshot,
+    Source, Value, read,
+};
 use mmstats_core::{
-    Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model, Region, Text, Type, V2, V2Narrow, model,
+    Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model,
+    Region, Text, Type, V2, V2Narrow, model,
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -80,7 +85,17 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
 fn sound() -> Vec<(&'static str, Vec<u8>)> {
     let mut sound = sound_here();
     let swapped: Vec<Vec<u8>> = sound.iter().map(|(_, bytes)| swapped(bytes)).collect();
-    sound.extend(["kinds, swapped", "webstats, swapped", "version 2, swapped", "32 bits, swapped", "moved, swapped"].into_iter().zip(swapped));
+    sound.extend(
+        [
+            "kinds, swapped",
+            "webstats, swapped",
+            "version 2, swapped",
+            "32 bits, swapped",
+            "moved, swapped",
+        ]
+        .into_iter()
+        .zip(swapped),
+    );
     sound
 }
 
@@ -122,11 +137,20 @@ fn look(value: &Value<'_>) {
         assert!(p < n && n <= 64);
         let (mut last, count) = (None, distribution.count());
         for (low, high, count) in distribution.buckets() {
-            assert!(count > 0 && last.is_none_or(|last| last < low) && high.is_none_or(|high| low <= high));
+            assert!(
+                count > 0
+                    && last.is_none_or(|last| last < low)
+                    && high.is_none_or(|high| low <= high)
+            );
             last = Some(low);
         }
         for fraction in [f64::NAN, -1.0, 0.0, 0.5, 1.0, 2.0] {
-            assert!(distribution.quantile(fraction).is_some() || last.is_none() || count == 0 || fraction.is_nan());
+            assert!(
+                distribution.quantile(fraction).is_some()
+                    || last.is_none()
+                    || count == 0
+                    || fraction.is_nan()
+            );
         }
     }
 }
@@ -139,9 +163,16 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
         match entry {
             Ok(entry) => {
                 let range = entry.place.range();
-                assert!(range.start <= range.end && range.end <= length, "{range:?} in {length} bytes");
+                assert!(
+                    range.start <= range.end && range.end <= length,
+                    "{range:?} in {length} bytes"
+                );
                 assert!(!entry.label.is_empty() && entry.divisor > 0);
-                look(&snapshot.value(&entry.place).expect("a value in the bytes, that nobody writes"));
+                look(
+                    &snapshot
+                        .value(&entry.place)
+                        .expect("a value in the bytes, that nobody writes"),
+                );
                 fields += 1;
             }
             Err(problem) => {
@@ -153,7 +184,8 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
     (fields, problems)
 }
 
-/// Reads bytes in every way there is, and tells how many fields there were, and problems; `None` if it is not even a region.
+/// Reads bytes in every way there is, and tells how many fields there were, and problems; `None` if
+/// it is not even a region.
 fn read_all(bytes: &[u8], places: &Plan, room: &mut [u64]) -> Option<(usize, usize)> {
     let snapshot = Snapshot::of_dead(bytes);
     let opened = Directory::open(bytes);
@@ -175,7 +207,9 @@ fn read_all(bytes: &[u8], places: &Plan, room: &mut [u64]) -> Option<(usize, usi
             let fields = walk(&directory, &snapshot, bytes.len());
             assert!(Some(fields) == walked || !enough);
         }
-        Err(ReadError::Problem(problem)) => assert!(opened.is_err() || problem == Problem::Contended, "{problem}"),
+        Err(ReadError::Problem(problem)) => {
+            assert!(opened.is_err() || problem == Problem::Contended, "{problem}")
+        }
         Err(ReadError::TooLarge { length, room }) => assert!(length > room),
         Err(ReadError::Source(never)) => match never {},
     }
@@ -187,14 +221,19 @@ fn read_all(bytes: &[u8], places: &Plan, room: &mut [u64]) -> Option<(usize, usi
 
 /// All places of a region.
 fn plan(bytes: &[u8]) -> Plan {
-    Directory::open(bytes).unwrap().entries().flatten().fold(Plan::default(), |plan, entry| plan.with(&entry.place))
+    Directory::open(bytes)
+        .unwrap()
+        .entries()
+        .flatten()
+        .fold(Plan::default(), |plan, entry| plan.with(&entry.place))
 }
 
 #[test]
 fn what_is_sound_is_read_without_complaint() {
     for (name, bytes) in sound() {
         let plan = plan(&bytes);
-        let (fields, problems) = read_all(&bytes, &plan, &mut vec![0; Images::words(bytes.len())]).unwrap();
+        let (fields, problems) =
+            read_all(&bytes, &plan, &mut vec![0; Images::words(bytes.len())]).unwrap();
         assert!(fields >= 9 && problems == 0, "{name}");
     }
 }
@@ -223,10 +262,17 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
             let cut = bytes[..length].to_vec();
             let read = read_all(&cut, &plan, &mut vec![0; Images::words(bytes.len())]);
             let (fields, problems) = read.unwrap_or_default();
-            assert!(fields >= most || name.contains("swapped"), "{name}: {fields} of {length} bytes, {most} of fewer");
+            assert!(
+                fields >= most || name.contains("swapped"),
+                "{name}: {fields} of {length} bytes, {most} of fewer"
+            );
             most = fields;
             let is_version_1 = bytes[0] == 1;
-            assert!(fields <= whole.len() && (fields == whole.len() || problems > 0 || is_version_1 || read.is_none()), "{name}: {length} bytes");
+            assert!(
+                fields <= whole.len()
+                    && (fields == whole.len() || problems > 0 || is_version_1 || read.is_none()),
+                "{name}: {length} bytes"
+            );
             for (now, before) in [(&cut, &bytes), (&bytes, &cut)] {
                 if let Ok(directory) = Directory::open_with(now, before, None) {
                     walk(&directory, &Snapshot::of_dead(now), now.len());
@@ -236,7 +282,10 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
             let snapshot = Snapshot::of_dead(&cut);
             for entry in Directory::open(&bytes).unwrap().entries().flatten() {
                 let value = snapshot.value(&entry.place);
-                assert!(value.is_ok() || entry.place.range().end > length, "{name}: {length} bytes");
+                assert!(
+                    value.is_ok() || entry.place.range().end > length,
+                    "{name}: {length} bytes"
+                );
             }
         }
     }
@@ -248,7 +297,9 @@ fn a_changed_byte_is_noticed_or_changes_a_value() {
         let plan = plan(&bytes);
         let mut room = vec![0; Images::words(bytes.len())];
         let header = Directory::open(&bytes).unwrap().header().copied();
-        let directory = header.map_or(0..0, |header| header.directory as usize..(header.directory + u64::from(header.published)) as usize);
+        let directory = header.map_or(0..0, |header| {
+            header.directory as usize..(header.directory + u64::from(header.published)) as usize
+        });
         for at in 0..bytes.len() {
             let was = bytes[at];
             for is in HashSet::from([!was, was ^ 1, 0, 0xff]) {
@@ -275,49 +326,74 @@ fn images_too_small_for_a_region_say_so() {
             read_all(&bytes, &plan(&bytes), &mut fake);
             let read = read(&Bytes(&bytes), &mut Images::new(&mut fake)).map(|_| ());
             let too_large = Err(ReadError::TooLarge { length: bytes.len(), room: 8 * words });
-            assert_eq!(read, if bytes[0] == 2 && 8 * words < bytes.len() { too_large } else { Ok(()) });
+            assert_eq!(
+                read,
+                if bytes[0] == 2 && 8 * words < bytes.len() { too_large } else { Ok(()) }
+            );
         }
     }
 }
 
-/// Stats with some of their bytes changed, and sealed again, so that the change is not noticed by its check.
+/// Stats with some of their bytes changed, and sealed again, so that the change is not noticed by
+/// its check.
 fn forged() -> impl Strategy<Value = Vec<u8>> {
     // The more telling numbers of each width, anywhere.
     let number = prop_oneof![
         any::<u32>(),
         0..300_u32,
-        (0..32_u32, 0..3_u32).prop_map(|(bit, more)| (1_u32 << bit).wrapping_add(more).wrapping_sub(1)),
+        (0..32_u32, 0..3_u32)
+            .prop_map(|(bit, more)| (1_u32 << bit).wrapping_add(more).wrapping_sub(1)),
         Just(u32::MAX),
     ];
     let change = (any::<prop::sample::Index>(), number, 1..=4_usize, prop::bool::weighted(0.1));
-    (0..10_usize, proptest::collection::vec(change, 1..6), prop::option::of(any::<prop::sample::Index>())).prop_map(|(which, changes, cut)| {
-        let (_, mut bytes) = sound().swap_remove(which);
-        let directory = Directory::open(&bytes).unwrap();
-        let end = directory.header().map_or(bytes.len(), |header| (header.directory + u64::from(header.published)) as usize);
-        for (at, number, width, in_header) in changes {
-            let at = at.index(if in_header { Header::SIZE } else { end });
-            // The magic stays, as all behind it is of interest.
-            let at = at.max(if in_header { MAGIC.len() } else { Header::SIZE });
-            for (byte, to) in bytes[..end].iter_mut().skip(at).zip(&number.to_ne_bytes()[..width]) {
-                *byte = *to;
+    (
+        0..10_usize,
+        proptest::collection::vec(change, 1..6),
+        prop::option::of(any::<prop::sample::Index>()),
+    )
+        .prop_map(|(which, changes, cut)| {
+            let (_, mut bytes) = sound().swap_remove(which);
+            let directory = Directory::open(&bytes).unwrap();
+            let end = directory.header().map_or(bytes.len(), |header| {
+                (header.directory + u64::from(header.published)) as usize
+            });
+            for (at, number, width, in_header) in changes {
+                let at = at.index(if in_header { Header::SIZE } else { end });
+                // The magic stays, as all behind it is of interest.
+                let at = at.max(if in_header { MAGIC.len() } else { Header::SIZE });
+                for (byte, to) in
+                    bytes[..end].iter_mut().skip(at).zip(&number.to_ne_bytes()[..width])
+                {
+                    *byte = *to;
+                }
             }
-        }
-        let bytes = match cut {
-            Some(cut) => bytes[..cut.index(bytes.len() + 1)].to_vec(),
-            None => bytes,
-        };
-        sealed(bytes)
-    })
+            let bytes = match cut {
+                Some(cut) => bytes[..cut.index(bytes.len() + 1)].to_vec(),
+                None => bytes,
+            };
+            sealed(bytes)
+        })
 }
 
 #[test]
 fn names_are_told_only_as_far_as_they_tell_something() {
-    let told = |label: &[u8], found: &[u8]| EntryProblem { offset: 7, label, fault: EntryFault::Type { found } }.to_string();
-    assert_eq!(told("ü\n".as_bytes(), b"x\xff"), "field \"ü\n\" at byte 7: the type \"x\u{fffd}\" is not known");
+    let told = |label: &[u8], found: &[u8]| {
+        EntryProblem { offset: 7, label, fault: EntryFault::Type { found } }.to_string()
+    };
+    assert_eq!(
+        told("ü\n".as_bytes(), b"x\xff"),
+        "field \"ü\n\" at byte 7: the type \"x\u{fffd}\" is not known"
+    );
     let whole = ["é".repeat(100), "\u{fffd}".repeat(100)];
-    assert_eq!(told(whole[0].as_bytes(), &[0xff; 100]), format!("field \"{}\" at byte 7: the type \"{}\" is not known", whole[0], whole[1]));
+    assert_eq!(
+        told(whole[0].as_bytes(), &[0xff; 100]),
+        format!("field \"{}\" at byte 7: the type \"{}\" is not known", whole[0], whole[1])
+    );
     let cut = told("é".repeat(60_000).as_bytes(), &[0xff; 60_000]);
-    assert_eq!(cut, format!("field \"{}…\" at byte 7: the type \"{}…\" is not known", whole[0], whole[1]));
+    assert_eq!(
+        cut,
+        format!("field \"{}…\" at byte 7: the type \"{}…\" is not known", whole[0], whole[1])
+    );
 }
 
 proptest! {

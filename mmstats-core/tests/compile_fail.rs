@@ -1,13 +1,15 @@
-//! What must not compile does not, and for the reason it should: each program in `tests/ui` compiles with `--cfg good`, and without that fails with the error
-//! code and words behind its `//~`. (Whole messages differ between compilers.)
+//! What must not compile does not, and for the reason it should: each program in `tests/ui`
+//! compiles with `--cfg good`, and without that fails with the error code and words behind its
+//! `//~`. (Whole messages differ between compilers.)
 //!
-//! That handles are `Send` and not `Sync`, all of them in all formats, is shown by this file's compiling.
+//! That handles are `Send` and not `Sync`, all of them in all formats, is shown by this file's
+//! compiling.
 
 #![allow(dead_code, reason = "older compilers do not count what only constants use")]
 
 use mmstats_core::{
-    Average, Borrowed, Clock, Constant, ConstantText, Counter, Gauge, Histogram, Latched, MovingAverage, Region, StaticRegion, Text, Timer, V1,
-    V1Exact, V2, V2Narrow, View,
+    Average, Borrowed, Clock, Constant, ConstantText, Counter, Gauge, Histogram, Latched,
+    MovingAverage, Region, StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, View,
 };
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -57,19 +59,34 @@ const _: () = is_sync::<StaticRegion<8>>();
 
 /// The library as this compiler compiled it, and the folder of what it depends on.
 fn library() -> (PathBuf, PathBuf) {
-    let arguments = ["build", "--quiet", "--package", "mmstats-core", "--lib", "--message-format=json"];
-    let build = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let arguments =
+        ["build", "--quiet", "--package", "mmstats-core", "--lib", "--message-format=json"];
+    let build = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
     let messages = String::from_utf8(build.stdout).unwrap();
-    let mut rlibs = messages.split('"').filter(|text| text.ends_with(".rlib") && text.contains("libmmstats_core"));
-    let library = PathBuf::from(rlibs.next_back().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&build.stderr))));
+    let mut rlibs = messages
+        .split('"')
+        .filter(|text| text.ends_with(".rlib") && text.contains("libmmstats_core"));
+    let library = PathBuf::from(
+        rlibs.next_back().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&build.stderr))),
+    );
     let folder = library.parent().unwrap();
-    let dependencies = if folder.ends_with("deps") { folder.to_owned() } else { folder.join("deps") };
+    let dependencies =
+        if folder.ends_with("deps") { folder.to_owned() } else { folder.join("deps") };
     (library, dependencies)
 }
 
-fn compile(program: &Path, (library, dependencies): &(PathBuf, PathBuf), options: &[&str]) -> Output {
+fn compile(
+    program: &Path,
+    (library, dependencies): &(PathBuf, PathBuf),
+    options: &[&str],
+) -> Output {
     let beside_cargo = Path::new(env!("CARGO")).with_file_name("rustc");
-    let rustc = std::env::var_os("RUSTC").map_or(if beside_cargo.exists() { beside_cargo } else { "rustc".into() }, PathBuf::from);
+    let rustc = std::env::var_os("RUSTC")
+        .map_or(if beside_cargo.exists() { beside_cargo } else { "rustc".into() }, PathBuf::from);
     let metadata = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui.rmeta");
     Command::new(rustc)
         .args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "--cap-lints=allow", "-o"])
@@ -87,20 +104,37 @@ fn compile(program: &Path, (library, dependencies): &(PathBuf, PathBuf), options
 #[test]
 fn what_must_not_compile_does_not_and_says_why() {
     let library = library();
-    let programs: Vec<PathBuf> =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui").read_dir().unwrap().map(|program| program.unwrap().path()).collect();
+    let programs: Vec<PathBuf> = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/ui")
+        .read_dir()
+        .unwrap()
+        .map(|program| program.unwrap().path())
+        .collect();
     assert!(programs.len() >= 10);
     for program in programs {
         let name = program.file_stem().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&program).unwrap();
-        let (code, words) = text.lines().find_map(|line| line.strip_prefix("//~ ")?.split_once(' ')).expect("what goes wrong");
+        let (code, words) = text
+            .lines()
+            .find_map(|line| line.strip_prefix("//~ ")?.split_once(' '))
+            .expect("what goes wrong");
         let good = compile(&program, &library, &["--cfg", "good"]);
-        assert!(good.status.success(), "{name} is good but for its error:\n{}", String::from_utf8_lossy(&good.stderr));
+        assert!(
+            good.status.success(),
+            "{name} is good but for its error:\n{}",
+            String::from_utf8_lossy(&good.stderr)
+        );
         let bad = compile(&program, &library, &[]);
         let errors = String::from_utf8_lossy(&bad.stderr);
         assert!(!bad.status.success(), "{name} compiles");
-        assert!(errors.contains(&format!("error[{code}]")) && errors.contains(words), "{name} should say {code} {words:?}:\n{errors}");
-        let others: Vec<&str> = errors.lines().filter(|line| line.starts_with("error[") && !line.contains(code)).collect();
+        assert!(
+            errors.contains(&format!("error[{code}]")) && errors.contains(words),
+            "{name} should say {code} {words:?}:\n{errors}"
+        );
+        let others: Vec<&str> = errors
+            .lines()
+            .filter(|line| line.starts_with("error[") && !line.contains(code))
+            .collect();
         assert!(others.is_empty(), "{name} has other errors too: {others:?}");
     }
 }

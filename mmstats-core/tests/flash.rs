@@ -7,7 +7,8 @@ use mmstats_core::format::v2::Header;
 use mmstats_core::model::Kept;
 use mmstats_core::reader::{Directory, Problem, header};
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Model, Region, StaticRegion, Text, Timer, model,
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Model,
+    Region, StaticRegion, Text, Timer, model,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
@@ -81,11 +82,19 @@ fn without_the_directory_the_region_says_where_it_is() {
     Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
     let address = entries().as_ptr().addr() as u64;
     let length = entries().len() as u32;
-    assert_eq!(Directory::open(memory.as_bytes()).err(), Some(Problem::DirectoryOutside { address, length }));
+    assert_eq!(
+        Directory::open(memory.as_bytes()).err(),
+        Some(Problem::DirectoryOutside { address, length })
+    );
     assert_eq!(header(&memory.as_bytes()[..Header::SIZE]).unwrap().0.directory, address);
     for cut in [0, 4, entries().len() - 1] {
-        let opened = Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &entries()[..cut]);
-        assert_eq!(opened.err(), Some(Problem::DirectoryOutside { address, length }), "{cut} bytes of it are not enough");
+        let opened =
+            Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &entries()[..cut]);
+        assert_eq!(
+            opened.err(),
+            Some(Problem::DirectoryOutside { address, length }),
+            "{cut} bytes of it are not enough"
+        );
     }
 }
 
@@ -122,17 +131,25 @@ fn the_directory_is_where_the_header_says_so_that_it_can_be_fetched_from_there()
 #[test]
 fn after_a_reset_what_accumulates_goes_on() {
     let mut memory = [u64::MAX; WORDS];
-    let (motor, kept) = Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    let (motor, kept) =
+        Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
     assert_eq!(kept, Kept::Anew);
     run(&motor);
-    let (motor, kept) = Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    let (motor, kept) =
+        Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
     assert_eq!(kept, Kept::Resumed);
     motor.boots.incr();
     let shown = dead_outside(memory.as_bytes(), entries());
-    let value = |label: &str| shown.iter().find(|field| field.label == label).map(|field: &Shown| field.value.clone());
+    let value = |label: &str| {
+        shown.iter().find(|field| field.label == label).map(|field: &Shown| field.value.clone())
+    };
     assert_eq!(value("motor.boots"), Some(Content::Unsigned(2)));
     assert_eq!(value("motor.steps"), Some(Content::Unsigned(1 << 40)));
-    assert_eq!(value("motor.temperature.winding"), Some(Content::Signed(-10)), "what describes the moment begins afresh");
+    assert_eq!(
+        value("motor.temperature.winding"),
+        Some(Content::Signed(-10)),
+        "what describes the moment begins afresh"
+    );
     assert_eq!(value("motor.state"), Some(Content::Text("idle".into())));
     assert_eq!(value("motor.version"), Some(Content::Text("1.2".into())));
 }
@@ -141,9 +158,11 @@ fn after_a_reset_what_accumulates_goes_on() {
 fn after_an_update_of_the_program_the_stats_begin_at_zero() {
     let mut memory = [0; WORDS];
     run(&Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap().0);
-    let (radio, kept) = Radio::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    let (radio, kept) =
+        Radio::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
     assert_eq!((kept, radio.received.get()), (Kept::Anew, 0));
-    let (_, kept) = Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+    let (_, kept) =
+        Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
     assert_eq!(kept, Kept::Anew);
     let generation = header(memory.as_bytes()).unwrap().0.generation;
     assert_eq!(generation, 3, "readers notice each time");
@@ -155,7 +174,8 @@ fn another_constant_makes_it_begin_anew() {
     thread_local! { static VERSION: core::cell::Cell<&'static str> = const { core::cell::Cell::new("1.2") } }
     let mut memory = [0; Unit::SIZE_WITH_FLASH / 8];
     let mut publish = || {
-        let (unit, kept) = Unit::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+        let (unit, kept) =
+            Unit::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
         unit.count.incr();
         (unit.count.get(), kept)
     };
@@ -168,7 +188,10 @@ fn another_constant_makes_it_begin_anew() {
 fn a_region_that_is_too_small_is_an_error_and_one_that_is_larger_is_not() {
     let mut memory = [0; WORDS - 1];
     let length = size_of_val(&memory);
-    assert_eq!(Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).err(), Some(AddError::Full { length }));
+    assert_eq!(
+        Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).err(),
+        Some(AddError::Full { length })
+    );
     assert_eq!(memory, [0; WORDS - 1], "and nothing is written");
     let mut memory = [0; WORDS + 100];
     run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
@@ -185,7 +208,10 @@ fn a_static_region_is_published_once() {
     let mut bytes = [0; Three::SIZE_WITH_FLASH / 8];
     assert_eq!(REGION.view().copy(0, &mut bytes), Three::SIZE_WITH_FLASH);
     let shown = dead_outside(bytes.as_bytes(), Three::<mmstats_core::V2>::directory().entries);
-    assert_eq!(shown.iter().map(|field| &field.value).collect::<Vec<_>>(), [&Content::Unsigned(0), &Content::Unsigned(3), &Content::Unsigned(0)]);
+    assert_eq!(
+        shown.iter().map(|field| &field.value).collect::<Vec<_>>(),
+        [&Content::Unsigned(0), &Content::Unsigned(3), &Content::Unsigned(0)]
+    );
 }
 
 proptest! {

@@ -1,10 +1,12 @@
-//! Version 1 is what the original wrote: its files are read as it printed them, and `V1Exact` writes them again byte for byte.
+//! Version 1 is what the original wrote: its files are read as it printed them, and `V1Exact`
+//! writes them again byte for byte.
 
 mod common;
 
 use common::{Content, dead, golden, swapped};
 use mmstats_core::{
-    Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Model, MovingAverage, Region, Text, V1, V1Exact, Version, format::layout, model,
+    Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Model, MovingAverage, Region,
+    Text, V1, V1Exact, Version, format::layout, model,
 };
 use zerocopy::IntoBytes;
 
@@ -20,7 +22,9 @@ fn files_of_the_original_are_read_as_it_printed_them() {
                 Content::Bool(is) => assert_eq!(if *is { "True" } else { "False" }, value),
                 Content::Unsigned(number) => assert_eq!(&number.to_string(), value, "{label}"),
                 Content::Signed(number) => assert_eq!(&number.to_string(), value, "{label}"),
-                Content::Float(bits) => assert_eq!(f64::from_bits(*bits), value.parse::<f64>().unwrap(), "{label}"),
+                Content::Float(bits) => {
+                    assert_eq!(f64::from_bits(*bits), value.parse::<f64>().unwrap(), "{label}")
+                }
                 Content::Text(text) => assert_eq!(text, value, "{label}"),
                 Content::Histogram(..) => panic!("a histogram in version 1"),
             }
@@ -67,7 +71,8 @@ model! {
     }
 }
 
-/// A file of the original, which ran on a little-endian machine, as it would have been written on this one.
+/// A file of the original, which ran on a little-endian machine, as it would have been written on
+/// this one.
 fn original(name: &str) -> Vec<u8> {
     let bytes = golden(name).0;
     if cfg!(target_endian = "little") { bytes } else { swapped(&bytes) }
@@ -121,5 +126,8 @@ fn padded_version_1_differs_from_exact_only_in_types_and_buffers() {
         assert_eq!((&ours.label, ours.ty), (&theirs.label, theirs.ty));
     }
     assert_eq!(shown.len(), original.len());
-    assert_eq!((&shown[5].value, &shown[9].value), (&Content::Unsigned(5), &Content::Text("there".into())));
+    assert_eq!(
+        (&shown[5].value, &shown[9].value),
+        (&Content::Unsigned(5), &Content::Text("there".into()))
+    );
 }

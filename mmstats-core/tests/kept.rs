@@ -8,8 +8,8 @@ use mmstats_core::format::v2::{Header, crc32};
 use mmstats_core::model::Kept;
 use mmstats_core::reader::{Directory, Storage};
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Format, Gauge, Histogram, Latched, Model, MovingAverage, Region, Text, Timer, V1,
-    V1Exact, V2, V2Narrow, Writer, model,
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Format, Gauge, Histogram,
+    Latched, Model, MovingAverage, Region, Text, Timer, V1, V1Exact, V2, V2Narrow, Writer, model,
 };
 use proptest::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
@@ -79,12 +79,17 @@ fn started_after(runs: u64, version_2: bool) -> Vec<(String, Content)> {
         ("serial", Content::Unsigned(77)),
         ("version", "1.2".into()),
     ];
-    let all = fields.into_iter().filter(|(_, value)| version_2 || !matches!(value, Content::Histogram(..)));
+    let all = fields
+        .into_iter()
+        .filter(|(_, value)| version_2 || !matches!(value, Content::Histogram(..)));
     all.map(|(label, value)| (label.into(), value)).collect()
 }
 
 fn fields(memory: &mut [u64]) -> Vec<(String, Content)> {
-    shown(&Region::new(memory).view()).into_iter().map(|Shown { label, value, .. }| (label, value)).collect()
+    shown(&Region::new(memory).view())
+        .into_iter()
+        .map(|Shown { label, value, .. }| (label, value))
+        .collect()
 }
 
 fn header(memory: &[u64]) -> Header {
@@ -150,8 +155,13 @@ fn in_every_format<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
 
 /// What only version 2 tells apart.
 fn in_version_2<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
-    let only_here: [Publish; 5] =
-        [publish::<OtherKind, F>, publish::<OtherUnit, F>, publish::<OtherScale, F>, publish::<OtherDivisor, F>, publish::<OtherHelp, F>];
+    let only_here: [Publish; 5] = [
+        publish::<OtherKind, F>,
+        publish::<OtherUnit, F>,
+        publish::<OtherScale, F>,
+        publish::<OtherDivisor, F>,
+        publish::<OtherHelp, F>,
+    ];
     in_every_format::<F>().into_iter().chain(only_here).collect()
 }
 
@@ -182,14 +192,23 @@ fn a_region_of_another_layout_is_made_anew() {
 
 #[test]
 fn a_region_of_another_format_is_made_anew() {
-    let of = [publish::<Plain, V2>, publish::<Plain, V2Narrow>, publish::<Plain, V1>, publish::<Plain, V1Exact>];
+    let of = [
+        publish::<Plain, V2>,
+        publish::<Plain, V2Narrow>,
+        publish::<Plain, V1>,
+        publish::<Plain, V1Exact>,
+    ];
     for (i, first) in of.iter().enumerate() {
         for (j, second) in of.iter().enumerate() {
             let mut memory = vec![0; 32];
             first(&mut memory);
             // On a 32-bit machine the first two are one.
             let same = i == j || V2::WORD == V2Narrow::WORD && i + j == 1;
-            assert_eq!(second(&mut memory), if same { Kept::Resumed } else { Kept::Anew }, "{i} then {j}");
+            assert_eq!(
+                second(&mut memory),
+                if same { Kept::Resumed } else { Kept::Anew },
+                "{i} then {j}"
+            );
             assert_eq!(fields(&mut memory).len(), 3);
         }
     }
@@ -231,7 +250,8 @@ fn parts(memory: &[u64]) -> Vec<Part> {
         // A constant looks like any other value, but is part of the model.
         if ![b"serial".as_slice(), b"version"].contains(&entry.label) {
             parts[range.clone()].fill(Part::Value);
-            parts[range.start] = if entry.place.storage == Storage::Double { Part::Index } else { Part::Layout };
+            parts[range.start] =
+                if entry.place.storage == Storage::Double { Part::Index } else { Part::Layout };
         }
         end = range.end;
     }
@@ -251,10 +271,18 @@ fn flipped_bits_are_noticed<F: Format<Region = Region<'static>>>() {
             let mut memory = original.clone();
             memory.as_mut_bytes()[at] ^= 1 << bit;
             let kept = publish::<Motor, F>(&mut memory);
-            let expected = if *part == Part::Value || *part == Part::Index && bit == 0 { Kept::Resumed } else { Kept::Anew };
+            let expected = if *part == Part::Value || *part == Part::Index && bit == 0 {
+                Kept::Resumed
+            } else {
+                Kept::Anew
+            };
             assert_eq!(kept, expected, "bit {bit} of byte {at}");
             if kept == Kept::Anew && bit == 0 {
-                assert_eq!(fields(&mut memory), started_after(0, F::VERSION.number() == 2), "bit {bit} of byte {at}");
+                assert_eq!(
+                    fields(&mut memory),
+                    started_after(0, F::VERSION.number() == 2),
+                    "bit {bit} of byte {at}"
+                );
             }
         }
     }
@@ -288,7 +316,11 @@ fn a_region_that_was_published_in_part_is_made_anew() {
             writer.add::<Gauge<u16, _>>(Gauge::describe("b")).unwrap();
         }
         assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew, "{fields} fields");
-        assert_eq!(self::fields(&mut memory)[0], ("a".into(), Content::Unsigned(0)), "{fields} fields");
+        assert_eq!(
+            self::fields(&mut memory)[0],
+            ("a".into(), Content::Unsigned(0)),
+            "{fields} fields"
+        );
     }
     // All are there, but the reset came before `published` told so.
     publish::<Plain, V2>(&mut memory);
@@ -369,24 +401,35 @@ fn more_can_be_added<F: Format<Region = Region<'static>>>() {
     assert!(writer.is_resumed());
     writer.add::<Gauge<u8, _>>(Gauge::describe("c").initial(5)).unwrap();
     a.incr();
-    let expected = [("a", 4), ("b", 9), ("c", 5)].map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
+    let expected = [("a", 4), ("b", 9), ("c", 5)]
+        .map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
     assert_eq!(fields(&mut memory), expected);
 
     let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
     let other = writer.add::<Counter<u64, _>>(Counter::describe("x")).map(|_| ());
     assert_eq!(other, Err(AddError::LayoutDiffers));
     assert_eq!(fields(&mut memory), expected, "what differs is left as it was");
-    assert!(Writer::<Borrowed<'_, F>>::resume(Region::new(&mut [0; 64])).is_err(), "there is nothing to go on with");
+    assert!(
+        Writer::<Borrowed<'_, F>>::resume(Region::new(&mut [0; 64])).is_err(),
+        "there is nothing to go on with"
+    );
 }
 
 #[test]
 fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
     let mut memory = vec![0; 64];
-    Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add::<Counter<u32, _>>(Counter::describe("a")).unwrap();
+    Writer::<Borrowed<'_>>::new(Region::new(&mut memory))
+        .unwrap()
+        .add::<Counter<u32, _>>(Counter::describe("a"))
+        .unwrap();
     let layout = header(&memory).layout;
-    // The writer died before it could tell that there is one more field, and the memory of that was used otherwise.
+    // The writer died before it could tell that there is one more field, and the memory of that was
+    // used otherwise.
     memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&(!layout).to_ne_bytes());
-    Writer::<Borrowed<'_>>::resume(Region::new(&mut memory)).unwrap().add::<Counter<u32, _>>(Counter::describe("a")).unwrap();
+    Writer::<Borrowed<'_>>::resume(Region::new(&mut memory))
+        .unwrap()
+        .add::<Counter<u32, _>>(Counter::describe("a"))
+        .unwrap();
     assert_eq!(header(&memory).layout, layout);
 }
 

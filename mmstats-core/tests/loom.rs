@@ -1,11 +1,13 @@
-//! The protocols of `src/protocol.rs` under loom, which tries every order that the memory model allows:
+//! The protocols of `src/protocol.rs` under loom, which tries every order that the memory model
+//! allows:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p mmstats-core --release --test loom
 //! ```
 //!
-//! With `--cfg mmstats_without_writer_fence` the tests of the latch fail, with `--cfg mmstats_without_anew_fence` those of regions made anew: a fence that
-//! no test misses could go, and here none can.
+//! With `--cfg mmstats_without_writer_fence` the tests of the latch fail, with `--cfg
+//! mmstats_without_anew_fence` those of regions made anew: a fence that no test misses could go,
+//! and here none can.
 #![cfg(loom)]
 
 use loom::sync::Arc;
@@ -26,17 +28,23 @@ struct Latch {
 
 impl Latch {
     fn new() -> Arc<Latch> {
-        Arc::new(Latch { sequence: AtomicU32::new(0), buffers: [(); 2].map(|()| [(); 2].map(|()| AtomicU32::new(0))) })
+        Arc::new(Latch {
+            sequence: AtomicU32::new(0),
+            buffers: [(); 2].map(|()| [(); 2].map(|()| AtomicU32::new(0))),
+        })
     }
 
     /// The first write is of 1, the next of 2.
     fn write(&self, value: u32) {
-        let store = |buffer: usize| self.buffers[buffer].iter().for_each(|word| word.store(value, Relaxed));
+        let store =
+            |buffer: usize| self.buffers[buffer].iter().for_each(|word| word.store(value, Relaxed));
         assert_eq!(latch_write(&self.sequence, value - 1, store), value);
     }
 
     fn read(&self) -> Option<[u32; 2]> {
-        latch_read(&self.sequence, |buffer: usize| [0, 1].map(|word: usize| self.buffers[buffer][word].load(Relaxed)))
+        latch_read(&self.sequence, |buffer: usize| {
+            [0, 1].map(|word: usize| self.buffers[buffer][word].load(Relaxed))
+        })
     }
 
     /// A whole value that is no older than one seen before, or none.
@@ -104,7 +112,12 @@ impl Region {
     /// Published, with this label.
     fn new(label: u32) -> Arc<Region> {
         let magic = MAGIC_WORDS.map(AtomicU32::new);
-        Arc::new(Region { magic, generation: AtomicU32::new(7), label: AtomicU32::new(label), value: AtomicU32::new(10 * label) })
+        Arc::new(Region {
+            magic,
+            generation: AtomicU32::new(7),
+            label: AtomicU32::new(label),
+            value: AtomicU32::new(10 * label),
+        })
     }
 
     fn validity(&self) -> Validity<'_> {
@@ -199,7 +212,12 @@ fn no_value_is_accepted_under_a_label_that_a_reader_kept_from_another_generation
 fn what_is_published_for_the_first_time_is_complete_when_it_is_valid() {
     loom::model(|| {
         let zero = || AtomicU32::new(0);
-        let region = Arc::new(Region { magic: [zero(), zero()], generation: zero(), label: zero(), value: zero() });
+        let region = Arc::new(Region {
+            magic: [zero(), zero()],
+            generation: zero(),
+            label: zero(),
+            value: zero(),
+        });
         let writer = thread::spawn({
             let region = region.clone();
             move || region.make_anew(1)
@@ -213,7 +231,8 @@ fn what_is_published_for_the_first_time_is_complete_when_it_is_valid() {
     });
 }
 
-/// A whole region of one field, a `u32` under a label of one byte. What changes when it is made anew are atomics, the rest is as it is.
+/// A whole region of one field, a `u32` under a label of one byte. What changes when it is made
+/// anew are atomics, the rest is as it is.
 struct Whole {
     still: [u32; Whole::WORDS],
     /// By their place in words of 4 bytes.
@@ -243,7 +262,14 @@ impl Whole {
             published: Whole::ENTRY,
         };
         let header = Header { check: crc32(0, &header.as_bytes()[..Header::CHECKED]), ..header };
-        let bytes = [header.as_bytes(), Whole::entry().as_bytes(), &Whole::label(1).to_ne_bytes(), &10_u32.to_ne_bytes(), &[0; 4]].concat();
+        let bytes = [
+            header.as_bytes(),
+            Whole::entry().as_bytes(),
+            &Whole::label(1).to_ne_bytes(),
+            &10_u32.to_ne_bytes(),
+            &[0; 4],
+        ]
+        .concat();
         let still: [u32; Whole::WORDS] = FromBytes::read_from_bytes(&bytes).unwrap();
         let places = [0, Whole::GENERATION, Whole::PUBLISHED, Whole::LABEL, Whole::VALUE];
         Arc::new(Whole { still, moving: places.map(|place| (place, AtomicU32::new(still[place]))) })
@@ -253,7 +279,22 @@ impl Whole {
 
     fn entry() -> EntryHead {
         let (length, value) = (Whole::ENTRY, 4 * Whole::VALUE as u32);
-        EntryHead { length, value, size: 4, kind: 1, ty: b'I', access: 1, scale: 0, divisor: 1, label: 1, help: 0, unit: 0, p: 0, n: 0, flags: 0 }
+        EntryHead {
+            length,
+            value,
+            size: 4,
+            kind: 1,
+            ty: b'I',
+            access: 1,
+            scale: 0,
+            divisor: 1,
+            label: 1,
+            help: 0,
+            unit: 0,
+            p: 0,
+            n: 0,
+            flags: 0,
+        }
     }
 
     fn label(label: u8) -> u32 {
@@ -267,7 +308,10 @@ impl Whole {
     fn make_anew(&self, label: u8) {
         let word = |place| self.word(place).unwrap();
         // The second half of the magic never changes.
-        let validity = Validity { magic: [word(0), &AtomicU32::new(MAGIC_WORDS[1])], generation: word(Whole::GENERATION) };
+        let validity = Validity {
+            magic: [word(0), &AtomicU32::new(MAGIC_WORDS[1])],
+            generation: word(Whole::GENERATION),
+        };
         validity.begin_anew();
         word(Whole::PUBLISHED).store(0, Relaxed);
         validity.finish_anew();
@@ -308,7 +352,8 @@ impl Source for Copies {
 
 fn a_reader_that_copies_is_right(backwards: bool) {
     let mut model = loom::model::Builder::new();
-    // A whole reader takes more steps than loom can order in all ways: as many changes of thread have to do as it takes to go wrong.
+    // A whole reader takes more steps than loom can order in all ways: as many changes of thread
+    // have to do as it takes to go wrong.
     model.preemption_bound = Some(2);
     model.check(move || {
         let whole = Whole::new();
@@ -322,7 +367,9 @@ fn a_reader_that_copies_is_right(backwards: bool) {
             Err(error) => panic!("{error:?}"),
             Ok((directory, snapshot)) => {
                 for entry in directory.entries().flatten() {
-                    let Ok(Value::Unsigned(value)) = snapshot.value(&entry.place) else { panic!("no number") };
+                    let Ok(Value::Unsigned(value)) = snapshot.value(&entry.place) else {
+                        panic!("no number")
+                    };
                     Region::check(entry.label[0].into(), value as u32);
                 }
             }

@@ -1,4 +1,5 @@
-//! Models of every type of field, in every format: read as declared, and in exactly the bytes that they say they need.
+//! Models of every type of field, in every format: read as declared, and in exactly the bytes that
+//! they say they need.
 
 mod common;
 
@@ -6,8 +7,9 @@ use common::{Content, Shown, Stopped, distribution, shown};
 use core::time::Duration;
 use mmstats_core::format::layout;
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Kind, Latched, Model, MovingAverage, Region, Text,
-    Timer, Type, Unit, V1, V1Exact, V2, V2Narrow, Writer, model, units,
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram,
+    Kind, Latched, Model, MovingAverage, Region, Text, Timer, Type, Unit, V1, V1Exact, V2,
+    V2Narrow, Writer, model, units,
 };
 
 model! {
@@ -93,7 +95,14 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
     use Kind::{Counter, Gauge, Histogram, Info};
     let none = Unit::NONE;
     vec![
-        field("the.counter", Counter, Type::U64, units::bytes, "Counts\n more than one line.", Unsigned((1 << 40) + 1)),
+        field(
+            "the.counter",
+            Counter,
+            Type::U64,
+            units::bytes,
+            "Counts\n more than one line.",
+            Unsigned((1 << 40) + 1),
+        ),
         field("counter32", Counter, Type::U32, none, "", Unsigned(8)),
         field("latched", Counter, Type::U64, units::ratio.over(4096), "", Unsigned(3)),
         field("flag", Gauge, Type::Bool, none, "", Bool(true)),
@@ -115,14 +124,24 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         field("average", Gauge, Type::F64, none, "", 4.0.into()),
         field("moving", Gauge, Type::F64, none, "", 3.0.into()),
         field("latency{path=\"/\"}", Gauge, Type::F64, units::seconds, "Of a request.", 1.5.into()),
-        field("latency{path=\"/\"}.histogram", Histogram, histogram, units::nanoseconds, "Of a request.", distribution(3, 40, &[1_500_000_000])),
+        field(
+            "latency{path=\"/\"}.histogram",
+            Histogram,
+            histogram,
+            units::nanoseconds,
+            "Of a request.",
+            distribution(3, 40, &[1_500_000_000]),
+        ),
     ]
 }
 
 #[test]
 fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
     for prefix in ["", "web-1.", "ü/"] {
-        assert_eq!(everything::<V2>(prefix), expected(prefix, if V2::WORD == 8 { Type::U64 } else { Type::U32 }));
+        assert_eq!(
+            everything::<V2>(prefix),
+            expected(prefix, if V2::WORD == 8 { Type::U64 } else { Type::U32 })
+        );
         assert_eq!(everything::<V2Narrow>(prefix), expected(prefix, Type::U32));
         let in_version_1: Vec<(String, Type, Content)> = expected(prefix, Type::U64)
             .into_iter()
@@ -130,7 +149,9 @@ fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
             .map(|field| (field.label, field.ty, field.value))
             .collect();
         let untyped = |shown: Vec<Shown>| -> Vec<(String, Type, Content)> {
-            assert!(shown.iter().all(|field| field.kind == Kind::Untyped && field.unit.is_empty() && field.help.is_empty()));
+            assert!(shown.iter().all(|field| field.kind == Kind::Untyped
+                && field.unit.is_empty()
+                && field.help.is_empty()));
             shown.into_iter().map(|field| (field.label, field.ty, field.value)).collect()
         };
         assert_eq!(untyped(everything::<V1>(prefix)), in_version_1);
@@ -139,13 +160,20 @@ fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
 }
 
 /// Whether a model can be published in so many bytes.
-fn fits<M: Model<Format = Borrowed<'static, F>>, F: Format<Region = Region<'static>>>(size: usize) -> Result<(), AddError> {
+fn fits<M: Model<Format = Borrowed<'static, F>>, F: Format<Region = Region<'static>>>(
+    size: usize,
+) -> Result<(), AddError> {
     M::publish(Region::new(vec![0; size / 8].leak())).map(|_| ())
 }
 
 fn is_exact<M: Model<Format = Borrowed<'static, F>>, F: Format<Region = Region<'static>>>() {
     assert_eq!(fits::<M, F>(M::SIZE), Ok(()), "{}", M::NAME);
-    assert_eq!(fits::<M, F>(M::SIZE - 8), Err(AddError::Full { length: M::SIZE - 8 }), "{}", M::NAME);
+    assert_eq!(
+        fits::<M, F>(M::SIZE - 8),
+        Err(AddError::Full { length: M::SIZE - 8 }),
+        "{}",
+        M::NAME
+    );
 }
 
 fn all_are_exact<F: Format<Region = Region<'static>>>() {
@@ -175,10 +203,20 @@ fn models_and_single_fields_share_a_region() {
     let a: One<_> = writer.model().unwrap();
     let mut writer = writer.label_prefix("b.");
     let b: One<_> = writer.model().unwrap();
-    assert_eq!(writer.model::<One<_>>().err().map(|error| error.to_string()).as_deref(), Some("there is a field \"b.only\" already"));
+    assert_eq!(
+        writer.model::<One<_>>().err().map(|error| error.to_string()).as_deref(),
+        Some("there is a field \"b.only\" already")
+    );
     single.set(1);
     a.only.add(2);
     b.only.add(3);
     let shown = shown(&view);
-    assert_eq!(common::values(&shown), [("first", &Content::Unsigned(1)), ("a.only", &Content::Unsigned(2)), ("b.only", &Content::Unsigned(3))]);
+    assert_eq!(
+        common::values(&shown),
+        [
+            ("first", &Content::Unsigned(1)),
+            ("a.only", &Content::Unsigned(2)),
+            ("b.only", &Content::Unsigned(3))
+        ]
+    );
 }

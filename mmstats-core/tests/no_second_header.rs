@@ -1,4 +1,5 @@
-//! A writer leaves no second copy of its header in memory: who scans that would take it for a region.
+//! A writer leaves no second copy of its header in memory: who scans that would take it for a
+//! region.
 #![cfg(target_os = "linux")]
 
 use mmstats_core::format::MAGIC;

@@ -1,4 +1,5 @@
-//! What is written is what is read, field by field, in every format; and the bytes needed for that are known beforehand.
+//! What is written is what is read, field by field, in every format; and the bytes needed for that
+//! are known beforehand.
 
 mod common;
 
@@ -7,13 +8,15 @@ use core::time::Duration;
 use mmstats_core::format::layout::{self, Description};
 use mmstats_core::scalar::Number;
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Describe, Field, Flag, Format, Gauge, Histogram, Kind, Latched, MovingAverage,
-    Region, Scalar, Text, Timer, Type, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, units,
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Describe, Field, Flag, Format,
+    Gauge, Histogram, Kind, Latched, MovingAverage, Region, Scalar, Text, Timer, Type, Unit, V1,
+    V1Exact, V2, V2Narrow, Version, Writer, units,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// What fields hold, in both rounds: what they are given to begin with, and what is written into them after that.
+/// What fields hold, in both rounds: what they are given to begin with, and what is written into
+/// them after that.
 #[derive(Clone, Debug)]
 struct Written<T> {
     initial: Option<T>,
@@ -21,7 +24,8 @@ struct Written<T> {
 }
 
 impl<T: Copy> Written<T> {
-    /// The last of what was written up to and with a round; nothing is written before round 0 (`None`).
+    /// The last of what was written up to and with a round; nothing is written before round 0
+    /// (`None`).
     fn last(&self, round: Option<usize>) -> Option<T> {
         self.all(round).last().copied().or(self.initial)
     }
@@ -31,9 +35,12 @@ impl<T: Copy> Written<T> {
     }
 }
 
-fn written<T: Clone + core::fmt::Debug>(values: impl Strategy<Value = T> + Clone) -> impl Strategy<Value = Written<T>> {
+fn written<T: Clone + core::fmt::Debug>(
+    values: impl Strategy<Value = T> + Clone,
+) -> impl Strategy<Value = Written<T>> {
     let some = || vec(values.clone(), 0..4);
-    (prop::option::of(values.clone()), some(), some()).prop_map(|(initial, first, second)| Written { initial, rounds: [first, second] })
+    (prop::option::of(values.clone()), some(), some())
+        .prop_map(|(initial, first, second)| Written { initial, rounds: [first, second] })
 }
 
 /// The field to add.
@@ -84,7 +91,13 @@ const TEXTS: [(&str, &str, &str, &str); 8] = [
 fn what() -> impl Strategy<Value = What> {
     let text = || written(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec()));
     // Every power of two and what is next to it.
-    let spread = || prop_oneof![any::<u64>(), (0..64_u32, 0..3_u64).prop_map(|(bit, offset)| (1_u64 << bit).wrapping_sub(1).wrapping_add(offset))];
+    let spread = || {
+        prop_oneof![
+            any::<u64>(),
+            (0..64_u32, 0..3_u64)
+                .prop_map(|(bit, offset)| (1_u64 << bit).wrapping_sub(1).wrapping_add(offset))
+        ]
+    };
     prop_oneof![
         written(any::<u32>()).prop_map(What::Counter32),
         written(any::<u64>()).prop_map(What::Counter64),
@@ -108,7 +121,8 @@ fn what() -> impl Strategy<Value = What> {
         any::<Option<u16>>().prop_map(What::ConstantU16),
         any::<Option<f64>>().prop_map(What::ConstantF64),
         any::<Option<u64>>().prop_map(What::ConstantLatched),
-        prop::option::of(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec())).prop_map(What::ConstantText),
+        prop::option::of(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec()))
+            .prop_map(What::ConstantText),
         written(spread()).prop_map(What::SmallHistogram),
         written(spread()).prop_map(What::WideHistogram),
         written(any::<i32>()).prop_map(What::Average),
@@ -126,22 +140,38 @@ struct Spec {
     what: What,
 }
 
-const UNITS: [Unit; 6] =
-    [Unit::NONE, units::seconds, units::millivolts, units::unixtime, units::ratio.over(4096), Unit::named("λ").e(-128).over(u32::MAX)];
+const UNITS: [Unit; 6] = [
+    Unit::NONE,
+    units::seconds,
+    units::millivolts,
+    units::unixtime,
+    units::ratio.over(4096),
+    Unit::named("λ").e(-128).over(u32::MAX),
+];
 
 fn spec() -> impl Strategy<Value = Spec> {
     // Short ones often meet again; the others are of all sorts.
-    let label = prop_oneof!["[ab](\\.histogram)?", "[a-z]{1,9}\\{method=\"[A-Z]{3}\"\\}", "[^\0]{1,30}"];
+    let label =
+        prop_oneof!["[ab](\\.histogram)?", "[a-z]{1,9}\\{method=\"[A-Z]{3}\"\\}", "[^\0]{1,30}"];
     let help = prop_oneof![Just(String::new()), "[^\0]{0,60}"];
-    let unit = (prop::sample::select(UNITS.to_vec()), any::<bool>()).prop_map(|(unit, none)| if none { unit.over(0) } else { unit });
-    (label, help, unit, what()).prop_map(|(label, help, unit, what)| Spec { label, help, unit, what })
+    let unit = (prop::sample::select(UNITS.to_vec()), any::<bool>())
+        .prop_map(|(unit, none)| if none { unit.over(0) } else { unit });
+    (label, help, unit, what()).prop_map(|(label, help, unit, what)| Spec {
+        label,
+        help,
+        unit,
+        what,
+    })
 }
 
 /// Writes what a field gets in a round.
 type Update<'r> = Box<dyn Fn(usize) + 'r>;
 
 impl Spec {
-    fn describe<'s, H: Field>(&'s self, initial: Option<impl Into<H::Initial<'s>>>) -> Describe<'s, H> {
+    fn describe<'s, H: Field>(
+        &'s self,
+        initial: Option<impl Into<H::Initial<'s>>>,
+    ) -> Describe<'s, H> {
         let described = Describe::new(&self.label).help(&self.help).unit(self.unit);
         match initial {
             Some(initial) => described.initial(initial),
@@ -149,23 +179,36 @@ impl Spec {
         }
     }
 
-    fn gauge<'r, T: Scalar, F: Format + 'r>(&self, writer: &mut Writer<'_, F>, written: &Written<T>) -> Result<Update<'r>, AddError> {
+    fn gauge<'r, T: Scalar, F: Format + 'r>(
+        &self,
+        writer: &mut Writer<'_, F>,
+        written: &Written<T>,
+    ) -> Result<Update<'r>, AddError> {
         let gauge: Gauge<T, F> = writer.add(self.describe(written.initial))?;
         let rounds = written.rounds.clone();
         Ok(Box::new(move |round| rounds[round].iter().for_each(|value| gauge.set(*value))))
     }
 
-    fn latched<'r, T, F: Format + 'r>(&self, writer: &mut Writer<'_, F>, written: &Written<T>) -> Result<Update<'r>, AddError>
+    fn latched<'r, T, F: Format + 'r>(
+        &self,
+        writer: &mut Writer<'_, F>,
+        written: &Written<T>,
+    ) -> Result<Update<'r>, AddError>
     where
         T: Copy,
         Latched<T>: Number,
     {
-        let gauge: Gauge<Latched<T>, F> = writer.add(self.describe(written.initial.map(Latched)))?;
+        let gauge: Gauge<Latched<T>, F> =
+            writer.add(self.describe(written.initial.map(Latched)))?;
         let rounds = written.rounds.clone();
         Ok(Box::new(move |round| rounds[round].iter().for_each(|value| gauge.set(Latched(*value)))))
     }
 
-    fn text<'r, const N: usize, F: Format + 'r>(&self, writer: &mut Writer<'_, F>, written: &Written<&'static str>) -> Result<Update<'r>, AddError> {
+    fn text<'r, const N: usize, F: Format + 'r>(
+        &self,
+        writer: &mut Writer<'_, F>,
+        written: &Written<&'static str>,
+    ) -> Result<Update<'r>, AddError> {
         let text: Text<N, F> = writer.add(self.describe(written.initial))?;
         let rounds = written.rounds.clone();
         Ok(Box::new(move |round| rounds[round].iter().for_each(|value| text.set(value))))
@@ -186,14 +229,18 @@ impl Spec {
             ($counter:ty, $written:expr, $value:expr) => {{
                 let counter: $counter = writer.add(self.describe($written.initial.map($value)))?;
                 let rounds = $written.rounds.clone();
-                Box::new(move |round: usize| rounds[round].iter().for_each(|n| counter.add($value(*n))))
+                Box::new(move |round: usize| {
+                    rounds[round].iter().for_each(|n| counter.add($value(*n)))
+                })
             }};
         }
         macro_rules! average {
             ($average:ty, $written:expr) => {{
                 let average: $average = writer.add(self.describe($written.initial))?;
                 let rounds = $written.rounds.clone();
-                Box::new(move |round: usize| rounds[round].iter().for_each(|sample| average.add(f64::from(*sample))))
+                Box::new(move |round: usize| {
+                    rounds[round].iter().for_each(|sample| average.add(f64::from(*sample)))
+                })
             }};
         }
         macro_rules! constant {
@@ -224,7 +271,9 @@ impl Spec {
             What::Text13(written) => self.text::<13, F>(writer, written)?,
             What::ConstantU16(initial) => constant!(Constant<u16, F>, *initial),
             What::ConstantF64(initial) => constant!(Constant<f64, F>, *initial),
-            What::ConstantLatched(initial) => constant!(Constant<Latched<u64>, F>, initial.map(Latched)),
+            What::ConstantLatched(initial) => {
+                constant!(Constant<Latched<u64>, F>, initial.map(Latched))
+            }
             What::ConstantText(initial) => constant!(ConstantText<13, F>, *initial),
             What::SmallHistogram(written) => self.histogram::<2, 20, F>(writer, written)?,
             What::WideHistogram(written) => self.histogram::<3, 64, F>(writer, written)?,
@@ -233,7 +282,11 @@ impl Spec {
             What::Timer(written) => {
                 let timer: Timer<Stopped, 3, F> = writer.add(self.describe(None::<()>))?;
                 let rounds = written.rounds.clone();
-                Box::new(move |round| rounds[round].iter().for_each(|seconds| timer.record(Duration::from_secs((*seconds).into()))))
+                Box::new(move |round| {
+                    rounds[round]
+                        .iter()
+                        .for_each(|seconds| timer.record(Duration::from_secs((*seconds).into())))
+                })
             }
         })
     }
@@ -278,20 +331,29 @@ impl Spec {
         let float = |value: Option<f64>| Content::from(value.unwrap_or(0.0));
         let unsigned = |value: Option<u64>| Content::Unsigned(value.unwrap_or(0));
         let signed = |value: Option<i64>| Content::Signed(value.unwrap_or(0));
-        let text = |value: Option<&str>, fit: fn(&(&'static str, &'static str, &'static str, &'static str)) -> &'static str| {
+        let text = |value: Option<&str>,
+                    fit: fn(
+            &(&'static str, &'static str, &'static str, &'static str),
+        ) -> &'static str| {
             Content::from(TEXTS.iter().find(|texts| Some(texts.0) == value).map_or("", fit))
         };
-        let mean = |samples: &[i32]| samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / samples.len() as f64;
+        let mean = |samples: &[i32]| {
+            samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / samples.len() as f64
+        };
         let (kind, ty, value) = match &self.what {
             What::Counter32(w) => {
-                let sum = w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
+                let sum =
+                    w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
                 (Kind::Counter, Type::U32, Content::Unsigned(sum.into()))
             }
             What::Counter64(w) | What::CounterLatched(w) => {
-                let sum = w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
+                let sum =
+                    w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
                 (Kind::Counter, Type::U64, Content::Unsigned(sum))
             }
-            What::Bool(w) => (Kind::Gauge, Type::Bool, Content::Bool(w.last(round).unwrap_or(false))),
+            What::Bool(w) => {
+                (Kind::Gauge, Type::Bool, Content::Bool(w.last(round).unwrap_or(false)))
+            }
             What::I8(w) => (Kind::Gauge, Type::I8, signed(w.last(round).map(i64::from))),
             What::U8(w) => (Kind::Gauge, Type::U8, unsigned(w.last(round).map(u64::from))),
             What::I16(w) => (Kind::Gauge, Type::I16, signed(w.last(round).map(i64::from))),
@@ -309,19 +371,40 @@ impl Spec {
             What::ConstantF64(value) => (Kind::Info, Type::F64, float(*value)),
             What::ConstantLatched(value) => (Kind::Info, Type::U64, unsigned(*value)),
             What::ConstantText(value) => (Kind::Info, Type::Text, text(*value, |texts| texts.3)),
-            What::SmallHistogram(w) => (Kind::Histogram, Type::U32, distribution(2, 20, &w.all(round))),
-            What::WideHistogram(w) => (Kind::Histogram, Type::U32, distribution(3, 64, &w.all(round))),
+            What::SmallHistogram(w) => {
+                (Kind::Histogram, Type::U32, distribution(2, 20, &w.all(round)))
+            }
+            What::WideHistogram(w) => {
+                (Kind::Histogram, Type::U32, distribution(3, 64, &w.all(round)))
+            }
             What::Average(w) => {
                 let samples = w.all(round);
-                (Kind::Gauge, Type::F64, float(if samples.is_empty() { w.initial.map(f64::from) } else { Some(mean(&samples)) }))
+                (
+                    Kind::Gauge,
+                    Type::F64,
+                    float(if samples.is_empty() {
+                        w.initial.map(f64::from)
+                    } else {
+                        Some(mean(&samples))
+                    }),
+                )
             }
             What::MovingAverage(w) => {
                 let samples = w.all(round);
                 let last = &samples[samples.len().saturating_sub(3)..];
-                (Kind::Gauge, Type::F64, float(if last.is_empty() { w.initial.map(f64::from) } else { Some(mean(last)) }))
+                (
+                    Kind::Gauge,
+                    Type::F64,
+                    float(if last.is_empty() {
+                        w.initial.map(f64::from)
+                    } else {
+                        Some(mean(last))
+                    }),
+                )
             }
             What::Timer(w) => {
-                let samples: Vec<i32> = w.all(round).iter().map(|seconds| i32::from(*seconds)).collect();
+                let samples: Vec<i32> =
+                    w.all(round).iter().map(|seconds| i32::from(*seconds)).collect();
                 let last = &samples[samples.len().saturating_sub(3)..];
                 (Kind::Gauge, Type::F64, float((!last.is_empty()).then(|| mean(last))))
             }
@@ -338,7 +421,8 @@ impl Spec {
             value,
         }];
         if let What::Timer(w) = &self.what {
-            let nanoseconds: Vec<u64> = w.all(round).iter().map(|seconds| u64::from(*seconds) * 1_000_000_000).collect();
+            let nanoseconds: Vec<u64> =
+                w.all(round).iter().map(|seconds| u64::from(*seconds) * 1_000_000_000).collect();
             fields.push(Shown {
                 label: format!("{}.histogram", self.label),
                 kind: Kind::Histogram,
@@ -354,15 +438,21 @@ impl Spec {
             // Version 1 has values under labels, and no histograms.
             fields.retain(|field| field.kind != Kind::Histogram);
             for field in &mut fields {
-                (field.kind, field.unit, field.scale, field.divisor, field.help) = (Kind::Untyped, String::new(), 0, 1, String::new());
+                (field.kind, field.unit, field.scale, field.divisor, field.help) =
+                    (Kind::Untyped, String::new(), 0, 1, String::new());
             }
         }
         fields
     }
 }
 
-/// Adds the fields one by one, some of whose labels are there already, and reads back what they hold before, between and after writes.
-fn written_is_read<F: Format<Region = Region<'static>>>(specs: &[Spec], words: usize, garbage: u64) {
+/// Adds the fields one by one, some of whose labels are there already, and reads back what they
+/// hold before, between and after writes.
+fn written_is_read<F: Format<Region = Region<'static>>>(
+    specs: &[Spec],
+    words: usize,
+    garbage: u64,
+) {
     let mut memory = vec![garbage; words];
     let region = Region::new(&mut memory);
     let view = region.view();
@@ -375,14 +465,17 @@ fn written_is_read<F: Format<Region = Region<'static>>>(specs: &[Spec], words: u
     };
     for spec in specs {
         let before = expected(&added, None);
-        let labels: Vec<String> = spec.expected(F::VERSION, narrow, None).into_iter().map(|field| field.label).collect();
+        let labels: Vec<String> =
+            spec.expected(F::VERSION, narrow, None).into_iter().map(|field| field.label).collect();
         let twice = labels.iter().find(|label| before.iter().any(|field| field.label == **label));
         match spec.add::<Borrowed<'_, F>>(&mut writer) {
             Ok(update) => {
                 assert_eq!(twice, None, "two fields of one label");
                 added.push((spec, update));
             }
-            Err(AddError::DuplicateLabel { label }) => assert!(twice.is_some_and(|twice| twice.starts_with(label.as_str())), "{label}"),
+            Err(AddError::DuplicateLabel { label }) => {
+                assert!(twice.is_some_and(|twice| twice.starts_with(label.as_str())), "{label}")
+            }
             Err(AddError::Full { length }) => assert_eq!(length, 8 * words),
             Err(error) => panic!("{error}"),
         }
@@ -398,12 +491,14 @@ fn written_is_read<F: Format<Region = Region<'static>>>(specs: &[Spec], words: u
 fn needed_is_enough<F: Format<Region = Region<'static>>>(specs: &[Spec], prefix: &str) {
     let helps: Vec<&str> = specs.iter().map(|spec| spec.help.as_str()).collect();
     let help = |i: usize| if helps[i].is_empty() { &[][..] } else { &helps[i..=i] };
-    let descriptions: Vec<Description<'_>> = specs.iter().enumerate().map(|(i, spec)| spec.description::<F>(help(i))).collect();
+    let descriptions: Vec<Description<'_>> =
+        specs.iter().enumerate().map(|(i, spec)| spec.description::<F>(help(i))).collect();
     let size = layout::size(F::VERSION, &descriptions, prefix.len());
     assert_eq!(size % 8, 0);
     let added = |size: usize| {
         let mut memory = vec![u64::MAX; size / 8];
-        let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory))?.label_prefix(prefix);
+        let mut writer =
+            Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory))?.label_prefix(prefix);
         specs.iter().try_for_each(|spec| spec.add::<Borrowed<'_, F>>(&mut writer).map(|_| ()))
     };
     assert_eq!(added(size), Ok(()));

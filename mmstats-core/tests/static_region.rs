@@ -19,22 +19,27 @@ fn memory(pid: u32) -> Vec<(u64, Vec<u8>)> {
         let mut parts = line.split_whitespace();
         let (range, rights) = (parts.next()?, parts.next()?);
         let (start, end) = range.split_once('-')?;
-        let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+        let (start, end) =
+            (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
         let mut bytes = vec![0; (end - start) as usize];
-        (rights.starts_with('r') && memory.read_exact_at(&mut bytes, start).is_ok()).then_some((start, bytes))
+        (rights.starts_with('r') && memory.read_exact_at(&mut bytes, start).is_ok())
+            .then_some((start, bytes))
     });
     readable.collect()
 }
 
-/// What FORMAT.md says under "Finding regions": the magic at a multiple of 8, and a check that holds.
+/// What FORMAT.md says under "Finding regions": the magic at a multiple of 8, and a check that
+/// holds.
 fn regions(memory: &[(u64, Vec<u8>)]) -> Vec<&[u8]> {
-    let starts = memory.iter().flat_map(|(_, bytes)| (0..bytes.len()).step_by(8).map(|at| &bytes[at..]));
+    let starts =
+        memory.iter().flat_map(|(_, bytes)| (0..bytes.len()).step_by(8).map(|at| &bytes[at..]));
     starts.filter(|bytes| bytes.starts_with(&MAGIC) && Directory::open(bytes).is_ok()).collect()
 }
 
 #[test]
 fn a_static_region_is_found_in_the_memory_of_a_release_build_that_never_reads_it() {
-    let arguments = ["run", "--quiet", "--release", "--package", "mmstats-core", "--example", "never_reads"];
+    let arguments =
+        ["run", "--quiet", "--release", "--package", "mmstats-core", "--example", "never_reads"];
     let mut program = Command::new(env!("CARGO"))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -52,7 +57,11 @@ fn a_static_region_is_found_in_the_memory_of_a_release_build_that_never_reads_it
     let regions = regions(&memory);
     assert_eq!(regions.len(), 1, "regions in {} mappings", memory.len());
     let fields = dead(regions[0]);
-    let expected = [("motor.steps", Content::Unsigned(4711)), ("motor.temperature", Content::Signed(-215)), ("motor.state", "running".into())];
+    let expected = [
+        ("motor.steps", Content::Unsigned(4711)),
+        ("motor.temperature", Content::Signed(-215)),
+        ("motor.state", "running".into()),
+    ];
     assert_eq!(values(&fields), expected.each_ref().map(|(label, value)| (*label, value)));
     assert_eq!(fields[0].help, "Steps made.");
 }

@@ -1,7 +1,7 @@
 //! A static region is given out once, whoever asks at the same time.
 //!
-//! With `--cfg mmstats_splitter` the same runs on the loads and stores that targets without compare-and-swap use; there, all of those who ask at the very
-//! same time may be refused.
+//! With `--cfg mmstats_splitter` the same runs on the loads and stores that targets without
+//! compare-and-swap use; there, all of those who ask at the very same time may be refused.
 
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use mmstats_core::{Counter, StaticRegion, kept_region, model};
@@ -16,7 +16,8 @@ static REGIONS: [StaticRegion<8>; ROUNDS] = [const { StaticRegion::new() }; ROUN
 fn of_eight_threads_that_take_a_region_at_once_one_gets_it() {
     let arrived: Vec<AtomicUsize> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
     let taken = Mutex::new(vec![0; ROUNDS]);
-    // More threads than processors cannot all be there at once, so pairs that really meet come first.
+    // More threads than processors cannot all be there at once, so pairs that really meet come
+    // first.
     for threads in [2, THREADS] {
         let rounds = if threads == 2 { 0..ROUNDS - 500 } else { ROUNDS - 500..ROUNDS };
         std::thread::scope(|scope| {
@@ -59,7 +60,8 @@ model! {
 fn one_that_asks_alone_gets_it_and_the_next_does_not() {
     static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
     kept_region! { static KEPT: KeptRegion<{ Motor::SIZE }> in ".uninit.mmstats_test"; }
-    let motors = [REGION.take(), KEPT.take()].map(|region| Motor::publish(region.expect("the first to ask")).unwrap());
+    let motors = [REGION.take(), KEPT.take()]
+        .map(|region| Motor::publish(region.expect("the first to ask")).unwrap());
     assert!(REGION.take().is_none() && KEPT.take().is_none());
     motors.iter().for_each(|motor| motor.steps.incr());
     assert_eq!(motors.map(|motor| motor.steps.get()), [1, 1]);

@@ -4,7 +4,9 @@ mod common;
 
 use common::{Content, shown, values};
 use mmstats_core::format::histogram::{bounds, bucket_of, count, valid};
-use mmstats_core::{Borrowed, ConstantText, Counter, Format, Gauge, Region, Text, V1, V1Exact, V2, V2Narrow, Writer};
+use mmstats_core::{
+    Borrowed, ConstantText, Counter, Format, Gauge, Region, Text, V1, V1Exact, V2, V2Narrow, Writer,
+};
 
 fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
     // Four bytes each, three, two, one: all ways to be cut.
@@ -12,13 +14,20 @@ fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
     for start in (0..10).filter(|start| long.is_char_boundary(*start)) {
         for end in (start..start + 2 * N).filter(|end| long.is_char_boundary(*end)) {
             let text = &long[start..end];
-            let fits = text.char_indices().map(|(i, c)| i + c.len_utf8()).take_while(|end| *end <= N).last().unwrap_or(0);
+            let fits = text
+                .char_indices()
+                .map(|(i, c)| i + c.len_utf8())
+                .take_while(|end| *end <= N)
+                .last()
+                .unwrap_or(0);
             let mut memory = [u64::MAX; 64];
             let region = Region::new(&mut memory);
             let view = region.view();
             let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
             let field: Text<N, _> = writer.add(Text::describe("text").initial(text)).unwrap();
-            writer.add::<ConstantText<N, _>>(ConstantText::describe("constant").initial(text)).unwrap();
+            writer
+                .add::<ConstantText<N, _>>(ConstantText::describe("constant").initial(text))
+                .unwrap();
             let is = |expected: &str| {
                 assert_eq!(field.get(), expected);
                 let expected = Content::from(expected);
@@ -62,13 +71,21 @@ fn texts_of_every_length_are_whole_or_cut_at_a_character() {
 fn every_value_counts_in_the_one_bucket_whose_bounds_hold_it() {
     for (p, n) in (0..12).flat_map(|p| (p + 1..=64).map(move |n| (p, n))) {
         assert!(valid(p, n));
-        let edges = (0..64).flat_map(|bit| [-1, 0, 1].map(|more: i64| (1_u64 << bit).wrapping_add_signed(more)));
-        let inside = (0..64).flat_map(|bit| (0..1 << p).step_by(1 << p.saturating_sub(2)).map(move |step: u64| ((1 << p) + step) << bit));
+        let edges = (0..64)
+            .flat_map(|bit| [-1, 0, 1].map(|more: i64| (1_u64 << bit).wrapping_add_signed(more)));
+        let inside = (0..64).flat_map(|bit| {
+            (0..1 << p)
+                .step_by(1 << p.saturating_sub(2))
+                .map(move |step: u64| ((1 << p) + step) << bit)
+        });
         for value in edges.chain(inside).chain([u64::MAX, 0x5555_5555_5555_5555]) {
             let bucket = bucket_of(p, n, value);
             assert!(bucket < count(p, n));
             let (low, high) = bounds(p, n, bucket);
-            assert!(low <= value && high.is_none_or(|high| value <= high), "{value} in {low} to {high:?} of {p}, {n}");
+            assert!(
+                low <= value && high.is_none_or(|high| value <= high),
+                "{value} in {low} to {high:?} of {p}, {n}"
+            );
             assert_eq!(high.is_none(), bucket + 1 == count(p, n));
             // FORMAT.md: values of 2^n and more are in the last one.
             assert!(value >> (n - 1) >> 1 == 0 || high.is_none());
@@ -98,7 +115,8 @@ fn buckets_lie_side_by_side_and_are_as_narrow_as_promised() {
 fn wraps<F: Format<Region = Region<'static>>>() {
     let mut memory = [0; 64];
     let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap();
-    let narrow: Counter<u32, _> = writer.add(Counter::describe("narrow").initial(u32::MAX)).unwrap();
+    let narrow: Counter<u32, _> =
+        writer.add(Counter::describe("narrow").initial(u32::MAX)).unwrap();
     let wide: Counter<u64, _> = writer.add(Counter::describe("wide").initial(u64::MAX)).unwrap();
     let gauge: Gauge<i8, _> = writer.add(Gauge::describe("gauge").initial(127)).unwrap();
     narrow.incr();

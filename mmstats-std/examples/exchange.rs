@@ -1,7 +1,9 @@
-//! `exchange write DIRECTORY` publishes every field there is, in a file of each format. `exchange read FILE` prints what such a file holds: the same
-//! whichever machine wrote it, and whichever reads it. `tests/big_endian` compares them.
+//! `exchange write DIRECTORY` publishes every field there is, in a file of each format. `exchange
+//! read FILE` prints what such a file holds: the same whichever machine wrote it, and whichever
+//! reads it. `tests/big_endian` compares them.
 //!
-//! An example of this library and not a program of the tests, because it is built for foreign machines, and with it all that it depends on.
+//! An example of this library and not a program of the tests, because it is built for foreign
+//! machines, and with it all that it depends on.
 
 #[path = "../../tests/src/every_field.rs"]
 #[allow(unreachable_pub, reason = "there it is part of a library")]
@@ -48,7 +50,12 @@ fn print(field: &Field, value: &Value<'_>) {
     let Field { label, unit, help, kind, scale, divisor, place } = field;
     let value = match value {
         Value::Text(text) => format!("{:?} of {}", Lossy(text).to_string(), place.size),
-        Value::Histogram(spread) => format!("sum {}, powers {:?}, {:?}", spread.sum, spread.powers(), spread.buckets().collect::<Vec<_>>()),
+        Value::Histogram(spread) => format!(
+            "sum {}, powers {:?}, {:?}",
+            spread.sum,
+            spread.powers(),
+            spread.buckets().collect::<Vec<_>>()
+        ),
         number => format!("{number:?} {:?}", place.ty),
     };
     println!("{label} = {value}; {kind:?}, 10^{scale} / {divisor}, {unit:?}, {help:?}");

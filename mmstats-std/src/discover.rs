@@ -157,8 +157,14 @@ impl Found {
     }
 }
 
-fn to_pattern(variable: &str, template: &Template, literal: fn(&str) -> String) -> io::Result<String> {
-    template.to_pattern(literal).ok_or_else(|| invalid_variable(variable, "a pattern has to be UTF-8"))
+fn to_pattern(
+    variable: &str,
+    template: &Template,
+    literal: fn(&str) -> String,
+) -> io::Result<String> {
+    template
+        .to_pattern(literal)
+        .ok_or_else(|| invalid_variable(variable, "a pattern has to be UTF-8"))
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

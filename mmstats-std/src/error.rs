@@ -38,7 +38,11 @@ impl PublishError {
     }
 
     pub(crate) fn too_late(what: &str) -> PublishError {
-        PublishError { path: PathBuf::new(), attempt: Attempt::TooLate, cause: Cause::Io(io::Error::other(what)) }
+        PublishError {
+            path: PathBuf::new(),
+            attempt: Attempt::TooLate,
+            cause: Cause::Io(io::Error::other(what)),
+        }
     }
 
     pub(crate) fn is_too_late(&self) -> bool {

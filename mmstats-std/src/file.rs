@@ -35,14 +35,24 @@ pub(crate) struct OwnFile {
 
 impl NewFile {
     /// Creates and allocates `length` bytes of zeros.
-    pub(crate) fn create(options: &Options, model: &str, length: usize) -> Result<(NewFile, Mapping), PublishError> {
+    pub(crate) fn create(
+        options: &Options,
+        model: &str,
+        length: usize,
+    ) -> Result<(NewFile, Mapping), PublishError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let making = Making::begin()?;
         let path = path(options, model)?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (file, temporary) = loop {
-            let temporary = directory.join(format!(".mmstats-{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+            let temporary = directory.join(format!(
+                ".mmstats-{}-{}.tmp",
+                std::process::id(),
+                COUNT.fetch_add(1, Ordering::Relaxed)
+            ));
             match rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644)) {
                 Ok(file) => break (File::from(file), temporary),
                 // Left by a process that died with this PID, or being made in another container.
@@ -51,8 +61,10 @@ impl NewFile {
             }
         };
         let new = NewFile { file, temporary, path, _making: making };
-        allocate(&new.file, length).map_err(PublishError::io(&new.path, Attempt::Allocate(length)))?;
-        let mapping = Mapping::of_file(&new.file, length).map_err(PublishError::io(&new.path, Attempt::Map))?;
+        allocate(&new.file, length)
+            .map_err(PublishError::io(&new.path, Attempt::Allocate(length)))?;
+        let mapping = Mapping::of_file(&new.file, length)
+            .map_err(PublishError::io(&new.path, Attempt::Map))?;
         Ok((new, mapping))
     }
 
@@ -60,7 +72,8 @@ impl NewFile {
         &self.path
     }
 
-    /// Gives it its name, or one with a number if that is taken, and has it removed at exit unless it is to be kept.
+    /// Gives it its name, or one with a number if that is taken, and has it removed at exit unless
+    /// it is to be kept.
     pub(crate) fn publish(self, keep: bool) -> Result<OwnFile, PublishError> {
         let failed = |error: io::Error| PublishError::io(&self.path, Attempt::Publish)(error);
         let metadata = self.file.metadata().map_err(failed)?;
@@ -90,13 +103,21 @@ impl Drop for NewFile {
 }
 
 impl OwnFile {
-    /// Removes the file, unless another has its name by now. Its first bytes are cleared before, so that who has it open sees that it is gone.
+    /// Removes the file, unless another has its name by now. Its first bytes are cleared before, so
+    /// that who has it open sees that it is gone.
     fn remove(&self) {
-        let Ok(file) = rustix::fs::open(&self.path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) else {
+        let Ok(file) = rustix::fs::open(
+            &self.path,
+            OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) else {
             return;
         };
         let file = File::from(file);
-        if file.metadata().is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode)) {
+        if file
+            .metadata()
+            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode))
+        {
             let _ = file.write_at(&[0; 4], 0);
             let _ = std::fs::remove_file(&self.path);
         }
@@ -134,7 +155,8 @@ impl Exit {
     }
 }
 
-/// A file is being made: `exit` waits, so that none stays behind half made, or made too late to be removed.
+/// A file is being made: `exit` waits, so that none stays behind half made, or made too late to be
+/// removed.
 struct Making;
 
 impl Making {
@@ -159,7 +181,8 @@ impl Drop for Making {
     }
 }
 
-/// Threads that are making files have this long to finish. They take a thousandth of it, unless `exit` was called by one of them, in a signal handler.
+/// Threads that are making files have this long to finish. They take a thousandth of it, unless
+/// `exit` was called by one of them, in a signal handler.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 extern "C" fn remove_all() {
@@ -188,7 +211,8 @@ fn path(options: &Options, model: &str) -> Result<PathBuf, PublishError> {
     let unnamed = |error: io::Error| PublishError::io(Path::new(""), Attempt::Name)(error);
     let environment = Environment::read();
     let template = |given: Option<&str>, otherwise: io::Result<Template>| match given {
-        Some(text) => Template::parse(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
+        Some(text) => Template::parse(text)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
         None => otherwise,
     };
     let directory = template(options.directory, environment.directory()).map_err(unnamed)?;
@@ -223,15 +247,18 @@ fn rename_without_replacing(from: &Path, to: &Path) -> Result<(), Errno> {
     }
 }
 
-/// A store to a page that the file system has no room for would kill the program: so the blocks have to be there before.
+/// A store to a page that the file system has no room for would kill the program: so the blocks
+/// have to be there before.
 fn allocate(mut file: &File, length: usize) -> io::Result<()> {
     // Beyond this limit the system sends a signal that kills.
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
+    let limit =
+        rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
     if length as u64 > limit.min(u32::MAX.into()) {
         return Err(Errno::FBIG.into());
     }
     match retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)) {
-        // A file system that cannot: written zeros have blocks too, but for one that compresses them away.
+        // A file system that cannot: written zeros have blocks too, but for one that compresses
+        // them away.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.write_all(&vec![0; length]),
         other => other.map_err(Into::into),
     }

@@ -1,4 +1,5 @@
-//! Stats of a process in memory-mapped files, one for each thread: published without locks or system calls, read by anybody.
+//! Stats of a process in memory-mapped files, one for each thread: published without locks or
+//! system calls, read by anybody.
 //!
 //! ```
 //! use mmstats_std::{Counter, Gauge, Options, Text, Timer, model, per_thread};
@@ -21,10 +22,12 @@
 //! });
 //! ```
 //!
-//! - [`per_thread!`] gives each thread a file of its own, made at its first touch and taken over from threads that have ended; [`publish()`] makes a file for
-//!   anything else, and [`writer`] one for fields that are added as one goes.
+//! - [`per_thread!`] gives each thread a file of its own, made at its first touch and taken over
+//!   from threads that have ended; [`publish()`] makes a file for anything else, and [`writer`] one
+//!   for fields that are added as one goes.
 //! - [`Options`] and the [environment](template::Environment) say where the files go.
-//! - [`read`] reads files: once, or again and again; [`discover`] finds them; [`liveness`] tells whether their process runs.
+//! - [`read`] reads files: once, or again and again; [`discover`] finds them; [`liveness`] tells
+//!   whether their process runs.
 //!
 //! Everything that fields can do is in [`mmstats_core`], and exported from here as well.
 
@@ -44,8 +47,9 @@ pub mod template;
 pub use clock::{Monotonic, Timer};
 pub use error::PublishError;
 pub use mmstats_core::{
-    AddError, Average, Borrowed, Clock, Constant, ConstantText, Counter, Describe, Field, Flag, Format, Gauge, Histogram, Kind, Latched, Model,
-    MovingAverage, Region, Running, Text, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model, units,
+    AddError, Average, Borrowed, Clock, Constant, ConstantText, Counter, Describe, Field, Flag,
+    Format, Gauge, Histogram, Kind, Latched, Model, MovingAverage, Region, Running, Text, Unit, V1,
+    V1Exact, V2, V2Narrow, Version, Writer, model, units,
 };
 pub use options::Options;
 pub use per_thread::PerThread;

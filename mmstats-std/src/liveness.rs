@@ -56,7 +56,8 @@ pub enum Reason {
     Zombie,
     /// Dead: the process that has its PID started at another time.
     OtherStart,
-    /// Dead: the process that has its PID started later by the clock on the wall. That clock can be set, so this is no proof.
+    /// Dead: the process that has its PID started later by the clock on the wall. That clock can be
+    /// set, so this is no proof.
     StartedLater,
     /// Dead: the machine was started anew since.
     OtherBoot,
@@ -78,8 +79,16 @@ impl Reason {
     pub fn liveness(self) -> Liveness {
         match self {
             Self::Runs | Self::RunsAsOther | Self::PidRuns => Liveness::Alive,
-            Self::Ended | Self::Zombie | Self::OtherStart | Self::StartedLater | Self::OtherBoot => Liveness::Dead,
-            Self::OtherContainerOrBoot | Self::OtherNamespace | Self::NoPid | Self::ImpossiblePid | Self::NotTold => Liveness::Unknown,
+            Self::Ended
+            | Self::Zombie
+            | Self::OtherStart
+            | Self::StartedLater
+            | Self::OtherBoot => Liveness::Dead,
+            Self::OtherContainerOrBoot
+            | Self::OtherNamespace
+            | Self::NoPid
+            | Self::ImpossiblePid
+            | Self::NotTold => Liveness::Unknown,
         }
     }
 
@@ -92,7 +101,9 @@ impl Reason {
             Self::PidRuns => "a process with its PID runs",
             Self::Ended => "its process has ended",
             Self::Zombie => "its process has ended, and its parent has yet to notice",
-            Self::OtherStart | Self::StartedLater => "its process has ended, and another one has its PID",
+            Self::OtherStart | Self::StartedLater => {
+                "its process has ended, and another one has its PID"
+            }
             Self::OtherBoot => "it is from an earlier boot",
             Self::OtherContainerOrBoot => "it is from another container or an earlier boot",
             Self::OtherNamespace => "its process may be in another PID namespace",
@@ -182,7 +193,11 @@ impl Observer {
         let elsewhere = self.is_other_namespace(evidence);
         if self.is_other_boot(evidence) {
             // Some container managers give each container a boot id of its own.
-            return if elsewhere && !is_before_boot(evidence) { Reason::OtherContainerOrBoot } else { Reason::OtherBoot };
+            return if elsewhere && !is_before_boot(evidence) {
+                Reason::OtherContainerOrBoot
+            } else {
+                Reason::OtherBoot
+            };
         }
         let Some(pid) = evidence.pid.filter(|&pid| pid > 0) else {
             return Reason::NoPid;
@@ -203,7 +218,8 @@ impl Observer {
         }
     }
 
-    /// Judges whether the running process `pid` is the one meant, and if so, tells what is known of it.
+    /// Judges whether the running process `pid` is the one meant, and if so, tells what is known of
+    /// it.
     fn judge_running(&self, pid: u32, evidence: &Evidence<'_>, known: Reason) -> Reason {
         let Some(stat) = Some(pid).filter(|_| self.proc_is_ours).and_then(Stat::of) else {
             return if known == Reason::RunsAsOther { known } else { Reason::PidRuns };
@@ -236,18 +252,24 @@ fn proc_is_ours() -> bool {
         return false;
     };
     // Our PID in each namespace, from that of `/proc` down to our own.
-    String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix("NSpid:")).is_some_and(|pids| pids.split_whitespace().count() == 1)
+    String::from_utf8_lossy(&status)
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))
+        .is_some_and(|pids| pids.split_whitespace().count() == 1)
 }
 
 fn started_after(stat: &Stat, evidence: &Evidence<'_>) -> bool {
-    evidence.ran_at().is_some_and(|ran_at| booted() + stat.start as f64 / TICKS_PER_SECOND > ran_at + SLACK)
+    evidence
+        .ran_at()
+        .is_some_and(|ran_at| booted() + stat.start as f64 / TICKS_PER_SECOND > ran_at + SLACK)
 }
 
 fn is_before_boot(evidence: &Evidence<'_>) -> bool {
     evidence.ran_at().is_some_and(|ran_at| ran_at + SLACK < booted())
 }
 
-/// When the machine was started, in seconds since 1970. It is asked for each time, as it moves when the clock is set.
+/// When the machine was started, in seconds since 1970. It is asked for each time, as it moves when
+/// the clock is set.
 fn booted() -> f64 {
     unix_time() - rustix::system::sysinfo().uptime as f64
 }
@@ -275,9 +297,25 @@ mod tests {
             created: Some(unix_time()),
             modified: Some(SystemTime::now()),
         };
-        let unknown = Evidence { pid, start: Some(0), boot_id: Some(""), pid_namespace: Some(0), created: Some(0.0), modified: None };
-        for evidence in [whole, unknown, Evidence { pid, ..Evidence::default() }, Evidence { created: Some(1.0), ..whole }] {
-            assert_eq!(liveness(&evidence), Verdict { liveness: Liveness::Alive, reason: Reason::Runs }, "{evidence:?}");
+        let unknown = Evidence {
+            pid,
+            start: Some(0),
+            boot_id: Some(""),
+            pid_namespace: Some(0),
+            created: Some(0.0),
+            modified: None,
+        };
+        for evidence in [
+            whole,
+            unknown,
+            Evidence { pid, ..Evidence::default() },
+            Evidence { created: Some(1.0), ..whole },
+        ] {
+            assert_eq!(
+                liveness(&evidence),
+                Verdict { liveness: Liveness::Alive, reason: Reason::Runs },
+                "{evidence:?}"
+            );
         }
     }
 
@@ -291,8 +329,24 @@ mod tests {
             (Evidence { created: Some(1.0), ..evidence }, Reason::StartedLater),
             (Evidence { modified: Some(long_ago), ..evidence }, Reason::StartedLater),
             (Evidence { boot_id: Some("another one"), ..evidence }, Reason::OtherBoot),
-            (Evidence { boot_id: Some("another one"), pid_namespace: Some(1), created: Some(unix_time()), ..evidence }, Reason::OtherContainerOrBoot),
-            (Evidence { boot_id: Some("another one"), pid_namespace: Some(1), created: Some(1.0), ..evidence }, Reason::OtherBoot),
+            (
+                Evidence {
+                    boot_id: Some("another one"),
+                    pid_namespace: Some(1),
+                    created: Some(unix_time()),
+                    ..evidence
+                },
+                Reason::OtherContainerOrBoot,
+            ),
+            (
+                Evidence {
+                    boot_id: Some("another one"),
+                    pid_namespace: Some(1),
+                    created: Some(1.0),
+                    ..evidence
+                },
+                Reason::OtherBoot,
+            ),
             (Evidence { pid_namespace: Some(1), ..evidence }, Reason::OtherNamespace),
             (Evidence { pid: None, ..evidence }, Reason::NoPid),
             (Evidence { pid: Some(0), ..evidence }, Reason::NoPid),
@@ -306,6 +360,8 @@ mod tests {
     #[test]
     fn the_machine_was_started_before_this_process() {
         let (_, start) = own();
-        assert!(booted() > 0.0 && booted() + start as f64 / TICKS_PER_SECOND <= unix_time() + SLACK);
+        assert!(
+            booted() > 0.0 && booted() + start as f64 / TICKS_PER_SECOND <= unix_time() + SLACK
+        );
     }
 }

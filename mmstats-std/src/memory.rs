@@ -1,9 +1,11 @@
 //! Mapped memory, and who may still point at it: the only file of this crate with `unsafe`.
 //!
-//! - [`Mapping`] is memory for one writer; [`Hosted`] keeps it for as long as the fields that point into it.
+//! - [`Mapping`] is memory for one writer; [`Hosted`] keeps it for as long as the fields that point
+//!   into it.
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
-//! - A forked child inherits mappings that are its parent's to write, and locks that nobody will ever open. The handler registered by [`prepare_for_fork`]
-//!   puts private memory over the former; [`PerProcess`] leaves the latter behind.
+//! - A forked child inherits mappings that are its parent's to write, and locks that nobody will
+//!   ever open. The handler registered by [`prepare_for_fork`] puts private memory over the former;
+//!   [`PerProcess`] leaves the latter behind.
 //! - [`ReadMapping`] is memory that somebody else writes, and may cut short.
 #![allow(unsafe_code)]
 
@@ -19,8 +21,9 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 
 /// Memory for one writer: a file's, or private.
 ///
-/// It is never unmapped. When it is dropped, private zeros are put over it: so a handle that somebody kept, against all advice, writes to nobody, and not to
-/// whatever would be mapped there next. The file's memory is given back all the same.
+/// It is never unmapped. When it is dropped, private zeros are put over it: so a handle that
+/// somebody kept, against all advice, writes to nobody, and not to whatever would be mapped there
+/// next. The file's memory is given back all the same.
 pub(crate) struct Mapping {
     map: ManuallyDrop<MmapRaw>,
     inherited: &'static Inherited,
@@ -48,23 +51,27 @@ impl Mapping {
     /// The memory as a region that is never unmapped.
     pub(crate) fn leak(self) -> Region<'static> {
         let mapping = ManuallyDrop::new(self);
-        // SAFETY: the mapping stays for ever, and whoever has a region of it is gone: `self` is consumed.
+        // SAFETY: the mapping stays for ever, and whoever has a region of it is gone: `self` is
+        // consumed.
         unsafe { mapping.region() }
     }
 
     /// # Safety
-    /// The region, and all that is made from it, is gone before the mapping is, and no other writer writes it.
+    /// The region, and all that is made from it, is gone before the mapping is, and no other writer
+    /// writes it.
     unsafe fn region(&self) -> Region<'static> {
         let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
         // SAFETY: mapped, so readable, writable and initialised; for the rest, the caller.
-        unsafe { Region::from_raw(base, self.map.len()) }.expect("a mapping begins at a page and was asked to be of less than 4 GiB")
+        unsafe { Region::from_raw(base, self.map.len()) }
+            .expect("a mapping begins at a page and was asked to be of less than 4 GiB")
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
         self.inherited.leave();
-        // SAFETY: a mapping of this program of just that length, which only atomics look at. If it fails, the file stays mapped, which is as safe.
+        // SAFETY: a mapping of this program of just that length, which only atomics look at. If it
+        // fails, the file stays mapped, which is as safe.
         unsafe { cover(self.map.as_mut_ptr(), self.map.len(), libc::PROT_READ | libc::PROT_WRITE) };
     }
 }
@@ -78,8 +85,12 @@ pub(crate) struct Hosted<M> {
 
 impl<M> Hosted<M> {
     /// Lays fields into a mapping. `make` keeps nothing of the region but in what it returns.
-    pub(crate) fn new<E>(mapping: Mapping, make: impl FnOnce(Region<'static>) -> Result<M, E>) -> Result<Hosted<M>, E> {
-        // SAFETY: a mapping is never unmapped; and the handles in `fields` go before it has another writer: see `into_mapping`.
+    pub(crate) fn new<E>(
+        mapping: Mapping,
+        make: impl FnOnce(Region<'static>) -> Result<M, E>,
+    ) -> Result<Hosted<M>, E> {
+        // SAFETY: a mapping is never unmapped; and the handles in `fields` go before it has another
+        // writer: see `into_mapping`.
         let fields = make(unsafe { mapping.region() })?;
         Ok(Hosted { fields, mapping })
     }
@@ -100,8 +111,8 @@ impl<M> Hosted<M> {
     }
 }
 
-/// A mapping as a forked child finds it. Entries are never freed, only used again, so that the child's handler can walk them whatever other threads of the
-/// parent were doing.
+/// A mapping as a forked child finds it. Entries are never freed, only used again, so that the
+/// child's handler can walk them whatever other threads of the parent were doing.
 struct Inherited {
     base: AtomicPtr<u8>,
     len: AtomicUsize,
@@ -113,7 +124,9 @@ static INHERITED: AtomicPtr<Inherited> = AtomicPtr::new(null_mut());
 
 impl Inherited {
     fn enter(base: *mut u8, len: usize) -> &'static Inherited {
-        let entry = Self::all().find(|entry| entry.used.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok());
+        let entry = Self::all().find(|entry| {
+            entry.used.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        });
         let entry = entry.unwrap_or_else(Self::add);
         entry.base.store(base, Ordering::Relaxed);
         // Partner: the Acquire load in `Inherited::cover`.
@@ -132,7 +145,12 @@ impl Inherited {
         loop {
             entry.next.store(head, Ordering::Relaxed);
             // Partner: the Acquire load in `all`.
-            match INHERITED.compare_exchange_weak(head, (&raw const *entry).cast_mut(), Ordering::Release, Ordering::Relaxed) {
+            match INHERITED.compare_exchange_weak(
+                head,
+                (&raw const *entry).cast_mut(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return entry,
                 Err(other) => head = other,
             }
@@ -165,7 +183,8 @@ impl Inherited {
         if len == 0 {
             return;
         }
-        // SAFETY: a mapping of this program of just that length, which handles may still write and nobody borrows.
+        // SAFETY: a mapping of this program of just that length, which handles may still write and
+        // nobody borrows.
         unsafe { cover(base, len, libc::PROT_READ | libc::PROT_WRITE) };
     }
 }
@@ -173,7 +192,8 @@ impl Inherited {
 /// Puts private zeros over a mapping.
 ///
 /// # Safety
-/// The `len` bytes at `base`, a page's start, are a mapping of this program's that only atomics look at.
+/// The `len` bytes at `base`, a page's start, are a mapping of this program's that only atomics
+/// look at.
 unsafe fn cover(base: *mut u8, len: usize, protection: libc::c_int) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
     // SAFETY: the caller's.
@@ -192,9 +212,11 @@ pub(crate) fn forks() -> u32 {
 /// From here on, a forked child leaves its parent's stats alone.
 pub(crate) fn prepare_for_fork() {
     static IS_PREPARED: AtomicBool = AtomicBool::new(false);
-    // Not a `Once`, on which a child would wait for ever if another thread is in it during the fork. The handler may run twice.
+    // Not a `Once`, on which a child would wait for ever if another thread is in it during the
+    // fork. The handler may run twice.
     if !IS_PREPARED.load(Ordering::Acquire) {
-        // SAFETY: the handler only does what a child of many threads may do: no locks, no allocation.
+        // SAFETY: the handler only does what a child of many threads may do: no locks, no
+        // allocation.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         // Partner: the load above.
         IS_PREPARED.store(true, Ordering::Release);
@@ -214,7 +236,8 @@ pub(crate) fn on_exit(at_exit: extern "C" fn()) {
     unsafe { libc::atexit(at_exit) };
 }
 
-/// A static of which a forked child has a fresh one: what it inherits may be locked by a thread that it does not have.
+/// A static of which a forked child has a fresh one: what it inherits may be locked by a thread
+/// that it does not have.
 pub(crate) struct PerProcess<T> {
     current: AtomicPtr<Tagged<T>>,
 }
@@ -239,7 +262,8 @@ impl<T: Default> PerProcess<T> {
             prepare_for_fork();
             let fresh = Box::into_raw(Box::new(Tagged { forks, value: T::default() }));
             // Partner: the Acquire loads, above and by this exchange in other threads.
-            match self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
+            match self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => current = fresh,
                 Err(other) => {
                     // SAFETY: made above and given to nobody.
@@ -256,7 +280,8 @@ impl<T: Default> PerProcess<T> {
 // SAFETY: it gives out `&'static T` to all threads, and makes `T`s in any of them.
 unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
-/// A thread's pointer to its fields; in thread-local storage a pointer costs one load, the fields themselves would cost a call.
+/// A thread's pointer to its fields; in thread-local storage a pointer costs one load, the fields
+/// themselves would cost a call.
 #[doc(hidden)]
 pub struct ThreadSlot<M>(Cell<*const M>);
 
@@ -267,7 +292,8 @@ impl<M> ThreadSlot<M> {
         ThreadSlot(Cell::new(null()))
     }
 
-    /// The fields, for no longer than a call: they end when the thread does, and not while it is in one.
+    /// The fields, for no longer than a call: they end when the thread does, and not while it is in
+    /// one.
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&M> {
         // SAFETY: `set` and its caller.
@@ -315,17 +341,21 @@ impl ReadMapping {
         let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
         let _done = Done(READING.replace((base.addr().get(), self.map.len())));
         // SAFETY: mapped for as long as the view is used; other processes write it.
-        let view = unsafe { View::from_raw(base, self.map.len()) }.expect("a mapping begins at a page and was asked to be of less than 4 GiB");
+        let view = unsafe { View::from_raw(base, self.map.len()) }
+            .expect("a mapping begins at a page and was asked to be of less than 4 GiB");
         look(&view)
     }
 }
 
-/// A load behind the end of a file that was cut short raises SIGBUS in the thread that reads. Its handler puts zeros there, and the load is done again.
+/// A load behind the end of a file that was cut short raises SIGBUS in the thread that reads. Its
+/// handler puts zeros there, and the load is done again.
 fn guard_against_cuts() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let mut action = new_action();
-        action.sa_sigaction = on_bus_error as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+        action.sa_sigaction = on_bus_error
+            as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)
+            as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         let before = Box::into_raw(Box::new(new_action()));
         // Partner: the Acquire load in `on_bus_error`, should one come at once.
@@ -336,11 +366,16 @@ fn guard_against_cuts() {
 }
 
 fn new_action() -> libc::sigaction {
-    // SAFETY: a C struct of integers and a null pointer: the default action, no flags, an empty mask.
+    // SAFETY: a C struct of integers and a null pointer: the default action, no flags, an empty
+    // mask.
     unsafe { std::mem::zeroed() }
 }
 
-extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+extern "C" fn on_bus_error(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     // SAFETY: the kernel's, for a handler with SA_SIGINFO.
     let address = unsafe { (*info).si_addr() } as usize;
     let (base, len) = READING.get();
@@ -363,7 +398,8 @@ extern "C" fn on_bus_error(signal: libc::c_int, info: *mut libc::siginfo_t, cont
         }
         handler if action.sa_flags & libc::SA_SIGINFO != 0 => {
             // SAFETY: with this flag, a handler is such a function.
-            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = unsafe { std::mem::transmute(handler) };
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                unsafe { std::mem::transmute(handler) };
             handler(signal, info, context);
         }
         handler => {

@@ -28,16 +28,19 @@ impl Options {
         self
     }
 
-    /// Where the files go, whatever the environment says: a template with `{CMD}`, `{PID}`, `{TID}`, `{MODEL}`. The directory has to exist.
+    /// Where the files go, whatever the environment says: a template with `{CMD}`, `{PID}`,
+    /// `{TID}`, `{MODEL}`. The directory has to exist.
     ///
-    /// Without it: `MMSTATS_PATH`, else `/dev/shm` where it is a tmpfs that can be written to, else the temporary directory. On a disk, a store to the mapping
-    /// can block for as long as the disk is busy.
+    /// Without it: `MMSTATS_PATH`, else `/dev/shm` where it is a tmpfs that can be written to, else
+    /// the temporary directory. On a disk, a store to the mapping can block for as long as the disk
+    /// is busy.
     pub const fn directory(mut self, template: &'static str) -> Options {
         self.directory = Some(template);
         self
     }
 
-    /// What the files are called, whatever the environment says: a template as above. A name that is taken gets a number.
+    /// What the files are called, whatever the environment says: a template as above. A name that
+    /// is taken gets a number.
     ///
     /// Without it: `MMSTATS_FILES`, else `{CMD}-{PID}-{TID}.mmstats`.
     pub const fn file_name(mut self, template: &'static str) -> Options {

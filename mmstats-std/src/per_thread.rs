@@ -1,7 +1,8 @@
 //! One writer for each thread and model.
 //!
-//! A thread's first touch makes its file, or takes over that of a thread that has ended; the thread's end parks it for the next one. So there are never more
-//! files than threads that ran at once, and sums over them never go backwards.
+//! A thread's first touch makes its file, or takes over that of a thread that has ended; the
+//! thread's end parks it for the next one. So there are never more files than threads that ran at
+//! once, and sums over them never go backwards.
 
 use crate::error::PublishError;
 use crate::identity;
@@ -79,10 +80,11 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
         PerThread { slot, shared }
     }
 
-    /// Calls `f` with this thread's stats. The first call in a thread makes its file; the others cost two loads and a test.
+    /// Calls `f` with this thread's stats. The first call in a thread makes its file; the others
+    /// cost two loads and a test.
     ///
-    /// It never fails: what cannot be published is counted in private memory, and said once on standard error ([`Options::quiet`] is silent). Who wants to
-    /// know asks [`Self::publication`].
+    /// It never fails: what cannot be published is counted in private memory, and said once on
+    /// standard error ([`Options::quiet`] is silent). Who wants to know asks [`Self::publication`].
     ///
     /// Not for signal handlers, which may interrupt just this. They need a handle of their own.
     #[inline(always)]
@@ -99,7 +101,9 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
             Ok(file) => Publication::File(file.path.clone()),
             Err(error) => Publication::Private(error.clone()),
         });
-        found.unwrap_or_else(|| Publication::Private(Arc::new(PublishError::too_late("the thread is ending"))))
+        found.unwrap_or_else(|| {
+            Publication::Private(Arc::new(PublishError::too_late("the thread is ending")))
+        })
     }
 
     /// Brings this thread's file to the disk, if it is on one.
@@ -110,12 +114,14 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
         self.held(|held| how.apply(held.home.hosted.mapping())).unwrap_or(Ok(()))
     }
 
-    /// Removes this thread's file and those that ended threads left; running threads keep theirs. Doing it twice does nothing more; the next touch makes a
-    /// new file.
+    /// Removes this thread's file and those that ended threads left; running threads keep theirs.
+    /// Doing it twice does nothing more; the next touch makes a new file.
     pub fn remove(&'static self) {
         // At the thread's end, it has parked its file already.
         let _ = THREAD.try_with(|thread| {
-            for held in thread.held.borrow_mut().iter_mut().filter(|held| held.is_of(self.address())) {
+            for held in
+                thread.held.borrow_mut().iter_mut().filter(|held| held.is_of(self.address()))
+            {
                 held.remove();
             }
         });
@@ -132,8 +138,15 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
         let mut look = Some(look);
         let mut result = None;
         let _ = THREAD.try_with(|thread| {
-            for held in thread.held.borrow().iter().filter(|held| held.is_of(self.address()) && !held.is_removed()) {
-                if let (Some(held), Some(look)) = (held.as_any().downcast_ref::<Held<M>>(), look.take()) {
+            for held in thread
+                .held
+                .borrow()
+                .iter()
+                .filter(|held| held.is_of(self.address()) && !held.is_removed())
+            {
+                if let (Some(held), Some(look)) =
+                    (held.as_any().downcast_ref::<Held<M>>(), look.take())
+                {
                     result = Some(look(held));
                 }
             }
@@ -182,7 +195,12 @@ pub struct Shared<M: Model> {
 impl<M: Model<Format: StaticFormat>> Shared<M> {
     #[must_use]
     pub const fn new(options: Options) -> Self {
-        Shared { options, parked: PerProcess::new(), said: AtomicBool::new(false), _model: PhantomData }
+        Shared {
+            options,
+            parked: PerProcess::new(),
+            said: AtomicBool::new(false),
+            _model: PhantomData,
+        }
     }
 
     fn parked(&self) -> MutexGuard<'static, Vec<Parked>> {
@@ -192,19 +210,28 @@ impl<M: Model<Format: StaticFormat>> Shared<M> {
     /// Stats for this thread: a finished one's, or new ones.
     fn home(&self) -> Home<M> {
         let parked = self.parked().pop();
-        if let Some(home) = parked.and_then(|parked| parked.unpark(&self.options, identity::tid().into())) {
+        if let Some(home) =
+            parked.and_then(|parked| parked.unpark(&self.options, identity::tid().into()))
+        {
             return home;
         }
         Home::in_file(&self.options).unwrap_or_else(|error| {
-            if !self.options.quiet && !error.is_too_late() && !self.said.swap(true, Ordering::Relaxed) {
-                say(&format!("mmstats: {} is not published: {error}; it is counted in private memory\n", M::NAME));
+            if !self.options.quiet
+                && !error.is_too_late()
+                && !self.said.swap(true, Ordering::Relaxed)
+            {
+                say(&format!(
+                    "mmstats: {} is not published: {error}; it is counted in private memory\n",
+                    M::NAME
+                ));
             }
             Home::in_private(Arc::new(error))
         })
     }
 }
 
-/// Says something on standard error, or nothing if that cannot be. `eprintln!` would panic then, and wait for ever in a forked child that inherited its lock.
+/// Says something on standard error, or nothing if that cannot be. `eprintln!` would panic then,
+/// and wait for ever in a forked child that inherited its lock.
 fn say(line: &str) {
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
@@ -275,7 +302,8 @@ struct Thread {
 
 thread_local! {
     static THREAD: Thread = const { Thread { held: RefCell::new(Vec::new()) } };
-    /// Whether `THREAD` has been used, in a place without destructor, which a forked child may look at.
+    /// Whether `THREAD` has been used, in a place without destructor, which a forked child may look
+    /// at.
     static ENTERED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 

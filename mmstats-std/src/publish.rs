@@ -6,7 +6,9 @@ use crate::identity::{self, Process};
 use crate::memory::{Hosted, Mapping, PerProcess, forks};
 use crate::options::Options;
 use mmstats_core::format::layout;
-use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Region, Version, Writer};
+use mmstats_core::{
+    AddError, Constant, ConstantText, Format, Gauge, Model, Region, Version, Writer,
+};
 use std::cell::Cell;
 use std::io;
 use std::ops::Deref;
@@ -18,8 +20,9 @@ pub trait StaticFormat: Format<Region = Region<'static>> {}
 impl<F: Format<Region = Region<'static>>> StaticFormat for F {}
 
 mmstats_core::model! {
-    /// Who publishes. What differs between the files of one process is no constant: so they have the same directory, and readers parse it once. Stands behind
-    /// the program's own fields, so that those share the region's last cache lines.
+    /// Who publishes. What differs between the files of one process is no constant: so they have
+    /// the same directory, and readers parse it once. Stands behind the program's own fields, so
+    /// that those share the region's last cache lines.
     pub(crate) struct Identity {
         /// Process id.
         pid: Constant<u32> = "sys.pid" => process().pid,
@@ -78,7 +81,11 @@ fn size<M: Model>(options: &Options) -> usize {
     }
 }
 
-fn lay<M: Model<Format: StaticFormat>>(mut writer: Writer<'_, M::Format>, created: f64, tid: i64) -> Result<Fields<M>, AddError> {
+fn lay<M: Model<Format: StaticFormat>>(
+    mut writer: Writer<'_, M::Format>,
+    created: f64,
+    tid: i64,
+) -> Result<Fields<M>, AddError> {
     let model = writer.model()?;
     // Not before: an initial value of the model's may come out of a function that publishes, too.
     CREATED.set(created);
@@ -123,21 +130,30 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         Ok(Home { hosted, place: Place { created, file: Ok(file) } })
     }
 
-    /// In memory that nobody else sees, because there could be no file. A model alone always fits: its size was computed when it was compiled.
+    /// In memory that nobody else sees, because there could be no file. A model alone always fits:
+    /// its size was computed when it was compiled.
     pub(crate) fn in_private(error: Arc<PublishError>) -> Home<M> {
         let length = M::SIZE;
         let Ok(mapping) = Mapping::private(length) else {
-            std::alloc::handle_alloc_error(std::alloc::Layout::from_size_align(length, 8).expect("a model's size"));
+            std::alloc::handle_alloc_error(
+                std::alloc::Layout::from_size_align(length, 8).expect("a model's size"),
+            );
         };
-        let hosted = Hosted::new(mapping, |region| Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None }));
-        Home { hosted: hosted.expect("a model fits its own size"), place: Place { created: 0.0, file: Err(error) } }
+        let hosted = Hosted::new(mapping, |region| {
+            Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
+        });
+        Home {
+            hosted: hosted.expect("a model fits its own size"),
+            place: Place { created: 0.0, file: Err(error) },
+        }
     }
 
     pub(crate) fn model(&self) -> &M {
         &self.hosted.fields().model
     }
 
-    /// Ends these fields and keeps what they accumulated for the next owner. Runs nothing of the program's: its thread is at its end.
+    /// Ends these fields and keeps what they accumulated for the next owner. Runs nothing of the
+    /// program's: its thread is at its end.
     pub(crate) fn park(self) -> Option<Parked> {
         let Home { hosted, place } = self;
         // Private memory is not worth keeping: the next thread may have more luck with a file.
@@ -152,10 +168,17 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
 }
 
 impl Parked {
-    /// Goes on with the counters and histograms in this region. Should that not be possible, its file is removed.
-    pub(crate) fn unpark<M: Model<Format: StaticFormat>>(self, options: &Options, tid: i64) -> Option<Home<M>> {
+    /// Goes on with the counters and histograms in this region. Should that not be possible, its
+    /// file is removed.
+    pub(crate) fn unpark<M: Model<Format: StaticFormat>>(
+        self,
+        options: &Options,
+        tid: i64,
+    ) -> Option<Home<M>> {
         let Parked { mapping, place } = self;
-        let hosted = Hosted::new(mapping, |region| lay(Writer::take_over(region)?.label_prefix(options.label_prefix), place.created, tid));
+        let hosted = Hosted::new(mapping, |region| {
+            lay(Writer::take_over(region)?.label_prefix(options.label_prefix), place.created, tid)
+        });
         match (hosted, &place.file) {
             (Ok(hosted), _) => return Some(Home { hosted, place }),
             (Err(_), Ok(file)) => file.discard(),
@@ -169,7 +192,8 @@ fn laying(path: &Path, error: AddError) -> PublishError {
     PublishError { path: path.to_owned(), attempt: Attempt::Lay, cause: Cause::Add(error) }
 }
 
-/// How to bring a mapping's changes to its file. Other processes on this machine see them at once: this is for the disk, if there is one.
+/// How to bring a mapping's changes to its file. Other processes on this machine see them at once:
+/// this is for the disk, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
     /// Waits until they are there.
@@ -200,9 +224,15 @@ impl Flush {
 ///
 /// # Errors
 /// If the file cannot be made.
-pub fn publish<M: Model<Format: StaticFormat>>(options: &Options) -> Result<Published<M>, PublishError> {
+pub fn publish<M: Model<Format: StaticFormat>>(
+    options: &Options,
+) -> Result<Published<M>, PublishError> {
     let home = Home::in_file(options)?;
-    Ok(Published { hosted: home.hosted, file: home.place.file.expect("it is in a file"), forks: OwnedHere::new() })
+    Ok(Published {
+        hosted: home.hosted,
+        file: home.place.file.expect("it is in a file"),
+        forks: OwnedHere::new(),
+    })
 }
 
 /// A model in a file of its own.
@@ -266,8 +296,8 @@ impl<M: Model> Drop for Published<M> {
     }
 }
 
-/// A writer for fields that are added as one goes, in a file of `length` bytes under `name` (`{MODEL}` in templates). The memory stays mapped until the
-/// process ends.
+/// A writer for fields that are added as one goes, in a file of `length` bytes under `name`
+/// (`{MODEL}` in templates). The memory stays mapped until the process ends.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, V2, writer};
@@ -280,10 +310,16 @@ impl<M: Model> Drop for Published<M> {
 ///
 /// # Errors
 /// If the file cannot be made.
-pub fn writer<F: StaticFormat>(name: &str, length: usize, options: &Options) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
+pub fn writer<F: StaticFormat>(
+    name: &str,
+    length: usize,
+    options: &Options,
+) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
     CREATED.set(identity::unix_time());
-    let mut writer = Writer::<F>::settled(mapping.leak()).map_err(|error| laying(new.path(), error))?.label_prefix(options.label_prefix);
+    let mut writer = Writer::<F>::settled(mapping.leak())
+        .map_err(|error| laying(new.path(), error))?
+        .label_prefix(options.label_prefix);
     let identity: Identity<F> = writer.model().map_err(|error| laying(new.path(), error))?;
     identity.tid.set(identity::tid().into());
     let file = new.publish(options.keep)?;

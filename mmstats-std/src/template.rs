@@ -177,8 +177,13 @@ pub enum TemplateError {
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { found } => write!(f, "{found} is not known ({{CMD}}, {{PID}}, {{TID}} and {{MODEL}} are)"),
-            Self::Unpaired { at } => write!(f, "the brace at {at:?} has no partner ({{{{ and }}}} stand for braces themselves)"),
+            Self::Unknown { found } => {
+                write!(f, "{found} is not known ({{CMD}}, {{PID}}, {{TID}} and {{MODEL}} are)")
+            }
+            Self::Unpaired { at } => write!(
+                f,
+                "the brace at {at:?} has no partner ({{{{ and }}}} stand for braces themselves)"
+            ),
         }
     }
 }
@@ -201,7 +206,12 @@ pub struct Names {
 impl Names {
     /// The names of the calling process and thread.
     pub fn current(model: impl Into<String>) -> Self {
-        Self { command: identity::command(), pid: process::id(), tid: identity::tid(), model: model.into() }
+        Self {
+            command: identity::command(),
+            pid: process::id(),
+            tid: identity::tid(),
+            model: model.into(),
+        }
     }
 }
 
@@ -269,5 +279,6 @@ pub(crate) fn invalid_variable(name: &str, fault: impl fmt::Display) -> io::Erro
 /// on a disk can block for as long as the disk is busy.
 fn is_writable_tmpfs(directory: &str) -> bool {
     // `TMPFS_MAGIC`, of a type that depends on the architecture.
-    statfs(directory).is_ok_and(|stat| stat.f_type == 0x0102_1994) && access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    statfs(directory).is_ok_and(|stat| stat.f_type == 0x0102_1994)
+        && access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }

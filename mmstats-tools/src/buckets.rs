@@ -1,4 +1,5 @@
-//! Distributions that outlive the bytes they were read from: added up over writers, and subtracted over time.
+//! Distributions that outlive the bytes they were read from: added up over writers, and subtracted
+//! over time.
 
 use mmstats_core::Type;
 use mmstats_core::reader::{Distribution, quantile};
@@ -27,7 +28,8 @@ impl Buckets {
     /// A field's distribution.
     #[must_use]
     pub fn new(distribution: &Distribution<'_>) -> Buckets {
-        let filled = distribution.buckets().map(|(low, high, count)| Bucket { low, high, count }).collect();
+        let filled =
+            distribution.buckets().map(|(low, high, count)| Bucket { low, high, count }).collect();
         Buckets { sum: distribution.sum, filled }
     }
 
@@ -44,17 +46,21 @@ impl Buckets {
         (count > 0).then(|| self.sum as f64 / count as f64)
     }
 
-    /// The value below which a fraction of them lies: the middle of its bucket, of one without bound the lower end; `None` if there are none.
+    /// The value below which a fraction of them lies: the middle of its bucket, of one without
+    /// bound the lower end; `None` if there are none.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
         quantile(self.filled.iter().map(|bucket| (bucket.low, bucket.high, bucket.count)), fraction)
     }
 
-    /// What was counted since `before`, in buckets that are numbers of type `ty` and may have wrapped. All of it, if there is less than before: the writer has
-    /// begun anew.
+    /// What was counted since `before`, in buckets that are numbers of type `ty` and may have
+    /// wrapped. All of it, if there is less than before: the writer has begun anew.
     #[must_use]
     pub fn since(&self, before: &Buckets, ty: Type) -> Buckets {
-        let mut grown = Buckets { sum: self.sum.wrapping_sub(before.sum), filled: Vec::with_capacity(self.filled.len()) };
+        let mut grown = Buckets {
+            sum: self.sum.wrapping_sub(before.sum),
+            filled: Vec::with_capacity(self.filled.len()),
+        };
         let mut earlier = before.filled.iter().peekable();
         for bucket in &self.filled {
             let old = match earlier.peek() {
@@ -81,7 +87,8 @@ impl Buckets {
     #[must_use]
     pub fn has_room_for(&self, other: &Buckets) -> bool {
         let mut counts = self.filled.iter().chain(&other.filled).map(|bucket| bucket.count);
-        self.sum.checked_add(other.sum).is_some() && counts.try_fold(0_u64, u64::checked_add).is_some()
+        self.sum.checked_add(other.sum).is_some()
+            && counts.try_fold(0_u64, u64::checked_add).is_some()
     }
 
     /// Adds another writer's.
@@ -89,7 +96,9 @@ impl Buckets {
         self.sum = self.sum.wrapping_add(other.sum);
         for bucket in &other.filled {
             // Buckets of another width are only ordered by their lower bounds.
-            match self.filled.binary_search_by_key(&(bucket.low, bucket.high), |bucket| (bucket.low, bucket.high)) {
+            match self.filled.binary_search_by_key(&(bucket.low, bucket.high), |bucket| {
+                (bucket.low, bucket.high)
+            }) {
                 Ok(at) => self.filled[at].count = self.filled[at].count.wrapping_add(bucket.count),
                 Err(at) => self.filled.insert(at, *bucket),
             }
@@ -102,7 +111,11 @@ mod tests {
     use super::*;
 
     fn buckets(sum: u64, filled: &[(u64, u64)]) -> Buckets {
-        let filled = filled.iter().map(|(low, count)| Bucket { low: *low, high: Some(low + 9), count: *count });
+        let filled = filled.iter().map(|(low, count)| Bucket {
+            low: *low,
+            high: Some(low + 9),
+            count: *count,
+        });
         Buckets { sum, filled: filled.collect() }
     }
 
@@ -124,7 +137,11 @@ mod tests {
     #[test]
     fn a_writer_that_began_anew_has_counted_all_there_is() {
         let now = buckets(9, &[(10, 2)]);
-        for before in [buckets(90, &[(0, 1), (10, 1)]), buckets(90, &[(10, 3)]), buckets(90, &[(10, 2), (20, 1)])] {
+        for before in [
+            buckets(90, &[(0, 1), (10, 1)]),
+            buckets(90, &[(10, 3)]),
+            buckets(90, &[(10, 2), (20, 1)]),
+        ] {
             for ty in [Type::U32, Type::U64] {
                 assert_eq!(now.since(&before, ty), now, "{before:?}");
             }
@@ -142,7 +159,10 @@ mod tests {
     #[test]
     fn quantiles_are_the_middles_of_buckets() {
         let buckets = buckets(0, &[(0, 50), (10, 49), (90, 1)]);
-        assert_eq!([0.0, 0.5, 0.51, 0.99, 1.0].map(|fraction| buckets.quantile(fraction).unwrap()), [4, 4, 14, 14, 94]);
+        assert_eq!(
+            [0.0, 0.5, 0.51, 0.99, 1.0].map(|fraction| buckets.quantile(fraction).unwrap()),
+            [4, 4, 14, 14, 94]
+        );
         assert_eq!(Buckets::default().quantile(0.5), None);
         assert_eq!(Buckets::default().mean(), None);
     }

@@ -14,11 +14,15 @@ use crate::source::Sources;
 /// For what was asked in a wrong way.
 pub const USAGE: u8 = 2;
 
-/// Reads arguments, of which the first is the command's name. Help, the version, or what is wrong with them has been printed if there is nothing to do.
+/// Reads arguments, of which the first is the command's name. Help, the version, or what is wrong
+/// with them has been printed if there is nothing to do.
 ///
 /// # Errors
 /// The exit status.
-pub fn parse<O: Parser>(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> Result<O, ExitCode> {
+pub fn parse<O: Parser>(
+    args: impl IntoIterator<Item = OsString>,
+    console: &mut Console<'_>,
+) -> Result<O, ExitCode> {
     O::try_parse_from(args).map_err(|answer| print_usage(&answer, console))
 }
 
@@ -43,7 +47,9 @@ pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<
         ExitCode::FAILURE
     })?;
     if selection.files.is_empty() && sources.is_memory(Path::new("")) {
-        console.tell("which memory? name its file, or a device, beside --at, --elf and --load-address");
+        console.tell(
+            "which memory? name its file, or a device, beside --at, --elf and --load-address",
+        );
         return Err(ExitCode::from(USAGE));
     }
     Ok(sources)
@@ -58,7 +64,8 @@ pub enum Stop {
     Failed,
 }
 
-/// What became of output. That it cannot be written is said, unless it is only that nobody reads any more.
+/// What became of output. That it cannot be written is said, unless it is only that nobody reads
+/// any more.
 ///
 /// # Errors
 /// Why there is no sense in writing more.

@@ -23,7 +23,8 @@ pub struct Console<'c> {
 }
 
 impl<'c> Console<'c> {
-    /// The standard output and error of this process. Colours are for terminals; `NO_COLOR` and `CLICOLOR_FORCE` are obeyed.
+    /// The standard output and error of this process. Colours are for terminals; `NO_COLOR` and
+    /// `CLICOLOR_FORCE` are obeyed.
     #[must_use]
     pub fn standard(name: &'c str) -> Self {
         let out = io::stdout();

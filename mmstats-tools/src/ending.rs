@@ -21,10 +21,11 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Takes the signals up. One that this process was started to ignore stays ignored; the second one ends the program at once, also while it waits for
-    /// somebody to read its output.
+    /// Takes the signals up. One that this process was started to ignore stays ignored; the second
+    /// one ends the program at once, also while it waits for somebody to read its output.
     ///
-    /// To be called before anything is connected to, which leaves signals to whoever has them by then.
+    /// To be called before anything is connected to, which leaves signals to whoever has them by
+    /// then.
     ///
     /// # Errors
     /// If the operating system refuses.

@@ -1,7 +1,8 @@
 //! By how much what counts up has grown between two looks.
 //!
-//! A number that is smaller than before has wrapped, or its writer has begun anew. The step tells which: what has wrapped has made a step of less than half
-//! its range. (One that was made in the other half takes a writer that counts faster than anybody looks.)
+//! A number that is smaller than before has wrapped, or its writer has begun anew. The step tells
+//! which: what has wrapped has made a step of less than half its range. (One that was made in the
+//! other half takes a writer that counts faster than anybody looks.)
 
 use std::ops::{Add, AddAssign, Sub};
 
@@ -52,7 +53,9 @@ impl From<Amount> for Stored {
             Amount::Float(value) => Stored::Float(value),
             Amount::Integer(value) => {
                 let unsigned = u64::try_from(value).map(Stored::Unsigned);
-                unsigned.or_else(|_| i64::try_from(value).map(Stored::Signed)).unwrap_or(Stored::Float(value as f64))
+                unsigned
+                    .or_else(|_| i64::try_from(value).map(Stored::Signed))
+                    .unwrap_or(Stored::Float(value as f64))
             }
         }
     }
@@ -63,7 +66,9 @@ impl Add for Amount {
 
     fn add(self, other: Amount) -> Amount {
         match (self, other) {
-            (Amount::Integer(one), Amount::Integer(other)) => Amount::Integer(one.wrapping_add(other)),
+            (Amount::Integer(one), Amount::Integer(other)) => {
+                Amount::Integer(one.wrapping_add(other))
+            }
             (one, other) => Amount::Float(one.as_f64() + other.as_f64()),
         }
     }
@@ -80,27 +85,33 @@ impl Sub for Amount {
 
     fn sub(self, other: Amount) -> Amount {
         match (self, other) {
-            (Amount::Integer(one), Amount::Integer(other)) => Amount::Integer(one.wrapping_sub(other)),
+            (Amount::Integer(one), Amount::Integer(other)) => {
+                Amount::Integer(one.wrapping_sub(other))
+            }
             (one, other) => Amount::Float(one.as_f64() - other.as_f64()),
         }
     }
 }
 
-/// Whether it is how much a field changes that tells something, and not only its value: a counter, a histogram, or an integer of a file that does not say, as
-/// all of version 1 do not.
+/// Whether it is how much a field changes that tells something, and not only its value: a counter,
+/// a histogram, or an integer of a file that does not say, as all of version 1 do not.
 #[must_use]
 pub fn counts_up(field: &Field) -> bool {
     match field.kind {
         Kind::Counter | Kind::Histogram => true,
-        Kind::Untyped => !matches!(field.place.ty, Type::Bool | Type::F16 | Type::F32 | Type::F64 | Type::Text | Type::Pascal),
+        Kind::Untyped => !matches!(
+            field.place.ty,
+            Type::Bool | Type::F16 | Type::F32 | Type::F64 | Type::Text | Type::Pascal
+        ),
         Kind::Gauge | Kind::Info => false,
     }
 }
 
-/// By how much the number in a field has grown since `before`, or since it was zero if there is nothing before; of a histogram, how many values were recorded.
-/// `None` for texts.
+/// By how much the number in a field has grown since `before`, or since it was zero if there is
+/// nothing before; of a histogram, how many values were recorded. `None` for texts.
 ///
-/// Counters grow, whatever they say: what has wrapped is unwrapped, and what has begun anew has counted what it holds. What has no kind may also shrink.
+/// Counters grow, whatever they say: what has wrapped is unwrapped, and what has begun anew has
+/// counted what it holds. What has no kind may also shrink.
 #[must_use]
 pub fn growth(field: &Field, before: Option<&Stored>, now: &Stored) -> Option<Amount> {
     if let Stored::Histogram(buckets) = now {
@@ -111,7 +122,9 @@ pub fn growth(field: &Field, before: Option<&Stored>, now: &Stored) -> Option<Am
         return Some(Amount::Integer(count.into()));
     }
     let grown = match (before, now) {
-        (Some(Stored::Unsigned(before)), Stored::Unsigned(now)) => Amount::Integer(integer(field, *before, *now)),
+        (Some(Stored::Unsigned(before)), Stored::Unsigned(now)) => {
+            Amount::Integer(integer(field, *before, *now))
+        }
         (Some(before), now) => {
             let (before, now) = (Amount::of(before)?, Amount::of(now)?);
             let step = now - before;
@@ -141,8 +154,17 @@ mod tests {
     use mmstats_core::reader::{Place, Storage};
 
     fn field(kind: Kind, ty: Type) -> Field {
-        let place = Place { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
-        Field { label: String::new(), unit: String::new(), help: String::new(), kind, scale: 0, divisor: 1, place }
+        let place =
+            Place { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
+        Field {
+            label: String::new(),
+            unit: String::new(),
+            help: String::new(),
+            kind,
+            scale: 0,
+            divisor: 1,
+            place,
+        }
     }
 
     fn step(kind: Kind, ty: Type, before: u64, now: u64) -> i128 {
@@ -154,7 +176,9 @@ mod tests {
 
     #[test]
     fn counters_are_unwrapped_at_their_own_width() {
-        for (ty, last) in [(Type::U8, 0xff), (Type::U16, 0xffff), (Type::U32, 0xffff_ffff), (Type::U64, u64::MAX)] {
+        for (ty, last) in
+            [(Type::U8, 0xff), (Type::U16, 0xffff), (Type::U32, 0xffff_ffff), (Type::U64, u64::MAX)]
+        {
             assert_eq!(step(Kind::Counter, ty, last - 2, 4), 7, "{ty:?}");
             assert_eq!(step(Kind::Counter, ty, 3, 5), 2, "{ty:?}");
             assert_eq!(step(Kind::Counter, ty, 3, 3), 0, "{ty:?}");
@@ -168,7 +192,10 @@ mod tests {
             assert_eq!(step(Kind::Counter, ty, 1, 0), 0);
         }
         let float = field(Kind::Counter, Type::F64);
-        assert_eq!(growth(&float, Some(&Stored::Float(9.5)), &Stored::Float(0.5)), Some(Amount::Float(0.5)));
+        assert_eq!(
+            growth(&float, Some(&Stored::Float(9.5)), &Stored::Float(0.5)),
+            Some(Amount::Float(0.5))
+        );
     }
 
     #[test]
@@ -178,7 +205,9 @@ mod tests {
             let range = if ty == Type::U32 { u64::from(u32::MAX) } else { u64::MAX };
             let (mut now, mut counted, mut told) = (range - 1000, 0, 0);
             for _ in 0..10_000 {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 // Whoever looks often enough sees steps of less than half the range.
                 let by = random >> 8 & range >> 1;
                 let before = now;
@@ -201,15 +230,20 @@ mod tests {
 
     #[test]
     fn what_is_new_has_grown_from_zero() {
-        assert_eq!(growth(&field(Kind::Counter, Type::U64), None, &Stored::Unsigned(7)), Some(Amount::Integer(7)));
+        assert_eq!(
+            growth(&field(Kind::Counter, Type::U64), None, &Stored::Unsigned(7)),
+            Some(Amount::Integer(7))
+        );
         assert_eq!(growth(&field(Kind::Info, Type::Text), None, &Stored::Text("x".into())), None);
     }
 
     #[test]
     fn integers_of_version_1_count_and_its_floats_do_not() {
-        let counting = [Type::U64, Type::I64, Type::U32, Type::U8].map(|ty| counts_up(&field(Kind::Untyped, ty)));
+        let counting = [Type::U64, Type::I64, Type::U32, Type::U8]
+            .map(|ty| counts_up(&field(Kind::Untyped, ty)));
         assert_eq!(counting, [true; 4]);
-        let others = [Type::F64, Type::F32, Type::Bool, Type::Text].map(|ty| counts_up(&field(Kind::Untyped, ty)));
+        let others = [Type::F64, Type::F32, Type::Bool, Type::Text]
+            .map(|ty| counts_up(&field(Kind::Untyped, ty)));
         assert_eq!(others, [false; 4]);
         assert!(!counts_up(&field(Kind::Gauge, Type::U64)));
     }

@@ -2,7 +2,8 @@
 
 use glob::Pattern;
 
-/// The labels that are wanted: those that match any of `include`, or all if there is none, but not those that match any of `exclude`.
+/// The labels that are wanted: those that match any of `include`, or all if there is none, but not
+/// those that match any of `exclude`.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     /// What to take.
@@ -24,16 +25,29 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
 }
 
 /// By these every writer tells who it is.
-const IDENTITY: [&str; 8] = ["sys.pid", "sys.tid", "sys.uid", "sys.gid", "sys.created", "sys.start", "sys.boot_id", "sys.pid_namespace"];
+const IDENTITY: [&str; 8] = [
+    "sys.pid",
+    "sys.tid",
+    "sys.uid",
+    "sys.gid",
+    "sys.created",
+    "sys.start",
+    "sys.boot_id",
+    "sys.pid_namespace",
+];
 
-/// Whether it is one of the labels by which every writer tells who it is. Their numbers are no amounts, even where the file cannot say so, as in version 1.
+/// Whether it is one of the labels by which every writer tells who it is. Their numbers are no
+/// amounts, even where the file cannot say so, as in version 1.
 #[must_use]
 pub fn is_identity(label: &str) -> bool {
-    let ends = |name: &&str| label.strip_suffix(*name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+    let ends = |name: &&str| {
+        label.strip_suffix(*name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    };
     IDENTITY.iter().any(ends)
 }
 
-/// Parses a pattern of labels: `*` is any text, `?` any character, `[…]` one of some. Braces stand for themselves, for they are common in labels.
+/// Parses a pattern of labels: `*` is any text, `?` any character, `[…]` one of some. Braces stand
+/// for themselves, for they are common in labels.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -45,8 +59,13 @@ pub fn parse(pattern: &str) -> Result<Pattern, String> {
             single.push(character);
         }
     }
-    Pattern::new(&single)
-        .map_err(|error| format!("{} at character {}; * ? [abc] [!abc] can be used, and [*] for the character itself", error.msg, error.pos + 1))
+    Pattern::new(&single).map_err(|error| {
+        format!(
+            "{} at character {}; * ? [abc] [!abc] can be used, and [*] for the character itself",
+            error.msg,
+            error.pos + 1
+        )
+    })
 }
 
 #[cfg(test)]
@@ -54,14 +73,21 @@ mod tests {
     use super::*;
 
     fn labels(include: &[&str], exclude: &[&str]) -> Labels {
-        let all = |patterns: &[&str]| patterns.iter().map(|pattern| parse(pattern).unwrap()).collect();
+        let all =
+            |patterns: &[&str]| patterns.iter().map(|pattern| parse(pattern).unwrap()).collect();
         Labels { include: all(include), exclude: all(exclude) }
     }
 
     #[test]
     fn what_is_excluded_is_not_taken_even_if_it_is_included() {
         let wanted = labels(&["web.*", "sys.pid"], &["*.5XX"]);
-        for (label, accepted) in [("web.status.2XX", true), ("web.status.5XX", false), ("sys.pid", true), ("sys.pid2", false), ("other", false)] {
+        for (label, accepted) in [
+            ("web.status.2XX", true),
+            ("web.status.5XX", false),
+            ("sys.pid", true),
+            ("sys.pid2", false),
+            ("other", false),
+        ] {
             assert_eq!(wanted.accept(label), accepted, "{label}");
         }
     }
@@ -74,7 +100,9 @@ mod tests {
 
     #[test]
     fn dimensions_and_slashes_are_ordinary() {
-        assert!(labels(&["http{method=\"GET\",*"], &[]).accept("http{method=\"GET\",path=\"/a/b\"}"));
+        assert!(
+            labels(&["http{method=\"GET\",*"], &[]).accept("http{method=\"GET\",path=\"/a/b\"}")
+        );
         assert!(labels(&["http**"], &[]).accept("http/.hidden"));
         assert!(!labels(&["http{a,b}"], &[]).accept("httpa"));
     }
@@ -88,7 +116,10 @@ mod tests {
     #[test]
     fn the_pages_scripts_know_the_same_identity() {
         let names = IDENTITY.map(|label| label.trim_start_matches("sys.")).join("|");
-        assert!(include_str!("web/static/stats.js").contains(&format!(r"sys\.({names})$/")), "{names}");
+        assert!(
+            include_str!("web/static/stats.js").contains(&format!(r"sys\.({names})$/")),
+            "{names}"
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Tools that read mmstats.
 //!
-//! - [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`] is `pollstats`, which prints how they change; [`top`] is `topstats`, which shows
-//!   that on the whole screen; [`clean`] is `cleanstats`, which removes what dead processes left; [`web`] is `mmash`, which serves all of it.
-//! - [`options`] is what can be written behind their names, [`command`] what they do alike, [`console`] where output goes,
-//!   [`ending`] how they are ended.
+//! - [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`] is `pollstats`, which
+//!   prints how they change; [`top`] is `topstats`, which shows that on the whole screen; [`clean`]
+//!   is `cleanstats`, which removes what dead processes left; [`web`] is `mmash`, which serves all
+//!   of it.
+//! - [`options`] is what can be written behind their names, [`command`] what they do alike,
+//!   [`console`] where output goes, [`ending`] how they are ended.
 //! - [`source`] is where bytes come from; [`sampler`] looks at them again and again.
 //! - [`growth`] and [`buckets`] are what has changed between two looks.
 //! - [`labels`] chooses fields, [`render`] makes text and JSON of them.

@@ -1,4 +1,5 @@
-//! How much there is of something at the moment; and what is measured at each writer, so that a sum over writers would say nothing.
+//! How much there is of something at the moment; and what is measured at each writer, so that a sum
+//! over writers would say nothing.
 
 use mmstats_core::{Kind, Type};
 use mmstats_std::read::Field;
@@ -7,9 +8,11 @@ use crate::growth::counts_up;
 use crate::labels::is_identity;
 
 /// Units of such values.
-const UNITS: [&str; 8] = ["seconds", "ratio", "percent", "celsius", "kelvin", "volts", "hertz", "meters"];
+const UNITS: [&str; 8] =
+    ["seconds", "ratio", "percent", "celsius", "kelvin", "volts", "hertz", "meters"];
 
-/// Whether values in this unit, if they do not count up, are averaged over writers and not added up.
+/// Whether values in this unit, if they do not count up, are averaged over writers and not added
+/// up.
 #[must_use]
 pub fn is_of_measures(unit: &str) -> bool {
     UNITS.contains(&unit)
@@ -19,7 +22,11 @@ pub fn is_of_measures(unit: &str) -> bool {
 #[must_use]
 pub fn is_level(field: &Field) -> bool {
     let is_text = matches!(field.place.ty, Type::Text | Type::Pascal);
-    !is_text && !counts_up(field) && !matches!(field.kind, Kind::Info | Kind::Histogram) && field.unit != "unixtime" && !is_identity(&field.label)
+    !is_text
+        && !counts_up(field)
+        && !matches!(field.kind, Kind::Info | Kind::Histogram)
+        && field.unit != "unixtime"
+        && !is_identity(&field.label)
 }
 
 /// Whether this field tells when something was.

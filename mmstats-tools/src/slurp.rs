@@ -1,4 +1,5 @@
-//! `slurpstats`: prints stats files one after the other; or, in a page for Prometheus, where all files that have a field stand together, by one look.
+//! `slurpstats`: prints stats files one after the other; or, in a page for Prometheus, where all
+//! files that have a field stand together, by one look.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -38,12 +39,21 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 }
 
 /// Prints a page for Prometheus.
-fn expose(exposition: Exposition, options: Options, sources: Sources, console: &mut Console<'_>) -> ExitCode {
+fn expose(
+    exposition: Exposition,
+    options: Options,
+    sources: Sources,
+    console: &mut Console<'_>,
+) -> ExitCode {
     let format = match exposition {
         Exposition::Text => Format::Text,
         Exposition::Openmetrics => Format::OpenMetrics,
     };
-    let settings = Settings { format, labels: Labels { include: options.filter, exclude: options.exclude }, live: options.live };
+    let settings = Settings {
+        format,
+        labels: Labels { include: options.filter, exclude: options.exclude },
+        live: options.live,
+    };
     let mut sampler = Sampler::new(options.selection.files, sources);
     let started = Instant::now();
     let look = sampler.look();
@@ -64,12 +74,19 @@ fn expose(exposition: Exposition, options: Options, sources: Sources, console: &
         console.tell(left_out);
     }
     if let Some(halted) = look.halted {
-        console.tell(format_args!("what was read stood still for {:.1} ms", halted.as_secs_f64() * 1e3));
+        console.tell(format_args!(
+            "what was read stood still for {:.1} ms",
+            halted.as_secs_f64() * 1e3
+        ));
     }
     if look.seen.is_empty() && look.problems.is_empty() {
         explain_no_files(sampler.searched(), console);
     }
-    if look.problems.is_empty() && page.left_out.is_empty() { status(&end) } else { ExitCode::FAILURE }
+    if look.problems.is_empty() && page.left_out.is_empty() {
+        status(&end)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// A run over files.
@@ -91,9 +108,26 @@ struct Slurp<'s, 'c> {
 
 impl<'s, 'c> Slurp<'s, 'c> {
     fn new(mut options: Options, sources: Sources, console: &'s mut Console<'c>) -> Self {
-        let labels = Labels { include: std::mem::take(&mut options.filter), exclude: std::mem::take(&mut options.exclude) };
-        let look = Look { colour: console.colour, annotated: console.is_terminal || options.verbose, help: options.verbose };
-        Slurp { options, sources, labels, look, console, failed: false, printed: 0, unmatched: 0, not_alive: 0 }
+        let labels = Labels {
+            include: std::mem::take(&mut options.filter),
+            exclude: std::mem::take(&mut options.exclude),
+        };
+        let look = Look {
+            colour: console.colour,
+            annotated: console.is_terminal || options.verbose,
+            help: options.verbose,
+        };
+        Slurp {
+            options,
+            sources,
+            labels,
+            look,
+            console,
+            failed: false,
+            printed: 0,
+            unmatched: 0,
+            not_alive: 0,
+        }
     }
 
     fn run(mut self) -> ExitCode {
@@ -108,7 +142,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
         let mut reader = Reader::new();
         let mut searched = Vec::new();
         // One by one, so that files come in the order of the arguments.
-        let arguments: Vec<&[PathBuf]> = if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
+        let arguments: Vec<&[PathBuf]> =
+            if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
         for argument in arguments {
             if let Some(path) = argument.first().filter(|path| self.sources.is_memory(path)) {
                 match self.sources.open(path) {
@@ -137,7 +172,9 @@ impl<'s, 'c> Slurp<'s, 'c> {
             let is_too_large = matches!(sample, Err(FileError::TooLarge { .. }));
             // Regions among other memory, if there are any.
             match self.sources.open(path) {
-                Ok(opened) if opened.is_known || !opened.regions.is_empty() || is_too_large => return self.print_memory(reader, path, &opened),
+                Ok(opened) if opened.is_known || !opened.regions.is_empty() || is_too_large => {
+                    return self.print_memory(reader, path, &opened);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     self.fail(path, error);
@@ -148,7 +185,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
         match sample {
             Ok(sample) => self.print_sample(path, &sample),
             Err(error) => {
-                // A file that was found and is gone now was removed by its writer, which is how a writer ends.
+                // A file that was found and is gone now was removed by its writer, which is how a
+                // writer ends.
                 if is_named || path.symlink_metadata().is_ok() {
                     self.fail(path, error);
                 }
@@ -157,7 +195,12 @@ impl<'s, 'c> Slurp<'s, 'c> {
         }
     }
 
-    fn print_memory(&mut self, reader: &mut Reader, path: &Path, opened: &Opened) -> Result<(), Stop> {
+    fn print_memory(
+        &mut self,
+        reader: &mut Reader,
+        path: &Path,
+        opened: &Opened,
+    ) -> Result<(), Stop> {
         for region in &opened.regions {
             let name = Path::new(&region.name);
             match region.read(reader) {
@@ -172,7 +215,10 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.fail(path, &opened.why_nothing);
         }
         if let Some(halted) = opened.halted {
-            self.console.tell_of(path, format_args!("the target stood still for {:.1} ms", halted.as_secs_f64() * 1e3));
+            self.console.tell_of(
+                path,
+                format_args!("the target stood still for {:.1} ms", halted.as_secs_f64() * 1e3),
+            );
         }
         Ok(())
     }
@@ -182,7 +228,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.not_alive += 1;
             return Ok(());
         }
-        let rows: Vec<Row<'_>> = sample.fields().filter(|(field, _)| self.labels.accept(&field.label)).collect();
+        let rows: Vec<Row<'_>> =
+            sample.fields().filter(|(field, _)| self.labels.accept(&field.label)).collect();
         let layout = sample.layout();
         if rows.is_empty() && !layout.fields.is_empty() {
             self.unmatched += 1;
@@ -210,7 +257,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
             return output.into_bytes();
         }
         let mut output = Vec::new();
-        let file = json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
+        let file =
+            json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
         for row in rows {
             let _ = json::write_line(&mut output, &file, row);
         }
@@ -232,9 +280,15 @@ impl<'s, 'c> Slurp<'s, 'c> {
             return;
         }
         if self.unmatched > 0 {
-            self.console.tell(format_args!("no label matches in {} (see --filter and --exclude)", files(self.unmatched)));
+            self.console.tell(format_args!(
+                "no label matches in {} (see --filter and --exclude)",
+                files(self.unmatched)
+            ));
         } else if self.not_alive > 0 {
-            self.console.tell(format_args!("no writer is known to be alive of {} (see --live)", files(self.not_alive)));
+            self.console.tell(format_args!(
+                "no writer is known to be alive of {} (see --live)",
+                files(self.not_alive)
+            ));
         } else {
             explain_no_files(searched, self.console);
         }

@@ -2,7 +2,10 @@
 
 fn main() {
     // The linker script of `cortex-m-rt` asks for `memory.x` itself.
-    println!("cargo::rustc-link-search={}", std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    println!(
+        "cargo::rustc-link-search={}",
+        std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")
+    );
     for script in ["link.x", "defmt.x"] {
         println!("cargo::rustc-link-arg-bins=-T{script}");
     }

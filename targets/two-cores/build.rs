@@ -1,7 +1,10 @@
 //! Tells the linker where memory is.
 
 fn main() {
-    println!("cargo::rustc-link-search={}", std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    println!(
+        "cargo::rustc-link-search={}",
+        std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")
+    );
     for script in ["memory.x", "link.x"] {
         println!("cargo::rustc-link-arg-bins=-T{script}");
     }

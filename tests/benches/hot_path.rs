@@ -1,15 +1,18 @@
 //! What an update costs, as ratios to a volatile increment of a `u64` measured in the same run.
 //!
-//! Each case is a loop of updates, timed in rounds that are interleaved with the base's; the minimum over all rounds counts, because noise only ever adds.
-//! Run it with
-//! `cargo bench -p mmstats-tests --bench hot_path`. It says which ratios are above what is wanted, and fails if one is so by more than a half: processors
-//! differ.
+//! Each case is a loop of updates, timed in rounds that are interleaved with the base's; the
+//! minimum over all rounds counts, because noise only ever adds. Run it with `cargo bench -p
+//! mmstats-tests --bench hot_path`. It says which ratios are above what is wanted, and fails if one
+//! is so by more than a half: processors differ.
 //!
-//! The counter of the thread is also compared with the same by hand: a thread-local pointer to a structure with a pointer to the count. Where that alone is
-//! above what is wanted (Zen 3 makes three memory accesses in a cycle, and these are four), what counts is that we are not slower.
+//! The counter of the thread is also compared with the same by hand: a thread-local pointer to a
+//! structure with a pointer to the count. Where that alone is above what is wanted (Zen 3 makes
+//! three memory accesses in a cycle, and these are four), what counts is that we are not slower.
 #![allow(unsafe_code)]
 
-use mmstats_core::{Counter, Gauge, Histogram, Latched, Model, Region, Text, V1, V1Exact, V2, V2Narrow};
+use mmstats_core::{
+    Counter, Gauge, Histogram, Latched, Model, Region, Text, V1, V1Exact, V2, V2Narrow,
+};
 use mmstats_std::{Options, StaticFormat, Timer, model, per_thread};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -49,9 +52,11 @@ fn case(name: &'static str, wanted: impl Into<Option<f64>>, run: impl Fn() + 'st
     Case { name, wanted: wanted.into(), run: Box::new(run), best: f64::INFINITY }
 }
 
-/// How far above what is wanted a ratio may be before it is a failure: what this guards against costs many times as much.
+/// How far above what is wanted a ratio may be before it is a failure: what this guards against
+/// costs many times as much.
 const TOLERANCE: f64 = 1.5;
-/// Whoever shares the processor's core is seldom busy all the time: then there are more rounds, after a pause.
+/// Whoever shares the processor's core is seldom busy all the time: then there are more rounds,
+/// after a pause.
 const ATTEMPTS: usize = 6;
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -66,7 +71,8 @@ struct ByHand {
 
 const BY_HAND_NAME: &str = "  by hand: slot, pointer, volatile increment";
 
-/// A loop of updates: each one happens, none is merged with the next. Eight in a row, so that the loop itself does not count.
+/// A loop of updates: each one happens, none is merged with the next. Eight in a row, so that the
+/// loop itself does not count.
 macro_rules! updates {
     (|$i:ident| $update:expr) => {
         move || {
@@ -99,7 +105,8 @@ fn nanoseconds(run: &dyn Fn()) -> f64 {
 
 fn main() -> ExitCode {
     let (two, narrow, exact) = (fields::<V2>(), fields::<V2Narrow>(), fields::<V1Exact>());
-    // Handles as locals, where the compiler keeps their pointers in registers, as it does the base's.
+    // Handles as locals, where the compiler keeps their pointers in registers, as it does the
+    // base's.
     let Fields { counter, counter32, gauge, histogram, text, .. } = publish::<V2>();
     let Fields { histogram: histogram2, text: text2, .. } = publish::<V2>();
     let Fields { counter: counter1, .. } = publish::<V1>();
@@ -127,14 +134,26 @@ fn main() -> ExitCode {
         case("version 2 counter, 32 bits", 1.10, updates!(|i| counter32.incr())),
         case("version 1 counter", 1.10, updates!(|i| counter1.incr())),
         case("version 1 counter, as Python lays it out", None, updates!(|i| exact.counter.incr())),
-        case("version 2 counter of the thread", 1.3, updates!(|i| TWO.with(|stats| stats.counter.incr()))),
+        case(
+            "version 2 counter of the thread",
+            1.3,
+            updates!(|i| TWO.with(|stats| stats.counter.incr())),
+        ),
         case(BY_HAND_NAME, None, updates!(|i| by_hand())),
-        case("version 1 counter of the thread", 1.3, updates!(|i| ONE.with(|stats| stats.counter.incr()))),
+        case(
+            "version 1 counter of the thread",
+            1.3,
+            updates!(|i| ONE.with(|stats| stats.counter.incr())),
+        ),
         case("latched u64", 3.0, updates!(|i| two.latched.incr())),
         case("latched u64 in u32 words", 4.0, updates!(|i| narrow.counter.incr())),
         case("f64 gauge", 1.3, updates!(|i| gauge.set(f64::from_bits(i as u64)))),
         case("histogram, one value", 3.0, updates!(|i| histogram.record(same[i % 1024]))),
-        case("histogram, many values", 3.0, updates!(|i| histogram2.record((i as u64).wrapping_mul(7919)))),
+        case(
+            "histogram, many values",
+            3.0,
+            updates!(|i| histogram2.record((i as u64).wrapping_mul(7919))),
+        ),
         case("32-byte text, full", 10.0, updates!(|i| text.set(full))),
         case("32-byte text, 15 bytes", 10.0, updates!(|i| text2.set(part))),
         case("timer", None, updates!(|i| drop(two.timer.start()))),
@@ -150,16 +169,22 @@ fn main() -> ExitCode {
                 case.best = case.best.min(nanoseconds(&*case.run));
             }
         }
-        if cases.iter().all(|case| case.wanted.is_none_or(|wanted| case.best / best <= TOLERANCE * wanted)) {
+        if cases
+            .iter()
+            .all(|case| case.wanted.is_none_or(|wanted| case.best / best <= TOLERANCE * wanted))
+        {
             break;
         }
     }
     println!("{:44} {best:.3} ns", "volatile u64 increment");
-    let by_hand = cases.iter().find(|case| case.name == BY_HAND_NAME).map_or(0.0, |case| case.best / best);
+    let by_hand =
+        cases.iter().find(|case| case.name == BY_HAND_NAME).map_or(0.0, |case| case.best / best);
     let mut slow = 0;
     for Case { name, wanted, best: time, .. } in &cases {
         let ratio = time / best;
-        let wanted = wanted.map(|wanted| if name.ends_with("of the thread") { (1.02 * by_hand).max(wanted) } else { wanted });
+        let wanted = wanted.map(|wanted| {
+            if name.ends_with("of the thread") { (1.02 * by_hand).max(wanted) } else { wanted }
+        });
         let verdict = match wanted {
             Some(wanted) if ratio > TOLERANCE * wanted => {
                 slow += 1;

@@ -1,8 +1,9 @@
 //! What reading costs: 1000 files of 50 fields on a tmpfs, each value taken as a number.
 //!
-//! Prints millions of fields a second, and the ratio to the least that the operating system charges for the same bytes, measured in the same run: opening,
-//! reading and closing the files; reading open ones; copying the memory. The minimum over interleaved rounds counts. Run it with `cargo bench -p
-//! mmstats-tests --bench reading`.
+//! Prints millions of fields a second, and the ratio to the least that the operating system charges
+//! for the same bytes, measured in the same run: opening, reading and closing the files; reading
+//! open ones; copying the memory. The minimum over interleaved rounds counts. Run it with `cargo
+//! bench -p mmstats-tests --bench reading`.
 
 use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer};
 use mmstats_std::read::{Reader, Sample, StatsFile};
@@ -17,24 +18,29 @@ use std::time::{Duration, Instant};
 const FILES: usize = 1000;
 const FIELDS: usize = 50;
 const ROUNDS: usize = 40;
-/// Whoever shares the processor's core is seldom busy all the time: if a ratio is above its limit, there are more rounds, after a pause.
+/// Whoever shares the processor's core is seldom busy all the time: if a ratio is above its limit,
+/// there are more rounds, after a pause.
 const ATTEMPTS: usize = 6;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A file's bytes: counters and gauges, one of them a text if `latched`.
 fn image(number: usize, latched: bool) -> Vec<u8> {
     let mut memory = vec![0_u64; 512];
-    let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).expect("room for a header");
+    let mut writer =
+        Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).expect("room for a header");
     for i in 0..FIELDS {
         let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
         if latched && i == 0 {
-            let field: Text<32, _> = writer.add(Text::describe(&label).help(help)).expect("room for a text");
+            let field: Text<32, _> =
+                writer.add(Text::describe(&label).help(help)).expect("room for a text");
             field.set("idle");
         } else if i % 2 == 0 {
-            let field: Counter<u64, _> = writer.add(Counter::describe(&label).help(help)).expect("room for a counter");
+            let field: Counter<u64, _> =
+                writer.add(Counter::describe(&label).help(help)).expect("room for a counter");
             field.set((number * FIELDS + i) as u64);
         } else {
-            let field: Gauge<f64, _> = writer.add(Gauge::describe(&label).help(help)).expect("room for a gauge");
+            let field: Gauge<f64, _> =
+                writer.add(Gauge::describe(&label).help(help)).expect("room for a gauge");
             field.set(i as f64);
         }
     }
@@ -43,10 +49,15 @@ fn image(number: usize, latched: bool) -> Vec<u8> {
 
 fn write_files(directory: &Path, latched: bool) -> Vec<PathBuf> {
     let name = |i| directory.join(format!("bench-{latched}-{i}.mmstats"));
-    (0..FILES).map(|i| fs::write(name(i), image(i, latched)).map(|()| name(i)).expect("room on the tmpfs")).collect()
+    (0..FILES)
+        .map(|i| {
+            fs::write(name(i), image(i, latched)).map(|()| name(i)).expect("room on the tmpfs")
+        })
+        .collect()
 }
 
-/// Takes every value as a number. Their bits are added up, not they: a sum of floats would measure the latency of its additions.
+/// Takes every value as a number. Their bits are added up, not they: a sum of floats would measure
+/// the latency of its additions.
 #[inline]
 fn total(sample: &Sample<'_>) -> u64 {
     let mut total = 0_u64;
@@ -68,12 +79,24 @@ struct Case<'c> {
     best: f64,
 }
 
-fn case<'c>(name: &'static str, wanted: impl Into<Option<f64>>, limit: impl Into<Option<(usize, f64)>>, run: impl FnMut() -> u64 + 'c) -> Case<'c> {
-    Case { name, wanted: wanted.into(), limit: limit.into(), run: Box::new(run), best: f64::INFINITY }
+fn case<'c>(
+    name: &'static str,
+    wanted: impl Into<Option<f64>>,
+    limit: impl Into<Option<(usize, f64)>>,
+    run: impl FnMut() -> u64 + 'c,
+) -> Case<'c> {
+    Case {
+        name,
+        wanted: wanted.into(),
+        limit: limit.into(),
+        run: Box::new(run),
+        best: f64::INFINITY,
+    }
 }
 
 fn open(paths: &[PathBuf], reader: &mut Reader, map: bool) -> Vec<StatsFile> {
-    let mut files: Vec<_> = paths.iter().map(|path| StatsFile::open(path, reader).expect("a file of ours")).collect();
+    let mut files: Vec<_> =
+        paths.iter().map(|path| StatsFile::open(path, reader).expect("a file of ours")).collect();
     if map {
         files.iter_mut().for_each(|file| file.map().expect("memory for a mapping"));
     }
@@ -81,11 +104,17 @@ fn open(paths: &[PathBuf], reader: &mut Reader, map: bool) -> Vec<StatsFile> {
 }
 
 fn sample_all(files: &mut [StatsFile], reader: &mut Reader) -> u64 {
-    files.iter_mut().map(|file| total(&file.sample(reader).expect("nobody removes it"))).fold(0, u64::wrapping_add)
+    files
+        .iter_mut()
+        .map(|file| total(&file.sample(reader).expect("nobody removes it")))
+        .fold(0, u64::wrapping_add)
 }
 
 fn main() -> ExitCode {
-    let directory = tempfile::Builder::new().prefix("mmstats-bench-").tempdir_in("/dev/shm").expect("a tmpfs at /dev/shm");
+    let directory = tempfile::Builder::new()
+        .prefix("mmstats-bench-")
+        .tempdir_in("/dev/shm")
+        .expect("a tmpfs at /dev/shm");
     let plain = write_files(directory.path(), false);
     let latched = write_files(directory.path(), true);
     let [mut r1, mut r2, mut r3, mut r4, mut r5] = [(); 5].map(|()| Reader::new());
@@ -93,24 +122,47 @@ fn main() -> ExitCode {
     let mut kept_latched = open(&latched, &mut r3, false);
     let mut mapped = open(&plain, &mut r4, true);
     let mut mapped_latched = open(&latched, &mut r5, true);
-    let descriptors: Vec<File> = plain.iter().map(|path| File::open(path).expect("it was written")).collect();
+    let descriptors: Vec<File> =
+        plain.iter().map(|path| File::open(path).expect("it was written")).collect();
     let copies: Vec<Vec<u64>> = (0..FILES).map(|_| vec![1; FIELDS]).collect();
     let mut buffer = [0; 4096];
     let mut cases = [
         case("system: open, read, close", None, None, || {
-            plain.iter().map(|path| File::open(path).and_then(|file| file.read_at(&mut buffer, 0)).map_or(0, |n| n as u64)).sum()
+            plain
+                .iter()
+                .map(|path| {
+                    File::open(path)
+                        .and_then(|file| file.read_at(&mut buffer, 0))
+                        .map_or(0, |n| n as u64)
+                })
+                .sum()
         }),
         case("system: read an open file", None, None, || {
-            descriptors.iter().map(|file| file.read_at(&mut [0; 440], 3656).map_or(0, |n| n as u64)).sum()
+            descriptors
+                .iter()
+                .map(|file| file.read_at(&mut [0; 440], 3656).map_or(0, |n| n as u64))
+                .sum()
         }),
         case("system: add up the words in memory", None, None, || {
-            copies.iter().flat_map(|words| words.iter().map(|word| *black_box(word))).fold(0, u64::wrapping_add)
+            copies
+                .iter()
+                .flat_map(|words| words.iter().map(|word| *black_box(word)))
+                .fold(0, u64::wrapping_add)
         }),
-        case("read once", 8.0, (0, 3.0), || plain.iter().map(|path| total(&r1.read(path).expect("a file of ours"))).fold(0, u64::wrapping_add)),
+        case("read once", 8.0, (0, 3.0), || {
+            plain
+                .iter()
+                .map(|path| total(&r1.read(path).expect("a file of ours")))
+                .fold(0, u64::wrapping_add)
+        }),
         case("kept open", 40.0, (1, 5.0), || sample_all(&mut kept, &mut r2)),
-        case("kept open, with a latched field", 20.0, (1, 8.0), || sample_all(&mut kept_latched, &mut r3)),
+        case("kept open, with a latched field", 20.0, (1, 8.0), || {
+            sample_all(&mut kept_latched, &mut r3)
+        }),
         case("mapped", 300.0, (2, 15.0), || sample_all(&mut mapped, &mut r4)),
-        case("mapped, with a latched field", None, None, || sample_all(&mut mapped_latched, &mut r5)),
+        case("mapped, with a latched field", None, None, || {
+            sample_all(&mut mapped_latched, &mut r5)
+        }),
     ];
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
@@ -126,7 +178,9 @@ fn main() -> ExitCode {
                 }
             }
         }
-        if cases.iter().all(|case| case.limit.is_none_or(|(base, limit)| case.best / cases[base].best <= limit)) {
+        if cases.iter().all(|case| {
+            case.limit.is_none_or(|(base, limit)| case.best / cases[base].best <= limit)
+        }) {
             break;
         }
     }

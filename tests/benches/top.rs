@@ -1,7 +1,9 @@
-//! What `topstats` costs: 1000 files of 50 fields and more, half of them counters that count, looked at twice a second on a screen of 80×24.
+//! What `topstats` costs: 1000 files of 50 fields and more, half of them counters that count,
+//! looked at twice a second on a screen of 80×24.
 //!
-//! Prints the processor time that it takes, in percent of one core, in the groupings that have the fewest and the most rows. Fails above 25 %. Run it with
-//! `cargo bench -p mmstats-tests --bench top`; it needs tmux.
+//! Prints the processor time that it takes, in percent of one core, in the groupings that have the
+//! fewest and the most rows. Fails above 25 %. Run it with `cargo bench -p mmstats-tests --bench
+//! top`; it needs tmux.
 #![allow(missing_docs, reason = "nobody reads the help of these fields")]
 
 use std::fs;
@@ -32,8 +34,9 @@ model! {
 impl Load {
     fn count(&self) {
         let counters = [
-            &self.c00, &self.c01, &self.c02, &self.c03, &self.c04, &self.c05, &self.c06, &self.c07, &self.c08, &self.c09, &self.c10, &self.c11,
-            &self.c12, &self.c13, &self.c14, &self.c15, &self.c16, &self.c17, &self.c18, &self.c19, &self.c20, &self.c21, &self.c22, &self.c23,
+            &self.c00, &self.c01, &self.c02, &self.c03, &self.c04, &self.c05, &self.c06, &self.c07,
+            &self.c08, &self.c09, &self.c10, &self.c11, &self.c12, &self.c13, &self.c14, &self.c15,
+            &self.c16, &self.c17, &self.c18, &self.c19, &self.c20, &self.c21, &self.c22, &self.c23,
             &self.c24,
         ];
         for (step, counter) in (1..).zip(counters) {
@@ -60,9 +63,14 @@ fn main() -> ExitCode {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| count(files, &is_over));
-        let results = [("none", "-g none"), ("by file", "-g file -s rate")].map(|(name, arguments)| measure(name, path, arguments));
+        let results = [("none", "-g none"), ("by file", "-g file -s rate")]
+            .map(|(name, arguments)| measure(name, path, arguments));
         is_over.store(true, Ordering::Relaxed);
-        if results.iter().all(|percent| *percent <= LIMIT) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if results.iter().all(|percent| *percent <= LIMIT) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     })
 }
 
@@ -78,7 +86,9 @@ fn count(files: Vec<Published<Load>>, is_over: &AtomicBool) {
 fn measure(name: &str, directory: &str, arguments: &str) -> f64 {
     let tmux = Tmux::new();
     tmux.run(&format!("{} -d 0.5 {arguments} {directory}", program("--bin", "topstats").display()));
-    tmux.wait("rates of all", |screen| screen.contains("1000 writers: 1000 alive") && screen.contains('█'));
+    tmux.wait("rates of all", |screen| {
+        screen.contains("1000 writers: 1000 alive") && screen.contains('█')
+    });
     let shell = tmux.variable("pane_pid");
     let pid = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("it runs");
     let (begin, before) = (Instant::now(), ran(pid.trim()));
@@ -92,6 +102,13 @@ fn measure(name: &str, directory: &str, arguments: &str) -> f64 {
 /// Nanoseconds that all threads of a process have run.
 fn ran(pid: &str) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-    let ran = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok();
+    let ran = |thread: fs::DirEntry| {
+        fs::read_to_string(thread.path().join("schedstat"))
+            .ok()?
+            .split(' ')
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
     threads.filter_map(|thread| ran(thread.ok()?)).sum()
 }

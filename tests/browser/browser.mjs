@@ -97,7 +97,8 @@ export class Tab {
             if (!canvas || canvas.width === 0) {
                 return 0;
             }
-            // Of a copy, for a browser warns about reading from one that is drawn on again and again.
+            // Of a copy, for a browser warns about reading from one that is drawn on again and
+            // again.
             const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
             copy.drawImage(canvas, 0, 0);
             const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);

@@ -146,7 +146,8 @@ export const checks = {
         for (const colorScheme of ["light", "dark"]) {
             const tab = await (await Tab.open(browser, `${server.url}?plot=${SENT}`, { colorScheme })).live();
             await until("there is a line", async () => (await tab.hole("#lines", "--series-1")) === 0);
-            // Points of a minute ago that end half a minute later, a single one, and what comes now.
+            // Points of a minute ago that end half a minute later, a single one, and what comes
+            // now.
             const cut = async (route) => {
                 const answer = await (await route.fetch()).json();
                 const now = answer.time;
@@ -268,7 +269,8 @@ export const checks = {
         await sleep(4000);
         await tab.page.click("#pause");
         await until("it goes on", async () => (await tab.status()) === "live" && (await tab.value(SENT)) !== before);
-        // On a busy machine the server itself may look late: then there are holes that nothing can fill.
+        // On a busy machine the server itself may look late: then there are holes that nothing can
+        // fill.
         const lookedLate = async () => {
             const { series } = await (await tab.page.request.get(`${server.url}api/v1/query?match=${SENT}`)).json();
             return series.some(({ points }) => points.some(([time], place) => place > 0 && time - points[place - 1][0] > 3));
@@ -324,7 +326,8 @@ export const checks = {
         await tab.page.locator("#zoom-in").focus();
         await press("Escape");
         await until("the plot is closed", async () => !(await tab.page.locator("#plot").isVisible()));
-        // Tab leads through the controls to one line of the table, and on, wherever the window was scrolled to.
+        // Tab leads through the controls to one line of the table, and on, wherever the window was
+        // scrolled to.
         await press("g", "g");
         await tab.page.setViewportSize({ width: 1280, height: 300 });
         await tab.page.evaluate(() => scrollTo(0, document.body.scrollHeight));

@@ -1,4 +1,5 @@
-// Stats of version 1, byte by byte: what nobody should publish, and what a process left that has ended.
+// Stats of version 1, byte by byte: what nobody should publish, and what a process left that has
+// ended.
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-// What the page's scripts promise that needs no browser: `node --test modules.mjs`, with the scripts in STATIC.
+// What the page's scripts promise that needs no browser: `node --test modules.mjs`, with the
+// scripts in STATIC.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -22,15 +22,29 @@ pub fn program(kind: &str, name: &str) -> PathBuf {
 fn build(kind: &str, name: &str) -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "-p", "mmstats-tools", kind, name]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+        "build",
+        "--quiet",
+        "-p",
+        "mmstats-tools",
+        kind,
+        name,
+    ]);
     command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     let output = command.output().expect("cargo runs");
     assert!(output.status.success(), "{name} does not build");
-    let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let executable = |message: Value| (message["target"]["name"] == name).then(|| message["executable"].as_str().map(PathBuf::from)).flatten();
+    let messages = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let executable = |message: Value| {
+        (message["target"]["name"] == name)
+            .then(|| message["executable"].as_str().map(PathBuf::from))
+            .flatten()
+    };
     messages.filter_map(executable).next().expect("cargo tells where the program is")
 }
 
@@ -56,14 +70,29 @@ pub struct Outcome {
 /// # Panics
 /// If it cannot be run, or prints what is not UTF-8.
 pub fn run(command: &mut Command) -> Outcome {
-    let output = without_environment(command).stdin(Stdio::null()).output().expect("the program runs");
+    let output =
+        without_environment(command).stdin(Stdio::null()).output().expect("the program runs");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Outcome { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Outcome {
+        status: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
-/// Takes away what changes the tools' behaviour, unless the command itself sets it. (`CI` counts as a terminal with colours.)
+/// Takes away what changes the tools' behaviour, unless the command itself sets it. (`CI` counts as
+/// a terminal with colours.)
 pub fn without_environment(command: &mut Command) -> &mut Command {
-    for name in ["MMSTATS_PATH", "MMSTATS_FILES", "MMSTATS_GLOB", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "TERM"] {
+    for name in [
+        "MMSTATS_PATH",
+        "MMSTATS_FILES",
+        "MMSTATS_GLOB",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "CI",
+        "TERM",
+    ] {
         if command.get_envs().all(|(set, _)| set != name) {
             command.env_remove(name);
         }
@@ -77,7 +106,12 @@ pub fn without_environment(command: &mut Command) -> &mut Command {
 /// If it fails.
 #[must_use]
 pub fn python(script: &str, input: &[u8]) -> String {
-    let mut child = Command::new("python3").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 runs");
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
     let mut stdin = child.stdin.take().expect("it is piped");
     let output = std::thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(input).expect("python3 reads its input"));

@@ -11,11 +11,13 @@ impl Random {
     /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         // Knuth's MMIX; the upper bits are the good ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }
 
-    /// A copy with some bytes changed or cut off, most of them where entries are. Often the header's check is right all the same.
+    /// A copy with some bytes changed or cut off, most of them where entries are. Often the
+    /// header's check is right all the same.
     pub fn damage(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         for _ in 0..=self.below(3) {
@@ -43,6 +45,10 @@ pub fn mend_check(bytes: &mut [u8]) {
     if bytes.len() >= Header::SIZE && bytes.starts_with(b"\x02") {
         let check = crc32(0, &bytes[..Header::CHECKED]);
         let is_little = bytes[8] == 2;
-        bytes[Header::CHECKED..Header::LAYOUT].copy_from_slice(&if is_little { check.to_le_bytes() } else { check.to_be_bytes() });
+        bytes[Header::CHECKED..Header::LAYOUT].copy_from_slice(&if is_little {
+            check.to_le_bytes()
+        } else {
+            check.to_be_bytes()
+        });
     }
 }

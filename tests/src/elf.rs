@@ -42,7 +42,15 @@ impl Elf {
     /// A program for a machine with pointers of 64 bits or 32, and its byte order.
     #[must_use]
     pub fn program(wide: bool, big: bool) -> Elf {
-        Elf { wide, big, kind: EXECUTABLE, entry: 0, loads: Vec::new(), notes: Vec::new(), symbols: Vec::new() }
+        Elf {
+            wide,
+            big,
+            kind: EXECUTABLE,
+            entry: 0,
+            loads: Vec::new(),
+            notes: Vec::new(),
+            symbols: Vec::new(),
+        }
     }
 
     /// A program that can be loaded anywhere; its file says that it begins to run here.
@@ -57,7 +65,8 @@ impl Elf {
         Elf { kind: CORE, ..Elf::program(wide, big) }
     }
 
-    /// With bytes that are not written: code and constants; in a core, any memory whose physical address is not known.
+    /// With bytes that are not written: code and constants; in a core, any memory whose physical
+    /// address is not known.
     #[must_use]
     pub fn constants(self, address: u64, bytes: &[u8]) -> Elf {
         self.load(address, 0, bytes, bytes.len() as u64, false)
@@ -75,8 +84,21 @@ impl Elf {
         self.load(virtual_address, physical_address, bytes, bytes.len() as u64, true)
     }
 
-    fn load(mut self, virtual_address: u64, physical_address: u64, bytes: &[u8], size: u64, writable: bool) -> Elf {
-        self.loads.push(Load { virtual_address, physical_address, bytes: bytes.to_vec(), size, writable });
+    fn load(
+        mut self,
+        virtual_address: u64,
+        physical_address: u64,
+        bytes: &[u8],
+        size: u64,
+        writable: bool,
+    ) -> Elf {
+        self.loads.push(Load {
+            virtual_address,
+            physical_address,
+            bytes: bytes.to_vec(),
+            size,
+            writable,
+        });
         self
     }
 
@@ -95,12 +117,24 @@ impl Elf {
     /// With a symbol as linker scripts make it: an address, and nothing else.
     #[must_use]
     pub fn absolute(mut self, name: &str, address: u64) -> Elf {
-        self.symbols.push(Symbol { name: name.to_owned(), address, size: 0, kind: 0, section: ABSOLUTE });
+        self.symbols.push(Symbol {
+            name: name.to_owned(),
+            address,
+            size: 0,
+            kind: 0,
+            section: ABSOLUTE,
+        });
         self
     }
 
     fn symbol(mut self, name: &str, address: u64, size: u64, kind: u8) -> Elf {
-        self.symbols.push(Symbol { name: name.to_owned(), address, size, kind, section: self.loads.len() as u16 });
+        self.symbols.push(Symbol {
+            name: name.to_owned(),
+            address,
+            size,
+            kind,
+            section: self.loads.len() as u16,
+        });
         self
     }
 
@@ -111,7 +145,8 @@ impl Elf {
         self
     }
 
-    /// With what a kernel notes of a process: where it began to run, and the files that it had mapped.
+    /// With what a kernel notes of a process: where it began to run, and the files that it had
+    /// mapped.
     #[must_use]
     pub fn process(mut self, entry: u64, mapped: &[&str]) -> Elf {
         let vector = self.words(&[6, 4096, 9, entry, 0, 0]);
@@ -126,7 +161,8 @@ impl Elf {
     }
 
     fn note(&mut self, kind: u32, content: &[u8]) {
-        let mut note = Bytes { bytes: std::mem::take(&mut self.notes), wide: self.wide, big: self.big };
+        let mut note =
+            Bytes { bytes: std::mem::take(&mut self.notes), wide: self.wide, big: self.big };
         note.u32(5);
         note.u32(content.len() as u32);
         note.u32(kind);
@@ -149,7 +185,8 @@ impl Elf {
     /// The file: header, program headers, contents, and then what describes sections and symbols.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
-        let [head, program_head, section_head, symbol_size] = if self.wide { [64, 56, 64, 24] } else { [52, 32, 40, 16] };
+        let [head, program_head, section_head, symbol_size] =
+            if self.wide { [64, 56, 64, 24] } else { [52, 32, 40, 16] };
         let (mut contents, mut offsets) = (Vec::new(), Vec::new());
         let count = self.loads.len() + 1;
         let start = head + program_head * count;
@@ -168,7 +205,24 @@ impl Elf {
         let section_count = if self.kind == CORE { 0 } else { self.loads.len() as u16 + 3 };
 
         let mut file = self.bytes();
-        file.bytes.extend([0x7f, b'E', b'L', b'F', 1 + u8::from(self.wide), 1 + u8::from(self.big), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        file.bytes.extend([
+            0x7f,
+            b'E',
+            b'L',
+            b'F',
+            1 + u8::from(self.wide),
+            1 + u8::from(self.big),
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
         file.u16(self.kind);
         file.u16(if self.wide { 62 } else { 40 });
         file.u32(1);
@@ -183,12 +237,24 @@ impl Elf {
         // The names of sections are those of symbols.
         file.u16(section_count.saturating_sub(1));
         for (load, offset) in self.loads.iter().zip(&offsets) {
-            file.program_header(1, *offset, load.virtual_address, load.physical_address, load.bytes.len() as u64, load.size);
+            file.program_header(
+                1,
+                *offset,
+                load.virtual_address,
+                load.physical_address,
+                load.bytes.len() as u64,
+                load.size,
+            );
         }
         file.program_header(4, offsets[count - 1], 0, 0, self.notes.len() as u64, 0);
         file.bytes.extend(contents);
         if section_count > 0 {
-            self.section_headers(&mut file, &offsets, [symbols_at, symbols.len() as u64, names_at, names.len() as u64], symbol_size as u64);
+            self.section_headers(
+                &mut file,
+                &offsets,
+                [symbols_at, symbols.len() as u64, names_at, names.len() as u64],
+                symbol_size as u64,
+            );
         }
         file.bytes
     }
@@ -213,7 +279,13 @@ impl Elf {
         (table.bytes, names)
     }
 
-    fn section_headers(&self, file: &mut Bytes, offsets: &[u64], [symbols_at, symbols, names_at, names]: [u64; 4], symbol_size: u64) {
+    fn section_headers(
+        &self,
+        file: &mut Bytes,
+        offsets: &[u64],
+        [symbols_at, symbols, names_at, names]: [u64; 4],
+        symbol_size: u64,
+    ) {
         // Kinds of sections, and their flags.
         let [null, content, symbols_kind, names_kind, nothing] = [0, 1, 2, 3, 8];
         let [written, loaded] = [1, 2];
@@ -223,7 +295,14 @@ impl Elf {
             let flags = loaded | if load.writable { written } else { 0 };
             file.section_header(kind, flags, load.virtual_address, [*offset, load.size], 0, 0);
         }
-        file.section_header(symbols_kind, 0, 0, [symbols_at, symbols], self.loads.len() as u32 + 2, symbol_size);
+        file.section_header(
+            symbols_kind,
+            0,
+            0,
+            [symbols_at, symbols],
+            self.loads.len() as u32 + 2,
+            symbol_size,
+        );
         file.section_header(names_kind, 0, 0, [names_at, names], 0, 0);
     }
 }
@@ -253,7 +332,15 @@ impl Bytes {
         }
     }
 
-    fn program_header(&mut self, kind: u32, offset: u64, virtual_address: u64, physical_address: u64, length: u64, size: u64) {
+    fn program_header(
+        &mut self,
+        kind: u32,
+        offset: u64,
+        virtual_address: u64,
+        physical_address: u64,
+        length: u64,
+        size: u64,
+    ) {
         self.u32(kind);
         if self.wide {
             self.u32(4);
@@ -267,7 +354,15 @@ impl Bytes {
         self.word(4);
     }
 
-    fn section_header(&mut self, kind: u32, flags: u64, address: u64, [offset, size]: [u64; 2], link: u32, entry: u64) {
+    fn section_header(
+        &mut self,
+        kind: u32,
+        flags: u64,
+        address: u64,
+        [offset, size]: [u64; 2],
+        link: u32,
+        entry: u64,
+    ) {
         self.u32(0);
         self.u32(kind);
         for number in [flags, address, offset, size] {

@@ -2,8 +2,9 @@
 #![allow(missing_docs, reason = "a doc comment is a help text, and some fields have none")]
 
 use mmstats_std::{
-    Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, MovingAverage, Options, PublishError, Published, StaticFormat,
-    Text, Timer, Unit, model, publish,
+    Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched,
+    MovingAverage, Options, PublishError, Published, StaticFormat, Text, Timer, Unit, model,
+    publish,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -123,10 +124,14 @@ impl<F: Format> EveryField<F> {
 ///
 /// # Errors
 /// If the file cannot be made.
-pub fn publish_filled<F: StaticFormat>(directory: &Path, name: &'static str) -> Result<Published<EveryField<F>>, PublishError> {
+pub fn publish_filled<F: StaticFormat>(
+    directory: &Path,
+    name: &'static str,
+) -> Result<Published<EveryField<F>>, PublishError> {
     // Options are made for statics.
     let directory = directory.to_str().expect("a temporary directory").to_owned().leak();
-    let fields = publish::<EveryField<F>>(&Options::new().directory(directory).file_name(name).keep())?;
+    let fields =
+        publish::<EveryField<F>>(&Options::new().directory(directory).file_name(name).keep())?;
     fields.fill();
     Ok(fields)
 }

@@ -54,7 +54,9 @@ pub fn only_file(directory: &Path) -> PathBuf {
 #[must_use]
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("it is there");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }

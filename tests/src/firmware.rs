@@ -18,8 +18,13 @@ use zerocopy::IntoBytes;
 /// Where regions begin in some bytes: at multiples of 8, with a header that holds.
 #[must_use]
 pub fn regions(bytes: &[u8]) -> Vec<usize> {
-    let begin = bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
-    begin.filter(|at| matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))).collect()
+    let begin =
+        bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
+    begin
+        .filter(|at| {
+            matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))
+        })
+        .collect()
 }
 
 /// The region of a running device, in the file that is its RAM.
@@ -39,7 +44,11 @@ impl Live {
     pub fn find(ram: &Path) -> Option<Live> {
         let memory = fs::read(ram).unwrap_or_default();
         let at = only_region(&memory)?;
-        Some(Live { ram: File::open(ram).expect("it was read a moment ago"), at: at as u64, length: length(&memory[at..]) })
+        Some(Live {
+            ram: File::open(ram).expect("it was read a moment ago"),
+            at: at as u64,
+            length: length(&memory[at..]),
+        })
     }
 
     /// Its stats; `None` while it is made anew, and if some of it is damaged.
@@ -67,7 +76,8 @@ impl RegionSource for Live {
     }
 }
 
-/// The stats of a device that has so many bytes of RAM at this address; `None` while there are none.
+/// The stats of a device that has so many bytes of RAM at this address; `None` while there are
+/// none.
 ///
 /// # Panics
 /// If there is more than one region.
@@ -112,7 +122,8 @@ fn values<S: RegionSource<Error: Debug>>(source: &S, length: u64) -> Option<Valu
     if !sample.layout().problems.is_empty() {
         return None;
     }
-    let held = sample.fields().map(|(field, value)| Some((field.label.clone(), Held::from(value.ok()?))));
+    let held =
+        sample.fields().map(|(field, value)| Some((field.label.clone(), Held::from(value.ok()?))));
     held.collect::<Option<_>>().map(Values)
 }
 
@@ -124,5 +135,6 @@ fn only_region(memory: &[u8]) -> Option<usize> {
 
 /// What a header says of its region.
 fn length(region: &[u8]) -> u64 {
-    u32::from_le_bytes(region[offset_of!(Header, length)..][..4].try_into().expect("four bytes")).into()
+    u32::from_le_bytes(region[offset_of!(Header, length)..][..4].try_into().expect("four bytes"))
+        .into()
 }

@@ -8,10 +8,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for an answer on a busy machine.
-pub const PATIENT: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_secs(6), session: Duration::from_secs(30) };
+pub const PATIENT: Limits = Limits {
+    connect: Duration::from_secs(3),
+    reply: Duration::from_secs(6),
+    session: Duration::from_secs(30),
+};
 
 /// Short enough for a test in which no answer comes.
-pub const HASTY: Limits = Limits { connect: Duration::from_secs(3), reply: Duration::from_millis(1500), session: Duration::from_secs(6) };
+pub const HASTY: Limits = Limits {
+    connect: Duration::from_secs(3),
+    reply: Duration::from_millis(1500),
+    session: Duration::from_secs(6),
+};
 
 /// Connects and reads some memory, twice.
 ///
@@ -34,7 +42,9 @@ pub fn read_twice(host: &Host, limits: Limits) -> Result<(), MemoryError> {
 ///
 /// # Panics
 /// If it was fooled, or took too long.
-pub fn play(play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
+pub fn play(
+    play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static,
+) -> (Result<(), MemoryError>, Vec<String>) {
     play_within(PATIENT, play)
 }
 
@@ -42,20 +52,29 @@ pub fn play(play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Resu
 ///
 /// # Panics
 /// If it was fooled, or took too long.
-pub fn play_within(limits: Limits, play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
+pub fn play_within(
+    limits: Limits,
+    play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static,
+) -> (Result<(), MemoryError>, Vec<String>) {
     let server = Scripted::start(play);
     let start = Instant::now();
     let result = read_twice(&server.host, limits);
-    // A wait that is in vain and letting go take about three times as long as an answer may; the machine may be busy.
+    // A wait that is in vain and letting go take about three times as long as an answer may; the
+    // machine may be busy.
     assert!(start.elapsed() < limits.reply * 10, "{:?} for {result:?}", start.elapsed());
     (result, server.heard())
 }
 
-/// The same for a server that answers the `turn`-th request for memory like this. The client must tell an error, and let the target go.
+/// The same for a server that answers the `turn`-th request for memory like this. The client must
+/// tell an error, and let the target go.
 ///
 /// # Panics
 /// If it does not.
-pub fn lie(turn: usize, limits: Limits, mut answer: impl FnMut(usize, &mut Talk) + Send + 'static) -> MemoryError {
+pub fn lie(
+    turn: usize,
+    limits: Limits,
+    mut answer: impl FnMut(usize, &mut Talk) + Send + 'static,
+) -> MemoryError {
     let mut turns = 0;
     let (result, heard) = play_within(limits, move |request, talk| {
         let Some((_, length)) = asked(request) else { return false };
@@ -65,7 +84,11 @@ pub fn lie(turn: usize, limits: Limits, mut answer: impl FnMut(usize, &mut Talk)
         }
         turns == turn
     });
-    assert!(heard.iter().any(|request| request == "D"), "the target was not let go: … {:?}", &heard[heard.len().saturating_sub(20)..]);
+    assert!(
+        heard.iter().any(|request| request == "D"),
+        "the target was not let go: … {:?}",
+        &heard[heard.len().saturating_sub(20)..]
+    );
     result.expect_err("a lie was believed")
 }
 

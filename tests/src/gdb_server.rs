@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Where the servers' memory begins. It does so at no multiple of a packet's size, and ends at no multiple of 4 KiB.
+/// Where the servers' memory begins. It does so at no multiple of a packet's size, and ends at no
+/// multiple of 4 KiB.
 pub const BASE: u32 = 0x2000_0100;
 
 /// How much there is.
 pub const LENGTH: usize = 10_020;
 
-/// What is there: no two neighbouring parts of it are equal, and some of it is worth being sent as a repetition.
+/// What is there: no two neighbouring parts of it are equal, and some of it is worth being sent as
+/// a repetition.
 #[must_use]
 pub fn memory() -> Vec<u8> {
     let mut memory: Vec<u8> = (0..LENGTH).map(|i| ((i * i) >> 3) as u8 ^ i as u8).collect();
@@ -38,7 +40,8 @@ pub(crate) fn listen() -> (TcpListener, Host) {
     (listener, Host { name: "127.0.0.1".to_owned(), port })
 }
 
-/// A server that a test can make do anything. It serves one connection, and where it is not told otherwise, honestly.
+/// A server that a test can make do anything. It serves one connection, and where it is not told
+/// otherwise, honestly.
 pub struct Scripted {
     /// Where it is.
     pub host: Host,

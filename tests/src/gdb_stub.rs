@@ -7,7 +7,9 @@ use gdbstub::conn::ConnectionExt;
 use gdbstub::stub::run_blocking::{BlockingEventLoop, Event, WaitForStopReasonError};
 use gdbstub::stub::{DisconnectReason, GdbStub, SingleThreadStopReason};
 use gdbstub::target::ext::base::BaseOps;
-use gdbstub::target::ext::base::singlethread::{SingleThreadBase, SingleThreadResume, SingleThreadResumeOps};
+use gdbstub::target::ext::base::singlethread::{
+    SingleThreadBase, SingleThreadResume, SingleThreadResumeOps,
+};
 use gdbstub::target::{Target, TargetError, TargetResult};
 use mmstats_tools::source::url::Host;
 use std::io;
@@ -28,7 +30,9 @@ impl Honest {
         let (listener, host) = listen();
         let thread = thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a client");
-            GdbStub::new(stream).run_blocking::<NeverStops>(&mut Device(memory())).expect("a client that keeps to the protocol")
+            GdbStub::new(stream)
+                .run_blocking::<NeverStops>(&mut Device(memory()))
+                .expect("a client that keeps to the protocol")
         });
         Honest { host, thread }
     }
@@ -100,7 +104,10 @@ impl SingleThreadBase for Device {
     }
 
     fn read_addrs(&mut self, address: u32, to: &mut [u8]) -> TargetResult<usize, Self> {
-        let there = address.checked_sub(BASE).and_then(|at| self.0.get(at as usize..)).filter(|there| !there.is_empty());
+        let there = address
+            .checked_sub(BASE)
+            .and_then(|at| self.0.get(at as usize..))
+            .filter(|there| !there.is_empty());
         let there = there.ok_or(TargetError::NonFatal)?;
         let count = there.len().min(to.len());
         to[..count].copy_from_slice(&there[..count]);
@@ -133,7 +140,9 @@ impl BlockingEventLoop for NeverStops {
         _: &mut Device,
         connection: &mut TcpStream,
     ) -> Result<Event<Self::StopReason>, WaitForStopReasonError<&'static str, io::Error>> {
-        ConnectionExt::read(connection).map(Event::IncomingData).map_err(WaitForStopReasonError::Connection)
+        ConnectionExt::read(connection)
+            .map(Event::IncomingData)
+            .map_err(WaitForStopReasonError::Connection)
     }
 
     fn on_interrupt(_: &mut Device) -> Result<Option<Self::StopReason>, &'static str> {

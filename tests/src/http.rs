@@ -39,7 +39,8 @@ impl Answer {
     /// If it is none.
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 }
 
@@ -80,7 +81,11 @@ pub fn open_on(mut connection: TcpStream, request: &[u8]) -> io::Result<Open> {
     let mut reader = BufReader::new(connection);
     let mut answer = Answer::default();
     let first = line(&mut reader)?;
-    answer.status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    answer.status = first
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData)?;
     loop {
         let line = line(&mut reader)?;
         let Some((name, value)) = line.split_once(':') else { break };
@@ -141,7 +146,10 @@ impl Open {
             let Some(rest) = text.strip_prefix("event: stats\nid: ") else { continue };
             let (id, data) = rest.split_once("\ndata: ").ok_or(io::ErrorKind::InvalidData)?;
             let data = data.strip_suffix("\n\n").ok_or(io::ErrorKind::InvalidData)?;
-            return Ok((id.parse().map_err(|_| io::ErrorKind::InvalidData)?, serde_json::from_str(data)?));
+            return Ok((
+                id.parse().map_err(|_| io::ErrorKind::InvalidData)?,
+                serde_json::from_str(data)?,
+            ));
         }
     }
 }
@@ -157,7 +165,8 @@ pub fn send(server: SocketAddr, request: &[u8]) -> Option<Answer> {
 /// A request as it should be, with some more headers, each ended by a line break.
 #[must_use]
 pub fn request(server: SocketAddr, method: &str, target: &str, headers: &str) -> Vec<u8> {
-    format!("{method} {target} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n{headers}\r\n").into_bytes()
+    format!("{method} {target} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n{headers}\r\n")
+        .into_bytes()
 }
 
 /// Gets what is there.
@@ -175,6 +184,7 @@ pub fn get(server: SocketAddr, target: &str) -> Answer {
 /// If there is no answer.
 #[must_use]
 pub fn get_with(server: SocketAddr, target: &str, headers: &str) -> Answer {
-    let opened = open(server, &request(server, "GET", target, headers)).unwrap_or_else(|error| panic!("{target}: {error}"));
+    let opened = open(server, &request(server, "GET", target, headers))
+        .unwrap_or_else(|error| panic!("{target}: {error}"));
     opened.finish().unwrap_or_else(|error| panic!("{target}: {error}"))
 }

@@ -41,9 +41,14 @@ pub fn pump(turns: u32) -> Vec<u8> {
 #[must_use]
 pub fn pump_with_flash(turns: u32) -> (Vec<u8>, Directory) {
     let mut words = [0; Pump::<V2>::SIZE_WITH_FLASH / 8];
-    run_pump(&Pump::<Borrowed<'_>>::publish_with_flash(Region::new(&mut words)).expect("it fits"), turns);
+    run_pump(
+        &Pump::<Borrowed<'_>>::publish_with_flash(Region::new(&mut words)).expect("it fits"),
+        turns,
+    );
     let bytes = words.as_bytes().to_vec();
-    let address = u64::from_ne_bytes(std::array::from_fn(|i| bytes[std::mem::offset_of!(Header, directory) + i]));
+    let address = u64::from_ne_bytes(std::array::from_fn(|i| {
+        bytes[std::mem::offset_of!(Header, directory) + i]
+    }));
     (bytes, Directory { address, entries: Pump::<V2>::directory().entries })
 }
 
@@ -65,7 +70,10 @@ fn run_pump(pump: &Pump<Borrowed<'_>>, turns: u32) {
 /// What is printed of it below its name.
 #[must_use]
 pub fn pump_text(turns: u32) -> String {
-    format!("  pump.turns    {turns}\n  pump.pressure {}\n  pump.state    running\n", u64::from(turns) << 32)
+    format!(
+        "  pump.turns    {turns}\n  pump.pressure {}\n  pump.state    running\n",
+        u64::from(turns) << 32
+    )
 }
 
 /// A directory of its own for each test, in memory.
@@ -105,7 +113,8 @@ impl Dir {
 #[must_use]
 pub fn image(length: usize, regions: &[(usize, &[u8])]) -> Vec<u8> {
     // Every byte value, in no order that a header could have.
-    let mut bytes: Vec<u8> = (0..length).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
+    let mut bytes: Vec<u8> =
+        (0..length).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
     for (at, region) in regions {
         bytes[*at..at + region.len()].copy_from_slice(region);
     }
@@ -121,14 +130,18 @@ pub fn assert_prints(outcome: &Outcome, expected: &str) {
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (expected, "", 0));
 }
 
-/// This was told, line by line, this was printed all the same, and the status says that something is wrong.
+/// This was told, line by line, this was printed all the same, and the status says that something
+/// is wrong.
 ///
 /// # Panics
 /// If not.
 #[track_caller]
 pub fn assert_tells(outcome: &Outcome, told: &[&str], printed: &str) {
     let told: String = told.iter().map(|line| format!("slurpstats: {line}\n")).collect();
-    assert_eq!((outcome.err.as_str(), outcome.out.as_str(), outcome.status), (told.as_str(), printed, 1));
+    assert_eq!(
+        (outcome.err.as_str(), outcome.out.as_str(), outcome.status),
+        (told.as_str(), printed, 1)
+    );
 }
 
 /// Pumps of 1, 2, … turns at these places of a source, as they are printed.

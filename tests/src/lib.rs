@@ -1,4 +1,5 @@
-//! What crosses crates: tests of real programs, real files and other implementations, and their helpers.
+//! What crosses crates: tests of real programs, real files and other implementations, and their
+//! helpers.
 
 pub mod cli;
 pub mod damage;

@@ -64,12 +64,17 @@ mod tests {
             assert_eq!(decode(&Value::Unsigned(number(i))), Some(i & 0xffff_ffff));
             let (one, other) = (text(i), text(i + 2));
             for words in 1_u32..15 {
-                let mixed: Vec<u8> = (0..32).map(|at| if words >> (at / 8) & 1 == 0 { one[at] } else { other[at] }).collect();
+                let mixed: Vec<u8> = (0..32)
+                    .map(|at| if words >> (at / 8) & 1 == 0 { one[at] } else { other[at] })
+                    .collect();
                 // The first half of each half is the same in both, but at a carry.
                 let seen = decode(&Value::Text(&mixed));
                 assert!(seen.is_none() || mixed == one || mixed == other, "{words:#b} of {i}");
             }
-            assert_eq!(decode(&Value::Unsigned(number(i) & !0xffff_ffff | number(i + 2) & 0xffff_ffff)), None);
+            assert_eq!(
+                decode(&Value::Unsigned(number(i) & !0xffff_ffff | number(i + 2) & 0xffff_ffff)),
+                None
+            );
         }
     }
 }

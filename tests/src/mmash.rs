@@ -39,7 +39,10 @@ pub fn command(arguments: &[&str]) -> Command {
 #[must_use]
 pub fn with_descriptors(limit: u32, command: &Command) -> Command {
     let mut limited = Command::new("sh");
-    limited.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(command.get_program()).args(command.get_args());
+    limited
+        .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")])
+        .arg(command.get_program())
+        .args(command.get_args());
     without_environment(&mut limited);
     limited
 }
@@ -60,7 +63,8 @@ impl Mmash {
     pub fn start(command: &mut Command) -> Mmash {
         let mut program = Program::spawn(command);
         let url = program.expect("mmash: http://");
-        let address = url.trim_end_matches('/').parse().unwrap_or_else(|error| panic!("{url}: {error}"));
+        let address =
+            url.trim_end_matches('/').parse().unwrap_or_else(|error| panic!("{url}: {error}"));
         Mmash { program, address }
     }
 
@@ -145,7 +149,12 @@ impl Mmash {
     pub fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
         let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
-        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum();
         Duration::from_millis(ticks * 10)
     }
 }
@@ -173,7 +182,8 @@ model! {
 #[must_use]
 pub fn shop(directory: &TempDir, file: &'static str) -> Published<Shop> {
     let path = directory.path().to_str().expect("UTF-8").to_owned();
-    publish(&Options::new().directory(Box::leak(path.into_boxed_str())).file_name(file)).expect("a file can be made")
+    publish(&Options::new().directory(Box::leak(path.into_boxed_str())).file_name(file))
+        .expect("a file can be made")
 }
 
 /// The stat with this label, of the only series that has it.

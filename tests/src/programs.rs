@@ -14,14 +14,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A new directory in memory, for one test alone; it goes with what is returned.
 #[must_use]
 pub fn directory() -> TempDir {
-    tempfile::Builder::new().prefix("mmstats-test-").tempdir_in("/dev/shm").expect("tests need /dev/shm")
+    tempfile::Builder::new()
+        .prefix("mmstats-test-")
+        .tempdir_in("/dev/shm")
+        .expect("tests need /dev/shm")
 }
 
 /// A command that publishes in `directory` and knows nothing of this process's settings.
 #[must_use]
 pub fn command(exe: &str, directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(exe);
-    command.args(arguments).env("MMSTATS_PATH", directory).env_remove("MMSTATS_FILES").env_remove("MMSTATS_GLOB");
+    command
+        .args(arguments)
+        .env("MMSTATS_PATH", directory)
+        .env_remove("MMSTATS_FILES")
+        .env_remove("MMSTATS_GLOB");
     command
 }
 
@@ -31,8 +38,12 @@ pub fn command(exe: &str, directory: &Path, arguments: &[&str]) -> Command {
 /// If it is not installed.
 #[must_use]
 pub fn tool(name: &str) -> Command {
-    let is_there = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    assert!(is_there.is_ok_and(|status| status.success()), "this test needs {name}: apt-get install {name}");
+    let is_there =
+        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(
+        is_there.is_ok_and(|status| status.success()),
+        "this test needs {name}: apt-get install {name}"
+    );
     Command::new(name)
 }
 
@@ -44,12 +55,22 @@ pub fn tool(name: &str) -> Command {
 pub fn release(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--package", "mmstats-tests", "--message-format", "json", "--bin", name]);
+    command.args([
+        "build",
+        "--release",
+        "--package",
+        "mmstats-tests",
+        "--message-format",
+        "json",
+        "--bin",
+        name,
+    ]);
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).expect("JSON");
     let path = |message: serde_json::Value| message["executable"].as_str().map(PathBuf::from);
-    let path = messages.lines().filter_map(|line| path(serde_json::from_str(line).ok()?)).next_back();
+    let path =
+        messages.lines().filter_map(|line| path(serde_json::from_str(line).ok()?)).next_back();
     path.expect("a program was built")
 }
 
@@ -81,10 +102,21 @@ impl Program {
     /// Starts a command.
     #[must_use]
     pub fn spawn(command: &mut Command) -> Program {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let (output, mut errors) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (output, mut errors) =
+            (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let (sender, lines) = channel();
-        thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        thread::spawn(move || {
+            BufReader::new(output)
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         let errors = thread::spawn(move || {
             let mut text = Vec::new();
             let _ = errors.read_to_end(&mut text);
@@ -105,7 +137,10 @@ impl Program {
             Ok(line) => line,
             Err(error) => {
                 let _ = self.child.kill();
-                panic!("the program printed no line ({error}); on standard error: {}", self.errors());
+                panic!(
+                    "the program printed no line ({error}); on standard error: {}",
+                    self.errors()
+                );
             }
         }
     }
@@ -113,7 +148,10 @@ impl Program {
     /// The rest of the next line, which begins like this.
     pub fn expect(&mut self, beginning: &str) -> String {
         let line = self.line();
-        line.strip_prefix(beginning).unwrap_or_else(|| panic!("{line:?} instead of {beginning:?}")).trim_start().to_owned()
+        line.strip_prefix(beginning)
+            .unwrap_or_else(|| panic!("{line:?} instead of {beginning:?}"))
+            .trim_start()
+            .to_owned()
     }
 
     /// Whether it has printed this line by now.
@@ -123,7 +161,9 @@ impl Program {
             Ok(found) if found == line => true,
             Ok(found) => panic!("{found:?} instead of {line:?}"),
             Err(TryRecvError::Empty) => false,
-            Err(TryRecvError::Disconnected) => panic!("the program ended; on standard error: {}", self.errors()),
+            Err(TryRecvError::Disconnected) => {
+                panic!("the program ended; on standard error: {}", self.errors())
+            }
         }
     }
 
@@ -141,7 +181,9 @@ impl Program {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("the program does not end; it printed {lines:?}"),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("the program does not end; it printed {lines:?}")
+                }
             }
         }
         let status = self.child.wait().expect("it was not waited for yet");
@@ -172,10 +214,15 @@ impl Drop for Program {
 pub fn say(what: &str) {
     // Not `println!`, whose lock a forked child might find held for ever.
     let line = format!("{what}\n");
-    assert_eq!(rustix::io::write(std::io::stdout(), line.as_bytes()), Ok(line.len()), "somebody listens");
+    assert_eq!(
+        rustix::io::write(std::io::stdout(), line.as_bytes()),
+        Ok(line.len()),
+        "somebody listens"
+    );
 }
 
-/// In a program: says something, and waits until the test says [`Program::go`]. Without a test the program ends.
+/// In a program: says something, and waits until the test says [`Program::go`]. Without a test the
+/// program ends.
 pub fn pause(what: &str) {
     say(what);
     let mut byte = [0];

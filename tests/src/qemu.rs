@@ -1,4 +1,5 @@
-//! Devices that tests start: QEMU machines, whose RAM is a file on a tmpfs where the machine can do that.
+//! Devices that tests start: QEMU machines, whose RAM is a file on a tmpfs where the machine can do
+//! that.
 //!
 //! ```no_run
 //! use mmstats_tests::qemu::{Machine, firmware};
@@ -24,13 +25,17 @@ use tempfile::TempDir;
 /// How long a test waits for something on a device, unless it says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where `targets/build` put a program; `MMSTATS_FIRMWARE` names another folder than `targets/target`.
+/// Where `targets/build` put a program; `MMSTATS_FIRMWARE` names another folder than
+/// `targets/target`.
 ///
 /// # Panics
 /// If it is not there.
 #[must_use]
 pub fn firmware(triple: &str, name: &str) -> PathBuf {
-    let folder = std::env::var_os("MMSTATS_FIRMWARE").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../targets/target"), PathBuf::from);
+    let folder = std::env::var_os("MMSTATS_FIRMWARE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../targets/target"),
+        PathBuf::from,
+    );
     let elf = folder.join(triple).join("release").join(name);
     assert!(elf.is_file(), "{} is not there: run targets/build first", elf.display());
     elf
@@ -64,13 +69,23 @@ impl Machine {
 
     /// A RISC-V of 32 bits. RAM: 16 MiB at 0x8000_0000, which begin the file.
     pub fn riscv_virt(elf: &Path) -> Machine {
-        Self::new("qemu-system-riscv32", &["-M", "virt", "-m", "16M", "-bios", "none"], elf, Some(16 << 20))
+        Self::new(
+            "qemu-system-riscv32",
+            &["-M", "virt", "-m", "16M", "-bios", "none"],
+            elf,
+            Some(16 << 20),
+        )
     }
 
     fn new(qemu: &str, arguments: &[&str], elf: &Path, memory: Option<u64>) -> Machine {
         let mut command = Command::new(qemu);
-        command.args(arguments).arg("-kernel").arg(elf).args(["-display", "none", "-serial", "none", "-monitor", "none"]);
-        // Not the `stdio` that QEMU has for this: the guest reads nothing, and standard input may be the debugger's socket.
+        command
+            .args(arguments)
+            .arg("-kernel")
+            .arg(elf)
+            .args(["-display", "none", "-serial", "none", "-monitor", "none"]);
+        // Not the `stdio` that QEMU has for this: the guest reads nothing, and standard input may
+        // be the debugger's socket.
         command.args(["-chardev", "file,id=semihosting,path=/dev/stdout"]);
         command.args(["-semihosting-config", "enable=on,target=native,chardev=semihosting"]);
         Machine { command, memory, ram: None, gdb: false }
@@ -82,7 +97,8 @@ impl Machine {
         self
     }
 
-    /// Its RAM in this file, which stays; what it holds is what the device finds there. Otherwise RAM is zeros, in a file that goes with the device.
+    /// Its RAM in this file, which stays; what it holds is what the device finds there. Otherwise
+    /// RAM is zeros, in a file that goes with the device.
     pub fn ram(mut self, path: &Path) -> Machine {
         self.ram = Some(path.to_owned());
         self
@@ -94,7 +110,8 @@ impl Machine {
         self
     }
 
-    /// Time passes as fast as the host can: what a device does in a minute, between interrupts that it sleeps for, is over in a second.
+    /// Time passes as fast as the host can: what a device does in a minute, between interrupts that
+    /// it sleeps for, is over in a second.
     pub fn hurried(self) -> Machine {
         self.args(&["-icount", "shift=2,sleep=off"])
     }
@@ -112,9 +129,17 @@ impl Machine {
         if let Some(size) = self.memory {
             let path = self.ram.unwrap_or_else(|| directory.path().join("ram"));
             // Made here, so that it is there from the start.
-            let file = File::options().create(true).truncate(false).write(true).open(&path).expect("a file can be made");
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .expect("a file can be made");
             file.set_len(size).expect("it can grow");
-            let object = format!("memory-backend-file,id=ram,mem-path={},size={size},share=on", path.display());
+            let object = format!(
+                "memory-backend-file,id=ram,mem-path={},size={size},share=on",
+                path.display()
+            );
             self.command.args(["-object", &object, "-machine", "memory-backend=ram"]);
             ram = Some(path);
         } else {
@@ -127,11 +152,20 @@ impl Machine {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             gdb = Some(listener.local_addr().expect("it is bound"));
             self.command.stdin(Stdio::from(OwnedFd::from(listener)));
-            self.command.args(["-chardev", "socket,id=gdb,fd=0,server=on,wait=off", "-gdb", "chardev:gdb"]);
+            self.command.args([
+                "-chardev",
+                "socket,id=gdb,fd=0,server=on,wait=off",
+                "-gdb",
+                "chardev:gdb",
+            ]);
         }
         let name = self.command.get_program().to_string_lossy().into_owned();
         let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = child.unwrap_or_else(|error| panic!("this test needs {name} (apt-get install qemu-system-arm qemu-system-misc): {error}"));
+        let mut child = child.unwrap_or_else(|error| {
+            panic!(
+                "this test needs {name} (apt-get install qemu-system-arm qemu-system-misc): {error}"
+            )
+        });
         let output = Capture::of(child.stdout.take().expect("piped"));
         let errors = Capture::of(child.stderr.take().expect("piped"));
         let device = Device { child, output, errors, ram, gdb, qmp, directory };
@@ -243,12 +277,15 @@ impl Device {
 
     /// The same, and waits for an event that it leads to.
     fn ask(&self, execute: &str, arguments: &Value, event: Option<&str>) -> Value {
-        let mut socket = UnixStream::connect(&self.qmp).unwrap_or_else(|error| panic!("no monitor: {error}; {}", self.said()));
+        let mut socket = UnixStream::connect(&self.qmp)
+            .unwrap_or_else(|error| panic!("no monitor: {error}; {}", self.said()));
         socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
-        let mut messages = BufReader::new(socket.try_clone().expect("a descriptor is free")).lines();
+        let mut messages =
+            BufReader::new(socket.try_clone().expect("a descriptor is free")).lines();
         let mut message = || -> Value {
             let line = messages.next().unwrap_or_else(|| Err(ErrorKind::UnexpectedEof.into()));
-            let line = line.unwrap_or_else(|error| panic!("no answer to {execute}: {error}; {}", self.said()));
+            let line = line
+                .unwrap_or_else(|error| panic!("no answer to {execute}: {error}; {}", self.said()));
             serde_json::from_str(&line).expect("JSON")
         };
         let mut say = |command: &Value| writeln!(socket, "{command}").expect("QEMU listens");
@@ -279,7 +316,11 @@ impl Device {
             assert!(Instant::now() < deadline, "the device does not end; {}", self.said());
             thread::sleep(Duration::from_millis(10));
         };
-        End { status, output: self.output.all(), errors: String::from_utf8_lossy(&self.errors.all()).into_owned() }
+        End {
+            status,
+            output: self.output.all(),
+            errors: String::from_utf8_lossy(&self.errors.all()).into_owned(),
+        }
     }
 
     /// Waits until the device ends by itself.
@@ -291,7 +332,8 @@ impl Device {
     }
 
     fn said(&self) -> String {
-        let [output, errors] = [&self.output, &self.errors].map(|capture| String::from_utf8_lossy(&capture.so_far()).into_owned());
+        let [output, errors] = [&self.output, &self.errors]
+            .map(|capture| String::from_utf8_lossy(&capture.so_far()).into_owned());
         format!("the device wrote {output:?}, QEMU {errors:?}")
     }
 }

@@ -13,7 +13,10 @@ use serde_json::{Value as Json, json};
 pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
     let layout = sample.layout();
     assert_eq!(layout.problems, [""; 0]);
-    sample.fields().map(|(field, value)| record(layout.version, layout.byte_order, field, &value.unwrap())).collect()
+    sample
+        .fields()
+        .map(|(field, value)| record(layout.version, layout.byte_order, field, &value.unwrap()))
+        .collect()
 }
 
 /// What a [`Directory`] and a [`Snapshot`] of dead bytes say of all sound fields.
@@ -21,8 +24,21 @@ pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
 pub fn of_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
     let text = |bytes: &[u8]| Lossy(bytes).to_string();
     let record = |Entry { label, unit, help, kind, scale, divisor, place }: Entry<'_>| {
-        let field = Field { label: text(label), unit: text(unit), help: text(help), kind, scale, divisor, place };
-        record(directory.version(), directory.byte_order(), &field, &Snapshot::of_dead(bytes).value(&place).unwrap())
+        let field = Field {
+            label: text(label),
+            unit: text(unit),
+            help: text(help),
+            kind,
+            scale,
+            divisor,
+            place,
+        };
+        record(
+            directory.version(),
+            directory.byte_order(),
+            &field,
+            &Snapshot::of_dead(bytes).value(&place).unwrap(),
+        )
     };
     directory.entries().flatten().map(record).collect()
 }
@@ -60,12 +76,17 @@ fn shown(value: &Value<'_>, letter: char) -> Json {
         Value::Unsigned(value) => value.into(),
         Value::Signed(value) => value.into(),
         Value::Float(value) if value.is_nan() => "nan".into(),
-        Value::Float(value) if value.is_infinite() => if value > 0.0 { "inf" } else { "-inf" }.into(),
+        Value::Float(value) if value.is_infinite() => {
+            if value > 0.0 { "inf" } else { "-inf" }.into()
+        }
         Value::Float(value) => value.into(),
         Value::Text(bytes) => Lossy(bytes).to_string().into(),
         Value::Histogram(distribution) => {
             let (p, n) = distribution.powers();
-            let buckets: Vec<_> = distribution.buckets().map(|(low, high, count)| json!([low, high, count])).collect();
+            let buckets: Vec<_> = distribution
+                .buckets()
+                .map(|(low, high, count)| json!([low, high, count]))
+                .collect();
             json!({ "sum": distribution.sum, "count": distribution.count(), "p": p, "n": n, "type": letter.to_string(), "buckets": buckets })
         }
     }

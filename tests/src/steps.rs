@@ -1,7 +1,10 @@
 //! A field of every kind, each of which tells how many steps were made.
 
 use crate::files::Held;
-use mmstats_std::{Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, MovingAverage, Text, Timer, model};
+use mmstats_std::{
+    Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched,
+    MovingAverage, Text, Timer, model,
+};
 use std::time::Duration;
 
 model! {

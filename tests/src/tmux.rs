@@ -36,9 +36,25 @@ impl Tmux {
     pub fn sized(columns: u16, lines: u16) -> Tmux {
         let tmux = Tmux { socket: tempfile::tempdir().expect("a place for a socket") };
         let size = [columns, lines].map(|number| number.to_string());
-        let mut command = tmux.command(&["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "exec sh"]);
-        command.env("PS1", PROMPT).env_remove("ENV").env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8");
-        let output = without_environment(&mut command).output().expect("these tests need tmux: apt-get install tmux");
+        let mut command = tmux.command(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &size[0],
+            "-y",
+            &size[1],
+            "exec sh",
+        ]);
+        command
+            .env("PS1", PROMPT)
+            .env_remove("ENV")
+            .env("SHELL", "/bin/sh")
+            .env("LC_ALL", "C.UTF-8");
+        let output = without_environment(&mut command)
+            .output()
+            .expect("these tests need tmux: apt-get install tmux");
         assert!(output.status.success(), "{output:?}");
         tmux.wait("a prompt", |screen| screen.contains(PROMPT));
         tmux
@@ -51,7 +67,8 @@ impl Tmux {
     }
 
     fn tell(&self, arguments: &[&str]) -> String {
-        let Output { status, stdout, stderr } = self.command(arguments).output().expect("tmux runs");
+        let Output { status, stdout, stderr } =
+            self.command(arguments).output().expect("tmux runs");
         assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
         String::from_utf8(stdout).expect("UTF-8")
     }

@@ -1,4 +1,5 @@
-//! Whatever a file holds, whatever it is, and whatever becomes of it: its reader gets fields or an error, and the files beside it are read as ever.
+//! Whatever a file holds, whatever it is, and whatever becomes of it: its reader gets fields or an
+//! error, and the files beside it are read as ever.
 
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::Value;
@@ -49,7 +50,9 @@ fn peak() -> u64 {
 fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
     let layout = sample.layout();
     let values = sample.fields().map(|(field, value)| match value {
-        Ok(Value::Histogram(distribution)) if deep => distribution.buckets().count() + usize::from(distribution.quantile(0.5).is_some()),
+        Ok(Value::Histogram(distribution)) if deep => {
+            distribution.buckets().count() + usize::from(distribution.quantile(0.5).is_some())
+        }
         Ok(value) => usize::from(value.as_f64().is_some()),
         Err(problem) => problem.to_string().len() + field.label.len(),
     });
@@ -78,7 +81,16 @@ impl Looks {
         let mut mapped = StatsFile::open(path, &mut reader).unwrap();
         mapped.map().unwrap();
         let file = OpenOptions::new().write(true).open(path).unwrap();
-        Looks { path: path.into(), file, bytes: bytes.into(), reader, kept, mapped, fields: 0, errors: 0 }
+        Looks {
+            path: path.into(),
+            file,
+            bytes: bytes.into(),
+            reader,
+            kept,
+            mapped,
+            fields: 0,
+            errors: 0,
+        }
     }
 
     /// Not each time in each way: that takes long.
@@ -212,7 +224,11 @@ fn strange_things(directory: &Path) -> Vec<(&'static str, &'static str)> {
     symlink("/dev/zero", path("zero.mmstats")).unwrap();
     symlink("loop.mmstats", path("loop.mmstats")).unwrap();
     symlink("nothing", path("dangling.mmstats")).unwrap();
-    for (name, beginning) in [("huge.mmstats", b"\x02MMSTATS".as_slice()), ("huge1.mmstats", b"\x01"), ("sparse.mmstats", b"\0")] {
+    for (name, beginning) in [
+        ("huge.mmstats", b"\x02MMSTATS".as_slice()),
+        ("huge1.mmstats", b"\x01"),
+        ("sparse.mmstats", b"\0"),
+    ] {
         let file = File::create(path(name)).unwrap();
         file.write_all_at(beginning, 0).unwrap();
         file.set_len(if name == "sparse.mmstats" { 60 << 20 } else { 1 << 40 }).unwrap();
@@ -237,7 +253,8 @@ fn strange_things(directory: &Path) -> Vec<(&'static str, &'static str)> {
 
 fn error_of(path: &Path) -> String {
     let mut reader = Reader::new();
-    let read = reader.read(path).map(|sample| sample.layout().fields.len()).unwrap_err().to_string();
+    let read =
+        reader.read(path).map(|sample| sample.layout().fields.len()).unwrap_err().to_string();
     assert_eq!(StatsFile::open(path, &mut reader).map(|_| ()).unwrap_err().to_string(), read);
     read
 }
@@ -247,8 +264,13 @@ fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
     let directory = directory();
     within(60, 50, move || {
         let things = strange_things(directory.path());
-        let whole = [("a.mmstats", golden().join("v2/rust-little-8.mmstats")), ("z.mmstats", golden().join("v1/kinds.mmstats"))];
-        whole.iter().for_each(|(name, from)| assert!(fs::copy(from, directory.path().join(name)).is_ok()));
+        let whole = [
+            ("a.mmstats", golden().join("v2/rust-little-8.mmstats")),
+            ("z.mmstats", golden().join("v1/kinds.mmstats")),
+        ];
+        whole
+            .iter()
+            .for_each(|(name, from)| assert!(fs::copy(from, directory.path().join(name)).is_ok()));
         for (name, error) in &things {
             let path = directory.path().join(name).with_extension("mmstats");
             assert!(error_of(&path).contains(error), "{name}: {}", error_of(&path));
@@ -258,7 +280,8 @@ fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
         assert!(found.problems.is_empty(), "{:?}", found.problems);
         assert_eq!(found.paths.len(), things.len() + whole.len());
         let mut reader = Reader::new();
-        let read: Vec<PathBuf> = found.paths.into_iter().filter(|path| reader.read(path).is_ok()).collect();
+        let read: Vec<PathBuf> =
+            found.paths.into_iter().filter(|path| reader.read(path).is_ok()).collect();
         assert_eq!(read, whole.map(|(name, _)| directory.path().join(name)));
     });
 }
@@ -343,9 +366,11 @@ fn cut_while_it_is_read(mapped: bool) {
                     // As a writer makes a region anew: its first bytes come last.
                     generation += 1;
                     file.write_all_at(&[0; 8], 0).unwrap();
-                    file.write_all_at(&generation.to_ne_bytes(), Header::GENERATION as u64).unwrap();
+                    file.write_all_at(&generation.to_ne_bytes(), Header::GENERATION as u64)
+                        .unwrap();
                     file.write_all_at(&whole[8..Header::GENERATION], 8).unwrap();
-                    file.write_all_at(&whole[Header::PUBLISHED..], Header::PUBLISHED as u64).unwrap();
+                    file.write_all_at(&whole[Header::PUBLISHED..], Header::PUBLISHED as u64)
+                        .unwrap();
                     file.write_all_at(&whole[..8], 0).unwrap();
                     thread::sleep(Duration::from_micros(50));
                 }
@@ -355,8 +380,14 @@ fn cut_while_it_is_read(mapped: bool) {
         while !over.load(Ordering::Relaxed) {
             match file.sample(&mut reader) {
                 Ok(sample) => {
-                    for (field, value) in sample.fields().filter(|(field, _)| ["first", "latched", "last"].contains(&field.label.as_str())) {
-                        assert!(matches!(value, Ok(Value::Unsigned(VALUE)) | Err(_)), "{} is {value:x?}", field.label);
+                    for (field, value) in sample.fields().filter(|(field, _)| {
+                        ["first", "latched", "last"].contains(&field.label.as_str())
+                    }) {
+                        assert!(
+                            matches!(value, Ok(Value::Unsigned(VALUE)) | Err(_)),
+                            "{} is {value:x?}",
+                            field.label
+                        );
                         values += usize::from(value.is_ok());
                     }
                 }
@@ -367,8 +398,13 @@ fn cut_while_it_is_read(mapped: bool) {
     println!("mapped: {mapped}, {values} values, {errors} errors");
     assert!(values > 100 && errors > 100, "{values} values, {errors} errors");
 
-    let again = |file: &mut StatsFile, reader: &mut Reader| file.sample(reader).unwrap().find("last") == Some(Value::Unsigned(VALUE));
-    assert!(again(&mut file, &mut reader) && again(&mut file, &mut reader), "whole again, and not read");
+    let again = |file: &mut StatsFile, reader: &mut Reader| {
+        file.sample(reader).unwrap().find("last") == Some(Value::Unsigned(VALUE))
+    };
+    assert!(
+        again(&mut file, &mut reader) && again(&mut file, &mut reader),
+        "whole again, and not read"
+    );
     fs::write(&path, "").unwrap();
     assert!(file.sample(&mut reader).is_err());
     fs::write(&path, &whole[..4096]).unwrap();

@@ -30,8 +30,12 @@ per_thread! {
 fn files(model: &str) -> Vec<PathBuf> {
     let beginning = format!("corner-{}-", std::process::id());
     let all = std::fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().path());
-    all.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&beginning) && name.to_string_lossy().contains(model)))
-        .collect()
+    all.filter(|path| {
+        path.file_name().is_some_and(|name| {
+            name.to_string_lossy().starts_with(&beginning) && name.to_string_lossy().contains(model)
+        })
+    })
+    .collect()
 }
 
 #[test]
@@ -51,7 +55,8 @@ fn threads_take_files_over_whose_constants_they_would_have_made_others() {
 
 #[test]
 fn a_label_that_ends_like_the_process_is_not_taken_for_it() {
-    let options = Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
+    let options =
+        Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let stats = publish::<Supervisor>(&options).unwrap();
     let mut reader = Reader::new();
     let sample = reader.read(stats.path()).unwrap();
@@ -69,7 +74,8 @@ fn the_file_is_found_again_after_a_change_of_the_working_directory() {
 
 #[test]
 fn a_forked_child_may_go_on_with_its_parents_writer() {
-    let options = Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
+    let options =
+        Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let (mut writer, path) = mmstats_std::writer::<V2>("plugins", 8192, &options).unwrap();
     let first: Counter = writer.add(Counter::describe("first")).unwrap();
     first.incr();
@@ -89,6 +95,9 @@ fn a_forked_child_may_go_on_with_its_parents_writer() {
     assert_eq!(status, 0, "the child hung or failed");
     let mut reader = Reader::new();
     let sample = reader.read(&path).unwrap();
-    assert_eq!((sample.find("first"), sample.find("second")), (Some(mmstats_core::reader::Value::Unsigned(1)), None));
+    assert_eq!(
+        (sample.find("first"), sample.find("second")),
+        (Some(mmstats_core::reader::Value::Unsigned(1)), None)
+    );
     std::fs::remove_file(path).unwrap();
 }

@@ -1,4 +1,5 @@
-//! Whatever a file of memory holds, `slurpstats` ends in time, with values or a reason; and damage to one region never hides another.
+//! Whatever a file of memory holds, `slurpstats` ends in time, with values or a reason; and damage
+//! to one region never hides another.
 
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
@@ -19,8 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn called(arguments: &[String]) -> (String, String, bool) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let start = Instant::now();
-    let mut console = Console { name: "slurpstats", out: Box::new(&mut out), err: Box::new(&mut err), is_terminal: false, colour: false };
-    let status = slurp::run(["slurpstats"].map(String::from).iter().chain(arguments).map(Into::into), &mut console);
+    let mut console = Console {
+        name: "slurpstats",
+        out: Box::new(&mut out),
+        err: Box::new(&mut err),
+        is_terminal: false,
+        colour: false,
+    };
+    let status = slurp::run(
+        ["slurpstats"].map(String::from).iter().chain(arguments).map(Into::into),
+        &mut console,
+    );
     drop(console);
     assert!(start.elapsed() < PATIENCE, "{:?} for {arguments:?}", start.elapsed());
     let [out, err] = [out, err].map(|text| String::from_utf8(text).expect("UTF-8"));
@@ -38,40 +48,66 @@ fn sound_header(at: usize, bytes: &[u8]) -> Vec<u8> {
 /// Something that a file of memory may hold.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let memory = || image(700, &[(8, &pump(1)), (400, &pump_with_flash(2).0)]);
-    let core = move |wide, big| Elf::core(wide, big).physical(0x2000_0000, 0, &memory()).process(0x1040, &["/dev/shm/x.mmstats"]).build();
+    let core = move |wide, big| {
+        Elf::core(wide, big)
+            .physical(0x2000_0000, 0, &memory())
+            .process(0x1040, &["/dev/shm/x.mmstats"])
+            .build()
+    };
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..200),
-        (0..5000_usize, prop_oneof![Just(0), any::<u8>()]).prop_map(|(length, byte)| vec![byte; length]),
+        (0..5000_usize, prop_oneof![Just(0), any::<u8>()])
+            .prop_map(|(length, byte)| vec![byte; length]),
         (0..=8_usize).prop_map(|length| MAGIC[..length].to_vec()),
         (0..=8_usize).prop_map(|cleared| [&[0; 8][..cleared], &pump(1)[cleared..]].concat()),
-        (8..Header::SIZE - 8, prop::collection::vec(any::<u8>(), 1..8)).prop_map(|(at, bytes)| sound_header(at, &bytes)),
+        (8..Header::SIZE - 8, prop::collection::vec(any::<u8>(), 1..8))
+            .prop_map(|(at, bytes)| sound_header(at, &bytes)),
         any::<u64>().prop_map(|seed| Random(seed).damage(&pump(1))),
         any::<u64>().prop_map(|seed| Random(seed).damage(&pump_with_flash(1).0)),
-        (1..9_u32, any::<bool>()).prop_map(|(turns, flash)| if flash { pump_with_flash(turns).0 } else { pump(turns) }),
+        (1..9_u32, any::<bool>()).prop_map(|(turns, flash)| if flash {
+            pump_with_flash(turns).0
+        } else {
+            pump(turns)
+        }),
         Just(VersionOne::default().field("x", "B", [5]).finish()),
-        (1..64_usize, 0..2_usize).prop_map(move |(length, format)| texts(&lines(0x2000_0000, &memory(), length))[format].clone().into_bytes()),
+        (1..64_usize, 0..2_usize).prop_map(move |(length, format)| texts(&lines(
+            0x2000_0000,
+            &memory(),
+            length
+        ))[format]
+            .clone()
+            .into_bytes()),
         (any::<bool>(), any::<bool>()).prop_map(move |(wide, big)| core(wide, big)),
-        (any::<bool>(), any::<bool>()).prop_map(|(wide, big)| Elf::program(wide, big).zeros(0x2000_0000, 700).build()),
+        (any::<bool>(), any::<bool>())
+            .prop_map(|(wide, big)| Elf::program(wide, big).zeros(0x2000_0000, 700).build()),
     ]
 }
 
 /// Bytes of which a few have been changed, or cut off.
 fn damaged(bytes: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
-    (bytes, changes, prop::option::weighted(0.2, any::<prop::sample::Index>())).prop_map(|(mut bytes, changes, cut)| {
-        if !bytes.is_empty() {
-            for (at, byte) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = byte;
+    (bytes, changes, prop::option::weighted(0.2, any::<prop::sample::Index>())).prop_map(
+        |(mut bytes, changes, cut)| {
+            if !bytes.is_empty() {
+                for (at, byte) in changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
             }
-            bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
-        }
-        bytes
-    })
+            bytes
+        },
+    )
 }
 
 fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![0..6000_u64, 0x1fff_ff00..0x2000_1000_u64, Just(u64::MAX), u64::MAX - 6000..u64::MAX, any::<u64>()]
+    prop_oneof![
+        0..6000_u64,
+        0x1fff_ff00..0x2000_1000_u64,
+        Just(u64::MAX),
+        u64::MAX - 6000..u64::MAX,
+        any::<u64>()
+    ]
 }
 
 /// Options that say where to look.
@@ -82,9 +118,11 @@ fn options() -> impl Strategy<Value = Vec<String>> {
         Just(["--elf", "fw.elf", "--symbol", "STATS"].map(str::to_owned).to_vec()),
     ];
     let several = prop_oneof![4 => Just(Vec::new()), 2 => one];
-    let load = prop::option::weighted(0.2, number().prop_map(|at| format!("--load-address={at:#x}")));
+    let load =
+        prop::option::weighted(0.2, number().prop_map(|at| format!("--load-address={at:#x}")));
     let form = prop::option::of(Just("--json".to_owned()));
-    (several, load, form).prop_map(|(several, load, form)| several.into_iter().chain(load).chain(form).collect())
+    (several, load, form)
+        .prop_map(|(several, load, form)| several.into_iter().chain(load).chain(form).collect())
 }
 
 /// The ELF file of the program whose directory is in flash.
@@ -92,8 +130,13 @@ fn firmware() -> Vec<u8> {
     let (_, directory) = pump_with_flash(1);
     let [wide, big] = [cfg!(target_pointer_width = "64"), cfg!(target_endian = "big")];
     let descriptor = [&b"\x02MMSTATD"[..], &0x2000_0008_usize.to_ne_bytes(), &[0; 4]].concat();
-    let constants = Elf::program(wide, big).constants(directory.address, directory.entries).constants(0x100, &descriptor);
-    constants.zeros(0x2000_0000, 700).data("_ZN3app5STATS17h0123456789abcdefE", 0x2000_0008, 400).build()
+    let constants = Elf::program(wide, big)
+        .constants(directory.address, directory.entries)
+        .constants(0x100, &descriptor);
+    constants
+        .zeros(0x2000_0000, 700)
+        .data("_ZN3app5STATS17h0123456789abcdefE", 0x2000_0008, 400)
+        .build()
 }
 
 proptest! {

@@ -1,5 +1,5 @@
-//! A program that is killed between any two instructions leaves files that are whole: each value is the last that was written, or the one that was being
-//! written.
+//! A program that is killed between any two instructions leaves files that are whole: each value is
+//! the last that was written, or the one that was being written.
 
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Reader;
@@ -26,7 +26,8 @@ impl Victim {
         let acknowledged = directory.path().join("acknowledged");
         fs::write(&acknowledged, [0; 8]).unwrap();
         let arguments = [format, scene, acknowledged.to_str().unwrap()];
-        let program = Program::start(env!("CARGO_BIN_EXE_steps_until_killed"), directory.path(), &arguments);
+        let program =
+            Program::start(env!("CARGO_BIN_EXE_steps_until_killed"), directory.path(), &arguments);
         Victim { program, directory, acknowledged }
     }
 
@@ -52,21 +53,28 @@ fn some_time(limit: Duration) -> Duration {
     limit.mul_f64(RandomState::new().hash_one(0) as f64 / u64::MAX as f64)
 }
 
-/// Whether each field is as it was after step `last` or the next one; tells whether some are so and some so.
+/// Whether each field is as it was after step `last` or the next one; tells whether some are so and
+/// some so.
 fn is_between(values: &Values, last: u64) -> bool {
     let is_as_after = |(label, held): (&String, &Held), i| {
         // One that dies between bucket and sum leaves the sum one record behind.
         let is_behind = || match (held, after_step(label, i - 1)) {
-            (Held::Spread { count, sum }, Held::Spread { sum: before, .. }) => *count == i && *sum == before,
+            (Held::Spread { count, sum }, Held::Spread { sum: before, .. }) => {
+                *count == i && *sum == before
+            }
             _ => false,
         };
         *held == after_step(label, i) || is_behind()
     };
     let mut own = values.0.iter().filter(|(label, _)| !label.starts_with("sys."));
     for (label, held) in own.clone() {
-        assert!([last, last + 1].iter().any(|i| is_as_after((label, held), *i)), "{label} is {held:?} after step {last}");
+        assert!(
+            [last, last + 1].iter().any(|i| is_as_after((label, held), *i)),
+            "{label} is {held:?} after step {last}"
+        );
     }
-    own.clone().any(|field| !is_as_after(field, last)) && own.any(|field| !is_as_after(field, last + 1))
+    own.clone().any(|field| !is_as_after(field, last))
+        && own.any(|field| !is_as_after(field, last + 1))
 }
 
 fn kill_while_it_writes(format: &str, fields: usize) {
@@ -113,7 +121,10 @@ fn kill_while_threads_come_and_go(format: &str) {
         assert!((last..=last + 4).contains(&done), "{done} steps of {last}, or at most four more");
         assert!(found.len() <= 4, "{:?}", names(victim.path()));
         for name in names(victim.path()).iter().filter(|name| *name != "acknowledged") {
-            assert!(name.ends_with(".mmstats") != name.starts_with(".mmstats-"), "{name} is neither a whole file nor one in the making");
+            assert!(
+                name.ends_with(".mmstats") != name.starts_with(".mmstats-"),
+                "{name} is neither a whole file nor one in the making"
+            );
         }
         if found.is_empty() {
             none += 1;

@@ -1,4 +1,5 @@
-//! Every board starts in QEMU, is read while it runs, and says in the end what is kept beside its source.
+//! Every board starts in QEMU, is read while it runs, and says in the end what is kept beside its
+//! source.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::cli::{program, run};
@@ -25,11 +26,15 @@ struct Board {
 
 impl Board {
     fn mps2_an385(prepare: fn(Machine) -> Machine) -> Board {
-        Self::with_file(firmware("thumbv7m-none-eabi", "mps2-an385"), |program| prepare(Machine::mps2_an385(program)))
+        Self::with_file(firmware("thumbv7m-none-eabi", "mps2-an385"), |program| {
+            prepare(Machine::mps2_an385(program))
+        })
     }
 
     fn riscv_virt(triple: &str, prepare: fn(Machine) -> Machine) -> Board {
-        Self::with_file(firmware(triple, "riscv-virt"), |program| prepare(Machine::riscv_virt(program)))
+        Self::with_file(firmware(triple, "riscv-virt"), |program| {
+            prepare(Machine::riscv_virt(program))
+        })
     }
 
     fn with_file(program: PathBuf, machine: impl FnOnce(&Path) -> Machine) -> Board {
@@ -59,23 +64,31 @@ impl Board {
     fn advances(&self) {
         let first = self.values_when("steps", |values| values.count("motor.steps") > 0);
         let then = first.count("motor.steps");
-        let second = self.values_when("more steps", |values| values.count("motor.steps") > then + 100);
+        let second =
+            self.values_when("more steps", |values| values.count("motor.steps") > then + 100);
         assert!(second.count("motor.distance") > first.count("motor.distance"));
         assert!(intervals(&second) > intervals(&first));
         assert_eq!((first.count("motor.boots"), second.count("motor.boots")), (1, 1));
     }
 
-    /// It does all its work; then what is printed of its memory is what is kept beside the program's source.
+    /// It does all its work; then what is printed of its memory is what is kept beside the
+    /// program's source.
     fn ends_as_expected(&self, kept: &str) {
-        self.values_when("the end of its work", |values| values.text("motor.state") == "done" && values.count("motor.temperature") == 200);
+        self.values_when("the end of its work", |values| {
+            values.text("motor.state") == "done" && values.count("motor.temperature") == 200
+        });
         let mut slurpstats = Command::new(program("--bin", "slurpstats"));
         match self.live {
             Some(_) => slurpstats.arg(self.device.ram()),
-            None => slurpstats.arg("--elf").arg(&self.program).arg(format!("gdb://{}", self.device.gdb())),
+            None => slurpstats
+                .arg("--elf")
+                .arg(&self.program)
+                .arg(format!("gdb://{}", self.device.gdb())),
         };
         let outcome = run(&mut slurpstats);
         assert_eq!(outcome.status, 0, "{outcome:?}");
-        let (_, printed) = outcome.out.split_once('\n').expect("a line that names the file, and others");
+        let (_, printed) =
+            outcome.out.split_once('\n').expect("a line that names the file, and others");
         assert_eq!(printed.trim_end(), kept.trim_end());
     }
 }
@@ -94,7 +107,8 @@ fn a_cortex_m3_is_read_while_it_runs() {
 
 #[test]
 fn a_cortex_m3_ends_as_expected() {
-    Board::mps2_an385(Machine::hurried).ends_as_expected(include_str!("../../targets/mps2-an385/expected.txt"));
+    Board::mps2_an385(Machine::hurried)
+        .ends_as_expected(include_str!("../../targets/mps2-an385/expected.txt"));
 }
 
 #[test]
@@ -104,7 +118,8 @@ fn a_cortex_m0_is_read_while_it_runs() {
 
 #[test]
 fn a_cortex_m0_ends_as_expected() {
-    Board::microbit(Machine::hurried).ends_as_expected(include_str!("../../targets/microbit/expected.txt"));
+    Board::microbit(Machine::hurried)
+        .ends_as_expected(include_str!("../../targets/microbit/expected.txt"));
 }
 
 #[test]
@@ -117,6 +132,7 @@ fn a_risc_v_is_read_while_it_runs() {
 #[test]
 fn a_risc_v_ends_as_expected() {
     for triple in RISC_V {
-        Board::riscv_virt(triple, Machine::hurried).ends_as_expected(include_str!("../../targets/riscv-virt/expected.txt"));
+        Board::riscv_virt(triple, Machine::hurried)
+            .ends_as_expected(include_str!("../../targets/riscv-virt/expected.txt"));
     }
 }

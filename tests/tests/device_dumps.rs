@@ -1,4 +1,5 @@
-//! A dump of a device says the same as the device, in whatever way and format it was made; and so does the core of a Linux process.
+//! A dump of a device says the same as the device, in whatever way and format it was made; and so
+//! does the core of a Linux process.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::cli::{program, run};
@@ -28,7 +29,15 @@ impl Board {
         let board = Board { device, elf, dir: Dir::default(), ram };
         board.device.wait_for("steps", || {
             board.save("look", ram);
-            let looked = board.dir.slurp(&["--elf", board.elf(), "--load-address", &ram.0.to_string(), "look", "-f", "motor.steps"]);
+            let looked = board.dir.slurp(&[
+                "--elf",
+                board.elf(),
+                "--load-address",
+                &ram.0.to_string(),
+                "look",
+                "-f",
+                "motor.steps",
+            ]);
             let steps = looked.out.lines().nth(1)?.split_whitespace().last()?.parse::<u32>().ok();
             steps.filter(|steps| *steps > 50)
         });
@@ -39,15 +48,28 @@ impl Board {
 
     /// Has the emulator save memory as the processor sees it; raw.
     fn save(&self, name: &str, (address, size): (u64, u64)) {
-        self.device.qmp("memsave", &json!({ "val": address, "size": size, "filename": self.dir.path().join(name) }));
+        self.device.qmp(
+            "memsave",
+            &json!({ "val": address, "size": size, "filename": self.dir.path().join(name) }),
+        );
     }
 
     fn mps2_an385() -> Board {
-        Self::stopped("thumbv7m-none-eabi", "mps2-an385", Machine::mps2_an385, (0x2100_0000, 1 << 14))
+        Self::stopped(
+            "thumbv7m-none-eabi",
+            "mps2-an385",
+            Machine::mps2_an385,
+            (0x2100_0000, 1 << 14),
+        )
     }
 
     fn riscv_virt() -> Board {
-        Self::stopped("riscv32imac-unknown-none-elf", "riscv-virt", Machine::riscv_virt, (0x8040_0000, 1 << 14))
+        Self::stopped(
+            "riscv32imac-unknown-none-elf",
+            "riscv-virt",
+            Machine::riscv_virt,
+            (0x8040_0000, 1 << 14),
+        )
     }
 
     fn microbit() -> Board {
@@ -60,7 +82,10 @@ impl Board {
 
     /// What its region holds, and where that is.
     fn expected(&self) -> (u64, String) {
-        let regions = read(&self.dir, &["--elf", self.elf(), "--load-address", &self.ram.0.to_string(), "look"]);
+        let regions = read(
+            &self.dir,
+            &["--elf", self.elf(), "--load-address", &self.ram.0.to_string(), "look"],
+        );
         let [(at, fields)] = &regions[..] else { panic!("one region, not {regions:?}") };
         assert!(fields.contains("motor.state ") && fields.contains("motor.interval "), "{fields}");
         (*at, fields.clone())
@@ -70,22 +95,33 @@ impl Board {
     fn debug(&self, commands: &[String]) {
         let port = self.device.gdb().port();
         let mut debugger = tool("gdb-multiarch");
-        debugger.current_dir(self.dir.path()).args(["-batch", "-nx", "-ex", &format!("target remote 127.0.0.1:{port}")]);
-        let outcome = run(debugger.args(commands.iter().flat_map(|command| ["-ex", command]).chain(["-ex", "disconnect"])).arg(&self.elf));
+        debugger.current_dir(self.dir.path()).args([
+            "-batch",
+            "-nx",
+            "-ex",
+            &format!("target remote 127.0.0.1:{port}"),
+        ]);
+        let outcome = run(debugger
+            .args(commands.iter().flat_map(|command| ["-ex", command]).chain(["-ex", "disconnect"]))
+            .arg(&self.elf));
         assert_eq!(outcome.status, 0, "{outcome:?}");
     }
 
     /// Dumps by the debugger: raw, Intel HEX, S-records, and what else it is told to.
     fn dump_by_debugger(&self, more: Option<&str>) {
         let (start, end) = (self.ram.0, self.ram.0 + self.ram.1);
-        let dumps = ["binary", "ihex", "srec"].map(|format| format!("dump {format} memory {format} {start:#x} {end:#x}"));
+        let dumps = ["binary", "ihex", "srec"]
+            .map(|format| format!("dump {format} memory {format} {start:#x} {end:#x}"));
         self.debug(&dumps.into_iter().chain(more.map(str::to_owned)).collect::<Vec<_>>());
     }
 
     /// The emulator's own core.
     fn dump_by_emulator(&self) {
         let file = self.dir.path().join("qcore");
-        self.device.qmp("dump-guest-memory", &json!({ "paging": false, "protocol": format!("file:{}", file.display()) }));
+        self.device.qmp(
+            "dump-guest-memory",
+            &json!({ "paging": false, "protocol": format!("file:{}", file.display()) }),
+        );
     }
 
     /// Every one of these says where the region is, and what it holds.
@@ -97,7 +133,8 @@ impl Board {
     }
 }
 
-/// The regions that `slurpstats` finds, all of them whole: their addresses, and what is printed of them.
+/// The regions that `slurpstats` finds, all of them whole: their addresses, and what is printed of
+/// them.
 #[track_caller]
 fn read(dir: &Dir, arguments: &[&str]) -> Vec<(u64, String)> {
     let outcome = dir.slurp(arguments);
@@ -117,10 +154,18 @@ fn a_cortex_m3_says_the_same_in_every_dump() {
     let (start, elf) = (board.ram.0.to_string(), board.elf());
     board.dump_by_debugger(Some("generate-core-file gcore"));
     board.dump_by_emulator();
-    for elf in [&["--elf", elf][..], &["--elf", elf, "--symbol", "REGION"], &["--at", &expected.0.to_string()], &[]] {
+    for elf in [
+        &["--elf", elf][..],
+        &["--elf", elf, "--symbol", "REGION"],
+        &["--at", &expected.0.to_string()],
+        &[],
+    ] {
         let with = |name| [elf, &[name]].concat();
         let loaded = [elf, &["--load-address", &start, "binary"]].concat();
-        board.assert_same(&expected, &[&with("ihex"), &with("srec"), &with("gcore"), &with("qcore"), &loaded]);
+        board.assert_same(
+            &expected,
+            &[&with("ihex"), &with("srec"), &with("gcore"), &with("qcore"), &loaded],
+        );
     }
     // Nobody says where the image begins, and the RAM itself, which is longer.
     let offset = (expected.0 - board.ram.0, expected.1.clone());
@@ -136,7 +181,16 @@ fn a_risc_v_says_the_same_in_every_dump() {
     // Its core would take the debugger a minute: all RAM is one section of the program.
     board.dump_by_debugger(None);
     board.dump_by_emulator();
-    board.assert_same(&expected, &[&["ihex"], &["srec"], &["qcore"], &["--load-address", &start, "binary"], &["--elf", elf, "qcore"]]);
+    board.assert_same(
+        &expected,
+        &[
+            &["ihex"],
+            &["srec"],
+            &["qcore"],
+            &["--load-address", &start, "binary"],
+            &["--elf", elf, "qcore"],
+        ],
+    );
 }
 
 #[test]
@@ -146,15 +200,29 @@ fn a_directory_in_flash_is_fetched_from_the_program_or_from_a_dump_of_it() {
     let (start, elf) = (board.ram.0.to_string(), board.elf());
     board.dump_by_debugger(Some("generate-core-file gcore"));
     for name in ["ihex", "srec", "gcore"] {
-        board.assert_same(&expected, &[&["--elf", elf, name], &["--elf", elf, "--symbol", "microbit::REGION", name]]);
+        board.assert_same(
+            &expected,
+            &[&["--elf", elf, name], &["--elf", elf, "--symbol", "microbit::REGION", name]],
+        );
     }
     board.assert_same(&expected, &[&["--elf", elf, "--load-address", &start, "binary"]]);
-    board.assert_same(&(expected.0 - board.ram.0, expected.1.clone()), &[&["--elf", elf, "binary"]]);
+    board
+        .assert_same(&(expected.0 - board.ram.0, expected.1.clone()), &[&["--elf", elf, "binary"]]);
     let alone = board.dir.slurp(&["ihex"]);
-    assert!(alone.status == 1 && alone.out.is_empty() && alone.err.contains("the directory is in the program's flash"), "{alone:?}");
+    assert!(
+        alone.status == 1
+            && alone.out.is_empty()
+            && alone.err.contains("the directory is in the program's flash"),
+        "{alone:?}"
+    );
     let other = firmware("thumbv7m-none-eabi", "mps2-an385");
     let other = board.dir.slurp(&["ihex", "--elf", other.to_str().unwrap()]);
-    assert!(other.status == 1 && other.out.is_empty() && other.err.contains("of another firmware than mps2-an385"), "{other:?}");
+    assert!(
+        other.status == 1
+            && other.out.is_empty()
+            && other.err.contains("of another firmware than mps2-an385"),
+        "{other:?}"
+    );
 
     // All of the address space up to the end of RAM, as one sparse image: flash is in there.
     let all = File::create(board.dir.path().join("all")).unwrap();
@@ -169,12 +237,18 @@ fn a_directory_in_flash_is_fetched_from_the_program_or_from_a_dump_of_it() {
 fn the_ram_of_a_device_that_was_killed_is_read() {
     let dir = Dir::default();
     let ram = dir.path().join("ram");
-    let device = Machine::mps2_an385(&firmware("thumbv7m-none-eabi", "mps2-an385")).ram(&ram).start();
-    let steps = || dir.slurp(&["--json", "-f", "motor.steps", "ram"]).out.lines().next().map(str::to_owned);
-    let before = device.wait_for("steps", || steps().filter(|line| !line.contains(r#""value":0,"#)));
+    let device =
+        Machine::mps2_an385(&firmware("thumbv7m-none-eabi", "mps2-an385")).ram(&ram).start();
+    let steps =
+        || dir.slurp(&["--json", "-f", "motor.steps", "ram"]).out.lines().next().map(str::to_owned);
+    let before =
+        device.wait_for("steps", || steps().filter(|line| !line.contains(r#""value":0,"#)));
     drop(device);
     let after = read(&dir, &["ram"]);
-    assert!(after.len() == 1 && steps().is_some_and(|line| line.contains(r#""value":"#)), "{before} and then {after:?}");
+    assert!(
+        after.len() == 1 && steps().is_some_and(|line| line.contains(r#""value":"#)),
+        "{before} and then {after:?}"
+    );
     assert_eq!(fs::metadata(ram).unwrap().len(), 16 << 20);
 }
 
@@ -194,16 +268,28 @@ fn process_core(dir: &Dir, filter: &str) -> (String, String) {
 fn the_core_of_a_process_holds_its_static_regions_and_the_files_that_it_had_mapped() {
     let dir = Dir::default();
     let elf = env!("CARGO_BIN_EXE_holds_regions");
-    let statics = ["  kept.things 33", "  inside.things 11\n  inside.level  0.5", "  outside.things  22\n  outside.version 1.2.3"];
-    let fields = |regions: Vec<(u64, String)>| regions.into_iter().map(|(_, fields)| fields).collect::<Vec<_>>();
+    let statics = [
+        "  kept.things 33",
+        "  inside.things 11\n  inside.level  0.5",
+        "  outside.things  22\n  outside.version 1.2.3",
+    ];
+    let fields = |regions: Vec<(u64, String)>| {
+        regions.into_iter().map(|(_, fields)| fields).collect::<Vec<_>>()
+    };
 
     let (file, core) = process_core(&dir, "0x3f");
     let text = run(Command::new(program("--bin", "slurpstats")).arg(&file)).out;
     let (_, in_file) = text.split_once('\n').unwrap();
     let found = fields(read(&dir, &["--elf", elf, &core]));
     assert_eq!(found.len(), 4, "{found:#?}");
-    assert!(statics.iter().all(|text| found.contains(&(*text).to_owned())) && found.contains(&in_file.trim_end().to_owned()), "{found:#?}");
-    for (symbol, text) in [("KEPT", statics[0]), ("holds_regions::INSIDE", statics[1]), ("OUTSIDE", statics[2])] {
+    assert!(
+        statics.iter().all(|text| found.contains(&(*text).to_owned()))
+            && found.contains(&in_file.trim_end().to_owned()),
+        "{found:#?}"
+    );
+    for (symbol, text) in
+        [("KEPT", statics[0]), ("holds_regions::INSIDE", statics[1]), ("OUTSIDE", statics[2])]
+    {
         assert_eq!(fields(read(&dir, &["--elf", elf, "--symbol", symbol, &core])), [text]);
     }
 

@@ -1,7 +1,10 @@
-//! A device that runs is read through its emulator: stopped for a moment, wherever that hits it, or not stopped at all. It always runs on.
+//! A device that runs is read through its emulator: stopped for a moment, wherever that hits it, or
+//! not stopped at all. It always runs on.
 #![cfg(feature = "devices")]
 
-use mmstats_core::reader::{Directory, Images, Place, Snapshot, Source, Storage, Value, ValueProblem, read};
+use mmstats_core::reader::{
+    Directory, Images, Place, Snapshot, Source, Storage, Value, ValueProblem, read,
+};
 use mmstats_tests::damage::Random;
 use mmstats_tests::firmware::regions;
 use mmstats_tests::programs::{self, Program};
@@ -59,10 +62,14 @@ impl Board {
         Host { name: "127.0.0.1".to_owned(), port: self.device.gdb().port() }
     }
 
-    /// The last round that ended, as the file says that is the device's RAM: so whoever looks has no part in it.
+    /// The last round that ended, as the file says that is the device's RAM: so whoever looks has
+    /// no part in it.
     fn round(&self) -> u64 {
         let mut region = vec![0; ROOM];
-        File::open(self.device.ram()).unwrap().read_exact_at(&mut region, self.region - RAM).unwrap();
+        File::open(self.device.ram())
+            .unwrap()
+            .read_exact_at(&mut region, self.region - RAM)
+            .unwrap();
         round(&region).unwrap()
     }
 
@@ -127,12 +134,17 @@ fn look(memory: &mut dyn Memory, region: u64) -> Look {
         other => panic!("{other:?}"),
     });
     let spread = value("rounds.spread").map(|value| match value {
-        Value::Histogram(spread) => (spread.sum, spread.buckets().map(|(low, _, count)| (low, count)).collect()),
+        Value::Histogram(spread) => {
+            (spread.sum, spread.buckets().map(|(low, _, count)| (low, count)).collect())
+        }
         other => panic!("{other:?}"),
     });
     Look {
         bytes: snapshot.bytes().to_vec(),
-        places: entries.iter().map(|entry| (String::from_utf8_lossy(entry.label).into_owned(), entry.place)).collect(),
+        places: entries
+            .iter()
+            .map(|entry| (String::from_utf8_lossy(entry.label).into_owned(), entry.place))
+            .collect(),
         begun: number("rounds.begun").unwrap(),
         done: number("rounds.done").unwrap(),
         pair: number("rounds.pair"),
@@ -150,19 +162,28 @@ fn letters(round: u64) -> Vec<u8> {
 /// How often each value was recorded after so many rounds, and what they sum up to.
 fn spread_after(rounds: u64) -> (u64, Vec<(u64, u64)>) {
     let count = |value| if value == 0 { rounds / 8 } else { (rounds + 8 - value) / 8 };
-    let buckets: Vec<_> = (0..8).map(|value| (value, count(value))).filter(|(_, count)| *count > 0).collect();
+    let buckets: Vec<_> =
+        (0..8).map(|value| (value, count(value))).filter(|(_, count)| *count > 0).collect();
     (buckets.iter().map(|(value, count)| value * count).sum(), buckets)
 }
 
 impl Look {
-    /// Every field is as the round in progress left it, or the one before; and they changed in order. Tells how many had changed.
+    /// Every field is as the round in progress left it, or the one before; and they changed in
+    /// order. Tells how many had changed.
     fn is_as_some_write_left_it(&self) -> usize {
         let Look { begun, done, .. } = *self;
         assert!(begun == done || begun == done + 1, "round {begun} began, {done} ended");
         let pair = self.pair.unwrap();
-        assert!([done, begun].map(|round| round << 32 | round).contains(&pair), "{pair:#x} in round {begun}");
+        assert!(
+            [done, begun].map(|round| round << 32 | round).contains(&pair),
+            "{pair:#x} in round {begun}"
+        );
         let text = self.text.as_ref().unwrap();
-        assert!([done, begun].map(letters).contains(text), "{} in round {begun}", String::from_utf8_lossy(text));
+        assert!(
+            [done, begun].map(letters).contains(text),
+            "{} in round {begun}",
+            String::from_utf8_lossy(text)
+        );
         let twice = self.twice.unwrap();
         assert!([2 * done, 2 * begun].contains(&twice), "{twice} in round {begun}");
         // A histogram is two writes: a bucket, then the sum.
@@ -170,23 +191,38 @@ impl Look {
         let recorded = buckets.iter().map(|(_, count)| count).sum();
         assert!([done, begun].contains(&recorded), "{recorded} values in round {begun}");
         assert_eq!(*buckets, spread_after(recorded).1);
-        assert!([done, recorded].map(|round| spread_after(round).0).contains(sum), "a sum of {sum} after {recorded} values in round {begun}");
+        assert!(
+            [done, recorded].map(|round| spread_after(round).0).contains(sum),
+            "a sum of {sum} after {recorded} values in round {begun}"
+        );
         let is_recorded = recorded == begun;
         // A recorded 0 changes the bucket alone.
         let is_summed = is_recorded && *sum == spread_after(begun).0;
-        let changed = [pair & 0xffff_ffff == begun, *text == letters(begun), is_recorded, is_summed, twice == 2 * begun, done == begun];
-        assert!(changed.is_sorted_by(|before, after| before >= after), "{changed:?} in round {begun}");
+        let changed = [
+            pair & 0xffff_ffff == begun,
+            *text == letters(begun),
+            is_recorded,
+            is_summed,
+            twice == 2 * begun,
+            done == begun,
+        ];
+        assert!(
+            changed.is_sorted_by(|before, after| before >= after),
+            "{changed:?} in round {begun}"
+        );
         changed.into_iter().filter(|changed| *changed).count()
     }
 
-    /// Whether the writer stood between two stores to this latch: the buffer that nobody reads holds parts of two values.
+    /// Whether the writer stood between two stores to this latch: the buffer that nobody reads
+    /// holds parts of two values.
     fn is_torn_behind(&self, label: &str) -> bool {
         let place = &self.places[label];
         assert_eq!(place.storage, Storage::Latched);
         let stride = place.size.next_multiple_of(4) as usize;
         let start = place.offset as usize;
         let sequence = self.bytes[start + 2 * stride];
-        let buffer = &self.bytes[start + usize::from(sequence & 1 ^ 1) * stride..][..place.size as usize];
+        let buffer =
+            &self.bytes[start + usize::from(sequence & 1 ^ 1) * stride..][..place.size as usize];
         match label {
             "rounds.pair" => buffer[..4] != buffer[4..],
             _ => buffer.iter().any(|letter| *letter != buffer[0]),
@@ -198,7 +234,10 @@ impl Look {
 fn at_each_instruction() -> &'static [&'static str] {
     let version = Command::new("qemu-system-arm").arg("--version").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
-    let major = version.split_once("version ").and_then(|(_, rest)| rest.split('.').next()?.parse::<u32>().ok()).unwrap();
+    let major = version
+        .split_once("version ")
+        .and_then(|(_, rest)| rest.split('.').next()?.parse::<u32>().ok())
+        .unwrap();
     if major < 9 { &["-singlestep"] } else { &["-accel", "tcg,one-insn-per-tb=on"] }
 }
 
@@ -221,10 +260,18 @@ fn a_stop_in_the_middle_of_a_write_leaves_the_last_complete_value() {
         rounds.push(look.begun);
     }
     halted.sort_unstable();
-    println!("stopped {STOPS} times, after {stages:?} of 6 fields; {torn:?} times between two stores to the number and the text");
-    println!("halted for {:?} (half of the times), {:?} at most; {} rounds", halted[STOPS / 2], halted[STOPS - 1], rounds[STOPS - 1]);
+    println!(
+        "stopped {STOPS} times, after {stages:?} of 6 fields; {torn:?} times between two stores to the number and the text"
+    );
+    println!(
+        "halted for {:?} (half of the times), {:?} at most; {} rounds",
+        halted[STOPS / 2],
+        halted[STOPS - 1],
+        rounds[STOPS - 1]
+    );
     assert!(rounds.is_sorted_by(|before, after| before < after));
-    // The stops were where the test wants them. (The number is written by two stores in a row, which are seldom hit.)
+    // The stops were where the test wants them. (The number is written by two stores in a row,
+    // which are seldom hit.)
     assert!(torn[1] > 0, "{torn:?}");
     assert!(stages.iter().filter(|count| **count > 0).count() >= 5, "{stages:?}");
 }
@@ -255,7 +302,11 @@ fn a_device_whose_reader_is_told_to_end_runs_on() {
     let mut random = Random(1);
     for i in 0..30 {
         let mut reader = Command::new(env!("CARGO_BIN_EXE_reads_target"));
-        reader.args([format!("gdb://{}", board.host()), format!("{:x}", board.region), format!("{ROOM:x}")]);
+        reader.args([
+            format!("gdb://{}", board.host()),
+            format!("{:x}", board.region),
+            format!("{ROOM:x}"),
+        ]);
         let mut program = Program::spawn(&mut reader);
         if i % 2 == 0 {
             program.expect("reading");

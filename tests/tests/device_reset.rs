@@ -1,4 +1,5 @@
-//! What a device finds in its RAM when it starts: its own stats go on, everything else is made anew.
+//! What a device finds in its RAM when it starts: its own stats go on, everything else is made
+//! anew.
 //!
 //! The RAM is a file that outlives QEMU, so a test can put there what it likes.
 #![cfg(feature = "devices")]
@@ -26,15 +27,30 @@ struct Board {
 /// Bytes that are set aside for the kept region.
 const ROOM: usize = 4096;
 
-const CORTEX_M3: Board = Board { machine: Machine::mps2_an385, triple: "thumbv7m-none-eabi", program: "mps2-an385", kept: 0 };
+const CORTEX_M3: Board = Board {
+    machine: Machine::mps2_an385,
+    triple: "thumbv7m-none-eabi",
+    program: "mps2-an385",
+    kept: 0,
+};
 
 /// A later version of the same program.
 const UPDATED: Board = Board { program: "mps2-an385-updated", ..CORTEX_M3 };
 
 const BOARDS: [Board; 3] = [
     CORTEX_M3,
-    Board { machine: Machine::riscv_virt, triple: "riscv32imac-unknown-none-elf", program: "riscv-virt", kept: 4 << 20 },
-    Board { machine: Machine::riscv_virt, triple: "riscv32imc-unknown-none-elf", program: "riscv-virt", kept: 4 << 20 },
+    Board {
+        machine: Machine::riscv_virt,
+        triple: "riscv32imac-unknown-none-elf",
+        program: "riscv-virt",
+        kept: 4 << 20,
+    },
+    Board {
+        machine: Machine::riscv_virt,
+        triple: "riscv32imc-unknown-none-elf",
+        program: "riscv-virt",
+        kept: 4 << 20,
+    },
 ];
 
 impl Board {
@@ -42,7 +58,8 @@ impl Board {
         (self.machine)(&firmware(self.triple, self.program))
     }
 
-    /// Starts it with this RAM, lets it make a few steps, and cuts its power. Tells its stats after those steps.
+    /// Starts it with this RAM, lets it make a few steps, and cuts its power. Tells its stats after
+    /// those steps.
     fn run(&self, ram: &Path) -> Values {
         self.run_until(ram, self.machine(), |_| true)
     }
@@ -54,11 +71,18 @@ impl Board {
 
     fn run_until(&self, ram: &Path, machine: Machine, is_enough: fn(&Values) -> bool) -> Values {
         // Until the program begins, its predecessor's stats are there to be read.
-        let found = Live::find(ram).and_then(|live| live.values()).map(|values| values.count("motor.steps"));
+        let found = Live::find(ram)
+            .and_then(|live| live.values())
+            .map(|values| values.count("motor.steps"));
         // Two steps make sure that all that the first one counts is there.
-        let begins = |values: &Values| values.count("motor.steps") > 1 && found.is_none_or(|found| values.count("motor.steps").abs_diff(found) > 1);
+        let begins = |values: &Values| {
+            values.count("motor.steps") > 1
+                && found.is_none_or(|found| values.count("motor.steps").abs_diff(found) > 1)
+        };
         let device = machine.ram(ram).start();
-        device.wait_for("steps", || Live::find(ram)?.values().filter(|values| begins(values) && is_enough(values)))
+        device.wait_for("steps", || {
+            Live::find(ram)?.values().filter(|values| begins(values) && is_enough(values))
+        })
     }
 
     /// What its RAM has where the region is kept.
@@ -73,7 +97,9 @@ impl Board {
 
 /// Everything that accumulates.
 fn counts(values: &Values) -> [u64; 4] {
-    let Held::Spread { count, sum } = *values.get("motor.interval") else { panic!("{:?} is no histogram", values.get("motor.interval")) };
+    let Held::Spread { count, sum } = *values.get("motor.interval") else {
+        panic!("{:?} is no histogram", values.get("motor.interval"))
+    };
     [values.count("motor.steps"), values.count("motor.distance"), count, sum]
 }
 
@@ -96,11 +122,15 @@ fn counters_go_on_over_a_reset() {
     for board in BOARDS {
         let device = board.machine().start();
         let live = device.wait_for("a region", || Live::find(device.ram()));
-        let mut before = device.wait_for("steps", || live.values().filter(|values| values.count("motor.steps") > 100));
+        let mut before = device
+            .wait_for("steps", || live.values().filter(|values| values.count("motor.steps") > 100));
         for _ in 0..3 {
             device.reset();
             let boots = before.count("motor.boots");
-            let is_later = |values: &Values| values.count("motor.boots") > boots && values.count("motor.steps") > before.count("motor.steps") + 100;
+            let is_later = |values: &Values| {
+                values.count("motor.boots") > boots
+                    && values.count("motor.steps") > before.count("motor.steps") + 100
+            };
             let after = device.wait_for("steps after the reset", || live.values().filter(is_later));
             assert_goes_on(&after, &before);
             before = after;
@@ -113,10 +143,14 @@ fn counters_go_on_over_a_reset() {
 fn counters_go_on_over_a_reset_of_a_micro_bit() {
     let device = Machine::microbit(&firmware("thumbv6m-none-eabi", "microbit")).start();
     let stats = || probe(&device, 0x2000_0000, 16 << 10);
-    let before = device.wait_for("steps", || stats().filter(|values| values.count("motor.steps") > 100));
+    let before =
+        device.wait_for("steps", || stats().filter(|values| values.count("motor.steps") > 100));
     device.reset();
     let after = device.wait_for("steps after the reset", || {
-        stats().filter(|values| values.count("motor.boots") > 1 && values.count("motor.steps") > before.count("motor.steps") + 1)
+        stats().filter(|values| {
+            values.count("motor.boots") > 1
+                && values.count("motor.steps") > before.count("motor.steps") + 1
+        })
     });
     assert_goes_on(&after, &before);
 }
@@ -159,7 +193,8 @@ fn a_changed_layout_starts_afresh() {
 
 #[test]
 fn random_memory_is_never_taken_for_stats() {
-    for (board, seed) in BOARDS.into_iter().flat_map(|board| (0..4).map(move |seed| (board, seed))) {
+    for (board, seed) in BOARDS.into_iter().flat_map(|board| (0..4).map(move |seed| (board, seed)))
+    {
         let directory = programs::directory();
         let ram = directory.path().join("ram");
         let mut random = Random(seed);
@@ -171,7 +206,10 @@ fn random_memory_is_never_taken_for_stats() {
 
         let kept = board.kept(&ram);
         let length = u32::from_le_bytes(*kept[12..].first_chunk().unwrap()) as usize;
-        assert!(kept[length..] == noise[board.kept % noise.len()..][length..ROOM], "the memory was not random when the program began");
+        assert!(
+            kept[length..] == noise[board.kept % noise.len()..][length..ROOM],
+            "the memory was not random when the program began"
+        );
         assert_goes_on(&board.run(&ram), &found);
     }
 }
@@ -184,24 +222,45 @@ fn one_flipped_bit_in_header_or_directory_makes_all_of_it_anew() {
         let ram = directory.path().join("ram");
         let before = board.run_for_long(&ram);
         let kept = board.kept(&ram);
-        let published = u32::from_le_bytes(*kept[Header::PUBLISHED..].first_chunk().unwrap()) as usize;
+        let published =
+            u32::from_le_bytes(*kept[Header::PUBLISHED..].first_chunk().unwrap()) as usize;
         let flip = |bit: usize| {
             let mut kept = kept.clone();
             kept[bit / 8] ^= 1 << (bit % 8);
-            File::options().write(true).open(&ram).unwrap().write_all_at(&kept, board.kept as u64).unwrap();
+            File::options()
+                .write(true)
+                .open(&ram)
+                .unwrap()
+                .write_all_at(&kept, board.kept as u64)
+                .unwrap();
         };
 
-        let every_header_field = [0, 7, 8, 10, 11, 12, 16, 24, 28, 36].map(|at| at * 8 + random.below(8));
-        let some_of_the_directory: [usize; 10] = std::array::from_fn(|_| Header::SIZE * 8 + random.below(published * 8));
+        let every_header_field =
+            [0, 7, 8, 10, 11, 12, 16, 24, 28, 36].map(|at| at * 8 + random.below(8));
+        let some_of_the_directory: [usize; 10] =
+            std::array::from_fn(|_| Header::SIZE * 8 + random.below(published * 8));
         for bit in every_header_field.into_iter().chain(some_of_the_directory) {
             flip(bit);
             let after = board.run(&ram);
-            assert_eq!(after.count("motor.boots"), 1, "with bit {} of byte {} flipped", bit % 8, bit / 8);
+            assert_eq!(
+                after.count("motor.boots"),
+                1,
+                "with bit {} of byte {} flipped",
+                bit % 8,
+                bit / 8
+            );
             assert_anew(&after, &before);
-            assert!(after.0.keys().eq(before.0.keys()), "with bit {} of byte {} flipped: {:?}", bit % 8, bit / 8, after.0.keys());
+            assert!(
+                after.0.keys().eq(before.0.keys()),
+                "with bit {} of byte {} flipped: {:?}",
+                bit % 8,
+                bit / 8,
+                after.0.keys()
+            );
         }
 
-        // The generation belongs to no layout; and this is what it looks like if all is as it was left.
+        // The generation belongs to no layout; and this is what it looks like if all is as it was
+        // left.
         flip(Header::GENERATION * 8 + 4);
         assert_goes_on(&board.run(&ram), &before);
         assert_eq!(board.generation(&ram), 0x11);

@@ -9,15 +9,22 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// Whether `pollstats` says in each row what the motor is doing, and that it has made steps: in the first one not yet, if the device has only just started.
+/// Whether `pollstats` says in each row what the motor is doing, and that it has made steps: in the
+/// first one not yet, if the device has only just started.
 fn poll(what: &str, source: &[OsString]) {
     let mut command = Command::new(program("--bin", "pollstats"));
-    let outcome = run(command.args(["--json", "-c", "5", "-d", "0.2", "motor.steps,motor.interval:p50,motor.state"]).args(source));
+    let outcome = run(command
+        .args(["--json", "-c", "5", "-d", "0.2", "motor.steps,motor.interval:p50,motor.state"])
+        .args(source));
     assert_eq!(outcome.status, 0, "{what}: {outcome:?}");
-    let rows: Vec<Value> = outcome.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Value> =
+        outcome.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 5, "{what}: {outcome:?}");
     for (index, row) in rows.iter().enumerate() {
-        assert!(row["values"]["motor.steps"].as_u64().is_some_and(|steps| steps > 0 || index == 0), "{what}: {outcome:?}");
+        assert!(
+            row["values"]["motor.steps"].as_u64().is_some_and(|steps| steps > 0 || index == 0),
+            "{what}: {outcome:?}"
+        );
         assert!(row["values"]["motor.state"].is_string(), "{what}: {outcome:?}");
     }
 }
@@ -57,7 +64,9 @@ fn an_emulator_is_polled_without_halting() {
     let elf = firmware("thumbv7m-none-eabi", "mps2-an385");
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("qmp");
-    let device = Machine::mps2_an385(&elf).args(&["-qmp", &format!("unix:{},server=on,wait=off", socket.display())]).start();
+    let device = Machine::mps2_an385(&elf)
+        .args(&["-qmp", &format!("unix:{},server=on,wait=off", socket.display())])
+        .start();
     device.wait_for("a region", || Live::find(device.ram()));
     let source = arguments(&[&"--elf", &elf, &"--no-halt", &format!("qmp://{}", socket.display())]);
     poll("an emulator", &source);
@@ -70,6 +79,11 @@ fn nothing_of_a_device_is_cleaned() {
     let elf = firmware("thumbv7m-none-eabi", "mps2-an385");
     let device = Machine::mps2_an385(&elf).gdb().start();
     device.wait_for("a region", || Live::find(device.ram()));
-    let outcome = run(Command::new(program("--bin", "cleanstats")).arg(device.ram()).arg(format!("gdb://{}", device.gdb())));
-    assert!(device.ram().exists() && outcome.out.ends_with("Removed 0  -  0 alive\n"), "{outcome:?}");
+    let outcome = run(Command::new(program("--bin", "cleanstats"))
+        .arg(device.ram())
+        .arg(format!("gdb://{}", device.gdb())));
+    assert!(
+        device.ram().exists() && outcome.out.ends_with("Removed 0  -  0 alive\n"),
+        "{outcome:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! Two cores that share memory: what one publishes, the other reads.
 //!
-//! Each core has a thread of its own in QEMU; with one thread for both, they would take turns, and hardly ever meet.
+//! Each core has a thread of its own in QEMU; with one thread for both, they would take turns, and
+//! hardly ever meet.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::qemu::{End, Machine, firmware};
@@ -17,8 +18,13 @@ fn run(program: &str) -> End {
 /// One of the numbers in what the device wrote: `read 1000000, new 221853, went back 0, …`.
 fn count(end: &End, name: &str) -> u64 {
     let output = String::from_utf8_lossy(&end.output);
-    let number = output.trim_end().split(", ").find_map(|count| count.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-    number.unwrap_or_else(|| panic!("no count of \"{name}\" in {output:?}; {}, {:?}", end.status, end.errors))
+    let number = output
+        .trim_end()
+        .split(", ")
+        .find_map(|count| count.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    number.unwrap_or_else(|| {
+        panic!("no count of \"{name}\" in {output:?}; {}, {:?}", end.status, end.errors)
+    })
 }
 
 #[test]
@@ -27,7 +33,10 @@ fn a_core_that_reads_what_another_writes_sees_whole_values_in_order() {
     assert_eq!((count(&end, "torn"), count(&end, "went back")), (0, 0), "{end:?}");
     assert!(end.status.success(), "{end:?}");
     assert!(count(&end, "read") >= 1_000_000, "{end:?}");
-    assert!(count(&end, "new") >= 100_000 && count(&end, "retried") > 0, "reads and writes did not meet often enough to prove anything: {end:?}");
+    assert!(
+        count(&end, "new") >= 100_000 && count(&end, "retried") > 0,
+        "reads and writes did not meet often enough to prove anything: {end:?}"
+    );
 }
 
 #[test]

@@ -27,11 +27,21 @@ fn end(how: &str, code: Option<i32>, files_left: usize) {
     assert_eq!(status.code(), code, "{how}: {errors}");
     assert_eq!(files(directory).len(), files_left, "{how}: {:?}", names(directory));
     if code.is_some() {
-        assert!(names(directory).iter().all(|name| name.starts_with("kept")), "{how}: {:?}", names(directory));
+        assert!(
+            names(directory).iter().all(|name| name.starts_with("kept")),
+            "{how}: {:?}",
+            names(directory)
+        );
     }
     // Two files of threads, the main one's and that which two others had; each thread made a step.
     let own = [directory.join("own.mmstats"), directory.join("kept-own.mmstats")];
-    assert!(files(directory).iter().filter(|path| !own.contains(path)).all(|path| (1..=2).contains(&values(path).count("done"))), "{how}");
+    assert!(
+        files(directory)
+            .iter()
+            .filter(|path| !own.contains(path))
+            .all(|path| (1..=2).contains(&values(path).count("done"))),
+        "{how}"
+    );
 }
 
 #[test]
@@ -78,12 +88,18 @@ fn what_is_published_during_exit_is_removed_too() {
     program.go();
     let end = program.end();
     assert!(end.status.success(), "{}", end.errors);
-    assert!(names(directory.path()).iter().all(|name| name.starts_with("kept")), "{:?}", names(directory.path()));
+    assert!(
+        names(directory.path()).iter().all(|name| name.starts_with("kept")),
+        "{:?}",
+        names(directory.path())
+    );
 }
 
 /// The files that are not to be kept.
 fn gone(directory: &Path) -> Vec<u64> {
-    let files = files(directory).into_iter().filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with("kept"));
+    let files = files(directory)
+        .into_iter()
+        .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with("kept"));
     files.map(|path| values(&path).count("done")).collect()
 }
 
@@ -117,7 +133,11 @@ fn a_thread_removes_its_own_file_and_those_without_owner_and_can_begin_again() {
     program.go();
 
     program.expect("removed");
-    assert_eq!(files(directory).len(), 3, "a file to be kept is removed as well if somebody asks for it");
+    assert_eq!(
+        files(directory).len(),
+        3,
+        "a file to be kept is removed as well if somebody asks for it"
+    );
     program.go();
 
     program.expect("joined");

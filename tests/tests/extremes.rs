@@ -1,4 +1,5 @@
-//! Files that go to the limits of what a label and a text can be, and directories that cannot be listed for a while: every tool bears them.
+//! Files that go to the limits of what a label and a text can be, and directories that cannot be
+//! listed for a while: every tool bears them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +28,15 @@ fn write(dir: &Dir, name: &str, file: VersionOne) {
 fn a_label_or_text_may_be_as_long_as_the_format_allows() {
     let dir = Dir::default();
     let label = "\x1b".repeat(60_000);
-    write(&dir, "a.mmstats", VersionOne::default().field(&label, "Q", 7_u64.to_ne_bytes()).field("long", "60000s", "x".repeat(60_000)));
+    write(
+        &dir,
+        "a.mmstats",
+        VersionOne::default().field(&label, "Q", 7_u64.to_ne_bytes()).field(
+            "long",
+            "60000s",
+            "x".repeat(60_000),
+        ),
+    );
     write(&dir, "b.mmstats", VersionOne::default().field("short", "Q", 8_u64.to_ne_bytes()));
     for (name, arguments) in [
         ("slurpstats", &["."][..]),
@@ -47,7 +56,15 @@ fn a_label_or_text_may_be_as_long_as_the_format_allows() {
 fn a_label_may_be_nothing_but_dots() {
     let dir = Dir::default();
     let dots = ".".repeat(65_000);
-    write(&dir, "a.mmstats", VersionOne::default().field(format!("{dots}x"), "Q", [0; 8]).field(format!("{dots}y"), "Q", [0; 8]));
+    write(
+        &dir,
+        "a.mmstats",
+        VersionOne::default().field(format!("{dots}x"), "Q", [0; 8]).field(
+            format!("{dots}y"),
+            "Q",
+            [0; 8],
+        ),
+    );
     for group in ["none", "prefix", "dimension", "file"] {
         let outcome = call(&dir, "topstats", &["-b", "-d", "0.1", "-g", group, "."]);
         assert_eq!((outcome.status, outcome.err.as_str()), (0, ""), "{group}");
@@ -57,12 +74,27 @@ fn a_label_may_be_nothing_but_dots() {
 #[test]
 fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
     let dir = Dir::default();
-    let file = |n: u64, state: &str| VersionOne::default().field("n", "Q", n.to_ne_bytes()).field("state", "8s", format!("{state:\0<8}"));
+    let file = |n: u64, state: &str| {
+        VersionOne::default().field("n", "Q", n.to_ne_bytes()).field(
+            "state",
+            "8s",
+            format!("{state:\0<8}"),
+        )
+    };
     let recording = dir.path().join("r.jsonl");
     write(&dir, "a.mmstats", file(100, "run"));
     let mut command = Command::new(program("--bin", "pollstats"));
-    let command = command.current_dir(dir.path()).args(["--json", "--absolute", "-d", "0.05", "-f", "state=run", "--record"]);
-    let mut poll = Program::spawn(without_environment(command.arg(&recording).args(["n", "a.mmstats"])));
+    let command = command.current_dir(dir.path()).args([
+        "--json",
+        "--absolute",
+        "-d",
+        "0.05",
+        "-f",
+        "state=run",
+        "--record",
+    ]);
+    let mut poll =
+        Program::spawn(without_environment(command.arg(&recording).args(["n", "a.mmstats"])));
     let mut until = |wanted: u64| loop {
         let row: Value = serde_json::from_str(&poll.line()).unwrap();
         let n = row["values"]["n"].as_u64();
@@ -78,7 +110,11 @@ fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
     // Not 201: it had been counted already.
     until(101);
     poll.kill();
-    let replayed = call(&dir, "pollstats", &["--replay", "r.jsonl", "--json", "--absolute", "-f", "state=run", "n"]);
+    let replayed = call(
+        &dir,
+        "pollstats",
+        &["--replay", "r.jsonl", "--json", "--absolute", "-f", "state=run", "n"],
+    );
     assert!(replayed.out.lines().last().unwrap().contains("\"n\":101"), "{replayed:?}");
 }
 
@@ -88,15 +124,24 @@ fn a_directory_that_cannot_be_listed_for_a_while_makes_nothing_new() {
     let dir = directory();
     let at = dir.path().join("stats");
     fs::create_dir(&at).unwrap();
-    fs::write(at.join("a.mmstats"), VersionOne::default().field("n", "Q", 5_u64.to_ne_bytes()).finish()).unwrap();
-    let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::write(
+        at.join("a.mmstats"),
+        VersionOne::default().field("n", "Q", 5_u64.to_ne_bytes()).finish(),
+    )
+    .unwrap();
+    let allow =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     allow(dir.path(), 0o755);
     // Where that user may run it.
     let pollstats = dir.path().join("pollstats");
     fs::copy(program("--bin", "pollstats"), &pollstats).unwrap();
     allow(&pollstats, 0o755);
     let mut command = tool("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&pollstats).args(["--json", "-y", "-d", "0.02", "n"]).arg(&at);
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&pollstats)
+        .args(["--json", "-y", "-d", "0.02", "n"])
+        .arg(&at);
     let mut poll = Program::spawn(without_environment(&mut command));
     for mode in [0o755, 0o700, 0o755, 0o700, 0o755] {
         allow(&at, mode);
@@ -115,8 +160,15 @@ fn links_that_lead_elsewhere_are_not_even_opened_where_that_is_asked_for() {
     let secret = directory();
     fs::write(secret.path().join("secret"), b"root:x:0").unwrap();
     std::os::unix::fs::symlink(secret.path().join("secret"), dir.path().join("l.mmstats")).unwrap();
-    let sampler = || Sampler::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap());
-    let what = |mut sampler: Sampler| sampler.look().problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>();
-    assert_eq!(what(sampler().without_links()), ["a link that leads out of its directory, which is not followed"]);
+    let sampler = || {
+        Sampler::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap())
+    };
+    let what = |mut sampler: Sampler| {
+        sampler.look().problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        what(sampler().without_links()),
+        ["a link that leads out of its directory, which is not followed"]
+    );
     assert!(what(sampler())[0].starts_with("not mmstats"));
 }

@@ -1,4 +1,5 @@
-//! What keeps a program from publishing never takes it down: it counts in private memory, and says so once.
+//! What keeps a program from publishing never takes it down: it counts in private memory, and says
+//! so once.
 
 use mmstats_std::{Options, publish};
 use mmstats_tests::files::{all_values, files, names, values};
@@ -12,7 +13,8 @@ use std::process::Command;
 
 const EXE: &str = env!("CARGO_BIN_EXE_fails");
 
-/// Runs a scene in which nothing can be published because of `cause`, in which the model `name` counts.
+/// Runs a scene in which nothing can be published because of `cause`, in which the model `name`
+/// counts.
 fn fails(command: &mut Command, name: &str, causes: &[&str]) -> End {
     let end = Program::spawn(command).end();
     assert!(end.status.success(), "{end:?}");
@@ -21,7 +23,11 @@ fn fails(command: &mut Command, name: &str, causes: &[&str]) -> End {
     assert!(causes.iter().all(|cause| reason.contains(cause)), "{causes:?} in {reason}");
     // One line, although three threads tried.
     assert_eq!(end.errors.lines().count(), 1, "{}", end.errors);
-    assert!(end.errors.starts_with(&format!("mmstats: {name} is not published: ")), "{}", end.errors);
+    assert!(
+        end.errors.starts_with(&format!("mmstats: {name} is not published: ")),
+        "{}",
+        end.errors
+    );
     assert!(causes.iter().all(|cause| end.errors.contains(cause)), "{causes:?} in {}", end.errors);
     end
 }
@@ -46,7 +52,11 @@ fn a_directory_that_is_none_is_named() {
     let directory = directory();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
-    fails(&mut command(EXE, &file, &["plain"]), "Steps", &[file.to_str().unwrap(), "Not a directory"]);
+    fails(
+        &mut command(EXE, &file, &["plain"]),
+        "Steps",
+        &[file.to_str().unwrap(), "Not a directory"],
+    );
 }
 
 #[test]
@@ -71,15 +81,25 @@ fn a_full_file_system_is_told_and_kills_nobody() {
         command.args(["--user", "--map-root-user"]);
     }
     let script = "mount -t tmpfs -o size=64k tmpfs \"$MMSTATS_PATH\" && exec \"$@\"";
-    command.args(["--mount", "sh", "-c", script, "sh", EXE, "full"]).env("MMSTATS_PATH", directory.path()).env_remove("MMSTATS_FILES");
+    command
+        .args(["--mount", "sh", "-c", script, "sh", EXE, "full"])
+        .env("MMSTATS_PATH", directory.path())
+        .env_remove("MMSTATS_FILES");
     let end = Program::spawn(&mut command).end();
     assert!(end.status.success(), "{end:?}");
     let count = |beginning| end.lines.iter().filter(|line| line.starts_with(beginning)).count();
     let (files, private) = (count("file: "), count("private: "));
     assert_eq!(files + private, 20, "{end:?}");
     assert!(files > 2 && private > 2, "{end:?}");
-    let all_alike = |line: &String| line.contains("cannot allocate") && line.contains("No space left on device") && line.contains("fails-");
-    assert!(end.lines.iter().filter(|line| line.starts_with("private: ")).all(all_alike), "{end:?}");
+    let all_alike = |line: &String| {
+        line.contains("cannot allocate")
+            && line.contains("No space left on device")
+            && line.contains("fails-")
+    };
+    assert!(
+        end.lines.iter().filter(|line| line.starts_with("private: ")).all(all_alike),
+        "{end:?}"
+    );
     assert!(end.lines.contains(&format!("in files: {:?}", vec![1000; files])), "{end:?}");
     assert!(end.lines.contains(&"left over: []".to_owned()), "{end:?}");
     assert_eq!(end.errors.lines().count(), 1, "{end:?}");
@@ -102,7 +122,9 @@ fn an_unknown_placeholder_is_named_with_its_variable() {
 fn labels_that_cannot_be_are_refused() {
     let directory = directory();
     let path = directory.path().to_str().unwrap();
-    let refused = |scene, name, cause| fails(&mut command(EXE, directory.path(), &[scene]), name, &[path, cause]);
+    let refused = |scene, name, cause| {
+        fails(&mut command(EXE, directory.path(), &[scene]), name, &[path, cause])
+    };
     refused("long", "Steps", "65535");
     refused("wordy", "Wordy", "65535");
     refused("wordy_v1", "Wordy", "65535");
@@ -125,7 +147,9 @@ fn quiet_says_nothing() {
 fn standard_error_that_cannot_be_written_to_is_no_reason_to_panic() {
     let directory = directory();
     let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$@\" 2>/dev/full", "sh", EXE, "plain"]).env("MMSTATS_PATH", directory.path().join("missing"));
+    command
+        .args(["-c", "exec \"$@\" 2>/dev/full", "sh", EXE, "plain"])
+        .env("MMSTATS_PATH", directory.path().join("missing"));
     let end = Program::spawn(&mut command).end();
     assert!(end.status.success(), "{end:?}");
     assert_eq!(end.lines[1], "counted: 2");
@@ -154,7 +178,8 @@ fn two_models_in_one_thread_have_a_file_each() {
     for path in paths.map(std::path::PathBuf::from) {
         assert!(found.contains(&path), "{} is not among {found:?}", path.display());
     }
-    let steps: Vec<usize> = all_values(directory.path()).iter().map(|values| values.0.len()).collect();
+    let steps: Vec<usize> =
+        all_values(directory.path()).iter().map(|values| values.0.len()).collect();
     assert_ne!(steps[0], steps[1]);
     program.go();
     assert_eq!(program.end().errors, "");
@@ -163,7 +188,12 @@ fn two_models_in_one_thread_have_a_file_each() {
 /// Publishes in a directory of this test's.
 fn published(directory: &Path, name: &'static str) -> mmstats_std::Published<Steps> {
     // Options hold what a static can hold.
-    publish(&Options::new().directory(String::leak(directory.to_str().unwrap().to_owned())).file_name(name)).unwrap()
+    publish(
+        &Options::new()
+            .directory(String::leak(directory.to_str().unwrap().to_owned()))
+            .file_name(name),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -171,8 +201,16 @@ fn a_name_that_is_taken_gets_a_number() {
     let directory = directory();
     let path = directory.path();
     fs::write(path.join("a.mmstats"), "another's").unwrap();
-    let both = [published(path, "a.mmstats"), published(path, "a.mmstats"), published(path, "plain"), published(path, "plain")];
-    assert_eq!(both.each_ref().map(|own| own.path().file_name().unwrap().to_str().unwrap()), ["a.1.mmstats", "a.2.mmstats", "plain", "plain.1"]);
+    let both = [
+        published(path, "a.mmstats"),
+        published(path, "a.mmstats"),
+        published(path, "plain"),
+        published(path, "plain"),
+    ];
+    assert_eq!(
+        both.each_ref().map(|own| own.path().file_name().unwrap().to_str().unwrap()),
+        ["a.1.mmstats", "a.2.mmstats", "plain", "plain.1"]
+    );
     both.iter().for_each(|own| assert_eq!(values(own.path()).count("done"), 0));
     drop(both);
     assert_eq!(fs::read(path.join("a.mmstats")).unwrap(), b"another's");
@@ -185,7 +223,9 @@ fn links_in_the_way_are_not_followed() {
     let path = directory.path();
     let victim = path.join("victim");
     fs::write(&victim, "of an attack").unwrap();
-    let plant = |name: &str, i: u32| symlink(path.join(if i % 2 == 0 { "victim" } else { "nowhere" }), path.join(name)).unwrap();
+    let plant = |name: &str, i: u32| {
+        symlink(path.join(if i % 2 == 0 { "victim" } else { "nowhere" }), path.join(name)).unwrap()
+    };
     plant("a.mmstats", 0);
     plant("b.mmstats", 1);
     // All names that this process may give to files in the making.
@@ -205,7 +245,8 @@ fn links_in_the_way_are_not_followed() {
 #[test]
 fn a_limit_of_the_file_size_is_an_error_and_no_signal() {
     let directory = directory();
-    let mut command = command("/bin/sh", directory.path(), &["-c", "ulimit -f 0; exec \"$0\" plain", EXE]);
+    let mut command =
+        command("/bin/sh", directory.path(), &["-c", "ulimit -f 0; exec \"$0\" plain", EXE]);
     fails(&mut command, "Steps", &["File too large"]);
     assert_eq!(names(directory.path()), [""; 0]);
 }

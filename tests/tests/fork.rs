@@ -60,7 +60,11 @@ fn what_a_child_writes_through_its_parents_handles_stays_in_the_child() {
 
         program.expect("parent");
         assert_eq!(done(&all_values(directory)), [4, 6], "{format}");
-        assert!(all_values(directory).iter().all(|values| values.count("sys.pid") == u64::from(program.pid())));
+        assert!(
+            all_values(directory)
+                .iter()
+                .all(|values| values.count("sys.pid") == u64::from(program.pid()))
+        );
         program.go();
         end(program, directory);
     }

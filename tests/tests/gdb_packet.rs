@@ -1,4 +1,5 @@
-//! Packets of GDB's remote protocol survive the way there and back, and bytes that are none do no harm.
+//! Packets of GDB's remote protocol survive the way there and back, and bytes that are none do no
+//! harm.
 
 use mmstats_tools::source::gdb::packet::{Decoder, Event, Fault, LONGEST, encode, hex, unhex};
 use proptest::collection::vec;
@@ -76,7 +77,13 @@ fn packets_are_the_bytes_that_others_expect() {
     assert_eq!(encode(b"}$#*"), b"$}]}\x04}\x03}\n#62");
     assert_eq!(
         decode(b"+-$OK#9a%Stop:T05#00$OK#9A"),
-        [Event::Acknowledged, Event::Refused, Event::Packet(b"OK".to_vec()), Event::Notification, Event::Packet(b"OK".to_vec())]
+        [
+            Event::Acknowledged,
+            Event::Refused,
+            Event::Packet(b"OK".to_vec()),
+            Event::Notification,
+            Event::Packet(b"OK".to_vec())
+        ]
     );
     // The server began anew.
     assert_eq!(decode(b"$00$OK#9a"), [Event::Packet(b"OK".to_vec())]);

@@ -1,4 +1,5 @@
-//! A target behind a server for debuggers runs on afterwards, however reading ends and whatever the server makes of it.
+//! A target behind a server for debuggers runs on afterwards, however reading ends and whatever the
+//! server makes of it.
 
 use mmstats_tests::gdb_play::{HASTY, PATIENT, at_once, play, play_within, source};
 use mmstats_tests::gdb_server::{BASE, Scripted, Talk, hex};
@@ -38,8 +39,11 @@ fn nothing_is_sent_behind_a_request_to_detach() {
     assert_eq!(heard.last().map(String::as_str), Some("D"));
 }
 
-/// What a server hears that answers a request to detach, and those to run on, like this; from the request to detach on.
-fn detach(mut answer: impl FnMut(&str, &mut Talk) + Send + 'static) -> (Result<(), MemoryError>, Vec<String>) {
+/// What a server hears that answers a request to detach, and those to run on, like this; from the
+/// request to detach on.
+fn detach(
+    mut answer: impl FnMut(&str, &mut Talk) + Send + 'static,
+) -> (Result<(), MemoryError>, Vec<String>) {
     let (result, mut heard) = play(move |request, talk| {
         let is_end = ["D", "c", "vCont;c"].contains(&request);
         if is_end {
@@ -77,12 +81,16 @@ fn a_server_that_cannot_detach_is_told_to_run_on() {
     assert_eq!(heard, ["D", "c"]);
     let (result, _) = detach(|_, talk| talk.reply(""));
     let error = result.unwrap_err();
-    assert_eq!(source(&error), "the target stands still: the server knows neither how to detach nor how to run on");
+    assert_eq!(
+        source(&error),
+        "the target stands still: the server knows neither how to detach nor how to run on"
+    );
 }
 
 #[test]
 fn a_target_that_was_halted_by_the_request_to_run_on_is_told_again() {
-    // As QEMU does it, when it detached but its answer was late: the request halts the target, and is lost.
+    // As QEMU does it, when it detached but its answer was late: the request halts the target, and
+    // is lost.
     let mut turns = 0;
     let (result, heard) = detach(move |request, talk| {
         turns += 1;
@@ -129,7 +137,11 @@ fn a_late_answer_is_not_taken_for_one_to_a_request_to_detach() {
         request.starts_with("qRcmd")
     });
     result.unwrap();
-    assert_eq!(heard.last().map(String::as_str), Some("D"), "it was taken for one that does not know how");
+    assert_eq!(
+        heard.last().map(String::as_str),
+        Some("D"),
+        "it was taken for one that does not know how"
+    );
 }
 
 #[test]
@@ -145,5 +157,9 @@ fn a_target_that_was_not_halted_is_read_as_one_that_runs() {
     assert_eq!(gdb.motion(), Motion::Live { word: 4 });
     assert_eq!(Box::new(gdb).close().unwrap().halted, None);
     let heard = server.heard();
-    assert!(heard.contains(&"D".to_owned()) && heard.iter().all(|request| !request.starts_with("qRcmd")), "{heard:?}");
+    assert!(
+        heard.contains(&"D".to_owned())
+            && heard.iter().all(|request| !request.starts_with("qRcmd")),
+        "{heard:?}"
+    );
 }

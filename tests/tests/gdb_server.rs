@@ -92,7 +92,10 @@ fn requests_are_whole_words_and_no_longer_than_the_server_takes() {
         let heard = server.heard();
         assert!(heard.iter().all(|request| !request.contains("multiprocess")));
         let requests: Vec<_> = heard.iter().filter_map(|request| asked(request)).collect();
-        assert!(requests.iter().all(|(address, length)| address % 4 == 0 && length % 4 == 0), "{requests:x?}");
+        assert!(
+            requests.iter().all(|(address, length)| address % 4 == 0 && length % 4 == 0),
+            "{requests:x?}"
+        );
         assert_eq!(requests.iter().map(|(_, length)| *length).max(), Some(most), "{says}");
     }
 }
@@ -106,7 +109,10 @@ fn a_server_whose_packets_are_too_short_for_any_memory_is_refused() {
         }
         is_question
     });
-    assert_eq!(source(&result.unwrap_err()), "the server takes packets of 7 bytes (at least 8 are needed)");
+    assert_eq!(
+        source(&result.unwrap_err()),
+        "the server takes packets of 7 bytes (at least 8 are needed)"
+    );
     assert!(heard.contains(&"D".to_owned()));
 }
 
@@ -127,7 +133,10 @@ fn errors_are_unreadable_memory_at_its_address() {
         error.to_string()
     };
     assert_eq!(error("E01"), "0x20000102 cannot be read: the server says \"E01\"");
-    assert_eq!(error("E.no such bus"), "0x20000102 cannot be read: the server says \"no such bus\"");
+    assert_eq!(
+        error("E.no such bus"),
+        "0x20000102 cannot be read: the server says \"no such bus\""
+    );
     assert_eq!(error("0011"), "0x20000102 cannot be read: memory ends here");
 }
 
@@ -138,9 +147,23 @@ fn replies_that_cannot_be_memory_are_told_and_never_believed() {
         assert!(source(&too_long).contains("bytes of memory came instead of"), "{too_long}");
         let odd = lie(turn, PATIENT, |length, talk| talk.reply(&"0".repeat(2 * length - 1)));
         assert!(source(&odd).contains("an odd number"), "{odd}");
-        for other in ["OK", "0x12", "12 34", "zz", "PacketSize=1000;hwbreak+", "l<target/>", "\u{1b}[2J", "é", "-1", "x"] {
+        for other in [
+            "OK",
+            "0x12",
+            "12 34",
+            "zz",
+            "PacketSize=1000;hwbreak+",
+            "l<target/>",
+            "\u{1b}[2J",
+            "é",
+            "-1",
+            "x",
+        ] {
             let error = lie(turn, PATIENT, move |_, talk| talk.reply(other));
-            assert!(source(&error).starts_with("the server answers a request for memory with \""), "{error}");
+            assert!(
+                source(&error).starts_with("the server answers a request for memory with \""),
+                "{error}"
+            );
             assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
         }
         for exited in ["W00", "X09"] {
@@ -347,5 +370,8 @@ fn a_target_that_is_gone_or_cannot_be_told_is_refused() {
         }
         request == "?"
     });
-    assert_eq!(source(&result.unwrap_err()), "what the target does cannot be told: the server says \"E02\"");
+    assert_eq!(
+        source(&result.unwrap_err()),
+        "what the target does cannot be told: the server says \"E02\""
+    );
 }

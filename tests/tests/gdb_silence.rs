@@ -1,6 +1,8 @@
 //! A server for debuggers that is silent, drips, floods, or dies does not hold the client.
 
-use mmstats_tests::gdb_play::{HASTY, PATIENT, at_once, lie, play, play_within, read_twice, source};
+use mmstats_tests::gdb_play::{
+    HASTY, PATIENT, at_once, lie, play, play_within, read_twice, source,
+};
 use mmstats_tests::gdb_server::{BASE, Scripted, asked, honest};
 use mmstats_tools::source::gdb::Limits;
 use mmstats_tools::source::url::Host;
@@ -47,7 +49,11 @@ fn a_server_that_closes_at_any_time_is_told() {
             });
             match result {
                 Err(MemoryError::Io(error)) => {
-                    let kinds = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+                    let kinds = [
+                        ErrorKind::UnexpectedEof,
+                        ErrorKind::ConnectionReset,
+                        ErrorKind::BrokenPipe,
+                    ];
                     assert!(kinds.contains(&error.kind()), "{error:?} at stage {stage}");
                 }
                 // Closing is as good an answer to a request to detach as any.
@@ -90,22 +96,25 @@ fn a_server_that_drips_does_not_stretch_its_time() {
 
 #[test]
 fn a_server_that_floods_does_not_fill_memory_nor_time() {
-    at_once([&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"], |flood| {
-        let error = lie(1, HASTY, move |_, talk| {
-            let many = flood.repeat(1000);
-            while !talk.is_deaf() {
-                talk.send(&many);
-                // There are others who need a processor.
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let is_told = match &error {
-            MemoryError::Timeout { .. } => true,
-            MemoryError::Source(what) => what.contains("none of them"),
-            _ => false,
-        };
-        assert!(is_told, "{error:?}");
-    });
+    at_once(
+        [&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"],
+        |flood| {
+            let error = lie(1, HASTY, move |_, talk| {
+                let many = flood.repeat(1000);
+                while !talk.is_deaf() {
+                    talk.send(&many);
+                    // There are others who need a processor.
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let is_told = match &error {
+                MemoryError::Timeout { .. } => true,
+                MemoryError::Source(what) => what.contains("none of them"),
+                _ => false,
+            };
+            assert!(is_told, "{error:?}");
+        },
+    );
     let error = lie(1, HASTY, |_, talk| talk.send(&[b"$".to_vec(), vec![b'0'; 1 << 20]].concat()));
     assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");
 }
@@ -113,7 +122,11 @@ fn a_server_that_floods_does_not_fill_memory_nor_time() {
 #[test]
 fn all_requests_together_have_an_end() {
     let server = Scripted::start(|request, _| {
-        thread::sleep(if asked(request).is_some() { Duration::from_millis(100) } else { Duration::ZERO });
+        thread::sleep(if asked(request).is_some() {
+            Duration::from_millis(100)
+        } else {
+            Duration::ZERO
+        });
         false
     });
     let limits = Limits { session: Duration::from_secs(2), ..PATIENT };
@@ -130,7 +143,11 @@ fn all_requests_together_have_an_end() {
 fn where_there_is_no_server_that_is_told() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for name in ["127.0.0.1", "localhost"] {
-        let MemoryError::Io(error) = Gdb::connect(&Host { name: name.to_owned(), port }).unwrap_err() else { panic!() };
+        let MemoryError::Io(error) =
+            Gdb::connect(&Host { name: name.to_owned(), port }).unwrap_err()
+        else {
+            panic!()
+        };
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
     let error = Gdb::connect(&Host { name: "no-such-host.invalid".to_owned(), port }).unwrap_err();

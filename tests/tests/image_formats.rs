@@ -1,4 +1,5 @@
-//! Regions in Intel HEX, S-records and ELF cores are found and read; damage hides nothing that is sound.
+//! Regions in Intel HEX, S-records and ELF cores are found and read; damage hides nothing that is
+//! sound.
 
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::elf::Elf;
@@ -24,8 +25,14 @@ fn hex_and_s_records_are_read_in_any_order_of_their_lines() {
         for text in texts(&all) {
             dir.file("dump", text.as_bytes());
             assert_prints(&dir.slurp(&["dump"]), &pumps("dump", &[0x2000_fff8, 0x2001_01e8]));
-            dir.file("dump", text.replace('\n', "\r\n").to_lowercase().replace('s', "S").as_bytes());
-            assert_prints(&dir.slurp(&["dump", "--at=0x2001_01e8"]), &pump_at("dump", 0x2001_01e8, 2));
+            dir.file(
+                "dump",
+                text.replace('\n', "\r\n").to_lowercase().replace('s', "S").as_bytes(),
+            );
+            assert_prints(
+                &dir.slurp(&["dump", "--at=0x2001_01e8"]),
+                &pump_at("dump", 0x2001_01e8, 2),
+            );
         }
     }
 }
@@ -35,16 +42,27 @@ fn what_lies_behind_a_gap_is_told_and_the_rest_is_shown() {
     let dir = Dir::default();
     let (first, second) = (pump(1), pump(2));
     let directory = first.len() - 48;
-    let all =
-        [lines(0x1000, &first[..directory], 16), lines(0x1000 + first.len() as u32 - 8, &first[first.len() - 8..], 8), lines(0x4000, &second, 32)];
+    let all = [
+        lines(0x1000, &first[..directory], 16),
+        lines(0x1000 + first.len() as u32 - 8, &first[first.len() - 8..], 8),
+        lines(0x4000, &second, 32),
+    ];
     for text in texts(&all.concat()) {
         dir.file("dump", text.as_bytes());
         let outcome = dir.slurp(&["dump"]);
         assert!(outcome.out.ends_with(&pump_at("dump", 0x4000, 2)), "{}", outcome.out);
         for field in ["turns", "pressure", "state"] {
-            assert!(outcome.err.contains(&format!("dump@0x1000: field \"pump.{field}\"")), "{}", outcome.err);
+            assert!(
+                outcome.err.contains(&format!("dump@0x1000: field \"pump.{field}\"")),
+                "{}",
+                outcome.err
+            );
         }
-        assert!(outcome.err.lines().all(|line| line.contains("cut off")) && outcome.status == 1, "{}", outcome.err);
+        assert!(
+            outcome.err.lines().all(|line| line.contains("cut off")) && outcome.status == 1,
+            "{}",
+            outcome.err
+        );
     }
 }
 
@@ -60,7 +78,11 @@ fn a_damaged_line_hides_nothing_that_stands_before_it() {
         dir.file("dump", lines.join("\n").as_bytes());
         let outcome = dir.slurp(&["dump"]);
         assert_eq!((outcome.out, outcome.status), (pumps("dump", &[0x1000]), 1));
-        assert!(outcome.err.starts_with(&format!("slurpstats: dump: line {} of {format}: ", at + 1)), "{}", outcome.err);
+        assert!(
+            outcome.err.starts_with(&format!("slurpstats: dump: line {} of {format}: ", at + 1)),
+            "{}",
+            outcome.err
+        );
         assert!(outcome.err.ends_with(" (what follows is not read)\n"), "{}", outcome.err);
     }
     // What other programs write as the title of S-records is nobody's business.
@@ -80,7 +102,9 @@ fn cores_of_both_widths_and_byte_orders_are_read() {
         // A debugger's, which knows virtual addresses only, and an emulator's.
         dir.file("core", &Elf::core(wide, big).physical(0x2000_0000, 0, &memory).build());
         assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x2000_0050, 0x2000_03e8]));
-        let elf = Elf::core(wide, big).physical(0x2000_0000, 0x8000_0000, &memory).physical(0, 0, b"flash");
+        let elf = Elf::core(wide, big)
+            .physical(0x2000_0000, 0x8000_0000, &memory)
+            .physical(0, 0, b"flash");
         dir.file("core", &elf.build());
         assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x8000_0050, 0x8000_03e8]));
         assert_prints(&dir.slurp(&["core", "--at", "0x8000_0050"]), &pumps("core", &[0x8000_0050]));
@@ -92,26 +116,36 @@ fn parts_of_a_core_may_touch_and_overlap_and_be_many() {
     let dir = Dir::default();
     let memory = image(3000, &[(1000, &pump(1)), (2008, &pump(2))]);
     let parts = [(1500, 3000), (0, 1050), (1050, 1500), (900, 1100)];
-    let core = parts.iter().fold(Elf::core(true, false), |core, (from, to)| core.constants(0x5000 + *from as u64, &memory[*from..*to]));
+    let core = parts.iter().fold(Elf::core(true, false), |core, (from, to)| {
+        core.constants(0x5000 + *from as u64, &memory[*from..*to])
+    });
     dir.file("core", &core.build());
     assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x5000 + 1000, 0x5000 + 2008]));
     // As a process with many mappings has; there are fewer descriptors.
-    let many = (0..3000).fold(Elf::core(true, false), |core, i| core.constants(0x10_0000 + i * 0x2000, b"some"));
+    let many = (0..3000)
+        .fold(Elf::core(true, false), |core, i| core.constants(0x10_0000 + i * 0x2000, b"some"));
     dir.file("core", &many.constants(0x1000, &pump(1)).build());
     let slurpstats = program("--bin", "slurpstats");
-    let outcome = run(Command::new("sh").current_dir(dir.path()).args(["-c", r#"ulimit -n 50 && exec "$0" core"#]).arg(slurpstats));
+    let outcome = run(Command::new("sh")
+        .current_dir(dir.path())
+        .args(["-c", r#"ulimit -n 50 && exec "$0" core"#])
+        .arg(slurpstats));
     assert_prints(&outcome, &pumps("core", &[0x1000]));
 }
 
 #[test]
 fn a_core_that_is_cut_short_says_so_and_what_it_has_is_read() {
     let dir = Dir::default();
-    let core = Elf::core(true, false).constants(0x1000, &pump(1)).constants(0x8000, &image(5000, &[(104, &pump(2)), (4000, &pump(3))])).build();
+    let core = Elf::core(true, false)
+        .constants(0x1000, &pump(1))
+        .constants(0x8000, &image(5000, &[(104, &pump(2)), (4000, &pump(3))]))
+        .build();
     // Contents are padded to a multiple of 8, and so are the symbols, of which there are none.
     let end = core.len() - 32;
     dir.file("core", &core[..end - 4000]);
     let cut = "core: cut short: 4000 bytes of its memory are missing";
     assert_tells(&dir.slurp(&["core"]), &[cut], &pumps("core", &[0x1000, 0x8068]));
-    let unreadable = "core@0x8fa0: 0x8fa0 cannot be read: it has 0x1000 to 0x1110, 0x8000 to 0x83e8";
+    let unreadable =
+        "core@0x8fa0: 0x8fa0 cannot be read: it has 0x1000 to 0x1110, 0x8000 to 0x83e8";
     assert_tells(&dir.slurp(&["core", "--at=0x8fa0"]), &[unreadable, cut], "");
 }

@@ -1,9 +1,13 @@
-//! A program's ELF file tells where regions are, and has the directory of those that leave it in flash.
+//! A program's ELF file tells where regions are, and has the directory of those that leave it in
+//! flash.
 
 use mmstats_tests::cli::golden;
 use mmstats_tests::elf::Elf;
 use mmstats_tests::hex::{lines, texts};
-use mmstats_tests::images::{Dir, assert_prints, assert_tells, image, native_core, native_program, pump, pump_at, pump_with_flash, pumps};
+use mmstats_tests::images::{
+    Dir, assert_prints, assert_tells, image, native_core, native_program, pump, pump_at,
+    pump_with_flash, pumps,
+};
 use std::fs;
 
 /// What describes a region at this address.
@@ -16,28 +20,48 @@ fn a_directory_in_flash_comes_from_the_elf_file_or_from_the_same_memory() {
     let dir = Dir::default();
     let (region, directory) = pump_with_flash(1);
     let ram = image(4096, &[(64, &region), (2048, &pump(2))]);
-    let firmware =
-        native_program().constants(directory.address - 16, &[&[0xff; 16], directory.entries, &[0xff; 100]].concat()).zeros(0x2000_0000, 4096);
+    let firmware = native_program()
+        .constants(directory.address - 16, &[&[0xff; 16], directory.entries, &[0xff; 100]].concat())
+        .zeros(0x2000_0000, 4096);
     dir.file("fw.elf", &firmware.build());
     dir.file("ram", &ram);
     dir.file("core", &native_core().physical(0x2000_0000, 0, &ram).build());
     dir.file("hex", texts(&lines(0x2000_0000, &ram, 32))[0].as_bytes());
     assert_prints(&dir.slurp(&["--elf", "fw.elf", "ram"]), &pumps("ram", &[64, 2048]));
-    assert_prints(&dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]), &pumps("ram", &[0x2000_0040, 0x2000_0800]));
+    assert_prints(
+        &dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]),
+        &pumps("ram", &[0x2000_0040, 0x2000_0800]),
+    );
     assert_prints(&dir.slurp(&["--elf", "fw.elf", "ram", "--at=64"]), &pumps("ram", &[64]));
-    assert_prints(&dir.slurp(&["--elf", "fw.elf", "core"]), &pumps("core", &[0x2000_0040, 0x2000_0800]));
-    assert_prints(&dir.slurp(&["--elf", "fw.elf", "hex"]), &pumps("hex", &[0x2000_0040, 0x2000_0800]));
+    assert_prints(
+        &dir.slurp(&["--elf", "fw.elf", "core"]),
+        &pumps("core", &[0x2000_0040, 0x2000_0800]),
+    );
+    assert_prints(
+        &dir.slurp(&["--elf", "fw.elf", "hex"]),
+        &pumps("hex", &[0x2000_0040, 0x2000_0800]),
+    );
 
     let address = directory.address;
-    let needed = format!("the directory is in the program's flash, {} bytes at {address:#x}", directory.entries.len());
-    let needed = format!("core@0x20000040: {needed}: the program's ELF file, or its flash, is needed (see --elf)");
+    let needed = format!(
+        "the directory is in the program's flash, {} bytes at {address:#x}",
+        directory.entries.len()
+    );
+    let needed = format!(
+        "core@0x20000040: {needed}: the program's ELF file, or its flash, is needed (see --elf)"
+    );
     let other = pump_at("core", 0x2000_0800, 2);
     assert_tells(&dir.slurp(&["core"]), &[&needed], &other);
 
     // The dump has it, and the ELF file that is given is of the boot loader.
     dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
-    dir.file("whole", &native_core().constants(address, directory.entries).physical(0x2000_0000, 0, &ram).build());
-    for arguments in [&["whole"][..], &["whole", "--elf", "loader.elf"], &["whole", "--elf", "fw.elf"]] {
+    dir.file(
+        "whole",
+        &native_core().constants(address, directory.entries).physical(0x2000_0000, 0, &ram).build(),
+    );
+    for arguments in
+        [&["whole"][..], &["whole", "--elf", "loader.elf"], &["whole", "--elf", "fw.elf"]]
+    {
         assert_prints(&dir.slurp(arguments), &pumps("whole", &[0x2000_0040, 0x2000_0800]));
     }
 }
@@ -45,8 +69,12 @@ fn a_directory_in_flash_comes_from_the_elf_file_or_from_the_same_memory() {
 #[test]
 fn a_directory_in_flash_is_read_in_the_devices_own_byte_order_and_width() {
     let dir = Dir::default();
-    for (name, wide, big) in [("python-flash-big-4", false, true), ("python-flash-little-8", true, false)] {
-        let file = |extension: &str| fs::read(golden().join("v2").join(name).with_extension(extension)).unwrap();
+    for (name, wide, big) in
+        [("python-flash-big-4", false, true), ("python-flash-little-8", true, false)]
+    {
+        let file = |extension: &str| {
+            fs::read(golden().join("v2").join(name).with_extension(extension)).unwrap()
+        };
         let (region, directory) = (file("mmstats"), file("mmstats.directory"));
         let address: [u8; 8] = region[16..24].try_into().unwrap();
         let address = if big { u64::from_be_bytes(address) } else { u64::from_le_bytes(address) };
@@ -54,8 +82,10 @@ fn a_directory_in_flash_is_read_in_the_devices_own_byte_order_and_width() {
         dir.file("ram", &image(20_000, &[(40, &region)]));
         let outcome = dir.slurp(&["--json", "--elf", "fw.elf", "ram"]);
         assert_eq!((outcome.err.as_str(), outcome.status), ("", 0));
-        let label = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["label"].clone();
-        let expected: Vec<serde_json::Value> = serde_json::from_slice(&file("mmstats.json")).unwrap();
+        let label =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["label"].clone();
+        let expected: Vec<serde_json::Value> =
+            serde_json::from_slice(&file("mmstats.json")).unwrap();
         let labels: Vec<_> = expected.iter().map(|field| field["label"].clone()).collect();
         assert_eq!(outcome.out.lines().map(label).collect::<Vec<_>>(), labels);
     }
@@ -71,23 +101,48 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
     let mut entries = directory.entries.to_vec();
     entries[40] ^= 1;
     dir.file("v2.elf", &native_program().constants(directory.address, &entries).build());
-    let [found, computed] = [directory.entries, &entries].map(|entries| mmstats_core::format::crc32(0, entries));
-    let told = format!("ram@0x40: of another firmware than v2.elf: its directory has the check {found:#010x}, the one in v2.elf {computed:#010x}");
+    let [found, computed] =
+        [directory.entries, &entries].map(|entries| mmstats_core::format::crc32(0, entries));
+    let told = format!(
+        "ram@0x40: of another firmware than v2.elf: its directory has the check {found:#010x}, the one in v2.elf {computed:#010x}"
+    );
     assert_tells(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&told], &other);
     // Nothing, and not all of it.
     for constants in [&b"code"[..], &directory.entries[..100]] {
         dir.file("v3.elf", &native_program().constants(directory.address, constants).build());
-        let told = format!("does not have the {} bytes of its directory at {:#x}", directory.entries.len(), directory.address);
-        assert_tells(&dir.slurp(&["--elf", "v3.elf", "ram"]), &[&format!("ram@0x40: of another firmware than v3.elf, which {told}")], &other);
+        let told = format!(
+            "does not have the {} bytes of its directory at {:#x}",
+            directory.entries.len(),
+            directory.address
+        );
+        assert_tells(
+            &dir.slurp(&["--elf", "v3.elf", "ram"]),
+            &[&format!("ram@0x40: of another firmware than v3.elf, which {told}")],
+            &other,
+        );
     }
     // What the memory has at that address is not it either.
-    dir.file("core", &native_core().constants(directory.address, &entries).physical(0x2000_0000, 0, &ram[..2048]).build());
+    dir.file(
+        "core",
+        &native_core()
+            .constants(directory.address, &entries)
+            .physical(0x2000_0000, 0, &ram[..2048])
+            .build(),
+    );
     let told = format!(
         "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x})"
     );
-    assert_tells(&dir.slurp(&["core"]), &[&format!("core@0x20000040: {told}: see --elf, or, for a raw image, --load-address")], "");
+    assert_tells(
+        &dir.slurp(&["core"]),
+        &[&format!("core@0x20000040: {told}: see --elf, or, for a raw image, --load-address")],
+        "",
+    );
     dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
-    let told = format!("does not have the {} bytes of its directory at {:#x}", directory.entries.len(), directory.address);
+    let told = format!(
+        "does not have the {} bytes of its directory at {:#x}",
+        directory.entries.len(),
+        directory.address
+    );
     let told = format!("core@0x20000040: of another firmware than loader.elf, which {told}");
     assert_tells(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&told], "");
 }
@@ -97,7 +152,8 @@ fn a_symbol_tells_where_a_region_is() {
     let dir = Dir::default();
     let regions: Vec<_> = (1..=6).map(pump).collect();
     let at = |i: usize| 0x2000_0000 + 512 * (i as u64 - 1);
-    let places: Vec<_> = regions.iter().enumerate().map(|(i, region)| (512 * i, &region[..])).collect();
+    let places: Vec<_> =
+        regions.iter().enumerate().map(|(i, region)| (512 * i, &region[..])).collect();
     dir.file("ram", &image(4096, &places));
     let firmware = native_program()
         .zeros(0x2000_0000, 4096)
@@ -113,7 +169,9 @@ fn a_symbol_tells_where_a_region_is() {
         .code("stats", 0x100, 4)
         .code("_ZN3lib6REGION17h0123456789abcdefE", 0x100, 4);
     dir.file("fw.elf", &firmware.build());
-    let slurp = |name: &str| dir.slurp(&["--elf", "fw.elf", "--load-address=0x20000000", "--symbol", name, "ram"]);
+    let slurp = |name: &str| {
+        dir.slurp(&["--elf", "fw.elf", "--load-address=0x20000000", "--symbol", name, "ram"])
+    };
     for (name, found) in [
         ("in_c", &[1][..]),
         ("REGION", &[2]),
@@ -129,15 +187,36 @@ fn a_symbol_tells_where_a_region_is() {
         let expected: String = found.iter().map(|i| pump_at("ram", at(*i), *i as u32)).collect();
         assert_prints(&slurp(name), &expected);
     }
-    for name in ["", "EGION", "p::REGION", "other::REGION", "stats", "lib::REGION", "region", "::REGION"] {
+    for name in
+        ["", "EGION", "p::REGION", "other::REGION", "stats", "lib::REGION", "region", "::REGION"]
+    {
         assert_tells(&slurp(name), &[&format!("ram: no data is called {name} in fw.elf")], "");
     }
-    let both = dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "--symbol", "in_c", "--at=0x20000400", "ram", "--load-address=0x20000000"]);
+    let both = dir.slurp(&[
+        "--elf",
+        "fw.elf",
+        "--symbol",
+        "BOARD",
+        "--symbol",
+        "in_c",
+        "--at=0x20000400",
+        "ram",
+        "--load-address=0x20000000",
+    ]);
     assert_prints(&both, &(pump_at("ram", at(3), 3) + &pump_at("ram", at(1), 1)));
     let raw = dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram"]);
-    assert_tells(&raw, &["ram: symbols are addresses, so --load-address is needed for a raw image"], "");
-    let elsewhere = dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram", "--load-address=0x1000"]);
-    assert_tells(&elsewhere, &["ram@0x20000400: 0x20000400 cannot be read: it has 0x1000 to 0x2000"], "");
+    assert_tells(
+        &raw,
+        &["ram: symbols are addresses, so --load-address is needed for a raw image"],
+        "",
+    );
+    let elsewhere =
+        dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram", "--load-address=0x1000"]);
+    assert_tells(
+        &elsewhere,
+        &["ram@0x20000400: 0x20000400 cannot be read: it has 0x1000 to 0x2000"],
+        "",
+    );
     dir.file("fw.elf", &firmware.stripped().build());
     assert_tells(&slurp("REGION"), &["ram: fw.elf has no symbols: it is stripped"], "");
 }
@@ -145,16 +224,34 @@ fn a_symbol_tells_where_a_region_is() {
 #[test]
 fn a_descriptor_tells_of_a_region_that_was_not_published() {
     let dir = Dir::default();
-    let constants = [&[7; 20][..], &descriptor(0x2000_0040), &descriptor(0x2000_0041), &[0; 3], &descriptor(0x2000_0080), &[0; 20]].concat();
-    dir.file("fw.elf", &native_program().constants(0x100, &constants).zeros(0x2000_0000, 4096).build());
+    let constants = [
+        &[7; 20][..],
+        &descriptor(0x2000_0040),
+        &descriptor(0x2000_0041),
+        &[0; 3],
+        &descriptor(0x2000_0080),
+        &[0; 20],
+    ]
+    .concat();
+    dir.file(
+        "fw.elf",
+        &native_program().constants(0x100, &constants).zeros(0x2000_0000, 4096).build(),
+    );
     dir.file("core", &native_core().physical(0x2000_0000, 0, &[0; 4096]).build());
     let zeros = "core@0x20000040: only zeros: not published yet, or nothing that can be read there";
     assert_tells(&dir.slurp(&["--elf", "fw.elf", "core"]), &[zeros], "");
     // What can be found counts for more; and offsets of an image are no addresses.
-    dir.file("core", &native_core().physical(0x2000_0000, 0, &image(4096, &[(1024, &pump(1))])).build());
+    dir.file(
+        "core",
+        &native_core().physical(0x2000_0000, 0, &image(4096, &[(1024, &pump(1))])).build(),
+    );
     assert_prints(&dir.slurp(&["--elf", "fw.elf", "core"]), &pumps("core", &[0x2000_0400]));
     dir.file("ram", &[0; 4096]);
-    assert_tells(&dir.slurp(&["--elf", "fw.elf", "ram"]), &["ram: no region of stats in it (it has 0x0 to 0x1000)"], "");
+    assert_tells(
+        &dir.slurp(&["--elf", "fw.elf", "ram"]),
+        &["ram: no region of stats in it (it has 0x0 to 0x1000)"],
+        "",
+    );
     let told = dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]);
     assert_tells(&told, &[&zeros.replace("core", "ram")], "");
 }
@@ -165,19 +262,43 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
     let (region, directory) = pump_with_flash(1);
     let shift = 0x5000;
     let [wide, big] = [cfg!(target_pointer_width = "64"), cfg!(target_endian = "big")];
-    let program = Elf::loadable_anywhere(wide, big, 0x1040).constants(directory.address - shift, directory.entries);
+    let program = Elf::loadable_anywhere(wide, big, 0x1040)
+        .constants(directory.address - shift, directory.entries);
     dir.file("program", &program.zeros(0x9000, 4096).data("STATS", 0x9040, 512).build());
     let memory = image(4096, &[(64, &region), (2048, &pump(2))]);
     let mapped = ["/usr/bin/program", "/dev/shm/program-1-1.mmstats"];
-    dir.file("core", &native_core().process(0x1040 + shift, &mapped).physical(0x9000 + shift, 0, &memory).build());
+    dir.file(
+        "core",
+        &native_core()
+            .process(0x1040 + shift, &mapped)
+            .physical(0x9000 + shift, 0, &memory)
+            .build(),
+    );
     assert_prints(&dir.slurp(&["--elf", "program", "core"]), &pumps("core", &[0xe040, 0xe800]));
-    assert_prints(&dir.slurp(&["--elf", "program", "core", "--symbol", "STATS"]), &pumps("core", &[0xe040]));
+    assert_prints(
+        &dir.slurp(&["--elf", "program", "core", "--symbol", "STATS"]),
+        &pumps("core", &[0xe040]),
+    );
     // Loaded elsewhere, it is not the one that is running.
-    dir.file("core", &native_core().process(0x1040 + 2 * shift, &mapped).physical(0x9000 + shift, 0, &memory).build());
+    dir.file(
+        "core",
+        &native_core()
+            .process(0x1040 + 2 * shift, &mapped)
+            .physical(0x9000 + shift, 0, &memory)
+            .build(),
+    );
     let outcome = dir.slurp(&["--elf", "program", "core"]);
-    assert!(outcome.err.starts_with("slurpstats: core@0xe040: of another firmware than program, ") && outcome.status == 1, "{}", outcome.err);
+    assert!(
+        outcome.err.starts_with("slurpstats: core@0xe040: of another firmware than program, ")
+            && outcome.status == 1,
+        "{}",
+        outcome.err
+    );
     // The kernel leaves mapped files out.
-    dir.file("core", &native_core().process(0x1040 + shift, &mapped).physical(0x9000, 0, &[1; 64]).build());
+    dir.file(
+        "core",
+        &native_core().process(0x1040 + shift, &mapped).physical(0x9000, 0, &[1; 64]).build(),
+    );
     let why = "no region of stats in it (it has 0x9000 to 0x9040); its process had mapped /dev/shm/program-1-1.mmstats, which may still be there, \
                and which the core leaves out (see coredump_filter in core(5))";
     assert_tells(&dir.slurp(&["core"]), &[&format!("core: {why}")], "");

@@ -1,10 +1,14 @@
-//! Regions in raw images of memory are found and read as the files they could be; and what is no region is told from them in words.
+//! Regions in raw images of memory are found and read as the files they could be; and what is no
+//! region is told from them in words.
 
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
 use mmstats_tests::cli::{VersionOne, golden};
 use mmstats_tests::damage::mend_check;
-use mmstats_tests::images::{Dir, assert_prints, assert_tells, image, native_core, native_program, pump, pump_at, pump_text, pumps};
+use mmstats_tests::images::{
+    Dir, assert_prints, assert_tells, image, native_core, native_program, pump, pump_at, pump_text,
+    pumps,
+};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -17,22 +21,40 @@ const MIB: usize = 1 << 20;
 fn without_a_load_address_regions_are_found_at_any_offset() {
     let dir = Dir::default();
     let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(pump);
-    // In the first bytes, anywhere, across the end of what is searched at once, in its last bytes, and in the last of all.
+    // In the first bytes, anywhere, across the end of what is searched at once, in its last bytes,
+    // and in the last of all.
     let places = [3, 1001, MIB - 20, 2 * MIB - 40 - a.len(), 3 * MIB - a.len()];
-    dir.file("ram", &image(3 * MIB, &[(places[0], &a), (places[1], &b), (places[2], &c), (places[3], &d), (places[4], &e)]));
+    dir.file(
+        "ram",
+        &image(
+            3 * MIB,
+            &[(places[0], &a), (places[1], &b), (places[2], &c), (places[3], &d), (places[4], &e)],
+        ),
+    );
     assert_prints(&dir.slurp(&["ram"]), &pumps("ram", &places.map(|at| at as u64)));
     let json = dir.slurp(&["--json", "-f", "pump.turns", "ram"]).out;
-    assert!(json.lines().last().unwrap().contains(r#""value":5,"#) && json.contains(r#""file":"ram@0x3","#), "{json}");
+    assert!(
+        json.lines().last().unwrap().contains(r#""value":5,"#)
+            && json.contains(r#""file":"ram@0x3","#),
+        "{json}"
+    );
 }
 
 #[test]
 fn at_known_addresses_regions_are_where_regions_can_be() {
     let dir = Dir::default();
     let [a, b, c] = [1, 2, 3].map(pump);
-    // The first byte is at an odd multiple of 4. At 0x0a00_0704 there is a copy that no program made.
+    // The first byte is at an odd multiple of 4. At 0x0a00_0704 there is a copy that no program
+    // made.
     dir.file("ram", &image(MIB, &[(4, &a), (0x1004, &b), (0x700, &c)]));
-    assert_prints(&dir.slurp(&["--load-address", "0xa00_0004", "ram"]), &pumps("ram", &[0x0a00_0008, 0x0a00_1008]));
-    assert_prints(&dir.slurp(&["--load-address=0xffff_ffff_fff0_0004", "ram"]), &pumps("ram", &[0xffff_ffff_fff0_0008, 0xffff_ffff_fff0_1008]));
+    assert_prints(
+        &dir.slurp(&["--load-address", "0xa00_0004", "ram"]),
+        &pumps("ram", &[0x0a00_0008, 0x0a00_1008]),
+    );
+    assert_prints(
+        &dir.slurp(&["--load-address=0xffff_ffff_fff0_0004", "ram"]),
+        &pumps("ram", &[0xffff_ffff_fff0_0008, 0xffff_ffff_fff0_1008]),
+    );
 }
 
 #[test]
@@ -40,16 +62,32 @@ fn what_is_to_be_read_can_be_named_by_offset_or_address() {
     let dir = Dir::default();
     let [a, b] = [1, 2].map(pump);
     dir.file("ram", &image(MIB, &[(0x40, &a), (0x805, &b)]));
-    assert_prints(&dir.slurp(&["ram", "--at", "0x40", "--at", "2_053"]), &pumps("ram", &[0x40, 0x805]));
-    assert_prints(&dir.slurp(&["--at=0x2000_0040", "--load-address=0x2000_0000", "ram"]), &pumps("ram", &[0x2000_0040]));
-    assert_prints(&dir.slurp(&["--at=0x40", "--at=64", "ram", "ram"]), &pumps("ram", &[0x40]).repeat(2));
+    assert_prints(
+        &dir.slurp(&["ram", "--at", "0x40", "--at", "2_053"]),
+        &pumps("ram", &[0x40, 0x805]),
+    );
+    assert_prints(
+        &dir.slurp(&["--at=0x2000_0040", "--load-address=0x2000_0000", "ram"]),
+        &pumps("ram", &[0x2000_0040]),
+    );
+    assert_prints(
+        &dir.slurp(&["--at=0x40", "--at=64", "ram", "ram"]),
+        &pumps("ram", &[0x40]).repeat(2),
+    );
 }
 
 #[test]
 fn golden_files_of_both_byte_orders_read_the_same_inside_an_image() {
     let dir = Dir::default();
     let (mut whole, mut expected) = (image(1 << 16, &[]), String::new());
-    let names = ["rust-little-8", "python-big-4", "python-big-8", "rust-little-4", "python-little-4", "python-little-8"];
+    let names = [
+        "rust-little-8",
+        "python-big-4",
+        "python-big-8",
+        "rust-little-4",
+        "python-little-4",
+        "python-little-8",
+    ];
     for name in names {
         let path = golden().join("v2").join(name).with_extension("mmstats");
         let text = dir.slurp(&[&path]).out;
@@ -68,17 +106,32 @@ fn version_1_is_read_where_it_is_said_to_be() {
     let dir = Dir::default();
     let (kinds, web) = (golden().join("v1/kinds.mmstats"), golden().join("v1/webstats.mmstats"));
     let files = [&kinds, &web].map(|path| fs::read(path).unwrap());
-    dir.file("image", &[image(777, &[]), files[0].clone(), image(55, &[]), files[1].clone(), image(99, &[])].concat());
+    dir.file(
+        "image",
+        &[image(777, &[]), files[0].clone(), image(55, &[]), files[1].clone(), image(99, &[])]
+            .concat(),
+    );
     let second = (777 + files[0].len() + 55).to_string();
     let outcome = dir.slurp(&["--at", "777", "--at", &second, "image"]);
-    let named = |path: &PathBuf, at: &str| dir.slurp(&[path]).out.replace(&format!("==> {}", path.display()), &format!("==> image@{at}"));
-    assert_prints(&outcome, &(named(&kinds, "0x309") + &named(&web, &format!("{:#x}", 777 + files[0].len() + 55))));
+    let named = |path: &PathBuf, at: &str| {
+        dir.slurp(&[path])
+            .out
+            .replace(&format!("==> {}", path.display()), &format!("==> image@{at}"))
+    };
+    assert_prints(
+        &outcome,
+        &(named(&kinds, "0x309") + &named(&web, &format!("{:#x}", 777 + files[0].len() + 55))),
+    );
     // The label size that ends them may be cut away.
     let small = &VersionOne::default().field("x", "B", [5]).finish()[..9];
     dir.file("cut", &[&image(777, &[]), small].concat());
     assert_prints(&dir.slurp(&["--at", "777", "cut"]), "==> cut@0x309\n  x 5\n\n");
     // More fields than are looked for at first.
-    let many = (0..200).fold(VersionOne::default(), |file, i| file.field(format!("field.{i}"), "I", 7_u32.to_ne_bytes())).finish();
+    let many = (0..200)
+        .fold(VersionOne::default(), |file, i| {
+            file.field(format!("field.{i}"), "I", 7_u32.to_ne_bytes())
+        })
+        .finish();
     dir.file("many", &[&image(100, &[])[..], &many].concat());
     let outcome = dir.slurp(&["--at", "100", "many"]);
     assert_eq!((outcome.out.lines().count(), outcome.err.as_str(), outcome.status), (202, "", 0));
@@ -88,14 +141,28 @@ fn version_1_is_read_where_it_is_said_to_be() {
 fn an_image_may_begin_like_a_stats_file() {
     let dir = Dir::default();
     let region = pump(1);
-    for beginning in
-        [&b"\x01\0\0\0"[..], b"\x01\0\0\x2a", b"\x01\x01\x02\x03", b"\0\0\0\0", b"\x02MMSTATS", b"\x07MMSTATS", b":10", b"S10", b"\x7fELG"]
-    {
+    for beginning in [
+        &b"\x01\0\0\0"[..],
+        b"\x01\0\0\x2a",
+        b"\x01\x01\x02\x03",
+        b"\0\0\0\0",
+        b"\x02MMSTATS",
+        b"\x07MMSTATS",
+        b":10",
+        b"S10",
+        b"\x7fELG",
+    ] {
         dir.file("ram", &image(9999, &[(0, beginning), (4444, &region)]));
         let outcome = dir.slurp(&["ram"]);
-        assert_eq!((outcome.out, outcome.status), (pumps("ram", &[4444]), 0), "{beginning:?}: {}", outcome.err);
+        assert_eq!(
+            (outcome.out, outcome.status),
+            (pumps("ram", &[4444]), 0),
+            "{beginning:?}: {}",
+            outcome.err
+        );
     }
-    // With a region as its beginning it is still an image, and a stats file that ends where it says is none.
+    // With a region as its beginning it is still an image, and a stats file that ends where it says
+    // is none.
     dir.file("ram", &[&region[..], &image(100, &[]), &pump(2)].concat());
     assert_prints(&dir.slurp(&["ram"]), &pumps("ram", &[0, (region.len() + 100) as u64]));
     dir.file("file", &region);
@@ -109,7 +176,11 @@ fn an_image_may_be_larger_than_any_stats_file() {
     let dir = Dir::default();
     let file = File::create(dir.path().join("ram")).unwrap();
     file.set_len(3 << 30).unwrap();
-    assert_tells(&dir.slurp(&["ram"]), &["ram: no region of stats in it (it has 0x0 to 0xc0000000)"], "");
+    assert_tells(
+        &dir.slurp(&["ram"]),
+        &["ram: no region of stats in it (it has 0x0 to 0xc0000000)"],
+        "",
+    );
     let places = [0x1000, (1 << 30) - 8, 2_147_483_999];
     for (at, turns) in places.iter().zip(1..) {
         file.write_all_at(&pump(turns), *at).unwrap();
@@ -146,11 +217,26 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     let damaged = with(24, &[1, 2, 3, 4]);
     let cases: [(&[u8], &str); 12] = [
         (&[0; 512], "only zeros: not published yet, or nothing that can be read there"),
-        (b"Dear reader", "not mmstats: it begins with 44 65 61 72 20 72 65 61 (01 or 02 4d 4d 53 54 41 54 53 would be)"),
-        (&[&[0; 9], &[1; 100][..]].concat(), "not mmstats: it begins with 00 00 00 00 00 00 00 00 (01 or 02 4d 4d 53 54 41 54 53 would be)"),
-        (&being_made, "half-initialised: being published or made anew, or its program stopped while it did so"),
-        (&becoming_another, "half-initialised: being published or made anew, or its program stopped while it did so"),
-        (&with(0, &[0; 8]), "half-initialised: being published or made anew, or its program stopped while it did so"),
+        (
+            b"Dear reader",
+            "not mmstats: it begins with 44 65 61 72 20 72 65 61 (01 or 02 4d 4d 53 54 41 54 53 would be)",
+        ),
+        (
+            &[&[0; 9], &[1; 100][..]].concat(),
+            "not mmstats: it begins with 00 00 00 00 00 00 00 00 (01 or 02 4d 4d 53 54 41 54 53 would be)",
+        ),
+        (
+            &being_made,
+            "half-initialised: being published or made anew, or its program stopped while it did so",
+        ),
+        (
+            &becoming_another,
+            "half-initialised: being published or made anew, or its program stopped while it did so",
+        ),
+        (
+            &with(0, &[0; 8]),
+            "half-initialised: being published or made anew, or its program stopped while it did so",
+        ),
         (&damaged, "damaged: the header's check is 0x04030201, its bytes give "),
         (&large, "has 68157440 bytes (67108864 at most are read)"),
         (&odd, "damaged: the word is 0x2"),
@@ -163,20 +249,44 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
         let outcome = dir.slurp(&["ram", "--at", "64", "--at", "1024", "--at", "4096"]);
         let expected = pump_at("ram", 0x40, 1) + &pump_at("ram", 0x1000, 2);
         assert_eq!((outcome.out.as_str(), outcome.status), (expected.as_str(), 1), "{told}");
-        assert!(outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}")) && outcome.err.lines().count() == 1, "{told}: {}", outcome.err);
+        assert!(
+            outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}"))
+                && outcome.err.lines().count() == 1,
+            "{told}: {}",
+            outcome.err
+        );
 
         // Nobody said that there is a region: only what can hardly be anything else is told of.
         let outcome = dir.slurp(&["ram"]);
         let is_ours = [&being_made[..], &damaged, &large, &odd].contains(&bytes);
-        assert_eq!((outcome.out.as_str(), outcome.status), (expected.as_str(), i32::from(is_ours)), "{told}: {}", outcome.err);
-        assert!(!is_ours || outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}")), "{told}: {}", outcome.err);
+        assert_eq!(
+            (outcome.out.as_str(), outcome.status),
+            (expected.as_str(), i32::from(is_ours)),
+            "{told}: {}",
+            outcome.err
+        );
+        assert!(
+            !is_ours || outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}")),
+            "{told}: {}",
+            outcome.err
+        );
     }
     // And if there is nothing beside it.
     dir.file("ram", &image(8192, &[(1024, &being_made)]));
-    assert_tells(&dir.slurp(&["ram"]), &["ram@0x400: half-initialised: being published or made anew, or its program stopped while it did so"], "");
+    assert_tells(
+        &dir.slurp(&["ram"]),
+        &[
+            "ram@0x400: half-initialised: being published or made anew, or its program stopped while it did so",
+        ],
+        "",
+    );
     dir.file("ram", &image(8192, &[(64, &pump(1))]));
     let unreadable = "ram@0x2000: 0x2000 cannot be read: it has 0x0 to 0x2000";
-    assert_tells(&dir.slurp(&["ram", "--at", "0x2000", "--at", "64"]), &[unreadable], &pumps("ram", &[64]));
+    assert_tells(
+        &dir.slurp(&["ram", "--at", "0x2000", "--at", "64"]),
+        &[unreadable],
+        &pumps("ram", &[64]),
+    );
 }
 
 #[test]
@@ -191,14 +301,25 @@ fn a_region_that_is_cut_short_shows_what_is_left_of_it() {
         let rest = &outcome.out[pumps("ram", &[64]).len()..];
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let whole: Vec<_> = pump_text(9).lines().map(words).collect();
-        assert!(rest.lines().all(|line| line.is_empty() || line == "==> ram@0x3e8" || whole.contains(&words(line))), "{length}: {rest}");
+        assert!(
+            rest.lines().all(|line| line.is_empty()
+                || line == "==> ram@0x3e8"
+                || whole.contains(&words(line))),
+            "{length}: {rest}"
+        );
         // With less than a magic it is nothing.
         assert_eq!(outcome.status, i32::from(length >= MAGIC.len()), "{length}: {outcome:?}");
         if (MAGIC.len()..Header::SIZE).contains(&length) {
-            let told = format!("slurpstats: ram@0x3e8: cut short: {length} bytes (at least 40 are needed)\n");
+            let told = format!(
+                "slurpstats: ram@0x3e8: cut short: {length} bytes (at least 40 are needed)\n"
+            );
             assert_eq!((outcome.err, rest), (told, ""));
         } else if length >= Header::SIZE {
-            assert!(outcome.err.contains("cut off") || outcome.err.contains("cut short"), "{length}: {}", outcome.err);
+            assert!(
+                outcome.err.contains("cut off") || outcome.err.contains("cut short"),
+                "{length}: {}",
+                outcome.err
+            );
         }
     }
 }
@@ -222,15 +343,31 @@ fn a_file_that_is_no_memory_says_what_it_is() {
         (&["ram", "--elf=core"], "core: an ELF core, where a program's ELF file should be"),
         (&["ram", "--elf=ram"], "ram: not an ELF file"),
         (&["ram", "--elf=damaged"], "damaged: a damaged ELF file: "),
-        (&["ram", "--elf=/dev/zero"], "/dev/zero: not a regular file, where a program's ELF file should be"),
+        (
+            &["ram", "--elf=/dev/zero"],
+            "/dev/zero: not a regular file, where a program's ELF file should be",
+        ),
         (&["ram", "--elf=nowhere"], "nowhere: No such file"),
     ] {
         let outcome = dir.slurp(arguments);
-        assert_eq!((outcome.out.as_str(), outcome.status), ("", 1), "{arguments:?}: {}", outcome.err);
-        assert!(outcome.err.starts_with(&format!("slurpstats: {told}")) && outcome.err.lines().count() == 1, "{arguments:?}: {}", outcome.err);
+        assert_eq!(
+            (outcome.out.as_str(), outcome.status),
+            ("", 1),
+            "{arguments:?}: {}",
+            outcome.err
+        );
+        assert!(
+            outcome.err.starts_with(&format!("slurpstats: {told}"))
+                && outcome.err.lines().count() == 1,
+            "{arguments:?}: {}",
+            outcome.err
+        );
     }
     let outcome = dir.slurp(&["program", "ram", "damaged"]);
-    assert_eq!((outcome.out, outcome.status, outcome.err.lines().count()), (pumps("ram", &[64]), 1, 2));
+    assert_eq!(
+        (outcome.out, outcome.status, outcome.err.lines().count()),
+        (pumps("ram", &[64]), 1, 2)
+    );
 }
 
 #[test]
@@ -239,7 +376,10 @@ fn wrong_usage_is_status_2() {
     dir.file("ram", &image(999, &[(64, &pump(1))]));
     dir.file("fw.elf", &native_program().build());
     for (arguments, told) in [
-        (&["--at", "64"][..], "which memory? name its file, or a device, beside --at, --elf and --load-address"),
+        (
+            &["--at", "64"][..],
+            "which memory? name its file, or a device, beside --at, --elf and --load-address",
+        ),
         (&["--load-address", "64"], "which memory?"),
         (&["--elf", "fw.elf"], "which memory?"),
         (&["ram", "--symbol", "X"], "--elf <FILE>"),
@@ -247,9 +387,19 @@ fn wrong_usage_is_status_2() {
         (&["ram", "--load-address", "0x1_0000_0000_0000_0000"], "larger than any address"),
     ] {
         let outcome = dir.slurp(arguments);
-        assert_eq!((outcome.out.as_str(), outcome.status), ("", 2), "{arguments:?}: {}", outcome.err);
+        assert_eq!(
+            (outcome.out.as_str(), outcome.status),
+            ("", 2),
+            "{arguments:?}: {}",
+            outcome.err
+        );
         assert!(outcome.err.contains(told), "{arguments:?}: {}", outcome.err);
     }
     let nobody = dir.slurp(&["ram", "--live"]);
-    assert!(nobody.out.is_empty() && nobody.status == 0 && nobody.err.contains("no writer is known to be alive of 1 file"), "{nobody:?}");
+    assert!(
+        nobody.out.is_empty()
+            && nobody.status == 0
+            && nobody.err.contains("no writer is known to be alive of 1 file"),
+        "{nobody:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Our readers and writers agree with `independent.py`, which was made from FORMAT.md alone; and they read the files that are kept.
+//! Our readers and writers agree with `independent.py`, which was made from FORMAT.md alone; and
+//! they read the files that are kept.
 
 use mmstats_core::reader::{ByteOrder, Directory};
 use mmstats_core::{Borrowed, Region};
@@ -56,7 +57,8 @@ fn dump(path: &Path) -> Vec<Json> {
     if let Some(directory) = directory_of(path) {
         command.arg("--directory").arg(directory);
     }
-    let mut records: Vec<Json> = run_well(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut records: Vec<Json> =
+        run_well(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for record in &mut records {
         record.as_object_mut().unwrap().remove("file").unwrap();
     }
@@ -80,7 +82,14 @@ fn assert_same(ours: &[Json], theirs: &[Json], what: &dyn std::fmt::Debug) {
 fn assert_reads(path: &Path, theirs: &[Json]) {
     if let Some(directory) = directory_of(path) {
         let (bytes, directory) = (fs::read(path).unwrap(), fs::read(directory).unwrap());
-        assert_same(&record::of_directory(&Directory::open_outside(&bytes, &bytes, &directory).unwrap(), &bytes), theirs, &path);
+        assert_same(
+            &record::of_directory(
+                &Directory::open_outside(&bytes, &bytes, &directory).unwrap(),
+                &bytes,
+            ),
+            theirs,
+            &path,
+        );
         return;
     }
     let mut reader = Reader::new();
@@ -131,7 +140,10 @@ fn what_we_write_with_the_directory_in_flash_is_read_alike() {
     fs::write(&path, memory.as_bytes()).unwrap();
     fs::write(beside(&path, ".directory"), EveryField::<V2>::directory().entries).unwrap();
     let theirs = dump(&path);
-    assert_eq!(theirs.len(), EveryField::<V2>::FIELDS.iter().map(|field| field.shapes.len()).sum::<usize>());
+    assert_eq!(
+        theirs.len(),
+        EveryField::<V2>::FIELDS.iter().map(|field| field.shapes.len()).sum::<usize>()
+    );
     assert_reads(&path, &theirs);
 }
 
@@ -141,7 +153,11 @@ fn what_the_other_writes_with_the_directory_outside_is_read_as_it_meant_it() {
     for order in ["little", "big"] {
         for word in ["4", "8"] {
             let path = directory.path().join(format!("{order}-{word}"));
-            run_well(script().args(["write", "v2", "--outside", "--byte-order", order, "--word", word]).arg(&path));
+            run_well(
+                script()
+                    .args(["write", "v2", "--outside", "--byte-order", order, "--word", word])
+                    .arg(&path),
+            );
             assert_reads(&path, &kept(&path));
         }
     }
@@ -153,9 +169,16 @@ fn foreign_files(directory: &Path) -> Vec<PathBuf> {
     for (version, more) in [("v1", None), ("v1", Some("--exact")), ("v2", None)] {
         for order in ["little", "big"] {
             for word in ["4", "8"] {
-                let path = directory.join(format!("{version}{}-{order}-{word}.mmstats", more.unwrap_or_default()));
+                let path = directory
+                    .join(format!("{version}{}-{order}-{word}.mmstats", more.unwrap_or_default()));
                 let arguments = [OsStr::new(version), path.as_os_str()];
-                run_well(script().arg("write").args(arguments).args(["--byte-order", order, "--word", word]).args(more));
+                run_well(
+                    script()
+                        .arg("write")
+                        .args(arguments)
+                        .args(["--byte-order", order, "--word", word])
+                        .args(more),
+                );
                 paths.push(path);
             }
         }
@@ -176,10 +199,20 @@ fn what_the_other_writes_is_read_as_it_meant_it() {
 #[test]
 fn the_byte_order_of_version_1_can_be_told() {
     let directory = directory();
-    for path in foreign_files(directory.path()).iter().filter(|path| path.to_string_lossy().contains("v1")) {
+    for path in
+        foreign_files(directory.path()).iter().filter(|path| path.to_string_lossy().contains("v1"))
+    {
         let (bytes, theirs) = (fs::read(path).unwrap(), kept(path));
-        let order = if theirs[0]["byte_order"] == "little" { ByteOrder::Little } else { ByteOrder::Big };
-        assert_same(&record::of_directory(&Directory::open_with(&bytes, &bytes, Some(order)).unwrap(), &bytes), &theirs, path);
+        let order =
+            if theirs[0]["byte_order"] == "little" { ByteOrder::Little } else { ByteOrder::Big };
+        assert_same(
+            &record::of_directory(
+                &Directory::open_with(&bytes, &bytes, Some(order)).unwrap(),
+                &bytes,
+            ),
+            &theirs,
+            path,
+        );
         let wrong = Directory::open_with(&bytes, &bytes, Some(order.other())).unwrap();
         assert!(wrong.entries().any(|entry| entry.is_err()), "{path:?} in the other order");
     }
@@ -188,8 +221,10 @@ fn the_byte_order_of_version_1_can_be_told() {
 #[test]
 fn kept_files_hold_what_they_did_when_they_were_written() {
     let folder = golden().join("v2");
-    let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let files: Vec<&PathBuf> = files.iter().filter(|path| path.extension() == Some(OsStr::new("mmstats"))).collect();
+    let files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files: Vec<&PathBuf> =
+        files.iter().filter(|path| path.extension() == Some(OsStr::new("mmstats"))).collect();
     assert!(files.len() >= 9, "{files:?}");
     for path in files {
         let theirs = kept(path);
@@ -208,21 +243,39 @@ fn files_of_the_original_are_read_alike() {
 
 #[test]
 fn the_other_sees_no_mixed_value_while_we_write() {
-    for (format, labels) in [("wide", &["number", "text"][..]), ("narrow", &["number", "plain", "text"])] {
+    for (format, labels) in
+        [("wide", &["number", "text"][..]), ("narrow", &["number", "plain", "text"])]
+    {
         let directory = directory();
-        let mut writer = Program::start(env!("CARGO_BIN_EXE_mixed_writer"), directory.path(), &[format, "10000"]);
+        let mut writer = Program::start(
+            env!("CARGO_BIN_EXE_mixed_writer"),
+            directory.path(),
+            &[format, "10000"],
+        );
         let path = writer.line();
         for label in labels {
-            let seen: Json = serde_json::from_str(&run_well(script().args(["live", path.as_str(), *label, "1", "--halves"]))).unwrap();
-            assert!(seen["reads"].as_u64() > Some(1000) && seen["first"] != seen["last"], "{label}: {seen}");
+            let seen: Json = serde_json::from_str(&run_well(script().args([
+                "live",
+                path.as_str(),
+                *label,
+                "1",
+                "--halves",
+            ])))
+            .unwrap();
+            assert!(
+                seen["reads"].as_u64() > Some(1000) && seen["first"] != seen["last"],
+                "{label}: {seen}"
+            );
             assert!(seen["torn"] == 0 && seen["decreasing"] == 0, "{label}: {seen}");
         }
     }
 }
 
-/// What the other implementation says of damaged files: the fields that it can show, and whether it complains.
+/// What the other implementation says of damaged files: the fields that it can show, and whether it
+/// complains.
 fn judge(paths: &[PathBuf]) -> BTreeMap<PathBuf, (Vec<Json>, bool)> {
-    let mut verdicts: BTreeMap<_, _> = paths.iter().map(|path| (path.clone(), (Vec::new(), false))).collect();
+    let mut verdicts: BTreeMap<_, _> =
+        paths.iter().map(|path| (path.clone(), (Vec::new(), false))).collect();
     let (out, err) = run(script().arg("dump").args(paths));
     for line in out.lines() {
         let mut record: Json = serde_json::from_str(line).unwrap();
@@ -245,7 +298,8 @@ fn damaged_files_are_judged_alike() {
     let count = std::env::var("MMSTATS_DAMAGED_FILES").map_or(300, |count| count.parse().unwrap());
     let mut random = Random(1);
     let bases: Vec<Vec<u8>> = bases.iter().map(|path| fs::read(path).unwrap()).collect();
-    let paths: Vec<PathBuf> = (0..count).map(|i| directory.path().join(format!("{i}.damaged"))).collect();
+    let paths: Vec<PathBuf> =
+        (0..count).map(|i| directory.path().join(format!("{i}.damaged"))).collect();
     for (path, base) in paths.iter().zip(bases.iter().cycle()) {
         fs::write(path, random.damage(base)).unwrap();
     }
@@ -253,7 +307,10 @@ fn damaged_files_are_judged_alike() {
     for (path, (theirs, complained)) in judge(&paths) {
         let bytes = fs::read(&path).unwrap();
         let (ours, complain) = match Directory::open(&bytes) {
-            Ok(directory) => (record::of_directory(&directory, &bytes), directory.entries().any(|entry| entry.is_err())),
+            Ok(directory) => (
+                record::of_directory(&directory, &bytes),
+                directory.entries().any(|entry| entry.is_err()),
+            ),
             Err(_) => (Vec::new(), true),
         };
         assert_same(&ours, &theirs, &path);

@@ -21,8 +21,13 @@ const IGNORE: &str = "trap '' INT HUP";
 /// Starts a reader of this server, whatever signals this process ignores.
 fn start(server: &Scripted, first: &str, once: bool) -> Program {
     let mut command = Command::new("env");
-    command.args(["--default-signal", "sh", "-c"]).arg(format!("{first}; exec \"$@\"")).args(["sh", env!("CARGO_BIN_EXE_reads_target")]);
-    command.args([format!("gdb://{}", server.host), format!("{BASE:x}"), "1000".to_owned()]).args(once.then_some("once"));
+    command
+        .args(["--default-signal", "sh", "-c"])
+        .arg(format!("{first}; exec \"$@\""))
+        .args(["sh", env!("CARGO_BIN_EXE_reads_target")]);
+    command
+        .args([format!("gdb://{}", server.host), format!("{BASE:x}"), "1000".to_owned()])
+        .args(once.then_some("once"));
     Program::spawn(&mut command)
 }
 
@@ -38,7 +43,11 @@ fn a_signal_in_the_middle_of_reading_lets_the_target_go() {
         program.expect("reading");
         send(&program, signal);
         let end = program.end();
-        assert_eq!((end.status.code(), end.errors.trim()), (Some(1), "Error: Interrupted"), "{signal:?}");
+        assert_eq!(
+            (end.status.code(), end.errors.trim()),
+            (Some(1), "Error: Interrupted"),
+            "{signal:?}"
+        );
         assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{signal:?}");
     }
 }
@@ -59,8 +68,13 @@ fn a_signal_while_the_server_is_silent_lets_the_target_go_soon() {
         let began = Instant::now();
         send(&program, signal);
         let end = program.end();
-        assert_eq!((end.status.code(), end.errors.trim()), (Some(1), "Error: Interrupted"), "{signal:?} at {silent}");
-        // It waits a second for the answer that is due, but not for the three that an answer may take, and not on and on.
+        assert_eq!(
+            (end.status.code(), end.errors.trim()),
+            (Some(1), "Error: Interrupted"),
+            "{signal:?} at {silent}"
+        );
+        // It waits a second for the answer that is due, but not for the three that an answer may
+        // take, and not on and on.
         assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
         assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{signal:?} at {silent}");
     };

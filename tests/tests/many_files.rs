@@ -14,15 +14,22 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 fn files_beyond_the_limit_of_open_ones_are_read_all_the_same() {
     let dir = directory();
     for i in 0..200_u64 {
-        fs::write(dir.path().join(format!("{i}.mmstats")), VersionOne::default().field("n", "Q", i.to_ne_bytes()).finish()).unwrap();
+        fs::write(
+            dir.path().join(format!("{i}.mmstats")),
+            VersionOne::default().field("n", "Q", i.to_ne_bytes()).finish(),
+        )
+        .unwrap();
     }
     setrlimit(Resource::Nofile, Rlimit { current: Some(90), maximum: Some(120) }).unwrap();
-    let mut sampler = Sampler::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap());
+    let mut sampler =
+        Sampler::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap());
     assert_eq!(getrlimit(Resource::Nofile).current, Some(120), "as far as it may be raised");
     for _ in 0..3 {
         let look = sampler.look();
         assert_eq!(look.problems, []);
-        let number = |value: Option<&Stored>| if let Some(Stored::Unsigned(number)) = value { *number } else { panic!("{value:?}") };
+        let number = |value: Option<&Stored>| {
+            if let Some(Stored::Unsigned(number)) = value { *number } else { panic!("{value:?}") }
+        };
         assert_eq!(look.seen.iter().map(|seen| number(seen.find("n"))).sum::<u64>(), 199 * 200 / 2);
         assert_eq!(look.seen.iter().map(|seen| seen.origin.id).max(), Some(200));
         let open = fs::read_dir("/proc/self/fd").unwrap().count();

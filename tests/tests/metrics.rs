@@ -1,4 +1,5 @@
-//! Pages for Prometheus, as `slurpstats --prometheus` prints them. With `METRICS_OVERWRITE=1` in the environment, the pages in `metrics/` are written anew.
+//! Pages for Prometheus, as `slurpstats --prometheus` prints them. With `METRICS_OVERWRITE=1` in
+//! the environment, the pages in `metrics/` are written anew.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +30,9 @@ fn page(directory: &Path, arguments: &[&str]) -> String {
 
 fn without_time(page: &str) -> String {
     let name = "mmstats_scrape_duration_seconds ";
-    page.lines().map(|line| if line.starts_with(name) { format!("{name}0\n") } else { format!("{line}\n") }).collect()
+    page.lines()
+        .map(|line| if line.starts_with(name) { format!("{name}0\n") } else { format!("{line}\n") })
+        .collect()
 }
 
 /// What is told of samples whose name begins so.
@@ -42,19 +45,35 @@ fn one_of_everything() -> TempDir {
     let dir = directory();
     for (name, times) in [("a.mmstats", 1), ("b.mmstats", 2)] {
         let bytes = region(|writer| {
-            let requests: Counter<u64, _> =
-                writer.add(Counter::describe("web.requests{code=\"200\",method=\"GET\"}").help("Requests,\nby \"method\".")).unwrap();
-            let errors: Counter<u32, _> = writer.add(Counter::describe("web.requests{method=\"PUT\",code=\"500\"}")).unwrap();
-            let sent: Counter<u64, _> = writer.add(Counter::describe("web.sent.total").unit(units::bytes.e(3))).unwrap();
-            let volt: Gauge<i32, _> = writer.add(Gauge::describe("2.volt").unit(units::millivolts).help("C:\\\\volt")).unwrap();
-            let turn: Gauge<u16, _> = writer.add(Gauge::describe("turn").unit(Unit::named("ratio").over(4096))).unwrap();
-            let last: Gauge<f64, _> = writer.add(Gauge::describe("web.last_hit").unit(units::unixtime)).unwrap();
-            let odd: Gauge<f64, _> = writer.add(Gauge::describe("odd").unit(Unit::named("größen/mal"))).unwrap();
+            let requests: Counter<u64, _> = writer
+                .add(
+                    Counter::describe("web.requests{code=\"200\",method=\"GET\"}")
+                        .help("Requests,\nby \"method\"."),
+                )
+                .unwrap();
+            let errors: Counter<u32, _> =
+                writer.add(Counter::describe("web.requests{method=\"PUT\",code=\"500\"}")).unwrap();
+            let sent: Counter<u64, _> =
+                writer.add(Counter::describe("web.sent.total").unit(units::bytes.e(3))).unwrap();
+            let volt: Gauge<i32, _> = writer
+                .add(Gauge::describe("2.volt").unit(units::millivolts).help("C:\\\\volt"))
+                .unwrap();
+            let turn: Gauge<u16, _> =
+                writer.add(Gauge::describe("turn").unit(Unit::named("ratio").over(4096))).unwrap();
+            let last: Gauge<f64, _> =
+                writer.add(Gauge::describe("web.last_hit").unit(units::unixtime)).unwrap();
+            let odd: Gauge<f64, _> =
+                writer.add(Gauge::describe("odd").unit(Unit::named("größen/mal"))).unwrap();
             let busy: Flag<_> = writer.add(Flag::describe("busy")).unwrap();
             let state: Text<20, _> = writer.add(Text::describe("state")).unwrap();
-            let _: ConstantText<20, _> = writer.add(ConstantText::describe("build.info").initial("1.2.3")).unwrap();
-            let _: Constant<u32, _> = writer.add(Constant::describe("size").unit(units::bytes.e(3)).initial(64_u32)).unwrap();
-            let latency: Histogram<2, 6, u32, _> = writer.add(Histogram::describe("latency.histogram").unit(units::milliseconds)).unwrap();
+            let _: ConstantText<20, _> =
+                writer.add(ConstantText::describe("build.info").initial("1.2.3")).unwrap();
+            let _: Constant<u32, _> = writer
+                .add(Constant::describe("size").unit(units::bytes.e(3)).initial(64_u32))
+                .unwrap();
+            let latency: Histogram<2, 6, u32, _> = writer
+                .add(Histogram::describe("latency.histogram").unit(units::milliseconds))
+                .unwrap();
             requests.add(u64::MAX / 2 * times);
             errors.add(3 * times as u32);
             sent.add(7 * times);
@@ -68,10 +87,22 @@ fn one_of_everything() -> TempDir {
         });
         fs::write(dir.path().join(name), bytes).unwrap();
     }
-    let old = VersionOne::default().field("web.status.2XX", "Q", 7_u64.to_ne_bytes()).field("web.up", "?", [1]);
-    let old = old.field("web.load", "d", (-0.25_f64).to_ne_bytes()).field("web.who", "8s", b"me\0\0\0\0\0\0");
+    let old = VersionOne::default().field("web.status.2XX", "Q", 7_u64.to_ne_bytes()).field(
+        "web.up",
+        "?",
+        [1],
+    );
+    let old = old.field("web.load", "d", (-0.25_f64).to_ne_bytes()).field(
+        "web.who",
+        "8s",
+        b"me\0\0\0\0\0\0",
+    );
     // No process can have this PID.
-    let old = old.field("web.sys.pid", "I", u32::MAX.to_ne_bytes()).field("web.sys.tid", "q", 42_i64.to_ne_bytes());
+    let old = old.field("web.sys.pid", "I", u32::MAX.to_ne_bytes()).field(
+        "web.sys.tid",
+        "q",
+        42_i64.to_ne_bytes(),
+    );
     fs::write(dir.path().join("old.mmstats"), old.finish()).unwrap();
     dir
 }
@@ -85,7 +116,8 @@ fn pages_are_as_they_were_to_the_letter() {
         (&["--prometheus", "--sum"], "sum.txt"),
         (&["--prometheus=openmetrics", "--sum"], "sum.om"),
     ] {
-        let page = page(dir.path(), &[arguments, &["a.mmstats", "b.mmstats", "old.mmstats"]].concat());
+        let page =
+            page(dir.path(), &[arguments, &["a.mmstats", "b.mmstats", "old.mmstats"]].concat());
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("metrics").join(name);
         if std::env::var_os("METRICS_OVERWRITE").is_some() {
             fs::write(&path, &page).unwrap();
@@ -126,36 +158,79 @@ model! {
 fn writers_are_told_apart_by_their_file_and_who_they_are_stands_once() {
     let dir = directory();
     let at: &'static str = dir.path().to_str().unwrap().to_owned().leak();
-    let server = publish::<Server>(&Options::new().directory(at).file_name("live.mmstats")).unwrap();
+    let server =
+        publish::<Server>(&Options::new().directory(at).file_name("live.mmstats")).unwrap();
     server.requests.add(3);
     let mut ended = Command::new("true").spawn().unwrap();
     ended.wait().unwrap();
-    let dead = VersionOne::default().field("sys.pid", "I", ended.id().to_ne_bytes()).field("x", "B", [9]);
+    let dead =
+        VersionOne::default().field("sys.pid", "I", ended.id().to_ne_bytes()).field("x", "B", [9]);
     fs::write(dir.path().join("dead.mmstats"), dead.finish()).unwrap();
     let text = page(dir.path(), &["--prometheus", "."]);
     assert_eq!(check::promtool(&text), "");
-    assert_eq!(samples(&text, "server_requests_total"), ["server_requests_total{file=\"./live.mmstats\"} 3"]);
+    assert_eq!(
+        samples(&text, "server_requests_total"),
+        ["server_requests_total{file=\"./live.mmstats\"} 3"]
+    );
     assert_eq!(samples(&text, "x"), ["x{file=\"./dead.mmstats\"} 9"]);
     assert_eq!(
         samples(&text, "mmstats_writers"),
-        [("alive", 1), ("dead", 1), ("unknown", 0)].map(|(of, n)| format!("mmstats_writers{{liveness=\"{of}\"}} {n}"))
+        [("alive", 1), ("dead", 1), ("unknown", 0)]
+            .map(|(of, n)| format!("mmstats_writers{{liveness=\"{of}\"}} {n}"))
     );
-    let alive = ["mmstats_writer_alive{file=\"./dead.mmstats\"} 0", "mmstats_writer_alive{file=\"./live.mmstats\"} 1"];
+    let alive = [
+        "mmstats_writer_alive{file=\"./dead.mmstats\"} 0",
+        "mmstats_writer_alive{file=\"./live.mmstats\"} 1",
+    ];
     assert_eq!(samples(&text, "mmstats_writer_alive"), alive);
     let info = samples(&text, "mmstats_writer_info");
-    assert_eq!(info[0], format!("mmstats_writer_info{{file=\"./dead.mmstats\",pid=\"{}\",format=\"1\"}} 1", ended.id()));
-    let known = [format!("file=\"./live.mmstats\",pid=\"{}\",thread=\"", std::process::id()), "boot_id=\"".to_owned(), ",format=\"2\"} 1".to_owned()];
+    assert_eq!(
+        info[0],
+        format!(
+            "mmstats_writer_info{{file=\"./dead.mmstats\",pid=\"{}\",format=\"1\"}} 1",
+            ended.id()
+        )
+    );
+    let known = [
+        format!("file=\"./live.mmstats\",pid=\"{}\",thread=\"", std::process::id()),
+        "boot_id=\"".to_owned(),
+        ",format=\"2\"} 1".to_owned(),
+    ];
     assert!(known.iter().all(|known| info[1].contains(known)), "{info:?}");
     assert!(!text.contains("sys_"), "{text}");
     let live = page(dir.path(), &["--prometheus", "--live", "."]);
-    assert!(live.contains("./live.mmstats") && !live.contains("./dead.mmstats") && live.contains("liveness=\"dead\"} 1"), "{live}");
+    assert!(
+        live.contains("./live.mmstats")
+            && !live.contains("./dead.mmstats")
+            && live.contains("liveness=\"dead\"} 1"),
+        "{live}"
+    );
 }
 
 #[test]
 fn labels_choose_what_is_in_a_page() {
     let dir = one_of_everything();
-    let text = page(dir.path(), &["--prometheus", "-f", "web.*", "-x", "*PUT*", "-x", "*.load", "-x", "*.tid", "a.mmstats", "old.mmstats"]);
-    let names: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let text = page(
+        dir.path(),
+        &[
+            "--prometheus",
+            "-f",
+            "web.*",
+            "-x",
+            "*PUT*",
+            "-x",
+            "*.load",
+            "-x",
+            "*.tid",
+            "a.mmstats",
+            "old.mmstats",
+        ],
+    );
+    let names: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
     let shown = [
         "web_last_hit_timestamp_seconds",
         "web_requests_total",
@@ -166,7 +241,10 @@ fn labels_choose_what_is_in_a_page() {
         "mmstats_writer_info",
     ];
     assert_eq!(names[..7], shown);
-    assert_eq!(samples(&text, "mmstats_writer_info"), ["mmstats_writer_info{file=\"old.mmstats\",pid=\"4294967295\",format=\"1\"} 1"]);
+    assert_eq!(
+        samples(&text, "mmstats_writer_info"),
+        ["mmstats_writer_info{file=\"old.mmstats\",pid=\"4294967295\",format=\"1\"} 1"]
+    );
 }
 
 // What files should not have
@@ -177,12 +255,15 @@ const HOSTILE: &str = "<script>\"'\\\n\r\t\x1b[2J\u{202e}#{}=,ü";
 fn hostile_texts_are_only_texts() {
     let dir = directory();
     let bytes = region(|writer| {
-        let hits: Counter<u64, _> = writer.add(Counter::describe(&format!("a{HOSTILE}")).help(HOSTILE)).unwrap();
+        let hits: Counter<u64, _> =
+            writer.add(Counter::describe(&format!("a{HOSTILE}")).help(HOSTILE)).unwrap();
         hits.add(1);
         let escaped = HOSTILE.replace('\\', "\\\\").replace('"', "\\\"");
-        let hits: Counter<u64, _> = writer.add(Counter::describe(&format!("b{{{HOSTILE}x=\"1\"}}"))).unwrap();
+        let hits: Counter<u64, _> =
+            writer.add(Counter::describe(&format!("b{{{HOSTILE}x=\"1\"}}"))).unwrap();
         hits.add(2);
-        let hits: Counter<u64, _> = writer.add(Counter::describe(&format!("c{{file=\"{escaped}\",le=\"\"}}"))).unwrap();
+        let hits: Counter<u64, _> =
+            writer.add(Counter::describe(&format!("c{{file=\"{escaped}\",le=\"\"}}"))).unwrap();
         hits.add(3);
         let text: Text<100, _> = writer.add(Text::describe("text")).unwrap();
         text.set(HOSTILE);
@@ -192,11 +273,19 @@ fn hostile_texts_are_only_texts() {
     let [text, open] = FORMATS.map(|format| page(dir.path(), &[format, "."]));
     check::promtool(&text);
     for page in [&text, &open] {
-        assert!(page.chars().all(|character| character == '\n' || !character.is_control() && character != '\u{202e}'), "{page}");
+        assert!(
+            page.chars()
+                .all(|character| character == '\n'
+                    || !character.is_control() && character != '\u{202e}'),
+            "{page}"
+        );
     }
     let told = "<script>\"'\\\n\\r\\t\\x1b[2J\\u202e#{}=,ü";
     let families = &check::strict(&[open])[0];
-    assert_eq!((&families[0].help[..], &families[0].name[..]), (told, "a_script_________2J_______"));
+    assert_eq!(
+        (&families[0].help[..], &families[0].name[..]),
+        (told, "a_script_________2J_______")
+    );
     let labels = |family: usize| &families[family].samples[0].1;
     let file = ("file".to_owned(), format!("./f{told}.mmstats"));
     assert_eq!(*labels(0), std::slice::from_ref(&file)[..]);
@@ -221,12 +310,25 @@ fn names_that_collide_are_reported_and_not_merged() {
     });
     // The order of the files does not matter.
     fs::write(dir.path().join("1.mmstats"), &gauge).unwrap();
-    fs::write(dir.path().join("2.mmstats"), counters(&["p_q", "p.q", "x", "y{a=\"1\",b=\"2\"}", "y{b=\"2\",a=\"1\"}", "mmstats.writers"])).unwrap();
+    fs::write(
+        dir.path().join("2.mmstats"),
+        counters(&[
+            "p_q",
+            "p.q",
+            "x",
+            "y{a=\"1\",b=\"2\"}",
+            "y{b=\"2\",a=\"1\"}",
+            "mmstats.writers",
+        ]),
+    )
+    .unwrap();
     for format in FORMATS {
         let outcome = slurp(dir.path(), &[format, "1.mmstats", "2.mmstats"]);
         assert_eq!(outcome.status, 1);
         let taken = |file: &str, label: &str, as_what: &str, name: &str, by: &str| {
-            format!("slurpstats: {file}.mmstats: {label}: left out: as {as_what}, it would be {name}, which is taken by {by}\n")
+            format!(
+                "slurpstats: {file}.mmstats: {label}: left out: as {as_what}, it would be {name}, which is taken by {by}\n"
+            )
         };
         let expected = [
             taken("1", "p.q", "a gauge", "p_q", "p.q (a counter)"),
@@ -242,7 +344,10 @@ fn names_that_collide_are_reported_and_not_merged() {
         assert_eq!(told, wanted);
         assert_eq!(samples(&outcome.out, "p_q"), ["p_q_total{file=\"2.mmstats\"} 2"]);
         assert_eq!(samples(&outcome.out, "x_total"), ["x_total{file=\"2.mmstats\"} 3"]);
-        assert_eq!(samples(&outcome.out, "y_total"), ["y_total{a=\"1\",b=\"2\",file=\"2.mmstats\"} 4"]);
+        assert_eq!(
+            samples(&outcome.out, "y_total"),
+            ["y_total{a=\"1\",b=\"2\",file=\"2.mmstats\"} 4"]
+        );
         assert_eq!(samples(&outcome.out, "mmstats_left_out"), ["mmstats_left_out 5"]);
         if format.ends_with("text") {
             assert_eq!(check::promtool(&outcome.out), "");
@@ -268,8 +373,14 @@ fn a_bad_file_does_not_keep_others_from_their_page() {
 fn a_page_without_files_tells_of_their_absence() {
     let dir = directory();
     let outcome = slurp(dir.path(), &["--prometheus", "."]);
-    assert_eq!((outcome.status, &outcome.err[..]), (0, "slurpstats: no files found: looked for ./*.mmstats\n"));
-    assert_eq!(samples(&outcome.out, "mmstats_writers{liveness=\"alive\"}"), ["mmstats_writers{liveness=\"alive\"} 0"]);
+    assert_eq!(
+        (outcome.status, &outcome.err[..]),
+        (0, "slurpstats: no files found: looked for ./*.mmstats\n")
+    );
+    assert_eq!(
+        samples(&outcome.out, "mmstats_writers{liveness=\"alive\"}"),
+        ["mmstats_writers{liveness=\"alive\"} 0"]
+    );
     assert_eq!(check::promtool(&outcome.out), "");
 }
 

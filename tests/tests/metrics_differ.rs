@@ -15,7 +15,15 @@ use mmstats_tools::sampler::{Look, Origin, Seen, Stored};
 
 fn field(label: &str, kind: Kind, ty: Type) -> Field {
     let place = Place { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
-    Field { label: label.to_owned(), unit: String::new(), help: String::new(), kind, scale: 0, divisor: 1, place }
+    Field {
+        label: label.to_owned(),
+        unit: String::new(),
+        help: String::new(),
+        kind,
+        scale: 0,
+        divisor: 1,
+        place,
+    }
 }
 
 fn counter(label: &str, value: u64) -> (Field, Stored) {
@@ -28,27 +36,55 @@ fn gauge(label: &str, value: u64) -> (Field, Stored) {
 
 /// Of milliseconds, microseconds, …, which go up to 2^`n`.
 fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, Stored) {
-    let mut field = Field { scale, unit: "seconds".to_owned(), ..field("latency", Kind::Histogram, Type::U64) };
+    let mut field =
+        Field { scale, unit: "seconds".to_owned(), ..field("latency", Kind::Histogram, Type::U64) };
     field.place.storage = Storage::Histogram { p: 0, n };
-    let filled: Vec<_> = filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
+    let filled: Vec<_> =
+        filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
     let sum = filled.iter().map(|bucket| bucket.low * bucket.count).sum();
     (field, Stored::Histogram(Box::new(Buckets { sum, filled })))
 }
 
 /// A writer, by its number.
 fn seen(id: u64, reason: Reason, fields: &[(Field, Stored)]) -> Seen {
-    let origin = Origin { id, name: PathBuf::from(format!("{id}.mmstats")), version: 2, pid: None, is_new: false };
-    let (fields, values): (Vec<_>, Vec<_>) = fields.iter().cloned().map(|(field, value)| (field, Ok(value))).unzip();
-    Seen { origin: Arc::new(origin), fields: fields.into(), values, verdict: Verdict { liveness: reason.liveness(), reason } }
+    let origin = Origin {
+        id,
+        name: PathBuf::from(format!("{id}.mmstats")),
+        version: 2,
+        pid: None,
+        is_new: false,
+    };
+    let (fields, values): (Vec<_>, Vec<_>) =
+        fields.iter().cloned().map(|(field, value)| (field, Ok(value))).unzip();
+    Seen {
+        origin: Arc::new(origin),
+        fields: fields.into(),
+        values,
+        verdict: Verdict { liveness: reason.liveness(), reason },
+    }
 }
 
 /// Adds a look; tells all samples but those of the page's own, and what is left out.
 fn add(totals: &mut Totals, seen: Vec<Seen>) -> (BTreeMap<String, String>, Vec<String>) {
-    let look = Look { time: SystemTime::UNIX_EPOCH, elapsed: Duration::ZERO, seen, problems: Vec::new(), halted: None };
+    let look = Look {
+        time: SystemTime::UNIX_EPOCH,
+        elapsed: Duration::ZERO,
+        seen,
+        problems: Vec::new(),
+        halted: None,
+    };
     totals.add(&look, false);
-    let page = totals.page(&look, Duration::ZERO, &Settings { format: Format::OpenMetrics, ..Settings::default() });
-    let samples = page.text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("mmstats_"));
-    let samples = samples.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let page = totals.page(
+        &look,
+        Duration::ZERO,
+        &Settings { format: Format::OpenMetrics, ..Settings::default() },
+    );
+    let samples =
+        page.text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("mmstats_"));
+    let samples = samples
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     (samples, page.left_out.iter().map(ToString::to_string).collect())
 }
 
@@ -59,35 +95,55 @@ fn samples(told: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn assert_no_step_back(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
     let number = |text: &str| text.parse::<f64>().unwrap();
     for (name, value) in before {
-        assert!(now.get(name).is_some_and(|now| number(now) >= number(value)), "{name} was {value}\n{now:#?}");
+        assert!(
+            now.get(name).is_some_and(|now| number(now) >= number(value)),
+            "{name} was {value}\n{now:#?}"
+        );
     }
 }
 
 #[test]
 fn buckets_do_not_go_back_when_a_writer_with_fewer_comes() {
-    let long = |count| histogram(-3, 8, &[(8, Some(15), 3 * count), (64, Some(127), count), (128, None, count)]);
+    let long = |count| {
+        histogram(-3, 8, &[(8, Some(15), 3 * count), (64, Some(127), count), (128, None, count)])
+    };
     let short = histogram(-3, 3, &[(1, Some(1), 2), (4, None, 7)]);
     let mut totals = Totals::new();
     let (first, _) = add(&mut totals, vec![seen(1, Reason::Runs, &[long(10)])]);
-    let at = |samples: &BTreeMap<String, String>, bound: &str| samples[&format!("latency_seconds_bucket{{le=\"{bound}\"}}")].clone();
-    assert_eq!(["0.007", "0.015", "0.127", "+Inf"].map(|bound| at(&first, bound)), ["0", "30", "40", "50"]);
-    let (second, _) = add(&mut totals, vec![seen(1, Reason::Runs, &[long(10)]), seen(2, Reason::Runs, &[short])]);
+    let at = |samples: &BTreeMap<String, String>, bound: &str| {
+        samples[&format!("latency_seconds_bucket{{le=\"{bound}\"}}")].clone()
+    };
+    assert_eq!(
+        ["0.007", "0.015", "0.127", "+Inf"].map(|bound| at(&first, bound)),
+        ["0", "30", "40", "50"]
+    );
+    let (second, _) =
+        add(&mut totals, vec![seen(1, Reason::Runs, &[long(10)]), seen(2, Reason::Runs, &[short])]);
     assert_no_step_back(&first, &second);
-    assert_eq!(["0.001", "0.007", "0.015", "0.127", "+Inf"].map(|bound| at(&second, bound)), ["2", "2", "32", "42", "59"]);
+    assert_eq!(
+        ["0.001", "0.007", "0.015", "0.127", "+Inf"].map(|bound| at(&second, bound)),
+        ["2", "2", "32", "42", "59"]
+    );
     let (third, _) = add(&mut totals, vec![seen(1, Reason::Runs, &[long(11)])]);
     assert_no_step_back(&second, &third);
 }
 
 /// What a program had before it was changed, and after.
 fn versions() -> [Vec<(Field, Stored)>; 2] {
-    let before = vec![histogram(-3, 4, &[(4, Some(7), 10)]), counter("converted", 5), counter("old.name", 3)];
-    let after = vec![histogram(-6, 4, &[(4, Some(7), 7)]), gauge("converted", 70), counter("old_name", 1)];
+    let before = vec![
+        histogram(-3, 4, &[(4, Some(7), 10)]),
+        counter("converted", 5),
+        counter("old.name", 3),
+    ];
+    let after =
+        vec![histogram(-6, 4, &[(4, Some(7), 7)]), gauge("converted", 70), counter("old_name", 1)];
     [before, after]
 }
 
 /// What is shown of the second version.
 fn of_the_second(samples: &BTreeMap<String, String>) -> [&str; 3] {
-    ["latency_seconds_bucket{le=\"7e-06\"}", "converted", "old_name_total"].map(|name| samples.get(name).map_or("none", |value| value))
+    ["latency_seconds_bucket{le=\"7e-06\"}", "converted", "old_name_total"]
+        .map(|name| samples.get(name).map_or("none", |value| value))
 }
 
 #[test]
@@ -97,7 +153,14 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
     for is_left in [false, true] {
         let mut totals = Totals::new();
         let (first, _) = add(&mut totals, vec![seen(1, Reason::Runs, &before)]);
-        assert_eq!((&first["latency_seconds_count"][..], &first["converted_total"][..], &first["old_name_total"][..]), ("10", "5", "3"));
+        assert_eq!(
+            (
+                &first["latency_seconds_count"][..],
+                &first["converted_total"][..],
+                &first["old_name_total"][..]
+            ),
+            ("10", "5", "3")
+        );
         for id in [2, 2, 3] {
             let mut writers = vec![seen(id, Reason::Runs, &after)];
             if is_left {
@@ -109,12 +172,22 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
             assert!(!now.contains_key("converted_total"), "{now:#?}");
         }
         // When these have ended too, what had been counted before them does not come back.
-        let (last, _) = add(&mut totals, if is_left { vec![seen(1, Reason::Ended, &before)] } else { Vec::new() });
-        assert_eq!((of_the_second(&last), last.contains_key("converted_total")), (["14", "none", "2"], false));
+        let (last, _) = add(
+            &mut totals,
+            if is_left { vec![seen(1, Reason::Ended, &before)] } else { Vec::new() },
+        );
+        assert_eq!(
+            (of_the_second(&last), last.contains_key("converted_total")),
+            (["14", "none", "2"], false)
+        );
         // But whoever counts so again is shown.
-        let (again, left_out) = add(&mut totals, vec![seen(4, Reason::Runs, &[before.clone(), vec![counter("more", 1)]].concat())]);
+        let (again, left_out) = add(
+            &mut totals,
+            vec![seen(4, Reason::Runs, &[before.clone(), vec![counter("more", 1)]].concat())],
+        );
         assert_eq!(left_out, [] as [&str; 0]);
-        let shown = ["latency_seconds_bucket{le=\"0.007\"}", "converted_total", "old_name_total"].map(|name| &again[name][..]);
+        let shown = ["latency_seconds_bucket{le=\"0.007\"}", "converted_total", "old_name_total"]
+            .map(|name| &again[name][..]);
         assert_eq!(shown, ["10", "5", "3"]);
     }
 }
@@ -124,8 +197,16 @@ fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
     let [before, after] = versions();
     let mut totals = Totals::new();
     for _ in 0..2 {
-        let (now, left_out) = add(&mut totals, vec![seen(1, Reason::Runs, &before), seen(2, Reason::NoPid, &after)]);
-        assert_eq!((&now["latency_seconds_count"][..], &now["converted_total"][..], &now["old_name_total"][..]), ("10", "5", "3"));
+        let (now, left_out) =
+            add(&mut totals, vec![seen(1, Reason::Runs, &before), seen(2, Reason::NoPid, &after)]);
+        assert_eq!(
+            (
+                &now["latency_seconds_count"][..],
+                &now["converted_total"][..],
+                &now["old_name_total"][..]
+            ),
+            ("10", "5", "3")
+        );
         let expected = [
             "converted: left out: as a gauge, it would be converted, which is taken by converted (a counter)",
             "latency: left out: the histogram that is shown has another scale, and so other bounds",
@@ -138,13 +219,23 @@ fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
 #[test]
 fn dimensions_are_the_same_in_any_order() {
     let mut totals = Totals::new();
-    let one = seen(1, Reason::Runs, &[counter("requests{a=\"1\",b=\"2\"}", 5), counter("requests{a=\"2\",b=\"2\"}", 1)]);
+    let one = seen(
+        1,
+        Reason::Runs,
+        &[counter("requests{a=\"1\",b=\"2\"}", 5), counter("requests{a=\"2\",b=\"2\"}", 1)],
+    );
     let other = seen(2, Reason::Runs, &[counter("requests{b=\"2\", a=\"1\"}", 70)]);
     for writers in [vec![one.clone()], vec![one, other.clone()], vec![other]] {
         let has_both = writers.iter().any(|seen| seen.origin.id == 2);
         let (now, left_out) = add(&mut totals, writers);
         let sum = if has_both { "75" } else { "5" };
-        assert_eq!(now, samples(&[("requests_total{a=\"1\",b=\"2\"}", sum), ("requests_total{a=\"2\",b=\"2\"}", "1")]));
+        assert_eq!(
+            now,
+            samples(&[
+                ("requests_total{a=\"1\",b=\"2\"}", sum),
+                ("requests_total{a=\"2\",b=\"2\"}", "1")
+            ])
+        );
         assert_eq!(left_out, [] as [&str; 0]);
     }
 }
@@ -153,7 +244,8 @@ fn dimensions_are_the_same_in_any_order() {
 fn counters_never_go_back_whatever_scales_come() {
     let mut random = 2013_u64;
     let mut next = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 11) % below
     };
     for _ in 0..300 {
@@ -164,14 +256,29 @@ fn counters_never_go_back_whatever_scales_come() {
             let ty = [Type::U64, Type::U64, Type::F64][next(3) as usize];
             let digits = next(54);
             let value = next(1 << digits) * next(2);
-            let field = Field { scale, divisor, unit: "seconds".to_owned(), ..field("busy", Kind::Counter, ty) };
+            let field = Field {
+                scale,
+                divisor,
+                unit: "seconds".to_owned(),
+                ..field("busy", Kind::Counter, ty)
+            };
             writers.push((id, field, value));
             for (_, _, value) in &mut writers {
                 *value += next(1000) * next(2) * next(2);
             }
-            let stored =
-                |field: &Field, value: u64| if field.place.ty == Type::F64 { Stored::Float(value as f64 / 7.0) } else { Stored::Unsigned(value) };
-            let look = writers.iter().map(|(id, field, value)| seen(*id, Reason::Runs, &[(field.clone(), stored(field, *value))])).collect();
+            let stored = |field: &Field, value: u64| {
+                if field.place.ty == Type::F64 {
+                    Stored::Float(value as f64 / 7.0)
+                } else {
+                    Stored::Unsigned(value)
+                }
+            };
+            let look = writers
+                .iter()
+                .map(|(id, field, value)| {
+                    seen(*id, Reason::Runs, &[(field.clone(), stored(field, *value))])
+                })
+                .collect();
             let (now, _) = add(&mut totals, look);
             assert_no_step_back(&before, &now);
             before = now;
@@ -186,7 +293,10 @@ fn levels_and_dates_count_only_as_long_as_their_writer_runs() {
         [
             (untyped("hits", Type::U32), Stored::Unsigned(value)),
             (untyped("load", Type::F64), Stored::Float(value as f64 / 2.0)),
-            (Field { unit: "unixtime".to_owned(), ..untyped("last", Type::U64) }, Stored::Unsigned(value)),
+            (
+                Field { unit: "unixtime".to_owned(), ..untyped("last", Type::U64) },
+                Stored::Unsigned(value),
+            ),
         ]
     };
     let mut totals = Totals::new();

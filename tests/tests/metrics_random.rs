@@ -31,8 +31,11 @@ fn label() -> impl Strategy<Value = String> {
         let value = value.replace('\\', "\\\\").replace('"', "\\\"");
         format!("{name}=\"{value}\"")
     });
-    (word, prop::collection::vec(dimension, 0..3), prop::bool::weighted(0.4))
-        .prop_map(|(word, dimensions, has)| if has { format!("{word}{{{}}}", dimensions.join(",")) } else { word })
+    (word, prop::collection::vec(dimension, 0..3), prop::bool::weighted(0.4)).prop_map(
+        |(word, dimensions, has)| {
+            if has { format!("{word}{{{}}}", dimensions.join(",")) } else { word }
+        },
+    )
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -40,10 +43,25 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn value() -> impl Strategy<Value = (Stored, Type, Storage)> {
-    let float = prop_oneof![any::<f64>(), prop::sample::select(vec![0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 5e-324, 0.1])];
+    let float = prop_oneof![
+        any::<f64>(),
+        prop::sample::select(vec![
+            0.0,
+            -0.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::MAX,
+            5e-324,
+            0.1
+        ])
+    ];
     let bucket = (0..5_u32, prop_oneof![0..5_u64, Just(u64::MAX)]);
     let filled = |buckets: Vec<(u32, u64)>| {
-        let mut filled: Vec<_> = buckets.into_iter().map(|(i, count)| Bucket { low: 1 << i, high: (i < 4).then(|| (2 << i) - 1), count }).collect();
+        let mut filled: Vec<_> = buckets
+            .into_iter()
+            .map(|(i, count)| Bucket { low: 1 << i, high: (i < 4).then(|| (2 << i) - 1), count })
+            .collect();
         filled.sort_by_key(|bucket| bucket.low);
         filled.dedup_by_key(|bucket| bucket.low);
         filled
@@ -56,18 +74,24 @@ fn value() -> impl Strategy<Value = (Stored, Type, Storage)> {
         float.prop_map(|value| (Stored::Float(value), Type::F64, Storage::Word)),
         text().prop_map(|text| (Stored::Text(text.into()), Type::Text, Storage::Latched)),
         (prop::collection::vec(bucket, 0..6), any::<u64>()).prop_map(move |(buckets, sum)| {
-            (Stored::Histogram(Box::new(Buckets { sum, filled: filled(buckets) })), Type::U64, Storage::Histogram { p: 0, n: 5 })
+            (
+                Stored::Histogram(Box::new(Buckets { sum, filled: filled(buckets) })),
+                Type::U64,
+                Storage::Histogram { p: 0, n: 5 },
+            )
         }),
     ]
 }
 
 fn field() -> impl Strategy<Value = (Field, Result<Stored, ValueProblem>)> {
     let unit = prop_oneof![3 => Just(String::new()), 2 => prop::sample::select(vec!["seconds", "unixtime", "ratio", "total", "%", "info"]).prop_map(str::to_owned), 1 => text()];
-    let scale = prop_oneof![3 => Just((0, 1)), 1 => (any::<i8>(), 1..=u32::MAX), 1 => (-9..9_i8, Just(1))];
+    let scale =
+        prop_oneof![3 => Just((0, 1)), 1 => (any::<i8>(), 1..=u32::MAX), 1 => (-9..9_i8, Just(1))];
     let kind = prop::sample::select(vec![Kind::Untyped, Kind::Counter, Kind::Gauge, Kind::Info]);
     (label(), unit, text(), kind, scale, value(), prop::bool::weighted(0.02)).prop_map(
         |(label, unit, help, kind, (scale, divisor), (value, ty, storage), hidden)| {
-            let kind = if matches!(storage, Storage::Histogram { .. }) { Kind::Histogram } else { kind };
+            let kind =
+                if matches!(storage, Storage::Histogram { .. }) { Kind::Histogram } else { kind };
             let place = Place { offset: 0, size: 8, ty, storage, swapped: false, word: 8 };
             let field = Field { label, unit, help, kind, scale, divisor, place };
             (field, if hidden { Err(ValueProblem::Contended) } else { Ok(value) })
@@ -81,8 +105,19 @@ fn look() -> impl Strategy<Value = Look> {
     prop::collection::vec(writer, 1..4).prop_map(|writers| {
         let seen = writers.into_iter().enumerate().map(|(id, (name, fields, reason))| {
             let (fields, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-            let origin = Origin { id: id as u64, name: PathBuf::from(name), version: 2, pid: None, is_new: false };
-            Seen { origin: Arc::new(origin), fields: fields.into(), values, verdict: Verdict { liveness: reason.liveness(), reason } }
+            let origin = Origin {
+                id: id as u64,
+                name: PathBuf::from(name),
+                version: 2,
+                pid: None,
+                is_new: false,
+            };
+            Seen {
+                origin: Arc::new(origin),
+                fields: fields.into(),
+                values,
+                verdict: Verdict { liveness: reason.liveness(), reason },
+            }
         });
         Look {
             time: SystemTime::UNIX_EPOCH,
@@ -95,20 +130,29 @@ fn look() -> impl Strategy<Value = Look> {
 }
 
 fn looks(count: usize) -> Vec<Look> {
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    (0..count).map(|_| look().new_tree(&mut runner).expect("there is always one").current()).collect()
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::deterministic_rng(RngAlgorithm::ChaCha),
+    );
+    (0..count)
+        .map(|_| look().new_tree(&mut runner).expect("there is always one").current())
+        .collect()
 }
 
 fn pages(look: &Look, format: Format) -> [String; 2] {
     let settings = Settings { format, ..Settings::default() };
     let mut totals = Totals::new();
     totals.add(look, false);
-    [per_writer(look, Duration::from_millis(1), &settings).text, totals.page(look, Duration::ZERO, &settings).text]
+    [
+        per_writer(look, Duration::from_millis(1), &settings).text,
+        totals.page(look, Duration::ZERO, &settings).text,
+    ]
 }
 
 #[test]
 fn the_strict_parser_reads_whatever_there_is() {
-    let pages: Vec<String> = looks(400).iter().flat_map(|look| pages(look, Format::OpenMetrics)).collect();
+    let pages: Vec<String> =
+        looks(400).iter().flat_map(|look| pages(look, Format::OpenMetrics)).collect();
     let families: usize = check::strict(&pages).iter().map(Vec::len).sum();
     assert!(families > 400 * 10, "{families}");
 }
@@ -137,19 +181,38 @@ const OWN: [&str; 7] = [
 #[test]
 fn a_field_is_shown_or_reported() {
     for look in looks(200) {
-        for (writer, field) in look.seen.iter().flat_map(|seen| (0..seen.fields.len()).map(move |field| (seen, field))) {
-            let alone = Seen { fields: [writer.fields[field].clone()].into(), values: vec![writer.values[field].clone()], ..writer.clone() };
+        for (writer, field) in
+            look.seen.iter().flat_map(|seen| (0..seen.fields.len()).map(move |field| (seen, field)))
+        {
+            let alone = Seen {
+                fields: [writer.fields[field].clone()].into(),
+                values: vec![writer.values[field].clone()],
+                ..writer.clone()
+            };
             // Of what says who the writer is there is a label, and no series.
-            let is_identity = alone.fields[0].label == "sys.pid" && !matches!(alone.values[0], Ok(Stored::Histogram(_)) | Err(_));
-            let page = per_writer(&Look { seen: vec![alone], ..look.clone() }, Duration::ZERO, &Settings::default());
-            let samples = page
-                .text
-                .split('\n')
-                .filter(|line| !line.is_empty() && !line.starts_with('#') && !OWN.contains(&line.split(['{', ' ']).next().unwrap_or_default()));
+            let is_identity = alone.fields[0].label == "sys.pid"
+                && !matches!(alone.values[0], Ok(Stored::Histogram(_)) | Err(_));
+            let page = per_writer(
+                &Look { seen: vec![alone], ..look.clone() },
+                Duration::ZERO,
+                &Settings::default(),
+            );
+            let samples = page.text.split('\n').filter(|line| {
+                !line.is_empty()
+                    && !line.starts_with('#')
+                    && !OWN.contains(&line.split(['{', ' ']).next().unwrap_or_default())
+            });
             // A histogram's are the bounds, infinity, sum and count.
-            let each = if matches!(writer.values[field], Ok(Stored::Histogram(_))) { 5 + 3 } else { 1 };
+            let each =
+                if matches!(writer.values[field], Ok(Stored::Histogram(_))) { 5 + 3 } else { 1 };
             let elsewhere = page.left_out.len() + usize::from(is_identity);
-            assert_eq!(samples.count() + each * elsewhere, each, "{:?}\n{}", page.left_out, page.text);
+            assert_eq!(
+                samples.count() + each * elsewhere,
+                each,
+                "{:?}\n{}",
+                page.left_out,
+                page.text
+            );
         }
     }
 }

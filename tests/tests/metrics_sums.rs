@@ -34,8 +34,12 @@ model! {
 }
 
 fn server(directory: &Path, name: &str) -> Published<Server> {
-    publish::<Server>(&Options::new().directory(String::leak(directory.to_str().unwrap().to_owned())).file_name(String::leak(name.to_owned())))
-        .unwrap()
+    publish::<Server>(
+        &Options::new()
+            .directory(String::leak(directory.to_str().unwrap().to_owned()))
+            .file_name(String::leak(name.to_owned())),
+    )
+    .unwrap()
 }
 
 /// Sums, look by look.
@@ -47,7 +51,10 @@ struct Watch {
 
 impl Watch {
     fn new(directory: &Path) -> Self {
-        let sampler = Sampler::new(vec![directory.to_owned()], Sources::new(SourceOptions::default()).unwrap());
+        let sampler = Sampler::new(
+            vec![directory.to_owned()],
+            Sources::new(SourceOptions::default()).unwrap(),
+        );
         Watch { sampler, totals: Totals::new(), pages: Vec::new() }
     }
 
@@ -62,15 +69,26 @@ impl Watch {
         let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
         let page = self.totals.page(look, Duration::ZERO, &settings);
         assert_eq!(page.left_out, []);
-        let value = |name: &&str| page.text.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).unwrap_or("none").to_owned();
+        let value = |name: &&str| {
+            page.text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{name} ")))
+                .unwrap_or("none")
+                .to_owned()
+        };
         let values = names.iter().map(value).collect();
         self.pages.push(page.text);
         values
     }
 }
 
-const NAMES: [&str; 5] =
-    ["server_requests_total", "server_sizes_bytes_bucket{le=\"1.0\"}", "server_sizes_bytes_count", "server_sizes_bytes_sum", "server_open"];
+const NAMES: [&str; 5] = [
+    "server_requests_total",
+    "server_sizes_bytes_bucket{le=\"1.0\"}",
+    "server_sizes_bytes_count",
+    "server_sizes_bytes_sum",
+    "server_open",
+];
 
 #[test]
 fn sums_go_on_when_writers_end_and_begin_anew() {
@@ -117,13 +135,20 @@ fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
     assert_eq!(watch.add(&first, &NAMES[..1]), ["10"]);
     let mut hidden = first.clone();
     let name = hidden.seen.remove(0).origin.name.clone();
-    hidden.problems.push(mmstats_tools::sampler::Problem { name, what: "cut short".to_owned(), is_new: true });
+    hidden.problems.push(mmstats_tools::sampler::Problem {
+        name,
+        what: "cut short".to_owned(),
+        is_new: true,
+    });
     assert_eq!(watch.add(&hidden, &NAMES[..1]), ["10"]);
     a.requests.add(1);
     assert_eq!(watch.look(&NAMES[..1]), ["11"]);
     // Nor a value that was being written all the time.
     let mut contended = first;
-    contended.seen[0].values.iter_mut().for_each(|value| *value = Err(mmstats_core::reader::ValueProblem::Contended));
+    contended.seen[0]
+        .values
+        .iter_mut()
+        .for_each(|value| *value = Err(mmstats_core::reader::ValueProblem::Contended));
     watch.totals.add(&contended, false);
     a.requests.add(1);
     assert_eq!(watch.look(&NAMES[..1]), ["12"]);
@@ -132,9 +157,11 @@ fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
 /// With a counter and a gauge of this scale, and a histogram.
 fn times(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
     region(|writer| {
-        let counter: Counter<u32, _> = writer.add(Counter::describe("time").unit(units::seconds.e(scale))).unwrap();
+        let counter: Counter<u32, _> =
+            writer.add(Counter::describe("time").unit(units::seconds.e(scale))).unwrap();
         counter.set(counted);
-        let gauge: Gauge<f64, _> = writer.add(Gauge::describe("last").unit(units::unixtime)).unwrap();
+        let gauge: Gauge<f64, _> =
+            writer.add(Gauge::describe("last").unit(units::unixtime)).unwrap();
         gauge.set(latest);
         let histogram: Histogram<0, 8, u32, _> = writer.add(Histogram::describe("sizes")).unwrap();
         histogram.record(counted.into());
@@ -150,7 +177,8 @@ fn different_scales_and_widths_are_added_up() {
     write("b.mmstats", &times(-3, u32::MAX, 7.0));
     let names = ["time_seconds_total", "last_timestamp_seconds", "sizes_count", "old"];
     assert_eq!(watch.look(&names), ["4294968.795", "7", "2", "none"]);
-    // One counter has wrapped, beside a histogram that has begun anew; and another file has another scale.
+    // One counter has wrapped, beside a histogram that has begun anew; and another file has another
+    // scale.
     write("b.mmstats", &times(-3, 4, 6.0));
     write("c.mmstats", &times(0, 2, 1.0));
     write("old.mmstats", &VersionOne::default().field("old", "Q", 9_u64.to_ne_bytes()).finish());
@@ -168,11 +196,15 @@ fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
     })
 }
 
-/// Looks at a writer, with all of a label behind a `#` taken away: whoever writes by hand may have two fields of one label.
+/// Looks at a writer, with all of a label behind a `#` taken away: whoever writes by hand may have
+/// two fields of one label.
 fn look_at_hand_written(watch: &mut Watch, names: &[&str]) -> Vec<String> {
     let mut look = watch.sampler.look();
     for seen in &mut look.seen {
-        let named = |field: &Field| Field { label: field.label.split('#').next().unwrap().to_owned(), ..field.clone() };
+        let named = |field: &Field| Field {
+            label: field.label.split('#').next().unwrap().to_owned(),
+            ..field.clone()
+        };
         seen.fields = seen.fields.iter().map(named).collect();
     }
     watch.add(&look, names)
@@ -183,14 +215,22 @@ fn fields_with_one_label_are_not_counted_twice_when_others_come() {
     let dir = directory();
     // In place, so that it stays the same writer's.
     let write = |counted: &[(&str, u64)]| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(dir.path().join("a.mmstats")).unwrap();
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(dir.path().join("a.mmstats"))
+            .unwrap();
         file.write_all(&counters(counted)).unwrap();
     };
     let mut watch = Watch::new(dir.path());
     write(&[("twice#1", 7), ("twice#2", 1000), ("other", 1)]);
     assert_eq!(look_at_hand_written(&mut watch, &["twice_total", "other_total"]), ["1007", "1"]);
     write(&[("twice#1", 7), ("twice#2", 1000), ("other", 1), ("more", 5)]);
-    assert_eq!(look_at_hand_written(&mut watch, &["twice_total", "other_total", "more_total"]), ["1007", "1", "5"]);
+    assert_eq!(
+        look_at_hand_written(&mut watch, &["twice_total", "other_total", "more_total"]),
+        ["1007", "1", "5"]
+    );
     write(&[("twice#1", 8), ("twice#2", 1000), ("other", 1), ("more", 5)]);
     assert_eq!(look_at_hand_written(&mut watch, &["twice_total"]), ["1008"]);
 }
@@ -205,14 +245,19 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
     let mut look = watch.sampler.look();
     for id in [100, 101] {
         let mut seen = look.seen[0].clone();
-        seen.origin = Arc::new(Origin { id, name: format!("{id}").into(), ..(*seen.origin).clone() });
+        seen.origin =
+            Arc::new(Origin { id, name: format!("{id}").into(), ..(*seen.origin).clone() });
         for value in seen.values.iter_mut().flatten() {
             match value {
                 Stored::Histogram(buckets) => buckets.filled[0].count = u64::MAX - 5,
                 _ => *value = Stored::Float(1e308),
             }
         }
-        seen.fields = seen.fields.iter().map(|field| Field { place: Place { ty: Type::F64, ..field.place }, ..field.clone() }).collect();
+        seen.fields = seen
+            .fields
+            .iter()
+            .map(|field| Field { place: Place { ty: Type::F64, ..field.place }, ..field.clone() })
+            .collect();
         look.seen.push(seen);
     }
     let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
@@ -220,7 +265,13 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
     let page = watch.totals.page(&look, Duration::ZERO, &settings);
     assert!(page.text.contains(&format!("sizes_count {}\n", u64::MAX - 4)), "{}", page.text);
     let left_out: Vec<String> = page.left_out.iter().map(ToString::to_string).collect();
-    assert!(left_out.len() == 2 && left_out.iter().all(|left| left.starts_with("101") && left.contains("more than can be counted")), "{left_out:?}");
+    assert!(
+        left_out.len() == 2
+            && left_out
+                .iter()
+                .all(|left| left.starts_with("101") && left.contains("more than can be counted")),
+        "{left_out:?}"
+    );
     check::strict(&[page.text]);
 }
 
@@ -229,7 +280,8 @@ fn measures_are_averaged() {
     let dir = directory();
     let write = |name: &str, tenths: i16, open: u32| {
         let bytes = region(|writer| {
-            let temperature: Gauge<i16, _> = writer.add(Gauge::describe("temperature").unit(units::celsius.e(-1))).unwrap();
+            let temperature: Gauge<i16, _> =
+                writer.add(Gauge::describe("temperature").unit(units::celsius.e(-1))).unwrap();
             temperature.set(tenths);
             let connections: Gauge<u32, _> = writer.add(Gauge::describe("open")).unwrap();
             connections.set(open);
@@ -255,5 +307,8 @@ fn with_live_writers_count_once_they_were_seen_alive() {
     let (mut totals, look) = (Totals::new(), sampler.look());
     totals.add(&look, true);
     let page = totals.page(&look, Duration::ZERO, &Settings::default()).text;
-    assert!(page.contains("\nserver_requests_total 3\n") && !page.contains("time_seconds"), "{page}");
+    assert!(
+        page.contains("\nserver_requests_total 3\n") && !page.contains("time_seconds"),
+        "{page}"
+    );
 }

@@ -32,7 +32,9 @@ fn each_field_that_is_left_out_is_told_once() {
     }
     server.signal(Signal::TERM);
     let told = |label: &str| {
-        format!("mmash: not in the metrics: {label}: left out: as a gauge, it would be {label}, which is taken by {label} (a counter)\n")
+        format!(
+            "mmash: not in the metrics: {label}: left out: as a gauge, it would be {label}, which is taken by {label} (a counter)\n"
+        )
     };
     assert_eq!(server.end().errors, told("one") + &told("other"));
 }
@@ -44,7 +46,8 @@ fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not(
     fs::write(at("named.mmstats"), "no stats").unwrap();
     fs::create_dir(at("stats")).unwrap();
     fs::write(at("stats/found.mmstats"), "no stats either").unwrap();
-    let named = ["named.mmstats", "missing", "stats"].map(|name| at(name).to_str().unwrap().to_owned());
+    let named =
+        ["named.mmstats", "missing", "stats"].map(|name| at(name).to_str().unwrap().to_owned());
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
     let lines = |errors: &str| {
         let mut lines: Vec<_> = errors.lines().map(str::to_owned).collect();
@@ -53,7 +56,10 @@ fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not(
     };
     let expected = [
         format!("mmash: {}: No such file or directory (os error 2)", named[1]),
-        format!("mmash: {}: not mmstats: it begins with 6e 6f 20 73 74 61 74 73 (01 or 02 4d 4d 53 54 41 54 53 would be)", named[0]),
+        format!(
+            "mmash: {}: not mmstats: it begins with 6e 6f 20 73 74 61 74 73 (01 or 02 4d 4d 53 54 41 54 53 would be)",
+            named[0]
+        ),
     ];
 
     let server = Mmash::start(&mut command(&named));
@@ -62,7 +68,8 @@ fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not(
     assert_eq!(lines(&server.end().errors), expected);
 
     let file = at("out.prom");
-    let looks = || fs::read_to_string(&file).is_ok_and(|page| page.contains("\nmmstats_read_failures 3\n"));
+    let looks =
+        || fs::read_to_string(&file).is_ok_and(|page| page.contains("\nmmstats_read_failures 3\n"));
     let mut program = Command::new(program("--bin", "mmash"));
     let program = Program::spawn(program.args(["-d", "0.1", "--textfile"]).arg(&file).args(&named));
     // Removed, it is there again after the next look.
@@ -74,6 +81,7 @@ fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not(
         }
         fs::remove_file(&file).unwrap();
     }
-    kill_process(Pid::from_raw(i32::try_from(program.pid()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    kill_process(Pid::from_raw(i32::try_from(program.pid()).unwrap()).unwrap(), Signal::TERM)
+        .unwrap();
     assert_eq!(lines(&program.end().errors), expected);
 }

@@ -1,6 +1,8 @@
-//! No reader ever sees a value put together from two, or one older than it has seen; and most of its looks give a value, however busy the writer is.
+//! No reader ever sees a value put together from two, or one older than it has seen; and most of
+//! its looks give a value, however busy the writer is.
 //!
-//! `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed -- --nocapture` makes the long run.
+//! `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed -- --nocapture` makes the long
+//! run.
 
 use mmstats_core::reader::{Images, Plan, Source, Value, ValueProblem};
 use mmstats_std::read::{Reader, StatsFile};
@@ -49,7 +51,11 @@ impl Seen {
         let i = decode(&value).unwrap_or_else(|| panic!("{label} is mixed: {value:x?}"));
         let last = self.last.replace(i).unwrap_or(i);
         // Numbers begin again after 2^32.
-        let younger = if label == "text" { i.wrapping_sub(last) as i64 } else { i64::from((i as u32).wrapping_sub(last as u32) as i32) };
+        let younger = if label == "text" {
+            i.wrapping_sub(last) as i64
+        } else {
+            i64::from((i as u32).wrapping_sub(last as u32) as i32)
+        };
         assert!(younger >= 0, "{label}: {i} after {last}");
         self.accepted += 1;
         self.changes += u64::from(younger > 0);
@@ -101,13 +107,20 @@ impl Watch {
         self.samples += 1;
         match self.wanted {
             Some(wanted) => self.reads >= wanted,
-            None => self.samples % 64 == 0 && self.start.elapsed() >= SHORT && (self.has_met_its_writer() || self.start.elapsed() >= LONG),
+            None => {
+                self.samples % 64 == 0
+                    && self.start.elapsed() >= SHORT
+                    && (self.has_met_its_writer() || self.start.elapsed() >= LONG)
+            }
         }
     }
 
     /// Whether enough was written meanwhile: the writer may have had to wait for a processor.
     fn has_met_its_writer(&self) -> bool {
-        self.seen.iter().filter(|seen| seen.reads() > 0).all(|seen| seen.changes + seen.contended > 100)
+        self.seen
+            .iter()
+            .filter(|seen| seen.reads() > 0)
+            .all(|seen| seen.changes + seen.contended > 100)
     }
 
     fn see(&mut self, field: usize, value: Result<Value<'_>, ValueProblem>) {
@@ -149,12 +162,15 @@ impl Watch {
     }
 }
 
-/// Looks at a writer for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least `share` of the looks at each field give a value; the best of
-/// a few tries counts, because others use the processors too. That no value is mixed and none older than another is asserted at each look.
+/// Looks at a writer for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least
+/// `share` of the looks at each field give a value; the best of a few tries counts, because others
+/// use the processors too. That no value is mixed and none older than another is asserted at each
+/// look.
 fn watch(way: Way, period: &str, share: f64) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for format in ["wide", "narrow"] {
-        let best = (0..TRIES).map(|_| try_to_watch(way, period, format)).find(|worst| *worst >= share);
+        let best =
+            (0..TRIES).map(|_| try_to_watch(way, period, format)).find(|worst| *worst >= share);
         assert!(best.is_some(), "{way:?}, {format}: less than {share} of the looks give a value");
     }
 }
@@ -162,19 +178,31 @@ fn watch(way: Way, period: &str, share: f64) {
 /// The share of looks that give a value, of the field where it is smallest.
 fn try_to_watch(way: Way, period: &str, format: &str) -> f64 {
     let directory = directory();
-    let mut writer = Program::start(env!("CARGO_BIN_EXE_mixed_writer"), directory.path(), &[format, period]);
+    let mut writer =
+        Program::start(env!("CARGO_BIN_EXE_mixed_writer"), directory.path(), &[format, period]);
     let path = PathBuf::from(writer.line());
-    let wanted = std::env::var("MMSTATS_MIXED_READS").ok().map(|reads| reads.parse::<u64>().unwrap().div_ceil(RUNS));
-    let mut watch = Watch { seen: Default::default(), start: Instant::now(), wanted, samples: 0, reads: 0 };
+    let wanted = std::env::var("MMSTATS_MIXED_READS")
+        .ok()
+        .map(|reads| reads.parse::<u64>().unwrap().div_ceil(RUNS));
+    let mut watch =
+        Watch { seen: Default::default(), start: Instant::now(), wanted, samples: 0, reads: 0 };
     watch.run(&path, way);
     let time = watch.start.elapsed();
     let written = watch.seen.iter().filter_map(|seen| seen.last).max().unwrap_or(0);
     let thousands = written as f64 / time.as_secs_f64() / 1e3;
-    println!("{way:?}, a write each {period} ns, {format}: {} reads in {time:.1?}, about {thousands:.0} thousand writes a second", watch.reads);
+    println!(
+        "{way:?}, a write each {period} ns, {format}: {} reads in {time:.1?}, about {thousands:.0} thousand writes a second",
+        watch.reads
+    );
     assert!(watch.has_met_its_writer(), "it hardly wrote");
     let mut worst = 1.0_f64;
     for (label, seen) in LABELS.iter().zip(&watch.seen).filter(|(_, seen)| seen.reads() > 0) {
-        println!("  {label}: {:.2} % of {}, {} changes", 100.0 * seen.share(), seen.reads(), seen.changes);
+        println!(
+            "  {label}: {:.2} % of {}, {} changes",
+            100.0 * seen.share(),
+            seen.reads(),
+            seen.changes
+        );
         worst = worst.min(seen.share());
     }
     worst

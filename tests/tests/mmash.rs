@@ -15,7 +15,8 @@ fn the_originals_stats_are_answered_in_its_shapes() {
     copy_golden("kinds.mmstats", directory.path());
     let server = Mmash::of(directory.path(), &[]);
     let labels = server.json("/stats/");
-    let labels: Vec<&str> = labels["stats"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
+    let labels: Vec<&str> =
+        labels["stats"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
     assert_eq!((labels.len(), labels.is_sorted()), (29, true));
     assert!(labels.contains(&"web.stats.status.2XX") && labels.contains(&"s_text"));
     assert_eq!(
@@ -38,7 +39,11 @@ fn the_originals_stats_are_answered_in_its_shapes() {
 fn an_address_without_its_slash_leads_to_the_one_with_it_wherever_a_proxy_put_it() {
     let directory = directory();
     let server = Mmash::of(directory.path(), &[]);
-    for (target, location) in [("/stats", "stats/"), ("/files?x=1", "files/?x=1"), ("/graph?q=a%20b&p=http://x/", "graph/?q=a%20b&p=http://x/")] {
+    for (target, location) in [
+        ("/stats", "stats/"),
+        ("/files?x=1", "files/?x=1"),
+        ("/graph?q=a%20b&p=http://x/", "graph/?q=a%20b&p=http://x/"),
+    ] {
         let answer = server.get(target);
         assert_eq!((answer.status, answer.header("location")), (308, Some(location)), "{target}");
     }
@@ -47,7 +52,11 @@ fn an_address_without_its_slash_leads_to_the_one_with_it_wherever_a_proxy_put_it
 #[test]
 fn exact_takes_only_that_label() {
     let directory = directory();
-    fs::write(directory.path().join("a.mmstats"), VersionOne::default().field("a", "B", [1]).field("a.b", "B", [2]).finish()).unwrap();
+    fs::write(
+        directory.path().join("a.mmstats"),
+        VersionOne::default().field("a", "B", [1]).field("a.b", "B", [2]).finish(),
+    )
+    .unwrap();
     let server = Mmash::of(directory.path(), &[]);
     assert_eq!(server.json("/stats/a"), json!({ "a": [1], "a.b": [2] }));
     for query in ["exact", "exact=", "exact=1", "exact=true"] {
@@ -60,7 +69,11 @@ fn exact_takes_only_that_label() {
 fn aggregators_make_one_value_of_all_files() {
     let directory = directory();
     for (name, value) in [("a", 4), ("b", 0), ("c", 10), ("d", 0)] {
-        fs::write(directory.path().join(format!("{name}.mmstats")), VersionOne::default().field("n", "B", [value]).finish()).unwrap();
+        fs::write(
+            directory.path().join(format!("{name}.mmstats")),
+            VersionOne::default().field("n", "B", [value]).finish(),
+        )
+        .unwrap();
     }
     let server = Mmash::of(directory.path(), &[]);
     assert_eq!(server.json("/stats/n"), json!({ "n": [4, 0, 10, 0] }));
@@ -86,7 +99,11 @@ fn aggregators_make_one_value_of_all_files() {
     for query in ["aggr=sum", "exact", "glob=*&aggr=sum"] {
         let refused = server.get(&format!("/stats/?{query}"));
         assert_eq!(refused.status, 400, "{query}");
-        assert!(refused.json()["error"].as_str().unwrap().contains("/stats/PREFIX"), "{query}: {}", refused.text());
+        assert!(
+            refused.json()["error"].as_str().unwrap().contains("/stats/PREFIX"),
+            "{query}: {}",
+            refused.text()
+        );
     }
 }
 
@@ -94,7 +111,11 @@ fn aggregators_make_one_value_of_all_files() {
 fn globs_choose_files_by_their_names() {
     let directory = directory();
     for (name, value) in [("a-1", 1), ("a-2", 2), ("b-1", 3)] {
-        fs::write(directory.path().join(format!("{name}.mmstats")), VersionOne::default().field("n", "B", [value]).finish()).unwrap();
+        fs::write(
+            directory.path().join(format!("{name}.mmstats")),
+            VersionOne::default().field("n", "B", [value]).finish(),
+        )
+        .unwrap();
     }
     let server = Mmash::of(directory.path(), &[]);
     let files = |names: &[&str]| json!({ "files": names.iter().map(|name| directory.path().join(name)).collect::<Vec<_>>() });
@@ -139,8 +160,15 @@ fn the_page_and_the_graphs_are_html() {
     let server = Mmash::of(directory.path(), &[]);
     for target in ["/", "/graph/", "/?x=%22%3E%3Cscript%3E"] {
         let page = server.get(target);
-        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{target}");
-        assert!(page.text().contains("shop.orders") && !page.text().contains("\"><script>"), "{target}");
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (200, Some("text/html; charset=utf-8")),
+            "{target}"
+        );
+        assert!(
+            page.text().contains("shop.orders") && !page.text().contains("\"><script>"),
+            "{target}"
+        );
     }
 }
 
@@ -149,26 +177,45 @@ fn files_of_the_page_are_asked_for_once() {
     let directory = directory();
     let server = Mmash::of(directory.path(), &[]);
     let page = server.get("/").text();
-    let names: Vec<&str> = page.split("static/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let names: Vec<&str> =
+        page.split("static/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(!names.is_empty());
     for name in names {
         let target = format!("/static/{name}");
         let file = server.get(&target);
-        let tag = file.header("etag").unwrap_or_else(|| panic!("{target}: {}", file.status)).to_owned();
-        assert!(file.status == 200 && !file.body.is_empty() && file.header("cache-control").is_some(), "{target}");
+        let tag =
+            file.header("etag").unwrap_or_else(|| panic!("{target}: {}", file.status)).to_owned();
+        assert!(
+            file.status == 200 && !file.body.is_empty() && file.header("cache-control").is_some(),
+            "{target}"
+        );
         // A strong one would be of these bytes, and not of the same compressed.
         assert!(tag.starts_with("W/\""), "{target}: {tag}");
         let strong = tag.trim_start_matches("W/");
-        for known in [&tag, strong, "*", &format!("\"other\", {tag}"), &format!("\"other\"\r\nIf-None-Match: {tag}")] {
+        for known in [
+            &tag,
+            strong,
+            "*",
+            &format!("\"other\", {tag}"),
+            &format!("\"other\"\r\nIf-None-Match: {tag}"),
+        ] {
             for accepted in ["", "Accept-Encoding: gzip\r\n"] {
-                let again = get_with(server.address, &target, &format!("{accepted}If-None-Match: {known}\r\n"));
+                let again = get_with(
+                    server.address,
+                    &target,
+                    &format!("{accepted}If-None-Match: {known}\r\n"),
+                );
                 assert_eq!((again.status, again.body.len()), (304, 0), "{target}: {known}");
                 for name in ["etag", "vary", "cache-control"] {
                     assert_eq!(again.header(name), file.header(name), "{target}: {known}: {name}");
                 }
             }
         }
-        assert_eq!(get_with(server.address, &target, "If-None-Match: \"other\", W/\"\"\r\n").status, 200, "{target}");
+        assert_eq!(
+            get_with(server.address, &target, "If-None-Match: \"other\", W/\"\"\r\n").status,
+            200,
+            "{target}"
+        );
     }
     assert_eq!(server.get("/static/nothing.js").status, 404);
 }

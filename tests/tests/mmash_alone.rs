@@ -27,7 +27,10 @@ fn a_file_for_a_collector_is_never_half_written() {
         assert!(Instant::now() < deadline);
         shop.orders.incr();
         let Ok(text) = fs::read_to_string(&file) else { continue };
-        let orders = text.lines().find_map(|line| line.strip_prefix("shop_orders_total ")).unwrap_or_else(|| panic!("{text:?}"));
+        let orders = text
+            .lines()
+            .find_map(|line| line.strip_prefix("shop_orders_total "))
+            .unwrap_or_else(|| panic!("{text:?}"));
         assert!(text.ends_with('\n') && text.contains("mmstats_scrape_duration_seconds"));
         seen = seen.max(orders.parse::<u64>().unwrap());
         sleep(Duration::from_millis(10));
@@ -39,7 +42,9 @@ fn a_file_for_a_collector_is_never_half_written() {
     let end = program.end();
     assert!(end.status.success() && end.errors.is_empty(), "{end:?}");
     assert_eq!(mmstats_tests::files::names(out.path()), ["mmstats.prom"]);
-    let outcome = run(Command::new(mmstats_tests::cli::program("--bin", "mmash")).args(["--textfile", "/nonexistent/x.prom"]).arg(directory.path()));
+    let outcome = run(Command::new(mmstats_tests::cli::program("--bin", "mmash"))
+        .args(["--textfile", "/nonexistent/x.prom"])
+        .arg(directory.path()));
     assert_eq!(outcome.status, 1);
     assert!(outcome.err.contains("/nonexistent/x.prom"), "{}", outcome.err);
 }
@@ -48,23 +53,39 @@ fn a_file_for_a_collector_is_never_half_written() {
 fn a_file_for_a_collector_replaces_nothing_but_a_file() {
     let (directory, out) = (directory(), directory());
     let _shop = shop(&directory, "shop.mmstats");
-    let mmash = |file: &Path| run(Command::new(program("--bin", "mmash")).arg("--textfile").arg(file).arg(directory.path()));
+    let mmash = |file: &Path| {
+        run(Command::new(program("--bin", "mmash"))
+            .arg("--textfile")
+            .arg(file)
+            .arg(directory.path()))
+    };
     let at = |name: &str| out.path().join(name);
     assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
     fs::create_dir(at("directory")).unwrap();
     symlink(at("nothing"), at("dangling")).unwrap();
     symlink("/dev/null", at("null")).unwrap();
-    let before: Vec<_> = ["pipe", "directory", "dangling", "null"].map(|name| (name, at(name).symlink_metadata().unwrap().file_type())).into();
+    let before: Vec<_> = ["pipe", "directory", "dangling", "null"]
+        .map(|name| (name, at(name).symlink_metadata().unwrap().file_type()))
+        .into();
     for (name, file_type) in before {
         let outcome = mmash(&at(name));
-        assert_eq!((outcome.status, at(name).symlink_metadata().unwrap().file_type()), (1, file_type), "{name}: {}", outcome.err);
+        assert_eq!(
+            (outcome.status, at(name).symlink_metadata().unwrap().file_type()),
+            (1, file_type),
+            "{name}: {}",
+            outcome.err
+        );
         assert!(outcome.err.contains(name), "{}", outcome.err);
     }
     // What a link leads to is written, and the link stays.
     fs::write(at("file.prom"), "").unwrap();
     symlink("file.prom", at("link.prom")).unwrap();
-    let program =
-        Program::spawn(Command::new(program("--bin", "mmash")).args(["-d", "0.1", "--textfile"]).arg(at("link.prom")).arg(directory.path()));
+    let program = Program::spawn(
+        Command::new(program("--bin", "mmash"))
+            .args(["-d", "0.1", "--textfile"])
+            .arg(at("link.prom"))
+            .arg(directory.path()),
+    );
     let deadline = Instant::now() + Duration::from_secs(60);
     while !fs::read_to_string(at("file.prom")).unwrap().contains("shop_orders") {
         assert!(Instant::now() < deadline);
@@ -76,10 +97,17 @@ fn a_file_for_a_collector_replaces_nothing_but_a_file() {
 
 #[test]
 fn what_is_about_serving_is_refused_where_nothing_is_served() {
-    for arguments in
-        [&["-p", "1"][..], &["--listen", "127.0.0.1"], &["--allow-host", "x"], &["--max-streams", "1"], &["--history", "1s"], &["--demo"]]
-    {
-        let outcome = run(Command::new(program("--bin", "mmash")).args(["--textfile", "/nonexistent/x.prom"]).args(arguments));
+    for arguments in [
+        &["-p", "1"][..],
+        &["--listen", "127.0.0.1"],
+        &["--allow-host", "x"],
+        &["--max-streams", "1"],
+        &["--history", "1s"],
+        &["--demo"],
+    ] {
+        let outcome = run(Command::new(program("--bin", "mmash"))
+            .args(["--textfile", "/nonexistent/x.prom"])
+            .args(arguments));
         assert_eq!(outcome.status, 2, "{arguments:?}: {}", outcome.err);
     }
 }
@@ -91,18 +119,32 @@ fn a_path_that_is_not_there_is_told() {
     let server = Mmash::start(&mut command);
     server.signal(Signal::TERM);
     let end = server.end();
-    assert!(end.status.success() && end.errors.contains("mmash: /nonexistent/stats: No such file"), "{end:?}");
+    assert!(
+        end.status.success() && end.errors.contains("mmash: /nonexistent/stats: No such file"),
+        "{end:?}"
+    );
 }
 
 #[test]
 fn a_demo_shows_something_of_everything_and_leaves_nothing() {
     let server = Mmash::start(&mut command(&["--demo", "-d", "0.1"]));
-    let stats =
-        server.wait_for("/api/v1/stats?by=label", |stats| stat(stats, "http.requests{method=\"GET\",status=\"200\"}")["rate"].as_f64() > Some(0.0));
+    let stats = server.wait_for("/api/v1/stats?by=label", |stats| {
+        stat(stats, "http.requests{method=\"GET\",status=\"200\"}")["rate"].as_f64() > Some(0.0)
+    });
     for kind in ["counter", "gauge", "histogram", "info", "untyped"] {
-        assert!(stats["stats"].as_array().unwrap().iter().any(|stat| stat["kind"] == kind), "{kind}");
+        assert!(
+            stats["stats"].as_array().unwrap().iter().any(|stat| stat["kind"] == kind),
+            "{kind}"
+        );
     }
-    let of = |answer: &Value, liveness: &str| answer["files"].as_array().unwrap().iter().filter(|file| file["liveness"] == liveness).count();
+    let of = |answer: &Value, liveness: &str| {
+        answer["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|file| file["liveness"] == liveness)
+            .count()
+    };
     let files = server.wait_for("/api/v1/files", |files| of(files, "dead") == 1);
     assert_eq!((of(&files, "alive"), &files["problems"]), (6, &json!([])));
     let path = files["files"][0]["file"].as_str().unwrap().to_owned();
@@ -121,7 +163,9 @@ fn no_sum_goes_back_when_a_writer_ends() {
     let server = Mmash::of(directory.path(), &["-d", "0.1", "--sum"]);
     let orders = || {
         let page = server.get("/metrics").text();
-        page.lines().find_map(|line| line.strip_prefix("shop_orders_total ").map(str::to_owned)).unwrap_or_else(|| panic!("{page}"))
+        page.lines()
+            .find_map(|line| line.strip_prefix("shop_orders_total ").map(str::to_owned))
+            .unwrap_or_else(|| panic!("{page}"))
     };
     assert_eq!(orders(), "20");
     let [first, second] = shops;

@@ -36,7 +36,10 @@ fn stats_tell_what_is_known_of_a_field() {
     assert_eq!(stat(&stats, "shop.load")["value"], "NaN");
     assert_eq!(stat(&stats, "shop.state")["value"], "open");
     let latency = &stat(&stats, "shop.latency")["value"];
-    assert_eq!((&latency["count"], &latency["sum"], latency["buckets"].as_array().unwrap().len()), (&json!(3), &json!(0.903), 3));
+    assert_eq!(
+        (&latency["count"], &latency["sum"], latency["buckets"].as_array().unwrap().len()),
+        (&json!(3), &json!(0.903), 3)
+    );
     assert!(stats["time"].as_f64().unwrap() > 1e9 && stats["interval"] == 1.0);
     assert_eq!(server.json("/api/v1/stats?match=nothing")["stats"], json!([]));
 }
@@ -51,10 +54,17 @@ fn rates_are_of_the_last_interval() {
     shop.orders.add(1000);
     shop.latency.record(100);
     // Within the interval it was counted in, and no longer.
-    let stats = server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"].as_f64() > Some(0.0));
+    let stats =
+        server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"].as_f64() > Some(0.0));
     // About a second; a look that was late makes the interval before it longer and its own shorter.
-    assert!((10.0..=10_000.0).contains(&stat(&stats, "shop.orders")["rate"].as_f64().unwrap()), "{stats}");
-    server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"] == 0.0 && stat(stats, "shop.latency")["value"]["interval"].is_null());
+    assert!(
+        (10.0..=10_000.0).contains(&stat(&stats, "shop.orders")["rate"].as_f64().unwrap()),
+        "{stats}"
+    );
+    server.wait_for(target, |stats| {
+        stat(stats, "shop.orders")["rate"] == 0.0
+            && stat(stats, "shop.latency")["value"]["interval"].is_null()
+    });
 }
 
 #[test]
@@ -69,19 +79,28 @@ fn writers_can_be_added_up() {
     let server = Mmash::of(directory.path(), &FAST);
     let stats = server.json("/api/v1/stats?by=label&match=shop.*&match=sys.created");
     let [orders, latency] = ["shop.orders", "shop.latency"].map(|label| stat(&stats, label));
-    assert_eq!((&orders["value"], &orders["writers"], orders.get("file")), (&json!(3), &json!(2), None));
+    assert_eq!(
+        (&orders["value"], &orders["writers"], orders.get("file")),
+        (&json!(3), &json!(2), None)
+    );
     assert_eq!((&latency["value"]["count"], &orders["aggregate"]), (&json!(2), &json!("sum")));
     // Two shops at 10 and 15 °C are not at 25.
     let temperature = stat(&stats, "shop.temperature");
     assert_eq!((&temperature["value"], &temperature["aggregate"]), (&json!(12.5), &json!("mean")));
     let remembered = server.json("/api/v1/query?by=label&match=shop.temperature");
-    assert_eq!(remembered["series"][0]["points"].as_array().unwrap().last().unwrap()[1], 12.5, "{remembered}");
+    assert_eq!(
+        remembered["series"][0]["points"].as_array().unwrap().last().unwrap()[1],
+        12.5,
+        "{remembered}"
+    );
     assert_eq!(stat(&stats, "shop.state")["value"], "open");
     shops[1].state.set("closed");
-    let stats = server.wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());
+    let stats = server
+        .wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());
     assert_eq!(stat(&stats, "shop.state")["problem"], "differs");
     // Of those that are remembered, some may have ended.
-    let writers = |answer: &Value| ["writers", "dead"].map(|name| answer["series"][0][name].as_u64());
+    let writers =
+        |answer: &Value| ["writers", "dead"].map(|name| answer["series"][0][name].as_u64());
     let query = "/api/v1/query?by=label&match=shop.orders";
     assert_eq!(writers(&server.json(query)), [Some(2), Some(0)]);
     fs::remove_file(directory.path().join("b.mmstats")).unwrap();
@@ -94,7 +113,8 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
     let write = |name: &str, scale: i8, value: f64| {
         let mut memory = vec![0_u64; 100];
         let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
-        let wait: Gauge<f64, _> = writer.add(Gauge::describe("app.wait").unit(units::seconds.e(scale))).unwrap();
+        let wait: Gauge<f64, _> =
+            writer.add(Gauge::describe("app.wait").unit(units::seconds.e(scale))).unwrap();
         wait.set(value);
         let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
         fs::write(directory.path().join(name), bytes).unwrap();
@@ -103,12 +123,16 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
     let values = |answer: &Value| -> Vec<(Option<f64>, Option<i64>)> {
         let all = answer["series"].as_array().or(answer["stats"].as_array()).unwrap().iter();
         all.map(|each| {
-            let last = each["points"].as_array().and_then(|points| points.last()).map_or(&each["value"], |point| &point[1]);
+            let last = each["points"]
+                .as_array()
+                .and_then(|points| points.last())
+                .map_or(&each["value"], |point| &point[1]);
             (last.as_f64(), each["scale"].as_i64())
         })
         .collect()
     };
-    let [stats, query] = ["/api/v1/stats?by=label&match=app.*", "/api/v1/query?by=label&match=app.*"];
+    let [stats, query] =
+        ["/api/v1/stats?by=label&match=app.*", "/api/v1/query?by=label&match=app.*"];
     let (before, after) = ((Some(2.0), None), (Some(2.5), Some(-3)));
     write("app-1.mmstats", 0, 2.0);
     let server = Mmash::of(directory.path(), &FAST);
@@ -134,7 +158,11 @@ fn files_tell_of_writers_and_of_what_cannot_be_read() {
         (&json!(2), &json!("alive"), &json!("its process runs"), &json!(std::process::id()))
     );
     let [problem] = &files["problems"].as_array().unwrap()[..] else { panic!("{files}") };
-    assert!(problem["file"].as_str().unwrap().ends_with("/bad.mmstats") && problem["problem"].as_str().unwrap().contains('9'), "{problem}");
+    assert!(
+        problem["file"].as_str().unwrap().ends_with("/bad.mmstats")
+            && problem["problem"].as_str().unwrap().contains('9'),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -142,7 +170,8 @@ fn the_history_has_numbers_and_their_rates() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
     let server = Mmash::of(directory.path(), &FAST);
-    let count = |answer: &Value, at: usize| answer["series"][at]["points"].as_array().map_or(0, Vec::len);
+    let count =
+        |answer: &Value, at: usize| answer["series"][at]["points"].as_array().map_or(0, Vec::len);
     for i in 1..=5 {
         shop.orders.add(i);
         shop.latency.record(100);
@@ -156,12 +185,21 @@ fn the_history_has_numbers_and_their_rates() {
         (&json!("shop.orders"), &json!("alive"), &json!(0.1))
     );
     for pair in points.windows(2) {
-        let [before, after] = [&pair[0], &pair[1]].map(|point| (point[0].as_f64().unwrap(), point[1].as_f64().unwrap()));
+        let [before, after] = [&pair[0], &pair[1]]
+            .map(|point| (point[0].as_f64().unwrap(), point[1].as_f64().unwrap()));
         let rate = (after.1 - before.1) / (after.0 - before.0);
-        assert!(after.0 > before.0 && (pair[1][2].as_f64().unwrap() - rate).abs() <= rate * 0.2 + 0.1, "{pair:?}");
+        assert!(
+            after.0 > before.0 && (pair[1][2].as_f64().unwrap() - rate).abs() <= rate * 0.2 + 0.1,
+            "{pair:?}"
+        );
     }
     let latency = server.json("/api/v1/query?match=shop.latency&by=label");
-    let recorded: u64 = latency["series"][0]["points"].as_array().unwrap().iter().map(|point| point[1]["count"].as_u64().unwrap()).sum();
+    let recorded: u64 = latency["series"][0]["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point[1]["count"].as_u64().unwrap())
+        .sum();
     assert!((4..=5).contains(&recorded) && latency["series"][0]["writers"] == 1, "{latency}");
     assert_eq!(server.json("/api/v1/query?match=shop.state")["series"], json!([]));
     let time = points[points.len() - 1][0].as_f64().unwrap();
@@ -179,7 +217,10 @@ fn the_history_is_bounded_in_time_and_in_bytes() {
     let small = Mmash::of(directory.path(), &["-d", "0.1", "--history-bytes", "40K"]);
     for server in [&short, &small] {
         server.wait_for("/healthz", |health| {
-            let (looks, bytes) = (health["history"]["looks"].as_u64().unwrap(), health["history"]["bytes"].as_u64().unwrap());
+            let (looks, bytes) = (
+                health["history"]["looks"].as_u64().unwrap(),
+                health["history"]["bytes"].as_u64().unwrap(),
+            );
             assert!(looks <= 6 && (bytes <= 40 << 10 || looks > 0), "{health}");
             health["looks"].as_u64() > Some(20)
         });
@@ -210,12 +251,28 @@ fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
         ("/files/..", "leads out"),
     ] {
         let answer = server.get(target);
-        assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/json")), "{target}");
-        assert!(answer.json()["error"].as_str().unwrap().contains(part), "{target}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (400, Some("application/json")),
+            "{target}"
+        );
+        assert!(
+            answer.json()["error"].as_str().unwrap().contains(part),
+            "{target}: {}",
+            answer.text()
+        );
     }
-    for (target, content_type) in [("/nothing", "text/plain; charset=utf-8"), ("/api/v2/stats", "application/json"), ("/api", "application/json")] {
+    for (target, content_type) in [
+        ("/nothing", "text/plain; charset=utf-8"),
+        ("/api/v2/stats", "application/json"),
+        ("/api", "application/json"),
+    ] {
         let answer = server.get(target);
-        assert_eq!((answer.status, answer.header("content-type")), (404, Some(content_type)), "{target}");
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (404, Some(content_type)),
+            "{target}"
+        );
     }
 }
 
@@ -228,7 +285,16 @@ fn large_answers_are_compressed_for_who_can_read_that() {
     for target in ["/", "/metrics", "/api/v1/stats", "/api/v1/query"] {
         let plain = server.get(target);
         let packed = get_with(server.address, target, "Accept-Encoding: br, gzip;q=0.5\r\n");
-        assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), (None, Some("gzip")), "{target}");
-        assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.body.len() < plain.body.len() && packed.header("vary").is_some(), "{target}");
+        assert_eq!(
+            (plain.header("content-encoding"), packed.header("content-encoding")),
+            (None, Some("gzip")),
+            "{target}"
+        );
+        assert!(
+            packed.body.starts_with(&[0x1f, 0x8b])
+                && packed.body.len() < plain.body.len()
+                && packed.header("vary").is_some(),
+            "{target}"
+        );
     }
 }

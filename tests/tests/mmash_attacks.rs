@@ -1,4 +1,5 @@
-//! Requests that nobody sends by accident. Each is refused, tells nothing, and leaves the server as it was.
+//! Requests that nobody sends by accident. Each is refused, tells nothing, and leaves the server as
+//! it was.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,10 +27,19 @@ struct Prey {
 impl Prey {
     fn new(arguments: &[&str]) -> Prey {
         let (elsewhere, directory) = (directory(), directory());
-        fs::write(elsewhere.path().join("secret.mmstats"), VersionOne::default().field(SECRET, "B", [1]).finish()).unwrap();
-        fs::write(directory.path().join("a.mmstats"), VersionOne::default().field("n", "B", [1]).finish()).unwrap();
+        fs::write(
+            elsewhere.path().join("secret.mmstats"),
+            VersionOne::default().field(SECRET, "B", [1]).finish(),
+        )
+        .unwrap();
+        fs::write(
+            directory.path().join("a.mmstats"),
+            VersionOne::default().field("n", "B", [1]).finish(),
+        )
+        .unwrap();
         symlink(elsewhere.path(), directory.path().join("away")).unwrap();
-        symlink(elsewhere.path().join("secret.mmstats"), directory.path().join("link.mmstats")).unwrap();
+        symlink(elsewhere.path().join("secret.mmstats"), directory.path().join("link.mmstats"))
+            .unwrap();
         let server = Mmash::of(directory.path(), arguments);
         Prey { _elsewhere: elsewhere, directory, server }
     }
@@ -46,7 +56,10 @@ impl Prey {
             for leak in [SECRET, "root:", "x:0:0", "daemon"] {
                 assert!(!text.contains(leak), "{leak:?} leaks: {text}");
             }
-            assert!(!answer.headers.iter().any(|(name, _)| name.starts_with("access-control-")), "{text}");
+            assert!(
+                !answer.headers.iter().any(|(name, _)| name.starts_with("access-control-")),
+                "{text}"
+            );
         }
         assert_eq!(get(self.address(), "/stats/n").json(), serde_json::json!({ "n": [1] }));
         answer
@@ -54,19 +67,41 @@ impl Prey {
 }
 
 fn check_headers(answer: &Answer, what: &str) {
-    let policy = answer.header("content-security-policy").unwrap_or_else(|| panic!("{what}: {answer:?}"));
-    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+    let policy =
+        answer.header("content-security-policy").unwrap_or_else(|| panic!("{what}: {answer:?}"));
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ] {
         assert!(policy.contains(part) && !policy.contains("unsafe"), "{what}: {policy}");
     }
-    for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cross-origin-resource-policy", "same-origin")]
-    {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
         assert_eq!(answer.header(name), Some(value), "{what}");
     }
     assert!(answer.header("cache-control").is_some(), "{what}");
 }
 
-const ROUTES: [&str; 12] =
-    ["/", "/graph/", "/metrics", "/healthz", "/events", "/stats/", "/stats/n", "/files/", "/api/v1/stats", "/api/v1/query", "/static/x", "/nothing"];
+const ROUTES: [&str; 12] = [
+    "/",
+    "/graph/",
+    "/metrics",
+    "/healthz",
+    "/events",
+    "/stats/",
+    "/stats/n",
+    "/files/",
+    "/api/v1/stats",
+    "/api/v1/query",
+    "/static/x",
+    "/nothing",
+];
 
 #[test]
 fn hosts_that_are_others_are_refused_on_every_route() {
@@ -97,8 +132,11 @@ fn hosts_that_are_others_are_refused_on_every_route() {
         String::new(),
     ] {
         for route in ROUTES {
-            let request = format!("GET {route} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            let answer = prey.attack(request.as_bytes()).unwrap_or_else(|| panic!("{host} {route}: no answer"));
+            let request =
+                format!("GET {route} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = prey
+                .attack(request.as_bytes())
+                .unwrap_or_else(|| panic!("{host} {route}: no answer"));
             assert_eq!(answer.status, 421, "{host} {route}: {}", answer.text());
             check_headers(&answer, &host);
             attacks += 1;
@@ -111,13 +149,23 @@ fn hosts_that_are_others_are_refused_on_every_route() {
         format!("Host: evil.org\r\nHost: localhost:{port}\r\n"),
     ] {
         for (route, version) in [("/", "1.1"), ("/metrics", "1.1"), ("/metrics", "1.0")] {
-            let answer = prey.attack(format!("GET {route} HTTP/{version}\r\n{head}\r\n").as_bytes()).unwrap();
+            let answer = prey
+                .attack(format!("GET {route} HTTP/{version}\r\n{head}\r\n").as_bytes())
+                .unwrap();
             assert_eq!(answer.status, 400, "{head} {route}");
             attacks += 1;
         }
     }
-    for host in ["evil.org", "localhost@evil.org", "evil.org@localhost", "localhost:1", "user:password@127.0.0.1"] {
-        let request = format!("GET http://{host}/stats/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+    for host in [
+        "evil.org",
+        "localhost@evil.org",
+        "evil.org@localhost",
+        "localhost:1",
+        "user:password@127.0.0.1",
+    ] {
+        let request = format!(
+            "GET http://{host}/stats/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+        );
         let answer = prey.attack(request.as_bytes()).unwrap();
         assert!([400, 421].contains(&answer.status), "{host}: {}", answer.status);
         attacks += 1;
@@ -128,22 +176,42 @@ fn hosts_that_are_others_are_refused_on_every_route() {
 #[test]
 fn a_host_that_is_refused_is_told_with_those_that_are_not() {
     let directory = directory();
-    let server = Mmash::start(Command::new(program("--bin", "mmash")).args(["--listen", "127.0.0.9:0"]).arg(directory.path()));
+    let server = Mmash::start(
+        Command::new(program("--bin", "mmash"))
+            .args(["--listen", "127.0.0.9:0"])
+            .arg(directory.path()),
+    );
     let port = server.address.port();
     let sent = |target: &str, host: &str| {
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         send(server.address, request.as_bytes()).unwrap()
     };
-    for (target, host, told) in [("/", "Stats:80", "Stats:80"), ("http://other:80/", "localhost", "other:80"), ("/", "\u{fc}ber", "ber")] {
+    for (target, host, told) in [
+        ("/", "Stats:80", "Stats:80"),
+        ("http://other:80/", "localhost", "other:80"),
+        ("/", "\u{fc}ber", "ber"),
+    ] {
         let refused = sent(target, host);
         let text = refused.text();
         assert_eq!(refused.status, 421, "{text}");
-        for part in [told, &port.to_string(), "--allow-host", "localhost", "127.0.0.1", "[::1]", "127.0.0.9"] {
+        for part in [
+            told,
+            &port.to_string(),
+            "--allow-host",
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "127.0.0.9",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
     for host in ["localhost", "127.0.0.1", "[::1]", "127.0.0.9"] {
-        assert_eq!([sent("/static/x", host).status, sent("/static/x", &format!("{host}:{port}")).status], [404, 404], "{host}");
+        assert_eq!(
+            [sent("/static/x", host).status, sent("/static/x", &format!("{host}:{port}")).status],
+            [404, 404],
+            "{host}"
+        );
     }
 }
 
@@ -151,35 +219,61 @@ fn a_host_that_is_refused_is_told_with_those_that_are_not() {
 fn its_own_names_are_answered() {
     let prey = Prey::new(&["--allow-host", "stats.example.org", "--allow-host", "tunnel:8080"]);
     let port = prey.address().port();
-    for host in ["localhost", "LocalHost", "127.0.0.1", "[::1]", "stats.example.org", "Stats.Example.Org"] {
+    for host in
+        ["localhost", "LocalHost", "127.0.0.1", "[::1]", "stats.example.org", "Stats.Example.Org"]
+    {
         for host in [host.to_owned(), format!("{host}:{port}")] {
-            let request = format!("GET /stats/n HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("GET /stats/n HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             assert_eq!(send(prey.address(), request.as_bytes()).unwrap().status, 200, "{host}");
         }
     }
     for (host, status) in [("tunnel:8080", 200), ("tunnel:8081", 421), ("tunnel", 421)] {
         assert_eq!(
-            send(prey.address(), format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap().status,
+            send(
+                prey.address(),
+                format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()
+            )
+            .unwrap()
+            .status,
             status,
             "{host}"
         );
     }
-    let absolute = format!("GET http://localhost:{port}/stats/n HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+    let absolute = format!(
+        "GET http://localhost:{port}/stats/n HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+    );
     assert_eq!(send(prey.address(), absolute.as_bytes()).unwrap().status, 200);
 }
 
 #[test]
 fn nothing_but_get_and_head_is_answered() {
     let prey = Prey::new(&[]);
-    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get", "GETX", "QUERY"] {
+    for method in
+        ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get", "GETX", "QUERY"]
+    {
         for route in ROUTES {
-            let body = request(prey.address(), method, route, "Content-Length: 5\r\nOrigin: http://evil.org\r\n");
-            let answer = prey.attack(&[&body[..], b"hello"].concat()).unwrap_or_else(|| panic!("{method} {route}: no answer"));
-            assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{method} {route}");
+            let body = request(
+                prey.address(),
+                method,
+                route,
+                "Content-Length: 5\r\nOrigin: http://evil.org\r\n",
+            );
+            let answer = prey
+                .attack(&[&body[..], b"hello"].concat())
+                .unwrap_or_else(|| panic!("{method} {route}: no answer"));
+            assert_eq!(
+                (answer.status, answer.header("allow")),
+                (405, Some("GET, HEAD")),
+                "{method} {route}"
+            );
             check_headers(&answer, method);
         }
     }
-    let connect = format!("CONNECT localhost:{0} HTTP/1.1\r\nHost: localhost:{0}\r\n\r\n", prey.address().port());
+    let connect = format!(
+        "CONNECT localhost:{0} HTTP/1.1\r\nHost: localhost:{0}\r\n\r\n",
+        prey.address().port()
+    );
     assert_eq!(prey.attack(connect.as_bytes()).unwrap().status, 405);
 }
 
@@ -233,21 +327,46 @@ fn globs_do_not_lead_out_of_the_directory() {
         "[a-",
         "%5b",
     ];
-    for glob in globs.map(str::to_owned).into_iter().chain([format!("../{name}/*"), format!("{escaped}%2f*"), format!("/{outside}/*")]) {
-        for target in
-            [format!("/files/{glob}"), format!("/stats/?glob={glob}"), format!("/stats/secret?glob={glob}"), format!("/stats/n?glob={glob}&aggr=sum")]
-        {
-            let answer = prey.attack(&request(prey.address(), "GET", &target, "")).unwrap_or_else(|| panic!("{target}: no answer"));
+    for glob in globs.map(str::to_owned).into_iter().chain([
+        format!("../{name}/*"),
+        format!("{escaped}%2f*"),
+        format!("/{outside}/*"),
+    ]) {
+        for target in [
+            format!("/files/{glob}"),
+            format!("/stats/?glob={glob}"),
+            format!("/stats/secret?glob={glob}"),
+            format!("/stats/n?glob={glob}&aggr=sum"),
+        ] {
+            let answer = prey
+                .attack(&request(prey.address(), "GET", &target, ""))
+                .unwrap_or_else(|| panic!("{target}: no answer"));
             assert_eq!(answer.status, 400, "{target}: {}", answer.text());
             check_headers(&answer, &target);
         }
     }
     // What could be a way out for who follows links finds nothing.
-    for glob in ["away/*", "away/secret.mmstats", "link.mmstats", "link*", "*/*", "~/*", "{..,a}/*", "[.][.]/*", "%3f./*", "**/*", "...", ".", "%2e"]
-    {
-        let answer = prey.attack(&request(prey.address(), "GET", &format!("/files/{glob}"), "")).unwrap();
+    for glob in [
+        "away/*",
+        "away/secret.mmstats",
+        "link.mmstats",
+        "link*",
+        "*/*",
+        "~/*",
+        "{..,a}/*",
+        "[.][.]/*",
+        "%3f./*",
+        "**/*",
+        "...",
+        ".",
+        "%2e",
+    ] {
+        let answer =
+            prey.attack(&request(prey.address(), "GET", &format!("/files/{glob}"), "")).unwrap();
         assert_eq!((answer.status, answer.text()), (200, "{\"files\":[]}".to_owned()), "{glob}");
-        let answer = prey.attack(&request(prey.address(), "GET", &format!("/stats/?glob={glob}"), "")).unwrap();
+        let answer = prey
+            .attack(&request(prey.address(), "GET", &format!("/stats/?glob={glob}"), ""))
+            .unwrap();
         assert_eq!((answer.status, answer.text()), (200, "{\"stats\":[]}".to_owned()), "{glob}");
     }
     assert!(prey.directory.path().join("link.mmstats").exists());
@@ -281,8 +400,16 @@ fn paths_do_not_lead_out_of_the_program() {
         check_headers(&answer, target);
     }
     // Whatever is asked for, a redirect leads nowhere else.
-    for (target, location) in [("/graph?x=//evil.org", "graph/?x=//evil.org"), ("/stats", "stats/"), ("/files?//evil.org", "files/?//evil.org")] {
-        assert_eq!(prey.attack(&request(prey.address(), "GET", target, "")).unwrap().header("location"), Some(location), "{target}");
+    for (target, location) in [
+        ("/graph?x=//evil.org", "graph/?x=//evil.org"),
+        ("/stats", "stats/"),
+        ("/files?//evil.org", "files/?//evil.org"),
+    ] {
+        assert_eq!(
+            prey.attack(&request(prey.address(), "GET", target, "")).unwrap().header("location"),
+            Some(location),
+            "{target}"
+        );
     }
 }
 
@@ -309,7 +436,8 @@ fn bytes_that_are_no_requests_end_their_connection_alone() {
         format!("GET /?match={long} HTTP/1.1\r\n{host}\r\n").into_bytes(),
         format!("GET / HTTP/1.1\r\n{host}X: {long}\r\n\r\n").into_bytes(),
         format!("GET / HTTP/1.1\r\n{host}{many}\r\n").into_bytes(),
-        format!("POST / HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello").into_bytes(),
+        format!("POST / HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello")
+            .into_bytes(),
         format!("POST / HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n").into_bytes(),
         format!("GET / HTTP/1.1\r\n{host}Transfer-Encoding: gzip\r\n\r\n").into_bytes(),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
@@ -317,15 +445,25 @@ fn bytes_that_are_no_requests_end_their_connection_alone() {
     ] {
         let what = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
         let answer = prey.attack(&bytes);
-        assert!(answer.as_ref().is_none_or(|answer| (400..=505).contains(&answer.status)), "{what:?}: {answer:?}");
+        assert!(
+            answer.as_ref().is_none_or(|answer| (400..=505).contains(&answer.status)),
+            "{what:?}: {answer:?}"
+        );
     }
     // One request hidden behind another is answered as what it is, and refused.
-    let smuggled = format!("GET /healthz HTTP/1.1\r\n{host}\r\nGET /stats/ HTTP/1.1\r\nHost: evil.org\r\nConnection: close\r\n\r\n");
+    let smuggled = format!(
+        "GET /healthz HTTP/1.1\r\n{host}\r\nGET /stats/ HTTP/1.1\r\nHost: evil.org\r\nConnection: close\r\n\r\n"
+    );
     let mut connection = connect(prey.address());
     connection.write_all(smuggled.as_bytes()).unwrap();
     let mut text = String::new();
     connection.read_to_string(&mut text).unwrap();
-    assert!(text.contains("HTTP/1.1 200") && text.contains("HTTP/1.1 421") && !text.contains("\"stats\""), "{text}");
+    assert!(
+        text.contains("HTTP/1.1 200")
+            && text.contains("HTTP/1.1 421")
+            && !text.contains("\"stats\""),
+        "{text}"
+    );
 }
 
 #[test]
@@ -333,17 +471,39 @@ fn pages_of_other_sites_get_nothing_but_links() {
     let prey = Prey::new(&[]);
     let sent = |target: &str, headers: &str| get_with(prey.address(), target, headers).status;
     for site in ["cross-site", "same-site"] {
-        let fetch = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nOrigin: http://evil.org\r\n");
-        let image = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n");
-        let frame = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n");
-        let link = format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n");
+        let fetch = format!(
+            "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nOrigin: http://evil.org\r\n"
+        );
+        let image = format!(
+            "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n"
+        );
+        let frame = format!(
+            "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"
+        );
+        let link = format!(
+            "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
+        );
         assert_eq!(
-            [sent("/events", &fetch), sent("/stats/", &fetch), sent("/", &image), sent("/", &frame), sent("/events", &link), sent("/", &link)],
+            [
+                sent("/events", &fetch),
+                sent("/stats/", &fetch),
+                sent("/", &image),
+                sent("/", &frame),
+                sent("/events", &link),
+                sent("/", &link)
+            ],
             [403, 403, 403, 403, 403, 200]
         );
     }
     let own = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n";
-    assert_eq!([sent("/stats/", own), sent("/stats/", "Sec-Fetch-Site: none\r\n"), sent("/stats/", "Origin: http://evil.org\r\n")], [200, 200, 200]);
+    assert_eq!(
+        [
+            sent("/stats/", own),
+            sent("/stats/", "Sec-Fetch-Site: none\r\n"),
+            sent("/stats/", "Origin: http://evil.org\r\n")
+        ],
+        [200, 200, 200]
+    );
 }
 
 #[test]
@@ -351,7 +511,12 @@ fn too_many_requests_are_refused_for_a_while() {
     let prey = Prey::new(&["--max-rate", "5"]);
     let answers: Vec<Answer> = (0..40).map(|_| get(prey.address(), "/stats/n")).collect();
     let refused = answers.iter().find(|answer| answer.status == 429).expect("not all are answered");
-    assert!(answers[0].status == 200 && refused.header("retry-after") == Some("1") && refused.text().contains("--max-rate"), "{refused:?}");
+    assert!(
+        answers[0].status == 200
+            && refused.header("retry-after") == Some("1")
+            && refused.text().contains("--max-rate"),
+        "{refused:?}"
+    );
     check_headers(refused, "429");
     let deadline = Instant::now() + Duration::from_secs(60);
     while get(prey.address(), "/stats/n").status != 200 {
@@ -367,7 +532,9 @@ fn clients_that_never_finish_are_thrown_out() {
         .map(|i| {
             let mut connection = connect(prey.address());
             // From nothing at all to all but the last line.
-            connection.write_all(&request(prey.address(), "GET", "/", "X: y\r\n")[..i / 2]).unwrap();
+            connection
+                .write_all(&request(prey.address(), "GET", "/", "X: y\r\n")[..i / 2])
+                .unwrap();
             connection
         })
         .collect();

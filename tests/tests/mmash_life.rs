@@ -20,7 +20,8 @@ fn ending(signal: Signal) -> Duration {
     let _shop = shop(&directory, "shop.mmstats");
     let server = Mmash::of(directory.path(), &FAST);
     let stream = || {
-        let mut stream = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
+        let mut stream =
+            open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
         stream.event().unwrap();
         stream
     };
@@ -38,7 +39,10 @@ fn ending(signal: Signal) -> Duration {
 fn a_server_with_streams_ends_within_a_second() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         // A machine that is busy with other tests may need another try.
-        let tries: Vec<Duration> = (0..5).map(|_| ending(signal)).take_while(|took| *took >= Duration::from_secs(1)).collect();
+        let tries: Vec<Duration> = (0..5)
+            .map(|_| ending(signal))
+            .take_while(|took| *took >= Duration::from_secs(1))
+            .collect();
         assert!(tries.len() < 5, "{signal:?}: {tries:?}");
     }
 }
@@ -48,9 +52,16 @@ fn a_port_that_is_taken_is_told() {
     let directory = directory();
     let server = Mmash::of(directory.path(), &[]);
     let port = server.address.port().to_string();
-    let outcome = run(Command::new(program("--bin", "mmash")).args(["--port", &port]).arg(directory.path()));
+    let outcome =
+        run(Command::new(program("--bin", "mmash")).args(["--port", &port]).arg(directory.path()));
     assert_eq!((outcome.status, outcome.out.as_str()), (1, ""));
-    assert!(outcome.err.contains(&port) && outcome.err.contains("in use") && outcome.err.contains("--port"), "{}", outcome.err);
+    assert!(
+        outcome.err.contains(&port)
+            && outcome.err.contains("in use")
+            && outcome.err.contains("--port"),
+        "{}",
+        outcome.err
+    );
 }
 
 #[test]
@@ -62,14 +73,24 @@ fn others_can_read_stats_only_if_that_is_allowed() {
     }
     let directory = directory();
     let mut command = Command::new(program("--bin", "mmash"));
-    command.args(["--listen", "0.0.0.0:0", "--allow-remote", "--allow-host", "stats.example.org"]).arg(directory.path());
+    command
+        .args(["--listen", "0.0.0.0:0", "--allow-remote", "--allow-host", "stats.example.org"])
+        .arg(directory.path());
     let server = Mmash::start(&mut command);
     let address = ([127, 0, 0, 1], server.address.port()).into();
     let status = |host: &str| {
         let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         open(address, request.as_bytes()).unwrap().answer.status
     };
-    assert_eq!([status("stats.example.org"), status("stats.example.org:443"), status("127.0.0.1"), status("example.org")], [200, 200, 200, 421]);
+    assert_eq!(
+        [
+            status("stats.example.org"),
+            status("stats.example.org:443"),
+            status("127.0.0.1"),
+            status("example.org")
+        ],
+        [200, 200, 200, 421]
+    );
 }
 
 #[test]
@@ -90,21 +111,42 @@ fn links_out_of_the_directory_and_pipes_are_not_followed() {
     let _shop = shop(&directory, "shop.mmstats");
     symlink(other.path().join("secret.mmstats"), directory.path().join("link.mmstats")).unwrap();
     symlink("shop.mmstats", directory.path().join("beside.mmstats")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, directory.path().join("pipe.mmstats"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        directory.path().join("pipe.mmstats"),
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
     let server = Mmash::of(directory.path(), &[]);
     for target in ["/", "/stats/", "/metrics", "/api/v1/stats", "/events"] {
         let mut opened = open(server.address, &request(server.address, "GET", target, "")).unwrap();
-        let text = if target == "/events" { opened.event().unwrap().1.to_string() } else { opened.finish().unwrap().text() };
+        let text = if target == "/events" {
+            opened.event().unwrap().1.to_string()
+        } else {
+            opened.finish().unwrap().text()
+        };
         assert!(!text.contains("secret.label") && text.contains("shop"), "{target}");
     }
     let files = server.json("/api/v1/files");
-    assert_eq!((files["files"].as_array().unwrap().len(), files["problems"].as_array().unwrap().len()), (2, 2), "{files}");
+    assert_eq!(
+        (files["files"].as_array().unwrap().len(), files["problems"].as_array().unwrap().len()),
+        (2, 2),
+        "{files}"
+    );
 }
 
 /// How often a process has waited for anything.
 fn waits(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().trim().parse().unwrap()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 #[test]
@@ -112,7 +154,12 @@ fn who_writes_a_file_sleeps_until_the_next_look_or_a_signal() {
     let (directory, out) = (directory(), directory());
     let file = out.path().join("mmstats.prom");
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let program = Program::spawn(Command::new(program("--bin", "mmash")).args(["-d", "1h", "--textfile"]).arg(&file).arg(directory.path()));
+        let program = Program::spawn(
+            Command::new(program("--bin", "mmash"))
+                .args(["-d", "1h", "--textfile"])
+                .arg(&file)
+                .arg(directory.path()),
+        );
         let start = Instant::now();
         while !file.exists() {
             assert!(start.elapsed() < Duration::from_secs(60));
@@ -135,8 +182,11 @@ fn who_writes_a_file_and_ignores_all_signals_goes_on() {
     let (directory, out) = (directory(), directory());
     let file = out.path().join("mmstats.prom");
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' INT TERM HUP && exec \"$0\" \"$@\""]).arg(program("--bin", "mmash"));
-    let _program = Program::spawn(command.args(["-d", "0.1", "--textfile"]).arg(&file).arg(directory.path()));
+    command
+        .args(["-c", "trap '' INT TERM HUP && exec \"$0\" \"$@\""])
+        .arg(program("--bin", "mmash"));
+    let _program =
+        Program::spawn(command.args(["-d", "0.1", "--textfile"]).arg(&file).arg(directory.path()));
     for _ in 0..3 {
         let start = Instant::now();
         while fs::remove_file(&file).is_err() {
@@ -148,6 +198,10 @@ fn who_writes_a_file_and_ignores_all_signals_goes_on() {
 
 fn with_secret() -> TempDir {
     let other = directory();
-    fs::write(other.path().join("secret.mmstats"), VersionOne::default().field("secret.label", "B", [1]).finish()).unwrap();
+    fs::write(
+        other.path().join("secret.mmstats"),
+        VersionOne::default().field("secret.label", "B", [1]).finish(),
+    )
+    .unwrap();
     other
 }

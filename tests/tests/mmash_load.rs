@@ -1,4 +1,5 @@
-//! What `mmash` costs, and what many clients do to it. With `--release -- --nocapture` for a minute and with limits; else it only tells that it works.
+//! What `mmash` costs, and what many clients do to it. With `--release -- --nocapture` for a minute
+//! and with limits; else it only tells that it works.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -24,10 +25,21 @@ fn publish(directory: &Path, files: u64) {
         for i in 0..50 {
             let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
             match i % 8 {
-                0 => drop(writer.add(Text::<16, _>::describe(&label).help(help).initial("idle")).unwrap()),
-                1 => writer.add(Counter::<u64, _>::describe(&label).help(help).unit(units::nanoseconds)).unwrap().set(number * 1_234_567 + i),
-                2 => writer.add(Gauge::<f64, _>::describe(&label).help(help)).unwrap().set(number as f64 / 7.0),
-                _ => writer.add(Counter::<u64, _>::describe(&label).help(help)).unwrap().set(number * 50 + i),
+                0 => drop(
+                    writer.add(Text::<16, _>::describe(&label).help(help).initial("idle")).unwrap(),
+                ),
+                1 => writer
+                    .add(Counter::<u64, _>::describe(&label).help(help).unit(units::nanoseconds))
+                    .unwrap()
+                    .set(number * 1_234_567 + i),
+                2 => writer
+                    .add(Gauge::<f64, _>::describe(&label).help(help))
+                    .unwrap()
+                    .set(number as f64 / 7.0),
+                _ => writer
+                    .add(Counter::<u64, _>::describe(&label).help(help))
+                    .unwrap()
+                    .set(number * 50 + i),
             }
         }
         let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
@@ -37,7 +49,8 @@ fn publish(directory: &Path, files: u64) {
 
 /// Reads a stream until it is enough; tells how many events there were.
 fn listen(server: SocketAddr, is_over: &AtomicBool, total: &AtomicU64) -> u64 {
-    let mut stream = open(server, &request(server, "GET", "/events?match=bench.stats.field.01", "")).unwrap();
+    let mut stream =
+        open(server, &request(server, "GET", "/events?match=bench.stats.field.01", "")).unwrap();
     assert_eq!(stream.answer.status, 200);
     let mut events = 0;
     while !is_over.load(Ordering::Relaxed) {
@@ -55,7 +68,8 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
     let files = if IS_MEASURED { 1000 } else { 20 };
     publish(directory.path(), files);
     let time = Duration::from_secs(if IS_MEASURED { 60 } else { 5 });
-    // A history that is full soon: what grows then is a leak. And fewer descriptors than there are files and clients, as servers usually have.
+    // A history that is full soon: what grows then is a leak. And fewer descriptors than there are
+    // files and clients, as servers usually have.
     let arguments = ["--history", "3s", directory.path().to_str().unwrap()];
     let server = Mmash::start(&mut with_descriptors(1024, &command(&arguments)));
     let mut stuck = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
@@ -65,9 +79,11 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
     (&small).write_all(&request(server.address, "GET", "/events", "")).unwrap();
     let (is_over, total) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..200).map(|_| scope.spawn(|| listen(server.address, &is_over, &total))).collect();
+        let clients: Vec<_> =
+            (0..200).map(|_| scope.spawn(|| listen(server.address, &is_over, &total))).collect();
         thread::sleep(Duration::from_secs(3));
-        let (start, looks, memory, used) = (Instant::now(), server.looks(), server.resident(), server.processor_time());
+        let (start, looks, memory, used) =
+            (Instant::now(), server.looks(), server.resident(), server.processor_time());
         let mut most = memory;
         let mut slowest = Duration::ZERO;
         while start.elapsed() < time {
@@ -80,7 +96,8 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
         let (elapsed, looked) = (start.elapsed().as_secs_f64(), server.looks() - looks);
         is_over.store(true, Ordering::Relaxed);
         let events: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
-        let [fewest, greatest] = [events.iter().min(), events.iter().max()].map(|events| *events.unwrap());
+        let [fewest, greatest] =
+            [events.iter().min(), events.iter().max()].map(|events| *events.unwrap());
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         println!(
             "{looked} looks in {elapsed:.1} s; {fewest} to {greatest} events for each of 200 clients; the slowest answer beside them {slowest:.1?}"
@@ -94,7 +111,11 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
         );
         assert!(fewest >= 1 && most - memory.min(most) < 32 << 20);
         let health = server.json("/healthz");
-        assert_eq!((health["files"].as_u64(), health["problems"].as_u64()), (Some(files), Some(0)), "{health}");
+        assert_eq!(
+            (health["files"].as_u64(), health["problems"].as_u64()),
+            (Some(files), Some(0)),
+            "{health}"
+        );
         if IS_MEASURED {
             assert!(looked as f64 >= elapsed.floor() - 2.0, "{looked} looks in {elapsed} s");
             assert!(fewest as f64 >= elapsed * 0.9, "{fewest} events in {elapsed} s");
@@ -103,7 +124,10 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
     if IS_MEASURED {
         // Whoever takes nothing for half a minute is thrown out.
         let end = (0..1000).find_map(|_| stuck.event().err()).expect("it ends");
-        assert!(matches!(end.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof), "{end}");
+        assert!(
+            matches!(end.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof),
+            "{end}"
+        );
     } else {
         // Whoever comes back goes on.
         stuck.event().unwrap();
@@ -129,9 +153,13 @@ fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
     for target in ["/api/v1/stats", "/api/v1/query", "/metrics", "/events"] {
         let memory = server.resident();
         let asked: Vec<Open> = (0..clients).map(|_| ask(server.address, target)).collect();
-        let [answered, refused] = [200, 503].map(|status| asked.iter().filter(|asked| asked.answer.status == status).count());
+        let [answered, refused] = [200, 503]
+            .map(|status| asked.iter().filter(|asked| asked.answer.status == status).count());
         let more = server.resident().saturating_sub(memory);
-        println!("{target}: {answered} answers that nobody reads, {refused} refused: {:.1} MB more", more as f64 / 1e6);
+        println!(
+            "{target}: {answered} answers that nobody reads, {refused} refused: {:.1} MB more",
+            more as f64 / 1e6
+        );
         assert!(answered > 0 && answered + refused == asked.len(), "{target}");
         assert!(more < ROOM + (64 << 20), "{target}: {more} bytes");
         // What is small has its place all the same.
@@ -140,7 +168,8 @@ fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
             assert!(answered > 5 && refused > 0, "{answered} and {refused}");
             let full = asked.iter().find(|asked| asked.answer.status == 503).unwrap();
             assert!(full.answer.header("retry-after").is_some());
-            // They have to go as soon as somebody else comes, and not only when they would have to anyway, after half a minute.
+            // They have to go as soon as somebody else comes, and not only when they would have to
+            // anyway, after half a minute.
             let start = Instant::now();
             while server.get(target).status != 200 {
                 assert!(start.elapsed() < Duration::from_secs(25));
@@ -180,12 +209,16 @@ fn clients_that_have_gone_leave_no_work_behind() {
     let before = server.processor_time();
     const GONE: u32 = 300;
     for _ in 0..GONE {
-        connect(server.address).write_all(&request(server.address, "GET", target, headers)).unwrap();
+        connect(server.address)
+            .write_all(&request(server.address, "GET", target, headers))
+            .unwrap();
     }
     // Behind all that is in line.
     assert_eq!(server.get(target).status, 200);
     let used = server.processor_time() - before;
-    println!("{GONE} clients that do not wait for an answer take {used:?} of processor time, one that does {one:?}");
+    println!(
+        "{GONE} clients that do not wait for an answer take {used:?} of processor time, one that does {one:?}"
+    );
     assert!(used < one * GONE / 3, "{used:?}");
 }
 
@@ -207,7 +240,10 @@ fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
         let size = get_with(server.address, target, headers).body.len();
         let cost = cost(server, target, headers);
         println!("{name}: {size} bytes, {cost:?} of processor time");
-        assert!(!IS_MEASURED || !target.starts_with("/metrics") || cost < Duration::from_millis(60), "{name}: {cost:?}");
+        assert!(
+            !IS_MEASURED || !target.starts_with("/metrics") || cost < Duration::from_millis(60),
+            "{name}: {cost:?}"
+        );
     }
     let load = || {
         let start = Instant::now();
@@ -225,5 +261,9 @@ fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
     thread::sleep(Duration::from_secs(if IS_MEASURED { 10 } else { 2 }));
     let (used, looked) = (busy.processor_time() - used, busy.looks() - looks);
     let health = busy.json("/healthz");
-    println!("{looked} looks in {:.1?}: {used:?} of processor time, {:.1} MB of memory, {health}", start.elapsed(), busy.resident() as f64 / 1e6);
+    println!(
+        "{looked} looks in {:.1?}: {used:?} of processor time, {:.1} MB of memory, {health}",
+        start.elapsed(),
+        busy.resident() as f64 / 1e6
+    );
 }

@@ -14,8 +14,13 @@ fn streams_show_values_move() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
     let server = Mmash::of(directory.path(), &FAST);
-    let mut stream = open(server.address, &request(server.address, "GET", "/events?match=shop.orders", "")).unwrap();
-    assert_eq!((stream.answer.status, stream.answer.header("content-type")), (200, Some("text/event-stream")));
+    let mut stream =
+        open(server.address, &request(server.address, "GET", "/events?match=shop.orders", ""))
+            .unwrap();
+    assert_eq!(
+        (stream.answer.status, stream.answer.header("content-type")),
+        (200, Some("text/event-stream"))
+    );
     let mut last = 0;
     for orders in 1..=5 {
         shop.orders.incr();
@@ -37,7 +42,11 @@ fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
     let directory = directory();
     let _shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     let server = Mmash::of(directory.path(), &["-d", "0.2"]);
-    let mut stream = open(server.address, &request(server.address, "GET", "/events?match=shop.orders&by=label&interval=0.5", "")).unwrap();
+    let mut stream = open(
+        server.address,
+        &request(server.address, "GET", "/events?match=shop.orders&by=label&interval=0.5", ""),
+    )
+    .unwrap();
     let events: Vec<(u64, Value)> = (0..4).map(|_| stream.event().unwrap()).collect();
     // Half a second is rounded up to three looks; on a loaded machine it may be more.
     assert!(events.windows(2).all(|pair| pair[1].0 >= pair[0].0 + 3), "{events:?}");
@@ -50,9 +59,11 @@ fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
     let server = Mmash::of(directory.path(), &FAST);
-    let mut stream = open(server.address, &request(server.address, "GET", "/events?interval=1", "")).unwrap();
+    let mut stream =
+        open(server.address, &request(server.address, "GET", "/events?interval=1", "")).unwrap();
     let reader = spawn(move || -> Vec<(u64, f64)> {
-        let mut next = || stream.event().map(|(id, stats)| (id, stats["time"].as_f64().unwrap())).unwrap();
+        let mut next =
+            || stream.event().map(|(id, stats)| (id, stats["time"].as_f64().unwrap())).unwrap();
         (0..5).map(|_| next()).collect()
     });
     // As on a machine that is busy: it does not get to look ten times a second.
@@ -76,12 +87,24 @@ fn streams_leave_connections_for_others() {
         let server = Mmash::start(&mut with_descriptors(descriptors, &command(&arguments)));
         server.wait_for("/healthz", |health| health["looks"] == 1);
         // They do not end here.
-        let opened: Vec<_> = (0..streams).map(|_| open(server.address, &request(server.address, "GET", "/events", "")).unwrap()).collect();
+        let opened: Vec<_> = (0..streams)
+            .map(|_| open(server.address, &request(server.address, "GET", "/events", "")).unwrap())
+            .collect();
         assert!(opened.iter().all(|stream| stream.answer.status == 200), "{wanted}");
-        assert_eq!([server.get("/events").status, server.get("/healthz").status, server.get("/stats/").status], [503, 200, 200], "{wanted}");
+        assert_eq!(
+            [
+                server.get("/events").status,
+                server.get("/healthz").status,
+                server.get("/stats/").status
+            ],
+            [503, 200, 200],
+            "{wanted}"
+        );
         server.signal(Signal::TERM);
         let errors = server.end().errors;
-        let is_told = errors.contains("--max-streams 1000") && errors.contains("336") && errors.contains("1024");
+        let is_told = errors.contains("--max-streams 1000")
+            && errors.contains("336")
+            && errors.contains("1024");
         assert!(if wanted == "1000" { is_told } else { errors.is_empty() }, "{errors}");
     }
 }
@@ -121,8 +144,14 @@ fn asking_for_the_header_of_a_stream_ends() {
     let directory = directory();
     let server = Mmash::of(directory.path(), &[]);
     for target in ["/events", "/", "/metrics", "/api/v1/query", "/healthz", "/nothing"] {
-        let [get, head] = ["GET", "HEAD"].map(|method| open(server.address, &request(server.address, method, target, "")).unwrap());
-        assert_eq!((get.answer.status, get.answer.header("content-type")), (head.answer.status, head.answer.header("content-type")), "{target}");
+        let [get, head] = ["GET", "HEAD"].map(|method| {
+            open(server.address, &request(server.address, method, target, "")).unwrap()
+        });
+        assert_eq!(
+            (get.answer.status, get.answer.header("content-type")),
+            (head.answer.status, head.answer.header("content-type")),
+            "{target}"
+        );
     }
     // No body: the connection is at its end.
     let mut head = open(server.address, &request(server.address, "HEAD", "/events", "")).unwrap();

@@ -1,4 +1,5 @@
-//! Files are where the environment or the options say, and name the process that wrote them beyond doubt.
+//! Files are where the environment or the options say, and name the process that wrote them beyond
+//! doubt.
 
 use mmstats_core::reader::Value;
 use mmstats_std::liveness::Liveness;
@@ -35,7 +36,8 @@ fn placeholders_in_the_environment_say_where_files_go() {
     let directory = directory();
     fs::create_dir_all(directory.path().join("{of}/Steps")).unwrap();
     let mut command = command(EXE, &directory.path().join("{{of}}/{MODEL}"), &["thread"]);
-    let mut program = Program::spawn(command.env("MMSTATS_FILES", "{MODEL}.{CMD}.{PID}.{TID}.{{}}.mmstats"));
+    let mut program =
+        Program::spawn(command.env("MMSTATS_FILES", "{MODEL}.{CMD}.{PID}.{TID}.{{}}.mmstats"));
     let tid = program.expect("ready");
     let name = format!("Steps.publishes.{}.{tid}.{{}}.mmstats", program.pid());
     assert_eq!(names(&directory.path().join("{of}/Steps")), [name]);
@@ -44,13 +46,18 @@ fn placeholders_in_the_environment_say_where_files_go() {
 #[test]
 fn a_command_never_hides_a_file_or_moves_it_elsewhere() {
     let directory = directory();
-    for (command_name, name) in [("/usr/bin/.secret", "_secret"), ("a b", "a b"), ("..", "unknown"), ("", "unknown")] {
+    for (command_name, name) in
+        [("/usr/bin/.secret", "_secret"), ("a b", "a b"), ("..", "unknown"), ("", "unknown")]
+    {
         let mut command = command(EXE, directory.path(), &["plain"]);
         let program = ready(command.arg0(command_name).env("MMSTATS_FILES", "{CMD}.mmstats"));
         let found = names(directory.path());
         // Without a usable name it is that of the program's file.
         let fallback = || name == "unknown" && found == ["publishes.mmstats"];
-        assert!(found == [format!("{name}.mmstats")] || fallback(), "{command_name:?} gives {found:?}");
+        assert!(
+            found == [format!("{name}.mmstats")] || fallback(),
+            "{command_name:?} gives {found:?}"
+        );
         program.end();
     }
 }
@@ -60,9 +67,13 @@ fn options_override_the_environment() {
     let directory = directory();
     fs::create_dir(directory.path().join("of-Steps")).unwrap();
     let mut command = command(EXE, &directory.path().join("elsewhere"), &["placed"]);
-    let program = ready(command.env("MMSTATS_FILES", "elsewhere.mmstats").current_dir(directory.path()));
+    let program =
+        ready(command.env("MMSTATS_FILES", "elsewhere.mmstats").current_dir(directory.path()));
     let pid = program.pid();
-    assert_eq!(names(&directory.path().join("of-Steps")), [format!("publishes.{pid}.{pid}.mmstats")]);
+    assert_eq!(
+        names(&directory.path().join("of-Steps")),
+        [format!("publishes.{pid}.{pid}.mmstats")]
+    );
     assert_eq!(names(directory.path()), ["of-Steps"]);
 }
 
@@ -112,12 +123,24 @@ fn check_identity(values: &Values, prefix: &str, pid: u32, tid: u64, user: u32, 
     assert_eq!(count("sys.tid"), tid);
     assert_eq!((count("sys.uid"), count("sys.gid")), (user.into(), user.into()));
     assert_eq!(count("sys.start"), start_of(pid));
-    assert_eq!(values.text(&format!("{prefix}sys.boot_id")), fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim_end());
-    assert_eq!(count("sys.pid_namespace"), fs::metadata(format!("/proc/{pid}/ns/pid")).unwrap().ino());
-    let Held::Number(created) = values.get(&format!("{prefix}sys.created")) else { panic!("not a number") };
-    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert_eq!(
+        values.text(&format!("{prefix}sys.boot_id")),
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim_end()
+    );
+    assert_eq!(
+        count("sys.pid_namespace"),
+        fs::metadata(format!("/proc/{pid}/ns/pid")).unwrap().ino()
+    );
+    let Held::Number(created) = values.get(&format!("{prefix}sys.created")) else {
+        panic!("not a number")
+    };
+    let seconds =
+        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
     // A number of seconds since 1970 is a quarter of a microsecond precise.
-    assert!((seconds(begun) - 1e-6..seconds(SystemTime::now()) + 1e-6).contains(created), "{created}");
+    assert!(
+        (seconds(begun) - 1e-6..seconds(SystemTime::now()) + 1e-6).contains(created),
+        "{created}"
+    );
 }
 
 #[test]
@@ -141,7 +164,11 @@ fn a_prefix_stands_before_every_label() {
     assert!(values.0.keys().all(|label| label.starts_with("web.stats.")), "{:?}", values.0.keys());
     let mut reader = Reader::new();
     let found = reader.read(&only_file(directory.path())).unwrap().find("sys.pid");
-    assert_eq!(found, Some(Value::Unsigned(program.pid().into())), "readers know it behind a prefix");
+    assert_eq!(
+        found,
+        Some(Value::Unsigned(program.pid().into())),
+        "readers know it behind a prefix"
+    );
 }
 
 #[test]
@@ -156,7 +183,14 @@ fn another_users_file_names_that_user() {
         command.uid(user).gid(user);
     }
     let program = ready(&mut command);
-    check_identity(&values(&only_file(directory.path())), "", program.pid(), program.pid().into(), user, begun);
+    check_identity(
+        &values(&only_file(directory.path())),
+        "",
+        program.pid(),
+        program.pid().into(),
+        user,
+        begun,
+    );
 }
 
 fn verdict(path: &Path) -> Liveness {
@@ -191,7 +225,10 @@ fn nobody_judges_a_process_of_another_pid_namespace() {
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", EXE, "plain"]).env("MMSTATS_PATH", directory.path()).env_remove("MMSTATS_FILES");
+    command
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc", EXE, "plain"])
+        .env("MMSTATS_PATH", directory.path())
+        .env_remove("MMSTATS_FILES");
     let mut program = ready(&mut command);
     let path = only_file(directory.path());
     assert_eq!(values(&path).count("sys.pid"), 1);

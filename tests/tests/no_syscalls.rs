@@ -1,4 +1,5 @@
-//! Updates make no system calls, whether somebody reads or not. (Timers do where the machine's clock cannot be read without.)
+//! Updates make no system calls, whether somebody reads or not. (Timers do where the machine's
+//! clock cannot be read without.)
 
 use mmstats_core::reader::Value;
 use mmstats_std::read::{Reader, StatsFile};
@@ -6,13 +7,19 @@ use mmstats_tests::programs::{Program, directory, release, tool};
 use std::fs;
 use std::path::Path;
 
-/// Runs the program under strace for so many updates of every field; `meanwhile` is called while it makes its steps, until that has told that they are over.
+/// Runs the program under strace for so many updates of every field; `meanwhile` is called while it
+/// makes its steps, until that has told that they are over.
 fn trace(steps: u64, meanwhile: impl FnOnce(&Path, &mut Program)) {
     let exe = release("hot_loop");
     let directory = directory();
     let trace = directory.path().join("trace");
     let mut command = tool("strace");
-    command.args(["-f", "-o"]).args([&trace, &exe]).arg(steps.to_string()).env("MMSTATS_PATH", directory.path()).env_remove("MMSTATS_FILES");
+    command
+        .args(["-f", "-o"])
+        .args([&trace, &exe])
+        .arg(steps.to_string())
+        .env("MMSTATS_PATH", directory.path())
+        .env_remove("MMSTATS_FILES");
     let mut program = Program::spawn(&mut command);
     program.expect("before");
     program.expect("begin");
@@ -23,10 +30,20 @@ fn trace(steps: u64, meanwhile: impl FnOnce(&Path, &mut Program)) {
 
     let trace = fs::read_to_string(trace).unwrap();
     let is_marker = |line: &str, what: &str| line.contains(&format!("write(1, \"{what}\\n\""));
-    let writer = trace.lines().find(|line| is_marker(line, "begin")).and_then(|line| line.split(' ').next()).expect("the marker is in the trace");
+    let writer = trace
+        .lines()
+        .find(|line| is_marker(line, "begin"))
+        .and_then(|line| line.split(' ').next())
+        .expect("the marker is in the trace");
     // A call that another thread's came into is told in two lines.
     let calls = trace.lines().filter(|line| line.starts_with(writer) && !line.contains("resumed>"));
-    let between = |from, to| calls.clone().skip_while(move |line| !is_marker(line, from)).skip(1).take_while(move |line| !is_marker(line, to));
+    let between = |from, to| {
+        calls
+            .clone()
+            .skip_while(move |line| !is_marker(line, from))
+            .skip(1)
+            .take_while(move |line| !is_marker(line, to))
+    };
     assert_eq!(between("before", "begin").count(), 1, "the trace tells of a call that there was");
     assert!(calls.clone().any(|line| is_marker(line, "end")));
     let calls: Vec<_> = between("begin", "end").collect();
@@ -49,7 +66,10 @@ fn updates_make_no_system_call_while_somebody_reads() {
         let mut growths = 0;
         while !program.has_said("end") {
             for (file, seen) in files.iter_mut().zip(&mut seen) {
-                let Some(Value::Unsigned(done)) = file.sample(&mut reader).unwrap().find("done") else { panic!("no count") };
+                let Some(Value::Unsigned(done)) = file.sample(&mut reader).unwrap().find("done")
+                else {
+                    panic!("no count")
+                };
                 assert!(done >= *seen, "{done} after {seen}");
                 growths += u32::from(done > *seen);
                 *seen = done;

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use mmstats_core::model;
-use mmstats_std::{ConstantText, Counter, Flag, Gauge, Histogram, Options, Published, Text, publish};
+use mmstats_std::{
+    ConstantText, Counter, Flag, Gauge, Histogram, Options, Published, Text, publish,
+};
 use mmstats_tests::cli::{Outcome, VersionOne, program, python, run, without_environment};
 use mmstats_tests::images::{Dir, image, pump};
 use mmstats_tests::programs::Program;
@@ -28,7 +30,10 @@ fn rows(dir: &Dir, arguments: &[&str]) -> String {
 }
 
 fn json(dir: &Dir, arguments: &[&str]) -> Vec<Value> {
-    rows(dir, &[&["--json", "-d", "0.001"], arguments].concat()).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    rows(dir, &[&["--json", "-d", "0.001"], arguments].concat())
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// The values of the first row.
@@ -37,12 +42,20 @@ fn first(dir: &Dir, arguments: &[&str]) -> Value {
 }
 
 fn counters(prefix: &str, fields: &[(&str, u64)]) -> Vec<u8> {
-    fields.iter().fold(VersionOne::default(), |file, (label, value)| file.field(format!("{prefix}{label}"), "Q", value.to_ne_bytes())).finish()
+    fields
+        .iter()
+        .fold(VersionOne::default(), |file, (label, value)| {
+            file.field(format!("{prefix}{label}"), "Q", value.to_ne_bytes())
+        })
+        .finish()
 }
 
 fn web() -> Dir {
     let dir = Dir::default();
-    dir.file("mmstats-1", &counters("web.stats.status.", &[("2XX", 10), ("3XX", 20), ("4XX", 30), ("5XX", 40)]));
+    dir.file(
+        "mmstats-1",
+        &counters("web.stats.status.", &[("2XX", 10), ("3XX", 20), ("4XX", 30), ("5XX", 40)]),
+    );
     dir.file("mmstats-2", &counters("web.stats.status.", &[("2XX", 1), ("3XX", 2), ("4XX", 3)]));
     dir
 }
@@ -68,7 +81,9 @@ model! {
 
 fn work(dir: &Dir, name: &str, numbers: (i32, f64), state: &str) -> Published<Work> {
     let directory = dir.path().to_str().unwrap().to_owned().leak();
-    let work = publish::<Work>(&Options::new().directory(directory).file_name(name.to_owned().leak())).unwrap();
+    let work =
+        publish::<Work>(&Options::new().directory(directory).file_name(name.to_owned().leak()))
+            .unwrap();
     let (depth, load) = numbers;
     let amount = depth.unsigned_abs();
     work.jobs.add(amount.into());
@@ -87,7 +102,10 @@ fn work(dir: &Dir, name: &str, numbers: (i32, f64), state: &str) -> Published<Wo
 #[test]
 fn the_lines_of_the_originals_readme_run_unchanged() {
     let dir = web();
-    dir.file("flask.mmstats", &counters("flask.example.", &[("ok", 5), ("bad", 1), ("working", 2)]));
+    dir.file(
+        "flask.mmstats",
+        &counters("flask.example.", &[("ok", 5), ("bad", 1), ("working", 2)]),
+    );
     fs::rename(dir.path().join("flask.mmstats"), dir.path().join("mmstats-flask")).unwrap();
     // The first is written with /tmp there.
     let path = dir.path().display();
@@ -104,8 +122,14 @@ fn the_lines_of_the_originals_readme_run_unchanged() {
         ),
     ] {
         let mut command = Command::new("sh");
-        let line = line.replacen("pollstats", &format!("exec {}", program("--bin", "pollstats").display()), 1);
-        let mut program = Program::spawn(without_environment(command.args(["-c", &line])).current_dir(dir.path()));
+        let line = line.replacen(
+            "pollstats",
+            &format!("exec {}", program("--bin", "pollstats").display()),
+            1,
+        );
+        let mut program = Program::spawn(
+            without_environment(command.args(["-c", &line])).current_dir(dir.path()),
+        );
         assert_eq!([program.line(), program.line()], [header, totals], "{line}");
         // It goes on.
         assert!(program.line().starts_with("                  0 |"));
@@ -115,11 +139,15 @@ fn the_lines_of_the_originals_readme_run_unchanged() {
 #[test]
 fn rows_are_the_originals_to_the_letter() {
     let dir = web();
-    let arguments = ["-d", "0.01", "-c", "2", "-p", "web.stats.status.", "2XX,5XX", "mmstats-1", "mmstats-2"];
+    let arguments =
+        ["-d", "0.01", "-c", "2", "-p", "web.stats.status.", "2XX,5XX", "mmstats-1", "mmstats-2"];
     assert_eq!(rows(&dir, &arguments), [HEADER, TOTALS, NOTHING].concat());
     // A header again behind so many rows; for 0, never.
     let printed = rows(&dir, &[&["-n2", "-c5"], &arguments[..2], &arguments[4..]].concat());
-    assert_eq!(printed, [HEADER, TOTALS, NOTHING, HEADER, NOTHING, NOTHING, HEADER, NOTHING].concat());
+    assert_eq!(
+        printed,
+        [HEADER, TOTALS, NOTHING, HEADER, NOTHING, NOTHING, HEADER, NOTHING].concat()
+    );
     let printed = rows(&dir, &[&["-n0", "-c30", "-d", "0.001"], &arguments[4..]].concat());
     assert_eq!(printed, [HEADER, TOTALS, &NOTHING.repeat(29)].concat());
     let printed = rows(&dir, &[&["-c", "21", "-d", "0.001"], &arguments[4..]].concat());
@@ -127,7 +155,10 @@ fn rows_are_the_originals_to_the_letter() {
     // What is wider gets a wider column.
     dir.file("wide", &counters("", &[("a.name.of.more.than.twenty", 1), ("large", u64::MAX)]));
     let printed = rows(&dir, &["-c1", "a.name.of.more.than.twenty,large", "wide"]);
-    assert_eq!(printed, "a.name.of.more.than.twenty|        large        \n                        1 |18446744073709551615 (total since start)\n");
+    assert_eq!(
+        printed,
+        "a.name.of.more.than.twenty|        large        \n                        1 |18446744073709551615 (total since start)\n"
+    );
 }
 
 #[test]
@@ -157,7 +188,10 @@ fn without_files_the_usual_places_are_searched() {
     fs::copy(dir.path().join("mmstats-1"), dir.path().join("a.mmstats")).unwrap();
     let arguments = ["-p", "web.stats.status.", "2XX,5XX", "-c1"];
     let outcome = run(pollstats().args(arguments).env("MMSTATS_PATH", dir.path()));
-    assert_eq!(outcome.out, [HEADER, "                 10 |                 40 (total since start)\n"].concat());
+    assert_eq!(
+        outcome.out,
+        [HEADER, "                 10 |                 40 (total since start)\n"].concat()
+    );
 }
 
 // Which files
@@ -165,7 +199,11 @@ fn without_files_the_usual_places_are_searched() {
 #[test]
 fn filters_choose_files_by_a_label_or_its_value() {
     let dir = Dir::default();
-    let _works = [work(&dir, "1", (1, 0.5), "a=b"), work(&dir, "2", (6, 2.0), "idle"), work(&dir, "3", (1, 0.25), "idle")];
+    let _works = [
+        work(&dir, "1", (1, 0.5), "a=b"),
+        work(&dir, "2", (6, 2.0), "idle"),
+        work(&dir, "3", (1, 0.25), "idle"),
+    ];
     dir.file("4", &counters("work.", &[("jobs", 100), ("other{method=\"GET\"}", 7)]));
     for (filter, jobs) in [
         ("-f work.state", 8),
@@ -188,14 +226,27 @@ fn filters_choose_files_by_a_label_or_its_value() {
         ("-f depth=6 work.sys.pid=1 sys.uid=none", 6),
         ("-fwork.", 108),
     ] {
-        let arguments = [&["-p", "work.", "jobs", "1", "2", "3", "4"], &filter.split(' ').collect::<Vec<_>>()[..]].concat();
+        let arguments = [
+            &["-p", "work.", "jobs", "1", "2", "3", "4"],
+            &filter.split(' ').collect::<Vec<_>>()[..],
+        ]
+        .concat();
         assert_eq!(first(&dir, &arguments), json!({ "jobs": jobs }), "{filter}");
     }
     let pid = format!("sys.pid={}", std::process::id());
-    assert_eq!(first(&dir, &["work.jobs", "1", "2", "3", "4", "-f", &pid]), json!({ "work.jobs": 8 }));
+    assert_eq!(
+        first(&dir, &["work.jobs", "1", "2", "3", "4", "-f", &pid]),
+        json!({ "work.jobs": 8 })
+    );
     let outcome = poll(&dir, &["-c1", "work.jobs", "1", "2", "-f", "nothing"]);
     assert_eq!((outcome.status, outcome.out.lines().count()), (1, 2));
-    assert!(outcome.err.starts_with("pollstats: none of 2 files passes the filters yet (see --filter)\n"), "{}", outcome.err);
+    assert!(
+        outcome
+            .err
+            .starts_with("pollstats: none of 2 files passes the filters yet (see --filter)\n"),
+        "{}",
+        outcome.err
+    );
 }
 
 // Which values
@@ -203,26 +254,43 @@ fn filters_choose_files_by_a_label_or_its_value() {
 #[test]
 fn what_counts_up_is_summed_and_all_else_is_shown_as_it_is() {
     let dir = Dir::default();
-    let _works = [work(&dir, "1", (2, 0.5), "idle"), work(&dir, "2", (7, 1.25), "idle"), work(&dir, "3", (-3, 1.25), "idle\u{1b}[2J")];
+    let _works = [
+        work(&dir, "1", (2, 0.5), "idle"),
+        work(&dir, "2", (7, 1.25), "idle"),
+        work(&dir, "3", (-3, 1.25), "idle\u{1b}[2J"),
+    ];
     dir.file("4", &counters("other", &[("", 100)]));
     let fields = "jobs,bytes_out,load,depth,volt,busy,state,version,time";
     let values = json(&dir, &["-c2", "-p", "work.", fields, "1", "2", "4"]);
     let gauges = json!({ "load": 1.75, "depth": 9, "volt": 0.009, "busy": 1, "state": "idle", "version": "1.2" });
-    for (row, counts) in values.iter().zip([json!({ "jobs": 9, "bytes_out": 9000, "time": 200 }), json!({ "jobs": 0, "bytes_out": 0, "time": 0 })]) {
-        for (label, value) in gauges.as_object().unwrap().iter().chain(counts.as_object().unwrap()) {
+    for (row, counts) in values.iter().zip([
+        json!({ "jobs": 9, "bytes_out": 9000, "time": 200 }),
+        json!({ "jobs": 0, "bytes_out": 0, "time": 0 }),
+    ]) {
+        for (label, value) in gauges.as_object().unwrap().iter().chain(counts.as_object().unwrap())
+        {
             assert_eq!(row["values"][label], *value, "{label}");
         }
     }
     // Texts that differ, and what is hostile.
-    assert_eq!(rows(&dir, &["-c1", "work.state", "1", "3"]).lines().last().unwrap(), "                  * (total since start)");
-    assert_eq!(rows(&dir, &["-c1", "work.state", "3"]).lines().last().unwrap(), "        idle\\x1b[2J (total since start)");
+    assert_eq!(
+        rows(&dir, &["-c1", "work.state", "1", "3"]).lines().last().unwrap(),
+        "                  * (total since start)"
+    );
+    assert_eq!(
+        rows(&dir, &["-c1", "work.state", "3"]).lines().last().unwrap(),
+        "        idle\\x1b[2J (total since start)"
+    );
     assert_eq!(
         rows(&dir, &["-c1", "work.load,work.volt", "2"]).lines().last().unwrap(),
         "               1.25 |              0.007 (total since start)"
     );
-    for (aggregate, depth, load) in
-        [("sum", json!(6), json!(3.0)), ("avg", json!(2.0), json!(1.0)), ("min", json!(-3), json!(0.5)), ("max", json!(7), json!(1.25))]
-    {
+    for (aggregate, depth, load) in [
+        ("sum", json!(6), json!(3.0)),
+        ("avg", json!(2.0), json!(1.0)),
+        ("min", json!(-3), json!(0.5)),
+        ("max", json!(7), json!(1.25)),
+    ] {
         assert_eq!(
             first(&dir, &["--agg", aggregate, "work.depth,work.load", "1", "2", "3"]),
             json!({ "work.depth": depth, "work.load": load }),
@@ -235,7 +303,10 @@ fn what_counts_up_is_summed_and_all_else_is_shown_as_it_is() {
     dir.file("6", &latest(f64::NAN));
     assert_eq!(first(&dir, &["x", "5", "6"]), json!({ "x": "NaN" }));
     let created = first(&dir, &["sys.created", "1", "2"]);
-    assert!(created["sys.created"].is_null() || created["sys.created"].as_f64().unwrap() < 3e9, "{created}");
+    assert!(
+        created["sys.created"].is_null() || created["sys.created"].as_f64().unwrap() < 3e9,
+        "{created}"
+    );
 }
 
 #[test]
@@ -253,10 +324,23 @@ fn patterns_are_columns_in_order_and_prefixes_are_not_patterns() {
     let dir = web();
     dir.file("more", &counters("a[b]*.", &[("z", 1), ("y", 2), ("x:p50", 3)]));
     let header = |arguments: &[&str]| {
-        rows(&dir, &[&["-c1"], arguments].concat()).lines().next().unwrap().split('|').map(str::trim).collect::<Vec<_>>().join(" ")
+        rows(&dir, &[&["-c1"], arguments].concat())
+            .lines()
+            .next()
+            .unwrap()
+            .split('|')
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    assert_eq!(header(&["web.*.[45]XX", "mmstats-1", "mmstats-2"]), "web.stats.status.4XX web.stats.status.5XX");
-    assert_eq!(header(&["-p", "web.stats", "status.?XX,status.2XX", "mmstats-2"]), "status.2XX status.3XX status.4XX status.2XX");
+    assert_eq!(
+        header(&["web.*.[45]XX", "mmstats-1", "mmstats-2"]),
+        "web.stats.status.4XX web.stats.status.5XX"
+    );
+    assert_eq!(
+        header(&["-p", "web.stats", "status.?XX,status.2XX", "mmstats-2"]),
+        "status.2XX status.3XX status.4XX status.2XX"
+    );
     assert_eq!(header(&["-p", "web.stats.status", "*", "mmstats-2", "more"]), "2XX 3XX 4XX");
     assert_eq!(header(&["-p", "a[b]*.", "*", "mmstats-2", "more"]), "x:p50 y z");
     // A label that has a colon itself.
@@ -267,27 +351,52 @@ fn patterns_are_columns_in_order_and_prefixes_are_not_patterns() {
 fn histograms_have_statistics_behind_a_colon() {
     let dir = Dir::default();
     let _works = [work(&dir, "1", (1, 0.0), ""), work(&dir, "2", (100, 0.0), "")];
-    let values = first(&dir, &["-p", "work.", "time,time:count,time:sum,time:mean,time:min,time:max,time:p1,time:p99.9,time:rate", "1"]);
+    let values = first(
+        &dir,
+        &[
+            "-p",
+            "work.",
+            "time,time:count,time:sum,time:mean,time:min,time:max,time:p1,time:p99.9,time:rate",
+            "1",
+        ],
+    );
     let number = |values: &Value, name: &str| values[name].as_f64().unwrap();
-    assert_eq!((&values["time"], &values["time:count"], &values["time:rate"]), (&json!(100), &json!(100), &Value::Null));
+    assert_eq!(
+        (&values["time"], &values["time:count"], &values["time:rate"]),
+        (&json!(100), &json!(100), &Value::Null)
+    );
     // Shown in seconds, as the field's scale has it.
     let near = |found: f64, wanted: f64| (found - wanted).abs() <= wanted * 0.25;
-    for (name, wanted) in
-        [("time:sum", 5050e-6), ("time:mean", 50.5e-6), ("time:min", 1e-6), ("time:max", 100e-6), ("time:p1", 1e-6), ("time:p99.9", 100e-6)]
-    {
+    for (name, wanted) in [
+        ("time:sum", 5050e-6),
+        ("time:mean", 50.5e-6),
+        ("time:min", 1e-6),
+        ("time:max", 100e-6),
+        ("time:p1", 1e-6),
+        ("time:p99.9", 100e-6),
+    ] {
         assert!(near(number(&values, name), wanted), "{name}: {values}");
     }
     let both = first(&dir, &["-p", "work.", "time:p50,t*:max,*:count", "1", "2"]);
-    assert!(near(number(&both, "time:p50"), 95e-6) && near(number(&both, "time:max"), 10_000e-6), "{both}");
+    assert!(
+        near(number(&both, "time:p50"), 95e-6) && near(number(&both, "time:max"), 10_000e-6),
+        "{both}"
+    );
     assert_eq!(both["time:count"], json!(200));
 }
 
 #[test]
 fn a_field_that_no_file_has_is_told_of_and_the_others_are_shown() {
     let dir = web();
-    let outcome = poll(&dir, &["-c2", "-d0.01", "-p", "web.stats.status", "2XX,6XX,no.*", "mmstats-1", "mmstats-2"]);
+    let outcome = poll(
+        &dir,
+        &["-c2", "-d0.01", "-p", "web.stats.status", "2XX,6XX,no.*", "mmstats-1", "mmstats-2"],
+    );
     let lines: Vec<_> = outcome.out.lines().collect();
-    assert_eq!((lines.len(), lines[1]), (3, "                 11 |                  - (total since start)"));
+    assert_eq!(
+        (lines.len(), lines[1]),
+        (3, "                 11 |                  - (total since start)")
+    );
     let told = "pollstats: no file has 6XX yet: looked for web.stats.status6XX, web.stats.status.6XX\n\
                 pollstats: no file has no.* yet: looked for web.stats.statusno.*, web.stats.status.no.*\n";
     assert_eq!((outcome.err.as_str(), outcome.status), (told, 1));
@@ -299,13 +408,20 @@ fn a_field_that_no_file_has_is_told_of_and_the_others_are_shown() {
 fn the_first_row_has_the_totals_unless_it_is_left_out() {
     let dir = web();
     let arguments = ["-d0.01", "-p", "web.stats.status.", "2XX,5XX", "mmstats-1", "mmstats-2"];
-    assert_eq!(rows(&dir, &[&["-y", "-c2"], &arguments[..]].concat()), [HEADER, NOTHING, NOTHING].concat());
+    assert_eq!(
+        rows(&dir, &[&["-y", "-c2"], &arguments[..]].concat()),
+        [HEADER, NOTHING, NOTHING].concat()
+    );
     assert_eq!(
         rows(&dir, &[&["--absolute", "-c2"], &arguments[..]].concat()),
         [HEADER, &TOTALS.replace("(total since start)", "").repeat(2)].concat()
     );
     let printed = rows(&dir, &[&["--rate", "-c2"], &arguments[..]].concat());
-    assert_eq!(printed, [HEADER, &NOTHING.replace('0', "-"), "              0.000 |              0.000 \n"].concat());
+    assert_eq!(
+        printed,
+        [HEADER, &NOTHING.replace('0', "-"), "              0.000 |              0.000 \n"]
+            .concat()
+    );
 }
 
 #[test]
@@ -313,16 +429,30 @@ fn groups_have_rows_of_their_own() {
     let dir = web();
     let _works = [work(&dir, "w1", (1, 0.0), ""), work(&dir, "w2", (2, 0.0), "")];
     let grouped = |by: &str, files: &[&str]| -> Vec<(Value, Value)> {
-        let rows = json(&dir, &[&["-c1", "--by", by, "web.stats.status.2XX,work.jobs"], files].concat());
-        rows.into_iter().map(|row| (row[by].clone(), json!([row["values"]["web.stats.status.2XX"], row["values"]["work.jobs"]]))).collect()
+        let rows =
+            json(&dir, &[&["-c1", "--by", by, "web.stats.status.2XX,work.jobs"], files].concat());
+        rows.into_iter()
+            .map(|row| {
+                (
+                    row[by].clone(),
+                    json!([row["values"]["web.stats.status.2XX"], row["values"]["work.jobs"]]),
+                )
+            })
+            .collect()
     };
     let pid = json!(std::process::id());
     let files = ["mmstats-2", "w1", "mmstats-1", "w2"];
     assert_eq!(grouped("pid", &files), [(pid, json!([null, 3])), (Value::Null, json!([11, null]))]);
-    let by_file = [("mmstats-1", json!([10, null])), ("mmstats-2", json!([1, null])), ("w1", json!([null, 1])), ("w2", json!([null, 2]))];
+    let by_file = [
+        ("mmstats-1", json!([10, null])),
+        ("mmstats-2", json!([1, null])),
+        ("w1", json!([null, 1])),
+        ("w2", json!([null, 2])),
+    ];
     assert_eq!(grouped("file", &files), by_file.map(|(file, values)| (json!(file), values)));
     assert_eq!(grouped("thread", &files).len(), 2);
-    let printed = rows(&dir, &["-c1", "--by=file", "web.stats.status.2XX", "mmstats-1", "mmstats-2"]);
+    let printed =
+        rows(&dir, &["-c1", "--by=file", "web.stats.status.2XX", "mmstats-1", "mmstats-2"]);
     let expected = "        file        |web.stats.status.2XX\n          mmstats-1 |                 10 (total since start)\n          mmstats-2 |                  1 (total since start)\n";
     assert_eq!(printed, expected);
 }
@@ -334,30 +464,60 @@ fn rows_can_begin_with_the_time_of_day() {
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines[0], "     time (UTC)     |        file        |web.stats.status.2XX");
     let time = lines[1].split('|').next().unwrap().trim();
-    assert!(time.len() == 8 && time.chars().enumerate().all(|(at, c)| if at % 3 == 2 { c == ':' } else { c.is_ascii_digit() }), "{time}");
+    assert!(
+        time.len() == 8
+            && time.chars().enumerate().all(|(at, c)| if at % 3 == 2 {
+                c == ':'
+            } else {
+                c.is_ascii_digit()
+            }),
+        "{time}"
+    );
 }
 
 #[test]
 fn programs_get_json_and_csv() {
     let dir = web();
-    let hostile = VersionOne::default().field("a,\"b\"\n\u{1b}", "16s", b"x,\"y\"\x1b[2J\0\0\0\0\0\0\0").field("n", "d", f64::INFINITY.to_ne_bytes());
+    let hostile = VersionOne::default()
+        .field("a,\"b\"\n\u{1b}", "16s", b"x,\"y\"\x1b[2J\0\0\0\0\0\0\0")
+        .field("n", "d", f64::INFINITY.to_ne_bytes());
     dir.file("hostile", &hostile.finish());
-    let arguments = ["-c2", "-d0.05", "--by=file", "web.stats.status.2XX,a*,n,n", "mmstats-2", "hostile"];
+    let arguments =
+        ["-c2", "-d0.05", "--by=file", "web.stats.status.2XX,a*,n,n", "mmstats-2", "hostile"];
     let printed = rows(&dir, &[&["--json"], &arguments[..]].concat());
-    let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!((keys(&lines[0]), keys(&lines[3])), ("file seconds time total values".into(), "file seconds time values".into()));
-    assert_eq!((&lines[0]["file"], &lines[0]["total"], &lines[0]["seconds"]), (&json!("hostile"), &json!(true), &Value::Null));
-    assert_eq!(lines[0]["values"], json!({ "web.stats.status.2XX": null, "a,\"b\"\n\u{1b}": "x,\"y\"\u{1b}[2J", "n": "Infinity" }));
+    let lines: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let keys =
+        |line: &Value| line.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        (keys(&lines[0]), keys(&lines[3])),
+        ("file seconds time total values".into(), "file seconds time values".into())
+    );
+    assert_eq!(
+        (&lines[0]["file"], &lines[0]["total"], &lines[0]["seconds"]),
+        (&json!("hostile"), &json!(true), &Value::Null)
+    );
+    assert_eq!(
+        lines[0]["values"],
+        json!({ "web.stats.status.2XX": null, "a,\"b\"\n\u{1b}": "x,\"y\"\u{1b}[2J", "n": "Infinity" })
+    );
     assert_eq!(lines[3]["values"]["web.stats.status.2XX"], json!(0));
     assert!((0.04..5.0).contains(&lines[2]["seconds"].as_f64().unwrap()));
     assert!(!printed.contains('\u{1b}'));
 
     let printed = rows(&dir, &[&["--csv"], &arguments[..]].concat());
-    assert!(!printed.contains('\u{1b}') && printed.matches("\r\n").count() == 5 && printed.matches('\n').count() == 5);
+    assert!(
+        !printed.contains('\u{1b}')
+            && printed.matches("\r\n").count() == 5
+            && printed.matches('\n').count() == 5
+    );
     let script = "import csv, json, sys; print(json.dumps(list(csv.reader(sys.stdin))))";
-    let table: Vec<Vec<String>> = serde_json::from_str(&python(script, printed.as_bytes())).unwrap();
-    assert_eq!(table[0], ["time", "seconds", "file", "web.stats.status.2XX", "a,\"b\"\\n\\x1b", "n", "n"]);
+    let table: Vec<Vec<String>> =
+        serde_json::from_str(&python(script, printed.as_bytes())).unwrap();
+    assert_eq!(
+        table[0],
+        ["time", "seconds", "file", "web.stats.status.2XX", "a,\"b\"\\n\\x1b", "n", "n"]
+    );
     assert_eq!(table[1][1..], ["", "hostile", "", "x,\"y\"\\x1b[2J", "inf", "inf"]);
     assert_eq!(table[2][2..], ["mmstats-2", "1", "", "", ""]);
     assert!(table[4][1].parse::<f64>().unwrap() > 0.04 && table[4][0].ends_with('Z'));
@@ -369,20 +529,55 @@ fn programs_get_json_and_csv() {
 fn regions_in_memory_are_polled_as_files_are() {
     let dir = Dir::default();
     dir.file("ram", &image(9999, &[(64, &pump(3)), (4444, &pump(4))]));
-    assert_eq!(first(&dir, &["-p", "pump", "turns,state", "ram"]), json!({ "turns": 7, "state": "running" }));
-    let printed = rows(&dir, &["-c1", "--by=file", "-p", "pump", "turns", "ram", "--load-address", "0x2000_0000", "--at", "0x2000_0040"]);
-    assert_eq!(printed.lines().last().unwrap(), "     ram@0x20000040 |                  3 (total since start)");
+    assert_eq!(
+        first(&dir, &["-p", "pump", "turns,state", "ram"]),
+        json!({ "turns": 7, "state": "running" })
+    );
+    let printed = rows(
+        &dir,
+        &[
+            "-c1",
+            "--by=file",
+            "-p",
+            "pump",
+            "turns",
+            "ram",
+            "--load-address",
+            "0x2000_0000",
+            "--at",
+            "0x2000_0040",
+        ],
+    );
+    assert_eq!(
+        printed.lines().last().unwrap(),
+        "     ram@0x20000040 |                  3 (total since start)"
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_told_of_once_and_the_others_are_shown() {
     let dir = web();
     dir.file("text", b"Dear reader");
-    let outcome = poll(&dir, &["-c3", "-d0.01", "-p", "web.stats.status.", "2XX,5XX", "mmstats-1", "text", "missing", "mmstats-2"]);
+    let outcome = poll(
+        &dir,
+        &[
+            "-c3",
+            "-d0.01",
+            "-p",
+            "web.stats.status.",
+            "2XX,5XX",
+            "mmstats-1",
+            "text",
+            "missing",
+            "mmstats-2",
+        ],
+    );
     assert_eq!((outcome.out, outcome.status), ([HEADER, TOTALS, NOTHING, NOTHING].concat(), 1));
     let told: Vec<_> = outcome.err.lines().collect();
     assert!(
-        told.len() == 2 && told[0].starts_with("pollstats: text: not mmstats") && told[1].starts_with("pollstats: missing: No such file"),
+        told.len() == 2
+            && told[0].starts_with("pollstats: text: not mmstats")
+            && told[1].starts_with("pollstats: missing: No such file"),
         "{told:?}"
     );
 }
@@ -409,9 +604,17 @@ fn wrong_usage_is_status_2_and_help_is_not() {
         ("x --at 64", "which memory?"),
     ] {
         let outcome = poll(&dir, &line.split_whitespace().collect::<Vec<_>>());
-        assert!(outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains(told), "{line}: {outcome:?}");
+        assert!(
+            outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains(told),
+            "{line}: {outcome:?}"
+        );
     }
-    for (argument, part) in [("--help", "Examples:"), ("--help", "Exit status: 0"), ("-h", "--absolute"), ("-h", "Exit status: 0")] {
+    for (argument, part) in [
+        ("--help", "Examples:"),
+        ("--help", "Exit status: 0"),
+        ("-h", "--absolute"),
+        ("-h", "Exit status: 0"),
+    ] {
         assert!(rows(&dir, &[argument]).contains(part), "{argument}: {part}");
     }
 }
@@ -421,16 +624,25 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
     let dir = web();
     for format in ["--json", "--csv", "-t"] {
         let arguments = [format, "-d0.001", "web.stats.status.2XX", "mmstats-1"];
-        let mut child =
-            without_environment(pollstats().current_dir(dir.path()).args(arguments)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = without_environment(pollstats().current_dir(dir.path()).args(arguments))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut bytes = [0; 4];
         child.stdout.take().unwrap().read_exact(&mut bytes).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{format}");
 
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = without_environment(pollstats().current_dir(dir.path()).args(arguments)).stdout(full).output().unwrap();
+        let output = without_environment(pollstats().current_dir(dir.path()).args(arguments))
+            .stdout(full)
+            .output()
+            .unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(1) && told.contains("standard output: No space left"), "{format}: {told}");
+        assert!(
+            output.status.code() == Some(1) && told.contains("standard output: No space left"),
+            "{format}: {told}"
+        );
     }
 }

@@ -13,8 +13,14 @@ const FIELDS: usize = 50;
 /// Makes files, each of which has labels that no other one has.
 fn publish(directory: &Path, files: usize) {
     for number in 0..files {
-        let field = |file: VersionOne, i: usize| file.field(format!("bench.{number:04}.field.{i:02}"), "Q", (number * i).to_ne_bytes());
-        fs::write(directory.join(format!("{number:04}.mmstats")), (0..FIELDS).fold(VersionOne::default(), field).finish()).unwrap();
+        let field = |file: VersionOne, i: usize| {
+            file.field(format!("bench.{number:04}.field.{i:02}"), "Q", (number * i).to_ne_bytes())
+        };
+        fs::write(
+            directory.join(format!("{number:04}.mmstats")),
+            (0..FIELDS).fold(VersionOne::default(), field).finish(),
+        )
+        .unwrap();
     }
 }
 
@@ -25,7 +31,8 @@ fn cost(directory: &Path, form: &str, columns: usize) -> f64 {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    // It is known as long as nobody has waited for it, and is its main thread's, which does all of this.
+    // It is known as long as nobody has waited for it, and is its main thread's, which does all of
+    // this.
     let told = fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(out.matches(".field.").count(), columns);
@@ -39,8 +46,11 @@ fn four_times_as_many_columns_cost_about_four_times_as_much() {
     publish(few.path(), files);
     publish(many.path(), 4 * files);
     for form in ["--json", "--csv"] {
-        let least = |directory: &Path, columns| (0..3).map(|_| cost(directory, form, columns)).fold(f64::INFINITY, f64::min);
-        let (one, other) = (least(few.path(), files * FIELDS), least(many.path(), 4 * files * FIELDS));
+        let least = |directory: &Path, columns| {
+            (0..3).map(|_| cost(directory, form, columns)).fold(f64::INFINITY, f64::min)
+        };
+        let (one, other) =
+            (least(few.path(), files * FIELDS), least(many.path(), 4 * files * FIELDS));
         println!("{form}: {:.1} ms, {:.1} ms", one / 1e6, other / 1e6);
         // Were each column compared to each other, it would be 16 times.
         assert!(other < 8.0 * one, "{form}: {other} after {one}");

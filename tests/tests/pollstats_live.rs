@@ -1,4 +1,5 @@
-//! `pollstats` of what changes while it looks: counters that wrap, processes that start anew, files that come, go and are cut short.
+//! `pollstats` of what changes while it looks: counters that wrap, processes that start anew, files
+//! that come, go and are cut short.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -31,7 +32,10 @@ struct Poll(Program);
 impl Poll {
     fn start(dir: &Dir, arguments: &[&str]) -> Poll {
         let mut command = Command::new(program("--bin", "pollstats"));
-        let command = command.current_dir(dir.path()).args(["--json", "-d", "0.01", "-p", "work."]).args(arguments);
+        let command = command
+            .current_dir(dir.path())
+            .args(["--json", "-d", "0.01", "-p", "work."])
+            .args(arguments);
         Poll(Program::spawn(without_environment(command)))
     }
 
@@ -44,7 +48,8 @@ impl Poll {
         self.row()["values"].as_object().unwrap().values().next().unwrap().clone()
     }
 
-    /// Adds up changes, which are never negative, until they are so much; and looks whether they stay so.
+    /// Adds up changes, which are never negative, until they are so much; and looks whether they
+    /// stay so.
     fn grows_by(&mut self, wanted: i64) {
         let mut sum = 0;
         while sum < wanted {
@@ -92,7 +97,8 @@ fn a_process_that_starts_anew_counts_from_zero() {
     let (first, staying) = (work(&dir, "1.mmstats"), work(&dir, "2.mmstats"));
     first.jobs.add(100);
     staying.jobs.add(1000);
-    let (mut changes, mut totals) = (Poll::start(&dir, &["jobs", "."]), Poll::start(&dir, &["--absolute", "jobs", "."]));
+    let (mut changes, mut totals) =
+        (Poll::start(&dir, &["jobs", "."]), Poll::start(&dir, &["--absolute", "jobs", "."]));
     assert_eq!((changes.value(), totals.value()), (json!(1100), json!(1100)));
     // Under the same name.
     drop(first);
@@ -114,13 +120,17 @@ fn a_process_that_starts_anew_counts_from_zero() {
     drop(third);
     changes.becomes(&Value::Null);
     (0..10).for_each(|_| assert_eq!(totals.value(), json!(1126)));
-    assert_eq!((changes.interrupt(), totals.interrupt()), ((Some(0), String::new()), (Some(0), String::new())));
+    assert_eq!(
+        (changes.interrupt(), totals.interrupt()),
+        ((Some(0), String::new()), (Some(0), String::new()))
+    );
 }
 
 #[test]
 fn a_file_that_is_cut_short_is_told_of_once_and_goes_on_when_it_is_whole() {
     let dir = Dir::default();
-    let one = |value: u64| VersionOne::default().field("work.jobs", "Q", value.to_ne_bytes()).finish();
+    let one =
+        |value: u64| VersionOne::default().field("work.jobs", "Q", value.to_ne_bytes()).finish();
     let (file, staying) = (dir.file("1", &one(10)), work(&dir, "2"));
     let mut poll = Poll::start(&dir, &["jobs", "1", "2"]);
     assert_eq!(poll.value(), json!(10));
@@ -132,7 +142,11 @@ fn a_file_that_is_cut_short_is_told_of_once_and_goes_on_when_it_is_whole() {
     poll.grows_by(7);
     let (status, told) = poll.interrupt();
     assert_eq!(status, Some(1));
-    assert!(told.lines().all(|line| line.starts_with("pollstats: 1: ")) && (1..=3).contains(&told.lines().count()), "{told}");
+    assert!(
+        told.lines().all(|line| line.starts_with("pollstats: 1: "))
+            && (1..=3).contains(&told.lines().count()),
+        "{told}"
+    );
 }
 
 #[test]
@@ -181,12 +195,16 @@ fn rates_are_per_second_of_the_time_that_passed() {
     let mut poll = Poll::start(&dir, &["--rate", "-d", "0.05", "jobs,depth", "1"]);
     stats.depth.set(5);
     let row = poll.row();
-    assert_eq!((&row["seconds"], &row["values"]["jobs"], row.get("total")), (&Value::Null, &Value::Null, None));
+    assert_eq!(
+        (&row["seconds"], &row["values"]["jobs"], row.get("total")),
+        (&Value::Null, &Value::Null, None)
+    );
     stats.jobs.add(1000);
     let mut sum = 0.0;
     while sum < 999.0 {
         let row = poll.row();
-        let (seconds, rate) = (row["seconds"].as_f64().unwrap(), row["values"]["jobs"].as_f64().unwrap());
+        let (seconds, rate) =
+            (row["seconds"].as_f64().unwrap(), row["values"]["jobs"].as_f64().unwrap());
         assert!(seconds > 0.0);
         sum += seconds * rate;
     }
@@ -211,7 +229,11 @@ fn a_pattern_that_comes_to_match_more_gets_a_new_header() {
     let jobs = |label: &str| VersionOne::default().field(label, "Q", 7_u64.to_ne_bytes()).finish();
     dir.file("1.mmstats", &jobs("b"));
     let mut command = Command::new(program("--bin", "pollstats"));
-    let mut poll = Program::spawn(without_environment(&mut command).current_dir(dir.path()).args(["-d", "0.01", "--csv", "*", "."]));
+    let mut poll = Program::spawn(
+        without_environment(&mut command)
+            .current_dir(dir.path())
+            .args(["-d", "0.01", "--csv", "*", "."]),
+    );
     assert_eq!(poll.line().trim_end(), "time,seconds,b");
     dir.file("new", &jobs("a"));
     fs::rename(dir.path().join("new"), dir.path().join("2.mmstats")).unwrap();
@@ -247,11 +269,20 @@ fn a_recording_shows_the_same_rows_again() {
     let (one, other) = (work(&dir, "1.mmstats"), work(&dir, "2.mmstats"));
     one.jobs.add(100);
     for format in ["--json", "--csv", "-t"] {
-        for options in [&["--by=file"][..], &["--rate"], &["--absolute"], &["-y", "-f", "sys.pid"]] {
+        for options in [&["--by=file"][..], &["--rate"], &["--absolute"], &["-y", "-f", "sys.pid"]]
+        {
             let wanted = "work.jobs,work.depth,work.time:p50,*.time,*.boot_id,sys.c*,none";
             let arguments = [&[format, wanted], options].concat();
             let mut command = Command::new(program("--bin", "pollstats"));
-            let command = command.current_dir(dir.path()).args(&arguments).args([".", "-d", "0.01", "-c", "30", "--record", "recording"]);
+            let command = command.current_dir(dir.path()).args(&arguments).args([
+                ".",
+                "-d",
+                "0.01",
+                "-c",
+                "30",
+                "--record",
+                "recording",
+            ]);
             let mut live = Program::spawn(without_environment(command));
             let first = live.line();
             other.jobs.incr();
@@ -261,9 +292,17 @@ fn a_recording_shows_the_same_rows_again() {
             let second = live.line();
             drop(third);
             let end = live.end();
-            let live: String = [first, second].into_iter().chain(end.lines).map(|line| line + "\n").collect();
-            let replayed = run(Command::new(program("--bin", "pollstats")).current_dir(dir.path()).args(&arguments).args(["--replay", "recording"]));
-            assert_eq!((replayed.out.replace("\r\n", "\n"), replayed.status), (live, end.status.code().unwrap()), "{arguments:?}");
+            let live: String =
+                [first, second].into_iter().chain(end.lines).map(|line| line + "\n").collect();
+            let replayed = run(Command::new(program("--bin", "pollstats"))
+                .current_dir(dir.path())
+                .args(&arguments)
+                .args(["--replay", "recording"]));
+            assert_eq!(
+                (replayed.out.replace("\r\n", "\n"), replayed.status),
+                (live, end.status.code().unwrap()),
+                "{arguments:?}"
+            );
         }
     }
 }
@@ -277,7 +316,11 @@ fn a_recording_that_is_cut_is_shown_up_to_there() {
         command.current_dir(dir.path());
         command
     };
-    assert_eq!(run(pollstats().args(["work.jobs", "1.mmstats", "-c3", "-d0.01", "--record", "whole"])).status, 0);
+    assert_eq!(
+        run(pollstats().args(["work.jobs", "1.mmstats", "-c3", "-d0.01", "--record", "whole"]))
+            .status,
+        0
+    );
     let whole = fs::read(dir.path().join("whole")).unwrap();
     dir.file("cut", &whole[..whole.len() - 20]);
     let outcome = run(pollstats().args(["work.jobs", "--replay", "cut"]));
@@ -285,14 +328,22 @@ fn a_recording_that_is_cut_is_shown_up_to_there() {
     assert_eq!(outcome.err, "pollstats: cut: line 4: cut short\n");
     let standard_input = |name: &str| {
         let mut command = pollstats();
-        let command = without_environment(command.args(["work.jobs", "--replay", "-"])).stdin(File::open(dir.path().join(name)).unwrap());
+        let command = without_environment(command.args(["work.jobs", "--replay", "-"]))
+            .stdin(File::open(dir.path().join(name)).unwrap());
         let output = command.stderr(Stdio::piped()).output().unwrap();
-        (String::from_utf8(output.stdout).unwrap().lines().count(), String::from_utf8(output.stderr).unwrap())
+        (
+            String::from_utf8(output.stdout).unwrap().lines().count(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     assert_eq!(standard_input("whole"), (4, String::new()));
     assert_eq!(standard_input("cut"), (3, "pollstats: -: line 4: cut short\n".to_owned()));
     dir.file("other", b"Dear reader\n");
-    for (name, told) in [("other", "line 1: not a recording of pollstats"), ("missing", "No such file"), (".", "directory")] {
+    for (name, told) in [
+        ("other", "line 1: not a recording of pollstats"),
+        ("missing", "No such file"),
+        (".", "directory"),
+    ] {
         let outcome = run(pollstats().args(["work.jobs", "--replay", name]));
         assert!(outcome.status == 1 && outcome.err.contains(told), "{outcome:?}");
     }
@@ -304,9 +355,13 @@ fn a_recording_that_is_cut_is_shown_up_to_there() {
 
 /// What is seen on a terminal with so many columns.
 fn on_terminal(dir: &Dir, columns: u16, environment: &[(&str, &str)], arguments: &str) -> String {
-    let line = format!("stty cols {columns}; {} {arguments}", program("--bin", "pollstats").display());
+    let line =
+        format!("stty cols {columns}; {} {arguments}", program("--bin", "pollstats").display());
     let mut command = Command::new("script");
-    command.current_dir(dir.path()).args(["-qec", &line, "/dev/null"]).env("TERM", "xterm-256color");
+    command
+        .current_dir(dir.path())
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm-256color");
     run(command.envs(environment.iter().copied())).out.replace("\r\n", "\n")
 }
 
@@ -316,15 +371,31 @@ fn a_terminal_gets_what_fits_into_its_width() {
     let stats = work(&dir, "1");
     stats.jobs.add(12_345);
     let plain = |columns, arguments| on_terminal(&dir, columns, &[("NO_COLOR", "1")], arguments);
-    assert_eq!(plain(80, "-c1 work.jobs,work.depth 1"), "work.jobs  work.depth\n    12.3k           0  (total since start)\n");
-    assert_eq!(plain(28, "-c1 work.jobs,work.depth 1"), "…rk.jobs  …k.depth\n   12.3k         0  (total)\n");
+    assert_eq!(
+        plain(80, "-c1 work.jobs,work.depth 1"),
+        "work.jobs  work.depth\n    12.3k           0  (total since start)\n"
+    );
+    assert_eq!(
+        plain(28, "-c1 work.jobs,work.depth 1"),
+        "…rk.jobs  …k.depth\n   12.3k         0  (total)\n"
+    );
     let narrow = plain(40, "-c2 -d0.01 work.jobs,work.depth,work.time,sys.pid,sys.uid,sys.gid 1");
-    assert!(narrow.lines().all(|line| line.chars().count() <= 40) && narrow.contains("do not fit)"), "{narrow}");
+    assert!(
+        narrow.lines().all(|line| line.chars().count() <= 40) && narrow.contains("do not fit)"),
+        "{narrow}"
+    );
     let coloured = on_terminal(&dir, 80, &[], "-y -c1 -d0.01 work.jobs,none 1");
-    let expected = "\x1b[1mwork.jobs    none\x1b[0m\n        \x1b[36m0\x1b[0m       \x1b[2m-\x1b[0m\n";
+    let expected =
+        "\x1b[1mwork.jobs    none\x1b[0m\n        \x1b[36m0\x1b[0m       \x1b[2m-\x1b[0m\n";
     assert!(coloured.ends_with(expected), "{coloured:?}");
     // Not a terminal, and yet with colours.
     let mut command = Command::new(program("--bin", "pollstats"));
-    let forced = run(command.current_dir(dir.path()).args(["-c1", "work.jobs", "1"]).env("CLICOLOR_FORCE", "1"));
-    assert_eq!(forced.out, "\x1b[1m     work.jobs      \x1b[0m\n              12345 (total since start)\n");
+    let forced = run(command
+        .current_dir(dir.path())
+        .args(["-c1", "work.jobs", "1"])
+        .env("CLICOLOR_FORCE", "1"));
+    assert_eq!(
+        forced.out,
+        "\x1b[1m     work.jobs      \x1b[0m\n              12345 (total since start)\n"
+    );
 }

@@ -1,4 +1,5 @@
-//! A QEMU that errs, lies, drips or dies never makes the client hang or take anything else for memory.
+//! A QEMU that errs, lies, drips or dies never makes the client hang or take anything else for
+//! memory.
 
 use mmstats_tools::source::qmp::Qmp;
 use mmstats_tools::source::url::{Host, Socket};
@@ -27,7 +28,9 @@ fn byte_at(address: u64) -> u8 {
 /// What QEMU does: writes the file and says that it is done.
 fn honest(command: &Value, stream: &mut TcpStream) {
     let arguments = &command["arguments"];
-    if let (Some(address), Some(size), Some(name)) = (arguments["val"].as_u64(), arguments["size"].as_u64(), arguments["filename"].as_str()) {
+    if let (Some(address), Some(size), Some(name)) =
+        (arguments["val"].as_u64(), arguments["size"].as_u64(), arguments["filename"].as_str())
+    {
         fs::write(name, (address..address + size).map(byte_at).collect::<Vec<_>>()).unwrap();
     }
     say(stream, &json!({ "return": {}, "id": command["id"] }).to_string());
@@ -39,9 +42,15 @@ fn say(stream: &mut TcpStream, line: &str) {
 }
 
 /// A server that greets like this, and answers each command like that.
-fn serve(greeting: &'static str, mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static) -> Server {
+fn serve(
+    greeting: &'static str,
+    mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static,
+) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let socket = Socket::Tcp(Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() });
+    let socket = Socket::Tcp(Host {
+        name: "127.0.0.1".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+    });
     let thread = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -53,7 +62,10 @@ fn serve(greeting: &'static str, mut answer: impl FnMut(&Value, &mut TcpStream) 
         for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
             let command: Value = serde_json::from_str(&line).unwrap();
             if command["execute"] == "pmemsave" {
-                asked.push((command["arguments"]["val"].as_u64().unwrap(), command["arguments"]["size"].as_u64().unwrap() as usize));
+                asked.push((
+                    command["arguments"]["val"].as_u64().unwrap(),
+                    command["arguments"]["size"].as_u64().unwrap() as usize,
+                ));
             }
             answer(&command, &mut stream);
         }
@@ -78,8 +90,13 @@ fn read(socket: &Socket, address: u64, length: usize) -> Result<Vec<u8>, MemoryE
 
 /// What comes of memory that is asked for from a server which answers that like this.
 fn lie(mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static) -> MemoryError {
-    let server =
-        serve(GREETING, move |command, stream| if command["execute"] == "pmemsave" { answer(command, stream) } else { honest(command, stream) });
+    let server = serve(GREETING, move |command, stream| {
+        if command["execute"] == "pmemsave" {
+            answer(command, stream)
+        } else {
+            honest(command, stream)
+        }
+    });
     let error = read(&server.socket, 0x2000_0000, 40).unwrap_err();
     server.thread.join().unwrap();
     error
@@ -93,12 +110,22 @@ fn source(error: &MemoryError) -> &str {
 
 #[test]
 fn memory_is_read_at_any_address_and_length_in_whole_words() {
-    for (address, length) in [(0, 1), (1, 1), (3, 2), (0x2000_0001, 6), (0x2000_0002, 4096), (7, 3 << 20), (5, 0)] {
+    for (address, length) in
+        [(0, 1), (1, 1), (3, 2), (0x2000_0001, 6), (0x2000_0002, 4096), (7, 3 << 20), (5, 0)]
+    {
         let server = serve(GREETING, honest);
         let expected: Vec<u8> = (address..address + length as u64).map(byte_at).collect();
-        assert!(read(&server.socket, address, length).unwrap() == expected, "{length} bytes at {address:#x}");
+        assert!(
+            read(&server.socket, address, length).unwrap() == expected,
+            "{length} bytes at {address:#x}"
+        );
         let asked = server.thread.join().unwrap();
-        assert!(asked.iter().all(|(address, length)| address % 4 == 0 && length % 4 == 0 && *length <= 1 << 20), "{asked:x?}");
+        assert!(
+            asked
+                .iter()
+                .all(|(address, length)| address % 4 == 0 && length % 4 == 0 && *length <= 1 << 20),
+            "{asked:x?}"
+        );
     }
 }
 
@@ -120,7 +147,10 @@ fn the_machine_is_not_halted_and_no_file_is_left() {
     let file = receiver.recv().unwrap();
     assert!(fs::exists(&file).unwrap());
     assert_eq!(Box::new(qmp).close().unwrap().halted, None);
-    assert!(!fs::exists(&file).unwrap() && !fs::exists(std::path::Path::new(&file).parent().unwrap()).unwrap());
+    assert!(
+        !fs::exists(&file).unwrap()
+            && !fs::exists(std::path::Path::new(&file).parent().unwrap()).unwrap()
+    );
 }
 
 #[test]
@@ -129,7 +159,10 @@ fn what_answers_nothing_is_skipped() {
         say(stream, r#"{"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 2}}"#);
         say(stream, r#"{"return": {}}"#);
         say(stream, r#"{"return": {}, "id": 4711}"#);
-        say(stream, r#"{"error": {"class": "GenericError", "desc": "of somebody else"}, "id": "x"}"#);
+        say(
+            stream,
+            r#"{"error": {"class": "GenericError", "desc": "of somebody else"}, "id": "x"}"#,
+        );
         say(stream, "17");
         honest(command, stream);
     });
@@ -142,10 +175,16 @@ fn refusals_are_told_in_words() {
         let error = json!({ "class": "GenericError", "desc": "Could not open '\u{1b}': Permission denied" });
         say(stream, &json!({ "error": error, "id": command["id"] }).to_string());
     });
-    assert_eq!(source(&error), "QEMU refuses pmemsave: \"Could not open '\u{fffd}': Permission denied\"");
-    let error = lie(|_, stream| say(stream, r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#));
+    assert_eq!(
+        source(&error),
+        "QEMU refuses pmemsave: \"Could not open '\u{fffd}': Permission denied\""
+    );
+    let error = lie(|_, stream| {
+        say(stream, r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#)
+    });
     assert_eq!(source(&error), "QEMU refuses pmemsave: \"JSON parse error\"");
-    let error = lie(|command, stream| say(stream, &json!({ "error": 7, "id": command["id"] }).to_string()));
+    let error =
+        lie(|command, stream| say(stream, &json!({ "error": 7, "id": command["id"] }).to_string()));
     assert_eq!(source(&error), "QEMU refuses pmemsave: \"without a reason\"");
 }
 
@@ -159,10 +198,18 @@ fn a_file_that_is_not_what_was_asked_for_is_never_believed() {
             say(stream, &json!({ "return": {}, "id": command["id"] }).to_string());
         })
     };
-    for (content, bytes) in [(None, 0), (Some(&b""[..]), 0), (Some(b"0123"), 4), (Some(&[7; 41]), 41)] {
+    for (content, bytes) in
+        [(None, 0), (Some(&b""[..]), 0), (Some(b"0123"), 4), (Some(&[7; 41]), 41)]
+    {
         let error = wrote(content);
-        assert!(source(&error).starts_with(&format!("QEMU wrote {bytes} of 40 bytes to ")), "{error}");
-        assert!(source(&error).ends_with("it has to run on this machine, and see its files"), "{error}");
+        assert!(
+            source(&error).starts_with(&format!("QEMU wrote {bytes} of 40 bytes to ")),
+            "{error}"
+        );
+        assert!(
+            source(&error).ends_with("it has to run on this machine, and see its files"),
+            "{error}"
+        );
     }
 }
 
@@ -171,7 +218,11 @@ fn memory_of_an_earlier_read_is_not_taken_for_new() {
     let mut turns = 0;
     let server = serve(GREETING, move |command, stream| {
         turns += 1;
-        if turns < 3 { honest(command, stream) } else { say(stream, &json!({ "return": {}, "id": command["id"] }).to_string()) }
+        if turns < 3 {
+            honest(command, stream)
+        } else {
+            say(stream, &json!({ "return": {}, "id": command["id"] }).to_string())
+        }
     });
     let mut qmp = Qmp::connect_within(&server.socket, PATIENCE).unwrap();
     qmp.read(0, &mut [0; 40]).unwrap();
@@ -180,14 +231,25 @@ fn memory_of_an_earlier_read_is_not_taken_for_new() {
 
 #[test]
 fn a_server_that_speaks_otherwise_is_told() {
-    for greeting in ["SSH-2.0-OpenSSH_9.2", "{}", "[]", r#"{"return": {}}"#, "HTTP/1.1 400 Bad Request", "\u{1b}[2J", "null"] {
+    for greeting in [
+        "SSH-2.0-OpenSSH_9.2",
+        "{}",
+        "[]",
+        r#"{"return": {}}"#,
+        "HTTP/1.1 400 Bad Request",
+        "\u{1b}[2J",
+        "null",
+    ] {
         let server = serve(greeting, |_, _| {});
         let error = read(&server.socket, 0, 4).unwrap_err();
         assert!(source(&error).starts_with("not QEMU's machine protocol: "), "{error}");
         assert!(!error.to_string().contains('\u{1b}'));
     }
     let error = lie(|_, stream| say(stream, "QEMU 7.2.0 monitor"));
-    assert!(source(&error).starts_with("not QEMU's machine protocol: \"QEMU 7.2.0 monitor"), "{error}");
+    assert!(
+        source(&error).starts_with("not QEMU's machine protocol: \"QEMU 7.2.0 monitor"),
+        "{error}"
+    );
     let error = lie(|_, stream| say(stream, &"0".repeat(1 << 20)));
     assert_eq!(source(&error), "a message of more than 65536 bytes");
 }
@@ -197,7 +259,10 @@ fn a_server_that_is_silent_drips_floods_or_closes_is_told() {
     // QEMU that speaks to somebody else does not greet.
     let server = serve("", |_, _| {});
     let error = read(&server.socket, 0, 4).unwrap_err();
-    assert_eq!(error.to_string(), "no answer to a connection (QEMU speaks to one at a time) within 0.6 s");
+    assert_eq!(
+        error.to_string(),
+        "no answer to a connection (QEMU speaks to one at a time) within 0.6 s"
+    );
     assert!(matches!(lie(|_, _| {}), MemoryError::Timeout { .. }));
     let drips = lie(|_, stream| {
         while stream.write_all(b" ").is_ok() {
@@ -206,7 +271,8 @@ fn a_server_that_is_silent_drips_floods_or_closes_is_told() {
     });
     assert!(matches!(drips, MemoryError::Timeout { .. }), "{drips:?}");
     for line in ["{\"event\": \"RTC_CHANGE\"}\n", " "] {
-        let floods = lie(move |_, stream| while stream.write_all(line.repeat(1000).as_bytes()).is_ok() {});
+        let floods =
+            lie(move |_, stream| while stream.write_all(line.repeat(1000).as_bytes()).is_ok() {});
         source(&floods);
     }
     let closes = lie(|_, stream| stream.shutdown(std::net::Shutdown::Both).unwrap());

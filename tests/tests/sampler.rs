@@ -30,22 +30,35 @@ fn sampler(arguments: &[&Path]) -> Sampler {
 }
 
 fn server(directory: &Path, name: &str) -> Published<Server> {
-    publish::<Server>(&Options::new().directory(String::leak(directory.to_str().unwrap().to_owned())).file_name(String::leak(name.to_owned())))
-        .unwrap()
+    publish::<Server>(
+        &Options::new()
+            .directory(String::leak(directory.to_str().unwrap().to_owned()))
+            .file_name(String::leak(name.to_owned())),
+    )
+    .unwrap()
 }
 
 /// The writers of a look: file name, identity, whether it is new, and how many requests there were.
 fn writers(look: &Look) -> Vec<(String, u64, bool, u64)> {
     let writer = |seen: &Seen| {
-        let Some(Stored::Unsigned(requests)) = seen.find("server.requests") else { panic!("{seen:?}") };
-        (seen.origin.name.file_name().unwrap().to_string_lossy().into_owned(), seen.origin.id, seen.origin.is_new, *requests)
+        let Some(Stored::Unsigned(requests)) = seen.find("server.requests") else {
+            panic!("{seen:?}")
+        };
+        (
+            seen.origin.name.file_name().unwrap().to_string_lossy().into_owned(),
+            seen.origin.id,
+            seen.origin.is_new,
+            *requests,
+        )
     };
     look.seen.iter().map(writer).collect()
 }
 
 /// What was wrong: file name, whether that is new, and in which words it begins.
 fn problems(look: &Look) -> Vec<(String, bool)> {
-    let problem = |problem: &mmstats_tools::sampler::Problem| (problem.name.file_name().unwrap().to_string_lossy().into_owned(), problem.is_new);
+    let problem = |problem: &mmstats_tools::sampler::Problem| {
+        (problem.name.file_name().unwrap().to_string_lossy().into_owned(), problem.is_new)
+    };
     look.problems.iter().map(problem).collect()
 }
 
@@ -60,11 +73,17 @@ fn values_are_those_of_the_moment_and_what_is_known_stays() {
     b.requests.add(5);
     let mut sampler = sampler(&[dir.path()]);
     let first = sampler.look();
-    assert_eq!(writers(&first), [expect("a.mmstats", 1, false, 0), expect("b.mmstats", 2, false, 5)]);
+    assert_eq!(
+        writers(&first),
+        [expect("a.mmstats", 1, false, 0), expect("b.mmstats", 2, false, 5)]
+    );
     a.requests.add(3);
     a.state.set("busy");
     let second = sampler.look();
-    assert_eq!(writers(&second), [expect("a.mmstats", 1, false, 3), expect("b.mmstats", 2, false, 5)]);
+    assert_eq!(
+        writers(&second),
+        [expect("a.mmstats", 1, false, 3), expect("b.mmstats", 2, false, 5)]
+    );
     assert_eq!(second.seen[0].find("state"), Some(&Stored::Text("busy".into())));
     assert!(second.elapsed > first.elapsed && second.problems.is_empty());
     // The same for both writers, and from look to look.
@@ -81,14 +100,20 @@ fn files_come_and_go_without_a_word() {
     assert_eq!(writers(&sampler.look()), [expect("a.mmstats", 1, false, 0)]);
     let b = server(dir.path(), "b.mmstats");
     b.requests.add(7);
-    assert_eq!(writers(&sampler.look()), [expect("a.mmstats", 1, false, 0), expect("b.mmstats", 2, true, 7)]);
+    assert_eq!(
+        writers(&sampler.look()),
+        [expect("a.mmstats", 1, false, 0), expect("b.mmstats", 2, true, 7)]
+    );
     a.remove();
     let look = sampler.look();
     assert_eq!(writers(&look), [expect("b.mmstats", 2, true, 7)]);
     assert!(look.problems.is_empty(), "{:?}", look.problems);
     // Under the same name as one that was there before.
     let _a = server(dir.path(), "a.mmstats");
-    assert_eq!(writers(&sampler.look()), [expect("a.mmstats", 3, true, 0), expect("b.mmstats", 2, true, 7)]);
+    assert_eq!(
+        writers(&sampler.look()),
+        [expect("a.mmstats", 3, true, 0), expect("b.mmstats", 2, true, 7)]
+    );
 }
 
 #[test]
@@ -109,7 +134,9 @@ fn another_process_in_the_same_file_is_another() {
     let path = dir.path().join("a.mmstats");
     // As the original does it, whose files are written over if they have no process in their names.
     let write = |pid: u32, requests: u64| {
-        let file = VersionOne::default().field("server.requests", "Q", requests.to_ne_bytes()).field("server.sys.pid", "I", pid.to_ne_bytes());
+        let file = VersionOne::default()
+            .field("server.requests", "Q", requests.to_ne_bytes())
+            .field("server.sys.pid", "I", pid.to_ne_bytes());
         fs::write(&path, file.finish()).unwrap();
     };
     let mut sampler = sampler(&[dir.path()]);
@@ -138,7 +165,11 @@ fn a_file_cut_short_is_told_once_and_goes_on_when_it_is_whole() {
     assert_eq!(look.seen.iter().filter(|seen| !seen.origin.name.ends_with("c.mmstats")).count(), 2);
     assert_eq!(problems(&sampler.look()), [("c.mmstats".to_owned(), false)]);
     // In place, as only a cut can be undone.
-    OpenOptions::new().write(true).open(&copy).and_then(|mut file| std::io::Write::write_all(&mut file, &whole)).unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(&copy)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &whole))
+        .unwrap();
     let look = sampler.look();
     assert_eq!(writers(&look)[2], expect("c.mmstats", 3, false, 10));
     assert!(look.problems.is_empty());
@@ -155,7 +186,10 @@ fn a_file_that_was_moved_here_may_have_counted_for_long() {
     assert!(sampler.look().seen.is_empty());
     fs::rename(elsewhere.path().join("a.mmstats"), dir.path().join("a.mmstats")).unwrap();
     let _b = server(dir.path(), "b.mmstats");
-    assert_eq!(writers(&sampler.look()), [expect("a.mmstats", 1, false, 10), expect("b.mmstats", 2, true, 0)]);
+    assert_eq!(
+        writers(&sampler.look()),
+        [expect("a.mmstats", 1, false, 10), expect("b.mmstats", 2, true, 0)]
+    );
 }
 
 #[test]
@@ -169,7 +203,10 @@ fn a_bad_file_does_not_hide_the_others() {
     for is_new in [true, false] {
         let look = sampler.look();
         assert_eq!(writers(&look).len(), 1);
-        assert_eq!(problems(&look), ["bad.mmstats", "d.mmstats", "empty.mmstats"].map(|name| (name.to_owned(), is_new)));
+        assert_eq!(
+            problems(&look),
+            ["bad.mmstats", "d.mmstats", "empty.mmstats"].map(|name| (name.to_owned(), is_new))
+        );
     }
 }
 
@@ -183,7 +220,10 @@ fn a_file_that_is_named_may_come_later() {
     let late = server(dir.path(), "late.mmstats");
     late.requests.add(2);
     let look = sampler.look();
-    assert_eq!((writers(&look), problems(&look)), (vec![expect("late.mmstats", 1, true, 2)], vec![]));
+    assert_eq!(
+        (writers(&look), problems(&look)),
+        (vec![expect("late.mmstats", 1, true, 2)], vec![])
+    );
     // It was there: that it is gone is its writer's end.
     late.remove();
     let look = sampler.look();
@@ -229,14 +269,23 @@ fn a_thread_that_takes_over_a_file_goes_on_with_it() {
 fn regions_among_other_memory_are_found_at_each_look() {
     let dir = directory();
     let path = dir.path().join("ram.bin");
-    let pressure = |look: &Look| look.seen.iter().map(|seen| (seen.origin.id, seen.find("turns").cloned())).collect::<Vec<_>>();
+    let pressure = |look: &Look| {
+        look.seen
+            .iter()
+            .map(|seen| (seen.origin.id, seen.find("turns").cloned()))
+            .collect::<Vec<_>>()
+    };
     fs::write(&path, image(4096, &[(512, &pump(3)), (2048, &pump(9))])).unwrap();
     let mut sampler = sampler(&[&path]);
     let first = sampler.look();
     assert_eq!(pressure(&first), [(1, Some(Stored::Unsigned(3))), (2, Some(Stored::Unsigned(9)))]);
     assert_eq!(first.seen[0].origin.name, PathBuf::from(format!("{}@0x200", path.display())));
     // Written in place, as memory is.
-    OpenOptions::new().write(true).open(&path).and_then(|mut file| std::io::Write::write_all(&mut file, &image(4096, &[(512, &pump(4))]))).unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &image(4096, &[(512, &pump(4))])))
+        .unwrap();
     let second = sampler.look();
     assert_eq!(pressure(&second), [(1, Some(Stored::Unsigned(4)))]);
     assert!(std::sync::Arc::ptr_eq(&first.seen[0].fields, &second.seen[0].fields));
@@ -257,7 +306,10 @@ fn a_value_that_cannot_be_read_is_in_its_place() {
     // A file of which the last value is cut off, in version 1.
     let dir = directory();
     let path = dir.path().join("a.mmstats");
-    let file = VersionOne::default().field("a", "Q", 7_u64.to_ne_bytes()).field("b", "255s", [b'x'; 255]).finish();
+    let file = VersionOne::default()
+        .field("a", "Q", 7_u64.to_ne_bytes())
+        .field("b", "255s", [b'x'; 255])
+        .finish();
     fs::write(&path, &file[..200]).unwrap();
     let mut sampler = sampler(&[&path]);
     let look = sampler.look();

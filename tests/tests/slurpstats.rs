@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use mmstats_std::{Constant, ConstantText, Counter, Gauge, Histogram, Options, Published, Text, model, publish};
+use mmstats_std::{
+    Constant, ConstantText, Counter, Gauge, Histogram, Options, Published, Text, model, publish,
+};
 use mmstats_tests::cli::{Outcome, VersionOne, golden, program, python, run, without_environment};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -41,7 +43,13 @@ impl Dir {
 
     fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let outcome = self.slurp(&[&["--json"], arguments].concat());
-        outcome.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        outcome
+            .out
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
     }
 }
 
@@ -60,8 +68,12 @@ fn golden_files_are_printed_to_the_letter() {
             let expected = entry.unwrap().path();
             if expected.extension().is_some_and(|extension| extension == "txt") {
                 let file = expected.with_extension("mmstats");
-                let outcome = run(slurpstats().current_dir(&directory).arg(file.file_name().unwrap()));
-                assert_eq!((outcome.out, outcome.err.as_str(), outcome.status), (fs::read_to_string(&expected).unwrap(), "", 0));
+                let outcome =
+                    run(slurpstats().current_dir(&directory).arg(file.file_name().unwrap()));
+                assert_eq!(
+                    (outcome.out, outcome.err.as_str(), outcome.status),
+                    (fs::read_to_string(&expected).unwrap(), "", 0)
+                );
                 compared += 1;
             }
         }
@@ -122,7 +134,8 @@ fn floats_are_printed_as_python_prints_them() {
     let dir = Dir::new();
     dir.file("floats.mmstats", &file.finish());
     let out = dir.slurp(&["floats.mmstats"]).out;
-    let printed: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("  ")).map(|line| &line[7..]).collect();
+    let printed: Vec<&str> =
+        out.lines().filter_map(|line| line.strip_prefix("  ")).map(|line| &line[7..]).collect();
     let expected = python(script, input.as_bytes());
     assert_eq!((printed.len(), expected.lines().count()), (floats.len(), floats.len()));
     for ((printed, expected), (ty, bytes)) in printed.iter().zip(expected.lines()).zip(&floats) {
@@ -134,7 +147,11 @@ fn floats_are_printed_as_python_prints_them() {
 fn what_a_file_says_cannot_act_on_a_terminal() {
     let dir = Dir::new();
     let hostile = "\x1b[2J\n\u{9b}31m\u{202e}x\u{2028}\x07";
-    let file = VersionOne::default().field(format!("l{hostile}"), "40s", format!("{hostile:\0<40}").as_bytes().get(..40).unwrap());
+    let file = VersionOne::default().field(
+        format!("l{hostile}"),
+        "40s",
+        format!("{hostile:\0<40}").as_bytes().get(..40).unwrap(),
+    );
     let name = format!("f{}.mmstats", hostile.replace('\n', ""));
     dir.file(&name, &file.finish());
     let bad = dir.file(&format!("bad{name}"), b"");
@@ -143,12 +160,23 @@ fn what_a_file_says_cannot_act_on_a_terminal() {
     assert!(outcome.out.contains(&format!("\n  l{escaped} {escaped}\n")), "{outcome:?}");
     assert!(outcome.err.contains("bad"));
     for character in (outcome.out + &outcome.err).chars() {
-        assert!(character == '\n' || !character.is_control() && !"\u{202e}\u{2028}".contains(character), "{character:?}");
+        assert!(
+            character == '\n' || !character.is_control() && !"\u{202e}\u{2028}".contains(character),
+            "{character:?}"
+        );
     }
     let json = run(slurpstats().current_dir(dir.path()).arg("--json").arg(&name)).out;
-    assert!(json.trim_end().chars().all(|character| !character.is_control() && !"\u{202e}\u{2028}".contains(character)), "{json}");
+    assert!(
+        json.trim_end()
+            .chars()
+            .all(|character| !character.is_control() && !"\u{202e}\u{2028}".contains(character)),
+        "{json}"
+    );
     let value: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!([&value["label"], &value["value"], &value["file"]], [&json!(format!("l{hostile}")), &json!(hostile), &json!(name)]);
+    assert_eq!(
+        [&value["label"], &value["value"], &value["file"]],
+        [&json!(format!("l{hostile}")), &json!(hostile), &json!(name)]
+    );
 }
 
 #[test]
@@ -156,7 +184,10 @@ fn a_path_need_not_be_utf_8() {
     let dir = Dir::new();
     let name = std::ffi::OsStr::from_bytes(b"\xff.mmstats");
     fs::write(dir.path().join(name), small("x", 1)).unwrap();
-    assert_eq!(run(slurpstats().current_dir(dir.path()).arg(name)).out, "==> \\xff.mmstats\n  x 1\n\n");
+    assert_eq!(
+        run(slurpstats().current_dir(dir.path()).arg(name)).out,
+        "==> \\xff.mmstats\n  x 1\n\n"
+    );
     assert_eq!(dir.json(&["."])[0]["file"], "./\\xff.mmstats");
 }
 
@@ -165,7 +196,9 @@ fn a_path_need_not_be_utf_8() {
 #[test]
 fn labels_are_chosen_by_patterns() {
     let dir = Dir::new();
-    let file = ["web.2XX", "web.5XX", "sys.pid"].iter().fold(VersionOne::default(), |file, label| file.field(label, "B", [1]));
+    let file = ["web.2XX", "web.5XX", "sys.pid"]
+        .iter()
+        .fold(VersionOne::default(), |file, label| file.field(label, "B", [1]));
     dir.file("a.mmstats", &file.finish());
     dir.file("b.mmstats", &small("other", 1));
     for (arguments, shown) in [
@@ -174,7 +207,10 @@ fn labels_are_chosen_by_patterns() {
         (&["-f", "sys.???", "-f", "web.[25]XX", "-x", "web.2*"], "  web.5XX 1\n  sys.pid 1\n"),
     ] {
         let outcome = dir.slurp(&[arguments, &["a.mmstats", "b.mmstats"]].concat());
-        assert_eq!((outcome.out, outcome.err.as_str(), outcome.status), (format!("==> a.mmstats\n{shown}\n"), "", 0));
+        assert_eq!(
+            (outcome.out, outcome.err.as_str(), outcome.status),
+            (format!("==> a.mmstats\n{shown}\n"), "", 0)
+        );
     }
     let outcome = dir.slurp(&["-f", "nothing", "a.mmstats", "b.mmstats"]);
     assert_eq!((outcome.out.as_str(), outcome.status), ("", 0));
@@ -191,11 +227,17 @@ fn live_shows_only_files_whose_writer_is_alive() {
     dir.file("live.mmstats", &of(std::process::id()));
     dir.file("nobody.mmstats", &small("x", 1));
     let outcome = dir.slurp(&["--live", "."]);
-    assert_eq!((outcome.out, outcome.status), (format!("==> ./live.mmstats\n  x.sys.pid {}\n\n", std::process::id()), 0));
+    assert_eq!(
+        (outcome.out, outcome.status),
+        (format!("==> ./live.mmstats\n  x.sys.pid {}\n\n", std::process::id()), 0)
+    );
     let liveness: Vec<_> = dir.json(&["."]).iter().map(|line| line["liveness"].clone()).collect();
     assert_eq!(liveness, ["dead", "alive", "unknown"]);
     let outcome = dir.slurp(&["--live", "dead.mmstats"]);
-    assert!(outcome.status == 0 && outcome.err.contains("no writer is known to be alive of 1 file"), "{outcome:?}");
+    assert!(
+        outcome.status == 0 && outcome.err.contains("no writer is known to be alive of 1 file"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -206,7 +248,10 @@ fn without_arguments_files_are_discovered() {
     assert!(with("MMSTATS_PATH", dir.path()).out.ends_with("/a.mmstats\n  x 1\n\n"));
     assert!(with("MMSTATS_GLOB", &dir.path().join("?.mm*")).out.ends_with("/a.mmstats\n  x 1\n\n"));
     let outcome = with("MMSTATS_PATH", &dir.path().join("nowhere"));
-    assert!(outcome.status == 0 && outcome.out.is_empty() && outcome.err.contains("nowhere/*.mmstats"), "{outcome:?}");
+    assert!(
+        outcome.status == 0 && outcome.out.is_empty() && outcome.err.contains("nowhere/*.mmstats"),
+        "{outcome:?}"
+    );
     let outcome = with("MMSTATS_PATH", Path::new("{WHAT}"));
     assert!(outcome.status == 1 && outcome.err.contains("{WHAT} is not known"), "{outcome:?}");
 }
@@ -235,7 +280,10 @@ model! {
 
 fn everything(dir: &Dir) -> Published<Everything> {
     let directory = dir.path().to_str().unwrap().to_owned().leak();
-    let stats = publish::<Everything>(&Options::new().label_prefix("my.").directory(directory).file_name("all.mmstats")).unwrap();
+    let stats = publish::<Everything>(
+        &Options::new().label_prefix("my.").directory(directory).file_name("all.mmstats"),
+    )
+    .unwrap();
     stats.requests.add(3);
     for value in [5, 5, 100, 3_000_000] {
         stats.latency.record(value);
@@ -248,7 +296,9 @@ fn json_has_a_line_for_each_field_with_all_that_is_known_of_it() {
     let dir = Dir::new();
     let _stats = everything(&dir);
     let lines = dir.json(&["all.mmstats"]);
-    let line = |label: &str| lines.iter().find(|line| line["label"] == format!("my.{label}")).unwrap().clone();
+    let line = |label: &str| {
+        lines.iter().find(|line| line["label"] == format!("my.{label}")).unwrap().clone()
+    };
     let pid = std::process::id();
     assert_eq!(
         line("http.requests{method=\"GET\"}"),
@@ -261,7 +311,10 @@ fn json_has_a_line_for_each_field_with_all_that_is_known_of_it() {
             "file": "all.mmstats", "version": 2, "pid": pid, "liveness": "alive"})
     );
     for (label, keys) in [
-        ("angle", json!({"value": 0.25, "raw": 1024, "divisor": 4096, "scale": null, "unit": "ratio"})),
+        (
+            "angle",
+            json!({"value": 0.25, "raw": 1024, "divisor": 4096, "scale": null, "unit": "ratio"}),
+        ),
         ("largest", json!({"value": u64::MAX, "raw": null, "scale": null, "divisor": null})),
         ("smallest", json!({"value": i64::MIN})),
         ("nan", json!({"value": "NaN"})),
@@ -270,7 +323,10 @@ fn json_has_a_line_for_each_field_with_all_that_is_known_of_it() {
         ("state", json!({"value": "a \"b\" \\ c", "kind": "info", "type": "16s"})),
         ("version", json!({"value": "1.2.3", "type": "8s"})),
         ("size", json!({"value": 4000, "raw": 4, "unit": "bytes"})),
-        ("empty", json!({"kind": "histogram", "value": {"count": 0, "sum": 0, "p50": null, "p90": null, "p99": null, "buckets": []}})),
+        (
+            "empty",
+            json!({"kind": "histogram", "value": {"count": 0, "sum": 0, "p50": null, "p90": null, "p99": null, "buckets": []}}),
+        ),
         ("sys.created", json!({"unit": "unixtime"})),
     ] {
         for (key, value) in keys.as_object().unwrap() {
@@ -279,10 +335,20 @@ fn json_has_a_line_for_each_field_with_all_that_is_known_of_it() {
     }
     let latency = line("latency");
     let bucket = |from: f64, to: Value, count: u64| json!({"from": from, "to": to, "count": count});
-    let buckets = json!([bucket(5e-6, json!(5e-6), 2), bucket(9.6e-5, json!(1.11e-4), 1), bucket(0.917504, Value::Null, 1)]);
+    let buckets = json!([
+        bucket(5e-6, json!(5e-6), 2),
+        bucket(9.6e-5, json!(1.11e-4), 1),
+        bucket(0.917504, Value::Null, 1)
+    ]);
     assert_eq!(latency["value"]["buckets"], buckets);
-    assert_eq!([&latency["value"]["count"], &latency["value"]["sum"]], [&json!(4), &json!(3.00011)]);
-    assert_eq!([&latency["raw"]["sum"], &latency["raw"]["buckets"][2]["to"]], [&json!(3_000_110), &Value::Null]);
+    assert_eq!(
+        [&latency["value"]["count"], &latency["value"]["sum"]],
+        [&json!(4), &json!(3.00011)]
+    );
+    assert_eq!(
+        [&latency["raw"]["sum"], &latency["raw"]["buckets"][2]["to"]],
+        [&json!(3_000_110), &Value::Null]
+    );
 }
 
 #[test]
@@ -310,7 +376,10 @@ fn scaled_values_and_histograms_are_text_in_one_line() {
 ";
     assert_eq!((outcome.out.as_str(), outcome.status), (expected, 0));
     let verbose = dir.slurp(&["-v", "-f", "*.volt", "-f", "*requests*", "all.mmstats"]).out;
-    assert_eq!(verbose, "==> all.mmstats\n  my.http.requests{method=\"GET\"} 3\n      Requests.\n  my.volt                        -3.3 volts\n\n");
+    assert_eq!(
+        verbose,
+        "==> all.mmstats\n  my.http.requests{method=\"GET\"} 3\n      Requests.\n  my.volt                        -3.3 volts\n\n"
+    );
 }
 
 // What goes wrong
@@ -343,15 +412,35 @@ fn a_bad_file_is_told_of_and_the_others_are_read() {
         ("good.mmstats/x", "Not a directory"),
     ] {
         let outcome = dir.slurp(&[argument, "good.mmstats"]);
-        assert_eq!((outcome.out.as_str(), outcome.status), ("==> good.mmstats\n  x 1\n\n", 1), "{argument}");
-        assert!(outcome.err.starts_with(&format!("slurpstats: {argument}: ")) && outcome.err.contains(told), "{argument}: {}", outcome.err);
+        assert_eq!(
+            (outcome.out.as_str(), outcome.status),
+            ("==> good.mmstats\n  x 1\n\n", 1),
+            "{argument}"
+        );
+        assert!(
+            outcome.err.starts_with(&format!("slurpstats: {argument}: "))
+                && outcome.err.contains(told),
+            "{argument}: {}",
+            outcome.err
+        );
         assert_eq!(outcome.err.lines().count(), 1, "{argument}: {}", outcome.err);
     }
     let outcome = dir.slurp(&["directory", "good.mmstats"]);
-    assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), ("==> good.mmstats\n  x 1\n\n", "", 0));
+    assert_eq!(
+        (outcome.out.as_str(), outcome.err.as_str(), outcome.status),
+        ("==> good.mmstats\n  x 1\n\n", "", 0)
+    );
     let outcome = dir.slurp(&["cut", "good.mmstats"]);
-    assert!(outcome.out.starts_with("==> cut\n  a_byte   -128\n  a_short  -32768\n"), "{outcome:?}");
-    assert!(outcome.status == 1 && outcome.err.contains("a_u64") && outcome.err.contains("cut short at 100 bytes"), "{outcome:?}");
+    assert!(
+        outcome.out.starts_with("==> cut\n  a_byte   -128\n  a_short  -32768\n"),
+        "{outcome:?}"
+    );
+    assert!(
+        outcome.status == 1
+            && outcome.err.contains("a_u64")
+            && outcome.err.contains("cut short at 100 bytes"),
+        "{outcome:?}"
+    );
     assert_eq!(dir.json(&["cut"]).len(), 5);
 }
 
@@ -360,12 +449,20 @@ fn wrong_usage_is_status_2_and_help_is_not() {
     let dir = Dir::new();
     for arguments in [&["--no-such"][..], &["-f"], &["-f", "["]] {
         let outcome = dir.slurp(arguments);
-        assert!(outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains("--help"), "{outcome:?}");
+        assert!(
+            outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains("--help"),
+            "{outcome:?}"
+        );
     }
     assert!(dir.slurp(&["-f", "web.[ab"]).err.contains("at character 5"));
-    for (arguments, part) in [(&["--help"][..], "MMSTATS_GLOB"), (&["-h"], "--json"), (&["--version"], "slurpstats 0")] {
+    for (arguments, part) in
+        [(&["--help"][..], "MMSTATS_GLOB"), (&["-h"], "--json"), (&["--version"], "slurpstats 0")]
+    {
         let outcome = dir.slurp(arguments);
-        assert!(outcome.status == 0 && outcome.err.is_empty() && outcome.out.contains(part), "{outcome:?}");
+        assert!(
+            outcome.status == 0 && outcome.err.is_empty() && outcome.out.contains(part),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -375,7 +472,11 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
     let file = dir.file("good.mmstats", &small("x", 1));
     let many = vec![file.to_str().unwrap(); 20_000];
     let mut command = slurpstats();
-    let mut child = without_environment(command.args(&many)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = without_environment(command.args(&many))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut first = [0; 4];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -384,9 +485,18 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
     for argument in [file.to_str().unwrap(), "--help", "--version"] {
         let mut command = slurpstats();
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = without_environment(command.arg(argument)).stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let output = without_environment(command.arg(argument))
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(1) && told.contains("standard output: No space left"), "{argument}: {told}");
+        assert!(
+            output.status.code() == Some(1) && told.contains("standard output: No space left"),
+            "{argument}: {told}"
+        );
     }
 }
 
@@ -396,7 +506,10 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
 fn on_terminal(dir: &Dir, environment: &[(&str, &str)], arguments: &str) -> (String, i32) {
     let line = format!("{} {arguments}", program("--bin", "slurpstats").display());
     let mut command = Command::new("script");
-    command.current_dir(dir.path()).args(["-qec", &line, "/dev/null"]).env("TERM", "xterm-256color");
+    command
+        .current_dir(dir.path())
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm-256color");
     let outcome = run(command.envs(environment.iter().copied()));
     (outcome.out.replace("\r\n", "\n"), outcome.status)
 }
@@ -407,7 +520,8 @@ fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
     let _stats = everything(&dir);
     let arguments = "-f '*.volt' all.mmstats";
     let plain = "==> all.mmstats\n  my.volt -3.3 volts\n\n";
-    let coloured = "\x1b[1m==> all.mmstats\x1b[0m\n  my.volt \x1b[36m-3.3\x1b[0m \x1b[2mvolts\x1b[0m\n\n";
+    let coloured =
+        "\x1b[1m==> all.mmstats\x1b[0m\n  my.volt \x1b[36m-3.3\x1b[0m \x1b[2mvolts\x1b[0m\n\n";
     for (environment, seen) in [
         (&[][..], coloured),
         (&[("NO_COLOR", "1")], plain),
@@ -415,9 +529,20 @@ fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
         (&[("TERM", "dumb")], plain),
         (&[("CLICOLOR", "0")], plain),
     ] {
-        assert_eq!(on_terminal(&dir, environment, arguments), (seen.to_owned(), 0), "{environment:?}");
+        assert_eq!(
+            on_terminal(&dir, environment, arguments),
+            (seen.to_owned(), 0),
+            "{environment:?}"
+        );
     }
-    let piped = |name: &str, value: &str| run(slurpstats().current_dir(dir.path()).env(name, value).args(["-f", "*.volt", "all.mmstats"])).out;
+    let piped = |name: &str, value: &str| {
+        run(slurpstats().current_dir(dir.path()).env(name, value).args([
+            "-f",
+            "*.volt",
+            "all.mmstats",
+        ]))
+        .out
+    };
     assert_eq!(piped("CLICOLOR_FORCE", "1"), coloured.replace(" \x1b[2mvolts\x1b[0m", ""));
     assert_eq!(piped("TERM", "xterm-256color"), plain.replace(" volts", ""));
 }
@@ -428,7 +553,8 @@ fn a_terminal_shows_dates_and_whose_writer_has_ended() {
     fs::copy(golden().join("v1/webstats.mmstats"), dir.path().join("web.mmstats")).unwrap();
     let stats = everything(&dir);
     fs::copy(stats.path(), dir.path().join("copy.mmstats")).unwrap();
-    let (seen, status) = on_terminal(&dir, &[("NO_COLOR", "1")], "-f '*created' web.mmstats copy.mmstats");
+    let (seen, status) =
+        on_terminal(&dir, &[("NO_COLOR", "1")], "-f '*created' web.mmstats copy.mmstats");
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(status, 0);
     assert!(lines[0].starts_with("==> web.mmstats (") && lines[1].ends_with(".090503"), "{seen}");

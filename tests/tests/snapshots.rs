@@ -1,4 +1,5 @@
-//! What the tools print, errors included, to the letter: `tests/snapshots/*.trycmd`. With `TRYCMD=overwrite` in the environment they are written anew.
+//! What the tools print, errors included, to the letter: `tests/snapshots/*.trycmd`. With
+//! `TRYCMD=overwrite` in the environment they are written anew.
 
 use mmstats_tests::cli::program;
 use trycmd::TestCases;
@@ -9,7 +10,8 @@ fn the_tools_print_what_they_printed() {
     for name in ["slurpstats", "pollstats", "topstats", "cleanstats", "mmash"] {
         cases.register_bin(name, program("--bin", name));
     }
-    for (name, value) in [("NO_COLOR", "1"), ("COLUMNS", "100"), ("MMSTATS_GLOB", "/nonexistent/*")] {
+    for (name, value) in [("NO_COLOR", "1"), ("COLUMNS", "100"), ("MMSTATS_GLOB", "/nonexistent/*")]
+    {
         cases.env(name, value);
     }
     cases.case("snapshots/*.trycmd").run();

@@ -1,4 +1,5 @@
-//! Threads come and go by the thousand: there are no more files than threads that ran at once, and no count is lost.
+//! Threads come and go by the thousand: there are no more files than threads that ran at once, and
+//! no count is lost.
 
 use mmstats_tests::files::{Held, all_values, files, generation, names, only_file, total, values};
 use mmstats_tests::programs::{Program, directory};
@@ -57,7 +58,11 @@ fn poll_many(format: &str, look: impl Fn(&Path) -> u64) {
                 Held::Spread { count, sum } => (*count, *sum),
                 other => panic!("{label} is {other:?}"),
             });
-            assert_eq!(all.reduce(|a, b| (a.0 + b.0, a.1 + b.1)), Some((COUNT, steps * unit)), "{label}");
+            assert_eq!(
+                all.reduce(|a, b| (a.0 + b.0, a.1 + b.1)),
+                Some((COUNT, steps * unit)),
+                "{label}"
+            );
         }
     }
     end(program, directory.path());
@@ -75,7 +80,8 @@ fn two_thousand_short_threads_share_eight_files_and_sums_never_go_backwards_in_v
 
 #[test]
 fn two_thousand_short_threads_share_eight_files_in_exact_version_1() {
-    // A value may be put together from two while it is written, as in the original: sums count only at the end.
+    // A value may be put together from two while it is written, as in the original: sums count only
+    // at the end.
     poll_many("v1exact", |_| 0);
 }
 
@@ -103,7 +109,9 @@ fn take_turns(format: &str) {
         assert_eq!(parked.count("done"), 3 * turn);
         assert_eq!(parked.count("narrow"), 3 * turn);
         for label in ["sizes", "time.histogram"].into_iter().filter(|_| format == "v2") {
-            let Held::Spread { count, .. } = parked.get(label) else { panic!("{label} is no histogram") };
+            let Held::Spread { count, .. } = parked.get(label) else {
+                panic!("{label} is no histogram")
+            };
             assert_eq!(*count, 3 * turn, "{label}");
         }
         paths.push((generation(&path), path));
@@ -171,7 +179,8 @@ fn two_statics_of_one_model_never_share_a_file() {
         let directory = directory();
         let mut program = start(format, "statics", directory.path());
         program.expect("done");
-        let mut done: Vec<u64> = all_values(directory.path()).iter().map(|values| values.count("done")).collect();
+        let mut done: Vec<u64> =
+            all_values(directory.path()).iter().map(|values| values.count("done")).collect();
         done.sort_unstable();
         assert_eq!(done, [2, 40], "{format}");
         end(program, directory.path());

@@ -24,7 +24,13 @@ impl Server {
         let mut child = without_environment(&mut command).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap();
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap()
+            .parse()
+            .unwrap();
         Server { child, address, files }
     }
 
@@ -51,11 +57,21 @@ impl Server {
     /// The sum of a field over all files.
     fn total(&self, label: &str) -> u64 {
         let lines = self.slurp(&["-f", label]).out;
-        lines.lines().filter(|line| line.starts_with("  ")).map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum()
+        lines
+            .lines()
+            .filter(|line| line.starts_with("  "))
+            .map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap())
+            .sum()
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -84,17 +100,29 @@ fn until(what: &str, mut happens: impl FnMut() -> bool) {
 fn requests_are_answered_and_counted() {
     for format in ["1", "2"] {
         let server = Server::start(&["--threads", "2", "--format", format]);
-        until("two files", || fs::read_dir(server.files.path()).unwrap().filter(|file| !is_hidden(file)).count() == 2);
+        until("two files", || {
+            fs::read_dir(server.files.path()).unwrap().filter(|file| !is_hidden(file)).count() == 2
+        });
         assert!(server.get("/").starts_with("HTTP/1.1 200 OK\r\n"));
         assert!(server.get("/500").starts_with("HTTP/1.1 500 "));
         assert!(server.get("/nowhere?x=1").starts_with("HTTP/1.1 404 "));
         let status = server.get("/status");
-        assert!(status.ends_with("\r\n\r\nthreads    2\nstatus.2XX 1\nstatus.3XX 0\nstatus.4XX 1\nstatus.5XX 1\n"), "{status}");
+        assert!(
+            status.ends_with(
+                "\r\n\r\nthreads    2\nstatus.2XX 1\nstatus.3XX 0\nstatus.4XX 1\nstatus.5XX 1\n"
+            ),
+            "{status}"
+        );
         assert!(server.answer(b"HEAD /status HTTP/1.0\n\n").ends_with("\r\n\r\n"));
-        let totals = ["status.2XX", "status.3XX", "status.4XX", "status.5XX"].map(|label| server.total(&format!("web.stats.{label}")));
+        let totals = ["status.2XX", "status.3XX", "status.4XX", "status.5XX"]
+            .map(|label| server.total(&format!("web.stats.{label}")));
         assert_eq!(totals, [3, 0, 1, 1]);
         let state = server.slurp(&["-f", "*worker.state", "--json", "--live"]).out;
-        assert!(state.contains(r#""value":"waiting""#) && state.contains(&format!(r#""version":{format}"#)), "{state}");
+        assert!(
+            state.contains(r#""value":"waiting""#)
+                && state.contains(&format!(r#""version":{format}"#)),
+            "{state}"
+        );
     }
 }
 
@@ -112,7 +140,11 @@ fn bad_clients_are_refused_and_others_are_served() {
         (b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", 405),
         (&[b'x'; 20_000], 431),
     ] {
-        assert!(server.answer(bytes).starts_with(&format!("HTTP/1.1 {status} ")), "{}", bytes.escape_ascii());
+        assert!(
+            server.answer(bytes).starts_with(&format!("HTTP/1.1 {status} ")),
+            "{}",
+            bytes.escape_ascii()
+        );
     }
     // One that is gone before it has asked, and one that ends in the middle.
     drop(server.send(b""));
@@ -154,14 +186,26 @@ fn a_killed_one_leaves_its_files_readable() {
 fn under_load_it_shows_itself_and_stops() {
     let files = tempfile::tempdir().unwrap();
     let mut command = Command::new(program("--example", "webstats"));
-    let outcome = run(command.args(["--port", "0", "--threads", "3", "--load", "0.5"]).env("MMSTATS_PATH", files.path()));
+    let outcome = run(command
+        .args(["--port", "0", "--threads", "3", "--load", "0.5"])
+        .env("MMSTATS_PATH", files.path()));
     assert_eq!((outcome.status, outcome.err.as_str()), (0, ""), "{}", outcome.out);
     assert!(outcome.out.contains(" 0 requests failed"), "{}", outcome.out);
     assert_eq!(outcome.out.matches("==> ").count(), 3);
-    for label in ["status.2XX", "status.3XX", "status.4XX", "status.5XX", "timers.last_hit", "timers.latency", "timers.latency.histogram"] {
+    for label in [
+        "status.2XX",
+        "status.3XX",
+        "status.4XX",
+        "status.5XX",
+        "timers.last_hit",
+        "timers.latency",
+        "timers.latency.histogram",
+    ] {
         assert_eq!(outcome.out.matches(&format!("\n  web.stats.{label} ")).count(), 3, "{label}");
     }
     let count = |line: &str| line.split_whitespace().last().unwrap().parse::<u64>().unwrap();
-    assert!(outcome.out.lines().filter(|line| line.contains("status.2XX")).map(count).sum::<u64>() > 0);
+    assert!(
+        outcome.out.lines().filter(|line| line.contains("status.2XX")).map(count).sum::<u64>() > 0
+    );
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 0);
 }

@@ -24,7 +24,12 @@ impl<F: Format> Field for Average<F> {
     const SHAPES: &'static [Shape] = &[number::<f64, F>(Kind::Gauge)];
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
-        Ok(Average { mean: mean_cell::<F, S>(slots, initial)?, sum: Cell::new(0.0), count: Cell::new(0), _format: PhantomData })
+        Ok(Average {
+            mean: mean_cell::<F, S>(slots, initial)?,
+            sum: Cell::new(0.0),
+            count: Cell::new(0),
+            _format: PhantomData,
+        })
     }
 
     fn rest(&self) {
@@ -33,7 +38,10 @@ impl<F: Format> Field for Average<F> {
 }
 
 /// The published mean of an average that begins afresh.
-pub(super) fn mean_cell<F: Format, S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<F::Cell<f64>, AddError> {
+pub(super) fn mean_cell<F: Format, S: Placer>(
+    slots: &mut Slots<'_, S>,
+    initial: Option<f64>,
+) -> Result<F::Cell<f64>, AddError> {
     let resuming = slots.resuming();
     let mean = F::Cell::<f64>::new(slots.slot()?);
     if resuming || initial.is_some() {

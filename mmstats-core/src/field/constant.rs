@@ -7,7 +7,8 @@ use crate::scalar::{Bits, Scalar};
 use crate::writer::{AddError, Placer, Slots};
 use core::marker::PhantomData;
 
-/// A number that is set once, when its field is made: a process id, a capacity. In version 2 it costs no value, only its entry.
+/// A number that is set once, when its field is made: a process id, a capacity. In version 2 it
+/// costs no value, only its entry.
 pub struct Constant<T: Scalar, F: Format = V2> {
     value: T,
     _format: PhantomData<(core::cell::Cell<()>, F)>,
@@ -23,7 +24,17 @@ const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> Shape {
         Version::One => align,
         Version::OneExact | Version::Two => 1,
     };
-    Shape { suffix: "", kind: Kind::Info, ty, unit: Unit::NONE, access: Access::Constant, value, room: value, align: in_place, powers: (0, 0) }
+    Shape {
+        suffix: "",
+        kind: Kind::Info,
+        ty,
+        unit: Unit::NONE,
+        access: Access::Constant,
+        value,
+        room: value,
+        align: in_place,
+        powers: (0, 0),
+    }
 }
 
 impl<T: Scalar, F: Format> super::Sealed for Constant<T, F> {}
@@ -33,7 +44,11 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Format = F;
     type In<G: Format> = Constant<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [Shape] = &[shape::<F>(T::TYPE, size_of::<T>(), if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD })];
+    const SHAPES: &'static [Shape] = &[shape::<F>(
+        T::TYPE,
+        size_of::<T>(),
+        if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD },
+    )];
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
         let value = initial.unwrap_or(T::zero());
@@ -59,7 +74,10 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Initial<'i> = &'i str;
     const SHAPES: &'static [Shape] = &[shape::<F>(Type::Text, N, 1)];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<&str>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(
+        slots: &mut Slots<'_, S>,
+        initial: Option<&str>,
+    ) -> Result<Self, AddError> {
         let mut bytes = [0; N];
         let text = cut(initial.unwrap_or_default(), N);
         bytes[..text.len()].copy_from_slice(text);

@@ -8,7 +8,8 @@ use crate::writer::{AddError, Placer, Slots};
 
 /// Counts events, wrapping at its width.
 ///
-/// `Counter<u32>` is one word on every machine; `Counter` (64 bits) is latched where words have 32 bits. Readers unwrap them.
+/// `Counter<u32>` is one word on every machine; `Counter` (64 bits) is latched where words have 32
+/// bits. Readers unwrap them.
 ///
 /// ```
 /// use mmstats_core::{Borrowed, Counter, Region, Writer};

@@ -7,9 +7,11 @@ use crate::scalar::Bucket;
 use crate::writer::{AddError, Placer, Slots};
 use core::marker::PhantomData;
 
-/// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below `2^-P`; values of `2^N` and more share the last one.
+/// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below
+/// `2^-P`; values of `2^N` and more share the last one.
 ///
-/// A 64-bit machine counts in `T`; a 32-bit one always in `u32`. In version 1, which has no histograms, it records nothing.
+/// A 64-bit machine counts in `T`; a 32-bit one always in `u32`. In version 1, which has no
+/// histograms, it records nothing.
 ///
 /// | | buckets | bytes |
 /// |---|---|---|

@@ -1,7 +1,9 @@
-//! The fields. Each type is a marker in [`model!`](crate::model!) and the handle it becomes: `Counter` there is `Counter<u64, V2>` here.
+//! The fields. Each type is a marker in [`model!`](crate::model!) and the handle it becomes:
+//! `Counter` there is `Counter<u64, V2>` here.
 //!
-//! A handle can move to another thread, not be shared: it is `Send` and not `Sync`, and writing needs no `&mut`. One handle belongs to one context:
-//! what an interrupt or signal handler updates is a handle of its own.
+//! A handle can move to another thread, not be shared: it is `Send` and not `Sync`, and writing
+//! needs no `&mut`. One handle belongs to one context: what an interrupt or signal handler updates
+//! is a handle of its own.
 
 mod average;
 mod constant;
@@ -44,13 +46,18 @@ pub trait Field: Sealed + Sized {
     /// The values it stores.
     const SHAPES: &'static [Shape];
     #[doc(hidden)]
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<Self::Initial<'_>>) -> Result<Self, AddError>;
-    /// When its owner is gone for now: what describes the moment becomes zero or empty, what accumulates stays.
+    fn attach<S: Placer>(
+        slots: &mut Slots<'_, S>,
+        initial: Option<Self::Initial<'_>>,
+    ) -> Result<Self, AddError>;
+    /// When its owner is gone for now: what describes the moment becomes zero or empty, what
+    /// accumulates stays.
     #[doc(hidden)]
     fn rest(&self) {}
 }
 
-/// A field to be added by [`Writer::add`](crate::Writer::add); each field type makes one with `describe(label)`.
+/// A field to be added by [`Writer::add`](crate::Writer::add); each field type makes one with
+/// `describe(label)`.
 #[must_use]
 pub struct Describe<'a, H: Field> {
     pub(crate) label: &'a str,

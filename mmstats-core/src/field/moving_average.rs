@@ -58,7 +58,8 @@ impl<const N: usize, F: Format> MovingAverage<N, F> {
             self.next.set(next + 1);
             self.sum.set(self.sum.get() + sample - dropped);
         } else {
-            // Once in a round the sum is made anew, so that rounding errors do not pile up and a NaN leaves with its sample.
+            // Once in a round the sum is made anew, so that rounding errors do not pile up and a
+            // NaN leaves with its sample.
             self.next.set(0);
             self.sum.set(self.window.iter().map(Cell::get).sum());
         }

@@ -40,7 +40,10 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         powers: (0, 0),
     }];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<&str>) -> Result<Self, AddError> {
+    fn attach<S: Placer>(
+        slots: &mut Slots<'_, S>,
+        initial: Option<&str>,
+    ) -> Result<Self, AddError> {
         const { assert!(N > 0, "a text has room for no byte at all") };
         let resuming = slots.resuming();
         let text = Text { text: F::Text::new(slots.slot()?), _format: PhantomData };
@@ -58,7 +61,8 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
 impl<const N: usize, F: Format> Text<N, F> {
     describe!();
 
-    /// Sets it; what is too long is cut at a character boundary, and what is behind a NUL is not shown by readers.
+    /// Sets it; what is too long is cut at a character boundary, and what is behind a NUL is not
+    /// shown by readers.
     #[inline]
     pub fn set(&self, text: &str) {
         self.text.set(cut(text, N));

@@ -33,8 +33,8 @@ pub trait Clock {
     fn nanoseconds_since(start: Self::Instant) -> u64;
 }
 
-/// Durations: a moving average of the last `N`, in seconds; and in version 2, under the label with `.histogram` behind it, the distribution of all of them
-/// (12 % precise, up to 18 minutes).
+/// Durations: a moving average of the last `N`, in seconds; and in version 2, under the label with
+/// `.histogram` behind it, the distribution of all of them (12 % precise, up to 18 minutes).
 ///
 /// ```
 /// # use mmstats_core::Clock;
@@ -64,7 +64,11 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     describe!();
 
     const MEAN: Shape = Shape { unit: units::seconds, ..number::<f64, F>(Kind::Gauge) };
-    const SPREAD: Shape = Shape { suffix: ".histogram", unit: units::nanoseconds, ..Histogram::<3, 40, u64, F>::SHAPE };
+    const SPREAD: Shape = Shape {
+        suffix: ".histogram",
+        unit: units::nanoseconds,
+        ..Histogram::<3, 40, u64, F>::SHAPE
+    };
 
     /// Runs until the guard is stopped or dropped. Several may run at once.
     #[must_use = "the time is taken when the guard is dropped"]
@@ -132,7 +136,11 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     type Format = F;
     type In<G: Format> = Timer<C, N, G>;
     type Initial<'i> = ();
-    const SHAPES: &'static [Shape] = if Histogram::<3, 40, u64, F>::EXISTS { &[Self::MEAN, Self::SPREAD] } else { &[Self::MEAN] };
+    const SHAPES: &'static [Shape] = if Histogram::<3, 40, u64, F>::EXISTS {
+        &[Self::MEAN, Self::SPREAD]
+    } else {
+        &[Self::MEAN]
+    };
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, _: Option<()>) -> Result<Self, AddError> {
         let mean = MovingAverage::attach(slots, None)?;

@@ -1,6 +1,8 @@
-//! A directory laid out at compile time, to lie in the program's flash: the region then holds a header and values, nothing else.
+//! A directory laid out at compile time, to lie in the program's flash: the region then holds a
+//! header and values, nothing else.
 //!
-//! Constants are the exception to "constants lie in the directory": their values are known when the program runs, so they lie among the values.
+//! Constants are the exception to "constants lie in the directory": their values are known when the
+//! program runs, so they lie among the values.
 
 use super::layout::{Cursor, Description, Shape, help_length};
 use super::v2::{EntryHead, Header, crc32};
@@ -68,7 +70,8 @@ const fn entry_length(field: &Description, shape: &Shape) -> usize {
 pub struct Entries<const N: usize>([u8; N]);
 
 impl<const N: usize> Entries<N> {
-    /// The directory of these fields, which has `N` bytes, in a region as large as [`region_size`] says.
+    /// The directory of these fields, which has `N` bytes, in a region as large as [`region_size`]
+    /// says.
     ///
     /// # Panics
     /// If `N` is not [`directory_length`].
@@ -118,7 +121,13 @@ pub struct FlashDirectory {
     pub check: u32,
 }
 
-const fn write_entry(entries: &mut [u8], start: usize, field: &Description, shape: &Shape, value: usize) {
+const fn write_entry(
+    entries: &mut [u8],
+    start: usize,
+    field: &Description,
+    shape: &Shape,
+    value: usize,
+) {
     let unit = field.unit_of(shape);
     let head = EntryHead {
         length: entry_length(field, shape) as u32,

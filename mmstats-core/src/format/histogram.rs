@@ -1,9 +1,11 @@
 //! The buckets of a histogram: log-linear, as in HdrHistogram and H2 (FORMAT.md, "Values").
 //!
-//! `p` is the grouping power (2^p buckets for each doubling, so a relative error below 2^-p), `n` the maximum power (values of 2^n and more share the
-//! last bucket). `p < n <= 64` and `p <= 24` throughout.
+//! `p` is the grouping power (2^p buckets for each doubling, so a relative error below 2^-p), `n`
+//! the maximum power (values of 2^n and more share the last bucket). `p < n <= 64` and `p <= 24`
+//! throughout.
 
-/// Whether a histogram can have these powers. (With the largest, there are fewer than 2^30 buckets.)
+/// Whether a histogram can have these powers. (With the largest, there are fewer than 2^30
+/// buckets.)
 #[must_use]
 pub const fn valid(p: u32, n: u32) -> bool {
     p < n && n <= 64 && p <= 24
@@ -17,8 +19,8 @@ pub const fn count(p: u32, n: u32) -> usize {
 
 /// The bucket that counts `value`; below [`count`] for every value.
 ///
-/// Why: a value that is below 2^n, with e = floor(log2 value) has e ≤ n − 1, and `value >> (e − p)` is below 2^(p+1). The index is then below
-/// (n − 1 − p) × 2^p + 2^(p+1) = (n − p + 1) × 2^p.
+/// Why: a value that is below 2^n, with e = floor(log2 value) has e ≤ n − 1, and `value >> (e − p)`
+/// is below 2^(p+1). The index is then below (n − 1 − p) × 2^p + 2^(p+1) = (n − p + 1) × 2^p.
 #[inline(always)]
 #[must_use]
 pub const fn bucket_of(p: u32, n: u32, value: u64) -> usize {
@@ -32,18 +34,19 @@ pub const fn bucket_of(p: u32, n: u32, value: u64) -> usize {
     ((shift as usize) << p) + (value >> shift) as usize
 }
 
-/// The last bucket. Marked as cold, so that the test for it is a branch, which costs less than a choice: a histogram that often comes here has the wrong
-/// powers.
+/// The last bucket. Marked as cold, so that the test for it is a branch, which costs less than a
+/// choice: a histogram that often comes here has the wrong powers.
 #[cold]
 const fn last(p: u32, n: u32) -> usize {
     count(p, n) - 1
 }
 
-/// Where counting leading zeros is slow: x86-64 without the LZCNT instruction, which a program for all of them may not use. (`bsr` takes four cycles on AMD's.)
+/// Where counting leading zeros is slow: x86-64 without the LZCNT instruction, which a program for
+/// all of them may not use. (`bsr` takes four cycles on AMD's.)
 const FLOATS_ARE_FASTER: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "lzcnt")));
 
-/// The same: the exponent of a float is the logarithm, and the first bits behind it are the place within the doubling. Exact, as `value` has no more bits
-/// than a float.
+/// The same: the exponent of a float is the logarithm, and the first bits behind it are the place
+/// within the doubling. Exact, as `value` has no more bits than a float.
 #[inline(always)]
 const fn bucket_by_float(p: u32, value: u64) -> usize {
     // A value of 2^p has this exponent, no further bits, and the bucket 2^p.
@@ -53,7 +56,8 @@ const fn bucket_by_float(p: u32, value: u64) -> usize {
     if value < 2 << p { value as usize } else { (bits - bias) as usize }
 }
 
-/// The smallest and the largest value of a bucket; of the last one, the largest is `None`: there is no bound.
+/// The smallest and the largest value of a bucket; of the last one, the largest is `None`: there is
+/// no bound.
 #[must_use]
 pub const fn bounds(p: u32, n: u32, bucket: usize) -> (u64, Option<u64>) {
     let (low, width) = if bucket < 2 << p {

@@ -1,4 +1,5 @@
-//! Where entries and values go. All of it is `const fn`: the same code lays out at compile time (sizes of declared models) and at run time.
+//! Where entries and values go. All of it is `const fn`: the same code lays out at compile time
+//! (sizes of declared models) and at run time.
 
 use super::Version;
 use super::v2::{EntryHead, Header};
@@ -13,7 +14,8 @@ pub const MAX_UNIT: usize = 255;
 /// Two zero bytes end a version 1 region.
 pub const V1_END: usize = 2;
 
-/// One stored value of a field. A field may have several: a timer has its average and its histogram.
+/// One stored value of a field. A field may have several: a timer has its average and its
+/// histogram.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// What follows the field's label.
@@ -70,7 +72,8 @@ pub struct Placed {
     pub value: usize,
 }
 
-/// What is taken so far. Version 2: the directory grows up from the header, values grow down from the end. Version 1: one after another.
+/// What is taken so far. Version 2: the directory grows up from the header, values grow down from
+/// the end. Version 1: one after another.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor {
     version: Version,
@@ -91,25 +94,46 @@ impl Cursor {
         Cursor { version, low, high: length & !7 }
     }
 
-    /// Takes the place of one more value whose label has `prefix` more bytes; `None` if there is none.
-    pub const fn place(&mut self, description: &Description, shape: &Shape, prefix: usize) -> Option<Placed> {
-        let label = prefix + description.prefix.len() + description.label.len() + shape.suffix.len();
+    /// Takes the place of one more value whose label has `prefix` more bytes; `None` if there is
+    /// none.
+    pub const fn place(
+        &mut self,
+        description: &Description,
+        shape: &Shape,
+        prefix: usize,
+    ) -> Option<Placed> {
+        let label =
+            prefix + description.prefix.len() + description.label.len() + shape.suffix.len();
         let entry = self.low;
         match self.version {
             Version::Two => {
                 let constant = matches!(shape.access, Access::Constant);
-                let length = Self::entry_length(description, shape, label, if constant { shape.value } else { 0 });
+                let length = Self::entry_length(
+                    description,
+                    shape,
+                    label,
+                    if constant { shape.value } else { 0 },
+                );
                 let room = if constant { 0 } else { shape.room };
                 if self.high < room {
                     return None;
                 }
-                let value = if constant { self.high } else { (self.high - room) & !(shape.align - 1) };
+                let value =
+                    if constant { self.high } else { (self.high - room) & !(shape.align - 1) };
                 if value < entry + length {
                     return None;
                 }
                 self.low = entry + length;
                 self.high = value;
-                Some(Placed { entry, length, value: if constant { entry + Self::texts_end(description, shape, label) } else { value } })
+                Some(Placed {
+                    entry,
+                    length,
+                    value: if constant {
+                        entry + Self::texts_end(description, shape, label)
+                    } else {
+                        value
+                    },
+                })
             }
             Version::One | Version::OneExact => {
                 let head = 2 + label + 2 + type_length(shape) + 1;
@@ -129,11 +153,19 @@ impl Cursor {
 
     /// Bytes of an entry up to the end of its texts.
     const fn texts_end(description: &Description, shape: &Shape, label: usize) -> usize {
-        EntryHead::SIZE + label + description.unit_of(shape).name.len() + help_length(description.help)
+        EntryHead::SIZE
+            + label
+            + description.unit_of(shape).name.len()
+            + help_length(description.help)
     }
 
     /// Bytes of a whole entry that holds so many bytes of a constant.
-    pub(super) const fn entry_length(description: &Description, shape: &Shape, label: usize, constant: usize) -> usize {
+    pub(super) const fn entry_length(
+        description: &Description,
+        shape: &Shape,
+        label: usize,
+        constant: usize,
+    ) -> usize {
         (Self::texts_end(description, shape, label) + constant).next_multiple_of(4)
     }
 
@@ -154,7 +186,8 @@ impl Cursor {
     }
 }
 
-/// Bytes that a region for these fields needs, each label having `prefix` more bytes. A multiple of 8.
+/// Bytes that a region for these fields needs, each label having `prefix` more bytes. A multiple of
+/// 8.
 ///
 /// # Panics
 /// If they need a quarter of the address space.
@@ -267,7 +300,8 @@ const fn assert_distinct(a: &Description, b: &Description) {
         let mut j = 0;
         while j < b.shapes.len() {
             if same([a.label, a.shapes[i].suffix], [b.label, b.shapes[j].suffix]) {
-                // The only text a constant's panic can show is a whole `&str`, so: the label that stands twice.
+                // The only text a constant's panic can show is a whole `&str`, so: the label that
+                // stands twice.
                 panic!("{}", a.label);
             }
             j += 1;
@@ -306,5 +340,9 @@ const fn same(a: [&str; 2], b: [&str; 2]) -> bool {
 }
 
 const fn byte_of(parts: [&str; 2], i: usize) -> u8 {
-    if i < parts[0].len() { parts[0].as_bytes()[i] } else { parts[1].as_bytes()[i - parts[0].len()] }
+    if i < parts[0].len() {
+        parts[0].as_bytes()[i]
+    } else {
+        parts[1].as_bytes()[i - parts[0].len()]
+    }
 }

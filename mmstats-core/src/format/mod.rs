@@ -1,7 +1,7 @@
 //! The formats: which there are, and what lies where.
 //!
-//! [`v2`] has the structures of version 2, [`layout`] decides where entries and values go in both versions. The bytes themselves are described
-//! in `FORMAT.md` beside this crate's sources.
+//! [`v2`] has the structures of version 2, [`layout`] decides where entries and values go in both
+//! versions. The bytes themselves are described in `FORMAT.md` beside this crate's sources.
 
 pub mod flash;
 pub mod histogram;
@@ -10,7 +10,9 @@ pub mod v2;
 
 pub use v2::{MAGIC, MAGIC_WORDS, crc32};
 
-use crate::cell::{BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, TextCell, ValueCell};
+use crate::cell::{
+    BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, TextCell, ValueCell,
+};
 use crate::region::{RawRegion, Region};
 use crate::scalar::{Bucket, Scalar};
 use core::marker::PhantomData;
@@ -44,7 +46,8 @@ mod sealed {
 
 /// Which format a field is published in, and for how long its memory lives.
 ///
-/// The compiler makes the choice: no handle branches on it. Write [`V2`] (the default), [`V1`], [`V1Exact`] or [`Borrowed`].
+/// The compiler makes the choice: no handle branches on it. Write [`V2`] (the default), [`V1`],
+/// [`V1Exact`] or [`Borrowed`].
 pub trait Format: sealed::Sealed + Sized {
     /// The format.
     const VERSION: Version;
@@ -67,11 +70,14 @@ pub const NATIVE_WORD: usize = if cfg!(target_pointer_width = "64") { 8 } else {
 
 /// Version 2: self-describing, never torn. The default.
 pub enum V2 {}
-/// Version 2 as a 32-bit machine writes it, on any machine: values of 8 bytes are latched. For tests, and for readers with narrow loads.
+/// Version 2 as a 32-bit machine writes it, on any machine: values of 8 bytes are latched. For
+/// tests, and for readers with narrow loads.
 pub enum V2Narrow {}
-/// Version 1 for fleets that still run the Python tools; types are padded, so that values are aligned and updated in place.
+/// Version 1 for fleets that still run the Python tools; types are padded, so that values are
+/// aligned and updated in place.
 pub enum V1 {}
-/// Version 1 to the byte as Python writes it. Slower: values are unaligned, so every write is a copy and a flip.
+/// Version 1 to the byte as Python writes it. Slower: values are unaligned, so every write is a
+/// copy and a flip.
 pub enum V1Exact {}
 /// Another format in memory that is only borrowed for `'r`; the handles cannot outlive it.
 pub struct Borrowed<'r, F = V2>(PhantomData<(&'r mut (), F)>);

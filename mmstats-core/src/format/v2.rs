@@ -8,8 +8,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAGIC: [u8; 8] = *b"\x02MMSTATS";
 
 /// The magic as the two words that are stored, in this machine's order.
-pub const MAGIC_WORDS: [u32; 2] =
-    [u32::from_ne_bytes([MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3]]), u32::from_ne_bytes([MAGIC[4], MAGIC[5], MAGIC[6], MAGIC[7]])];
+pub const MAGIC_WORDS: [u32; 2] = [
+    u32::from_ne_bytes([MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3]]),
+    u32::from_ne_bytes([MAGIC[4], MAGIC[5], MAGIC[6], MAGIC[7]]),
+];
 
 /// What tells the byte orders apart.
 pub const BYTE_ORDER: u16 = 0x0102;
@@ -140,7 +142,8 @@ const _: () = assert!(Header::SIZE == 40 && EntryHead::SIZE == 28 && Header::CHE
 
 /// CRC-32 (ISO-HDLC, as zlib has it) of `bytes` after bytes whose CRC was `crc`; begin with 0.
 ///
-/// Bit by bit: about 50 bytes of code on a device, and it only runs when fields are added or a layout is seen for the first time.
+/// Bit by bit: about 50 bytes of code on a device, and it only runs when fields are added or a
+/// layout is seen for the first time.
 ///
 /// ```
 /// assert_eq!(mmstats_core::format::crc32(0, b"123456789"), 0xCBF4_3926);

@@ -18,7 +18,8 @@ pub enum ByteOrder {
 
 impl ByteOrder {
     /// This machine's.
-    pub const NATIVE: ByteOrder = if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
+    pub const NATIVE: ByteOrder =
+        if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
 
     /// The other one.
     #[must_use]
@@ -30,7 +31,10 @@ impl ByteOrder {
     }
 
     pub(super) const fn is_swapped(self) -> bool {
-        !matches!((self, Self::NATIVE), (ByteOrder::Little, ByteOrder::Little) | (ByteOrder::Big, ByteOrder::Big))
+        !matches!(
+            (self, Self::NATIVE),
+            (ByteOrder::Little, ByteOrder::Little) | (ByteOrder::Big, ByteOrder::Big)
+        )
     }
 }
 
@@ -67,35 +71,54 @@ impl<'b> Directory<'b> {
         Self::open_with(bytes, bytes, None)
     }
 
-    /// The same with what one knows: the bytes as they were a moment before (`published` counts as it was then), and the byte order of version 1, which its
-    /// bytes do not tell.
+    /// The same with what one knows: the bytes as they were a moment before (`published` counts as
+    /// it was then), and the byte order of version 1, which its bytes do not tell.
     ///
     /// # Errors
     /// If they are no stats that can be read.
-    pub fn open_with(bytes: &'b [u8], before: &[u8], order: Option<ByteOrder>) -> Result<Self, Problem> {
+    pub fn open_with(
+        bytes: &'b [u8],
+        before: &[u8],
+        order: Option<ByteOrder>,
+    ) -> Result<Self, Problem> {
         Self::open_all(bytes, before, order, &[])
     }
 
-    /// The same for a region whose directory is outside, and known: `entries` are the bytes at the address that [`Problem::DirectoryOutside`] tells, or more.
-    /// Of any other region they do not matter.
+    /// The same for a region whose directory is outside, and known: `entries` are the bytes at the
+    /// address that [`Problem::DirectoryOutside`] tells, or more. Of any other region they do not
+    /// matter.
     ///
     /// # Errors
     /// If they are no stats that can be read, or the entries are not this region's.
-    pub fn open_outside(bytes: &'b [u8], before: &[u8], entries: &'b [u8]) -> Result<Self, Problem> {
+    pub fn open_outside(
+        bytes: &'b [u8],
+        before: &[u8],
+        entries: &'b [u8],
+    ) -> Result<Self, Problem> {
         Self::open_all(bytes, before, None, entries)
     }
 
-    fn open_all(bytes: &'b [u8], before: &[u8], order: Option<ByteOrder>, entries: &'b [u8]) -> Result<Self, Problem> {
+    fn open_all(
+        bytes: &'b [u8],
+        before: &[u8],
+        order: Option<ByteOrder>,
+        entries: &'b [u8],
+    ) -> Result<Self, Problem> {
         let kind = match version(before)? {
             1 => DirectoryKind::One { order: order.unwrap_or_else(|| v1::guess_order(bytes)) },
             _ => {
                 let (mut header, order) = v2::header(bytes)?;
                 let (earlier, _) = v2::header(before)?;
-                // Both from before: `layout` is stored first, so it may be ahead of `published`, never behind it.
+                // Both from before: `layout` is stored first, so it may be ahead of `published`,
+                // never behind it.
                 header.published = earlier.published;
                 if header.flags & OUTSIDE != 0 {
                     v2::check_outside(&header, entries)?;
-                    DirectoryKind::Outside { header, order, entries: &entries[..header.published as usize] }
+                    DirectoryKind::Outside {
+                        header,
+                        order,
+                        entries: &entries[..header.published as usize],
+                    }
                 } else {
                     DirectoryKind::Two { header, order }
                 }
@@ -117,7 +140,9 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {
         match self.kind {
-            DirectoryKind::One { order } | DirectoryKind::Two { order, .. } | DirectoryKind::Outside { order, .. } => order,
+            DirectoryKind::One { order }
+            | DirectoryKind::Two { order, .. }
+            | DirectoryKind::Outside { order, .. } => order,
         }
     }
 
@@ -126,7 +151,9 @@ impl<'b> Directory<'b> {
     pub fn header(&self) -> Option<&Header> {
         match &self.kind {
             DirectoryKind::One { .. } => None,
-            DirectoryKind::Two { header, .. } | DirectoryKind::Outside { header, .. } => Some(header),
+            DirectoryKind::Two { header, .. } | DirectoryKind::Outside { header, .. } => {
+                Some(header)
+            }
         }
     }
 
@@ -135,8 +162,12 @@ impl<'b> Directory<'b> {
     pub fn entries(&self) -> Entries<'b> {
         Entries(match self.kind {
             DirectoryKind::One { order } => EntriesKind::One(v1::Walk::new(self.bytes, order)),
-            DirectoryKind::Two { header, order } => EntriesKind::Two(v2::Walk::new(self.bytes, header, order)),
-            DirectoryKind::Outside { header, order, entries } => EntriesKind::Two(v2::Walk::outside(entries, self.bytes.len(), header, order)),
+            DirectoryKind::Two { header, order } => {
+                EntriesKind::Two(v2::Walk::new(self.bytes, header, order))
+            }
+            DirectoryKind::Outside { header, order, entries } => {
+                EntriesKind::Two(v2::Walk::outside(entries, self.bytes.len(), header, order))
+            }
         })
     }
 
@@ -181,9 +212,13 @@ fn version(bytes: &[u8]) -> Result<u8, Problem> {
         return match first {
             0 => Err(Problem::Uninitialised),
             1 => Ok(1),
-            _ if MAGIC.starts_with(bytes) => Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE }),
+            _ if MAGIC.starts_with(bytes) => {
+                Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE })
+            }
             3..=8 => Err(Problem::UnknownVersion { found: first }),
-            _ => Err(Problem::NotStats { found: core::array::from_fn(|i| bytes.get(i).copied().unwrap_or(0)) }),
+            _ => Err(Problem::NotStats {
+                found: core::array::from_fn(|i| bytes.get(i).copied().unwrap_or(0)),
+            }),
         };
     };
     match first {

@@ -2,7 +2,8 @@
 
 use crate::kind::{Kind, Type};
 
-/// A field as a directory tells of it. The texts are UTF-8 if the writer kept to the format; see [`Lossy`](super::Lossy).
+/// A field as a directory tells of it. The texts are UTF-8 if the writer kept to the format; see
+/// [`Lossy`](super::Lossy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'b> {
     /// Its name, with any dimensions.
@@ -45,7 +46,8 @@ pub enum Storage {
     Double,
 }
 
-/// Where and how a value lies; checked against the region, so that it can be read without further ado.
+/// Where and how a value lies; checked against the region, so that it can be read without further
+/// ado.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Offset in the region.
@@ -96,7 +98,10 @@ impl Place {
         let start = self.offset as usize;
         let size = self.size as usize;
         match self.storage {
-            Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Histogram { .. } => start..start + size,
+            Storage::Constant
+            | Storage::PlacedConstant
+            | Storage::Word
+            | Storage::Histogram { .. } => start..start + size,
             Storage::Latched => start..self.sequence() + size_of::<u32>(),
             Storage::Single => start - 1..start + size,
             Storage::Double => start - 1..start + 2 * size,

@@ -15,10 +15,11 @@ pub trait Source {
     /// What can go wrong.
     type Error;
 
-    /// Copies bytes from offset `at`, a multiple of 8, and tells how many there were; what is missing stays or becomes zero.
+    /// Copies bytes from offset `at`, a multiple of 8, and tells how many there were; what is
+    /// missing stays or becomes zero.
     ///
-    /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset and buffer are equal modulo 8, so that the kernel's copy
-    /// does.)
+    /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset
+    /// and buffer are equal modulo 8, so that the kernel's copy does.)
     ///
     /// # Errors
     /// If they cannot be had. The end of the bytes is no error.
@@ -44,11 +45,13 @@ impl Source for View<'_> {
     }
 }
 
-/// Room for copies of a region, each from the region's start: two for everything, one for what has to be seen twice.
+/// Room for copies of a region, each from the region's start: two for everything, one for what has
+/// to be seen twice.
 ///
 /// A sample is taken in passes, [`Source::order`] between them:
 /// 1. the header, into `head`;
-/// 2. everything, into `before`: words and constants count as they are here, and of latches the sequence;
+/// 2. everything, into `before`: words and constants count as they are here, and of latches the
+///    sequence;
 /// 3. latched values, into `now`;
 /// 4. the header and the sequences once more, into `after`.
 #[derive(Debug)]
@@ -79,10 +82,15 @@ impl Plan {
         }
         let range = place.range();
         let start = if self.end == 0 { range.start } else { self.start.min(range.start) };
-        Plan { start: start & !7, end: self.end.max(range.end), latched: self.latched || place.is_latched() }
+        Plan {
+            start: start & !7,
+            end: self.end.max(range.end),
+            latched: self.latched || place.is_latched(),
+        }
     }
 
-    /// A gap up to this before the values is read along with the header: that costs less than a second system call.
+    /// A gap up to this before the values is read along with the header: that costs less than a
+    /// second system call.
     const LARGE_GAP: usize = 16384;
 
     fn words(&self) -> Range<usize> {
@@ -100,7 +108,8 @@ impl<'b> Images<'b> {
         HEADER + 3 * length.div_ceil(8)
     }
 
-    /// Images in this memory, of a region as large as [`Self::words`] says. What it holds from an earlier sample counts as such.
+    /// Images in this memory, of a region as large as [`Self::words`] says. What it holds from an
+    /// earlier sample counts as such.
     ///
     /// # Panics
     /// If it has not even [`Self::words`] of nothing.
@@ -118,16 +127,20 @@ impl<'b> Images<'b> {
         8 * self.now.len()
     }
 
-    /// First pass: the header. Tells how many bytes of it there were. What is being made anew at this time is not initialised.
+    /// First pass: the header. Tells how many bytes of it there were. What is being made anew at
+    /// this time is not initialised.
     ///
     /// # Errors
     /// If the source fails.
     pub fn start<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
         let mut there = source.copy(0, self.head)?;
-        // The generation of the first copy, the magic of the second and the rest of the third: within a copy nothing is ordered, and in every other order
-        // the magic or `published` may be of the region as it was, and the generation of what it is becoming.
+        // The generation of the first copy, the magic of the second and the rest of the third:
+        // within a copy nothing is ordered, and in every other order the magic or `published` may
+        // be of the region as it was, and the generation of what it is becoming.
         for _ in 0..2 {
-            if !self.head().starts_with(&MAGIC) || self.head()[core::mem::offset_of!(Header, flags)] & SETTLED != 0 {
+            if !self.head().starts_with(&MAGIC)
+                || self.head()[core::mem::offset_of!(Header, flags)] & SETTLED != 0
+            {
                 break;
             }
             let generation = self.generation();
@@ -165,7 +178,8 @@ impl<'b> Images<'b> {
         self.begins(head) && self.after.get(..HEADER).is_some_and(|after| *after == *head)
     }
 
-    /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as there are.
+    /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as
+    /// there are.
     ///
     /// # Errors
     /// If the source fails.
@@ -204,12 +218,18 @@ impl<'b> Images<'b> {
         Ok(head == Header::SIZE)
     }
 
-    fn last<S: Source>(&mut self, source: &S, words: Range<usize>, plan: &Plan) -> Result<bool, S::Error> {
+    fn last<S: Source>(
+        &mut self,
+        source: &S,
+        words: Range<usize>,
+        plan: &Plan,
+    ) -> Result<bool, S::Error> {
         let start = words.start * 8;
         Ok(copy(source, self.after, words)? + start >= plan.end)
     }
 
-    /// The only pass over a region that says it is settled, and has a known layout without latched fields; tells whether the bytes were all there.
+    /// The only pass over a region that says it is settled, and has a known layout without latched
+    /// fields; tells whether the bytes were all there.
     ///
     /// # Errors
     /// If the source fails.
@@ -224,7 +244,8 @@ impl<'b> Images<'b> {
         Ok(there >= plan.end)
     }
 
-    /// All passes over a region whose layout is known; tells whether the bytes were all there. Parts outside the plan keep what they held.
+    /// All passes over a region whose layout is known; tells whether the bytes were all there.
+    /// Parts outside the plan keep what they held.
     ///
     /// # Errors
     /// If the source fails.
@@ -246,12 +267,18 @@ impl<'b> Images<'b> {
         self.finish(source, plan)
     }
 
-    /// The same, but each latch by itself, again and again if need be: for memory that can be looked at in no time. What stays contended says so in its value.
+    /// The same, but each latch by itself, again and again if need be: for memory that can be
+    /// looked at in no time. What stays contended says so in its value.
     ///
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn sample_each<'p, S: Source>(&mut self, source: &S, plan: &Plan, latched: impl Iterator<Item = &'p Place>) -> Result<bool, S::Error> {
+    pub fn sample_each<'p, S: Source>(
+        &mut self,
+        source: &S,
+        plan: &Plan,
+        latched: impl Iterator<Item = &'p Place>,
+    ) -> Result<bool, S::Error> {
         source.copy(0, self.head)?;
         source.order();
         let there = copy(source, self.before, plan.words())? + plan.start >= plan.end;
@@ -262,17 +289,24 @@ impl<'b> Images<'b> {
         Ok(copy(source, self.after, 0..HEADER)? == Header::SIZE && there)
     }
 
-    /// Reads one latch again, up to so many times, until its writer leaves it alone for long enough; tells whether it did.
+    /// Reads one latch again, up to so many times, until its writer leaves it alone for long
+    /// enough; tells whether it did.
     ///
     /// # Errors
     /// If the source fails.
-    pub fn latch<S: Source>(&mut self, source: &S, place: &Place, attempts: usize) -> Result<bool, S::Error> {
+    pub fn latch<S: Source>(
+        &mut self,
+        source: &S,
+        place: &Place,
+        attempts: usize,
+    ) -> Result<bool, S::Error> {
         let sequence = place.sequence() / 8;
         let stride = place.stride();
         for _ in 0..attempts {
             copy(source, self.before, sequence..sequence + 1)?;
             source.order();
-            let good = read_u32(self.before.as_bytes(), place.sequence(), place.swapped) as usize & 1;
+            let good =
+                read_u32(self.before.as_bytes(), place.sequence(), place.swapped) as usize & 1;
             let buffer = place.offset as usize + good * stride;
             copy(source, self.now, buffer / 8..(buffer + stride).div_ceil(8))?;
             source.order();
@@ -284,7 +318,8 @@ impl<'b> Images<'b> {
         Ok(false)
     }
 
-    /// The header once more, after latches were read again: whether the region was still valid, and the same.
+    /// The header once more, after latches were read again: whether the region was still valid, and
+    /// the same.
     ///
     /// # Errors
     /// If the source fails.
@@ -299,14 +334,24 @@ impl<'b> Images<'b> {
     #[inline]
     pub fn into_snapshot(self) -> Snapshot<'b> {
         let Images { head, before, now, after } = self;
-        Snapshot { head: head.as_bytes(), before: before.as_bytes(), now: now.as_bytes(), after: after.as_bytes() }
+        Snapshot {
+            head: head.as_bytes(),
+            before: before.as_bytes(),
+            now: now.as_bytes(),
+            after: after.as_bytes(),
+        }
     }
 
     /// What the images hold.
     #[must_use]
     #[inline]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { head: self.head.as_bytes(), before: self.before.as_bytes(), now: self.now.as_bytes(), after: self.after.as_bytes() }
+        Snapshot {
+            head: self.head.as_bytes(),
+            before: self.before.as_bytes(),
+            now: self.now.as_bytes(),
+            after: self.after.as_bytes(),
+        }
     }
 }
 

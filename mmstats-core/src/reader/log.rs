@@ -15,7 +15,8 @@ impl Format for Lossy<'_> {
     }
 }
 
-/// Label, kind and unit: `temperature (gauge, 1e-1 celsius)`; what to divide by stands behind a slash: `angle (gauge, 1/4096 ratio)`.
+/// Label, kind and unit: `temperature (gauge, 1e-1 celsius)`; what to divide by stands behind a
+/// slash: `angle (gauge, 1/4096 ratio)`.
 impl Format for Entry<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{} ({=str}", Lossy(self.label), self.kind.name());
@@ -43,7 +44,8 @@ impl Format for Value<'_> {
     }
 }
 
-/// All of it, since a device has better things to do than statistics: `count 3, sum 130, 40 to 47: 2, 48 to 55: 1`.
+/// All of it, since a device has better things to do than statistics: `count 3, sum 130, 40 to 47:
+/// 2, 48 to 55: 1`.
 impl Format for Distribution<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "count {=u64}, sum {=u64}", self.count(), self.sum);
@@ -61,7 +63,9 @@ impl<E: Format> Format for ReadError<E> {
         match self {
             ReadError::Source(error) => write!(f, "{}", error),
             ReadError::Problem(problem) => write!(f, "{}", problem),
-            ReadError::TooLarge { length, room } => write!(f, "TooLarge {{ length: {=usize}, room: {=usize} }}", *length, *room),
+            ReadError::TooLarge { length, room } => {
+                write!(f, "TooLarge {{ length: {=usize}, room: {=usize} }}", *length, *room)
+            }
         }
     }
 }
@@ -75,17 +79,23 @@ impl Format for EntryProblem<'_> {
 impl Format for EntryFault<'_> {
     fn format(&self, f: Formatter<'_>) {
         match self {
-            EntryFault::CutShort { length } => write!(f, "CutShort {{ length: {=usize} }}", *length),
+            EntryFault::CutShort { length } => {
+                write!(f, "CutShort {{ length: {=usize} }}", *length)
+            }
             EntryFault::Length { found } => write!(f, "Length {{ found: {=u32} }}", *found),
             EntryFault::EmptyLabel => write!(f, "EmptyLabel"),
             EntryFault::Type { found } => write!(f, "Type {{ found: {} }}", Lossy(found)),
             EntryFault::Access { found } => write!(f, "Access {{ found: {=u8} }}", *found),
-            EntryFault::WriteBuffer { found } => write!(f, "WriteBuffer {{ found: {=u8} }}", *found),
+            EntryFault::WriteBuffer { found } => {
+                write!(f, "WriteBuffer {{ found: {=u8} }}", *found)
+            }
             EntryFault::Size { found } => write!(f, "Size {{ found: {=u32} }}", *found),
             EntryFault::Place { found } => write!(f, "Place {{ found: {=u64:#x} }}", *found),
             EntryFault::Powers { p, n } => write!(f, "Powers {{ p: {=u8}, n: {=u8} }}", *p, *n),
             EntryFault::Published { found } => write!(f, "Published {{ found: {=u32} }}", *found),
-            EntryFault::Layout { found, computed } => write!(f, "Layout {{ found: {=u32:#x}, computed: {=u32:#x} }}", *found, *computed),
+            EntryFault::Layout { found, computed } => {
+                write!(f, "Layout {{ found: {=u32:#x}, computed: {=u32:#x} }}", *found, *computed)
+            }
         }
     }
 }

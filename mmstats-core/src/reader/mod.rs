@@ -1,7 +1,9 @@
-//! Reads regions of both formats, trusting nothing: every offset, length and count is checked against the bytes before it is used.
+//! Reads regions of both formats, trusting nothing: every offset, length and count is checked
+//! against the bytes before it is used.
 //!
-//! Live bytes are never borrowed. A [`Source`] copies them into [`Images`] by whole words, in passes that notice a writer (FORMAT.md,
-//! "Reading"); everything else works on those copies: [`Directory`] walks the entries, [`Snapshot`] gives the values.
+//! Live bytes are never borrowed. A [`Source`] copies them into [`Images`] by whole words, in
+//! passes that notice a writer (FORMAT.md, "Reading"); everything else works on those copies:
+//! [`Directory`] walks the entries, [`Snapshot`] gives the values.
 //!
 //! ```
 //! use mmstats_core::reader::{Images, Value, read};

@@ -66,19 +66,34 @@ impl fmt::Display for Problem {
                 found.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
                 write!(f, " (01 or 02 4d 4d 53 54 41 54 53 would be)")
             }
-            Problem::UnknownVersion { found } => write!(f, "version {found} is not known (1 and 2 are)"),
+            Problem::UnknownVersion { found } => {
+                write!(f, "version {found} is not known (1 and 2 are)")
+            }
             Problem::Uninitialised => write!(f, "not initialised: not published yet, or removed"),
             Problem::CutShort { length: 0, .. } => write!(f, "empty (0 bytes)"),
-            Problem::CutShort { length, needed } => write!(f, "cut short: {length} bytes (at least {needed} are needed)"),
-            Problem::BadCheck { found, computed } => write!(f, "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"),
+            Problem::CutShort { length, needed } => {
+                write!(f, "cut short: {length} bytes (at least {needed} are needed)")
+            }
+            Problem::BadCheck { found, computed } => write!(
+                f,
+                "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"
+            ),
             Problem::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
             Problem::DirectoryOutside { address, length } => {
-                write!(f, "the directory is in the program's flash, {length} bytes at {address:#x}: the program's ELF file, or its flash, is needed")
+                write!(
+                    f,
+                    "the directory is in the program's flash, {length} bytes at {address:#x}: the program's ELF file, or its flash, is needed"
+                )
             }
             Problem::OtherProgram { found, computed } => {
-                write!(f, "of another program: its directory has the check {found:#010x}, the program's bytes give {computed:#010x}")
+                write!(
+                    f,
+                    "of another program: its directory has the check {found:#010x}, the program's bytes give {computed:#010x}"
+                )
             }
-            Problem::Contended => write!(f, "contended: made anew again and again while it was read"),
+            Problem::Contended => {
+                write!(f, "contended: made anew again and again while it was read")
+            }
         }
     }
 }
@@ -112,7 +127,9 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
         match self {
             ReadError::Source(error) => error.fmt(f),
             ReadError::Problem(problem) => problem.fmt(f),
-            ReadError::TooLarge { length, room } => write!(f, "the region has {length} bytes ({room} at most can be read)"),
+            ReadError::TooLarge { length, room } => {
+                write!(f, "the region has {length} bytes ({room} at most can be read)")
+            }
         }
     }
 }
@@ -130,8 +147,8 @@ pub struct EntryProblem<'b> {
     pub fault: EntryFault<'b>,
 }
 
-/// What is wrong with an entry. Behind [`Length`](Self::Length), [`CutShort`](Self::CutShort), and in version 1 all but
-/// [`Place`](Self::Place), no entry can be found any more.
+/// What is wrong with an entry. Behind [`Length`](Self::Length), [`CutShort`](Self::CutShort), and
+/// in version 1 all but [`Place`](Self::Place), no entry can be found any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EntryFault<'b> {
@@ -193,7 +210,8 @@ pub enum EntryFault<'b> {
     },
 }
 
-/// What the bytes say, as much of it as tells what it is: where they are damaged, it may be all of them.
+/// What the bytes say, as much of it as tells what it is: where they are damaged, it may be all of
+/// them.
 struct Quoted<'b>(&'b [u8]);
 
 impl Quoted<'_> {
@@ -224,14 +242,23 @@ impl fmt::Display for EntryProblem<'_> {
             EntryFault::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
             EntryFault::EmptyLabel => write!(f, "an empty label"),
             EntryFault::Type { found } => write!(f, "the type \"{}\" is not known", Quoted(found)),
-            EntryFault::Access { found } => write!(f, "the access {found} is not known (0, 1 and 2 are)"),
-            EntryFault::WriteBuffer { found } => write!(f, "the write buffer {found} is not known (0, 1 and 255 are)"),
+            EntryFault::Access { found } => {
+                write!(f, "the access {found} is not known (0, 1 and 2 are)")
+            }
+            EntryFault::WriteBuffer { found } => {
+                write!(f, "the write buffer {found} is not known (0, 1 and 255 are)")
+            }
             EntryFault::Size { found } => write!(f, "a value of {found} bytes cannot be"),
-            EntryFault::Place { found } => write!(f, "a value at {found:#x} cannot be, or is cut off"),
+            EntryFault::Place { found } => {
+                write!(f, "a value at {found:#x} cannot be, or is cut off")
+            }
             EntryFault::Powers { p, n } => write!(f, "a histogram of powers {p} and {n} cannot be"),
             EntryFault::Published { found } => write!(f, "{found} bytes of directory cannot be"),
             EntryFault::Layout { found, computed } => {
-                write!(f, "damaged: the directory's check is {found:#010x}, its bytes give {computed:#010x}")
+                write!(
+                    f,
+                    "damaged: the directory's check is {found:#010x}, its bytes give {computed:#010x}"
+                )
             }
         }
     }

@@ -12,15 +12,19 @@ const TRIES: usize = if cfg!(loom) { 1 } else { 8 };
 ///
 /// # Errors
 /// If the source fails, the bytes are not stats, or the images are too small for them.
-pub fn read<'i, S: Source>(source: &S, images: &'i mut Images<'_>) -> Result<(Directory<'i>, Snapshot<'i>), ReadError<S::Error>> {
+pub fn read<'i, S: Source>(
+    source: &S,
+    images: &'i mut Images<'_>,
+) -> Result<(Directory<'i>, Snapshot<'i>), ReadError<S::Error>> {
     read_outside(source, images, &[])
 }
 
-/// The same for a region whose directory may be outside, in `entries`: another core of the same program has it from
-/// [`Model::directory`](crate::Model::directory).
+/// The same for a region whose directory may be outside, in `entries`: another core of the same
+/// program has it from [`Model::directory`](crate::Model::directory).
 ///
 /// # Errors
-/// If the source fails, the bytes are not stats or not of these entries, or the images are too small for them.
+/// If the source fails, the bytes are not stats or not of these entries, or the images are too
+/// small for them.
 pub fn read_outside<'i, S: Source>(
     source: &S,
     images: &'i mut Images<'_>,
@@ -30,12 +34,20 @@ pub fn read_outside<'i, S: Source>(
     let Snapshot { head, before, now, after } = images.snapshot();
     let [before, now, after] = [before, now, after].map(|image| &image[..length.min(image.len())]);
     // In version 1 the head may have been there before the rest.
-    let directory = Directory::open_outside(before, if before.starts_with(&[1]) { before } else { head }, entries)?;
+    let directory = Directory::open_outside(
+        before,
+        if before.starts_with(&[1]) { before } else { head },
+        entries,
+    )?;
     Ok((directory, Snapshot { head, before, now, after }))
 }
 
 /// Fills the images with a steady copy, and tells how many bytes of it there are.
-fn read_images<S: Source>(source: &S, images: &mut Images<'_>, entries: &[u8]) -> Result<usize, ReadError<S::Error>> {
+fn read_images<S: Source>(
+    source: &S,
+    images: &mut Images<'_>,
+    entries: &[u8],
+) -> Result<usize, ReadError<S::Error>> {
     for _ in 0..TRIES {
         let there = images.start(source).map_err(ReadError::Source)?;
         let head = &images.head()[..there];

@@ -29,18 +29,26 @@ impl<'b> Snapshot<'b> {
         self.before
     }
 
-    /// Whether a version 2 region was valid, and stayed the same region, from the first pass to the last. If it did not, nothing in here counts.
+    /// Whether a version 2 region was valid, and stayed the same region, from the first pass to the
+    /// last. If it did not, nothing in here counts.
     #[must_use]
     #[inline]
     pub fn is_steady(&self) -> bool {
-        let [Some(first), Some(last)] = [self.head, self.after].map(|image| image.first_chunk::<{ Header::SIZE }>()) else { return false };
-        // Magic to check, and the generation. `layout` and `published`, between and behind them, may grow.
+        let [Some(first), Some(last)] =
+            [self.head, self.after].map(|image| image.first_chunk::<{ Header::SIZE }>())
+        else {
+            return false;
+        };
+        // Magic to check, and the generation. `layout` and `published`, between and behind them,
+        // may grow.
         first.starts_with(&MAGIC)
             && first[..Header::LAYOUT] == last[..Header::LAYOUT]
-            && first[Header::GENERATION..Header::PUBLISHED] == last[Header::GENERATION..Header::PUBLISHED]
+            && first[Header::GENERATION..Header::PUBLISHED]
+                == last[Header::GENERATION..Header::PUBLISHED]
     }
 
-    /// Whether a latched value was written between the passes, so that [`Images::latch`](super::Images::latch) has to read it again.
+    /// Whether a latched value was written between the passes, so that
+    /// [`Images::latch`](super::Images::latch) has to read it again.
     #[must_use]
     pub fn is_contended(&self, place: &Place) -> bool {
         place.is_latched() && same_sequence(self.before, self.after, place).is_none()
@@ -60,7 +68,8 @@ impl<'b> Snapshot<'b> {
         self.other_value(place)
     }
 
-    /// A field's value as a number, for those who add up many; `None` for texts and histograms, and for what cannot be shown.
+    /// A field's value as a number, for those who add up many; `None` for texts and histograms, and
+    /// for what cannot be shown.
     #[inline(always)]
     #[must_use]
     pub fn number(&self, place: &Place) -> Option<f64> {
@@ -80,7 +89,9 @@ impl<'b> Snapshot<'b> {
     fn other_value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
         let (offset, size) = (place.offset as usize, place.size as usize);
         let bytes = match place.storage {
-            Storage::Word | Storage::Constant | Storage::PlacedConstant | Storage::Single => value::at(self.before, offset, size)?,
+            Storage::Word | Storage::Constant | Storage::PlacedConstant | Storage::Single => {
+                value::at(self.before, offset, size)?
+            }
             Storage::Latched => self.latched(place, size)?,
             Storage::Double => {
                 let next_to_write = value::at(self.before, offset - 1, 1)?[0];
@@ -94,26 +105,35 @@ impl<'b> Snapshot<'b> {
 
     fn latched(&self, place: &Place, size: usize) -> Result<&'b [u8], ValueProblem> {
         value::at(self.now, place.sequence(), size_of::<u32>())?;
-        let sequence = same_sequence(self.before, self.after, place).ok_or(ValueProblem::Contended)?;
+        let sequence =
+            same_sequence(self.before, self.after, place).ok_or(ValueProblem::Contended)?;
         value::at(self.now, place.offset as usize + (sequence & 1) as usize * place.stride(), size)
     }
 
     fn histogram(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
-        let sum = if place.is_latched() { self.latched(place, 8)? } else { value::at(self.before, place.offset as usize, 8)? };
-        let Value::Unsigned(sum) = value::decode(sum, Type::U64, place.swapped) else { return Err(ValueProblem::CutOff) };
+        let sum = if place.is_latched() {
+            self.latched(place, 8)?
+        } else {
+            value::at(self.before, place.offset as usize, 8)?
+        };
+        let Value::Unsigned(sum) = value::decode(sum, Type::U64, place.swapped) else {
+            return Err(ValueProblem::CutOff);
+        };
         value::distribution(place, sum, self.before)
     }
 }
 
 #[inline]
 pub(super) fn read_u32(image: &[u8], at: usize, swapped: bool) -> u32 {
-    let bytes = image.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
+    let bytes =
+        image.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
     let number = u32::from_ne_bytes(bytes);
     if swapped { number.swap_bytes() } else { number }
 }
 
 #[inline]
 pub(super) fn same_sequence(before: &[u8], after: &[u8], place: &Place) -> Option<u32> {
-    let [first, last] = [before, after].map(|image| read_u32(image, place.sequence(), place.swapped));
+    let [first, last] =
+        [before, after].map(|image| read_u32(image, place.sequence(), place.swapped));
     (first == last).then_some(first)
 }

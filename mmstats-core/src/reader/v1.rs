@@ -37,7 +37,12 @@ impl<'b> Walk<'b> {
         Some(field.map_err(|fault| EntryProblem { offset: entry, label, fault }))
     }
 
-    fn field(&self, entry: usize, label_size: usize, label: &mut &'b [u8]) -> Result<Entry<'b>, EntryFault<'b>> {
+    fn field(
+        &self,
+        entry: usize,
+        label_size: usize,
+        label: &mut &'b [u8],
+    ) -> Result<Entry<'b>, EntryFault<'b>> {
         let cut_short = EntryFault::CutShort { length: self.bytes.len() };
         *label = self.bytes.get(entry + 2..entry + 2 + label_size).ok_or(cut_short)?;
         let at = entry + 2 + label_size;
@@ -50,8 +55,17 @@ impl<'b> Walk<'b> {
             0 | 1 => Storage::Double,
             other => return Err(EntryFault::WriteBuffer { found: *other }),
         };
-        let place = Place { offset: index as u32 + 1, size: parsed.size, ty: parsed.ty, storage, swapped: parsed.order.is_swapped(), word: 1 };
-        if (index + 1) as u64 + 2 * u64::from(parsed.size) > LARGEST as u64 || place.range().end > self.bytes.len() {
+        let place = Place {
+            offset: index as u32 + 1,
+            size: parsed.size,
+            ty: parsed.ty,
+            storage,
+            swapped: parsed.order.is_swapped(),
+            word: 1,
+        };
+        if (index + 1) as u64 + 2 * u64::from(parsed.size) > LARGEST as u64
+            || place.range().end > self.bytes.len()
+        {
             return Err(cut_short);
         }
         Ok(Entry { label, unit: b"", help: b"", kind: Kind::Untyped, scale: 0, divisor: 1, place })
@@ -140,5 +154,7 @@ fn trim(mut code: &[u8]) -> &[u8] {
 }
 
 fn decimal(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0_u32, |number, digit| number.checked_mul(10)?.checked_add(u32::from(digit - b'0')))
+    digits.iter().try_fold(0_u32, |number, digit| {
+        number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
+    })
 }

@@ -8,8 +8,8 @@ use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
 
-/// The header of a region of version 2, in this machine's order, and the order that it is in: what a scan for regions looks at. [`Header::SIZE`] bytes are
-/// enough.
+/// The header of a region of version 2, in this machine's order, and the order that it is in: what
+/// a scan for regions looks at. [`Header::SIZE`] bytes are enough.
 ///
 /// # Errors
 /// If there is no sound header.
@@ -30,7 +30,10 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
         return Err(Problem::BadCheck { found: header.check, computed });
     }
     if header.flags & MUST_KNOW & !OUTSIDE != 0 {
-        return Err(Problem::BadHeader { what: "a flag that this reader does not know", found: header.flags.into() });
+        return Err(Problem::BadHeader {
+            what: "a flag that this reader does not know",
+            found: header.flags.into(),
+        });
     }
     if header.word != 4 && header.word != 8 {
         return Err(Problem::BadHeader { what: "the word", found: header.word.into() });
@@ -38,11 +41,16 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
     if header.flags & OUTSIDE != 0 {
         return match header.directory % 4 {
             0 => Ok((header, order)),
-            _ => Err(Problem::BadHeader { what: "the directory's address", found: header.directory }),
+            _ => {
+                Err(Problem::BadHeader { what: "the directory's address", found: header.directory })
+            }
         };
     }
     let length = u64::from(header.length);
-    if header.directory % 4 != 0 || header.directory < Header::SIZE as u64 || header.directory > length {
+    if header.directory % 4 != 0
+        || header.directory < Header::SIZE as u64
+        || header.directory > length
+    {
         return Err(Problem::BadHeader { what: "the directory's offset", found: header.directory });
     }
     Ok((header, order))
@@ -55,7 +63,10 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
 pub(super) fn check_outside(header: &Header, entries: &[u8]) -> Result<(), Problem> {
     let needed = header.published as usize;
     if entries.len() < needed {
-        return Err(Problem::DirectoryOutside { address: header.directory, length: header.published });
+        return Err(Problem::DirectoryOutside {
+            address: header.directory,
+            length: header.published,
+        });
     }
     let (found, computed) = (header.layout, crc32(0, &entries[..needed]));
     if found != computed { Err(Problem::OtherProgram { found, computed }) } else { Ok(()) }
@@ -94,12 +105,33 @@ pub(super) struct Walk<'b> {
 impl<'b> Walk<'b> {
     pub(super) fn new(bytes: &'b [u8], header: Header, order: ByteOrder) -> Self {
         let at = header.directory as usize;
-        Walk { bytes, there: bytes.len(), header, order, at, end: at + entries(bytes, &header).len(), step: Step::Published }
+        Walk {
+            bytes,
+            there: bytes.len(),
+            header,
+            order,
+            at,
+            end: at + entries(bytes, &header).len(),
+            step: Step::Published,
+        }
     }
 
     /// Over entries outside of a region of which there are so many bytes. They have been checked.
-    pub(super) fn outside(entries: &'b [u8], there: usize, header: Header, order: ByteOrder) -> Self {
-        Walk { bytes: entries, there, header, order, at: 0, end: header.published as usize, step: Step::Entries }
+    pub(super) fn outside(
+        entries: &'b [u8],
+        there: usize,
+        header: Header,
+        order: ByteOrder,
+    ) -> Self {
+        Walk {
+            bytes: entries,
+            there,
+            header,
+            order,
+            at: 0,
+            end: header.published as usize,
+            step: Step::Entries,
+        }
     }
 
     pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryProblem<'b>>> {
@@ -109,9 +141,16 @@ impl<'b> Walk<'b> {
                     self.step = Step::Layout;
                     let found = self.header.published;
                     if self.end - self.header.directory as usize != found as usize {
-                        let fault =
-                            if self.published_can_be() { EntryFault::CutShort { length: self.bytes.len() } } else { EntryFault::Published { found } };
-                        return Some(Err(EntryProblem { offset: Header::PUBLISHED, label: b"", fault }));
+                        let fault = if self.published_can_be() {
+                            EntryFault::CutShort { length: self.bytes.len() }
+                        } else {
+                            EntryFault::Published { found }
+                        };
+                        return Some(Err(EntryProblem {
+                            offset: Header::PUBLISHED,
+                            label: b"",
+                            fault,
+                        }));
                     }
                 }
                 Step::Layout => {
@@ -120,7 +159,11 @@ impl<'b> Walk<'b> {
                     // Not by `at`: the directory may begin where the bytes have ended already.
                     let computed = crc32(0, entries(self.bytes, &self.header));
                     if computed != found && !self.is_ahead(computed) {
-                        return Some(Err(EntryProblem { offset: Header::LAYOUT, label: b"", fault: EntryFault::Layout { found, computed } }));
+                        return Some(Err(EntryProblem {
+                            offset: Header::LAYOUT,
+                            label: b"",
+                            fault: EntryFault::Layout { found, computed },
+                        }));
                     }
                 }
                 Step::Entries if self.at < self.end => return Some(self.entry()),
@@ -134,11 +177,16 @@ impl<'b> Walk<'b> {
         directory + u64::from(published) <= u64::from(length) && published % 4 == 0
     }
 
-    /// Whether the check agrees behind some more entries: their writer has stored it, and not yet that they are published.
+    /// Whether the check agrees behind some more entries: their writer has stored it, and not yet
+    /// that they are published.
     fn is_ahead(&self, mut crc: u32) -> bool {
         let region = &self.bytes[..self.bytes.len().min(self.header.length as usize)];
         let mut at = self.end;
-        while let Some(length) = region.get(at..).and_then(|rest| self.head(rest)).and_then(|head| whole(&head, region.len() - at)) {
+        while let Some(length) = region
+            .get(at..)
+            .and_then(|rest| self.head(rest))
+            .and_then(|head| whole(&head, region.len() - at))
+        {
             crc = crc32(crc, &region[at..at + length]);
             if crc == self.header.layout {
                 return true;
@@ -157,9 +205,12 @@ impl<'b> Walk<'b> {
         let offset = self.at;
         let bytes = &self.bytes[offset..self.end];
         let head = self.head(bytes);
-        let Some((head, length)) = head.and_then(|head| Some((head, whole(&head, bytes.len())?))) else {
+        let Some((head, length)) = head.and_then(|head| Some((head, whole(&head, bytes.len())?)))
+        else {
             self.step = Step::Done;
-            let fault = head.map_or(EntryFault::CutShort { length: self.end }, |head| EntryFault::Length { found: head.length });
+            let fault = head.map_or(EntryFault::CutShort { length: self.end }, |head| {
+                EntryFault::Length { found: head.length }
+            });
             return Err(EntryProblem { offset, label: b"", fault });
         };
         self.at += length;
@@ -172,7 +223,15 @@ impl<'b> Walk<'b> {
         }
         let place = self.place(&head, offset).map_err(problem)?;
         let kind = Kind::from_number(head.kind);
-        Ok(Entry { label, unit, help, kind, scale: head.scale, divisor: head.divisor.max(1), place })
+        Ok(Entry {
+            label,
+            unit,
+            help,
+            kind,
+            scale: head.scale,
+            divisor: head.divisor.max(1),
+            place,
+        })
     }
 
     /// Where the value lies, if it can.
@@ -231,20 +290,38 @@ impl<'b> Walk<'b> {
             return Err(bad_place);
         }
         // Both are below 2^32, and a latch takes at most twice the size and 20 bytes.
-        let taken = if storage == Storage::Latched { 2 * u64::from(head.size).next_multiple_of(word.into()) + 4 } else { head.size.into() };
+        let taken = if storage == Storage::Latched {
+            2 * u64::from(head.size).next_multiple_of(word.into()) + 4
+        } else {
+            head.size.into()
+        };
         // All that is sure if `published` cannot be is that the directory goes up to here.
-        let directory_end =
-            if self.published_can_be() { self.header.directory + u64::from(self.header.published) } else { entry as u64 + u64::from(head.length) };
-        let overlaps = storage != Storage::Constant && !is_outside && offset < directory_end && offset + taken > self.header.directory;
+        let directory_end = if self.published_can_be() {
+            self.header.directory + u64::from(self.header.published)
+        } else {
+            entry as u64 + u64::from(head.length)
+        };
+        let overlaps = storage != Storage::Constant
+            && !is_outside
+            && offset < directory_end
+            && offset + taken > self.header.directory;
         if offset + taken > end || overlaps {
             return Err(bad_place);
         }
-        Ok(Place { offset: offset as u32, size: head.size, ty, storage, swapped: self.order.is_swapped(), word: self.header.word })
+        Ok(Place {
+            offset: offset as u32,
+            size: head.size,
+            ty,
+            storage,
+            swapped: self.order.is_swapped(),
+            word: self.header.word,
+        })
     }
 }
 
 /// The length of an entry, if its rule holds and it ends within `room`.
 fn whole(head: &EntryHead, room: usize) -> Option<usize> {
     let length = head.length as usize;
-    (length % 4 == 0 && length >= EntryHead::SIZE + head.texts() && length <= room).then_some(length)
+    (length % 4 == 0 && length >= EntryHead::SIZE + head.texts() && length <= room)
+        .then_some(length)
 }

@@ -24,7 +24,8 @@ pub enum Value<'b> {
     Signed(i64),
     /// A floating-point number of any width.
     Float(f64),
-    /// Text, without the NUL and what is behind it; UTF-8 if the writer kept to the format, see [`Lossy`](super::Lossy).
+    /// Text, without the NUL and what is behind it; UTF-8 if the writer kept to the format, see
+    /// [`Lossy`](super::Lossy).
     Text(&'b [u8]),
     /// A distribution.
     Histogram(Distribution<'b>),
@@ -44,7 +45,8 @@ impl Value<'_> {
     }
 }
 
-/// A histogram's content. Its count is the sum of its buckets; its sum may lack the record in progress.
+/// A histogram's content. Its count is the sum of its buckets; its sum may lack the record in
+/// progress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distribution<'b> {
     /// Of all values recorded, wrapping.
@@ -69,7 +71,8 @@ impl<'b> Distribution<'b> {
         self.counts().fold(0, u64::wrapping_add)
     }
 
-    /// The buckets that are not empty: smallest and largest value (none for the last bucket, which has no bound) and count.
+    /// The buckets that are not empty: smallest and largest value (none for the last bucket, which
+    /// has no bound) and count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> + Clone + 'b {
         let (p, n) = (self.p, self.n);
         self.counts().enumerate().filter(|(_, count)| *count > 0).map(move |(i, count)| {
@@ -78,7 +81,8 @@ impl<'b> Distribution<'b> {
         })
     }
 
-    /// The value below which a fraction of the recorded ones lies, as the middle of its bucket (of the last one, its lower bound); `None` if there are none.
+    /// The value below which a fraction of the recorded ones lies, as the middle of its bucket (of
+    /// the last one, its lower bound); `None` if there are none.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
         quantile(self.buckets(), fraction)
@@ -94,10 +98,14 @@ impl<'b> Distribution<'b> {
     }
 }
 
-/// The value below which a fraction of all lies, out of ascending buckets as [`Distribution::buckets`] has them: the middle of its bucket, or the lower bound
-/// of one that has no other; `None` if there are none.
+/// The value below which a fraction of all lies, out of ascending buckets as
+/// [`Distribution::buckets`] has them: the middle of its bucket, or the lower bound of one that has
+/// no other; `None` if there are none.
 #[must_use]
-pub fn quantile(buckets: impl Iterator<Item = (u64, Option<u64>, u64)> + Clone, fraction: f64) -> Option<u64> {
+pub fn quantile(
+    buckets: impl Iterator<Item = (u64, Option<u64>, u64)> + Clone,
+    fraction: f64,
+) -> Option<u64> {
     // As numbers that neither wrap nor overflow, whatever the buckets hold.
     let total: f64 = buckets.clone().map(|(_, _, count)| count as f64).sum();
     let rank = fraction.clamp(0.0, 1.0) * total;
@@ -144,11 +152,22 @@ pub(super) fn decode(bytes: &[u8], ty: Type, swapped: bool) -> Value<'_> {
 }
 
 /// A histogram's value out of its block.
-pub(super) fn distribution<'b>(place: &Place, sum: u64, image: &'b [u8]) -> Result<Value<'b>, ValueProblem> {
+pub(super) fn distribution<'b>(
+    place: &Place,
+    sum: u64,
+    image: &'b [u8],
+) -> Result<Value<'b>, ValueProblem> {
     let Storage::Histogram { p, n } = place.storage else { return Err(ValueProblem::CutOff) };
     let block = at(image, place.offset as usize, place.size as usize)?;
     let buckets = block.get(if place.word == 4 { 20 } else { 8 }..).ok_or(ValueProblem::CutOff)?;
-    Ok(Value::Histogram(Distribution { sum, p: p.into(), n: n.into(), ty: place.ty, swapped: place.swapped, buckets }))
+    Ok(Value::Histogram(Distribution {
+        sum,
+        p: p.into(),
+        n: n.into(),
+        ty: place.ty,
+        swapped: place.swapped,
+        buckets,
+    }))
 }
 
 /// IEEE 754 half precision.

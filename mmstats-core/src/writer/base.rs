@@ -29,7 +29,12 @@ pub(super) struct Base<'p> {
 
 impl<'p> Base<'p> {
     #[inline(always)]
-    pub(super) fn anew(region: RawRegion, version: Version, word: usize, flags: u8) -> Result<Base<'p>, AddError> {
+    pub(super) fn anew(
+        region: RawRegion,
+        version: Version,
+        word: usize,
+        flags: u8,
+    ) -> Result<Base<'p>, AddError> {
         let length = region.len();
         let needed = match version {
             Version::Two => Header::SIZE,
@@ -66,7 +71,11 @@ impl<'p> Base<'p> {
         })
     }
 
-    pub(super) fn resume(region: RawRegion, version: Version, word: usize) -> Result<Base<'p>, AddError> {
+    pub(super) fn resume(
+        region: RawRegion,
+        version: Version,
+        word: usize,
+    ) -> Result<Base<'p>, AddError> {
         let length = region.len();
         let cursor = Cursor::new(version, length);
         let published = match version {
@@ -74,10 +83,13 @@ impl<'p> Base<'p> {
                 let [flags] = region.read(core::mem::offset_of!(Header, flags));
                 let header = header(length, word, flags & SETTLED, Header::SIZE as u64);
                 let published = u32::from_ne_bytes(region.read(Header::PUBLISHED)) as usize;
-                let ours = region.equals(0, &MAGIC) && region.equals(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::LAYOUT]);
+                let ours = region.equals(0, &MAGIC)
+                    && region.equals(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::LAYOUT]);
                 (ours && published <= length - Header::SIZE).then_some(Header::SIZE + published)
             }
-            Version::One | Version::OneExact if length > layout::V1_END => region.equals(0, &[1]).then(|| v1_end(&region)).flatten(),
+            Version::One | Version::OneExact if length > layout::V1_END => {
+                region.equals(0, &[1]).then(|| v1_end(&region)).flatten()
+            }
             _ => None,
         };
         match published {
@@ -96,7 +108,8 @@ impl<'p> Base<'p> {
         }
     }
 
-    /// Whether what was added is what the region held, to the last byte of the directory and its check.
+    /// Whether what was added is what the region held, to the last byte of the directory and its
+    /// check.
     pub(super) fn is_exactly_as_before(&self) -> bool {
         let checked = match self.version {
             Version::Two => self.region.equals(Header::LAYOUT, &self.layout.to_ne_bytes()),
@@ -115,7 +128,11 @@ impl<'p> Base<'p> {
         if unit.len() > layout::MAX_UNIT {
             return Err(AddError::TextTooLong { length: unit.len() });
         }
-        if [self.prefix, description.prefix, description.label, unit].iter().chain(description.help).any(|text| text.contains('\0')) {
+        if [self.prefix, description.prefix, description.label, unit]
+            .iter()
+            .chain(description.help)
+            .any(|text| text.contains('\0'))
+        {
             return Err(AddError::Nul);
         }
         for shape in description.shapes {
@@ -146,10 +163,11 @@ impl<'p> Base<'p> {
                 return true;
             }
             let next = match self.version {
-                // In a forked child, or if somebody else wrote here, it need not be an entry any more.
-                Version::Two => {
-                    Some(u32::from_ne_bytes(self.region.read(at)) as usize).filter(|length| *length >= EntryHead::SIZE).map(|length| at + length)
-                }
+                // In a forked child, or if somebody else wrote here, it need not be an entry any
+                // more.
+                Version::Two => Some(u32::from_ne_bytes(self.region.read(at)) as usize)
+                    .filter(|length| *length >= EntryHead::SIZE)
+                    .map(|length| at + length),
                 Version::One | Version::OneExact => v1_next(&self.region, at),
             };
             let Some(next) = next else { return false };
@@ -186,17 +204,26 @@ impl<'p> Base<'p> {
         }
         match self.version {
             Version::Two => {
-                // Also when all is as before: a writer that died between the two stores left `layout` ahead.
+                // Also when all is as before: a writer that died between the two stores left
+                // `layout` ahead.
                 let length = (self.cursor.low - Header::SIZE) as u32;
-                protocol::publish(self.region.word(Header::LAYOUT), self.layout, self.region.word(Header::PUBLISHED), length);
+                protocol::publish(
+                    self.region.word(Header::LAYOUT),
+                    self.layout,
+                    self.region.word(Header::PUBLISHED),
+                    length,
+                );
                 self.published = self.cursor.low;
             }
-            Version::One | Version::OneExact if self.cursor.low > self.published => self.publish_v1(self.published),
+            Version::One | Version::OneExact if self.cursor.low > self.published => {
+                self.publish_v1(self.published)
+            }
             Version::One | Version::OneExact => {}
         }
     }
 
-    /// The label sizes behind the first were written with their entries: a reader does not come to them before the first is there.
+    /// The label sizes behind the first were written with their entries: a reader does not come to
+    /// them before the first is there.
     fn publish_v1(&mut self, from: usize) {
         self.region.zero(self.cursor.low, layout::V1_END);
         protocol::between_passes();
@@ -219,7 +246,12 @@ impl Placer for Base<'_> {
 
     /// Writes its entry, too. It appears with `publish`.
     #[inline(never)]
-    fn place(&mut self, description: &Description<'_>, shape: &Shape, mut constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
+    fn place(
+        &mut self,
+        description: &Description<'_>,
+        shape: &Shape,
+        mut constant: Option<&mut [u8]>,
+    ) -> Result<Slot, AddError> {
         let resuming = self.resuming();
         let full = AddError::Full { length: self.region.len() };
         let placed = self.cursor.place(description, shape, self.prefix.len()).ok_or(full)?;
@@ -229,15 +261,21 @@ impl Placer for Base<'_> {
             self.region.zero(placed.value, room);
         }
         let label = [self.prefix, description.prefix, description.label, shape.suffix];
-        if let (Some(constant), true, true) = (constant.as_deref_mut(), resuming, self.keep_constants) {
+        if let (Some(constant), true, true) =
+            (constant.as_deref_mut(), resuming, self.keep_constants)
+        {
             for (i, byte) in constant.iter_mut().enumerate() {
                 *byte = self.region.get(placed.value + i).ok_or(AddError::LayoutDiffers)?;
             }
         }
         let constant = constant.as_deref();
-        let mut entry = Entry { region: &self.region, at: placed.entry, crc: self.layout, compare: resuming };
+        let mut entry =
+            Entry { region: &self.region, at: placed.entry, crc: self.layout, compare: resuming };
         let hide = !resuming && placed.entry == self.published;
-        let size = (self.write)(&mut entry, &Content { label, description, shape, placed: &placed, constant, hide })?;
+        let size = (self.write)(
+            &mut entry,
+            &Content { label, description, shape, placed: &placed, constant, hide },
+        )?;
         self.layout = entry.crc;
         if hide {
             self.first_size = size;
@@ -257,8 +295,8 @@ fn write_of(version: Version) -> Write {
     }
 }
 
-/// The header of a region made by this program, but for what changes, and without its magic: a whole one that stays behind on the stack would look like a
-/// region to those who scan memory.
+/// The header of a region made by this program, but for what changes, and without its magic: a
+/// whole one that stays behind on the stack would look like a region to those who scan memory.
 pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
     let mut header = Header {
         magic: [0; 8],

@@ -30,7 +30,8 @@ pub(super) struct Content<'c> {
     pub(super) hide: bool,
 }
 
-/// Writes an entry, and tells the size of its label as version 1 stores it. A pointer, so that a program has the code of the versions that it uses.
+/// Writes an entry, and tells the size of its label as version 1 stores it. A pointer, so that a
+/// program has the code of the versions that it uses.
 pub(super) type Write = fn(&mut Entry<'_>, &Content<'_>) -> Result<[u8; 2], AddError>;
 
 impl Entry<'_> {
@@ -54,7 +55,8 @@ impl Entry<'_> {
         let unit = description.unit_of(shape);
         let head = EntryHead {
             length: placed.length as u32,
-            value: if constant.is_some() { placed.value - placed.entry } else { placed.value } as u32,
+            value: if constant.is_some() { placed.value - placed.entry } else { placed.value }
+                as u32,
             size: shape.value as u32,
             kind: shape.kind as u8,
             ty: shape.ty.letter(),
@@ -129,16 +131,22 @@ pub(super) fn v1_end(region: &RawRegion) -> Option<usize> {
     Some(at)
 }
 
-/// Where the entry behind this one begins. What it holds may be anybody's, when it is to be resumed.
+/// Where the entry behind this one begins. What it holds may be anybody's, when it is to be
+/// resumed.
 pub(super) fn v1_next(region: &RawRegion, entry: usize) -> Option<usize> {
     let ty = entry + 2 + v1_number(region, entry)?;
     let index = ty + 2 + v1_number(region, ty)?;
     let (mut count, mut size) = (0_usize, None);
     for at in ty + 2..index {
         match region.get(at)? {
-            digit @ b'0'..=b'9' => count = count.checked_mul(10)?.checked_add((digit - b'0') as usize)?,
+            digit @ b'0'..=b'9' => {
+                count = count.checked_mul(10)?.checked_add((digit - b'0') as usize)?
+            }
             b's' => size = Some(count),
-            letter => size = size.or(Type::from_letter(letter).and_then(Type::size).map(|bytes| bytes as usize)),
+            letter => {
+                size = size
+                    .or(Type::from_letter(letter).and_then(Type::size).map(|bytes| bytes as usize))
+            }
         }
     }
     let values = match region.get(index)? {

@@ -52,9 +52,16 @@ impl fmt::Display for AddError {
             AddError::Full { length } => write!(f, "the region of {length} bytes is too small"),
             AddError::DuplicateLabel { label } => write!(f, "there is a field {label:?} already"),
             AddError::EmptyLabel => write!(f, "a field has an empty label"),
-            AddError::LabelTooLong { length } => write!(f, "a label of {length} bytes is too long ({} at most)", layout::MAX_LABEL),
+            AddError::LabelTooLong { length } => {
+                write!(f, "a label of {length} bytes is too long ({} at most)", layout::MAX_LABEL)
+            }
             AddError::TextTooLong { length } => {
-                write!(f, "a text of {length} bytes is too long (help: {} at most, unit: {})", layout::MAX_HELP, layout::MAX_UNIT)
+                write!(
+                    f,
+                    "a text of {length} bytes is too long (help: {} at most, unit: {})",
+                    layout::MAX_HELP,
+                    layout::MAX_UNIT
+                )
             }
             AddError::Nul => write!(f, "a label, unit or help text contains a NUL"),
             AddError::LayoutDiffers => write!(f, "the region holds other fields from before"),

@@ -21,7 +21,11 @@ pub(crate) struct WithFlash {
 
 impl WithFlash {
     /// Begins a region of `length` bytes anew. Until [`Self::finish`] it is not valid.
-    pub(crate) fn anew(region: RawRegion, length: usize, directory: FlashDirectory) -> Result<Self, AddError> {
+    pub(crate) fn anew(
+        region: RawRegion,
+        length: usize,
+        directory: FlashDirectory,
+    ) -> Result<Self, AddError> {
         if region.len() < length {
             return Err(AddError::Full { length: region.len() });
         }
@@ -34,11 +38,17 @@ impl WithFlash {
     }
 
     /// Goes on with a region of `length` bytes if it is as this very program would make it.
-    pub(crate) fn resume(region: RawRegion, length: usize, directory: FlashDirectory) -> Option<Self> {
+    pub(crate) fn resume(
+        region: RawRegion,
+        length: usize,
+        directory: FlashDirectory,
+    ) -> Option<Self> {
         let header = flash_header(length, directory);
         let equals = |range: Range<usize>| region.equals(range.start, &header.as_bytes()[range]);
-        let same =
-            region.len() >= length && region.equals(0, &MAGIC) && equals(MAGIC.len()..Header::GENERATION) && equals(Header::PUBLISHED..Header::SIZE);
+        let same = region.len() >= length
+            && region.equals(0, &MAGIC)
+            && equals(MAGIC.len()..Header::GENERATION)
+            && equals(Header::PUBLISHED..Header::SIZE);
         same.then_some(WithFlash { region, high: length, resuming: true })
     }
 
@@ -69,11 +79,18 @@ impl Placer for WithFlash {
     }
 
     #[inline(always)]
-    fn place(&mut self, (): (), shape: &Shape, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
+    fn place(
+        &mut self,
+        (): (),
+        shape: &Shape,
+        constant: Option<&mut [u8]>,
+    ) -> Result<Slot, AddError> {
         let slot = self.take(shape.room, shape.align);
         match constant {
             Some(constant) if !self.resuming => self.region.write(self.high, constant),
-            Some(constant) if !self.region.equals(self.high, constant) => return Err(AddError::LayoutDiffers),
+            Some(constant) if !self.region.equals(self.high, constant) => {
+                return Err(AddError::LayoutDiffers);
+            }
             _ => {}
         }
         Ok(slot)

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use mmstats_core::format::v2::{EntryHead, Header, crc32};
-use mmstats_core::reader::{ByteOrder, Directory, Entry, Images, Lossy, Snapshot, Storage, Value, read, read_outside};
+use mmstats_core::reader::{
+    ByteOrder, Directory, Entry, Images, Lossy, Snapshot, Storage, Value, read, read_outside,
+};
 use mmstats_core::{Clock, Kind, Region, Type, View};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -52,7 +54,9 @@ impl From<Value<'_>> for Content {
             Value::Signed(value) => Content::Signed(value),
             Value::Float(value) => value.into(),
             Value::Text(bytes) => Content::Text(Lossy(bytes).to_string()),
-            Value::Histogram(distribution) => Content::Histogram(distribution.sum, distribution.buckets().collect()),
+            Value::Histogram(distribution) => {
+                Content::Histogram(distribution.sum, distribution.buckets().collect())
+            }
         }
     }
 }
@@ -72,24 +76,42 @@ impl From<&str> for Content {
 /// One field of a snapshot.
 pub(crate) fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
     let text = |bytes| Lossy(bytes).to_string();
-    let value = snapshot.value(&entry.place).unwrap_or_else(|problem| panic!("{}: {problem}", text(entry.label)));
+    let value = snapshot
+        .value(&entry.place)
+        .unwrap_or_else(|problem| panic!("{}: {problem}", text(entry.label)));
     let (label, unit, help) = (text(entry.label), text(entry.unit), text(entry.help));
-    Shown { label, kind: entry.kind, ty: entry.place.ty, unit, scale: entry.scale, divisor: entry.divisor, help, value: value.into() }
+    Shown {
+        label,
+        kind: entry.kind,
+        ty: entry.place.ty,
+        unit,
+        scale: entry.scale,
+        divisor: entry.divisor,
+        help,
+        value: value.into(),
+    }
 }
 
 /// All fields; nothing may be wrong with any.
 pub(crate) fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Vec<Shown> {
-    directory.entries().map(|entry| show(&entry.unwrap_or_else(|problem| panic!("{problem}")), snapshot)).collect()
+    directory
+        .entries()
+        .map(|entry| show(&entry.unwrap_or_else(|problem| panic!("{problem}")), snapshot))
+        .collect()
 }
 
 /// All fields of a dump.
 pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
-    show_all(&Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")), &Snapshot::of_dead(bytes))
+    show_all(
+        &Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")),
+        &Snapshot::of_dead(bytes),
+    )
 }
 
 /// All fields of a dump whose directory is outside.
 pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
-    let directory = Directory::open_outside(bytes, bytes, entries).unwrap_or_else(|problem| panic!("{problem}"));
+    let directory = Directory::open_outside(bytes, bytes, entries)
+        .unwrap_or_else(|problem| panic!("{problem}"));
     show_all(&directory, &Snapshot::of_dead(bytes))
 }
 
@@ -98,7 +120,8 @@ pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
     let view = Region::new(region).view();
     let mut memory = vec![0; Images::words(view.len())];
     let mut images = Images::new(&mut memory);
-    let (directory, snapshot) = read_outside(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
+    let (directory, snapshot) =
+        read_outside(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
     show_all(&directory, &snapshot)
 }
 
@@ -113,9 +136,14 @@ pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
 pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
     let mut memory = vec![0; Images::words(view.len())];
     let mut images = Images::new(&mut memory);
-    let (directory, snapshot) = read(view, &mut images).unwrap_or_else(|problem| panic!("{problem}"));
+    let (directory, snapshot) =
+        read(view, &mut images).unwrap_or_else(|problem| panic!("{problem}"));
     let shown = show_all(&directory, &snapshot);
-    assert_eq!(shown, dead(&copy(view).as_bytes()[..view.len()]), "a reader of live memory and one of a dump");
+    assert_eq!(
+        shown,
+        dead(&copy(view).as_bytes()[..view.len()]),
+        "a reader of live memory and one of a dump"
+    );
     shown
 }
 
@@ -124,7 +152,8 @@ pub(crate) fn values(shown: &[Shown]) -> Vec<(&str, &Content)> {
     shown.iter().map(|field| (field.label.as_str(), &field.value)).collect()
 }
 
-/// A file of version 1 that the original wrote, and what the original printed for it: label and value.
+/// A file of version 1 that the original wrote, and what the original printed for it: label and
+/// value.
 pub(crate) fn golden(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/v1");
     let bytes = std::fs::read(format!("{folder}/{name}.mmstats")).unwrap();
@@ -167,10 +196,14 @@ pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> Content {
             let (low, high) = bounds(*i);
             low <= *value && high.is_none_or(|high| *value <= high)
         };
-        *counts.entry((0..buckets).find(holds).expect("a bucket for every value")).or_insert(0) += 1;
+        *counts.entry((0..buckets).find(holds).expect("a bucket for every value")).or_insert(0) +=
+            1;
     }
     let sum = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
-    Content::Histogram(sum, counts.into_iter().map(|(i, count)| (bounds(i).0, bounds(i).1, count)).collect())
+    Content::Histogram(
+        sum,
+        counts.into_iter().map(|(i, count)| (bounds(i).0, bounds(i).1, count)).collect(),
+    )
 }
 
 /// As a machine of the other byte order would have written it.
@@ -204,7 +237,9 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
                 reverse(&mut bytes, at, number);
                 reverse(&mut bytes, at + size, number);
             }
-            Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Single => reverse(&mut bytes, at, number),
+            Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Single => {
+                reverse(&mut bytes, at, number)
+            }
         }
     }
     let Some(header) = directory.header().copied() else {
@@ -214,7 +249,11 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
             let label = at + 2 + entry.label.len();
             let ty = entry.place.range().start - label - 2;
             let size = [region[label], region[label + 1]];
-            let size = if directory.byte_order() == ByteOrder::Little { u16::from_le_bytes(size) } else { u16::from_be_bytes(size) };
+            let size = if directory.byte_order() == ByteOrder::Little {
+                u16::from_le_bytes(size)
+            } else {
+                u16::from_be_bytes(size)
+            };
             assert_eq!(usize::from(size), ty);
             reverse(&mut bytes, at, 2);
             reverse(&mut bytes, label, 2);

@@ -56,7 +56,9 @@ impl fmt::Display for FileError {
         match self {
             FileError::Io(error) => error.fmt(f),
             FileError::NotAFile { found } => write!(f, "is {found} (a regular file would be read)"),
-            FileError::TooLarge { length } => write!(f, "has {length} bytes ({LARGEST} at most are read)"),
+            FileError::TooLarge { length } => {
+                write!(f, "has {length} bytes ({LARGEST} at most are read)")
+            }
             FileError::Problem(problem) => problem.fmt(f),
         }
     }

@@ -3,7 +3,9 @@
 use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{Header, OUTSIDE, SETTLED};
-use mmstats_core::reader::{ByteOrder, Directory, Lossy, Place, Plan, Problem, Snapshot, Storage, Value, ValueProblem};
+use mmstats_core::reader::{
+    ByteOrder, Directory, Lossy, Place, Plan, Problem, Snapshot, Storage, Value, ValueProblem,
+};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -55,7 +57,8 @@ pub struct Layout {
 }
 
 /// The fields that tell who wrote a file, at the end of labels.
-const IDENTITY: [&str; 5] = ["sys.pid", "sys.start", "sys.boot_id", "sys.pid_namespace", "sys.created"];
+const IDENTITY: [&str; 5] =
+    ["sys.pid", "sys.start", "sys.boot_id", "sys.pid_namespace", "sys.created"];
 
 impl Layout {
     fn new(directory: &Directory<'_>, bytes: &[u8]) -> Layout {
@@ -77,8 +80,10 @@ impl Layout {
         for entry in directory.entries() {
             match entry {
                 Ok(entry) => {
-                    let (label, unit, help) = (text(entry.label), text(entry.unit), text(entry.help));
-                    let (kind, scale, divisor, place) = (entry.kind, entry.scale, entry.divisor, entry.place);
+                    let (label, unit, help) =
+                        (text(entry.label), text(entry.unit), text(entry.help));
+                    let (kind, scale, divisor, place) =
+                        (entry.kind, entry.scale, entry.divisor, entry.place);
                     layout.push(Field { label, unit, help, kind, scale, divisor, place });
                 }
                 Err(problem) => layout.problems.push(problem.to_string()),
@@ -97,7 +102,8 @@ impl Layout {
         let index = self.fields.len();
         for (slot, name) in self.identity.iter_mut().zip(IDENTITY) {
             if is_suffix(&field.label, name) {
-                // The last one: the process's own stand behind the program's fields, which may have such a name for something else.
+                // The last one: the process's own stand behind the program's fields, which may have
+                // such a name for something else.
                 *slot = Some(index);
             }
         }
@@ -138,13 +144,19 @@ impl Layout {
     #[inline]
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
         bytes.len() >= self.end()
-            && self.same.iter().all(|range| self.image.get(range.clone()).is_some_and(|same| bytes.get(range.clone()) == Some(same)))
+            && self.same.iter().all(|range| {
+                self.image
+                    .get(range.clone())
+                    .is_some_and(|same| bytes.get(range.clone()) == Some(same))
+            })
             && (self.version != 1 || self.has_indices(bytes))
     }
 
     /// Whether what has two values in version 1 still has.
     fn has_indices(&self, bytes: &[u8]) -> bool {
-        self.places.iter().all(|place| place.storage != Storage::Double || bytes[place.offset as usize - 1] < 2)
+        self.places
+            .iter()
+            .all(|place| place.storage != Storage::Double || bytes[place.offset as usize - 1] < 2)
     }
 
     /// Whether one pass gives all values: nothing is latched, and nothing is made anew.
@@ -159,7 +171,9 @@ impl Layout {
 
     /// Whether nothing is wrong with it, so that it may be taken for others'.
     fn is_sound(&self) -> bool {
-        !self.outside && self.problems.is_empty() && self.same.iter().all(|range| range.end <= self.image.len())
+        !self.outside
+            && self.problems.is_empty()
+            && self.same.iter().all(|range| range.end <= self.image.len())
     }
 
     /// Where the bytes end that have to be read.
@@ -179,7 +193,11 @@ impl Layout {
             return None;
         }
         let (header, _) = Header::read_from_prefix(&self.image).ok()?;
-        Some(if self.byte_order == ByteOrder::NATIVE { header.length } else { header.length.swap_bytes() })
+        Some(if self.byte_order == ByteOrder::NATIVE {
+            header.length
+        } else {
+            header.length.swap_bytes()
+        })
     }
 
     /// The index of the field with this label; of several that end in it behind a dot, the first.
@@ -192,7 +210,9 @@ impl Layout {
 
 /// Whether a label is a name, or a name behind a prefix.
 fn is_suffix(label: &str, name: &str) -> bool {
-    label.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+    label.strip_suffix(name).is_some_and(|prefix| {
+        prefix.is_empty() || !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+    })
 }
 
 /// Layouts seen so far.
@@ -204,7 +224,8 @@ pub(super) struct Layouts {
     count: usize,
 }
 
-/// What tells most layouts apart: check, layout and published of version 2's header. All of version 1 have the same.
+/// What tells most layouts apart: check, layout and published of version 2's header. All of version
+/// 1 have the same.
 type Key = [u32; 3];
 
 /// How many are kept: those of a machine full of processes.
@@ -220,15 +241,27 @@ impl Layouts {
         self.last.as_ref()
     }
 
-    /// The layout of a region with these bytes, which began as `head` a moment before, and has `entries` outside if it has any there.
-    pub(super) fn get(&mut self, head: &[u8], bytes: &[u8], entries: &[u8]) -> Result<Arc<Layout>, Problem> {
+    /// The layout of a region with these bytes, which began as `head` a moment before, and has
+    /// `entries` outside if it has any there.
+    pub(super) fn get(
+        &mut self,
+        head: &[u8],
+        bytes: &[u8],
+        entries: &[u8],
+    ) -> Result<Arc<Layout>, Problem> {
         let same = |range: Range<usize>| head.get(range.clone()) == bytes.get(range);
-        // What is published by now and was not then is for the next time; and what is read of a header in between is not to be kept.
-        let whole = !head.starts_with(&MAGIC) || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE);
+        // What is published by now and was not then is for the next time; and what is read of a
+        // header in between is not to be kept.
+        let whole = !head.starts_with(&MAGIC)
+            || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE);
         if let (true, Some(known)) = (whole, self.known(bytes)) {
             return Ok(known.clone());
         }
-        let directory = Directory::open_outside(bytes, if head.first() == Some(&1) { bytes } else { head }, entries)?;
+        let directory = Directory::open_outside(
+            bytes,
+            if head.first() == Some(&1) { bytes } else { head },
+            entries,
+        )?;
         let layout = Arc::new(Layout::new(&directory, bytes));
         if whole && layout.is_sound() {
             if self.count == KEPT {

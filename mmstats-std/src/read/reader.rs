@@ -33,7 +33,8 @@ impl Reader {
     /// Reads a file once.
     ///
     /// # Errors
-    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's problems instead.
+    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's
+    /// problems instead.
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
         let (file, stat) = open(path)?;
         self.read_opened(&file, &stat)
@@ -66,8 +67,13 @@ impl Reader {
     /// Reads a region of at most `length` bytes once, wherever it is.
     ///
     /// # Errors
-    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's problems instead.
-    pub fn read_region<S: RegionSource>(&mut self, source: &S, length: u64) -> Result<Sample<'_>, ReadError<S::Error>> {
+    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's
+    /// problems instead.
+    pub fn read_region<S: RegionSource>(
+        &mut self,
+        source: &S,
+        length: u64,
+    ) -> Result<Sample<'_>, ReadError<S::Error>> {
         let layout = load(source, length, &mut self.layouts, &mut self.buffer)?;
         let snapshot = Images::new(&mut self.buffer).into_snapshot();
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: None })
@@ -86,8 +92,12 @@ pub(super) fn load<S: RegionSource>(
     layouts: &mut Layouts,
     buffer: &mut Vec<u64>,
 ) -> Result<Arc<Layout>, ReadError<S::Error>> {
-    let too_large = ReadError::TooLarge { length: usize::try_from(length).unwrap_or(usize::MAX), room: LARGEST };
-    let length = usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(too_large)?;
+    let too_large = ReadError::TooLarge {
+        length: usize::try_from(length).unwrap_or(usize::MAX),
+        room: LARGEST,
+    };
+    let length =
+        usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(too_large)?;
     // Longer than needed is as good: memory that has been asked for once stays.
     let words = Images::words(length.max(Header::SIZE));
     if buffer.len() < words {
@@ -101,10 +111,12 @@ pub(super) fn load<S: RegionSource>(
         }
         *buffer = vec![0; words];
     }
-    // Most files have the layout of the one before. Then one look may be all it takes: whatever came first in it, these bytes are a whole directory and its
-    // values.
+    // Most files have the layout of the one before. Then one look may be all it takes: whatever
+    // came first in it, these bytes are a whole directory and its values.
     let mut images = Images::new(buffer);
-    let complete = images.once(source, &Plan { start: 0, end: length, latched: false }).map_err(ReadError::Source)?;
+    let complete = images
+        .once(source, &Plan { start: 0, end: length, latched: false })
+        .map_err(ReadError::Source)?;
     if let Some(known) = layouts.known(&images.seen()[..length]).filter(|_| complete) {
         if known.version == 1 || known.is_read_at_once() {
             return Ok(known.clone());
@@ -127,7 +139,10 @@ pub(super) fn load<S: RegionSource>(
         }
         // Not complete: it has been cut short meanwhile.
         let complete = images.finish(source, &layout.plan).map_err(ReadError::Source)?;
-        if complete && images.snapshot().is_steady() && source.settle(&mut images, &layout).map_err(ReadError::Source)? {
+        if complete
+            && images.snapshot().is_steady()
+            && source.settle(&mut images, &layout).map_err(ReadError::Source)?
+        {
             return Ok(layout);
         }
     }

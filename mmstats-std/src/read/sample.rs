@@ -31,7 +31,8 @@ impl<'r> Sample<'r> {
         }
     }
 
-    /// The value of the field with this index as a number; `None` for texts and histograms, and for what cannot be shown. For those who add up many.
+    /// The value of the field with this index as a number; `None` for texts and histograms, and for
+    /// what cannot be shown. For those who add up many.
     #[inline(always)]
     #[must_use]
     pub fn number(&self, index: usize) -> Option<f64> {
@@ -43,12 +44,15 @@ impl<'r> Sample<'r> {
     }
 
     /// All fields and their values.
-    pub fn fields(&self) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueProblem>)> + use<'r> {
+    pub fn fields(
+        &self,
+    ) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueProblem>)> + use<'r> {
         let sample = *self;
         self.layout.fields.iter().enumerate().map(move |(i, field)| (field, sample.value(i)))
     }
 
-    /// The value of the field with this label, or the first that ends in it behind a prefix; `None` if there is none, or it was being written all the time.
+    /// The value of the field with this label, or the first that ends in it behind a prefix; `None`
+    /// if there is none, or it was being written all the time.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<Value<'r>> {
         self.value(self.layout.find(label)?).ok()
@@ -105,7 +109,8 @@ impl<'r> Sample<'r> {
     }
 }
 
-/// A process, as a file tells of it. If two samples of one file differ in this, its process is another one.
+/// A process, as a file tells of it. If two samples of one file differ in this, its process is
+/// another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Writer {
     pid: Option<u32>,

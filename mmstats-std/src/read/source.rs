@@ -28,14 +28,16 @@ pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {
     Err(FileError::NotAFile { found })
 }
 
-/// How often a contended latch is read before it is given up, or for a file looked at through a mapping.
+/// How often a contended latch is read before it is given up, or for a file looked at through a
+/// mapping.
 const ATTEMPTS: usize = 4;
 /// How often it is looked at there.
 const LOOKS: usize = 1000;
 
 /// A region somewhere.
 pub trait RegionSource: Source {
-    /// The directory of a region that has it outside: the bytes at this address of its program, or as many of them as there are.
+    /// The directory of a region that has it outside: the bytes at this address of its program, or
+    /// as many of them as there are.
     ///
     /// # Errors
     /// If they cannot be had.
@@ -46,7 +48,8 @@ pub trait RegionSource: Source {
         ATTEMPTS
     }
 
-    /// Reads latches again that were written during all passes. Tells whether the region was still the same then.
+    /// Reads latches again that were written during all passes. Tells whether the region was still
+    /// the same then.
     #[doc(hidden)]
     fn settle(&self, images: &mut Images<'_>, layout: &Layout) -> Result<bool, Self::Error>
     where
@@ -63,7 +66,8 @@ pub trait RegionSource: Source {
     }
 }
 
-/// Copies by `pread`: faster than a mapping for a single look, and a file that is cut short meanwhile only ends early.
+/// Copies by `pread`: faster than a mapping for a single look, and a file that is cut short
+/// meanwhile only ends early.
 pub(super) struct FileSource<'f>(pub(super) &'f File);
 
 impl Source for FileSource<'_> {

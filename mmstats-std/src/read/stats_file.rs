@@ -17,8 +17,9 @@ use std::time::SystemTime;
 
 /// A file that is kept open, with its layout.
 ///
-/// By default it is read by `pread`, but for files with latched fields: those would take three such calls, so they are mapped. Mapped, a sample costs no
-/// system call, which also pays where the same file is looked at hundreds of times a second: see [`Self::map`].
+/// By default it is read by `pread`, but for files with latched fields: those would take three such
+/// calls, so they are mapped. Mapped, a sample costs no system call, which also pays where the same
+/// file is looked at hundreds of times a second: see [`Self::map`].
 #[derive(Debug)]
 pub struct StatsFile {
     path: PathBuf,
@@ -26,7 +27,8 @@ pub struct StatsFile {
     modified: Option<SystemTime>,
     mapping: Option<ReadMapping>,
     layout: Arc<Layout>,
-    /// Version 2's header as it was when the layout was read. As long as it stays the same to the last bit, so does the layout.
+    /// Version 2's header as it was when the layout was read. As long as it stays the same to the
+    /// last bit, so does the layout.
     head: [u64; HEADER],
 }
 
@@ -41,7 +43,14 @@ impl StatsFile {
         let (layouts, buffer) = reader.parts();
         let layout = load(&FileSource(&file), length, layouts, buffer)?;
         let head = head(buffer);
-        let mut this = StatsFile { path: path.to_owned(), file, modified: modified(&stat), mapping: None, layout, head };
+        let mut this = StatsFile {
+            path: path.to_owned(),
+            file,
+            modified: modified(&stat),
+            mapping: None,
+            layout,
+            head,
+        };
         if this.layout.plan.latched {
             // Where it cannot be mapped, it is read in three passes.
             let _ = this.map();
@@ -49,14 +58,17 @@ impl StatsFile {
         Ok(this)
     }
 
-    /// Maps it, read-only. A file that is cut short meanwhile reads as zeros there, and is then reported as such; but if the cut is within its last page, only
-    /// its length tells.
+    /// Maps it, read-only. A file that is cut short meanwhile reads as zeros there, and is then
+    /// reported as such; but if the cut is within its last page, only its length tells.
     ///
     /// # Errors
     /// If the operating system cannot.
     pub fn map(&mut self) -> Result<(), FileError> {
         let length = self.file.metadata()?.len();
-        let length = usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(FileError::TooLarge { length })?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= LARGEST)
+            .ok_or(FileError::TooLarge { length })?;
         self.mapping = Some(ReadMapping::new(&self.file, length)?);
         Ok(())
     }
@@ -90,7 +102,11 @@ impl StatsFile {
                 let _ = self.map();
             }
         }
-        Ok(Sample { layout: &self.layout, snapshot: Images::new(buffer).into_snapshot(), modified: self.modified })
+        Ok(Sample {
+            layout: &self.layout,
+            snapshot: Images::new(buffer).into_snapshot(),
+            modified: self.modified,
+        })
     }
 
     /// Reads the values, if the layout is still the same.
@@ -109,11 +125,17 @@ impl StatsFile {
         }
         let same = match &self.mapping {
             Some(mapping) => {
-                let Ok(complete) = mapping.with(|view| images.sample_each(view, &layout.plan, layout.latched.iter()));
+                let Ok(complete) = mapping
+                    .with(|view| images.sample_each(view, &layout.plan, layout.latched.iter()));
                 complete && images.is_headed(&self.head)
             }
-            None if layout.is_read_at_once() => images.once(&FileSource(&self.file), &layout.plan)? && images.begins(&self.head),
-            None => images.sample(&FileSource(&self.file), &layout.plan)? && images.is_headed(&self.head),
+            None if layout.is_read_at_once() => {
+                images.once(&FileSource(&self.file), &layout.plan)? && images.begins(&self.head)
+            }
+            None => {
+                images.sample(&FileSource(&self.file), &layout.plan)?
+                    && images.is_headed(&self.head)
+            }
         };
         if same && self.mapping.is_none() && layout.plan.latched {
             return Ok(FileSource(&self.file).settle(&mut images, layout)?);

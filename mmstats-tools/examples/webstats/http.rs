@@ -1,4 +1,5 @@
-//! As much of HTTP as the example needs: one request for each connection, with limits, so that no client holds a thread for long.
+//! As much of HTTP as the example needs: one request for each connection, with limits, so that no
+//! client holds a thread for long.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -88,7 +89,8 @@ pub(crate) fn read(mut connection: &TcpStream) -> io::Result<Result<Request, Res
         if length == buffer.len() {
             return Ok(Err(Response::new(431, "The header is too long.\n")));
         }
-        // What is left of the whole time: a client that sends byte after byte gets no more than others.
+        // What is left of the whole time: a client that sends byte after byte gets no more than
+        // others.
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         connection.set_read_timeout(Some(left))?;
         match connection.read(&mut buffer[length..]) {
@@ -119,7 +121,11 @@ fn has_empty_line(bytes: &[u8]) -> bool {
 }
 
 /// Writes a response and ends the connection.
-pub(crate) fn write(mut connection: &TcpStream, response: &Response, only_header: bool) -> io::Result<()> {
+pub(crate) fn write(
+    mut connection: &TcpStream,
+    response: &Response,
+    only_header: bool,
+) -> io::Result<()> {
     let body = if only_header { "" } else { &response.body };
     let text = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -136,7 +142,8 @@ pub(crate) fn write(mut connection: &TcpStream, response: &Response, only_header
     Ok(())
 }
 
-/// Reads what a refused client still sends: a connection closed over unread bytes is reset, and the client might never see its response.
+/// Reads what a refused client still sends: a connection closed over unread bytes is reset, and the
+/// client might never see its response.
 fn drain(mut connection: &TcpStream) -> io::Result<()> {
     let deadline = Instant::now() + LAST_PATIENCE;
     connection.set_read_timeout(Some(LAST_PATIENCE))?;

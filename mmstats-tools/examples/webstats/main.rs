@@ -1,4 +1,5 @@
-//! A small web server with threads, to show how a program is instrumented: what it counts is in `stats.rs`, where it counts in `server.rs`.
+//! A small web server with threads, to show how a program is instrumented: what it counts is in
+//! `stats.rs`, where it counts in `server.rs`.
 //!
 //! ```text
 //! cargo run --release -p mmstats-tools --example webstats             # serves until it is interrupted
@@ -47,29 +48,40 @@ struct Options {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed, such as 5 or 0.5".to_owned())?;
+    let seconds: f64 =
+        text.parse().map_err(|_| "a number of seconds is needed, such as 5 or 0.5".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     // Only where they are waited for: a load can be interrupted like any program.
-    let mut signals = if options.load.is_none() { Some(Signals::new([SIGINT, SIGTERM])?) } else { None };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(|error| format!("port {}: {error}", options.port))?;
+    let mut signals =
+        if options.load.is_none() { Some(Signals::new([SIGINT, SIGTERM])?) } else { None };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+        .map_err(|error| format!("port {}: {error}", options.port))?;
     let server = Server::new(listener)?;
-    say(format_args!("listening on http://{}/ with {} threads; GET /, /500 and /status", server.address(), options.threads));
+    say(format_args!(
+        "listening on http://{}/ with {} threads; GET /, /500 and /status",
+        server.address(),
+        options.threads
+    ));
 
     thread::scope(|scope| {
         for _ in 0..options.threads {
             scope.spawn(|| match options.format {
-                1 => stats::OLD_STATS.with(|stats| server.work(stats, &stats::OLD_STATS.publication())),
+                1 => stats::OLD_STATS
+                    .with(|stats| server.work(stats, &stats::OLD_STATS.publication())),
                 _ => stats::STATS.with(|stats| server.work(stats, &stats::STATS.publication())),
             });
         }
         let result = match options.load {
             Some(time) => {
                 let sent = load::drive(server.address(), time, options.threads);
-                say(format_args!("{} answers in {time:?}, {} requests failed; this is what slurpstats sees:\n", sent.answered, sent.failed));
+                say(format_args!(
+                    "{} answers in {time:?}, {} requests failed; this is what slurpstats sees:\n",
+                    sent.answered, sent.failed
+                ));
                 slurp(&server.files())
             }
             None => {
@@ -86,7 +98,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// What `slurpstats FILE…` prints, without starting it.
 fn slurp(files: &[PathBuf]) -> ExitCode {
     let arguments = files.iter().map(|path| path.clone().into_os_string());
-    slurp::run([OsString::from("slurpstats")].into_iter().chain(arguments), &mut Console::standard("slurpstats"))
+    slurp::run(
+        [OsString::from("slurpstats")].into_iter().chain(arguments),
+        &mut Console::standard("slurpstats"),
+    )
 }
 
 /// Tells something; nobody has to listen.

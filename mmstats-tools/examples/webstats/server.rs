@@ -28,7 +28,12 @@ impl Server {
     /// A server behind this listener.
     pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        Ok(Server { listener, address, is_stopping: AtomicBool::new(false), files: Mutex::default() })
+        Ok(Server {
+            listener,
+            address,
+            is_stopping: AtomicBool::new(false),
+            files: Mutex::default(),
+        })
     }
 
     /// Where it listens.
@@ -56,7 +61,11 @@ impl Server {
                 Ok(_) if self.is_stopping.load(Ordering::Relaxed) => {}
                 // Whatever goes wrong with a connection is its client's loss alone.
                 Ok((connection, _)) => drop(self.serve(stats, &connection)),
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) => {}
                 // Most likely there are too many open files; there may be fewer in a moment.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
@@ -67,7 +76,8 @@ impl Server {
     fn serve<F: Format>(&self, stats: &WebStats<F>, connection: &TcpStream) -> io::Result<()> {
         stats.worker.set("reading");
         let request = http::read(connection)?;
-        // Runs until the end of this function. The time that a client takes for its request is not ours.
+        // Runs until the end of this function. The time that a client takes for its request is not
+        // ours.
         let _timing = stats.latency.start();
         stats.last_hit.set(identity::unix_time());
         let response = match &request {
@@ -95,7 +105,8 @@ impl Server {
         }
     }
 
-    /// The totals over all threads. They are read like those of any other program, out of the files.
+    /// The totals over all threads. They are read like those of any other program, out of the
+    /// files.
     fn status(&self) -> String {
         let mut reader = Reader::new();
         let mut totals = [0_u64; STATUS.len()];

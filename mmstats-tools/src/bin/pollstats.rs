@@ -1,4 +1,5 @@
-//! Prints how chosen stats change, line by line, as vmstat does. All of it is in [`mmstats_tools::poll`].
+//! Prints how chosen stats change, line by line, as vmstat does. All of it is in
+//! [`mmstats_tools::poll`].
 
 use std::env;
 use std::process::ExitCode;

@@ -88,7 +88,8 @@ impl State {
 impl Stats {
     /// Whether it is still the same file of the same process.
     pub(super) fn is_same(&self, earlier: &Stats) -> bool {
-        (self.opened.id(), self.pid, self.writer) == (earlier.opened.id(), earlier.pid, earlier.writer)
+        (self.opened.id(), self.pid, self.writer)
+            == (earlier.opened.id(), earlier.pid, earlier.writer)
     }
 }
 
@@ -103,7 +104,8 @@ pub(super) struct Looker {
 }
 
 impl Looker {
-    /// Takes no files for dead that were modified less than this ago, or may be of a PID namespace that cannot be seen from here.
+    /// Takes no files for dead that were modified less than this ago, or may be of a PID namespace
+    /// that cannot be seen from here.
     pub(super) fn new(min_age: Duration, same_namespace: bool) -> Looker {
         Looker { min_age, same_namespace, ..Looker::default() }
     }
@@ -116,7 +118,8 @@ impl Looker {
     /// Looks at an entry, and lets somebody `see` what is in it if it may be removed.
     pub(super) fn look(&mut self, entry: &Entry, see: impl FnOnce(&Sample<'_>)) -> Finding {
         let finding = self.look_inside(entry, see);
-        let is_dead = matches!(&finding, Finding::Stats(stats) if matches!(stats.state, State::Dead(_)));
+        let is_dead =
+            matches!(&finding, Finding::Stats(stats) if matches!(stats.state, State::Dead(_)));
         // Whatever else is under such a name: nobody wants to know of what comes and goes.
         if is_dead || pid_of_unfinished(&entry.path).is_none() { finding } else { Finding::Ignored }
     }
@@ -141,7 +144,10 @@ impl Looker {
         if let Some(problem) = layout.problems.first() {
             return Finding::Invalid(problem.clone());
         }
-        if layout.region_length().is_some_and(|region| u64::try_from(length).is_ok_and(|length| length > region.into())) {
+        if layout
+            .region_length()
+            .is_some_and(|region| u64::try_from(length).is_ok_and(|length| length > region.into()))
+        {
             return Finding::Invalid("goes on behind its stats, as memory does".to_owned());
         }
         let Some(pid) = sample.pid().filter(|pid| *pid > 0) else { return Finding::NoPid };
@@ -151,7 +157,13 @@ impl Looker {
         if matches!(state, State::Dead(_)) {
             see(&sample);
         }
-        Finding::Stats(Box::new(Stats { opened, pid, state, reason, writer: Some(sample.writer()) }))
+        Finding::Stats(Box::new(Stats {
+            opened,
+            pid,
+            state,
+            reason,
+            writer: Some(sample.writer()),
+        }))
     }
 
     /// Judges a file that has no content yet, by the PID in its name.
@@ -159,7 +171,12 @@ impl Looker {
         let modified = SystemTime::now().checked_sub(opened.age());
         let verdict = liveness(&Evidence { pid: Some(pid), modified, ..Evidence::default() });
         let is_hidden = !sees_all_processes(self.same_namespace);
-        let claim = Claim { verdict, is_exact: false, is_hidden, is_elsewhere: entry.is_shared_by_machines() };
+        let claim = Claim {
+            verdict,
+            is_exact: false,
+            is_hidden,
+            is_elsewhere: entry.is_shared_by_machines(),
+        };
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &claim);
         let state = state.unless_young(&opened, self.min_age.max(BLANK));
         Finding::Stats(Box::new(Stats { opened, pid, state, reason, writer: None }))
@@ -200,8 +217,15 @@ fn is_of_this_boot(sample: &Sample<'_>) -> bool {
 }
 
 impl Mapped {
-    /// Judges by what a file says, and where that is no proof of death, by whether somebody has it mapped.
-    fn judge(&mut self, entry: &Entry, opened: &Opened, pid: u32, claim: &Claim) -> (State, Cow<'static, str>) {
+    /// Judges by what a file says, and where that is no proof of death, by whether somebody has it
+    /// mapped.
+    fn judge(
+        &mut self,
+        entry: &Entry,
+        opened: &Opened,
+        pid: u32,
+        claim: &Claim,
+    ) -> (State, Cow<'static, str>) {
         let reason = claim.verdict.reason;
         let told = Cow::Borrowed(reason.as_str());
         match claim.verdict.liveness {
@@ -221,19 +245,27 @@ impl Mapped {
                 return (State::Mapped, Cow::Borrowed("a process has it mapped to write to it"));
             }
             if reason == Reason::StartedLater && self.is_hidden(pid) {
-                return (State::Unknown, Cow::Borrowed("its process may be another one, or the clock was set"));
+                return (
+                    State::Unknown,
+                    Cow::Borrowed("its process may be another one, or the clock was set"),
+                );
             }
         }
         (State::Dead(reason), told)
     }
 }
 
-/// The inode number of the first PID namespace, which is part of the kernel's ABI (`PROC_PID_INIT_INO`).
+/// The inode number of the first PID namespace, which is part of the kernel's ABI
+/// (`PROC_PID_INIT_INO`).
 const FIRST_PID_NAMESPACE: u64 = 0xeffffffc;
 
-/// Whether there are no processes but those that are shown here, as from within a container there may be; unless all are said to be in the same namespace.
+/// Whether there are no processes but those that are shown here, as from within a container there
+/// may be; unless all are said to be in the same namespace.
 fn sees_all_processes(same_namespace: bool) -> bool {
-    let is_first = || fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE);
+    let is_first = || {
+        fs::metadata("/proc/self/ns/pid")
+            .is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE)
+    };
     (same_namespace || is_first()) && fs::read_dir("/proc").is_ok()
 }
 

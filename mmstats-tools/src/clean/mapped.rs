@@ -1,8 +1,10 @@
-//! Which files processes have mapped to write to them: the proof of life where a PID and a time are all that a file tells.
+//! Which files processes have mapped to write to them: the proof of life where a PID and a time are
+//! all that a file tells.
 //!
-//! The time on the wall can be set. A process that started before that then seems to have started after it made its file, as if it were another one with
-//! its PID. A process that was restored from a checkpoint has another start time, too; one in another container has another PID than we see. And a child
-//! may go on writing to what its parent mapped. But all of these have it mapped.
+//! The time on the wall can be set. A process that started before that then seems to have started
+//! after it made its file, as if it were another one with its PID. A process that was restored from
+//! a checkpoint has another start time, too; one in another container has another PID than we see.
+//! And a child may go on writing to what its parent mapped. But all of these have it mapped.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -22,7 +24,8 @@ const TICK: Duration = Duration::from_millis(20);
 pub(super) struct Mapped {
     looked: Option<SystemTime>,
     files: HashSet<File>,
-    /// Where the kernel has another device number for a mapping than for the file (btrfs, overlayfs), its path tells.
+    /// Where the kernel has another device number for a mapping than for the file (btrfs,
+    /// overlayfs), its path tells.
     paths: HashSet<PathBuf>,
     /// Processes that may not be looked at.
     hidden: HashSet<u32>,
@@ -32,9 +35,13 @@ pub(super) struct Mapped {
 type File = (u32, u32, u64);
 
 impl Mapped {
-    /// Looks at all processes, unless it has done so since the file was changed: whoever mapped a file to make it or to take it over changed it.
+    /// Looks at all processes, unless it has done so since the file was changed: whoever mapped a
+    /// file to make it or to take it over changed it.
     pub(super) fn look(&mut self, stat: &Stat) {
-        let changed = Duration::new(u64::try_from(stat.st_ctime).unwrap_or(0), u32::try_from(stat.st_ctime_nsec).unwrap_or(0));
+        let changed = Duration::new(
+            u64::try_from(stat.st_ctime).unwrap_or(0),
+            u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
+        );
         let changed = SystemTime::UNIX_EPOCH + changed;
         if self.looked.is_none_or(|looked| looked < changed + TICK) {
             *self = Mapped { looked: Some(SystemTime::now()), ..Mapped::default() };
@@ -49,7 +56,10 @@ impl Mapped {
 
     /// Whether some process has this file mapped.
     pub(super) fn holds(&self, path: &Path, stat: &Stat) -> bool {
-        let is_at_path = || !self.paths.is_empty() && fs::canonicalize(path).is_ok_and(|path| self.paths.contains(&path));
+        let is_at_path = || {
+            !self.paths.is_empty()
+                && fs::canonicalize(path).is_ok_and(|path| self.paths.contains(&path))
+        };
         self.files.contains(&(major(stat.st_dev), minor(stat.st_dev), stat.st_ino)) || is_at_path()
     }
 
@@ -61,7 +71,9 @@ impl Mapped {
     fn look_at_all(&mut self) {
         let Ok(processes) = fs::read_dir("/proc") else { return };
         for process in processes.flatten() {
-            let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             match fs::read(process.path().join("maps")) {
                 Ok(maps) => self.add(&maps),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -73,7 +85,8 @@ impl Mapped {
         }
     }
 
-    /// Adds the files of `/proc/PID/maps`, whose lines are `START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH`.
+    /// Adds the files of `/proc/PID/maps`, whose lines are `START-END PERMISSIONS OFFSET
+    /// MAJOR:MINOR INODE PATH`.
     fn add(&mut self, maps: &[u8]) {
         for line in maps.split(|byte| *byte == b'\n') {
             if let Some((file, path)) = writable(line) {

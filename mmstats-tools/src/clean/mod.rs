@@ -1,7 +1,8 @@
 //! `cleanstats`: removes what dead processes left.
 //!
-//! A file is looked at twice: when it is found, and right before it is removed. Nothing is removed but a regular file that reads as stats, names a process of
-//! which it is sure that it does not run, and is the same in both looks.
+//! A file is looked at twice: when it is found, and right before it is removed. Nothing is removed
+//! but a regular file that reads as stats, names a process of which it is sure that it does not
+//! run, and is the same in both looks.
 
 mod entry;
 mod look;
@@ -45,7 +46,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     if let Some(time) = mistaken_for_file(&options) {
-        console.tell(format_args!("{time}: No such file or directory (--watch={time} would look again so often)"));
+        console.tell(format_args!(
+            "{time}: No such file or directory (--watch={time} would look again so often)"
+        ));
         return ExitCode::from(USAGE);
     }
     let watch = match Watch::new(options.watch.map(|interval| interval.unwrap_or(INTERVAL))) {
@@ -60,9 +63,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 
 /// What may have been meant as the time of `--watch`, which needs a `=` before it.
 fn mistaken_for_file(options: &Options) -> Option<&str> {
-    let is_missing = |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    let mut names = options.files.iter().filter(|path| is_missing(path)).filter_map(|path| path.to_str());
-    options.watch.filter(Option::is_none).and_then(|_| names.find(|name| seconds::parse_interval(name).is_ok()))
+    let is_missing = |path: &Path| {
+        path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    };
+    let mut names =
+        options.files.iter().filter(|path| is_missing(path)).filter_map(|path| path.to_str());
+    options
+        .watch
+        .filter(Option::is_none)
+        .and_then(|_| names.find(|name| seconds::parse_interval(name).is_ok()))
 }
 
 /// Rounds over files.
@@ -89,7 +98,15 @@ impl<'s, 'c> Clean<'s, 'c> {
         };
         let looker = Looker::new(options.min_age.unwrap_or_default(), options.same_namespace);
         let report = Report::new(console, manner);
-        Clean { options, environment: Environment::read(), watch, looker, report, total: Counts::default(), met: HashSet::new() }
+        Clean {
+            options,
+            environment: Environment::read(),
+            watch,
+            looker,
+            report,
+            total: Counts::default(),
+            met: HashSet::new(),
+        }
     }
 
     fn run(mut self) -> ExitCode {
@@ -124,9 +141,12 @@ impl<'s, 'c> Clean<'s, 'c> {
         let named = self.options.files.clone();
         let mut done = HashSet::new();
         // One by one, so that files come in the order of the arguments.
-        let arguments: Vec<&[PathBuf]> = if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
+        let arguments: Vec<&[PathBuf]> =
+            if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
         for argument in arguments {
-            if let Some(device) = argument.first().filter(|path| path.to_str().is_some_and(Url::is_meant)) {
+            if let Some(device) =
+                argument.first().filter(|path| path.to_str().is_some_and(Url::is_meant))
+            {
                 self.report.complain(device, "a device: nothing to remove there")?;
                 continue;
             }
@@ -134,7 +154,8 @@ impl<'s, 'c> Clean<'s, 'c> {
             for problem in &found.problems {
                 self.report.complain(&problem.path, &problem.error)?;
             }
-            let unfinished = found.searched.iter().filter_map(|pattern| pattern.parent()).flat_map(unfinished);
+            let unfinished =
+                found.searched.iter().filter_map(|pattern| pattern.parent()).flat_map(unfinished);
             for path in found.paths.iter().cloned().chain(unfinished) {
                 if self.watch.is_over() {
                     return Ok(());
@@ -162,7 +183,8 @@ impl<'s, 'c> Clean<'s, 'c> {
             Err(refusal) => (None, Finding::from(refusal)),
         };
         let is_there = !matches!(finding, Finding::Gone);
-        // A file that was there and is gone now was removed by its writer, which is how a writer ends, or by us.
+        // A file that was there and is gone now was removed by its writer, which is how a writer
+        // ends, or by us.
         let is_missing = !is_there && is_named && !self.met.contains(path);
         if is_there && is_named {
             self.met.insert(path.to_owned());
@@ -173,28 +195,50 @@ impl<'s, 'c> Clean<'s, 'c> {
                 State::Dead(reason) => self.remove(&entry, &stats, reason, &last_words),
                 _ => self.report.tell(path, &stats, Action::Kept, None),
             },
-            (Finding::Link, _) => self.report.tell_odd(path, format!("{file} is a symbolic link, skipping."), "is a symbolic link", false),
+            (Finding::Link, _) => self.report.tell_odd(
+                path,
+                format!("{file} is a symbolic link, skipping."),
+                "is a symbolic link",
+                false,
+            ),
             (Finding::Changed, _) => self.report.tell_odd(path, changed(path), CHANGED, false),
-            (Finding::Invalid(why), _) => self.report.tell_odd(path, format!("Invalid file: {file}"), &why, is_named),
-            (Finding::NoPid, _) => self.report.tell_odd(path, format!("File has no sys.pid entry: {file}"), "has no sys.pid", is_named),
-            (Finding::Unreadable(error), _) if error.kind() == ErrorKind::PermissionDenied => {
-                self.report.tell_odd(path, format!("Permission denied: {file}"), &error.to_string(), true)
+            (Finding::Invalid(why), _) => {
+                self.report.tell_odd(path, format!("Invalid file: {file}"), &why, is_named)
             }
+            (Finding::NoPid, _) => self.report.tell_odd(
+                path,
+                format!("File has no sys.pid entry: {file}"),
+                "has no sys.pid",
+                is_named,
+            ),
+            (Finding::Unreadable(error), _) if error.kind() == ErrorKind::PermissionDenied => self
+                .report
+                .tell_odd(path, format!("Permission denied: {file}"), &error.to_string(), true),
             (Finding::Unreadable(error), _) => self.report.complain(path, error),
-            (Finding::Gone, _) if is_missing => self.report.complain(path, "No such file or directory"),
+            (Finding::Gone, _) if is_missing => {
+                self.report.complain(path, "No such file or directory")
+            }
             (Finding::Gone | Finding::Ignored | Finding::Stats(_), _) => Ok(()),
         }
     }
 
     /// Removes what a dead process left, if it is still that at a second look.
-    fn remove(&mut self, entry: &Entry, stats: &Stats, reason: Reason, last_words: &[u8]) -> Result<(), Stop> {
+    fn remove(
+        &mut self,
+        entry: &Entry,
+        stats: &Stats,
+        reason: Reason,
+        last_words: &[u8],
+    ) -> Result<(), Stop> {
         let path = &entry.path;
         self.report.announce(path, stats, reason, last_words)?;
         if self.options.dry_run {
             return self.report.tell(path, stats, Action::WouldRemove, None);
         }
         let removed = match self.looker.look(entry, |_| {}) {
-            Finding::Stats(now) if now.is_same(stats) && matches!(now.state, State::Dead(_)) => entry.remove(&now.opened),
+            Finding::Stats(now) if now.is_same(stats) && matches!(now.state, State::Dead(_)) => {
+                entry.remove(&now.opened)
+            }
             _ => Ok(false),
         };
         match removed {
@@ -215,7 +259,10 @@ fn changed(path: &Path) -> String {
 fn unfinished(directory: &Path) -> Vec<PathBuf> {
     // That it cannot be listed has been told already.
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<_> = entries.map(|entry| entry.path()).filter(|path| pid_of_unfinished(path).is_some()).collect();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| pid_of_unfinished(path).is_some())
+        .collect();
     paths.sort_unstable();
     paths
 }
@@ -230,7 +277,8 @@ fn render(path: &Path, sample: &Sample<'_>, json: bool, look: Look) -> Vec<u8> {
         return output.into_bytes();
     }
     let mut output = Vec::new();
-    let file = json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
+    let file =
+        json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
     for row in &rows {
         let _ = json::write_line(&mut output, &file, row);
     }

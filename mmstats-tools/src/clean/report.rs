@@ -1,4 +1,5 @@
-//! What is told of files: in the original's words where it had some, and otherwise in its manner; or as JSON.
+//! What is told of files: in the original's words where it had some, and otherwise in its manner;
+//! or as JSON.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -80,7 +81,13 @@ struct Line<'l> {
 
 impl<'s, 'c> Report<'s, 'c> {
     pub(super) fn new(console: &'s mut Console<'c>, manner: Manner) -> Self {
-        Report { console, manner, counts: Counts::default(), failed: false, told: Default::default() }
+        Report {
+            console,
+            manner,
+            counts: Counts::default(),
+            failed: false,
+            told: Default::default(),
+        }
     }
 
     /// Begins a round.
@@ -88,7 +95,11 @@ impl<'s, 'c> Report<'s, 'c> {
         self.told.swap(0, 1);
         self.told[1].clear();
         let count = |is_counted: bool| is_counted.then_some(0);
-        self.counts = Counts { young: count(self.manner.has_age), would_remove: count(self.manner.dry_run), ..Counts::default() };
+        self.counts = Counts {
+            young: count(self.manner.has_age),
+            would_remove: count(self.manner.dry_run),
+            ..Counts::default()
+        };
     }
 
     /// How stats look where these words go.
@@ -96,8 +107,15 @@ impl<'s, 'c> Report<'s, 'c> {
         Look { colour: self.console.colour, annotated: self.console.is_terminal, help: false }
     }
 
-    /// Tells what is going to be done, before it is done, so that nothing goes of which nobody was told.
-    pub(super) fn announce(&mut self, path: &Path, stats: &Stats, reason: Reason, last_words: &[u8]) -> Result<(), Stop> {
+    /// Tells what is going to be done, before it is done, so that nothing goes of which nobody was
+    /// told.
+    pub(super) fn announce(
+        &mut self,
+        path: &Path,
+        stats: &Stats,
+        reason: Reason,
+        last_words: &[u8],
+    ) -> Result<(), Stop> {
         let what = if self.manner.dry_run { "Would delete" } else { "Deleting" };
         let line = format!("{} {what} {}", fate(stats.pid, reason), HarmlessPath::new(path));
         if self.manner.dry_run && !self.is_new(&line) {
@@ -110,7 +128,13 @@ impl<'s, 'c> Report<'s, 'c> {
     }
 
     /// Tells what was done with stats.
-    pub(super) fn tell(&mut self, path: &Path, stats: &Stats, action: Action, problem: Option<String>) -> Result<(), Stop> {
+    pub(super) fn tell(
+        &mut self,
+        path: &Path,
+        stats: &Stats,
+        action: Action,
+        problem: Option<String>,
+    ) -> Result<(), Stop> {
         *match action {
             Action::Removed => &mut self.counts.removed,
             Action::WouldRemove => self.counts.would_remove.get_or_insert_default(),
@@ -143,9 +167,15 @@ impl<'s, 'c> Report<'s, 'c> {
         })
     }
 
-    /// Tells of what is no stats of anybody's, in these words of the original. That is a failure of a file that was named, and no more than a fact of one
-    /// that was found.
-    pub(super) fn tell_odd(&mut self, path: &Path, words: String, why: &str, is_failure: bool) -> Result<(), Stop> {
+    /// Tells of what is no stats of anybody's, in these words of the original. That is a failure of
+    /// a file that was named, and no more than a fact of one that was found.
+    pub(super) fn tell_odd(
+        &mut self,
+        path: &Path,
+        words: String,
+        why: &str,
+        is_failure: bool,
+    ) -> Result<(), Stop> {
         let action = if is_failure { Action::Failed } else { Action::Kept };
         if is_failure {
             self.counts.failed += 1;
@@ -154,7 +184,14 @@ impl<'s, 'c> Report<'s, 'c> {
             self.counts.unknown += 1;
             self.note(words)?;
         }
-        self.write_object(&Line { file: valid_path(path), pid: None, liveness: None, reason: None, action, problem: Some(why.to_owned()) })
+        self.write_object(&Line {
+            file: valid_path(path),
+            pid: None,
+            liveness: None,
+            reason: None,
+            action,
+            problem: Some(why.to_owned()),
+        })
     }
 
     /// Tells of a problem of which the original knew nothing.
@@ -165,7 +202,14 @@ impl<'s, 'c> Report<'s, 'c> {
         if self.is_new(&format!("{}: {why}", HarmlessPath::new(path))) {
             self.console.tell_of(path, &why);
         }
-        self.write_object(&Line { file: valid_path(path), pid: None, liveness: None, reason: None, action: Action::Failed, problem: Some(why) })
+        self.write_object(&Line {
+            file: valid_path(path),
+            pid: None,
+            liveness: None,
+            reason: None,
+            action: Action::Failed,
+            problem: Some(why),
+        })
     }
 
     /// Tells how many there were, at the end.
@@ -184,7 +228,11 @@ impl<'s, 'c> Report<'s, 'c> {
 
     /// What concerns those who want to know more than problems.
     fn note(&mut self, line: String) -> Result<(), Stop> {
-        if self.manner.json || self.manner.quiet || !self.is_new(&line) { Ok(()) } else { self.print(&line) }
+        if self.manner.json || self.manner.quiet || !self.is_new(&line) {
+            Ok(())
+        } else {
+            self.print(&line)
+        }
     }
 
     fn fail(&mut self, line: String) -> Result<(), Stop> {
@@ -217,7 +265,8 @@ impl<'s, 'c> Report<'s, 'c> {
         }
         let bytes = object(line);
         // What was removed is news, even if another file of that name was removed before.
-        let is_news = line.action == Action::Removed || self.is_new(&String::from_utf8_lossy(&bytes));
+        let is_news =
+            line.action == Action::Removed || self.is_new(&String::from_utf8_lossy(&bytes));
         if is_news { self.write(&bytes) } else { Ok(()) }
     }
 
@@ -239,10 +288,18 @@ fn object(object: &impl Serialize) -> Vec<u8> {
 fn why_kept(path: &Path, stats: &Stats) -> Option<String> {
     let (file, pid) = (HarmlessPath::new(path), stats.pid);
     match stats.state {
-        State::Alive(Reason::RunsAsOther) => Some(format!("PID {pid} is alive but owned by another user, skipping.")),
-        State::Mapped => Some(format!("PID {pid} may be alive: a process has {file} mapped to write to it, skipping.")),
-        State::Unknown => Some(format!("PID {pid} cannot be judged ({}), skipping {file}", stats.reason)),
-        State::Young(reason, age) => Some(format!("{} Modified {}s ago, skipping {file}", fate(pid, reason), age.as_secs())),
+        State::Alive(Reason::RunsAsOther) => {
+            Some(format!("PID {pid} is alive but owned by another user, skipping."))
+        }
+        State::Mapped => Some(format!(
+            "PID {pid} may be alive: a process has {file} mapped to write to it, skipping."
+        )),
+        State::Unknown => {
+            Some(format!("PID {pid} cannot be judged ({}), skipping {file}", stats.reason))
+        }
+        State::Young(reason, age) => {
+            Some(format!("{} Modified {}s ago, skipping {file}", fate(pid, reason), age.as_secs()))
+        }
         State::Alive(_) | State::Dead(_) => None,
     }
 }

@@ -13,10 +13,12 @@ use super::{COLOURS, seconds};
 pub struct Options {
     /// Files, and directories whose *.mmstats files are meant.
     ///
-    /// What is no stats file with a PID is left alone, and so are symbolic links, devices, dumps and cores. In directories, what a process left that was
-    /// killed while it made a file (.mmstats-PID-N.tmp) goes after a minute.
+    /// What is no stats file with a PID is left alone, and so are symbolic links, devices, dumps
+    /// and cores. In directories, what a process left that was killed while it made a file
+    /// (.mmstats-PID-N.tmp) goes after a minute.
     ///
-    /// Without any, these are the files that match $MMSTATS_GLOB, else those in $MMSTATS_PATH, else those in /dev/shm and in the temporary directory.
+    /// Without any, these are the files that match $MMSTATS_GLOB, else those in $MMSTATS_PATH, else
+    /// those in /dev/shm and in the temporary directory.
     #[arg(value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
 
@@ -26,29 +28,34 @@ pub struct Options {
 
     /// Only files that were not modified for so long: 90, 5m, 12h, 7d.
     ///
-    /// By the modification time (ls -l). On a tmpfs, this is about when a file was made: only the first store to each page of a mapping moves it. On a disk,
-    /// stores move it about as often as they are written there.
+    /// By the modification time (ls -l). On a tmpfs, this is about when a file was made: only the
+    /// first store to each page of a mapping moves it. On a disk, stores move it about as often as
+    /// they are written there.
     #[arg(long, value_name = "TIME", value_parser = seconds::parse)]
     pub min_age: Option<Duration>,
 
     /// Go on for ever, and look again so often [10 seconds, if nothing is given].
     ///
-    /// It tells of what it removes, of problems when they are new, and at the end (Ctrl-C, SIGTERM) how many it removed in all.
+    /// It tells of what it removes, of problems when they are new, and at the end (Ctrl-C, SIGTERM)
+    /// how many it removed in all.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = seconds::parse_interval)]
     pub watch: Option<Option<Duration>>,
 
     /// Files that tell no PID namespace are of processes in this one.
     ///
-    /// For containers. From within one, other processes may be hidden, so files that have only a PID, as the Python mmstats writes them, are left alone. With
-    /// this, they go if no process with their PID runs here, and none that can be seen has them mapped to write to them. Not to be used where processes of
-    /// another container, or of the machine outside, write to the same directory. Files that tell of another namespace are left alone all the same.
+    /// For containers. From within one, other processes may be hidden, so files that have only a
+    /// PID, as the Python mmstats writes them, are left alone. With this, they go if no process
+    /// with their PID runs here, and none that can be seen has them mapped to write to them. Not to
+    /// be used where processes of another container, or of the machine outside, write to the same
+    /// directory. Files that tell of another namespace are left alone all the same.
     #[arg(long)]
     pub same_namespace: bool,
 
     /// Print JSON, one object per line for each file, and one at the end.
     ///
-    /// Keys: file, pid, liveness (alive, dead, unknown), reason, action (removed, would remove, kept, failed), and a "problem" if there is one. At the end:
-    /// removed, alive, unknown, failed; young with --min-age, would_remove with --dry-run.
+    /// Keys: file, pid, liveness (alive, dead, unknown), reason, action (removed, would remove,
+    /// kept, failed), and a "problem" if there is one. At the end: removed, alive, unknown, failed;
+    /// young with --min-age, would_remove with --dry-run.
     #[arg(long)]
     pub json: bool,
 

@@ -12,12 +12,22 @@ use super::{Selection, seconds};
 use crate::labels;
 
 /// What is about serving alone.
-const SERVING: [&str; 8] = ["port", "listen", "allow_remote", "allow_host", "history", "history_bytes", "max_streams", "max_rate"];
+const SERVING: [&str; 8] = [
+    "port",
+    "listen",
+    "allow_remote",
+    "allow_host",
+    "history",
+    "history_bytes",
+    "max_streams",
+    "max_rate",
+];
 
 /// The port that it has always had.
 pub const PORT: u16 = 5002;
 
-/// Serves all stats: a page with live plots for browsers, metrics for Prometheus, JSON for programs.
+/// Serves all stats: a page with live plots for browsers, metrics for Prometheus, JSON for
+/// programs.
 #[derive(Debug, Parser)]
 #[command(name = "mmash", version, max_term_width = 100, after_help = STATUS, after_long_help = [EXAMPLES, ADDRESSES, STATUS].concat())]
 pub struct Options {
@@ -25,7 +35,8 @@ pub struct Options {
     #[arg(short, long, default_value_t = PORT)]
     pub port: u16,
 
-    /// Listen at this address, or address and port, instead of 127.0.0.1. One that others can reach takes --allow-remote.
+    /// Listen at this address, or address and port, instead of 127.0.0.1. One that others can reach
+    /// takes --allow-remote.
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = address, conflicts_with = "port")]
     pub listen: Option<SocketAddr>,
 
@@ -33,10 +44,12 @@ pub struct Options {
     #[arg(long)]
     pub allow_remote: bool,
 
-    /// Answer to this name, too, with any port or only the one given: of a proxy, or of this machine. Can be repeated.
+    /// Answer to this name, too, with any port or only the one given: of a proxy, or of this
+    /// machine. Can be repeated.
     ///
-    /// A browser can be made to take a page from elsewhere for one of this server: so requests are only answered if they name localhost, 127.0.0.1, [::1], or
-    /// the address that they came to, with this server's port.
+    /// A browser can be made to take a page from elsewhere for one of this server: so requests are
+    /// only answered if they name localhost, 127.0.0.1, [::1], or the address that they came to,
+    /// with this server's port.
     #[arg(long, value_name = "NAME[:PORT]", value_parser = host)]
     pub allow_host: Vec<String>,
 
@@ -48,19 +61,23 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = seconds::parse)]
     pub history: Duration,
 
-    /// How much memory that may take; then it reaches less far back. K, M and G are 1024, 1024² and 1024³.
+    /// How much memory that may take; then it reaches less far back. K, M and G are 1024, 1024² and
+    /// 1024³.
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = bytes)]
     pub history_bytes: usize,
 
-    /// How many clients may have a stream of events at a time. Fewer, which is told, if this process may not have so many files open.
+    /// How many clients may have a stream of events at a time. Fewer, which is told, if this
+    /// process may not have so many files open.
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
     pub max_streams: u16,
 
-    /// How many requests a second are answered, of all clients together; for a moment it may be twice as many.
+    /// How many requests a second are answered, of all clients together; for a moment it may be
+    /// twice as many.
     #[arg(long, value_name = "COUNT", default_value = "500")]
     pub max_rate: NonZeroU32,
 
-    /// Publish a workload of its own for as long as it runs, and show that alone, or with the files that are named.
+    /// Publish a workload of its own for as long as it runs, and show that alone, or with the files
+    /// that are named.
     #[arg(long, conflicts_with = "textfile")]
     pub demo: bool,
 
@@ -68,21 +85,26 @@ pub struct Options {
     #[arg(long, value_name = "DIR", hide = true)]
     pub demo_casualty: Option<PathBuf>,
 
-    /// In metrics, add writers up. Counters keep what writers that have ended counted: as long as this runs, no sum goes back.
+    /// In metrics, add writers up. Counters keep what writers that have ended counted: as long as
+    /// this runs, no sum goes back.
     ///
-    /// Gauges are added up over all writers that have not ended; what is a measure (seconds, ratio, celsius, …) is averaged, and of dates the latest counts.
+    /// Gauges are added up over all writers that have not ended; what is a measure (seconds, ratio,
+    /// celsius, …) is averaged, and of dates the latest counts.
     #[arg(long, help_heading = "Metrics")]
     pub sum: bool,
 
-    /// Serve nothing, but write the metrics into this file at each look, for the textfile collector of node_exporter.
+    /// Serve nothing, but write the metrics into this file at each look, for the textfile collector
+    /// of node_exporter.
     #[arg(long, value_name = "FILE", help_heading = "Metrics", conflicts_with_all = SERVING)]
     pub textfile: Option<PathBuf>,
 
-    /// In metrics, only fields whose whole label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
+    /// In metrics, only fields whose whole label matches: * is any text, ? any character, [abc] one
+    /// of these. Can be repeated.
     #[arg(short, long, value_name = "GLOB", value_parser = labels::parse, help_heading = "Metrics")]
     pub filter: Vec<Pattern>,
 
-    /// In metrics, no fields whose whole label matches, even if --filter takes them. Can be repeated.
+    /// In metrics, no fields whose whole label matches, even if --filter takes them. Can be
+    /// repeated.
     #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse, help_heading = "Metrics")]
     pub exclude: Vec<Pattern>,
 
@@ -111,7 +133,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         Some(address) => address.parse().map(IpAddr::V6),
         None => text.parse(),
     };
-    let with_port = || text.parse().map_err(|_| "not an address (0.0.0.0, 192.0.2.1:5002, [::] and [::1]:5002 would be)".to_owned());
+    let with_port = || {
+        text.parse().map_err(|_| {
+            "not an address (0.0.0.0, 192.0.2.1:5002, [::] and [::1]:5002 would be)".to_owned()
+        })
+    };
     address.map(|address| (address, PORT).into()).or_else(|_| with_port())
 }
 
@@ -119,7 +145,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn host(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     let is_host = !text.is_empty() && text.chars().all(is_name);
-    if is_host { Ok(text.to_ascii_lowercase()) } else { Err("not a host (stats.example.org and 192.0.2.1:8080 would be)".to_owned()) }
+    if is_host {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("not a host (stats.example.org and 192.0.2.1:8080 would be)".to_owned())
+    }
 }
 
 /// The shortest time between two looks, so that a slip of the keyboard does not take a whole core.
@@ -182,19 +212,40 @@ mod tests {
 
     #[test]
     fn an_address_need_not_have_a_port() {
-        for (text, shown) in
-            [("0.0.0.0", "0.0.0.0:5002"), ("127.0.0.1:0", "127.0.0.1:0"), ("::1", "[::1]:5002"), ("[::1]", "[::1]:5002"), ("[::]:80", "[::]:80")]
-        {
-            assert_eq!(address(text).map(|address| address.to_string()), Ok(shown.to_owned()), "{text}");
+        for (text, shown) in [
+            ("0.0.0.0", "0.0.0.0:5002"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("::1", "[::1]:5002"),
+            ("[::1]", "[::1]:5002"),
+            ("[::]:80", "[::]:80"),
+        ] {
+            assert_eq!(
+                address(text).map(|address| address.to_string()),
+                Ok(shown.to_owned()),
+                "{text}"
+            );
         }
-        for text in ["", "localhost", "1.2.3", "127.0.0.1:", "127.0.0.1:99999", "[[::1]]", "[::1", "::1]", "[]", "[127.0.0.1]"] {
+        for text in [
+            "",
+            "localhost",
+            "1.2.3",
+            "127.0.0.1:",
+            "127.0.0.1:99999",
+            "[[::1]]",
+            "[::1",
+            "::1]",
+            "[]",
+            "[127.0.0.1]",
+        ] {
             assert!(address(text).unwrap_err().contains("would be"), "{text}");
         }
     }
 
     #[test]
     fn bytes_may_have_a_unit() {
-        for (text, number) in [("0", 0), ("4096", 4096), ("64k", 65_536), ("64M", 64 << 20), ("1G", 1 << 30)] {
+        for (text, number) in
+            [("0", 0), ("4096", 4096), ("64k", 65_536), ("64M", 64 << 20), ("1G", 1 << 30)]
+        {
             assert_eq!(bytes(text), Ok(number), "{text}");
         }
         for text in ["", "M", "-1", "+1", "1.5M", "64MB", "1T", "18446744073709551615G", "é"] {

@@ -10,16 +10,25 @@ use crate::labels;
 
 /// Prints how chosen stats change, line by line, as vmstat does.
 ///
-/// A column for each field, a row for each look: what counts up is shown as its change since the row before, summed over all files; gauges and texts as they
-/// are. The first row has the totals since the programs' start, and says so. - stands for a field that no file has, * for texts that differ.
+/// A column for each field, a row for each look: what counts up is shown as its change since the
+/// row before, summed over all files; gauges and texts as they are. The first row has the totals
+/// since the programs' start, and says so. - stands for a field that no file has, * for texts that
+/// differ.
 #[derive(Debug, Parser)]
-#[command(name = "pollstats", version, max_term_width = 100, infer_long_args = true, args_override_self = true)]
+#[command(
+    name = "pollstats",
+    version,
+    max_term_width = 100,
+    infer_long_args = true,
+    args_override_self = true
+)]
 #[command(after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
 pub struct Options {
     /// Labels, separated by commas; * ? and [abc] stand for any text, any character, one of these.
     ///
-    /// Of a histogram, its name shows how many values were recorded, and NAME:p99 (or any percentile: p50, p99.9), NAME:mean, NAME:min, NAME:max, NAME:sum,
-    /// NAME:count, NAME:rate what was recorded since the row before. NAME:rate is also there for counters.
+    /// Of a histogram, its name shows how many values were recorded, and NAME:p99 (or any
+    /// percentile: p50, p99.9), NAME:mean, NAME:min, NAME:max, NAME:sum, NAME:count, NAME:rate what
+    /// was recorded since the row before. NAME:rate is also there for counters.
     #[arg(value_name = "FIELDS", value_parser = parse_fields)]
     pub fields: Fields,
 
@@ -37,8 +46,9 @@ pub struct Options {
 
     /// Only files that hold a label with this beginning, or LABEL=VALUE.
     ///
-    /// With the prefix in front, or without; LABEL may also be the end of one, behind a dot (sys.pid=42). Several words may follow at once, or the option be
-    /// repeated; one of them is enough unless --match says otherwise.
+    /// With the prefix in front, or without; LABEL may also be the end of one, behind a dot
+    /// (sys.pid=42). Several words may follow at once, or the option be repeated; one of them is
+    /// enough unless --match says otherwise.
     #[arg(short, long)]
     pub filter: Vec<String>,
 
@@ -50,7 +60,8 @@ pub struct Options {
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 20)]
     pub headers: u64,
 
-    /// What to show of gauges that several files have: their sum, unless this says otherwise; of dates, the latest.
+    /// What to show of gauges that several files have: their sum, unless this says otherwise; of
+    /// dates, the latest.
     #[arg(long, value_enum)]
     pub agg: Option<Aggregate>,
 
@@ -76,9 +87,10 @@ pub struct Options {
 
     /// Print JSON, one object a line for each row.
     ///
-    /// Keys: time (RFC 3339), seconds (length of the interval; null for the first row), total (true if the row has totals instead of changes), file, pid or
-    /// thread (with --by), values (by the columns' names; numbers, texts, or null). Numbers that are not finite are the texts "NaN", "Infinity" and
-    /// "-Infinity".
+    /// Keys: time (RFC 3339), seconds (length of the interval; null for the first row), total (true
+    /// if the row has totals instead of changes), file, pid or thread (with --by), values (by the
+    /// columns' names; numbers, texts, or null). Numbers that are not finite are the texts "NaN",
+    /// "Infinity" and "-Infinity".
     #[arg(long)]
     pub json: bool,
 
@@ -140,7 +152,8 @@ pub enum By {
     Thread,
 }
 
-/// Splits at commas, but not those between braces: `http.requests{method="GET",code="200"}` is one label.
+/// Splits at commas, but not those between braces: `http.requests{method="GET",code="200"}` is one
+/// label.
 fn parse_fields(text: &str) -> Result<Fields, String> {
     let mut fields = vec![String::new()];
     let mut rest = text;
@@ -213,7 +226,11 @@ mod tests {
     #[test]
     fn what_is_no_list_of_fields_is_told_what_would_be() {
         for text in ["", ",", "a,", ",a", "a,,b"] {
-            assert_eq!(parse_fields(text).unwrap_err(), "a name is empty (ok,bad would be two)", "{text:?}");
+            assert_eq!(
+                parse_fields(text).unwrap_err(),
+                "a name is empty (ok,bad would be two)",
+                "{text:?}"
+            );
         }
         assert!(parse_fields("a,b[").unwrap_err().starts_with("b[: "));
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The longest that is waited for; more is a slip of the keyboard, or a number in another unit.
 const LONGEST: u64 = 366 * 24 * 3600;
 
-/// Parses a time: seconds, also with a fraction (`0.5`), or a number with a unit (`500ms`, `2s`, `1.5m`, `12h`, `7d`).
+/// Parses a time: seconds, also with a fraction (`0.5`), or a number with a unit (`500ms`, `2s`,
+/// `1.5m`, `12h`, `7d`).
 ///
 /// # Errors
 /// What would be a time.
@@ -23,7 +24,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     let number: f64 = number.parse().map_err(|_| wanted())?;
     // No number with only digits and a point is negative, or not a number.
     let time = Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX);
-    if time > Duration::from_secs(LONGEST) { Err("longer than a year".to_owned()) } else { Ok(time) }
+    if time > Duration::from_secs(LONGEST) {
+        Err("longer than a year".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 /// Parses a time that has to pass: one as for [`parse`], from a millisecond on.
@@ -63,7 +68,8 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_told_what_would_be() {
-        for text in ["", "x", "-1", "1e3", "1.2.3", ".", "1 s", "s", "5 ", "inf", "NaN", "1S", "3w"] {
+        for text in ["", "x", "-1", "1e3", "1.2.3", ".", "1 s", "s", "5 ", "inf", "NaN", "1S", "3w"]
+        {
             assert_eq!(parse(text), Err(wanted()), "{text:?}");
         }
         assert_eq!(parse("367d"), Err("longer than a year".to_owned()));

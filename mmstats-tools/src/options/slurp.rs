@@ -12,27 +12,30 @@ use crate::labels;
 pub struct Options {
     /// Print JSON, one object per line for each field.
     ///
-    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help, file (of a region in memory with @ and its address), version,
-    /// pid, liveness (alive, dead, unknown); of a scaled number also raw, scale and divisor. Numbers that are not finite are the texts "NaN", "Infinity" and
-    /// "-Infinity".
+    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help,
+    /// file (of a region in memory with @ and its address), version, pid, liveness (alive, dead,
+    /// unknown); of a scaled number also raw, scale and divisor. Numbers that are not finite are
+    /// the texts "NaN", "Infinity" and "-Infinity".
     #[arg(long)]
     pub json: bool,
 
     /// Print a page for Prometheus: text (its format 0.0.4, the default) or openmetrics.
     ///
-    /// Labels become names, dimensions labels; numbers are in base units. Each file has series of its own, told by the label "file", or see --sum. What has no
-    /// kind, as all of version 1, is untyped. Of two fields that would have the same name, one is left out, which is an error.
+    /// Labels become names, dimensions labels; numbers are in base units. Each file has series of
+    /// its own, told by the label "file", or see --sum. What has no kind, as all of version 1, is
+    /// untyped. Of two fields that would have the same name, one is left out, which is an error.
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text", conflicts_with = "json")]
     pub prometheus: Option<Exposition>,
 
     /// Add up all files; texts and constants are left out.
     ///
-    /// Counters and histograms are added up over all files, gauges over those whose writer is not dead. Measures (seconds, ratio, celsius, …) are averaged,
-    /// and of dates the latest is shown.
+    /// Counters and histograms are added up over all files, gauges over those whose writer is not
+    /// dead. Measures (seconds, ratio, celsius, …) are averaged, and of dates the latest is shown.
     #[arg(long, requires = "prometheus")]
     pub sum: bool,
 
-    /// Only fields whose whole label matches: * is any text, ? any character, [abc] one of these. Can be repeated.
+    /// Only fields whose whole label matches: * is any text, ? any character, [abc] one of these.
+    /// Can be repeated.
     #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
     pub filter: Vec<Pattern>,
 
@@ -64,7 +67,9 @@ pub enum Exposition {
 }
 
 fn status() -> String {
-    format!("Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.\n{COLOURS}")
+    format!(
+        "Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.\n{COLOURS}"
+    )
 }
 
 const EXAMPLES: &str = "\

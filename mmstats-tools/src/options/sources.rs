@@ -6,15 +6,18 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Memory of devices, dumps, cores")]
 pub struct SourceOptions {
-    /// A region is at this address; in a raw image without --load-address, at this offset. Can be repeated.
+    /// A region is at this address; in a raw image without --load-address, at this offset. Can be
+    /// repeated.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_number)]
     pub at: Vec<u64>,
 
-    /// The ELF file of the program that the memory belongs to: tells where its regions are, and has the directory of those that leave it in flash.
+    /// The ELF file of the program that the memory belongs to: tells where its regions are, and has
+    /// the directory of those that leave it in flash.
     #[arg(long, value_name = "FILE")]
     pub elf: Option<PathBuf>,
 
-    /// Only the region of this static, by its name or the end of its path (REGION, app::REGION). Can be repeated.
+    /// Only the region of this static, by its name or the end of its path (REGION, app::REGION).
+    /// Can be repeated.
     #[arg(long, value_name = "NAME", requires = "elf")]
     pub symbol: Vec<String>,
 
@@ -33,7 +36,8 @@ fn parse_number(text: &str) -> Result<u64, String> {
         Some(digits) => (digits, 16),
         None => (text, 10),
     };
-    let is_number = digits.starts_with(|first: char| first.is_digit(base)) && digits.chars().all(|digit| digit.is_digit(base) || digit == '_');
+    let is_number = digits.starts_with(|first: char| first.is_digit(base))
+        && digits.chars().all(|digit| digit.is_digit(base) || digit == '_');
     let parsed = is_number.then(|| u64::from_str_radix(&digits.replace('_', ""), base));
     match parsed {
         Some(Ok(number)) => Ok(number),
@@ -66,12 +70,39 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_told_what_would_be() {
-        for text in ["", "x", "0x", "_", "_1", "0x_1", "-1", "+1", "0x+1", "0x-1", "1000h", "20000000x", " 1", "1 ", "1.5", "1e3", "dead", "٣", "0o7"]
-        {
-            assert_eq!(parse_number(text), Err("not a number (4096, 0x1000 and 0x2000_0000 would be)".to_owned()), "{text:?}");
+        for text in [
+            "",
+            "x",
+            "0x",
+            "_",
+            "_1",
+            "0x_1",
+            "-1",
+            "+1",
+            "0x+1",
+            "0x-1",
+            "1000h",
+            "20000000x",
+            " 1",
+            "1 ",
+            "1.5",
+            "1e3",
+            "dead",
+            "٣",
+            "0o7",
+        ] {
+            assert_eq!(
+                parse_number(text),
+                Err("not a number (4096, 0x1000 and 0x2000_0000 would be)".to_owned()),
+                "{text:?}"
+            );
         }
         for text in ["18446744073709551616", "0x1_0000_0000_0000_0000"] {
-            assert_eq!(parse_number(text), Err("larger than any address (0xffffffffffffffff is the last one)".to_owned()), "{text}");
+            assert_eq!(
+                parse_number(text),
+                Err("larger than any address (0xffffffffffffffff is the last one)".to_owned()),
+                "{text}"
+            );
         }
     }
 }

@@ -8,8 +8,9 @@ use super::{COLOURS, Selection, seconds};
 
 /// Shows all stats live on the whole screen, as top does.
 ///
-/// A row is a field over all writers that publish it: counters and other numbers are summed, what is a measure (seconds, ratio, volts, …) is averaged. Keys are
-/// told in the last line, and all of them by ?.
+/// A row is a field over all writers that publish it: counters and other numbers are summed, what
+/// is a measure (seconds, ratio, volts, …) is averaged. Keys are told in the last line, and all of
+/// them by ?.
 #[derive(Debug, Parser)]
 #[command(name = "topstats", version, max_term_width = 100, after_help = status(), after_long_help = [EXAMPLES, KEYS, &status()].concat())]
 pub struct Options {
@@ -46,7 +47,14 @@ pub struct Options {
     pub batch: bool,
 
     /// Print so many tables, one after each interval.
-    #[arg(short = 'n', long, value_name = "COUNT", default_value = "1", hide_default_value = true, requires = "batch")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "COUNT",
+        default_value = "1",
+        hide_default_value = true,
+        requires = "batch"
+    )]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
 }
@@ -92,7 +100,9 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn status() -> String {
-    format!("Exit status: 0 after q or all tables; 1 if the terminal fails, or with -b if not all could be read; 2 for wrong usage.\n{COLOURS}")
+    format!(
+        "Exit status: 0 after q or all tables; 1 if the terminal fails, or with -b if not all could be read; 2 for wrong usage.\n{COLOURS}"
+    )
 }
 
 const EXAMPLES: &str = "\

@@ -104,7 +104,10 @@ impl Scaled {
         if self.scale == other.scale {
             return Scaled { amount: self.amount + other.amount, ..self };
         }
-        Scaled { amount: Amount::Float(self.approximate() + other.approximate()), scale: Scale::NONE }
+        Scaled {
+            amount: Amount::Float(self.approximate() + other.approximate()),
+            scale: Scale::NONE,
+        }
     }
 
     pub(super) fn divide(self, by: usize) -> Scaled {
@@ -151,7 +154,10 @@ mod tests {
     fn sums_of_integers_are_exact_whatever_their_size() {
         let one = |amount| Scaled { amount: Amount::Integer(amount), scale: Scale::NONE };
         assert_eq!(Cell::new(one(u64::MAX.into()).value(), "").plain(), "18446744073709551615");
-        assert_eq!(Cell::new(one(u64::MAX.into()).add(one(u64::MAX.into())).value(), "").plain(), "36893488147419103230");
+        assert_eq!(
+            Cell::new(one(u64::MAX.into()).add(one(u64::MAX.into())).value(), "").plain(),
+            "36893488147419103230"
+        );
         assert_eq!(Cell::new(one(-11).value(), "").plain(), "-11");
     }
 

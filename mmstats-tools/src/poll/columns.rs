@@ -47,7 +47,8 @@ pub(super) struct Columns {
     prefix: String,
     /// A part for each name on the command line.
     parts: Vec<Part>,
-    /// Where columns are in files, by the addresses of these files' fields: no more than there are fields, however many columns other files have.
+    /// Where columns are in files, by the addresses of these files' fields: no more than there are
+    /// fields, however many columns other files have.
     places: HashMap<*const Field, Known>,
     last_id: usize,
 }
@@ -58,7 +59,8 @@ struct Part {
     /// Of a name with `*` and its like: all columns that it stands for, by name. Else the only one.
     columns: Vec<Column>,
     patterns: Vec<(Pattern, Option<Statistic>)>,
-    /// The labels that the patterns have met, and whether with the statistic, of which a name has but one.
+    /// The labels that the patterns have met, and whether with the statistic, of which a name has
+    /// but one.
     met: HashSet<(String, bool)>,
 }
 
@@ -82,11 +84,25 @@ pub(super) fn with_prefix(prefix: &str, name: &str) -> Vec<String> {
 
 impl Columns {
     pub(super) fn new(names: &[String], prefix: &str) -> Columns {
-        let mut columns = Columns { prefix: prefix.to_owned(), parts: Vec::new(), places: HashMap::new(), last_id: 0 };
+        let mut columns = Columns {
+            prefix: prefix.to_owned(),
+            parts: Vec::new(),
+            places: HashMap::new(),
+            last_id: 0,
+        };
         for name in names {
             let wanted = with_statistics(name);
-            let part = Part { text: name.clone(), columns: Vec::new(), patterns: Vec::new(), met: HashSet::new() };
-            columns.parts.push(if name.contains(['*', '?', '[']) { columns.patterns(part, &wanted) } else { columns.exact(part, &wanted) });
+            let part = Part {
+                text: name.clone(),
+                columns: Vec::new(),
+                patterns: Vec::new(),
+                met: HashSet::new(),
+            };
+            columns.parts.push(if name.contains(['*', '?', '[']) {
+                columns.patterns(part, &wanted)
+            } else {
+                columns.exact(part, &wanted)
+            });
             columns.last_id += 1;
         }
         columns
@@ -99,15 +115,28 @@ impl Columns {
             if !self.prefix.is_empty() && !self.prefix.ends_with('.') {
                 globs.push([&escaped, ".", *stem].concat());
             }
-            globs.into_iter().filter_map(|glob| Some((labels::parse(&glob).ok()?, *statistic))).collect::<Vec<_>>()
+            globs
+                .into_iter()
+                .filter_map(|glob| Some((labels::parse(&glob).ok()?, *statistic)))
+                .collect::<Vec<_>>()
         };
         Part { patterns: wanted.iter().flat_map(joined).collect(), ..part }
     }
 
     fn exact(&self, mut part: Part, wanted: &[(&str, Option<Statistic>)]) -> Part {
-        let labels = |(stem, statistic): &(&str, _)| with_prefix(&self.prefix, stem).into_iter().map(|label| (label, *statistic)).collect::<Vec<_>>();
+        let labels = |(stem, statistic): &(&str, _)| {
+            with_prefix(&self.prefix, stem)
+                .into_iter()
+                .map(|label| (label, *statistic))
+                .collect::<Vec<_>>()
+        };
         let wanted = wanted.iter().flat_map(labels).collect();
-        part.columns.push(Column { id: self.last_id, name: part.text.clone(), wanted, is_found: false });
+        part.columns.push(Column {
+            id: self.last_id,
+            name: part.text.clone(),
+            wanted,
+            is_found: false,
+        });
         part
     }
 
@@ -116,17 +145,24 @@ impl Columns {
         if self.places.len() > MANY.max(2 * look.seen.len()) {
             self.places.clear();
         }
-        let new: Vec<&Arc<[Field]>> =
-            look.seen.iter().map(|seen| &seen.fields).filter(|fields| !self.places.contains_key(&fields.as_ptr())).collect();
+        let new: Vec<&Arc<[Field]>> = look
+            .seen
+            .iter()
+            .map(|seen| &seen.fields)
+            .filter(|fields| !self.places.contains_key(&fields.as_ptr()))
+            .collect();
         let mut has_more = false;
         for fields in &new {
             has_more |= self.find_more(fields);
         }
         if has_more {
-            self.parts.iter_mut().for_each(|part| part.columns.sort_by(|one, other| one.name.cmp(&other.name)));
+            self.parts
+                .iter_mut()
+                .for_each(|part| part.columns.sort_by(|one, other| one.name.cmp(&other.name)));
             self.places.clear();
         }
-        let fields = if has_more { look.seen.iter().map(|seen| &seen.fields).collect() } else { new };
+        let fields =
+            if has_more { look.seen.iter().map(|seen| &seen.fields).collect() } else { new };
         if !fields.is_empty() {
             self.find_places(fields);
         }
@@ -140,13 +176,24 @@ impl Columns {
                 let fits = |field: &&Field| pattern.matches(&field.label) && is_of(field, *statistic);
                 fields.iter().filter(fits).map(|field| (field.label.clone(), *statistic)).collect()
             };
-            for wanted in part.patterns.iter().map(matching).find(|found| !found.is_empty()).unwrap_or_default() {
+            for wanted in part
+                .patterns
+                .iter()
+                .map(matching)
+                .find(|found| !found.is_empty())
+                .unwrap_or_default()
+            {
                 if !part.met.insert((wanted.0.clone(), wanted.1.is_some())) {
                     continue;
                 }
                 self.last_id += 1;
                 let name = shown(&wanted, &self.prefix, &part.text);
-                part.columns.push(Column { id: self.last_id, name, wanted: vec![wanted], is_found: false });
+                part.columns.push(Column {
+                    id: self.last_id,
+                    name,
+                    wanted: vec![wanted],
+                    is_found: false,
+                });
                 has_more = true;
             }
         }
@@ -157,7 +204,11 @@ impl Columns {
         let mut wishes: HashMap<&str, Vec<Wish>> = HashMap::new();
         for (index, column) in self.parts.iter().flat_map(|part| &part.columns).enumerate() {
             for (rank, (label, statistic)) in column.wanted.iter().enumerate() {
-                wishes.entry(label).or_default().push(Wish { column: index, rank, statistic: *statistic });
+                wishes.entry(label).or_default().push(Wish {
+                    column: index,
+                    rank,
+                    statistic: *statistic,
+                });
             }
         }
         let mut found = HashSet::new();
@@ -168,7 +219,8 @@ impl Columns {
                 Known { _fields: fields.clone(), places }
             });
         }
-        for (index, column) in self.parts.iter_mut().flat_map(|part| &mut part.columns).enumerate() {
+        for (index, column) in self.parts.iter_mut().flat_map(|part| &mut part.columns).enumerate()
+        {
             column.is_found |= found.contains(&index);
         }
     }
@@ -190,20 +242,31 @@ impl Columns {
 
     /// What no file has had, as it stood on the command line, and the labels that were looked for.
     pub(super) fn missing(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
-        let missing = self.parts.iter().filter(|part| !part.columns.iter().any(|column| column.is_found));
+        let missing =
+            self.parts.iter().filter(|part| !part.columns.iter().any(|column| column.is_found));
         missing.map(|part| {
-            let labels = part.columns.iter().flat_map(|column| &column.wanted).map(|(label, _)| label.as_str());
+            let labels = part
+                .columns
+                .iter()
+                .flat_map(|column| &column.wanted)
+                .map(|(label, _)| label.as_str());
             let patterns = part.patterns.iter().map(|(pattern, _)| pattern.as_str());
             (part.text.as_str(), labels.chain(patterns).collect())
         })
     }
 }
 
-/// Where columns' values are among these fields: at the label that a column wants most, and at its first field if there are several.
+/// Where columns' values are among these fields: at the label that a column wants most, and at its
+/// first field if there are several.
 fn places(fields: &[Field], wishes: &HashMap<&str, Vec<Wish>>) -> Vec<Place> {
     let mut best: BTreeMap<usize, (usize, Place)> = BTreeMap::new();
     for (at, field) in fields.iter().enumerate() {
-        for wish in wishes.get(field.label.as_str()).into_iter().flatten().filter(|wish| is_of(field, wish.statistic)) {
+        for wish in wishes
+            .get(field.label.as_str())
+            .into_iter()
+            .flatten()
+            .filter(|wish| is_of(field, wish.statistic))
+        {
             let place = Place { column: wish.column, at, statistic: wish.statistic };
             let known = best.entry(wish.column).or_insert((wish.rank, place));
             if wish.rank < known.0 {
@@ -214,9 +277,12 @@ fn places(fields: &[Field], wishes: &HashMap<&str, Vec<Wish>>) -> Vec<Place> {
     best.into_values().map(|(_, place)| place).collect()
 }
 
-/// A name as it is, which goes first, and as that of a histogram with a statistic of it behind a colon.
+/// A name as it is, which goes first, and as that of a histogram with a statistic of it behind a
+/// colon.
 fn with_statistics(name: &str) -> Vec<(&str, Option<Statistic>)> {
-    let split = name.rsplit_once(':').and_then(|(stem, statistic)| Some((stem, Some(Statistic::parse(statistic)?))));
+    let split = name
+        .rsplit_once(':')
+        .and_then(|(stem, statistic)| Some((stem, Some(Statistic::parse(statistic)?))));
     [(name, None)].into_iter().chain(split).collect()
 }
 

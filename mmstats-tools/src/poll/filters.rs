@@ -27,7 +27,8 @@ impl Filters {
     }
 
     pub(super) fn accept(&self, seen: &Seen) -> bool {
-        let mut passes = self.wanted.iter().map(|wanted| wanted.texts.iter().any(|text| holds(seen, text)));
+        let mut passes =
+            self.wanted.iter().map(|wanted| wanted.texts.iter().any(|text| holds(seen, text)));
         match self.how_many {
             _ if self.wanted.is_empty() => true,
             Match::Any => passes.any(|passes| passes),
@@ -36,15 +37,22 @@ impl Filters {
     }
 }
 
-/// Whether a file has a label that begins so, or a label with the value behind `=`. A label can itself have `=` in it.
+/// Whether a file has a label that begins so, or a label with the value behind `=`. A label can
+/// itself have `=` in it.
 fn holds(seen: &Seen, text: &str) -> bool {
     seen.fields.iter().any(|field| field.label.starts_with(text))
         || text.match_indices('=').any(|(at, _)| has_value(seen, &text[..at], &text[at + 1..]))
 }
 
 fn has_value(seen: &Seen, label: &str, value: &str) -> bool {
-    let is_it = |found: &str| found == label || found.strip_suffix(label).is_some_and(|before| before.ends_with('.'));
-    let mut values = seen.fields.iter().zip(&seen.values).filter(|(field, _)| !label.is_empty() && is_it(&field.label));
+    let is_it = |found: &str| {
+        found == label || found.strip_suffix(label).is_some_and(|before| before.ends_with('.'))
+    };
+    let mut values = seen
+        .fields
+        .iter()
+        .zip(&seen.values)
+        .filter(|(field, _)| !label.is_empty() && is_it(&field.label));
     values.any(|(field, stored)| {
         let scale = scale(field);
         let shown = match stored {

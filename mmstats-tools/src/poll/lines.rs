@@ -75,13 +75,15 @@ pub(super) fn csv_header(names: &[String], by: Option<By>) -> String {
 /// A row's line of CSV. What is not there is empty.
 pub(super) fn csv(row: &Row, by: Option<By>) -> String {
     let seconds = row.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
-    let group = by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group.text() });
+    let group =
+        by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group.text() });
     let cells = row.cells.iter().map(|cell| match &cell.value {
         Value::Missing => String::new(),
         Value::Rate(value) if value.is_finite() => value.to_string(),
         _ => cell.plain(),
     });
-    let fields: Vec<String> = [rfc_3339(row.time), seconds].into_iter().chain(group).chain(cells).collect();
+    let fields: Vec<String> =
+        [rfc_3339(row.time), seconds].into_iter().chain(group).chain(cells).collect();
     csv_line(fields.iter().map(String::as_str))
 }
 

@@ -26,7 +26,9 @@ impl Looks {
     /// The exit status; why was said.
     pub(super) fn new(options: &Options, console: &mut Console<'_>) -> Result<Looks, ExitCode> {
         match options.replay.as_deref() {
-            Some(path) if path == Path::new("-") => Ok(Looks::Recorded(Replay::new(Box::new(BufReader::new(io::stdin()))))),
+            Some(path) if path == Path::new("-") => {
+                Ok(Looks::Recorded(Replay::new(Box::new(BufReader::new(io::stdin())))))
+            }
             Some(path) => match File::open(path) {
                 Ok(file) => Ok(Looks::Recorded(Replay::new(Box::new(BufReader::new(file))))),
                 Err(error) => {
@@ -82,7 +84,11 @@ impl Record {
     /// # Errors
     /// Those of the operating system.
     pub(super) fn new(path: &Path) -> io::Result<Record> {
-        let mut record = Record { path: path.to_owned(), file: File::create(path)?, recorder: Recorder::default() };
+        let mut record = Record {
+            path: path.to_owned(),
+            file: File::create(path)?,
+            recorder: Recorder::default(),
+        };
         record.line(FIRST.to_owned())?;
         Ok(record)
     }

@@ -23,7 +23,8 @@ pub(super) struct Meter {
     by: Option<By>,
     aggregate: Option<Aggregate>,
     shows: Shows,
-    /// All writers of the look before, by their numbers, with the last of their values that could be read.
+    /// All writers of the look before, by their numbers, with the last of their values that could
+    /// be read.
     before: HashMap<u64, Seen>,
     /// Those that have taken part, so that what they had counted is in the totals.
     joined: HashSet<u64>,
@@ -70,7 +71,8 @@ struct Part<'p> {
     past: Past<'p>,
 }
 
-/// A distribution, or an amount, that came since the look before, and what comes to the total with it.
+/// A distribution, or an amount, that came since the look before, and what comes to the total with
+/// it.
 struct Grown<T> {
     change: T,
     gain: T,
@@ -84,13 +86,27 @@ impl Meter {
             _ => Shows::Changes,
         };
         let (before, totals) = (HashMap::new(), HashMap::new());
-        Meter { by: options.by, aggregate: options.agg, shows, before, joined: HashSet::new(), last_id: 0, looked: None, totals }
+        Meter {
+            by: options.by,
+            aggregate: options.agg,
+            shows,
+            before,
+            joined: HashSet::new(),
+            last_id: 0,
+            looked: None,
+            totals,
+        }
     }
 
     /// The rows of a look that the columns have learnt of.
     ///
     /// `others` are those writers that do not take part, for now.
-    pub(super) fn rows(&mut self, mut look: Look, others: Vec<Seen>, columns: &Columns) -> Vec<Row> {
+    pub(super) fn rows(
+        &mut self,
+        mut look: Look,
+        others: Vec<Seen>,
+        columns: &Columns,
+    ) -> Vec<Row> {
         let seconds = self.looked.map(|looked| look.elapsed.saturating_sub(looked).as_secs_f64());
         let mut groups: BTreeMap<Group, Vec<&Seen>> = BTreeMap::new();
         if self.by.is_none() {
@@ -102,18 +118,35 @@ impl Meter {
         let mut totals = std::mem::take(&mut self.totals);
         let row = |(group, files): (Group, Vec<&Seen>)| {
             let pasts: Vec<Past<'_>> = files.iter().map(|seen| self.past(seen)).collect();
-            let mut parts: Vec<(Vec<Part<'_>>, Option<Statistic>)> = columns.iter().map(|_| (Vec::new(), None)).collect();
+            let mut parts: Vec<(Vec<Part<'_>>, Option<Statistic>)> =
+                columns.iter().map(|_| (Vec::new(), None)).collect();
             for (seen, past) in files.iter().zip(&pasts) {
-                for Place { column, at, statistic } in columns.places(&seen.fields).iter().copied() {
+                for Place { column, at, statistic } in columns.places(&seen.fields).iter().copied()
+                {
                     if let Ok(stored) = &seen.values[at] {
-                        parts[column].0.push(Part { at, field: &seen.fields[at], stored, past: *past });
+                        parts[column].0.push(Part {
+                            at,
+                            field: &seen.fields[at],
+                            stored,
+                            past: *past,
+                        });
                         parts[column].1 = statistic;
                     }
                 }
             }
             let cells = columns.iter().zip(&parts);
-            let cells = cells.map(|(column, (parts, statistic))| self.cell(parts, *statistic, seconds, &group, column.id, &mut totals)).collect();
-            Row { time: look.time, seconds, group, cells, is_total: seconds.is_none() && self.shows == Shows::Changes }
+            let cells = cells
+                .map(|(column, (parts, statistic))| {
+                    self.cell(parts, *statistic, seconds, &group, column.id, &mut totals)
+                })
+                .collect();
+            Row {
+                time: look.time,
+                seconds,
+                group,
+                cells,
+                is_total: seconds.is_none() && self.shows == Shows::Changes,
+            }
         };
         let rows = groups.into_iter().map(row).collect();
         self.totals = totals;
@@ -127,14 +160,20 @@ impl Meter {
         match self.before.get(&seen.origin.id) {
             Some(before) if self.joined.contains(&seen.origin.id) => Past::Seen(before),
             Some(before) => Past::Joins(before),
-            None if self.looked.is_none() || (seen.origin.is_new && seen.origin.id > self.last_id) => Past::None,
+            None if self.looked.is_none()
+                || (seen.origin.is_new && seen.origin.id > self.last_id) =>
+            {
+                Past::None
+            }
             None => Past::Unknown,
         }
     }
 
-    /// Keeps the values for the next look: the last ones that could be read, also of files that cannot be read now.
+    /// Keeps the values for the next look: the last ones that could be read, also of files that
+    /// cannot be read now.
     fn keep(&mut self, look: Look) {
-        let troubled: HashSet<&Path> = look.problems.iter().map(|problem| problem.name.as_path()).collect();
+        let troubled: HashSet<&Path> =
+            look.problems.iter().map(|problem| problem.name.as_path()).collect();
         let mut before = std::mem::take(&mut self.before);
         for mut seen in look.seen {
             if let Some(old) = before.remove(&seen.origin.id) {
@@ -143,7 +182,9 @@ impl Meter {
             self.last_id = self.last_id.max(seen.origin.id);
             self.before.insert(seen.origin.id, seen);
         }
-        self.before.extend(before.into_iter().filter(|(_, old)| troubled.contains(old.origin.name.as_path())));
+        self.before.extend(
+            before.into_iter().filter(|(_, old)| troubled.contains(old.origin.name.as_path())),
+        );
         self.joined.retain(|id| self.before.contains_key(id));
         self.looked = Some(look.elapsed);
     }
@@ -169,7 +210,9 @@ impl Meter {
             let Some(grown) = distribution(parts) else { return Cell::new(Value::Mixed, "") };
             let scale = scale(first.field);
             if self.shows == Shows::Totals {
-                let total = totals.entry(key()).or_insert_with(|| Total::Buckets(Buckets::default(), scale));
+                let total = totals
+                    .entry(key())
+                    .or_insert_with(|| Total::Buckets(Buckets::default(), scale));
                 if let Total::Buckets(buckets, _) = total {
                     buckets.add(&grown.gain);
                 }
@@ -179,7 +222,9 @@ impl Meter {
             let cell = with_unit(Cell::new(Value::Number(number), ""), unit, statistic);
             return match (per_second, seconds) {
                 (false, _) => cell,
-                (true, Some(seconds)) if statistic.is_amount() => rate(cell.approximate().unwrap_or(f64::NAN), seconds, &cell.unit),
+                (true, Some(seconds)) if statistic.is_amount() => {
+                    rate(cell.approximate().unwrap_or(f64::NAN), seconds, &cell.unit)
+                }
                 (true, Some(_)) => cell,
                 (true, None) => Cell::MISSING,
             };
@@ -193,7 +238,8 @@ impl Meter {
         let unit = if first.field.kind == Kind::Histogram { "" } else { unit };
         let Some(grown) = amount(parts) else { return Cell::MISSING };
         match (self.shows, seconds) {
-            _ if per_second => seconds.map_or(Cell::MISSING, |seconds| rate(grown.change.approximate(), seconds, unit)),
+            _ if per_second => seconds
+                .map_or(Cell::MISSING, |seconds| rate(grown.change.approximate(), seconds, unit)),
             (Shows::Totals, _) => {
                 let total = match totals.remove(&key()) {
                     Some(Total::Amount(total, _)) => total.add(grown.gain),
@@ -213,9 +259,9 @@ impl Total {
     fn cell(&self, statistic: Option<Statistic>) -> Cell {
         match (self, statistic) {
             (Total::Amount(total, unit), _) => Cell::new(total.value(), unit),
-            (Total::Buckets(buckets, scale), Some(statistic)) => {
-                statistic.of(buckets, *scale).map_or(Cell::MISSING, |number| Cell::new(Value::Number(number), ""))
-            }
+            (Total::Buckets(buckets, scale), Some(statistic)) => statistic
+                .of(buckets, *scale)
+                .map_or(Cell::MISSING, |number| Cell::new(Value::Number(number), "")),
             (Total::Buckets(..), None) => Cell::MISSING,
         }
     }
@@ -227,7 +273,8 @@ impl<'p> Part<'p> {
         match self.past {
             Past::None => Ok(None),
             Past::Unknown => Err(()),
-            Past::Seen(seen) | Past::Joins(seen) => match seen.value_at(self.at, &self.field.label) {
+            Past::Seen(seen) | Past::Joins(seen) => match seen.value_at(self.at, &self.field.label)
+            {
                 // A field that was added.
                 None => Ok(None),
                 Some(value) => value.as_ref().map(Some).map_err(drop),
@@ -243,7 +290,13 @@ impl<'p> Part<'p> {
 
 /// In place of values that could not be read, puts those of the look before.
 fn keep_values(seen: &mut Seen, old: &Seen) {
-    for (at, (field, value)) in seen.fields.iter().zip(&mut seen.values).enumerate().filter(|(_, (_, value))| value.is_err()) {
+    for (at, (field, value)) in seen
+        .fields
+        .iter()
+        .zip(&mut seen.values)
+        .enumerate()
+        .filter(|(_, (_, value))| value.is_err())
+    {
         if let Some(Ok(stored)) = old.value_at(at, &field.label) {
             *value = Ok(stored.clone());
         }
@@ -255,10 +308,15 @@ fn with_unit(cell: Cell, unit: &str, statistic: Statistic) -> Cell {
 }
 
 fn rate(change: f64, seconds: f64, unit: &str) -> Cell {
-    if seconds > 0.0 { Cell::new(Value::Rate(change / seconds), &format!("{unit}/s")) } else { Cell::MISSING }
+    if seconds > 0.0 {
+        Cell::new(Value::Rate(change / seconds), &format!("{unit}/s"))
+    } else {
+        Cell::MISSING
+    }
 }
 
-/// What was recorded by all; `None` if they have different scales, so that their buckets cannot be put together.
+/// What was recorded by all; `None` if they have different scales, so that their buckets cannot be
+/// put together.
 fn distribution(parts: &[Part<'_>]) -> Option<Grown<Buckets>> {
     let mut grown = Grown { change: Buckets::default(), gain: Buckets::default() };
     let first = scale(parts.first()?.field);
@@ -287,7 +345,8 @@ fn distribution(parts: &[Part<'_>]) -> Option<Grown<Buckets>> {
 fn amount(parts: &[Part<'_>]) -> Option<Grown<Scaled>> {
     let grown = parts.iter().filter_map(|part| {
         // A histogram's count has no scale.
-        let scale = if part.field.kind == Kind::Histogram { Scale::NONE } else { scale(part.field) };
+        let scale =
+            if part.field.kind == Kind::Histogram { Scale::NONE } else { scale(part.field) };
         let whole = growth(part.field, None, part.stored)?;
         let (change, gain) = match part.before() {
             Ok(before) => {
@@ -296,15 +355,25 @@ fn amount(parts: &[Part<'_>]) -> Option<Grown<Scaled>> {
             }
             Err(()) => (Amount::ZERO, whole),
         };
-        Some(Grown { change: Scaled { amount: change, scale }, gain: Scaled { amount: gain, scale } })
+        Some(Grown {
+            change: Scaled { amount: change, scale },
+            gain: Scaled { amount: gain, scale },
+        })
     });
-    grown.reduce(|one, other| Grown { change: one.change.add(other.change), gain: one.gain.add(other.gain) })
+    grown.reduce(|one, other| Grown {
+        change: one.change.add(other.change),
+        gain: one.gain.add(other.gain),
+    })
 }
 
 fn text(parts: &[Part<'_>]) -> Cell {
-    let mut texts = parts.iter().map(|part| if let Stored::Text(text) = part.stored { Some(text) } else { None });
+    let mut texts = parts
+        .iter()
+        .map(|part| if let Stored::Text(text) = part.stored { Some(text) } else { None });
     match texts.next().flatten() {
-        Some(first) if texts.all(|text| text == Some(first)) => Cell::new(Value::Text(first.to_string()), ""),
+        Some(first) if texts.all(|text| text == Some(first)) => {
+            Cell::new(Value::Text(first.to_string()), "")
+        }
         _ => Cell::new(Value::Mixed, ""),
     }
 }
@@ -312,7 +381,12 @@ fn text(parts: &[Part<'_>]) -> Cell {
 fn gauge(parts: &[Part<'_>], aggregate: Option<Aggregate>, unit: &str) -> Cell {
     // A sum of dates is none.
     let usual = if unit == "unixtime" { Aggregate::Max } else { Aggregate::Sum };
-    let numbers: Vec<Scaled> = parts.iter().filter_map(|part| Some(Scaled { amount: Amount::of(part.stored)?, scale: scale(part.field) })).collect();
+    let numbers: Vec<Scaled> = parts
+        .iter()
+        .filter_map(|part| {
+            Some(Scaled { amount: Amount::of(part.stored)?, scale: scale(part.field) })
+        })
+        .collect();
     let count = numbers.len();
     let sum = |numbers: Vec<Scaled>| numbers.into_iter().reduce(Scaled::add);
     let total = |one: &Scaled, other: &Scaled| one.approximate().total_cmp(&other.approximate());

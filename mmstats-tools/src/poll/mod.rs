@@ -1,7 +1,8 @@
 //! `pollstats`: prints how chosen stats change.
 //!
-//! A look goes through here: it is taken, or read from a recording (`looks`); files that do not pass the `filters` are left out; the `columns` learn what there
-//! is; the `meter` tells what has changed; and a `table`, or `lines` for programs, are made of that.
+//! A look goes through here: it is taken, or read from a recording (`looks`); files that do not
+//! pass the `filters` are left out; the `columns` learn what there is; the `meter` tells what has
+//! changed; and a `table`, or `lines` for programs, are made of that.
 
 mod cell;
 mod columns;
@@ -43,8 +44,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(options) => options,
         Err(status) => return status,
     };
-    // Before anything is connected to, which leaves signals to whoever has them.
-    // What was recorded is shown at once, or waited for in vain: nothing is lost if that is cut off.
+    // Before anything is connected to, which leaves signals to whoever has them. What was recorded
+    // is shown at once, or waited for in vain: nothing is lost if that is cut off.
     let ending = match if options.replay.is_some() { Ok(Ending::never()) } else { Ending::new() } {
         Ok(ending) => ending,
         Err(error) => {
@@ -98,7 +99,12 @@ impl<'s, 'c> Poll<'s, 'c> {
     }
 
     fn poll(&mut self, mut looks: Looks, ending: &Ending) -> Result<(), Stop> {
-        let mut record = match self.options.record.as_deref().map(|path| Record::new(path).map_err(|error| (path, error))) {
+        let mut record = match self
+            .options
+            .record
+            .as_deref()
+            .map(|path| Record::new(path).map_err(|error| (path, error)))
+        {
             None => None,
             Some(Ok(record)) => Some(record),
             Some(Err((path, error))) => {
@@ -118,7 +124,8 @@ impl<'s, 'c> Poll<'s, 'c> {
                 Ok(Some(look)) => look,
                 Ok(None) => return Ok(()),
                 Err(what) => {
-                    self.console.tell_of(self.options.replay.as_deref().unwrap_or("-".as_ref()), what);
+                    self.console
+                        .tell_of(self.options.replay.as_deref().unwrap_or("-".as_ref()), what);
                     return Err(Stop::Failed);
                 }
             };
@@ -132,7 +139,8 @@ impl<'s, 'c> Poll<'s, 'c> {
             let (seen, others) = look.seen.into_iter().partition(|seen| self.filters.accept(seen));
             look.seen = seen;
             self.is_headed &= !self.columns.learn(&look);
-            self.failed |= self.news.look(&look, all, looks.searched(), &self.columns, self.console);
+            self.failed |=
+                self.news.look(&look, all, looks.searched(), &self.columns, self.console);
             let shows = !(is_first && self.options.no_total);
             is_first = false;
             self.print(look, others, shows)?;
@@ -176,7 +184,8 @@ impl<'s, 'c> Poll<'s, 'c> {
             }
             self.is_headed = true;
             // In one piece, so that there is no half of a line if this ends.
-            let written = self.console.out.write_all(&output).and_then(|()| self.console.out.flush());
+            let written =
+                self.console.out.write_all(&output).and_then(|()| self.console.out.flush());
             finish(written, self.console)?;
         }
         Ok(())

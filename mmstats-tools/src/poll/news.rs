@@ -14,39 +14,65 @@ pub(super) struct News {
     known: Option<HashMap<u64, PathBuf>>,
     has_told_of_nothing: bool,
     has_told_of_halts: bool,
-    /// Fields that no file has, as they stood on the command line; `None` before there was any file.
+    /// Fields that no file has, as they stood on the command line; `None` before there was any
+    /// file.
     told_missing: Option<Vec<String>>,
 }
 
 impl News {
     pub(super) fn new(verbose: u8) -> News {
-        News { verbose, known: None, has_told_of_nothing: false, has_told_of_halts: false, told_missing: None }
+        News {
+            verbose,
+            known: None,
+            has_told_of_nothing: false,
+            has_told_of_halts: false,
+            told_missing: None,
+        }
     }
 
-    /// Tells of a look, in which so many files were seen before filters left some out. Tells the caller whether some could not be read.
-    pub(super) fn look(&mut self, look: &Look, all: usize, searched: &[PathBuf], columns: &Columns, console: &mut Console<'_>) -> bool {
+    /// Tells of a look, in which so many files were seen before filters left some out. Tells the
+    /// caller whether some could not be read.
+    pub(super) fn look(
+        &mut self,
+        look: &Look,
+        all: usize,
+        searched: &[PathBuf],
+        columns: &Columns,
+        console: &mut Console<'_>,
+    ) -> bool {
         for problem in look.problems.iter().filter(|problem| problem.is_new) {
             console.tell_of(&problem.name, &problem.what);
         }
         if let Some(halted) = look.halted.filter(|_| !self.has_told_of_halts || self.verbose > 1) {
             self.has_told_of_halts = true;
-            console.tell(format_args!("devices stand still to be read, this time for {:.1} ms", halted.as_secs_f64() * 1e3));
+            console.tell(format_args!(
+                "devices stand still to be read, this time for {:.1} ms",
+                halted.as_secs_f64() * 1e3
+            ));
         }
         self.tell_who_came(look, console);
         if self.verbose > 1 {
             let (seen, elapsed) = (look.seen.len(), look.elapsed.as_secs_f64());
-            console.tell(format_args!("looked after {elapsed:.3} s: {seen} of {all} files pass the filters"));
+            console.tell(format_args!(
+                "looked after {elapsed:.3} s: {seen} of {all} files pass the filters"
+            ));
         }
         if !look.seen.is_empty() {
             if self.told_missing.is_none() {
                 self.told_missing = Some(tell_missing(columns, &[], " yet", console));
             }
-        } else if look.problems.is_empty() && !self.has_told_of_nothing && self.told_missing.is_none() {
+        } else if look.problems.is_empty()
+            && !self.has_told_of_nothing
+            && self.told_missing.is_none()
+        {
             self.has_told_of_nothing = true;
             if all > 0 {
-                console.tell(format_args!("none of {all} files passes the filters yet (see --filter)"));
+                console.tell(format_args!(
+                    "none of {all} files passes the filters yet (see --filter)"
+                ));
             } else if !searched.is_empty() {
-                let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
+                let places: Vec<_> =
+                    searched.iter().map(|place| place.display().to_string()).collect();
                 console.tell(format_args!("no files found yet: looked for {}", places.join(", ")));
             }
         }
@@ -54,10 +80,15 @@ impl News {
     }
 
     fn tell_who_came(&mut self, look: &Look, console: &mut Console<'_>) {
-        let now: HashMap<u64, PathBuf> = look.seen.iter().map(|seen| (seen.origin.id, seen.origin.name.clone())).collect();
+        let now: HashMap<u64, PathBuf> =
+            look.seen.iter().map(|seen| (seen.origin.id, seen.origin.name.clone())).collect();
         if let Some(known) = self.known.as_ref().filter(|_| self.verbose > 0) {
             for (what, some, others) in [("is gone", known, &now), ("has come", &now, known)] {
-                let mut names: Vec<_> = some.iter().filter(|(id, _)| !others.contains_key(id)).map(|(_, name)| name).collect();
+                let mut names: Vec<_> = some
+                    .iter()
+                    .filter(|(id, _)| !others.contains_key(id))
+                    .map(|(_, name)| name)
+                    .collect();
                 names.sort();
                 names.into_iter().for_each(|name| console.tell_of(name, what));
             }
@@ -72,10 +103,18 @@ impl News {
     }
 }
 
-/// Tells of the fields that no file has, but not of those that were told of. Tells which it told of.
-fn tell_missing(columns: &Columns, told: &[String], yet: &str, console: &mut Console<'_>) -> Vec<String> {
+/// Tells of the fields that no file has, but not of those that were told of. Tells which it told
+/// of.
+fn tell_missing(
+    columns: &Columns,
+    told: &[String],
+    yet: &str,
+    console: &mut Console<'_>,
+) -> Vec<String> {
     let mut now = Vec::new();
-    for (name, labels) in columns.missing().filter(|(name, _)| !told.iter().any(|told| told == name)) {
+    for (name, labels) in
+        columns.missing().filter(|(name, _)| !told.iter().any(|told| told == name))
+    {
         let looked_for = labels.join(", ");
         console.tell(format_args!("no file has {name}{yet}: looked for {looked_for}"));
         now.push(name.to_owned());

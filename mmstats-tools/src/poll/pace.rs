@@ -34,8 +34,19 @@ mod tests {
     #[test]
     fn looks_are_due_at_multiples_of_the_delay() {
         let milliseconds = Duration::from_millis;
-        for (elapsed, delay, wait) in [(0, 250, 250), (1, 250, 249), (249, 250, 1), (250, 250, 250), (1001, 250, 249), (7, 1000, 993)] {
-            assert_eq!(rest(milliseconds(elapsed), milliseconds(delay)), milliseconds(wait), "{elapsed} of {delay}");
+        for (elapsed, delay, wait) in [
+            (0, 250, 250),
+            (1, 250, 249),
+            (249, 250, 1),
+            (250, 250, 250),
+            (1001, 250, 249),
+            (7, 1000, 993),
+        ] {
+            assert_eq!(
+                rest(milliseconds(elapsed), milliseconds(delay)),
+                milliseconds(wait),
+                "{elapsed} of {delay}"
+            );
         }
     }
 }

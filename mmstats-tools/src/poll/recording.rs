@@ -1,8 +1,10 @@
 //! Looks in a file, to be looked at again.
 //!
-//! A recording has a look on each line, in JSON, behind a first line that says what it is. Fields stand in the first look that has them. Values stand as they
-//! are stored, one for each field: `true`, `{"u":7}`, `{"i":-7}`, `{"f":"0.5"}`, `{"t":"text"}`, a histogram's `{"h":[sum,[[low,high,count],…]]}`, and `null`
-//! where it could not be read. Floats are texts, so that each is read back as it was, those that are not finite, too.
+//! A recording has a look on each line, in JSON, behind a first line that says what it is. Fields
+//! stand in the first look that has them. Values stand as they are stored, one for each field:
+//! `true`, `{"u":7}`, `{"i":-7}`, `{"f":"0.5"}`, `{"t":"text"}`, a histogram's
+//! `{"h":[sum,[[low,high,count],…]]}`, and `null` where it could not be read. Floats are texts, so
+//! that each is read back as it was, those that are not finite, too.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -102,7 +104,9 @@ impl Recorder {
             SeenOnLine::new(seen, *index)
         });
         let seen = seen.collect();
-        let problem = |problem: &Problem| (valid_path(&problem.name).into(), problem.what.clone().into(), problem.is_new);
+        let problem = |problem: &Problem| {
+            (valid_path(&problem.name).into(), problem.what.clone().into(), problem.is_new)
+        };
         serde_json::to_string(&Line {
             time: nanoseconds(look.time.duration_since(UNIX_EPOCH).unwrap_or_default()),
             elapsed: nanoseconds(look.elapsed),
@@ -137,17 +141,36 @@ impl<'l> FieldOnLine<'l> {
         };
         let ty = ty.ok_or_else(|| format!("type {:?} is not known", self.r#type))?;
         // Where it was matters no more.
-        let place = Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
-        let (label, unit, kind) = (self.label.into_owned(), self.unit.into_owned(), Kind::from_number(self.kind));
-        Ok(Field { label, unit, help: String::new(), kind, scale: self.scale, divisor: self.divisor, place })
+        let place =
+            Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
+        let (label, unit, kind) =
+            (self.label.into_owned(), self.unit.into_owned(), Kind::from_number(self.kind));
+        Ok(Field {
+            label,
+            unit,
+            help: String::new(),
+            kind,
+            scale: self.scale,
+            divisor: self.divisor,
+            place,
+        })
     }
 }
 
 impl<'l> SeenOnLine<'l> {
     fn new(seen: &'l Seen, fields: usize) -> Self {
         let Origin { id, name, version, pid, is_new } = &*seen.origin;
-        let values = seen.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
-        SeenOnLine { id: *id, name: valid_path(name).into(), version: *version, pid: *pid, new: *is_new, fields, values }
+        let values =
+            seen.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
+        SeenOnLine {
+            id: *id,
+            name: valid_path(name).into(),
+            version: *version,
+            pid: *pid,
+            new: *is_new,
+            fields,
+            values,
+        }
     }
 }
 
@@ -159,7 +182,10 @@ impl<'l> ValueOnLine<'l> {
             Stored::Signed(value) => Self::Signed(*value),
             Stored::Float(value) => Self::Float(value.to_string()),
             Stored::Text(text) => Self::Text((&**text).into()),
-            Stored::Histogram(buckets) => Self::Histogram(buckets.sum, buckets.filled.iter().map(|it| (it.low, it.high, it.count)).collect()),
+            Stored::Histogram(buckets) => Self::Histogram(
+                buckets.sum,
+                buckets.filled.iter().map(|it| (it.low, it.high, it.count)).collect(),
+            ),
         }
     }
 
@@ -168,13 +194,18 @@ impl<'l> ValueOnLine<'l> {
             Self::Bool(value) => Stored::Bool(value),
             Self::Unsigned(value) => Stored::Unsigned(value),
             Self::Signed(value) => Stored::Signed(value),
-            Self::Float(text) => Stored::Float(text.parse().map_err(|_| format!("{text:?} is no number"))?),
+            Self::Float(text) => {
+                Stored::Float(text.parse().map_err(|_| format!("{text:?} is no number"))?)
+            }
             Self::Text(text) => Stored::Text(text.into()),
             Self::Histogram(sum, filled) => {
                 if filled.iter().any(|(low, high, _)| high.is_some_and(|high| high < *low)) {
                     return Err("a bucket ends before it begins".to_owned());
                 }
-                let filled = filled.into_iter().map(|(low, high, count)| Bucket { low, high, count }).collect();
+                let filled = filled
+                    .into_iter()
+                    .map(|(low, high, count)| Bucket { low, high, count })
+                    .collect();
                 Stored::Histogram(Box::new(Buckets { sum, filled }))
             }
         })
@@ -204,8 +235,13 @@ impl Replay {
         }
         let Some(line) = self.line()? else { return Ok(None) };
         let number = self.lines;
-        let parsed = serde_json::from_str(&line).map_err(|error| if error.is_eof() { "cut short".to_owned() } else { error.to_string() });
-        parsed.and_then(|line| self.understand(line)).map(Some).map_err(|what| format!("line {number}: {what}"))
+        let parsed = serde_json::from_str(&line).map_err(|error| {
+            if error.is_eof() { "cut short".to_owned() } else { error.to_string() }
+        });
+        parsed
+            .and_then(|line| self.understand(line))
+            .map(Some)
+            .map_err(|what| format!("line {number}: {what}"))
     }
 
     fn line(&mut self) -> Result<Option<String>, String> {
@@ -223,11 +259,20 @@ impl Replay {
 
     fn understand(&mut self, line: Line<'_>) -> Result<Look, String> {
         for fields in line.fields {
-            self.fields.push(fields.into_iter().map(FieldOnLine::field).collect::<Result<Vec<_>, _>>()?.into());
+            self.fields.push(
+                fields.into_iter().map(FieldOnLine::field).collect::<Result<Vec<_>, _>>()?.into(),
+            );
         }
-        let seen = line.seen.into_iter().map(|seen| self.understand_seen(seen)).collect::<Result<_, _>>()?;
-        let problem =
-            |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| Problem { name: PathBuf::from(&*name), what: what.into_owned(), is_new };
+        let seen = line
+            .seen
+            .into_iter()
+            .map(|seen| self.understand_seen(seen))
+            .collect::<Result<_, _>>()?;
+        let problem = |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| Problem {
+            name: PathBuf::from(&*name),
+            what: what.into_owned(),
+            is_new,
+        };
         Ok(Look {
             time: UNIX_EPOCH + Duration::from_nanos(line.time),
             elapsed: Duration::from_nanos(line.elapsed),
@@ -239,9 +284,17 @@ impl Replay {
 
     fn understand_seen(&mut self, line: SeenOnLine<'_>) -> Result<Seen, String> {
         let SeenOnLine { id, name, version, pid, new: is_new, fields, values } = line;
-        let fields = self.fields.get(fields).ok_or_else(|| format!("fields {fields} of {name} stand nowhere"))?.clone();
+        let fields = self
+            .fields
+            .get(fields)
+            .ok_or_else(|| format!("fields {fields} of {name} stand nowhere"))?
+            .clone();
         if fields.len() != values.len() {
-            return Err(format!("{} values of {name}, which has {} fields", values.len(), fields.len()));
+            return Err(format!(
+                "{} values of {name}, which has {} fields",
+                values.len(),
+                fields.len()
+            ));
         }
         let value = |value: Option<ValueOnLine<'_>>| match value {
             Some(value) => value.stored().map(Ok),
@@ -249,7 +302,12 @@ impl Replay {
         };
         let origin = Origin { id, name: PathBuf::from(&*name), version, pid, is_new };
         let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
-        Ok(Seen { origin: Arc::new(origin), fields, values, verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold) })
+        Ok(Seen {
+            origin: Arc::new(origin),
+            fields,
+            values,
+            verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold),
+        })
     }
 }
 
@@ -259,8 +317,17 @@ mod tests {
 
     fn look() -> Look {
         let field = |label: &str, ty, kind| {
-            let place = Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
-            Field { label: label.to_owned(), unit: "bytes".to_owned(), help: String::new(), kind, scale: -3, divisor: 7, place }
+            let place =
+                Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
+            Field {
+                label: label.to_owned(),
+                unit: "bytes".to_owned(),
+                help: String::new(),
+                kind,
+                scale: -3,
+                divisor: 7,
+                place,
+            }
         };
         let fields: Arc<[Field]> = [
             field("a", Type::U64, Kind::Counter),
@@ -273,8 +340,13 @@ mod tests {
             field("h", Type::I64, Kind::Gauge),
         ]
         .into();
-        let buckets =
-            Buckets { sum: u64::MAX, filled: vec![Bucket { low: 1, high: Some(2), count: 3 }, Bucket { low: 4, high: None, count: u64::MAX }] };
+        let buckets = Buckets {
+            sum: u64::MAX,
+            filled: vec![
+                Bucket { low: 1, high: Some(2), count: 3 },
+                Bucket { low: 4, high: None, count: u64::MAX },
+            ],
+        };
         let values = vec![
             Ok(Stored::Unsigned(u64::MAX)),
             Ok(Stored::Float(0.1 + 0.2)),
@@ -285,11 +357,23 @@ mod tests {
             Err(ValueProblem::Contended),
             Ok(Stored::Signed(i64::MIN)),
         ];
-        let origin = Origin { id: 7, name: "/dev/shm/x y".into(), version: 2, pid: Some(42), is_new: true };
-        let seen = Seen { origin: Arc::new(origin), fields, values, verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold) };
+        let origin =
+            Origin { id: 7, name: "/dev/shm/x y".into(), version: 2, pid: Some(42), is_new: true };
+        let seen = Seen {
+            origin: Arc::new(origin),
+            fields,
+            values,
+            verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold),
+        };
         let problem = Problem { name: "z".into(), what: "damaged".into(), is_new: true };
         let time = UNIX_EPOCH + Duration::new(1_353_442_620, 123_456_789);
-        Look { time, elapsed: Duration::from_nanos(5), seen: vec![seen.clone(), seen], problems: vec![problem], halted: None }
+        Look {
+            time,
+            elapsed: Duration::from_nanos(5),
+            seen: vec![seen.clone(), seen],
+            problems: vec![problem],
+            halted: None,
+        }
     }
 
     fn replay(text: String) -> Replay {
@@ -299,7 +383,12 @@ mod tests {
     #[test]
     fn what_was_recorded_is_read_as_it_was() {
         let (look, mut recorder) = (look(), Recorder::default());
-        let lines = [FIRST.to_owned(), recorder.line(&look).unwrap(), recorder.line(&look).unwrap(), String::new()];
+        let lines = [
+            FIRST.to_owned(),
+            recorder.line(&look).unwrap(),
+            recorder.line(&look).unwrap(),
+            String::new(),
+        ];
         // Fields are written once.
         assert!(lines[1].contains("divisor") && !lines[2].contains("divisor"));
         let mut replay = replay(lines.join("\n"));
@@ -315,10 +404,16 @@ mod tests {
             ("".to_owned(), "line 3: cut short"),
             (line[..line.len() / 2].to_owned(), "line 3: cut short"),
             ("{}".to_owned(), "line 3: missing field"),
-            (line.replace("\"fields\":0", "\"fields\":9"), "line 3: fields 9 of /dev/shm/x y stand nowhere"),
+            (
+                line.replace("\"fields\":0", "\"fields\":9"),
+                "line 3: fields 9 of /dev/shm/x y stand nowhere",
+            ),
             (line.replace("[1,2,3]", "[2,1,3]"), "line 3: a bucket ends before it begins"),
             (line.replace("\"-inf\"", "\"much\""), "line 3: \"much\" is no number"),
-            (line.replace("true},null", "true},null,null"), "line 3: 9 values of /dev/shm/x y, which has 8 fields"),
+            (
+                line.replace("true},null", "true},null,null"),
+                "line 3: 9 values of /dev/shm/x y, which has 8 fields",
+            ),
             (line.replace("\"e\"", "\"w\""), "line 3: type 'w' is not known"),
         ] {
             let mut replay = replay([FIRST, &line, &bad, ""].join("\n"));
@@ -327,7 +422,12 @@ mod tests {
             assert!(error.starts_with(told), "{error} instead of {told}");
         }
         for text in ["", "x", "{\"mmstats-recording\":2}\n"] {
-            assert!(replay(text.to_owned()).look().unwrap_err().starts_with("line 1: not a recording of pollstats"));
+            assert!(
+                replay(text.to_owned())
+                    .look()
+                    .unwrap_err()
+                    .starts_with("line 1: not a recording of pollstats")
+            );
         }
     }
 }

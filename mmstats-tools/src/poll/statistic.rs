@@ -33,9 +33,13 @@ impl Statistic {
             "min" => Statistic::Min,
             "max" => Statistic::Max,
             _ => {
-                let digits = name.strip_prefix('p').filter(|digits| digits.starts_with(|first: char| first.is_ascii_digit()))?;
+                let digits = name
+                    .strip_prefix('p')
+                    .filter(|digits| digits.starts_with(|first: char| first.is_ascii_digit()))?;
                 let percent: f64 = digits.parse().ok()?;
-                return (0.0..=100.0).contains(&percent).then_some(Statistic::Quantile(percent / 100.0));
+                return (0.0..=100.0)
+                    .contains(&percent)
+                    .then_some(Statistic::Quantile(percent / 100.0));
             }
         })
     }

@@ -1,4 +1,5 @@
-//! Rows as text: to the letter the original's where nobody looks, fitted to its width on a terminal.
+//! Rows as text: to the letter the original's where nobody looks, fitted to its width on a
+//! terminal.
 
 use std::fmt::Write;
 
@@ -56,7 +57,12 @@ impl Table {
     }
 
     /// A row's text, behind a header if it is time for one. `screen` tells the terminal's width.
-    pub(super) fn row(&mut self, row: &Row, names: &[String], screen: impl FnOnce() -> usize) -> String {
+    pub(super) fn row(
+        &mut self,
+        row: &Row,
+        names: &[String],
+        screen: impl FnOnce() -> usize,
+    ) -> String {
         let texts = self.texts(row);
         let is_due = self.rows.is_none_or(|rows| self.headers > 0 && rows >= self.headers);
         let mut output = String::new();
@@ -64,10 +70,18 @@ impl Table {
             let names = self.names(names);
             if self.is_terminal {
                 let reserved = if row.is_total { SHORT_NOTE.len() + 2 } else { 0 };
-                let needed: Vec<(usize, usize)> = texts.iter().map(|text| (length(&text.text), if text.is_text { 8 } else { 0 })).collect();
+                let needed: Vec<(usize, usize)> = texts
+                    .iter()
+                    .map(|text| (length(&text.text), if text.is_text { 8 } else { 0 }))
+                    .collect();
                 self.widths.fit(&names, &needed, screen().saturating_sub(reserved));
             } else {
-                self.widths.set(names.iter().zip(&texts).map(|(name, text)| WIDTH.max(length(name)).max(length(&text.text) + 1)));
+                self.widths.set(
+                    names
+                        .iter()
+                        .zip(&texts)
+                        .map(|(name, text)| WIDTH.max(length(name)).max(length(&text.text) + 1)),
+                );
             }
             self.header(&names, &mut output);
             self.rows = Some(0);
@@ -82,15 +96,25 @@ impl Table {
     }
 
     fn names(&self, columns: &[String]) -> Vec<String> {
-        let time = self.with_time.then(|| if self.is_terminal { "UTC" } else { "time (UTC)" }.to_owned());
+        let time =
+            self.with_time.then(|| if self.is_terminal { "UTC" } else { "time (UTC)" }.to_owned());
         let group = self.by.map(|by| Group::title(by).to_owned());
-        time.into_iter().chain(group).chain(columns.iter().map(|name| Harmless(name).to_string())).collect()
+        time.into_iter()
+            .chain(group)
+            .chain(columns.iter().map(|name| Harmless(name).to_string()))
+            .collect()
     }
 
     fn texts(&self, row: &Row) -> Vec<Text> {
-        let plain = |text: String| Text { text: Harmless(&text).to_string(), is_text: false, is_stand_in: false };
+        let plain = |text: String| Text {
+            text: Harmless(&text).to_string(),
+            is_text: false,
+            is_stand_in: false,
+        };
         let time = self.with_time.then(|| plain(time_of_day(row.time)));
-        let group = self.by.map(|_| plain(if self.is_terminal { row.group.short() } else { row.group.text() }));
+        let group = self
+            .by
+            .map(|_| plain(if self.is_terminal { row.group.short() } else { row.group.text() }));
         let cells = row.cells.iter().map(|cell| Text {
             is_text: matches!(cell.value, Value::Text(_)),
             is_stand_in: matches!(cell.value, Value::Missing | Value::Mixed),
@@ -102,11 +126,16 @@ impl Table {
     fn header(&self, names: &[String], output: &mut String) {
         let bold = if self.colour { Style::new().bold() } else { Style::new() };
         let line = if self.is_terminal {
-            let mut names: Vec<String> = names.iter().zip(self.widths.all()).map(|(name, width)| right(&elided(name, *width), *width)).collect();
+            let mut names: Vec<String> = names
+                .iter()
+                .zip(self.widths.all())
+                .map(|(name, width)| right(&elided(name, *width), *width))
+                .collect();
             names.extend(self.widths.left_out());
             names.join("  ")
         } else {
-            let names = names.iter().zip(self.widths.all()).map(|(name, width)| centred(name, *width));
+            let names =
+                names.iter().zip(self.widths.all()).map(|(name, width)| centred(name, *width));
             names.collect::<Vec<_>>().join("|")
         };
         // A `String` takes everything.
@@ -114,7 +143,10 @@ impl Table {
     }
 
     fn original(&self, row: &Row, texts: &[Text], output: &mut String) {
-        let cells = texts.iter().zip(self.widths.all()).map(|(text, width)| right(&text.text, width - 1) + " ");
+        let cells = texts
+            .iter()
+            .zip(self.widths.all())
+            .map(|(text, width)| right(&text.text, width - 1) + " ");
         output.push_str(&cells.collect::<Vec<_>>().join("|"));
         if row.is_total {
             output.push_str(NOTE);
@@ -137,7 +169,8 @@ impl Table {
         }
         if row.is_total {
             let dimmed = if self.colour { Style::new().dimmed() } else { Style::new() };
-            let note = if self.widths.spare() > NOTE.len() - SHORT_NOTE.len() { NOTE } else { SHORT_NOTE };
+            let note =
+                if self.widths.spare() > NOTE.len() - SHORT_NOTE.len() { NOTE } else { SHORT_NOTE };
             let _ = write!(output, "  {dimmed}{note}{dimmed:#}");
         }
         output.push('\n');
@@ -161,9 +194,10 @@ fn human(cell: &Cell) -> String {
         None => cell.plain(),
         Some(value) => match cell.unit.strip_suffix("/s") {
             Some(unit) => human::quantity(value, unit) + "/s",
-            None if cell.unit == "unixtime" => {
-                Date::from_unix(value).map_or_else(|| cell.plain(), |date| date.to_string().trim_end_matches(" UTC").to_owned())
-            }
+            None if cell.unit == "unixtime" => Date::from_unix(value).map_or_else(
+                || cell.plain(),
+                |date| date.to_string().trim_end_matches(" UTC").to_owned(),
+            ),
             None => human::quantity(value, &cell.unit),
         },
     }
@@ -175,7 +209,13 @@ mod tests {
 
     #[test]
     fn names_are_centred_as_python_does() {
-        for (name, width, centred_name) in [("ab", 6, "  ab  "), ("abc", 6, " abc  "), ("ab", 5, "  ab "), ("abcdef", 4, "abcdef"), ("", 3, "   ")] {
+        for (name, width, centred_name) in [
+            ("ab", 6, "  ab  "),
+            ("abc", 6, " abc  "),
+            ("ab", 5, "  ab "),
+            ("abcdef", 4, "abcdef"),
+            ("", 3, "   "),
+        ] {
             assert_eq!(centred(name, width), centred_name);
         }
     }

@@ -36,8 +36,9 @@ impl Widths {
         self.widths.iter().zip(lengths).all(|(width, length)| length <= width)
     }
 
-    /// Makes columns as wide as they like to be, else narrower, and leaves out those on the right that still do not fit. Each has the length of a value, and
-    /// to how much that can be cut (0 if it cannot). They do not become narrower than they were.
+    /// Makes columns as wide as they like to be, else narrower, and leaves out those on the right
+    /// that still do not fit. Each has the length of a value, and to how much that can be cut (0 if
+    /// it cannot). They do not become narrower than they were.
     pub(super) fn fit(&mut self, names: &[String], needed: &[(usize, usize)], room: usize) {
         let before = |at: usize| self.widths.get(at).copied().unwrap_or(0);
         let columns: Vec<(usize, usize)> = names
@@ -50,19 +51,34 @@ impl Widths {
             })
             .collect();
         let total = |limit: usize, count: usize| -> usize {
-            columns[..count].iter().map(|(least, liked)| (*liked).min(limit).max(*least) + GAP).sum::<usize>().saturating_sub(GAP)
+            columns[..count]
+                .iter()
+                .map(|(least, liked)| (*liked).min(limit).max(*least) + GAP)
+                .sum::<usize>()
+                .saturating_sub(GAP)
         };
-        // What does not fit at its narrowest does not fit at all, so there is no need to try all widths of all columns, of which there may be thousands.
+        // What does not fit at its narrowest does not fit at all, so there is no need to try all
+        // widths of all columns, of which there may be thousands.
         let is_room_for_all = total(READABLE, columns.len()) <= room;
-        let left = if is_room_for_all { room } else { room.saturating_sub(GAP + note(columns.len()).len()) };
-        let fitting = (1..=columns.len()).take_while(|count| total(READABLE, *count) <= left).last();
+        let left = if is_room_for_all {
+            room
+        } else {
+            room.saturating_sub(GAP + note(columns.len()).len())
+        };
+        let fitting =
+            (1..=columns.len()).take_while(|count| total(READABLE, *count) <= left).last();
         // The first one is always there.
         let count = fitting.unwrap_or(columns.len().min(1));
-        let longest = columns[..count].iter().map(|(_, liked)| *liked).max().unwrap_or(0).max(READABLE);
-        let limit = (READABLE..=longest).rev().find(|limit| total(*limit, count) <= left).unwrap_or(READABLE);
+        let longest =
+            columns[..count].iter().map(|(_, liked)| *liked).max().unwrap_or(0).max(READABLE);
+        let limit = (READABLE..=longest)
+            .rev()
+            .find(|limit| total(*limit, count) <= left)
+            .unwrap_or(READABLE);
         self.spare = room.saturating_sub(total(limit, count));
         self.left_out = columns.len() - count;
-        self.widths = columns[..count].iter().map(|(least, liked)| (*liked).min(limit).max(*least)).collect();
+        self.widths =
+            columns[..count].iter().map(|(least, liked)| (*liked).min(limit).max(*least)).collect();
     }
 
     /// What to say of columns that do not fit.
@@ -113,9 +129,15 @@ mod tests {
 
     #[test]
     fn columns_that_do_not_fit_are_counted() {
-        assert_eq!(fit(&["aaaaaaaaa"; 10], &[6; 10], 60), (vec![9; 4], Some("(+6 do not fit)".to_owned())));
+        assert_eq!(
+            fit(&["aaaaaaaaa"; 10], &[6; 10], 60),
+            (vec![9; 4], Some("(+6 do not fit)".to_owned()))
+        );
         // The first one is always there.
-        assert_eq!(fit(&["aaaaaaaaa"; 3], &[6; 3], 1), (vec![8], Some("(+2 do not fit)".to_owned())));
+        assert_eq!(
+            fit(&["aaaaaaaaa"; 3], &[6; 3], 1),
+            (vec![8], Some("(+2 do not fit)".to_owned()))
+        );
         assert_eq!(fit(&[], &[], 1), (vec![], None));
     }
 }

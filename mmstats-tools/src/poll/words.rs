@@ -1,7 +1,9 @@
 //! What the words behind `-f` are, before the rest of the command line is looked at.
 //!
-//! The original took all words behind `-f` for filters, up to the next option: `pollstats FIELDS FILE -f a b` has two. In `pollstats -f a FIELDS FILE` that
-//! left no FIELDS and failed. So they are all filters if two other words remain elsewhere, which can be FIELDS and a FILE; else only the first is.
+//! The original took all words behind `-f` for filters, up to the next option: `pollstats FIELDS
+//! FILE -f a b` has two. In `pollstats -f a FIELDS FILE` that left no FIELDS and failed. So they
+//! are all filters if two other words remain elsewhere, which can be FIELDS and a FILE; else only
+//! the first is.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -20,11 +22,13 @@ enum Word {
     Option,
     /// An option whose value is the next word.
     Before,
-    /// `-f`, with letters before it that are options, too, or `--filter`, without a value in the same word.
+    /// `-f`, with letters before it that are options, too, or `--filter`, without a value in the
+    /// same word.
     Filter(OsString),
 }
 
-/// Writes the filters in `words` (of which the first is the command's name) each as an option of its own.
+/// Writes the filters in `words` (of which the first is the command's name) each as an option of
+/// its own.
 pub(super) fn separate_filters(words: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let mut words = words.into_iter().peekable();
     let mut separated: Vec<Vec<OsString>> = Vec::new();
@@ -42,7 +46,9 @@ pub(super) fn separate_filters(words: Vec<OsString>, command: &Command) -> Vec<O
             Word::Before => separated.push([word].into_iter().chain(words.next()).collect()),
             Word::Filter(before) => {
                 let mut behind = Vec::new();
-                while let Some(word) = words.next_if(|word| matches!(classify(word, command), Word::Positional)) {
+                while let Some(word) =
+                    words.next_if(|word| matches!(classify(word, command), Word::Positional))
+                {
                     behind.push(word);
                 }
                 separated.push(if before.is_empty() { Vec::new() } else { vec![before] });
@@ -83,7 +89,8 @@ fn classify_long(name: &[u8], command: &Command) -> Word {
     if name.contains(&b'=') {
         return Word::Option;
     }
-    let longs = || command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument)));
+    let longs =
+        || command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument)));
     let exact = longs().find(|(long, _)| long.as_bytes() == name);
     // As long as it is clear which one is meant, a beginning is enough.
     let mut begun = longs().filter(|(long, _)| long.as_bytes().starts_with(name));
@@ -99,7 +106,11 @@ fn classify_long(name: &[u8], command: &Command) -> Word {
 fn classify_short(word: &OsStr, command: &Command) -> Word {
     let Some(letters) = word.to_str() else { return Word::Option };
     for (at, letter) in letters.char_indices().skip(1) {
-        let Some(argument) = command.get_arguments().find(|argument| argument.get_short() == Some(letter)) else { continue };
+        let Some(argument) =
+            command.get_arguments().find(|argument| argument.get_short() == Some(letter))
+        else {
+            continue;
+        };
         if !argument.get_action().takes_values() {
             continue;
         }
@@ -121,9 +132,12 @@ mod tests {
 
     /// The filters, the fields, and the files.
     fn understood(line: &str) -> (String, String, String) {
-        let words = ["pollstats"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect();
-        let options = Options::try_parse_from(separate_filters(words, &Options::command())).unwrap_or_else(|error| panic!("{line}: {error}"));
-        let files: Vec<_> = options.selection.files.iter().map(|file| file.to_str().unwrap()).collect();
+        let words =
+            ["pollstats"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect();
+        let options = Options::try_parse_from(separate_filters(words, &Options::command()))
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
+        let files: Vec<_> =
+            options.selection.files.iter().map(|file| file.to_str().unwrap()).collect();
         (options.filter.join(" "), options.fields.0.join(","), files.join(" "))
     }
 
@@ -143,30 +157,48 @@ mod tests {
             assert_eq!(understood(line), ("a b".into(), "FIELDS".into(), "FILE".into()), "{line}");
         }
         assert_eq!(understood("F 1 -f a b 2"), ("a b 2".into(), "F".into(), "1".into()));
-        for line in ["FIELDS FILE -f a", "FIELDS FILE -fa", "FIELDS FILE -f=a", "-f=a FIELDS FILE", "--filter=a FIELDS FILE", "-f a -c 1 FIELDS FILE"]
-        {
+        for line in [
+            "FIELDS FILE -f a",
+            "FIELDS FILE -fa",
+            "FIELDS FILE -f=a",
+            "-f=a FIELDS FILE",
+            "--filter=a FIELDS FILE",
+            "-f a -c 1 FIELDS FILE",
+        ] {
             assert_eq!(understood(line), ("a".into(), "FIELDS".into(), "FILE".into()), "{line}");
         }
-        for line in ["FIELDS FILE -f", "FIELDS FILE -f -v", "-f -- FIELDS FILE", "FIELDS FILE -vf"] {
+        for line in ["FIELDS FILE -f", "FIELDS FILE -f -v", "-f -- FIELDS FILE", "FIELDS FILE -vf"]
+        {
             assert_eq!(understood(line), (String::new(), "FIELDS".into(), "FILE".into()), "{line}");
         }
     }
 
     #[test]
     fn lines_that_the_original_refused_mean_what_was_wanted() {
-        for line in
-            ["-f a FIELDS FILE", "FIELDS -f a FILE", "-p x -f a FIELDS FILE", "-f a -- FIELDS FILE", "-vf a FIELDS FILE", "-f a FIELDS -c 1 FILE"]
-        {
+        for line in [
+            "-f a FIELDS FILE",
+            "FIELDS -f a FILE",
+            "-p x -f a FIELDS FILE",
+            "-f a -- FIELDS FILE",
+            "-vf a FIELDS FILE",
+            "-f a FIELDS -c 1 FILE",
+        ] {
             assert_eq!(understood(line), ("a".into(), "FIELDS".into(), "FILE".into()), "{line}");
         }
         assert_eq!(understood("-f a FIELDS"), ("a".into(), "FIELDS".into(), String::new()));
-        assert_eq!(understood("-f a -f b FIELDS 1 2"), ("a b".into(), "FIELDS".into(), "1 2".into()));
+        assert_eq!(
+            understood("-f a -f b FIELDS 1 2"),
+            ("a b".into(), "FIELDS".into(), "1 2".into())
+        );
         assert_eq!(understood("FIELDS -f a 1 2"), ("a".into(), "FIELDS".into(), "1 2".into()));
     }
 
     #[test]
     fn values_of_other_options_are_not_counted() {
-        assert_eq!(understood("--by pid --agg max -f a FIELDS 1"), ("a".into(), "FIELDS".into(), "1".into()));
+        assert_eq!(
+            understood("--by pid --agg max -f a FIELDS 1"),
+            ("a".into(), "FIELDS".into(), "1".into())
+        );
         assert_eq!(understood("--at 64 -yf a FIELDS 1"), ("a".into(), "FIELDS".into(), "1".into()));
     }
 }

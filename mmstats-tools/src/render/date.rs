@@ -13,13 +13,15 @@ pub struct Date {
 }
 
 impl Date {
-    /// The date of a number of seconds since 1970; `None` if that is not within the years 1970 to 9999, or 0, which stands for a date that was never set.
+    /// The date of a number of seconds since 1970; `None` if that is not within the years 1970 to
+    /// 9999, or 0, which stands for a date that was never set.
     #[must_use]
     pub fn from_unix(seconds: f64) -> Option<Date> {
         (1.0..END).contains(&seconds).then_some(Date { seconds: seconds as u64 })
     }
 
-    /// Year, month and day, by way of years that begin in March, so that the leap day is a year's last (Howard Hinnant's `civil_from_days`).
+    /// Year, month and day, by way of years that begin in March, so that the leap day is a year's
+    /// last (Howard Hinnant's `civil_from_days`).
     fn civil(self) -> (u64, u64, u64) {
         let days = self.seconds / SECONDS_PER_DAY + 719_468; // since 0000-03-01
         let (era, day) = (days / 146_097, days % 146_097);
@@ -28,7 +30,11 @@ impl Date {
         let month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month + 2) / 5 + 1;
         let is_next_year = month >= 10;
-        (400 * era + year + u64::from(is_next_year), if is_next_year { month - 9 } else { month + 3 }, day)
+        (
+            400 * era + year + u64::from(is_next_year),
+            if is_next_year { month - 9 } else { month + 3 },
+            day,
+        )
     }
 }
 
@@ -36,7 +42,13 @@ impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = self.civil();
         let time = self.seconds % SECONDS_PER_DAY;
-        write!(f, "{year}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", time / 3600, time / 60 % 60, time % 60)
+        write!(
+            f,
+            "{year}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
+            time / 3600,
+            time / 60 % 60,
+            time % 60
+        )
     }
 }
 

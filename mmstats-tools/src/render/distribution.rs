@@ -12,9 +12,11 @@ pub const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.9
 /// A mean is exact, unlike a quantile; but nobody reads seventeen digits.
 const DIGITS_OF_MEAN: usize = 6;
 
-/// A distribution, displayed as `count 120, mean 0.00213, p50 0.0021, p90 0.0038, p99 0.0062, max 0.0067`.
+/// A distribution, displayed as `count 120, mean 0.00213, p50 0.0021, p90 0.0038, p99 0.0062, max
+/// 0.0067`.
 ///
-/// A quantile is the middle of a bucket, `max` the upper end of the last one that is not empty. They have no more digits than buckets can tell.
+/// A quantile is the middle of a bucket, `max` the upper end of the last one that is not empty.
+/// They have no more digits than buckets can tell.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'d> {
     distribution: &'d Distribution<'d>,
@@ -34,10 +36,15 @@ impl fmt::Display for Summary<'_> {
         let count = self.distribution.count();
         write!(f, "count {count}")?;
         let Some((low, high, _)) = self.distribution.buckets().last() else { return Ok(()) };
-        // A bucket is narrower than its lower bound divided by 2^p: p bits, or 0.3 × p decimal digits.
+        // A bucket is narrower than its lower bound divided by 2^p: p bits, or 0.3 × p decimal
+        // digits.
         let digits = 2 + self.distribution.powers().0 as usize * 3 / 10;
         let rounded = |value| self.scale.quotient(value, 1).rounded(digits);
-        write!(f, ", mean {}", self.scale.quotient(self.distribution.sum, count).rounded(DIGITS_OF_MEAN))?;
+        write!(
+            f,
+            ", mean {}",
+            self.scale.quotient(self.distribution.sum, count).rounded(DIGITS_OF_MEAN)
+        )?;
         for (name, fraction) in QUANTILES {
             if let Some(value) = self.distribution.quantile(fraction) {
                 write!(f, ", {name} {}", rounded(value))?;
@@ -65,15 +72,28 @@ mod tests {
         let mut copies = [0; 4 * 64];
         let mut images = Images::new(&mut copies);
         let (directory, snapshot) = read(&Region::new(&mut memory).view(), &mut images).unwrap();
-        let Value::Histogram(distribution) = snapshot.value(&directory.entries().next().unwrap().unwrap().place).unwrap() else { panic!() };
+        let Value::Histogram(distribution) =
+            snapshot.value(&directory.entries().next().unwrap().unwrap().place).unwrap()
+        else {
+            panic!()
+        };
         Summary::new(&distribution, Scale { power: -3, divisor: 1 }).to_string()
     }
 
     #[test]
     fn a_distribution_is_summed_up_in_one_line() {
         assert_eq!(summary(&[]), "count 0");
-        assert_eq!(summary(&[7]), "count 1, mean 0.007, p50 0.007, p90 0.007, p99 0.007, max 0.007");
-        assert_eq!(summary(&[1, 1, 1, 1, 1, 1, 1, 1, 100, 500]), "count 10, mean 0.0608, p50 0.001, p90 0.1, p99 0.48, max 0.51");
-        assert_eq!(summary(&[1, 4096]), "count 2, mean 2.0485, p50 0.001, p90 0.9, p99 0.9, max 0.9 or more");
+        assert_eq!(
+            summary(&[7]),
+            "count 1, mean 0.007, p50 0.007, p90 0.007, p99 0.007, max 0.007"
+        );
+        assert_eq!(
+            summary(&[1, 1, 1, 1, 1, 1, 1, 1, 100, 500]),
+            "count 10, mean 0.0608, p50 0.001, p90 0.1, p99 0.48, max 0.51"
+        );
+        assert_eq!(
+            summary(&[1, 4096]),
+            "count 2, mean 2.0485, p50 0.001, p90 0.9, p99 0.9, max 0.9 or more"
+        );
     }
 }

@@ -1,14 +1,16 @@
 //! Makes text from elsewhere harmless to terminals, and to whoever reads what is on them.
 //!
-//! Labels, texts and file names can hold anything. Written as they are, control characters would move the cursor or start an escape sequence, and
-//! invisible formatting characters would show a text as another one. Python's `repr` knows the same set as not printable.
+//! Labels, texts and file names can hold anything. Written as they are, control characters would
+//! move the cursor or start an escape sequence, and invisible formatting characters would show a
+//! text as another one. Python's `repr` knows the same set as not printable.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A text with every harmful character escaped as in a Python literal: `\n`, `\x1b`, `\u202e`, `\U000e0001`. All else, backslashes included, is as it is.
+/// A text with every harmful character escaped as in a Python literal: `\n`, `\x1b`, `\u202e`,
+/// `\U000e0001`. All else, backslashes included, is as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Harmless<'t>(pub &'t str);
 
@@ -27,7 +29,8 @@ impl fmt::Display for Harmless<'_> {
     }
 }
 
-/// A path, or another text of the system, that need not be UTF-8: bytes that are not are escaped too, as `\xff`.
+/// A path, or another text of the system, that need not be UTF-8: bytes that are not are escaped
+/// too, as `\xff`.
 #[derive(Clone, Copy, Debug)]
 pub struct HarmlessPath<'p>(pub &'p OsStr);
 
@@ -71,10 +74,12 @@ fn escape(character: char, to: &mut impl Write) -> fmt::Result {
     }
 }
 
-/// Whether a character is not shown but acts: on the terminal, on the direction or the shape of what is around it, or on where a line ends.
+/// Whether a character is not shown but acts: on the terminal, on the direction or the shape of
+/// what is around it, or on where a line ends.
 ///
-/// These are Unicode's categories Cc (control), Cf (format), Zl and Zp (line and paragraph separators), but not the few format characters that have a shape
-/// of their own, such as U+06DD, the Arabic end of a verse.
+/// These are Unicode's categories Cc (control), Cf (format), Zl and Zp (line and paragraph
+/// separators), but not the few format characters that have a shape of their own, such as U+06DD,
+/// the Arabic end of a verse.
 #[must_use]
 pub fn is_harmful(character: char) -> bool {
     character.is_control()

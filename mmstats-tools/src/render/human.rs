@@ -6,7 +6,8 @@ const SMALL: [&str; 5] = ["", "m", "µ", "n", "p"];
 /// Steps of 1024, as IEC 80000-13 names them.
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
-/// A number in at most six characters and a sign: `0`, `7`, `999`, `1.23k`, `45.6M`; below one `0.12`, `0.0012`; with an exponent where all that is not enough.
+/// A number in at most six characters and a sign: `0`, `7`, `999`, `1.23k`, `45.6M`; below one
+/// `0.12`, `0.0012`; with an exponent where all that is not enough.
 #[must_use]
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
@@ -18,8 +19,9 @@ pub fn number(value: f64) -> String {
     scaled(value, 1000.0, &LARGE)
 }
 
-/// A number and its unit: bytes in steps of 1024 (`1.21MiB`), seconds below one in smaller ones (`12.3ms`) and long ones in parts (`1h02m`), ratios in percent
-/// (`45.6%`), all else as [`number`] has it, and the unit behind it.
+/// A number and its unit: bytes in steps of 1024 (`1.21MiB`), seconds below one in smaller ones
+/// (`12.3ms`) and long ones in parts (`1h02m`), ratios in percent (`45.6%`), all else as [`number`]
+/// has it, and the unit behind it.
 #[must_use]
 pub fn quantity(value: f64, unit: &str) -> String {
     if !value.is_finite() {
@@ -57,7 +59,9 @@ fn seconds(value: f64) -> String {
     match whole {
         _ if value.abs() < 59.95 => in_steps_below_thousand(value, "s"),
         60.0..3600.0 => format!("{sign}{}m{:02}s", (whole / 60.0).floor(), whole % 60.0),
-        3600.0..86_400.0 => format!("{sign}{}h{:02}m", (whole / 3600.0).floor(), (whole % 3600.0 / 60.0).floor()),
+        3600.0..86_400.0 => {
+            format!("{sign}{}h{:02}m", (whole / 3600.0).floor(), (whole % 3600.0 / 60.0).floor())
+        }
         _ if whole < 60.0 => "1m00s".to_owned(),
         _ => format!("{sign}{}d", number((whole / 86_400.0).floor())),
     }
@@ -65,7 +69,11 @@ fn seconds(value: f64) -> String {
 
 /// A number and a symbol that takes any prefix.
 fn in_steps(value: f64, symbol: &str) -> String {
-    if value.abs() < 1.0 { in_steps_below_thousand(value, symbol) } else { scaled(value, 1000.0, &LARGE) + symbol }
+    if value.abs() < 1.0 {
+        in_steps_below_thousand(value, symbol)
+    } else {
+        scaled(value, 1000.0, &LARGE) + symbol
+    }
 }
 
 /// The same, but with no prefixes for what is large.
@@ -105,7 +113,8 @@ fn small(value: f64) -> String {
     format!("{value:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A number from one on with three digits, or as many as it has before its point; a whole one without decimals.
+/// A number from one on with three digits, or as many as it has before its point; a whole one
+/// without decimals.
 fn three_digits(value: f64) -> String {
     let magnitude = value.abs();
     // What is whole but for the noise of multiplying by powers of ten.

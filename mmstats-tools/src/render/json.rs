@@ -1,4 +1,5 @@
-//! Fields as JSON: one object on a line of its own for each, so that output that ends early is still valid up to there.
+//! Fields as JSON: one object on a line of its own for each, so that output that ends early is
+//! still valid up to there.
 //!
 //! ```json
 //! {"label":"web.stats.status.2XX","value":7,"kind":"counter","type":"Q","unit":"","help":"Responses with a 2xx status.",
@@ -21,11 +22,14 @@
 //! | `liveness` | of the writer: `alive`, `dead`, or `unknown` if it cannot be seen from here |
 //! | `problem` | why `value` is `null` |
 //!
-//! Integers are exact and have up to 20 digits: a reader that makes doubles of all numbers loses some. JSON has no numbers for what is not finite; these are
-//! the texts `"NaN"`, `"Infinity"` and `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript understand.
+//! Integers are exact and have up to 20 digits: a reader that makes doubles of all numbers loses
+//! some. JSON has no numbers for what is not finite; these are the texts `"NaN"`, `"Infinity"` and
+//! `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript understand.
 //!
-//! A histogram is `{"count":…,"sum":…,"p50":…,"p90":…,"p99":…,"buckets":[{"from":…,"to":…,"count":…},…]}`. Its buckets are those that are not empty, both
-//! bounds inclusive; `to` is `null` where there is no bound. A quantile is the middle of its bucket, and `null` while the count is 0.
+//! A histogram is
+//! `{"count":…,"sum":…,"p50":…,"p90":…,"p99":…,"buckets":[{"from":…,"to":…,"count":…},…]}`. Its
+//! buckets are those that are not empty, both bounds inclusive; `to` is `null` where there is no
+//! bound. A quantile is the middle of its bucket, and `null` while the count is 0.
 
 use std::io;
 use std::path::Path;
@@ -147,9 +151,13 @@ impl Serialize for Number {
             Number::Unsigned(value) => serializer.serialize_u64(*value),
             Number::Signed(value) => serializer.serialize_i64(*value),
             Number::NotFinite(value) if value.is_nan() => serializer.serialize_str("NaN"),
-            Number::NotFinite(value) => serializer.serialize_str(if *value > 0.0 { "Infinity" } else { "-Infinity" }),
+            Number::NotFinite(value) => {
+                serializer.serialize_str(if *value > 0.0 { "Infinity" } else { "-Infinity" })
+            }
             // What Python prints for a finite number is one in JSON too, with all its digits.
-            Number::Decimal(value) => RawValue::from_string(value.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer),
+            Number::Decimal(value) => RawValue::from_string(value.to_string())
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
         }
     }
 }
@@ -174,9 +182,21 @@ struct Bucket {
 impl Histogram {
     fn new(distribution: &Distribution<'_>, scale: Scale) -> Self {
         let show = |value| scale.unsigned(value);
-        let [p50, p90, p99] = QUANTILES.map(|(_, fraction)| distribution.quantile(fraction).map(show));
-        let buckets = distribution.buckets().map(|(low, high, count)| Bucket { from: show(low), to: high.map(show), count });
-        Histogram { count: distribution.count(), sum: show(distribution.sum), p50, p90, p99, buckets: buckets.collect() }
+        let [p50, p90, p99] =
+            QUANTILES.map(|(_, fraction)| distribution.quantile(fraction).map(show));
+        let buckets = distribution.buckets().map(|(low, high, count)| Bucket {
+            from: show(low),
+            to: high.map(show),
+            count,
+        });
+        Histogram {
+            count: distribution.count(),
+            sum: show(distribution.sum),
+            p50,
+            p90,
+            p99,
+            buckets: buckets.collect(),
+        }
     }
 }
 
@@ -197,11 +217,16 @@ pub fn write_object(to: &mut impl io::Write, object: &impl Serialize) -> io::Res
     to.write_all(b"\n")
 }
 
-/// JSON needs control characters below U+0020 escaped, and leaves all others that act on a terminal alone. Here these are escaped too.
+/// JSON needs control characters below U+0020 escaped, and leaves all others that act on a terminal
+/// alone. Here these are escaped too.
 struct Harmless;
 
 impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(is_harmful) {
             to.write_all(&rest.as_bytes()[..at])?;
@@ -225,9 +250,24 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_read_is_null_with_a_reason() {
-        let place = Place { offset: 40, size: 8, ty: Type::I64, storage: Storage::Latched, swapped: false, word: 4 };
+        let place = Place {
+            offset: 40,
+            size: 8,
+            ty: Type::I64,
+            storage: Storage::Latched,
+            swapped: false,
+            word: 4,
+        };
         let (unit, help) = (String::new(), "About\u{202e} it.".to_owned());
-        let field = Field { label: "a\n\u{e0041}".to_owned(), unit, help, kind: Kind::Gauge, scale: -3, divisor: 1, place };
+        let field = Field {
+            label: "a\n\u{e0041}".to_owned(),
+            unit,
+            help,
+            kind: Kind::Gauge,
+            scale: -3,
+            divisor: 1,
+            place,
+        };
         let file = File::new(Path::new("f\x7f"), 2, None, Liveness::Unknown);
         let mut line = Vec::new();
         write_line(&mut line, &file, &(&field, Err(ValueProblem::Contended))).unwrap();

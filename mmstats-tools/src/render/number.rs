@@ -37,7 +37,11 @@ impl Scale {
     /// The number to show for an unsigned integer.
     #[must_use]
     pub fn unsigned(self, stored: u64) -> Number {
-        if self.is_none() { Number::Unsigned(stored) } else { Number::Decimal(self.quotient(stored, 1)) }
+        if self.is_none() {
+            Number::Unsigned(stored)
+        } else {
+            Number::Decimal(self.quotient(stored, 1))
+        }
     }
 
     /// The number to show for a signed integer.
@@ -69,7 +73,8 @@ impl Scale {
     /// What to show for `stored` / `by`, such as a mean.
     #[must_use]
     pub fn quotient(self, stored: u64, by: u64) -> Decimal {
-        Decimal::of_quotient(stored, u128::from(by) * u128::from(self.divisor.max(1))).times_ten_to(self.power)
+        Decimal::of_quotient(stored, u128::from(by) * u128::from(self.divisor.max(1)))
+            .times_ten_to(self.power)
     }
 }
 
@@ -113,25 +118,30 @@ impl Decimal {
     /// Digits that tell any two `f64` apart. Quotients need not have more.
     const ENOUGH: usize = 17;
 
-    /// The shortest decimal that is read back as this number, which is finite; of two equally near ones the even one, as in Python.
+    /// The shortest decimal that is read back as this number, which is finite; of two equally near
+    /// ones the even one, as in Python.
     fn of_float(value: f64) -> Self {
         let magnitude = value.abs();
         let shortest = format!("{magnitude:e}");
         let decimals = shortest.find('e').unwrap_or(0).saturating_sub("1.".len());
-        // Rust may have taken the odd one. Rounded to as many digits it is the even one, but next to a power of two that may be another number.
+        // Rust may have taken the odd one. Rounded to as many digits it is the even one, but next
+        // to a power of two that may be another number.
         let even = format!("{magnitude:.decimals$e}");
         let text = if even.parse() == Ok(magnitude) { even } else { shortest };
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let digits = digits.bytes().filter(|byte| *byte != b'.').collect();
         let exponent: i32 = exponent.parse().unwrap_or_default();
-        Decimal { negative: value.is_sign_negative(), digits, point: exponent + 1, float: true }.without_zeros()
+        Decimal { negative: value.is_sign_negative(), digits, point: exponent + 1, float: true }
+            .without_zeros()
     }
 
-    /// `numerator / denominator`: exact if it has no more than 17 digits, else rounded. The denominator is at most 2^96 (so that ten times a remainder
-    /// is still a `u128`); 0 counts as 1.
+    /// `numerator / denominator`: exact if it has no more than 17 digits, else rounded. The
+    /// denominator is at most 2^96 (so that ten times a remainder is still a `u128`); 0 counts as
+    /// 1.
     fn of_quotient(numerator: u64, denominator: u128) -> Self {
         let denominator = denominator.max(1);
-        let (whole, mut rest) = (u128::from(numerator) / denominator, u128::from(numerator) % denominator);
+        let (whole, mut rest) =
+            (u128::from(numerator) / denominator, u128::from(numerator) % denominator);
         let mut digits = if whole == 0 { Vec::new() } else { whole.to_string().into_bytes() };
         let mut point = digits.len() as i32;
         while rest != 0 && digits.len() < Self::ENOUGH {
@@ -190,7 +200,8 @@ impl Decimal {
 }
 
 impl fmt::Display for Decimal {
-    /// Python's layout: an exponent below 0.0001 and from 1e16 on, unless all digits before the point are known.
+    /// Python's layout: an exponent below 0.0001 and from 1e16 on, unless all digits before the
+    /// point are known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = std::str::from_utf8(&self.digits).unwrap_or_default();
         if self.negative {
@@ -206,10 +217,18 @@ impl fmt::Display for Decimal {
             write!(f, "{first}{mark}{rest}e{sign}{:02}", exponent.abs())
         } else if self.point <= 0 {
             write!(f, "0.{:0<zeros$}{digits}", "", zeros = self.point.unsigned_abs() as usize)
-        } else if let Some((whole, fraction)) = digits.split_at_checked(self.point as usize).filter(|(_, fraction)| !fraction.is_empty()) {
+        } else if let Some((whole, fraction)) = digits
+            .split_at_checked(self.point as usize)
+            .filter(|(_, fraction)| !fraction.is_empty())
+        {
             write!(f, "{whole}.{fraction}")
         } else {
-            write!(f, "{digits:0<width$}{}", if self.float { ".0" } else { "" }, width = self.point as usize)
+            write!(
+                f,
+                "{digits:0<width$}{}",
+                if self.float { ".0" } else { "" },
+                width = self.point as usize
+            )
         }
     }
 }
@@ -221,7 +240,8 @@ mod tests {
     #[test]
     fn floats_are_as_python_prints_them() {
         let mut floats = 0;
-        for line in include_str!("python_floats.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in include_str!("python_floats.txt").lines().filter(|line| !line.starts_with('#'))
+        {
             let (bits, printed) = line.split_once(' ').unwrap();
             let float = f64::from_bits(u64::from_str_radix(bits, 16).unwrap());
             assert_eq!(Scale::NONE.float(float).to_string(), printed, "{bits}");
@@ -275,7 +295,11 @@ mod tests {
             (u64::MAX, 0, u32::MAX, "4294967297"),
             (1, 0, u32::MAX, "2.3283064370807974e-10"),
         ] {
-            assert_eq!(scale(power, divisor).unsigned(stored).to_string(), shown, "{stored} e{power} / {divisor}");
+            assert_eq!(
+                scale(power, divisor).unsigned(stored).to_string(),
+                shown,
+                "{stored} e{power} / {divisor}"
+            );
         }
     }
 
@@ -290,10 +314,20 @@ mod tests {
 
     #[test]
     fn rounding_carries() {
-        for (stored, digits, shown) in [(996, 2, "1000"), (994, 2, "990"), (95, 1, "100"), (12, 5, "12"), (123_456, 3, "123000"), (0, 2, "0")] {
+        for (stored, digits, shown) in [
+            (996, 2, "1000"),
+            (994, 2, "990"),
+            (95, 1, "100"),
+            (12, 5, "12"),
+            (123_456, 3, "123000"),
+            (0, 2, "0"),
+        ] {
             assert_eq!(Scale::NONE.quotient(stored, 1).rounded(digits).to_string(), shown);
         }
         assert_eq!(Scale::NONE.quotient(1, 0).to_string(), "1");
-        assert_eq!(scale(-9, u32::MAX).quotient(u64::MAX, u64::MAX).to_string(), "2.3283064370807974e-19");
+        assert_eq!(
+            scale(-9, u32::MAX).quotient(u64::MAX, u64::MAX).to_string(),
+            "2.3283064370807974e-19"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Files as text.
 //!
-//! Where nobody looks, it is to the letter what the original printed: `==> PATH`, two spaces, the label padded to the longest, the value, an empty line.
-//! A terminal also gets colours, units and dates.
+//! Where nobody looks, it is to the letter what the original printed: `==> PATH`, two spaces, the
+//! label padded to the longest, the value, an empty line. A terminal also gets colours, units and
+//! dates.
 
 use std::fmt::{self, Write};
 use std::path::Path;
@@ -61,7 +62,13 @@ pub type Row<'r> = (&'r Field, Result<Value<'r>, ValueProblem>);
 ///
 /// # Errors
 /// None but those of `to`.
-pub fn write_file(to: &mut impl Write, path: &Path, verdict: Verdict, rows: &[Row<'_>], look: Look) -> fmt::Result {
+pub fn write_file(
+    to: &mut impl Write,
+    path: &Path,
+    verdict: Verdict,
+    rows: &[Row<'_>],
+    look: Look,
+) -> fmt::Result {
     let Palette { path: path_style, value: value_style, note, problem } = Palette::of(look);
     write!(to, "{path_style}==> {}{path_style:#}", HarmlessPath::new(path))?;
     if look.annotated && verdict.liveness != Liveness::Alive {
@@ -69,7 +76,8 @@ pub fn write_file(to: &mut impl Write, path: &Path, verdict: Verdict, rows: &[Ro
         write!(to, " {style}({}){style:#}", verdict.reason)?;
     }
     writeln!(to)?;
-    let labels: Vec<String> = rows.iter().map(|(field, _)| Harmless(&field.label).to_string()).collect();
+    let labels: Vec<String> =
+        rows.iter().map(|(field, _)| Harmless(&field.label).to_string()).collect();
     let widths = labels.iter().map(|label| label.chars().count());
     // To a person, one long label is not to push all values out of sight.
     let width = widths.filter(|width| !look.annotated || *width <= WIDEST).max().unwrap_or(0);
@@ -81,7 +89,9 @@ pub fn write_file(to: &mut impl Write, path: &Path, verdict: Verdict, rows: &[Ro
         }
         match value {
             // A histogram is no number that a program would read; it always has its unit.
-            Ok(value) if look.annotated || matches!(value, Value::Histogram(_)) => write_unit(to, field, value, note)?,
+            Ok(value) if look.annotated || matches!(value, Value::Histogram(_)) => {
+                write_unit(to, field, value, note)?
+            }
             _ => {}
         }
         writeln!(to)?;
@@ -128,7 +138,11 @@ fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style
     if field.unit.is_empty() {
         return Ok(());
     }
-    if let Some(date) = value.as_f64().filter(|_| field.unit == "unixtime").and_then(|stored| Date::from_unix(scale(field).approximate(stored))) {
+    if let Some(date) = value
+        .as_f64()
+        .filter(|_| field.unit == "unixtime")
+        .and_then(|stored| Date::from_unix(scale(field).approximate(stored)))
+    {
         return write!(to, " {note}({date}){note:#}");
     }
     write!(to, " {note}{}{note:#}", Harmless(&field.unit))
@@ -142,8 +156,23 @@ mod tests {
     use mmstats_std::liveness::Reason;
 
     fn field(label: &str, unit: &str, help: &str) -> Field {
-        let place = Place { offset: 40, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
-        Field { label: label.to_owned(), unit: unit.to_owned(), help: help.to_owned(), kind: Kind::Gauge, scale: 0, divisor: 1, place }
+        let place = Place {
+            offset: 40,
+            size: 8,
+            ty: Type::U64,
+            storage: Storage::Word,
+            swapped: false,
+            word: 8,
+        };
+        Field {
+            label: label.to_owned(),
+            unit: unit.to_owned(),
+            help: help.to_owned(),
+            kind: Kind::Gauge,
+            scale: 0,
+            divisor: 1,
+            place,
+        }
     }
 
     fn text(rows: &[Row<'_>], look: Look) -> String {
@@ -158,9 +187,19 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_read_has_a_stand_in() {
         let [a, b, c] = ["a", "bb", "c"].map(|label| field(label, "seconds", ""));
-        let rows = [(&a, Err(ValueProblem::Contended)), (&b, Err(ValueProblem::CutOff)), (&c, Ok(Value::Unsigned(1)))];
-        assert_eq!(text(&rows, Look::default()), "==> f\n  a  <contended>\n  bb <cut off>\n  c  1\n\n");
-        assert_eq!(text(&rows, FOR_PEOPLE), "==> f (its process has ended)\n  a  <contended>\n  bb <cut off>\n  c  1 seconds\n\n");
+        let rows = [
+            (&a, Err(ValueProblem::Contended)),
+            (&b, Err(ValueProblem::CutOff)),
+            (&c, Ok(Value::Unsigned(1))),
+        ];
+        assert_eq!(
+            text(&rows, Look::default()),
+            "==> f\n  a  <contended>\n  bb <cut off>\n  c  1\n\n"
+        );
+        assert_eq!(
+            text(&rows, FOR_PEOPLE),
+            "==> f (its process has ended)\n  a  <contended>\n  bb <cut off>\n  c  1 seconds\n\n"
+        );
     }
 
     #[test]
@@ -168,7 +207,9 @@ mod tests {
         let [set, unset] = ["set", "unset"].map(|label| field(label, "unixtime", ""));
         let rows = [(&set, Ok(Value::Float(1_353_442_620.125))), (&unset, Ok(Value::Float(0.0)))];
         assert_eq!(text(&rows, Look::default()), "==> f\n  set   1353442620.125\n  unset 0.0\n\n");
-        assert!(text(&rows, FOR_PEOPLE).ends_with("  set   1353442620.125 (2012-11-20 20:17:00 UTC)\n  unset 0.0 unixtime\n\n"));
+        assert!(text(&rows, FOR_PEOPLE).ends_with(
+            "  set   1353442620.125 (2012-11-20 20:17:00 UTC)\n  unset 0.0 unixtime\n\n"
+        ));
     }
 
     #[test]

@@ -62,7 +62,14 @@ pub(super) enum Outcome {
 impl Files {
     pub(super) fn new() -> Self {
         let limit = raise_descriptors();
-        Files { kept: HashMap::new(), met: HashSet::new(), round: 1, open: 0, most: limit.saturating_sub(OTHERS), limit }
+        Files {
+            kept: HashMap::new(),
+            met: HashSet::new(),
+            round: 1,
+            open: 0,
+            most: limit.saturating_sub(OTHERS),
+            limit,
+        }
     }
 
     /// Leaves so many descriptors for others, or half of all.
@@ -72,17 +79,31 @@ impl Files {
 
     /// The files that are known directly in a directory.
     pub(super) fn below(&self, directory: &Path) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = self.kept.keys().filter(|path| path.parent() == Some(directory)).cloned().collect();
+        let mut paths: Vec<PathBuf> =
+            self.kept.keys().filter(|path| path.parent() == Some(directory)).cloned().collect();
         paths.sort_unstable();
         paths
     }
 
     /// Reads a file. `see` is also told whether it is another one than that of this path before.
-    pub(super) fn read(&mut self, path: &Path, is_named: bool, reader: &mut Reader, see: impl FnOnce(&Sample<'_>, bool)) -> Outcome {
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        is_named: bool,
+        reader: &mut Reader,
+        see: impl FnOnce(&Sample<'_>, bool),
+    ) -> Outcome {
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == ErrorKind::NotFound && (!is_named || self.met.contains(path)) => return Outcome::Gone,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Outcome::Missing(error.to_string()),
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && (!is_named || self.met.contains(path)) =>
+            {
+                return Outcome::Gone;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Outcome::Missing(error.to_string());
+            }
             Err(error) => {
                 // It is still known.
                 if let Some(kept) = self.kept.get_mut(path) {
@@ -113,7 +134,9 @@ impl Files {
             None => reader.read(path),
         };
         if look_further && may_hold_regions(path, &sample) {
-            return Outcome::MayHoldRegions { otherwise: sample.err().map(|error| error.to_string()) };
+            return Outcome::MayHoldRegions {
+                otherwise: sample.err().map(|error| error.to_string()),
+            };
         }
         match sample {
             Ok(sample) => {
@@ -160,14 +183,18 @@ impl Files {
 
 fn failed(path: &Path, error: FileError, is_named: bool, look_further: bool) -> Outcome {
     match error {
-        FileError::Problem(_) | FileError::TooLarge { .. } if look_further => Outcome::MayHoldRegions { otherwise: Some(error.to_string()) },
-        // A file that was found and is gone now was removed by its writer, which is how a writer ends.
+        FileError::Problem(_) | FileError::TooLarge { .. } if look_further => {
+            Outcome::MayHoldRegions { otherwise: Some(error.to_string()) }
+        }
+        // A file that was found and is gone now was removed by its writer, which is how a writer
+        // ends.
         _ if !is_named && path.symlink_metadata().is_err() => Outcome::Gone,
         error => Outcome::Failed(error.to_string()),
     }
 }
 
-/// Raises the limit of open files as far as this process may, and tells how many descriptors it may have now.
+/// Raises the limit of open files as far as this process may, and tells how many descriptors it may
+/// have now.
 #[must_use]
 pub fn raise_descriptors() -> usize {
     let limit = getrlimit(Resource::Nofile);

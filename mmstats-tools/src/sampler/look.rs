@@ -89,26 +89,36 @@ impl From<&Value<'_>> for Stored {
             Value::Signed(value) => Stored::Signed(*value),
             Value::Float(value) => Stored::Float(*value),
             Value::Text(text) => Stored::Text(Lossy(text).to_string().into()),
-            Value::Histogram(distribution) => Stored::Histogram(Box::new(Buckets::new(distribution))),
+            Value::Histogram(distribution) => {
+                Stored::Histogram(Box::new(Buckets::new(distribution)))
+            }
         }
     }
 }
 
 impl Seen {
-    /// The value of the field with this label, or else of the last whose label ends in it behind a dot: `sys.tid` is found in `web.sys.tid`.
+    /// The value of the field with this label, or else of the last whose label ends in it behind a
+    /// dot: `sys.tid` is found in `web.sys.tid`.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<&Stored> {
         let exact = self.fields.iter().position(|field| field.label == label);
-        let is_suffix = |field: &Field| field.label.strip_suffix(label).is_some_and(|prefix| prefix.ends_with('.'));
+        let is_suffix = |field: &Field| {
+            field.label.strip_suffix(label).is_some_and(|prefix| prefix.ends_with('.'))
+        };
         let index = exact.or_else(|| self.fields.iter().rposition(is_suffix))?;
         self.values.get(index)?.as_ref().ok()
     }
 
-    /// The value of the field with exactly this label, which is most likely at this place: fields are only added at the end.
+    /// The value of the field with exactly this label, which is most likely at this place: fields
+    /// are only added at the end.
     #[must_use]
     pub fn value_at(&self, at: usize, label: &str) -> Option<&Result<Stored, ValueProblem>> {
         let is_it = |field: &Field| field.label == label;
-        let at = if self.fields.get(at).is_some_and(is_it) { at } else { self.fields.iter().position(is_it)? };
+        let at = if self.fields.get(at).is_some_and(is_it) {
+            at
+        } else {
+            self.fields.iter().position(is_it)?
+        };
         self.values.get(at)
     }
 }

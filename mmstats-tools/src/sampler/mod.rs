@@ -1,8 +1,9 @@
 //! Looks at all stats again and again.
 //!
-//! A [`Sampler`] keeps files open from one look to the next, and what is known of them. It finds the writers that have come, notices those that are gone, and
-//! tells a process from one that took its place, in the same file even. Devices, dumps and the like are opened anew at each look, so that a device is halted
-//! no longer than one takes.
+//! A [`Sampler`] keeps files open from one look to the next, and what is known of them. It finds
+//! the writers that have come, notices those that are gone, and tells a process from one that took
+//! its place, in the same file even. Devices, dumps and the like are opened anew at each look, so
+//! that a device is halted no longer than one takes.
 
 mod files;
 mod look;
@@ -50,9 +51,11 @@ struct Looking {
 }
 
 impl Sampler {
-    /// A sampler that has not looked yet. The files, directories and devices are those that users name; without any, the usual places are searched.
+    /// A sampler that has not looked yet. The files, directories and devices are those that users
+    /// name; without any, the usual places are searched.
     ///
-    /// It raises this process's limit of open files as far as it may; files beyond that are opened and closed at each look.
+    /// It raises this process's limit of open files as far as it may; files beyond that are opened
+    /// and closed at each look.
     #[must_use]
     pub fn new(arguments: Vec<PathBuf>, sources: Sources) -> Self {
         Sampler {
@@ -70,7 +73,8 @@ impl Sampler {
         }
     }
 
-    /// Does not follow links that lead out of the directory in which they were found: where anybody may write, one could lead to what only this user may read.
+    /// Does not follow links that lead out of the directory in which they were found: where anybody
+    /// may write, one could lead to what only this user may read.
     #[must_use]
     pub fn without_links(mut self) -> Self {
         self.follows_links = false;
@@ -94,13 +98,20 @@ impl Sampler {
     pub fn look(&mut self) -> Look {
         let now = Instant::now();
         let elapsed = now.duration_since(*self.started.get_or_insert(now));
-        let look = Look { time: SystemTime::now(), elapsed, seen: Vec::new(), problems: Vec::new(), halted: None };
+        let look = Look {
+            time: SystemTime::now(),
+            elapsed,
+            seen: Vec::new(),
+            problems: Vec::new(),
+            halted: None,
+        };
         let before = self.looked.replace(look.time);
         let mut looking = Looking { look, failed: HashMap::new(), before };
         self.tracks.begin(now);
         self.searched.clear();
         let arguments = std::mem::take(&mut self.arguments);
-        let each: Vec<&[PathBuf]> = if arguments.is_empty() { vec![&[]] } else { arguments.chunks(1).collect() };
+        let each: Vec<&[PathBuf]> =
+            if arguments.is_empty() { vec![&[]] } else { arguments.chunks(1).collect() };
         for argument in each {
             match argument.first().filter(|path| self.sources.is_memory(path)) {
                 Some(path) => self.look_at_memory(path, &mut looking),
@@ -127,7 +138,8 @@ impl Sampler {
         for path in found.paths {
             let is_named = argument.first() == Some(&path);
             if !is_named && !self.follows_links && leads_out(&path) {
-                looking.fail(&path, "a link that leads out of its directory, which is not followed");
+                looking
+                    .fail(&path, "a link that leads out of its directory, which is not followed");
                 continue;
             }
             self.look_at_file(&path, is_named, looking);
@@ -140,7 +152,9 @@ impl Sampler {
         match self.files.read(path, is_named, &mut self.reader, see) {
             Outcome::Seen | Outcome::Twice | Outcome::Gone => {}
             Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
-                (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => self.look_at_regions(path, &opened, looking),
+                (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
+                    self.look_at_regions(path, &opened, looking)
+                }
                 (Ok(_), Some(why)) => self.fail(path, why, looking),
                 (Ok(_), None) => {
                     self.files.set_plain(path);
@@ -190,7 +204,11 @@ impl Sampler {
         for problem in &mut look.problems {
             problem.is_new = self.problems.get(&problem.name) != Some(&problem.what);
         }
-        self.problems = look.problems.iter().map(|problem| (problem.name.clone(), problem.what.clone())).collect();
+        self.problems = look
+            .problems
+            .iter()
+            .map(|problem| (problem.name.clone(), problem.what.clone()))
+            .collect();
     }
 }
 
@@ -221,7 +239,12 @@ impl Looking {
 /// Whether it is a link to a file that is not beside it.
 fn leads_out(path: &Path) -> bool {
     let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
-    let stays = || path.canonicalize().ok().and_then(|target| parent(&target)).is_some_and(|target| parent(path) == Some(target));
+    let stays = || {
+        path.canonicalize()
+            .ok()
+            .and_then(|target| parent(&target))
+            .is_some_and(|target| parent(path) == Some(target))
+    };
     path.is_symlink() && !stays()
 }
 
@@ -238,7 +261,13 @@ mod tests {
     #[test]
     fn problems_stay_in_order_and_cost_the_same_however_many_there_are() {
         const MANY: usize = 200_000;
-        let look = Look { time: SystemTime::now(), elapsed: Duration::ZERO, seen: Vec::new(), problems: Vec::new(), halted: None };
+        let look = Look {
+            time: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            seen: Vec::new(),
+            problems: Vec::new(),
+            halted: None,
+        };
         let mut looking = Looking { look, failed: HashMap::new(), before: None };
         let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
         let start = Instant::now();
@@ -249,6 +278,11 @@ mod tests {
         }
         let problems = looking.look.problems;
         assert_eq!((problems.len(), problems[7].what.as_str()), (MANY, "problem 7; problem 7"));
-        assert!(problems.iter().enumerate().all(|(i, problem)| problem.name == name(i) && problem.is_new));
+        assert!(
+            problems
+                .iter()
+                .enumerate()
+                .all(|(i, problem)| problem.name == name(i) && problem.is_new)
+        );
     }
 }

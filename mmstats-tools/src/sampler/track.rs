@@ -66,17 +66,31 @@ impl Tracks {
         self.by_name.entry(name.to_owned()).or_default().round = round;
     }
 
-    /// Adds a writer to what a look found. `is_other` tells that it is in another file than the one of this name before.
-    pub(super) fn see(&mut self, name: &Path, sample: &Sample<'_>, is_other: bool, looking: &mut Looking) {
+    /// Adds a writer to what a look found. `is_other` tells that it is in another file than the one
+    /// of this name before.
+    pub(super) fn see(
+        &mut self,
+        name: &Path,
+        sample: &Sample<'_>,
+        is_other: bool,
+        looking: &mut Looking,
+    ) {
         let layout = sample.layout();
-        let known = self.by_name.get(name).and_then(|track| track.known.as_ref()).filter(|_| !is_other);
-        if known.is_some_and(|known| !layout.problems.is_empty() && layout.fields.len() < known.fields.len()) {
+        let known =
+            self.by_name.get(name).and_then(|track| track.known.as_ref()).filter(|_| !is_other);
+        if known.is_some_and(|known| {
+            !layout.problems.is_empty() && layout.fields.len() < known.fields.len()
+        }) {
             // It was whole, and what is left of it would look like a writer that lost its stats.
             layout.problems.iter().for_each(|problem| looking.fail(name, problem));
             return self.keep(name);
         }
         let writer = sample.writer();
-        if is_other || !self.by_name.get(name).is_some_and(|track| track.known.as_ref().is_some_and(|known| known.writer == writer)) {
+        if is_other
+            || !self.by_name.get(name).is_some_and(|track| {
+                track.known.as_ref().is_some_and(|known| known.writer == writer)
+            })
+        {
             self.meet(name, writer, sample, looking.before);
         }
         let (round, now) = (self.round, self.now);
@@ -86,26 +100,57 @@ impl Tracks {
         if known.fields[..] != layout.fields[..] {
             known.fields = shared(&mut self.fields, sample);
         }
-        let is_old = |judged: Instant| now.is_some_and(|now| now.duration_since(judged) >= BELIEVED);
+        let is_old =
+            |judged: Instant| now.is_some_and(|now| now.duration_since(judged) >= BELIEVED);
         if known.verdict.liveness != Liveness::Dead && known.judged.is_none_or(is_old) {
             (known.verdict, known.judged) = (sample.verdict(), now);
         }
-        let values = sample.fields().map(|(_, value)| value.map(|value| Stored::from(&value))).collect();
-        let seen = Seen { origin: known.origin.clone(), fields: known.fields.clone(), values, verdict: known.verdict };
+        let values =
+            sample.fields().map(|(_, value)| value.map(|value| Stored::from(&value))).collect();
+        let seen = Seen {
+            origin: known.origin.clone(),
+            fields: known.fields.clone(),
+            values,
+            verdict: known.verdict,
+        };
         looking.push(seen, &layout.problems);
     }
 
-    /// A writer that was not there at the look before, which was at this time: under a name that is new, or in the place of another.
-    fn meet(&mut self, name: &Path, writer: Writer, sample: &Sample<'_>, before: Option<SystemTime>) {
+    /// A writer that was not there at the look before, which was at this time: under a name that is
+    /// new, or in the place of another.
+    fn meet(
+        &mut self,
+        name: &Path,
+        writer: Writer,
+        sample: &Sample<'_>,
+        before: Option<SystemTime>,
+    ) {
         self.last_id += 1;
         let place = self.by_name.get(name);
-        // One that could not be read before may have been there for long, and one that was moved here may have counted for long.
+        // One that could not be read before may have been there for long, and one that was moved
+        // here may have counted for long.
         let was_read = place.is_none_or(|track| track.known.is_some());
-        let is_made_since = |before| sample.created().map_or(place.is_some(), |created| created + SETTING_UP >= unix_seconds(before));
+        let is_made_since = |before| {
+            sample
+                .created()
+                .map_or(place.is_some(), |created| created + SETTING_UP >= unix_seconds(before))
+        };
         let is_new = was_read && before.is_some_and(is_made_since);
-        let origin = Origin { id: self.last_id, name: name.to_owned(), version: sample.layout().version, pid: sample.pid(), is_new };
+        let origin = Origin {
+            id: self.last_id,
+            name: name.to_owned(),
+            version: sample.layout().version,
+            pid: sample.pid(),
+            is_new,
+        };
         let fields = shared(&mut self.fields, sample);
-        let known = Known { origin: Arc::new(origin), writer, fields, verdict: sample.verdict(), judged: self.now };
+        let known = Known {
+            origin: Arc::new(origin),
+            writer,
+            fields,
+            verdict: sample.verdict(),
+            judged: self.now,
+        };
         self.by_name.insert(name.to_owned(), Track { known: Some(known), round: self.round });
     }
 }

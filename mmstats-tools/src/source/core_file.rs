@@ -42,7 +42,8 @@ pub fn open(file: &File) -> Option<Result<Elf, String>> {
     let mut magic = [0; 4];
     let mut start = file;
     start.seek(SeekFrom::Start(0)).and_then(|_| start.read_exact(&mut magic)).ok()?;
-    (magic == *b"\x7fELF").then(|| parse(file).map_err(|error| format!("a damaged ELF file: {error}")))
+    (magic == *b"\x7fELF")
+        .then(|| parse(file).map_err(|error| format!("a damaged ELF file: {error}")))
 }
 
 fn parse(file: &File) -> Result<Elf, String> {
@@ -56,7 +57,10 @@ fn parse(file: &File) -> Result<Elf, String> {
 }
 
 /// The memory in a core; `None` if it is something else.
-fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R, file: &File) -> Result<Option<Core>, String> {
+fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
+    data: R,
+    file: &File,
+) -> Result<Option<Core>, String> {
     let told = |error: object::Error| error.to_string();
     let header = H::parse(data).map_err(told)?;
     let endian = header.endian().map_err(told)?;
@@ -67,7 +71,8 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R, file: &
     let file = Rc::new(file.try_clone().map_err(|error| error.to_string())?);
     let (mut parts, mut missing, mut notes) = (Vec::new(), 0_u64, Notes::default());
     for segment in header.program_headers(endian, data).map_err(told)? {
-        let (offset, length): (u64, u64) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        let (offset, length): (u64, u64) =
+            (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
         match segment.p_type(endian) {
             PT_LOAD => {
                 // Debuggers that know nothing of physical addresses leave them 0.
@@ -75,7 +80,10 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R, file: &
                 let address = if physical == 0 { segment.p_vaddr(endian).into() } else { physical };
                 let there = length.min(file_length.saturating_sub(offset));
                 missing = missing.saturating_add(length - there);
-                parts.push(Part { address, bytes: Bytes::InFile { file: file.clone(), offset, length: there } });
+                parts.push(Part {
+                    address,
+                    bytes: Bytes::InFile { file: file.clone(), offset, length: there },
+                });
             }
             PT_NOTE if length <= MOST_NOTES => {
                 if let Ok(Some(found)) = segment.notes(endian, data) {

@@ -65,12 +65,23 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Memory(error) => error.fmt(f),
-            Failure::Problem(problem @ Problem::DirectoryOutside { .. }) => write!(f, "{problem} (see --elf)"),
+            Failure::Problem(problem @ Problem::DirectoryOutside { .. }) => {
+                write!(f, "{problem} (see --elf)")
+            }
             Failure::Problem(problem) => problem.fmt(f),
-            Failure::Zeros => write!(f, "only zeros: not published yet, or nothing that can be read there"),
-            Failure::HalfInitialised => write!(f, "half-initialised: being published or made anew, or its program stopped while it did so"),
-            Failure::NoFields => write!(f, "no stats: it begins like version 1 (01), and no field follows"),
-            Failure::TooLarge { length } => write!(f, "has {length} bytes ({LARGEST} at most are read)"),
+            Failure::Zeros => {
+                write!(f, "only zeros: not published yet, or nothing that can be read there")
+            }
+            Failure::HalfInitialised => write!(
+                f,
+                "half-initialised: being published or made anew, or its program stopped while it did so"
+            ),
+            Failure::NoFields => {
+                write!(f, "no stats: it begins like version 1 (01), and no field follows")
+            }
+            Failure::TooLarge { length } => {
+                write!(f, "has {length} bytes ({LARGEST} at most are read)")
+            }
             Failure::Narrow { word, load } => {
                 write!(
                     f,
@@ -85,12 +96,23 @@ impl fmt::Display for Failure {
                 )
             }
             Failure::OtherFirmware { name, problem: Problem::OtherProgram { found, computed } } => {
-                write!(f, "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}")
+                write!(
+                    f,
+                    "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}"
+                )
             }
-            Failure::OtherFirmware { name, problem: Problem::DirectoryOutside { address, length } } => {
-                write!(f, "of another firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}")
+            Failure::OtherFirmware {
+                name,
+                problem: Problem::DirectoryOutside { address, length },
+            } => {
+                write!(
+                    f,
+                    "of another firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}"
+                )
             }
-            Failure::OtherFirmware { name, problem } => write!(f, "of another firmware than {name}: {problem}"),
+            Failure::OtherFirmware { name, problem } => {
+                write!(f, "of another firmware than {name}: {problem}")
+            }
         }
     }
 }

@@ -10,7 +10,10 @@ use std::rc::Rc;
 use mmstats_core::format::v2::Header;
 use mmstats_core::region::Descriptor;
 use object::elf::{SHF_ALLOC, SHF_WRITE};
-use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind, SymbolSection};
+use object::{
+    Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind,
+    SymbolSection,
+};
 
 use super::core_file::{self, Elf};
 use super::scan::ALIGNMENT;
@@ -41,7 +44,10 @@ const PAGE: u64 = 4096;
 
 impl fmt::Debug for Firmware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Firmware").field("name", &self.name).field("shift", &self.shift).finish_non_exhaustive()
+        f.debug_struct("Firmware")
+            .field("name", &self.name)
+            .field("shift", &self.shift)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +65,9 @@ impl Firmware {
         let mut file = File::open(path).map_err(told)?;
         match core_file::open(&file) {
             Some(Ok(Elf::Program)) => {}
-            Some(Ok(Elf::Core(_))) => return Err("an ELF core, where a program's ELF file should be".to_owned()),
+            Some(Ok(Elf::Core(_))) => {
+                return Err("an ELF core, where a program's ELF file should be".to_owned());
+            }
             Some(Err(error)) => return Err(error),
             None => return Err("not an ELF file".to_owned()),
         }
@@ -76,14 +84,16 @@ impl Firmware {
         &self.name
     }
 
-    /// The same program as a process has it that began to run at this address: a program that can run anywhere is loaded somewhere.
+    /// The same program as a process has it that began to run at this address: a program that can
+    /// run anywhere is loaded somewhere.
     #[must_use]
     pub fn loaded(&self, entry: u64) -> Firmware {
         let shift = match self.file() {
             Some(file) if file.kind() == ObjectKind::Dynamic => entry.wrapping_sub(file.entry()),
             _ => 0,
         };
-        // Of another program, if that is no whole number of pages. It will not hold what is looked for.
+        // Of another program, if that is no whole number of pages. It will not hold what is looked
+        // for.
         Firmware { shift: if shift % PAGE == 0 { shift } else { 0 }, ..self.clone() }
     }
 
@@ -109,14 +119,18 @@ impl Firmware {
         found.unwrap_or_default()
     }
 
-    /// Addresses where regions may be: those that descriptors name, and of all data that is large enough for one and aligned like one.
+    /// Addresses where regions may be: those that descriptors name, and of all data that is large
+    /// enough for one and aligned like one.
     #[must_use]
     pub fn candidates(&self) -> Vec<u64> {
         let writable = self.writable();
         let statics = self.symbols().into_iter().filter(|symbol| {
-            symbol.size >= Header::SIZE as u64 && symbol.address % ALIGNMENT == 0 && writable.iter().any(|range| range.contains(&symbol.address))
+            symbol.size >= Header::SIZE as u64
+                && symbol.address % ALIGNMENT == 0
+                && writable.iter().any(|range| range.contains(&symbol.address))
         });
-        let mut addresses: Vec<u64> = self.descriptors().into_iter().chain(statics.map(|symbol| symbol.address)).collect();
+        let mut addresses: Vec<u64> =
+            self.descriptors().into_iter().chain(statics.map(|symbol| symbol.address)).collect();
         addresses.sort_unstable();
         addresses.dedup();
         addresses
@@ -128,24 +142,37 @@ impl Firmware {
         let Some(file) = self.file() else { return Vec::new() };
         let written = SHF_ALLOC | SHF_WRITE;
         let is_writable = |flags| matches!(flags, SectionFlags::Elf { sh_flags, .. } if sh_flags & written == written);
-        let sections = file.sections().filter(|section| is_writable(section.flags()) && section.size() > 0);
-        let range = |start: u64, size| start.wrapping_add(self.shift)..start.wrapping_add(self.shift).saturating_add(size);
+        let sections =
+            file.sections().filter(|section| is_writable(section.flags()) && section.size() > 0);
+        let range = |start: u64, size| {
+            start.wrapping_add(self.shift)..start.wrapping_add(self.shift).saturating_add(size)
+        };
         sections.map(|section| range(section.address(), section.size())).collect()
     }
 
-    /// Where this symbol's region may be: a static of this name (in Rust, its path or the end of it), or what a kept region of this name has as its memory.
+    /// Where this symbol's region may be: a static of this name (in Rust, its path or the end of
+    /// it), or what a kept region of this name has as its memory.
     ///
     /// # Errors
     /// If there is no such symbol.
     pub fn symbol(&self, name: &str) -> Result<Vec<u64>, String> {
-        let is_it = |path: &str| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with("::"));
+        let is_it = |path: &str| {
+            path.strip_suffix(name)
+                .is_some_and(|before| before.is_empty() || before.ends_with("::"))
+        };
         let symbols = self.symbols();
         if symbols.is_empty() {
             return Err(format!("{} has no symbols: it is stripped", self.name));
         }
-        let handles: Vec<&str> = symbols.iter().filter_map(|symbol| symbol.name.strip_suffix(MEMORY)).collect();
-        let named = symbols.iter().filter(|symbol| is_it(&symbol.name) || symbol.name.strip_suffix(MEMORY).is_some_and(is_it));
-        let mut addresses: Vec<u64> = named.filter(|symbol| !handles.contains(&&*symbol.name)).map(|symbol| symbol.address).collect();
+        let handles: Vec<&str> =
+            symbols.iter().filter_map(|symbol| symbol.name.strip_suffix(MEMORY)).collect();
+        let named = symbols.iter().filter(|symbol| {
+            is_it(&symbol.name) || symbol.name.strip_suffix(MEMORY).is_some_and(is_it)
+        });
+        let mut addresses: Vec<u64> = named
+            .filter(|symbol| !handles.contains(&&*symbol.name))
+            .map(|symbol| symbol.address)
+            .collect();
         if addresses.is_empty() {
             return Err(format!("no data is called {name} in {}", self.name));
         }
@@ -157,11 +184,19 @@ impl Firmware {
     fn symbols(&self) -> Vec<Symbol> {
         let Some(file) = self.file() else { return Vec::new() };
         // A linker script's symbols belong to no section.
-        let is_there = |symbol: &object::Symbol<'_, '_>| symbol.is_definition() || symbol.section() == SymbolSection::Absolute;
-        let data = file.symbols().filter(|symbol| matches!(symbol.kind(), SymbolKind::Data | SymbolKind::Unknown) && is_there(symbol));
+        let is_there = |symbol: &object::Symbol<'_, '_>| {
+            symbol.is_definition() || symbol.section() == SymbolSection::Absolute
+        };
+        let data = file.symbols().filter(|symbol| {
+            matches!(symbol.kind(), SymbolKind::Data | SymbolKind::Unknown) && is_there(symbol)
+        });
         let named = data.filter_map(|symbol| {
             let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
-            Some(Symbol { name, address: symbol.address().wrapping_add(self.shift), size: symbol.size() })
+            Some(Symbol {
+                name,
+                address: symbol.address().wrapping_add(self.shift),
+                size: symbol.size(),
+            })
         });
         named.collect()
     }
@@ -172,13 +207,21 @@ impl Firmware {
         let Some(file) = self.file() else { return Vec::new() };
         let (wide, little) = (file.is_64(), file.is_little_endian());
         let in_section = |data: &[u8]| -> Vec<u64> {
-            let starts = (0..data.len()).step_by(4).filter(|at| data[*at..].starts_with(&Descriptor::MAGIC));
-            starts.filter_map(|at| address(&data[at + Descriptor::MAGIC.len()..], wide, little)).collect()
+            let starts =
+                (0..data.len()).step_by(4).filter(|at| data[*at..].starts_with(&Descriptor::MAGIC));
+            starts
+                .filter_map(|at| address(&data[at + Descriptor::MAGIC.len()..], wide, little))
+                .collect()
         };
         let is_loaded = |flags| matches!(flags, SectionFlags::Elf { sh_flags, .. } if sh_flags & SHF_ALLOC == SHF_ALLOC);
-        let data = file.sections().filter(|section| is_loaded(section.flags())).filter_map(|section| section.data().ok());
-        // In a program that can run anywhere, the loader fills in addresses: there is none in the file.
-        let addresses = data.flat_map(in_section).filter(|address| address % ALIGNMENT == 0 && *address != 0);
+        let data = file
+            .sections()
+            .filter(|section| is_loaded(section.flags()))
+            .filter_map(|section| section.data().ok());
+        // In a program that can run anywhere, the loader fills in addresses: there is none in the
+        // file.
+        let addresses =
+            data.flat_map(in_section).filter(|address| address % ALIGNMENT == 0 && *address != 0);
         addresses.map(|address| address.wrapping_add(self.shift)).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! Intel HEX and Motorola S-records: memory as text, which programs that flash devices and debuggers write.
+//! Intel HEX and Motorola S-records: memory as text, which programs that flash devices and
+//! debuggers write.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use super::image::{Bytes, Image, Part};
 pub struct Parsed {
     /// The memory, as far as the text could be read.
     pub image: Image,
-    /// Which line is damaged, and how. What follows it was not read: it might belong to other addresses.
+    /// Which line is damaged, and how. What follows it was not read: it might belong to other
+    /// addresses.
     pub problem: Option<String>,
 }
 
@@ -19,7 +21,8 @@ pub fn is_meant(start: &[u8]) -> bool {
     format_of(start).is_some() && start.is_ascii()
 }
 
-/// Memory out of Intel HEX or S-records; `None` if the text is neither. Where lines overlap, the later one counts.
+/// Memory out of Intel HEX or S-records; `None` if the text is neither. Where lines overlap, the
+/// later one counts.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<Parsed> {
     let format = format_of(text)?;
@@ -27,8 +30,12 @@ pub fn parse(text: &[u8]) -> Option<Parsed> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
     let mut runs = Runs::default();
     let problem = match format {
-        Format::Intel => intel(text, &mut runs).err().map(|(line, what)| format!("line {line} of Intel HEX: {what}")),
-        Format::Motorola => motorola(text, &mut runs).err().map(|(line, what)| format!("line {line} of S-records: {what}")),
+        Format::Intel => intel(text, &mut runs)
+            .err()
+            .map(|(line, what)| format!("line {line} of Intel HEX: {what}")),
+        Format::Motorola => motorola(text, &mut runs)
+            .err()
+            .map(|(line, what)| format!("line {line} of S-records: {what}")),
     };
     Some(Parsed { image: runs.image(), problem })
 }
@@ -62,7 +69,9 @@ impl Runs {
                     count = count.min(there.len());
                     there[..count].copy_from_slice(&bytes[..count]);
                 }
-                Some((start, run)) if address - start == run.len() as u64 => run.extend(&bytes[..count]),
+                Some((start, run)) if address - start == run.len() as u64 => {
+                    run.extend(&bytes[..count])
+                }
                 _ => drop(self.0.insert(address, bytes[..count].to_vec())),
             }
             address += count as u64;
@@ -71,7 +80,12 @@ impl Runs {
     }
 
     fn image(self) -> Image {
-        Image::of_parts(self.0.into_iter().map(|(address, bytes)| Part { address, bytes: Bytes::Here(bytes) }).collect())
+        Image::of_parts(
+            self.0
+                .into_iter()
+                .map(|(address, bytes)| Part { address, bytes: Bytes::Here(bytes) })
+                .collect(),
+        )
     }
 }
 
@@ -93,7 +107,12 @@ fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
             (4, [_, _]) => base = big_endian(data) << 16,
             // Where the program begins to run.
             (3 | 5, _) => {}
-            (kind, _) => return Err(told(&format!("a record of type {kind} with {} bytes is not known", data.len()))),
+            (kind, _) => {
+                return Err(told(&format!(
+                    "a record of type {kind} with {} bytes is not known",
+                    data.len()
+                )));
+            }
         }
     }
     Ok(())
@@ -113,7 +132,8 @@ fn motorola(text: &str, runs: &mut Runs) -> Result<(), Damage> {
             "S0" | "S4" | "S5" | "S6" | "S7" | "S8" | "S9" => continue,
             _ => return Err(told("it does not begin with S and a digit")),
         };
-        let (address, data) = content.split_at_checked(width).ok_or(told("too short for its address"))?;
+        let (address, data) =
+            content.split_at_checked(width).ok_or(told("too short for its address"))?;
         runs.push(big_endian(address), data);
     }
     Ok(())
@@ -123,9 +143,12 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The bytes of a record, but for the count that begins it, which leaves out so many, and the checksum that ends it, with which the sum of all is this.
+/// The bytes of a record, but for the count that begins it, which leaves out so many, and the
+/// checksum that ends it, with which the sum of all is this.
 fn record(digits: &str, left_out: usize, sum: u8) -> Result<Vec<u8>, &'static str> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit");
+    let digit = |digit: u8| {
+        char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit")
+    };
     let byte = |pair: &[u8]| Ok::<u8, &str>((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
     let mut bytes = digits.as_bytes().chunks_exact(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
     let count = usize::from(*bytes.first().ok_or("too short")?);
@@ -142,7 +165,10 @@ fn record(digits: &str, left_out: usize, sum: u8) -> Result<Vec<u8>, &'static st
 
 /// The lines that are not empty, with their numbers.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(i, line)| (i + 1, line.trim())).filter(|(_, line)| !line.is_empty())
+    text.lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty())
 }
 
 #[cfg(test)]
@@ -172,9 +198,21 @@ mod tests {
         let text = ":020000042000DA\n:0400100001020304E2\r\n:0400140005060708CE\n:00000001FF\n";
         assert_eq!(read(text, 0x2000_0010, 99), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(read(&text.to_lowercase(), 0x2000_0013, 2), [4, 5]);
-        assert_eq!(read("\n :020000021000EC\n:0400100001020304E2\n", 0x10010, 9), [1, 2, 3, 4], "a segment's address");
-        assert_eq!(read(&format!("{}:00000001FF\n{}", data(0, &[1]), data(1, &[2])), 0, 9), [1], "what follows the end is not meant");
-        assert_eq!(read(":01FFFF000100\n:020000040001F9\n:0100000002FD\n", 0xffff, 9), [1, 2], "over the end of 64 KiB");
+        assert_eq!(
+            read("\n :020000021000EC\n:0400100001020304E2\n", 0x10010, 9),
+            [1, 2, 3, 4],
+            "a segment's address"
+        );
+        assert_eq!(
+            read(&format!("{}:00000001FF\n{}", data(0, &[1]), data(1, &[2])), 0, 9),
+            [1],
+            "what follows the end is not meant"
+        );
+        assert_eq!(
+            read(":01FFFF000100\n:020000040001F9\n:0100000002FD\n", 0xffff, 9),
+            [1, 2],
+            "over the end of 64 KiB"
+        );
     }
 
     #[test]
@@ -183,13 +221,23 @@ mod tests {
         assert_eq!(read(text, 0x2000_0010, 9), [1, 2, 3, 0xff]);
         assert_eq!(read("S107123400010203AC\n", 0x1235, 9), [1, 2, 3]);
         assert_eq!(read("s206123456AABBf8".to_uppercase().as_str(), 0x12_3456, 9), [0xaa, 0xbb]);
-        assert_eq!(read("S0021FDE\nS107123400010203AC\n", 0x1234, 1), [0], "a title of any bytes is none of ours");
+        assert_eq!(
+            read("S0021FDE\nS107123400010203AC\n", 0x1234, 1),
+            [0],
+            "a title of any bytes is none of ours"
+        );
         assert_eq!(read("S004FFFFFFFE\nS107123400010203AC\n", 0x1234, 1), [0]);
     }
 
     #[test]
     fn lines_may_come_in_any_order_and_of_those_that_overlap_the_later_one_counts() {
-        let lines = [data(8, &[8, 9]), data(0, &[0, 1, 2, 3]), data(4, &[4, 5, 6, 7]), data(10, &[10]), data(20, &[20])];
+        let lines = [
+            data(8, &[8, 9]),
+            data(0, &[0, 1, 2, 3]),
+            data(4, &[4, 5, 6, 7]),
+            data(10, &[10]),
+            data(20, &[20]),
+        ];
         for text in [lines.concat(), lines.iter().rev().map(String::as_str).collect()] {
             assert_eq!(read(&text, 0, 99), (0..=10).collect::<Vec<u8>>());
             assert_eq!(read(&text, 20, 99), [20]);
@@ -217,8 +265,16 @@ mod tests {
             ":00000006FA",
             ":0100000401FA",
         ];
-        let motorola =
-            ["S10712380405060799", "S107123804050607", "S1071238040506079", "S10712380405060G8C", "S3030000FC", "S1", "X107123400010203AC", "S"];
+        let motorola = [
+            "S10712380405060799",
+            "S107123804050607",
+            "S1071238040506079",
+            "S10712380405060G8C",
+            "S3030000FC",
+            "S1",
+            "X107123400010203AC",
+            "S",
+        ];
         let told = |text: String| {
             let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap();
             assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{text}");
@@ -236,7 +292,11 @@ mod tests {
             "a record of type 4 with 1 bytes is not known",
         ];
         for (line, what) in intel.iter().zip(damage) {
-            let expected = if what.is_empty() { String::new() } else { format!("line 3 of Intel HEX: {what}") };
+            let expected = if what.is_empty() {
+                String::new()
+            } else {
+                format!("line 3 of Intel HEX: {what}")
+            };
             assert_eq!(told(format!(":0412340000010203B0\n\n{line}\n:00000001FF\n")), expected);
         }
         let damage = [
@@ -250,13 +310,25 @@ mod tests {
             "too short",
         ];
         for (line, what) in motorola.iter().zip(damage) {
-            assert_eq!(told(format!("S107123400010203AC\n\n{line}\nS107123400010203AC\n")), format!("line 3 of S-records: {what}"));
+            assert_eq!(
+                told(format!("S107123400010203AC\n\n{line}\nS107123400010203AC\n")),
+                format!("line 3 of S-records: {what}")
+            );
         }
     }
 
     #[test]
     fn other_bytes_are_neither() {
-        for bytes in [&b""[..], b"S", b":", b"Some text", b"\x02MMSTATS", b":0\xff", "S1é".as_bytes(), "S12é".as_bytes()] {
+        for bytes in [
+            &b""[..],
+            b"S",
+            b":",
+            b"Some text",
+            b"\x02MMSTATS",
+            b":0\xff",
+            "S1é".as_bytes(),
+            "S12é".as_bytes(),
+        ] {
             assert!(parse(bytes).is_none() && !is_meant(bytes), "{bytes:?}");
         }
         assert!(is_meant(b"S00600004844521B") && is_meant(b"\n:020000042000DA"));

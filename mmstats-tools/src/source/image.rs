@@ -86,24 +86,35 @@ impl Part {
 
     /// The addresses of what is no hole in the file.
     fn filled(&self) -> Vec<Range<u64>> {
-        let Bytes::InFile { file, offset, .. } = &self.bytes else { return vec![self.address..self.end()] };
+        let Bytes::InFile { file, offset, .. } = &self.bytes else {
+            return vec![self.address..self.end()];
+        };
         let extents = extents(file, *offset..offset + self.length()).into_iter();
-        extents.map(|extent| self.address + (extent.start - offset)..self.address + (extent.end - offset)).collect()
+        extents
+            .map(|extent| {
+                self.address + (extent.start - offset)..self.address + (extent.end - offset)
+            })
+            .collect()
     }
 }
 
 impl Image {
-    /// Raw bytes whose first one has this address. They may be live, such as those of a virtual machine whose memory is a file.
+    /// Raw bytes whose first one has this address. They may be live, such as those of a virtual
+    /// machine whose memory is a file.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn raw(file: File, address: u64) -> io::Result<Image> {
         let length = file.metadata()?.len();
         let bytes = Bytes::InFile { file: Rc::new(file), offset: 0, length };
-        Ok(Image { motion: Motion::Live { word: 8 }, ..Image::of_parts(vec![Part { address, bytes }]) })
+        Ok(Image {
+            motion: Motion::Live { word: 8 },
+            ..Image::of_parts(vec![Part { address, bytes }])
+        })
     }
 
-    /// Parts of a memory that nobody writes any more. Where they overlap, the one counts that begins at the lower address.
+    /// Parts of a memory that nobody writes any more. Where they overlap, the one counts that
+    /// begins at the lower address.
     #[must_use]
     pub fn of_parts(mut parts: Vec<Part>) -> Image {
         parts.sort_by_key(|part| part.address);
@@ -122,8 +133,8 @@ impl Image {
         self.parts[..after].last().filter(|part| address < part.end())
     }
 
-    /// Where there may be anything but zeros: [`Memory::ranges`] without the holes of a sparse file. A region lies in here with its header, not always with
-    /// all of it.
+    /// Where there may be anything but zeros: [`Memory::ranges`] without the holes of a sparse
+    /// file. A region lies in here with its header, not always with all of it.
     #[must_use]
     pub fn filled(&self) -> Vec<Range<u64>> {
         joined(self.parts.iter().flat_map(Part::filled))
@@ -134,7 +145,11 @@ impl Image {
     pub fn describe(&self) -> String {
         const SHOWN: usize = 4;
         let ranges = self.ranges();
-        let all: Vec<_> = ranges.iter().take(SHOWN).map(|range| format!("{:#x} to {:#x}", range.start, range.end)).collect();
+        let all: Vec<_> = ranges
+            .iter()
+            .take(SHOWN)
+            .map(|range| format!("{:#x} to {:#x}", range.start, range.end))
+            .collect();
         match ranges.len() {
             0 => "no memory at all".to_owned(),
             count if count > SHOWN => format!("{} and {} more", all.join(", "), count - SHOWN),
@@ -165,7 +180,10 @@ impl Memory for Image {
             }
         }
         if there == 0 && !to.is_empty() {
-            return Err(MemoryError::Unreadable { address, why: why.unwrap_or_else(|| format!("it has {}", self.describe())) });
+            return Err(MemoryError::Unreadable {
+                address,
+                why: why.unwrap_or_else(|| format!("it has {}", self.describe())),
+            });
         }
         Ok(there)
     }
@@ -195,7 +213,8 @@ fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     joined
 }
 
-/// The offsets in this range of a file at which it has blocks; all of them where the file system cannot tell.
+/// The offsets in this range of a file at which it has blocks; all of them where the file system
+/// cannot tell.
 fn extents(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
     let mut extents = Vec::new();
     let mut at = range.start;
@@ -205,7 +224,11 @@ fn extents(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
             Err(Errno::NXIO) => break,
             Err(_) => at,
         };
-        let end = rustix::fs::seek(file, SeekFrom::Hole(start)).ok().filter(|end| *end > start).unwrap_or(range.end).min(range.end);
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start))
+            .ok()
+            .filter(|end| *end > start)
+            .unwrap_or(range.end)
+            .min(range.end);
         if start < range.end {
             extents.push(start..end);
         }
@@ -232,14 +255,23 @@ mod tests {
 
     #[test]
     fn parts_that_touch_are_one_and_of_those_that_overlap_the_lower_counts() {
-        let mut image =
-            Image::of_parts(vec![here(30, &[3; 4]), here(10, &[1; 10]), here(15, &[9; 3]), here(18, &[2; 4]), here(22, &[]), here(22, &[4])]);
+        let mut image = Image::of_parts(vec![
+            here(30, &[3; 4]),
+            here(10, &[1; 10]),
+            here(15, &[9; 3]),
+            here(18, &[2; 4]),
+            here(22, &[]),
+            here(22, &[4]),
+        ]);
         assert_eq!(image.ranges(), [10..23, 30..34]);
         assert_eq!(read(&mut image, 18), [1, 1, 2, 2, 4]);
         assert_eq!(read(&mut image, 33), [3]);
         for address in [0, 9, 23, 29, 34, u64::MAX] {
             let error = image.read(address, &mut [0]).unwrap_err().to_string();
-            assert_eq!(error, format!("{address:#x} cannot be read: it has 0xa to 0x17, 0x1e to 0x22"));
+            assert_eq!(
+                error,
+                format!("{address:#x} cannot be read: it has 0xa to 0x17, 0x1e to 0x22")
+            );
         }
         assert_eq!(image.read(0, &mut []).unwrap(), 0);
     }
@@ -266,7 +298,12 @@ mod tests {
         let searched: u64 = filled.iter().map(|range| range.end - range.start).sum();
         assert!(searched <= 1 << 20, "{filled:?}");
         for at in [1 << 20, 50 << 20] {
-            assert!(filled.iter().any(|range| range.start <= 0x1000 + at && 0x1000 + at + 10 <= range.end), "{filled:?}");
+            assert!(
+                filled
+                    .iter()
+                    .any(|range| range.start <= 0x1000 + at && 0x1000 + at + 10 <= range.end),
+                "{filled:?}"
+            );
         }
     }
 
@@ -277,6 +314,9 @@ mod tests {
         let mut image = Image::raw(file.try_clone().unwrap(), 0).unwrap();
         file.set_len(50).unwrap();
         assert_eq!(read(&mut image, 40), [0; 10]);
-        assert_eq!(image.read(60, &mut [0]).unwrap_err().to_string(), "0x3c cannot be read: the file has been cut short meanwhile");
+        assert_eq!(
+            image.read(60, &mut [0]).unwrap_err().to_string(),
+            "0x3c cannot be read: the file has been cut short meanwhile"
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! Ctrl-C and its like, noticed instead of obeyed while something has to be put back first.
 //!
-//! While a [target](super::gdb) is connected, SIGINT, SIGTERM and SIGHUP do not end the program but make [`is_raised`] true, for good, which ends every wait
-//! for the target. Before and afterwards they end the program as ever. A signal that the program was started to ignore (`nohup`) stays ignored. One that the
-//! program handles itself is left to it, and noticed too; it has to take that up before it connects for the first time.
+//! While a [target](super::gdb) is connected, SIGINT, SIGTERM and SIGHUP do not end the program but
+//! make [`is_raised`] true, for good, which ends every wait for the target. Before and afterwards
+//! they end the program as ever. A signal that the program was started to ignore (`nohup`) stays
+//! ignored. One that the program handles itself is left to it, and noticed too; it has to take that
+//! up before it connects for the first time.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,13 +55,15 @@ impl Drop for Guard {
     }
 }
 
-/// Whether the program was told to end while something had to be put back: what it does next should be that, and ending.
+/// Whether the program was told to end while something had to be put back: what it does next should
+/// be that, and ending.
 #[must_use]
 pub fn is_raised() -> bool {
     RAISED.load(Ordering::SeqCst)
 }
 
-/// Those of these signals that this process was not started to ignore, as `nohup` does it, and has not chosen to.
+/// Those of these signals that this process was not started to ignore, as `nohup` does it, and has
+/// not chosen to.
 pub(crate) fn not_ignored(signals: impl IntoIterator<Item = i32>) -> Vec<i32> {
     let [ignored, _] = dispositions();
     signals.into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0).collect()
@@ -80,7 +84,8 @@ fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// The signals that this process ignores and those that it handles, a bit each; none where the system does not tell.
+/// The signals that this process ignores and those that it handles, a bit each; none where the
+/// system does not tell.
 fn dispositions() -> [u64; 2] {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ["SigIgn:", "SigCgt:"].map(|name| {

@@ -36,13 +36,16 @@ impl Wait {
 
     fn left(&self) -> Result<Duration, MemoryError> {
         match self.end.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(MemoryError::Timeout { asked: self.asked.clone(), waited: self.patience }),
+            Duration::ZERO => {
+                Err(MemoryError::Timeout { asked: self.asked.clone(), waited: self.patience })
+            }
             left => Ok(left),
         }
     }
 }
 
-/// A connection. While it lives, Ctrl-C does not end the program, but (unless told otherwise) every wait.
+/// A connection. While it lives, Ctrl-C does not end the program, but (unless told otherwise) every
+/// wait.
 #[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
@@ -87,7 +90,8 @@ impl Link {
         let guard = Guard::new()?;
         let path = path.to_owned();
         // A socket whose queue is full would wait for ever.
-        let stream = elsewhere(&Wait::new("a connection", patience), move || UnixStream::connect(path))?;
+        let stream =
+            elsewhere(&Wait::new("a connection", patience), move || UnixStream::connect(path))?;
         Link::new(Stream::Unix(stream), guard)
     }
 
@@ -104,7 +108,14 @@ impl Link {
                 stream.set_write_timeout(Some(SLICE))?;
             }
         }
-        Ok(Link { stream, inbox: Box::new([0; 4096]), start: 0, end: 0, is_undisturbed: false, _guard: guard })
+        Ok(Link {
+            stream,
+            inbox: Box::new([0; 4096]),
+            start: 0,
+            end: 0,
+            is_undisturbed: false,
+            _guard: guard,
+        })
     }
 
     /// Sends all of it.
@@ -129,7 +140,13 @@ impl Link {
         while self.start == self.end {
             self.check(wait)?;
             match self.fill() {
-                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server has closed the connection").into()),
+                Ok(0) => {
+                    return Err(io::Error::new(
+                        ErrorKind::UnexpectedEof,
+                        "the server has closed the connection",
+                    )
+                    .into());
+                }
                 Ok(_) => {}
                 Err(error) if is_passing(&error) => {}
                 Err(error) => return Err(error.into()),
@@ -153,8 +170,9 @@ impl Link {
     fn fill(&mut self) -> io::Result<usize> {
         let count = match &mut self.stream {
             Stream::Tcp(stream) => {
-                // A server that waits for acknowledgements between its own small packets would otherwise take 40 ms for each answer. It is forgotten with
-                // each packet sent; and where there is no such thing, it is only slower.
+                // A server that waits for acknowledgements between its own small packets would
+                // otherwise take 40 ms for each answer. It is forgotten with each packet sent; and
+                // where there is no such thing, it is only slower.
                 #[cfg(target_os = "linux")]
                 let _ = rustix::net::sockopt::set_tcp_quickack(&*stream, true);
                 stream.read(&mut self.inbox[..])?
@@ -191,12 +209,17 @@ fn is_passing(error: &io::Error) -> bool {
 
 fn addresses(host: &Host, wait: &Wait) -> Result<Vec<SocketAddr>, MemoryError> {
     let Host { name, port } = host.clone();
-    let found = elsewhere(wait, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter))?;
+    let found =
+        elsewhere(wait, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter))?;
     Ok(found)
 }
 
-/// Does what cannot be told to end in time in a thread of its own, which is left behind if it takes too long.
-fn elsewhere<T: Send + 'static>(wait: &Wait, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, MemoryError> {
+/// Does what cannot be told to end in time in a thread of its own, which is left behind if it takes
+/// too long.
+fn elsewhere<T: Send + 'static>(
+    wait: &Wait,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, MemoryError> {
     let (sender, receiver) = channel();
     // Nobody waits for it any more: nobody to tell.
     thread::Builder::new().spawn(move || drop(sender.send(work())))?;
@@ -205,7 +228,9 @@ fn elsewhere<T: Send + 'static>(wait: &Wait, work: impl FnOnce() -> io::Result<T
         match receiver.recv_timeout(SLICE) {
             Ok(done) => return done.map_err(MemoryError::from),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the thread that should connect is gone").into()),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the thread that should connect is gone").into());
+            }
         }
     }
 }

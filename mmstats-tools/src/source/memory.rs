@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// Bytes at addresses.
 pub trait Memory {
-    /// Copies the bytes from `address` on into `to`, and tells how many there are: fewer than asked for only where the memory ends.
+    /// Copies the bytes from `address` on into `to`, and tells how many there are: fewer than asked
+    /// for only where the memory ends.
     ///
     /// Of memory that is being written, aligned words of 4 bytes are copied whole.
     ///
@@ -15,7 +16,8 @@ pub trait Memory {
     /// If they cannot be had.
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError>;
 
-    /// Where there are bytes, in ascending order and apart; empty if it cannot tell, as most targets cannot.
+    /// Where there are bytes, in ascending order and apart; empty if it cannot tell, as most
+    /// targets cannot.
     fn ranges(&self) -> Vec<Range<u64>>;
 
     /// How it changes while it is read.
@@ -83,9 +85,13 @@ impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MemoryError::Io(error) => error.fmt(f),
-            MemoryError::Unreadable { address, why } => write!(f, "{address:#x} cannot be read: {why}"),
+            MemoryError::Unreadable { address, why } => {
+                write!(f, "{address:#x} cannot be read: {why}")
+            }
             MemoryError::Source(what) => f.write_str(what),
-            MemoryError::Timeout { asked, waited } => write!(f, "no answer to {asked} within {} s", waited.as_secs_f32()),
+            MemoryError::Timeout { asked, waited } => {
+                write!(f, "no answer to {asked} within {} s", waited.as_secs_f32())
+            }
             MemoryError::Interrupted => write!(f, "interrupted"),
         }
     }

@@ -1,7 +1,9 @@
 //! Where bytes come from: files, dumps, cores, targets that run.
 //!
-//! [`Sources`] opens what a command's arguments name and finds the [`Region`]s in it. An [`Image`](image) is memory out of a file: raw, [Intel HEX or
-//! S-records](hex), an [ELF core](core_file). [`Gdb`] and [`Qmp`] read a target that runs. [`Firmware`] is the ELF file that tells where its regions are.
+//! [`Sources`] opens what a command's arguments name and finds the [`Region`]s in it. An
+//! [`Image`](image) is memory out of a file: raw, [Intel HEX or S-records](hex), an [ELF
+//! core](core_file). [`Gdb`] and [`Qmp`] read a target that runs. [`Firmware`] is the ELF file that
+//! tells where its regions are.
 
 pub mod core_file;
 pub mod failure;

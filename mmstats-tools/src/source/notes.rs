@@ -18,7 +18,12 @@ const AT_ENTRY: u64 = 9;
 
 impl Notes {
     /// Takes up what these say. They only help: what is damaged of them does not matter.
-    pub(super) fn read<H: FileHeader<Endian = Endianness>>(&mut self, notes: NoteIterator<'_, H>, endian: Endianness, wide: bool) {
+    pub(super) fn read<H: FileHeader<Endian = Endianness>>(
+        &mut self,
+        notes: NoteIterator<'_, H>,
+        endian: Endianness,
+        wide: bool,
+    ) {
         for note in notes.flatten().filter(|note| note.name() == ELF_NOTE_CORE) {
             let words = Words { endian, wide };
             match note.n_type(endian) {
@@ -52,15 +57,22 @@ impl Words {
     /// Out of the auxiliary vector: pairs of a type and a value.
     fn entry(&self, vector: &[u8]) -> Option<u64> {
         let mut words = self.each(vector);
-        std::iter::from_fn(|| words.next().zip(words.next())).find(|(kind, _)| *kind == AT_ENTRY).map(|(_, value)| value)
+        std::iter::from_fn(|| words.next().zip(words.next()))
+            .find(|(kind, _)| *kind == AT_ENTRY)
+            .map(|(_, value)| value)
     }
 
-    /// Out of the list of mapped files: their count and the size of a page; start, end and offset of each; and then their names.
+    /// Out of the list of mapped files: their count and the size of a page; start, end and offset
+    /// of each; and then their names.
     fn mapped(&self, list: &[u8]) -> Vec<String> {
         let count = self.each(list).next().and_then(|count| usize::try_from(count).ok());
-        let numbers = count.and_then(|count| count.checked_mul(3)?.checked_add(2)?.checked_mul(self.size()));
+        let numbers =
+            count.and_then(|count| count.checked_mul(3)?.checked_add(2)?.checked_mul(self.size()));
         let names = numbers.and_then(|numbers| list.get(numbers..)).unwrap_or_default();
-        let mut mapped: Vec<_> = names.split(|byte| *byte == 0).map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let mut mapped: Vec<_> = names
+            .split(|byte| *byte == 0)
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
         mapped.retain(|name| !name.is_empty());
         mapped.dedup();
         mapped
@@ -83,12 +95,27 @@ mod tests {
 
     #[test]
     fn processes_of_both_widths_and_byte_orders_are_understood() {
-        for (wide, endian) in [(true, Endianness::Little), (false, Endianness::Little), (true, Endianness::Big), (false, Endianness::Big)] {
+        for (wide, endian) in [
+            (true, Endianness::Little),
+            (false, Endianness::Little),
+            (true, Endianness::Big),
+            (false, Endianness::Big),
+        ] {
             let it = Words { endian, wide };
-            assert_eq!(it.entry(&words(wide, endian, &[6, 4096, 9, 0x5560_1040, 0, 0])), Some(0x5560_1040));
-            assert_eq!(it.entry(&words(wide, endian, &[4096, 9, 0, 0, 9])), None, "what is a value is no type");
+            assert_eq!(
+                it.entry(&words(wide, endian, &[6, 4096, 9, 0x5560_1040, 0, 0])),
+                Some(0x5560_1040)
+            );
+            assert_eq!(
+                it.entry(&words(wide, endian, &[4096, 9, 0, 0, 9])),
+                None,
+                "what is a value is no type"
+            );
             let list = words(wide, endian, &[3, 4096, 1, 2, 0, 2, 3, 1, 3, 4, 0]);
-            assert_eq!(it.mapped(&[&list, &b"/usr/bin/x\0/usr/bin/x\0/dev/shm/\xff\0"[..]].concat()), ["/usr/bin/x", "/dev/shm/\u{fffd}"]);
+            assert_eq!(
+                it.mapped(&[&list, &b"/usr/bin/x\0/usr/bin/x\0/dev/shm/\xff\0"[..]].concat()),
+                ["/usr/bin/x", "/dev/shm/\u{fffd}"]
+            );
             for list in [&[][..], &[3], &[u64::MAX], &[u64::MAX / 3, 0], &[3, 4096, 1, 2]] {
                 assert_eq!(it.mapped(&words(wide, endian, list)), [""; 0]);
             }

@@ -40,7 +40,8 @@ pub struct Opened {
     pub regions: Vec<Region>,
     /// What is not a region but should be, by its name, and why.
     pub problems: Vec<(String, String)>,
-    /// Whether it is memory for sure: a device, a file of a format that holds memory, or one with something of ours further on.
+    /// Whether it is memory for sure: a device, a file of a format that holds memory, or one with
+    /// something of ours further on.
     pub is_known: bool,
     /// Why there is neither a region nor a problem, if so.
     pub why_nothing: String,
@@ -67,26 +68,36 @@ impl Sources {
     /// The ELF file, and what is wrong with it.
     pub fn new(options: SourceOptions) -> Result<Sources, (PathBuf, String)> {
         let firmware = match &options.elf {
-            Some(path) => Some(Rc::new(Firmware::open(path).map_err(|error| (path.clone(), error))?)),
+            Some(path) => {
+                Some(Rc::new(Firmware::open(path).map_err(|error| (path.clone(), error))?))
+            }
             None => None,
         };
         Ok(Sources { options, firmware })
     }
 
-    /// Whether this is no ordinary stats file for sure, so that [`Self::open`] is for it: a device, or anything if an option says where to look.
+    /// Whether this is no ordinary stats file for sure, so that [`Self::open`] is for it: a device,
+    /// or anything if an option says where to look.
     #[must_use]
     pub fn is_memory(&self, path: &Path) -> bool {
-        path.to_str().is_some_and(Url::is_meant) || !self.options.at.is_empty() || self.firmware.is_some() || self.options.load_address.is_some()
+        path.to_str().is_some_and(Url::is_meant)
+            || !self.options.at.is_empty()
+            || self.firmware.is_some()
+            || self.options.load_address.is_some()
     }
 
     /// Opens a device, or a file that holds memory.
     ///
     /// # Errors
-    /// If it cannot be read, or it is not known where to look. That there is no region in it is no error.
+    /// If it cannot be read, or it is not known where to look. That there is no region in it is no
+    /// error.
     pub fn open(&self, path: &Path) -> Result<Opened, String> {
         let name = valid_path(path);
         match path.to_str().filter(|text| Url::is_meant(text)) {
-            Some(url) => self.open_device(&name, &url.parse().map_err(|error: super::url::UrlError| error.to_string())?),
+            Some(url) => self.open_device(
+                &name,
+                &url.parse().map_err(|error: super::url::UrlError| error.to_string())?,
+            ),
             None => self.open_file(&name, path),
         }
     }
@@ -105,7 +116,9 @@ impl Sources {
             None => {
                 // At an unknown address, what is aligned there need not be aligned here.
                 let alignment = if has_addresses { ALIGNMENT } else { 1 };
-                let found = scan(&mut **memory.borrow_mut(), &filled, alignment).map_err(|error| error.to_string())?.all();
+                let found = scan(&mut **memory.borrow_mut(), &filled, alignment)
+                    .map_err(|error| error.to_string())?
+                    .all();
                 // What the program says is there, and is not in order, is to be told.
                 match &firmware {
                     Some(firmware) if found.is_empty() && has_addresses => firmware.descriptors(),
@@ -114,7 +127,8 @@ impl Sources {
             }
         };
         let is_known = is_known || places.iter().any(|address| *address > 0);
-        let mut opened = Opened { is_known, why_nothing, ..regions(name, &memory, &places, firmware.as_ref()) };
+        let mut opened =
+            Opened { is_known, why_nothing, ..regions(name, &memory, &places, firmware.as_ref()) };
         opened.problems.extend(problem.map(|problem| (name.to_owned(), problem)));
         Ok(opened)
     }
@@ -127,13 +141,22 @@ impl Sources {
             return Err("not a regular file".to_owned());
         }
         let file = File::open(path).map_err(told)?;
-        let known = |image, problem, notes| Contents { image, is_known: true, has_addresses: true, problem, notes };
+        let known = |image, problem, notes| Contents {
+            image,
+            is_known: true,
+            has_addresses: true,
+            problem,
+            notes,
+        };
         match core_file::open(&file) {
             Some(Ok(Elf::Core(Core { image, missing, notes }))) => {
-                let problem = (missing > 0).then(|| format!("cut short: {missing} bytes of its memory are missing"));
+                let problem = (missing > 0)
+                    .then(|| format!("cut short: {missing} bytes of its memory are missing"));
                 return Ok(known(image, problem, notes));
             }
-            Some(Ok(Elf::Program)) => return Err("a program, not its memory (give it with --elf beside that)".to_owned()),
+            Some(Ok(Elf::Program)) => {
+                return Err("a program, not its memory (give it with --elf beside that)".to_owned());
+            }
             Some(Err(error)) => return Err(error),
             None => {}
         }
@@ -141,15 +164,27 @@ impl Sources {
             let mut text = Vec::new();
             File::open(path).and_then(|mut file| file.read_to_end(&mut text)).map_err(told)?;
             if let Some(hex::Parsed { image, problem }) = hex::parse(&text) {
-                return Ok(known(image, problem.map(|problem| problem + " (what follows is not read)"), Notes::default()));
+                return Ok(known(
+                    image,
+                    problem.map(|problem| problem + " (what follows is not read)"),
+                    Notes::default(),
+                ));
             }
         }
         if !self.options.symbol.is_empty() && self.options.load_address.is_none() {
-            return Err("symbols are addresses, so --load-address is needed for a raw image".to_owned());
+            return Err(
+                "symbols are addresses, so --load-address is needed for a raw image".to_owned()
+            );
         }
         let has_addresses = self.options.load_address.is_some();
         let image = Image::raw(file, self.options.load_address.unwrap_or(0)).map_err(told)?;
-        Ok(Contents { image, is_known: has_addresses, has_addresses, problem: None, notes: Notes::default() })
+        Ok(Contents {
+            image,
+            is_known: has_addresses,
+            has_addresses,
+            problem: None,
+            notes: Notes::default(),
+        })
     }
 
     fn open_device(&self, name: &str, url: &Url) -> Result<Opened, String> {
@@ -169,7 +204,9 @@ impl Sources {
         let memory: Shared = Rc::new(RefCell::new(memory));
         let mut opened = match named.map_or_else(|| self.search(&memory), Ok) {
             Ok(places) => regions(name, &memory, &places, self.firmware.as_ref()),
-            Err(error) => Opened { problems: vec![(name.to_owned(), error.to_string())], ..Opened::default() },
+            Err(error) => {
+                Opened { problems: vec![(name.to_owned(), error.to_string())], ..Opened::default() }
+            }
         };
         opened.is_known = true;
         opened.why_nothing = "none of its program's statics is a region of stats (not published yet? --at tells of one elsewhere)".to_owned();
@@ -177,18 +214,24 @@ impl Sources {
         if let Some(memory) = Rc::into_inner(memory) {
             match memory.into_inner().close() {
                 Ok(closed) => opened.halted = closed.halted,
-                Err(error) => opened.problems.push((name.to_owned(), format!("the target may still be halted: {error}"))),
+                Err(error) => opened
+                    .problems
+                    .push((name.to_owned(), format!("the target may still be halted: {error}"))),
             }
         }
         Ok(opened)
     }
 
-    /// The addresses of a target's regions: where the program has data that can be one, else anywhere in memory that it writes.
+    /// The addresses of a target's regions: where the program has data that can be one, else
+    /// anywhere in memory that it writes.
     fn search(&self, memory: &Shared) -> Result<Vec<u64>, MemoryError> {
         let Some(firmware) = &self.firmware else { return Ok(Vec::new()) };
         let mut memory = memory.borrow_mut();
         let candidates = firmware.candidates();
-        let heads: Vec<Range<u64>> = candidates.iter().map(|address| *address..address.saturating_add(Header::SIZE as u64)).collect();
+        let heads: Vec<Range<u64>> = candidates
+            .iter()
+            .map(|address| *address..address.saturating_add(Header::SIZE as u64))
+            .collect();
         let mut found = scan(&mut **memory, &heads, ALIGNMENT)?;
         if candidates.is_empty() {
             found = scan(&mut **memory, &firmware.writable(), ALIGNMENT)?;
@@ -198,7 +241,8 @@ impl Sources {
     }
 }
 
-/// Whether there may be regions further on in a file: it begins with nothing that is known, or goes on behind what it begins with.
+/// Whether there may be regions further on in a file: it begins with nothing that is known, or goes
+/// on behind what it begins with.
 #[must_use]
 pub fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> bool {
     match sample {
@@ -240,7 +284,9 @@ fn why_nothing(image: &Image, notes: &Notes) -> String {
     let why = format!("no region of stats in it (it has {})", image.describe());
     match notes.mapped.iter().find(|file| file.ends_with(".mmstats")) {
         Some(file) => {
-            format!("{why}; its process had mapped {file}, which may still be there, and which the core leaves out (see coredump_filter in core(5))")
+            format!(
+                "{why}; its process had mapped {file}, which may still be there, and which the core leaves out (see coredump_filter in core(5))"
+            )
         }
         None => why,
     }

@@ -1,8 +1,10 @@
 //! QEMU's machine protocol: memory of a machine that runs on meanwhile.
 //!
-//! QEMU writes what is asked for to a file (`pmemsave`), which this process makes, in a folder that is its own; so QEMU has to run on the same machine, see the
-//! same files, and be allowed to write this one: as the same user, or as root. Addresses are physical. Where there is no memory QEMU gives zeros, and
-//! so it does for machines whose processor has memory of its own (microbit). The machine is left as it was found.
+//! QEMU writes what is asked for to a file (`pmemsave`), which this process makes, in a folder that
+//! is its own; so QEMU has to run on the same machine, see the same files, and be allowed to write
+//! this one: as the same user, or as root. Addresses are physical. Where there is no memory QEMU
+//! gives zeros, and so it does for machines whose processor has memory of its own (microbit). The
+//! machine is left as it was found.
 
 use std::fs::File;
 use std::ops::Range;
@@ -66,14 +68,21 @@ impl Qmp {
         let folder = tempfile::Builder::new().prefix("mmstats-qmp-").tempdir()?;
         let path = folder.path().join("memory");
         let Some(name) = path.to_str().map(str::to_owned) else {
-            return Err(MemoryError::Source(format!("QEMU cannot be told a file name that is not UTF-8: {}", path.display())));
+            return Err(MemoryError::Source(format!(
+                "QEMU cannot be told a file name that is not UTF-8: {}",
+                path.display()
+            )));
         };
         // QEMU overwrites it. If QEMU made it, as another user, it might not be readable.
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         let mut qmp = Qmp { _folder: folder, link, patience, asked: 0, file, name };
-        let greeting = qmp.message(&Wait::new("a connection (QEMU speaks to one at a time)", patience))?;
+        let greeting =
+            qmp.message(&Wait::new("a connection (QEMU speaks to one at a time)", patience))?;
         if greeting.get("QMP").is_none() {
-            return Err(MemoryError::Source(format!("not QEMU's machine protocol: it begins with {}", excerpt(greeting.to_string().as_bytes()))));
+            return Err(MemoryError::Source(format!(
+                "not QEMU's machine protocol: it begins with {}",
+                excerpt(greeting.to_string().as_bytes())
+            )));
         }
         qmp.ask("qmp_capabilities", &json!({}))?;
         Ok(qmp)
@@ -91,7 +100,10 @@ impl Qmp {
             let is_mine = message.get("id").is_none_or(|id| *id == self.asked);
             if let (true, Some(error)) = (is_mine, message.get("error")) {
                 let why = error["desc"].as_str().unwrap_or("without a reason");
-                return Err(MemoryError::Source(format!("QEMU refuses {execute}: {}", excerpt(why.as_bytes()))));
+                return Err(MemoryError::Source(format!(
+                    "QEMU refuses {execute}: {}",
+                    excerpt(why.as_bytes())
+                )));
             }
             if message.get("return").is_some() && message["id"] == self.asked {
                 return Ok(());
@@ -106,11 +118,20 @@ impl Qmp {
         loop {
             match self.link.receive(wait)? {
                 b'\n' => break,
-                _ if line.len() == LONGEST => return Err(MemoryError::Source(format!("a message of more than {LONGEST} bytes"))),
+                _ if line.len() == LONGEST => {
+                    return Err(MemoryError::Source(format!(
+                        "a message of more than {LONGEST} bytes"
+                    )));
+                }
                 byte => line.push(byte),
             }
         }
-        serde_json::from_slice(&line).map_err(|error| MemoryError::Source(format!("not QEMU's machine protocol: {} ({error})", excerpt(&line))))
+        serde_json::from_slice(&line).map_err(|error| {
+            MemoryError::Source(format!(
+                "not QEMU's machine protocol: {} ({error})",
+                excerpt(&line)
+            ))
+        })
     }
 
     /// Has QEMU write memory to the file, and copies it from there.
@@ -121,7 +142,9 @@ impl Qmp {
         let written = self.file.metadata()?.len();
         if written != to.len() as u64 {
             let (wanted, name) = (to.len(), &self.name);
-            let what = format!("QEMU wrote {written} of {wanted} bytes to {name}: it has to run on this machine, and see its files");
+            let what = format!(
+                "QEMU wrote {written} of {wanted} bytes to {name}: it has to run on this machine, and see its files"
+            );
             return Err(MemoryError::Source(what));
         }
         self.file.read_exact_at(to, 0)?;

@@ -43,11 +43,17 @@ enum Bytes {
 }
 
 impl Region {
-    /// The region at an address. What stands still, and all of version 1, is copied at once; so the memory can be let go.
+    /// The region at an address. What stands still, and all of version 1, is copied at once; so the
+    /// memory can be let go.
     ///
     /// # Errors
     /// If there is none.
-    pub(super) fn open(name: String, memory: &Shared, address: u64, firmware: Option<Rc<Firmware>>) -> Result<Region, Failure> {
+    pub(super) fn open(
+        name: String,
+        memory: &Shared,
+        address: u64,
+        firmware: Option<Rc<Firmware>>,
+    ) -> Result<Region, Failure> {
         let mut borrowed = memory.borrow_mut();
         let motion = borrowed.motion();
         let mut start = [0; Header::SIZE];
@@ -59,7 +65,11 @@ impl Region {
                 if Directory::open(&words.as_bytes()[..length])?.entries().next().is_none() {
                     return Err(Failure::NoFields);
                 }
-                return Ok(Region { name, bytes: Bytes::Copied { words, length, outside: Vec::new() }, firmware });
+                return Ok(Region {
+                    name,
+                    bytes: Bytes::Copied { words, length, outside: Vec::new() },
+                    firmware,
+                });
             }
             Ok(_) | Err(Problem::DirectoryOutside { .. }) => {}
             Err(problem) => return Err(diagnose(start, problem)),
@@ -72,7 +82,9 @@ impl Region {
         let Motion::Live { word: load } = motion else {
             let (words, length) = copy(&mut **borrowed, address, length)?;
             let mut outside = Vec::new();
-            if head.flags & OUTSIDE != 0 && directory_in(firmware.as_deref(), head.directory, head.published).is_none() {
+            if head.flags & OUTSIDE != 0
+                && directory_in(firmware.as_deref(), head.directory, head.published).is_none()
+            {
                 outside = fetch(&mut **borrowed, head.directory, head.published)?;
             }
             return Ok(Region { name, bytes: Bytes::Copied { words, length, outside }, firmware });
@@ -81,15 +93,22 @@ impl Region {
             return Err(Failure::Narrow { word: head.word, load });
         }
         let ranges = borrowed.ranges();
-        let end = ranges.iter().find(|range| range.contains(&address)).map(|range| range.end - address);
-        let length = end.and_then(|end| usize::try_from(end).ok()).map_or(length, |end| end.min(length));
-        Ok(Region { name, bytes: Bytes::Live { memory: memory.clone(), address, length }, firmware })
+        let end =
+            ranges.iter().find(|range| range.contains(&address)).map(|range| range.end - address);
+        let length =
+            end.and_then(|end| usize::try_from(end).ok()).map_or(length, |end| end.min(length));
+        Ok(Region {
+            name,
+            bytes: Bytes::Live { memory: memory.clone(), address, length },
+            firmware,
+        })
     }
 
     /// Reads it.
     ///
     /// # Errors
-    /// If it is no stats, or not any more. Single fields that are damaged are in the layout's problems instead.
+    /// If it is no stats, or not any more. Single fields that are damaged are in the layout's
+    /// problems instead.
     pub fn read<'r>(&self, reader: &'r mut Reader) -> Result<Sample<'r>, Failure> {
         let length = match &self.bytes {
             Bytes::Copied { length, .. } | Bytes::Live { length, .. } => *length,
@@ -111,11 +130,18 @@ impl Region {
         match (problem, &self.firmware) {
             // It was there when it was opened.
             (Problem::Uninitialised, _) => diagnose(start, problem),
-            (Problem::OtherProgram { found, computed }, None) => Failure::NotThere { found, computed },
+            (Problem::OtherProgram { found, computed }, None) => {
+                Failure::NotThere { found, computed }
+            }
             (Problem::OtherProgram { .. } | Problem::DirectoryOutside { .. }, Some(firmware)) => {
                 // What differs may be what the memory has there, if the ELF file has nothing.
-                let nowhere = header(start).ok().filter(|(head, _)| directory_in(Some(firmware), head.directory, head.published).is_none());
-                let problem = nowhere.map_or(problem, |(head, _)| Problem::DirectoryOutside { address: head.directory, length: head.published });
+                let nowhere = header(start).ok().filter(|(head, _)| {
+                    directory_in(Some(firmware), head.directory, head.published).is_none()
+                });
+                let problem = nowhere.map_or(problem, |(head, _)| Problem::DirectoryOutside {
+                    address: head.directory,
+                    length: head.published,
+                });
                 Failure::OtherFirmware { name: firmware.name().to_owned(), problem }
             }
             _ => Failure::Problem(problem),
@@ -160,12 +186,14 @@ impl RegionSource for Region {
     }
 
     fn attempts(&self) -> usize {
-        // A look at a file takes a microsecond; a writer that never pauses for so long leaves its value contended.
+        // A look at a file takes a microsecond; a writer that never pauses for so long leaves its
+        // value contended.
         1000
     }
 }
 
-/// A directory in the program's ELF file; `None` if that has nothing at this address, as of another program on the same device.
+/// A directory in the program's ELF file; `None` if that has nothing at this address, as of another
+/// program on the same device.
 fn directory_in(firmware: Option<&Firmware>, address: u64, length: u32) -> Option<&[u8]> {
     Some(firmware?.bytes(address, length)).filter(|directory| directory.len() == length as usize)
 }
@@ -185,7 +213,11 @@ fn fetch(memory: &mut dyn Memory, address: u64, length: u32) -> Result<Vec<u8>, 
 }
 
 /// Bytes as words, so that they begin at a multiple of 8.
-fn copy(memory: &mut dyn Memory, address: u64, length: usize) -> Result<(Vec<u64>, usize), MemoryError> {
+fn copy(
+    memory: &mut dyn Memory,
+    address: u64,
+    length: usize,
+) -> Result<(Vec<u64>, usize), MemoryError> {
     let mut words = vec![0; length.div_ceil(8)];
     let there = memory.read(address, &mut words.as_mut_bytes()[..length])?;
     Ok((words, there))
@@ -195,7 +227,8 @@ fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, us
     let mut length = FIRST_LOOK;
     loop {
         let (words, there) = copy(memory, address, length)?;
-        let ends = Directory::open(&words.as_bytes()[..there]).is_ok_and(|directory| directory.entries().all(|entry| entry.is_ok()));
+        let ends = Directory::open(&words.as_bytes()[..there])
+            .is_ok_and(|directory| directory.entries().all(|entry| entry.is_ok()));
         if ends || there < length || length >= LARGEST {
             return Ok((words, there));
         }
@@ -208,12 +241,15 @@ fn diagnose(start: &[u8], problem: Problem) -> Failure {
     match problem {
         Problem::Uninitialised if start.iter().all(|byte| *byte == 0) => Failure::Zeros,
         Problem::Uninitialised if is_header_without_magic(start) => Failure::HalfInitialised,
-        Problem::Uninitialised => Failure::Problem(Problem::NotStats { found: array::from_fn(|i| start.get(i).copied().unwrap_or(0)) }),
+        Problem::Uninitialised => Failure::Problem(Problem::NotStats {
+            found: array::from_fn(|i| start.get(i).copied().unwrap_or(0)),
+        }),
         problem => Failure::Problem(problem),
     }
 }
 
-/// Whether a region was, is being, or has begun to be made here: half of its magic stands, or what stands behind that in every header.
+/// Whether a region was, is being, or has begun to be made here: half of its magic stands, or what
+/// stands behind that in every header.
 fn is_header_without_magic(start: &[u8]) -> bool {
     let half = start.len() >= MAGIC.len() && start[..4] == [0; 4] && start[4..8] == MAGIC[4..];
     half || start.first_chunk().is_some_and(|head: &[u8; Header::SIZE]| {
@@ -268,7 +304,8 @@ mod tests {
 
     fn region<F: Format<Region = mmstats_core::Region<'static>>>() -> Vec<u8> {
         let mut words = [0; 32];
-        let mut writer = Writer::<Borrowed<'_, F>>::new(mmstats_core::Region::new(&mut words)).unwrap();
+        let mut writer =
+            Writer::<Borrowed<'_, F>>::new(mmstats_core::Region::new(&mut words)).unwrap();
         writer.add::<Counter<u32, _>>(Counter::describe("calm")).unwrap().add(7);
         writer.add::<Counter<Latched<u64>, _>>(Counter::describe("busy")).unwrap().add(Latched(8));
         words.as_bytes().to_vec()
@@ -282,11 +319,19 @@ mod tests {
     #[test]
     fn a_value_that_is_written_again_and_again_is_contended_and_the_others_are_shown() {
         let bytes = region::<mmstats_core::V2>();
-        let place = Directory::open(&bytes).unwrap().entries().map(|entry| entry.unwrap().place).last().unwrap();
+        let place = Directory::open(&bytes)
+            .unwrap()
+            .entries()
+            .map(|entry| entry.unwrap().place)
+            .last()
+            .unwrap();
         let mut reader = Reader::new();
         let region = open(bytes, Some(place.range().end - 4), 8).unwrap();
         let sample = region.read(&mut reader).unwrap();
-        let values: Vec<_> = sample.fields().map(|(_, value)| value.map_err(|problem| problem.to_string())).collect();
+        let values: Vec<_> = sample
+            .fields()
+            .map(|(_, value)| value.map_err(|problem| problem.to_string()))
+            .collect();
         let contended = "contended: written again and again while it was read".to_owned();
         assert_eq!(values, [Ok(Value::Unsigned(7)), Err(contended)]);
     }
@@ -301,7 +346,11 @@ mod tests {
     #[test]
     fn words_that_could_be_torn_are_refused() {
         let failure = open(region::<mmstats_core::V2>(), None, 4).map(|_| ()).unwrap_err();
-        assert!(cfg!(target_pointer_width = "32") || matches!(failure, Failure::Narrow { word: 8, load: 4 }), "{failure}");
+        assert!(
+            cfg!(target_pointer_width = "32")
+                || matches!(failure, Failure::Narrow { word: 8, load: 4 }),
+            "{failure}"
+        );
         let region = open(region::<mmstats_core::V2Narrow>(), None, 4).unwrap();
         let mut reader = Reader::new();
         assert_eq!(region.read(&mut reader).unwrap().find("busy"), Some(Value::Unsigned(8)));

@@ -12,7 +12,8 @@ use super::memory::{Memory, MemoryError};
 /// Bytes that are looked at together.
 const CHUNK: usize = 1 << 20;
 
-/// What cannot be read is passed over in steps of this: the smallest pages, and what the rights to memory mostly end at.
+/// What cannot be read is passed over in steps of this: the smallest pages, and what the rights to
+/// memory mostly end at.
 const PAGE: u64 = 4096;
 
 /// Where a region begins in memory whose addresses are known (FORMAT.md, "Finding regions").
@@ -23,7 +24,8 @@ pub const ALIGNMENT: u64 = 8;
 pub struct Found {
     /// Sound headers: the magic, and a check that holds.
     pub regions: Vec<u64>,
-    /// What can hardly be anything else than the header of a region, and is damaged, cut short, or of one that is being made.
+    /// What can hardly be anything else than the header of a region, and is damaged, cut short, or
+    /// of one that is being made.
     pub suspects: Vec<u64>,
 }
 
@@ -41,7 +43,11 @@ impl Found {
 ///
 /// # Errors
 /// If the memory cannot be read at all. What cannot be read of it is passed over.
-pub fn scan(memory: &mut dyn Memory, ranges: &[Range<u64>], alignment: u64) -> Result<Found, MemoryError> {
+pub fn scan(
+    memory: &mut dyn Memory,
+    ranges: &[Range<u64>],
+    alignment: u64,
+) -> Result<Found, MemoryError> {
     let mut found = Found::default();
     let mut chunk = vec![0; CHUNK];
     // Of the magic, what also stands while a region is made anew.
@@ -88,10 +94,15 @@ enum Sight {
     Suspect,
 }
 
-/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in programs that read regions. And what was never published,
-/// as a header that a writer puts together somewhere else, has no generation.
+/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in
+/// programs that read regions. And what was never published, as a header that a writer puts
+/// together somewhere else, has no generation.
 fn judge(bytes: &[u8]) -> Option<Sight> {
-    let is_made = || bytes.get(Header::GENERATION..Header::PUBLISHED).is_none_or(|generation| generation != [0; 4]);
+    let is_made = || {
+        bytes
+            .get(Header::GENERATION..Header::PUBLISHED)
+            .is_none_or(|generation| generation != [0; 4])
+    };
     if bytes.starts_with(&MAGIC) {
         let has_byte_order = matches!(bytes[MAGIC.len()..], [] | [1 | 2] | [1, 2, ..] | [2, 1, ..]);
         return match header(bytes) {
@@ -115,7 +126,10 @@ mod tests {
 
     fn region() -> Vec<u8> {
         let mut words = [0; 16];
-        Writer::<Borrowed<'_>>::new(Region::new(&mut words)).unwrap().add::<Counter<u32, _>>(Counter::describe("a")).unwrap();
+        Writer::<Borrowed<'_>>::new(Region::new(&mut words))
+            .unwrap()
+            .add::<Counter<u32, _>>(Counter::describe("a"))
+            .unwrap();
         words.as_bytes().to_vec()
     }
 
@@ -132,10 +146,25 @@ mod tests {
     #[test]
     fn a_region_is_found_wherever_it_lies_in_a_chunk_and_across_its_end() {
         let mut bytes = vec![0; 3 * CHUNK];
-        for at in [0, 1000, CHUNK - 48, CHUNK - 40, CHUNK - 32, CHUNK - 8, CHUNK, 2 * CHUNK - 40 - 40, 2 * CHUNK - 80, 3 * CHUNK - 128] {
+        for at in [
+            0,
+            1000,
+            CHUNK - 48,
+            CHUNK - 40,
+            CHUNK - 32,
+            CHUNK - 8,
+            CHUNK,
+            2 * CHUNK - 40 - 40,
+            2 * CHUNK - 80,
+            3 * CHUNK - 128,
+        ] {
             bytes.fill(0);
             bytes[at..at + 128].copy_from_slice(&region());
-            assert_eq!(scanned(0x2000_0000, &bytes, 8), found(&[0x2000_0000 + at as u64], &[]), "{at:#x}");
+            assert_eq!(
+                scanned(0x2000_0000, &bytes, 8),
+                found(&[0x2000_0000 + at as u64], &[]),
+                "{at:#x}"
+            );
         }
     }
 
@@ -166,7 +195,13 @@ mod tests {
             assert_eq!(scanned(0, &with(0, &[])[..64 + cut], 8), found(&[], &[64]), "{cut}");
         }
         // A magic alone, half a header of anything, and memory that never was a region.
-        for other in [with(8, &[0; 2]), with(8, b"name"), with(0, &[7; 4]), with(4, &[0]), [with(0, &[0; 4]), vec![0; 8]].concat()[..80].to_vec()] {
+        for other in [
+            with(8, &[0; 2]),
+            with(8, b"name"),
+            with(0, &[7; 4]),
+            with(4, &[0]),
+            [with(0, &[0; 4]), vec![0; 8]].concat()[..80].to_vec(),
+        ] {
             assert_eq!(scanned(0, &other, 8), Found::default());
         }
         for mut never in [with(0, &[0; 4]), with(24, &[0; 4])] {

@@ -61,7 +61,9 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let parsed = match text.split_once("://") {
-            Some(("gdb", rest)) if rest.starts_with('/') => Err("a path, where a host and a port should be"),
+            Some(("gdb", rest)) if rest.starts_with('/') => {
+                Err("a path, where a host and a port should be")
+            }
             Some(("gdb", rest)) => host(rest).map(Url::Gdb),
             Some(("qmp", rest)) if rest.starts_with('/') => socket(rest).map(Url::Qmp),
             Some(("qmp", rest)) => host(rest).map(|host| Url::Qmp(Socket::Tcp(host))),
@@ -110,7 +112,11 @@ fn host(text: &str) -> Result<Host, &'static str> {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.contains(':') { write!(f, "[{}]:{}", self.name, self.port) } else { write!(f, "{}:{}", self.name, self.port) }
+        if self.name.contains(':') {
+            write!(f, "[{}]:{}", self.name, self.port)
+        } else {
+            write!(f, "{}:{}", self.name, self.port)
+        }
     }
 }
 
@@ -192,7 +198,10 @@ mod tests {
             assert_eq!((error.found.as_str(), error.what), (text, what));
         }
         let error = "gdb://localhost".parse::<Url>().unwrap_err();
-        assert!(error.to_string().starts_with("\"gdb://localhost\" has no port (gdb://HOST:PORT"), "{error}");
+        assert!(
+            error.to_string().starts_with("\"gdb://localhost\" has no port (gdb://HOST:PORT"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -100,7 +100,10 @@ impl App {
         self.model.take(look);
         let changes = self.model.table().changes;
         // What is in the order of names stays so, as long as nothing comes or goes.
-        if changes != self.changes || self.settings.sort != Sort::Name || self.settings.shown != Shown::All {
+        if changes != self.changes
+            || self.settings.sort != Sort::Name
+            || self.settings.shown != Shown::All
+        {
             self.relist();
         }
     }
@@ -161,7 +164,9 @@ impl App {
     /// Folds or unfolds the selected group, or the one that the selected row is in.
     pub(crate) fn fold(&mut self, folded: Option<bool>) {
         match self.selected_line() {
-            Some(Line::Group(group)) if folded == Some(true) && group.is_folded => self.select_parent(),
+            Some(Line::Group(group)) if folded == Some(true) && group.is_folded => {
+                self.select_parent()
+            }
             Some(Line::Group(group)) => {
                 let (path, folded) = (group.path.clone(), folded.unwrap_or(!group.is_folded));
                 self.settings.folds.set(&path, folded);
@@ -176,7 +181,10 @@ impl App {
     fn select_parent(&mut self) {
         let Some(depth) = self.selected_line().map(Line::depth) else { return };
         let before = self.list.lines.get(..self.selected).unwrap_or_default();
-        if let Some(parent) = before.iter().rposition(|line| matches!(line, Line::Group(group) if group.depth < depth)) {
+        if let Some(parent) = before
+            .iter()
+            .rposition(|line| matches!(line, Line::Group(group) if group.depth < depth))
+        {
             self.select(parent);
         }
     }

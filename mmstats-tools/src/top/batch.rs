@@ -20,7 +20,12 @@ use crate::sampler::Sampler;
 const WIDEST: usize = 60;
 
 /// Prints so many tables, one after each interval.
-pub(super) fn run(mut app: App, mut sampler: Sampler, count: u64, console: &mut Console<'_>) -> ExitCode {
+pub(super) fn run(
+    mut app: App,
+    mut sampler: Sampler,
+    count: u64,
+    console: &mut Console<'_>,
+) -> ExitCode {
     let mut has_failed = false;
     let mut next = Instant::now();
     let mut end = Ok(());
@@ -44,7 +49,8 @@ pub(super) fn run(mut app: App, mut sampler: Sampler, count: u64, console: &mut 
         }
     }
     if app.model.table().rows().next().is_none() && !has_failed {
-        let places: Vec<_> = sampler.searched().iter().map(|place| HarmlessPath::new(place).to_string()).collect();
+        let places: Vec<_> =
+            sampler.searched().iter().map(|place| HarmlessPath::new(place).to_string()).collect();
         console.tell(format_args!("no stats found: looked for {}", places.join(", ")));
     }
     if has_failed { ExitCode::FAILURE } else { status(&end) }
@@ -72,14 +78,29 @@ fn table(app: &App) -> String {
         let line = match line {
             Line::Group(group) => {
                 let dead = if group.is_dead { "† " } else { "" };
-                format!("{:indent$}{dead}{} ({})", "", Harmless(&group.name), group.rows, indent = group.depth * 2)
+                format!(
+                    "{:indent$}{dead}{} ({})",
+                    "",
+                    Harmless(&group.name),
+                    group.rows,
+                    indent = group.depth * 2
+                )
             }
             Line::Row { place, depth, skip, .. } => {
                 let Some(row) = app.model.table().get(*place) else { continue };
                 let mark = if row.is_dead() { "† " } else { "  " };
-                let label = format!("{:indent$}{mark}{}", "", Harmless(row.label.get(*skip..).unwrap_or_default()), indent = depth * 2);
+                let label = format!(
+                    "{:indent$}{mark}{}",
+                    "",
+                    Harmless(row.label.get(*skip..).unwrap_or_default()),
+                    indent = depth * 2
+                );
                 let label = fit_middle(&label, WIDEST);
-                let label = format!("{label}{:padding$}", "", padding = WIDEST.saturating_sub(width(&label)));
+                let label = format!(
+                    "{label}{:padding$}",
+                    "",
+                    padding = WIDEST.saturating_sub(width(&label))
+                );
                 let value = form.value(row);
                 let note = match row.class {
                     Class::Histogram => form.percentiles(row, &app.model.recorded(row)),

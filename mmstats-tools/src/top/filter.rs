@@ -19,7 +19,8 @@ enum Word {
 }
 
 impl Filter {
-    /// The filter that this text means. It always means one: what is no pattern is looked for as it is.
+    /// The filter that this text means. It always means one: what is no pattern is looked for as it
+    /// is.
     pub(crate) fn new(text: &str) -> Self {
         let word = |word: &str| {
             let word = word.to_lowercase();
@@ -71,7 +72,11 @@ mod tests {
             ("[", false),
             ("77", true),
         ] {
-            assert_eq!(Filter::new(filter).accepts("web.status.2XX", Some("77 pid")), accepted, "{filter:?}");
+            assert_eq!(
+                Filter::new(filter).accepts("web.status.2XX", Some("77 pid")),
+                accepted,
+                "{filter:?}"
+            );
         }
         assert!(Filter::new("{a=\"[").accepts("http{a=\"[\"}", None));
         assert!(!Filter::new("77").accepts("web", None));

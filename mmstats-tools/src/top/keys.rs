@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::crossterm::event::{
+    KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use ratatui::layout::Position;
 
 use super::app::{App, Asks, Pane, Prompt};
@@ -62,7 +64,9 @@ impl App {
             }
             KeyCode::Char('+' | '=') => return self.change_interval(true),
             KeyCode::Char('-' | '_') => return self.change_interval(false),
-            KeyCode::Char('d') => self.prompt = Some(Prompt { asks: Asks::Interval, text: String::new() }),
+            KeyCode::Char('d') => {
+                self.prompt = Some(Prompt { asks: Asks::Interval, text: String::new() })
+            }
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle(Pane::Help),
             KeyCode::Char('e') => self.toggle(Pane::Problems),
             KeyCode::Char('u') => self.settings.is_raw = !self.settings.is_raw,
@@ -85,8 +89,12 @@ impl App {
     fn key_of_table(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char('a') => self.settings.aggregation = self.settings.aggregation.next(),
-            KeyCode::Enter if matches!(self.pane, Pane::Problems | Pane::Help) => self.pane = Pane::Table,
-            KeyCode::Enter if matches!(self.selected_line(), Some(Line::Group(_))) => return self.fold(None),
+            KeyCode::Enter if matches!(self.pane, Pane::Problems | Pane::Help) => {
+                self.pane = Pane::Table
+            }
+            KeyCode::Enter if matches!(self.selected_line(), Some(Line::Group(_))) => {
+                return self.fold(None);
+            }
             KeyCode::Enter if self.selected_row().is_some() => return self.toggle(Pane::Detail),
             KeyCode::Left => return self.fold(Some(true)),
             KeyCode::Right => return self.fold(Some(false)),
@@ -103,7 +111,13 @@ impl App {
             KeyCode::Char('r') => self.settings.is_reversed = !self.settings.is_reversed,
             KeyCode::Tab | KeyCode::Char('b') => self.regroup(false),
             KeyCode::BackTab => self.regroup(true),
-            KeyCode::Char('z') => self.settings.shown = next_of(&[Shown::All, Shown::NotZero, Shown::Changing], self.settings.shown, false),
+            KeyCode::Char('z') => {
+                self.settings.shown = next_of(
+                    &[Shown::All, Shown::NotZero, Shown::Changing],
+                    self.settings.shown,
+                    false,
+                )
+            }
             _ => return,
         }
         self.relist();
@@ -131,13 +145,16 @@ impl App {
             Pane::Table => self.step(lines),
             // In the details of a row, single steps go to the next one.
             Pane::Detail if is_single => self.step(lines),
-            Pane::Detail | Pane::Problems | Pane::Help => self.scroll = self.scroll.saturating_add_signed(lines),
+            Pane::Detail | Pane::Problems | Pane::Help => {
+                self.scroll = self.scroll.saturating_add_signed(lines)
+            }
         }
         true
     }
 
     fn sort(&mut self, back: bool) {
-        self.settings.sort = next_of(&[Sort::Name, Sort::Value, Sort::Rate], self.settings.sort, back);
+        self.settings.sort =
+            next_of(&[Sort::Name, Sort::Value, Sort::Rate], self.settings.sort, back);
         self.settings.is_reversed = false;
     }
 
@@ -147,7 +164,11 @@ impl App {
 
     fn change_interval(&mut self, longer: bool) -> Action {
         let now = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
-        let next = if longer { INTERVALS.iter().find(|one| **one > now) } else { INTERVALS.iter().rfind(|one| **one < now) };
+        let next = if longer {
+            INTERVALS.iter().find(|one| **one > now)
+        } else {
+            INTERVALS.iter().rfind(|one| **one < now)
+        };
         let Some(next) = next else { return Action::Stay };
         self.interval = Duration::from_millis(*next);
         Action::Look
@@ -215,13 +236,16 @@ impl App {
             MouseEventKind::ScrollUp if is_table => self.scroll_lines(-WHEEL),
             MouseEventKind::ScrollDown => self.scroll = self.scroll.saturating_add_signed(WHEEL),
             MouseEventKind::ScrollUp => self.scroll = self.scroll.saturating_add_signed(-WHEEL),
-            MouseEventKind::Down(MouseButton::Left) => self.click(Position::new(event.column, event.row), clicks),
+            MouseEventKind::Down(MouseButton::Left) => {
+                self.click(Position::new(event.column, event.row), clicks)
+            }
             _ => {}
         }
     }
 
     fn click(&mut self, at: Position, clicks: &mut Clicks) {
-        let head = self.places.heads.iter().find(|(area, _)| area.contains(at)).map(|(_, sort)| *sort);
+        let head =
+            self.places.heads.iter().find(|(area, _)| area.contains(at)).map(|(_, sort)| *sort);
         if let Some(sort) = head {
             self.settings.sort_by(sort);
             return self.relist();
@@ -232,7 +256,9 @@ impl App {
             return;
         }
         let now = Instant::now();
-        let is_double = clicks.0.is_some_and(|(before, other)| other == line && now.duration_since(before) < DOUBLE_CLICK);
+        let is_double = clicks.0.is_some_and(|(before, other)| {
+            other == line && now.duration_since(before) < DOUBLE_CLICK
+        });
         clicks.0 = if is_double { None } else { Some((now, line)) };
         self.select(line);
         match &self.list.lines[line] {

@@ -100,7 +100,10 @@ impl List {
         for (name, node) in node.groups {
             let (mut name, mut node) = (name.to_owned(), node);
             // A group of nothing but one group is no group of its own.
-            while settings.grouping == Grouping::Prefix && node.rows.is_empty() && node.groups.len() == 1 {
+            while settings.grouping == Grouping::Prefix
+                && node.rows.is_empty()
+                && node.groups.len() == 1
+            {
                 if let Some((inner, only)) = node.groups.pop_first() {
                     name = format!("{name}.{inner}");
                     node = only;
@@ -108,7 +111,14 @@ impl List {
             }
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let is_folded = settings.folds.is_folded(&path);
-            let group = Group { path: path.clone(), name, depth, rows: node.count(), is_folded, is_dead: node.is_dead() };
+            let group = Group {
+                path: path.clone(),
+                name,
+                depth,
+                rows: node.count(),
+                is_folded,
+                is_dead: node.is_dead(),
+            };
             self.lines.push(Line::Group(group));
             if !is_folded {
                 self.add(node, &path, depth + 1, settings);
@@ -135,8 +145,12 @@ impl<'t> Node<'t> {
         let name = name(label);
         match grouping {
             Grouping::None => self.rows.push((place, row, 0)),
-            Grouping::File | Grouping::Process => self.group(row.group.as_deref().unwrap_or_default()).rows.push((place, row, 0)),
-            Grouping::Dimension if name.len() < label.len() => self.group(name).rows.push((place, row, name.len())),
+            Grouping::File | Grouping::Process => {
+                self.group(row.group.as_deref().unwrap_or_default()).rows.push((place, row, 0))
+            }
+            Grouping::Dimension if name.len() < label.len() => {
+                self.group(name).rows.push((place, row, name.len()))
+            }
             Grouping::Dimension => self.rows.push((place, row, 0)),
             Grouping::Prefix => {
                 let last = name.rfind('.').map_or(0, |dot| dot + 1);
@@ -190,7 +204,12 @@ fn name(label: &str) -> &str {
 }
 
 fn compare(one: &Row, other: &Row, settings: &Settings) -> Ordering {
-    let by_name = || one.label.cmp(&other.label).then_with(|| one.group.cmp(&other.group)).then(one.id.cmp(&other.id));
+    let by_name = || {
+        one.label
+            .cmp(&other.label)
+            .then_with(|| one.group.cmp(&other.group))
+            .then(one.id.cmp(&other.id))
+    };
     let aggregation = settings.aggregation;
     let numbers = match settings.sort {
         Sort::Name => return if settings.is_ascending() { by_name() } else { by_name().reverse() },

@@ -1,9 +1,11 @@
 //! `topstats`: shows all stats live, on the whole screen.
 //!
 //! - `model` is what all looks together tell: rows over writers, their rates and histories.
-//! - `settings`, `filter` and `list` make the lines of it that a user wants to see; `show` writes values.
+//! - `settings`, `filter` and `list` make the lines of it that a user wants to see; `show` writes
+//!   values.
 //! - `app` is the state of the screen, `keys` changes it, `view` draws it.
-//! - `session` is the loop of looks, keys and frames; `screen` and `signals` see to it that the terminal is given back. `batch` prints instead.
+//! - `session` is the loop of looks, keys and frames; `screen` and `signals` see to it that the
+//!   terminal is given back. `batch` prints instead.
 
 mod app;
 mod batch;
@@ -59,7 +61,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(error) => return fail(console, &error),
     };
     let sampler = Sampler::new(options.selection.files, sources);
-    let session = Session { app, sampler, signals, palette: Palette::new(console.colour), clicks: Clicks::default() };
+    let session = Session {
+        app,
+        sampler,
+        signals,
+        palette: Palette::new(console.colour),
+        clicks: Clicks::default(),
+    };
     let end = Screen::new(!options.no_mouse).and_then(|mut screen| session.run(&mut screen));
     match end {
         Ok(End::Quit) => status(&Ok(())),

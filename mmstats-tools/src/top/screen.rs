@@ -10,9 +10,12 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 
-/// Whether it has been taken, and not been given back. Giving it back twice would put the cursor where it was before whatever was told in between.
+/// Whether it has been taken, and not been given back. Giving it back twice would put the cursor
+/// where it was before whatever was told in between.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The whole screen, as long as it is not dropped.
@@ -30,7 +33,8 @@ impl Screen {
         restore_in_panics();
         // A frame goes out at once, not line by line.
         let output = BufWriter::with_capacity(1 << 16, io::stdout());
-        let mut screen = Screen { terminal: Terminal::new(CrosstermBackend::new(output))?, has_mouse };
+        let mut screen =
+            Screen { terminal: Terminal::new(CrosstermBackend::new(output))?, has_mouse };
         screen.enter()?;
         Ok(screen)
     }

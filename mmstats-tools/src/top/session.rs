@@ -51,7 +51,11 @@ impl Session {
                 screen.terminal.draw(|frame| view::draw(frame, &mut self.app, &self.palette))?;
                 is_stale = false;
             }
-            let wait = if self.app.is_paused { ATTENTION } else { next.saturating_duration_since(Instant::now()).min(ATTENTION) };
+            let wait = if self.app.is_paused {
+                ATTENTION
+            } else {
+                next.saturating_duration_since(Instant::now()).min(ATTENTION)
+            };
             let mut action = Action::Stay;
             match events.recv_timeout(wait) {
                 Ok(event) => {
@@ -59,7 +63,9 @@ impl Session {
                     is_stale = true;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
             }
             // All that has been typed is shown at once.
             while action == Action::Stay {
@@ -108,7 +114,8 @@ impl Session {
     }
 }
 
-/// Keys and the like, by a thread of their own: whoever waits for them at a terminal that has hung up may wait for ever, and not notice signals.
+/// Keys and the like, by a thread of their own: whoever waits for them at a terminal that has hung
+/// up may wait for ever, and not notice signals.
 fn listen() -> Receiver<io::Result<Event>> {
     let (sender, events) = channel();
     thread::spawn(move || {

@@ -20,7 +20,9 @@ use crate::sampler::Stored;
 pub(crate) const NOTHING: &str = "–";
 
 /// Units that [`human::quantity`] writes as a symbol; others have a column of their own.
-const SYMBOLS: [&str; 10] = ["bytes", "seconds", "ratio", "volts", "amperes", "watts", "joules", "hertz", "meters", "grams"];
+const SYMBOLS: [&str; 10] = [
+    "bytes", "seconds", "ratio", "volts", "amperes", "watts", "joules", "hertz", "meters", "grams",
+];
 
 /// Whether the short form of a number tells its unit.
 pub(crate) fn has_symbol(unit: &str) -> bool {
@@ -44,7 +46,9 @@ impl Form {
     pub(crate) fn value(self, row: &Row) -> String {
         let tally = &row.tally;
         match (row.class, &row.fact) {
-            (Class::Fact, Some(_)) if tally.different > 1 => format!("{} different", tally.different),
+            (Class::Fact, Some(_)) if tally.different > 1 => {
+                format!("{} different", tally.different)
+            }
             (Class::Fact, Some(fact)) if tally.values > 0 => self.stored(row, fact),
             (Class::Flag, _) if tally.values > 1 && !self.is_raw => {
                 format!("{} of {}", tally.sum.map_or(0.0, Amount::as_f64), tally.values)
@@ -53,8 +57,11 @@ impl Form {
             (Class::Flag, _) if tally.values == 1 => truth(tally.most != 0.0).to_owned(),
             _ => {
                 let resolved = row.resolve(self.aggregation);
-                let Some(number) = self.aggregated(row, resolved) else { return NOTHING.to_owned() };
-                let is_told = tally.values > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
+                let Some(number) = self.aggregated(row, resolved) else {
+                    return NOTHING.to_owned();
+                };
+                let is_told =
+                    tally.values > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
                 if is_told { format!("{} {number}", resolved.name()) } else { number }
             }
         }
@@ -65,7 +72,9 @@ impl Form {
         let number = row.number(aggregation)?;
         Some(match (self.is_raw, row.tally.sum) {
             // Sums of integers are exact.
-            (true, Some(Amount::Integer(sum))) if aggregation == Aggregation::Sum => sum.to_string(),
+            (true, Some(Amount::Integer(sum))) if aggregation == Aggregation::Sum => {
+                sum.to_string()
+            }
             (true, _) => Scale::NONE.float(number).to_string(),
             (false, _) if row.class == Class::Histogram => human::number(number),
             (false, _) => self.short(row.scale.approximate(number), &row.unit),
@@ -77,15 +86,19 @@ impl Form {
         if row.class == Class::Level || row.class == Class::Counting {
             let aggregation = row.resolve(self.aggregation);
             let number = match row.tally.sum? {
-                Amount::Integer(sum) if aggregation == Aggregation::Sum => match (u64::try_from(sum), i64::try_from(sum)) {
-                    (Ok(sum), _) => row.scale.unsigned(sum),
-                    (_, Ok(sum)) => row.scale.signed(sum),
-                    _ => row.scale.float(sum as f64),
-                },
+                Amount::Integer(sum) if aggregation == Aggregation::Sum => {
+                    match (u64::try_from(sum), i64::try_from(sum)) {
+                        (Ok(sum), _) => row.scale.unsigned(sum),
+                        (_, Ok(sum)) => row.scale.signed(sum),
+                        _ => row.scale.float(sum as f64),
+                    }
+                }
                 _ => row.scale.float(row.number(aggregation)?),
             };
-            let date = Date::from_unix(row.scaled(self.aggregation)?).filter(|_| &*row.unit == "unixtime");
-            let unit = date.map_or_else(|| Harmless(&row.unit).to_string(), |date| format!("({date})"));
+            let date =
+                Date::from_unix(row.scaled(self.aggregation)?).filter(|_| &*row.unit == "unixtime");
+            let unit =
+                date.map_or_else(|| Harmless(&row.unit).to_string(), |date| format!("({date})"));
             return Some(format!("{number} {unit}").trim_end().to_owned());
         }
         None
@@ -101,7 +114,10 @@ impl Form {
             Stored::Unsigned(value) if self.is_raw || is_name(row) => value.to_string(),
             Stored::Signed(value) if self.is_raw || is_name(row) => value.to_string(),
             Stored::Float(value) if self.is_raw => Scale::NONE.float(*value).to_string(),
-            number => self.short(row.scale.approximate(Amount::of(number).map_or(f64::NAN, Amount::as_f64)), &row.unit),
+            number => self.short(
+                row.scale.approximate(Amount::of(number).map_or(f64::NAN, Amount::as_f64)),
+                &row.unit,
+            ),
         }
     }
 
@@ -111,7 +127,10 @@ impl Form {
         match row.class {
             Class::Histogram => human::number(rate),
             _ if self.is_raw => Scale::NONE.float((rate * 10.0).round() / 10.0).to_string(),
-            _ => self.short(row.scale.approximate(rate), if &*row.unit == "bytes" { "bytes" } else { "" }),
+            _ => self.short(
+                row.scale.approximate(rate),
+                if &*row.unit == "bytes" { "bytes" } else { "" },
+            ),
         }
     }
 
@@ -133,7 +152,8 @@ impl Form {
         part.unwrap_or(&date).to_owned()
     }
 
-    /// Median and 99th percentile of what was recorded lately; if that is nothing, of all, in parentheses.
+    /// Median and 99th percentile of what was recorded lately; if that is nothing, of all, in
+    /// parentheses.
     pub(crate) fn percentiles(self, row: &Row, recorded: &Recorded) -> String {
         let of = |buckets: &Buckets| {
             let quantile = |fraction| Some(self.bucket(row, buckets.quantile(fraction)?));
@@ -147,7 +167,11 @@ impl Form {
 
     /// A value that a histogram counts.
     pub(crate) fn bucket(self, row: &Row, value: u64) -> String {
-        if self.is_raw { value.to_string() } else { self.short(row.scale.approximate(value as f64), &row.unit) }
+        if self.is_raw {
+            value.to_string()
+        } else {
+            self.short(row.scale.approximate(value as f64), &row.unit)
+        }
     }
 }
 

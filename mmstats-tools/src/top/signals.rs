@@ -20,7 +20,8 @@ impl Signals {
     /// If the operating system refuses.
     pub(crate) fn new() -> io::Result<Signals> {
         let last = Arc::new(AtomicUsize::new(0));
-        // Those too that the program was started to ignore: without a terminal there is no sense in going on.
+        // Those too that the program was started to ignore: without a terminal there is no sense in
+        // going on.
         for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP] {
             flag::register_usize(signal, last.clone(), usize::try_from(signal).unwrap_or(0))?;
         }
@@ -38,7 +39,8 @@ pub(crate) fn is_stop(signal: i32) -> bool {
     signal == SIGTSTP
 }
 
-/// Does what the signal would have done: ends this process, so that whoever waits for it learns why.
+/// Does what the signal would have done: ends this process, so that whoever waits for it learns
+/// why.
 pub(crate) fn obey(signal: i32) {
     // It is one of those above, which the system knows.
     let _ = emulate_default_handler(signal);

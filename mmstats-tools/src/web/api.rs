@@ -20,7 +20,11 @@ use crate::sampler::Look;
 use mmstats_std::identity::unix_seconds;
 
 /// `/api/v1/stats`
-pub(super) async fn stats(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn stats(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let question = Question::of(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
     let snapshot = server.snapshot().await?;
     let interval = server.interval.as_secs_f64();
@@ -28,7 +32,11 @@ pub(super) async fn stats(State(server): State<Arc<Server>>, RawQuery(query): Ra
 }
 
 /// `/api/v1/files`
-pub(super) async fn files(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn files(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
     server.answer(JSON, &headers, move || list(&snapshot.look)).await
@@ -63,13 +71,20 @@ fn list(look: &Look) -> Vec<u8> {
         reason: seen.verdict.reason.as_str(),
         fields: seen.fields.len(),
     };
-    let problem = |problem: &crate::sampler::Problem| Problem { file: valid_path(&problem.name), problem: problem.what.clone() };
-    let (files, problems) = (look.seen.iter().map(file).collect(), look.problems.iter().map(problem).collect());
+    let problem = |problem: &crate::sampler::Problem| Problem {
+        file: valid_path(&problem.name),
+        problem: problem.what.clone(),
+    };
+    let (files, problems) =
+        (look.seen.iter().map(file).collect(), look.problems.iter().map(problem).collect());
     json::bytes(&Answer { time: unix_seconds(look.time), files, problems })
 }
 
 /// `/healthz`: whether looks come in time.
-pub(super) async fn health(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+pub(super) async fn health(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
     Parameters::parse(query.as_deref(), &[])?;
     let latest = server.latest.snapshot.borrow().clone();
     let age = latest.as_ref().map(|latest| latest.taken.elapsed());

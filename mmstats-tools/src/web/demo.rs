@@ -10,7 +10,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mmstats_std::{Constant, ConstantText, Counter, Gauge, Histogram, Options, Published, Text, V1, identity, model, publish};
+use mmstats_std::{
+    Constant, ConstantText, Counter, Gauge, Histogram, Options, Published, Text, V1, identity,
+    model, publish,
+};
 use tempfile::{Builder, TempDir};
 
 /// Where the files go, if that is a tmpfs.
@@ -85,7 +88,9 @@ impl Demo {
     pub(super) fn start() -> Result<Demo, String> {
         let explain = |error: io::Error| format!("the demo: {error}");
         let in_memory = Builder::new().prefix("mmash-demo-").tempdir_in(SHARED_MEMORY);
-        let directory = in_memory.or_else(|_| Builder::new().prefix("mmash-demo-").tempdir()).map_err(explain)?;
+        let directory = in_memory
+            .or_else(|_| Builder::new().prefix("mmash-demo-").tempdir())
+            .map_err(explain)?;
         let casualty = casualty(directory.path()).map_err(explain)?;
         let (stop, stopped) = mpsc::channel();
         let (ready, is_ready) = mpsc::channel();
@@ -122,7 +127,8 @@ impl Drop for Demo {
 
 /// Options for files in that directory. They have to stay for as long as the process does.
 fn options(directory: &Path, file: &'static str) -> Result<Options, String> {
-    let directory = directory.to_str().ok_or("the demo: the temporary directory's name is not UTF-8")?;
+    let directory =
+        directory.to_str().ok_or("the demo: the temporary directory's name is not UTF-8")?;
     // In a template, braces stand for themselves when they are doubled.
     let template = directory.replace('{', "{{").replace('}', "}}");
     Ok(Options::new().directory(Box::leak(template.into_boxed_str())).file_name(file))
@@ -161,7 +167,9 @@ struct Workload {
 impl Workload {
     fn new(directory: &Path) -> Result<Self, String> {
         let why = |error: mmstats_std::PublishError| format!("the demo: {error}");
-        let workers = (0..4).map(|_| publish(&options(directory, "web-{PID}-{TID}.mmstats")?).map_err(why)).collect::<Result<_, _>>()?;
+        let workers = (0..4)
+            .map(|_| publish(&options(directory, "web-{PID}-{TID}.mmstats")?).map_err(why))
+            .collect::<Result<_, _>>()?;
         let device = publish(&options(directory, "device-{PID}.mmstats")?).map_err(why)?;
         let old = publish(&options(directory, "batch-{PID}.mmstats")?).map_err(why)?;
         Ok(Workload { workers, device, old, random: Random(identity::unix_time().to_bits()) })
@@ -190,7 +198,9 @@ impl Workload {
             for _ in 0..requests {
                 // Most are quick; some wait for something slow.
                 let slow = if self.random.unit() < 0.05 { 20.0 } else { 1.0 };
-                worker.latency.record((300.0 * slow * (1.0 + load) * (2.0 * self.random.unit()).exp()) as u64);
+                worker.latency.record(
+                    (300.0 * slow * (1.0 + load) * (2.0 * self.random.unit()).exp()) as u64,
+                );
                 worker.sent.add(400 + (self.random.unit() * 20_000.0) as u64);
                 match self.random.unit() {
                     chance if chance < 0.80 => worker.get_ok.incr(),
@@ -203,14 +213,26 @@ impl Workload {
             worker.queue.set((load * load * 8.0 * self.random.unit()) as u32);
             worker.busy.set((load / 2.0) as f32);
             let states = ["waiting", "reading", "GET /", "GET /status", "POST /orders"];
-            worker.state.set(states[if requests == 0 { 0 } else { (self.random.unit() * states.len() as f64) as usize % states.len() }]);
+            worker.state.set(
+                states[if requests == 0 {
+                    0
+                } else {
+                    (self.random.unit() * states.len() as f64) as usize % states.len()
+                }],
+            );
         }
-        self.device.temperature.set((215.0 + 30.0 * (time / 90.0 * TAU).sin() + 3.0 * self.random.unit()) as i16);
-        self.device.voltage.set((3300.0 - (time / 10.0).min(400.0) + 15.0 * self.random.unit()) as u16);
+        self.device
+            .temperature
+            .set((215.0 + 30.0 * (time / 90.0 * TAU).sin() + 3.0 * self.random.unit()) as i16);
+        self.device
+            .voltage
+            .set((3300.0 - (time / 10.0).min(400.0) + 15.0 * self.random.unit()) as u16);
         self.device.steps.add((40.0 * tide) as u32);
         if self.random.unit() < 0.2 {
             self.old.jobs.incr();
-            self.old.job.set(["report", "invoices", "cleanup"][(self.random.unit() * 3.0) as usize % 3]);
+            self.old
+                .job
+                .set(["report", "invoices", "cleanup"][(self.random.unit() * 3.0) as usize % 3]);
         }
         self.old.backlog.set((20.0 * tide) as i32 - 3);
     }

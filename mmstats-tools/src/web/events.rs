@@ -1,7 +1,7 @@
 //! `/events`: stats as they change, as server-sent events.
 //!
-//! An event is made once for all clients with the same question, and only when one of them can take it: a client that is slow misses looks, and nothing waits
-//! for it or in line.
+//! An event is made once for all clients with the same question, and only when one of them can take
+//! it: a client that is slow misses looks, and nothing waits for it or in line.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -22,7 +22,8 @@ use super::sampling::Snapshot;
 use super::server::Server;
 use super::stats::{Question, render};
 
-/// After so long without an event there is a comment, so that nobody in between takes the connection for dead.
+/// After so long without an event there is a comment, so that nobody in between takes the
+/// connection for dead.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// By how much a look may be late, because the machine is busy.
@@ -55,10 +56,15 @@ impl Feeds {
 
 impl Feed {
     /// The event of a look.
-    async fn event(self: &Arc<Self>, snapshot: &Arc<Snapshot>, server: &Server) -> Result<Bytes, Refusal> {
+    async fn event(
+        self: &Arc<Self>,
+        snapshot: &Arc<Snapshot>,
+        server: &Server,
+    ) -> Result<Bytes, Refusal> {
         let mut event = self.event.lock().await;
         if event.0 != snapshot.number {
-            let (feed, look, interval) = (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
+            let (feed, look, interval) =
+                (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
             // What was sent last is not kept beside it.
             *event = (0, Ok(Bytes::new()));
             let made = server.work(move || write(&look, interval, &feed.question)).await;
@@ -96,18 +102,36 @@ struct Client {
 }
 
 /// Answers.
-pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+pub(super) async fn events(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "interval"])?;
     let question = Question::of(&parameters)?;
     let pause = match parameters.number("interval")? {
-        Some(interval) if interval < 0.0 => return Err(Refusal::bad(format!("interval={interval}: negative; accepted are seconds from 0 on"))),
+        Some(interval) if interval < 0.0 => {
+            return Err(Refusal::bad(format!(
+                "interval={interval}: negative; accepted are seconds from 0 on"
+            )));
+        }
         Some(interval) => pause(interval, server.interval),
         None => Duration::ZERO,
     };
-    let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams; see --max-streams");
+    let full =
+        |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams; see --max-streams");
     let permit = server.streams.clone().try_acquire_owned().map_err(full)?;
-    let (feed, snapshots, ending) = (server.feeds.get(question), server.latest.snapshot.clone(), server.ending.clone());
-    let client = Client { server, feed, snapshots, ending, pause, last: 0, due: Duration::ZERO, _permit: permit };
+    let (feed, snapshots, ending) =
+        (server.feeds.get(question), server.latest.snapshot.clone(), server.ending.clone());
+    let client = Client {
+        server,
+        feed,
+        snapshots,
+        ending,
+        pause,
+        last: 0,
+        due: Duration::ZERO,
+        _permit: permit,
+    };
     let stream = stream::unfold(client, |mut client| async move {
         let bytes = client.next().await?;
         Some((Ok::<_, Infallible>(bytes), client))
@@ -115,7 +139,8 @@ pub(super) async fn events(State(server): State<Arc<Server>>, RawQuery(query): R
     Ok(fresh("text/event-stream", Body::from_stream(stream)))
 }
 
-/// The least time between looks that are sent, for an event in so many seconds. Looks are not counted, for they may take longer than they should.
+/// The least time between looks that are sent, for an event in so many seconds. Looks are not
+/// counted, for they may take longer than they should.
 fn pause(seconds: f64, between_looks: Duration) -> Duration {
     let interval = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     if interval <= between_looks {
@@ -129,7 +154,8 @@ impl Client {
     /// What to send next. This is not asked for before the client took what was sent before.
     async fn next(&mut self) -> Option<Bytes> {
         let (last, due) = (self.last, self.due);
-        let is_due = |snapshot: &Arc<Snapshot>| snapshot.number > last && snapshot.look.elapsed >= due;
+        let is_due =
+            |snapshot: &Arc<Snapshot>| snapshot.number > last && snapshot.look.elapsed >= due;
         let snapshot = tokio::select! {
             biased;
             _ = self.ending.wait_for(|is_ending| *is_ending) => return None,
@@ -140,7 +166,9 @@ impl Client {
         match self.feed.event(&snapshot, &self.server).await {
             Ok(event) => Some(event),
             // There may be for the next one.
-            Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => Some(Bytes::from_static(b": no room for this look\n\n")),
+            Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
+                Some(Bytes::from_static(b": no room for this look\n\n"))
+            }
             Err(_) => None,
         }
     }
@@ -165,8 +193,14 @@ mod tests {
     #[test]
     fn an_interval_is_of_time_however_long_looks_take() {
         let looks = |milliseconds: u64| (0..100).map(move |look| look * milliseconds);
-        assert_eq!([0.0, 0.1, 1.0, 2.0, 1e300].map(|interval| sent(interval, 100, looks(200))), [100, 100, 20, 10, 1]);
-        assert_eq!([0.5, 1.0, 2.0, 2.5, 3.0].map(|interval| sent(interval, 1000, looks(1000))), [100, 100, 50, 34, 34]);
+        assert_eq!(
+            [0.0, 0.1, 1.0, 2.0, 1e300].map(|interval| sent(interval, 100, looks(200))),
+            [100, 100, 20, 10, 1]
+        );
+        assert_eq!(
+            [0.5, 1.0, 2.0, 2.5, 3.0].map(|interval| sent(interval, 1000, looks(1000))),
+            [100, 100, 50, 34, 34]
+        );
         assert_eq!([0.5, 0.6].map(|interval| sent(interval, 200, looks(200))), [34, 34]);
         assert_eq!([60.0, 61.0].map(|interval| sent(interval, 60_000, looks(60_000))), [100, 50]);
     }
@@ -174,6 +208,9 @@ mod tests {
     #[test]
     fn looks_that_come_a_little_late_or_soon_are_not_left_out() {
         let looks = (0..100).map(|look| look * 1000 + [0, 90, 30, 60][look as usize % 4]);
-        assert_eq!([1.0, 2.0, 4.0].map(|interval| sent(interval, 1000, looks.clone())), [100, 50, 25]);
+        assert_eq!(
+            [1.0, 2.0, 4.0].map(|interval| sent(interval, 1000, looks.clone())),
+            [100, 50, 25]
+        );
     }
 }

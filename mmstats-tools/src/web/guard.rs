@@ -1,7 +1,9 @@
-//! What every request passes, and every answer: who may ask, for what, how often; and what browsers must not do with it.
+//! What every request passes, and every answer: who may ask, for what, how often; and what browsers
+//! must not do with it.
 //!
-//! A page from elsewhere can make a browser send requests here. It cannot read the answers, as no header allows that; unless its name is made to lead here
-//! after it was loaded ("DNS rebinding"). So the name that a request was sent to has to be one of this server's.
+//! A page from elsewhere can make a browser send requests here. It cannot read the answers, as no
+//! header allows that; unless its name is made to lead here after it was loaded ("DNS rebinding").
+//! So the name that a request was sent to has to be one of this server's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,8 +12,8 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -30,7 +32,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) struct Local(pub(super) SocketAddr);
 
 /// Lets a request pass, or refuses it, and adds to the answer what all of them have.
-pub(super) async fn guard(State(server): State<Arc<Server>>, Extension(local): Extension<Local>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(server): State<Arc<Server>>,
+    Extension(local): Extension<Local>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request.uri().path().to_owned();
     let checked = check(&server, local.0, &request);
     let mut response = match checked {
@@ -62,7 +69,11 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Re
     let host = String::from_utf8_lossy(host.as_bytes());
     // What the target names is checked, too, if it names a host at all.
     let target = request.uri().authority().map(Authority::as_str);
-    if let Some(other) = [Some(&*host), target].into_iter().flatten().find(|host| !is_ours(host, local, &server.hosts)) {
+    if let Some(other) = [Some(&*host), target]
+        .into_iter()
+        .flatten()
+        .find(|host| !is_ours(host, local, &server.hosts))
+    {
         return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, not_ours(other, local)));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -73,7 +84,10 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Re
     }
     // Whether all is well can be asked however much is asked for besides.
     if request.uri().path() != "/healthz" && !server.rate.take() {
-        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests; see --max-rate"));
+        return Err(Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests; see --max-rate",
+        ));
     }
     Ok(())
 }
@@ -88,7 +102,9 @@ fn is_ours(host: &str, local: SocketAddr, allowed: &[String]) -> bool {
     let has_port = port.is_none_or(|port| port == local.port().to_string());
     let is_local = match address(name) {
         // A name has to be looked up, and can be made to lead here; an address is what it is.
-        Some(address) => address.is_loopback() && is_usual(address) || address == local.ip().to_canonical(),
+        Some(address) => {
+            address.is_loopback() && is_usual(address) || address == local.ip().to_canonical()
+        }
         None => name == "localhost",
     };
     has_port && is_local
@@ -105,7 +121,10 @@ fn not_ours(host: &str, local: SocketAddr) -> String {
         names.push(own);
     }
     let names = names.join(", ");
-    format!("{host:?} is not this server, which is {names}, without a port or with {}, and what --allow-host names", local.port())
+    format!(
+        "{host:?} is not this server, which is {names}, without a port or with {}, and what --allow-host names",
+        local.port()
+    )
 }
 
 fn is_usual(address: IpAddr) -> bool {
@@ -128,27 +147,38 @@ fn split(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Whether a browser says that another site's page wants this; following a link to a page is all that one may do. Programs say nothing of that kind.
+/// Whether a browser says that another site's page wants this; following a link to a page is all
+/// that one may do. Programs say nothing of that kind.
 fn is_from_elsewhere(headers: &HeaderMap, uri: &Uri) -> bool {
     let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let follows_link = says("sec-fetch-mode") == Some("navigate") && says("sec-fetch-dest") == Some("document") && uri.path() != "/events";
+    let follows_link = says("sec-fetch-mode") == Some("navigate")
+        && says("sec-fetch-dest") == Some("document")
+        && uri.path() != "/events";
     matches!(says("sec-fetch-site"), Some("cross-site" | "same-site")) && !follows_link
 }
 
 /// Writes a refusal as whoever asks for such a path can read it.
 fn explain(response: &mut Response, refusal: &Refusal, path: &str) {
-    let is_for_programs = ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
+    let is_for_programs =
+        ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
     let (content_type, body) = match is_for_programs {
         true => (JSON, json!({ "error": refusal.why }).to_string() + "\n"),
-        false => ("text/plain; charset=utf-8", format!("{}\n", crate::render::escape::Harmless(&refusal.why))),
+        false => (
+            "text/plain; charset=utf-8",
+            format!("{}\n", crate::render::escape::Harmless(&refusal.why)),
+        ),
     };
     *response.body_mut() = Body::from(body);
     // That of the empty body it had.
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     match refusal.status {
-        StatusCode::METHOD_NOT_ALLOWED => response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD")),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))
+        }
         _ => None,
     };
 }
@@ -164,7 +194,9 @@ mod tests {
 
     #[test]
     fn only_its_own_names_are_answered() {
-        for host in ["localhost", "LOCALHOST:5002", "127.0.0.1", "127.0.0.1:5002", "[::1]", "[::1]:5002"] {
+        for host in
+            ["localhost", "LOCALHOST:5002", "127.0.0.1", "127.0.0.1:5002", "[::1]", "[::1]:5002"]
+        {
             assert!(ours(host, "127.0.0.1:5002", &[]), "{host}");
         }
         for host in [

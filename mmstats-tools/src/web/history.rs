@@ -1,6 +1,7 @@
 //! What was seen in the last minutes: a ring of looks that is bounded in time and in bytes.
 //!
-//! Only numbers are in it, and what distributions recorded from one look to the next; besides, labels and such for as long as a look has their writer.
+//! Only numbers are in it, and what distributions recorded from one look to the next; besides,
+//! labels and such for as long as a look has their writer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,12 +86,15 @@ impl History {
         let mut ring = self.lock();
         let now = past.elapsed;
         ring.push(past);
-        while ring.looks.front().is_some_and(|first| ring.size() > self.most || now.saturating_sub(first.elapsed) > self.span) {
+        while ring.looks.front().is_some_and(|first| {
+            ring.size() > self.most || now.saturating_sub(first.elapsed) > self.span
+        }) {
             ring.pop();
         }
     }
 
-    /// All looks since a time, the later the later. After the clock was set back, those that were later by it are left out.
+    /// All looks since a time, the later the later. After the clock was set back, those that were
+    /// later by it are left out.
     pub(super) fn since(&self, time: f64) -> Vec<Arc<Past>> {
         let ring = self.lock();
         let (mut looks, mut later) = (Vec::new(), f64::INFINITY);
@@ -107,7 +111,12 @@ impl History {
 
     /// Those of these looks, by their numbers, that are not forgotten.
     pub(super) fn those(&self, numbers: &[u64]) -> Vec<Arc<Past>> {
-        self.lock().looks.iter().filter(|past| numbers.binary_search(&past.number).is_ok()).cloned().collect()
+        self.lock()
+            .looks
+            .iter()
+            .filter(|past| numbers.binary_search(&past.number).is_ok())
+            .cloned()
+            .collect()
     }
 
     /// How many looks there are, and how many bytes they take.
@@ -142,10 +151,22 @@ impl Ring {
 
 impl Past {
     fn new(snapshot: &Snapshot) -> Self {
-        let mut writers: Vec<PastWriter> = snapshot.look.seen.iter().zip(&snapshot.steps).map(|(seen, steps)| PastWriter::new(seen, steps)).collect();
+        let mut writers: Vec<PastWriter> = snapshot
+            .look
+            .seen
+            .iter()
+            .zip(&snapshot.steps)
+            .map(|(seen, steps)| PastWriter::new(seen, steps))
+            .collect();
         writers.sort_unstable_by_key(|writer| writer.origin.id);
         let bytes = size_of::<Past>() + writers.iter().map(PastWriter::bytes).sum::<usize>();
-        Past { number: snapshot.number, time: unix_seconds(snapshot.look.time), elapsed: snapshot.look.elapsed, writers, bytes }
+        Past {
+            number: snapshot.number,
+            time: unix_seconds(snapshot.look.time),
+            elapsed: snapshot.look.elapsed,
+            writers,
+            bytes,
+        }
     }
 
     /// What it shares with other looks.
@@ -163,7 +184,12 @@ impl Past {
 impl PastWriter {
     fn new(seen: &Seen, steps: &[Step]) -> Self {
         let points = seen.values.iter().zip(steps).map(|(value, step)| Point::new(value, step));
-        PastWriter { origin: seen.origin.clone(), fields: seen.fields.clone(), liveness: seen.verdict.liveness, points: points.collect() }
+        PastWriter {
+            origin: seen.origin.clone(),
+            fields: seen.fields.clone(),
+            liveness: seen.verdict.liveness,
+            points: points.collect(),
+        }
     }
 
     /// A field's value, or what it recorded since the look before, and its rate.
@@ -182,10 +208,14 @@ impl PastWriter {
 
     fn bytes(&self) -> usize {
         let recorded = |point: &Point| match &point.value {
-            Kept::Recorded(buckets) => size_of::<Buckets>() + buckets.filled.capacity() * size_of::<Bucket>(),
+            Kept::Recorded(buckets) => {
+                size_of::<Buckets>() + buckets.filled.capacity() * size_of::<Bucket>()
+            }
             _ => 0,
         };
-        size_of::<PastWriter>() + size_of_val(&*self.points) + self.points.iter().map(recorded).sum::<usize>()
+        size_of::<PastWriter>()
+            + size_of_val(&*self.points)
+            + self.points.iter().map(recorded).sum::<usize>()
     }
 }
 
@@ -196,7 +226,9 @@ impl Point {
             Ok(Stored::Unsigned(value)) => Kept::Unsigned(*value),
             Ok(Stored::Signed(value)) => Kept::Signed(*value),
             Ok(Stored::Float(value)) => Kept::Float(*value),
-            Ok(Stored::Histogram(_)) => step.grown.as_ref().map_or(Kept::Nothing, |grown| Kept::Recorded(grown.clone())),
+            Ok(Stored::Histogram(_)) => {
+                step.grown.as_ref().map_or(Kept::Nothing, |grown| Kept::Recorded(grown.clone()))
+            }
             Ok(Stored::Text(_)) | Err(_) => Kept::Nothing,
         };
         Point { value, rate: step.rate.unwrap_or(f64::NAN) }
@@ -216,9 +248,25 @@ mod tests {
 
     /// A writer of so many numbers.
     fn writer(fields: usize) -> Seen {
-        let place = Place { offset: 0, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
-        let field = Field { label: "n".into(), unit: String::new(), help: String::new(), kind: Kind::Counter, scale: 0, divisor: 1, place };
-        let origin = Origin { id: 1, name: PathBuf::from("f"), version: 2, pid: None, is_new: false };
+        let place = Place {
+            offset: 0,
+            size: 8,
+            ty: Type::U64,
+            storage: Storage::Word,
+            swapped: false,
+            word: 8,
+        };
+        let field = Field {
+            label: "n".into(),
+            unit: String::new(),
+            help: String::new(),
+            kind: Kind::Counter,
+            scale: 0,
+            divisor: 1,
+            place,
+        };
+        let origin =
+            Origin { id: 1, name: PathBuf::from("f"), version: 2, pid: None, is_new: false };
         Seen {
             origin: Arc::new(origin),
             fields: vec![field; fields].into(),
@@ -231,8 +279,22 @@ mod tests {
     fn snapshot(second: u64, writer: &Seen) -> Snapshot {
         let elapsed = Duration::from_secs(second);
         let steps = vec![vec![Step::default(); writer.values.len()]];
-        let look = Look { time: SystemTime::UNIX_EPOCH + elapsed, elapsed, seen: vec![writer.clone()], problems: Vec::new(), halted: None };
-        Snapshot { number: second + 1, look, took: Duration::ZERO, taken: Instant::now(), steps, sums: None, searched: Vec::new() }
+        let look = Look {
+            time: SystemTime::UNIX_EPOCH + elapsed,
+            elapsed,
+            seen: vec![writer.clone()],
+            problems: Vec::new(),
+            halted: None,
+        };
+        Snapshot {
+            number: second + 1,
+            look,
+            took: Duration::ZERO,
+            taken: Instant::now(),
+            steps,
+            sums: None,
+            searched: Vec::new(),
+        }
     }
 
     #[test]
@@ -267,7 +329,8 @@ mod tests {
         let history = History::new(Duration::from_secs(1000), 100_000);
         for second in 0..100 {
             let mut writer = writer(1);
-            writer.fields = vec![Field { help: "a".repeat(20_000), ..writer.fields[0].clone() }].into();
+            writer.fields =
+                vec![Field { help: "a".repeat(20_000), ..writer.fields[0].clone() }].into();
             history.push(&snapshot(second, &writer));
             assert!(history.size().1 <= 100_000);
         }
@@ -283,7 +346,10 @@ mod tests {
         let (_, alive) = history.size();
         history.push(&snapshot(50, &writer(0)));
         let (labels, dead) = (fields_bytes(&ended.fields), history.size().1);
-        assert!((labels..labels + 1000).contains(&(dead - alive)), "{alive} and {labels} make {dead}");
+        assert!(
+            (labels..labels + 1000).contains(&(dead - alive)),
+            "{alive} and {labels} make {dead}"
+        );
     }
 
     #[test]

@@ -16,7 +16,11 @@ pub(super) struct Float(pub(super) f64);
 
 impl Serialize for Float {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { Number::NotFinite(self.0).serialize(serializer) }
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else {
+            Number::NotFinite(self.0).serialize(serializer)
+        }
     }
 }
 
@@ -54,7 +58,12 @@ impl Serialize for Shown<'_> {
                 quantiles(&mut map, buckets, self.scale)?;
                 map.serialize_entry("buckets", &Objects(buckets, self.scale))?;
                 if let Some(interval) = self.interval {
-                    map.serialize_entry("interval", &interval.filter(|grown| grown.count() > 0).map(|grown| Quantiles(grown, self.scale)))?;
+                    map.serialize_entry(
+                        "interval",
+                        &interval
+                            .filter(|grown| grown.count() > 0)
+                            .map(|grown| Quantiles(grown, self.scale)),
+                    )?;
                 }
                 map.end()
             }
@@ -62,7 +71,11 @@ impl Serialize for Shown<'_> {
     }
 }
 
-fn quantiles<M: SerializeMap>(map: &mut M, buckets: &Buckets, scale: Scale) -> Result<(), M::Error> {
+fn quantiles<M: SerializeMap>(
+    map: &mut M,
+    buckets: &Buckets,
+    scale: Scale,
+) -> Result<(), M::Error> {
     for (name, fraction) in QUANTILES {
         map.serialize_entry(name, &buckets.quantile(fraction).map(|value| scale.unsigned(value)))?;
     }
@@ -90,7 +103,11 @@ impl Serialize for Objects<'_> {
             count: u64,
         }
         let show = |value| self.1.unsigned(value);
-        let object = |bucket: &crate::buckets::Bucket| Object { from: show(bucket.low), to: bucket.high.map(show), count: bucket.count };
+        let object = |bucket: &crate::buckets::Bucket| Object {
+            from: show(bucket.low),
+            to: bucket.high.map(show),
+            count: bucket.count,
+        };
         serializer.collect_seq(self.0.filled.iter().map(object))
     }
 }
@@ -106,7 +123,11 @@ impl Serialize for Recorded<'_> {
                 let show = |value| self.1.unsigned(value);
                 let mut all = serializer.serialize_seq(Some(self.0.filled.len()))?;
                 for bucket in &self.0.filled {
-                    all.serialize_element(&(show(bucket.low), bucket.high.map(show), bucket.count))?;
+                    all.serialize_element(&(
+                        show(bucket.low),
+                        bucket.high.map(show),
+                        bucket.count,
+                    ))?;
                 }
                 all.end()
             }
@@ -128,10 +149,14 @@ pub(super) fn type_code(field: &Field) -> String {
     }
 }
 
-/// The power of ten and the divisor that make of what is stored what is shown, where they do something.
+/// The power of ten and the divisor that make of what is stored what is shown, where they do
+/// something.
 pub(super) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     let is_number = !matches!(field.place.ty, Type::Bool | Type::Text | Type::Pascal);
-    (Some(field.scale).filter(|power| is_number && *power != 0), Some(field.divisor).filter(|divisor| is_number && *divisor > 1))
+    (
+        Some(field.scale).filter(|power| is_number && *power != 0),
+        Some(field.divisor).filter(|divisor| is_number && *divisor > 1),
+    )
 }
 
 /// An object as bytes.

@@ -16,11 +16,14 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// As many streams as wanted, or as a process with so many descriptors can have: half of them are for files of stats, and some connections for
-    /// whoever wants no stream.
+    /// As many streams as wanted, or as a process with so many descriptors can have: half of them
+    /// are for files of stats, and some connections for whoever wants no stream.
     pub(super) fn new(wanted: usize, descriptors: usize) -> Self {
         let connections = (wanted + OTHERS).min((descriptors / 2).saturating_sub(OWN)).max(2);
-        Limits { connections, streams: wanted.min(connections - connections.div_ceil(4).min(OTHERS)) }
+        Limits {
+            connections,
+            streams: wanted.min(connections - connections.div_ceil(4).min(OTHERS)),
+        }
     }
 
     /// Descriptors that are not for files of stats.
@@ -40,8 +43,14 @@ mod tests {
         for wanted in [0, 1, 2, 256, 1000, 65_535] {
             for descriptors in [0, 130, 256, 1024, 4096, 20_000, 1 << 20] {
                 let limits = Limits::new(wanted, descriptors);
-                assert!(limits.streams < limits.connections && limits.streams <= wanted, "{wanted} {descriptors}: {limits:?}");
-                assert!(descriptors <= 132 || limits.descriptors() <= descriptors / 2, "{wanted} {descriptors}: {limits:?}");
+                assert!(
+                    limits.streams < limits.connections && limits.streams <= wanted,
+                    "{wanted} {descriptors}: {limits:?}"
+                );
+                assert!(
+                    descriptors <= 132 || limits.descriptors() <= descriptors / 2,
+                    "{wanted} {descriptors}: {limits:?}"
+                );
             }
         }
         assert_eq!(Limits::new(65_535, 1 << 20).streams, 65_535);

@@ -23,14 +23,22 @@ pub(super) fn settings(options: &Options) -> Settings {
 }
 
 /// Answers.
-pub(super) async fn metrics(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn metrics(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
     let settings = Settings { format: format(&headers), ..server.metrics.clone() };
     let (content_type, maker) = (settings.format.content_type(), server.clone());
     let make = move || {
         let page = page(&snapshot, &settings);
-        maker.told.news(&page.left_out).iter().for_each(|what| eprintln!("mmash: {}", Harmless(what)));
+        maker
+            .told
+            .news(&page.left_out)
+            .iter()
+            .for_each(|what| eprintln!("mmash: {}", Harmless(what)));
         page.text.into_bytes()
     };
     let mut response = server.answer(content_type, &headers, make).await?;
@@ -50,11 +58,18 @@ pub(super) fn page(snapshot: &Snapshot, settings: &Settings) -> Page {
 fn format(headers: &HeaderMap) -> Format {
     let accepted = preferences(headers, &ACCEPT);
     let is_known = |version: &str| matches!(version, "1.0.0" | "0.0.1");
-    let open = accepted.iter().filter(|preference| preference.name == "application/openmetrics-text");
-    let open = open.filter(|preference| preference.parameters.iter().all(|(key, value)| key != "version" || is_known(value)));
+    let open =
+        accepted.iter().filter(|preference| preference.name == "application/openmetrics-text");
+    let open = open.filter(|preference| {
+        preference.parameters.iter().all(|(key, value)| key != "version" || is_known(value))
+    });
     let best = |quality: f32, other: f32| quality.max(other);
     let open = open.map(|preference| preference.quality).fold(0.0, best);
-    let text = accepted.iter().filter(|preference| preference.name == "text/plain").map(|preference| preference.quality).fold(0.0, best);
+    let text = accepted
+        .iter()
+        .filter(|preference| preference.name == "text/plain")
+        .map(|preference| preference.quality)
+        .fold(0.0, best);
     if open > 0.0 && open >= text { Format::OpenMetrics } else { Format::Text }
 }
 

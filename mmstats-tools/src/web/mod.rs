@@ -1,14 +1,18 @@
 //! `mmash`: serves all stats to browsers, to Prometheus and to programs.
 //!
-//! - `sampling` looks at everything again and again, in a thread of its own, for all clients together; `history` remembers it.
-//! - `serve` listens and ends; `guard` is what every request passes first: who may ask, for what, and how often. `server` is what all requests share.
-//! - `page` is what people see; `api`, `events`, `query` and `metrics` are for programs; `original` answers as the original did.
-//! - `stats` chooses fields, `total` makes one value of several writers', `json` writes them, `parameters` reads what was asked, `reply` makes answers
-//!   of it all.
-//! - What clients cost is bounded: `limits` is how many there may be, `room` is the memory of answers that are not read yet, `pace` how slowly they may
-//!   be read, `retained` what the past keeps.
-//! - `textfile` writes metrics into a file instead; `told` is what is said of metrics that are not complete; `demo` publishes something to look at;
-//!   `signals` end it all.
+//! - `sampling` looks at everything again and again, in a thread of its own, for all clients
+//!   together; `history` remembers it.
+//! - `serve` listens and ends; `guard` is what every request passes first: who may ask, for what,
+//!   and how often. `server` is what all requests share.
+//! - `page` is what people see; `api`, `events`, `query` and `metrics` are for programs; `original`
+//!   answers as the original did.
+//! - `stats` chooses fields, `total` makes one value of several writers', `json` writes them,
+//!   `parameters` reads what was asked, `reply` makes answers of it all.
+//! - What clients cost is bounded: `limits` is how many there may be, `room` is the memory of
+//!   answers that are not read yet, `pace` how slowly they may be read, `retained` what the past
+//!   keeps.
+//! - `textfile` writes metrics into a file instead; `told` is what is said of metrics that are not
+//!   complete; `demo` publishes something to look at; `signals` end it all.
 
 mod api;
 mod demo;
@@ -72,7 +76,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     let end = match options.textfile.clone() {
         Some(path) => textfile::run(&path, options, sources, console),
         None => {
-            let named = options.selection.files.iter().filter(|path| !sources.is_memory(path) && !path.is_dir()).cloned().collect();
+            let named = options
+                .selection
+                .files
+                .iter()
+                .filter(|path| !sources.is_memory(path) && !path.is_dir())
+                .cloned()
+                .collect();
             tell_of_named(named, sources, console);
             serve::run(&options, console)
         }
@@ -80,11 +90,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     ended(end, console)
 }
 
-/// Tells which of these files cannot be read. Those that are not there may come later, and the others become better.
+/// Tells which of these files cannot be read. Those that are not there may come later, and the
+/// others become better.
 fn tell_of_named(files: Vec<PathBuf>, sources: Sources, console: &mut Console<'_>) {
     // Without any, all that are found would be looked at.
     if !files.is_empty() {
-        Sampler::new(files, sources).look().problems.iter().for_each(|problem| console.tell_of(&problem.name, &problem.what));
+        Sampler::new(files, sources)
+            .look()
+            .problems
+            .iter()
+            .for_each(|problem| console.tell_of(&problem.name, &problem.what));
     }
 }
 

@@ -1,5 +1,5 @@
-//! A connection whose client has to take what it is sent at a least rate, so that nobody keeps an answer in memory by reading a byte now and then; and
-//! sooner if others need that memory.
+//! A connection whose client has to take what it is sent at a least rate, so that nobody keeps an
+//! answer in memory by reading a byte now and then; and sooner if others need that memory.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a client may take nothing at all: the patience that there is with it. It is used up while something waits to be sent.
+/// How long a client may take nothing at all: the patience that there is with it. It is used up
+/// while something waits to be sent.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// So many bytes that it takes give back a second of patience.
@@ -47,10 +48,15 @@ impl<S> Paced<S> {
     }
 
     /// Passes on how writing went, and ends it if it goes too slowly.
-    fn watch(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         let now = Instant::now();
         if let Poll::Ready(written) = written {
-            let earned = Duration::from_secs_f64(*written.as_ref().unwrap_or(&0) as f64 / f64::from(RATE));
+            let earned =
+                Duration::from_secs_f64(*written.as_ref().unwrap_or(&0) as f64 / f64::from(RATE));
             match &mut self.waiting {
                 Some(waiting) => waiting.until = (waiting.until + earned).min(now + GRACE),
                 None => self.patience = (self.patience + earned).min(GRACE),
@@ -59,7 +65,12 @@ impl<S> Paced<S> {
         }
         let pressed = || Box::pin(self.pressure.clone().notified_owned());
         let until = now + self.patience;
-        let new = || Waiting { since: now, until, timer: Box::pin(sleep_until(until)), pressed: pressed() };
+        let new = || Waiting {
+            since: now,
+            until,
+            timer: Box::pin(sleep_until(until)),
+            pressed: pressed(),
+        };
         let waiting = self.waiting.get_or_insert_with(new);
         while waiting.pressed.as_mut().poll(context).is_ready() {
             if now >= waiting.since + HURRY || now + GRACE >= waiting.until + HURRY {
@@ -76,18 +87,30 @@ impl<S> Paced<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, written)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.watch(context, written)
     }
@@ -143,7 +166,10 @@ mod tests {
     async fn whoever_reads_steadily_gets_everything() {
         for bytes in [17 << 10, 100 << 10, 1 << 20] {
             let (sent, took) = send(bytes, &Arc::default()).await;
-            assert!(sent.is_ok() && took < Duration::from_secs(62), "{bytes}: {sent:?} after {took:?}");
+            assert!(
+                sent.is_ok() && took < Duration::from_secs(62),
+                "{bytes}: {sent:?} after {took:?}"
+            );
         }
     }
 
@@ -165,7 +191,11 @@ mod tests {
         });
         let (mut paced, start) = (Paced::new(ours, Arc::default()), Instant::now());
         let sent = paced.write_all(&vec![1; 60 << 20]).await;
-        assert!(sent.is_err() && (GRACE..GRACE * 2).contains(&start.elapsed()), "{sent:?} after {:?}", start.elapsed());
+        assert!(
+            sent.is_err() && (GRACE..GRACE * 2).contains(&start.elapsed()),
+            "{sent:?} after {:?}",
+            start.elapsed()
+        );
         client.abort();
     }
 
@@ -182,7 +212,11 @@ mod tests {
             Ok::<_, io::Error>(())
         };
         let sent = sent.await;
-        assert!(sent.is_err() && start.elapsed() < GRACE * 2, "{sent:?} after {:?}", start.elapsed());
+        assert!(
+            sent.is_err() && start.elapsed() < GRACE * 2,
+            "{sent:?} after {:?}",
+            start.elapsed()
+        );
         client.abort();
     }
 

@@ -1,7 +1,8 @@
 //! The page of `mmash`: what the server renders, and the files that it needs.
 //!
-//! The document has a table of all stats in it, so that the page says something without JavaScript too: one row for each label, summed over its writers, and
-//! a search that the server does, and links to what each writer of a label says. Scripts take that table over and keep it up to date.
+//! The document has a table of all stats in it, so that the page says something without JavaScript
+//! too: one row for each label, summed over its writers, and a search that the server does, and
+//! links to what each writer of a label says. Scripts take that table over and keep it up to date.
 
 mod details;
 mod files;
@@ -33,7 +34,8 @@ const MOST_PROBLEMS: usize = 100;
 /// What is asked of the page.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PageRequest<'r> {
-    /// The query as it was sent, still encoded; `q` in it is what labels are searched for, each `plot` a label to tell more of.
+    /// The query as it was sent, still encoded; `q` in it is what labels are searched for, each
+    /// `plot` a label to tell more of.
     pub query: &'r str,
     /// Whether it is `/graph/`, which shows large graphs in the table.
     pub graph: bool,
@@ -41,7 +43,8 @@ pub struct PageRequest<'r> {
 
 /// The page for `/` and `/graph/`, with a table that works without JavaScript.
 ///
-/// All text in it that comes from elsewhere is escaped: for HTML, and what acts instead of being seen, as the other tools do.
+/// All text in it that comes from elsewhere is escaped: for HTML, and what acts instead of being
+/// seen, as the other tools do.
 #[must_use]
 pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
     let search = search(request.query);
@@ -63,17 +66,25 @@ pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
             "view" => html.raw("?").text(request.query),
             "time" => html.text(&time(look)),
             "q" => html.text(&search),
-            "count" if left_out > 0 => {
-                html.text(&format!("{} of {} stats; search for a part of the others' labels to see them", MOST_ROWS, rows.len()))
-            }
+            "count" if left_out > 0 => html.text(&format!(
+                "{} of {} stats; search for a part of the others' labels to see them",
+                MOST_ROWS,
+                rows.len()
+            )),
             "count" => html.text(&counted(rows.len(), "stat", "stats")),
             "details" => write_details(&mut html, look, &plotted, &search),
             "rows" => write_rows(&mut html, &rows[..rows.len() - left_out], &plotted, &search),
             "nothing-hidden" => html.raw(if rows.is_empty() { "" } else { " hidden" }),
-            "nothing" => html.raw(if look.seen.is_empty() { "No process publishes anything here yet." } else { "No stat has all these words." }),
+            "nothing" => html.raw(if look.seen.is_empty() {
+                "No process publishes anything here yet."
+            } else {
+                "No stat has all these words."
+            }),
             "writers" => html.text(&writers(look)),
             "problems-hidden" => html.raw(if look.problems.is_empty() { " hidden" } else { "" }),
-            "problems-count" => html.text(&format!("{} could not be read, or not wholly", look.problems.len())),
+            "problems-count" => {
+                html.text(&format!("{} could not be read, or not wholly", look.problems.len()))
+            }
             "problems" => write_problems(&mut html, look),
             // The template is our own, and a test sees that all names in it are known.
             _ => html.raw("{{"),
@@ -83,7 +94,12 @@ pub fn render(look: &Look, request: &PageRequest<'_>) -> String {
     html.finish()
 }
 
-fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>], plotted: &[String], search: &str) -> &'h mut Html {
+fn write_rows<'h>(
+    html: &'h mut Html,
+    rows: &[Row<'_>],
+    plotted: &[String],
+    search: &str,
+) -> &'h mut Html {
     let mut group = None;
     for row in rows {
         if group != Some(row.prefix()) {
@@ -92,8 +108,11 @@ fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>], plotted: &[String], sear
             }
             html.raw("<tbody>\n");
             if !row.prefix().is_empty() {
-                html.raw("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"2\">").text(row.prefix()).raw("</th>");
-                // The last two columns are not there in narrow windows, and no cell is to make them.
+                html.raw("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"2\">")
+                    .text(row.prefix())
+                    .raw("</th>");
+                // The last two columns are not there in narrow windows, and no cell is to make
+                // them.
                 html.raw("<td class=\"kind\"></td><td class=\"writers\"></td></tr>\n");
             }
             group = Some(row.prefix());
@@ -105,7 +124,11 @@ fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>], plotted: &[String], sear
             (false, true) => "<tr class=\"plotted\">",
             (true, true) => "<tr class=\"dead plotted\">",
         });
-        html.raw("<th scope=\"row\"><a href=\"").raw(&link(search, row.label)).raw(if is_plotted { "\" aria-current=\"true\">" } else { "\">" });
+        html.raw("<th scope=\"row\"><a href=\"").raw(&link(search, row.label)).raw(if is_plotted {
+            "\" aria-current=\"true\">"
+        } else {
+            "\">"
+        });
         html.text(row.label).raw("</a>");
         if row.is_dead() {
             html.raw(" <em class=\"ended\">(ended)</em>");
@@ -120,20 +143,29 @@ fn write_rows<'h>(html: &'h mut Html, rows: &[Row<'_>], plotted: &[String], sear
             .text(&value.exact)
             .raw("\">")
             .text(&value.short);
-        html.raw("</td><td class=\"kind\">").raw(row.kind.name()).raw("</td><td class=\"writers\">").text(&row.writers()).raw("</td></tr>\n");
+        html.raw("</td><td class=\"kind\">")
+            .raw(row.kind.name())
+            .raw("</td><td class=\"writers\">")
+            .text(&row.writers())
+            .raw("</td></tr>\n");
     }
     html.raw(if group.is_some() { "</tbody>" } else { "<tbody></tbody>" })
 }
 
 fn write_problems<'h>(html: &'h mut Html, look: &Look) -> &'h mut Html {
     for problem in look.problems.iter().take(MOST_PROBLEMS) {
-        html.raw("<li>").text(&valid_path(&problem.name)).raw(": ").text(&problem.what).raw("</li>");
+        html.raw("<li>")
+            .text(&valid_path(&problem.name))
+            .raw(": ")
+            .text(&problem.what)
+            .raw("</li>");
     }
     html.raw(if look.problems.len() > MOST_PROBLEMS { "<li>…</li>" } else { "" })
 }
 
 fn time(look: &Look) -> String {
-    Date::from_unix(unix_seconds(look.time)).map_or_else(|| "now".to_owned(), |date| date.to_string())
+    Date::from_unix(unix_seconds(look.time))
+        .map_or_else(|| "now".to_owned(), |date| date.to_string())
 }
 
 fn writers(look: &Look) -> String {

@@ -1,4 +1,5 @@
-//! What was asked: a request's query and path, decoded strictly. What is not known is refused, for it would be a slip that nobody notices.
+//! What was asked: a request's query and path, decoded strictly. What is not known is refused, for
+//! it would be a slip that nobody notices.
 
 use glob::Pattern;
 
@@ -18,11 +19,14 @@ impl Parameters {
         let mut all = Vec::new();
         for part in query.unwrap_or("").split('&').filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            let decoded = decode(&key.replace('+', " ")).and_then(|key| Ok((key, decode(&value.replace('+', " "))?)));
+            let decoded = decode(&key.replace('+', " "))
+                .and_then(|key| Ok((key, decode(&value.replace('+', " "))?)));
             let (key, value) = decoded.map_err(|why| Refusal::bad(format!("{part:?}: {why}")))?;
             if !known.contains(&key.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(Refusal::bad(format!("unknown parameter {key:?}; accepted here: {known}")));
+                return Err(Refusal::bad(format!(
+                    "unknown parameter {key:?}; accepted here: {known}"
+                )));
             }
             all.push((key, value));
         }
@@ -36,11 +40,18 @@ impl Parameters {
 
     /// The value of one that cannot.
     pub(super) fn one(&self, key: &str) -> Result<Option<&str>, Refusal> {
-        let values: Vec<&str> = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect();
+        let values: Vec<&str> = self
+            .0
+            .iter()
+            .filter(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+            .collect();
         match values[..] {
             [] => Ok(None),
             [value] => Ok(Some(value)),
-            _ => Err(Refusal::bad(format!("{key} is given {} times; accepted: once", values.len()))),
+            _ => {
+                Err(Refusal::bad(format!("{key} is given {} times; accepted: once", values.len())))
+            }
         }
     }
 
@@ -48,9 +59,13 @@ impl Parameters {
     pub(super) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, Refusal> {
         let count = self.all(key).count();
         if count > MOST {
-            return Err(Refusal::bad(format!("{key} is given {count} times; accepted: up to {MOST} times")));
+            return Err(Refusal::bad(format!(
+                "{key} is given {count} times; accepted: up to {MOST} times"
+            )));
         }
-        let parse = |text| labels::parse(text).map_err(|why| Refusal::bad(format!("{key}={text:?}: {why}")));
+        let parse = |text| {
+            labels::parse(text).map_err(|why| Refusal::bad(format!("{key}={text:?}: {why}")))
+        };
         self.all(key).map(parse).collect()
     }
 
@@ -58,7 +73,11 @@ impl Parameters {
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Refusal> {
         let Some(text) = self.one(key)? else { return Ok(None) };
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-        number.map(Some).ok_or_else(|| Refusal::bad(format!("{key}={text:?}: not a number of seconds (2, 0.5, 1795347122.5 would be)")))
+        number.map(Some).ok_or_else(|| {
+            Refusal::bad(format!(
+                "{key}={text:?}: not a number of seconds (2, 0.5, 1795347122.5 would be)"
+            ))
+        })
     }
 }
 
@@ -72,7 +91,10 @@ pub(super) fn decode(text: &str) -> Result<String, String> {
             bytes.push(*byte);
             continue;
         }
-        let digits = rest.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit)).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = rest
+            .get(..2)
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(decoded.ok_or("a % without two hexadecimal digits")?);
         rest = &rest[2..];
@@ -82,7 +104,11 @@ pub(super) fn decode(text: &str) -> Result<String, String> {
 
 /// Parses a pattern of files that is relative to where the stats are, and cannot lead out of there.
 pub(super) fn files(text: &str) -> Result<Pattern, Refusal> {
-    let refuse = |why: &str| Err(Refusal::bad(format!("glob {text:?}: {why}; accepted: the name of a file of stats, with * ? [abc] [!abc]")));
+    let refuse = |why: &str| {
+        Err(Refusal::bad(format!(
+            "glob {text:?}: {why}; accepted: the name of a file of stats, with * ? [abc] [!abc]"
+        )))
+    };
     if text.starts_with('/') {
         return refuse("it is absolute");
     }
@@ -104,10 +130,20 @@ mod tests {
 
     #[test]
     fn queries_are_decoded_strictly() {
-        let parameters = Parameters::parse(Some("match=a%2Ab&match=c+d&&by=file"), &["match", "by"]).unwrap();
+        let parameters =
+            Parameters::parse(Some("match=a%2Ab&match=c+d&&by=file"), &["match", "by"]).unwrap();
         assert_eq!(parameters.all("match").collect::<Vec<_>>(), ["a*b", "c d"]);
         assert_eq!(parameters.one("by"), Ok(Some("file")));
-        for query in ["match=%", "match=%2", "match=%zz", "match=%+1", "match=%ff", "match=%c0%ae", "other=1", "%6datch=%"] {
+        for query in [
+            "match=%",
+            "match=%2",
+            "match=%zz",
+            "match=%+1",
+            "match=%ff",
+            "match=%c0%ae",
+            "other=1",
+            "%6datch=%",
+        ] {
             assert!(Parameters::parse(Some(query), &["match"]).is_err(), "{query}");
         }
         assert!(Parameters::parse(Some("by=a&by=b"), &["by"]).unwrap().one("by").is_err());
@@ -115,7 +151,15 @@ mod tests {
 
     #[test]
     fn numbers_are_finite() {
-        for (text, number) in [("-30", Some(-30.0)), ("1.5", Some(1.5)), ("nan", None), ("inf", None), ("1e999", None), ("", None), ("1s", None)] {
+        for (text, number) in [
+            ("-30", Some(-30.0)),
+            ("1.5", Some(1.5)),
+            ("nan", None),
+            ("inf", None),
+            ("1e999", None),
+            ("", None),
+            ("1s", None),
+        ] {
             let parameters = Parameters::parse(Some(&format!("since={text}")), &["since"]).unwrap();
             assert_eq!(parameters.number("since").ok().flatten(), number, "{text}");
         }
@@ -126,7 +170,10 @@ mod tests {
         for text in ["*", "web-*.mmstats", "a/b", "..a", "a..b", "...", "[ab]*", "100%.mmstats"] {
             assert!(files(text).is_ok(), "{text}");
         }
-        for text in ["..", "../x", "a/../x", "a/..", "/etc/*", "//x", "a\0", "a\\..\\b", "%2e%2e/x", "a\nb", "["] {
+        for text in [
+            "..", "../x", "a/../x", "a/..", "/etc/*", "//x", "a\0", "a\\..\\b", "%2e%2e/x", "a\nb",
+            "[",
+        ] {
             assert!(files(text).is_err(), "{text}");
         }
     }

@@ -1,7 +1,8 @@
 //! `/api/v1/query`: what is remembered, as series.
 //!
-//! The answer is written piece by piece, as the client takes it. Looks that are forgotten meanwhile are not in the pieces that follow: whoever reads slowly
-//! keeps nothing in memory but the list of series, and one piece.
+//! The answer is written piece by piece, as the client takes it. Looks that are forgotten meanwhile
+//! are not in the pieces that follow: whoever reads slowly keeps nothing in memory but the list of
+//! series, and one piece.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -36,11 +37,16 @@ use crate::render::json::liveness_name;
 use crate::render::text::scale;
 use crate::sampler::{Origin, Stored};
 
-/// So many points are written at a time: all that is remembered may be much more than should be in memory as JSON.
+/// So many points are written at a time: all that is remembered may be much more than should be in
+/// memory as JSON.
 const POINTS: usize = 5000;
 
 /// Answers.
-pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn query(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
     let question = Question::of(&parameters)?;
     let latest = server.snapshot().await?;
@@ -49,11 +55,16 @@ pub(super) async fn query(State(server): State<Arc<Server>>, RawQuery(query): Ra
         since => since.unwrap_or(0.0),
     };
     let history = server.latest.history.clone();
-    let answer = Arc::new(server.work(move || Answer::new(history, &latest, since, &question)).await?);
+    let answer =
+        Arc::new(server.work(move || Answer::new(history, &latest, since, &question)).await?);
     let compress = takes_gzip(&headers);
     let packer = Packer::new(compress);
     let room = server.room.take(answer.bytes() + packer.bytes()).await?;
-    let head = format!("{{\"time\":{:?},\"interval\":{:?},\"series\":[", answer.time, server.interval.as_secs_f64());
+    let head = format!(
+        "{{\"time\":{:?},\"interval\":{:?},\"series\":[",
+        answer.time,
+        server.interval.as_secs_f64()
+    );
     let mut cursor = Cursor { server, answer, head, next: Some((0, packer)), _room: room };
     // Until there is a piece, the whole answer can be refused.
     let first = cursor.piece().await.transpose()?;
@@ -98,7 +109,8 @@ impl Cursor {
 
 /// Series, and the looks that they go through.
 ///
-/// There may be many series, and many answers at a time: so a series is a pair of numbers and nothing else.
+/// There may be many series, and many answers at a time: so a series is a pair of numbers and
+/// nothing else.
 struct Answer {
     /// Of the latest look, in Unix seconds: there is no point after it.
     time: f64,
@@ -132,17 +144,23 @@ impl Answer {
         let pasts = history.since(since);
         // It may have had to wait for its turn, while others looked.
         let time = pasts.last().map_or_else(|| unix_seconds(latest.look.time), |past| past.time);
-        let last: BTreeMap<u64, &PastWriter> = pasts.iter().flat_map(|past| &past.writers).map(|writer| (writer.origin.id, writer)).collect();
+        let last: BTreeMap<u64, &PastWriter> = pasts
+            .iter()
+            .flat_map(|past| &past.writers)
+            .map(|writer| (writer.origin.id, writer))
+            .collect();
         let writer = |past: &PastWriter| Writer {
             origin: past.origin.clone(),
             fields: past.fields.clone(),
             liveness: past.liveness,
-            has_ended: past.liveness == Liveness::Dead || pasts.last().is_none_or(|latest| latest.writer(past.origin.id).is_none()),
+            has_ended: past.liveness == Liveness::Dead
+                || pasts.last().is_none_or(|latest| latest.writer(past.origin.id).is_none()),
         };
         let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
         writers.sort_by(|one, other| one.origin.name.cmp(&other.origin.name));
         let looks = pasts.iter().map(|past| past.number).collect();
-        let mut answer = Answer { time, history, looks, writers, by: question.by, members: Vec::new() };
+        let mut answer =
+            Answer { time, history, looks, writers, by: question.by, members: Vec::new() };
         answer.members = answer.choose(&question.labels);
         answer
     }
@@ -151,7 +169,11 @@ impl Answer {
         let mut members = Vec::new();
         each_wanted(self.writers.iter().map(|writer| &writer.fields), labels, |writer, field| {
             let numbers = u32::try_from(writer).ok().zip(u32::try_from(field).ok());
-            members.extend(numbers.map(|(writer, field)| Member { writer, field }).filter(|member| is_number(self.field(*member))));
+            members.extend(
+                numbers
+                    .map(|(writer, field)| Member { writer, field })
+                    .filter(|member| is_number(self.field(*member))),
+            );
         });
         members.shrink_to_fit();
         members.sort_by_cached_key(|member| (Key::of(self.field(*member)), *member));
@@ -172,8 +194,15 @@ impl Answer {
         for writer in &self.writers {
             fields.entry(writer.fields.as_ptr()).or_insert_with(|| fields_bytes(&writer.fields));
         }
-        let writers = self.writers.iter().map(|writer| size_of::<Writer>() + origin_bytes(&writer.origin)).sum::<usize>();
-        size_of_val(&*self.looks) + size_of_val(&*self.members) + writers + fields.values().sum::<usize>()
+        let writers = self
+            .writers
+            .iter()
+            .map(|writer| size_of::<Writer>() + origin_bytes(&writer.origin))
+            .sum::<usize>();
+        size_of_val(&*self.looks)
+            + size_of_val(&*self.members)
+            + writers
+            + fields.values().sum::<usize>()
     }
 
     /// The series that begins with this member.
@@ -182,12 +211,15 @@ impl Answer {
         let first = *rest.first()?;
         let members = match self.by {
             By::File => 1,
-            By::Label => rest.partition_point(|member| Key::of(self.field(*member)) == Key::of(self.field(first))),
+            By::Label => rest.partition_point(|member| {
+                Key::of(self.field(*member)) == Key::of(self.field(first))
+            }),
         };
         Some(Series { answer: self, first, members: &rest[..members] })
     }
 
-    /// Some series from this member on, behind what stands before them; and where the next one begins.
+    /// Some series from this member on, behind what stands before them; and where the next one
+    /// begins.
     fn piece(&self, head: String, mut from: usize) -> (Vec<u8>, Option<usize>) {
         let pasts = self.history.those(&self.looks);
         let (mut bytes, mut points) = (head.into_bytes(), 0);
@@ -252,7 +284,11 @@ impl Series<'_> {
         let (power, divisor) = json::scaling(field);
         let writer = Some(self.answer.writer(self.first)).filter(|_| by == By::File);
         // A writer may have several fields of one label.
-        let writers = || self.members.chunk_by(|one, other| one.writer == other.writer).filter_map(|fields| fields.first());
+        let writers = || {
+            self.members
+                .chunk_by(|one, other| one.writer == other.writer)
+                .filter_map(|fields| fields.first())
+        };
         Object {
             label: &field.label,
             kind: field.kind.name(),
@@ -264,7 +300,9 @@ impl Series<'_> {
             pid: writer.map(|writer| writer.origin.pid),
             liveness: writer.map(|writer| liveness_name(writer.liveness)),
             writers: writer.is_none().then(|| writers().count()),
-            dead: writer.is_none().then(|| writers().filter(|member| self.answer.writer(**member).has_ended).count()),
+            dead: writer
+                .is_none()
+                .then(|| writers().filter(|member| self.answer.writer(**member).has_ended).count()),
             points: Points { series: self, pasts },
         }
     }
@@ -274,7 +312,9 @@ impl Series<'_> {
         let mut sum: Option<(Total, Option<f64>)> = None;
         for member in self.members {
             let Some(writer) = past.writer(self.answer.writer(*member).origin.id) else { continue };
-            let Some(index) = self.index_in(&writer.fields, member.field as usize) else { continue };
+            let Some(index) = self.index_in(&writer.fields, member.field as usize) else {
+                continue;
+            };
             let Some((value, rate)) = writer.get(index) else { continue };
             let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
             total.add(&writer.fields[index], Ok(&value), writer.liveness == Liveness::Dead);
@@ -305,7 +345,9 @@ impl Serialize for Points<'_> {
             let Some((total, rate)) = self.series.at(past) else { continue };
             let rate = rate.map(Float);
             match total.get() {
-                Ok(Stored::Histogram(grown)) => all.serialize_element(&(past.time, Recorded(grown, scale), rate))?,
+                Ok(Stored::Histogram(grown)) => {
+                    all.serialize_element(&(past.time, Recorded(grown, scale), rate))?
+                }
                 Ok(value) => all.serialize_element(&(past.time, Shown::new(value, scale), rate))?,
                 Err(_) => all.serialize_element(&(past.time, (), rate))?,
             }

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
+};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
@@ -17,7 +19,8 @@ pub(super) const JSON: &str = "application/json";
 /// Less than this is not worth compressing.
 const SMALL: usize = 1024;
 
-/// Why a request is not answered. How it is written depends on what was asked for; see [`super::guard`].
+/// Why a request is not answered. How it is written depends on what was asked for; see
+/// [`super::guard`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -60,7 +63,11 @@ pub(super) struct Packed {
 
 impl Packed {
     /// As an answer, if there is room for it until it has been read.
-    pub(super) async fn answer(self, content_type: &'static str, room: &Room) -> Result<Response, Refusal> {
+    pub(super) async fn answer(
+        self,
+        content_type: &'static str,
+        room: &Room,
+    ) -> Result<Response, Refusal> {
         Ok(encoded(fresh(content_type, room.hold(self.bytes).await?), self.is_compressed))
     }
 }
@@ -74,7 +81,8 @@ pub(super) fn encoded(mut response: Response, is_compressed: bool) -> Response {
     response
 }
 
-/// Compresses bytes, if the client can read that. It takes a while, so this is nothing for the thread that serves.
+/// Compresses bytes, if the client can read that. It takes a while, so this is nothing for the
+/// thread that serves.
 pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
     if compress && bytes.len() >= SMALL {
         let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());
@@ -106,7 +114,9 @@ impl Packer {
     pub(super) fn pack(&mut self, piece: Vec<u8>, is_last: bool) -> Vec<u8> {
         let Some(encoder) = &mut self.0 else { return piece };
         // Into memory: it cannot fail.
-        let _ = encoder.write_all(&piece).and_then(|()| if is_last { encoder.try_finish() } else { encoder.flush() });
+        let _ = encoder
+            .write_all(&piece)
+            .and_then(|()| if is_last { encoder.try_finish() } else { encoder.flush() });
         std::mem::take(encoder.get_mut())
     }
 }
@@ -114,7 +124,12 @@ impl Packer {
 /// Whether a client can read what is compressed.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let encodings = preferences(headers, &ACCEPT_ENCODING);
-    let quality = |name: &str| encodings.iter().find(|preference| preference.name == name).map(|preference| preference.quality);
+    let quality = |name: &str| {
+        encodings
+            .iter()
+            .find(|preference| preference.name == name)
+            .map(|preference| preference.quality)
+    };
     quality("gzip").or(quality("x-gzip")).or(quality("*")).is_some_and(|quality| quality > 0.0)
 }
 
@@ -140,9 +155,14 @@ fn preference(text: &str) -> Option<Preference> {
     let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
     let mut preference = Preference { name, parameters: Vec::new(), quality: 1.0 };
     for (key, value) in parts.filter_map(|part| part.split_once('=')) {
-        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim().trim_matches('"').to_ascii_lowercase());
+        let (key, value) =
+            (key.trim().to_ascii_lowercase(), value.trim().trim_matches('"').to_ascii_lowercase());
         if key == "q" {
-            preference.quality = value.parse::<f32>().ok().filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(0.0);
+            preference.quality = value
+                .parse::<f32>()
+                .ok()
+                .filter(|quality| (0.0..=1.0).contains(quality))
+                .unwrap_or(0.0);
         } else {
             preference.parameters.push((key, value));
         }
@@ -167,7 +187,16 @@ mod tests {
         for accepted in ["gzip", "deflate, gzip;q=1.0, *;q=0.5", "*", "GZIP", "br;q=1, *;q=0.1"] {
             assert!(gzip(accepted), "{accepted}");
         }
-        for accepted in ["", "identity", "gzip;q=0", "gzip;q=0.000, *", "br", "*;q=0", "gzip;q=nonsense", "gzipped"] {
+        for accepted in [
+            "",
+            "identity",
+            "gzip;q=0",
+            "gzip;q=0.000, *",
+            "br",
+            "*;q=0",
+            "gzip;q=nonsense",
+            "gzipped",
+        ] {
             assert!(!gzip(accepted), "{accepted}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));
@@ -178,7 +207,10 @@ mod tests {
         let pieces = ["[1,2,3".repeat(1000), ",4".to_owned(), "]".to_owned()];
         let packed = |compress| {
             let mut packer = Packer::new(compress);
-            let parts = pieces.iter().enumerate().map(|(at, piece)| packer.pack(piece.clone().into_bytes(), at + 1 == pieces.len()));
+            let parts = pieces
+                .iter()
+                .enumerate()
+                .map(|(at, piece)| packer.pack(piece.clone().into_bytes(), at + 1 == pieces.len()));
             parts.collect::<Vec<_>>()
         };
         assert_eq!(packed(false).concat(), pieces.concat().into_bytes());

@@ -1,6 +1,8 @@
-//! What the past alone keeps in memory besides numbers: labels, units and help of writers that are gone.
+//! What the past alone keeps in memory besides numbers: labels, units and help of writers that are
+//! gone.
 //!
-//! All looks at a writer share these, with the sampler too while the writer is there. So each is counted once, and from when the sampler has let go of it.
+//! All looks at a writer share these, with the sampler too while the writer is there. So each is
+//! counted once, and from when the sampler has let go of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,19 +35,30 @@ impl Retained {
     }
 
     /// A look has come that uses these.
-    pub(super) fn add<'w>(&mut self, look: u64, writers: impl IntoIterator<Item = (&'w Arc<Origin>, &'w Arc<[Field]>)>) {
+    pub(super) fn add<'w>(
+        &mut self,
+        look: u64,
+        writers: impl IntoIterator<Item = (&'w Arc<Origin>, &'w Arc<[Field]>)>,
+    ) {
         for (origin, fields) in writers {
             self.add_one(look, Arc::as_ptr(origin).addr(), || origin_bytes(origin));
             self.add_one(look, fields.as_ptr().addr(), || fields_bytes(fields));
         }
-        for shared in self.shared.values_mut().filter(|shared| shared.last < look && !shared.is_alone) {
+        for shared in
+            self.shared.values_mut().filter(|shared| shared.last < look && !shared.is_alone)
+        {
             shared.is_alone = true;
             self.bytes += shared.bytes;
         }
     }
 
     fn add_one(&mut self, look: u64, address: usize, bytes: impl FnOnce() -> usize) {
-        let shared = self.shared.entry(address).or_insert_with(|| Shared { bytes: bytes(), uses: 0, last: look, is_alone: false });
+        let shared = self.shared.entry(address).or_insert_with(|| Shared {
+            bytes: bytes(),
+            uses: 0,
+            last: look,
+            is_alone: false,
+        });
         shared.uses += 1;
         shared.last = look;
         if shared.is_alone {
@@ -55,7 +68,10 @@ impl Retained {
     }
 
     /// A look is forgotten that used these.
-    pub(super) fn remove<'w>(&mut self, writers: impl IntoIterator<Item = (&'w Arc<Origin>, &'w Arc<[Field]>)>) {
+    pub(super) fn remove<'w>(
+        &mut self,
+        writers: impl IntoIterator<Item = (&'w Arc<Origin>, &'w Arc<[Field]>)>,
+    ) {
         for (origin, fields) in writers {
             self.remove_one(Arc::as_ptr(origin).addr());
             self.remove_one(fields.as_ptr().addr());
@@ -80,6 +96,7 @@ pub(super) fn origin_bytes(origin: &Origin) -> usize {
 
 /// What fields take, in bytes.
 pub(super) fn fields_bytes(fields: &[Field]) -> usize {
-    let texts = |field: &Field| field.label.capacity() + field.unit.capacity() + field.help.capacity();
+    let texts =
+        |field: &Field| field.label.capacity() + field.unit.capacity() + field.help.capacity();
     size_of::<Shared>() + size_of_val(fields) + fields.iter().map(texts).sum::<usize>()
 }

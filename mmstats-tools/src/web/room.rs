@@ -1,7 +1,8 @@
 //! How much memory answers take for as long as their clients have not read them.
 //!
-//! A client may take its time, and there may be hundreds of them. So what is large is counted until it has been sent. If there is no room left, those who have
-//! been slow for long have to go (see [`super::pace`]); what there is no room for even then is refused.
+//! A client may take its time, and there may be hundreds of them. So what is large is counted until
+//! it has been sent. If there is no room left, those who have been slow for long have to go (see
+//! [`super::pace`]); what there is no room for even then is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,12 @@ impl Room {
     /// Room for so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
         let units = bytes / UNIT;
-        Room { permits: Arc::new(Semaphore::new(units)), units, waiting: Semaphore::new(WAITING), pressure: Arc::default() }
+        Room {
+            permits: Arc::new(Semaphore::new(units)),
+            units,
+            waiting: Semaphore::new(WAITING),
+            pressure: Arc::default(),
+        }
     }
 
     /// What tells that there is no room left.
@@ -68,7 +74,8 @@ impl Room {
         })
     }
 
-    /// Takes room until the result is dropped; none for what is small. What is larger than all of it has to be alone.
+    /// Takes room until the result is dropped; none for what is small. What is larger than all of
+    /// it has to be alone.
     pub(super) async fn take(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
         if bytes < SMALL {
             return Ok(None);
@@ -77,7 +84,12 @@ impl Room {
         if let Ok(room) = self.permits.clone().try_acquire_many_owned(units) {
             return Ok(Some(room));
         }
-        let full = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many large answers are still being read; in a moment there may be fewer");
+        let full = || {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large answers are still being read; in a moment there may be fewer",
+            )
+        };
         let _turn = self.waiting.try_acquire().map_err(|_| full())?;
         self.pressure.notify_waiters();
         let room = timeout(MOMENT, self.permits.clone().acquire_many_owned(units)).await;
@@ -97,7 +109,10 @@ mod tests {
             held.push(bytes);
         }
         assert_eq!(held.len(), 3);
-        assert_eq!(room.hold(vec![0; 300 << 10]).await.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            room.hold(vec![0; 300 << 10]).await.unwrap_err().status,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         // One of many who share an answer may be slow.
         let slow = held[0].slice(200_000..);
         drop(held);

@@ -20,7 +20,8 @@ use crate::render::text::scale;
 use crate::sampler::{Look, Sampler, Seen, Stored};
 use crate::source::Sources;
 
-/// For how long the thread may take to end; only a device that does not answer takes any time at all.
+/// For how long the thread may take to end; only a device that does not answer takes any time at
+/// all.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// One look, and how it differs from the one before.
@@ -76,11 +77,16 @@ impl Sampling {
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
         let latest = Latest { snapshot, history };
-        let (selection, interval, totals, shared) = (options.selection.clone(), options.interval, LiveTotals::of(options), latest.clone());
+        let (selection, interval, totals, shared) =
+            (options.selection.clone(), options.interval, LiveTotals::of(options), latest.clone());
         let work = move || {
-            // A sampler stays in its thread, so it is made there. That what helps it to find stats can be opened was seen before.
+            // A sampler stays in its thread, so it is made there. That what helps it to find stats
+            // can be opened was seen before.
             let Ok(sources) = Sources::new(selection.sources) else { return };
-            let mut looks = Looks::new(Sampler::new(selection.files, sources).with_spare_descriptors(spare), totals);
+            let mut looks = Looks::new(
+                Sampler::new(selection.files, sources).with_spare_descriptors(spare),
+                totals,
+            );
             let mut next = Instant::now();
             loop {
                 let snapshot = looks.look();
@@ -88,7 +94,9 @@ impl Sampling {
                 sender.send_replace(Some(snapshot));
                 // What was missed is not made up for.
                 next = (next + interval).max(Instant::now());
-                if stopped.recv_timeout(next.saturating_duration_since(Instant::now())) != Err(RecvTimeoutError::Timeout) {
+                if stopped.recv_timeout(next.saturating_duration_since(Instant::now()))
+                    != Err(RecvTimeoutError::Timeout)
+                {
                     return;
                 }
             }
@@ -148,13 +156,32 @@ impl Looks {
         let start = Instant::now();
         let look = self.sampler.look();
         let took = start.elapsed();
-        let (number, elapsed) = self.before.as_ref().map_or((0, Duration::ZERO), |before| (before.number, before.look.elapsed));
+        let (number, elapsed) = self
+            .before
+            .as_ref()
+            .map_or((0, Duration::ZERO), |before| (before.number, before.look.elapsed));
         let seconds = look.elapsed.saturating_sub(elapsed).as_secs_f64();
-        let before: HashMap<u64, &Seen> = self.before.iter().flat_map(|before| &before.look.seen).map(|seen| (seen.origin.id, seen)).collect();
-        let steps = look.seen.iter().map(|seen| steps(seen, before.get(&seen.origin.id).copied(), seconds)).collect();
+        let before: HashMap<u64, &Seen> = self
+            .before
+            .iter()
+            .flat_map(|before| &before.look.seen)
+            .map(|seen| (seen.origin.id, seen))
+            .collect();
+        let steps = look
+            .seen
+            .iter()
+            .map(|seen| steps(seen, before.get(&seen.origin.id).copied(), seconds))
+            .collect();
         let sums = self.totals.as_mut().map(|totals| totals.add(&look));
-        let snapshot =
-            Arc::new(Snapshot { sums, number: number + 1, look, took, taken: Instant::now(), steps, searched: self.sampler.searched().to_vec() });
+        let snapshot = Arc::new(Snapshot {
+            sums,
+            number: number + 1,
+            look,
+            took,
+            taken: Instant::now(),
+            steps,
+            searched: self.sampler.searched().to_vec(),
+        });
         self.before = Some(snapshot.clone());
         snapshot
     }
@@ -162,7 +189,9 @@ impl Looks {
 
 fn steps(seen: &Seen, before: Option<&Seen>, seconds: f64) -> Vec<Step> {
     let step = |(index, field): (usize, &Field)| {
-        let Some(Ok(now)) = seen.values.get(index).filter(|_| counts_up(field)) else { return Step::default() };
+        let Some(Ok(now)) = seen.values.get(index).filter(|_| counts_up(field)) else {
+            return Step::default();
+        };
         let earlier = match before.map(|before| value_before(before, seen, index)) {
             // What was not there has grown from zero, unless it may have been there for long.
             None if seen.origin.is_new => None,
@@ -170,7 +199,9 @@ fn steps(seen: &Seen, before: Option<&Seen>, seconds: f64) -> Vec<Step> {
             Some(earlier) => earlier.and_then(|earlier| earlier.as_ref().ok()),
         };
         let grown = match (earlier, now) {
-            (Some(Stored::Histogram(earlier)), Stored::Histogram(now)) => Some(Box::new(now.since(earlier, field.place.ty))),
+            (Some(Stored::Histogram(earlier)), Stored::Histogram(now)) => {
+                Some(Box::new(now.since(earlier, field.place.ty)))
+            }
             (None, Stored::Histogram(now)) => Some(now.clone()),
             _ => None,
         };
@@ -184,7 +215,11 @@ fn steps(seen: &Seen, before: Option<&Seen>, seconds: f64) -> Vec<Step> {
 }
 
 /// The value of the same field in an earlier look.
-fn value_before<'b>(before: &'b Seen, seen: &Seen, index: usize) -> Option<&'b Result<Stored, mmstats_core::reader::ValueProblem>> {
+fn value_before<'b>(
+    before: &'b Seen,
+    seen: &Seen,
+    index: usize,
+) -> Option<&'b Result<Stored, mmstats_core::reader::ValueProblem>> {
     if Arc::ptr_eq(&before.fields, &seen.fields) {
         return before.values.get(index);
     }

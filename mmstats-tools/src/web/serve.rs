@@ -35,7 +35,8 @@ use crate::console::Console;
 use crate::options::mash::Options;
 use crate::sampler::raise_descriptors;
 
-/// How long a client may take for the header of a request, and how long it may be silent between two.
+/// How long a client may take for the header of a request, and how long it may be silent between
+/// two.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// In bytes.
@@ -47,8 +48,12 @@ const LAST_PATIENCE: Duration = Duration::from_millis(200);
 /// Serves until it is told to end.
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), String> {
     // The thread that serves does only that; the others make answers.
-    let runtime =
-        Builder::new_current_thread().enable_all().max_blocking_threads(2).thread_name("answers").build().map_err(|error| error.to_string())?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .thread_name("answers")
+        .build()
+        .map_err(|error| error.to_string())?;
     let end = runtime.block_on(serve(options, console));
     runtime.shutdown_timeout(Duration::ZERO);
     end
@@ -58,7 +63,8 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     // Before anything is looked at, for that may be a device that has to be put back first.
     let (end, mut ending) = watch::channel(false);
     for number in signals::ending() {
-        let mut signal = signal(SignalKind::from_raw(number)).map_err(|error| format!("signals: {error}"))?;
+        let mut signal =
+            signal(SignalKind::from_raw(number)).map_err(|error| format!("signals: {error}"))?;
         let end = end.clone();
         tokio::spawn(async move {
             signal.recv().await;
@@ -66,7 +72,9 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
         });
     }
     let address = options.address();
-    let bound = TcpListener::bind(address).await.and_then(|listener| listener.local_addr().map(|local| (listener, local)));
+    let bound = TcpListener::bind(address)
+        .await
+        .and_then(|listener| listener.local_addr().map(|local| (listener, local)));
     let (listener, local) = bound.map_err(|error| cannot_listen(address, &error))?;
     let descriptors = raise_descriptors();
     let limits = Limits::new(options.max_streams.into(), descriptors);
@@ -76,8 +84,15 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
             "--max-streams {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
         ));
     }
-    let sampling = Sampling::start(options, limits.descriptors()).map_err(|error| format!("no thread to look at stats: {error}"))?;
-    let server = Arc::new(Server::new(options, limits, metrics::settings(options), sampling.latest(), ending.clone()));
+    let sampling = Sampling::start(options, limits.descriptors())
+        .map_err(|error| format!("no thread to look at stats: {error}"))?;
+    let server = Arc::new(Server::new(
+        options,
+        limits,
+        metrics::settings(options),
+        sampling.latest(),
+        ending.clone(),
+    ));
     // Nobody has to hear it.
     let _ = writeln!(console.out, "mmash: http://{local}/").and_then(|()| console.out.flush());
     let connections = Arc::new(Semaphore::new(limits.connections));
@@ -95,7 +110,11 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
-    let hint = if error.kind() == ErrorKind::AddrInUse { " (--port takes another port, 0 any that is free)" } else { "" };
+    let hint = if error.kind() == ErrorKind::AddrInUse {
+        " (--port takes another port, 0 any that is free)"
+    } else {
+        ""
+    };
     format!("cannot listen on {address}: {error}{hint}")
 }
 
@@ -104,22 +123,32 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, server: &A
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection(stream, permit, router.clone(), server.clone()))),
+            Ok((stream, _)) => {
+                drop(tokio::spawn(connection(stream, permit, router.clone(), server.clone())))
+            }
             // Most likely there are too many open files; there may be fewer in a moment.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-async fn connection(stream: TcpStream, _permit: OwnedSemaphorePermit, router: Router, server: Arc<Server>) {
+async fn connection(
+    stream: TcpStream,
+    _permit: OwnedSemaphorePermit,
+    router: Router,
+    server: Arc<Server>,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
-    // A client that is gone without a word holds a connection, and perhaps a stream, no longer than one that reads nothing.
+    // A client that is gone without a word holds a connection, and perhaps a stream, no longer than
+    // one that reads nothing.
     let _ = set_tcp_user_timeout(&stream, u32::try_from(GRACE.as_millis()).unwrap_or(0));
     let service = TowerToHyperService::new(router.layer(Extension(Local(local))));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(LONGEST_HEADER);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Paced::new(stream, server.room.pressure())), service));
+    let mut connection = std::pin::pin!(
+        http.serve_connection(TokioIo::new(Paced::new(stream, server.room.pressure())), service)
+    );
     let mut ending = server.ending.clone();
     // Whatever goes wrong with a connection is its client's loss alone.
     tokio::select! {
@@ -148,7 +177,9 @@ fn router(server: &Arc<Server>) -> Router {
         .route("/graph", get(with_slash))
         .route("/stats", get(with_slash))
         .route("/files", get(with_slash))
-        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them") })
+        .fallback(|| async {
+            Refusal::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them")
+        })
         .with_state(server.clone())
         .layer(from_fn_with_state(server.clone(), guard))
 }
@@ -160,10 +191,18 @@ async fn with_slash(uri: Uri) -> Redirect {
     Redirect::permanent(&format!("{name}/{query}"))
 }
 
-async fn page(State(server): State<Arc<Server>>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn page(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let snapshot = server.snapshot().await?;
     let graph = uri.path() == "/graph/";
-    let render = move || page::render(&snapshot.look, &PageRequest { query: query.as_deref().unwrap_or(""), graph }).into_bytes();
+    let render = move || {
+        page::render(&snapshot.look, &PageRequest { query: query.as_deref().unwrap_or(""), graph })
+            .into_bytes()
+    };
     server.answer("text/html; charset=utf-8", &headers, render).await
 }
 
@@ -184,12 +223,18 @@ async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Res
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // A weak one, for it is the same whether the answer is compressed or not.
-    response.headers_mut().insert(ETAG, HeaderValue::from_str(&format!("W/{tag}")).unwrap_or(HeaderValue::from_static("\"\"")));
+    response.headers_mut().insert(
+        ETAG,
+        HeaderValue::from_str(&format!("W/{tag}")).unwrap_or(HeaderValue::from_static("\"\"")),
+    );
     Ok(response)
 }
 
 /// Whether a client has what has this tag.
 fn is_known(tag: &str, headers: &HeaderMap) -> bool {
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|known| known.to_str().ok());
-    known.flat_map(|known| known.split(',')).map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    known
+        .flat_map(|known| known.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }

@@ -53,7 +53,13 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(options: &Options, limits: Limits, metrics: Settings, latest: Latest, ending: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        limits: Limits,
+        metrics: Settings,
+        latest: Latest,
+        ending: watch::Receiver<bool>,
+    ) -> Self {
         Server {
             latest,
             interval: options.interval,
@@ -74,12 +80,22 @@ impl Server {
         let mut receiver = self.latest.snapshot.clone();
         let first = timeout(PATIENCE, receiver.wait_for(Option::is_some)).await;
         let snapshot = first.ok().and_then(Result::ok).and_then(|first| first.clone());
-        snapshot.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the first look at the stats is not over yet"))
+        snapshot.ok_or_else(|| {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the first look at the stats is not over yet",
+            )
+        })
     }
 
-    /// Does what takes a while, where it holds up nobody. If whoever asked for it goes away before its turn has come, it is not done.
-    pub(super) async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-        let failed = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
+    /// Does what takes a while, where it holds up nobody. If whoever asked for it goes away before
+    /// its turn has come, it is not done.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let failed =
+            || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
         let turn = self.jobs.clone().acquire_owned().await.map_err(|_| failed())?;
         let job = move || {
             // What has begun goes on, whoever has gone; nothing else begins before that.
@@ -89,7 +105,8 @@ impl Server {
         task::spawn_blocking(job).await.map_err(|_| failed())
     }
 
-    /// Answers with bytes of a type, which take a while to make; compressed, if the client can read that.
+    /// Answers with bytes of a type, which take a while to make; compressed, if the client can read
+    /// that.
     pub(super) async fn answer(
         &self,
         content_type: &'static str,
@@ -120,7 +137,8 @@ impl Rate {
     fn take_at(&self, now: Instant) -> bool {
         let mut guard = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let (tokens, filled) = *guard;
-        let tokens = (tokens + now.duration_since(filled).as_secs_f64() * self.per_second).min(self.per_second * 2.0);
+        let tokens = (tokens + now.duration_since(filled).as_secs_f64() * self.per_second)
+            .min(self.per_second * 2.0);
         let has_one = tokens >= 1.0;
         *guard = (if has_one { tokens - 1.0 } else { tokens }, now);
         has_one
@@ -136,6 +154,9 @@ mod tests {
         let rate = Rate::new(20.0);
         let start = Instant::now();
         assert_eq!((0..100).filter(|_| rate.take_at(start)).count(), 40);
-        assert_eq!((0..100).filter(|_| rate.take_at(start + Duration::from_millis(200))).count(), 4);
+        assert_eq!(
+            (0..100).filter(|_| rate.take_at(start + Duration::from_millis(200))).count(),
+            4
+        );
     }
 }

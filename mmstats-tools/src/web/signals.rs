@@ -1,4 +1,5 @@
-//! The signals that end the program. One that it was started to ignore stays ignored, as with `nohup`.
+//! The signals that end the program. One that it was started to ignore stays ignored, as with
+//! `nohup`.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 

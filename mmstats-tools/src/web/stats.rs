@@ -50,14 +50,17 @@ impl Question {
         let by = match parameters.one("by")? {
             None | Some("file") => By::File,
             Some("label") => By::Label,
-            Some(other) => return Err(Refusal::bad(format!("by={other:?}: accepted are file and label"))),
+            Some(other) => {
+                return Err(Refusal::bad(format!("by={other:?}: accepted are file and label")));
+            }
         };
         Ok(Question { labels: Labels { include, exclude: Vec::new() }, by })
     }
 
     /// What is the same for the same questions.
     pub(super) fn key(&self) -> String {
-        let mut patterns: Vec<&str> = self.labels.include.iter().map(glob::Pattern::as_str).collect();
+        let mut patterns: Vec<&str> =
+            self.labels.include.iter().map(glob::Pattern::as_str).collect();
         patterns.sort_unstable();
         patterns.dedup();
         format!("{:?} {patterns:?}", self.by)
@@ -74,7 +77,9 @@ pub(super) fn render(snapshot: &Snapshot, interval: f64, question: &Question) ->
     }
     let time = unix_seconds(snapshot.look.time);
     match question.by {
-        By::File => json::bytes(&Answer { time, interval, stats: by_file(snapshot, &question.labels) }),
+        By::File => {
+            json::bytes(&Answer { time, interval, stats: by_file(snapshot, &question.labels) })
+        }
         By::Label => {
             let groups = by_label(snapshot, &question.labels);
             let stats: Vec<Row<'_>> = groups.values().map(Group::row).collect();
@@ -116,7 +121,13 @@ enum Whose<'r> {
 }
 
 impl<'r> Row<'r> {
-    fn new(field: &'r Field, whose: Whose<'r>, value: Result<&'r Stored, String>, rate: Option<f64>, grown: Option<&'r Buckets>) -> Self {
+    fn new(
+        field: &'r Field,
+        whose: Whose<'r>,
+        value: Result<&'r Stored, String>,
+        rate: Option<f64>,
+        grown: Option<&'r Buckets>,
+    ) -> Self {
         let scale = scale(field);
         let (power, divisor) = scaling(field);
         let is_scaled = power.is_some() || divisor.is_some();
@@ -128,7 +139,11 @@ impl<'r> Row<'r> {
             help: &field.help,
             whose,
             value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
-            raw: value.as_ref().ok().filter(|_| is_scaled).map(|stored| Shown::new(stored, Scale::NONE)),
+            raw: value
+                .as_ref()
+                .ok()
+                .filter(|_| is_scaled)
+                .map(|stored| Shown::new(stored, Scale::NONE)),
             problem: value.err(),
             aggregate: None,
             scale: power,
@@ -139,7 +154,11 @@ impl<'r> Row<'r> {
 }
 
 /// Calls with all fields that are wanted: which writer, and which of its fields.
-pub(super) fn each_wanted<'f>(writers: impl IntoIterator<Item = &'f Arc<[Field]>>, labels: &Labels, mut call: impl FnMut(usize, usize)) {
+pub(super) fn each_wanted<'f>(
+    writers: impl IntoIterator<Item = &'f Arc<[Field]>>,
+    labels: &Labels,
+    mut call: impl FnMut(usize, usize),
+) {
     // Writers share their fields, so that they need not all be compared.
     let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
     for (writer, fields) in writers.into_iter().enumerate() {
@@ -166,7 +185,8 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
                 let seen = &self.snapshot.look.seen[*writer];
                 let step = &self.snapshot.steps[*writer][*index];
                 let liveness = liveness_name(seen.verdict.liveness);
-                let whose = Whose::One { file: &self.files[*writer], pid: seen.origin.pid, liveness };
+                let whose =
+                    Whose::One { file: &self.files[*writer], pid: seen.origin.pid, liveness };
                 let value = seen.values[*index].as_ref().map_err(ValueProblem::to_string);
                 Row::new(&seen.fields[*index], whose, value, step.rate, step.grown.as_deref())
             };
@@ -196,7 +216,16 @@ impl Group<'_> {
     fn row(&self) -> Row<'_> {
         let value = self.total.get().map_err(str::to_owned);
         let aggregate = Some(aggregate(self.field)).filter(|_| value.is_ok());
-        Row { aggregate, ..Row::new(self.field, Whose::All { writers: self.writers, dead: self.dead }, value, self.rate, self.grown.as_ref()) }
+        Row {
+            aggregate,
+            ..Row::new(
+                self.field,
+                Whose::All { writers: self.writers, dead: self.dead },
+                value,
+                self.rate,
+                self.grown.as_ref(),
+            )
+        }
     }
 }
 
@@ -206,13 +235,25 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Gr
         let seen = &snapshot.look.seen[writer];
         let field = &seen.fields[index];
         let Step { rate, grown } = &snapshot.steps[writer][index];
-        let new = || Group { field, writers: 0, last: None, dead: 0, total: Total::default(), rate: None, grown: None };
+        let new = || Group {
+            field,
+            writers: 0,
+            last: None,
+            dead: 0,
+            total: Total::default(),
+            rate: None,
+            grown: None,
+        };
         let group = groups.entry(Key::of(field)).or_insert_with(new);
         if group.last.replace(writer) != Some(writer) {
             group.writers += 1;
             group.dead += usize::from(seen.verdict.liveness == Liveness::Dead);
         }
-        group.total.add(field, seen.values[index].as_ref(), seen.verdict.liveness == Liveness::Dead);
+        group.total.add(
+            field,
+            seen.values[index].as_ref(),
+            seen.verdict.liveness == Liveness::Dead,
+        );
         group.rate = add(group.rate, *rate);
         if let Some(grown) = grown {
             group.grown.get_or_insert_with(Buckets::default).add(grown);

@@ -1,4 +1,5 @@
-//! Metrics in a file, for node_exporter's textfile collector: written beside it first, so that nobody reads half of it.
+//! Metrics in a file, for node_exporter's textfile collector: written beside it first, so that
+//! nobody reads half of it.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,7 +20,12 @@ use crate::sampler::Sampler;
 use crate::source::Sources;
 
 /// Writes again and again until it is told to end. The file stays then.
-pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut Console<'_>) -> Result<(), String> {
+pub(super) fn run(
+    path: &Path,
+    options: Options,
+    sources: Sources,
+    console: &mut Console<'_>,
+) -> Result<(), String> {
     let mut end = End::new().map_err(|error| format!("signals: {error}"))?;
     let settings = metrics::settings(&options);
     let totals = LiveTotals::of(&options);
@@ -29,7 +35,12 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
     let mut next = Instant::now();
     loop {
         let snapshot = looks.look();
-        for problem in snapshot.look.problems.iter().filter(|problem| problem.is_new && named.contains(&problem.name)) {
+        for problem in snapshot
+            .look
+            .problems
+            .iter()
+            .filter(|problem| problem.is_new && named.contains(&problem.name))
+        {
             console.tell_of(&problem.name, &problem.what);
         }
         let page = metrics::page(&snapshot, &settings);
@@ -52,7 +63,8 @@ pub(super) fn run(path: &Path, options: Options, sources: Sources, console: &mut
 /// A signal that ends the program: it sends a byte.
 struct End {
     receiver: UnixStream,
-    /// Without any, there would be nothing to wait for, as if one had come; and all signals may be ignored.
+    /// Without any, there would be nothing to wait for, as if one had come; and all signals may be
+    /// ignored.
     _sender: UnixStream,
 }
 
@@ -73,8 +85,11 @@ impl End {
             self.receiver.set_read_timeout(Some(time))?;
             match self.receiver.read(&mut [0]) {
                 Ok(_) => return Ok(true),
-                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() >= then => return Ok(false),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() >= then => {
+                    return Ok(false);
+                }
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -83,9 +98,11 @@ impl End {
 
 fn write(path: &Path, page: &[u8]) -> Result<(), String> {
     let path = &replaced(path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The collector takes what ends in `.prom`, whatever it begins with.
-    let mut file = Builder::new().prefix(".mmash-").suffix(".tmp").tempfile_in(directory).map_err(explain)?;
+    let mut file =
+        Builder::new().prefix(".mmash-").suffix(".tmp").tempfile_in(directory).map_err(explain)?;
     file.write_all(page).map_err(explain)?;
     // It runs as another user.
     file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(explain)?;
@@ -99,7 +116,8 @@ fn explain(error: io::Error) -> String {
     text.split_once(" at path ").map_or(text.clone(), |(what, _)| what.to_owned())
 }
 
-/// The file that is to be replaced, behind any links. What is no file, a terminal or `/dev/null`, would be gone.
+/// The file that is to be replaced, behind any links. What is no file, a terminal or `/dev/null`,
+/// would be gone.
 fn replaced(path: &Path) -> Result<PathBuf, String> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => path.canonicalize().map_err(|error| error.to_string()),

@@ -36,11 +36,19 @@ mod tests {
 
     #[test]
     fn each_label_is_told_once_and_not_too_many() {
-        let left_out = |label: usize| LeftOut { file: None, label: format!("x{label}"), why: "left out".to_owned() };
+        let left_out = |label: usize| LeftOut {
+            file: None,
+            label: format!("x{label}"),
+            why: "left out".to_owned(),
+        };
         let told = Told::default();
-        assert_eq!(told.news(&[left_out(1), left_out(1), left_out(2)]), ["not in the metrics: x1: left out", "not in the metrics: x2: left out"]);
+        assert_eq!(
+            told.news(&[left_out(1), left_out(1), left_out(2)]),
+            ["not in the metrics: x1: left out", "not in the metrics: x2: left out"]
+        );
         assert_eq!(told.news(&[left_out(2), left_out(3)]), ["not in the metrics: x3: left out"]);
-        let rest: usize = (0..3).map(|_| told.news(&(0..1000).map(left_out).collect::<Vec<_>>()).len()).sum();
+        let rest: usize =
+            (0..3).map(|_| told.news(&(0..1000).map(left_out).collect::<Vec<_>>()).len()).sum();
         assert_eq!(rest, MOST - 3 + 1);
     }
 }

@@ -28,8 +28,9 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
-/// What is shown as one where it is the same: a label, and how its values are to be taken. What tells who a writer is needs no more than its label, for writers
-/// of version 1 cannot say of what kind it is.
+/// What is shown as one where it is the same: a label, and how its values are to be taken. What
+/// tells who a writer is needs no more than its label, for writers of version 1 cannot say of what
+/// kind it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key<'f> {
     pub(super) label: &'f str,
@@ -43,14 +44,20 @@ impl<'f> Key<'f> {
         if is_identity(&field.label) {
             return Key { label: &field.label, kind: "", unit: "", scale: (0, 1) };
         }
-        Key { label: &field.label, kind: field.kind.name(), unit: &field.unit, scale: (field.scale, field.divisor.max(1)) }
+        Key {
+            label: &field.label,
+            kind: field.kind.name(),
+            unit: &field.unit,
+            scale: (field.scale, field.divisor.max(1)),
+        }
     }
 }
 
-/// Values of several writers under one [`Key`], added up. Levels and dates of those that have ended only count if there are no others: they say nothing of now.
+/// Values of several writers under one [`Key`], added up. Levels and dates of those that have ended
+/// only count if there are no others: they say nothing of now.
 ///
-/// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values and what says that it is no number to add (constants) have to
-/// agree.
+/// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values
+/// and what says that it is no number to add (constants) have to agree.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Total {
     value: Option<Stored>,
@@ -66,7 +73,12 @@ pub(super) struct Total {
 
 impl Total {
     /// Adds a value. `has_ended` tells of its writer.
-    pub(super) fn add(&mut self, field: &Field, value: Result<&Stored, &ValueProblem>, has_ended: bool) {
+    pub(super) fn add(
+        &mut self,
+        field: &Field,
+        value: Result<&Stored, &ValueProblem>,
+        has_ended: bool,
+    ) {
         if is_level(field) || is_date(field) {
             match (has_ended, self.is_current) {
                 (true, true) => return,
@@ -103,7 +115,9 @@ impl Total {
 
     /// How many values the result is the mean of, if it is one.
     pub(super) fn averaged(&self, field: &Field) -> Option<u32> {
-        Some(self.values).filter(|values| *values > 1 && !self.differs && self.sum.is_some() && is_measure(field))
+        Some(self.values).filter(|values| {
+            *values > 1 && !self.differs && self.sum.is_some() && is_measure(field)
+        })
     }
 
     /// The sum, if numbers were added up.
@@ -122,7 +136,10 @@ impl Total {
 
 /// Whether values are added up, and not compared.
 fn is_added(field: &Field, value: &Stored) -> bool {
-    field.kind != Kind::Info && !is_date(field) && !is_identity(&field.label) && !matches!(value, Stored::Bool(_))
+    field.kind != Kind::Info
+        && !is_date(field)
+        && !is_identity(&field.label)
+        && !matches!(value, Stored::Bool(_))
 }
 
 /// What is made of two values that are not added up; `None` if they do not agree.
@@ -146,8 +163,23 @@ mod tests {
     use mmstats_core::reader::{Place, Storage};
 
     fn field(kind: Kind, unit: &str) -> Field {
-        let place = Place { offset: 0, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
-        Field { label: String::new(), unit: unit.to_owned(), help: String::new(), kind, scale: 0, divisor: 1, place }
+        let place = Place {
+            offset: 0,
+            size: 8,
+            ty: Type::U64,
+            storage: Storage::Word,
+            swapped: false,
+            word: 8,
+        };
+        Field {
+            label: String::new(),
+            unit: unit.to_owned(),
+            help: String::new(),
+            kind,
+            scale: 0,
+            divisor: 1,
+            place,
+        }
     }
 
     fn total(field: &Field, values: &[Stored]) -> Result<Stored, String> {
@@ -160,27 +192,51 @@ mod tests {
     #[test]
     fn numbers_are_added_up_and_all_else_has_to_agree() {
         let text = |text: &str| Stored::Text(text.into());
-        let (gauge, info, date) = (field(Kind::Gauge, ""), field(Kind::Info, ""), field(Kind::Gauge, "unixtime"));
+        let (gauge, info, date) =
+            (field(Kind::Gauge, ""), field(Kind::Info, ""), field(Kind::Gauge, "unixtime"));
         let differs = || Err("differs".to_owned());
-        assert_eq!(total(&gauge, &[Stored::Unsigned(7), Stored::Signed(-9)]), Ok(Stored::Signed(-2)));
-        assert_eq!(total(&gauge, &[Stored::Unsigned(u64::MAX), Stored::Unsigned(1)]), Ok(Stored::Float(18_446_744_073_709_551_616.0)));
-        assert_eq!(total(&gauge, &[Stored::Float(0.5), Stored::Unsigned(1)]), Ok(Stored::Float(1.5)));
-        assert_eq!(total(&info, &[Stored::Unsigned(42), Stored::Unsigned(42)]), Ok(Stored::Unsigned(42)));
+        assert_eq!(
+            total(&gauge, &[Stored::Unsigned(7), Stored::Signed(-9)]),
+            Ok(Stored::Signed(-2))
+        );
+        assert_eq!(
+            total(&gauge, &[Stored::Unsigned(u64::MAX), Stored::Unsigned(1)]),
+            Ok(Stored::Float(18_446_744_073_709_551_616.0))
+        );
+        assert_eq!(
+            total(&gauge, &[Stored::Float(0.5), Stored::Unsigned(1)]),
+            Ok(Stored::Float(1.5))
+        );
+        assert_eq!(
+            total(&info, &[Stored::Unsigned(42), Stored::Unsigned(42)]),
+            Ok(Stored::Unsigned(42))
+        );
         assert_eq!(total(&info, &[Stored::Unsigned(42), Stored::Unsigned(43)]), differs());
-        assert_eq!(total(&date, &[Stored::Float(5.0), Stored::Float(9.0), Stored::Float(7.0)]), Ok(Stored::Float(9.0)));
+        assert_eq!(
+            total(&date, &[Stored::Float(5.0), Stored::Float(9.0), Stored::Float(7.0)]),
+            Ok(Stored::Float(9.0))
+        );
         assert_eq!(total(&gauge, &[text("idle"), text("idle")]), Ok(text("idle")));
         assert_eq!(total(&gauge, &[text("idle"), text("busy"), text("idle")]), differs());
-        assert_eq!(total(&gauge, &[Stored::Bool(true), Stored::Bool(true)]), Ok(Stored::Bool(true)));
+        assert_eq!(
+            total(&gauge, &[Stored::Bool(true), Stored::Bool(true)]),
+            Ok(Stored::Bool(true))
+        );
         assert_eq!(total(&gauge, &[text("1"), Stored::Unsigned(1)]), differs());
     }
 
     #[test]
     fn levels_of_writers_that_have_ended_count_only_alone() {
         let (gauge, counter) = (field(Kind::Gauge, ""), field(Kind::Counter, ""));
-        for order in [[(64, true), (1, false), (2, false), (32, true)], [(1, false), (64, true), (32, true), (2, false)]] {
+        for order in [
+            [(64, true), (1, false), (2, false), (32, true)],
+            [(1, false), (64, true), (32, true), (2, false)],
+        ] {
             let sum = |field: &Field| {
                 let mut total = Total::default();
-                order.iter().for_each(|(value, has_ended)| total.add(field, Ok(&Stored::Unsigned(*value)), *has_ended));
+                order.iter().for_each(|(value, has_ended)| {
+                    total.add(field, Ok(&Stored::Unsigned(*value)), *has_ended)
+                });
                 total.settle(field);
                 total.get().cloned().unwrap()
             };
@@ -195,15 +251,24 @@ mod tests {
     #[test]
     fn measures_are_averaged() {
         let (celsius, seconds) = (field(Kind::Gauge, "celsius"), field(Kind::Counter, "seconds"));
-        assert_eq!(total(&celsius, &[Stored::Unsigned(20), Stored::Signed(-5), Stored::Unsigned(30)]), Ok(Stored::Float(15.0)));
+        assert_eq!(
+            total(&celsius, &[Stored::Unsigned(20), Stored::Signed(-5), Stored::Unsigned(30)]),
+            Ok(Stored::Float(15.0))
+        );
         assert_eq!(total(&celsius, &[Stored::Unsigned(20)]), Ok(Stored::Unsigned(20)));
-        assert_eq!(total(&seconds, &[Stored::Unsigned(20), Stored::Unsigned(30)]), Ok(Stored::Unsigned(50)));
+        assert_eq!(
+            total(&seconds, &[Stored::Unsigned(20), Stored::Unsigned(30)]),
+            Ok(Stored::Unsigned(50))
+        );
     }
 
     #[test]
     fn what_is_measured_differently_is_not_shown_as_one() {
         let volts = field(Kind::Gauge, "volts");
-        assert_eq!(Key::of(&volts), Key::of(&Field { divisor: 0, help: "In the battery.".to_owned(), ..volts.clone() }));
+        assert_eq!(
+            Key::of(&volts),
+            Key::of(&Field { divisor: 0, help: "In the battery.".to_owned(), ..volts.clone() })
+        );
         for other in [
             Field { scale: -3, ..volts.clone() },
             Field { divisor: 2, ..volts.clone() },
@@ -212,16 +277,22 @@ mod tests {
         ] {
             assert_ne!(Key::of(&volts), Key::of(&other));
         }
-        let [one, other] = [Kind::Info, Kind::Untyped].map(|kind| Field { label: "web.sys.pid".to_owned(), ..field(kind, "") });
+        let [one, other] = [Kind::Info, Kind::Untyped]
+            .map(|kind| Field { label: "web.sys.pid".to_owned(), ..field(kind, "") });
         assert_eq!(Key::of(&one), Key::of(&other));
     }
 
     #[test]
     fn the_latest_date_counts_but_of_the_living() {
         let date = field(Kind::Gauge, "unixtime");
-        for order in [[(9.0, true), (5.0, false), (f64::NAN, false)], [(f64::NAN, false), (5.0, false), (9.0, true)]] {
+        for order in [
+            [(9.0, true), (5.0, false), (f64::NAN, false)],
+            [(f64::NAN, false), (5.0, false), (9.0, true)],
+        ] {
             let mut total = Total::default();
-            order.iter().for_each(|(value, has_ended)| total.add(&date, Ok(&Stored::Float(*value)), *has_ended));
+            order.iter().for_each(|(value, has_ended)| {
+                total.add(&date, Ok(&Stored::Float(*value)), *has_ended)
+            });
             assert_eq!(total.get(), Ok(&Stored::Float(5.0)));
         }
     }

@@ -1,4 +1,5 @@
-//! Logs by defmt what goes wrong, and a snapshot of all stats. `log.out`, beside the source, is what a host makes of it.
+//! Logs by defmt what goes wrong, and a snapshot of all stats. `log.out`, beside the source, is
+//! what a host makes of it.
 #![no_std]
 #![no_main]
 

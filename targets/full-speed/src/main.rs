@@ -1,6 +1,8 @@
-//! Writes stats as fast as it can, and nothing else. Wherever it is stopped, every field must be as one of its last two rounds left it.
+//! Writes stats as fast as it can, and nothing else. Wherever it is stopped, every field must be as
+//! one of its last two rounds left it.
 //!
-//! In round *i*: `begun` becomes *i*; then the other fields become what belongs to *i*, in the order of the model; then `done` becomes *i*.
+//! In round *i*: `begun` becomes *i*; then the other fields become what belongs to *i*, in the
+//! order of the model; then `done` becomes *i*.
 #![no_std]
 #![no_main]
 
@@ -25,14 +27,24 @@ model! {
     }
 }
 
-const TEXTS: [&str; 8] =
-    ["AAAAAAAAAAAA", "BBBBBBBBBBBB", "CCCCCCCCCCCC", "DDDDDDDDDDDD", "EEEEEEEEEEEE", "FFFFFFFFFFFF", "GGGGGGGGGGGG", "HHHHHHHHHHHH"];
+const TEXTS: [&str; 8] = [
+    "AAAAAAAAAAAA",
+    "BBBBBBBBBBBB",
+    "CCCCCCCCCCCC",
+    "DDDDDDDDDDDD",
+    "EEEEEEEEEEEE",
+    "FFFFFFFFFFFF",
+    "GGGGGGGGGGGG",
+    "HHHHHHHHHHHH",
+];
 
 static REGION: StaticRegion<{ Rounds::SIZE }> = StaticRegion::new();
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let Some(Ok(Rounds { begun, pair, text, spread, twice, done })) = REGION.take().map(Rounds::publish) else {
+    let Some(Ok(Rounds { begun, pair, text, spread, twice, done })) =
+        REGION.take().map(Rounds::publish)
+    else {
         panic!("nobody else takes it, and it fits")
     };
     // Round 0 leaves everything as it is, but for the text.

@@ -1,5 +1,5 @@
-//! The motor on a BBC micro:bit with a Cortex-M0 (nRF51). It has little SRAM, so labels, units and help
-//! stay in flash. Its stats go on over a reset, as long as the program stays the same.
+//! The motor on a BBC micro:bit with a Cortex-M0 (nRF51). It has little SRAM, so labels, units and
+//! help stay in flash. Its stats go on over a reset, as long as the program stays the same.
 #![no_std]
 #![no_main]
 

@@ -49,7 +49,8 @@ fn enable_interrupt() {
 
 #[exception]
 #[allow(unsafe_code)]
-// SAFETY: of the kinds of code that must not handle any interrupt, such as one that frees memory, this is none.
+// SAFETY: of the kinds of code that must not handle any interrupt, such as one that frees memory,
+// this is none.
 unsafe fn DefaultHandler(interrupt: i16) {
     assert_eq!(interrupt, INTERRUPT, "no other interrupt is enabled");
     write(Register::Compared0, 0);

@@ -1,4 +1,5 @@
-//! The least that a device with stats needs: three fields in a static region, updated and never read by the program itself.
+//! The least that a device with stats needs: three fields in a static region, updated and never
+//! read by the program itself.
 //!
 //! `targets/build` looks at what the compiler makes of it.
 #![no_std]
@@ -21,14 +22,26 @@ model! {
 
 static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 
-// The header; three entries with label, unit and help; the text's two buffers and sequence; a u16 and a u32.
-const _: () = assert!(Motor::SIZE == 40 + (28 + 5 + 11 + 0) + (28 + 11 + 7 + 15 + 3) + (28 + 5 + 13 + 2) + (2 * 8 + 4) + 4 + 4);
+// The header; three entries with label, unit and help; the text's two buffers and sequence; a u16
+// and a u32.
+const _: () = assert!(
+    Motor::SIZE
+        == 40
+            + (28 + 5 + 11 + 0)
+            + (28 + 11 + 7 + 15 + 3)
+            + (28 + 5 + 13 + 2)
+            + (2 * 8 + 4)
+            + 4
+            + 4
+);
 
 /// Until the power goes.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    let Some(Ok(Motor { steps, temperature, state })) = REGION.take().map(Motor::publish) else { panic!("nobody else takes it, and it fits") };
+    let Some(Ok(Motor { steps, temperature, state })) = REGION.take().map(Motor::publish) else {
+        panic!("nobody else takes it, and it fits")
+    };
     state.set("running");
     loop {
         step(&steps);

@@ -1,6 +1,7 @@
 //! Who owns what: the timer's interrupt the [`Stepper`], `main` the [`Controller`].
 //!
-//! Both write to the same region, each through handles of its own; so neither has to wait for the other.
+//! Both write to the same region, each through handles of its own; so neither has to wait for the
+//! other.
 
 use crate::{Controller, Stepper};
 use core::cell::RefCell;
@@ -24,8 +25,14 @@ pub fn on_tick() {
     TICKS.store(TICKS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// Hands the stepper to the interrupt, starts the timer, and from then on looks after every tick; `sleep` waits for an interrupt.
-pub fn run(stepper: Stepper, mut controller: Controller, start_timer: impl FnOnce(), sleep: impl Fn()) -> ! {
+/// Hands the stepper to the interrupt, starts the timer, and from then on looks after every tick;
+/// `sleep` waits for an interrupt.
+pub fn run(
+    stepper: Stepper,
+    mut controller: Controller,
+    start_timer: impl FnOnce(),
+    sleep: impl Fn(),
+) -> ! {
     critical_section::with(|token| STEPPER.replace(token, Some(stepper)));
     start_timer();
     let mut seen = 0;

@@ -1,9 +1,11 @@
-//! A stepper motor's controller, without the board that it runs on: what it publishes, and how it behaves.
+//! A stepper motor's controller, without the board that it runs on: what it publishes, and how it
+//! behaves.
 //!
-//! It makes [`MOVES`] turns, cools down and stands still. All of it depends on nothing but the number of timer ticks: so one knows what the stats have to
-//! say in the end.
+//! It makes [`MOVES`] turns, cools down and stands still. All of it depends on nothing but the
+//! number of timer ticks: so one knows what the stats have to say in the end.
 //!
-//! A board makes a region, publishes [`Motor`] in it, and calls [`run`] from `main` and [`on_tick`] from a timer's interrupt every [`TICK`] microseconds.
+//! A board makes a region, publishes [`Motor`] in it, and calls [`run`] from `main` and [`on_tick`]
+//! from a timer's interrupt every [`TICK`] microseconds.
 #![no_std]
 
 mod controller;
@@ -40,7 +42,8 @@ model! {
 }
 
 impl Motor {
-    /// Counts the start, and gives each handle to the one who writes it: the first part belongs to the interrupt, the second to `main`.
+    /// Counts the start, and gives each handle to the one who writes it: the first part belongs to
+    /// the interrupt, the second to `main`.
     #[must_use]
     pub fn start(self) -> (Stepper, Controller) {
         let Motor { boots, steps, distance, interval, temperature, state } = self;

@@ -59,7 +59,8 @@ impl Profile {
         }
     }
 
-    /// A tick later. If it is time for a step, tells the ticks since the step before (or since the turn began).
+    /// A tick later. If it is time for a step, tells the ticks since the step before (or since the
+    /// turn began).
     pub const fn tick(&mut self) -> Option<u32> {
         if self.moves == MOVES {
             return None;

@@ -18,7 +18,11 @@ pub struct Stepper {
 impl Stepper {
     /// A motor at rest, which counts here.
     #[must_use]
-    pub const fn new(steps: Counter<u32>, distance: Counter, interval: Histogram<2, 20, u32>) -> Self {
+    pub const fn new(
+        steps: Counter<u32>,
+        distance: Counter,
+        interval: Histogram<2, 20, u32>,
+    ) -> Self {
         Stepper { steps, distance, interval, profile: Profile::new() }
     }
 

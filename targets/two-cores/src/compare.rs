@@ -28,9 +28,15 @@ impl Counts {
     }
 }
 
-/// Reads a region's values so many times, and goes on until a tenth of the reads, at least, has found a new pair. Then tells what became of them, and ends the
-/// program: with status 0 if none was torn or went back.
-pub fn compare<const VALUES: usize>(view: &View<'_>, images: Images<'_>, times: u32, pair_of: fn([u64; VALUES]) -> Pair) -> ! {
+/// Reads a region's values so many times, and goes on until a tenth of the reads, at least, has
+/// found a new pair. Then tells what became of them, and ends the program: with status 0 if none
+/// was torn or went back.
+pub fn compare<const VALUES: usize>(
+    view: &View<'_>,
+    images: Images<'_>,
+    times: u32,
+    pair_of: fn([u64; VALUES]) -> Pair,
+) -> ! {
     let mut reader = Reader::new(view, images);
     let mut counts = Counts::default();
     let mut last = 0;
@@ -51,6 +57,8 @@ pub fn compare<const VALUES: usize>(view: &View<'_>, images: Images<'_>, times: 
     }
     let (reads, retried) = (counts.reads(), reader.retried());
     let Counts { new, went_back, torn, contended, .. } = counts;
-    println!("read {reads}, new {new}, went back {went_back}, torn {torn}, contended {contended}, retried {retried}");
+    println!(
+        "read {reads}, new {new}, went back {went_back}, torn {torn}, contended {contended}, retried {retried}"
+    );
     process::exit(if went_back + torn == 0 { 0 } else { 1 })
 }

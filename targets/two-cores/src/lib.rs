@@ -1,7 +1,9 @@
-//! Two cores share memory: one publishes a pair of numbers that belong together, the other one reads it meanwhile, as anybody does who sees the memory.
+//! Two cores share memory: one publishes a pair of numbers that belong together, the other one
+//! reads it meanwhile, as anybody does who sees the memory.
 //!
-//! Core 1 writes the pairs (0, !0), (1, !1), (2, !2) … in bursts, as fast as it can. Core 0 looks for reads that are *torn*, numbers that do not belong
-//! together, and for reads that *went back*, an older pair than the one before.
+//! Core 1 writes the pairs (0, !0), (1, !1), (2, !2) … in bursts, as fast as it can. Core 0 looks
+//! for reads that are *torn*, numbers that do not belong together, and for reads that *went back*,
+//! an older pair than the one before.
 //!
 //! | program | how the pair is kept |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! One core publishes a latched value, the other one reads it: its halves belong together in every read.
+//! One core publishes a latched value, the other one reads it: its halves belong together in every
+//! read.
 #![no_std]
 #![no_main]
 
@@ -25,7 +26,9 @@ fn main(core: usize) -> ! {
     }
     start_the_other();
     let mut memory = [0; Images::words(Shared::SIZE)];
-    compare(&REGION.view(), Images::new(&mut memory), 1_000_000, |[pair]| [pair as u32, (pair >> 32) as u32])
+    compare(&REGION.view(), Images::new(&mut memory), 1_000_000, |[pair]| {
+        [pair as u32, (pair >> 32) as u32]
+    })
 }
 
 fn join([lower, upper]: Pair) -> u64 {

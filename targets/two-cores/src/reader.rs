@@ -34,10 +34,15 @@ impl<'a, const VALUES: usize> Reader<'a, VALUES> {
         for _ in 0..ATTEMPTS {
             let Ok(whole) = self.images.sample(self.view, &self.plan);
             let snapshot = self.images.snapshot();
-            if whole && snapshot.is_steady() && !self.places.iter().any(|place| snapshot.is_contended(place)) {
+            if whole
+                && snapshot.is_steady()
+                && !self.places.iter().any(|place| snapshot.is_contended(place))
+            {
                 return Some(self.places.map(|place| match snapshot.value(&place) {
                     Ok(Value::Unsigned(value)) => value,
-                    other => panic!("an unsigned number was published, and this was read: {other:?}"),
+                    other => {
+                        panic!("an unsigned number was published, and this was read: {other:?}")
+                    }
                 }));
             }
             self.retried += 1;

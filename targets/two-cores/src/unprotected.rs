@@ -1,4 +1,5 @@
-//! The same with the protection taken out: two values that are written one after the other. They do not belong together in every read, and one can see it.
+//! The same with the protection taken out: two values that are written one after the other. They do
+//! not belong together in every read, and one can see it.
 #![no_std]
 #![no_main]
 
@@ -30,5 +31,7 @@ fn main(core: usize) -> ! {
     }
     start_the_other();
     let mut memory = [0; Images::words(Shared::SIZE)];
-    compare(&REGION.view(), Images::new(&mut memory), 100_000, |[first, second]| [first as u32, second as u32])
+    compare(&REGION.view(), Images::new(&mut memory), 100_000, |[first, second]| {
+        [first as u32, second as u32]
+    })
 }

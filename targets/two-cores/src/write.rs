@@ -6,7 +6,8 @@ use core::hint::spin_loop;
 /// Pairs that are written one after another, as fast as can be.
 const BURST: u32 = 32;
 
-/// Rounds of doing nothing between two bursts, about as long as a read takes: so that reads meet writes, and yet come to an end.
+/// Rounds of doing nothing between two bursts, about as long as a read takes: so that reads meet
+/// writes, and yet come to an end.
 const QUIET: u32 = 16;
 
 /// Writes pair after pair, without end.

@@ -1,4 +1,5 @@
-//! `exits HOW`: a program that publishes in files that are to be kept and others that are not, and ends.
+//! `exits HOW`: a program that publishes in files that are to be kept and others that are not, and
+//! ends.
 #![allow(unsafe_code)]
 
 use mmstats_std::{Options, Published, V2, per_thread, publish};
@@ -55,7 +56,8 @@ fn everywhere() -> [Published<Steps>; 2] {
     touch();
     thread::spawn(touch).join().expect("it does not panic");
     let own = publish(&Options::new().file_name("own.mmstats")).expect("there is a directory");
-    let kept = publish(&Options::new().file_name("kept-own.mmstats").keep()).expect("there is a directory");
+    let kept = publish(&Options::new().file_name("kept-own.mmstats").keep())
+        .expect("there is a directory");
     thread::spawn(|| {
         touch();
         say("running");

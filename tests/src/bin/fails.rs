@@ -1,7 +1,9 @@
 //! `fails SCENE`: a program that cannot publish, and counts all the same.
 #![allow(unsafe_code)]
 
-use mmstats_std::{Counter, Model, Options, PerThread, Publication, V1, V2, per_thread, publish, writer};
+use mmstats_std::{
+    Counter, Model, Options, PerThread, Publication, V1, V2, per_thread, publish, writer,
+};
 use mmstats_tests::files::{all_values, names};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::steps::Steps;
@@ -73,7 +75,9 @@ fn main() {
         Some("wordy_v1") => show(&WORDY_V1, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("nul") => show(&NUL, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("collides") => show(&COLLIDES, |stats| stats.done.incr(), |stats| stats.done.get()),
-        Some("collides_v1") => show(&COLLIDES_V1, |stats| stats.done.incr(), |stats| stats.done.get()),
+        Some("collides_v1") => {
+            show(&COLLIDES_V1, |stats| stats.done.incr(), |stats| stats.done.get())
+        }
         Some("bad_name") => show(&BAD_NAME, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("full") => full(),
         Some("interrupted") => interrupted(),
@@ -82,7 +86,11 @@ fn main() {
 }
 
 /// Counts twice in each of three threads, and says where, and how far it came.
-fn show<M: Model<Format: mmstats_std::StaticFormat>>(stats: &'static PerThread<M>, count: fn(&M), counted: fn(&M) -> u64) {
+fn show<M: Model<Format: mmstats_std::StaticFormat>>(
+    stats: &'static PerThread<M>,
+    count: fn(&M),
+    counted: fn(&M) -> u64,
+) {
     let twice = move || {
         stats.with(count);
         stats.with(count);
@@ -99,7 +107,8 @@ fn show<M: Model<Format: mmstats_std::StaticFormat>>(stats: &'static PerThread<M
     say(&format!("counted: {counted}"));
 }
 
-/// Fills a file system of 64 KiB with stats of 20 threads, then to its last byte with something else, and goes on counting.
+/// Fills a file system of 64 KiB with stats of 20 threads, then to its last byte with something
+/// else, and goes on counting.
 fn full() {
     let directory = std::env::var("MMSTATS_PATH").expect("it is set");
     let directory = Path::new(&directory);
@@ -122,12 +131,19 @@ fn full() {
             });
         }
         all.wait();
-        let mut filler = std::fs::File::create(directory.join("filler")).expect("it can have an empty file");
+        let mut filler =
+            std::fs::File::create(directory.join("filler")).expect("it can have an empty file");
         while filler.write(&[1]).is_ok_and(|written| written > 0) {}
         all.wait();
         all.wait();
-        say(&format!("left over: {:?}", names(directory).iter().filter(|name| name.starts_with('.')).collect::<Vec<_>>()));
-        say(&format!("in files: {:?}", all_values(directory).iter().map(|values| values.count("done")).collect::<Vec<_>>()));
+        say(&format!(
+            "left over: {:?}",
+            names(directory).iter().filter(|name| name.starts_with('.')).collect::<Vec<_>>()
+        ));
+        say(&format!(
+            "in files: {:?}",
+            all_values(directory).iter().map(|values| values.count("done")).collect::<Vec<_>>()
+        ));
         all.wait();
     });
 }
@@ -135,7 +151,8 @@ fn full() {
 /// Makes files while a signal comes all the time.
 fn interrupted() {
     extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: a C struct of integers; and a handler that does nothing, which system calls are not begun anew after.
+    // SAFETY: a C struct of integers; and a handler that does nothing, which system calls are not
+    // begun anew after.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;

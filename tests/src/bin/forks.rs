@@ -1,7 +1,9 @@
 //! `forks v2|v1|v1exact SCENE`: a program that forks, and whose children publish too.
 #![allow(unsafe_code)]
 
-use mmstats_std::{Options, PerThread, Published, StaticFormat, V1, V1Exact, V2, per_thread, publish};
+use mmstats_std::{
+    Options, PerThread, Published, StaticFormat, V1, V1Exact, V2, per_thread, publish,
+};
 use mmstats_tests::programs::pause;
 use mmstats_tests::steps::Steps;
 use std::hash::{BuildHasher, RandomState};
@@ -45,12 +47,13 @@ fn play<F: StaticFormat>(scene: &str, stats: Stats<F>) {
 
 /// Runs `body` in a child, and waits until that has ended well.
 fn in_child(body: impl FnOnce()) {
-    // SAFETY: the child does what a child of several threads should not (it allocates), but glibc lets it.
+    // SAFETY: the child does what a child of several threads should not (it allocates), but glibc
+    // lets it.
     match unsafe { libc::fork() } {
         0 => {
             body();
-            // Not Rust's `exit`, which takes a lock of its own that another thread of the parent's may have held.
-            // SAFETY: ends the process, which has no other threads by now.
+            // Not Rust's `exit`, which takes a lock of its own that another thread of the parent's
+            // may have held. SAFETY: ends the process, which has no other threads by now.
             unsafe { libc::exit(0) };
         }
         pid => {
@@ -63,7 +66,8 @@ fn in_child(body: impl FnOnce()) {
 }
 
 fn own<F: StaticFormat>() -> Published<Steps<F>> {
-    let own = publish::<Steps<F>>(&Options::new().file_name("own-{PID}.mmstats")).expect("there is a directory");
+    let own = publish::<Steps<F>>(&Options::new().file_name("own-{PID}.mmstats"))
+        .expect("there is a directory");
     own.steps(5);
     own
 }
@@ -132,7 +136,8 @@ impl Drop for Staying {
     }
 }
 
-/// A program with three running threads and two files that nobody owns forks, in its main thread and in another.
+/// A program with three running threads and two files that nobody owns forks, in its main thread
+/// and in another.
 fn threads<F: StaticFormat>(stats: Stats<F>) {
     let mut running: Vec<_> = (0..5).map(|_| staying(stats)).collect();
     running.truncate(3);

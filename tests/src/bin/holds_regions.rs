@@ -1,4 +1,5 @@
-//! Publishes in a file and in memory of its own, with the directory in the region and among the constants, and waits: for somebody to dump it.
+//! Publishes in a file and in memory of its own, with the directory in the region and among the
+//! constants, and waits: for somebody to dump it.
 
 use mmstats_core::{StaticRegion, kept_region};
 use mmstats_std::{ConstantText, Counter, Gauge, Options, model, publish};

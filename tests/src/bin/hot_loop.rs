@@ -1,4 +1,5 @@
-//! `hot_loop STEPS`: a thread that makes so many steps in version 2 and a tenth of them in version 1, between two lines that it writes.
+//! `hot_loop STEPS`: a thread that makes so many steps in version 2 and a tenth of them in version
+//! 1, between two lines that it writes.
 
 use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
 use mmstats_tests::programs::{pause, say};
@@ -11,7 +12,8 @@ per_thread! {
 }
 
 fn main() {
-    let steps = std::env::args().nth(1).and_then(|steps| steps.parse().ok()).expect("a number of steps");
+    let steps =
+        std::env::args().nth(1).and_then(|steps| steps.parse().ok()).expect("a number of steps");
     let work = move || {
         run(&TWO, 1);
         run(&ONE, 1);

@@ -1,4 +1,5 @@
-//! `mixed_writer wide|narrow NANOSECONDS`: writes latched values once in so many nanoseconds (0: as often as it can), until its standard input ends.
+//! `mixed_writer wide|narrow NANOSECONDS`: writes latched values once in so many nanoseconds (0: as
+//! often as it can), until its standard input ends.
 
 use mmstats_std::{Latched, Model, Options, PublishError, StaticFormat, V2, V2Narrow, publish};
 use mmstats_tests::mixed::{Mixed, number, text};
@@ -10,7 +11,9 @@ static ENDED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<(), PublishError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [format, period] = &arguments[..] else { panic!("FORMAT and NANOSECONDS, not {arguments:?}") };
+    let [format, period] = &arguments[..] else {
+        panic!("FORMAT and NANOSECONDS, not {arguments:?}")
+    };
     let period = Duration::from_nanos(period.parse().expect("a number of nanoseconds"));
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());

@@ -6,7 +6,8 @@ use mmstats_tests::steps::Steps;
 per_thread! { static STATS: Steps = Options::new(); }
 
 fn main() {
-    let calls: u64 = std::env::args().nth(1).and_then(|calls| calls.parse().ok()).expect("a number of calls");
+    let calls: u64 =
+        std::env::args().nth(1).and_then(|calls| calls.parse().ok()).expect("a number of calls");
     STATS.with(|_| ());
     (0..calls).for_each(|_| count());
     assert_eq!(STATS.with(|stats| stats.done.get()), calls);

@@ -1,12 +1,15 @@
-//! Reads a part of a target again and again, until it is told to end: `reads_target URL ADDRESS LENGTH`, the numbers in hexadecimal. With `once` behind that it
-//! lets the target go after the first time, and waits.
+//! Reads a part of a target again and again, until it is told to end: `reads_target URL ADDRESS
+//! LENGTH`, the numbers in hexadecimal. With `once` behind that it lets the target go after the
+//! first time, and waits.
 
 use mmstats_tests::programs::{pause, say};
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Qmp, Url};
 
 fn main() -> Result<(), MemoryError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, address, length, rest @ ..] = arguments.as_slice() else { panic!("URL, address and length") };
+    let [url, address, length, rest @ ..] = arguments.as_slice() else {
+        panic!("URL, address and length")
+    };
     let number = |text: &str| u64::from_str_radix(text, 16).expect("a hexadecimal number");
     let mut target: Box<dyn Memory> = match url.parse().expect("a URL") {
         Url::Gdb(host) => Box::new(Gdb::connect(&host)?),

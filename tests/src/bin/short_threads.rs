@@ -1,7 +1,10 @@
 //! `short_threads v2|v1|v1exact SCENE`: threads that come, count and go.
 
 use mmstats_std::identity::tid;
-use mmstats_std::{Counter, Gauge, Options, PerThread, Publication, StaticFormat, V1, V1Exact, V2, per_thread, publish};
+use mmstats_std::{
+    Counter, Gauge, Options, PerThread, Publication, StaticFormat, V1, V1Exact, V2, per_thread,
+    publish,
+};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::steps::Steps;
 use std::cell::RefCell;
@@ -57,7 +60,13 @@ fn in_thread(body: impl FnOnce() + Send + 'static) {
 
 /// 2000 threads, 8 at a time; thread `i` makes `i % 10 + 1` steps.
 fn many<F: StaticFormat>(stats: Stats<F>) {
-    let lane = move |lane: u64| move || (0..250).for_each(|i| in_thread(move || stats.with(|stats| stats.steps((lane + 8 * i) % 10 + 1))));
+    let lane = move |lane: u64| {
+        move || {
+            (0..250).for_each(|i| {
+                in_thread(move || stats.with(|stats| stats.steps((lane + 8 * i) % 10 + 1)))
+            })
+        }
+    };
     let lanes: Vec<_> = (0..8).map(|i| thread::spawn(lane(i))).collect();
     lanes.into_iter().for_each(|lane| lane.join().expect("it does not panic"));
 }

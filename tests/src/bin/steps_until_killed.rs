@@ -1,4 +1,5 @@
-//! `steps_until_killed v2|v1 SCENE ACKNOWLEDGED`: makes steps until it is killed, and acknowledges each in a file that it shares with the test.
+//! `steps_until_killed v2|v1 SCENE ACKNOWLEDGED`: makes steps until it is killed, and acknowledges
+//! each in a file that it shares with the test.
 #![allow(unsafe_code)]
 
 use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
@@ -16,7 +17,9 @@ per_thread! {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [format, scene, path] = &arguments[..] else { panic!("FORMAT, SCENE and FILE, not {arguments:?}") };
+    let [format, scene, path] = &arguments[..] else {
+        panic!("FORMAT, SCENE and FILE, not {arguments:?}")
+    };
     let acknowledged = shared(path);
     match format.as_str() {
         "v2" => play(scene, &TWO, acknowledged),
@@ -25,17 +28,32 @@ fn main() {
     }
 }
 
-/// A number at the start of a file of 8 bytes; what is stored there is there, even if the next instruction is the program's last.
+/// A number at the start of a file of 8 bytes; what is stored there is there, even if the next
+/// instruction is the program's last.
 fn shared(path: &str) -> &'static AtomicU64 {
     let file = File::options().read(true).write(true).open(path).expect("the test made it");
     // SAFETY: a new mapping.
-    let at = unsafe { libc::mmap(null_mut(), 8, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    let at = unsafe {
+        libc::mmap(
+            null_mut(),
+            8,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
     assert_ne!(at, libc::MAP_FAILED);
-    // SAFETY: 8 bytes at the start of a page, which is never unmapped, and which other processes only read.
+    // SAFETY: 8 bytes at the start of a page, which is never unmapped, and which other processes
+    // only read.
     unsafe { AtomicU64::from_ptr(at.cast()) }
 }
 
-fn play<F: StaticFormat>(scene: &str, stats: &'static PerThread<Steps<F>>, acknowledged: &'static AtomicU64) {
+fn play<F: StaticFormat>(
+    scene: &str,
+    stats: &'static PerThread<Steps<F>>,
+    acknowledged: &'static AtomicU64,
+) {
     match scene {
         "steps" => stats.with(|stats| {
             for i in 1.. {

@@ -22,7 +22,9 @@ fn a_recycled_pid_is_noticed_by_the_time_that_a_version_1_file_tells() {
         set_modified(&path, Duration::from_secs(age));
         let outcome = clean(at, &["."]);
         let told = if is_dead {
-            format!("PID {live} is another process now. Deleting ./{name}.mmstats\nRemoved 1  -  0 alive\n")
+            format!(
+                "PID {live} is another process now. Deleting ./{name}.mmstats\nRemoved 1  -  0 alive\n"
+            )
         } else {
             "Removed 0  -  1 alive\n".to_owned()
         };
@@ -57,10 +59,18 @@ fn whoever_is_told_that_all_processes_are_here_takes_those_that_are_not_for_dead
     fs::rename(left(outside.path(), "plain", None), &kept[1]).unwrap();
     let is_there = |paths: &[PathBuf]| paths.iter().filter(|path| path.exists()).count();
     let outcome = clean_in_namespace(at, &[]);
-    assert!(is_there(&dead) == 2 && outcome.out.ends_with("Removed 0  -  1 alive\n"), "{outcome:?}");
+    assert!(
+        is_there(&dead) == 2 && outcome.out.ends_with("Removed 0  -  1 alive\n"),
+        "{outcome:?}"
+    );
     let outcome = clean_in_namespace(at, &["--same-namespace"]);
     assert!(is_there(&dead) == 0 && is_there(&kept) == 2, "{outcome:?}");
-    assert!(outcome.out.contains(&format!("PID {NOBODYS_PID} not found. Deleting {}\n", dead[0].display())), "{outcome:?}");
+    assert!(
+        outcome
+            .out
+            .contains(&format!("PID {NOBODYS_PID} not found. Deleting {}\n", dead[0].display())),
+        "{outcome:?}"
+    );
     assert!(outcome.out.ends_with("Removed 2  -  1 alive\n") && outcome.status == 0, "{outcome:?}");
 }
 
@@ -70,7 +80,11 @@ fn clean_in_namespace(at: &Path, arguments: &[&str]) -> Outcome {
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    run(command.args(["--pid", "--fork", "--mount-proc"]).arg(program("--bin", "cleanstats")).args(arguments).arg(at))
+    run(command
+        .args(["--pid", "--fork", "--mount-proc"])
+        .arg(program("--bin", "cleanstats"))
+        .args(arguments)
+        .arg(at))
 }
 
 #[test]
@@ -82,15 +96,28 @@ fn a_clock_that_was_set_kills_nobody() {
     let original = Original::start(&path, 12.5, None);
     let outcome = clean(at, &["."]);
     let pid = original.0.id();
-    assert_eq!(outcome.out, format!("PID {pid} may be alive: a process has ./a.mmstats mapped to write to it, skipping.\nRemoved 0  -  1 alive\n"));
+    assert_eq!(
+        outcome.out,
+        format!(
+            "PID {pid} may be alive: a process has ./a.mmstats mapped to write to it, skipping.\nRemoved 0  -  1 alive\n"
+        )
+    );
     if is_root() {
         // Who may not see what it has mapped, cannot tell.
         let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
         let why = "its process may be another one, or the clock was set";
-        assert_eq!(outcome.out, format!("PID {pid} cannot be judged ({why}), skipping ./a.mmstats\nRemoved 0  -  0 alive\n"));
+        assert_eq!(
+            outcome.out,
+            format!(
+                "PID {pid} cannot be judged ({why}), skipping ./a.mmstats\nRemoved 0  -  0 alive\n"
+            )
+        );
     }
     drop(original);
-    assert_eq!(clean(at, &["."]).out, format!("PID {pid} not found. Deleting ./a.mmstats\nRemoved 1  -  0 alive\n"));
+    assert_eq!(
+        clean(at, &["."]).out,
+        format!("PID {pid} not found. Deleting ./a.mmstats\nRemoved 1  -  0 alive\n")
+    );
 }
 
 #[test]
@@ -140,11 +167,17 @@ fn a_file_that_is_replaced_before_it_goes_stays() {
     let (directory, elsewhere) = (directory(), directory());
     let path = directory.path().join("a.mmstats");
     // Its last words are more than a pipe takes, so that there is time.
-    let long = VersionOne::default().field("sys.pid", "I", NOBODYS_PID.to_ne_bytes()).field("note", "900000s", vec![b'x'; 900_000]).finish();
+    let long = VersionOne::default()
+        .field("sys.pid", "I", NOBODYS_PID.to_ne_bytes())
+        .field("note", "900000s", vec![b'x'; 900_000])
+        .finish();
     fs::write(&path, long).unwrap();
     let (_program, live) = publisher(elsewhere.path(), "plain", None);
     let mut command = cleanstats();
-    let mut child = without_environment(command.arg(&path).arg("--last-words")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = without_environment(command.arg(&path).arg("--last-words"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut out = BufReader::with_capacity(64, child.stdout.take().unwrap());
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
@@ -152,6 +185,13 @@ fn a_file_that_is_replaced_before_it_goes_stays() {
     fs::rename(live, &path).unwrap();
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
-    assert!(rest.ends_with(&format!("\n{} has changed meanwhile, skipping.\nRemoved 0  -  0 alive\n", path.display())), "{}", &rest[900_000..]);
+    assert!(
+        rest.ends_with(&format!(
+            "\n{} has changed meanwhile, skipping.\nRemoved 0  -  0 alive\n",
+            path.display()
+        )),
+        "{}",
+        &rest[900_000..]
+    );
     assert!(child.wait().unwrap().success() && path.exists());
 }

@@ -6,16 +6,25 @@ use super::*;
 fn nothing_goes_of_which_nobody_was_told() {
     let directory = directory();
     let at = directory.path();
-    let fill = || (0..3).for_each(|i| fs::write(at.join(format!("{i}.mmstats")), original(NOBODYS_PID, None)).unwrap());
+    let fill = || {
+        (0..3).for_each(|i| {
+            fs::write(at.join(format!("{i}.mmstats")), original(NOBODYS_PID, None)).unwrap()
+        })
+    };
     let end = |arguments: &[&str], out: Stdio| {
         let mut command = cleanstats();
-        let child = without_environment(command.arg(at).args(arguments)).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+        let child = without_environment(command.arg(at).args(arguments))
+            .stdout(out)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let output = child.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     fill();
     let full = || File::options().write(true).open("/dev/full").unwrap().into();
-    let no_space = "cleanstats: standard output: No space left on device (os error 28)\n".to_owned();
+    let no_space =
+        "cleanstats: standard output: No space left on device (os error 28)\n".to_owned();
     assert_eq!(end(&[], full()), (Some(1), no_space.clone()));
     assert_eq!(end(&["-q", "--last-words"], full()), (Some(1), no_space.clone()));
     assert_eq!(names(at).len(), 3);
@@ -52,7 +61,10 @@ fn a_thousand_files_go_soon() {
     }
     let begun = Instant::now();
     let outcome = clean(at, &["."]);
-    assert!(outcome.out.ends_with("\nRemoved 1001  -  0 alive\n") && outcome.status == 0, "{outcome:?}");
+    assert!(
+        outcome.out.ends_with("\nRemoved 1001  -  0 alive\n") && outcome.status == 0,
+        "{outcome:?}"
+    );
     assert_eq!(names(at), [""; 0]);
     assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
 }
@@ -60,14 +72,25 @@ fn a_thousand_files_go_soon() {
 #[test]
 fn wrong_usage_is_status_2_and_help_is_not() {
     let directory = directory();
-    for arguments in [&["--no-such"][..], &["--min-age"], &["--min-age", "x"], &["--watch=0"], &["-q", "--json"]] {
-        let outcome = clean(directory.path(), arguments);
-        assert!(outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains("--help"), "{outcome:?}");
-    }
-    for (arguments, part) in
-        [(&["--help"][..], "MMSTATS_GLOB"), (&["-h"], "Exit status"), (&["--help"], "--dry-run /path"), (&["--version"], "cleanstats 0")]
+    for arguments in
+        [&["--no-such"][..], &["--min-age"], &["--min-age", "x"], &["--watch=0"], &["-q", "--json"]]
     {
         let outcome = clean(directory.path(), arguments);
-        assert!(outcome.status == 0 && outcome.err.is_empty() && outcome.out.contains(part), "{outcome:?}");
+        assert!(
+            outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains("--help"),
+            "{outcome:?}"
+        );
+    }
+    for (arguments, part) in [
+        (&["--help"][..], "MMSTATS_GLOB"),
+        (&["-h"], "Exit status"),
+        (&["--help"], "--dry-run /path"),
+        (&["--version"], "cleanstats 0"),
+    ] {
+        let outcome = clean(directory.path(), arguments);
+        assert!(
+            outcome.status == 0 && outcome.err.is_empty() && outcome.out.contains(part),
+            "{outcome:?}"
+        );
     }
 }

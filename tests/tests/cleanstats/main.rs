@@ -48,7 +48,11 @@ fn clean(directory: &Path, arguments: &[&str]) -> Outcome {
 }
 
 fn objects(outcome: &Outcome) -> Vec<Value> {
-    outcome.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    outcome
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 fn is_root() -> bool {
@@ -61,7 +65,11 @@ fn is_root() -> bool {
 
 /// What the original writes: nothing tells of the process but these.
 fn original(pid: u32, created: Option<f64>) -> Vec<u8> {
-    let file = VersionOne::default().field("web.sys.pid", "I", pid.to_ne_bytes()).field("web.hits", "Q", 7_u64.to_ne_bytes());
+    let file = VersionOne::default().field("web.sys.pid", "I", pid.to_ne_bytes()).field(
+        "web.hits",
+        "Q",
+        7_u64.to_ne_bytes(),
+    );
     match created {
         Some(created) => file.field("web.sys.created", "d", created.to_ne_bytes()).finish(),
         None => file.finish(),
@@ -73,7 +81,12 @@ fn now() -> f64 {
 }
 
 fn set_modified(path: &Path, age: Duration) {
-    File::options().read(true).open(path).unwrap().set_times(FileTimes::new().set_modified(SystemTime::now() - age)).unwrap();
+    File::options()
+        .read(true)
+        .open(path)
+        .unwrap()
+        .set_times(FileTimes::new().set_modified(SystemTime::now() - age))
+        .unwrap();
 }
 
 /// A directory that everybody may write to.
@@ -83,7 +96,8 @@ fn public() -> TempDir {
     directory
 }
 
-/// A program that publishes, as this user, and the file that it made; under another name if it is in a namespace of its own, where all have the same PID.
+/// A program that publishes, as this user, and the file that it made; under another name if it is
+/// in a namespace of its own, where all have the same PID.
 fn publisher(directory: &Path, scene: &str, user: Option<u32>) -> (Program, PathBuf) {
     let mut command = Command::new(EXE);
     command.arg(scene);
@@ -95,10 +109,16 @@ fn publisher(directory: &Path, scene: &str, user: Option<u32>) -> (Program, Path
 
 fn start(directory: &Path, command: &mut Command) -> (Program, PathBuf) {
     let before: BTreeSet<String> = names(directory).into_iter().collect();
-    let command = command.env("MMSTATS_PATH", directory).env_remove("MMSTATS_FILES").env_remove("MMSTATS_GLOB");
+    let command = command
+        .env("MMSTATS_PATH", directory)
+        .env_remove("MMSTATS_FILES")
+        .env_remove("MMSTATS_GLOB");
     let mut program = Program::spawn(command);
     program.expect("ready");
-    let new = names(directory).into_iter().find(|name| !before.contains(name)).expect("it has made a file");
+    let new = names(directory)
+        .into_iter()
+        .find(|name| !before.contains(name))
+        .expect("it has made a file");
     (program, directory.join(new))
 }
 
@@ -157,7 +177,12 @@ impl Original {
             memory[:len(bytes)] = bytes\n\
             time.sleep(600)";
         let mut command = Command::new("python3");
-        command.args(["-c", script]).arg(path).args([created.to_string(), pid.to_string()]).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .args(["-c", script])
+            .arg(path)
+            .args([created.to_string(), pid.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         if let Some(user) = user {
             command.uid(user).gid(user);
         }

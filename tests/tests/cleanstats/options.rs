@@ -8,12 +8,16 @@ fn a_dry_run_removes_nothing() {
     fs::write(directory.path().join("a.mmstats"), original(NOBODYS_PID, None)).unwrap();
     for argument in ["-n", "--dry-run"] {
         let outcome = clean(directory.path(), &[argument, "."]);
-        let told = "PID 2147483632 not found. Would delete ./a.mmstats\nWould remove 1  -  0 alive\n";
+        let told =
+            "PID 2147483632 not found. Would delete ./a.mmstats\nWould remove 1  -  0 alive\n";
         assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (told, "", 0));
     }
     let told = objects(&clean(directory.path(), &["-n", "--json", "."]));
     assert_eq!(told[0]["action"], "would remove");
-    assert_eq!(told[1], json!({"removed": 0, "alive": 0, "unknown": 0, "failed": 0, "would_remove": 1}));
+    assert_eq!(
+        told[1],
+        json!({"removed": 0, "alive": 0, "unknown": 0, "failed": 0, "would_remove": 1})
+    );
     assert_eq!(names(directory.path()), ["a.mmstats"]);
 }
 
@@ -24,7 +28,10 @@ fn a_file_goes_when_it_is_old_enough() {
     fs::write(&path, original(NOBODYS_PID, None)).unwrap();
     set_modified(&path, Duration::from_secs(1000));
     let kept = clean(directory.path(), &["--min-age", "1h", "."]);
-    let (start, end) = ("PID 2147483632 not found. Modified 10", "s ago, skipping ./a.mmstats\nRemoved 0  -  0 alive\n");
+    let (start, end) = (
+        "PID 2147483632 not found. Modified 10",
+        "s ago, skipping ./a.mmstats\nRemoved 0  -  0 alive\n",
+    );
     assert!(kept.out.starts_with(start) && kept.out.ends_with(end) && kept.status == 0, "{kept:?}");
     let told = objects(&clean(directory.path(), &["--min-age", "1h", "--json", "."]));
     assert_eq!(told[1], json!({"removed": 0, "alive": 0, "unknown": 0, "failed": 0, "young": 1}));
@@ -50,7 +57,10 @@ fn json_tells_of_every_file() {
         json!({"removed": 1, "alive": 1, "unknown": 1, "failed": 1}),
     ];
     assert_eq!(objects(&outcome), expected);
-    assert_eq!((outcome.err.as_str(), outcome.status), ("cleanstats: missing\\x1b: No such file or directory\n", 1));
+    assert_eq!(
+        (outcome.err.as_str(), outcome.status),
+        ("cleanstats: missing\\x1b: No such file or directory\n", 1)
+    );
 }
 
 #[test]
@@ -61,20 +71,38 @@ fn last_words_are_what_slurpstats_prints() {
     for json in [false, true] {
         fs::write(&path, original(NOBODYS_PID, None)).unwrap();
         let arguments: &[&str] = if json { &["--json", "."] } else { &["."] };
-        let printed = run(Command::new(program("--bin", "slurpstats")).current_dir(at).args(arguments)).out;
-        assert_eq!(clean(at, &[arguments, &["-n", "--last-words"]].concat()).out.matches("web.hits").count(), 1);
+        let printed =
+            run(Command::new(program("--bin", "slurpstats")).current_dir(at).args(arguments)).out;
+        assert_eq!(
+            clean(at, &[arguments, &["-n", "--last-words"]].concat())
+                .out
+                .matches("web.hits")
+                .count(),
+            1
+        );
         let outcome = clean(at, &[arguments, &["--last-words"]].concat());
-        assert!(outcome.out.contains(&printed) && printed.contains("web.hits") && outcome.status == 0, "{outcome:?}");
+        assert!(
+            outcome.out.contains(&printed) && printed.contains("web.hits") && outcome.status == 0,
+            "{outcome:?}"
+        );
         if json {
             assert_eq!(objects(&outcome).len(), 2 + 2);
         } else {
-            assert!(outcome.out.starts_with("PID 2147483632 not found. Deleting ./a.mmstats\n==> ./a.mmstats\n"), "{outcome:?}");
+            assert!(
+                outcome.out.starts_with(
+                    "PID 2147483632 not found. Deleting ./a.mmstats\n==> ./a.mmstats\n"
+                ),
+                "{outcome:?}"
+            );
         }
         assert!(!path.exists());
     }
     fs::write(&path, original(NOBODYS_PID, None)).unwrap();
     let outcome = clean(at, &["-q", "--last-words", "."]);
-    assert!(outcome.out.starts_with("==> ./a.mmstats\n") && outcome.out.ends_with("\n\n"), "{outcome:?}");
+    assert!(
+        outcome.out.starts_with("==> ./a.mmstats\n") && outcome.out.ends_with("\n\n"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -88,7 +116,8 @@ fn quietly_only_problems_are_told() {
     let outcome = clean(at, &["-q", "."]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), ("", "", 0));
     let outcome = clean(at, &["--quiet", "c.mmstats", "d.mmstats"]);
-    let told = ("Invalid file: c.mmstats\n", "cleanstats: d.mmstats: No such file or directory\n", 1);
+    let told =
+        ("Invalid file: c.mmstats\n", "cleanstats: d.mmstats: No such file or directory\n", 1);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), told);
     assert_eq!(names(at), ["c.mmstats"]);
 }
@@ -97,17 +126,27 @@ fn quietly_only_problems_are_told() {
 fn a_time_that_was_taken_for_a_file_is_noticed() {
     let directory = directory();
     let at = directory.path();
-    for (arguments, time) in [(&["--watch", "5"][..], "5"), (&["--watch", "1m", "."], "1m"), (&[".", "--watch", "0.5"], "0.5")] {
+    for (arguments, time) in [
+        (&["--watch", "5"][..], "5"),
+        (&["--watch", "1m", "."], "1m"),
+        (&[".", "--watch", "0.5"], "0.5"),
+    ] {
         let mut command = cleanstats();
-        let end = Program::spawn(without_environment(command.current_dir(at).args(arguments))).end();
-        let told = format!("cleanstats: {time}: No such file or directory (--watch={time} would look again so often)\n");
+        let end =
+            Program::spawn(without_environment(command.current_dir(at).args(arguments))).end();
+        let told = format!(
+            "cleanstats: {time}: No such file or directory (--watch={time} would look again so often)\n"
+        );
         assert_eq!((end.lines, end.errors, end.status.code()), (vec![], told, Some(2)));
     }
     // What is there is meant; and where a time is said, another one is a file.
-    for (arguments, name) in [(&["--watch", "5"][..], "5"), (&["--watch=20ms", "6", "a.mmstats"], "a.mmstats")] {
+    for (arguments, name) in
+        [(&["--watch", "5"][..], "5"), (&["--watch=20ms", "6", "a.mmstats"], "a.mmstats")]
+    {
         fs::write(at.join(name), original(NOBODYS_PID, None)).unwrap();
         let mut command = cleanstats();
-        let mut watch = Program::spawn(without_environment(command.current_dir(at).args(arguments)));
+        let mut watch =
+            Program::spawn(without_environment(command.current_dir(at).args(arguments)));
         watch.expect(&format!("PID {NOBODYS_PID} not found. Deleting {name}"));
     }
 }
@@ -123,7 +162,8 @@ fn a_watch_removes_what_dies_and_ends_when_it_is_told_to() {
         let mut command = cleanstats();
         let named = at.join("named");
         fs::write(&named, original(NOBODYS_PID, None)).unwrap();
-        let mut watch = Program::spawn(without_environment(command.args(["--watch=20ms"]).args([at, &named])));
+        let mut watch =
+            Program::spawn(without_environment(command.args(["--watch=20ms"]).args([at, &named])));
         watch.expect(&format!("Invalid file: {}", at.join("garbage.mmstats").display()));
         watch.expect(&format!("PID {NOBODYS_PID} not found. Deleting {}", named.display()));
         watch.expect("Removed 1  -  2 alive");

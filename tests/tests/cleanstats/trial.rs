@@ -19,7 +19,8 @@ impl Trial {
     fn new(cleaner: Option<u32>, other: Option<u32>) -> Trial {
         let (directory, elsewhere) = (public(), public());
         let at = directory.path();
-        let (mut dead, mut kept, mut running, mut originals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut dead, mut kept, mut running, mut originals) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for scene in ["plain", "version_1"] {
             for user in [cleaner, other] {
                 let (program, path) = publisher(at, scene, user);
@@ -27,10 +28,12 @@ impl Trial {
                 kept.push(path);
                 dead.push(left(at, scene, user));
             }
-            let (program, path) = in_namespace(at, scene, &format!("namespace-alive-{scene}.mmstats"));
+            let (program, path) =
+                in_namespace(at, scene, &format!("namespace-alive-{scene}.mmstats"));
             running.push(program);
             kept.push(path);
-            let (mut program, path) = in_namespace(at, scene, &format!("namespace-dead-{scene}.mmstats"));
+            let (mut program, path) =
+                in_namespace(at, scene, &format!("namespace-dead-{scene}.mmstats"));
             program.kill();
             kept.push(path);
             // Its parent, this process, does not wait for it.
@@ -53,14 +56,22 @@ impl Trial {
             list.push(path);
         };
         put(&mut dead, "original-dead.mmstats", &original(NOBODYS_PID, Some(now())));
-        put(&mut dead, "original-recycled.mmstats", &original(recycled.pid(), Some(1_353_442_620.0)));
+        put(
+            &mut dead,
+            "original-recycled.mmstats",
+            &original(recycled.pid(), Some(1_353_442_620.0)),
+        );
         put(&mut kept, "original-same.mmstats", &original(recycled.pid(), Some(now())));
         let whole = fs::read(&live).unwrap();
         put(&mut kept, "cut.mmstats", &whole[..whole.len() / 2]);
         put(&mut kept, "original-cut.mmstats", &original(NOBODYS_PID, Some(now()))[..40]);
         put(&mut kept, "empty.mmstats", b"");
         put(&mut kept, "garbage.mmstats", b"nothing of ours");
-        put(&mut kept, "without-pid.mmstats", &VersionOne::default().field("web.hits", "Q", [0; 8]).finish());
+        put(
+            &mut kept,
+            "without-pid.mmstats",
+            &VersionOne::default().field("web.hits", "Q", [0; 8]).finish(),
+        );
         put(&mut kept, "memory.mmstats", &[&whole[..], &[0; 4096]].concat());
         put(&mut kept, "other-name", &original(NOBODYS_PID, Some(now())));
         put(&mut kept, ".hidden.mmstats", &original(NOBODYS_PID, Some(now())));
@@ -80,7 +91,13 @@ impl Trial {
         fs::create_dir(at.join("directory.mmstats")).unwrap();
         let status = Command::new("mkfifo").arg(at.join("pipe.mmstats")).status().unwrap();
         assert!(status.success());
-        kept.extend([target, live, at.join("link.mmstats"), at.join("directory.mmstats"), at.join("pipe.mmstats")]);
+        kept.extend([
+            target,
+            live,
+            at.join("link.mmstats"),
+            at.join("directory.mmstats"),
+            at.join("pipe.mmstats"),
+        ]);
         Trial { directory, elsewhere, dead, kept, _running: running, _originals: originals }
     }
 
@@ -93,19 +110,31 @@ impl Trial {
         assert_eq!(names(self.directory.path()).len(), all, "{outcome:#?}");
         assert_eq!(names(self.elsewhere.path()).len(), 2);
         for path in &self.dead {
-            assert!(outcome.out.contains(&format!(" Deleting {}\n", path.display())), "{} of {outcome:#?}", path.display());
+            assert!(
+                outcome.out.contains(&format!(" Deleting {}\n", path.display())),
+                "{} of {outcome:#?}",
+                path.display()
+            );
         }
     }
 }
 
 #[test]
 fn exactly_what_dead_processes_left_goes() {
-    let trial = if rustix::process::geteuid().is_root() { Trial::new(None, Some(SOMEBODY)) } else { Trial::new(None, None) };
+    let trial = if rustix::process::geteuid().is_root() {
+        Trial::new(None, Some(SOMEBODY))
+    } else {
+        Trial::new(None, None)
+    };
     let outcome = run(cleanstats().arg(trial.directory.path()));
     trial.check(&outcome);
-    // The same, the same process of another name, two that are the same, and what the originals have.
+    // The same, the same process of another name, two that are the same, and what the originals
+    // have.
     let alive = 4 + 2 + 2;
-    assert!(outcome.out.ends_with(&format!("\nRemoved {}  -  {alive} alive\n", trial.dead.len())), "{outcome:#?}");
+    assert!(
+        outcome.out.ends_with(&format!("\nRemoved {}  -  {alive} alive\n", trial.dead.len())),
+        "{outcome:#?}"
+    );
     assert_eq!((outcome.err.as_str(), outcome.status), ("", 0), "{outcome:#?}");
     let again = run(cleanstats().arg(trial.directory.path()));
     assert!(again.out.ends_with(&format!("\nRemoved 0  -  {alive} alive\n")), "{again:#?}");
@@ -123,8 +152,15 @@ fn exactly_what_dead_processes_left_goes_for_a_user_as_well() {
     trial.kept.push(unreadable.clone());
     let outcome = run(cleanstats().arg(trial.directory.path()).uid(CLEANER).gid(CLEANER));
     trial.check(&outcome);
-    assert!(outcome.out.contains(&format!("Permission denied: {}\n", unreadable.display())), "{outcome:#?}");
-    assert_eq!(outcome.out.matches(" is alive but owned by another user, skipping.\n").count(), 3, "{outcome:#?}");
+    assert!(
+        outcome.out.contains(&format!("Permission denied: {}\n", unreadable.display())),
+        "{outcome:#?}"
+    );
+    assert_eq!(
+        outcome.out.matches(" is alive but owned by another user, skipping.\n").count(),
+        3,
+        "{outcome:#?}"
+    );
     assert_eq!((outcome.err.as_str(), outcome.status), ("", 1), "{outcome:#?}");
 }
 

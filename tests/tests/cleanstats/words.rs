@@ -10,15 +10,14 @@ fn the_originals_cases_are_told_in_its_words() {
     fs::rename(live, at.join("e.mmstats")).unwrap();
     fs::write(at.join("a.mmstats"), original(NOBODYS_PID, Some(now()))).unwrap();
     fs::write(at.join("b.mmstats"), "nothing of ours").unwrap();
-    fs::write(at.join("c.mmstats"), VersionOne::default().field("web.hits", "Q", [0; 8]).finish()).unwrap();
+    fs::write(at.join("c.mmstats"), VersionOne::default().field("web.hits", "Q", [0; 8]).finish())
+        .unwrap();
     fs::write(at.join("mmstats-d"), original(NOBODYS_PID, None)).unwrap();
-    let found =
-        "PID 2147483632 not found. Deleting ./a.mmstats\nInvalid file: ./b.mmstats\nFile has no sys.pid entry: ./c.mmstats\nRemoved 1  -  1 alive\n";
+    let found = "PID 2147483632 not found. Deleting ./a.mmstats\nInvalid file: ./b.mmstats\nFile has no sys.pid entry: ./c.mmstats\nRemoved 1  -  1 alive\n";
     let outcome = clean(at, &["."]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (found, "", 0));
     // As the shell gives them.
-    let named =
-        "Invalid file: b.mmstats\nFile has no sys.pid entry: c.mmstats\nPID 2147483632 not found. Deleting mmstats-d\nRemoved 1  -  1 alive\n";
+    let named = "Invalid file: b.mmstats\nFile has no sys.pid entry: c.mmstats\nPID 2147483632 not found. Deleting mmstats-d\nRemoved 1  -  1 alive\n";
     let outcome = clean(at, &["b.mmstats", "c.mmstats", "e.mmstats", "mmstats-d"]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (named, "", 1));
     assert_eq!(names(at), ["b.mmstats", "c.mmstats", "e.mmstats"]);
@@ -28,10 +27,15 @@ fn the_originals_cases_are_told_in_its_words() {
 fn without_arguments_it_cleans_the_usual_places() {
     let directory = directory();
     let at = directory.path();
-    for (name, value) in [("MMSTATS_PATH", at.to_path_buf()), ("MMSTATS_GLOB", at.join("*.mmstats"))] {
+    for (name, value) in
+        [("MMSTATS_PATH", at.to_path_buf()), ("MMSTATS_GLOB", at.join("*.mmstats"))]
+    {
         fs::write(at.join("a.mmstats"), original(NOBODYS_PID, None)).unwrap();
         let outcome = run(cleanstats().env(name, value));
-        assert!(outcome.out.ends_with("\nRemoved 1  -  0 alive\n") && outcome.status == 0, "{outcome:?}");
+        assert!(
+            outcome.out.ends_with("\nRemoved 1  -  0 alive\n") && outcome.status == 0,
+            "{outcome:?}"
+        );
         assert_eq!(names(at), [""; 0]);
     }
 }
@@ -42,10 +46,17 @@ fn what_no_process_left_is_refused() {
     let outcome = clean(directory.path(), &["gdb://localhost:1", "qmp:///run/qemu", "missing"]);
     let told = "cleanstats: gdb://localhost:1: a device: nothing to remove there\ncleanstats: qmp:///run/qemu: a device: nothing to remove there\n\
         cleanstats: missing: No such file or directory\n";
-    assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), ("Removed 0  -  0 alive\n", told, 1));
+    assert_eq!(
+        (outcome.out.as_str(), outcome.err.as_str(), outcome.status),
+        ("Removed 0  -  0 alive\n", told, 1)
+    );
     let core = directory.path().join("core");
-    fs::write(&core, [b"\x7fELF".as_slice(), &[0; 4000], &original(NOBODYS_PID, None)].concat()).unwrap();
+    fs::write(&core, [b"\x7fELF".as_slice(), &[0; 4000], &original(NOBODYS_PID, None)].concat())
+        .unwrap();
     let outcome = clean(directory.path(), &["core"]);
-    assert_eq!((outcome.out.as_str(), outcome.status), ("Invalid file: core\nRemoved 0  -  0 alive\n", 1));
+    assert_eq!(
+        (outcome.out.as_str(), outcome.status),
+        ("Invalid file: core\nRemoved 0  -  0 alive\n", 1)
+    );
     assert!(core.exists());
 }

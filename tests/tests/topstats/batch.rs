@@ -35,8 +35,15 @@ fn a_table_is_printed_as_plain_text() {
     fs::write(dir.0.path().join("dead.mmstats"), old_file(dead_pid(), "shop.old", 3)).unwrap();
     let Outcome { status, out, err } = dir.top(&["-b", "-d", "0.1", "-f", "shop", "."]);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(out.starts_with("topstats 20") && out.lines().next().unwrap().contains("2 writers: 1 alive, 1 dead, 0 unknown"), "{out}");
-    assert!(line(&out, "shop.orders ").split_whitespace().eq(["shop.orders", "1.23M", "0"]), "{out}");
+    assert!(
+        out.starts_with("topstats 20")
+            && out.lines().next().unwrap().contains("2 writers: 1 alive, 1 dead, 0 unknown"),
+        "{out}"
+    );
+    assert!(
+        line(&out, "shop.orders ").split_whitespace().eq(["shop.orders", "1.23M", "0"]),
+        "{out}"
+    );
     assert!(line(&out, "shop.memory").split_whitespace().eq(["shop.memory", "1.21MiB"]), "{out}");
     assert!(line(&out, "shop.worker").split_whitespace().eq(["shop.worker", "idle"]), "{out}");
     assert!(line(&out, "shop.old").starts_with("† shop.old"), "{out}");
@@ -62,7 +69,10 @@ fn what_cannot_be_read_is_told_once_and_shows_in_the_exit_status() {
     fs::write(dir.0.path().join("bad.mmstats"), b"").unwrap();
     let Outcome { status, out, err } = dir.top(&["-b", "-n", "2", "-d", "0.1", "."]);
     assert_eq!((status, err.lines().count()), (1, 1), "{err}");
-    assert!(err.starts_with("topstats: ./bad.mmstats: ") && out.contains("shop.orders"), "{err}{out}");
+    assert!(
+        err.starts_with("topstats: ./bad.mmstats: ") && out.contains("shop.orders"),
+        "{err}{out}"
+    );
 }
 
 #[test]

@@ -13,14 +13,26 @@ fn details_tell_everything_about_a_row() {
     top.press(&["Enter"], "Orders that were taken.");
     let screen = top.tmux.wait_for("0 a second ");
     assert!(line(&screen, " shop.orders ").ends_with(" counter"), "{screen}");
-    for text in ["value 1.23k   exactly 1234   0 a second   sum 1.23k   avg 617   min 234", "max 1k", "VALUE", "RATE/s", "PID FILE", "a second"] {
+    for text in [
+        "value 1.23k   exactly 1234   0 a second   sum 1.23k   avg 617   min 234",
+        "max 1k",
+        "VALUE",
+        "RATE/s",
+        "PID FILE",
+        "a second",
+    ] {
         assert!(screen.contains(text), "no {text:?} in:\n{screen}");
     }
     assert!(line(&screen, "./one.mmstats").trim_start().starts_with("1k "), "{screen}");
     assert!(line(&screen, "./other.mmstats").trim_start().starts_with("234 "), "{screen}");
-    assert!(line(&screen, "./one.mmstats").contains(&format!(" {} ", std::process::id())), "{screen}");
+    assert!(
+        line(&screen, "./one.mmstats").contains(&format!(" {} ", std::process::id())),
+        "{screen}"
+    );
     // The chart has a line, and is drawn over time.
-    let screen = top.tmux.wait("a chart", |screen| screen.contains(" ago") && screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)));
+    let screen = top.tmux.wait("a chart", |screen| {
+        screen.contains(" ago") && screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c))
+    });
     assert!(screen.contains(" now"));
     one.orders.add(1);
     top.tmux.wait_for("exactly 1235");
@@ -37,7 +49,10 @@ fn units_and_scales_are_told() {
     top.start("-d 0.1 -f temperature .");
     top.tmux.wait_for("shop.temperature");
     let screen = top.press(&["Enter"], "Of the machine room.");
-    assert!(line(&screen, "shop.temperature").ends_with("gauge, celsius, stored × 10^-1"), "{screen}");
+    assert!(
+        line(&screen, "shop.temperature").ends_with("gauge, celsius, stored × 10^-1"),
+        "{screen}"
+    );
     assert!(screen.contains("value 21.5°C   exactly 21.5 celsius"), "{screen}");
     top.press(&["u"], "value 215");
 }
@@ -53,7 +68,12 @@ fn a_histogram_shows_its_shape_and_percentiles() {
     let screen = top.tmux.wait("percentiles of all", |screen| screen.contains("(p50 "));
     assert!(line(&screen, "shop.latency").contains(" 10 "), "{screen}");
     let screen = top.press(&["Enter"], "values, ever");
-    assert!(line(&screen, "count").split_whitespace().eq(["count", "mean", "p50", "p90", "p99", "p99.9", "max"]), "{screen}");
+    assert!(
+        line(&screen, "count")
+            .split_whitespace()
+            .eq(["count", "mean", "p50", "p90", "p99", "p99.9", "max"]),
+        "{screen}"
+    );
     assert_eq!(line(&screen, " ever  ").split_whitespace().next_back(), Some("90.1ms"), "{screen}");
     assert!(line(&screen, "█").contains(" 8"), "{screen}");
     // What is recorded now is told apart from what was recorded ever.
@@ -62,7 +82,9 @@ fn a_histogram_shows_its_shape_and_percentiles() {
         shop.latency.record(500);
     }
     top.tmux.keys(&["Space"]);
-    top.tmux.wait("all of them", |screen| line(screen, " ever  ").split_whitespace().nth(1) == Some("110"));
+    top.tmux.wait("all of them", |screen| {
+        line(screen, " ever  ").split_whitespace().nth(1) == Some("110")
+    });
 }
 
 #[test]
@@ -72,7 +94,9 @@ fn recent_values_have_percentiles_of_their_own() {
     (0..1000).for_each(|_| shop.latency.record(10));
     top.start("-d 300 -f latency .");
     // The last look for a long time.
-    top.tmux.wait("a rate", |screen| line(screen, "shop.latency").split_whitespace().nth(2) == Some("0"));
+    top.tmux.wait("a rate", |screen| {
+        line(screen, "shop.latency").split_whitespace().nth(2) == Some("0")
+    });
     (0..10).for_each(|_| shop.latency.record(500_000));
     let screen = top.press(&["-"], "p50 4");
     assert!(!screen.contains("(p50"), "{screen}");
@@ -84,7 +108,8 @@ fn recent_values_have_percentiles_of_their_own() {
 #[test]
 fn many_writers_are_scrolled_through() {
     let top = Top::new();
-    let names: [&'static str; 30] = std::array::from_fn(|number| &*format!("{number:02}.mmstats").leak());
+    let names: [&'static str; 30] =
+        std::array::from_fn(|number| &*format!("{number:02}.mmstats").leak());
     let _shops = names.map(|name| top.shop(name));
     top.start("-d 0.1 -f shop.orders .");
     top.tmux.wait_for("30 writers");

@@ -88,13 +88,20 @@ impl Top {
 }
 
 fn line<'s>(screen: &'s str, text: &str) -> &'s str {
-    screen.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in:\n{screen}"))
+    screen
+        .lines()
+        .find(|line| line.contains(text))
+        .unwrap_or_else(|| panic!("no {text:?} in:\n{screen}"))
 }
 
 /// The first words of the table's lines.
 fn names(screen: &str) -> Vec<&str> {
     let lines = screen.lines().skip_while(|line| !line.contains("NAME")).skip(1);
-    let mut names: Vec<_> = lines.map(|line| line.trim_start_matches(['†', '▾', '▸', ' ']).split(' ').next().unwrap_or_default()).collect();
+    let mut names: Vec<_> = lines
+        .map(|line| {
+            line.trim_start_matches(['†', '▾', '▸', ' ']).split(' ').next().unwrap_or_default()
+        })
+        .collect();
     names.pop();
     names.retain(|name| !name.is_empty());
     names
@@ -117,8 +124,11 @@ fn dead_pid() -> u32 {
 fn without_time(screen: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in screen.split_inclusive(char::is_whitespace) {
-        let is_time =
-            word.len() >= 8 && word[..8].bytes().enumerate().all(|(at, byte)| if at % 3 == 2 { byte == b':' } else { byte.is_ascii_digit() });
+        let is_time = word.len() >= 8
+            && word[..8]
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if at % 3 == 2 { byte == b':' } else { byte.is_ascii_digit() });
         words.push(if is_time { format!("HH:MM:SS{}", &word[8..]) } else { word.to_owned() });
     }
     words.concat()

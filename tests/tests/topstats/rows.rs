@@ -13,14 +13,23 @@ fn the_screen_is_as_it_was_designed() {
     let top = Top::new();
     top.file(
         "a.mmstats",
-        &VersionOne::default().field("web.requests", "Q", 1234567_u64.to_ne_bytes()).field("web.load", "d", 0.25_f64.to_ne_bytes()).finish(),
+        &VersionOne::default()
+            .field("web.requests", "Q", 1234567_u64.to_ne_bytes())
+            .field("web.load", "d", 0.25_f64.to_ne_bytes())
+            .finish(),
     );
-    let text = VersionOne::default().field("web.requests", "Q", 1_u64.to_ne_bytes()).field("web.host", "40s", format!("{:\0<40}", "a.example.org"));
+    let text = VersionOne::default().field("web.requests", "Q", 1_u64.to_ne_bytes()).field(
+        "web.host",
+        "40s",
+        format!("{:\0<40}", "a.example.org"),
+    );
     top.file("b.mmstats", &text.field("web.failed", "Q", 0_u64.to_ne_bytes()).finish());
     top.file("c.mmstats", &old_file(dead_pid(), "old.requests", 7));
     top.file("d.mmstats", b"");
     top.start("-d 0.5 -f web -g prefix .");
-    let screen = without_time(&top.tmux.wait("rates", |screen| line(screen, " requests").trim_end().ends_with(" 0")));
+    let screen = without_time(
+        &top.tmux.wait("rates", |screen| line(screen, " requests").trim_end().ends_with(" 0")),
+    );
     let expected = "\
 topstats  3 writers: 1 dead †, 2 unknown  7 fields     every 500ms  HH:MM:SS UTC
 1 problem (e)  by prefix  filter: web                                4 of 6 rows
@@ -48,7 +57,8 @@ topstats  3 writers: 1 dead †, 2 unknown  7 fields     every 500ms  HH:MM:SS U
 ? help  / filter  s sort  Tab group  Enter details  Space pause  z zeros  q quit
 ";
     // How many looks there were is left to chance.
-    let screen: Vec<String> = screen.replace('▁', "").lines().map(|line| line.trim_end().to_owned()).collect();
+    let screen: Vec<String> =
+        screen.replace('▁', "").lines().map(|line| line.trim_end().to_owned()).collect();
     assert_eq!(screen, expected.lines().collect::<Vec<_>>(), "{screen:#?}");
 }
 
@@ -98,7 +108,8 @@ fn rates_are_shown_of_what_counts_up() {
         shop.memory.add(10);
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let screen = top.tmux.wait("a trend", |screen| line(screen, "shop.orders ").contains(['█', '▇']));
+    let screen =
+        top.tmux.wait("a trend", |screen| line(screen, "shop.orders ").contains(['█', '▇']));
     assert!(!line(&screen, "shop.memory").contains("M "), "a gauge has no rate:\n{screen}");
 }
 
@@ -136,7 +147,8 @@ fn rows_are_sorted_by_any_column_either_way() {
     top.start(&format!("{QUICK} -f order"));
     let order = |keys: &[&str], head: &str, expected: [&str; 2]| {
         top.tmux.keys(keys);
-        let screen = top.tmux.wait(head, |screen| screen.contains(head) && names(screen) == expected);
+        let screen =
+            top.tmux.wait(head, |screen| screen.contains(head) && names(screen) == expected);
         assert!(line(&screen, "NAME").contains(head));
     };
     let by_name = ["shop.orders", "shop.orders.failed"];
@@ -172,7 +184,9 @@ fn rows_are_grouped_and_folded() {
     top.press(&["]"], "▾ ./two.mmstats");
     top.press(&["g", "Enter"], "▸ ./one.mmstats");
     top.tmux.keys(&["Tab"]);
-    top.tmux.wait("one list", |screen| screen.contains("  shop.orders ") && !screen.contains(['▾', '▸']) && !screen.contains("by "));
+    top.tmux.wait("one list", |screen| {
+        screen.contains("  shop.orders ") && !screen.contains(['▾', '▸']) && !screen.contains("by ")
+    });
 }
 
 #[test]
@@ -221,7 +235,8 @@ fn during_a_pause_values_stay() {
     some_looks();
     assert!(top.line("shop.orders ").contains(" 5 "));
     top.tmux.keys(&["p"]);
-    let screen = top.tmux.wait("the present", |screen| line(screen, "shop.orders ").contains(" 11 "));
+    let screen =
+        top.tmux.wait("the present", |screen| line(screen, "shop.orders ").contains(" 11 "));
     assert!(!screen.contains("PAUSED"));
 }
 
@@ -270,7 +285,9 @@ fn writers_come_and_go() {
     assert!(screen.contains("No stats found yet: looked for ./*.mmstats"), "{screen}");
     let shop = top.shop("shop.mmstats");
     shop.orders.add(77);
-    top.tmux.wait("the writer", |screen| screen.contains("1 writer: 1 alive") && line(screen, "shop.orders ").contains(" 77 "));
+    top.tmux.wait("the writer", |screen| {
+        screen.contains("1 writer: 1 alive") && line(screen, "shop.orders ").contains(" 77 ")
+    });
     drop(shop);
     top.tmux.wait_for("No stats found yet");
 }
@@ -295,7 +312,10 @@ fn what_a_file_says_cannot_act_on_the_terminal() {
     let top = Top::new();
     let hostile = "\x1b[2J\x1b]0;title\x07\n\u{9b}31m\u{202e}x";
     let wide = "東京e\u{301}👍";
-    let file = VersionOne::default().field(format!("l{hostile}"), "B", [1]).field(wide, "B", [2]).field("plain", "B", [3]);
+    let file = VersionOne::default()
+        .field(format!("l{hostile}"), "B", [1])
+        .field(wide, "B", [2])
+        .field("plain", "B", [3]);
     top.file("f\x1b[31m.mmstats", &file.field("text", "40s", format!("{hostile:\0<40}")).finish());
     let screen = top.start(QUICK);
     assert!(screen.contains("\\x1b"), "{screen}");
@@ -303,7 +323,10 @@ fn what_a_file_says_cannot_act_on_the_terminal() {
     // Columns after wide characters and accents are where they are in other lines.
     let ends = |text: &str| {
         let line = line(&screen, text);
-        let cells: usize = line.chars().map(|c| if "東京👍".contains(c) { 2 } else { usize::from(c != '\u{301}') }).sum();
+        let cells: usize = line
+            .chars()
+            .map(|c| if "東京👍".contains(c) { 2 } else { usize::from(c != '\u{301}') })
+            .sum();
         cells
     };
     assert_eq!(ends("東京"), ends("plain"));
@@ -313,7 +336,9 @@ fn what_a_file_says_cannot_act_on_the_terminal() {
 #[test]
 fn many_rows_are_paged_through() {
     let top = Top::new();
-    let many = (0..100).fold(VersionOne::default(), |file, number| file.field(format!("field.{number:02}"), "B", [number]));
+    let many = (0..100).fold(VersionOne::default(), |file, number| {
+        file.field(format!("field.{number:02}"), "B", [number])
+    });
     top.file("many.mmstats", &many.finish());
     let screen = top.start(QUICK);
     assert_eq!(names(&screen).len(), 20);

@@ -20,16 +20,21 @@ fn ends(end: impl Fn(&Top, u32), status: i32) {
     top.tmux.run("echo before; stty -a > before");
     top.tmux.wait_for_prompt();
     top.start(ONE);
-    assert_eq!((top.tmux.variable("alternate_on"), top.tmux.variable("cursor_flag")), ("1".to_owned(), "0".to_owned()));
+    assert_eq!(
+        (top.tmux.variable("alternate_on"), top.tmux.variable("cursor_flag")),
+        ("1".to_owned(), "0".to_owned())
+    );
     assert_eq!(top.tmux.variable("mouse_any_flag"), "1");
     end(&top, top.pid());
     let screen = top.tmux.wait_for_prompt();
     assert!(screen.contains("before") && !screen.contains("NAME"), "{screen}");
-    let flags = ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name));
+    let flags =
+        ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name));
     assert_eq!(flags, ["0", "1", "0"]);
     top.tmux.run("echo status $?; stty -a > after; cmp before after && echo same");
     // Not where the command itself says so.
-    let screen = top.tmux.wait("the same settings", |screen| screen.lines().any(|line| line == "same"));
+    let screen =
+        top.tmux.wait("the same settings", |screen| screen.lines().any(|line| line == "same"));
     assert!(screen.contains(&format!("status {status}\n")), "{screen}");
     assert!(fs::read_to_string(top.path().join("after")).unwrap().contains(" icanon"));
     assert!(fs::read_to_string(top.path().join("after")).unwrap().contains(" echo "));
@@ -86,7 +91,10 @@ fn control_z_leads_to_the_shell_and_back() {
         top.tmux.keys(&["C-z"]);
         let screen = top.tmux.wait_for("topped");
         assert!(screen.contains("before") && !screen.contains("NAME"), "{screen}");
-        assert_eq!((top.tmux.variable("alternate_on"), top.tmux.variable("cursor_flag")), ("0".to_owned(), "1".to_owned()));
+        assert_eq!(
+            (top.tmux.variable("alternate_on"), top.tmux.variable("cursor_flag")),
+            ("0".to_owned(), "1".to_owned())
+        );
         shop.orders.incr();
         top.tmux.run("fg");
         top.tmux.wait_for("NAME");
@@ -103,18 +111,30 @@ fn a_panic_gives_the_terminal_back_before_it_is_told() {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
     // All that the terminal gets, besides.
-    top.tmux.run(&format!("tmux pipe-pane 'cat > {}/got'; echo before; stty -a > before", top.path().display()));
+    top.tmux.run(&format!(
+        "tmux pipe-pane 'cat > {}/got'; echo before; stty -a > before",
+        top.path().display()
+    ));
     top.tmux.wait_for_prompt();
     // No thread can have such a stack, and there is a panic if one cannot be started.
     let huge = 1_u64 << 62;
-    top.tmux.run(&format!("RUST_BACKTRACE=0 RUST_MIN_STACK={huge} {} {ONE}", program("--bin", "topstats").display()));
-    let screen = top.tmux.wait("panic and a prompt", |screen| screen.contains("panicked at") && screen.trim_end().ends_with("ready$"));
+    top.tmux.run(&format!(
+        "RUST_BACKTRACE=0 RUST_MIN_STACK={huge} {} {ONE}",
+        program("--bin", "topstats").display()
+    ));
+    let screen = top.tmux.wait("panic and a prompt", |screen| {
+        screen.contains("panicked at") && screen.trim_end().ends_with("ready$")
+    });
     assert!(screen.contains("before") && !screen.contains("NAME"), "{screen}");
     // In raw mode, lines would begin where the one before ends.
     assert!(screen.lines().any(|line| line.starts_with("note: ")), "{screen}");
-    assert_eq!(["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name)), ["0", "1", "0"]);
+    assert_eq!(
+        ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name)),
+        ["0", "1", "0"]
+    );
     top.tmux.run("echo status $?; stty -a > after; cmp before after && echo same");
-    let screen = top.tmux.wait("the same settings", |screen| screen.lines().any(|line| line == "same"));
+    let screen =
+        top.tmux.wait("the same settings", |screen| screen.lines().any(|line| line == "same"));
     assert!(screen.contains("status 101\n"), "{screen}");
     let begin = Instant::now();
     let got = loop {
@@ -127,17 +147,29 @@ fn a_panic_gives_the_terminal_back_before_it_is_told() {
     };
     let place = |text: &str| got.find(text).unwrap_or_else(|| panic!("no {text:?} in {got:?}"));
     let told = place("panicked at");
-    for (taken, given_back) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?25l", "\x1b[?25h"), ("\x1b[?1000h", "\x1b[?1000l")] {
+    for (taken, given_back) in
+        [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?25l", "\x1b[?25h"), ("\x1b[?1000h", "\x1b[?1000l")]
+    {
         assert!(place(taken) < place(given_back) && place(given_back) < told, "{taken:?} {got:?}");
     }
 }
 
-/// The codes of colours in a screen: `5` for magenta, whether it is `35` or `38;5;5`, `40` and more for what is behind the text.
+/// The codes of colours in a screen: `5` for magenta, whether it is `35` or `38;5;5`, `40` and more
+/// for what is behind the text.
 fn colours(screen: &str) -> Vec<u32> {
-    let sequences = screen.split("\x1b[").skip(1).filter_map(|rest| rest.split_once('m').map(|(codes, _)| codes));
-    let codes = sequences.flat_map(|codes| match codes.strip_prefix("38;5;").or(codes.split_once(";38;5;").map(|(_, code)| code)) {
-        Some(code) => vec![code.parse().unwrap()],
-        None => codes.split(';').filter_map(|code| code.parse().ok()).filter(|code| (30..=107).contains(code) && !matches!(code, 39 | 49)).collect(),
+    let sequences = screen
+        .split("\x1b[")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('m').map(|(codes, _)| codes));
+    let codes = sequences.flat_map(|codes| {
+        match codes.strip_prefix("38;5;").or(codes.split_once(";38;5;").map(|(_, code)| code)) {
+            Some(code) => vec![code.parse().unwrap()],
+            None => codes
+                .split(';')
+                .filter_map(|code| code.parse().ok())
+                .filter(|code| (30..=107).contains(code) && !matches!(code, 39 | 49))
+                .collect(),
+        }
     });
     codes.map(|code: u32| if (30..38).contains(&code) { code - 30 } else { code }).collect()
 }
@@ -189,7 +221,9 @@ fn the_mouse_selects_sorts_opens_and_scrolls() {
     shop.orders.add(4);
     top.start("-d 0.1 -f shop .");
     let screen = top.tmux.wait_for("shop.orders.failed");
-    let place = |screen: &str, text: &str| u16::try_from(screen.lines().position(|line| line.contains(text)).unwrap()).unwrap();
+    let place = |screen: &str, text: &str| {
+        u16::try_from(screen.lines().position(|line| line.contains(text)).unwrap()).unwrap()
+    };
     let column = line(&screen, "VALUE").find("VALUE").unwrap() as u16;
     top.tmux.click(column, place(&screen, "VALUE"));
     let screen = top.tmux.wait_for("VALUE↓");
@@ -210,15 +244,23 @@ impl Top {
     /// The process that runs in the shell.
     fn pid(&self) -> u32 {
         let shell = self.tmux.variable("pane_pid");
-        fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap().trim().parse().unwrap()
+        fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
     }
 
     /// In a terminal with few lines, the wheel brings others into sight.
     fn resize_to_scroll(&self) {
         self.tmux.resize(80, 8);
-        let before = self.tmux.wait("a small table", |screen| screen.lines().count() <= 8 && names(screen).len() == 5);
+        let before = self.tmux.wait("a small table", |screen| {
+            screen.lines().count() <= 8 && names(screen).len() == 5
+        });
         self.tmux.text("\x1b[<65;10;5M");
-        self.tmux.wait("other lines", |screen| names(screen).len() == 5 && names(screen)[0] == names(&before)[3]);
+        self.tmux.wait("other lines", |screen| {
+            names(screen).len() == 5 && names(screen)[0] == names(&before)[3]
+        });
         self.tmux.text("\x1b[<64;10;5M");
         self.tmux.wait("the first lines", |screen| names(screen) == names(&before));
     }
@@ -237,13 +279,29 @@ fn any_size_of_terminal_will_do() {
     let top = Top::new();
     let _shops = ["one.mmstats", "two.mmstats"].map(|name| top.shop(name));
     top.start("-d 0.1 -f shop -g prefix .");
-    for keys in [&["Escape"][..], &["G", "Enter"], &["?"], &["Escape", "e"], &["Escape", "u", "/"]] {
+    for keys in [&["Escape"][..], &["G", "Enter"], &["?"], &["Escape", "e"], &["Escape", "u", "/"]]
+    {
         top.tmux.keys(keys);
-        for (columns, lines) in [(10, 3), (1, 1), (19, 24), (80, 4), (20, 5), (21, 6), (30, 12), (50, 7), (60, 9), (79, 23), (200, 60), (80, 24)] {
+        for (columns, lines) in [
+            (10, 3),
+            (1, 1),
+            (19, 24),
+            (80, 4),
+            (20, 5),
+            (21, 6),
+            (30, 12),
+            (50, 7),
+            (60, 9),
+            (79, 23),
+            (200, 60),
+            (80, 24),
+        ] {
             top.tmux.resize(columns, lines);
             let is_too_small = columns < 20 || lines < 5;
             top.tmux.wait("a screen of this size", |screen| match is_too_small {
-                true => !screen.starts_with("topstats") && (screen.starts_with("at") || columns < 2),
+                true => {
+                    !screen.starts_with("topstats") && (screen.starts_with("at") || columns < 2)
+                }
                 false => screen.starts_with("topstats"),
             });
             // The wheel, whatever there is to scroll.
@@ -256,7 +314,8 @@ fn any_size_of_terminal_will_do() {
 #[test]
 fn what_is_no_terminal_gets_no_screen() {
     let top = Top::new();
-    let outcome = run(Command::new(program("--bin", "topstats")).arg(top.path()).stderr(Stdio::piped()));
+    let outcome =
+        run(Command::new(program("--bin", "topstats")).arg(top.path()).stderr(Stdio::piped()));
     assert_eq!(
         (outcome.status, outcome.out.as_str(), outcome.err.as_str()),
         (2, "", "topstats: standard output is no terminal (-b prints a table)\n")

@@ -1,7 +1,8 @@
 //! Which families a page has, and which fields they are made of.
 //!
-//! Two labels can make one name (`a.b` and `a_b`), and one label can have two types in two files. Such families are never merged. The one whose
-//! label comes first in the alphabet keeps the name, so that it does not matter in which order files are found; the others are left out, and that is
+//! Two labels can make one name (`a.b` and `a_b`), and one label can have two types in two files.
+//! Such families are never merged. The one whose label comes first in the alphabet keeps the name,
+//! so that it does not matter in which order files are found; the others are left out, and that is
 //! reported.
 
 use std::collections::{HashMap, HashSet};
@@ -54,7 +55,13 @@ impl Catalogue {
             for (index, field) in fields.iter().enumerate() {
                 if labels.accept(&field.label) && !identity.contains(index) {
                     let ty = Type::of(field);
-                    candidates.push(Candidate { name: Name::new(&field.label, ty), ty, field, layout, index });
+                    candidates.push(Candidate {
+                        name: Name::new(&field.label, ty),
+                        ty,
+                        field,
+                        layout,
+                        index,
+                    });
                 }
             }
         }
@@ -71,11 +78,17 @@ impl Catalogue {
     fn add(&mut self, group: &[Candidate<'_>], layouts: &[Layout<'_>], claimed: &mut Claims) {
         let Some(first) = group.first() else { return };
         let (base, ty, unit) = first.key();
-        let help = group.iter().map(|candidate| &candidate.field.help[..]).find(|help| !help.trim().is_empty());
+        let help = group
+            .iter()
+            .map(|candidate| &candidate.field.help[..])
+            .find(|help| !help.trim().is_empty());
         let family = Family::new(base, ty, unit, help.unwrap_or_default());
         let file = |layout: usize| layouts.get(layout).and_then(Layout::path);
         if let Some((name, other)) = claimed.find(&family) {
-            let why = format!("left out: as {}, it would be {name}, which is taken by {other}", described(ty, unit));
+            let why = format!(
+                "left out: as {}, it would be {name}, which is taken by {other}",
+                described(ty, unit)
+            );
             self.left_out.push(LeftOut { file: file(first.layout), label: base.to_owned(), why });
             return;
         }
@@ -89,13 +102,24 @@ impl Catalogue {
                 let why = match file {
                     Some(_) => "left out: another field of the same file gives the same series",
                     // All else would be in one sum.
-                    None => "left out: the histogram that is shown has another scale, and so other bounds",
+                    None => {
+                        "left out: the histogram that is shown has another scale, and so other bounds"
+                    }
                 };
-                self.left_out.push(LeftOut { file, label: candidate.field.label.clone(), why: why.to_owned() });
+                self.left_out.push(LeftOut {
+                    file,
+                    label: candidate.field.label.clone(),
+                    why: why.to_owned(),
+                });
                 continue;
             }
             let bounds = Bounds::of(candidate.field);
-            members.push(Member { layout: candidate.layout, field: candidate.index, dimensions, bounds });
+            members.push(Member {
+                layout: candidate.layout,
+                field: candidate.index,
+                dimensions,
+                bounds,
+            });
         }
         self.families.push((family, members));
     }

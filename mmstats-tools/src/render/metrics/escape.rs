@@ -1,13 +1,18 @@
-//! Text in pages: escaped as the formats need it, and harmless to the terminal of whoever looks at a page.
+//! Text in pages: escaped as the formats need it, and harmless to the terminal of whoever looks at
+//! a page.
 
 use crate::render::escape::{Harmless, is_harmful};
 
-/// Adds a text with `\` and line feeds escaped, and `"` if `quotes`: in the values of labels always, in help texts only in OpenMetrics.
+/// Adds a text with `\` and line feeds escaped, and `"` if `quotes`: in the values of labels
+/// always, in help texts only in OpenMetrics.
 ///
-/// The formats have no escapes for other control characters. They become a text that tells them, `\x1b`, whose backslash is escaped like any other.
+/// The formats have no escapes for other control characters. They become a text that tells them,
+/// `\x1b`, whose backslash is escaped like any other.
 pub(super) fn push(to: &mut String, text: &str, quotes: bool) {
     let mut rest = text;
-    while let Some(at) = rest.find(|character| matches!(character, '\\' | '"') || is_harmful(character)) {
+    while let Some(at) =
+        rest.find(|character| matches!(character, '\\' | '"') || is_harmful(character))
+    {
         to.push_str(&rest[..at]);
         let length = rest[at..].chars().next().map_or(0, char::len_utf8);
         let (special, after) = rest[at..].split_at(length);

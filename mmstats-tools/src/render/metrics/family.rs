@@ -34,7 +34,8 @@ impl Type {
         }
     }
 
-    /// Its name in a page. Prometheus' own format has no infos, and calls differently what it does not know.
+    /// Its name in a page. Prometheus' own format has no infos, and calls differently what it does
+    /// not know.
     pub(super) fn name(self, format: Format) -> &'static str {
         match (self, format) {
             (Type::Counter, _) => "counter",
@@ -76,12 +77,17 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// The one that fields with this label, type and unit belong to. Without a help text, it tells the label: to have none counts as bad style.
+    /// The one that fields with this label, type and unit belong to. Without a help text, it tells
+    /// the label: to have none counts as bad style.
     pub(super) fn new(base: &str, ty: Type, unit: &str, help: &str) -> Self {
         // A description has no unit of its own.
         let suffix = name::unit(unit).filter(|_| ty != Type::Info);
         let name = name::family(base, ty, suffix.as_deref());
-        let help = [help, base].into_iter().find(|help| !help.trim().is_empty()).unwrap_or(&name).to_owned();
+        let help = [help, base]
+            .into_iter()
+            .find(|help| !help.trim().is_empty())
+            .unwrap_or(&name)
+            .to_owned();
         // What its name ends in, but dates are in seconds.
         let unit = if unit == "unixtime" { suffix.map(|_| "seconds".to_owned()) } else { suffix };
         Family { name, ty, unit, help }

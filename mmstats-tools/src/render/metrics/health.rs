@@ -12,10 +12,16 @@ use crate::sampler::Look;
 
 /// The names, units and help texts of these families; all begin with `mmstats.`.
 const WRITER: (&str, &str) = ("mmstats.writer", "Who writes a file.");
-const ALIVE: (&str, &str) = ("mmstats.writer.alive", "Whether a file's writer runs; not there if that cannot be seen.");
-const WRITERS: (&str, &str) = ("mmstats.writers", "Files and regions that were read, by whether their writer runs; those of dead writers are stale.");
-const FAILURES: (&str, &str) = ("mmstats.read_failures", "Files and regions that could not be read, or not wholly.");
-const LEFT_OUT: (&str, &str) = ("mmstats.left_out", "Fields that cannot be shown, or whose names collide.");
+const ALIVE: (&str, &str) =
+    ("mmstats.writer.alive", "Whether a file's writer runs; not there if that cannot be seen.");
+const WRITERS: (&str, &str) = (
+    "mmstats.writers",
+    "Files and regions that were read, by whether their writer runs; those of dead writers are stale.",
+);
+const FAILURES: (&str, &str) =
+    ("mmstats.read_failures", "Files and regions that could not be read, or not wholly.");
+const LEFT_OUT: (&str, &str) =
+    ("mmstats.left_out", "Fields that cannot be shown, or whose names collide.");
 const DURATION: (&str, &str) = ("mmstats.scrape_duration", "How long it took to read everything.");
 const HALTED: (&str, &str) = ("mmstats.halted", "For how long devices stood still to be read.");
 
@@ -31,8 +37,11 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn new(look: &Look, took: Duration) -> Self {
-        let count = |liveness| look.seen.iter().filter(|seen| seen.verdict.liveness == liveness).count() as u64;
-        let counts = [("alive", Liveness::Alive), ("dead", Liveness::Dead), ("unknown", Liveness::Unknown)];
+        let count = |liveness| {
+            look.seen.iter().filter(|seen| seen.verdict.liveness == liveness).count() as u64
+        };
+        let counts =
+            [("alive", Liveness::Alive), ("dead", Liveness::Dead), ("unknown", Liveness::Unknown)];
         Health {
             writers: Vec::new(),
             alive: Vec::new(),
@@ -49,7 +58,8 @@ impl Health {
             self.writers.push(format!("{label},{identity}"));
         }
         if liveness != Liveness::Unknown {
-            self.alive.push((label.to_owned(), Shown::Unsigned((liveness == Liveness::Alive).into())));
+            self.alive
+                .push((label.to_owned(), Shown::Unsigned((liveness == Liveness::Alive).into())));
         }
     }
 
@@ -71,7 +81,10 @@ impl Health {
         let [writer, alive, writers, failures, left_out, duration, halted] = Self::families();
         pen.own(&writer, self.writers.iter().map(|labels| (labels, Shown::Unsigned(1))));
         pen.own(&alive, self.alive.iter().map(|(label, value)| (label, *value)));
-        pen.own(&writers, self.counts.iter().map(|(name, count)| (liveness(name), Shown::Unsigned(*count))));
+        pen.own(
+            &writers,
+            self.counts.iter().map(|(name, count)| (liveness(name), Shown::Unsigned(*count))),
+        );
         pen.own(&failures, [("", Shown::Unsigned(self.failures))]);
         let count = pen.left_out() as u64;
         pen.own(&left_out, [("", Shown::Unsigned(count))]);

@@ -1,9 +1,10 @@
 //! Histograms: counts of all that is not above a bound.
 //!
-//! A field's buckets are many, and Prometheus keeps a series for each bound. So there is one for each doubling, which is a bound of a field's
-//! buckets too, whatever its precision: 2^k − 1, the largest value with k bits, for each k below the field's maximum power (its last bucket begins
-//! there or above, and has no bound). They are the same whatever has been recorded, so that no series comes late, and buckets of all writers can be
-//! added.
+//! A field's buckets are many, and Prometheus keeps a series for each bound. So there is one for
+//! each doubling, which is a bound of a field's buckets too, whatever its precision: 2^k − 1, the
+//! largest value with k bits, for each k below the field's maximum power (its last bucket begins
+//! there or above, and has no bound). They are the same whatever has been recorded, so that no
+//! series comes late, and buckets of all writers can be added.
 
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
@@ -27,11 +28,19 @@ impl Bounds {
     pub(super) fn of(field: &Field) -> Bounds {
         let Storage::Histogram { n, .. } = field.place.storage else { return Bounds::default() };
         let stored = (0..n.min(64)).map(|bits| (1 << bits) - 1);
-        Bounds { each: stored.map(|stored| (stored, format!("le=\"{}\"", bound(scaled(stored, scale(field)))))).collect() }
+        Bounds {
+            each: stored
+                .map(|stored| (stored, format!("le=\"{}\"", bound(scaled(stored, scale(field))))))
+                .collect(),
+        }
     }
 
-    /// The label of each bound and how many values are not above it; the last is how many there are. They never go down, whatever the buckets hold.
-    pub(super) fn cumulate<'b>(&'b self, buckets: &'b Buckets) -> impl Iterator<Item = (&'b str, u64)> {
+    /// The label of each bound and how many values are not above it; the last is how many there
+    /// are. They never go down, whatever the buckets hold.
+    pub(super) fn cumulate<'b>(
+        &'b self,
+        buckets: &'b Buckets,
+    ) -> impl Iterator<Item = (&'b str, u64)> {
         let mut filled = buckets.filled.iter().peekable();
         let (mut below, mut unbounded) = (0_u64, 0_u64);
         let mut finite = self.each.iter();
@@ -39,7 +48,9 @@ impl Bounds {
         std::iter::from_fn(move || match finite.next() {
             Some((stored, label)) => {
                 // One without bound can stand before others, of a writer whose buckets go further.
-                while let Some(bucket) = filled.next_if(|bucket| bucket.high.is_none_or(|high| high <= *stored)) {
+                while let Some(bucket) =
+                    filled.next_if(|bucket| bucket.high.is_none_or(|high| high <= *stored))
+                {
                     let to = if bucket.high.is_some() { &mut below } else { &mut unbounded };
                     *to = to.saturating_add(bucket.count);
                 }
@@ -48,7 +59,9 @@ impl Bounds {
             None if ended => None,
             None => {
                 ended = true;
-                below = filled.by_ref().fold(below.saturating_add(unbounded), |below, bucket| below.saturating_add(bucket.count));
+                below = filled.by_ref().fold(below.saturating_add(unbounded), |below, bucket| {
+                    below.saturating_add(bucket.count)
+                });
                 Some((INFINITE, below))
             }
         })
@@ -63,13 +76,31 @@ mod tests {
     use mmstats_core::{Kind, Type};
 
     fn field(p: u8, n: u8, scale: i8) -> Field {
-        let place = Place { offset: 0, size: 8, ty: Type::U64, storage: Storage::Histogram { p, n }, swapped: false, word: 8 };
-        Field { label: String::new(), unit: String::new(), help: String::new(), kind: Kind::Histogram, scale, divisor: 1, place }
+        let place = Place {
+            offset: 0,
+            size: 8,
+            ty: Type::U64,
+            storage: Storage::Histogram { p, n },
+            swapped: false,
+            word: 8,
+        };
+        Field {
+            label: String::new(),
+            unit: String::new(),
+            help: String::new(),
+            kind: Kind::Histogram,
+            scale,
+            divisor: 1,
+            place,
+        }
     }
 
     fn cumulated(field: &Field, filled: &[(u64, Option<u64>, u64)]) -> Vec<(String, u64)> {
         let filled = filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
-        Bounds::of(field).cumulate(&Buckets { sum: 0, filled }).map(|(label, count)| (label.to_owned(), count)).collect()
+        Bounds::of(field)
+            .cumulate(&Buckets { sum: 0, filled })
+            .map(|(label, count)| (label.to_owned(), count))
+            .collect()
     }
 
     #[test]
@@ -77,23 +108,43 @@ mod tests {
         let empty = cumulated(&field(1, 3, 0), &[]);
         let expected = ["0.0", "1.0", "3.0", "+Inf"].map(|bound| (format!("le=\"{bound}\""), 0));
         assert_eq!(empty, expected);
-        let counts = |filled: &[_]| cumulated(&field(1, 3, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>();
-        assert_eq!(counts(&[(0, Some(0), 1), (3, Some(3), 2), (4, Some(5), 4), (6, None, 8)]), [1, 1, 3, 15]);
+        let counts = |filled: &[_]| {
+            cumulated(&field(1, 3, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            counts(&[(0, Some(0), 1), (3, Some(3), 2), (4, Some(5), 4), (6, None, 8)]),
+            [1, 1, 3, 15]
+        );
         assert_eq!(counts(&[(4, Some(5), 7), (6, None, u64::MAX)]), [0, 0, 0, u64::MAX]);
     }
 
     #[test]
     fn what_has_no_bound_counts_only_at_the_end() {
-        let counts = |filled: &[_]| cumulated(&field(1, 5, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>();
+        let counts = |filled: &[_]| {
+            cumulated(&field(1, 5, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>()
+        };
         // As of a writer whose last bucket begins at 6, and of one with more.
-        assert_eq!(counts(&[(3, Some(3), 1), (6, None, 2), (6, Some(7), 4), (12, Some(15), 8), (24, None, 16)]), [0, 0, 1, 5, 13, 31]);
+        assert_eq!(
+            counts(&[
+                (3, Some(3), 1),
+                (6, None, 2),
+                (6, Some(7), 4),
+                (12, Some(15), 8),
+                (24, None, 16)
+            ]),
+            [0, 0, 1, 5, 13, 31]
+        );
         assert_eq!(counts(&[(6, None, u64::MAX), (12, Some(15), 1)]), [0, 0, 0, 0, 1, u64::MAX]);
     }
 
     #[test]
     fn bounds_are_scaled() {
-        let labels: Vec<_> = cumulated(&field(0, 64, -9), &[]).into_iter().map(|(label, _)| label).collect();
+        let labels: Vec<_> =
+            cumulated(&field(0, 64, -9), &[]).into_iter().map(|(label, _)| label).collect();
         assert_eq!(labels.len(), 65);
-        assert_eq!([&labels[0], &labels[10], &labels[63]], ["le=\"0.0\"", "le=\"1.023e-06\"", "le=\"9.223372036854776e+09\""]);
+        assert_eq!(
+            [&labels[0], &labels[10], &labels[63]],
+            ["le=\"0.0\"", "le=\"1.023e-06\"", "le=\"9.223372036854776e+09\""]
+        );
     }
 }

@@ -29,7 +29,8 @@ pub(super) struct Identity([Option<usize>; NAMES.len()]);
 
 impl Identity {
     pub(super) fn of(fields: &[Field]) -> Self {
-        let tells = |field: &Field, name| ends_in(&field.label, name) && Type::of(field) != Type::Histogram;
+        let tells =
+            |field: &Field, name| ends_in(&field.label, name) && Type::of(field) != Type::Histogram;
         Identity(NAMES.map(|(name, _)| fields.iter().rposition(|field| tells(field, name))))
     }
 
@@ -39,15 +40,29 @@ impl Identity {
     }
 
     /// What they tell of a writer; nothing if none of them is wanted.
-    pub(super) fn labels(&self, seen: &Seen, wanted: &Labels, left_out: &mut Vec<LeftOut>) -> String {
+    pub(super) fn labels(
+        &self,
+        seen: &Seen,
+        wanted: &Labels,
+        left_out: &mut Vec<LeftOut>,
+    ) -> String {
         let mut text = String::new();
         for (index, (_, name)) in self.0.iter().zip(NAMES) {
             let Some(index) = *index else { continue };
-            let Some(field) = seen.fields.get(index).filter(|field| wanted.accept(&field.label)) else { continue };
+            let Some(field) = seen.fields.get(index).filter(|field| wanted.accept(&field.label))
+            else {
+                continue;
+            };
             match seen.values.get(index) {
-                Some(Ok(value)) => push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default()),
+                Some(Ok(value)) => {
+                    push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default())
+                }
                 Some(Err(problem)) => {
-                    left_out.push(LeftOut { file: Some(seen.origin.name.clone()), label: field.label.clone(), why: problem.to_string() });
+                    left_out.push(LeftOut {
+                        file: Some(seen.origin.name.clone()),
+                        label: field.label.clone(),
+                        why: problem.to_string(),
+                    });
                 }
                 None => {}
             }
@@ -61,7 +76,9 @@ impl Identity {
 
 /// Whether a label is a name, or a name behind a prefix.
 fn ends_in(label: &str, name: &str) -> bool {
-    label.strip_suffix(name).is_some_and(|prefix| !prefix.ends_with(|last: char| last.is_alphanumeric() || last == '_'))
+    label
+        .strip_suffix(name)
+        .is_some_and(|prefix| !prefix.ends_with(|last: char| last.is_alphanumeric() || last == '_'))
 }
 
 /// A value as the value of a label; `None` for distributions.

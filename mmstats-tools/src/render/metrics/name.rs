@@ -8,12 +8,14 @@ use super::family::Type;
 pub(super) struct Name<'l> {
     /// What stands before the dimensions.
     pub(super) base: &'l str,
-    /// The dimensions as labels, in the order of their names: `code="200",method="GET"`. Those without a value are as if they were not there.
+    /// The dimensions as labels, in the order of their names: `code="200",method="GET"`. Those
+    /// without a value are as if they were not there.
     pub(super) dimensions: String,
 }
 
 impl<'l> Name<'l> {
-    /// What a label of a field of this type says. Braces that hold no dimensions, or two of one name, belong to the base.
+    /// What a label of a field of this type says. Braces that hold no dimensions, or two of one
+    /// name, belong to the base.
     pub(super) fn new(label: &'l str, ty: Type) -> Self {
         let apart = label.strip_suffix('}').and_then(|label| label.split_once('{'));
         match apart.and_then(|(base, inside)| Some((base, parse(inside)?))) {
@@ -27,7 +29,8 @@ impl<'l> Name<'l> {
 }
 
 fn labels(parsed: Vec<(&str, String)>, ty: Type) -> Option<String> {
-    let mut named: Vec<_> = parsed.into_iter().map(|(name, value)| (label_name(name, ty), value)).collect();
+    let mut named: Vec<_> =
+        parsed.into_iter().map(|(name, value)| (label_name(name, ty), value)).collect();
     named.sort();
     if named.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return None;
@@ -77,12 +80,16 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Letters, digits and underscores. All else becomes an underscore, the colon too, which is for rules that users make.
+/// Letters, digits and underscores. All else becomes an underscore, the colon too, which is for
+/// rules that users make.
 fn sanitized(text: &str) -> String {
-    text.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect()
+    text.chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
+        .collect()
 }
 
-/// The name of a dimension. What a page gives a meaning of its own gets `exported_` before it, as Prometheus does it.
+/// The name of a dimension. What a page gives a meaning of its own gets `exported_` before it, as
+/// Prometheus does it.
 fn label_name(name: &str, ty: Type) -> String {
     let mut name = sanitized(name);
     if name.starts_with("__") {
@@ -92,7 +99,8 @@ fn label_name(name: &str, ty: Type) -> String {
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert(0, '_');
     }
-    let is_taken = matches!(&name[..], "file" | "le" | "quantile") || ty == Type::Info && matches!(&name[..], "value" | "unit");
+    let is_taken = matches!(&name[..], "file" | "le" | "quantile")
+        || ty == Type::Info && matches!(&name[..], "value" | "unit");
     if is_taken { format!("exported_{name}") } else { name }
 }
 
@@ -139,18 +147,31 @@ mod tests {
 
     #[test]
     fn dimensions_become_labels() {
-        assert_eq!(taken(r#"http{method="GET",code="200"}"#), ("http", r#"code="200",method="GET""#.to_owned()));
+        assert_eq!(
+            taken(r#"http{method="GET",code="200"}"#),
+            ("http", r#"code="200",method="GET""#.to_owned())
+        );
         assert_eq!(taken(r#"a.b{ x = "1" , }"#), ("a.b", r#"x="1""#.to_owned()));
-        assert_eq!(taken(r#"a{x="say \"hi\"\\\n\t}",y=","}"#), ("a", r#"x="say \"hi\"\\\n\\t}",y=",""#.to_owned()));
+        assert_eq!(
+            taken(r#"a{x="say \"hi\"\\\n\t}",y=","}"#),
+            ("a", r#"x="say \"hi\"\\\n\\t}",y=",""#.to_owned())
+        );
         assert_eq!(taken("a{}"), ("a", String::new()));
         assert_eq!(taken(r#"a{x="",y="1"}"#), ("a", r#"y="1""#.to_owned()));
     }
 
     #[test]
     fn what_is_no_dimensions_belongs_to_the_name() {
-        for label in
-            [r#"a{x="1""#, r#"a{x=1}"#, r#"a{x="1"y="2"}"#, r#"a{="1"}"#, "a}", r#"a{x="1",x="2"}"#, r#"a{x-y="1",x.y="2"}"#, r#"a{b}{c="1"}"#]
-        {
+        for label in [
+            r#"a{x="1""#,
+            r#"a{x=1}"#,
+            r#"a{x="1"y="2"}"#,
+            r#"a{="1"}"#,
+            "a}",
+            r#"a{x="1",x="2"}"#,
+            r#"a{x-y="1",x.y="2"}"#,
+            r#"a{b}{c="1"}"#,
+        ] {
             assert_eq!(taken(label), (label, String::new()));
         }
     }

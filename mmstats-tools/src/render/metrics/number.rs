@@ -1,4 +1,5 @@
-//! Numbers in pages: integers exact, floats by the fewest digits that tell them from all others, scaled ones rounded only once.
+//! Numbers in pages: integers exact, floats by the fewest digits that tell them from all others,
+//! scaled ones rounded only once.
 
 use std::fmt::{self, Write};
 
@@ -20,10 +21,14 @@ impl Shown {
             Stored::Bool(value) => Shown::Unsigned(value.into()),
             Stored::Unsigned(value) => Shown::unsigned(value, scale),
             Stored::Signed(value) if scale.is_none() => Shown::Signed(value),
-            Stored::Signed(value) => Shown::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64)),
+            Stored::Signed(value) => {
+                Shown::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
+            }
             Stored::Float(value) if scale.is_none() || !value.is_finite() => Shown::Float(value),
             // In decimal, where a power of ten only moves the point.
-            Stored::Float(value) => Shown::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN)),
+            Stored::Float(value) => {
+                Shown::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
+            }
             Stored::Text(_) | Stored::Histogram(_) => return None,
         })
     }
@@ -69,8 +74,12 @@ impl fmt::Display for Shown {
             Shown::Unsigned(value) => value.fmt(f),
             Shown::Signed(value) => value.fmt(f),
             Shown::Float(value) if value.is_nan() => f.write_str("NaN"),
-            Shown::Float(value) if value.is_infinite() => f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" }),
-            Shown::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => value.fmt(f),
+            Shown::Float(value) if value.is_infinite() => {
+                f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
+            }
+            Shown::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
+                value.fmt(f)
+            }
             Shown::Float(value) => write!(f, "{value:e}"),
         }
     }
@@ -83,15 +92,19 @@ const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 pub(super) fn scaled(stored: u64, scale: Scale) -> f64 {
     let ten_to = |power: i8| 10_u128.checked_pow(u32::try_from(power).unwrap_or(0));
     let numerator = ten_to(scale.power).and_then(|factor| factor.checked_mul(stored.into()));
-    let denominator = ten_to(scale.power.saturating_neg()).and_then(|factor| factor.checked_mul(scale.divisor.max(1).into()));
+    let denominator = ten_to(scale.power.saturating_neg())
+        .and_then(|factor| factor.checked_mul(scale.divisor.max(1).into()));
     match (numerator, denominator) {
         // The division is the only place where anything is rounded.
-        (Some(numerator), Some(denominator)) if numerator <= EXACT && denominator <= EXACT => numerator as f64 / denominator as f64,
+        (Some(numerator), Some(denominator)) if numerator <= EXACT && denominator <= EXACT => {
+            numerator as f64 / denominator as f64
+        }
         _ => scale.quotient(stored, 1).to_string().parse().unwrap_or(f64::NAN),
     }
 }
 
-/// An upper bound of a bucket. It is part of a label, so that it has to be written in the one way that OpenMetrics calls canonical.
+/// An upper bound of a bucket. It is part of a label, so that it has to be written in the one way
+/// that OpenMetrics calls canonical.
 pub(super) fn bound(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

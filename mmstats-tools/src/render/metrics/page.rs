@@ -73,7 +73,11 @@ impl Pen {
     }
 
     /// Writes a family of this page's own, with the labels and values that it has.
-    pub(super) fn own<L: AsRef<str>>(&mut self, family: &Family, samples: impl IntoIterator<Item = (L, Shown)>) {
+    pub(super) fn own<L: AsRef<str>>(
+        &mut self,
+        family: &Family,
+        samples: impl IntoIterator<Item = (L, Shown)>,
+    ) {
         let begin = self.page.text.len();
         family.push_metadata(&mut self.page.text, self.format);
         let without = self.page.text.len();
@@ -98,7 +102,13 @@ impl Pen {
         self.page
     }
 
-    fn sample(&mut self, names: &Names, member: &Member, field: &Field, writer: &Writer<'_>) -> Result<(), String> {
+    fn sample(
+        &mut self,
+        names: &Names,
+        member: &Member,
+        field: &Field,
+        writer: &Writer<'_>,
+    ) -> Result<(), String> {
         let value = match writer.values.get(member.field) {
             Some(Ok(value)) => value,
             Some(Err(problem)) => return Err(problem.to_string()),
@@ -110,10 +120,14 @@ impl Pen {
                 let (sum, mut count) = (Shown::unsigned(buckets.sum, scale(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
-                    self.line(&names.sample, [labels[0], labels[1], bound], |to| Shown::Unsigned(below).push(to));
+                    self.line(&names.sample, [labels[0], labels[1], bound], |to| {
+                        Shown::Unsigned(below).push(to)
+                    });
                 }
                 self.line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
-                self.line(&names.count, [labels[0], labels[1], ""], |to| Shown::Unsigned(count).push(to));
+                self.line(&names.count, [labels[0], labels[1], ""], |to| {
+                    Shown::Unsigned(count).push(to)
+                });
             }
             (Type::Info, value) => {
                 let mut label = String::new();
@@ -126,7 +140,9 @@ impl Pen {
                 self.line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
             }
             (ty, value) => {
-                let Some(shown) = Shown::new(value, scale(field)) else { return Err("no number".to_owned()) };
+                let Some(shown) = Shown::new(value, scale(field)) else {
+                    return Err("no number".to_owned());
+                };
                 if ty == Type::Counter && !shown.counts() {
                     return Err(shown.no_count());
                 }
@@ -163,7 +179,16 @@ struct Names {
 
 impl Names {
     fn new(family: &Family) -> Self {
-        let sample = if family.ty == Type::Histogram { format!("{}_bucket", family.name) } else { family.sample() };
-        Names { ty: family.ty, sample, sum: format!("{}_sum", family.name), count: format!("{}_count", family.name) }
+        let sample = if family.ty == Type::Histogram {
+            format!("{}_bucket", family.name)
+        } else {
+            family.sample()
+        };
+        Names {
+            ty: family.ty,
+            sample,
+            sum: format!("{}_sum", family.name),
+            count: format!("{}_count", family.name),
+        }
     }
 }

@@ -24,7 +24,11 @@ impl Key {
     pub(super) fn of(field: &Field, ty: Type) -> Self {
         let name = Name::new(&field.label, ty);
         let scale = (ty == Type::Histogram).then(|| (field.scale, field.divisor.max(1)));
-        Key { kin: (name.base.to_owned(), ty, field.unit.clone()), dimensions: name.dimensions, scale }
+        Key {
+            kin: (name.base.to_owned(), ty, field.unit.clone()),
+            dimensions: name.dimensions,
+            scale,
+        }
     }
 
     /// The names that no other family can have in a page.
@@ -53,12 +57,16 @@ impl<'s> Taken<'s> {
                 taken.entry(&name[..]).or_insert(&key.kin);
             }
         }
-        Taken { names: taken, series: sums.iter().map(|(key, _)| (&key.kin, &key.dimensions[..])).collect() }
+        Taken {
+            names: taken,
+            series: sums.iter().map(|(key, _)| (&key.kin, &key.dimensions[..])).collect(),
+        }
     }
 
     /// Whether another sum cannot stand beside them.
     pub(super) fn excludes(&self, key: &Key, names: &[String]) -> bool {
-        let is_rival = |name: &String| self.names.get(&name[..]).is_some_and(|kin| **kin != key.kin);
+        let is_rival =
+            |name: &String| self.names.get(&name[..]).is_some_and(|kin| **kin != key.kin);
         names.iter().any(is_rival) || self.series.contains(&(&key.kin, &key.dimensions[..]))
     }
 }

@@ -31,8 +31,9 @@ pub(super) struct Sum {
 
 enum Value {
     Amounts {
-        /// Integers and floats of each scale are apart, so that those of integers stay exact, and that each is rounded as it was when others come: then
-        /// their sum does not go back. There is seldom more than one.
+        /// Integers and floats of each scale are apart, so that those of integers stay exact, and
+        /// that each is rounded as it was when others come: then their sum does not go back. There
+        /// is seldom more than one.
         parts: Vec<(Scale, Amount)>,
         values: u32,
     },
@@ -41,19 +42,32 @@ enum Value {
 
 impl Value {
     fn nothing(ty: Type) -> Self {
-        if ty == Type::Histogram { Value::Distribution(Buckets::default()) } else { Value::Amounts { parts: Vec::new(), values: 0 } }
+        if ty == Type::Histogram {
+            Value::Distribution(Buckets::default())
+        } else {
+            Value::Amounts { parts: Vec::new(), values: 0 }
+        }
     }
 }
 
 impl Sum {
     /// Nothing added yet.
     pub(super) fn new(key: Key, field: &Field, ty: Type) -> Self {
-        Sum { names: key.names(), key, field: field.clone(), ty, value: Value::nothing(ty), has_given_way: false }
+        Sum {
+            names: key.names(),
+            key,
+            field: field.clone(),
+            ty,
+            value: Value::nothing(ty),
+            has_given_way: false,
+        }
     }
 
     /// Makes room for another writer's field. The one with the most bounds tells of all.
     pub(super) fn widen(&mut self, field: &Field) {
-        if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) = (field.place.storage, self.field.place.storage) {
+        if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) =
+            (field.place.storage, self.field.place.storage)
+        {
             if n > most {
                 self.field.place = field.place;
             }
@@ -79,7 +93,13 @@ impl Sum {
     }
 
     /// Adds what a writer has in a field, of what it counts only what is new since `before`.
-    pub(super) fn add(&mut self, field: &Field, before: &mut Option<Stored>, now: &Stored, has_ended: bool) -> Result<(), String> {
+    pub(super) fn add(
+        &mut self,
+        field: &Field,
+        before: &mut Option<Stored>,
+        now: &Stored,
+        has_ended: bool,
+    ) -> Result<(), String> {
         self.has_given_way &= has_ended;
         if self.has_given_way {
             *before = Some(now.clone());
@@ -113,7 +133,9 @@ impl Sum {
                 *before = Some(now.clone());
             }
             // What counts up without saying so is as it was left.
-            (Value::Amounts { parts, values }, now) if !has_ended || counts_up(field) && !is_date => {
+            (Value::Amounts { parts, values }, now)
+                if !has_ended || counts_up(field) && !is_date =>
+            {
                 if let Some(now) = Amount::of(now) {
                     let part = part(parts, scale(field), now);
                     *part = if is_date { latest(*part, now) } else { *part + now };
@@ -129,15 +151,27 @@ impl Sum {
     pub(super) fn get(&self) -> Option<(Field, Stored)> {
         let (parts, values) = match &self.value {
             _ if self.has_given_way => return None,
-            Value::Distribution(sum) => return Some((self.field.clone(), Stored::Histogram(Box::new(sum.clone())))),
+            Value::Distribution(sum) => {
+                return Some((self.field.clone(), Stored::Histogram(Box::new(sum.clone()))));
+            }
             Value::Amounts { parts, values } => (parts, *values),
         };
         let (of, sum) = match &parts[..] {
             [] => return None,
             [(of, sum)] => (*of, Stored::from(*sum)),
             several => {
-                let shown = several.iter().filter_map(|(of, sum)| Shown::new(&Stored::from(*sum), *of)).map(Shown::as_f64);
-                (Scale::NONE, Stored::Float(if is_date(&self.field) { shown.fold(f64::MIN, f64::max) } else { shown.sum() }))
+                let shown = several
+                    .iter()
+                    .filter_map(|(of, sum)| Shown::new(&Stored::from(*sum), *of))
+                    .map(Shown::as_f64);
+                (
+                    Scale::NONE,
+                    Stored::Float(if is_date(&self.field) {
+                        shown.fold(f64::MIN, f64::max)
+                    } else {
+                        shown.sum()
+                    }),
+                )
             }
         };
         let mean = Amount::of(&sum).filter(|_| values > 1 && is_measure(&self.field));
@@ -149,10 +183,13 @@ impl Sum {
 /// The sum of those that have this scale, and are integers or floats as this one.
 fn part(parts: &mut Vec<(Scale, Amount)>, of: Scale, like: Amount) -> &mut Amount {
     let is_integer = |amount: &Amount| matches!(amount, Amount::Integer(_));
-    let at = parts.iter().position(|(scale, part)| *scale == of && is_integer(part) == is_integer(&like)).unwrap_or_else(|| {
-        parts.push((of, if is_integer(&like) { Amount::ZERO } else { Amount::Float(0.0) }));
-        parts.len() - 1
-    });
+    let at = parts
+        .iter()
+        .position(|(scale, part)| *scale == of && is_integer(part) == is_integer(&like))
+        .unwrap_or_else(|| {
+            parts.push((of, if is_integer(&like) { Amount::ZERO } else { Amount::Float(0.0) }));
+            parts.len() - 1
+        });
     &mut parts[at].1
 }
 

@@ -20,15 +20,18 @@ use crate::sampler::{Look, Origin, Seen, Stored};
 
 /// Sums over all writers, kept from one look to the next.
 ///
-/// Counters and histograms are the sums of what each writer has counted so far, those that have ended since included. A gauge, and a float of unknown
-/// kind, is the sum over those that are not known to be dead; but measures (temperatures, ratios, …) are averaged, and of dates (`unixtime`) the latest
-/// counts. Integers of unknown kind are added up over all files that are there. Texts and constants have no sum.
+/// Counters and histograms are the sums of what each writer has counted so far, those that have
+/// ended since included. A gauge, and a float of unknown kind, is the sum over those that are not
+/// known to be dead; but measures (temperatures, ratios, …) are averaged, and of dates (`unixtime`)
+/// the latest counts. Integers of unknown kind are added up over all files that are there. Texts
+/// and constants have no sum.
 ///
-/// No counter goes back as long as these sums are kept, which is in memory only: new ones know nothing of writers whose files are gone. A file that is
-/// moved is another writer where it comes to be: what it had counted is counted again.
+/// No counter goes back as long as these sums are kept, which is in memory only: new ones know
+/// nothing of writers whose files are gone. A file that is moved is another writer where it comes
+/// to be: what it had counted is counted again.
 ///
-/// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another scale), that of writers that run stands: what only ended
-/// ones have counted is forgotten then.
+/// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another
+/// scale), that of writers that run stands: what only ended ones have counted is forgotten then.
 #[derive(Default)]
 pub struct Totals {
     /// By numbers that ascend.
@@ -61,7 +64,8 @@ impl Sums {
 }
 
 struct Targets {
-    /// They are others' to keep; but as long as this is here, no others can come to lie in the same place.
+    /// They are others' to keep; but as long as this is here, no others can come to lie in the same
+    /// place.
     fields: Weak<[Field]>,
     sums: Arc<[Option<usize>]>,
 }
@@ -81,22 +85,28 @@ impl Totals {
         Self::default()
     }
 
-    /// Adds what has been counted since the look before, which has to be of the same [`Sampler`](crate::sampler::Sampler). With `live`, writers count
-    /// only from when they were seen alive.
+    /// Adds what has been counted since the look before, which has to be of the same
+    /// [`Sampler`](crate::sampler::Sampler). With `live`, writers count only from when they were
+    /// seen alive.
     pub fn add(&mut self, look: &Look, live: bool) {
         self.left_out.clear();
         for sum in self.sums.values_mut() {
             sum.forget_present();
         }
         for seen in &look.seen {
-            if !live || seen.verdict.liveness == Liveness::Alive || self.writers.contains_key(&seen.origin.id) {
+            if !live
+                || seen.verdict.liveness == Liveness::Alive
+                || self.writers.contains_key(&seen.origin.id)
+            {
                 self.add_writer(seen);
             }
         }
         // Writers that cannot be read for a while come back as the same.
         let seen: HashSet<u64> = look.seen.iter().map(|seen| seen.origin.id).collect();
-        let hidden: HashSet<&Path> = look.problems.iter().map(|problem| problem.name.as_path()).collect();
-        self.writers.retain(|id, known| seen.contains(id) || hidden.contains(known.origin.name.as_path()));
+        let hidden: HashSet<&Path> =
+            look.problems.iter().map(|problem| problem.name.as_path()).collect();
+        self.writers
+            .retain(|id, known| seen.contains(id) || hidden.contains(known.origin.name.as_path()));
         self.give_way();
         let layouts = self.layouts.len();
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
@@ -105,12 +115,20 @@ impl Totals {
         }
     }
 
-    /// What only writers that have ended have counted is no longer shown where others mean something else by its name.
+    /// What only writers that have ended have counted is no longer shown where others mean
+    /// something else by its name.
     fn give_way(&mut self) {
-        let layouts: HashSet<usize> = self.writers.values().filter(|known| !known.has_ended).map(|known| address(&known.fields)).collect();
+        let layouts: HashSet<usize> = self
+            .writers
+            .values()
+            .filter(|known| !known.has_ended)
+            .map(|known| address(&known.fields))
+            .collect();
         let targets = layouts.iter().filter_map(|address| self.layouts.get(address));
-        let current: HashSet<usize> = targets.flat_map(|targets| targets.sums.iter().copied().flatten()).collect();
-        let (current, ended): (Vec<_>, Vec<_>) = self.sums.iter().partition(|(at, _)| current.contains(at));
+        let current: HashSet<usize> =
+            targets.flat_map(|targets| targets.sums.iter().copied().flatten()).collect();
+        let (current, ended): (Vec<_>, Vec<_>) =
+            self.sums.iter().partition(|(at, _)| current.contains(at));
         if ended.is_empty() {
             return;
         }
@@ -125,7 +143,11 @@ impl Totals {
 
     /// Of what does not count, nothing stays when its last writer is gone.
     fn forget_unused(&mut self) {
-        let used: HashSet<usize> = self.layouts.values().flat_map(|targets| targets.sums.iter().copied().flatten()).collect();
+        let used: HashSet<usize> = self
+            .layouts
+            .values()
+            .flat_map(|targets| targets.sums.iter().copied().flatten())
+            .collect();
         self.sums.retain(|at, sum| sum.lasts() || used.contains(at));
         self.by_key.retain(|_, at| self.sums.contains_key(at));
     }
@@ -133,7 +155,12 @@ impl Totals {
     /// What the sums are now.
     #[must_use]
     pub fn sums(&self) -> Sums {
-        let (fields, values) = self.sums.values().filter_map(Sum::get).map(|(field, value)| (field, Ok(value))).unzip();
+        let (fields, values) = self
+            .sums
+            .values()
+            .filter_map(Sum::get)
+            .map(|(field, value)| (field, Ok(value)))
+            .unzip();
         Sums { fields, values, left_out: self.left_out.clone() }
     }
 
@@ -150,9 +177,10 @@ impl Totals {
         known.has_ended = seen.verdict.liveness == Liveness::Dead;
         let has_ended = known.has_ended;
         for (index, (field, value)) in seen.fields.iter().zip(&seen.values).enumerate() {
-            let (Some(sum), Some(before)) =
-                (targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)), known.values.get_mut(index))
-            else {
+            let (Some(sum), Some(before)) = (
+                targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)),
+                known.values.get_mut(index),
+            ) else {
                 continue;
             };
             let added = match value {
@@ -160,7 +188,11 @@ impl Totals {
                 Err(problem) => Err(problem.to_string()),
             };
             if let Err(why) = added {
-                self.left_out.push(LeftOut { file: Some(seen.origin.name.clone()), label: field.label.clone(), why });
+                self.left_out.push(LeftOut {
+                    file: Some(seen.origin.name.clone()),
+                    label: field.label.clone(),
+                    why,
+                });
             }
         }
     }
@@ -177,7 +209,8 @@ impl Totals {
             (ty != Type::Info && !identity.contains(index)).then(|| self.target(field, ty))
         };
         let sums: Arc<[_]> = fields.iter().enumerate().map(target).collect();
-        self.layouts.insert(address, Targets { fields: Arc::downgrade(fields), sums: sums.clone() });
+        self.layouts
+            .insert(address, Targets { fields: Arc::downgrade(fields), sums: sums.clone() });
         sums
     }
 
@@ -198,7 +231,12 @@ fn address(fields: &Arc<[Field]>) -> usize {
 
 impl Known {
     fn new(seen: &Seen) -> Self {
-        Known { origin: seen.origin.clone(), has_ended: false, fields: seen.fields.clone(), values: vec![None; seen.fields.len()] }
+        Known {
+            origin: seen.origin.clone(),
+            has_ended: false,
+            fields: seen.fields.clone(),
+            values: vec![None; seen.fields.len()],
+        }
     }
 
     /// A writer may add fields.
@@ -212,7 +250,10 @@ impl Known {
             old.entry(&field.label).or_default().push_back((field, value));
         }
         let mut next = |label: &str| old.get_mut(label)?.pop_front();
-        let same = |field: &Field| next(&field.label).filter(|(old, _)| old.kind == field.kind && old.place.ty == field.place.ty);
+        let same = |field: &Field| {
+            next(&field.label)
+                .filter(|(old, _)| old.kind == field.kind && old.place.ty == field.place.ty)
+        };
         self.values = fields.iter().map(same).map(|old| old.and_then(|(_, value)| value)).collect();
         self.fields = fields.clone();
     }

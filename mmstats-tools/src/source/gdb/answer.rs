@@ -1,4 +1,5 @@
-//! What replies mean. `None`: it is no answer, and may be skipped. An error: it cannot be an answer.
+//! What replies mean. `None`: it is no answer, and may be skipped. An error: it cannot be an
+//! answer.
 
 use super::packet::unhex;
 use crate::source::link::excerpt;
@@ -21,7 +22,11 @@ pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>
         return Some(match unhex(body) {
             Some(bytes) if bytes.len() <= asked => Ok(Memory::Bytes(bytes)),
             Some(bytes) => Err(format!("{} bytes of memory came instead of {asked}", bytes.len())),
-            None => Err(format!("{} digits of memory came, an odd number, instead of {}", body.len(), 2 * asked)),
+            None => Err(format!(
+                "{} digits of memory came, an odd number, instead of {}",
+                body.len(),
+                2 * asked
+            )),
         });
     }
     match body.first() {
@@ -39,7 +44,8 @@ pub(super) fn packet_size(body: &[u8]) -> Option<Result<Option<usize>, String>> 
     if is_stray(body) {
         return None;
     }
-    let size = body.split(|byte| *byte == b';').find_map(|feature| feature.strip_prefix(b"PacketSize="));
+    let size =
+        body.split(|byte| *byte == b';').find_map(|feature| feature.strip_prefix(b"PacketSize="));
     Some(Ok(size.and_then(|size| usize::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok())))
 }
 
@@ -102,7 +108,9 @@ fn is_output(body: &[u8]) -> bool {
 pub(super) fn error(body: &[u8]) -> Option<String> {
     match body {
         [b'E', b'.', ..] => Some(format!("the server says {}", excerpt(&body[2..]))),
-        [b'E', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Some(format!("the server says {}", excerpt(body))),
+        [b'E', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            Some(format!("the server says {}", excerpt(body)))
+        }
         _ => None,
     }
 }

@@ -28,10 +28,12 @@ impl Exchange {
         Exchange { link, decoder: Decoder::default(), owed: 0, is_lost: false }
     }
 
-    /// Sends a request and waits for what `understand` takes for its answer, or for one that cannot be. What it does not take is skipped.
+    /// Sends a request and waits for what `understand` takes for its answer, or for one that cannot
+    /// be. What it does not take is skipped.
     ///
     /// # Errors
-    /// If no answer comes, or one that cannot be; and ever after, because what comes then might be the answer that did not.
+    /// If no answer comes, or one that cannot be; and ever after, because what comes then might be
+    /// the answer that did not.
     pub(super) fn ask<T>(
         &mut self,
         request: &[u8],
@@ -39,7 +41,10 @@ impl Exchange {
         mut understand: impl FnMut(&[u8]) -> Option<Result<T, String>>,
     ) -> Result<T, MemoryError> {
         if std::mem::replace(&mut self.is_lost, true) {
-            return Err(MemoryError::Source("a request before was not answered, so answers cannot be told apart any more".to_owned()));
+            return Err(MemoryError::Source(
+                "a request before was not answered, so answers cannot be told apart any more"
+                    .to_owned(),
+            ));
         }
         let packet = self.send(request, wait)?;
         let (mut refused, mut damaged, mut strays) = (0, 0, 0);
@@ -51,7 +56,10 @@ impl Exchange {
                     refused += 1;
                     if refused > REPEATS {
                         self.owed -= 1;
-                        return Err(MemoryError::Source(format!("the server refused {} {refused} times", excerpt(request))));
+                        return Err(MemoryError::Source(format!(
+                            "the server refused {} {refused} times",
+                            excerpt(request)
+                        )));
                     }
                     self.link.send(&packet, wait)?;
                 }
@@ -59,7 +67,10 @@ impl Exchange {
                     damaged += 1;
                     if damaged > REPEATS {
                         self.owed -= 1;
-                        return Err(MemoryError::Source(format!("{fault} ({damaged} times, to {})", excerpt(request))));
+                        return Err(MemoryError::Source(format!(
+                            "{fault} ({damaged} times, to {})",
+                            excerpt(request)
+                        )));
                     }
                     self.link.send(b"-", wait)?;
                 }
@@ -74,31 +85,46 @@ impl Exchange {
                 }
             }
             if strays > STRAYS {
-                return Err(MemoryError::Source(format!("{strays} replies, and none of them to {}", excerpt(request))));
+                return Err(MemoryError::Source(format!(
+                    "{strays} replies, and none of them to {}",
+                    excerpt(request)
+                )));
             }
         }
     }
 
-    /// From here on Ctrl-C does not disturb, and what went wrong does not matter. Waits for the answers that are due, or what may be them.
+    /// From here on Ctrl-C does not disturb, and what went wrong does not matter. Waits for the
+    /// answers that are due, or what may be them.
     pub(super) fn settle(&mut self, wait: &Wait) {
         self.link.is_undisturbed = true;
         self.is_lost = false;
         while self.owed > 0 {
             match self.event(wait) {
-                Ok(Event::Packet(body)) if !answer::is_stray(&body) && self.link.send(b"+", wait).is_ok() => self.owed -= 1,
+                Ok(Event::Packet(body))
+                    if !answer::is_stray(&body) && self.link.send(b"+", wait).is_ok() =>
+                {
+                    self.owed -= 1
+                }
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
     }
 
-    /// Sends a request that may let the target run on, and shows `understand` all that comes until that has seen enough.
+    /// Sends a request that may let the target run on, and shows `understand` all that comes until
+    /// that has seen enough.
     ///
-    /// Nothing is acknowledged: to QEMU, any byte that comes while the target runs means to halt it.
+    /// Nothing is acknowledged: to QEMU, any byte that comes while the target runs means to halt
+    /// it.
     ///
     /// # Errors
     /// If nothing comes that `understand` takes.
-    pub(super) fn part<T>(&mut self, request: &[u8], wait: &Wait, mut understand: impl FnMut(&Event) -> Option<T>) -> Result<T, MemoryError> {
+    pub(super) fn part<T>(
+        &mut self,
+        request: &[u8],
+        wait: &Wait,
+        mut understand: impl FnMut(&Event) -> Option<T>,
+    ) -> Result<T, MemoryError> {
         self.send(request, wait)?;
         loop {
             if let Some(answer) = understand(&self.event(wait)?) {

@@ -1,10 +1,12 @@
-//! A server for debuggers, spoken to in GDB's remote protocol: QEMU, OpenOCD, probe-rs, J-Link, pyOCD, Black Magic.
+//! A server for debuggers, spoken to in GDB's remote protocol: QEMU, OpenOCD, probe-rs, J-Link,
+//! pyOCD, Black Magic.
 //!
 //! # The target stands still meanwhile
 //!
-//! These servers halt the target when somebody connects. It runs on when reading ends: by [`Memory::close`], by dropping (so also after errors and panics), and
-//! on Ctrl-C, SIGTERM and SIGHUP (see [`interrupt`](super::interrupt)). Only a reader that is killed by SIGKILL, or whose connection breaks, leaves it halted.
-//! A target that was halted before runs afterwards, too.
+//! These servers halt the target when somebody connects. It runs on when reading ends: by
+//! [`Memory::close`], by dropping (so also after errors and panics), and on Ctrl-C, SIGTERM and
+//! SIGHUP (see [`interrupt`](super::interrupt)). Only a reader that is killed by SIGKILL, or whose
+//! connection breaks, leaves it halted. A target that was halted before runs afterwards, too.
 //!
 //! How it is let go: `monitor resume`, then `D`; if the server does not know that, `c`.
 //!
@@ -18,10 +20,12 @@
 //! | J-Link | some versions do not know `D`: `c` |
 //! | Black Magic | has no target at first: `monitor swdp_scan` and `vAttach;1` before reading. Runs on at `D` |
 //!
-//! OpenOCD with an empty event `gdb-attach` does not halt the target at all; and where memory cannot be read, OpenOCD gives zeros.
+//! OpenOCD with an empty event `gdb-attach` does not halt the target at all; and where memory
+//! cannot be read, OpenOCD gives zeros.
 //!
-//! The first three were tried (QEMU 7.2, OpenOCD 0.12 with a simulated RISC-V, gdbserver 13.1), and servers made of the crate gdbstub, as that of probe-rs is.
-//! Of the others this is what their source or their users say.
+//! The first three were tried (QEMU 7.2, OpenOCD 0.12 with a simulated RISC-V, gdbserver 13.1), and
+//! servers made of the crate gdbstub, as that of probe-rs is. Of the others this is what their
+//! source or their users say.
 
 mod answer;
 mod exchange;
@@ -63,7 +67,11 @@ pub struct Limits {
 impl Default for Limits {
     /// 3 s, 3 s, and a minute: for 1 MiB through a slow probe.
     fn default() -> Self {
-        Limits { connect: Duration::from_secs(3), reply: Duration::from_secs(3), session: Duration::from_secs(60) }
+        Limits {
+            connect: Duration::from_secs(3),
+            reply: Duration::from_secs(3),
+            session: Duration::from_secs(60),
+        }
     }
 }
 
@@ -97,7 +105,8 @@ impl Gdb {
         let since = Instant::now();
         let exchange = Exchange::new(Link::to_host(host, limits.connect)?);
         // Dropped, and so released, if the greeting fails.
-        let mut gdb = Gdb { exchange, limits, since, most: UNIT, is_halted: true, is_released: false };
+        let mut gdb =
+            Gdb { exchange, limits, since, most: UNIT, is_halted: true, is_released: false };
         gdb.greet()?;
         Ok(gdb)
     }
@@ -106,7 +115,10 @@ impl Gdb {
         // A feature that is of no use here: some servers do not take the question without one.
         let size = self.ask(b"qSupported:hwbreak+", answer::packet_size)?.unwrap_or(DEFAULT_PACKET);
         if size < 2 * UNIT {
-            return Err(MemoryError::Source(format!("the server takes packets of {size} bytes (at least {} are needed)", 2 * UNIT)));
+            return Err(MemoryError::Source(format!(
+                "the server takes packets of {size} bytes (at least {} are needed)",
+                2 * UNIT
+            )));
         }
         // Two digits for each byte.
         self.most = MOST.min(size / 2) & !(UNIT - 1);
@@ -129,10 +141,18 @@ impl Gdb {
         Err(MemoryError::Source(format!("the server has no target: it says {reply}")))
     }
 
-    fn ask<T>(&mut self, request: &[u8], understand: impl FnMut(&[u8]) -> Option<Result<T, String>>) -> Result<T, MemoryError> {
+    fn ask<T>(
+        &mut self,
+        request: &[u8],
+        understand: impl FnMut(&[u8]) -> Option<Result<T, String>>,
+    ) -> Result<T, MemoryError> {
         let Limits { reply, session, .. } = self.limits;
         let is_last = self.since.elapsed() + reply > session;
-        let wait = if is_last { Wait::since(self.since, "all requests together", session) } else { Wait::new(excerpt(request), reply) };
+        let wait = if is_last {
+            Wait::since(self.since, "all requests together", session)
+        } else {
+            Wait::new(excerpt(request), reply)
+        };
         self.exchange.ask(request, &wait, understand)
     }
 
@@ -145,7 +165,9 @@ impl Gdb {
         self.exchange.settle(&Wait::new("requests", third));
         if self.is_halted {
             // Most servers do not know it, which does not matter.
-            if let Err(MemoryError::Io(error)) = self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command) {
+            if let Err(MemoryError::Io(error)) =
+                self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command)
+            {
                 return Err(error.into());
             }
         }
@@ -162,7 +184,9 @@ impl Gdb {
             Ok(true) => Ok(()),
             Ok(false) | Err(MemoryError::Timeout { .. }) => self.resume(third / 3),
             // Some close at once.
-            Err(MemoryError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
+            Err(MemoryError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -172,24 +196,34 @@ impl Gdb {
         for request in [&b"c"[..], b"vCont;c"] {
             for _ in 0..TRIES {
                 let mut is_acknowledged = false;
-                let answer = self.exchange.part(request, &Wait::new("a request to run on", patience), |event| match event {
-                    Event::Packet(body) if answer::is_stop(body) => Some(true),
-                    Event::Packet(body) if body.is_empty() || answer::error(body).is_some() => Some(false),
-                    event => {
-                        is_acknowledged |= *event == Event::Acknowledged;
-                        None
-                    }
-                });
+                let answer = self.exchange.part(
+                    request,
+                    &Wait::new("a request to run on", patience),
+                    |event| match event {
+                        Event::Packet(body) if answer::is_stop(body) => Some(true),
+                        Event::Packet(body) if body.is_empty() || answer::error(body).is_some() => {
+                            Some(false)
+                        }
+                        event => {
+                            is_acknowledged |= *event == Event::Acknowledged;
+                            None
+                        }
+                    },
+                );
                 match answer {
                     Err(MemoryError::Timeout { .. }) if is_acknowledged => return Ok(()),
-                    // QEMU whose target ran already: it lost the request, but halted the target for it.
+                    // QEMU whose target ran already: it lost the request, but halted the target for
+                    // it.
                     Ok(true) | Err(MemoryError::Timeout { .. }) => {}
                     Ok(false) => break,
                     Err(error) => return Err(error),
                 }
             }
         }
-        Err(MemoryError::Source("the target stands still: the server knows neither how to detach nor how to run on".to_owned()))
+        Err(MemoryError::Source(
+            "the target stands still: the server knows neither how to detach nor how to run on"
+                .to_owned(),
+        ))
     }
 }
 
@@ -205,17 +239,24 @@ impl Memory for Gdb {
         let skipped = (address - start) as usize;
         // The last address there is may be read, too.
         let room = (u64::MAX - start).saturating_add(1);
-        let end = (skipped + to.len()).next_multiple_of(UNIT).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let end = (skipped + to.len())
+            .next_multiple_of(UNIT)
+            .min(usize::try_from(room).unwrap_or(usize::MAX));
         let (mut done, mut most) = (0, self.most);
         while done < end {
             let at = start + done as u64;
             let count = most.min(end - done);
-            let why = match self.ask(format!("m{at:x},{count:x}").as_bytes(), |body| answer::memory(body, count))? {
+            let why = match self
+                .ask(format!("m{at:x},{count:x}").as_bytes(), |body| answer::memory(body, count))?
+            {
                 answer::Memory::Bytes(bytes) if bytes.len() >= UNIT => {
                     // Fewer may mean that memory ends there. If it does, the next request says so.
                     let whole = &bytes[..bytes.len() - bytes.len() % UNIT];
                     let from = skipped.saturating_sub(done).min(whole.len());
-                    to.iter_mut().skip(done + from - skipped).zip(&whole[from..]).for_each(|(to, byte)| *to = *byte);
+                    to.iter_mut()
+                        .skip(done + from - skipped)
+                        .zip(&whole[from..])
+                        .for_each(|(to, byte)| *to = *byte);
                     done += whole.len();
                     continue;
                 }

@@ -6,8 +6,8 @@
 //! % S t o p : … # x x                  a notification, which nobody acknowledges
 //! ```
 //!
-//! In a body `}` goes before a byte that is one of these characters, which is sent exclusive-or 0x20; and `*` with a character *c* behind it
-//! repeats the byte before it *c* − 29 times more.
+//! In a body `}` goes before a byte that is one of these characters, which is sent exclusive-or
+//! 0x20; and `*` with a character *c* behind it repeats the byte before it *c* − 29 times more.
 
 use std::fmt;
 
@@ -66,7 +66,9 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Sum { computed } => write!(f, "a reply whose bytes sum up to {computed:02x}, and it says otherwise"),
+            Fault::Sum { computed } => {
+                write!(f, "a reply whose bytes sum up to {computed:02x}, and it says otherwise")
+            }
             Fault::Unfinished => write!(f, "a reply that ends inside a byte"),
             Fault::Repetition => write!(f, "a reply that repeats what cannot be repeated"),
             Fault::TooLong => write!(f, "a reply of more than {LONGEST} bytes"),
@@ -121,7 +123,11 @@ impl Decoder {
 
     fn finish(&self, digits: [u8; 2]) -> Event {
         let computed = sum(&self.body);
-        let result = if unhex(&digits).as_deref() == Some(&[computed]) { decode(&self.body) } else { Err(Fault::Sum { computed }) };
+        let result = if unhex(&digits).as_deref() == Some(&[computed]) {
+            decode(&self.body)
+        } else {
+            Err(Fault::Sum { computed })
+        };
         match result {
             _ if self.is_notification => Event::Notification,
             Ok(body) => Event::Packet(body),
@@ -139,7 +145,9 @@ fn decode(encoded: &[u8]) -> Result<Vec<u8>, Fault> {
             b'}' => body.push(bytes.next().ok_or(Fault::Unfinished)? ^ 0x20),
             b'*' => {
                 let times = bytes.next().ok_or(Fault::Unfinished)?;
-                let (Some(&last), b' '..=b'~') = (body.last(), times) else { return Err(Fault::Repetition) };
+                let (Some(&last), b' '..=b'~') = (body.last(), times) else {
+                    return Err(Fault::Repetition);
+                };
                 body.resize(body.len() + usize::from(times - 29), last);
             }
             _ => body.push(byte),

@@ -1,7 +1,8 @@
 //! What all looks together tell: the writers, and rows of what they publish.
 //!
-//! A [`Writer`] keeps its last two sets of values, and by how much they grew. A [`Table`] adds them up to rows: one for each label over all writers, and, while
-//! somebody wants to see that, one for each label of each file or process.
+//! A [`Writer`] keeps its last two sets of values, and by how much they grew. A [`Table`] adds them
+//! up to rows: one for each label over all writers, and, while somebody wants to see that, one for
+//! each label of each file or process.
 
 mod history;
 mod row;
@@ -106,11 +107,19 @@ impl Model {
         }
     }
 
-    /// Writers that are there no more. One that only could not be read this time stays, so that it goes on where it was.
+    /// Writers that are there no more. One that only could not be read this time stays, so that it
+    /// goes on where it was.
     fn take_out_gone(&mut self) -> Vec<Writer> {
-        let unreadable: HashSet<&Path> = self.problems.iter().map(|problem| problem.name.as_path()).collect();
-        let is_gone = |writer: &Writer| !writer.is_seen && !unreadable.contains(writer.origin.name.as_path());
-        let gone: Vec<u64> = self.writers.values().filter(|writer| is_gone(writer)).map(|writer| writer.origin.id).collect();
+        let unreadable: HashSet<&Path> =
+            self.problems.iter().map(|problem| problem.name.as_path()).collect();
+        let is_gone =
+            |writer: &Writer| !writer.is_seen && !unreadable.contains(writer.origin.name.as_path());
+        let gone: Vec<u64> = self
+            .writers
+            .values()
+            .filter(|writer| is_gone(writer))
+            .map(|writer| writer.origin.id)
+            .collect();
         gone.iter().filter_map(|id| self.writers.remove(id)).collect()
     }
 

@@ -35,7 +35,8 @@ impl Class {
         match (field.kind, field.place.ty) {
             (Kind::Histogram, _) => Class::Histogram,
             (Kind::Info, _) | (_, Type::Text | Type::Pascal) => Class::Fact,
-            // Not all writers say that it is no measure: those of version 1 cannot, and a thread's number changes when its file is taken over.
+            // Not all writers say that it is no measure: those of version 1 cannot, and a thread's
+            // number changes when its file is taken over.
             (Kind::Untyped | Kind::Gauge, _) if is_identity(&field.label) => Class::Fact,
             (_, Type::Bool) => Class::Flag,
             _ if counts_up(field) => Class::Counting,
@@ -189,7 +190,8 @@ impl Row {
     pub(super) fn begin(&mut self) {
         let mut hashes = std::mem::take(&mut self.tally.hashes);
         hashes.clear();
-        self.tally = Tally { hashes, least: f64::INFINITY, most: f64::NEG_INFINITY, ..Tally::default() };
+        self.tally =
+            Tally { hashes, least: f64::INFINITY, most: f64::NEG_INFINITY, ..Tally::default() };
     }
 
     /// Adds what a writer has.
@@ -253,7 +255,9 @@ impl Row {
         self.has_changed |= now != self.previous && !now.is_nan() && !self.previous.is_nan();
         self.previous = now;
         match self.class {
-            Class::Counting | Class::Histogram => self.rate.iter().for_each(|rate| self.history.push(*rate as f32)),
+            Class::Counting | Class::Histogram => {
+                self.rate.iter().for_each(|rate| self.history.push(*rate as f32))
+            }
             Class::Level | Class::Flag => self.history.push(self.scale.approximate(now) as f32),
             Class::Fact => {}
         }
@@ -283,7 +287,9 @@ impl Row {
     /// The number that stands for all writers, as it is shown; of facts that agree on one, too.
     pub(crate) fn scaled(&self, aggregation: Aggregation) -> Option<f64> {
         let stored = match (self.class, &self.fact) {
-            (Class::Fact, Some(fact)) if self.tally.different == 1 => Amount::of(fact).map(Amount::as_f64),
+            (Class::Fact, Some(fact)) if self.tally.different == 1 => {
+                Amount::of(fact).map(Amount::as_f64)
+            }
             (Class::Fact, _) => None,
             (Class::Histogram, _) => return self.number(aggregation),
             _ => self.number(aggregation),
@@ -295,9 +301,17 @@ impl Row {
     pub(crate) fn is_zero(&self) -> bool {
         match (self.class, &self.fact) {
             (Class::Fact, Some(Stored::Text(text))) => text.is_empty() && self.tally.different <= 1,
-            (Class::Fact, Some(fact)) => Amount::of(fact).is_none_or(|amount| amount.as_f64() == 0.0) && self.tally.different <= 1,
+            (Class::Fact, Some(fact)) => {
+                Amount::of(fact).is_none_or(|amount| amount.as_f64() == 0.0)
+                    && self.tally.different <= 1
+            }
             (Class::Fact, None) => true,
-            _ => self.tally.sum.is_none() || (self.tally.least == 0.0 && self.tally.most == 0.0 && self.number(Aggregation::Sum) == Some(0.0)),
+            _ => {
+                self.tally.sum.is_none()
+                    || (self.tally.least == 0.0
+                        && self.tally.most == 0.0
+                        && self.number(Aggregation::Sum) == Some(0.0))
+            }
         }
     }
 

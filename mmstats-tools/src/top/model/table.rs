@@ -1,6 +1,7 @@
 //! Rows, and which fields of which writers belong to them.
 //!
-//! A field is looked up by its label once, when its writer appears; from then on a look only adds up.
+//! A field is looked up by its label once, when its writer appears; from then on a look only adds
+//! up.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -46,7 +47,17 @@ struct Link {
 impl Table {
     pub(super) fn new(scope: Scope) -> Self {
         let (rows, free) = (Vec::new(), Vec::new());
-        Table { scope, rows, free, by_key: HashMap::new(), keys: HashMap::new(), links: BTreeMap::new(), last_id: 0, longest: 0, changes: 0 }
+        Table {
+            scope,
+            rows,
+            free,
+            by_key: HashMap::new(),
+            keys: HashMap::new(),
+            links: BTreeMap::new(),
+            last_id: 0,
+            longest: 0,
+            changes: 0,
+        }
     }
 
     /// The rows with their places.
@@ -72,7 +83,12 @@ impl Table {
     }
 
     /// Adds up anew, so many seconds after the last time.
-    pub(super) fn update(&mut self, writers: &BTreeMap<u64, Writer>, gone: &[Writer], passed: Option<f64>) {
+    pub(super) fn update(
+        &mut self,
+        writers: &BTreeMap<u64, Writer>,
+        gone: &[Writer],
+        passed: Option<f64>,
+    ) {
         for writer in gone {
             self.retire(writer);
         }
@@ -125,7 +141,9 @@ impl Table {
         let path = || HarmlessPath::new(&writer.origin.name).to_string();
         let name = match (self.scope, writer.origin.pid) {
             (Scope::All, _) => return None,
-            (Scope::Process, Some(pid)) => format!("{pid} {}", writer.command().unwrap_or_default()),
+            (Scope::Process, Some(pid)) => {
+                format!("{pid} {}", writer.command().unwrap_or_default())
+            }
             _ => path(),
         };
         Some(name.trim_end().into())

@@ -13,10 +13,19 @@ use crate::sampler::{Origin, Seen};
 
 fn field(label: &str, kind: Kind, ty: Type, unit: &str) -> Field {
     let place = Place { offset: 40, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
-    Field { label: label.to_owned(), unit: unit.to_owned(), help: String::new(), kind, scale: 0, divisor: 1, place }
+    Field {
+        label: label.to_owned(),
+        unit: unit.to_owned(),
+        help: String::new(),
+        kind,
+        scale: 0,
+        divisor: 1,
+        place,
+    }
 }
 
-/// Looks a second apart, in which one field has these values: of each writer, by its number, if it is there.
+/// Looks a second apart, in which one field has these values: of each writer, by its number, if it
+/// is there.
 struct Play {
     model: Model,
     fields: Arc<[Field]>,
@@ -34,20 +43,39 @@ impl Play {
         self.row()
     }
 
-    fn look_with(&mut self, values: &[(u64, Result<Stored, ValueProblem>)], problems: Vec<Problem>) {
+    fn look_with(
+        &mut self,
+        values: &[(u64, Result<Stored, ValueProblem>)],
+        problems: Vec<Problem>,
+    ) {
         let is_new = self.seconds > 0;
         let seen = values.iter().map(|(id, value)| {
             if !self.known.iter().any(|origin| origin.id == *id) {
                 let name = PathBuf::from(format!("w-{}-{id}.mmstats", id / 10));
-                self.known.push(Arc::new(Origin { id: *id, name, version: 2, pid: Some(*id as u32 / 10), is_new }));
+                self.known.push(Arc::new(Origin {
+                    id: *id,
+                    name,
+                    version: 2,
+                    pid: Some(*id as u32 / 10),
+                    is_new,
+                }));
             }
             let origin = self.known.iter().find(|origin| origin.id == *id).unwrap().clone();
-            let verdict = Verdict { liveness: if *id % 10 == 9 { Liveness::Dead } else { Liveness::Alive }, reason: Reason::NoPid };
+            let verdict = Verdict {
+                liveness: if *id % 10 == 9 { Liveness::Dead } else { Liveness::Alive },
+                reason: Reason::NoPid,
+            };
             Seen { origin, fields: self.fields.clone(), values: vec![value.clone()], verdict }
         });
         let seen = seen.collect();
         let elapsed = Duration::from_secs(self.seconds);
-        self.model.take(Look { time: SystemTime::UNIX_EPOCH, elapsed, seen, problems, halted: None });
+        self.model.take(Look {
+            time: SystemTime::UNIX_EPOCH,
+            elapsed,
+            seen,
+            problems,
+            halted: None,
+        });
         self.seconds += 1;
     }
 
@@ -99,7 +127,10 @@ fn a_total_never_goes_back() {
 fn who_cannot_be_read_for_a_while_goes_on_where_it_was() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U64, ""));
     play.look(&[unsigned(1, 10), unsigned(2, 10)]);
-    play.look_with(&[unsigned(2, 10)], vec![Problem { name: "w-0-1.mmstats".into(), what: "cut off".to_owned(), is_new: true }]);
+    play.look_with(
+        &[unsigned(2, 10)],
+        vec![Problem { name: "w-0-1.mmstats".into(), what: "cut off".to_owned(), is_new: true }],
+    );
     assert_eq!((sum(play.row()), play.row().rate, play.row().tally.values), (20.0, Some(0.0), 1));
     let row = play.look(&[unsigned(1, 13), (2, Err(ValueProblem::Contended))]);
     assert_eq!((sum(row), row.rate), (23.0, Some(3.0)));
@@ -109,11 +140,14 @@ fn who_cannot_be_read_for_a_while_goes_on_where_it_was() {
 
 #[test]
 fn measures_are_averaged_and_all_else_is_summed() {
-    for (unit, auto) in [("seconds", 2.0), ("ratio", 2.0), ("bytes", 4.0), ("", 4.0), ("unixtime", 3.0)] {
+    for (unit, auto) in
+        [("seconds", 2.0), ("ratio", 2.0), ("bytes", 4.0), ("", 4.0), ("unixtime", 3.0)]
+    {
         let mut play = Play::new(field("g", Kind::Gauge, Type::F64, unit));
         let row = play.look(&[float(1, 1.0), float(2, 3.0)]);
         assert_eq!(row.number(Aggregation::Auto), Some(auto), "{unit}");
-        let all = [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most].map(|aggregation| row.number(aggregation).unwrap());
+        let all = [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most]
+            .map(|aggregation| row.number(aggregation).unwrap());
         assert_eq!(all, [4.0, 2.0, 1.0, 3.0]);
         let row = play.look(&[float(1, 1.0)]);
         assert_eq!((row.rate, row.number(Aggregation::Sum)), (None, Some(1.0)));
@@ -132,15 +166,24 @@ fn texts_agree_or_differ() {
 
 #[test]
 fn process_numbers_are_not_summed() {
-    for (label, class) in [("web.sys.pid", Class::Fact), ("sys.tid", Class::Fact), ("dsys.pid", Class::Counting)] {
-        assert_eq!(Play::new(field(label, Kind::Untyped, Type::U32, "")).look(&[unsigned(1, 77)]).class, class, "{label}");
+    for (label, class) in
+        [("web.sys.pid", Class::Fact), ("sys.tid", Class::Fact), ("dsys.pid", Class::Counting)]
+    {
+        assert_eq!(
+            Play::new(field(label, Kind::Untyped, Type::U32, "")).look(&[unsigned(1, 77)]).class,
+            class,
+            "{label}"
+        );
     }
 }
 
 #[test]
 fn histograms_are_added_up_lately_and_ever() {
     let recorded = |id: u64, counts: &[u64]| {
-        let filled = (0..).zip(counts).filter(|(_, count)| **count > 0).map(|(low, count)| Bucket { low, high: Some(low), count: *count });
+        let filled = (0..)
+            .zip(counts)
+            .filter(|(_, count)| **count > 0)
+            .map(|(low, count)| Bucket { low, high: Some(low), count: *count });
         (id, Ok(Stored::Histogram(Box::new(Buckets { sum: 0, filled: filled.collect() }))))
     };
     let mut play = Play::new(field("h", Kind::Histogram, Type::U64, ""));
@@ -149,7 +192,14 @@ fn histograms_are_added_up_lately_and_ever() {
     let row = play.look(&[recorded(1, &[5, 2, 1]), recorded(2, &[4])]);
     assert_eq!((sum(row), row.rate), (12.0, Some(5.0)));
     let Recorded { lately, ever } = play.model.recorded(play.row());
-    assert_eq!([lately, ever].map(|buckets| buckets.filled.iter().map(|bucket| bucket.count).collect::<Vec<_>>()), [vec![3, 2], vec![9, 2, 1]]);
+    assert_eq!(
+        [lately, ever].map(|buckets| buckets
+            .filled
+            .iter()
+            .map(|bucket| bucket.count)
+            .collect::<Vec<_>>()),
+        [vec![3, 2], vec![9, 2, 1]]
+    );
 }
 
 #[test]
@@ -157,8 +207,13 @@ fn rows_are_split_by_file_or_process() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U64, ""));
     play.model.set_scope(Scope::Process);
     play.look(&[unsigned(11, 1), unsigned(12, 2), unsigned(29, 4)]);
-    let rows =
-        |play: &Play| play.model.table().rows().map(|(_, row)| (row.group.clone().unwrap().to_string(), sum(row), row.is_dead())).collect::<Vec<_>>();
+    let rows = |play: &Play| {
+        play.model
+            .table()
+            .rows()
+            .map(|(_, row)| (row.group.clone().unwrap().to_string(), sum(row), row.is_dead()))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(rows(&play), [("1 w".to_owned(), 3.0, false), ("2 w".to_owned(), 4.0, true)]);
     play.model.set_scope(Scope::File);
     assert_eq!(rows(&play).len(), 3);

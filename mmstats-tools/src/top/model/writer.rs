@@ -30,13 +30,15 @@ struct Step {
     /// Whether it is known what there was before the value: another one, or nothing.
     is_known: bool,
     grown: Option<Amount>,
-    /// The first value and all that it grew by; it does not go back, as the value does that wraps or begins anew.
+    /// The first value and all that it grew by; it does not go back, as the value does that wraps
+    /// or begins anew.
     total: Option<Amount>,
 }
 
 impl Writer {
     pub(super) fn new(seen: Seen) -> Self {
-        let steps = vec![Step { is_known: seen.origin.is_new, ..Step::default() }; seen.fields.len()];
+        let steps =
+            vec![Step { is_known: seen.origin.is_new, ..Step::default() }; seen.fields.len()];
         let Seen { origin, fields, values, verdict } = seen;
         let mut writer = Writer { origin, fields, verdict, is_seen: true, now: values, steps };
         writer.step();
@@ -70,7 +72,9 @@ impl Writer {
             known.insert((field.label.clone(), field.kind as u8), step);
         }
         let new = Step { is_known: true, ..Step::default() };
-        let step = |field: &Field| known.remove(&(field.label.clone(), field.kind as u8)).unwrap_or(new.clone());
+        let step = |field: &Field| {
+            known.remove(&(field.label.clone(), field.kind as u8)).unwrap_or(new.clone())
+        };
         self.steps = fields.iter().map(step).collect();
         self.fields = fields;
     }
@@ -81,7 +85,8 @@ impl Writer {
                 step.grown = None;
                 continue;
             };
-            step.grown = if step.is_known { growth(field, step.before.as_ref(), now) } else { None };
+            step.grown =
+                if step.is_known { growth(field, step.before.as_ref(), now) } else { None };
             step.total = match (step.total, step.grown) {
                 (Some(total), Some(grown)) => Some(total + grown),
                 (None, _) => growth(field, None, now),
@@ -111,21 +116,33 @@ impl Writer {
 
     /// What a histogram recorded since the look before.
     pub(super) fn recorded_lately(&self, index: usize) -> Option<Buckets> {
-        let (step, Stored::Histogram(now)) = (self.steps.get(index)?, self.value(index)?) else { return None };
+        let (step, Stored::Histogram(now)) = (self.steps.get(index)?, self.value(index)?) else {
+            return None;
+        };
         match &step.before {
-            Some(Stored::Histogram(before)) => Some(now.since(before, self.fields.get(index)?.place.ty)),
+            Some(Stored::Histogram(before)) => {
+                Some(now.since(before, self.fields.get(index)?.place.ty))
+            }
             _ if step.is_known => Some(now.as_ref().clone()),
             _ => None,
         }
     }
 
-    /// The command that its file is named after, by default `{CMD}-{PID}-{TID}.mmstats`, or what the system calls the process.
+    /// The command that its file is named after, by default `{CMD}-{PID}-{TID}.mmstats`, or what
+    /// the system calls the process.
     pub(crate) fn command(&self) -> Option<String> {
         let pid = self.origin.pid?;
         let name = self.origin.name.file_name()?.to_string_lossy();
-        let named = name.split_once(&format!("-{pid}")).map(|(command, _)| command.to_owned()).filter(|command| !command.is_empty());
+        let named = name
+            .split_once(&format!("-{pid}"))
+            .map(|(command, _)| command.to_owned())
+            .filter(|command| !command.is_empty());
         let is_alive = self.verdict.liveness == Liveness::Alive;
-        let known = || std::fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim_end().to_owned());
+        let known = || {
+            std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .ok()
+                .map(|name| name.trim_end().to_owned())
+        };
         named.or_else(|| if is_alive { known() } else { None })
     }
 }

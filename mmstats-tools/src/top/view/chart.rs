@@ -11,7 +11,8 @@ use super::Palette;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Values as bars of eight heights, one column each. What has `zero` as its floor shows nothing for zero; otherwise the smallest is the lowest bar.
+/// Values as bars of eight heights, one column each. What has `zero` as its floor shows nothing for
+/// zero; otherwise the smallest is the lowest bar.
 pub(super) fn sparkline(values: &[f32], zero: bool) -> String {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let most = finite().fold(f32::NEG_INFINITY, f32::max);
@@ -26,8 +27,16 @@ pub(super) fn sparkline(values: &[f32], zero: bool) -> String {
 }
 
 /// A line over time: seconds since the latest look, which are not positive, and values.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, points: &[(f64, f64)], from_zero: bool, text: impl Fn(f64) -> String, palette: &Palette) {
-    let finite: Vec<(f64, f64)> = points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
+pub(super) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    points: &[(f64, f64)],
+    from_zero: bool,
+    text: impl Fn(f64) -> String,
+    palette: &Palette,
+) {
+    let finite: Vec<(f64, f64)> =
+        points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
     let Some((oldest, _)) = finite.first().copied().filter(|_| finite.len() > 1) else {
         super::text::put(buffer, area, 1, "nothing to draw yet", palette.note);
         return;
@@ -44,10 +53,25 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, points: &[(f64, f64)], from_
         (least - most.abs() / 2.0, most + most.abs() / 2.0)
     };
     let note = |text: String| Span::styled(text, palette.note);
-    let time = Axis::default().bounds([oldest, 0.0]).labels([note(ago(-oldest)), note("now".to_owned())]).style(palette.note);
-    let values = Axis::default().bounds([low, high]).labels([note(text(low)), note(text((low + high) / 2.0)), note(text(high))]);
-    let line = Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).style(palette.trend).data(&finite);
-    Chart::new(vec![line]).x_axis(time).y_axis(values.style(palette.note)).style(Style::new()).render(area, buffer);
+    let time = Axis::default()
+        .bounds([oldest, 0.0])
+        .labels([note(ago(-oldest)), note("now".to_owned())])
+        .style(palette.note);
+    let values = Axis::default().bounds([low, high]).labels([
+        note(text(low)),
+        note(text((low + high) / 2.0)),
+        note(text(high)),
+    ]);
+    let line = Dataset::default()
+        .marker(Marker::Braille)
+        .graph_type(GraphType::Line)
+        .style(palette.trend)
+        .data(&finite);
+    Chart::new(vec![line])
+        .x_axis(time)
+        .y_axis(values.style(palette.note))
+        .style(Style::new())
+        .render(area, buffer);
 }
 
 /// A time in the past.

@@ -52,9 +52,18 @@ mod tests {
                     if is_raw && width < 24 {
                         continue;
                     }
-                    let Columns { label, value, unit, rate, trend } = Columns::new(width, longest, is_raw);
-                    let others: u16 = [unit, rate, trend].iter().filter(|column| **column > 0).map(|column| column + 1).sum();
-                    assert_eq!(MARK + label + 1 + value + others, width, "{width} {longest} {is_raw}");
+                    let Columns { label, value, unit, rate, trend } =
+                        Columns::new(width, longest, is_raw);
+                    let others: u16 = [unit, rate, trend]
+                        .iter()
+                        .filter(|column| **column > 0)
+                        .map(|column| column + 1)
+                        .sum();
+                    assert_eq!(
+                        MARK + label + 1 + value + others,
+                        width,
+                        "{width} {longest} {is_raw}"
+                    );
                 }
             }
         }
@@ -62,7 +71,13 @@ mod tests {
 
     #[test]
     fn at_80_columns_there_is_room_for_everything() {
-        assert_eq!(Columns::new(80, 50, false), Columns { label: 33, value: 11, unit: 0, rate: 9, trend: 22 });
-        assert_eq!(Columns::new(80, 25, false), Columns { label: 25, value: 11, unit: 0, rate: 9, trend: 30 });
+        assert_eq!(
+            Columns::new(80, 50, false),
+            Columns { label: 33, value: 11, unit: 0, rate: 9, trend: 22 }
+        );
+        assert_eq!(
+            Columns::new(80, 25, false),
+            Columns { label: 25, value: 11, unit: 0, rate: 9, trend: 30 }
+        );
     }
 }

@@ -29,22 +29,28 @@ const WIDEST: usize = 32;
 /// What stands between two facts.
 const GAP: &str = "   ";
 
-/// What is recorded in a histogram, in the head of its columns, and the fractions of them that are not computed otherwise.
-const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+/// What is recorded in a histogram, in the head of its columns, and the fractions of them that are
+/// not computed otherwise.
+const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
 /// Draws the details of the selected row.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
     let Some(row) = app.selected_row() else { return draw_group(buffer, area, app, palette) };
     let form = Form::new(&app.settings, app.model.time);
-    let recorded = if row.class == Class::Histogram { app.model.recorded(row) } else { Recorded::default() };
+    let recorded =
+        if row.class == Class::Histogram { app.model.recorded(row) } else { Recorded::default() };
     let mut rest = draw_title(buffer, area, row, palette);
-    for (text, style) in facts(row, &recorded, form, usize::from(area.width).saturating_sub(2), palette) {
+    for (text, style) in
+        facts(row, &recorded, form, usize::from(area.width).saturating_sub(2), palette)
+    {
         put(buffer, line(rest, 0), 1, &text, style);
         rest = below(rest, 1);
     }
     let parts = app.model.parts(row);
     // Writers get what they need, and at least some lines, the chart the rest.
-    let wanted = u16::try_from(parts.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
+    let wanted =
+        u16::try_from(parts.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
     let height = rest.height.saturating_sub(wanted).min(MOST_CHART);
     if height > LEAST_CHART && row.class != Class::Fact {
         rest = below(rest, 1);
@@ -66,7 +72,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
 
 fn draw_group(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     if let Some(Line::Group(group)) = app.selected_line() {
-        put(buffer, line(area, 1), 1, &format!("{}: {} rows", Harmless(&group.name), group.rows), palette.note);
+        put(
+            buffer,
+            line(area, 1),
+            1,
+            &format!("{}: {} rows", Harmless(&group.name), group.rows),
+            palette.note,
+        );
     }
 }
 
@@ -91,8 +103,11 @@ fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> 
     put(buffer, area, 1, &fit_middle(&Harmless(&row.label).to_string(), room), palette.head);
     put_right(buffer, Rect { width: area.width - 1, ..line(area, 0) }, &about, palette.head);
     let mut rest = below(area, 1);
-    let mut texts: Vec<String> = row.group.iter().map(|group| format!("of {}", Harmless(group))).collect();
-    texts.extend(row.help.lines().flat_map(|text| wrap(&Harmless(text).to_string(), usize::from(area.width).saturating_sub(2))));
+    let mut texts: Vec<String> =
+        row.group.iter().map(|group| format!("of {}", Harmless(group))).collect();
+    texts.extend(row.help.lines().flat_map(|text| {
+        wrap(&Harmless(text).to_string(), usize::from(area.width).saturating_sub(2))
+    }));
     for text in texts.iter().take(HELP) {
         put(buffer, rest, 1, text, palette.note);
         rest = below(rest, 1);
@@ -102,15 +117,26 @@ fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> 
 
 /// How stored numbers relate to those that are shown.
 fn scale(row: &Row) -> String {
-    let power = if row.scale.power == 0 { String::new() } else { format!(" × 10^{}", row.scale.power) };
-    let divisor = if row.scale.divisor > 1 { format!(" / {}", row.scale.divisor) } else { String::new() };
+    let power =
+        if row.scale.power == 0 { String::new() } else { format!(" × 10^{}", row.scale.power) };
+    let divisor =
+        if row.scale.divisor > 1 { format!(" / {}", row.scale.divisor) } else { String::new() };
     format!("stored{power}{divisor}")
 }
 
 /// What is known of all writers together.
-fn facts(row: &Row, recorded: &Recorded, form: Form, columns: usize, palette: &Palette) -> Vec<(String, Style)> {
+fn facts(
+    row: &Row,
+    recorded: &Recorded,
+    form: Form,
+    columns: usize,
+    palette: &Palette,
+) -> Vec<(String, Style)> {
     if row.class == Class::Histogram {
-        return quantiles(row, recorded, form).into_iter().zip([palette.note, palette.plain, palette.plain]).collect();
+        return quantiles(row, recorded, form)
+            .into_iter()
+            .zip([palette.note, palette.plain, palette.plain])
+            .collect();
     }
     let mut parts = vec![format!("value {}", form.value(row))];
     if let Some(exact) = form.exact(row).filter(|exact| !parts[0].ends_with(&format!(" {exact}"))) {
@@ -120,8 +146,14 @@ fn facts(row: &Row, recorded: &Recorded, form: Form, columns: usize, palette: &P
         parts.push(format!("{} a second", form.rate(row, row.rate)));
     }
     if row.tally.values > 1 && matches!(row.class, Class::Counting | Class::Level) {
-        for aggregation in [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most] {
-            parts.push(format!("{} {}", aggregation.name(), form.aggregated(row, aggregation).unwrap_or_default()));
+        for aggregation in
+            [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most]
+        {
+            parts.push(format!(
+                "{} {}",
+                aggregation.name(),
+                form.aggregated(row, aggregation).unwrap_or_default()
+            ));
         }
     }
     flow(&parts, columns).into_iter().map(|line| (line, palette.plain)).collect()
@@ -141,14 +173,27 @@ fn flow(texts: &[String], columns: usize) -> Vec<String> {
 
 /// A head and two lines: of what was recorded lately, and ever.
 fn quantiles(row: &Row, recorded: &Recorded, form: Form) -> Vec<String> {
-    let line = |what: &str, cells: [String; 7]| format!("{what:10}{}", cells.map(|cell| format!("{cell:>9}")).concat());
+    let line = |what: &str, cells: [String; 7]| {
+        format!("{what:10}{}", cells.map(|cell| format!("{cell:>9}")).concat())
+    };
     let cells = |buckets: &Buckets| {
         let mut cells = [const { String::new() }; 7];
-        cells[0] = if form.is_raw { buckets.count().to_string() } else { human::number(buckets.count() as f64) };
-        let mean = buckets.mean().map(|mean| if form.is_raw { format!("{mean:.1}") } else { form.short(row.scale.approximate(mean), &row.unit) });
+        cells[0] = if form.is_raw {
+            buckets.count().to_string()
+        } else {
+            human::number(buckets.count() as f64)
+        };
+        let mean = buckets.mean().map(|mean| {
+            if form.is_raw {
+                format!("{mean:.1}")
+            } else {
+                form.short(row.scale.approximate(mean), &row.unit)
+            }
+        });
         cells[1] = mean.unwrap_or_default();
         for (cell, (_, fraction)) in cells[2..].iter_mut().zip(QUANTILES) {
-            *cell = buckets.quantile(fraction).map_or(String::new(), |value| form.bucket(row, value));
+            *cell =
+                buckets.quantile(fraction).map_or(String::new(), |value| form.bucket(row, value));
         }
         cells
     };
@@ -160,11 +205,23 @@ fn quantiles(row: &Row, recorded: &Recorded, form: Form) -> Vec<String> {
     ]
 }
 
-fn draw_pictures(buffer: &mut Buffer, area: Rect, app: &App, row: &Row, recorded: &Recorded, form: Form, palette: &Palette) {
+fn draw_pictures(
+    buffer: &mut Buffer,
+    area: Rect,
+    app: &App,
+    row: &Row,
+    recorded: &Recorded,
+    form: Form,
+    palette: &Palette,
+) {
     let mut area = area;
     if row.class == Class::Histogram {
         let half = Rect { width: area.width / 2 - 1, ..area };
-        let (what, buckets) = if recorded.lately.filled.is_empty() { ("ever", &recorded.ever) } else { ("last look", &recorded.lately) };
+        let (what, buckets) = if recorded.lately.filled.is_empty() {
+            ("ever", &recorded.ever)
+        } else {
+            ("last look", &recorded.lately)
+        };
         put(buffer, half, 1, &format!("values, {what}"), palette.note);
         shape::draw(buffer, below(half, 1), buckets, |value| form.bucket(row, value), palette);
         area = indented(area, half.width + 1);
@@ -179,20 +236,32 @@ fn draw_pictures(buffer: &mut Buffer, area: Rect, app: &App, row: &Row, recorded
     let times = app.model.times.iter();
     let skipped = times.len().saturating_sub(row.history.len());
     let latest = app.model.times.iter().next_back().unwrap_or(0.0);
-    let points: Vec<(f64, f64)> = times.skip(skipped).map(|time| time - latest).zip(row.history.iter().map(f64::from)).collect();
+    let points: Vec<(f64, f64)> = times
+        .skip(skipped)
+        .map(|time| time - latest)
+        .zip(row.history.iter().map(f64::from))
+        .collect();
     let text = |value: f64| match (row.class, is_rate) {
         (Class::Histogram, _) => human::number(value),
         (_, true) => form.rate(row, Some(value / row.scale.approximate(1.0))),
         (_, false) => form.short(value, &row.unit),
     };
     // Rates are stored ones, to be scaled here.
-    let factor = if is_rate && row.class != Class::Histogram { row.scale.approximate(1.0) } else { 1.0 };
-    let points: Vec<(f64, f64)> = points.into_iter().map(|(time, value)| (time, value * factor)).collect();
+    let factor =
+        if is_rate && row.class != Class::Histogram { row.scale.approximate(1.0) } else { 1.0 };
+    let points: Vec<(f64, f64)> =
+        points.into_iter().map(|(time, value)| (time, value * factor)).collect();
     chart::draw(buffer, below(area, 1), &points, is_rate, text, palette);
 }
 
 /// A head, and a line for each writer.
-fn writers(row: &Row, parts: &[Part<'_>], form: Form, columns: u16, palette: &Palette) -> Vec<(String, Style)> {
+fn writers(
+    row: &Row,
+    parts: &[Part<'_>],
+    form: Form,
+    columns: u16,
+    palette: &Palette,
+) -> Vec<(String, Style)> {
     let value = |part: &Part<'_>| match part.value {
         Some(Stored::Text(text)) => Harmless(text).to_string(),
         Some(stored) => form.stored(row, stored),
@@ -200,19 +269,36 @@ fn writers(row: &Row, parts: &[Part<'_>], form: Form, columns: u16, palette: &Pa
     };
     let values: Vec<String> = parts.iter().map(value).collect();
     let widest = values.iter().map(|value| width(value)).max().unwrap_or(0).clamp(11, WIDEST);
-    let pad = |text: &str| format!("{:padding$}{}", "", fit_middle(text, widest), padding = widest.saturating_sub(width(text)));
-    let rate_head = if row.class.is_counting() { format!("{:>9} ", "RATE/s") } else { String::new() };
-    let mut lines = vec![(format!("  {} {rate_head}{:>8} FILE", pad("VALUE"), "PID"), palette.head)];
+    let pad = |text: &str| {
+        format!(
+            "{:padding$}{}",
+            "",
+            fit_middle(text, widest),
+            padding = widest.saturating_sub(width(text))
+        )
+    };
+    let rate_head =
+        if row.class.is_counting() { format!("{:>9} ", "RATE/s") } else { String::new() };
+    let mut lines =
+        vec![(format!("  {} {rate_head}{:>8} FILE", pad("VALUE"), "PID"), palette.head)];
     for (part, value) in parts.iter().zip(&values) {
         let writer = part.writer;
-        let rate = if row.class.is_counting() { format!("{:>9} ", form.rate(row, part.rate)) } else { String::new() };
+        let rate = if row.class.is_counting() {
+            format!("{:>9} ", form.rate(row, part.rate))
+        } else {
+            String::new()
+        };
         let pid = writer.origin.pid.map_or(NOTHING.to_owned(), |pid| pid.to_string());
         let mark = if writer.is_dead() { '†' } else { ' ' };
         let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
-        let reason = if writer.is_dead() { format!(" ({})", writer.verdict.reason) } else { String::new() };
+        let reason =
+            if writer.is_dead() { format!(" ({})", writer.verdict.reason) } else { String::new() };
         let room = usize::from(columns).saturating_sub(width(&begin) + width(&reason) + 1);
         let path = fit_middle(&HarmlessPath::new(&writer.origin.name).to_string(), room.max(8));
-        lines.push((format!("{begin}{path}{reason}"), if writer.is_dead() { palette.note } else { palette.plain }));
+        lines.push((
+            format!("{begin}{path}{reason}"),
+            if writer.is_dead() { palette.note } else { palette.plain },
+        ));
     }
     lines
 }

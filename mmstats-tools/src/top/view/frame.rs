@@ -22,16 +22,25 @@ pub(super) fn draw_head(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
     let census = app.model.census();
     let mut column = put(buffer, first, 0, "topstats", palette.title);
     let time = format!("every {}  {}", interval(app.interval), time(app));
-    column = put(buffer, first, column, &format!("  {}", count(census.alive + census.dead + census.unknown, "writer")), palette.plain);
-    for (number, what, style) in
-        [(census.alive, "alive", palette.plain), (census.dead, "dead †", palette.plain), (census.unknown, "unknown", palette.plain)]
-    {
+    column = put(
+        buffer,
+        first,
+        column,
+        &format!("  {}", count(census.alive + census.dead + census.unknown, "writer")),
+        palette.plain,
+    );
+    for (number, what, style) in [
+        (census.alive, "alive", palette.plain),
+        (census.dead, "dead †", palette.plain),
+        (census.unknown, "unknown", palette.plain),
+    ] {
         if number > 0 {
             let separator = if what == "alive" || column < 20 { ": " } else { ", " };
             column = put(buffer, first, column, &format!("{separator}{number} {what}"), style);
         }
     }
-    column = put(buffer, first, column, &format!("  {}", count(census.fields, "field")), palette.plain);
+    column =
+        put(buffer, first, column, &format!("  {}", count(census.fields, "field")), palette.plain);
     // The time gives way first.
     if usize::from(column) + 2 + width(&time) <= area.width.into() {
         put_right(buffer, first, &time, palette.plain);
@@ -78,7 +87,8 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
         column = put(buffer, area, column, &word, style) + 2;
     }
     let (rows, all) = (app.list.rows, app.model.table().rows().count());
-    let rows = if rows == all { count(all, "row") } else { format!("{rows} of {}", count(all, "row")) };
+    let rows =
+        if rows == all { count(all, "row") } else { format!("{rows} of {}", count(all, "row")) };
     if usize::from(column) + width(&rows) <= area.width.into() {
         put_right(buffer, area, &rows, palette.note);
     }
@@ -94,8 +104,11 @@ pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
         let column = put(buffer, area, 0, asks, palette.key);
         let text = Harmless(&prompt.text).to_string();
         // The end is what is being typed.
-        let skipped =
-            text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) + 2 <= usize::from(area.width - column)).unwrap_or(text.len());
+        let skipped = text
+            .char_indices()
+            .map(|(at, _)| at)
+            .find(|at| width(&text[*at..]) + 2 <= usize::from(area.width - column))
+            .unwrap_or(text.len());
         let column = put(buffer, area, column, &text[skipped..], palette.plain);
         let column = put(buffer, area, column, " ", palette.selected);
         put(buffer, area, column, hint, palette.note);
@@ -120,9 +133,15 @@ pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
             ("+-", "interval"),
             ("[]", "fold"),
         ],
-        Pane::Detail => {
-            &[("Esc", "back"), ("↑↓", "other rows"), ("PgDn", "more writers"), ("Space", "pause"), ("u", "raw"), ("?", "help"), ("q", "quit")]
-        }
+        Pane::Detail => &[
+            ("Esc", "back"),
+            ("↑↓", "other rows"),
+            ("PgDn", "more writers"),
+            ("Space", "pause"),
+            ("u", "raw"),
+            ("?", "help"),
+            ("q", "quit"),
+        ],
         Pane::Problems | Pane::Help => &[("Esc", "back"), ("PgDn", "more"), ("q", "quit")],
     };
     let mut column = 0;

@@ -57,14 +57,23 @@ fn draw_body(buffer: &mut Buffer, body: Rect, app: &mut App, palette: &Palette) 
         Pane::Detail => {
             let upper = Rect { height: body.height / 2, ..body };
             table::draw(buffer, upper, app, palette);
-            detail::draw(buffer, Rect { y: upper.bottom(), height: body.height - upper.height, ..body }, app, palette);
+            detail::draw(
+                buffer,
+                Rect { y: upper.bottom(), height: body.height - upper.height, ..body },
+                app,
+                palette,
+            );
         }
     }
 }
 
 /// One line of an area; none if it is not so high.
 fn line(area: Rect, number: u16) -> Rect {
-    Rect { y: area.y.saturating_add(number), height: area.height.saturating_sub(number).min(1), ..area }
+    Rect {
+        y: area.y.saturating_add(number),
+        height: area.height.saturating_sub(number).min(1),
+        ..area
+    }
 }
 
 /// An area without its first columns.

@@ -1,6 +1,7 @@
 //! How things look.
 //!
-//! Only the terminal's own colours are used, on its own background, so that they suit light and dark ones; and nothing is told by colour alone.
+//! Only the terminal's own colours are used, on its own background, so that they suit light and
+//! dark ones; and nothing is told by colour alone.
 
 use ratatui::style::{Color, Modifier, Style};
 

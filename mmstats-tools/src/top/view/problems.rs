@@ -16,7 +16,11 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
     for problem in &app.model.problems {
         let name = HarmlessPath::new(&problem.name).to_string();
         lines.extend(wrap(&name, columns).into_iter().map(|line| (line, palette.title)));
-        lines.extend(wrap(&Harmless(&problem.what).to_string(), columns).into_iter().map(|line| (format!("  {line}"), palette.plain)));
+        lines.extend(
+            wrap(&Harmless(&problem.what).to_string(), columns)
+                .into_iter()
+                .map(|line| (format!("  {line}"), palette.plain)),
+        );
     }
     if lines.is_empty() {
         lines.push(("Everything could be read.".to_owned(), palette.note));
@@ -26,7 +30,12 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
 }
 
 /// Draws as many lines as there is room for, from `scroll` on; that is kept within what there is.
-pub(super) fn draw_lines(buffer: &mut Buffer, area: Rect, lines: &[(String, Style)], scroll: &mut usize) {
+pub(super) fn draw_lines(
+    buffer: &mut Buffer,
+    area: Rect,
+    lines: &[(String, Style)],
+    scroll: &mut usize,
+) {
     let height = usize::from(area.height);
     *scroll = (*scroll).min(lines.len().saturating_sub(height));
     for (number, (text, style)) in lines.iter().skip(*scroll).take(height).enumerate() {

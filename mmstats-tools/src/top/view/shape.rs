@@ -11,7 +11,8 @@ use crate::render::human;
 /// Parts of a column that a bar may end in.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// From this ratio of the largest to the smallest value on, bars take ranges that grow by a factor, not by a sum.
+/// From this ratio of the largest to the smallest value on, bars take ranges that grow by a factor,
+/// not by a sum.
 const WIDE: f64 = 16.0;
 
 /// Columns of a bar's upper bound, and of its count.
@@ -27,7 +28,9 @@ struct Bar {
 
 /// Puts buckets into at most so many bars of equal range.
 fn bars(buckets: &Buckets, most: usize) -> Vec<Bar> {
-    let (Some(first), Some(last)) = (buckets.filled.first(), buckets.filled.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (buckets.filled.first(), buckets.filled.last()) else {
+        return Vec::new();
+    };
     // Zero has no logarithm, so all is moved by one.
     let (low, high) = (first.low as f64 + 1.0, last.high.unwrap_or(last.low) as f64 + 2.0);
     let is_wide = high / low >= WIDE;
@@ -36,9 +39,13 @@ fn bars(buckets: &Buckets, most: usize) -> Vec<Bar> {
     let most = if buckets.filled.len() == 1 { 1 } else { most.max(1) };
     let step = (place(high) - place(low)) / most as f64;
     let up_to = |bar: usize| value(place(low) + step * (bar + 1) as f64) - 2.0;
-    let mut bars: Vec<Bar> = (0..most).map(|bar| Bar { up_to: up_to(bar).max(0.0), count: 0.0 }).collect();
+    let mut bars: Vec<Bar> =
+        (0..most).map(|bar| Bar { up_to: up_to(bar).max(0.0), count: 0.0 }).collect();
     for bucket in &buckets.filled {
-        let middle = bucket.high.map_or(bucket.low as f64, |high| bucket.low as f64 / 2.0 + high as f64 / 2.0) + 1.0;
+        let middle = bucket
+            .high
+            .map_or(bucket.low as f64, |high| bucket.low as f64 / 2.0 + high as f64 / 2.0)
+            + 1.0;
         let at = ((place(middle) - place(low)) / step) as usize;
         bars[at.min(most - 1)].count += bucket.count as f64;
     }
@@ -46,12 +53,23 @@ fn bars(buckets: &Buckets, most: usize) -> Vec<Bar> {
 }
 
 /// Draws one bar in each line. `text` writes a stored value.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, buckets: &Buckets, text: impl Fn(u64) -> String, palette: &Palette) {
+pub(super) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    buckets: &Buckets,
+    text: impl Fn(u64) -> String,
+    palette: &Palette,
+) {
     let bars = bars(buckets, area.height.into());
     let most = bars.iter().map(|bar| bar.count).fold(1.0, f64::max);
     for (number, bar) in bars.iter().enumerate() {
         let area = line(area, number as u16);
-        put_right(buffer, Rect { width: BOUND.min(area.width), ..area }, &format!("≤ {}", text(bar.up_to.round() as u64)), palette.note);
+        put_right(
+            buffer,
+            Rect { width: BOUND.min(area.width), ..area },
+            &format!("≤ {}", text(bar.up_to.round() as u64)),
+            palette.note,
+        );
         let area = indented(area, BOUND + 1);
         let room = area.width.saturating_sub(COUNT + 1);
         let eighths = (bar.count / most * f64::from(room) * 8.0).ceil() as usize;
@@ -69,7 +87,13 @@ mod tests {
     use crate::buckets::Bucket;
 
     fn buckets(filled: &[(u64, u64, u64)]) -> Buckets {
-        Buckets { sum: 0, filled: filled.iter().map(|(low, high, count)| Bucket { low: *low, high: Some(*high), count: *count }).collect() }
+        Buckets {
+            sum: 0,
+            filled: filled
+                .iter()
+                .map(|(low, high, count)| Bucket { low: *low, high: Some(*high), count: *count })
+                .collect(),
+        }
     }
 
     #[test]
@@ -84,7 +108,10 @@ mod tests {
             for most in 1..20 {
                 let bars = bars(&buckets(filled), most);
                 assert!(bars.len() <= most);
-                assert_eq!(bars.iter().map(|bar| bar.count).sum::<f64>() as u64, filled.iter().map(|(_, _, count)| count).sum::<u64>());
+                assert_eq!(
+                    bars.iter().map(|bar| bar.count).sum::<f64>() as u64,
+                    filled.iter().map(|(_, _, count)| count).sum::<u64>()
+                );
                 assert!(bars.windows(2).all(|pair| pair[0].up_to <= pair[1].up_to), "{bars:?}");
             }
         }
@@ -94,6 +121,9 @@ mod tests {
     #[test]
     fn narrow_ranges_grow_by_a_sum() {
         let bars = bars(&buckets(&[(100, 109, 1), (110, 119, 2), (120, 129, 3)]), 3);
-        assert_eq!(bars.iter().map(|bar| (bar.up_to.round(), bar.count)).collect::<Vec<_>>(), [(109.0, 1.0), (119.0, 2.0), (129.0, 3.0)]);
+        assert_eq!(
+            bars.iter().map(|bar| (bar.up_to.round(), bar.count)).collect::<Vec<_>>(),
+            [(109.0, 1.0), (119.0, 2.0), (129.0, 3.0)]
+        );
     }
 }

@@ -49,7 +49,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
 
 fn keep_in_sight(app: &mut App, height: usize) {
     let last = app.list.lines.len().saturating_sub(height);
-    app.first = app.first.min(last).min(app.selected).max((app.selected + 1).saturating_sub(height));
+    app.first =
+        app.first.min(last).min(app.selected).max((app.selected + 1).saturating_sub(height));
 }
 
 fn draw_heads(buffer: &mut Buffer, area: Rect, app: &mut App, columns: Columns, palette: &Palette) {
@@ -92,7 +93,13 @@ fn draw_group(buffer: &mut Buffer, area: Rect, group: &Group, palette: &Palette)
     let sign = if group.is_folded { "▸" } else { "▾" };
     let rows = format!("  {} row{}", group.rows, if group.rows == 1 { "" } else { "s" });
     let room = usize::from(area.width).saturating_sub(2 + width(&rows));
-    let column = put(buffer, area, 0, &format!("{sign} {}", fit_middle(&Harmless(&group.name).to_string(), room)), style);
+    let column = put(
+        buffer,
+        area,
+        0,
+        &format!("{sign} {}", fit_middle(&Harmless(&group.name).to_string(), room)),
+        style,
+    );
     put(buffer, area, column, &rows, palette.note);
 }
 
@@ -123,22 +130,46 @@ fn draw_row(
     }
     put_right(buffer, take(&mut rest, columns.value), &value, style(palette.plain));
     if columns.unit > 0 {
-        put(buffer, take(&mut rest, columns.unit), 0, &Harmless(&row.unit).to_string(), palette.note);
+        put(
+            buffer,
+            take(&mut rest, columns.unit),
+            0,
+            &Harmless(&row.unit).to_string(),
+            palette.note,
+        );
     }
     if columns.rate > 0 {
         let is_idle = row.rate == Some(0.0);
-        put_right(buffer, take(&mut rest, columns.rate), &form.rate(row, row.rate), style(if is_idle { palette.note } else { palette.rate }));
+        put_right(
+            buffer,
+            take(&mut rest, columns.rate),
+            &form.rate(row, row.rate),
+            style(if is_idle { palette.note } else { palette.rate }),
+        );
     }
     if columns.trend > 0 {
         draw_trend(buffer, take(&mut rest, columns.trend), app, row, form, palette);
     }
 }
 
-fn draw_trend(buffer: &mut Buffer, area: Rect, app: &App, row: &Row, form: Form, palette: &Palette) {
+fn draw_trend(
+    buffer: &mut Buffer,
+    area: Rect,
+    app: &App,
+    row: &Row,
+    form: Form,
+    palette: &Palette,
+) {
     let mut area = area;
     if row.class == Class::Histogram {
         let text = form.percentiles(row, &app.model.recorded(row));
-        let column = put(buffer, area, 0, &text, if text.starts_with('(') { palette.note } else { palette.plain });
+        let column = put(
+            buffer,
+            area,
+            0,
+            &text,
+            if text.starts_with('(') { palette.note } else { palette.plain },
+        );
         area = indented(area, if column > 0 { column + 1 } else { 0 });
         if usize::from(area.width) < SHORTEST_TREND {
             return;
@@ -154,10 +185,12 @@ fn draw_nothing(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     } else if !app.model.problems.is_empty() {
         "Nothing could be read: see the problems (e).".to_owned()
     } else {
-        let places: Vec<_> = app.searched.iter().map(|place| HarmlessPath::new(place).to_string()).collect();
+        let places: Vec<_> =
+            app.searched.iter().map(|place| HarmlessPath::new(place).to_string()).collect();
         format!("No stats found yet: looked for {}", places.join(", "))
     };
-    for (number, text) in wrap(&text, usize::from(area.width).saturating_sub(4)).iter().enumerate() {
+    for (number, text) in wrap(&text, usize::from(area.width).saturating_sub(4)).iter().enumerate()
+    {
         put(buffer, line(area, 1 + number as u16), 2, text, palette.note);
     }
 }

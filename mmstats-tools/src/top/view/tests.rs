@@ -16,28 +16,71 @@ use crate::sampler::{Look, Origin, Problem, Seen, Stored};
 use crate::top::settings::Settings;
 
 fn field(label: &str, kind: Kind, unit: &str) -> Field {
-    let place = Place { offset: 40, size: 8, ty: Type::U64, storage: Storage::Word, swapped: false, word: 8 };
+    let place = Place {
+        offset: 40,
+        size: 8,
+        ty: Type::U64,
+        storage: Storage::Word,
+        swapped: false,
+        word: 8,
+    };
     let help = "What it means.".to_owned();
-    Field { label: label.to_owned(), unit: unit.to_owned(), help, kind, scale: 0, divisor: 1, place }
+    Field {
+        label: label.to_owned(),
+        unit: unit.to_owned(),
+        help,
+        kind,
+        scale: 0,
+        divisor: 1,
+        place,
+    }
 }
 
-/// An application that has made this many looks, a second apart, at two counters and a gauge of one dead and one live process.
+/// An application that has made this many looks, a second apart, at two counters and a gauge of one
+/// dead and one live process.
 fn app(grouping: Grouping, looks: u64) -> App {
-    let fields: Arc<[Field]> =
-        [field("web.hits", Kind::Counter, ""), field("web.misses", Kind::Counter, ""), field("web.memory", Kind::Gauge, "bytes")].into();
-    let origin =
-        |id: u64| Arc::new(Origin { id, name: PathBuf::from(format!("/run/w-{id}-{id}.mmstats")), version: 2, pid: Some(id as u32), is_new: false });
+    let fields: Arc<[Field]> = [
+        field("web.hits", Kind::Counter, ""),
+        field("web.misses", Kind::Counter, ""),
+        field("web.memory", Kind::Gauge, "bytes"),
+    ]
+    .into();
+    let origin = |id: u64| {
+        Arc::new(Origin {
+            id,
+            name: PathBuf::from(format!("/run/w-{id}-{id}.mmstats")),
+            version: 2,
+            pid: Some(id as u32),
+            is_new: false,
+        })
+    };
     let origins = [origin(70), origin(71)];
-    let mut app = App::new(Settings::new(grouping, Sort::Name, String::new(), false), Duration::from_secs(1));
+    let mut app =
+        App::new(Settings::new(grouping, Sort::Name, String::new(), false), Duration::from_secs(1));
     for look in 0..looks {
         let values = [1000 + look * look, 0, 4096].map(|value| Ok(Stored::Unsigned(value)));
         let verdicts = [(Liveness::Alive, Reason::Runs), (Liveness::Dead, Reason::Ended)];
         let seen = origins.iter().zip(verdicts).map(|(origin, (liveness, reason))| {
             let verdict = Verdict { liveness, reason };
-            Seen { origin: origin.clone(), fields: fields.clone(), values: values.to_vec(), verdict }
+            Seen {
+                origin: origin.clone(),
+                fields: fields.clone(),
+                values: values.to_vec(),
+                verdict,
+            }
         });
-        let problems = vec![Problem { name: "/run/bad.mmstats".into(), what: "empty".to_owned(), is_new: false }];
-        app.take(Look { time: SystemTime::UNIX_EPOCH, elapsed: Duration::from_secs(look), seen: seen.collect(), problems, halted: None });
+        let problems = vec![Problem {
+            name: "/run/bad.mmstats".into(),
+            what: "empty".to_owned(),
+            is_new: false,
+        }];
+        app.take(Look {
+            time: SystemTime::UNIX_EPOCH,
+            elapsed: Duration::from_secs(look),
+            seen: seen.collect(),
+            problems,
+            halted: None,
+        });
     }
     app
 }
@@ -46,7 +89,8 @@ fn screen(app: &mut App, columns: u16, lines: u16) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
     terminal.draw(|frame| draw(frame, app, &Palette::new(true))).unwrap();
     let buffer = terminal.backend().buffer();
-    let text = |line: u16| (0..columns).map(|column| buffer[(column, line)].symbol()).collect::<String>();
+    let text =
+        |line: u16| (0..columns).map(|column| buffer[(column, line)].symbol()).collect::<String>();
     (0..lines).map(|line| text(line).trim_end().to_owned()).collect()
 }
 
@@ -75,7 +119,10 @@ fn rows_stand_in_their_columns() {
 fn groups_of_the_dead_are_marked() {
     let mut app = app(Grouping::File, 2);
     let lines = screen(&mut app, 60, 24);
-    assert_eq!((lines[3].as_str(), lines[7].as_str()), ("  ▾ /run/w-70-70.mmstats  3 rows", "† ▾ /run/w-71-71.mmstats  3 rows"));
+    assert_eq!(
+        (lines[3].as_str(), lines[7].as_str()),
+        ("  ▾ /run/w-70-70.mmstats  3 rows", "† ▾ /run/w-71-71.mmstats  3 rows")
+    );
     assert!(lines[8].starts_with("†   web.hits"), "{lines:#?}");
     press(&mut app, KeyCode::Char('['));
     assert_eq!(screen(&mut app, 60, 24)[4], "† ▸ /run/w-71-71.mmstats  3 rows");
@@ -110,5 +157,8 @@ fn the_selected_row_is_the_same_in_another_order() {
     press(&mut app, KeyCode::Char('s'));
     assert_eq!(&*app.selected_row().unwrap().label, "web.memory");
     let lines = screen(&mut app, 80, 24);
-    assert!(lines[3].starts_with("  web.memory") && lines[4].starts_with("  web.hits"), "{lines:#?}");
+    assert!(
+        lines[3].starts_with("  web.memory") && lines[4].starts_with("  web.hits"),
+        "{lines:#?}"
+    );
 }

@@ -24,7 +24,8 @@ pub(crate) fn fit(text: &str, columns: usize) -> String {
     }
 }
 
-/// A text cut in its middle to so many columns; more of its end is left, which is what tells labels apart.
+/// A text cut in its middle to so many columns; more of its end is left, which is what tells labels
+/// apart.
 pub(crate) fn fit_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns || columns < 5 {
         return fit(text, columns);
@@ -60,7 +61,10 @@ fn beginning(text: &str, columns: usize) -> String {
 
 /// What a reader takes for one character: with its accents, for instance.
 fn characters(text: &str) -> impl DoubleEndedIterator<Item = String> {
-    let all: Vec<String> = Span::raw(text).styled_graphemes(Style::new()).map(|grapheme| grapheme.symbol.to_owned()).collect();
+    let all: Vec<String> = Span::raw(text)
+        .styled_graphemes(Style::new())
+        .map(|grapheme| grapheme.symbol.to_owned())
+        .collect();
     all.into_iter()
 }
 
@@ -96,13 +100,15 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Writes a text in an area's first line, from this column of it on, as far as it fits, and tells in which column it ends.
+/// Writes a text in an area's first line, from this column of it on, as far as it fits, and tells
+/// in which column it ends.
 pub(crate) fn put(buffer: &mut Buffer, area: Rect, column: u16, text: &str, style: Style) -> u16 {
     let room = area.width.saturating_sub(column);
     if room == 0 || area.height == 0 {
         return column;
     }
-    let (end, _) = buffer.set_stringn(area.x + column, area.y, fit(text, room.into()), room.into(), style);
+    let (end, _) =
+        buffer.set_stringn(area.x + column, area.y, fit(text, room.into()), room.into(), style);
     end - area.x
 }
 

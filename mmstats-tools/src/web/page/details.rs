@@ -28,12 +28,18 @@ pub(super) fn labels(query: &str) -> Vec<String> {
 
 /// A query that asks for a label, and for what is searched for.
 pub(super) fn link(search: &str, label: &str) -> String {
-    let search = if search.is_empty() { String::new() } else { format!("q={}&amp;", encoded(search)) };
+    let search =
+        if search.is_empty() { String::new() } else { format!("q={}&amp;", encoded(search)) };
     format!("?{search}plot={}", encoded(label))
 }
 
 /// What each writer of these labels says, for browsers that run no scripts: others have plots.
-pub(super) fn write_details<'h>(html: &'h mut Html, look: &Look, labels: &[String], search: &str) -> &'h mut Html {
+pub(super) fn write_details<'h>(
+    html: &'h mut Html,
+    look: &Look,
+    labels: &[String],
+    search: &str,
+) -> &'h mut Html {
     if labels.is_empty() {
         return html;
     }
@@ -72,10 +78,20 @@ fn write_label(html: &mut Html, look: &Look, label: &str) {
 
 fn write_writer(html: &mut Html, seen: &Seen, row: &Row<'_>) {
     let (path, value) = (valid_path(&seen.origin.name), row.value());
-    let (name, dead) = (path.rsplit('/').next().unwrap_or_default(), seen.verdict.liveness == Liveness::Dead);
+    let (name, dead) =
+        (path.rsplit('/').next().unwrap_or_default(), seen.verdict.liveness == Liveness::Dead);
     let process = seen.origin.pid.map_or_else(|| "no process".to_owned(), |pid| pid.to_string());
-    html.raw(if dead { "<tr class=\"dead\">" } else { "<tr>" }).raw("<th scope=\"row\" title=\"").text(&path).raw("\">");
-    html.text(&process).raw(" · ").text(name).raw("</th><td title=\"").text(&value.exact).raw("\">").text(&value.short);
+    html.raw(if dead { "<tr class=\"dead\">" } else { "<tr>" })
+        .raw("<th scope=\"row\" title=\"")
+        .text(&path)
+        .raw("\">");
+    html.text(&process)
+        .raw(" · ")
+        .text(name)
+        .raw("</th><td title=\"")
+        .text(&value.exact)
+        .raw("\">")
+        .text(&value.short);
     html.raw("</td><td title=\"").text(seen.verdict.reason.as_str()).raw("\">");
     html.raw(if dead { "ended" } else { liveness_name(seen.verdict.liveness) }).raw("</td></tr>\n");
 }

@@ -58,9 +58,13 @@ mod tests {
     fn scripts_import_nothing_that_is_not_there() {
         let names: Vec<&str> = FILES.iter().map(|(name, ..)| *name).collect();
         let mut imports = 0;
-        for (name, _, bytes) in FILES.iter().filter(|(name, kind, _)| *kind == SCRIPT && !name.contains('/')) {
+        for (name, _, bytes) in
+            FILES.iter().filter(|(name, kind, _)| *kind == SCRIPT && !name.contains('/'))
+        {
             let text = std::str::from_utf8(bytes).unwrap();
-            for imported in text.lines().filter_map(|line| line.split_once(" from \"./")?.1.strip_suffix("\";")) {
+            for imported in
+                text.lines().filter_map(|line| line.split_once(" from \"./")?.1.strip_suffix("\";"))
+            {
                 assert!(names.contains(&imported), "{name} imports {imported}");
                 imports += 1;
             }
@@ -72,9 +76,17 @@ mod tests {
     fn nothing_is_parsed_as_html_or_evaluated() {
         for (name, kind, bytes) in FILES.iter().filter(|(name, ..)| !name.contains('/')) {
             let text = std::str::from_utf8(bytes).unwrap();
-            for word in
-                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "http://", "https://"]
-            {
+            for word in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "DOMParser",
+                "http://",
+                "https://",
+            ] {
                 assert!(!text.contains(word) || *kind == "image/svg+xml", "{name} has {word}");
             }
         }

@@ -18,7 +18,8 @@ impl Html {
         self
     }
 
-    /// Adds text, for between tags or within quotes of either kind. Characters that act are shown as their escapes.
+    /// Adds text, for between tags or within quotes of either kind. Characters that act are shown
+    /// as their escapes.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         // A text that is written to a string cannot fail.
         let _ = write!(Escaping(&mut self.0), "{}", Harmless(text));

@@ -8,7 +8,10 @@ pub(super) fn search(query: &str) -> String {
 }
 
 /// All values of a parameter as a browser sends them. What is not UTF-8 in them is replaced.
-pub(super) fn values<'q>(query: &'q str, name: &'q str) -> impl DoubleEndedIterator<Item = String> + 'q {
+pub(super) fn values<'q>(
+    query: &'q str,
+    name: &'q str,
+) -> impl DoubleEndedIterator<Item = String> + 'q {
     query.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decoded)
 }
 
@@ -17,7 +20,9 @@ fn decoded(value: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let hex = bytes.get(at + 1..at + 3).and_then(|digits| Some(16 * hex_digit(digits[0])? + hex_digit(digits[1])?));
+        let hex = bytes
+            .get(at + 1..at + 3)
+            .and_then(|digits| Some(16 * hex_digit(digits[0])? + hex_digit(digits[1])?));
         match (byte, hex) {
             (b'%', Some(decoded_byte)) => {
                 decoded.push(decoded_byte);
@@ -36,7 +41,9 @@ pub(super) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                encoded.push(char::from(byte))
+            }
             _ => {
                 // A text that is written to a string cannot fail.
                 let _ = write!(encoded, "%{byte:02X}");
@@ -50,8 +57,9 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Whether a label has all words of a search, in capital or small letters. The script, which has rows of each file, too, searches their files and processes
-/// besides, and labels as they are shown.
+/// Whether a label has all words of a search, in capital or small letters. The script, which has
+/// rows of each file, too, searches their files and processes besides, and labels as they are
+/// shown.
 pub(super) struct Words(Vec<String>);
 
 impl Words {
@@ -91,14 +99,21 @@ mod tests {
 
     #[test]
     fn all_values_are_found() {
-        assert_eq!(values("plot=a.b&q=plot&plots=c&plot=%7B%22%7D&plot=&plot", "plot").collect::<Vec<_>>(), ["a.b", "{\"}", ""]);
+        assert_eq!(
+            values("plot=a.b&q=plot&plots=c&plot=%7B%22%7D&plot=&plot", "plot").collect::<Vec<_>>(),
+            ["a.b", "{\"}", ""]
+        );
     }
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        let text: String = (0..0x3000).chain(0x1_f000..0x1_f100).filter_map(char::from_u32).collect();
+        let text: String =
+            (0..0x3000).chain(0x1_f000..0x1_f100).filter_map(char::from_u32).collect();
         let query = format!("plot={}", encoded(&text));
-        assert!(query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._%=".contains(&byte)), "{query}");
+        assert!(
+            query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._%=".contains(&byte)),
+            "{query}"
+        );
         assert!(values(&query, "plot").eq([text]));
         assert_eq!(encoded("a.b-c_d{x=\"1\"} +é"), "a.b-c_d%7Bx%3D%221%22%7D%20%2B%C3%A9");
     }

@@ -47,7 +47,9 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
     for seen in &look.seen {
         let has_ended = seen.verdict.liveness == Liveness::Dead;
         for (field, value) in seen.fields.iter().zip(&seen.values) {
-            let row = rows.entry((prefix(&field.label), Key::of(field))).or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
+            let row = rows
+                .entry((prefix(&field.label), Key::of(field)))
+                .or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
                 row.add(value, has_ended);
             }
@@ -57,9 +59,13 @@ pub(super) fn rows<'l>(look: &'l Look, search: &str) -> Vec<Row<'l>> {
 }
 
 /// What each writer of a label has there.
-pub(super) fn writers<'l>(look: &'l Look, label: &'l str) -> impl Iterator<Item = (&'l Seen, Row<'l>)> {
+pub(super) fn writers<'l>(
+    look: &'l Look,
+    label: &'l str,
+) -> impl Iterator<Item = (&'l Seen, Row<'l>)> {
     look.seen.iter().flat_map(move |seen| {
-        let all = seen.fields.iter().zip(&seen.values).filter(move |(field, _)| field.label == label);
+        let all =
+            seen.fields.iter().zip(&seen.values).filter(move |(field, _)| field.label == label);
         all.map(move |(field, value)| {
             let mut row = Row::new(field);
             row.add(value, seen.verdict.liveness == Liveness::Dead);
@@ -77,7 +83,17 @@ fn prefix(label: &str) -> &str {
 impl<'l> Row<'l> {
     fn new(field: &'l Field) -> Self {
         let (label, unit, help) = (&field.label, &field.unit, &field.help);
-        Row { label, kind: field.kind, unit, help, field, scale: scale(field), writers: 0, dead: 0, total: Total::default() }
+        Row {
+            label,
+            kind: field.kind,
+            unit,
+            help,
+            field,
+            scale: scale(field),
+            writers: 0,
+            dead: 0,
+            total: Total::default(),
+        }
     }
 
     fn add(&mut self, value: &Result<Stored, ValueProblem>, has_ended: bool) {
@@ -120,18 +136,29 @@ impl<'l> Row<'l> {
         total.settle(self.field);
         // A sum can be more than any integer that can be stored.
         let exact = match total.sum() {
-            Some(Amount::Integer(sum)) if self.scale.is_none() && !self.is_mean() => Some(sum.to_string()),
+            Some(Amount::Integer(sum)) if self.scale.is_none() && !self.is_mean() => {
+                Some(sum.to_string())
+            }
             _ => None,
         };
         match total.get() {
-            Err("differs") => Shown { short: "differs".to_owned(), exact: format!("another one at some of {} writers", self.writers) },
+            Err("differs") => Shown {
+                short: "differs".to_owned(),
+                exact: format!("another one at some of {} writers", self.writers),
+            },
             Err(problem) => Shown { short: "unreadable".to_owned(), exact: problem.to_owned() },
             Ok(Stored::Text(text)) => Shown { short: text.to_string(), exact: text.to_string() },
             Ok(Stored::Bool(value)) => Shown { short: value.to_string(), exact: value.to_string() },
             Ok(Stored::Histogram(buckets)) => self.histogram(buckets),
-            Ok(Stored::Unsigned(value)) => self.number(*value as f64, self.scale.unsigned(*value).to_string()),
-            Ok(Stored::Signed(value)) => self.number(*value as f64, self.scale.signed(*value).to_string()),
-            Ok(Stored::Float(value)) => self.number(*value, exact.unwrap_or_else(|| self.scale.float(*value).to_string())),
+            Ok(Stored::Unsigned(value)) => {
+                self.number(*value as f64, self.scale.unsigned(*value).to_string())
+            }
+            Ok(Stored::Signed(value)) => {
+                self.number(*value as f64, self.scale.signed(*value).to_string())
+            }
+            Ok(Stored::Float(value)) => {
+                self.number(*value, exact.unwrap_or_else(|| self.scale.float(*value).to_string()))
+            }
         }
     }
 
@@ -144,13 +171,20 @@ impl<'l> Row<'l> {
             None if self.is_fact() && self.unit.is_empty() => exact.clone(),
             None => human::quantity(shown, self.unit),
         };
-        let of = self.total.averaged(self.field).map(|values| format!(", mean of {values}")).unwrap_or_default();
+        let of = self
+            .total
+            .averaged(self.field)
+            .map(|values| format!(", mean of {values}"))
+            .unwrap_or_default();
         Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
     }
 
     fn histogram(&self, buckets: &Buckets) -> Shown {
-        let quantity = |value: u64| human::quantity(self.scale.approximate(value as f64), self.unit);
-        let quantiles = QUANTILES.map(|(name, fraction)| buckets.quantile(fraction).map(|value| format!("{name} {}", quantity(value))));
+        let quantity =
+            |value: u64| human::quantity(self.scale.approximate(value as f64), self.unit);
+        let quantiles = QUANTILES.map(|(name, fraction)| {
+            buckets.quantile(fraction).map(|value| format!("{name} {}", quantity(value)))
+        });
         let quantiles: Vec<String> = quantiles.into_iter().flatten().collect();
         let exact = format!("{} recorded", buckets.count());
         let short = if quantiles.is_empty() { "empty".to_owned() } else { quantiles.join(", ") };

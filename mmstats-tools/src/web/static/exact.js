@@ -1,4 +1,5 @@
-// JSON whose integers have up to 20 digits. JavaScript's numbers keep 15, so longer ones stay texts, and are shown with all their digits.
+// JSON whose integers have up to 20 digits. JavaScript's numbers keep 15, so longer ones stay
+// texts, and are shown with all their digits.
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.]{15,}(?:[eE][+-]?\d+)?/g;
 

@@ -1,12 +1,13 @@
-// A histogram over time as a heat map: time to the right, values upwards, darker where more were counted.
+// A histogram over time as a heat map: time to the right, values upwards, darker where more were
+// counted.
 
 import { axisSize, frame } from "./chart.js";
 import { number } from "./exact.js";
 import { colour } from "./theme.js";
 import { quantity } from "./units.js";
 
-// The cells of a histogram's points: `[start, end, low, high, count]`, with bounds as powers of two. Buckets have whole numbers of `step` from their first to
-// their last.
+// The cells of a histogram's points: `[start, end, low, high, count]`, with bounds as powers of
+// two. Buckets have whole numbers of `step` from their first to their last.
 function cellsOf(points, { interval, step }) {
     const cells = [];
     let before = -Infinity;

@@ -90,7 +90,8 @@ export class Histories {
         }
     }
 
-    // Those that a plot may draw, lines or histograms, are kept as long as any; all others share some room.
+    // Those that a plot may draw, lines or histograms, are kept as long as any; all others share
+    // some room.
     #bound(labels) {
         const all = this.of(labels);
         const first = (isHistogram) => all.filter(({ kind, points }) => (kind === "histogram") === isHistogram && points.length > 0).slice(0, MOST_LINES);
@@ -109,8 +110,9 @@ export class Histories {
         });
     }
 
-    // What is known of a label goes up to the latest look, for what has no points yet, or never will, too. It is a look at most behind what is remembered,
-    // unless the server's clock was set back: then all that is remembered is asked for again.
+    // What is known of a label goes up to the latest look, for what has no points yet, or never
+    // will, too. It is a look at most behind what is remembered, unless the server's clock was set
+    // back: then all that is remembered is asked for again.
     #rewind(label, time, interval) {
         const all = [...this.series.values()].filter((series) => series.label === label);
         const latest = Math.max(this.latest.get(label) ?? 0, ...all.map(end));
@@ -125,7 +127,8 @@ export class Histories {
     /** The series of these labels, in their order. */
     of(labels) {
         const all = [...this.series.values()];
-        // Those that go on first, in the order they came: each keeps its place and its colour. Of writers that come and go, only the latest fit.
+        // Those that go on first, in the order they came: each keeps its place and its colour. Of
+        // writers that come and go, only the latest fit.
         const compare = (one, other) => isOver(one) - isOver(other) || (isOver(one) ? end(other) - end(one) : 0);
         return labels.flatMap((label) => all.filter((series) => series.label === label).sort(compare));
     }
@@ -167,7 +170,8 @@ export class Filler {
     }
 
     async #fetch() {
-        // Rows of all writers and rows of each are not asked for at once: there may be both, when the table has been grouped otherwise.
+        // Rows of all writers and rows of each are not asked for at once: there may be both, when
+        // the table has been grouped otherwise.
         const [{ file }] = this.#wanted;
         const alike = [...this.#wanted].filter((row) => (row.file === null) === (file === null));
         const [labels] = portions(new Set(alike.map((row) => row.label)));

@@ -63,7 +63,8 @@ const PLACES = {
     },
 };
 
-// A group of one row says nothing that the row cannot say; one group alone in another is shown as one with it.
+// A group of one row says nothing that the row cannot say; one group alone in another is shown as
+// one with it.
 function simplify(group, grouping) {
     for (const [name, inner] of group.groups) {
         simplify(inner, grouping);

@@ -1,4 +1,5 @@
-// The page: what the server sends goes through the rows to the table and the plot; what is to be shown is in the URL.
+// The page: what the server sends goes through the rows to the table and the plot; what is to be
+// shown is in the URL.
 
 import { $, element, setText } from "./dom.js";
 import { Filler } from "./history.js";

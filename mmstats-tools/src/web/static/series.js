@@ -170,8 +170,9 @@ export function isAlone(column, place) {
 
 /** The mean over the last `window` seconds at each time, where there is a number. */
 export function rollingMean(times, values, window) {
-    // Before `edge` there are sums from each place up to it, behind it there is one of all: so each number is added twice at most. None is ever taken from a
-    // sum, for that would keep the rounding of its largest number.
+    // Before `edge` there are sums from each place up to it, behind it there is one of all: so each
+    // number is added twice at most. None is ever taken from a sum, for that would keep the
+    // rounding of its largest number.
     const before = new Float64Array(values.length + 1);
     let [from, edge, behind, count] = [0, 0, 0, 0];
     return values.map((value, at) => {

@@ -1,4 +1,5 @@
-// What is shown, and its place in the URL: a view can be shared, and the browser's buttons go through views.
+// What is shown, and its place in the URL: a view can be shared, and the browser's buttons go
+// through views.
 
 import { $ } from "./dom.js";
 

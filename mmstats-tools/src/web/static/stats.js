@@ -172,7 +172,8 @@ export class Stats {
         return changed;
     }
 
-    // Whether something was missed since the last frame: it is longer ago than usual, also where looks always take long.
+    // Whether something was missed since the last frame: it is longer ago than usual, also where
+    // looks always take long.
     #step(time, interval) {
         // A connection that is made anew begins with the latest look, which may be known.
         if (this.time === 0 || time === this.time) {

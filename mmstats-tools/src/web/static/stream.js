@@ -5,8 +5,10 @@ import { parse } from "./exact.js";
 /** Where the server is: the page may be below another path than the root. */
 export const server = (path) => new URL(`../${path}`, import.meta.url);
 
-// After so long without a frame, in multiples of the time between two and in milliseconds, the connection is made anew. That says nothing yet: looks may take
-// long, and the comments by which the server tells that it is there are not seen by scripts. But it answers at once, and sends its latest look.
+// After so long without a frame, in multiples of the time between two and in milliseconds, the
+// connection is made anew. That says nothing yet: looks may take long, and the comments by which
+// the server tells that it is there are not seen by scripts. But it answers at once, and sends its
+// latest look.
 const [PATIENCE, LEAST_PATIENCE] = [4, 20_000];
 // Without an answer for so many milliseconds, the connection is lost.
 const ANSWER = 10_000;

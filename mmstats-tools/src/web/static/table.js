@@ -1,4 +1,5 @@
-// The table. Only the lines that can be seen are in the document, and only the cells that changed are touched.
+// The table. Only the lines that can be seen are in the document, and only the cells that changed
+// are touched.
 
 import { element, oncePerFrame, setAttribute, setText } from "./dom.js";
 import { draw } from "./spark.js";
@@ -99,7 +100,8 @@ export class Table {
         this.#go(places.find((at) => at >= 0) ?? 0);
     }
 
-    // The line that stays where it is seen when others come and go: with the keyboard on it, or else the first below the heads. Above the table there is none.
+    // The line that stays where it is seen when others come and go: with the keyboard on it, or
+    // else the first below the heads. Above the table there is none.
     #held() {
         const head = this.heads.get("label").getBoundingClientRect().bottom;
         const top = this.before.getBoundingClientRect().top;
@@ -148,7 +150,8 @@ export class Table {
         this.before.firstChild.style.height = `${this.tops[first]}px`;
         this.after.firstChild.style.height = `${this.tops[this.lines.length] - this.tops[last]}px`;
         const mean = parseFloat(colour("--spark-mean")) || 0;
-        // Measured before anything is changed: asking a canvas would lay out the table anew for each.
+        // Measured before anything is changed: asking a canvas would lay out the table anew for
+        // each.
         const size = { width: Math.max(this.heads.get("trend").clientWidth - this.padding, 20), height: this.rowHeight - 10 };
         const palette = { ...size, ...this.clock, mean, line: colour("--spark"), fill: colour("--spark-fill"), meanLine: colour("--series-2") };
         const visible = (names) => names.filter((name) => this.heads.get(name).offsetParent !== null).length;
@@ -189,7 +192,8 @@ export class Table {
         this.on.seen(this.lines.slice(first, last).flatMap((line) => line.row ?? []));
     }
 
-    // A line that was scrolled away with the focus gets it back when it is seen again, unless that went elsewhere.
+    // A line that was scrolled away with the focus gets it back when it is seen again, unless that
+    // went elsewhere.
     #findFocus() {
         const drawn = this.lost && this.drawn.get(this.lost);
         if (drawn && document.activeElement === document.body) {

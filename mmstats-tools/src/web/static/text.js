@@ -1,4 +1,5 @@
-// Texts from elsewhere, made visible. The page only ever sets text, so HTML in them is harmless; what is left are characters that act instead of being seen.
+// Texts from elsewhere, made visible. The page only ever sets text, so HTML in them is harmless;
+// what is left are characters that act instead of being seen.
 
 // Unicode's control and format characters, and its line and paragraph separators.
 const HARMFUL = /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])\p{Cf}/gu;

@@ -1,4 +1,5 @@
-// Numbers for people: three digits, and a unit that makes them short. The same rules as in the other tools.
+// Numbers for people: three digits, and a unit that makes them short. The same rules as in the
+// other tools.
 
 const LARGE = ["", "k", "M", "G", "T", "P", "E"];
 const SMALL = ["", "m", "µ", "n", "p"];

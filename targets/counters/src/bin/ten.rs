@@ -13,7 +13,10 @@ static REGION: StaticRegion<{ Ten::SIZE }> = StaticRegion::new();
 fn main() -> ! {
     let Some(stats) = REGION.publish::<Ten>() else { stop() };
     loop {
-        for counter in [&stats.a0, &stats.a1, &stats.a2, &stats.a3, &stats.a4, &stats.a5, &stats.a6, &stats.a7, &stats.a8, &stats.a9] {
+        for counter in [
+            &stats.a0, &stats.a1, &stats.a2, &stats.a3, &stats.a4, &stats.a5, &stats.a6, &stats.a7,
+            &stats.a8, &stats.a9,
+        ] {
             count(counter);
         }
     }

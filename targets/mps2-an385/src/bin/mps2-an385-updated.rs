@@ -1,4 +1,5 @@
-//! A later version of the program, whose stats have one field more. What an earlier version left in RAM is not taken for them.
+//! A later version of the program, whose stats have one field more. What an earlier version left in
+//! RAM is not taken for them.
 #![no_std]
 #![no_main]
 
@@ -34,7 +35,13 @@ kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let (Motor { boots, steps, distance, interval, temperature, state, missed: _ }, _) = REGION.publish().expect("nobody else takes the region");
+    let (Motor { boots, steps, distance, interval, temperature, state, missed: _ }, _) =
+        REGION.publish().expect("nobody else takes the region");
     boots.incr();
-    motor::run(Stepper::new(steps, distance, interval), Controller::new(temperature, state), board::start_timer, wfi)
+    motor::run(
+        Stepper::new(steps, distance, interval),
+        Controller::new(temperature, state),
+        board::start_timer,
+        wfi,
+    )
 }
