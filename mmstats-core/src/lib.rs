@@ -39,7 +39,7 @@
 //!
 //! - [`model!`] declares fields; [`Writer`] adds them one by one, while readers read; [`field`] has
 //!   them all.
-//! - [`StaticRegion`] and [`kept_region!`] reserve memory on a device; [`Region`] takes any memory.
+//! - [`StaticRegion`] and [`persistent_region!`] reserve memory on a device; [`Region`] takes any memory.
 //!   [`Model::publish_with_flash`] leaves all but header and values in flash.
 //! - [`reader`] reads regions of both formats, trusting nothing.
 //! - `FORMAT.md` describes the bytes; [`format`](mod@format) has their structure.
@@ -74,8 +74,8 @@ mod words;
 mod writer;
 
 pub use field::{
-    Average, Clock, Constant, ConstantText, Counter, Describe, Field, Flag, Gauge, Histogram,
-    MovingAverage, Running, Text, Timer,
+    Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Gauge, Histogram,
+    MovingAverage, Text, Timer, TimerGuard,
 };
 pub use format::{Borrowed, Format, V1, V1Exact, V2, V2Narrow, Version};
 pub use kind::{Access, Kind, Type, Unit, units};

@@ -1,7 +1,7 @@
 //! Declared sets of fields.
 
 use crate::format::flash::{self, FlashDirectory};
-use crate::format::layout::{self, Description};
+use crate::format::layout::{self, FieldDef};
 use crate::format::{Format, NATIVE_WORD, Version};
 use crate::region::Region;
 use crate::writer::{AddError, Placer, WithFlash, Writer};
@@ -17,7 +17,7 @@ pub trait Model: Sized {
     /// What it puts before each label.
     const PREFIX: &'static str;
     /// Its fields.
-    const FIELDS: &'static [Description<'static>];
+    const FIELDS: &'static [FieldDef<'static>];
     /// Bytes of the region that it needs, alone and without a further prefix.
     const SIZE: usize = layout::size(<Self::Format as Format>::VERSION, Self::FIELDS, 0);
     /// Bytes of the region that it needs with its directory in flash: a header and the values.
@@ -43,7 +43,7 @@ pub trait Model: Sized {
     ///
     /// # Errors
     /// If the region is too small, or a label becomes too long.
-    fn publish_as(
+    fn publish_with_prefix(
         label_prefix: &str,
         region: <Self::Format as Format>::Region,
     ) -> Result<Self, AddError> {
@@ -57,15 +57,15 @@ pub trait Model: Sized {
     ///
     /// # Errors
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
-    fn publish_kept<'r>(region: Region<'r>) -> Result<(Self, Kept), AddError>
+    fn publish_kept<'r>(region: Region<'r>) -> Result<(Self, Recovery), AddError>
     where
         Self::Format: Format<Region = Region<'r>>,
     {
         let again = region.again();
         if let Some(model) = Writer::resume_model(region) {
-            return Ok((model, Kept::Resumed));
+            return Ok((model, Recovery::Resumed));
         }
-        Ok((Self::publish(again)?, Kept::Anew))
+        Ok((Self::publish(again)?, Recovery::Fresh))
     }
 
     /// Publishes it in this region, which is made anew, while labels, units and help stay in the
@@ -90,7 +90,7 @@ pub trait Model: Sized {
     ///
     /// # Errors
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
-    fn publish_kept_with_flash<'r>(region: Region<'r>) -> Result<(Self, Kept), AddError>
+    fn publish_kept_with_flash<'r>(region: Region<'r>) -> Result<(Self, Recovery), AddError>
     where
         Self::Format: Format<Region = Region<'r>>,
     {
@@ -100,10 +100,10 @@ pub trait Model: Sized {
             WithFlash::resume(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())
         {
             if let Ok(model) = Self::attach(&mut placer) {
-                return Ok((model, Kept::Resumed));
+                return Ok((model, Recovery::Resumed));
             }
         }
-        Ok((Self::publish_with_flash(again)?, Kept::Anew))
+        Ok((Self::publish_with_flash(again)?, Recovery::Fresh))
     }
 }
 
@@ -118,11 +118,11 @@ const fn assert_version_2<F: Format>() {
 /// What [`Model::publish_kept`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Kept {
+pub enum Recovery {
     /// This model, which goes on.
     Resumed,
     /// Anything else: the model begins at zero.
-    Anew,
+    Fresh,
 }
 
 /// Declares sets of fields.
@@ -198,8 +198,8 @@ macro_rules! model {
             const NAME: &'static str = ::core::stringify!($name);
             const PREFIX: &'static str = $crate::model!(@prefix $($prefix)?);
             #[allow(long_running_const_eval)]
-            const FIELDS: &'static [$crate::format::layout::Description<'static>] = &[ $(
-                $crate::format::layout::Description {
+            const FIELDS: &'static [$crate::format::layout::FieldDef<'static>] = &[ $(
+                $crate::format::layout::FieldDef {
                     prefix: <Self as $crate::Model>::PREFIX,
                     label: $crate::model!(@label $field $($label)?),
                     help: &[$($crate::format::layout::help_line($field_help)),*],
@@ -210,7 +210,7 @@ macro_rules! model {
 
             fn directory() -> $crate::format::flash::FlashDirectory {
                 // The same for every lifetime.
-                const FIELDS: &[$crate::format::layout::Description<'static>] = <$name<$crate::V2> as $crate::Model>::FIELDS;
+                const FIELDS: &[$crate::format::layout::FieldDef<'static>] = <$name<$crate::V2> as $crate::Model>::FIELDS;
                 #[allow(long_running_const_eval)]
                 static ENTRIES: $crate::format::flash::Entries<{ $crate::format::flash::directory_length(FIELDS) }> = $crate::format::flash::Entries::new(FIELDS);
                 #[allow(long_running_const_eval)]
@@ -260,8 +260,8 @@ macro_rules! model {
             ///
             /// # Errors
             /// If the region is too small, or a label becomes too long.
-            pub fn publish_as(label_prefix: &str, region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
-                <Self as $crate::Model>::publish_as(label_prefix, region)
+            pub fn publish_with_prefix(label_prefix: &str, region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
+                <Self as $crate::Model>::publish_with_prefix(label_prefix, region)
             }
 
             /// Takes a region over from before a reset if it holds exactly this model, else makes
@@ -269,7 +269,7 @@ macro_rules! model {
             ///
             /// # Errors
             /// If the region is too small.
-            pub fn publish_kept(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Kept), $crate::AddError> {
+            pub fn publish_kept(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Recovery), $crate::AddError> {
                 <Self as $crate::Model>::publish_kept(region)
             }
 
@@ -286,7 +286,7 @@ macro_rules! model {
             ///
             /// # Errors
             /// If the region is too small.
-            pub fn publish_kept_with_flash(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Kept), $crate::AddError> {
+            pub fn publish_kept_with_flash(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Recovery), $crate::AddError> {
                 <Self as $crate::Model>::publish_kept_with_flash(region)
             }
         }

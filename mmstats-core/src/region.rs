@@ -9,7 +9,7 @@
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::format::Format;
 use crate::format::v2::Header;
-use crate::model::{Kept, Model};
+use crate::model::{Model, Recovery};
 use crate::once::Once;
 use crate::protocol::Validity;
 use core::cell::UnsafeCell;
@@ -301,7 +301,7 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
 /// nothing in it reads it.
 ///
 /// It begins as zeros at every start. For memory that keeps its stats over a reset, see
-/// [`kept_region!`](crate::kept_region).
+/// [`persistent_region!`](crate::persistent_region).
 #[repr(C)]
 pub struct StaticRegion<const N: usize> {
     memory: Memory<N>,
@@ -362,20 +362,20 @@ impl<const N: usize> StaticRegion<N> {
 }
 
 /// A region whose memory keeps its bytes over a reset; made by
-/// [`kept_region!`](crate::kept_region).
-pub struct KeptRegion<const N: usize> {
+/// [`persistent_region!`](crate::persistent_region).
+pub struct PersistentRegion<const N: usize> {
     memory: &'static Memory<N>,
     descriptor: &'static Descriptor,
     taken: Once,
 }
 
-impl<const N: usize> KeptRegion<N> {
+impl<const N: usize> PersistentRegion<N> {
     /// # Safety
     /// No other region uses this memory.
     #[doc(hidden)]
     #[cfg(not(loom))]
     pub const unsafe fn new(memory: &'static Memory<N>, descriptor: &'static Descriptor) -> Self {
-        KeptRegion { memory, descriptor, taken: Once::new() }
+        PersistentRegion { memory, descriptor, taken: Once::new() }
     }
 
     /// The region, to the first that asks. Its bytes are what the last run left, or random after
@@ -390,7 +390,7 @@ impl<const N: usize> KeptRegion<N> {
     /// `None` if it has been taken. Too small a region does not compile.
     pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(
         &'static self,
-    ) -> Option<(M, Kept)> {
+    ) -> Option<(M, Recovery)> {
         const { assert!(N >= M::SIZE, "the region is smaller than the model") };
         M::publish_kept(self.take()?).ok()
     }
@@ -399,7 +399,7 @@ impl<const N: usize> KeptRegion<N> {
     /// program.
     pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(
         &'static self,
-    ) -> Option<(M, Kept)> {
+    ) -> Option<(M, Recovery)> {
         const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
         M::publish_kept_with_flash(self.take()?).ok()
     }
@@ -410,7 +410,7 @@ impl<const N: usize> KeptRegion<N> {
     }
 }
 
-/// A [`KeptRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one
+/// A [`PersistentRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one
 /// whose name begins with `.uninit`, `.noinit` or `.persistent`.
 ///
 /// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because
@@ -418,25 +418,25 @@ impl<const N: usize> KeptRegion<N> {
 /// constants tells tools where it is.
 ///
 /// ```
-/// use mmstats_core::{Counter, kept_region, model};
+/// use mmstats_core::{Counter, persistent_region, model};
 /// model! { struct Motor { boots: Counter<u32> } }
 ///
-/// kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".uninit.stats"; }
+/// persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".uninit.stats"; }
 ///
 /// let (motor, kept) = REGION.publish::<Motor>().unwrap();
 /// motor.boots.incr(); // goes on counting after a reset
 /// ```
 #[macro_export]
-macro_rules! kept_region {
-    ($(#[$attribute:meta])* $visible:vis static $name:ident: KeptRegion<{ $size:expr }> in $section:literal;) => {
+macro_rules! persistent_region {
+    ($(#[$attribute:meta])* $visible:vis static $name:ident: PersistentRegion<{ $size:expr }> in $section:literal;) => {
         $(#[$attribute])*
-        $visible static $name: $crate::region::KeptRegion<{ $size }> = {
+        $visible static $name: $crate::region::PersistentRegion<{ $size }> = {
             const _: () = $crate::region::check_section($section);
             #[unsafe(link_section = $section)]
             static MEMORY: $crate::region::Memory<{ $size }> = $crate::region::Memory::uninit();
             static DESCRIPTOR: $crate::region::Descriptor = $crate::region::Descriptor::new(&MEMORY);
             // SAFETY: the static is visible in this block alone.
-            unsafe { $crate::region::KeptRegion::new(&MEMORY, &DESCRIPTOR) }
+            unsafe { $crate::region::PersistentRegion::new(&MEMORY, &DESCRIPTOR) }
         };
     };
 }

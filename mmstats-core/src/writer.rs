@@ -7,8 +7,8 @@ mod flash;
 
 pub use error::{AddError, Excerpt};
 
-use crate::field::{Describe, Field};
-use crate::format::layout::{Description, Shape};
+use crate::field::{Field, FieldBuilder};
+use crate::format::layout::{FieldDef, ValueLayout};
 use crate::format::v2::SETTLED;
 use crate::format::{Format, V2};
 use crate::model::Model;
@@ -26,8 +26,8 @@ pub(crate) use flash::WithFlash;
 ///
 /// let mut memory = [0; 64];
 /// let mut writer = Writer::<Borrowed<V2>>::new(Region::new(&mut memory))?;
-/// let received: Counter<u32, _> = writer.add(Counter::describe("received").unit(units::bytes).help("From the network."))?;
-/// let state: Text<16, _> = writer.add(Text::describe("state").initial("idle"))?;
+/// let received: Counter<u32, _> = writer.add(Counter::builder("received").unit(units::bytes).help("From the network."))?;
+/// let state: Text<16, _> = writer.add(Text::builder("state").initial("idle"))?;
 /// received.add(1500);
 /// state.set("busy");
 /// # Ok::<(), mmstats_core::AddError>(())
@@ -105,16 +105,11 @@ impl<'p, F: Format> Writer<'p, F> {
     ///
     /// # Errors
     /// If it cannot be added; the region is then as before.
-    pub fn add<H: Field<Format = F>>(&mut self, field: Describe<'_, H>) -> Result<H, AddError> {
+    pub fn add<H: Field<Format = F>>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {
         let help = [field.help];
         let help = if field.help.is_empty() { &[][..] } else { &help };
-        let description = Description {
-            prefix: "",
-            label: field.label,
-            help,
-            unit: field.unit,
-            shapes: H::SHAPES,
-        };
+        let description =
+            FieldDef { prefix: "", label: field.label, help, unit: field.unit, shapes: H::SHAPES };
         self.base.check(&description)?;
         self.all_or_nothing(|base| attach(base, &description, field.initial))
     }
@@ -162,7 +157,7 @@ pub trait Placer {
     /// What it needs to know of a field besides the shapes of its values: where no entry is
     /// written, nothing.
     type About<'d>: Copy;
-    fn about<'d>(description: &'d Description<'d>) -> Self::About<'d>;
+    fn about<'d>(description: &'d FieldDef<'d>) -> Self::About<'d>;
     /// Whether the next value was here before: what accumulated stays, all else begins afresh.
     fn resuming(&self) -> bool;
     /// Takes a place for a value and prepares it. A constant is written, or if an earlier one is to
@@ -170,7 +165,7 @@ pub trait Placer {
     fn place(
         &mut self,
         about: Self::About<'_>,
-        shape: &Shape,
+        shape: &ValueLayout,
         constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError>;
 }
@@ -180,7 +175,7 @@ pub trait Placer {
 #[inline(always)]
 pub fn attach<S: Placer, H: Field>(
     placer: &mut S,
-    description: &Description<'_>,
+    description: &FieldDef<'_>,
     initial: Option<H::Initial<'_>>,
 ) -> Result<H, AddError> {
     H::attach(&mut Slots { placer, about: S::about(description), shapes: H::SHAPES }, initial)
@@ -192,7 +187,7 @@ pub struct Slots<'w, S: Placer> {
     placer: &'w mut S,
     about: S::About<'w>,
     /// The field's own: what is laid out is what its cells expect.
-    shapes: &'static [Shape],
+    shapes: &'static [ValueLayout],
 }
 
 impl<S: Placer> Slots<'_, S> {

@@ -6,11 +6,11 @@ mod common;
 
 use common::{Content, Shown, Stopped, copy, shown, values};
 use core::ptr::NonNull;
-use mmstats_core::format::layout::{self, Description};
+use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{Directory, Images, ReadError, Snapshot, Source, read};
+use mmstats_core::reader::{Directory, ReadBuffers, ReadError, Snapshot, Source, read};
 use mmstats_core::{
-    AddError, Borrowed, ConstantText, Counter, Describe, Field, Format, Gauge, Model, Region,
+    AddError, Borrowed, ConstantText, Counter, Field, FieldBuilder, Format, Gauge, Model, Region,
     RegionError, Text, Timer, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model,
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -26,7 +26,7 @@ type Bad<F> = for<'r> fn(&mut Writer<'_, Borrowed<'r, F>>) -> Result<(), AddErro
 
 fn add<H: Field>(
     writer: &mut Writer<'_, H::Format>,
-    field: Describe<'_, H>,
+    field: FieldBuilder<'_, H>,
 ) -> Result<(), AddError> {
     writer.add(field).map(|_| ())
 }
@@ -38,31 +38,28 @@ fn duplicate<R>(label: &str) -> Result<R, AddError> {
 /// What is refused in every format, and why.
 fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     vec![
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("a")), duplicate("a")),
+        (|writer| add::<Counter<u32, _>>(writer, Counter::builder("a")), duplicate("a")),
         (|writer| writer.model::<Pair<_>>().map(|_| ()), duplicate("a")),
+        (|writer| add::<Timer<Stopped, 2, _>>(writer, Timer::builder("timer")), duplicate("timer")),
+        (|writer| add::<Counter<u32, _>>(writer, Counter::builder("")), Err(AddError::EmptyLabel)),
         (
-            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe("timer")),
-            duplicate("timer"),
-        ),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("")), Err(AddError::EmptyLabel)),
-        (
-            |writer| add::<Counter<u32, _>>(writer, Counter::describe(&"x".repeat(65_536))),
+            |writer| add::<Counter<u32, _>>(writer, Counter::builder(&"x".repeat(65_536))),
             Err(AddError::LabelTooLong { length: 65_536 }),
         ),
-        (|writer| add::<Counter<u32, _>>(writer, Counter::describe("nu\0l")), Err(AddError::Nul)),
+        (|writer| add::<Counter<u32, _>>(writer, Counter::builder("nu\0l")), Err(AddError::Nul)),
         (
-            |writer| add::<Counter<u32, _>>(writer, Counter::describe("c").help("nu\0l")),
+            |writer| add::<Counter<u32, _>>(writer, Counter::builder("c").help("nu\0l")),
             Err(AddError::Nul),
         ),
         (
             |writer| {
-                add::<Counter<u32, _>>(writer, Counter::describe("c").unit(Unit::named("nu\0l")))
+                add::<Counter<u32, _>>(writer, Counter::builder("c").unit(Unit::named("nu\0l")))
             },
             Err(AddError::Nul),
         ),
         (
             |writer| {
-                add::<Counter<u32, _>>(writer, Counter::describe("c").help(&"x".repeat(65_536)))
+                add::<Counter<u32, _>>(writer, Counter::builder("c").help(&"x".repeat(65_536)))
             },
             Err(AddError::TextTooLong { length: 65_536 }),
         ),
@@ -70,17 +67,17 @@ fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddErro
             |writer| {
                 add::<Counter<u32, _>>(
                     writer,
-                    Counter::describe("c").unit(Unit::named("x".repeat(256).leak())),
+                    Counter::builder("c").unit(Unit::named("x".repeat(256).leak())),
                 )
             },
             Err(AddError::TextTooLong { length: 256 }),
         ),
         (
-            |writer| add::<Text<4000, _>>(writer, Text::describe("large")),
+            |writer| add::<Text<4000, _>>(writer, Text::builder("large")),
             Err(AddError::Full { length: 4096 }),
         ),
         (
-            |writer| add::<ConstantText<4000, _>>(writer, ConstantText::describe("large")),
+            |writer| add::<ConstantText<4000, _>>(writer, ConstantText::builder("large")),
             Err(AddError::Full { length: 4096 }),
         ),
         (|writer| writer.model::<TooLarge<_>>().map(|_| ()), Err(AddError::Full { length: 4096 })),
@@ -92,15 +89,15 @@ fn bad_with_histograms<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Re
 {
     vec![
         (
-            |writer| add::<Counter<u32, _>>(writer, Counter::describe("timer.histogram")),
+            |writer| add::<Counter<u32, _>>(writer, Counter::builder("timer.histogram")),
             duplicate("timer.histogram"),
         ),
         (
-            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe("taken")),
+            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::builder("taken")),
             duplicate("taken.histogram"),
         ),
         (
-            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::describe(&"x".repeat(65_530))),
+            |writer| add::<Timer<Stopped, 2, _>>(writer, Timer::builder(&"x".repeat(65_530))),
             Err(AddError::LabelTooLong { length: 65_540 }),
         ),
     ]
@@ -124,17 +121,17 @@ fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
         let region = Region::new(&mut memory);
         let view = region.view();
         let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
-        let a: Counter<u64, _> = writer.add(Counter::describe("a").help("The first.")).unwrap();
-        let text: Text<9, _> = writer.add(Text::describe("text")).unwrap();
-        writer.add::<Timer<Stopped, 3, _>>(Timer::describe("timer")).unwrap();
-        writer.add::<Gauge<i8, _>>(Gauge::describe("taken.histogram")).unwrap();
+        let a: Counter<u64, _> = writer.add(Counter::builder("a").help("The first.")).unwrap();
+        let text: Text<9, _> = writer.add(Text::builder("text")).unwrap();
+        writer.add::<Timer<Stopped, 3, _>>(Timer::builder("timer")).unwrap();
+        writer.add::<Gauge<i8, _>>(Gauge::builder("taken.histogram")).unwrap();
         a.add(5);
         text.set("as it was");
         let (fields, bytes) = visible(&view);
         assert_eq!(bad(&mut writer), why);
         assert_eq!(visible(&view), (fields.clone(), bytes), "after {why:?}");
 
-        let more: Gauge<u16, _> = writer.add(Gauge::describe("more")).unwrap();
+        let more: Gauge<u16, _> = writer.add(Gauge::builder("more")).unwrap();
         more.set(7);
         let (last, others) = (shown(&view).pop().unwrap(), fields);
         assert_eq!(
@@ -157,7 +154,7 @@ fn what_cannot_be_added_is_refused_and_changes_nothing() {
 fn the_prefix_counts<F: Format<Region = Region<'static>>>() {
     let mut memory = vec![0; 20_000];
     let mut publish = |prefix: &str| {
-        Pair::<Borrowed<'_, F>>::publish_as(prefix, Region::new(&mut memory)).map(|_| ())
+        Pair::<Borrowed<'_, F>>::publish_with_prefix(prefix, Region::new(&mut memory)).map(|_| ())
     };
     let long = "p".repeat(65_535);
     assert_eq!(publish(&long), Err(AddError::LabelTooLong { length: 65_536 }));
@@ -168,11 +165,11 @@ fn the_prefix_counts<F: Format<Region = Region<'static>>>() {
     let mut writer =
         Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap().label_prefix(&long);
     assert_eq!(
-        add::<Counter<u32, _>>(&mut writer, Counter::describe("x")),
+        add::<Counter<u32, _>>(&mut writer, Counter::builder("x")),
         Err(AddError::LabelTooLong { length: 65_536 })
     );
     let mut writer = writer.label_prefix("nu\0l");
-    assert_eq!(add::<Counter<u32, _>>(&mut writer, Counter::describe("x")), Err(AddError::Nul));
+    assert_eq!(add::<Counter<u32, _>>(&mut writer, Counter::builder("x")), Err(AddError::Nul));
 }
 
 #[test]
@@ -182,8 +179,9 @@ fn a_prefix_counts_as_part_of_the_label() {
     the_prefix_counts::<V1>();
     the_prefix_counts::<V1Exact>();
     let mut memory = vec![0; 40_000];
-    let timed = Timed::<Borrowed<'_>>::publish_as(&"p".repeat(65_530), Region::new(&mut memory))
-        .map(|_| ());
+    let timed =
+        Timed::<Borrowed<'_>>::publish_with_prefix(&"p".repeat(65_530), Region::new(&mut memory))
+            .map(|_| ());
     assert_eq!(
         timed,
         Err(AddError::LabelTooLong { length: 65_541 }),
@@ -197,8 +195,8 @@ fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
     let view = region.view();
     let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
     let (label, other) = ("x".repeat(65_535), "y".repeat(65_535));
-    let first: Counter<u64, _> = writer.add(Counter::describe(&label).help(&label)).unwrap();
-    let second: Counter<u32, _> = writer.add(Counter::describe(&other)).unwrap();
+    let first: Counter<u64, _> = writer.add(Counter::builder(&label).help(&label)).unwrap();
+    let second: Counter<u32, _> = writer.add(Counter::builder(&other)).unwrap();
     first.add(1 << 33);
     second.add(2);
     let fields = shown(&view);
@@ -208,7 +206,7 @@ fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
     );
     assert!(fields[0].help == label || F::VERSION != Version::Two);
     assert_eq!(
-        add::<Counter<u32, _>>(&mut writer, Counter::describe(&other)),
+        add::<Counter<u32, _>>(&mut writer, Counter::builder(&other)),
         duplicate(&"y".repeat(40)),
         "an error shows its beginning"
     );
@@ -252,7 +250,7 @@ fn any_length<F: Format<Region = Region<'static>>>() {
                 continue;
             }
             Ok(mut writer) => {
-                let full = add::<Counter<u64, _>>(&mut writer, Counter::describe("count"))
+                let full = add::<Counter<u64, _>>(&mut writer, Counter::builder("count"))
                     == Err(AddError::Full { length });
                 assert!(!full || length < 40 + 36 + 20 + 7, "{length} bytes are enough");
                 assert_eq!(shown(&view).len(), usize::from(!full));
@@ -283,7 +281,7 @@ fn grow<F: Format>((writer, fields): &mut (Writer<'static, F>, u32)) {
     let number = *fields;
     // Wide, so that some of them are latched.
     writer
-        .add::<Gauge<u64, F>>(Gauge::describe(&format!("field.{number}")).initial(number))
+        .add::<Gauge<u64, F>>(Gauge::builder(&format!("field.{number}")).initial(number))
         .unwrap();
     *fields += 1;
 }
@@ -319,8 +317,8 @@ fn fields_appear_whole<F: Format<Region = Region<'static>>>() {
     let source = Growing { view, writer: (writer, 0).into() };
     for _ in 0..20 {
         let before = source.writer.borrow().1;
-        let mut room = vec![0; Images::words(8 << 12)];
-        let mut images = Images::new(&mut room);
+        let mut room = vec![0; ReadBuffers::words(8 << 12)];
+        let mut images = ReadBuffers::new(&mut room);
         let (directory, snapshot) = read(&source, &mut images).unwrap();
         let fields = common::show_all(&directory, &snapshot);
         assert!(fields.len() as u32 >= before && source.writer.borrow().1 > before + 1);
@@ -344,14 +342,14 @@ fn fields_added_while_another_thread_reads_are_seen_whole_or_not_yet() {
     let mut writer = (Writer::<Borrowed<'_>>::new(region).unwrap().label_prefix(""), 0);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut room = vec![0; Images::words(8 << 14)];
+            let mut room = vec![0; ReadBuffers::words(8 << 14)];
             let mut seen = 0;
             let mut steps = 0;
             while seen < 1000 {
-                let mut images = Images::new(&mut room);
+                let mut images = ReadBuffers::new(&mut room);
                 let (directory, snapshot) = match read(&view, &mut images) {
                     Ok(read) => read,
-                    Err(ReadError::Problem(problem)) => panic!("{problem}"),
+                    Err(ReadError::Format(problem)) => panic!("{problem}"),
                     Err(error) => panic!("{error}"),
                 };
                 let fields = common::show_all(&directory, &snapshot);
@@ -391,14 +389,14 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
     // The other way round, it cannot be.
     let (mut bytes, at) = (dumps[5].clone(), Header::LAYOUT);
     bytes.as_mut_bytes()[at..at + 4].copy_from_slice(&dumps[4].as_bytes()[at..at + 4]);
-    let problems =
+    let errors =
         Directory::open(bytes.as_bytes()).unwrap().entries().filter(Result::is_err).count();
-    assert_eq!(problems, 1, "a damaged directory is reported");
+    assert_eq!(errors, 1, "a damaged directory is reported");
     let fields: Vec<Shown> = Directory::open(bytes.as_bytes())
         .unwrap()
         .entries()
         .flatten()
-        .map(|entry| common::show(&entry, &Snapshot::of_dead(bytes.as_bytes())))
+        .map(|entry| common::show(&entry, &Snapshot::from_static_bytes(bytes.as_bytes())))
         .collect();
     assert_eq!(fields.len(), 5, "and what can be read is");
     assert_prefix(&fields);
@@ -410,29 +408,29 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
 fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
     let (counter, timer) = (Counter::<u32>::SHAPES, Timer::<Stopped>::SHAPES);
     let (long, unit): (&str, &str) = ("x".repeat(65_535).leak(), "u".repeat(256).leak());
-    let good = Description { prefix: "", label: "a", help: &[], unit: Unit::NONE, shapes: counter };
-    let b = Description { label: "b", ..good };
+    let good = FieldDef { prefix: "", label: "a", help: &[], unit: Unit::NONE, shapes: counter };
+    let b = FieldDef { label: "b", ..good };
     // A line feed between two lines of help counts.
     let lines: &'static [&'static str] = vec![&long[1..], "x"].leak();
     let passes = [
         vec![],
         vec![good, b],
-        vec![Description { label: long, help: vec![long].leak(), ..good }],
-        vec![Description { label: &long[10..], shapes: timer, ..good }],
-        vec![Description { unit: Unit::named(&unit[1..]), ..good }],
+        vec![FieldDef { label: long, help: vec![long].leak(), ..good }],
+        vec![FieldDef { label: &long[10..], shapes: timer, ..good }],
+        vec![FieldDef { unit: Unit::named(&unit[1..]), ..good }],
     ];
     let fails = [
-        vec![Description { label: "", ..good }],
-        vec![Description { prefix: "p", label: long, ..good }],
-        vec![Description { label: &long[9..], shapes: timer, ..good }],
-        vec![Description { help: lines, ..good }],
-        vec![Description { unit: Unit::named(unit), ..good }],
-        vec![Description { prefix: "\0", ..good }],
-        vec![Description { label: "a\0", ..good }],
-        vec![Description { help: &["\0"], ..good }],
-        vec![Description { unit: Unit::named("\0"), ..good }],
+        vec![FieldDef { label: "", ..good }],
+        vec![FieldDef { prefix: "p", label: long, ..good }],
+        vec![FieldDef { label: &long[9..], shapes: timer, ..good }],
+        vec![FieldDef { help: lines, ..good }],
+        vec![FieldDef { unit: Unit::named(unit), ..good }],
+        vec![FieldDef { prefix: "\0", ..good }],
+        vec![FieldDef { label: "a\0", ..good }],
+        vec![FieldDef { help: &["\0"], ..good }],
+        vec![FieldDef { unit: Unit::named("\0"), ..good }],
         vec![good, b, good],
-        vec![Description { shapes: timer, ..good }, Description { label: "a.histogram", ..good }],
+        vec![FieldDef { shapes: timer, ..good }, FieldDef { label: "a.histogram", ..good }],
     ];
     for (fields, good) in
         passes.map(|fields| (fields, true)).into_iter().chain(fails.map(|fields| (fields, false)))

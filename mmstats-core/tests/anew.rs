@@ -8,7 +8,8 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{
-    Entry, Images, Lossy, Place, Plan, Problem, ReadError, Snapshot, Value, ValueProblem, read,
+    Entry, FormatError, Lossy, ReadBuffers, ReadError, ReadPlan, Snapshot, Value, ValueError,
+    ValueLocation, read,
 };
 use mmstats_core::{
     Borrowed, Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View,
@@ -106,11 +107,11 @@ fn write<F: Format<Region = Region<'static>>>(
 }
 
 /// Whether a value was there; panics if it is not one that its label can have.
-fn check(label: &[u8], value: Result<Value<'_>, ValueProblem>) -> bool {
+fn check(label: &[u8], value: Result<Value<'_>, ValueError>) -> bool {
     let even = label.starts_with(b"even");
     assert!(even || label.starts_with(b"odd") || label == b"spread", "{}", Lossy(label));
     match value {
-        Err(ValueProblem::Contended) => return false,
+        Err(ValueError::Contended) => return false,
         Err(problem) => panic!("{}: {problem}", Lossy(label)),
         Ok(Value::Unsigned(number)) => {
             assert_eq!(number % 2 == 0, even, "{number} under {}", Lossy(label));
@@ -138,29 +139,33 @@ fn check(label: &[u8], value: Result<Value<'_>, ValueProblem>) -> bool {
 /// What a reader keeps of a layout.
 struct Layout {
     header: Header,
-    fields: Vec<(Vec<u8>, Place)>,
-    plan: Plan,
+    fields: Vec<(Vec<u8>, ValueLocation)>,
+    plan: ReadPlan,
 }
 
 impl Layout {
     fn new<'b>(header: Header, entries: impl Iterator<Item = Entry<'b>>) -> Layout {
-        let fields: Vec<(Vec<u8>, Place)> =
-            entries.map(|entry| (entry.label.to_vec(), entry.place)).collect();
-        let plan = fields.iter().fold(Plan::default(), |plan, (_, place)| plan.with(place));
+        let fields: Vec<(Vec<u8>, ValueLocation)> =
+            entries.map(|entry| (entry.label.to_vec(), entry.location)).collect();
+        let plan =
+            fields.iter().fold(ReadPlan::default(), |plan, (_, location)| plan.with(location));
         Layout { header, fields, plan }
     }
 
     /// How many values of a sample were good, if it is one of this layout.
-    fn check(&self, images: &Images<'_>) -> Option<usize> {
+    fn check(&self, images: &ReadBuffers<'_>) -> Option<usize> {
         let header = Header::read_from_prefix(images.head()).unwrap().0;
         let snapshot: Snapshot<'_> = images.snapshot();
         let same =
             |header: &Header| (header.check, header.layout, header.generation, header.published);
-        if !snapshot.is_steady() || same(&header) != same(&self.header) {
+        if !snapshot.is_consistent() || same(&header) != same(&self.header) {
             return None;
         }
         Some(
-            self.fields.iter().filter(|(label, place)| check(label, snapshot.value(place))).count(),
+            self.fields
+                .iter()
+                .filter(|(label, location)| check(label, snapshot.value(location)))
+                .count(),
         )
     }
 }
@@ -177,14 +182,14 @@ struct Seen {
 /// Reads until it saw enough: everything anew, then by the layout it knows as long as that holds.
 fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: usize) -> Seen {
     let view = memory.view();
-    let mut room = vec![0; Images::words(8 * WORDS)];
-    let mut images = Images::new(&mut room);
+    let mut room = vec![0; ReadBuffers::words(8 * WORDS)];
+    let mut images = ReadBuffers::new(&mut room);
     let mut seen = Seen::default();
     let (start, mut last) = (Instant::now(), None);
     while (seen.values < enough || seen.generations < 100) && !done.load(Relaxed) {
         assert!(start.elapsed() < Duration::from_secs(60), "{seen:?}");
         let layout = match read(&view, &mut images) {
-            Err(ReadError::Problem(Problem::Uninitialised | Problem::Contended)) => continue,
+            Err(ReadError::Format(FormatError::Uninitialised | FormatError::Contended)) => continue,
             Err(error) => panic!("{error}"),
             Ok((directory, snapshot)) => {
                 let entries = || {
@@ -193,7 +198,7 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
                         .map(|entry| entry.unwrap_or_else(|problem| panic!("{problem}")))
                 };
                 seen.values += entries()
-                    .filter(|entry| check(entry.label, snapshot.value(&entry.place)))
+                    .filter(|entry| check(entry.label, snapshot.value(&entry.location)))
                     .count();
                 seen.parsed += 1;
                 Layout::new(*directory.header().unwrap(), entries())
@@ -205,8 +210,11 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
             continue;
         }
         for _ in 0..20 {
-            let latched =
-                layout.fields.iter().map(|(_, place)| place).filter(|place| place.is_latched());
+            let latched = layout
+                .fields
+                .iter()
+                .map(|(_, location)| location)
+                .filter(|location| location.is_latched());
             let Ok(complete) = if each_latch_by_itself {
                 images.sample_each(&view, &layout.plan, latched)
             } else {

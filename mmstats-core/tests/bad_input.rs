@@ -5,10 +5,10 @@ mod common;
 
 use common::{Content, Shown, dead, golden, swapped};
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::{BYTE_ORDER, EntryHead, Header, crc32};
+use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::reader::{
-    ByteOrder, Directory, EntryFault, EntryProblem, Images, Plan, Problem, ReadError, Snapshot,
-    Source, Value, read,
+    ByteOrder, Directory, EntryError, EntryErrorKind, FormatError, ReadBuffers, ReadError,
+    ReadPlan, Snapshot, Source, Value, read,
 };
 use mmstats_core::{
     Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model,
@@ -51,7 +51,7 @@ fn moved(region: &[u8], by: usize) -> Vec<u8> {
     let end = Header::SIZE + header.published as usize;
     let (mut entries, mut at) = (region[Header::SIZE..end].to_vec(), 0);
     while at < entries.len() {
-        let mut head = EntryHead::read_from_prefix(&entries[at..]).unwrap().0;
+        let mut head = EntryHeader::read_from_prefix(&entries[at..]).unwrap().0;
         if head.access > 0 {
             head.value += by as u32;
         }
@@ -157,12 +157,12 @@ fn look(value: &Value<'_>) {
 
 /// Walks a directory to its end.
 fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (usize, usize) {
-    let (mut fields, mut problems) = (0, 0);
+    let (mut fields, mut errors) = (0, 0);
     for (i, entry) in directory.entries().enumerate() {
         assert!(i <= length / 5 + 2, "more entries than there can be");
         match entry {
             Ok(entry) => {
-                let range = entry.place.range();
+                let range = entry.location.range();
                 assert!(
                     range.start <= range.end && range.end <= length,
                     "{range:?} in {length} bytes"
@@ -170,45 +170,45 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
                 assert!(!entry.label.is_empty() && entry.divisor > 0);
                 look(
                     &snapshot
-                        .value(&entry.place)
+                        .value(&entry.location)
                         .expect("a value in the bytes, that nobody writes"),
                 );
                 fields += 1;
             }
             Err(problem) => {
                 assert!(problem.offset <= length && !problem.to_string().is_empty());
-                problems += 1;
+                errors += 1;
             }
         }
     }
-    (fields, problems)
+    (fields, errors)
 }
 
 /// Reads bytes in every way there is, and tells how many fields there were, and problems; `None` if
 /// it is not even a region.
-fn read_all(bytes: &[u8], places: &Plan, room: &mut [u64]) -> Option<(usize, usize)> {
-    let snapshot = Snapshot::of_dead(bytes);
+fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize, usize)> {
+    let snapshot = Snapshot::from_static_bytes(bytes);
     let opened = Directory::open(bytes);
     let walked = opened.as_ref().ok().map(|directory| walk(directory, &snapshot, bytes.len()));
     if let Err(problem) = opened {
         assert!(!problem.to_string().is_empty());
     }
-    let _ = snapshot.is_steady();
+    let _ = snapshot.is_consistent();
     for order in [ByteOrder::Little, ByteOrder::Big] {
         if let Ok(directory) = Directory::open_with(bytes, bytes, Some(order)) {
             walk(&directory, &snapshot, bytes.len());
         }
     }
     // The same as if the bytes were live.
-    let mut images = Images::new(room);
+    let mut images = ReadBuffers::new(room);
     let enough = images.room() >= bytes.len();
     match read(&Bytes(bytes), &mut images) {
         Ok((directory, snapshot)) => {
             let fields = walk(&directory, &snapshot, bytes.len());
             assert!(Some(fields) == walked || !enough);
         }
-        Err(ReadError::Problem(problem)) => {
-            assert!(opened.is_err() || problem == Problem::Contended, "{problem}")
+        Err(ReadError::Format(problem)) => {
+            assert!(opened.is_err() || problem == FormatError::Contended, "{problem}")
         }
         Err(ReadError::TooLarge { length, room }) => assert!(length > room),
         Err(ReadError::Source(never)) => match never {},
@@ -220,21 +220,21 @@ fn read_all(bytes: &[u8], places: &Plan, room: &mut [u64]) -> Option<(usize, usi
 }
 
 /// All places of a region.
-fn plan(bytes: &[u8]) -> Plan {
+fn plan(bytes: &[u8]) -> ReadPlan {
     Directory::open(bytes)
         .unwrap()
         .entries()
         .flatten()
-        .fold(Plan::default(), |plan, entry| plan.with(&entry.place))
+        .fold(ReadPlan::default(), |plan, entry| plan.with(&entry.location))
 }
 
 #[test]
 fn what_is_sound_is_read_without_complaint() {
     for (name, bytes) in sound() {
         let plan = plan(&bytes);
-        let (fields, problems) =
-            read_all(&bytes, &plan, &mut vec![0; Images::words(bytes.len())]).unwrap();
-        assert!(fields >= 9 && problems == 0, "{name}");
+        let (fields, errors) =
+            read_all(&bytes, &plan, &mut vec![0; ReadBuffers::words(bytes.len())]).unwrap();
+        assert!(fields >= 9 && errors == 0, "{name}");
     }
 }
 
@@ -260,8 +260,8 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
         for length in 0..bytes.len() {
             // A copy, so that a look behind it would be seen.
             let cut = bytes[..length].to_vec();
-            let read = read_all(&cut, &plan, &mut vec![0; Images::words(bytes.len())]);
-            let (fields, problems) = read.unwrap_or_default();
+            let read = read_all(&cut, &plan, &mut vec![0; ReadBuffers::words(bytes.len())]);
+            let (fields, errors) = read.unwrap_or_default();
             assert!(
                 fields >= most || name.contains("swapped"),
                 "{name}: {fields} of {length} bytes, {most} of fewer"
@@ -270,20 +270,20 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
             let is_version_1 = bytes[0] == 1;
             assert!(
                 fields <= whole.len()
-                    && (fields == whole.len() || problems > 0 || is_version_1 || read.is_none()),
+                    && (fields == whole.len() || errors > 0 || is_version_1 || read.is_none()),
                 "{name}: {length} bytes"
             );
             for (now, before) in [(&cut, &bytes), (&bytes, &cut)] {
                 if let Ok(directory) = Directory::open_with(now, before, None) {
-                    walk(&directory, &Snapshot::of_dead(now), now.len());
+                    walk(&directory, &Snapshot::from_static_bytes(now), now.len());
                 }
             }
             // Places of the whole do not lie in what is left of it.
-            let snapshot = Snapshot::of_dead(&cut);
+            let snapshot = Snapshot::from_static_bytes(&cut);
             for entry in Directory::open(&bytes).unwrap().entries().flatten() {
-                let value = snapshot.value(&entry.place);
+                let value = snapshot.value(&entry.location);
                 assert!(
-                    value.is_ok() || entry.place.range().end > length,
+                    value.is_ok() || entry.location.range().end > length,
                     "{name}: {length} bytes"
                 );
             }
@@ -295,7 +295,7 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
 fn a_changed_byte_is_noticed_or_changes_a_value() {
     for (name, bytes) in sound() {
         let plan = plan(&bytes);
-        let mut room = vec![0; Images::words(bytes.len())];
+        let mut room = vec![0; ReadBuffers::words(bytes.len())];
         let header = Directory::open(&bytes).unwrap().header().copied();
         let directory = header.map_or(0..0, |header| {
             header.directory as usize..(header.directory + u64::from(header.published)) as usize
@@ -319,12 +319,12 @@ fn a_changed_byte_is_noticed_or_changes_a_value() {
 
 #[test]
 fn images_too_small_for_a_region_say_so() {
-    let mut fake = vec![0; Images::words(0)];
+    let mut fake = vec![0; ReadBuffers::words(0)];
     for (_, bytes) in sound() {
         for words in 0..=bytes.len() / 8 {
-            fake.resize(Images::words(8 * words), 0);
+            fake.resize(ReadBuffers::words(8 * words), 0);
             read_all(&bytes, &plan(&bytes), &mut fake);
-            let read = read(&Bytes(&bytes), &mut Images::new(&mut fake)).map(|_| ());
+            let read = read(&Bytes(&bytes), &mut ReadBuffers::new(&mut fake)).map(|_| ());
             let too_large = Err(ReadError::TooLarge { length: bytes.len(), room: 8 * words });
             assert_eq!(
                 read,
@@ -378,7 +378,7 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn names_are_told_only_as_far_as_they_tell_something() {
     let told = |label: &[u8], found: &[u8]| {
-        EntryProblem { offset: 7, label, fault: EntryFault::Type { found } }.to_string()
+        EntryError { offset: 7, label, fault: EntryErrorKind::Type { found } }.to_string()
     };
     assert_eq!(
         told("ü\n".as_bytes(), b"x\xff"),
@@ -401,7 +401,7 @@ proptest! {
 
     #[test]
     fn forged_bytes_do_no_harm(bytes in forged()) {
-        read_all(&bytes, &plan(&region::<V2>()), &mut vec![0; Images::words(bytes.len())]);
+        read_all(&bytes, &plan(&region::<V2>()), &mut vec![0; ReadBuffers::words(bytes.len())]);
     }
 
     #[test]
@@ -409,7 +409,7 @@ proptest! {
         let starts: [&[u8]; 4] = [b"", b"\x01", b"\x02MMSTATS\x02\x01\x08\0", b"\x01\x01\0a\x01\0"];
         let start = &starts[start][..starts[start].len().min(bytes.len())];
         bytes[..start.len()].copy_from_slice(start);
-        read_all(&bytes, &plan(&region::<V2>()), &mut vec![0; Images::words(bytes.len())]);
+        read_all(&bytes, &plan(&region::<V2>()), &mut vec![0; ReadBuffers::words(bytes.len())]);
     }
 
     #[test]
@@ -419,6 +419,6 @@ proptest! {
         bytes.extend(code.as_bytes());
         bytes.push(index);
         bytes.extend(vec![0x61; values]);
-        read_all(&bytes, &Plan::default(), &mut vec![0; Images::words(bytes.len())]);
+        read_all(&bytes, &ReadPlan::default(), &mut vec![0; ReadBuffers::words(bytes.len())]);
     }
 }

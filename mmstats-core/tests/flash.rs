@@ -4,8 +4,8 @@ mod common;
 
 use common::{Content, Shown, Stopped, dead, dead_outside, live_outside};
 use mmstats_core::format::v2::Header;
-use mmstats_core::model::Kept;
-use mmstats_core::reader::{Directory, Problem, header};
+use mmstats_core::model::Recovery;
+use mmstats_core::reader::{Directory, FormatError, header};
 use mmstats_core::{
     AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Model,
     Region, StaticRegion, Text, Timer, model,
@@ -84,7 +84,7 @@ fn without_the_directory_the_region_says_where_it_is() {
     let length = entries().len() as u32;
     assert_eq!(
         Directory::open(memory.as_bytes()).err(),
-        Some(Problem::DirectoryOutside { address, length })
+        Some(FormatError::DirectoryOutside { address, length })
     );
     assert_eq!(header(&memory.as_bytes()[..Header::SIZE]).unwrap().0.directory, address);
     for cut in [0, 4, entries().len() - 1] {
@@ -92,7 +92,7 @@ fn without_the_directory_the_region_says_where_it_is() {
             Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &entries()[..cut]);
         assert_eq!(
             opened.err(),
-            Some(Problem::DirectoryOutside { address, length }),
+            Some(FormatError::DirectoryOutside { address, length }),
             "{cut} bytes of it are not enough"
         );
     }
@@ -107,7 +107,7 @@ fn a_directory_of_another_program_is_refused() {
     for at in [0, 30, last] {
         wrong[at] ^= 1;
         let opened = Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &wrong);
-        assert!(matches!(opened, Err(Problem::OtherProgram { .. })), "{opened:?}");
+        assert!(matches!(opened, Err(FormatError::DirectoryMismatch { .. })), "{opened:?}");
         wrong[at] ^= 1;
     }
 }
@@ -133,11 +133,11 @@ fn after_a_reset_what_accumulates_goes_on() {
     let mut memory = [u64::MAX; WORDS];
     let (motor, kept) =
         Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
-    assert_eq!(kept, Kept::Anew);
+    assert_eq!(kept, Recovery::Fresh);
     run(&motor);
     let (motor, kept) =
         Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
-    assert_eq!(kept, Kept::Resumed);
+    assert_eq!(kept, Recovery::Resumed);
     motor.boots.incr();
     let shown = dead_outside(memory.as_bytes(), entries());
     let value = |label: &str| {
@@ -160,10 +160,10 @@ fn after_an_update_of_the_program_the_stats_begin_at_zero() {
     run(&Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap().0);
     let (radio, kept) =
         Radio::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
-    assert_eq!((kept, radio.received.get()), (Kept::Anew, 0));
+    assert_eq!((kept, radio.received.get()), (Recovery::Fresh, 0));
     let (_, kept) =
         Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
-    assert_eq!(kept, Kept::Anew);
+    assert_eq!(kept, Recovery::Fresh);
     let generation = header(memory.as_bytes()).unwrap().0.generation;
     assert_eq!(generation, 3, "readers notice each time");
 }
@@ -179,9 +179,9 @@ fn another_constant_makes_it_begin_anew() {
         unit.count.incr();
         (unit.count.get(), kept)
     };
-    assert_eq!([publish(), publish()], [(1, Kept::Anew), (2, Kept::Resumed)]);
+    assert_eq!([publish(), publish()], [(1, Recovery::Fresh), (2, Recovery::Resumed)]);
     VERSION.with(|version| version.set("1.3"));
-    assert_eq!(publish(), (1, Kept::Anew));
+    assert_eq!(publish(), (1, Recovery::Fresh));
 }
 
 #[test]
@@ -239,9 +239,9 @@ proptest! {
         }
         for bytes in [&bytes[..], &bytes[..cut]] {
             if let Ok(opened) = Directory::open_outside(bytes, bytes, &directory) {
-                let snapshot = mmstats_core::reader::Snapshot::of_dead(bytes);
+                let snapshot = mmstats_core::reader::Snapshot::from_static_bytes(bytes);
                 for entry in opened.entries().flatten() {
-                    let _ = snapshot.value(&entry.place);
+                    let _ = snapshot.value(&entry.location);
                 }
             }
         }

@@ -5,7 +5,7 @@ mod common;
 use common::{Content, Shown, Stopped, distribution, shown};
 use core::time::Duration;
 use mmstats_core::format::v2::{Header, crc32};
-use mmstats_core::model::Kept;
+use mmstats_core::model::Recovery;
 use mmstats_core::reader::{Directory, Storage};
 use mmstats_core::{
     AddError, Average, Borrowed, Constant, ConstantText, Counter, Format, Gauge, Histogram,
@@ -38,12 +38,12 @@ model! {
 const WORDS: usize = 500;
 
 /// Publishes the model as after a reset: nothing but the memory is left of the run before.
-fn publish<M: Model, F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Kept {
+fn publish<M: Model, F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Recovery {
     <M::In<Borrowed<'_, F>>>::publish_kept(Region::new(memory)).map(|(_, kept)| kept).unwrap()
 }
 
 /// Publishes the motor and writes all of its fields.
-fn run<F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Kept {
+fn run<F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Recovery {
     let (motor, kept) = Motor::<Borrowed<'_, F>>::publish_kept(Region::new(memory)).unwrap();
     motor.boots.incr();
     motor.steps.add(1 << 40);
@@ -99,12 +99,12 @@ fn header(memory: &[u64]) -> Header {
 fn what_accumulates_goes_on<F: Format<Region = Region<'static>>>() {
     let mut memory = vec![0; WORDS];
     let version_2 = F::WORD > 1 && F::VERSION.number() == 2;
-    assert_eq!(run::<F>(&mut memory), Kept::Anew);
+    assert_eq!(run::<F>(&mut memory), Recovery::Fresh);
     let before = header(&memory);
     for runs in 1..5 {
-        assert_eq!(publish::<Motor, F>(&mut memory), Kept::Resumed);
+        assert_eq!(publish::<Motor, F>(&mut memory), Recovery::Resumed);
         assert_eq!(fields(&mut memory), started_after(runs, version_2));
-        assert_eq!(run::<F>(&mut memory), Kept::Resumed);
+        assert_eq!(run::<F>(&mut memory), Recovery::Resumed);
         assert!(!version_2 || header(&memory) == before, "the generation is still the same");
     }
 }
@@ -136,7 +136,7 @@ model! {
 }
 
 /// How each of several models is published.
-type Publish = fn(&mut [u64]) -> Kept;
+type Publish = fn(&mut [u64]) -> Recovery;
 
 fn in_every_format<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
     vec![
@@ -173,7 +173,11 @@ fn others_are_made_anew(models: &[Publish], version_2: bool) {
             let mut memory = vec![0; 32];
             first(&mut memory);
             let kept = second(&mut memory);
-            assert_eq!(kept, if i == j { Kept::Resumed } else { Kept::Anew }, "{i} then {j}");
+            assert_eq!(
+                kept,
+                if i == j { Recovery::Resumed } else { Recovery::Fresh },
+                "{i} then {j}"
+            );
             assert_eq!(fields(&mut memory), fields(&mut fresh), "{i} then {j}");
             if version_2 {
                 assert_eq!(header(&memory).generation, if i == j { 1 } else { 2 }, "{i} then {j}");
@@ -206,7 +210,7 @@ fn a_region_of_another_format_is_made_anew() {
             let same = i == j || V2::WORD == V2Narrow::WORD && i + j == 1;
             assert_eq!(
                 second(&mut memory),
-                if same { Kept::Resumed } else { Kept::Anew },
+                if same { Recovery::Resumed } else { Recovery::Fresh },
                 "{i} then {j}"
             );
             assert_eq!(fields(&mut memory).len(), 3);
@@ -217,9 +221,9 @@ fn a_region_of_another_format_is_made_anew() {
 #[test]
 fn a_region_of_another_length_is_made_anew() {
     let mut memory = vec![0; 64];
-    assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Kept::Anew);
-    assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew);
-    assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Kept::Anew);
+    assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Recovery::Fresh);
+    assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
+    assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Recovery::Fresh);
     let too_small = <Plain<Borrowed<'_>>>::publish_kept(Region::new(&mut memory[..9])).map(|_| ());
     assert_eq!(too_small, Err(AddError::Full { length: 72 }));
 }
@@ -246,12 +250,12 @@ fn parts(memory: &[u64]) -> Vec<Part> {
     }
     let mut end = 0;
     for entry in directory.entries().flatten() {
-        let range = entry.place.range();
+        let range = entry.location.range();
         // A constant looks like any other value, but is part of the model.
         if ![b"serial".as_slice(), b"version"].contains(&entry.label) {
             parts[range.clone()].fill(Part::Value);
             parts[range.start] =
-                if entry.place.storage == Storage::Double { Part::Index } else { Part::Layout };
+                if entry.location.storage == Storage::Double { Part::Index } else { Part::Layout };
         }
         end = range.end;
     }
@@ -272,12 +276,12 @@ fn flipped_bits_are_noticed<F: Format<Region = Region<'static>>>() {
             memory.as_mut_bytes()[at] ^= 1 << bit;
             let kept = publish::<Motor, F>(&mut memory);
             let expected = if *part == Part::Value || *part == Part::Index && bit == 0 {
-                Kept::Resumed
+                Recovery::Resumed
             } else {
-                Kept::Anew
+                Recovery::Fresh
             };
             assert_eq!(kept, expected, "bit {bit} of byte {at}");
-            if kept == Kept::Anew && bit == 0 {
+            if kept == Recovery::Fresh && bit == 0 {
                 assert_eq!(
                     fields(&mut memory),
                     started_after(0, F::VERSION.number() == 2),
@@ -310,12 +314,12 @@ fn a_region_that_was_published_in_part_is_made_anew() {
     for fields in 0..3 {
         let mut writer = Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap();
         if fields > 0 {
-            writer.add::<Counter<u32, _>>(Counter::describe("a")).unwrap().add(9);
+            writer.add::<Counter<u32, _>>(Counter::builder("a")).unwrap().add(9);
         }
         if fields > 1 {
-            writer.add::<Gauge<u16, _>>(Gauge::describe("b")).unwrap();
+            writer.add::<Gauge<u16, _>>(Gauge::builder("b")).unwrap();
         }
-        assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew, "{fields} fields");
+        assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh, "{fields} fields");
         assert_eq!(
             self::fields(&mut memory)[0],
             ("a".into(), Content::Unsigned(0)),
@@ -325,11 +329,11 @@ fn a_region_that_was_published_in_part_is_made_anew() {
     // All are there, but the reset came before `published` told so.
     publish::<Plain, V2>(&mut memory);
     memory.as_mut_bytes()[Header::PUBLISHED..][..4].fill(0);
-    assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew);
+    assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
     // The reset came while the region was made anew.
     publish::<Plain, V2>(&mut memory);
     memory.as_mut_bytes()[..4].fill(0);
-    assert_eq!(publish::<Plain, V2>(&mut memory), Kept::Anew);
+    assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
 }
 
 fn random(words: usize) -> impl Strategy<Value = Vec<u64>> {
@@ -360,7 +364,7 @@ proptest! {
                 memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&crc.to_ne_bytes());
                 memory.as_mut_bytes()[Header::PUBLISHED..][..4].copy_from_slice(&((first * 32) as u32).to_ne_bytes());
             }
-            prop_assert_eq!(publish(&mut memory), Kept::Anew);
+            prop_assert_eq!(publish(&mut memory), Recovery::Fresh);
             let fields: Vec<(String, Content)> = self::fields(&mut memory);
             let expected = [("a", 0), ("b", 3), ("c", 1)].map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
             prop_assert_eq!(fields, expected);
@@ -375,14 +379,14 @@ proptest! {
         let values = (Header::SIZE + directory).div_ceil(8);
         memory[values..].copy_from_slice(&garbage[values..]);
         let before = fields(&mut memory);
-        prop_assert_eq!(publish::<Motor, V2>(&mut memory), Kept::Resumed);
+        prop_assert_eq!(publish::<Motor, V2>(&mut memory), Recovery::Resumed);
         let after = fields(&mut memory);
         for (before, after) in before.iter().zip(&after).filter(|(before, _)| ["boots", "steps", "latched", "interval", "duration.histogram"].contains(&before.0.as_str())) {
             prop_assert_eq!(before, after);
         }
         prop_assert_eq!(&after[4], &("temperature".to_owned(), Content::Signed(-10)));
         prop_assert_eq!(&after[6], &("state".to_owned(), Content::from("idle")));
-        prop_assert_eq!(run::<V2>(&mut memory), Kept::Resumed);
+        prop_assert_eq!(run::<V2>(&mut memory), Recovery::Resumed);
     }
 }
 
@@ -390,23 +394,23 @@ fn more_can_be_added<F: Format<Region = Region<'static>>>() {
     let mut memory = vec![0; 64];
     {
         let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap();
-        writer.add::<Counter<u64, _>>(Counter::describe("a")).unwrap().add(3);
-        writer.add::<Gauge<u16, _>>(Gauge::describe("b")).unwrap().set(4);
+        writer.add::<Counter<u64, _>>(Counter::builder("a")).unwrap().add(3);
+        writer.add::<Gauge<u16, _>>(Gauge::builder("b")).unwrap().set(4);
     }
     let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
     assert!(!writer.is_resumed());
-    let a: Counter<u64, _> = writer.add(Counter::describe("a")).unwrap();
+    let a: Counter<u64, _> = writer.add(Counter::builder("a")).unwrap();
     assert!(!writer.is_resumed(), "one is still missing");
-    writer.add::<Gauge<u16, _>>(Gauge::describe("b").initial(9_u16)).unwrap();
+    writer.add::<Gauge<u16, _>>(Gauge::builder("b").initial(9_u16)).unwrap();
     assert!(writer.is_resumed());
-    writer.add::<Gauge<u8, _>>(Gauge::describe("c").initial(5)).unwrap();
+    writer.add::<Gauge<u8, _>>(Gauge::builder("c").initial(5)).unwrap();
     a.incr();
     let expected = [("a", 4), ("b", 9), ("c", 5)]
         .map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
     assert_eq!(fields(&mut memory), expected);
 
     let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
-    let other = writer.add::<Counter<u64, _>>(Counter::describe("x")).map(|_| ());
+    let other = writer.add::<Counter<u64, _>>(Counter::builder("x")).map(|_| ());
     assert_eq!(other, Err(AddError::LayoutDiffers));
     assert_eq!(fields(&mut memory), expected, "what differs is left as it was");
     assert!(
@@ -420,7 +424,7 @@ fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
     let mut memory = vec![0; 64];
     Writer::<Borrowed<'_>>::new(Region::new(&mut memory))
         .unwrap()
-        .add::<Counter<u32, _>>(Counter::describe("a"))
+        .add::<Counter<u32, _>>(Counter::builder("a"))
         .unwrap();
     let layout = header(&memory).layout;
     // The writer died before it could tell that there is one more field, and the memory of that was
@@ -428,7 +432,7 @@ fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
     memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&(!layout).to_ne_bytes());
     Writer::<Borrowed<'_>>::resume(Region::new(&mut memory))
         .unwrap()
-        .add::<Counter<u32, _>>(Counter::describe("a"))
+        .add::<Counter<u32, _>>(Counter::builder("a"))
         .unwrap();
     assert_eq!(header(&memory).layout, layout);
 }

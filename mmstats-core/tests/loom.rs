@@ -14,9 +14,9 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::sync::atomic::{AtomicU32, fence};
 use loom::thread;
-use mmstats_core::format::v2::{BYTE_ORDER, EntryHead, Header, crc32};
+use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::format::{MAGIC, MAGIC_WORDS};
-use mmstats_core::reader::{Images, Problem, ReadError, Source, Value, read};
+use mmstats_core::reader::{FormatError, ReadBuffers, ReadError, Source, Value, read};
 use mmstats_core::{Validity, latch_read, latch_write};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -240,10 +240,10 @@ struct Whole {
 }
 
 impl Whole {
-    const WORDS: usize = (Header::SIZE + EntryHead::SIZE + 4 + 8) / 4;
+    const WORDS: usize = (Header::SIZE + EntryHeader::SIZE + 4 + 8) / 4;
     const GENERATION: usize = Header::GENERATION / 4;
     const PUBLISHED: usize = Header::PUBLISHED / 4;
-    const LABEL: usize = (Header::SIZE + EntryHead::SIZE) / 4;
+    const LABEL: usize = (Header::SIZE + EntryHeader::SIZE) / 4;
     const VALUE: usize = Whole::LABEL + 1;
 
     fn new() -> Arc<Whole> {
@@ -275,11 +275,11 @@ impl Whole {
         Arc::new(Whole { still, moving: places.map(|place| (place, AtomicU32::new(still[place]))) })
     }
 
-    const ENTRY: u32 = EntryHead::SIZE as u32 + 4;
+    const ENTRY: u32 = EntryHeader::SIZE as u32 + 4;
 
-    fn entry() -> EntryHead {
+    fn entry() -> EntryHeader {
         let (length, value) = (Whole::ENTRY, 4 * Whole::VALUE as u32);
-        EntryHead {
+        EntryHeader {
             length,
             value,
             size: 4,
@@ -361,13 +361,13 @@ fn a_reader_that_copies_is_right(backwards: bool) {
             let whole = whole.clone();
             move || whole.make_anew(2)
         });
-        let mut room = [0; Images::words(4 * Whole::WORDS)];
-        match read(&Copies { of: whole, backwards }, &mut Images::new(&mut room)) {
-            Err(ReadError::Problem(Problem::Uninitialised | Problem::Contended)) => {}
+        let mut room = [0; ReadBuffers::words(4 * Whole::WORDS)];
+        match read(&Copies { of: whole, backwards }, &mut ReadBuffers::new(&mut room)) {
+            Err(ReadError::Format(FormatError::Uninitialised | FormatError::Contended)) => {}
             Err(error) => panic!("{error:?}"),
             Ok((directory, snapshot)) => {
                 for entry in directory.entries().flatten() {
-                    let Ok(Value::Unsigned(value)) = snapshot.value(&entry.place) else {
+                    let Ok(Value::Unsigned(value)) = snapshot.value(&entry.location) else {
                         panic!("no number")
                     };
                     Region::check(entry.label[0].into(), value as u32);

@@ -51,7 +51,7 @@ fn everything<F: Format<Region = Region<'static>>>(prefix: &str) -> Vec<Shown> {
     let mut memory = vec![u64::MAX; size / 8];
     let region = Region::new(&mut memory);
     let view = region.view();
-    let all = Everything::<Borrowed<'_, F>>::publish_as(prefix, region).unwrap();
+    let all = Everything::<Borrowed<'_, F>>::publish_with_prefix(prefix, region).unwrap();
     all.counter.add(1 << 40);
     all.counter.incr();
     all.counter32.incr();
@@ -188,8 +188,10 @@ fn the_size_of_a_model_is_exactly_what_it_needs() {
     all_are_exact::<V1>();
     all_are_exact::<V1Exact>();
     let memory = || vec![0; One::size_as("four") / 8].leak();
-    assert!(One::publish_as("four", Region::new(memory())).is_ok());
-    assert!(One::publish_as("no more than 8 bytes of padding", Region::new(memory())).is_err());
+    assert!(One::publish_with_prefix("four", Region::new(memory())).is_ok());
+    assert!(
+        One::publish_with_prefix("no more than 8 bytes of padding", Region::new(memory())).is_err()
+    );
 }
 
 #[test]
@@ -198,7 +200,7 @@ fn models_and_single_fields_share_a_region() {
     let region = Region::new(&mut memory);
     let view = region.view();
     let mut writer = Writer::<Borrowed<'_>>::new(region).unwrap();
-    let single: Gauge<u8, _> = writer.add(Gauge::describe("first")).unwrap();
+    let single: Gauge<u8, _> = writer.add(Gauge::builder("first")).unwrap();
     let mut writer = writer.label_prefix("a.");
     let a: One<_> = writer.model().unwrap();
     let mut writer = writer.label_prefix("b.");

@@ -5,12 +5,12 @@ mod common;
 
 use common::{Content, Shown, Stopped, distribution, shown};
 use core::time::Duration;
-use mmstats_core::format::layout::{self, Description};
+use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::scalar::Number;
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Describe, Field, Flag, Format,
-    Gauge, Histogram, Kind, Latched, MovingAverage, Region, Scalar, Text, Timer, Type, Unit, V1,
-    V1Exact, V2, V2Narrow, Version, Writer, units,
+    AddError, Average, Borrowed, Constant, ConstantText, Counter, Field, FieldBuilder, Flag,
+    Format, Gauge, Histogram, Kind, Latched, MovingAverage, Region, Scalar, Text, Timer, Type,
+    Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, units,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -171,8 +171,8 @@ impl Spec {
     fn describe<'s, H: Field>(
         &'s self,
         initial: Option<impl Into<H::Initial<'s>>>,
-    ) -> Describe<'s, H> {
-        let described = Describe::new(&self.label).help(&self.help).unit(self.unit);
+    ) -> FieldBuilder<'s, H> {
+        let described = FieldBuilder::new(&self.label).help(&self.help).unit(self.unit);
         match initial {
             Some(initial) => described.initial(initial),
             None => described,
@@ -292,7 +292,7 @@ impl Spec {
     }
 
     /// The description that a model would make of it.
-    fn description<'s, F: Format>(&'s self, help: &'s [&'s str]) -> Description<'s> {
+    fn description<'s, F: Format>(&'s self, help: &'s [&'s str]) -> FieldDef<'s> {
         let shapes = match &self.what {
             What::Counter32(_) => Counter::<u32, F>::SHAPES,
             What::Counter64(_) => Counter::<u64, F>::SHAPES,
@@ -323,7 +323,7 @@ impl Spec {
             What::MovingAverage(_) => MovingAverage::<3, F>::SHAPES,
             What::Timer(_) => Timer::<Stopped, 3, F>::SHAPES,
         };
-        Description { prefix: "", label: &self.label, help, unit: self.unit, shapes }
+        FieldDef { prefix: "", label: &self.label, help, unit: self.unit, shapes }
     }
 
     /// What readers show of it after a round, worked out from the documents alone.
@@ -491,7 +491,7 @@ fn written_is_read<F: Format<Region = Region<'static>>>(
 fn needed_is_enough<F: Format<Region = Region<'static>>>(specs: &[Spec], prefix: &str) {
     let helps: Vec<&str> = specs.iter().map(|spec| spec.help.as_str()).collect();
     let help = |i: usize| if helps[i].is_empty() { &[][..] } else { &helps[i..=i] };
-    let descriptions: Vec<Description<'_>> =
+    let descriptions: Vec<FieldDef<'_>> =
         specs.iter().enumerate().map(|(i, spec)| spec.description::<F>(help(i))).collect();
     let size = layout::size(F::VERSION, &descriptions, prefix.len());
     assert_eq!(size % 8, 0);

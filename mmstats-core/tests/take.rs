@@ -4,7 +4,7 @@
 //! compare-and-swap use; there, all of those who ask at the very same time may be refused.
 
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use mmstats_core::{Counter, StaticRegion, kept_region, model};
+use mmstats_core::{Counter, StaticRegion, model, persistent_region};
 use std::sync::Mutex;
 
 const ROUNDS: usize = 20_000;
@@ -59,7 +59,7 @@ model! {
 #[test]
 fn one_that_asks_alone_gets_it_and_the_next_does_not() {
     static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
-    kept_region! { static KEPT: KeptRegion<{ Motor::SIZE }> in ".uninit.mmstats_test"; }
+    persistent_region! { static KEPT: PersistentRegion<{ Motor::SIZE }> in ".uninit.mmstats_test"; }
     let motors = [REGION.take(), KEPT.take()]
         .map(|region| Motor::publish(region.expect("the first to ask")).unwrap());
     assert!(REGION.take().is_none() && KEPT.take().is_none());

@@ -24,9 +24,9 @@ fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
             let region = Region::new(&mut memory);
             let view = region.view();
             let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
-            let field: Text<N, _> = writer.add(Text::describe("text").initial(text)).unwrap();
+            let field: Text<N, _> = writer.add(Text::builder("text").initial(text)).unwrap();
             writer
-                .add::<ConstantText<N, _>>(ConstantText::describe("constant").initial(text))
+                .add::<ConstantText<N, _>>(ConstantText::builder("constant").initial(text))
                 .unwrap();
             let is = |expected: &str| {
                 assert_eq!(field.get(), expected);
@@ -115,10 +115,9 @@ fn buckets_lie_side_by_side_and_are_as_narrow_as_promised() {
 fn wraps<F: Format<Region = Region<'static>>>() {
     let mut memory = [0; 64];
     let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap();
-    let narrow: Counter<u32, _> =
-        writer.add(Counter::describe("narrow").initial(u32::MAX)).unwrap();
-    let wide: Counter<u64, _> = writer.add(Counter::describe("wide").initial(u64::MAX)).unwrap();
-    let gauge: Gauge<i8, _> = writer.add(Gauge::describe("gauge").initial(127)).unwrap();
+    let narrow: Counter<u32, _> = writer.add(Counter::builder("narrow").initial(u32::MAX)).unwrap();
+    let wide: Counter<u64, _> = writer.add(Counter::builder("wide").initial(u64::MAX)).unwrap();
+    let gauge: Gauge<i8, _> = writer.add(Gauge::builder("gauge").initial(127)).unwrap();
     narrow.incr();
     wide.add(2);
     gauge.add(1);

@@ -36,7 +36,7 @@ fn write<F: StaticFormat>(directory: &Path, name: &'static str) {
 fn read(file: &Path) {
     let mut reader = Reader::new();
     let sample = reader.read(file).expect("a file of stats");
-    assert!(sample.layout().problems.is_empty(), "{:?}", sample.layout().problems);
+    assert!(sample.layout().errors.is_empty(), "{:?}", sample.layout().errors);
     for (field, value) in sample.fields() {
         // Who wrote it is another one each time.
         if !field.label.starts_with("sys.") {
@@ -47,16 +47,16 @@ fn read(file: &Path) {
 
 /// Prints all but where the value lies, and in words of how many bytes.
 fn print(field: &Field, value: &Value<'_>) {
-    let Field { label, unit, help, kind, scale, divisor, place } = field;
+    let Field { label, unit, help, kind, scale, divisor, location } = field;
     let value = match value {
-        Value::Text(text) => format!("{:?} of {}", Lossy(text).to_string(), place.size),
+        Value::Text(text) => format!("{:?} of {}", Lossy(text).to_string(), location.size),
         Value::Histogram(spread) => format!(
             "sum {}, powers {:?}, {:?}",
             spread.sum,
             spread.powers(),
             spread.buckets().collect::<Vec<_>>()
         ),
-        number => format!("{number:?} {:?}", place.ty),
+        number => format!("{number:?} {:?}", location.ty),
     };
     println!("{label} = {value}; {kind:?}, 10^{scale} / {divisor}, {unit:?}, {help:?}");
 }

@@ -26,19 +26,19 @@ pub struct Found {
     /// The patterns that were searched, to name them if nothing was found.
     pub searched: Vec<PathBuf>,
     /// What went wrong.
-    pub problems: Vec<Problem>,
+    pub errors: Vec<DiscoverError>,
 }
 
 /// A place that could not be searched.
 #[derive(Debug)]
-pub struct Problem {
+pub struct DiscoverError {
     /// The directory, or the pattern or template that is not valid.
     pub path: PathBuf,
     /// Why.
     pub error: io::Error,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for DiscoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.error)
     }
@@ -153,7 +153,7 @@ impl Found {
 
     fn note(&mut self, path: impl Into<PathBuf>, error: io::Error) {
         let path = path.into();
-        self.problems.push(Problem { path, error });
+        self.errors.push(DiscoverError { path, error });
     }
 }
 

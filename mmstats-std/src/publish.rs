@@ -302,7 +302,7 @@ impl<M: Model> Drop for Published<M> {
 /// ```
 /// use mmstats_std::{Counter, Options, V2, writer};
 /// let (mut writer, path) = writer::<V2>("plugins", 4096, &Options::new())?;
-/// let loaded: Counter = writer.add(Counter::describe("loaded").help("Plugins loaded."))?;
+/// let loaded: Counter = writer.add(Counter::builder("loaded").help("Plugins loaded."))?;
 /// loaded.incr();
 /// assert!(path.exists());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -117,7 +117,7 @@ mod tests {
     fn the_pages_scripts_know_the_same_identity() {
         let names = IDENTITY.map(|label| label.trim_start_matches("sys.")).join("|");
         assert!(
-            include_str!("web/static/stats.js").contains(&format!(r"sys\.({names})$/")),
+            include_str!("mmash/static/stats.js").contains(&format!(r"sys\.({names})$/")),
             "{names}"
         );
     }

@@ -5,30 +5,28 @@
 //!   is `cleanstats`, which removes what dead processes left; [`web`] is `mmash`, which serves all
 //!   of it.
 //! - [`options`] is what can be written behind their names, [`command`] what they do alike,
-//!   [`console`] where output goes, [`ending`] how they are ended.
-//! - [`source`] is where bytes come from; [`sampler`] looks at them again and again.
-//! - [`growth`] and [`buckets`] are what has changed between two looks.
+//!   [`console`] where output goes, [`shutdown`] how they are ended.
+//! - [`source`] is where bytes come from; [`scraper`] looks at them again and again.
+//! - [`delta`] and [`buckets`] are what has changed between two looks.
 //! - [`labels`] chooses fields, [`render`] makes text and JSON of them.
 //!
 //! The programs in `src/bin/` only call what is here, so that it can be called from elsewhere too.
 
 #![forbid(unsafe_code)]
 
-pub mod buckets;
 pub mod clean;
 pub mod command;
 pub mod console;
-pub mod ending;
-pub mod growth;
 pub mod labels;
-pub mod measures;
+#[cfg(feature = "web")]
+pub mod mmash;
 pub mod options;
 pub mod poll;
 pub mod render;
-pub mod sampler;
+pub mod scraper;
+pub mod series;
+pub mod shutdown;
 pub mod slurp;
 pub mod source;
 #[cfg(feature = "tui")]
 pub mod top;
-#[cfg(feature = "web")]
-pub mod web;

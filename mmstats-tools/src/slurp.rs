@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mmstats_core::reader::ValueProblem;
+use mmstats_core::reader::ValueError;
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::{FileError, Reader, Sample};
@@ -18,9 +18,9 @@ use crate::console::Console;
 use crate::labels::Labels;
 use crate::options::slurp::{Exposition, Options};
 use crate::render::metrics::{self, Format, Settings, Totals};
-use crate::render::text::{Look, Row};
+use crate::render::text::{Row, TextStyle};
 use crate::render::{json, text};
-use crate::sampler::Sampler;
+use crate::scraper::Scraper;
 use crate::source::{Opened, Sources, may_hold_regions};
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -54,35 +54,35 @@ fn expose(
         labels: Labels { include: options.filter, exclude: options.exclude },
         live: options.live,
     };
-    let mut sampler = Sampler::new(options.selection.files, sources);
+    let mut scraper = Scraper::new(options.selection.files, sources);
     let started = Instant::now();
-    let look = sampler.look();
+    let scrape = scraper.scrape();
     let took = started.elapsed();
     let page = if options.sum {
         let mut totals = Totals::new();
-        totals.add(&look, options.live);
-        totals.page(&look, took, &settings)
+        totals.add(&scrape, options.live);
+        totals.page(&scrape, took, &settings)
     } else {
-        metrics::per_writer(&look, took, &settings)
+        metrics::per_writer(&scrape, took, &settings)
     };
     let written = console.out.write_all(page.text.as_bytes()).and_then(|()| console.out.flush());
     let end = finish(written, console);
-    for problem in &look.problems {
+    for problem in &scrape.errors {
         console.tell_of(&problem.name, &problem.what);
     }
     for left_out in &page.left_out {
         console.tell(left_out);
     }
-    if let Some(halted) = look.halted {
+    if let Some(halted) = scrape.halted {
         console.tell(format_args!(
             "what was read stood still for {:.1} ms",
             halted.as_secs_f64() * 1e3
         ));
     }
-    if look.seen.is_empty() && look.problems.is_empty() {
-        explain_no_files(sampler.searched(), console);
+    if scrape.samples.is_empty() && scrape.errors.is_empty() {
+        explain_no_files(scraper.searched(), console);
     }
-    if look.problems.is_empty() && page.left_out.is_empty() {
+    if scrape.errors.is_empty() && page.left_out.is_empty() {
         status(&end)
     } else {
         ExitCode::FAILURE
@@ -94,7 +94,7 @@ struct Slurp<'s, 'c> {
     options: Options,
     sources: Sources,
     labels: Labels,
-    look: Look,
+    style: TextStyle,
     console: &'s mut Console<'c>,
     /// Whether a file could not be read, or not all of it.
     failed: bool,
@@ -112,7 +112,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             include: std::mem::take(&mut options.filter),
             exclude: std::mem::take(&mut options.exclude),
         };
-        let look = Look {
+        let style = TextStyle {
             colour: console.colour,
             annotated: console.is_terminal || options.verbose,
             help: options.verbose,
@@ -121,7 +121,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             options,
             sources,
             labels,
-            look,
+            style,
             console,
             failed: false,
             printed: 0,
@@ -153,7 +153,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
                 continue;
             }
             let found = discover(&environment, argument);
-            for problem in &found.problems {
+            for problem in &found.errors {
                 self.fail(&problem.path, &problem.error);
             }
             for path in &found.paths {
@@ -208,10 +208,10 @@ impl<'s, 'c> Slurp<'s, 'c> {
                 Err(failure) => self.fail(name, failure),
             }
         }
-        for (name, problem) in &opened.problems {
+        for (name, problem) in &opened.errors {
             self.fail(Path::new(name), problem);
         }
-        if opened.regions.is_empty() && opened.problems.is_empty() {
+        if opened.regions.is_empty() && opened.errors.is_empty() {
             self.fail(path, &opened.why_nothing);
         }
         if let Some(halted) = opened.halted {
@@ -233,12 +233,12 @@ impl<'s, 'c> Slurp<'s, 'c> {
         let layout = sample.layout();
         if rows.is_empty() && !layout.fields.is_empty() {
             self.unmatched += 1;
-        } else if !layout.fields.is_empty() || layout.problems.is_empty() {
+        } else if !layout.fields.is_empty() || layout.errors.is_empty() {
             self.printed += 1;
             let output = self.render(path, sample, &rows);
             finish(self.console.out.write_all(&output), self.console)?;
         }
-        for problem in &layout.problems {
+        for problem in &layout.errors {
             self.fail(path, problem);
         }
         for (field, value) in &rows {
@@ -253,7 +253,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
         if !self.options.json {
             let mut output = String::new();
             // A `String` takes everything.
-            let _ = text::write_file(&mut output, path, sample.verdict(), rows, self.look);
+            let _ = text::write_file(&mut output, path, sample.verdict(), rows, self.style);
             return output.into_bytes();
         }
         let mut output = Vec::new();
@@ -270,7 +270,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
         self.console.tell_of(path, what);
     }
 
-    fn fail_field(&mut self, path: &Path, label: &str, fault: ValueProblem) {
+    fn fail_field(&mut self, path: &Path, label: &str, fault: ValueError) {
         self.fail(path, format_args!("{label}: {fault}"));
     }
 

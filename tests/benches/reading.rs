@@ -32,15 +32,15 @@ fn image(number: usize, latched: bool) -> Vec<u8> {
         let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
         if latched && i == 0 {
             let field: Text<32, _> =
-                writer.add(Text::describe(&label).help(help)).expect("room for a text");
+                writer.add(Text::builder(&label).help(help)).expect("room for a text");
             field.set("idle");
         } else if i % 2 == 0 {
             let field: Counter<u64, _> =
-                writer.add(Counter::describe(&label).help(help)).expect("room for a counter");
+                writer.add(Counter::builder(&label).help(help)).expect("room for a counter");
             field.set((number * FIELDS + i) as u64);
         } else {
             let field: Gauge<f64, _> =
-                writer.add(Gauge::describe(&label).help(help)).expect("room for a gauge");
+                writer.add(Gauge::builder(&label).help(help)).expect("room for a gauge");
             field.set(i as f64);
         }
     }

@@ -38,7 +38,7 @@ pub struct Values(pub BTreeMap<String, Held>);
 #[must_use]
 pub fn files(directory: &Path) -> Vec<PathBuf> {
     let found = discover(&Environment::read(), &[directory]);
-    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    assert!(found.errors.is_empty(), "{:?}", found.errors);
     found.paths
 }
 
@@ -99,7 +99,7 @@ pub fn generation(path: &Path) -> u32 {
 
 impl Values {
     fn of(sample: &Sample<'_>) -> Values {
-        assert!(sample.layout().problems.is_empty(), "{:?}", sample.layout().problems);
+        assert!(sample.layout().errors.is_empty(), "{:?}", sample.layout().errors);
         let held = sample.fields().map(|(field, value)| match value {
             Ok(value) => (field.label.clone(), Held::from(value)),
             Err(problem) => panic!("{}: {problem}", field.label),

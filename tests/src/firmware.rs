@@ -4,7 +4,7 @@ use crate::files::{Held, Values};
 use crate::qemu::Device;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{Directory, Problem, ReadError, Source};
+use mmstats_core::reader::{Directory, FormatError, ReadError, Source};
 use mmstats_std::read::{Reader, RegionSource};
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -22,7 +22,10 @@ pub fn regions(bytes: &[u8]) -> Vec<usize> {
         bytes.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk == MAGIC).map(|(i, _)| 8 * i);
     begin
         .filter(|at| {
-            matches!(Directory::open(&bytes[*at..]), Ok(_) | Err(Problem::DirectoryOutside { .. }))
+            matches!(
+                Directory::open(&bytes[*at..]),
+                Ok(_) | Err(FormatError::DirectoryOutside { .. })
+            )
         })
         .collect()
 }
@@ -116,10 +119,10 @@ fn values<S: RegionSource<Error: Debug>>(source: &S, length: u64) -> Option<Valu
     let mut reader = Reader::new();
     let sample = match reader.read_region(source, length) {
         Ok(sample) => sample,
-        Err(ReadError::Problem(_)) => return None,
+        Err(ReadError::Format(_)) => return None,
         Err(error) => panic!("{error:?}"),
     };
-    if !sample.layout().problems.is_empty() {
+    if !sample.layout().errors.is_empty() {
         return None;
     }
     let held =

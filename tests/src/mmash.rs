@@ -105,7 +105,7 @@ impl Mmash {
 
     /// How many looks it has made.
     #[must_use]
-    pub fn looks(&self) -> u64 {
+    pub fn scrapes(&self) -> u64 {
         self.get("/healthz").json()["looks"].as_u64().expect("a number")
     }
 

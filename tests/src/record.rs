@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 #[must_use]
 pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
     let layout = sample.layout();
-    assert_eq!(layout.problems, [""; 0]);
+    assert_eq!(layout.errors, [""; 0]);
     sample
         .fields()
         .map(|(field, value)| record(layout.version, layout.byte_order, field, &value.unwrap()))
@@ -23,7 +23,7 @@ pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
 #[must_use]
 pub fn of_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
     let text = |bytes: &[u8]| Lossy(bytes).to_string();
-    let record = |Entry { label, unit, help, kind, scale, divisor, place }: Entry<'_>| {
+    let record = |Entry { label, unit, help, kind, scale, divisor, location }: Entry<'_>| {
         let field = Field {
             label: text(label),
             unit: text(unit),
@@ -31,30 +31,30 @@ pub fn of_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
             kind,
             scale,
             divisor,
-            place,
+            location,
         };
         record(
             directory.version(),
             directory.byte_order(),
             &field,
-            &Snapshot::of_dead(bytes).value(&place).unwrap(),
+            &Snapshot::from_static_bytes(bytes).value(&location).unwrap(),
         )
     };
     directory.entries().flatten().map(record).collect()
 }
 
 fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Json {
-    let (place, letter) = (field.place, char::from(field.place.ty.letter()));
+    let (location, letter) = (field.location, char::from(field.location.ty.letter()));
     let mut record = json!({
         "label": field.label,
         "version": version,
         "byte_order": if order == ByteOrder::Little { "little" } else { "big" },
-        "type": if version == 1 && matches!(place.ty, Type::Text | Type::Pascal) { format!("{}{letter}", place.size) } else { letter.into() },
+        "type": if version == 1 && matches!(location.ty, Type::Text | Type::Pascal) { format!("{}{letter}", location.size) } else { letter.into() },
         "value": shown(value, letter),
     });
     if version == 2 {
         record["kind"] = field.kind.name().into();
-        record["access"] = match place.storage {
+        record["access"] = match location.storage {
             Storage::Constant | Storage::PlacedConstant => "constant",
             Storage::Word | Storage::Histogram { .. } => "word",
             Storage::Latched => "latched",
@@ -65,7 +65,7 @@ fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Js
         record["scale"] = field.scale.into();
         record["divisor"] = field.divisor.into();
         record["help"] = field.help.as_str().into();
-        record["size"] = place.size.into();
+        record["size"] = location.size.into();
     }
     record
 }

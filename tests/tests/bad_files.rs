@@ -57,7 +57,7 @@ fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
         Err(problem) => problem.to_string().len() + field.label.len(),
     });
     let values: usize = values.sum();
-    values + layout.problems.len() + sample.verdict().reason.as_str().len()
+    values + layout.errors.len() + sample.verdict().reason.as_str().len()
 }
 
 /// A file in all ways in which it can be looked at.
@@ -277,7 +277,7 @@ fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
         }
 
         let found = discover(&Environment::read(), &[directory.path()]);
-        assert!(found.problems.is_empty(), "{:?}", found.problems);
+        assert!(found.errors.is_empty(), "{:?}", found.errors);
         assert_eq!(found.paths.len(), things.len() + whole.len());
         let mut reader = Reader::new();
         let read: Vec<PathBuf> =
@@ -300,7 +300,7 @@ fn a_header_that_claims_4_gib_takes_no_such_memory() {
         fs::write(&path, &bytes).unwrap();
         let mut reader = Reader::new();
         let mut file = StatsFile::open(&path, &mut reader).unwrap();
-        assert!(!file.layout().problems.is_empty());
+        assert!(!file.layout().errors.is_empty());
         file.map().unwrap();
         assert!(exhaust(&file.sample(&mut reader).unwrap(), true) > 0);
     });
@@ -410,7 +410,7 @@ fn cut_while_it_is_read(mapped: bool) {
     fs::write(&path, &whole[..4096]).unwrap();
     let sample = file.sample(&mut reader).unwrap();
     assert_eq!(sample.find("last"), Some(Value::Unsigned(VALUE)), "it is in the first page");
-    assert!(sample.find("first").is_none() && !sample.layout().problems.is_empty());
+    assert!(sample.find("first").is_none() && !sample.layout().errors.is_empty());
 }
 
 #[test]

@@ -77,14 +77,14 @@ fn a_forked_child_may_go_on_with_its_parents_writer() {
     let options =
         Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let (mut writer, path) = mmstats_std::writer::<V2>("plugins", 8192, &options).unwrap();
-    let first: Counter = writer.add(Counter::describe("first")).unwrap();
+    let first: Counter = writer.add(Counter::builder("first")).unwrap();
     first.incr();
     // SAFETY: the child does nothing that needs another thread, and ends by `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: a signal that ends the child if it hangs.
         unsafe { libc::alarm(10) };
-        let added: Result<Counter, _> = writer.add(Counter::describe("second"));
+        let added: Result<Counter, _> = writer.add(Counter::builder("second"));
         first.incr();
         // SAFETY: without the handlers at exit, which are its parent's.
         unsafe { libc::_exit(i32::from(added.is_err())) };

@@ -3,7 +3,7 @@
 #![cfg(feature = "devices")]
 
 use mmstats_core::reader::{
-    Directory, Images, Place, Snapshot, Source, Storage, Value, ValueProblem, read,
+    Directory, ReadBuffers, Snapshot, Source, Storage, Value, ValueError, ValueLocation, read,
 };
 use mmstats_tests::damage::Random;
 use mmstats_tests::firmware::regions;
@@ -84,7 +84,7 @@ impl Board {
 fn round(region: &[u8]) -> Option<u64> {
     let directory = Directory::open(region).ok()?;
     let done = directory.entries().flatten().find(|entry| entry.label == b"rounds.done")?;
-    match Snapshot::of_dead(region).value(&done.place) {
+    match Snapshot::from_static_bytes(region).value(&done.location) {
         Ok(Value::Unsigned(round)) => Some(round),
         other => panic!("{other:?}"),
     }
@@ -104,24 +104,24 @@ impl Source for At<'_> {
 /// What the fields said when the device was looked at.
 struct Look {
     bytes: Vec<u8>,
-    places: BTreeMap<String, Place>,
+    locations: BTreeMap<String, ValueLocation>,
     begun: u64,
     done: u64,
-    pair: Result<u64, ValueProblem>,
-    text: Result<Vec<u8>, ValueProblem>,
-    twice: Result<u64, ValueProblem>,
+    pair: Result<u64, ValueError>,
+    text: Result<Vec<u8>, ValueError>,
+    twice: Result<u64, ValueError>,
     /// Sum and buckets: smallest value and count.
-    spread: Result<(u64, Vec<(u64, u64)>), ValueProblem>,
+    spread: Result<(u64, Vec<(u64, u64)>), ValueError>,
 }
 
 fn look(memory: &mut dyn Memory, region: u64) -> Look {
-    let mut room = vec![0; Images::words(ROOM)];
-    let mut images = Images::new(&mut room);
+    let mut room = vec![0; ReadBuffers::words(ROOM)];
+    let mut images = ReadBuffers::new(&mut room);
     let (directory, snapshot) = read(&At(RefCell::new(memory), region), &mut images).unwrap();
     let entries: Vec<_> = directory.entries().map(Result::unwrap).collect();
     let value = |label: &str| {
         let entry = entries.iter().find(|entry| entry.label == label.as_bytes()).unwrap();
-        snapshot.value(&entry.place)
+        snapshot.value(&entry.location)
     };
     let number = |label: &str| {
         value(label).map(|value| match value {
@@ -141,9 +141,9 @@ fn look(memory: &mut dyn Memory, region: u64) -> Look {
     });
     Look {
         bytes: snapshot.bytes().to_vec(),
-        places: entries
+        locations: entries
             .iter()
-            .map(|entry| (String::from_utf8_lossy(entry.label).into_owned(), entry.place))
+            .map(|entry| (String::from_utf8_lossy(entry.label).into_owned(), entry.location))
             .collect(),
         begun: number("rounds.begun").unwrap(),
         done: number("rounds.done").unwrap(),
@@ -216,13 +216,13 @@ impl Look {
     /// Whether the writer stood between two stores to this latch: the buffer that nobody reads
     /// holds parts of two values.
     fn is_torn_behind(&self, label: &str) -> bool {
-        let place = &self.places[label];
-        assert_eq!(place.storage, Storage::Latched);
-        let stride = place.size.next_multiple_of(4) as usize;
-        let start = place.offset as usize;
+        let location = &self.locations[label];
+        assert_eq!(location.storage, Storage::Latched);
+        let stride = location.size.next_multiple_of(4) as usize;
+        let start = location.offset as usize;
         let sequence = self.bytes[start + 2 * stride];
         let buffer =
-            &self.bytes[start + usize::from(sequence & 1 ^ 1) * stride..][..place.size as usize];
+            &self.bytes[start + usize::from(sequence & 1 ^ 1) * stride..][..location.size as usize];
         match label {
             "rounds.pair" => buffer[..4] != buffer[4..],
             _ => buffer.iter().any(|letter| *letter != buffer[0]),

@@ -1,6 +1,6 @@
 //! An orderly end removes the files that are not to be kept; any other end leaves them, readable.
 
-use mmstats_core::reader::{Problem, Value};
+use mmstats_core::reader::{FormatError, Value};
 use mmstats_std::read::{FileError, Reader, StatsFile};
 use mmstats_std::{Flush, Options, PublishError, Published, publish};
 use mmstats_tests::files::{all_values, files, names, only_file, total, values};
@@ -213,7 +213,7 @@ fn who_has_a_removed_file_open_is_told() {
         assert_eq!(file.sample(&mut reader).unwrap().find("done"), Some(Value::Unsigned(1)));
         drop(own);
         let error = file.sample(&mut reader).map(|_| ()).unwrap_err();
-        assert!(matches!(error, FileError::Problem(Problem::Uninitialised)), "{error}");
+        assert!(matches!(error, FileError::Format(FormatError::Uninitialised)), "{error}");
     }
 }
 

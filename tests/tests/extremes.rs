@@ -12,7 +12,7 @@ use mmstats_tests::cli::{Outcome, VersionOne, program, run, without_environment}
 use mmstats_tests::images::Dir;
 use mmstats_tests::programs::{Program, directory, tool};
 use mmstats_tools::options::SourceOptions;
-use mmstats_tools::sampler::Sampler;
+use mmstats_tools::scraper::Scraper;
 use mmstats_tools::source::Sources;
 use serde_json::Value;
 
@@ -160,15 +160,15 @@ fn links_that_lead_elsewhere_are_not_even_opened_where_that_is_asked_for() {
     let secret = directory();
     fs::write(secret.path().join("secret"), b"root:x:0").unwrap();
     std::os::unix::fs::symlink(secret.path().join("secret"), dir.path().join("l.mmstats")).unwrap();
-    let sampler = || {
-        Sampler::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap())
+    let scraper = || {
+        Scraper::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap())
     };
-    let what = |mut sampler: Sampler| {
-        sampler.look().problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>()
+    let what = |mut scraper: Scraper| {
+        scraper.scrape().errors.into_iter().map(|problem| problem.what).collect::<Vec<_>>()
     };
     assert_eq!(
-        what(sampler().without_links()),
+        what(scraper().without_links()),
         ["a link that leads out of its directory, which is not followed"]
     );
-    assert!(what(sampler())[0].starts_with("not mmstats"));
+    assert!(what(scraper())[0].starts_with("not mmstats"));
 }

@@ -329,7 +329,7 @@ fn zeros_are_memory_and_no_stats() {
     assert_eq!(gdb.read(BASE.into(), &mut bytes).unwrap(), 64);
     assert_eq!(bytes, [0; 64]);
     let problem = mmstats_core::reader::Directory::open(&bytes).unwrap_err();
-    assert_eq!(problem, mmstats_core::reader::Problem::Uninitialised);
+    assert_eq!(problem, mmstats_core::reader::FormatError::Uninitialised);
 }
 
 #[test]

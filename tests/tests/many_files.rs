@@ -5,7 +5,7 @@ use std::fs;
 use mmstats_tests::cli::VersionOne;
 use mmstats_tests::programs::directory;
 use mmstats_tools::options::SourceOptions;
-use mmstats_tools::sampler::{Sampler, Stored};
+use mmstats_tools::scraper::{OwnedValue, Scraper};
 use mmstats_tools::source::Sources;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -21,17 +21,24 @@ fn files_beyond_the_limit_of_open_ones_are_read_all_the_same() {
         .unwrap();
     }
     setrlimit(Resource::Nofile, Rlimit { current: Some(90), maximum: Some(120) }).unwrap();
-    let mut sampler =
-        Sampler::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap());
+    let mut scraper =
+        Scraper::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap());
     assert_eq!(getrlimit(Resource::Nofile).current, Some(120), "as far as it may be raised");
     for _ in 0..3 {
-        let look = sampler.look();
-        assert_eq!(look.problems, []);
-        let number = |value: Option<&Stored>| {
-            if let Some(Stored::Unsigned(number)) = value { *number } else { panic!("{value:?}") }
+        let scrape = scraper.scrape();
+        assert_eq!(scrape.errors, []);
+        let number = |value: Option<&OwnedValue>| {
+            if let Some(OwnedValue::Unsigned(number)) = value {
+                *number
+            } else {
+                panic!("{value:?}")
+            }
         };
-        assert_eq!(look.seen.iter().map(|seen| number(seen.find("n"))).sum::<u64>(), 199 * 200 / 2);
-        assert_eq!(look.seen.iter().map(|seen| seen.origin.id).max(), Some(200));
+        assert_eq!(
+            scrape.samples.iter().map(|samples| number(samples.find("n"))).sum::<u64>(),
+            199 * 200 / 2
+        );
+        assert_eq!(scrape.samples.iter().map(|samples| samples.writer_id.id).max(), Some(200));
         let open = fs::read_dir("/proc/self/fd").unwrap().count();
         assert!((50..80).contains(&open), "{open} are open");
     }

@@ -47,32 +47,32 @@ fn one_of_everything() -> TempDir {
         let bytes = region(|writer| {
             let requests: Counter<u64, _> = writer
                 .add(
-                    Counter::describe("web.requests{code=\"200\",method=\"GET\"}")
+                    Counter::builder("web.requests{code=\"200\",method=\"GET\"}")
                         .help("Requests,\nby \"method\"."),
                 )
                 .unwrap();
             let errors: Counter<u32, _> =
-                writer.add(Counter::describe("web.requests{method=\"PUT\",code=\"500\"}")).unwrap();
+                writer.add(Counter::builder("web.requests{method=\"PUT\",code=\"500\"}")).unwrap();
             let sent: Counter<u64, _> =
-                writer.add(Counter::describe("web.sent.total").unit(units::bytes.e(3))).unwrap();
+                writer.add(Counter::builder("web.sent.total").unit(units::bytes.e(3))).unwrap();
             let volt: Gauge<i32, _> = writer
-                .add(Gauge::describe("2.volt").unit(units::millivolts).help("C:\\\\volt"))
+                .add(Gauge::builder("2.volt").unit(units::millivolts).help("C:\\\\volt"))
                 .unwrap();
             let turn: Gauge<u16, _> =
-                writer.add(Gauge::describe("turn").unit(Unit::named("ratio").over(4096))).unwrap();
+                writer.add(Gauge::builder("turn").unit(Unit::named("ratio").over(4096))).unwrap();
             let last: Gauge<f64, _> =
-                writer.add(Gauge::describe("web.last_hit").unit(units::unixtime)).unwrap();
+                writer.add(Gauge::builder("web.last_hit").unit(units::unixtime)).unwrap();
             let odd: Gauge<f64, _> =
-                writer.add(Gauge::describe("odd").unit(Unit::named("größen/mal"))).unwrap();
-            let busy: Flag<_> = writer.add(Flag::describe("busy")).unwrap();
-            let state: Text<20, _> = writer.add(Text::describe("state")).unwrap();
+                writer.add(Gauge::builder("odd").unit(Unit::named("größen/mal"))).unwrap();
+            let busy: Flag<_> = writer.add(Flag::builder("busy")).unwrap();
+            let state: Text<20, _> = writer.add(Text::builder("state")).unwrap();
             let _: ConstantText<20, _> =
-                writer.add(ConstantText::describe("build.info").initial("1.2.3")).unwrap();
+                writer.add(ConstantText::builder("build.info").initial("1.2.3")).unwrap();
             let _: Constant<u32, _> = writer
-                .add(Constant::describe("size").unit(units::bytes.e(3)).initial(64_u32))
+                .add(Constant::builder("size").unit(units::bytes.e(3)).initial(64_u32))
                 .unwrap();
             let latency: Histogram<2, 6, u32, _> = writer
-                .add(Histogram::describe("latency.histogram").unit(units::milliseconds))
+                .add(Histogram::builder("latency.histogram").unit(units::milliseconds))
                 .unwrap();
             requests.add(u64::MAX / 2 * times);
             errors.add(3 * times as u32);
@@ -256,16 +256,16 @@ fn hostile_texts_are_only_texts() {
     let dir = directory();
     let bytes = region(|writer| {
         let hits: Counter<u64, _> =
-            writer.add(Counter::describe(&format!("a{HOSTILE}")).help(HOSTILE)).unwrap();
+            writer.add(Counter::builder(&format!("a{HOSTILE}")).help(HOSTILE)).unwrap();
         hits.add(1);
         let escaped = HOSTILE.replace('\\', "\\\\").replace('"', "\\\"");
         let hits: Counter<u64, _> =
-            writer.add(Counter::describe(&format!("b{{{HOSTILE}x=\"1\"}}"))).unwrap();
+            writer.add(Counter::builder(&format!("b{{{HOSTILE}x=\"1\"}}"))).unwrap();
         hits.add(2);
         let hits: Counter<u64, _> =
-            writer.add(Counter::describe(&format!("c{{file=\"{escaped}\",le=\"\"}}"))).unwrap();
+            writer.add(Counter::builder(&format!("c{{file=\"{escaped}\",le=\"\"}}"))).unwrap();
         hits.add(3);
-        let text: Text<100, _> = writer.add(Text::describe("text")).unwrap();
+        let text: Text<100, _> = writer.add(Text::builder("text")).unwrap();
         text.set(HOSTILE);
     });
     let name = format!("f{HOSTILE}.mmstats");
@@ -299,14 +299,14 @@ fn names_that_collide_are_reported_and_not_merged() {
     let counters = |labels: &[&str]| {
         region(|writer| {
             for (count, label) in labels.iter().enumerate() {
-                let counter: Counter<u64, _> = writer.add(Counter::describe(label)).unwrap();
+                let counter: Counter<u64, _> = writer.add(Counter::builder(label)).unwrap();
                 counter.add(count as u64 + 1);
             }
         })
     };
     let gauge = region(|writer| {
-        let _: Gauge<u64, _> = writer.add(Gauge::describe("p.q")).unwrap();
-        let _: Gauge<u64, _> = writer.add(Gauge::describe("x.total")).unwrap();
+        let _: Gauge<u64, _> = writer.add(Gauge::builder("p.q")).unwrap();
+        let _: Gauge<u64, _> = writer.add(Gauge::builder("x.total")).unwrap();
     });
     // The order of the files does not matter.
     fs::write(dir.path().join("1.mmstats"), &gauge).unwrap();

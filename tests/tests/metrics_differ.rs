@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::reader::{Place, Storage};
+use mmstats_core::reader::{Storage, ValueLocation};
 use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
-use mmstats_tools::buckets::{Bucket, Buckets};
 use mmstats_tools::render::metrics::{Format, Settings, Totals};
-use mmstats_tools::sampler::{Look, Origin, Seen, Stored};
+use mmstats_tools::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
+use mmstats_tools::series::{Bucket, HistogramSnapshot};
 
 fn field(label: &str, kind: Kind, ty: Type) -> Field {
-    let place = Place { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
+    let location =
+        ValueLocation { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
     Field {
         label: label.to_owned(),
         unit: String::new(),
@@ -22,32 +23,32 @@ fn field(label: &str, kind: Kind, ty: Type) -> Field {
         kind,
         scale: 0,
         divisor: 1,
-        place,
+        location,
     }
 }
 
-fn counter(label: &str, value: u64) -> (Field, Stored) {
-    (field(label, Kind::Counter, Type::U64), Stored::Unsigned(value))
+fn counter(label: &str, value: u64) -> (Field, OwnedValue) {
+    (field(label, Kind::Counter, Type::U64), OwnedValue::Unsigned(value))
 }
 
-fn gauge(label: &str, value: u64) -> (Field, Stored) {
-    (field(label, Kind::Gauge, Type::U64), Stored::Unsigned(value))
+fn gauge(label: &str, value: u64) -> (Field, OwnedValue) {
+    (field(label, Kind::Gauge, Type::U64), OwnedValue::Unsigned(value))
 }
 
 /// Of milliseconds, microseconds, …, which go up to 2^`n`.
-fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, Stored) {
+fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, OwnedValue) {
     let mut field =
         Field { scale, unit: "seconds".to_owned(), ..field("latency", Kind::Histogram, Type::U64) };
-    field.place.storage = Storage::Histogram { p: 0, n };
+    field.location.storage = Storage::Histogram { p: 0, n };
     let filled: Vec<_> =
         filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
     let sum = filled.iter().map(|bucket| bucket.low * bucket.count).sum();
-    (field, Stored::Histogram(Box::new(Buckets { sum, filled })))
+    (field, OwnedValue::Histogram(Box::new(HistogramSnapshot { sum, filled })))
 }
 
 /// A writer, by its number.
-fn seen(id: u64, reason: Reason, fields: &[(Field, Stored)]) -> Seen {
-    let origin = Origin {
+fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSample {
+    let writer_id = WriterId {
         id,
         name: PathBuf::from(format!("{id}.mmstats")),
         version: 2,
@@ -56,8 +57,8 @@ fn seen(id: u64, reason: Reason, fields: &[(Field, Stored)]) -> Seen {
     };
     let (fields, values): (Vec<_>, Vec<_>) =
         fields.iter().cloned().map(|(field, value)| (field, Ok(value))).unzip();
-    Seen {
-        origin: Arc::new(origin),
+    WriterSample {
+        writer_id: Arc::new(writer_id),
         fields: fields.into(),
         values,
         verdict: Verdict { liveness: reason.liveness(), reason },
@@ -65,17 +66,17 @@ fn seen(id: u64, reason: Reason, fields: &[(Field, Stored)]) -> Seen {
 }
 
 /// Adds a look; tells all samples but those of the page's own, and what is left out.
-fn add(totals: &mut Totals, seen: Vec<Seen>) -> (BTreeMap<String, String>, Vec<String>) {
-    let look = Look {
+fn add(totals: &mut Totals, samples: Vec<WriterSample>) -> (BTreeMap<String, String>, Vec<String>) {
+    let scrape = Scrape {
         time: SystemTime::UNIX_EPOCH,
         elapsed: Duration::ZERO,
-        seen,
-        problems: Vec::new(),
+        samples,
+        errors: Vec::new(),
         halted: None,
     };
-    totals.add(&look, false);
+    totals.add(&scrape, false);
     let page = totals.page(
-        &look,
+        &scrape,
         Duration::ZERO,
         &Settings { format: Format::OpenMetrics, ..Settings::default() },
     );
@@ -109,7 +110,7 @@ fn buckets_do_not_go_back_when_a_writer_with_fewer_comes() {
     };
     let short = histogram(-3, 3, &[(1, Some(1), 2), (4, None, 7)]);
     let mut totals = Totals::new();
-    let (first, _) = add(&mut totals, vec![seen(1, Reason::Runs, &[long(10)])]);
+    let (first, _) = add(&mut totals, vec![sample(1, Reason::Runs, &[long(10)])]);
     let at = |samples: &BTreeMap<String, String>, bound: &str| {
         samples[&format!("latency_seconds_bucket{{le=\"{bound}\"}}")].clone()
     };
@@ -117,19 +118,21 @@ fn buckets_do_not_go_back_when_a_writer_with_fewer_comes() {
         ["0.007", "0.015", "0.127", "+Inf"].map(|bound| at(&first, bound)),
         ["0", "30", "40", "50"]
     );
-    let (second, _) =
-        add(&mut totals, vec![seen(1, Reason::Runs, &[long(10)]), seen(2, Reason::Runs, &[short])]);
+    let (second, _) = add(
+        &mut totals,
+        vec![sample(1, Reason::Runs, &[long(10)]), sample(2, Reason::Runs, &[short])],
+    );
     assert_no_step_back(&first, &second);
     assert_eq!(
         ["0.001", "0.007", "0.015", "0.127", "+Inf"].map(|bound| at(&second, bound)),
         ["2", "2", "32", "42", "59"]
     );
-    let (third, _) = add(&mut totals, vec![seen(1, Reason::Runs, &[long(11)])]);
+    let (third, _) = add(&mut totals, vec![sample(1, Reason::Runs, &[long(11)])]);
     assert_no_step_back(&second, &third);
 }
 
 /// What a program had before it was changed, and after.
-fn versions() -> [Vec<(Field, Stored)>; 2] {
+fn versions() -> [Vec<(Field, OwnedValue)>; 2] {
     let before = vec![
         histogram(-3, 4, &[(4, Some(7), 10)]),
         counter("converted", 5),
@@ -152,7 +155,7 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
     // Its file may be gone, or may have been left.
     for is_left in [false, true] {
         let mut totals = Totals::new();
-        let (first, _) = add(&mut totals, vec![seen(1, Reason::Runs, &before)]);
+        let (first, _) = add(&mut totals, vec![sample(1, Reason::Runs, &before)]);
         assert_eq!(
             (
                 &first["latency_seconds_count"][..],
@@ -162,9 +165,9 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
             ("10", "5", "3")
         );
         for id in [2, 2, 3] {
-            let mut writers = vec![seen(id, Reason::Runs, &after)];
+            let mut writers = vec![sample(id, Reason::Runs, &after)];
             if is_left {
-                writers.insert(0, seen(1, Reason::Ended, &before));
+                writers.insert(0, sample(1, Reason::Ended, &before));
             }
             let (now, left_out) = add(&mut totals, writers);
             let counted = if id == 2 { ["7", "70", "1"] } else { ["14", "70", "2"] };
@@ -174,7 +177,7 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
         // When these have ended too, what had been counted before them does not come back.
         let (last, _) = add(
             &mut totals,
-            if is_left { vec![seen(1, Reason::Ended, &before)] } else { Vec::new() },
+            if is_left { vec![sample(1, Reason::Ended, &before)] } else { Vec::new() },
         );
         assert_eq!(
             (of_the_second(&last), last.contains_key("converted_total")),
@@ -183,7 +186,7 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
         // But whoever counts so again is shown.
         let (again, left_out) = add(
             &mut totals,
-            vec![seen(4, Reason::Runs, &[before.clone(), vec![counter("more", 1)]].concat())],
+            vec![sample(4, Reason::Runs, &[before.clone(), vec![counter("more", 1)]].concat())],
         );
         assert_eq!(left_out, [] as [&str; 0]);
         let shown = ["latency_seconds_bucket{le=\"0.007\"}", "converted_total", "old_name_total"]
@@ -197,8 +200,10 @@ fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
     let [before, after] = versions();
     let mut totals = Totals::new();
     for _ in 0..2 {
-        let (now, left_out) =
-            add(&mut totals, vec![seen(1, Reason::Runs, &before), seen(2, Reason::NoPid, &after)]);
+        let (now, left_out) = add(
+            &mut totals,
+            vec![sample(1, Reason::Runs, &before), sample(2, Reason::NoPid, &after)],
+        );
         assert_eq!(
             (
                 &now["latency_seconds_count"][..],
@@ -219,14 +224,14 @@ fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
 #[test]
 fn dimensions_are_the_same_in_any_order() {
     let mut totals = Totals::new();
-    let one = seen(
+    let one = sample(
         1,
         Reason::Runs,
         &[counter("requests{a=\"1\",b=\"2\"}", 5), counter("requests{a=\"2\",b=\"2\"}", 1)],
     );
-    let other = seen(2, Reason::Runs, &[counter("requests{b=\"2\", a=\"1\"}", 70)]);
+    let other = sample(2, Reason::Runs, &[counter("requests{b=\"2\", a=\"1\"}", 70)]);
     for writers in [vec![one.clone()], vec![one, other.clone()], vec![other]] {
-        let has_both = writers.iter().any(|seen| seen.origin.id == 2);
+        let has_both = writers.iter().any(|samples| samples.writer_id.id == 2);
         let (now, left_out) = add(&mut totals, writers);
         let sum = if has_both { "75" } else { "5" };
         assert_eq!(
@@ -267,19 +272,19 @@ fn counters_never_go_back_whatever_scales_come() {
                 *value += next(1000) * next(2) * next(2);
             }
             let stored = |field: &Field, value: u64| {
-                if field.place.ty == Type::F64 {
-                    Stored::Float(value as f64 / 7.0)
+                if field.location.ty == Type::F64 {
+                    OwnedValue::Float(value as f64 / 7.0)
                 } else {
-                    Stored::Unsigned(value)
+                    OwnedValue::Unsigned(value)
                 }
             };
-            let look = writers
+            let scrape = writers
                 .iter()
                 .map(|(id, field, value)| {
-                    seen(*id, Reason::Runs, &[(field.clone(), stored(field, *value))])
+                    sample(*id, Reason::Runs, &[(field.clone(), stored(field, *value))])
                 })
                 .collect();
-            let (now, _) = add(&mut totals, look);
+            let (now, _) = add(&mut totals, scrape);
             assert_no_step_back(&before, &now);
             before = now;
         }
@@ -291,20 +296,23 @@ fn levels_and_dates_count_only_as_long_as_their_writer_runs() {
     let untyped = |label: &str, ty| field(label, Kind::Untyped, ty);
     let fields = |value: u64| {
         [
-            (untyped("hits", Type::U32), Stored::Unsigned(value)),
-            (untyped("load", Type::F64), Stored::Float(value as f64 / 2.0)),
+            (untyped("hits", Type::U32), OwnedValue::Unsigned(value)),
+            (untyped("load", Type::F64), OwnedValue::Float(value as f64 / 2.0)),
             (
                 Field { unit: "unixtime".to_owned(), ..untyped("last", Type::U64) },
-                Stored::Unsigned(value),
+                OwnedValue::Unsigned(value),
             ),
         ]
     };
     let mut totals = Totals::new();
     let mut shown = |writers| add(&mut totals, writers).0;
-    let both = shown(vec![seen(1, Reason::Runs, &fields(1)), seen(2, Reason::NoPid, &fields(7))]);
+    let both =
+        shown(vec![sample(1, Reason::Runs, &fields(1)), sample(2, Reason::NoPid, &fields(7))]);
     assert_eq!(both, samples(&[("hits", "8"), ("load", "4"), ("last_timestamp_seconds", "7")]));
-    let one = shown(vec![seen(1, Reason::Runs, &fields(1)), seen(2, Reason::Ended, &fields(7))]);
+    let one =
+        shown(vec![sample(1, Reason::Runs, &fields(1)), sample(2, Reason::Ended, &fields(7))]);
     assert_eq!(one, samples(&[("hits", "8"), ("load", "0.5"), ("last_timestamp_seconds", "1")]));
-    let none = shown(vec![seen(1, Reason::Ended, &fields(1)), seen(2, Reason::Ended, &fields(7))]);
+    let none =
+        shown(vec![sample(1, Reason::Ended, &fields(1)), sample(2, Reason::Ended, &fields(7))]);
     assert_eq!(none, samples(&[("hits", "8")]));
 }

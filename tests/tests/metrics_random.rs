@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::reader::{Place, Storage, ValueProblem};
+use mmstats_core::reader::{Storage, ValueError, ValueLocation};
 use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
-use mmstats_tools::buckets::{Bucket, Buckets};
 use mmstats_tools::render::metrics::{Format, Settings, Totals, per_writer};
-use mmstats_tools::sampler::{Look, Origin, Seen, Stored};
+use mmstats_tools::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
+use mmstats_tools::series::{Bucket, HistogramSnapshot};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -42,7 +42,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{0,3}", ".{0,10}", "[\\x00-\\x7f]{0,10}", "[\\\\\"\n{}#=, ]{0,6}"]
 }
 
-fn value() -> impl Strategy<Value = (Stored, Type, Storage)> {
+fn value() -> impl Strategy<Value = (OwnedValue, Type, Storage)> {
     let float = prop_oneof![
         any::<f64>(),
         prop::sample::select(vec![
@@ -67,15 +67,15 @@ fn value() -> impl Strategy<Value = (Stored, Type, Storage)> {
         filled
     };
     prop_oneof![
-        any::<bool>().prop_map(|value| (Stored::Bool(value), Type::Bool, Storage::Word)),
-        any::<u64>().prop_map(|value| (Stored::Unsigned(value), Type::U64, Storage::Word)),
-        (0..9_u64).prop_map(|value| (Stored::Unsigned(value), Type::U32, Storage::Word)),
-        any::<i64>().prop_map(|value| (Stored::Signed(value), Type::I64, Storage::Word)),
-        float.prop_map(|value| (Stored::Float(value), Type::F64, Storage::Word)),
-        text().prop_map(|text| (Stored::Text(text.into()), Type::Text, Storage::Latched)),
+        any::<bool>().prop_map(|value| (OwnedValue::Bool(value), Type::Bool, Storage::Word)),
+        any::<u64>().prop_map(|value| (OwnedValue::Unsigned(value), Type::U64, Storage::Word)),
+        (0..9_u64).prop_map(|value| (OwnedValue::Unsigned(value), Type::U32, Storage::Word)),
+        any::<i64>().prop_map(|value| (OwnedValue::Signed(value), Type::I64, Storage::Word)),
+        float.prop_map(|value| (OwnedValue::Float(value), Type::F64, Storage::Word)),
+        text().prop_map(|text| (OwnedValue::Text(text.into()), Type::Text, Storage::Latched)),
         (prop::collection::vec(bucket, 0..6), any::<u64>()).prop_map(move |(buckets, sum)| {
             (
-                Stored::Histogram(Box::new(Buckets { sum, filled: filled(buckets) })),
+                OwnedValue::Histogram(Box::new(HistogramSnapshot { sum, filled: filled(buckets) })),
                 Type::U64,
                 Storage::Histogram { p: 0, n: 5 },
             )
@@ -83,7 +83,7 @@ fn value() -> impl Strategy<Value = (Stored, Type, Storage)> {
     ]
 }
 
-fn field() -> impl Strategy<Value = (Field, Result<Stored, ValueProblem>)> {
+fn field() -> impl Strategy<Value = (Field, Result<OwnedValue, ValueError>)> {
     let unit = prop_oneof![3 => Just(String::new()), 2 => prop::sample::select(vec!["seconds", "unixtime", "ratio", "total", "%", "info"]).prop_map(str::to_owned), 1 => text()];
     let scale =
         prop_oneof![3 => Just((0, 1)), 1 => (any::<i8>(), 1..=u32::MAX), 1 => (-9..9_i8, Just(1))];
@@ -92,75 +92,76 @@ fn field() -> impl Strategy<Value = (Field, Result<Stored, ValueProblem>)> {
         |(label, unit, help, kind, (scale, divisor), (value, ty, storage), hidden)| {
             let kind =
                 if matches!(storage, Storage::Histogram { .. }) { Kind::Histogram } else { kind };
-            let place = Place { offset: 0, size: 8, ty, storage, swapped: false, word: 8 };
-            let field = Field { label, unit, help, kind, scale, divisor, place };
-            (field, if hidden { Err(ValueProblem::Contended) } else { Ok(value) })
+            let location =
+                ValueLocation { offset: 0, size: 8, ty, storage, swapped: false, word: 8 };
+            let field = Field { label, unit, help, kind, scale, divisor, location };
+            (field, if hidden { Err(ValueError::Contended) } else { Ok(value) })
         },
     )
 }
 
-fn look() -> impl Strategy<Value = Look> {
+fn scrape() -> impl Strategy<Value = Scrape> {
     let reason = prop::sample::select(vec![Reason::Runs, Reason::Ended, Reason::NoPid]);
     let writer = (text(), prop::collection::vec(field(), 0..12), reason);
     prop::collection::vec(writer, 1..4).prop_map(|writers| {
-        let seen = writers.into_iter().enumerate().map(|(id, (name, fields, reason))| {
+        let samples = writers.into_iter().enumerate().map(|(id, (name, fields, reason))| {
             let (fields, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-            let origin = Origin {
+            let writer_id = WriterId {
                 id: id as u64,
                 name: PathBuf::from(name),
                 version: 2,
                 pid: None,
                 is_new: false,
             };
-            Seen {
-                origin: Arc::new(origin),
+            WriterSample {
+                writer_id: Arc::new(writer_id),
                 fields: fields.into(),
                 values,
                 verdict: Verdict { liveness: reason.liveness(), reason },
             }
         });
-        Look {
+        Scrape {
             time: SystemTime::UNIX_EPOCH,
             elapsed: Duration::ZERO,
-            seen: seen.collect(),
-            problems: Vec::new(),
+            samples: samples.collect(),
+            errors: Vec::new(),
             halted: Some(Duration::from_micros(1)),
         }
     })
 }
 
-fn looks(count: usize) -> Vec<Look> {
+fn scrapes(count: usize) -> Vec<Scrape> {
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
         TestRng::deterministic_rng(RngAlgorithm::ChaCha),
     );
     (0..count)
-        .map(|_| look().new_tree(&mut runner).expect("there is always one").current())
+        .map(|_| scrape().new_tree(&mut runner).expect("there is always one").current())
         .collect()
 }
 
-fn pages(look: &Look, format: Format) -> [String; 2] {
+fn pages(scrape: &Scrape, format: Format) -> [String; 2] {
     let settings = Settings { format, ..Settings::default() };
     let mut totals = Totals::new();
-    totals.add(look, false);
+    totals.add(scrape, false);
     [
-        per_writer(look, Duration::from_millis(1), &settings).text,
-        totals.page(look, Duration::ZERO, &settings).text,
+        per_writer(scrape, Duration::from_millis(1), &settings).text,
+        totals.page(scrape, Duration::ZERO, &settings).text,
     ]
 }
 
 #[test]
 fn the_strict_parser_reads_whatever_there_is() {
     let pages: Vec<String> =
-        looks(400).iter().flat_map(|look| pages(look, Format::OpenMetrics)).collect();
+        scrapes(400).iter().flat_map(|scrape| pages(scrape, Format::OpenMetrics)).collect();
     let families: usize = check::strict(&pages).iter().map(Vec::len).sum();
     assert!(families > 400 * 10, "{families}");
 }
 
 #[test]
 fn promtool_reads_whatever_there_is() {
-    for look in looks(100) {
-        for page in pages(&look, Format::Text) {
+    for scrape in scrapes(100) {
+        for page in pages(&scrape, Format::Text) {
             check::promtool(&page);
         }
     }
@@ -180,20 +181,22 @@ const OWN: [&str; 7] = [
 /// What is neither in a page nor reported would be lost.
 #[test]
 fn a_field_is_shown_or_reported() {
-    for look in looks(200) {
-        for (writer, field) in
-            look.seen.iter().flat_map(|seen| (0..seen.fields.len()).map(move |field| (seen, field)))
+    for scrape in scrapes(200) {
+        for (writer, field) in scrape
+            .samples
+            .iter()
+            .flat_map(|samples| (0..samples.fields.len()).map(move |field| (samples, field)))
         {
-            let alone = Seen {
+            let alone = WriterSample {
                 fields: [writer.fields[field].clone()].into(),
                 values: vec![writer.values[field].clone()],
                 ..writer.clone()
             };
             // Of what says who the writer is there is a label, and no series.
             let is_identity = alone.fields[0].label == "sys.pid"
-                && !matches!(alone.values[0], Ok(Stored::Histogram(_)) | Err(_));
+                && !matches!(alone.values[0], Ok(OwnedValue::Histogram(_)) | Err(_));
             let page = per_writer(
-                &Look { seen: vec![alone], ..look.clone() },
+                &Scrape { samples: vec![alone], ..scrape.clone() },
                 Duration::ZERO,
                 &Settings::default(),
             );
@@ -203,8 +206,11 @@ fn a_field_is_shown_or_reported() {
                     && !OWN.contains(&line.split(['{', ' ']).next().unwrap_or_default())
             });
             // A histogram's are the bounds, infinity, sum and count.
-            let each =
-                if matches!(writer.values[field], Ok(Stored::Histogram(_))) { 5 + 3 } else { 1 };
+            let each = if matches!(writer.values[field], Ok(OwnedValue::Histogram(_))) {
+                5 + 3
+            } else {
+                1
+            };
             let elsewhere = page.left_out.len() + usize::from(is_identity);
             assert_eq!(
                 samples.count() + each * elsewhere,

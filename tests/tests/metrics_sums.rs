@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mmstats_core::reader::Place;
+use mmstats_core::reader::ValueLocation;
 use mmstats_core::{Counter, Gauge, Histogram, Type, units};
 use mmstats_std::read::Field;
 use mmstats_std::{Options, Published, model, publish};
@@ -15,7 +15,7 @@ use mmstats_tests::programs::directory;
 use mmstats_tests::regions::region;
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::render::metrics::{Format, Settings, Totals};
-use mmstats_tools::sampler::{Look, Origin, Sampler, Stored};
+use mmstats_tools::scraper::{OwnedValue, Scrape, Scraper, WriterId};
 use mmstats_tools::source::Sources;
 
 #[path = "../metrics/check.rs"]
@@ -44,30 +44,30 @@ fn server(directory: &Path, name: &str) -> Published<Server> {
 
 /// Sums, look by look.
 struct Watch {
-    sampler: Sampler,
+    scraper: Scraper,
     totals: Totals,
     pages: Vec<String>,
 }
 
 impl Watch {
     fn new(directory: &Path) -> Self {
-        let sampler = Sampler::new(
+        let scraper = Scraper::new(
             vec![directory.to_owned()],
             Sources::new(SourceOptions::default()).unwrap(),
         );
-        Watch { sampler, totals: Totals::new(), pages: Vec::new() }
+        Watch { scraper, totals: Totals::new(), pages: Vec::new() }
     }
 
     /// Looks again. Tells what begins so, and how it goes on.
-    fn look(&mut self, names: &[&str]) -> Vec<String> {
-        let look = self.sampler.look();
-        self.add(&look, names)
+    fn scrape(&mut self, names: &[&str]) -> Vec<String> {
+        let scrape = self.scraper.scrape();
+        self.add(&scrape, names)
     }
 
-    fn add(&mut self, look: &Look, names: &[&str]) -> Vec<String> {
-        self.totals.add(look, false);
+    fn add(&mut self, scrape: &Scrape, names: &[&str]) -> Vec<String> {
+        self.totals.add(scrape, false);
         let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
-        let page = self.totals.page(look, Duration::ZERO, &settings);
+        let page = self.totals.page(scrape, Duration::ZERO, &settings);
         assert_eq!(page.left_out, []);
         let value = |name: &&str| {
             page.text
@@ -100,28 +100,28 @@ fn sums_go_on_when_writers_end_and_begin_anew() {
         server.open.set(times as i64);
         (0..times).for_each(|_| server.sizes.record(1));
     }
-    assert_eq!(watch.look(&NAMES), ["30", "3", "3", "3", "3"]);
+    assert_eq!(watch.scrape(&NAMES), ["30", "3", "3", "3", "3"]);
     a.requests.add(1);
     a.sizes.record(100);
-    assert_eq!(watch.look(&NAMES), ["31", "3", "4", "103", "3"]);
+    assert_eq!(watch.scrape(&NAMES), ["31", "3", "4", "103", "3"]);
     // What it counted stays, and what it had open does not.
     a.remove();
-    assert_eq!(watch.look(&NAMES), ["31", "3", "4", "103", "2"]);
-    assert_eq!(watch.look(&NAMES), ["31", "3", "4", "103", "2"]);
+    assert_eq!(watch.scrape(&NAMES), ["31", "3", "4", "103", "2"]);
+    assert_eq!(watch.scrape(&NAMES), ["31", "3", "4", "103", "2"]);
     // Another one under the same name, which has counted more already than the one before.
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(500);
     a.sizes.record(2);
     a.open.set(-7);
-    assert_eq!(watch.look(&NAMES), ["531", "3", "5", "105", "-5"]);
+    assert_eq!(watch.scrape(&NAMES), ["531", "3", "5", "105", "-5"]);
     // And one that takes its place between two looks.
     a.remove();
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(4);
-    assert_eq!(watch.look(&NAMES), ["535", "3", "5", "105", "2"]);
+    assert_eq!(watch.scrape(&NAMES), ["535", "3", "5", "105", "2"]);
     a.remove();
     b.remove();
-    assert_eq!(watch.look(&NAMES), ["535", "3", "5", "105", "none"]);
+    assert_eq!(watch.scrape(&NAMES), ["535", "3", "5", "105", "none"]);
     check::strict(&watch.pages);
 }
 
@@ -131,39 +131,39 @@ fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
     let mut watch = Watch::new(dir.path());
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(10);
-    let first = watch.sampler.look();
+    let first = watch.scraper.scrape();
     assert_eq!(watch.add(&first, &NAMES[..1]), ["10"]);
     let mut hidden = first.clone();
-    let name = hidden.seen.remove(0).origin.name.clone();
-    hidden.problems.push(mmstats_tools::sampler::Problem {
+    let name = hidden.samples.remove(0).writer_id.name.clone();
+    hidden.errors.push(mmstats_tools::scraper::ScrapeError {
         name,
         what: "cut short".to_owned(),
         is_new: true,
     });
     assert_eq!(watch.add(&hidden, &NAMES[..1]), ["10"]);
     a.requests.add(1);
-    assert_eq!(watch.look(&NAMES[..1]), ["11"]);
+    assert_eq!(watch.scrape(&NAMES[..1]), ["11"]);
     // Nor a value that was being written all the time.
     let mut contended = first;
-    contended.seen[0]
+    contended.samples[0]
         .values
         .iter_mut()
-        .for_each(|value| *value = Err(mmstats_core::reader::ValueProblem::Contended));
+        .for_each(|value| *value = Err(mmstats_core::reader::ValueError::Contended));
     watch.totals.add(&contended, false);
     a.requests.add(1);
-    assert_eq!(watch.look(&NAMES[..1]), ["12"]);
+    assert_eq!(watch.scrape(&NAMES[..1]), ["12"]);
 }
 
 /// With a counter and a gauge of this scale, and a histogram.
 fn times(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
     region(|writer| {
         let counter: Counter<u32, _> =
-            writer.add(Counter::describe("time").unit(units::seconds.e(scale))).unwrap();
+            writer.add(Counter::builder("time").unit(units::seconds.e(scale))).unwrap();
         counter.set(counted);
         let gauge: Gauge<f64, _> =
-            writer.add(Gauge::describe("last").unit(units::unixtime)).unwrap();
+            writer.add(Gauge::builder("last").unit(units::unixtime)).unwrap();
         gauge.set(latest);
-        let histogram: Histogram<0, 8, u32, _> = writer.add(Histogram::describe("sizes")).unwrap();
+        let histogram: Histogram<0, 8, u32, _> = writer.add(Histogram::builder("sizes")).unwrap();
         histogram.record(counted.into());
     })
 }
@@ -176,13 +176,13 @@ fn different_scales_and_widths_are_added_up() {
     write("a.mmstats", &times(-3, 1500, 5.0));
     write("b.mmstats", &times(-3, u32::MAX, 7.0));
     let names = ["time_seconds_total", "last_timestamp_seconds", "sizes_count", "old"];
-    assert_eq!(watch.look(&names), ["4294968.795", "7", "2", "none"]);
+    assert_eq!(watch.scrape(&names), ["4294968.795", "7", "2", "none"]);
     // One counter has wrapped, beside a histogram that has begun anew; and another file has another
     // scale.
     write("b.mmstats", &times(-3, 4, 6.0));
     write("c.mmstats", &times(0, 2, 1.0));
     write("old.mmstats", &VersionOne::default().field("old", "Q", 9_u64.to_ne_bytes()).finish());
-    assert_eq!(watch.look(&names), ["4294970.8", "6", "4", "9"]);
+    assert_eq!(watch.scrape(&names), ["4294970.8", "6", "4", "9"]);
     check::strict(&watch.pages);
 }
 
@@ -190,7 +190,7 @@ fn different_scales_and_widths_are_added_up() {
 fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
     region(|writer| {
         for (label, value) in counted {
-            let counter: Counter<u64, _> = writer.add(Counter::describe(label)).unwrap();
+            let counter: Counter<u64, _> = writer.add(Counter::builder(label)).unwrap();
             counter.set(*value);
         }
     })
@@ -199,15 +199,15 @@ fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
 /// Looks at a writer, with all of a label behind a `#` taken away: whoever writes by hand may have
 /// two fields of one label.
 fn look_at_hand_written(watch: &mut Watch, names: &[&str]) -> Vec<String> {
-    let mut look = watch.sampler.look();
-    for seen in &mut look.seen {
+    let mut scrape = watch.scraper.scrape();
+    for samples in &mut scrape.samples {
         let named = |field: &Field| Field {
             label: field.label.split('#').next().unwrap().to_owned(),
             ..field.clone()
         };
-        seen.fields = seen.fields.iter().map(named).collect();
+        samples.fields = samples.fields.iter().map(named).collect();
     }
-    watch.add(&look, names)
+    watch.add(&scrape, names)
 }
 
 #[test]
@@ -240,29 +240,32 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
     let dir = directory();
     std::fs::write(dir.path().join("a.mmstats"), times(0, 2, 0.0)).unwrap();
     let mut watch = Watch::new(dir.path());
-    assert_eq!(watch.look(&["sizes_count"]), ["1"]);
+    assert_eq!(watch.scrape(&["sizes_count"]), ["1"]);
     // Nearly as many as can be counted, and then so many again.
-    let mut look = watch.sampler.look();
+    let mut scrape = watch.scraper.scrape();
     for id in [100, 101] {
-        let mut seen = look.seen[0].clone();
-        seen.origin =
-            Arc::new(Origin { id, name: format!("{id}").into(), ..(*seen.origin).clone() });
-        for value in seen.values.iter_mut().flatten() {
+        let mut samples = scrape.samples[0].clone();
+        samples.writer_id =
+            Arc::new(WriterId { id, name: format!("{id}").into(), ..(*samples.writer_id).clone() });
+        for value in samples.values.iter_mut().flatten() {
             match value {
-                Stored::Histogram(buckets) => buckets.filled[0].count = u64::MAX - 5,
-                _ => *value = Stored::Float(1e308),
+                OwnedValue::Histogram(buckets) => buckets.filled[0].count = u64::MAX - 5,
+                _ => *value = OwnedValue::Float(1e308),
             }
         }
-        seen.fields = seen
+        samples.fields = samples
             .fields
             .iter()
-            .map(|field| Field { place: Place { ty: Type::F64, ..field.place }, ..field.clone() })
+            .map(|field| Field {
+                location: ValueLocation { ty: Type::F64, ..field.location },
+                ..field.clone()
+            })
             .collect();
-        look.seen.push(seen);
+        scrape.samples.push(samples);
     }
     let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
-    watch.totals.add(&look, false);
-    let page = watch.totals.page(&look, Duration::ZERO, &settings);
+    watch.totals.add(&scrape, false);
+    let page = watch.totals.page(&scrape, Duration::ZERO, &settings);
     assert!(page.text.contains(&format!("sizes_count {}\n", u64::MAX - 4)), "{}", page.text);
     let left_out: Vec<String> = page.left_out.iter().map(ToString::to_string).collect();
     assert!(
@@ -281,19 +284,19 @@ fn measures_are_averaged() {
     let write = |name: &str, tenths: i16, open: u32| {
         let bytes = region(|writer| {
             let temperature: Gauge<i16, _> =
-                writer.add(Gauge::describe("temperature").unit(units::celsius.e(-1))).unwrap();
+                writer.add(Gauge::builder("temperature").unit(units::celsius.e(-1))).unwrap();
             temperature.set(tenths);
-            let connections: Gauge<u32, _> = writer.add(Gauge::describe("open")).unwrap();
+            let connections: Gauge<u32, _> = writer.add(Gauge::builder("open")).unwrap();
             connections.set(open);
         });
         std::fs::write(dir.path().join(name), bytes).unwrap();
     };
     let (mut watch, names) = (Watch::new(dir.path()), ["temperature_celsius", "open"]);
     write("a.mmstats", 215, 3);
-    assert_eq!(watch.look(&names), ["21.5", "3"]);
+    assert_eq!(watch.scrape(&names), ["21.5", "3"]);
     write("b.mmstats", -105, 4);
     write("c.mmstats", 190, 5);
-    assert_eq!(watch.look(&names), ["10", "12"]);
+    assert_eq!(watch.scrape(&names), ["10", "12"]);
     check::strict(&watch.pages);
 }
 
@@ -303,10 +306,10 @@ fn with_live_writers_count_once_they_were_seen_alive() {
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(3);
     std::fs::write(dir.path().join("b.mmstats"), times(0, 2, 0.0)).unwrap();
-    let mut sampler = Watch::new(dir.path()).sampler;
-    let (mut totals, look) = (Totals::new(), sampler.look());
-    totals.add(&look, true);
-    let page = totals.page(&look, Duration::ZERO, &Settings::default()).text;
+    let mut scraper = Watch::new(dir.path()).scraper;
+    let (mut totals, scrape) = (Totals::new(), scraper.scrape());
+    totals.add(&scrape, true);
+    let page = totals.page(&scrape, Duration::ZERO, &Settings::default()).text;
     assert!(
         page.contains("\nserver_requests_total 3\n") && !page.contains("time_seconds"),
         "{page}"

@@ -4,7 +4,7 @@
 //! `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed -- --nocapture` makes the long
 //! run.
 
-use mmstats_core::reader::{Images, Plan, Source, Value, ValueProblem};
+use mmstats_core::reader::{ReadBuffers, ReadPlan, Source, Value, ValueError};
 use mmstats_std::read::{Reader, StatsFile};
 use mmstats_tests::mixed::{LABELS, decode};
 use mmstats_tests::programs::{Program, directory};
@@ -42,10 +42,10 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, label: &str, value: Result<Value<'_>, ValueProblem>) {
+    fn add(&mut self, label: &str, value: Result<Value<'_>, ValueError>) {
         let value = match value {
             Ok(value) => value,
-            Err(ValueProblem::Contended) => return self.contended += 1,
+            Err(ValueError::Contended) => return self.contended += 1,
             Err(problem) => panic!("{label}: {problem}"),
         };
         let i = decode(&value).unwrap_or_else(|| panic!("{label} is mixed: {value:x?}"));
@@ -123,7 +123,7 @@ impl Watch {
             .all(|seen| seen.changes + seen.contended > 100)
     }
 
-    fn see(&mut self, field: usize, value: Result<Value<'_>, ValueProblem>) {
+    fn see(&mut self, field: usize, value: Result<Value<'_>, ValueError>) {
         self.seen[field].add(LABELS[field], value);
         self.reads += 1;
     }
@@ -132,13 +132,13 @@ impl Watch {
         let mut reader = Reader::new();
         let mut file = StatsFile::open(path, &mut reader).unwrap();
         let fields = LABELS.map(|label| file.layout().find(label).unwrap());
-        let places = fields.map(|field| file.layout().fields[field].place);
+        let places = fields.map(|field| file.layout().fields[field].location);
         let latched: Vec<_> = (0..places.len()).filter(|i| places[*i].is_latched()).collect();
         if way == Way::Calls {
             let file = File::open(path).unwrap();
-            let plan = places.iter().fold(Plan::default(), Plan::with);
-            let mut memory = vec![0; Images::words(plan.end)];
-            let mut images = Images::new(&mut memory);
+            let plan = places.iter().fold(ReadPlan::default(), ReadPlan::with);
+            let mut memory = vec![0; ReadBuffers::words(plan.end)];
+            let mut images = ReadBuffers::new(&mut memory);
             while !self.is_over() {
                 assert!(images.sample(&Calls(&file), &plan).unwrap());
                 // A few tries each, as the readers of files make them; but no mapping behind them.

@@ -22,8 +22,8 @@ fn a_file_for_a_collector_is_never_half_written() {
     command.args(["-d", "0.1", "--sum", "--textfile"]).arg(&file).arg(directory.path());
     let program = Program::spawn(&mut command);
     let deadline = Instant::now() + Duration::from_secs(60);
-    let mut seen = 0;
-    while seen < 20 {
+    let mut samples = 0;
+    while samples < 20 {
         assert!(Instant::now() < deadline);
         shop.orders.incr();
         let Ok(text) = fs::read_to_string(&file) else { continue };
@@ -32,7 +32,7 @@ fn a_file_for_a_collector_is_never_half_written() {
             .find_map(|line| line.strip_prefix("shop_orders_total "))
             .unwrap_or_else(|| panic!("{text:?}"));
         assert!(text.ends_with('\n') && text.contains("mmstats_scrape_duration_seconds"));
-        seen = seen.max(orders.parse::<u64>().unwrap());
+        samples = samples.max(orders.parse::<u64>().unwrap());
         sleep(Duration::from_millis(10));
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());

@@ -114,7 +114,7 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
         let mut memory = vec![0_u64; 100];
         let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
         let wait: Gauge<f64, _> =
-            writer.add(Gauge::describe("app.wait").unit(units::seconds.e(scale))).unwrap();
+            writer.add(Gauge::builder("app.wait").unit(units::seconds.e(scale))).unwrap();
         wait.set(value);
         let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
         fs::write(directory.path().join(name), bytes).unwrap();
@@ -175,8 +175,8 @@ fn the_history_has_numbers_and_their_rates() {
     for i in 1..=5 {
         shop.orders.add(i);
         shop.latency.record(100);
-        let looks = server.looks();
-        server.wait_for("/healthz", |health| health["looks"].as_u64().unwrap() > looks);
+        let scrapes = server.scrapes();
+        server.wait_for("/healthz", |health| health["looks"].as_u64().unwrap() > scrapes);
     }
     let answer = server.wait_for("/api/v1/query?match=shop.orders", |answer| count(answer, 0) >= 5);
     let points = answer["series"][0]["points"].as_array().unwrap().clone();
@@ -217,11 +217,11 @@ fn the_history_is_bounded_in_time_and_in_bytes() {
     let small = Mmash::of(directory.path(), &["-d", "0.1", "--history-bytes", "40K"]);
     for server in [&short, &small] {
         server.wait_for("/healthz", |health| {
-            let (looks, bytes) = (
+            let (scrapes, bytes) = (
                 health["history"]["looks"].as_u64().unwrap(),
                 health["history"]["bytes"].as_u64().unwrap(),
             );
-            assert!(looks <= 6 && (bytes <= 40 << 10 || looks > 0), "{health}");
+            assert!(scrapes <= 6 && (bytes <= 40 << 10 || scrapes > 0), "{health}");
             health["looks"].as_u64() > Some(20)
         });
     }

@@ -26,18 +26,18 @@ fn publish(directory: &Path, files: u64) {
             let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
             match i % 8 {
                 0 => drop(
-                    writer.add(Text::<16, _>::describe(&label).help(help).initial("idle")).unwrap(),
+                    writer.add(Text::<16, _>::builder(&label).help(help).initial("idle")).unwrap(),
                 ),
                 1 => writer
-                    .add(Counter::<u64, _>::describe(&label).help(help).unit(units::nanoseconds))
+                    .add(Counter::<u64, _>::builder(&label).help(help).unit(units::nanoseconds))
                     .unwrap()
                     .set(number * 1_234_567 + i),
                 2 => writer
-                    .add(Gauge::<f64, _>::describe(&label).help(help))
+                    .add(Gauge::<f64, _>::builder(&label).help(help))
                     .unwrap()
                     .set(number as f64 / 7.0),
                 _ => writer
-                    .add(Counter::<u64, _>::describe(&label).help(help))
+                    .add(Counter::<u64, _>::builder(&label).help(help))
                     .unwrap()
                     .set(number * 50 + i),
             }
@@ -82,8 +82,8 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
         let clients: Vec<_> =
             (0..200).map(|_| scope.spawn(|| listen(server.address, &is_over, &total))).collect();
         thread::sleep(Duration::from_secs(3));
-        let (start, looks, memory, used) =
-            (Instant::now(), server.looks(), server.resident(), server.processor_time());
+        let (start, scrapes, memory, used) =
+            (Instant::now(), server.scrapes(), server.resident(), server.processor_time());
         let mut most = memory;
         let mut slowest = Duration::ZERO;
         while start.elapsed() < time {
@@ -93,7 +93,7 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
             assert_eq!(server.get("/stats/bench.stats.field.01?aggr=sum").status, 200);
             slowest = slowest.max(asked.elapsed());
         }
-        let (elapsed, looked) = (start.elapsed().as_secs_f64(), server.looks() - looks);
+        let (elapsed, looked) = (start.elapsed().as_secs_f64(), server.scrapes() - scrapes);
         is_over.store(true, Ordering::Relaxed);
         let events: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
         let [fewest, greatest] =
@@ -257,9 +257,9 @@ fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
     // And looking at them again and again.
     let busy = Mmash::of(directory.path(), &[]);
     busy.wait_for("/healthz", |health| health["looks"].as_u64() > Some(3));
-    let (start, used, looks) = (Instant::now(), busy.processor_time(), busy.looks());
+    let (start, used, scrapes) = (Instant::now(), busy.processor_time(), busy.scrapes());
     thread::sleep(Duration::from_secs(if IS_MEASURED { 10 } else { 2 }));
-    let (used, looked) = (busy.processor_time() - used, busy.looks() - looks);
+    let (used, looked) = (busy.processor_time() - used, busy.scrapes() - scrapes);
     let health = busy.json("/healthz");
     println!(
         "{looked} looks in {:.1?}: {used:?} of processor time, {:.1} MB of memory, {health}",

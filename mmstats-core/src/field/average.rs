@@ -1,6 +1,6 @@
 use super::{Field, describe, number};
 use crate::cell::ValueCell;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::writer::{AddError, Placer, Slots};
@@ -21,7 +21,7 @@ impl<F: Format> Field for Average<F> {
     type Format = F;
     type In<G: Format> = Average<G>;
     type Initial<'i> = f64;
-    const SHAPES: &'static [Shape] = &[number::<f64, F>(Kind::Gauge)];
+    const SHAPES: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
         Ok(Average {

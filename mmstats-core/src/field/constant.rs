@@ -1,6 +1,6 @@
 use super::text::cut;
 use super::{Field, describe};
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, NATIVE_WORD, V2, Version};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::{Bits, Scalar};
@@ -19,12 +19,12 @@ pub struct ConstantText<const N: usize, F: Format = V2> {
     _format: PhantomData<(core::cell::Cell<()>, F)>,
 }
 
-const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> Shape {
+const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> ValueLayout {
     let in_place = match F::VERSION {
         Version::One => align,
         Version::OneExact | Version::Two => 1,
     };
-    Shape {
+    ValueLayout {
         suffix: "",
         kind: Kind::Info,
         ty,
@@ -44,7 +44,7 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Format = F;
     type In<G: Format> = Constant<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [Shape] = &[shape::<F>(
+    const SHAPES: &'static [ValueLayout] = &[shape::<F>(
         T::TYPE,
         size_of::<T>(),
         if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD },
@@ -72,7 +72,7 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Format = F;
     type In<G: Format> = ConstantText<N, G>;
     type Initial<'i> = &'i str;
-    const SHAPES: &'static [Shape] = &[shape::<F>(Type::Text, N, 1)];
+    const SHAPES: &'static [ValueLayout] = &[shape::<F>(Type::Text, N, 1)];
 
     fn attach<S: Placer>(
         slots: &mut Slots<'_, S>,

@@ -1,6 +1,6 @@
 use super::{Field, describe, number};
 use crate::cell::ValueCell;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::Count;
@@ -15,7 +15,7 @@ use crate::writer::{AddError, Placer, Slots};
 /// use mmstats_core::{Borrowed, Counter, Region, Writer};
 /// let mut memory = [0; 32];
 /// let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory))?;
-/// let requests: Counter<u64, _> = writer.add(Counter::describe("requests"))?;
+/// let requests: Counter<u64, _> = writer.add(Counter::builder("requests"))?;
 /// requests.incr();
 /// requests.add(2);
 /// assert_eq!(requests.get(), 3);
@@ -32,7 +32,7 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
     type Format = F;
     type In<G: Format> = Counter<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [Shape] = &[number::<T, F>(Kind::Counter)];
+    const SHAPES: &'static [ValueLayout] = &[number::<T, F>(Kind::Counter)];
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
         let resuming = slots.resuming();

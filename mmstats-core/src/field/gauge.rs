@@ -1,6 +1,6 @@
 use super::{Field, describe, number};
 use crate::cell::ValueCell;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::{Number, Scalar};
@@ -22,7 +22,7 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Format = F;
     type In<G: Format> = Gauge<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [Shape] = &[number::<T, F>(Kind::Gauge)];
+    const SHAPES: &'static [ValueLayout] = &[number::<T, F>(Kind::Gauge)];
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
         let resuming = slots.resuming();

@@ -1,6 +1,6 @@
 use super::{Field, describe};
 use crate::cell::BucketCell;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, NATIVE_WORD, V2, histogram};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::Bucket;
@@ -28,7 +28,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
     type Format = F;
     type In<G: Format> = Histogram<P, N, T, G>;
     type Initial<'i> = ();
-    const SHAPES: &'static [Shape] = if Self::EXISTS { &[Self::SHAPE] } else { &[] };
+    const SHAPES: &'static [ValueLayout] = if Self::EXISTS { &[Self::SHAPE] } else { &[] };
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, _: Option<()>) -> Result<Self, AddError> {
         let buckets = match F::Buckets::nowhere() {
@@ -52,10 +52,10 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
     pub(super) const EXISTS: bool = <F::Buckets<T, P, N> as BucketCell>::TYPE.is_some();
 
     /// Its shape where they exist.
-    pub(super) const SHAPE: Shape = {
+    pub(super) const SHAPE: ValueLayout = {
         assert!(Self::BUCKETS > 0);
         let room = <F::Buckets<T, P, N> as BucketCell>::ROOM;
-        Shape {
+        ValueLayout {
             suffix: "",
             kind: Kind::Histogram,
             ty: match <F::Buckets<T, P, N> as BucketCell>::TYPE {

@@ -21,11 +21,11 @@ pub use gauge::{Flag, Gauge};
 pub use histogram::Histogram;
 pub use moving_average::MovingAverage;
 pub use text::Text;
-pub use timer::{Clock, Running, Timer};
+pub use timer::{Clock, Timer, TimerGuard};
 
 use crate::cell::ValueCell;
 use crate::format::Format;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::kind::{Kind, Unit};
 use crate::scalar::Scalar;
 use crate::writer::{AddError, Placer, Slots};
@@ -44,7 +44,7 @@ pub trait Field: Sealed + Sized {
     /// What it can be given to begin with.
     type Initial<'i>;
     /// The values it stores.
-    const SHAPES: &'static [Shape];
+    const SHAPES: &'static [ValueLayout];
     #[doc(hidden)]
     fn attach<S: Placer>(
         slots: &mut Slots<'_, S>,
@@ -59,17 +59,17 @@ pub trait Field: Sealed + Sized {
 /// A field to be added by [`Writer::add`](crate::Writer::add); each field type makes one with
 /// `describe(label)`.
 #[must_use]
-pub struct Describe<'a, H: Field> {
+pub struct FieldBuilder<'a, H: Field> {
     pub(crate) label: &'a str,
     pub(crate) help: &'a str,
     pub(crate) unit: Unit,
     pub(crate) initial: Option<H::Initial<'a>>,
 }
 
-impl<'a, H: Field> Describe<'a, H> {
+impl<'a, H: Field> FieldBuilder<'a, H> {
     /// A field under this label, which may end in dimensions: `http.requests{method="GET"}`.
     pub const fn new(label: &'a str) -> Self {
-        Describe { label, help: "", unit: Unit::NONE, initial: None }
+        FieldBuilder { label, help: "", unit: Unit::NONE, initial: None }
     }
 
     /// What it tells, for people.
@@ -94,16 +94,16 @@ impl<'a, H: Field> Describe<'a, H> {
 macro_rules! describe {
     () => {
         /// This field under a label, for [`Writer::add`](crate::Writer::add).
-        pub const fn describe(label: &str) -> $crate::field::Describe<'_, Self> {
-            $crate::field::Describe::new(label)
+        pub const fn builder(label: &str) -> $crate::field::FieldBuilder<'_, Self> {
+            $crate::field::FieldBuilder::new(label)
         }
     };
 }
 use describe;
 
 /// The shape of a single number.
-const fn number<T: Scalar, F: Format>(kind: Kind) -> Shape {
-    Shape {
+const fn number<T: Scalar, F: Format>(kind: Kind) -> ValueLayout {
+    ValueLayout {
         suffix: "",
         kind,
         ty: T::TYPE,

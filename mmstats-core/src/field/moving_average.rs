@@ -1,7 +1,7 @@
 use super::average::mean_cell;
 use super::{Field, describe, number};
 use crate::cell::ValueCell;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::writer::{AddError, Placer, Slots};
@@ -24,7 +24,7 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Format = F;
     type In<G: Format> = MovingAverage<N, G>;
     type Initial<'i> = f64;
-    const SHAPES: &'static [Shape] = &[number::<f64, F>(Kind::Gauge)];
+    const SHAPES: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
     fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
         const { assert!(N > 0, "a moving average over no samples") };

@@ -1,6 +1,6 @@
 use super::{Field, describe};
 use crate::cell::TextCell;
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::{Kind, Type, Unit};
 use crate::writer::{AddError, Placer, Slots};
@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 /// use mmstats_core::{Borrowed, Region, Text, Writer};
 /// let mut memory = [0; 32];
 /// let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory))?;
-/// let drink: Text<4, _> = writer.add(Text::describe("drink").initial("tea"))?;
+/// let drink: Text<4, _> = writer.add(Text::builder("drink").initial("tea"))?;
 /// drink.set("café");
 /// assert_eq!(drink.get(), "caf"); // cut at a character boundary
 /// # Ok::<(), mmstats_core::AddError>(())
@@ -28,7 +28,7 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
     type Format = F;
     type In<G: Format> = Text<N, G>;
     type Initial<'i> = &'i str;
-    const SHAPES: &'static [Shape] = &[Shape {
+    const SHAPES: &'static [ValueLayout] = &[ValueLayout {
         suffix: "",
         kind: Kind::Info,
         ty: Type::Text,

@@ -1,5 +1,5 @@
 use super::{Field, Histogram, MovingAverage, describe, number};
-use crate::format::layout::Shape;
+use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::{Kind, units};
 use crate::writer::{AddError, Placer, Slots};
@@ -44,7 +44,7 @@ pub trait Clock {
 /// use mmstats_core::{Borrowed, Region, Timer, Writer};
 /// let mut memory = [0; 512];
 /// let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory))?;
-/// let latency: Timer<Fake, 100, _> = writer.add(Timer::describe("latency"))?;
+/// let latency: Timer<Fake, 100, _> = writer.add(Timer::builder("latency"))?;
 /// {
 ///     let _running = latency.start(); // stops when it is dropped
 /// }
@@ -63,8 +63,8 @@ impl<C: Clock, const N: usize, F: Format> super::Sealed for Timer<C, N, F> {}
 impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     describe!();
 
-    const MEAN: Shape = Shape { unit: units::seconds, ..number::<f64, F>(Kind::Gauge) };
-    const SPREAD: Shape = Shape {
+    const MEAN: ValueLayout = ValueLayout { unit: units::seconds, ..number::<f64, F>(Kind::Gauge) };
+    const SPREAD: ValueLayout = ValueLayout {
         suffix: ".histogram",
         unit: units::nanoseconds,
         ..Histogram::<3, 40, u64, F>::SHAPE
@@ -72,9 +72,9 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
 
     /// Runs until the guard is stopped or dropped. Several may run at once.
     #[must_use = "the time is taken when the guard is dropped"]
-    pub fn start(&self) -> Running<'_, C, N, F> {
+    pub fn start(&self) -> TimerGuard<'_, C, N, F> {
         let start = self.begin();
-        Running { timer: self, start }
+        TimerGuard { timer: self, start }
     }
 
     /// Times a call.
@@ -136,7 +136,7 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     type Format = F;
     type In<G: Format> = Timer<C, N, G>;
     type Initial<'i> = ();
-    const SHAPES: &'static [Shape] = if Histogram::<3, 40, u64, F>::EXISTS {
+    const SHAPES: &'static [ValueLayout] = if Histogram::<3, 40, u64, F>::EXISTS {
         &[Self::MEAN, Self::SPREAD]
     } else {
         &[Self::MEAN]
@@ -155,12 +155,12 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
 
 /// A running [`Timer`].
 #[must_use = "the time is taken when the guard is dropped"]
-pub struct Running<'t, C: Clock, const N: usize, F: Format> {
+pub struct TimerGuard<'t, C: Clock, const N: usize, F: Format> {
     timer: &'t Timer<C, N, F>,
     start: C::Instant,
 }
 
-impl<C: Clock, const N: usize, F: Format> Running<'_, C, N, F> {
+impl<C: Clock, const N: usize, F: Format> TimerGuard<'_, C, N, F> {
     /// Records the time and tells it.
     pub fn stop(self) -> Duration {
         let duration = self.finish();
@@ -180,7 +180,7 @@ impl<C: Clock, const N: usize, F: Format> Running<'_, C, N, F> {
     }
 }
 
-impl<C: Clock, const N: usize, F: Format> Drop for Running<'_, C, N, F> {
+impl<C: Clock, const N: usize, F: Format> Drop for TimerGuard<'_, C, N, F> {
     fn drop(&mut self) {
         self.finish();
     }

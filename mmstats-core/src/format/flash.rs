@@ -4,15 +4,15 @@
 //! Constants are the exception to "constants lie in the directory": their values are known when the
 //! program runs, so they lie among the values.
 
-use super::layout::{Cursor, Description, Shape, help_length};
-use super::v2::{EntryHead, Header, crc32};
+use super::layout::{Cursor, FieldDef, ValueLayout, help_length};
+use super::v2::{EntryHeader, Header, crc32};
 
 /// Bytes that a region needs for these fields if their directory is in flash. A multiple of 8.
 ///
 /// # Panics
 /// If they need a quarter of the address space.
 #[must_use]
-pub const fn region_size(fields: &[Description]) -> usize {
+pub const fn region_size(fields: &[FieldDef]) -> usize {
     let far = 1 << (usize::BITS - 2);
     let mut high = far;
     let mut i = 0;
@@ -43,7 +43,7 @@ pub const fn value_below(high: usize, room: usize, align: usize) -> Option<usize
 
 /// Bytes of these fields' directory.
 #[must_use]
-pub const fn directory_length(fields: &[Description]) -> usize {
+pub const fn directory_length(fields: &[FieldDef]) -> usize {
     let mut length = 0;
     let mut i = 0;
     while i < fields.len() {
@@ -57,11 +57,11 @@ pub const fn directory_length(fields: &[Description]) -> usize {
     length
 }
 
-const fn label_length(field: &Description, shape: &Shape) -> usize {
+const fn label_length(field: &FieldDef, shape: &ValueLayout) -> usize {
     field.prefix.len() + field.label.len() + shape.suffix.len()
 }
 
-const fn entry_length(field: &Description, shape: &Shape) -> usize {
+const fn entry_length(field: &FieldDef, shape: &ValueLayout) -> usize {
     Cursor::entry_length(field, shape, label_length(field, shape), 0)
 }
 
@@ -76,7 +76,7 @@ impl<const N: usize> Entries<N> {
     /// # Panics
     /// If `N` is not [`directory_length`].
     #[must_use]
-    pub const fn new(fields: &[Description]) -> Self {
+    pub const fn new(fields: &[FieldDef]) -> Self {
         assert!(N == directory_length(fields), "the directory has another length");
         let mut entries = [0; N];
         let mut at = 0;
@@ -124,12 +124,12 @@ pub struct FlashDirectory {
 const fn write_entry(
     entries: &mut [u8],
     start: usize,
-    field: &Description,
-    shape: &Shape,
+    field: &FieldDef,
+    shape: &ValueLayout,
     value: usize,
 ) {
     let unit = field.unit_of(shape);
-    let head = EntryHead {
+    let head = EntryHeader {
         length: entry_length(field, shape) as u32,
         value: value as u32,
         size: shape.value as u32,
@@ -145,7 +145,7 @@ const fn write_entry(
         n: shape.powers.1,
         flags: 0,
     };
-    let head: [u8; EntryHead::SIZE] = zerocopy::transmute!(head);
+    let head: [u8; EntryHeader::SIZE] = zerocopy::transmute!(head);
     let mut at = write(entries, start, &head);
     at = write(entries, at, field.prefix.as_bytes());
     at = write(entries, at, field.label.as_bytes());

@@ -2,7 +2,7 @@
 //! (sizes of declared models) and at run time.
 
 use super::Version;
-use super::v2::{EntryHead, Header};
+use super::v2::{EntryHeader, Header};
 use crate::kind::{Access, Kind, Type, Unit};
 
 /// The longest label, in bytes: its length is a `u16` in both versions.
@@ -17,7 +17,7 @@ pub const V1_END: usize = 2;
 /// One stored value of a field. A field may have several: a timer has its average and its
 /// histogram.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct ValueLayout {
     /// What follows the field's label.
     pub suffix: &'static str,
     /// What the value means.
@@ -40,7 +40,7 @@ pub struct Shape {
 
 /// A field as declared.
 #[derive(Clone, Copy, Debug)]
-pub struct Description<'a> {
+pub struct FieldDef<'a> {
     /// What its model puts before its label.
     pub prefix: &'a str,
     /// Its name for readers.
@@ -50,13 +50,13 @@ pub struct Description<'a> {
     /// Its unit.
     pub unit: Unit,
     /// The values it stores.
-    pub shapes: &'a [Shape],
+    pub shapes: &'a [ValueLayout],
 }
 
-impl Description<'_> {
+impl FieldDef<'_> {
     /// The unit of one of its values.
     #[must_use]
-    pub const fn unit_of(&self, shape: &Shape) -> Unit {
+    pub const fn unit_of(&self, shape: &ValueLayout) -> Unit {
         if shape.unit.name.is_empty() { self.unit } else { shape.unit }
     }
 }
@@ -98,8 +98,8 @@ impl Cursor {
     /// none.
     pub const fn place(
         &mut self,
-        description: &Description,
-        shape: &Shape,
+        description: &FieldDef,
+        shape: &ValueLayout,
         prefix: usize,
     ) -> Option<Placed> {
         let label =
@@ -152,8 +152,8 @@ impl Cursor {
     }
 
     /// Bytes of an entry up to the end of its texts.
-    const fn texts_end(description: &Description, shape: &Shape, label: usize) -> usize {
-        EntryHead::SIZE
+    const fn texts_end(description: &FieldDef, shape: &ValueLayout, label: usize) -> usize {
+        EntryHeader::SIZE
             + label
             + description.unit_of(shape).name.len()
             + help_length(description.help)
@@ -161,8 +161,8 @@ impl Cursor {
 
     /// Bytes of a whole entry that holds so many bytes of a constant.
     pub(super) const fn entry_length(
-        description: &Description,
-        shape: &Shape,
+        description: &FieldDef,
+        shape: &ValueLayout,
         label: usize,
         constant: usize,
     ) -> usize {
@@ -170,7 +170,7 @@ impl Cursor {
     }
 
     /// Takes the places of all values of some fields; `false` if they do not fit.
-    pub const fn place_all(&mut self, fields: &[Description], prefix: usize) -> bool {
+    pub const fn place_all(&mut self, fields: &[FieldDef], prefix: usize) -> bool {
         let mut i = 0;
         while i < fields.len() {
             let mut j = 0;
@@ -192,7 +192,7 @@ impl Cursor {
 /// # Panics
 /// If they need a quarter of the address space.
 #[must_use]
-pub const fn size(version: Version, fields: &[Description], prefix: usize) -> usize {
+pub const fn size(version: Version, fields: &[FieldDef], prefix: usize) -> usize {
     size_of_all(version, &[fields], prefix)
 }
 
@@ -201,7 +201,7 @@ pub const fn size(version: Version, fields: &[Description], prefix: usize) -> us
 /// # Panics
 /// If they need a quarter of the address space.
 #[must_use]
-pub const fn size_of_all(version: Version, models: &[&[Description]], prefix: usize) -> usize {
+pub const fn size_of_all(version: Version, models: &[&[FieldDef]], prefix: usize) -> usize {
     // As far away as alignment stays exact; what matters is the distance from either end.
     let far = 1 << (usize::BITS - 2);
     let mut cursor = Cursor::new(version, far);
@@ -218,7 +218,7 @@ pub const fn size_of_all(version: Version, models: &[&[Description]], prefix: us
 
 /// Digits and letter of a type in version 1.
 #[must_use]
-pub const fn type_length(shape: &Shape) -> usize {
+pub const fn type_length(shape: &ValueLayout) -> usize {
     match shape.ty {
         Type::Text => 1 + if shape.value == 0 { 1 } else { shape.value.ilog10() as usize + 1 },
         _ => 1,
@@ -265,7 +265,7 @@ pub const fn label(identifier: &str) -> &str {
 ///
 /// # Panics
 /// For an empty, overlong or duplicate label, or a text that is too long or has a NUL.
-pub const fn check(fields: &[Description]) {
+pub const fn check(fields: &[FieldDef]) {
     let mut i = 0;
     while i < fields.len() {
         let field = &fields[i];
@@ -294,7 +294,7 @@ pub const fn check(fields: &[Description]) {
     }
 }
 
-const fn assert_distinct(a: &Description, b: &Description) {
+const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
     let mut i = 0;
     while i < a.shapes.len() {
         let mut j = 0;

@@ -82,7 +82,7 @@ impl Header {
 /// The fixed part of a directory entry; the texts follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct EntryHead {
+pub struct EntryHeader {
     /// Bytes of the whole entry.
     pub length: u32,
     /// Where the value is.
@@ -113,14 +113,14 @@ pub struct EntryHead {
     pub flags: u8,
 }
 
-impl EntryHead {
+impl EntryHeader {
     /// Bytes before the texts.
-    pub const SIZE: usize = size_of::<EntryHead>();
+    pub const SIZE: usize = size_of::<EntryHeader>();
 
     /// The same with every number's bytes reversed.
     #[must_use]
-    pub const fn swapped(self) -> EntryHead {
-        EntryHead {
+    pub const fn swapped(self) -> EntryHeader {
+        EntryHeader {
             length: self.length.swap_bytes(),
             value: self.value.swap_bytes(),
             size: self.size.swap_bytes(),
@@ -138,7 +138,7 @@ impl EntryHead {
     }
 }
 
-const _: () = assert!(Header::SIZE == 40 && EntryHead::SIZE == 28 && Header::CHECKED == 24);
+const _: () = assert!(Header::SIZE == 40 && EntryHeader::SIZE == 28 && Header::CHECKED == 24);
 
 /// CRC-32 (ISO-HDLC, as zlib has it) of `bytes` after bytes whose CRC was `crc`; begin with 0.
 ///

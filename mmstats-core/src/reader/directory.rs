@@ -1,7 +1,7 @@
 //! What bytes are, and the walk over their entries.
 
 use super::entry::Entry;
-use super::problem::{EntryProblem, Problem};
+use super::problem::{EntryError, FormatError};
 use super::{v1, v2};
 use crate::format::MAGIC;
 use crate::format::v2::{Header, OUTSIDE};
@@ -67,7 +67,7 @@ impl<'b> Directory<'b> {
     ///
     /// # Errors
     /// If they are no stats that can be read.
-    pub fn open(bytes: &'b [u8]) -> Result<Self, Problem> {
+    pub fn open(bytes: &'b [u8]) -> Result<Self, FormatError> {
         Self::open_with(bytes, bytes, None)
     }
 
@@ -80,12 +80,12 @@ impl<'b> Directory<'b> {
         bytes: &'b [u8],
         before: &[u8],
         order: Option<ByteOrder>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, FormatError> {
         Self::open_all(bytes, before, order, &[])
     }
 
     /// The same for a region whose directory is outside, and known: `entries` are the bytes at the
-    /// address that [`Problem::DirectoryOutside`] tells, or more. Of any other region they do not
+    /// address that [`FormatError::DirectoryOutside`] tells, or more. Of any other region they do not
     /// matter.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl<'b> Directory<'b> {
         bytes: &'b [u8],
         before: &[u8],
         entries: &'b [u8],
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, FormatError> {
         Self::open_all(bytes, before, None, entries)
     }
 
@@ -103,7 +103,7 @@ impl<'b> Directory<'b> {
         before: &[u8],
         order: Option<ByteOrder>,
         entries: &'b [u8],
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, FormatError> {
         let kind = match version(before)? {
             1 => DirectoryKind::One { order: order.unwrap_or_else(|| v1::guess_order(bytes)) },
             _ => {
@@ -193,7 +193,7 @@ enum EntriesKind<'b> {
 }
 
 impl<'b> Iterator for Entries<'b> {
-    type Item = Result<Entry<'b>, EntryProblem<'b>>;
+    type Item = Result<Entry<'b>, EntryError<'b>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
@@ -204,29 +204,29 @@ impl<'b> Iterator for Entries<'b> {
 }
 
 /// The version that bytes begin with (FORMAT.md, "Telling what one has").
-fn version(bytes: &[u8]) -> Result<u8, Problem> {
+fn version(bytes: &[u8]) -> Result<u8, FormatError> {
     let Some(&first) = bytes.first() else {
-        return Err(Problem::CutShort { length: 0, needed: 1 });
+        return Err(FormatError::CutShort { length: 0, needed: 1 });
     };
     let Some(&start) = bytes.first_chunk::<8>() else {
         return match first {
-            0 => Err(Problem::Uninitialised),
+            0 => Err(FormatError::Uninitialised),
             1 => Ok(1),
             _ if MAGIC.starts_with(bytes) => {
-                Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE })
+                Err(FormatError::CutShort { length: bytes.len(), needed: Header::SIZE })
             }
-            3..=8 => Err(Problem::UnknownVersion { found: first }),
-            _ => Err(Problem::NotStats {
+            3..=8 => Err(FormatError::UnknownVersion { found: first }),
+            _ => Err(FormatError::NotStats {
                 found: core::array::from_fn(|i| bytes.get(i).copied().unwrap_or(0)),
             }),
         };
     };
     match first {
         2 if start == MAGIC => Ok(2),
-        0 => Err(Problem::Uninitialised),
-        _ if start[1..] == MAGIC[1..] => Err(Problem::UnknownVersion { found: first }),
+        0 => Err(FormatError::Uninitialised),
+        _ if start[1..] == MAGIC[1..] => Err(FormatError::UnknownVersion { found: first }),
         1 => Ok(1),
-        3..=8 => Err(Problem::UnknownVersion { found: first }),
-        _ => Err(Problem::NotStats { found: start }),
+        3..=8 => Err(FormatError::UnknownVersion { found: first }),
+        _ => Err(FormatError::NotStats { found: start }),
     }
 }

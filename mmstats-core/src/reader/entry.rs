@@ -19,7 +19,7 @@ pub struct Entry<'b> {
     /// Never 0.
     pub divisor: u32,
     /// Where and how its value lies.
-    pub place: Place,
+    pub location: ValueLocation,
 }
 
 /// How a value is stored.
@@ -49,7 +49,7 @@ pub enum Storage {
 /// Where and how a value lies; checked against the region, so that it can be read without further
 /// ado.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ValueLocation {
     /// Offset in the region.
     pub offset: u32,
     /// Bytes of one value; of a histogram, the whole block.
@@ -64,7 +64,7 @@ pub struct Place {
     pub word: u8,
 }
 
-impl Place {
+impl ValueLocation {
     /// Whether reading it while its writer runs takes three passes.
     #[must_use]
     pub const fn is_latched(&self) -> bool {

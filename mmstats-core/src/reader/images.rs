@@ -1,6 +1,6 @@
 //! Copies of a region, taken in passes that notice its writer.
 
-use super::entry::{Place, Storage};
+use super::entry::{Storage, ValueLocation};
 use super::snapshot::{Snapshot, read_u32, same_sequence};
 use crate::format::MAGIC;
 use crate::format::v2::{Header, SETTLED};
@@ -55,7 +55,7 @@ impl Source for View<'_> {
 /// 3. latched values, into `now`;
 /// 4. the header and the sequences once more, into `after`.
 #[derive(Debug)]
-pub struct Images<'b> {
+pub struct ReadBuffers<'b> {
     head: &'b mut [u64],
     before: &'b mut [u64],
     now: &'b mut [u64],
@@ -64,7 +64,7 @@ pub struct Images<'b> {
 
 /// Which parts of a region a sample needs, once its layout is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct ReadPlan {
     /// From the first to the last value, in whole words of 8 bytes.
     pub start: usize,
     /// Where the last one ends.
@@ -73,19 +73,19 @@ pub struct Plan {
     pub latched: bool,
 }
 
-impl Plan {
+impl ReadPlan {
     /// The plan with one more field.
     #[must_use]
-    pub fn with(self, place: &Place) -> Plan {
-        if place.storage == Storage::Constant {
+    pub fn with(self, location: &ValueLocation) -> ReadPlan {
+        if location.storage == Storage::Constant {
             return self;
         }
-        let range = place.range();
+        let range = location.range();
         let start = if self.end == 0 { range.start } else { self.start.min(range.start) };
-        Plan {
+        ReadPlan {
             start: start & !7,
             end: self.end.max(range.end),
-            latched: self.latched || place.is_latched(),
+            latched: self.latched || location.is_latched(),
         }
     }
 
@@ -101,14 +101,14 @@ impl Plan {
 /// Words of a header.
 pub const HEADER: usize = Header::SIZE.div_ceil(8);
 
-impl<'b> Images<'b> {
+impl<'b> ReadBuffers<'b> {
     /// Words of memory that images of a region of `length` bytes need.
     #[must_use]
     pub const fn words(length: usize) -> usize {
         HEADER + 3 * length.div_ceil(8)
     }
 
-    /// Images in this memory, of a region as large as [`Self::words`] says. What it holds from an
+    /// ReadBuffers in this memory, of a region as large as [`Self::words`] says. What it holds from an
     /// earlier sample counts as such.
     ///
     /// # Panics
@@ -118,7 +118,7 @@ impl<'b> Images<'b> {
         let third = rest.len() / 3;
         let (before, rest) = rest.split_at_mut(third);
         let (now, rest) = rest.split_at_mut(third);
-        Images { head, before, now, after: &mut rest[..third] }
+        ReadBuffers { head, before, now, after: &mut rest[..third] }
     }
 
     /// Bytes that a region may have.
@@ -200,14 +200,14 @@ impl<'b> Images<'b> {
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn finish<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
+    pub fn finish<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
         source.order();
         if plan.latched {
             if copy(source, self.now, plan.words())? + plan.start < plan.end {
                 return Ok(false);
             }
             source.order();
-            if plan.start <= Plan::LARGE_GAP {
+            if plan.start <= ReadPlan::LARGE_GAP {
                 return self.last(source, 0..plan.words().end, plan);
             }
             if !self.last(source, plan.words(), plan)? {
@@ -222,7 +222,7 @@ impl<'b> Images<'b> {
         &mut self,
         source: &S,
         words: Range<usize>,
-        plan: &Plan,
+        plan: &ReadPlan,
     ) -> Result<bool, S::Error> {
         let start = words.start * 8;
         Ok(copy(source, self.after, words)? + start >= plan.end)
@@ -234,8 +234,8 @@ impl<'b> Images<'b> {
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn once<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
-        if plan.start > Plan::LARGE_GAP || self.before.len() < HEADER {
+    pub fn once<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
+        if plan.start > ReadPlan::LARGE_GAP || self.before.len() < HEADER {
             source.copy(0, self.head)?;
             return Ok(copy(source, self.before, plan.words())? + plan.start >= plan.end);
         }
@@ -250,8 +250,8 @@ impl<'b> Images<'b> {
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn sample<S: Source>(&mut self, source: &S, plan: &Plan) -> Result<bool, S::Error> {
-        if plan.latched && plan.start <= Plan::LARGE_GAP && self.before.len() >= HEADER {
+    pub fn sample<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
+        if plan.latched && plan.start <= ReadPlan::LARGE_GAP && self.before.len() >= HEADER {
             // Words may be as old as the sequences, so header and words can be one copy.
             if copy(source, self.before, 0..plan.words().end)? < plan.end {
                 return Ok(false);
@@ -276,14 +276,14 @@ impl<'b> Images<'b> {
     pub fn sample_each<'p, S: Source>(
         &mut self,
         source: &S,
-        plan: &Plan,
-        latched: impl Iterator<Item = &'p Place>,
+        plan: &ReadPlan,
+        latched: impl Iterator<Item = &'p ValueLocation>,
     ) -> Result<bool, S::Error> {
         source.copy(0, self.head)?;
         source.order();
         let there = copy(source, self.before, plan.words())? + plan.start >= plan.end;
-        for place in latched {
-            self.latch(source, place, ATTEMPTS)?;
+        for location in latched {
+            self.latch(source, location, ATTEMPTS)?;
         }
         source.order();
         Ok(copy(source, self.after, 0..HEADER)? == Header::SIZE && there)
@@ -297,21 +297,22 @@ impl<'b> Images<'b> {
     pub fn latch<S: Source>(
         &mut self,
         source: &S,
-        place: &Place,
+        location: &ValueLocation,
         attempts: usize,
     ) -> Result<bool, S::Error> {
-        let sequence = place.sequence() / 8;
-        let stride = place.stride();
+        let sequence = location.sequence() / 8;
+        let stride = location.stride();
         for _ in 0..attempts {
             copy(source, self.before, sequence..sequence + 1)?;
             source.order();
-            let good =
-                read_u32(self.before.as_bytes(), place.sequence(), place.swapped) as usize & 1;
-            let buffer = place.offset as usize + good * stride;
+            let good = read_u32(self.before.as_bytes(), location.sequence(), location.swapped)
+                as usize
+                & 1;
+            let buffer = location.offset as usize + good * stride;
             copy(source, self.now, buffer / 8..(buffer + stride).div_ceil(8))?;
             source.order();
             copy(source, self.after, sequence..sequence + 1)?;
-            if same_sequence(self.before.as_bytes(), self.after.as_bytes(), place).is_some() {
+            if same_sequence(self.before.as_bytes(), self.after.as_bytes(), location).is_some() {
                 return Ok(true);
             }
         }
@@ -326,14 +327,14 @@ impl<'b> Images<'b> {
     pub fn confirm<S: Source>(&mut self, source: &S) -> Result<bool, S::Error> {
         source.order();
         copy(source, self.after, 0..HEADER)?;
-        Ok(self.snapshot().is_steady())
+        Ok(self.snapshot().is_consistent())
     }
 
     /// What the images hold, for as long as their memory.
     #[must_use]
     #[inline]
     pub fn into_snapshot(self) -> Snapshot<'b> {
-        let Images { head, before, now, after } = self;
+        let ReadBuffers { head, before, now, after } = self;
         Snapshot {
             head: head.as_bytes(),
             before: before.as_bytes(),

@@ -1,7 +1,7 @@
 //! How a device logs by defmt what it read: entries, values, and what is wrong with them.
 //! `targets/defmt-log` shows the loop that logs all stats.
 
-use super::{Distribution, Entry, EntryFault, EntryProblem, Lossy, ReadError, Value};
+use super::{Distribution, Entry, EntryError, EntryErrorKind, Lossy, ReadError, Value};
 use defmt::{Format, Formatter, write};
 
 impl Format for Lossy<'_> {
@@ -62,7 +62,7 @@ impl<E: Format> Format for ReadError<E> {
     fn format(&self, f: Formatter<'_>) {
         match self {
             ReadError::Source(error) => write!(f, "{}", error),
-            ReadError::Problem(problem) => write!(f, "{}", problem),
+            ReadError::Format(problem) => write!(f, "{}", problem),
             ReadError::TooLarge { length, room } => {
                 write!(f, "TooLarge {{ length: {=usize}, room: {=usize} }}", *length, *room)
             }
@@ -70,30 +70,34 @@ impl<E: Format> Format for ReadError<E> {
     }
 }
 
-impl Format for EntryProblem<'_> {
+impl Format for EntryError<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "\"{}\" at byte {=usize}: {}", Lossy(self.label), self.offset, self.fault);
     }
 }
 
-impl Format for EntryFault<'_> {
+impl Format for EntryErrorKind<'_> {
     fn format(&self, f: Formatter<'_>) {
         match self {
-            EntryFault::CutShort { length } => {
+            EntryErrorKind::CutShort { length } => {
                 write!(f, "CutShort {{ length: {=usize} }}", *length)
             }
-            EntryFault::Length { found } => write!(f, "Length {{ found: {=u32} }}", *found),
-            EntryFault::EmptyLabel => write!(f, "EmptyLabel"),
-            EntryFault::Type { found } => write!(f, "Type {{ found: {} }}", Lossy(found)),
-            EntryFault::Access { found } => write!(f, "Access {{ found: {=u8} }}", *found),
-            EntryFault::WriteBuffer { found } => {
+            EntryErrorKind::Length { found } => write!(f, "Length {{ found: {=u32} }}", *found),
+            EntryErrorKind::EmptyLabel => write!(f, "EmptyLabel"),
+            EntryErrorKind::Type { found } => write!(f, "Type {{ found: {} }}", Lossy(found)),
+            EntryErrorKind::Access { found } => write!(f, "Access {{ found: {=u8} }}", *found),
+            EntryErrorKind::WriteBuffer { found } => {
                 write!(f, "WriteBuffer {{ found: {=u8} }}", *found)
             }
-            EntryFault::Size { found } => write!(f, "Size {{ found: {=u32} }}", *found),
-            EntryFault::Place { found } => write!(f, "Place {{ found: {=u64:#x} }}", *found),
-            EntryFault::Powers { p, n } => write!(f, "Powers {{ p: {=u8}, n: {=u8} }}", *p, *n),
-            EntryFault::Published { found } => write!(f, "Published {{ found: {=u32} }}", *found),
-            EntryFault::Layout { found, computed } => {
+            EntryErrorKind::Size { found } => write!(f, "Size {{ found: {=u32} }}", *found),
+            EntryErrorKind::ValueLocation { found } => {
+                write!(f, "ValueLocation {{ found: {=u64:#x} }}", *found)
+            }
+            EntryErrorKind::Powers { p, n } => write!(f, "Powers {{ p: {=u8}, n: {=u8} }}", *p, *n),
+            EntryErrorKind::Published { found } => {
+                write!(f, "Published {{ found: {=u32} }}", *found)
+            }
+            EntryErrorKind::Layout { found, computed } => {
                 write!(f, "Layout {{ found: {=u32:#x}, computed: {=u32:#x} }}", *found, *computed)
             }
         }

@@ -1,12 +1,12 @@
 //! Reads regions of both formats, trusting nothing: every offset, length and count is checked
 //! against the bytes before it is used.
 //!
-//! Live bytes are never borrowed. A [`Source`] copies them into [`Images`] by whole words, in
+//! Live bytes are never borrowed. A [`Source`] copies them into [`ReadBuffers`] by whole words, in
 //! passes that notice a writer (FORMAT.md, "Reading"); everything else works on those copies:
 //! [`Directory`] walks the entries, [`Snapshot`] gives the values.
 //!
 //! ```
-//! use mmstats_core::reader::{Images, Value, read};
+//! use mmstats_core::reader::{ReadBuffers, Value, read};
 //! use mmstats_core::{Counter, StaticRegion, model};
 //!
 //! model! { struct Motor { steps: Counter<u32> } }
@@ -15,12 +15,12 @@
 //! motor.steps.add(7);
 //!
 //! // On another core, or wherever the memory is seen:
-//! let mut memory = [0; Images::words(Motor::SIZE)];
-//! let mut images = Images::new(&mut memory);
+//! let mut memory = [0; ReadBuffers::words(Motor::SIZE)];
+//! let mut images = ReadBuffers::new(&mut memory);
 //! let (directory, snapshot) = read(&REGION.view(), &mut images).unwrap();
 //! let entry = directory.entries().next().unwrap().unwrap();
 //! assert_eq!(entry.label, b"steps");
-//! assert_eq!(snapshot.value(&entry.place).unwrap(), Value::Unsigned(7));
+//! assert_eq!(snapshot.value(&entry.location).unwrap(), Value::Unsigned(7));
 //! ```
 
 mod directory;
@@ -36,9 +36,9 @@ mod v2;
 mod value;
 
 pub use directory::{ByteOrder, Directory, Entries};
-pub use entry::{Entry, Place, Storage};
-pub use images::{HEADER, Images, Plan, Source};
-pub use problem::{EntryFault, EntryProblem, Problem, ReadError, ValueProblem};
+pub use entry::{Entry, Storage, ValueLocation};
+pub use images::{HEADER, ReadBuffers, ReadPlan, Source};
+pub use problem::{EntryError, EntryErrorKind, FormatError, ReadError, ValueError};
 pub use read::{read, read_outside};
 pub use snapshot::Snapshot;
 pub use v2::header;

@@ -6,7 +6,7 @@ use core::fmt::{self, Write as _};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
-pub enum Problem {
+pub enum FormatError {
     /// Not one of ours.
     NotStats {
         /// How it begins.
@@ -48,7 +48,7 @@ pub enum Problem {
         length: u32,
     },
     /// The directory that was given is not the one that the region has outside.
-    OtherProgram {
+    DirectoryMismatch {
         /// CRC-32 in the region's header.
         found: u32,
         /// CRC-32 of what was given.
@@ -58,47 +58,49 @@ pub enum Problem {
     Contended,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::NotStats { found } => {
+            FormatError::NotStats { found } => {
                 write!(f, "not mmstats: it begins with")?;
                 found.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
                 write!(f, " (01 or 02 4d 4d 53 54 41 54 53 would be)")
             }
-            Problem::UnknownVersion { found } => {
+            FormatError::UnknownVersion { found } => {
                 write!(f, "version {found} is not known (1 and 2 are)")
             }
-            Problem::Uninitialised => write!(f, "not initialised: not published yet, or removed"),
-            Problem::CutShort { length: 0, .. } => write!(f, "empty (0 bytes)"),
-            Problem::CutShort { length, needed } => {
+            FormatError::Uninitialised => {
+                write!(f, "not initialised: not published yet, or removed")
+            }
+            FormatError::CutShort { length: 0, .. } => write!(f, "empty (0 bytes)"),
+            FormatError::CutShort { length, needed } => {
                 write!(f, "cut short: {length} bytes (at least {needed} are needed)")
             }
-            Problem::BadCheck { found, computed } => write!(
+            FormatError::BadCheck { found, computed } => write!(
                 f,
                 "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"
             ),
-            Problem::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
-            Problem::DirectoryOutside { address, length } => {
+            FormatError::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
+            FormatError::DirectoryOutside { address, length } => {
                 write!(
                     f,
                     "the directory is in the program's flash, {length} bytes at {address:#x}: the program's ELF file, or its flash, is needed"
                 )
             }
-            Problem::OtherProgram { found, computed } => {
+            FormatError::DirectoryMismatch { found, computed } => {
                 write!(
                     f,
                     "of another program: its directory has the check {found:#010x}, the program's bytes give {computed:#010x}"
                 )
             }
-            Problem::Contended => {
+            FormatError::Contended => {
                 write!(f, "contended: made anew again and again while it was read")
             }
         }
     }
 }
 
-impl core::error::Error for Problem {}
+impl core::error::Error for FormatError {}
 
 /// Why [`read`](super::read) failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +108,7 @@ pub enum ReadError<E> {
     /// The source did.
     Source(E),
     /// The bytes are at fault.
-    Problem(Problem),
+    Format(FormatError),
     /// The images are too small.
     TooLarge {
         /// Bytes of the region.
@@ -116,9 +118,9 @@ pub enum ReadError<E> {
     },
 }
 
-impl<E> From<Problem> for ReadError<E> {
-    fn from(problem: Problem) -> Self {
-        ReadError::Problem(problem)
+impl<E> From<FormatError> for ReadError<E> {
+    fn from(problem: FormatError) -> Self {
+        ReadError::Format(problem)
     }
 }
 
@@ -126,7 +128,7 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Source(error) => error.fmt(f),
-            ReadError::Problem(problem) => problem.fmt(f),
+            ReadError::Format(problem) => problem.fmt(f),
             ReadError::TooLarge { length, room } => {
                 write!(f, "the region has {length} bytes ({room} at most can be read)")
             }
@@ -138,20 +140,20 @@ impl<E: core::error::Error + 'static> core::error::Error for ReadError<E> {}
 
 /// What is wrong with a part of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryProblem<'b> {
+pub struct EntryError<'b> {
     /// Where it stands.
     pub offset: usize,
     /// The label of the field, if it is known.
     pub label: &'b [u8],
     /// What is wrong.
-    pub fault: EntryFault<'b>,
+    pub fault: EntryErrorKind<'b>,
 }
 
 /// What is wrong with an entry. Behind [`Length`](Self::Length), [`CutShort`](Self::CutShort), and
-/// in version 1 all but [`Place`](Self::Place), no entry can be found any more.
+/// in version 1 all but [`ValueLocation`](Self::ValueLocation), no entry can be found any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum EntryFault<'b> {
+pub enum EntryErrorKind<'b> {
     /// The bytes end inside it.
     CutShort {
         /// Bytes there are.
@@ -185,7 +187,7 @@ pub enum EntryFault<'b> {
         found: u32,
     },
     /// The value is not where a value can be, or cut off.
-    Place {
+    ValueLocation {
         /// Where it is said to be.
         found: u64,
     },
@@ -230,7 +232,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-impl fmt::Display for EntryProblem<'_> {
+impl fmt::Display for EntryError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.label.is_empty() {
             write!(f, "at byte {}: ", self.offset)?;
@@ -238,23 +240,29 @@ impl fmt::Display for EntryProblem<'_> {
             write!(f, "field \"{}\" at byte {}: ", Quoted(self.label), self.offset)?;
         }
         match self.fault {
-            EntryFault::CutShort { length } => write!(f, "cut short at {length} bytes"),
-            EntryFault::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
-            EntryFault::EmptyLabel => write!(f, "an empty label"),
-            EntryFault::Type { found } => write!(f, "the type \"{}\" is not known", Quoted(found)),
-            EntryFault::Access { found } => {
+            EntryErrorKind::CutShort { length } => write!(f, "cut short at {length} bytes"),
+            EntryErrorKind::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
+            EntryErrorKind::EmptyLabel => write!(f, "an empty label"),
+            EntryErrorKind::Type { found } => {
+                write!(f, "the type \"{}\" is not known", Quoted(found))
+            }
+            EntryErrorKind::Access { found } => {
                 write!(f, "the access {found} is not known (0, 1 and 2 are)")
             }
-            EntryFault::WriteBuffer { found } => {
+            EntryErrorKind::WriteBuffer { found } => {
                 write!(f, "the write buffer {found} is not known (0, 1 and 255 are)")
             }
-            EntryFault::Size { found } => write!(f, "a value of {found} bytes cannot be"),
-            EntryFault::Place { found } => {
+            EntryErrorKind::Size { found } => write!(f, "a value of {found} bytes cannot be"),
+            EntryErrorKind::ValueLocation { found } => {
                 write!(f, "a value at {found:#x} cannot be, or is cut off")
             }
-            EntryFault::Powers { p, n } => write!(f, "a histogram of powers {p} and {n} cannot be"),
-            EntryFault::Published { found } => write!(f, "{found} bytes of directory cannot be"),
-            EntryFault::Layout { found, computed } => {
+            EntryErrorKind::Powers { p, n } => {
+                write!(f, "a histogram of powers {p} and {n} cannot be")
+            }
+            EntryErrorKind::Published { found } => {
+                write!(f, "{found} bytes of directory cannot be")
+            }
+            EntryErrorKind::Layout { found, computed } => {
                 write!(
                     f,
                     "damaged: the directory's check is {found:#010x}, its bytes give {computed:#010x}"
@@ -264,25 +272,25 @@ impl fmt::Display for EntryProblem<'_> {
     }
 }
 
-impl core::error::Error for EntryProblem<'_> {}
+impl core::error::Error for EntryError<'_> {}
 
 /// Why a value cannot be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum ValueProblem {
+pub enum ValueError {
     /// It was written again and again while it was read.
     Contended,
     /// The bytes end before it.
     CutOff,
 }
 
-impl fmt::Display for ValueProblem {
+impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ValueProblem::Contended => "contended: written again and again while it was read",
-            ValueProblem::CutOff => "cut off",
+            ValueError::Contended => "contended: written again and again while it was read",
+            ValueError::CutOff => "cut off",
         })
     }
 }
 
-impl core::error::Error for ValueProblem {}
+impl core::error::Error for ValueError {}

@@ -1,8 +1,8 @@
 //! A whole region, read once.
 
 use super::directory::Directory;
-use super::images::{Images, Plan, Source};
-use super::problem::{Problem, ReadError};
+use super::images::{ReadBuffers, ReadPlan, Source};
+use super::problem::{FormatError, ReadError};
 use super::snapshot::Snapshot;
 
 /// How often a region is read that is made anew meanwhile.
@@ -14,7 +14,7 @@ const TRIES: usize = if cfg!(loom) { 1 } else { 8 };
 /// If the source fails, the bytes are not stats, or the images are too small for them.
 pub fn read<'i, S: Source>(
     source: &S,
-    images: &'i mut Images<'_>,
+    images: &'i mut ReadBuffers<'_>,
 ) -> Result<(Directory<'i>, Snapshot<'i>), ReadError<S::Error>> {
     read_outside(source, images, &[])
 }
@@ -27,7 +27,7 @@ pub fn read<'i, S: Source>(
 /// small for them.
 pub fn read_outside<'i, S: Source>(
     source: &S,
-    images: &'i mut Images<'_>,
+    images: &'i mut ReadBuffers<'_>,
     entries: &'i [u8],
 ) -> Result<(Directory<'i>, Snapshot<'i>), ReadError<S::Error>> {
     let length = read_images(source, images, entries)?;
@@ -45,7 +45,7 @@ pub fn read_outside<'i, S: Source>(
 /// Fills the images with a steady copy, and tells how many bytes of it there are.
 fn read_images<S: Source>(
     source: &S,
-    images: &mut Images<'_>,
+    images: &mut ReadBuffers<'_>,
     entries: &[u8],
 ) -> Result<usize, ReadError<S::Error>> {
     for _ in 0..TRIES {
@@ -59,19 +59,20 @@ fn read_images<S: Source>(
         if needed > room {
             return Err(ReadError::TooLarge { length: needed, room });
         }
-        let mut plan = Plan::default();
+        let mut plan = ReadPlan::default();
         let bytes = images.whole(source, needed).map_err(ReadError::Source)?;
         let length = bytes.len();
         if let Ok(directory) = Directory::open_outside(bytes, bytes, entries) {
-            plan = directory.entries().flatten().fold(plan, |plan, entry| plan.with(&entry.place));
+            plan =
+                directory.entries().flatten().fold(plan, |plan, entry| plan.with(&entry.location));
         }
         images.finish(source, &plan).map_err(ReadError::Source)?;
-        if images.snapshot().is_steady() {
+        if images.snapshot().is_consistent() {
             return Ok(length);
         }
     }
     // Gone, or always made anew.
     let there = images.start(source).map_err(ReadError::Source)?;
     Directory::open_outside(&images.head()[..there], &images.head()[..there], entries)?;
-    Err(ReadError::Problem(Problem::Contended))
+    Err(ReadError::Format(FormatError::Contended))
 }

@@ -1,7 +1,7 @@
 //! Values out of copies of a region.
 
-use super::entry::{Place, Storage};
-use super::problem::ValueProblem;
+use super::entry::{Storage, ValueLocation};
+use super::problem::ValueError;
 use super::value::{self, Value};
 use crate::format::MAGIC;
 use crate::format::v2::Header;
@@ -19,7 +19,7 @@ pub struct Snapshot<'b> {
 impl<'b> Snapshot<'b> {
     /// Of bytes that nobody writes: a dump, a file whose writer is gone.
     #[must_use]
-    pub fn of_dead(bytes: &'b [u8]) -> Self {
+    pub fn from_static_bytes(bytes: &'b [u8]) -> Self {
         Snapshot { head: bytes, before: bytes, now: bytes, after: bytes }
     }
 
@@ -33,7 +33,7 @@ impl<'b> Snapshot<'b> {
     /// last. If it did not, nothing in here counts.
     #[must_use]
     #[inline]
-    pub fn is_steady(&self) -> bool {
+    pub fn is_consistent(&self) -> bool {
         let [Some(first), Some(last)] =
             [self.head, self.after].map(|image| image.first_chunk::<{ Header::SIZE }>())
         else {
@@ -48,10 +48,10 @@ impl<'b> Snapshot<'b> {
     }
 
     /// Whether a latched value was written between the passes, so that
-    /// [`Images::latch`](super::Images::latch) has to read it again.
+    /// [`ReadBuffers::latch`](super::ReadBuffers::latch) has to read it again.
     #[must_use]
-    pub fn is_contended(&self, place: &Place) -> bool {
-        place.is_latched() && same_sequence(self.before, self.after, place).is_none()
+    pub fn is_contended(&self, location: &ValueLocation) -> bool {
+        location.is_latched() && same_sequence(self.before, self.after, location).is_none()
     }
 
     /// A field's value.
@@ -59,67 +59,71 @@ impl<'b> Snapshot<'b> {
     /// # Errors
     /// If it was being written all the time, or the bytes end before it.
     #[inline(always)]
-    pub fn value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
+    pub fn value(&self, location: &ValueLocation) -> Result<Value<'b>, ValueError> {
         // Most are words; the rest is not worth its code at each place of use.
-        if place.storage == Storage::Word {
-            let bytes = value::at(self.before, place.offset as usize, place.size as usize)?;
-            return Ok(value::decode(bytes, place.ty, place.swapped));
+        if location.storage == Storage::Word {
+            let bytes = value::at(self.before, location.offset as usize, location.size as usize)?;
+            return Ok(value::decode(bytes, location.ty, location.swapped));
         }
-        self.other_value(place)
+        self.other_value(location)
     }
 
     /// A field's value as a number, for those who add up many; `None` for texts and histograms, and
     /// for what cannot be shown.
     #[inline(always)]
     #[must_use]
-    pub fn number(&self, place: &Place) -> Option<f64> {
-        if place.storage == Storage::Word && !place.swapped {
-            let bytes = self.before.get(place.offset as usize..)?;
-            match place.ty {
+    pub fn number(&self, location: &ValueLocation) -> Option<f64> {
+        if location.storage == Storage::Word && !location.swapped {
+            let bytes = self.before.get(location.offset as usize..)?;
+            match location.ty {
                 Type::U64 => return Some(u64::from_ne_bytes(*bytes.first_chunk()?) as f64),
                 Type::F64 => return Some(f64::from_ne_bytes(*bytes.first_chunk()?)),
                 Type::U32 => return Some(u32::from_ne_bytes(*bytes.first_chunk()?).into()),
                 _ => {}
             }
         }
-        self.other_value(place).ok()?.as_f64()
+        self.other_value(location).ok()?.as_f64()
     }
 
     #[inline(never)]
-    fn other_value(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
-        let (offset, size) = (place.offset as usize, place.size as usize);
-        let bytes = match place.storage {
+    fn other_value(&self, location: &ValueLocation) -> Result<Value<'b>, ValueError> {
+        let (offset, size) = (location.offset as usize, location.size as usize);
+        let bytes = match location.storage {
             Storage::Word | Storage::Constant | Storage::PlacedConstant | Storage::Single => {
                 value::at(self.before, offset, size)?
             }
-            Storage::Latched => self.latched(place, size)?,
+            Storage::Latched => self.latched(location, size)?,
             Storage::Double => {
                 let next_to_write = value::at(self.before, offset - 1, 1)?[0];
                 let buffer = if next_to_write & 1 == 0 { 1 } else { 0 };
                 value::at(self.before, offset + buffer * size, size)?
             }
-            Storage::Histogram { .. } => return self.histogram(place),
+            Storage::Histogram { .. } => return self.histogram(location),
         };
-        Ok(value::decode(bytes, place.ty, place.swapped))
+        Ok(value::decode(bytes, location.ty, location.swapped))
     }
 
-    fn latched(&self, place: &Place, size: usize) -> Result<&'b [u8], ValueProblem> {
-        value::at(self.now, place.sequence(), size_of::<u32>())?;
+    fn latched(&self, location: &ValueLocation, size: usize) -> Result<&'b [u8], ValueError> {
+        value::at(self.now, location.sequence(), size_of::<u32>())?;
         let sequence =
-            same_sequence(self.before, self.after, place).ok_or(ValueProblem::Contended)?;
-        value::at(self.now, place.offset as usize + (sequence & 1) as usize * place.stride(), size)
+            same_sequence(self.before, self.after, location).ok_or(ValueError::Contended)?;
+        value::at(
+            self.now,
+            location.offset as usize + (sequence & 1) as usize * location.stride(),
+            size,
+        )
     }
 
-    fn histogram(&self, place: &Place) -> Result<Value<'b>, ValueProblem> {
-        let sum = if place.is_latched() {
-            self.latched(place, 8)?
+    fn histogram(&self, location: &ValueLocation) -> Result<Value<'b>, ValueError> {
+        let sum = if location.is_latched() {
+            self.latched(location, 8)?
         } else {
-            value::at(self.before, place.offset as usize, 8)?
+            value::at(self.before, location.offset as usize, 8)?
         };
-        let Value::Unsigned(sum) = value::decode(sum, Type::U64, place.swapped) else {
-            return Err(ValueProblem::CutOff);
+        let Value::Unsigned(sum) = value::decode(sum, Type::U64, location.swapped) else {
+            return Err(ValueError::CutOff);
         };
-        value::distribution(place, sum, self.before)
+        value::distribution(location, sum, self.before)
     }
 }
 
@@ -132,8 +136,8 @@ pub(super) fn read_u32(image: &[u8], at: usize, swapped: bool) -> u32 {
 }
 
 #[inline]
-pub(super) fn same_sequence(before: &[u8], after: &[u8], place: &Place) -> Option<u32> {
+pub(super) fn same_sequence(before: &[u8], after: &[u8], location: &ValueLocation) -> Option<u32> {
     let [first, last] =
-        [before, after].map(|image| read_u32(image, place.sequence(), place.swapped));
+        [before, after].map(|image| read_u32(image, location.sequence(), location.swapped));
     (first == last).then_some(first)
 }

@@ -1,11 +1,11 @@
 //! Version 1's fields, one after another.
 
 use super::directory::ByteOrder;
-use super::entry::{Entry, Place, Storage};
-use super::problem::{EntryFault, EntryProblem};
+use super::entry::{Entry, Storage, ValueLocation};
+use super::problem::{EntryError, EntryErrorKind};
 use crate::kind::{Kind, Type};
 
-/// Fewer bytes than this cannot be counted in a [`Place`].
+/// Fewer bytes than this cannot be counted in a [`ValueLocation`].
 const LARGEST: usize = u32::MAX as usize;
 
 /// The walk over the fields.
@@ -21,7 +21,7 @@ impl<'b> Walk<'b> {
         Walk { bytes: &bytes[..bytes.len().min(LARGEST)], at: 1, order }
     }
 
-    pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryProblem<'b>>> {
+    pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryError<'b>>> {
         let entry = self.at;
         // Less than a whole label size is the end of the bytes, and so of the fields.
         let label_size = self.number(entry)?;
@@ -31,10 +31,10 @@ impl<'b> Walk<'b> {
         let mut label = &[][..];
         let field = self.field(entry, label_size, &mut label);
         match &field {
-            Ok(field) => self.at = field.place.range().end,
+            Ok(field) => self.at = field.location.range().end,
             Err(_) => self.at = self.bytes.len(),
         }
-        Some(field.map_err(|fault| EntryProblem { offset: entry, label, fault }))
+        Some(field.map_err(|fault| EntryError { offset: entry, label, fault }))
     }
 
     fn field(
@@ -42,20 +42,20 @@ impl<'b> Walk<'b> {
         entry: usize,
         label_size: usize,
         label: &mut &'b [u8],
-    ) -> Result<Entry<'b>, EntryFault<'b>> {
-        let cut_short = EntryFault::CutShort { length: self.bytes.len() };
+    ) -> Result<Entry<'b>, EntryErrorKind<'b>> {
+        let cut_short = EntryErrorKind::CutShort { length: self.bytes.len() };
         *label = self.bytes.get(entry + 2..entry + 2 + label_size).ok_or(cut_short)?;
         let at = entry + 2 + label_size;
         let type_size = self.number(at).ok_or(cut_short)?;
         let code = self.bytes.get(at + 2..at + 2 + type_size).ok_or(cut_short)?;
-        let parsed = parse(code, self.order).ok_or(EntryFault::Type { found: code })?;
+        let parsed = parse(code, self.order).ok_or(EntryErrorKind::Type { found: code })?;
         let index = at + 2 + type_size;
         let storage = match self.bytes.get(index).ok_or(cut_short)? {
             0xff => Storage::Single,
             0 | 1 => Storage::Double,
-            other => return Err(EntryFault::WriteBuffer { found: *other }),
+            other => return Err(EntryErrorKind::WriteBuffer { found: *other }),
         };
-        let place = Place {
+        let location = ValueLocation {
             offset: index as u32 + 1,
             size: parsed.size,
             ty: parsed.ty,
@@ -64,11 +64,19 @@ impl<'b> Walk<'b> {
             word: 1,
         };
         if (index + 1) as u64 + 2 * u64::from(parsed.size) > LARGEST as u64
-            || place.range().end > self.bytes.len()
+            || location.range().end > self.bytes.len()
         {
             return Err(cut_short);
         }
-        Ok(Entry { label, unit: b"", help: b"", kind: Kind::Untyped, scale: 0, divisor: 1, place })
+        Ok(Entry {
+            label,
+            unit: b"",
+            help: b"",
+            kind: Kind::Untyped,
+            scale: 0,
+            divisor: 1,
+            location,
+        })
     }
 
     fn number(&self, at: usize) -> Option<usize> {

@@ -1,9 +1,9 @@
 //! Version 2's header and directory.
 
 use super::directory::ByteOrder;
-use super::entry::{Entry, Place, Storage};
-use super::problem::{EntryFault, EntryProblem, Problem};
-use crate::format::v2::{BYTE_ORDER, EntryHead, Header, MUST_KNOW, OUTSIDE, crc32};
+use super::entry::{Entry, Storage, ValueLocation};
+use super::problem::{EntryError, EntryErrorKind, FormatError};
+use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, MUST_KNOW, OUTSIDE, crc32};
 use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
@@ -13,37 +13,40 @@ use zerocopy::FromBytes;
 ///
 /// # Errors
 /// If there is no sound header.
-pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
+pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
     let Ok((header, _)) = Header::read_from_prefix(bytes) else {
-        return Err(Problem::CutShort { length: bytes.len(), needed: Header::SIZE });
+        return Err(FormatError::CutShort { length: bytes.len(), needed: Header::SIZE });
     };
     if header.magic != MAGIC {
-        return Err(Problem::Uninitialised);
+        return Err(FormatError::Uninitialised);
     }
     let (header, order) = match header.byte_order {
         BYTE_ORDER => (header, ByteOrder::NATIVE),
         other if other == BYTE_ORDER.swap_bytes() => (header.swapped(), ByteOrder::NATIVE.other()),
-        other => return Err(Problem::BadHeader { what: "the byte order", found: other.into() }),
+        other => {
+            return Err(FormatError::BadHeader { what: "the byte order", found: other.into() });
+        }
     };
     let computed = crc32(0, &bytes[..Header::CHECKED]);
     if header.check != computed {
-        return Err(Problem::BadCheck { found: header.check, computed });
+        return Err(FormatError::BadCheck { found: header.check, computed });
     }
     if header.flags & MUST_KNOW & !OUTSIDE != 0 {
-        return Err(Problem::BadHeader {
+        return Err(FormatError::BadHeader {
             what: "a flag that this reader does not know",
             found: header.flags.into(),
         });
     }
     if header.word != 4 && header.word != 8 {
-        return Err(Problem::BadHeader { what: "the word", found: header.word.into() });
+        return Err(FormatError::BadHeader { what: "the word", found: header.word.into() });
     }
     if header.flags & OUTSIDE != 0 {
         return match header.directory % 4 {
             0 => Ok((header, order)),
-            _ => {
-                Err(Problem::BadHeader { what: "the directory's address", found: header.directory })
-            }
+            _ => Err(FormatError::BadHeader {
+                what: "the directory's address",
+                found: header.directory,
+            }),
         };
     }
     let length = u64::from(header.length);
@@ -51,7 +54,10 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
         || header.directory < Header::SIZE as u64
         || header.directory > length
     {
-        return Err(Problem::BadHeader { what: "the directory's offset", found: header.directory });
+        return Err(FormatError::BadHeader {
+            what: "the directory's offset",
+            found: header.directory,
+        });
     }
     Ok((header, order))
 }
@@ -60,16 +66,16 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), Problem> {
 ///
 /// # Errors
 /// If they are not.
-pub(super) fn check_outside(header: &Header, entries: &[u8]) -> Result<(), Problem> {
+pub(super) fn check_outside(header: &Header, entries: &[u8]) -> Result<(), FormatError> {
     let needed = header.published as usize;
     if entries.len() < needed {
-        return Err(Problem::DirectoryOutside {
+        return Err(FormatError::DirectoryOutside {
             address: header.directory,
             length: header.published,
         });
     }
     let (found, computed) = (header.layout, crc32(0, &entries[..needed]));
-    if found != computed { Err(Problem::OtherProgram { found, computed }) } else { Ok(()) }
+    if found != computed { Err(FormatError::DirectoryMismatch { found, computed }) } else { Ok(()) }
 }
 
 /// The published entries, as far as they lie in the region and in the bytes.
@@ -134,7 +140,7 @@ impl<'b> Walk<'b> {
         }
     }
 
-    pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryProblem<'b>>> {
+    pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryError<'b>>> {
         loop {
             match self.step {
                 Step::Published => {
@@ -142,11 +148,11 @@ impl<'b> Walk<'b> {
                     let found = self.header.published;
                     if self.end - self.header.directory as usize != found as usize {
                         let fault = if self.published_can_be() {
-                            EntryFault::CutShort { length: self.bytes.len() }
+                            EntryErrorKind::CutShort { length: self.bytes.len() }
                         } else {
-                            EntryFault::Published { found }
+                            EntryErrorKind::Published { found }
                         };
-                        return Some(Err(EntryProblem {
+                        return Some(Err(EntryError {
                             offset: Header::PUBLISHED,
                             label: b"",
                             fault,
@@ -159,10 +165,10 @@ impl<'b> Walk<'b> {
                     // Not by `at`: the directory may begin where the bytes have ended already.
                     let computed = crc32(0, entries(self.bytes, &self.header));
                     if computed != found && !self.is_ahead(computed) {
-                        return Some(Err(EntryProblem {
+                        return Some(Err(EntryError {
                             offset: Header::LAYOUT,
                             label: b"",
-                            fault: EntryFault::Layout { found, computed },
+                            fault: EntryErrorKind::Layout { found, computed },
                         }));
                     }
                 }
@@ -196,32 +202,32 @@ impl<'b> Walk<'b> {
         false
     }
 
-    fn head(&self, bytes: &[u8]) -> Option<EntryHead> {
-        let (head, _) = EntryHead::read_from_prefix(bytes).ok()?;
+    fn head(&self, bytes: &[u8]) -> Option<EntryHeader> {
+        let (head, _) = EntryHeader::read_from_prefix(bytes).ok()?;
         Some(if self.order.is_swapped() { head.swapped() } else { head })
     }
 
-    fn entry(&mut self) -> Result<Entry<'b>, EntryProblem<'b>> {
+    fn entry(&mut self) -> Result<Entry<'b>, EntryError<'b>> {
         let offset = self.at;
         let bytes = &self.bytes[offset..self.end];
         let head = self.head(bytes);
         let Some((head, length)) = head.and_then(|head| Some((head, whole(&head, bytes.len())?)))
         else {
             self.step = Step::Done;
-            let fault = head.map_or(EntryFault::CutShort { length: self.end }, |head| {
-                EntryFault::Length { found: head.length }
+            let fault = head.map_or(EntryErrorKind::CutShort { length: self.end }, |head| {
+                EntryErrorKind::Length { found: head.length }
             });
-            return Err(EntryProblem { offset, label: b"", fault });
+            return Err(EntryError { offset, label: b"", fault });
         };
         self.at += length;
-        let (label, texts) = bytes[EntryHead::SIZE..length].split_at(head.label.into());
+        let (label, texts) = bytes[EntryHeader::SIZE..length].split_at(head.label.into());
         let (unit, texts) = texts.split_at(head.unit.into());
         let (help, _) = texts.split_at(head.help.into());
-        let problem = |fault| EntryProblem { offset, label, fault };
+        let problem = |fault| EntryError { offset, label, fault };
         if label.is_empty() {
-            return Err(problem(EntryFault::EmptyLabel));
+            return Err(problem(EntryErrorKind::EmptyLabel));
         }
-        let place = self.place(&head, offset).map_err(problem)?;
+        let location = self.location(&head, offset).map_err(problem)?;
         let kind = Kind::from_number(head.kind);
         Ok(Entry {
             label,
@@ -230,25 +236,29 @@ impl<'b> Walk<'b> {
             kind,
             scale: head.scale,
             divisor: head.divisor.max(1),
-            place,
+            location,
         })
     }
 
     /// Where the value lies, if it can.
-    fn place(&self, head: &EntryHead, entry: usize) -> Result<Place, EntryFault<'b>> {
-        let letter = &self.bytes[entry + core::mem::offset_of!(EntryHead, ty)..][..1];
-        let ty = Type::from_letter(head.ty).ok_or(EntryFault::Type { found: letter })?;
-        let bad_size = EntryFault::Size { found: head.size };
+    fn location(
+        &self,
+        head: &EntryHeader,
+        entry: usize,
+    ) -> Result<ValueLocation, EntryErrorKind<'b>> {
+        let letter = &self.bytes[entry + core::mem::offset_of!(EntryHeader, ty)..][..1];
+        let ty = Type::from_letter(head.ty).ok_or(EntryErrorKind::Type { found: letter })?;
+        let bad_size = EntryErrorKind::Size { found: head.size };
         let access = match head.access {
             0 => Access::Constant,
             1 => Access::Word,
             2 => Access::Latched,
-            found => return Err(EntryFault::Access { found }),
+            found => return Err(EntryErrorKind::Access { found }),
         };
         let is_outside = self.header.flags & OUTSIDE != 0;
         let storage = match (Kind::from_number(head.kind), access) {
             (Kind::Histogram, Access::Word) => Storage::Histogram { p: head.p, n: head.n },
-            (Kind::Histogram, _) => return Err(EntryFault::Access { found: head.access }),
+            (Kind::Histogram, _) => return Err(EntryErrorKind::Access { found: head.access }),
             (_, Access::Constant) if is_outside => Storage::PlacedConstant,
             (_, Access::Constant) => Storage::Constant,
             (_, Access::Word) => Storage::Word,
@@ -261,11 +271,11 @@ impl<'b> Walk<'b> {
                     (Type::U32, 4) => (20, 4),
                     (Type::U32, 8) => (8, 4),
                     (Type::U64, 8) => (8, 8),
-                    _ => return Err(EntryFault::Type { found: letter }),
+                    _ => return Err(EntryErrorKind::Type { found: letter }),
                 };
                 let (wide_p, wide_n) = (u32::from(p), u32::from(n));
                 if !histogram::valid(wide_p, wide_n) {
-                    return Err(EntryFault::Powers { p, n });
+                    return Err(EntryErrorKind::Powers { p, n });
                 }
                 if histogram::count(wide_p, wide_n) as u64 * width + sum != u64::from(head.size) {
                     return Err(bad_size);
@@ -281,11 +291,14 @@ impl<'b> Walk<'b> {
         let mut offset = u64::from(head.value);
         let (floor, end) = if storage == Storage::Constant {
             offset += entry as u64;
-            ((entry + EntryHead::SIZE + head.texts()) as u64, entry as u64 + u64::from(head.length))
+            (
+                (entry + EntryHeader::SIZE + head.texts()) as u64,
+                entry as u64 + u64::from(head.length),
+            )
         } else {
             (Header::SIZE as u64, u64::from(self.header.length).min(self.there as u64))
         };
-        let bad_place = EntryFault::Place { found: offset };
+        let bad_place = EntryErrorKind::ValueLocation { found: offset };
         if offset < floor || offset > end || offset % u64::from(align) != 0 {
             return Err(bad_place);
         }
@@ -308,7 +321,7 @@ impl<'b> Walk<'b> {
         if offset + taken > end || overlaps {
             return Err(bad_place);
         }
-        Ok(Place {
+        Ok(ValueLocation {
             offset: offset as u32,
             size: head.size,
             ty,
@@ -320,8 +333,8 @@ impl<'b> Walk<'b> {
 }
 
 /// The length of an entry, if its rule holds and it ends within `room`.
-fn whole(head: &EntryHead, room: usize) -> Option<usize> {
+fn whole(head: &EntryHeader, room: usize) -> Option<usize> {
     let length = head.length as usize;
-    (length % 4 == 0 && length >= EntryHead::SIZE + head.texts() && length <= room)
+    (length % 4 == 0 && length >= EntryHeader::SIZE + head.texts() && length <= room)
         .then_some(length)
 }

@@ -1,7 +1,7 @@
 //! Values, read out of copies.
 
-use super::entry::{Place, Storage};
-use super::problem::ValueProblem;
+use super::entry::{Storage, ValueLocation};
+use super::problem::ValueError;
 use crate::format::histogram;
 use crate::kind::Type;
 
@@ -123,8 +123,8 @@ pub fn quantile(
 
 /// Bytes at a place of an image.
 #[inline(always)]
-pub(super) fn at(image: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueProblem> {
-    image.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueProblem::CutOff)
+pub(super) fn at(image: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueError> {
+    image.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueError::CutOff)
 }
 
 /// The value of `size` bytes of a type.
@@ -153,19 +153,19 @@ pub(super) fn decode(bytes: &[u8], ty: Type, swapped: bool) -> Value<'_> {
 
 /// A histogram's value out of its block.
 pub(super) fn distribution<'b>(
-    place: &Place,
+    location: &ValueLocation,
     sum: u64,
     image: &'b [u8],
-) -> Result<Value<'b>, ValueProblem> {
-    let Storage::Histogram { p, n } = place.storage else { return Err(ValueProblem::CutOff) };
-    let block = at(image, place.offset as usize, place.size as usize)?;
-    let buckets = block.get(if place.word == 4 { 20 } else { 8 }..).ok_or(ValueProblem::CutOff)?;
+) -> Result<Value<'b>, ValueError> {
+    let Storage::Histogram { p, n } = location.storage else { return Err(ValueError::CutOff) };
+    let block = at(image, location.offset as usize, location.size as usize)?;
+    let buckets = block.get(if location.word == 4 { 20 } else { 8 }..).ok_or(ValueError::CutOff)?;
     Ok(Value::Histogram(Distribution {
         sum,
         p: p.into(),
         n: n.into(),
-        ty: place.ty,
-        swapped: place.swapped,
+        ty: location.ty,
+        swapped: location.swapped,
         buckets,
     }))
 }

@@ -3,8 +3,8 @@
 use super::Placer;
 use super::entry::{Content, Entry, Write, v1_end, v1_next};
 use super::error::{AddError, excerpt};
-use crate::format::layout::{self, Cursor, Description, Shape};
-use crate::format::v2::{BYTE_ORDER, EntryHead, Header, SETTLED};
+use crate::format::layout::{self, Cursor, FieldDef, ValueLayout};
+use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, SETTLED};
 use crate::format::{MAGIC, Version, crc32};
 use crate::protocol;
 use crate::region::{RawRegion, Slot};
@@ -119,7 +119,7 @@ impl<'p> Base<'p> {
     }
 
     /// Whether a description made at run time may be added.
-    pub(super) fn check(&self, description: &Description) -> Result<(), AddError> {
+    pub(super) fn check(&self, description: &FieldDef) -> Result<(), AddError> {
         let help = layout::help_length(description.help);
         let unit = description.unit.name;
         if help > layout::MAX_HELP {
@@ -156,7 +156,7 @@ impl<'p> Base<'p> {
         let mut at = Cursor::new(self.version, self.region.len()).low;
         while at < self.cursor.low {
             let label = match self.version {
-                Version::Two => at + EntryHead::SIZE,
+                Version::Two => at + EntryHeader::SIZE,
                 Version::One | Version::OneExact => at + 2,
             };
             if self.label_length(at) == length && self.equals_parts(label, parts) {
@@ -166,7 +166,7 @@ impl<'p> Base<'p> {
                 // In a forked child, or if somebody else wrote here, it need not be an entry any
                 // more.
                 Version::Two => Some(u32::from_ne_bytes(self.region.read(at)) as usize)
-                    .filter(|length| *length >= EntryHead::SIZE)
+                    .filter(|length| *length >= EntryHeader::SIZE)
                     .map(|length| at + length),
                 Version::One | Version::OneExact => v1_next(&self.region, at),
             };
@@ -178,7 +178,7 @@ impl<'p> Base<'p> {
 
     fn label_length(&self, entry: usize) -> usize {
         let at = match self.version {
-            Version::Two => entry + core::mem::offset_of!(EntryHead, label),
+            Version::Two => entry + core::mem::offset_of!(EntryHeader, label),
             Version::One | Version::OneExact => entry,
         };
         u16::from_ne_bytes(self.region.read(at)) as usize
@@ -234,9 +234,9 @@ impl<'p> Base<'p> {
 }
 
 impl Placer for Base<'_> {
-    type About<'d> = &'d Description<'d>;
+    type About<'d> = &'d FieldDef<'d>;
 
-    fn about<'d>(description: &'d Description<'d>) -> &'d Description<'d> {
+    fn about<'d>(description: &'d FieldDef<'d>) -> &'d FieldDef<'d> {
         description
     }
 
@@ -248,8 +248,8 @@ impl Placer for Base<'_> {
     #[inline(never)]
     fn place(
         &mut self,
-        description: &Description<'_>,
-        shape: &Shape,
+        description: &FieldDef<'_>,
+        shape: &ValueLayout,
         mut constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError> {
         let resuming = self.resuming();

@@ -2,8 +2,8 @@
 
 use super::error::AddError;
 use crate::format::crc32;
-use crate::format::layout::{self, Description, Placed, Shape};
-use crate::format::v2::EntryHead;
+use crate::format::layout::{self, FieldDef, Placed, ValueLayout};
+use crate::format::v2::EntryHeader;
 use crate::kind::{Access, Type};
 use crate::region::RawRegion;
 use zerocopy::IntoBytes;
@@ -22,8 +22,8 @@ pub(super) struct Entry<'b> {
 /// What an entry tells.
 pub(super) struct Content<'c> {
     pub(super) label: [&'c str; 4],
-    pub(super) description: &'c Description<'c>,
-    pub(super) shape: &'c Shape,
+    pub(super) description: &'c FieldDef<'c>,
+    pub(super) shape: &'c ValueLayout,
     pub(super) placed: &'c Placed,
     pub(super) constant: Option<&'c [u8]>,
     /// Version 1: whether the label's size is to be written later.
@@ -53,7 +53,7 @@ impl Entry<'_> {
     pub(super) fn version_2(&mut self, content: &Content<'_>) -> Result<[u8; 2], AddError> {
         let Content { label, description, shape, placed, constant, .. } = *content;
         let unit = description.unit_of(shape);
-        let head = EntryHead {
+        let head = EntryHeader {
             length: placed.length as u32,
             value: if constant.is_some() { placed.value - placed.entry } else { placed.value }
                 as u32,

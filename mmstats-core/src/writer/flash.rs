@@ -4,7 +4,7 @@ use super::Placer;
 use super::base::header;
 use super::error::AddError;
 use crate::format::flash::{FlashDirectory, value_below};
-use crate::format::layout::{Description, Shape};
+use crate::format::layout::{FieldDef, ValueLayout};
 use crate::format::v2::{Header, OUTSIDE};
 use crate::format::{MAGIC, NATIVE_WORD};
 use crate::region::{RawRegion, Slot};
@@ -72,7 +72,7 @@ impl WithFlash {
 impl Placer for WithFlash {
     type About<'d> = ();
 
-    fn about<'d>(_: &'d Description<'d>) {}
+    fn about<'d>(_: &'d FieldDef<'d>) {}
 
     fn resuming(&self) -> bool {
         self.resuming
@@ -82,7 +82,7 @@ impl Placer for WithFlash {
     fn place(
         &mut self,
         (): (),
-        shape: &Shape,
+        shape: &ValueLayout,
         constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError> {
         let slot = self.take(shape.room, shape.align);

@@ -1,9 +1,9 @@
 //! What the tests share: fields as a reader shows them, in values that can be kept and compared.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use mmstats_core::format::v2::{EntryHead, Header, crc32};
+use mmstats_core::format::v2::{EntryHeader, Header, crc32};
 use mmstats_core::reader::{
-    ByteOrder, Directory, Entry, Images, Lossy, Snapshot, Storage, Value, read, read_outside,
+    ByteOrder, Directory, Entry, Lossy, ReadBuffers, Snapshot, Storage, Value, read, read_outside,
 };
 use mmstats_core::{Clock, Kind, Region, Type, View};
 use zerocopy::{FromBytes, IntoBytes};
@@ -77,13 +77,13 @@ impl From<&str> for Content {
 pub(crate) fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
     let text = |bytes| Lossy(bytes).to_string();
     let value = snapshot
-        .value(&entry.place)
+        .value(&entry.location)
         .unwrap_or_else(|problem| panic!("{}: {problem}", text(entry.label)));
     let (label, unit, help) = (text(entry.label), text(entry.unit), text(entry.help));
     Shown {
         label,
         kind: entry.kind,
-        ty: entry.place.ty,
+        ty: entry.location.ty,
         unit,
         scale: entry.scale,
         divisor: entry.divisor,
@@ -104,7 +104,7 @@ pub(crate) fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Ve
 pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
     show_all(
         &Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")),
-        &Snapshot::of_dead(bytes),
+        &Snapshot::from_static_bytes(bytes),
     )
 }
 
@@ -112,14 +112,14 @@ pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
 pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
     let directory = Directory::open_outside(bytes, bytes, entries)
         .unwrap_or_else(|problem| panic!("{problem}"));
-    show_all(&directory, &Snapshot::of_dead(bytes))
+    show_all(&directory, &Snapshot::from_static_bytes(bytes))
 }
 
 /// The same of a region that may be written meanwhile.
 pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
     let view = Region::new(region).view();
-    let mut memory = vec![0; Images::words(view.len())];
-    let mut images = Images::new(&mut memory);
+    let mut memory = vec![0; ReadBuffers::words(view.len())];
+    let mut images = ReadBuffers::new(&mut memory);
     let (directory, snapshot) =
         read_outside(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
     show_all(&directory, &snapshot)
@@ -134,8 +134,8 @@ pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
 
 /// All fields of a region, as a reader of live memory sees them; one of a dump sees the same.
 pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
-    let mut memory = vec![0; Images::words(view.len())];
-    let mut images = Images::new(&mut memory);
+    let mut memory = vec![0; ReadBuffers::words(view.len())];
+    let mut images = ReadBuffers::new(&mut memory);
     let (directory, snapshot) =
         read(view, &mut images).unwrap_or_else(|problem| panic!("{problem}"));
     let shown = show_all(&directory, &snapshot);
@@ -212,7 +212,7 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
     let directory = Directory::open(region).unwrap();
     let reverse = |bytes: &mut Vec<u8>, at: usize, len: usize| bytes[at..at + len].reverse();
     for entry in directory.entries() {
-        let place = entry.unwrap().place;
+        let place = entry.unwrap().location;
         let (at, size) = (place.offset as usize, place.size as usize);
         let number = place.ty.size().map_or(0, |size| size as usize);
         match place.storage {
@@ -247,7 +247,7 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
         let mut at = 1;
         for entry in directory.entries().flatten() {
             let label = at + 2 + entry.label.len();
-            let ty = entry.place.range().start - label - 2;
+            let ty = entry.location.range().start - label - 2;
             let size = [region[label], region[label + 1]];
             let size = if directory.byte_order() == ByteOrder::Little {
                 u16::from_le_bytes(size)
@@ -257,14 +257,14 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
             assert_eq!(usize::from(size), ty);
             reverse(&mut bytes, at, 2);
             reverse(&mut bytes, label, 2);
-            at = entry.place.range().end;
+            at = entry.location.range().end;
         }
         return bytes;
     };
     let mut at = header.directory as usize;
     let end = at + header.published as usize;
     while at < end {
-        let head = EntryHead::read_from_prefix(&region[at..]).unwrap().0;
+        let head = EntryHeader::read_from_prefix(&region[at..]).unwrap().0;
         head.swapped().write_to_prefix(&mut bytes[at..]).unwrap();
         at += head.length as usize;
     }

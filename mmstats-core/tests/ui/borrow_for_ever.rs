@@ -11,5 +11,5 @@ pub fn publish() -> Counter {
     let mut memory = vec![0; 32];
     #[cfg(not(good))]
     let memory = &mut memory[..];
-    Writer::<mmstats_core::V2>::new(Region::new(memory)).unwrap().add(Counter::describe("count")).unwrap()
+    Writer::<mmstats_core::V2>::new(Region::new(memory)).unwrap().add(Counter::builder("count")).unwrap()
 }

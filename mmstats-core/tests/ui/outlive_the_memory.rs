@@ -11,7 +11,7 @@ pub fn outlive() {
     {
         #[cfg(not(good))]
         let mut memory = [0; 32];
-        counter = Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add(Counter::describe("count")).unwrap();
+        counter = Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add(Counter::builder("count")).unwrap();
     }
     counter.incr();
 }

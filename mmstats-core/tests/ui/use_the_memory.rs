@@ -7,7 +7,7 @@ use mmstats_core::{Borrowed, Counter, Region, Writer};
 pub fn both() {
     let mut memory = [0_u64; 32];
     let counter: Counter<u32, Borrowed<'_>> =
-        Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add(Counter::describe("count")).unwrap();
+        Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add(Counter::builder("count")).unwrap();
     #[cfg(good)]
     counter.incr();
     memory[3] += 1;

@@ -1,5 +1,5 @@
 use super::LARGEST;
-use mmstats_core::reader::{Problem, ReadError};
+use mmstats_core::reader::{FormatError, ReadError};
 use std::fmt;
 use std::io;
 
@@ -20,7 +20,7 @@ pub enum FileError {
         length: u64,
     },
     /// Its bytes are at fault.
-    Problem(Problem),
+    Format(FormatError),
 }
 
 impl From<io::Error> for FileError {
@@ -35,9 +35,9 @@ impl From<rustix::io::Errno> for FileError {
     }
 }
 
-impl From<Problem> for FileError {
-    fn from(problem: Problem) -> Self {
-        FileError::Problem(problem)
+impl From<FormatError> for FileError {
+    fn from(problem: FormatError) -> Self {
+        FileError::Format(problem)
     }
 }
 
@@ -45,7 +45,7 @@ impl From<ReadError<io::Error>> for FileError {
     fn from(error: ReadError<io::Error>) -> Self {
         match error {
             ReadError::Source(error) => FileError::Io(error),
-            ReadError::Problem(problem) => FileError::Problem(problem),
+            ReadError::Format(problem) => FileError::Format(problem),
             ReadError::TooLarge { length, .. } => FileError::TooLarge { length: length as u64 },
         }
     }
@@ -59,7 +59,7 @@ impl fmt::Display for FileError {
             FileError::TooLarge { length } => {
                 write!(f, "has {length} bytes ({LARGEST} at most are read)")
             }
-            FileError::Problem(problem) => problem.fmt(f),
+            FileError::Format(problem) => problem.fmt(f),
         }
     }
 }
@@ -68,7 +68,7 @@ impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             FileError::Io(error) => Some(error),
-            FileError::Problem(problem) => Some(problem),
+            FileError::Format(problem) => Some(problem),
             FileError::NotAFile { .. } | FileError::TooLarge { .. } => None,
         }
     }

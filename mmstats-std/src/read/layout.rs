@@ -4,7 +4,8 @@ use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{Header, OUTSIDE, SETTLED};
 use mmstats_core::reader::{
-    ByteOrder, Directory, Lossy, Place, Plan, Problem, Snapshot, Storage, Value, ValueProblem,
+    ByteOrder, Directory, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value, ValueError,
+    ValueLocation,
 };
 use std::collections::HashMap;
 use std::ops::Range;
@@ -27,7 +28,7 @@ pub struct Field {
     /// Never 0.
     pub divisor: u32,
     /// Where its value lies.
-    pub place: Place,
+    pub location: ValueLocation,
 }
 
 /// The fields of a file.
@@ -40,11 +41,11 @@ pub struct Layout {
     /// All that are sound, in the file's order.
     pub fields: Vec<Field>,
     /// What is not, in words.
-    pub problems: Vec<String>,
+    pub errors: Vec<String>,
     /// Where the fields' values lie: all that a sample needs, close together.
-    pub(super) places: Vec<Place>,
-    pub(super) plan: Plan,
-    pub(super) latched: Vec<Place>,
+    pub(super) locations: Vec<ValueLocation>,
+    pub(super) plan: ReadPlan,
+    pub(super) latched: Vec<ValueLocation>,
     /// Whether its region says that it is never made anew in place.
     settled: bool,
     /// Whether its entries are outside of the region.
@@ -66,9 +67,9 @@ impl Layout {
             version: directory.version(),
             byte_order: directory.byte_order(),
             fields: Vec::new(),
-            problems: Vec::new(),
-            places: Vec::new(),
-            plan: Plan::default(),
+            errors: Vec::new(),
+            locations: Vec::new(),
+            plan: ReadPlan::default(),
             latched: Vec::new(),
             settled: directory.header().is_some_and(|header| header.flags & SETTLED != 0),
             outside: directory.header().is_some_and(|header| header.flags & OUTSIDE != 0),
@@ -82,11 +83,11 @@ impl Layout {
                 Ok(entry) => {
                     let (label, unit, help) =
                         (text(entry.label), text(entry.unit), text(entry.help));
-                    let (kind, scale, divisor, place) =
-                        (entry.kind, entry.scale, entry.divisor, entry.place);
-                    layout.push(Field { label, unit, help, kind, scale, divisor, place });
+                    let (kind, scale, divisor, location) =
+                        (entry.kind, entry.scale, entry.divisor, entry.location);
+                    layout.push(Field { label, unit, help, kind, scale, divisor, location });
                 }
-                Err(problem) => layout.problems.push(problem.to_string()),
+                Err(problem) => layout.errors.push(problem.to_string()),
             }
         }
         layout.same = match directory.header() {
@@ -107,11 +108,11 @@ impl Layout {
                 *slot = Some(index);
             }
         }
-        if field.place.is_latched() {
-            self.latched.push(field.place);
+        if field.location.is_latched() {
+            self.latched.push(field.location);
         }
-        self.plan = self.plan.with(&field.place);
-        self.places.push(field.place);
+        self.plan = self.plan.with(&field.location);
+        self.locations.push(field.location);
         self.fields.push(field);
     }
 
@@ -130,10 +131,11 @@ impl Layout {
         let mut ranges = Vec::new();
         let mut start = 0;
         for field in &self.fields {
-            let place = field.place;
-            let values = place.offset as usize;
-            ranges.push(start..if place.storage == Storage::Double { values - 1 } else { values });
-            start = place.range().end;
+            let location = field.location;
+            let values = location.offset as usize;
+            ranges
+                .push(start..if location.storage == Storage::Double { values - 1 } else { values });
+            start = location.range().end;
         }
         // The label size that ends them.
         ranges.push(start..start.max(1) + 2);
@@ -154,9 +156,9 @@ impl Layout {
 
     /// Whether what has two values in version 1 still has.
     fn has_indices(&self, bytes: &[u8]) -> bool {
-        self.places
-            .iter()
-            .all(|place| place.storage != Storage::Double || bytes[place.offset as usize - 1] < 2)
+        self.locations.iter().all(|location| {
+            location.storage != Storage::Double || bytes[location.offset as usize - 1] < 2
+        })
     }
 
     /// Whether one pass gives all values: nothing is latched, and nothing is made anew.
@@ -165,14 +167,14 @@ impl Layout {
     }
 
     /// A constant: it is in the directory, so in every region of this layout.
-    pub(super) fn constant(&self, place: &Place) -> Result<Value<'_>, ValueProblem> {
-        Snapshot::of_dead(&self.image).value(place)
+    pub(super) fn constant(&self, location: &ValueLocation) -> Result<Value<'_>, ValueError> {
+        Snapshot::from_static_bytes(&self.image).value(location)
     }
 
     /// Whether nothing is wrong with it, so that it may be taken for others'.
     fn is_sound(&self) -> bool {
         !self.outside
-            && self.problems.is_empty()
+            && self.errors.is_empty()
             && self.same.iter().all(|range| range.end <= self.image.len())
     }
 
@@ -248,7 +250,7 @@ impl Layouts {
         head: &[u8],
         bytes: &[u8],
         entries: &[u8],
-    ) -> Result<Arc<Layout>, Problem> {
+    ) -> Result<Arc<Layout>, FormatError> {
         let same = |range: Range<usize>| head.get(range.clone()) == bytes.get(range);
         // What is published by now and was not then is for the next time; and what is read of a
         // header in between is not to be kept.

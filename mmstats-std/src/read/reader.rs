@@ -6,7 +6,7 @@ use super::layout::{Layout, Layouts};
 use super::sample::{Sample, modified};
 use super::source::{FileSource, RegionSource, open};
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{Directory, Images, Plan, Problem, ReadError};
+use mmstats_core::reader::{Directory, FormatError, ReadBuffers, ReadError, ReadPlan};
 use rustix::fs::Stat;
 use std::array;
 use std::fs::File;
@@ -52,7 +52,7 @@ impl Reader {
     fn read_opened(&mut self, file: &File, stat: &Stat) -> Result<Sample<'_>, FileError> {
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let mut layout = load(&FileSource(file), length, &mut self.layouts, &mut self.buffer);
-        if layout.as_ref().map_or(true, |layout| !layout.problems.is_empty()) {
+        if layout.as_ref().map_or(true, |layout| !layout.errors.is_empty()) {
             // Another file may have taken the name before it was opened.
             let now = file.metadata()?.len();
             if now != length {
@@ -60,7 +60,7 @@ impl Reader {
             }
         }
         let layout = layout.map_err(FileError::from)?;
-        let snapshot = Images::new(&mut self.buffer).into_snapshot();
+        let snapshot = ReadBuffers::new(&mut self.buffer).into_snapshot();
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(stat) })
     }
 
@@ -75,7 +75,7 @@ impl Reader {
         length: u64,
     ) -> Result<Sample<'_>, ReadError<S::Error>> {
         let layout = load(source, length, &mut self.layouts, &mut self.buffer)?;
-        let snapshot = Images::new(&mut self.buffer).into_snapshot();
+        let snapshot = ReadBuffers::new(&mut self.buffer).into_snapshot();
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: None })
     }
 
@@ -99,23 +99,23 @@ pub(super) fn load<S: RegionSource>(
     let length =
         usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(too_large)?;
     // Longer than needed is as good: memory that has been asked for once stays.
-    let words = Images::words(length.max(Header::SIZE));
+    let words = ReadBuffers::words(length.max(Header::SIZE));
     if buffer.len() < words {
         // What does not even begin like stats gets none.
-        let mut head = [0; Images::words(0)];
-        let mut images = Images::new(&mut head);
+        let mut head = [0; ReadBuffers::words(0)];
+        let mut images = ReadBuffers::new(&mut head);
         let there = images.start(source).map_err(ReadError::Source)?;
         match Directory::open(&images.head()[..there]) {
-            Ok(_) | Err(Problem::DirectoryOutside { .. }) => {}
+            Ok(_) | Err(FormatError::DirectoryOutside { .. }) => {}
             Err(problem) => return Err(problem.into()),
         }
         *buffer = vec![0; words];
     }
     // Most files have the layout of the one before. Then one look may be all it takes: whatever
     // came first in it, these bytes are a whole directory and its values.
-    let mut images = Images::new(buffer);
+    let mut images = ReadBuffers::new(buffer);
     let complete = images
-        .once(source, &Plan { start: 0, end: length, latched: false })
+        .once(source, &ReadPlan { start: 0, end: length, latched: false })
         .map_err(ReadError::Source)?;
     if let Some(known) = layouts.known(&images.seen()[..length]).filter(|_| complete) {
         if known.version == 1 || known.is_read_at_once() {
@@ -123,12 +123,12 @@ pub(super) fn load<S: RegionSource>(
         }
     }
     for _ in 0..TRIES {
-        let mut images = Images::new(buffer);
+        let mut images = ReadBuffers::new(buffer);
         let there = images.start(source).map_err(ReadError::Source)?;
         let head: [u8; Header::SIZE] = array::from_fn(|i| images.head()[i]);
         let bytes = images.whole(source, length).map_err(ReadError::Source)?;
         let layout = match layouts.get(&head[..there], bytes, &[]) {
-            Err(Problem::DirectoryOutside { address, length }) => {
+            Err(FormatError::DirectoryOutside { address, length }) => {
                 let entries = source.outside(address, length).map_err(ReadError::Source)?;
                 layouts.get(&head[..there], bytes, &entries)?
             }
@@ -140,11 +140,11 @@ pub(super) fn load<S: RegionSource>(
         // Not complete: it has been cut short meanwhile.
         let complete = images.finish(source, &layout.plan).map_err(ReadError::Source)?;
         if complete
-            && images.snapshot().is_steady()
+            && images.snapshot().is_consistent()
             && source.settle(&mut images, &layout).map_err(ReadError::Source)?
         {
             return Ok(layout);
         }
     }
-    Err(Problem::Contended.into())
+    Err(FormatError::Contended.into())
 }

@@ -1,6 +1,6 @@
 use super::layout::{Field, Layout};
 use crate::liveness::{Evidence, Verdict, liveness};
-use mmstats_core::reader::{Snapshot, Storage, Value, ValueProblem};
+use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
 use std::time::{Duration, SystemTime};
 
 /// The values of a file at one time.
@@ -23,11 +23,13 @@ impl<'r> Sample<'r> {
     /// # Errors
     /// If it was being written all the time, or there is no such field.
     #[inline(always)]
-    pub fn value(&self, index: usize) -> Result<Value<'r>, ValueProblem> {
-        match self.layout.places.get(index) {
-            Some(place) if place.storage == Storage::Constant => self.layout.constant(place),
-            Some(place) => self.snapshot.value(place),
-            None => Err(ValueProblem::CutOff),
+    pub fn value(&self, index: usize) -> Result<Value<'r>, ValueError> {
+        match self.layout.locations.get(index) {
+            Some(location) if location.storage == Storage::Constant => {
+                self.layout.constant(location)
+            }
+            Some(location) => self.snapshot.value(location),
+            None => Err(ValueError::CutOff),
         }
     }
 
@@ -36,17 +38,17 @@ impl<'r> Sample<'r> {
     #[inline(always)]
     #[must_use]
     pub fn number(&self, index: usize) -> Option<f64> {
-        let place = self.layout.places.get(index)?;
-        if place.storage == Storage::Constant {
-            return self.layout.constant(place).ok()?.as_f64();
+        let location = self.layout.locations.get(index)?;
+        if location.storage == Storage::Constant {
+            return self.layout.constant(location).ok()?.as_f64();
         }
-        self.snapshot.number(place)
+        self.snapshot.number(location)
     }
 
     /// All fields and their values.
     pub fn fields(
         &self,
-    ) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueProblem>)> + use<'r> {
+    ) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueError>)> + use<'r> {
         let sample = *self;
         self.layout.fields.iter().enumerate().map(move |(i, field)| (field, sample.value(i)))
     }

@@ -3,7 +3,7 @@
 use super::error::FileError;
 use super::layout::Layout;
 use crate::memory::ReadMapping;
-use mmstats_core::reader::{Images, Source};
+use mmstats_core::reader::{ReadBuffers, Source};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::fs::File;
 use std::io;
@@ -51,15 +51,15 @@ pub trait RegionSource: Source {
     /// Reads latches again that were written during all passes. Tells whether the region was still
     /// the same then.
     #[doc(hidden)]
-    fn settle(&self, images: &mut Images<'_>, layout: &Layout) -> Result<bool, Self::Error>
+    fn settle(&self, images: &mut ReadBuffers<'_>, layout: &Layout) -> Result<bool, Self::Error>
     where
         Self: Sized,
     {
         let mut again = false;
-        for place in &layout.latched {
-            if images.snapshot().is_contended(place) {
+        for location in &layout.latched {
+            if images.snapshot().is_contended(location) {
                 again = true;
-                images.latch(self, place, self.attempts())?;
+                images.latch(self, location, self.attempts())?;
             }
         }
         Ok(!again || images.confirm(self)?)
@@ -99,22 +99,22 @@ impl RegionSource for FileSource<'_> {
     }
 
     /// Through a mapping, if need be: a latch that is written at full speed starves system calls.
-    fn settle(&self, images: &mut Images<'_>, layout: &Layout) -> Result<bool, io::Error> {
+    fn settle(&self, images: &mut ReadBuffers<'_>, layout: &Layout) -> Result<bool, io::Error> {
         let mut mapping = None;
         let mut again = false;
-        for place in &layout.latched {
-            if !images.snapshot().is_contended(place) {
+        for location in &layout.latched {
+            if !images.snapshot().is_contended(location) {
                 continue;
             }
             again = true;
-            if images.latch(self, place, ATTEMPTS)? {
+            if images.latch(self, location, ATTEMPTS)? {
                 continue;
             }
             if mapping.is_none() {
                 mapping = ReadMapping::new(self.0, layout.plan.end).ok();
             }
             if let Some(mapping) = &mapping {
-                let Ok(_) = mapping.with(|view| images.latch(view, place, LOOKS));
+                let Ok(_) = mapping.with(|view| images.latch(view, location, LOOKS));
             }
         }
         Ok(!again || images.confirm(self)?)

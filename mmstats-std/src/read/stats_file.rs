@@ -8,7 +8,7 @@ use super::sample::{Sample, modified};
 use super::source::{FileSource, RegionSource, open};
 use crate::memory::ReadMapping;
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{HEADER, Images};
+use mmstats_core::reader::{HEADER, ReadBuffers};
 use std::array;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ impl StatsFile {
         }
         Ok(Sample {
             layout: &self.layout,
-            snapshot: Images::new(buffer).into_snapshot(),
+            snapshot: ReadBuffers::new(buffer).into_snapshot(),
             modified: self.modified,
         })
     }
@@ -113,15 +113,15 @@ impl StatsFile {
     #[inline]
     fn sample_known(&mut self, buffer: &mut Vec<u64>) -> Result<bool, FileError> {
         let layout = &*self.layout;
-        let words = Images::words(layout.end().max(Header::SIZE));
+        let words = ReadBuffers::words(layout.end().max(Header::SIZE));
         if buffer.len() < words {
             buffer.resize(words, 0);
         }
-        let mut images = Images::new(buffer);
-        if layout.version == 1 || !layout.problems.is_empty() {
+        let mut images = ReadBuffers::new(buffer);
+        if layout.version == 1 || !layout.errors.is_empty() {
             // Version 1 has its labels between its values, so they come along and are compared.
             let bytes = images.whole(&FileSource(&self.file), layout.end())?;
-            return Ok(layout.problems.is_empty() && layout.fits(bytes));
+            return Ok(layout.errors.is_empty() && layout.fits(bytes));
         }
         let same = match &self.mapping {
             Some(mapping) => {

@@ -1,11 +1,11 @@
-//! Serves all stats to browsers and to Prometheus. All of it is in [`mmstats_tools::web`].
+//! Serves all stats to browsers and to Prometheus. All of it is in [`mmstats_tools::mmash`].
 
 use std::env;
 use std::process::ExitCode;
 
 use mmstats_tools::console::Console;
-use mmstats_tools::web;
+use mmstats_tools::mmash;
 
 fn main() -> ExitCode {
-    web::run(env::args_os(), &mut Console::standard("mmash"))
+    mmash::run(env::args_os(), &mut Console::standard("mmash"))
 }

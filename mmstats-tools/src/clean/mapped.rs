@@ -37,7 +37,7 @@ type File = (u32, u32, u64);
 impl Mapped {
     /// Looks at all processes, unless it has done so since the file was changed: whoever mapped a
     /// file to make it or to take it over changed it.
-    pub(super) fn look(&mut self, stat: &Stat) {
+    pub(super) fn scrape(&mut self, stat: &Stat) {
         let changed = Duration::new(
             u64::try_from(stat.st_ctime).unwrap_or(0),
             u32::try_from(stat.st_ctime_nsec).unwrap_or(0),

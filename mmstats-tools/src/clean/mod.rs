@@ -5,7 +5,7 @@
 //! run, and is the same in both looks.
 
 mod entry;
-mod look;
+mod inspector;
 mod mapped;
 mod report;
 mod watch;
@@ -28,11 +28,11 @@ use crate::console::Console;
 use crate::options::clean::Options;
 use crate::options::seconds;
 use crate::render::escape::HarmlessPath;
-use crate::render::text::{Look, Row};
+use crate::render::text::{Row, TextStyle};
 use crate::render::{json, text};
 use crate::source::Url;
 use entry::Entry;
-use look::{Finding, Looker, State, Stats, pid_of_unfinished};
+use inspector::{Finding, Looker, State, Stats, pid_of_unfinished};
 use report::{Action, Counts, Manner, Report};
 use watch::Watch;
 
@@ -151,7 +151,7 @@ impl<'s, 'c> Clean<'s, 'c> {
                 continue;
             }
             let found = discover(&self.environment, argument);
-            for problem in &found.problems {
+            for problem in &found.errors {
                 self.report.complain(&problem.path, &problem.error)?;
             }
             let unfinished =
@@ -173,9 +173,9 @@ impl<'s, 'c> Clean<'s, 'c> {
         let mut last_words = Vec::new();
         let (entry, finding) = match Entry::at(path) {
             Ok(entry) => {
-                let finding = self.looker.look(&entry, |sample| {
+                let finding = self.looker.scrape(&entry, |sample| {
                     if self.options.last_words {
-                        last_words = render(path, sample, self.options.json, self.report.look());
+                        last_words = render(path, sample, self.options.json, self.report.scrape());
                     }
                 });
                 (Some(entry), finding)
@@ -235,7 +235,7 @@ impl<'s, 'c> Clean<'s, 'c> {
         if self.options.dry_run {
             return self.report.tell(path, stats, Action::WouldRemove, None);
         }
-        let removed = match self.looker.look(entry, |_| {}) {
+        let removed = match self.looker.scrape(entry, |_| {}) {
             Finding::Stats(now) if now.is_same(stats) && matches!(now.state, State::Dead(_)) => {
                 entry.remove(&now.opened)
             }
@@ -268,12 +268,12 @@ fn unfinished(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// A file's stats, as `slurpstats` prints them.
-fn render(path: &Path, sample: &Sample<'_>, json: bool, look: Look) -> Vec<u8> {
+fn render(path: &Path, sample: &Sample<'_>, json: bool, style: TextStyle) -> Vec<u8> {
     let rows: Vec<Row<'_>> = sample.fields().collect();
     if !json {
         let mut output = String::new();
         // A `String` takes everything.
-        let _ = text::write_file(&mut output, path, sample.verdict(), &rows, look);
+        let _ = text::write_file(&mut output, path, sample.verdict(), &rows, style);
         return output.into_bytes();
     }
     let mut output = Vec::new();

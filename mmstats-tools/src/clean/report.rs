@@ -9,12 +9,12 @@ use std::path::Path;
 use mmstats_std::liveness::Reason;
 use serde::Serialize;
 
-use super::look::{State, Stats};
+use super::inspector::{State, Stats};
 use crate::command::{Stop, finish};
 use crate::console::Console;
 use crate::render::escape::{HarmlessPath, valid_path};
 use crate::render::json;
-use crate::render::text::Look;
+use crate::render::text::TextStyle;
 
 /// How it is told.
 #[derive(Clone, Copy, Debug)]
@@ -103,8 +103,8 @@ impl<'s, 'c> Report<'s, 'c> {
     }
 
     /// How stats look where these words go.
-    pub(super) fn look(&self) -> Look {
-        Look { colour: self.console.colour, annotated: self.console.is_terminal, help: false }
+    pub(super) fn scrape(&self) -> TextStyle {
+        TextStyle { colour: self.console.colour, annotated: self.console.is_terminal, help: false }
     }
 
     /// Tells what is going to be done, before it is done, so that nothing goes of which nobody was

@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use crate::ending::Ending;
+use crate::shutdown::Shutdown;
 
 /// Rounds that go on until SIGINT or SIGTERM, or a single one.
 pub(super) enum Watch {
     Once,
-    Every(Duration, Ending),
+    Every(Duration, Shutdown),
 }
 
 impl Watch {
@@ -18,7 +18,7 @@ impl Watch {
     /// If the operating system refuses.
     pub(super) fn new(interval: Option<Duration>) -> io::Result<Watch> {
         Ok(match interval {
-            Some(interval) => Watch::Every(interval, Ending::new()?),
+            Some(interval) => Watch::Every(interval, Shutdown::new()?),
             None => Watch::Once,
         })
     }
@@ -30,11 +30,11 @@ impl Watch {
 
     /// Whether it is to end now, even in the middle of a round.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self, Watch::Every(_, ending) if ending.came())
+        matches!(self, Watch::Every(_, shutdown) if shutdown.requested())
     }
 
     /// Waits for the next round; tells whether there is one.
     pub(super) fn wait(&self) -> bool {
-        matches!(self, Watch::Every(interval, ending) if !ending.wait(*interval))
+        matches!(self, Watch::Every(interval, shutdown) if !shutdown.wait(*interval))
     }
 }

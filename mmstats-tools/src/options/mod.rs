@@ -7,7 +7,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod clean;
-pub mod mash;
+pub mod mmash;
 pub mod poll;
 pub mod seconds;
 pub mod slurp;
@@ -64,7 +64,7 @@ pub fn commands() -> Vec<Command> {
         commands.push(top::Options::command());
     }
     if cfg!(feature = "web") {
-        commands.push(mash::Options::command());
+        commands.push(mmash::Options::command());
     }
     commands
 }

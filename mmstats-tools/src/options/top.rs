@@ -117,7 +117,7 @@ Examples:
 const KEYS: &str = "\
 Keys:
   / filter    s sort    r reverse    Tab group    ← → fold    Enter details    Space pause
-  z hide zeros    u raw numbers    a aggregation    + - d interval    e problems    ? help    q quit
+  z hide zeros    u raw numbers    a aggregation    + - d interval    e errors    ? help    q quit
 
 ";
 

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 
 use super::group::Group;
-use crate::growth::Amount;
 use crate::render::date::Date;
-use crate::render::number::{Number, Scale};
+use crate::render::number::{Scale, ScaledNumber};
+use crate::series::delta::Number;
 
 /// What was measured at one look, of one group of files.
 pub(super) struct Row {
@@ -35,7 +35,7 @@ pub(super) enum Value {
     /// The files do not agree.
     Mixed,
     Text(String),
-    Number(Number),
+    Number(ScaledNumber),
     /// More than fits into 64 bits.
     Large(i128),
     /// Per second.
@@ -53,10 +53,10 @@ impl Cell {
     pub(super) fn approximate(&self) -> Option<f64> {
         match &self.value {
             Value::Missing | Value::Mixed | Value::Text(_) => None,
-            Value::Number(Number::NotFinite(value)) | Value::Rate(value) => Some(*value),
-            Value::Number(Number::Unsigned(value)) => Some(*value as f64),
-            Value::Number(Number::Signed(value)) => Some(*value as f64),
-            Value::Number(Number::Decimal(value)) => value.to_string().parse().ok(),
+            Value::Number(ScaledNumber::NotFinite(value)) | Value::Rate(value) => Some(*value),
+            Value::Number(ScaledNumber::Unsigned(value)) => Some(*value as f64),
+            Value::Number(ScaledNumber::Signed(value)) => Some(*value as f64),
+            Value::Number(ScaledNumber::Decimal(value)) => value.to_string().parse().ok(),
             Value::Large(value) => Some(*value as f64),
         }
     }
@@ -70,7 +70,7 @@ impl Cell {
             Value::Number(number) => number.to_string(),
             Value::Large(value) => value.to_string(),
             Value::Rate(value) if value.is_finite() => format!("{value:.3}"),
-            Value::Rate(value) => Number::NotFinite(*value).to_string(),
+            Value::Rate(value) => ScaledNumber::NotFinite(*value).to_string(),
         }
     }
 }
@@ -91,7 +91,7 @@ impl Serialize for Cell {
 /// An amount as it is stored, and its scale. Amounts of one scale are added exactly.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scaled {
-    pub(super) amount: Amount,
+    pub(super) amount: Number,
     pub(super) scale: Scale,
 }
 
@@ -105,19 +105,19 @@ impl Scaled {
             return Scaled { amount: self.amount + other.amount, ..self };
         }
         Scaled {
-            amount: Amount::Float(self.approximate() + other.approximate()),
+            amount: Number::Float(self.approximate() + other.approximate()),
             scale: Scale::NONE,
         }
     }
 
     pub(super) fn divide(self, by: usize) -> Scaled {
-        Scaled { amount: Amount::Float(self.amount.as_f64() / by as f64), ..self }
+        Scaled { amount: Number::Float(self.amount.as_f64() / by as f64), ..self }
     }
 
     pub(super) fn value(self) -> Value {
         match self.amount {
-            Amount::Float(value) => Value::Number(self.scale.float(value)),
-            Amount::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
+            Number::Float(value) => Value::Number(self.scale.float(value)),
+            Number::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
                 (Ok(value), _) => Value::Number(self.scale.unsigned(value)),
                 (_, Ok(value)) => Value::Number(self.scale.signed(value)),
                 _ if self.scale.is_none() => Value::Large(value),
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn sums_of_integers_are_exact_whatever_their_size() {
-        let one = |amount| Scaled { amount: Amount::Integer(amount), scale: Scale::NONE };
+        let one = |amount| Scaled { amount: Number::Integer(amount), scale: Scale::NONE };
         assert_eq!(Cell::new(one(u64::MAX.into()).value(), "").plain(), "18446744073709551615");
         assert_eq!(
             Cell::new(one(u64::MAX.into()).add(one(u64::MAX.into())).value(), "").plain(),
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn amounts_of_different_scales_are_added_as_they_are_shown() {
-        let milli = Scaled { amount: Amount::Integer(250), scale: Scale { power: -3, divisor: 1 } };
-        let plain = Scaled { amount: Amount::Integer(2), scale: Scale::NONE };
+        let milli = Scaled { amount: Number::Integer(250), scale: Scale { power: -3, divisor: 1 } };
+        let plain = Scaled { amount: Number::Integer(2), scale: Scale::NONE };
         assert_eq!(Cell::new(milli.add(milli).value(), "").plain(), "0.5");
         assert_eq!(Cell::new(milli.add(plain).value(), "").plain(), "2.25");
     }

@@ -8,9 +8,9 @@ use mmstats_core::Kind;
 use mmstats_std::read::Field;
 
 use super::statistic::Statistic;
-use crate::growth::counts_up;
 use crate::labels;
-use crate::sampler::Look;
+use crate::scraper::Scrape;
+use crate::series::delta::is_cumulative;
 
 /// A column.
 pub(super) struct Column {
@@ -141,14 +141,14 @@ impl Columns {
     }
 
     /// Learns what the files of a look have. Tells whether there are more columns now.
-    pub(super) fn learn(&mut self, look: &Look) -> bool {
-        if self.places.len() > MANY.max(2 * look.seen.len()) {
+    pub(super) fn learn(&mut self, scrape: &Scrape) -> bool {
+        if self.places.len() > MANY.max(2 * scrape.samples.len()) {
             self.places.clear();
         }
-        let new: Vec<&Arc<[Field]>> = look
-            .seen
+        let new: Vec<&Arc<[Field]>> = scrape
+            .samples
             .iter()
-            .map(|seen| &seen.fields)
+            .map(|sample| &sample.fields)
             .filter(|fields| !self.places.contains_key(&fields.as_ptr()))
             .collect();
         let mut has_more = false;
@@ -161,8 +161,11 @@ impl Columns {
                 .for_each(|part| part.columns.sort_by(|one, other| one.name.cmp(&other.name)));
             self.places.clear();
         }
-        let fields =
-            if has_more { look.seen.iter().map(|seen| &seen.fields).collect() } else { new };
+        let fields = if has_more {
+            scrape.samples.iter().map(|sample| &sample.fields).collect()
+        } else {
+            new
+        };
         if !fields.is_empty() {
             self.find_places(fields);
         }
@@ -290,7 +293,7 @@ fn with_statistics(name: &str) -> Vec<(&str, Option<Statistic>)> {
 fn is_of(field: &Field, statistic: Option<Statistic>) -> bool {
     match statistic {
         None => true,
-        Some(Statistic::Rate) => counts_up(field),
+        Some(Statistic::Rate) => is_cumulative(field),
         Some(_) => field.kind == Kind::Histogram,
     }
 }

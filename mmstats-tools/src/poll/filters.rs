@@ -2,7 +2,7 @@
 
 use crate::options::poll::Match;
 use crate::render::text::scale;
-use crate::sampler::{Seen, Stored};
+use crate::scraper::{OwnedValue, WriterSample};
 
 /// What a file must hold.
 pub(super) struct Filters {
@@ -26,9 +26,9 @@ impl Filters {
         Filters { wanted: wanted.collect(), how_many }
     }
 
-    pub(super) fn accept(&self, seen: &Seen) -> bool {
+    pub(super) fn accept(&self, sample: &WriterSample) -> bool {
         let mut passes =
-            self.wanted.iter().map(|wanted| wanted.texts.iter().any(|text| holds(seen, text)));
+            self.wanted.iter().map(|wanted| wanted.texts.iter().any(|text| holds(sample, text)));
         match self.how_many {
             _ if self.wanted.is_empty() => true,
             Match::Any => passes.any(|passes| passes),
@@ -39,29 +39,29 @@ impl Filters {
 
 /// Whether a file has a label that begins so, or a label with the value behind `=`. A label can
 /// itself have `=` in it.
-fn holds(seen: &Seen, text: &str) -> bool {
-    seen.fields.iter().any(|field| field.label.starts_with(text))
-        || text.match_indices('=').any(|(at, _)| has_value(seen, &text[..at], &text[at + 1..]))
+fn holds(sample: &WriterSample, text: &str) -> bool {
+    sample.fields.iter().any(|field| field.label.starts_with(text))
+        || text.match_indices('=').any(|(at, _)| has_value(sample, &text[..at], &text[at + 1..]))
 }
 
-fn has_value(seen: &Seen, label: &str, value: &str) -> bool {
+fn has_value(sample: &WriterSample, label: &str, value: &str) -> bool {
     let is_it = |found: &str| {
         found == label || found.strip_suffix(label).is_some_and(|before| before.ends_with('.'))
     };
-    let mut values = seen
+    let mut values = sample
         .fields
         .iter()
-        .zip(&seen.values)
+        .zip(&sample.values)
         .filter(|(field, _)| !label.is_empty() && is_it(&field.label));
     values.any(|(field, stored)| {
         let scale = scale(field);
         let shown = match stored {
-            Ok(Stored::Bool(value)) => if *value { "True" } else { "False" }.to_owned(),
-            Ok(Stored::Unsigned(value)) => scale.unsigned(*value).to_string(),
-            Ok(Stored::Signed(value)) => scale.signed(*value).to_string(),
-            Ok(Stored::Float(value)) => scale.float(*value).to_string(),
-            Ok(Stored::Text(text)) => return **text == *value,
-            Ok(Stored::Histogram(_)) | Err(_) => return false,
+            Ok(OwnedValue::Bool(value)) => if *value { "True" } else { "False" }.to_owned(),
+            Ok(OwnedValue::Unsigned(value)) => scale.unsigned(*value).to_string(),
+            Ok(OwnedValue::Signed(value)) => scale.signed(*value).to_string(),
+            Ok(OwnedValue::Float(value)) => scale.float(*value).to_string(),
+            Ok(OwnedValue::Text(text)) => return **text == *value,
+            Ok(OwnedValue::Histogram(_)) | Err(_) => return false,
         };
         shown == value
     })

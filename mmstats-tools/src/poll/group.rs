@@ -2,7 +2,7 @@
 
 use crate::options::poll::By;
 use crate::render::escape::valid_path;
-use crate::sampler::{Seen, Stored};
+use crate::scraper::{OwnedValue, WriterSample};
 
 /// Files that share a row, in the order of rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,15 +18,15 @@ pub(super) enum Group {
 }
 
 impl Group {
-    pub(super) fn of(seen: &Seen, by: Option<By>) -> Group {
+    pub(super) fn of(sample: &WriterSample, by: Option<By>) -> Group {
         let number = |number: Option<i128>| number.map_or(Group::Unknown, Group::Number);
         match by {
             None => Group::All,
-            Some(By::File) => Group::File(valid_path(&seen.origin.name)),
-            Some(By::Pid) => number(seen.origin.pid.map(i128::from)),
-            Some(By::Thread) => number(match seen.find("sys.tid") {
-                Some(Stored::Signed(tid)) => Some((*tid).into()),
-                Some(Stored::Unsigned(tid)) => Some((*tid).into()),
+            Some(By::File) => Group::File(valid_path(&sample.writer_id.name)),
+            Some(By::Pid) => number(sample.writer_id.pid.map(i128::from)),
+            Some(By::Thread) => number(match sample.find("sys.tid") {
+                Some(OwnedValue::Signed(tid)) => Some((*tid).into()),
+                Some(OwnedValue::Unsigned(tid)) => Some((*tid).into()),
                 _ => None,
             }),
         }

@@ -11,12 +11,12 @@ use super::cell::{Cell, Row, Scaled, Value};
 use super::columns::{Columns, Place};
 use super::group::Group;
 use super::statistic::Statistic;
-use crate::buckets::Buckets;
-use crate::growth::{Amount, counts_up, growth};
 use crate::options::poll::{Aggregate, By, Options};
 use crate::render::number::Scale;
 use crate::render::text::scale;
-use crate::sampler::{Look, Seen, Stored};
+use crate::scraper::{OwnedValue, Scrape, WriterSample};
+use crate::series::delta::{Number, delta, is_cumulative};
+use crate::series::histogram::HistogramSnapshot;
 
 /// What is known from look to look.
 pub(super) struct Meter {
@@ -25,7 +25,7 @@ pub(super) struct Meter {
     shows: Shows,
     /// All writers of the look before, by their numbers, with the last of their values that could
     /// be read.
-    before: HashMap<u64, Seen>,
+    before: HashMap<u64, WriterSample>,
     /// Those that have taken part, so that what they had counted is in the totals.
     joined: HashSet<u64>,
     /// The highest number of a writer.
@@ -45,8 +45,8 @@ enum Shows {
 }
 
 enum Total {
-    Amount(Scaled, String),
-    Buckets(Buckets, Scale),
+    Number(Scaled, String),
+    HistogramSnapshot(HistogramSnapshot, Scale),
 }
 
 /// What is known of a writer's past.
@@ -57,9 +57,9 @@ enum Past<'b> {
     /// It was there, but nobody looked.
     Unknown,
     /// What was seen then.
-    Seen(&'b Seen),
+    WriterSample(&'b WriterSample),
     /// What was seen then, while it did not take part.
-    Joins(&'b Seen),
+    Joins(&'b WriterSample),
 }
 
 /// A field of one file, for one column.
@@ -67,7 +67,7 @@ struct Part<'p> {
     /// Where the field is in its file.
     at: usize,
     field: &'p Field,
-    stored: &'p Stored,
+    stored: &'p OwnedValue,
     past: Past<'p>,
 }
 
@@ -103,30 +103,31 @@ impl Meter {
     /// `others` are those writers that do not take part, for now.
     pub(super) fn rows(
         &mut self,
-        mut look: Look,
-        others: Vec<Seen>,
+        mut scrape: Scrape,
+        others: Vec<WriterSample>,
         columns: &Columns,
     ) -> Vec<Row> {
-        let seconds = self.looked.map(|looked| look.elapsed.saturating_sub(looked).as_secs_f64());
-        let mut groups: BTreeMap<Group, Vec<&Seen>> = BTreeMap::new();
+        let seconds = self.looked.map(|looked| scrape.elapsed.saturating_sub(looked).as_secs_f64());
+        let mut groups: BTreeMap<Group, Vec<&WriterSample>> = BTreeMap::new();
         if self.by.is_none() {
             groups.insert(Group::All, Vec::new());
         }
-        for seen in &look.seen {
-            groups.entry(Group::of(seen, self.by)).or_default().push(seen);
+        for sample in &scrape.samples {
+            groups.entry(Group::of(sample, self.by)).or_default().push(sample);
         }
         let mut totals = std::mem::take(&mut self.totals);
-        let row = |(group, files): (Group, Vec<&Seen>)| {
-            let pasts: Vec<Past<'_>> = files.iter().map(|seen| self.past(seen)).collect();
+        let row = |(group, files): (Group, Vec<&WriterSample>)| {
+            let pasts: Vec<Past<'_>> = files.iter().map(|sample| self.past(sample)).collect();
             let mut parts: Vec<(Vec<Part<'_>>, Option<Statistic>)> =
                 columns.iter().map(|_| (Vec::new(), None)).collect();
-            for (seen, past) in files.iter().zip(&pasts) {
-                for Place { column, at, statistic } in columns.places(&seen.fields).iter().copied()
+            for (sample, past) in files.iter().zip(&pasts) {
+                for Place { column, at, statistic } in
+                    columns.places(&sample.fields).iter().copied()
                 {
-                    if let Ok(stored) = &seen.values[at] {
+                    if let Ok(stored) = &sample.values[at] {
                         parts[column].0.push(Part {
                             at,
-                            field: &seen.fields[at],
+                            field: &sample.fields[at],
                             stored,
                             past: *past,
                         });
@@ -141,7 +142,7 @@ impl Meter {
                 })
                 .collect();
             Row {
-                time: look.time,
+                time: scrape.time,
                 seconds,
                 group,
                 cells,
@@ -150,18 +151,20 @@ impl Meter {
         };
         let rows = groups.into_iter().map(row).collect();
         self.totals = totals;
-        self.joined.extend(look.seen.iter().map(|seen| seen.origin.id));
-        look.seen.extend(others);
-        self.keep(look);
+        self.joined.extend(scrape.samples.iter().map(|sample| sample.writer_id.id));
+        scrape.samples.extend(others);
+        self.keep(scrape);
         rows
     }
 
-    fn past(&self, seen: &Seen) -> Past<'_> {
-        match self.before.get(&seen.origin.id) {
-            Some(before) if self.joined.contains(&seen.origin.id) => Past::Seen(before),
+    fn past(&self, sample: &WriterSample) -> Past<'_> {
+        match self.before.get(&sample.writer_id.id) {
+            Some(before) if self.joined.contains(&sample.writer_id.id) => {
+                Past::WriterSample(before)
+            }
             Some(before) => Past::Joins(before),
             None if self.looked.is_none()
-                || (seen.origin.is_new && seen.origin.id > self.last_id) =>
+                || (sample.writer_id.is_new && sample.writer_id.id > self.last_id) =>
             {
                 Past::None
             }
@@ -171,22 +174,22 @@ impl Meter {
 
     /// Keeps the values for the next look: the last ones that could be read, also of files that
     /// cannot be read now.
-    fn keep(&mut self, look: Look) {
+    fn keep(&mut self, scrape: Scrape) {
         let troubled: HashSet<&Path> =
-            look.problems.iter().map(|problem| problem.name.as_path()).collect();
+            scrape.errors.iter().map(|problem| problem.name.as_path()).collect();
         let mut before = std::mem::take(&mut self.before);
-        for mut seen in look.seen {
-            if let Some(old) = before.remove(&seen.origin.id) {
-                keep_values(&mut seen, &old);
+        for mut sample in scrape.samples {
+            if let Some(old) = before.remove(&sample.writer_id.id) {
+                keep_values(&mut sample, &old);
             }
-            self.last_id = self.last_id.max(seen.origin.id);
-            self.before.insert(seen.origin.id, seen);
+            self.last_id = self.last_id.max(sample.writer_id.id);
+            self.before.insert(sample.writer_id.id, sample);
         }
         self.before.extend(
-            before.into_iter().filter(|(_, old)| troubled.contains(old.origin.name.as_path())),
+            before.into_iter().filter(|(_, old)| troubled.contains(old.writer_id.name.as_path())),
         );
         self.joined.retain(|id| self.before.contains_key(id));
-        self.looked = Some(look.elapsed);
+        self.looked = Some(scrape.elapsed);
     }
 
     fn cell(
@@ -210,10 +213,10 @@ impl Meter {
             let Some(grown) = distribution(parts) else { return Cell::new(Value::Mixed, "") };
             let scale = scale(first.field);
             if self.shows == Shows::Totals {
-                let total = totals
-                    .entry(key())
-                    .or_insert_with(|| Total::Buckets(Buckets::default(), scale));
-                if let Total::Buckets(buckets, _) = total {
+                let total = totals.entry(key()).or_insert_with(|| {
+                    Total::HistogramSnapshot(HistogramSnapshot::default(), scale)
+                });
+                if let Total::HistogramSnapshot(buckets, _) = total {
                     buckets.add(&grown.gain);
                 }
                 return with_unit(total.cell(Some(statistic)), unit, statistic);
@@ -229,10 +232,10 @@ impl Meter {
                 (true, None) => Cell::MISSING,
             };
         }
-        if matches!(first.stored, Stored::Text(_)) {
+        if matches!(first.stored, OwnedValue::Text(_)) {
             return text(parts);
         }
-        if !counts_up(first.field) {
+        if !is_cumulative(first.field) {
             return gauge(parts, self.aggregate, unit);
         }
         let unit = if first.field.kind == Kind::Histogram { "" } else { unit };
@@ -242,10 +245,10 @@ impl Meter {
                 .map_or(Cell::MISSING, |seconds| rate(grown.change.approximate(), seconds, unit)),
             (Shows::Totals, _) => {
                 let total = match totals.remove(&key()) {
-                    Some(Total::Amount(total, _)) => total.add(grown.gain),
+                    Some(Total::Number(total, _)) => total.add(grown.gain),
                     _ => grown.gain,
                 };
-                totals.insert(key(), Total::Amount(total, unit.to_owned()));
+                totals.insert(key(), Total::Number(total, unit.to_owned()));
                 Cell::new(total.value(), unit)
             }
             _ => Cell::new(grown.change.value(), unit),
@@ -258,27 +261,28 @@ type Totals = HashMap<(Group, usize), Total>;
 impl Total {
     fn cell(&self, statistic: Option<Statistic>) -> Cell {
         match (self, statistic) {
-            (Total::Amount(total, unit), _) => Cell::new(total.value(), unit),
-            (Total::Buckets(buckets, scale), Some(statistic)) => statistic
+            (Total::Number(total, unit), _) => Cell::new(total.value(), unit),
+            (Total::HistogramSnapshot(buckets, scale), Some(statistic)) => statistic
                 .of(buckets, *scale)
                 .map_or(Cell::MISSING, |number| Cell::new(Value::Number(number), "")),
-            (Total::Buckets(..), None) => Cell::MISSING,
+            (Total::HistogramSnapshot(..), None) => Cell::MISSING,
         }
     }
 }
 
 impl<'p> Part<'p> {
     /// The value at the look before; `Err` if there was one, and nobody knows which.
-    fn before(&self) -> Result<Option<&'p Stored>, ()> {
+    fn before(&self) -> Result<Option<&'p OwnedValue>, ()> {
         match self.past {
             Past::None => Ok(None),
             Past::Unknown => Err(()),
-            Past::Seen(seen) | Past::Joins(seen) => match seen.value_at(self.at, &self.field.label)
-            {
-                // A field that was added.
-                None => Ok(None),
-                Some(value) => value.as_ref().map(Some).map_err(drop),
-            },
+            Past::WriterSample(sample) | Past::Joins(sample) => {
+                match sample.value_at(self.at, &self.field.label) {
+                    // A field that was added.
+                    None => Ok(None),
+                    Some(value) => value.as_ref().map(Some).map_err(drop),
+                }
+            }
         }
     }
 
@@ -289,11 +293,11 @@ impl<'p> Part<'p> {
 }
 
 /// In place of values that could not be read, puts those of the look before.
-fn keep_values(seen: &mut Seen, old: &Seen) {
-    for (at, (field, value)) in seen
+fn keep_values(sample: &mut WriterSample, old: &WriterSample) {
+    for (at, (field, value)) in sample
         .fields
         .iter()
-        .zip(&mut seen.values)
+        .zip(&mut sample.values)
         .enumerate()
         .filter(|(_, (_, value))| value.is_err())
     {
@@ -317,17 +321,18 @@ fn rate(change: f64, seconds: f64, unit: &str) -> Cell {
 
 /// What was recorded by all; `None` if they have different scales, so that their buckets cannot be
 /// put together.
-fn distribution(parts: &[Part<'_>]) -> Option<Grown<Buckets>> {
-    let mut grown = Grown { change: Buckets::default(), gain: Buckets::default() };
+fn distribution(parts: &[Part<'_>]) -> Option<Grown<HistogramSnapshot>> {
+    let mut grown =
+        Grown { change: HistogramSnapshot::default(), gain: HistogramSnapshot::default() };
     let first = scale(parts.first()?.field);
     for part in parts {
-        let Stored::Histogram(now) = part.stored else { continue };
+        let OwnedValue::Histogram(now) = part.stored else { continue };
         if scale(part.field) != first {
             return None;
         }
         match part.before() {
-            Ok(Some(Stored::Histogram(before))) => {
-                let since = now.since(before, part.field.place.ty);
+            Ok(Some(OwnedValue::Histogram(before))) => {
+                let since = now.since(before, part.field.location.ty);
                 grown.change.add(&since);
                 grown.gain.add(if part.joins() { now } else { &since });
             }
@@ -347,13 +352,13 @@ fn amount(parts: &[Part<'_>]) -> Option<Grown<Scaled>> {
         // A histogram's count has no scale.
         let scale =
             if part.field.kind == Kind::Histogram { Scale::NONE } else { scale(part.field) };
-        let whole = growth(part.field, None, part.stored)?;
+        let whole = delta(part.field, None, part.stored)?;
         let (change, gain) = match part.before() {
             Ok(before) => {
-                let grown = growth(part.field, before, part.stored).unwrap_or(whole);
+                let grown = delta(part.field, before, part.stored).unwrap_or(whole);
                 (grown, if part.joins() { whole } else { grown })
             }
-            Err(()) => (Amount::ZERO, whole),
+            Err(()) => (Number::ZERO, whole),
         };
         Some(Grown {
             change: Scaled { amount: change, scale },
@@ -369,7 +374,7 @@ fn amount(parts: &[Part<'_>]) -> Option<Grown<Scaled>> {
 fn text(parts: &[Part<'_>]) -> Cell {
     let mut texts = parts
         .iter()
-        .map(|part| if let Stored::Text(text) = part.stored { Some(text) } else { None });
+        .map(|part| if let OwnedValue::Text(text) = part.stored { Some(text) } else { None });
     match texts.next().flatten() {
         Some(first) if texts.all(|text| text == Some(first)) => {
             Cell::new(Value::Text(first.to_string()), "")
@@ -384,7 +389,7 @@ fn gauge(parts: &[Part<'_>], aggregate: Option<Aggregate>, unit: &str) -> Cell {
     let numbers: Vec<Scaled> = parts
         .iter()
         .filter_map(|part| {
-            Some(Scaled { amount: Amount::of(part.stored)?, scale: scale(part.field) })
+            Some(Scaled { amount: Number::of(part.stored)?, scale: scale(part.field) })
         })
         .collect();
     let count = numbers.len();

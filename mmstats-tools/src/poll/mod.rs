@@ -1,6 +1,6 @@
 //! `pollstats`: prints how chosen stats change.
 //!
-//! A look goes through here: it is taken, or read from a recording (`looks`); files that do not
+//! A look goes through here: it is taken, or read from a recording (`scrapes`); files that do not
 //! pass the `filters` are left out; the `columns` learn what there is; the `meter` tells what has
 //! changed; and a `table`, or `lines` for programs, are made of that.
 
@@ -8,8 +8,8 @@ mod cell;
 mod columns;
 mod filters;
 mod group;
+mod input;
 mod lines;
-mod looks;
 mod meter;
 mod news;
 mod pace;
@@ -27,12 +27,12 @@ use clap::CommandFactory;
 
 use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
-use crate::ending::Ending;
 use crate::options::poll::Options;
-use crate::sampler::{Look, Seen};
+use crate::scraper::{Scrape, WriterSample};
+use crate::shutdown::Shutdown;
 use columns::Columns;
 use filters::Filters;
-use looks::{Looks, Record};
+use input::{Record, ScrapeSource};
 use meter::Meter;
 use news::News;
 use table::Table;
@@ -46,18 +46,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     };
     // Before anything is connected to, which leaves signals to whoever has them. What was recorded
     // is shown at once, or waited for in vain: nothing is lost if that is cut off.
-    let ending = match if options.replay.is_some() { Ok(Ending::never()) } else { Ending::new() } {
-        Ok(ending) => ending,
-        Err(error) => {
-            console.tell(format_args!("signals: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    let looks = match Looks::new(&options, console) {
-        Ok(looks) => looks,
+    let shutdown =
+        match if options.replay.is_some() { Ok(Shutdown::never()) } else { Shutdown::new() } {
+            Ok(shutdown) => shutdown,
+            Err(error) => {
+                console.tell(format_args!("signals: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+    let scrapes = match ScrapeSource::new(&options, console) {
+        Ok(scrapes) => scrapes,
         Err(status) => return status,
     };
-    Poll::new(options, console).run(looks, &ending)
+    Poll::new(options, console).run(scrapes, &shutdown)
 }
 
 /// A run over looks.
@@ -90,15 +91,15 @@ impl<'s, 'c> Poll<'s, 'c> {
         }
     }
 
-    fn run(mut self, looks: Looks, ending: &Ending) -> ExitCode {
-        let end = self.poll(looks, ending);
+    fn run(mut self, scrapes: ScrapeSource, shutdown: &Shutdown) -> ExitCode {
+        let end = self.poll(scrapes, shutdown);
         if end.is_ok() {
             self.failed |= self.news.end(&self.columns, self.console);
         }
         if self.failed { ExitCode::FAILURE } else { status(&end) }
     }
 
-    fn poll(&mut self, mut looks: Looks, ending: &Ending) -> Result<(), Stop> {
+    fn poll(&mut self, mut scrapes: ScrapeSource, shutdown: &Shutdown) -> Result<(), Stop> {
         let mut record = match self
             .options
             .record
@@ -115,13 +116,13 @@ impl<'s, 'c> Poll<'s, 'c> {
         let mut left = self.options.count;
         let mut is_first = true;
         loop {
-            let look = looks.next();
+            let scrape = scrapes.next();
             // A look that was interrupted is none.
-            if ending.came() {
+            if shutdown.requested() {
                 return Ok(());
             }
-            let mut look = match look {
-                Ok(Some(look)) => look,
+            let mut scrape = match scrape {
+                Ok(Some(scrape)) => scrape,
                 Ok(None) => return Ok(()),
                 Err(what) => {
                     self.console
@@ -130,33 +131,39 @@ impl<'s, 'c> Poll<'s, 'c> {
                 }
             };
             if let Some(record) = &mut record {
-                if let Err(error) = record.look(&look) {
+                if let Err(error) = record.scrape(&scrape) {
                     self.console.tell_of(&record.path, error);
                     return Err(Stop::Failed);
                 }
             }
-            let all = look.seen.len();
-            let (seen, others) = look.seen.into_iter().partition(|seen| self.filters.accept(seen));
-            look.seen = seen;
-            self.is_headed &= !self.columns.learn(&look);
+            let all = scrape.samples.len();
+            let (sample, others) =
+                scrape.samples.into_iter().partition(|sample| self.filters.accept(sample));
+            scrape.samples = sample;
+            self.is_headed &= !self.columns.learn(&scrape);
             self.failed |=
-                self.news.look(&look, all, looks.searched(), &self.columns, self.console);
+                self.news.scrape(&scrape, all, scrapes.searched(), &self.columns, self.console);
             let shows = !(is_first && self.options.no_total);
             is_first = false;
-            self.print(look, others, shows)?;
+            self.print(scrape, others, shows)?;
             left = left.map(|left| left - u64::from(shows));
             if left == Some(0) {
                 return Ok(());
             }
-            looks.wait(ending);
-            if ending.came() {
+            scrapes.wait(shutdown);
+            if shutdown.requested() {
                 return Ok(());
             }
         }
     }
 
-    fn print(&mut self, look: Look, others: Vec<Seen>, shows: bool) -> Result<(), Stop> {
-        let rows = self.meter.rows(look, others, &self.columns);
+    fn print(
+        &mut self,
+        scrape: Scrape,
+        others: Vec<WriterSample>,
+        shows: bool,
+    ) -> Result<(), Stop> {
+        let rows = self.meter.rows(scrape, others, &self.columns);
         if !shows {
             return Ok(());
         }

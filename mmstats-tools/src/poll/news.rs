@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::columns::Columns;
 use crate::console::Console;
-use crate::sampler::Look;
+use crate::scraper::Scrape;
 
 /// What was told, and what there was to tell of.
 pub(super) struct News {
@@ -32,36 +32,37 @@ impl News {
 
     /// Tells of a look, in which so many files were seen before filters left some out. Tells the
     /// caller whether some could not be read.
-    pub(super) fn look(
+    pub(super) fn scrape(
         &mut self,
-        look: &Look,
+        scrape: &Scrape,
         all: usize,
         searched: &[PathBuf],
         columns: &Columns,
         console: &mut Console<'_>,
     ) -> bool {
-        for problem in look.problems.iter().filter(|problem| problem.is_new) {
+        for problem in scrape.errors.iter().filter(|problem| problem.is_new) {
             console.tell_of(&problem.name, &problem.what);
         }
-        if let Some(halted) = look.halted.filter(|_| !self.has_told_of_halts || self.verbose > 1) {
+        if let Some(halted) = scrape.halted.filter(|_| !self.has_told_of_halts || self.verbose > 1)
+        {
             self.has_told_of_halts = true;
             console.tell(format_args!(
                 "devices stand still to be read, this time for {:.1} ms",
                 halted.as_secs_f64() * 1e3
             ));
         }
-        self.tell_who_came(look, console);
+        self.tell_who_came(scrape, console);
         if self.verbose > 1 {
-            let (seen, elapsed) = (look.seen.len(), look.elapsed.as_secs_f64());
+            let (sample, elapsed) = (scrape.samples.len(), scrape.elapsed.as_secs_f64());
             console.tell(format_args!(
-                "looked after {elapsed:.3} s: {seen} of {all} files pass the filters"
+                "looked after {elapsed:.3} s: {sample} of {all} files pass the filters"
             ));
         }
-        if !look.seen.is_empty() {
+        if !scrape.samples.is_empty() {
             if self.told_missing.is_none() {
                 self.told_missing = Some(tell_missing(columns, &[], " yet", console));
             }
-        } else if look.problems.is_empty()
+        } else if scrape.errors.is_empty()
             && !self.has_told_of_nothing
             && self.told_missing.is_none()
         {
@@ -76,12 +77,15 @@ impl News {
                 console.tell(format_args!("no files found yet: looked for {}", places.join(", ")));
             }
         }
-        !look.problems.is_empty()
+        !scrape.errors.is_empty()
     }
 
-    fn tell_who_came(&mut self, look: &Look, console: &mut Console<'_>) {
-        let now: HashMap<u64, PathBuf> =
-            look.seen.iter().map(|seen| (seen.origin.id, seen.origin.name.clone())).collect();
+    fn tell_who_came(&mut self, scrape: &Scrape, console: &mut Console<'_>) {
+        let now: HashMap<u64, PathBuf> = scrape
+            .samples
+            .iter()
+            .map(|sample| (sample.writer_id.id, sample.writer_id.name.clone()))
+            .collect();
         if let Some(known) = self.known.as_ref().filter(|_| self.verbose > 0) {
             for (what, some, others) in [("is gone", known, &now), ("has come", &now, known)] {
                 let mut names: Vec<_> = some

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ending::Ending;
+use crate::shutdown::Shutdown;
 
 /// Looks that are due at whole multiples of a time since the first, however long they take.
 pub(super) struct Pace {
@@ -16,8 +16,8 @@ impl Pace {
     }
 
     /// Waits until the next look is due. Those that were due meanwhile are left out.
-    pub(super) fn wait(&self, ending: &Ending) {
-        ending.wait(rest(self.started.elapsed(), self.delay));
+    pub(super) fn wait(&self, shutdown: &Shutdown) {
+        shutdown.wait(rest(self.started.elapsed(), self.delay));
     }
 }
 

@@ -13,15 +13,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use mmstats_core::reader::{Place, Storage, ValueProblem};
+use mmstats_core::reader::{Storage, ValueError, ValueLocation};
 use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::Verdict;
 use mmstats_std::read::Field;
 use serde::{Deserialize, Serialize};
 
-use crate::buckets::{Bucket, Buckets};
 use crate::render::escape::valid_path;
-use crate::sampler::{Look, Origin, Problem, Seen, Stored};
+use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
+use crate::series::histogram::{Bucket, HistogramSnapshot};
 
 /// The first line.
 pub(super) const FIRST: &str = "{\"mmstats-recording\":1}";
@@ -38,9 +38,9 @@ struct Line<'l> {
     /// Fields that were not there before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Vec<FieldOnLine<'l>>>,
-    seen: Vec<SeenOnLine<'l>>,
+    samples: Vec<SeenOnLine<'l>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<(Cow<'l, str>, Cow<'l, str>, bool)>,
+    errors: Vec<(Cow<'l, str>, Cow<'l, str>, bool)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,26 +93,26 @@ impl Recorder {
     ///
     /// # Errors
     /// None, but those of `serde_json`.
-    pub(super) fn line(&mut self, look: &Look) -> serde_json::Result<String> {
+    pub(super) fn line(&mut self, scrape: &Scrape) -> serde_json::Result<String> {
         let mut fields = Vec::new();
-        let seen = look.seen.iter().map(|seen| {
+        let sample = scrape.samples.iter().map(|sample| {
             let next = self.written.len();
-            let (index, _) = self.written.entry(seen.fields.as_ptr()).or_insert_with(|| {
-                fields.push(seen.fields.iter().map(FieldOnLine::new).collect());
-                (next, seen.fields.clone())
+            let (index, _) = self.written.entry(sample.fields.as_ptr()).or_insert_with(|| {
+                fields.push(sample.fields.iter().map(FieldOnLine::new).collect());
+                (next, sample.fields.clone())
             });
-            SeenOnLine::new(seen, *index)
+            SeenOnLine::new(sample, *index)
         });
-        let seen = seen.collect();
-        let problem = |problem: &Problem| {
+        let samples = sample.collect();
+        let problem = |problem: &ScrapeError| {
             (valid_path(&problem.name).into(), problem.what.clone().into(), problem.is_new)
         };
         serde_json::to_string(&Line {
-            time: nanoseconds(look.time.duration_since(UNIX_EPOCH).unwrap_or_default()),
-            elapsed: nanoseconds(look.elapsed),
+            time: nanoseconds(scrape.time.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            elapsed: nanoseconds(scrape.elapsed),
             fields,
-            seen,
-            problems: look.problems.iter().map(problem).collect(),
+            samples,
+            errors: scrape.errors.iter().map(problem).collect(),
         })
     }
 }
@@ -127,7 +127,7 @@ impl<'l> FieldOnLine<'l> {
             label: field.label.as_str().into(),
             unit: field.unit.as_str().into(),
             kind: field.kind as u8,
-            r#type: field.place.ty.letter().into(),
+            r#type: field.location.ty.letter().into(),
             scale: field.scale,
             divisor: field.divisor,
         }
@@ -141,8 +141,14 @@ impl<'l> FieldOnLine<'l> {
         };
         let ty = ty.ok_or_else(|| format!("type {:?} is not known", self.r#type))?;
         // Where it was matters no more.
-        let place =
-            Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
+        let location = ValueLocation {
+            offset: 0,
+            size: 0,
+            ty,
+            storage: Storage::Word,
+            swapped: false,
+            word: 8,
+        };
         let (label, unit, kind) =
             (self.label.into_owned(), self.unit.into_owned(), Kind::from_number(self.kind));
         Ok(Field {
@@ -152,16 +158,16 @@ impl<'l> FieldOnLine<'l> {
             kind,
             scale: self.scale,
             divisor: self.divisor,
-            place,
+            location,
         })
     }
 }
 
 impl<'l> SeenOnLine<'l> {
-    fn new(seen: &'l Seen, fields: usize) -> Self {
-        let Origin { id, name, version, pid, is_new } = &*seen.origin;
+    fn new(sample: &'l WriterSample, fields: usize) -> Self {
+        let WriterId { id, name, version, pid, is_new } = &*sample.writer_id;
         let values =
-            seen.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
+            sample.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
         SeenOnLine {
             id: *id,
             name: valid_path(name).into(),
@@ -175,29 +181,29 @@ impl<'l> SeenOnLine<'l> {
 }
 
 impl<'l> ValueOnLine<'l> {
-    fn new(stored: &'l Stored) -> Self {
+    fn new(stored: &'l OwnedValue) -> Self {
         match stored {
-            Stored::Bool(value) => Self::Bool(*value),
-            Stored::Unsigned(value) => Self::Unsigned(*value),
-            Stored::Signed(value) => Self::Signed(*value),
-            Stored::Float(value) => Self::Float(value.to_string()),
-            Stored::Text(text) => Self::Text((&**text).into()),
-            Stored::Histogram(buckets) => Self::Histogram(
+            OwnedValue::Bool(value) => Self::Bool(*value),
+            OwnedValue::Unsigned(value) => Self::Unsigned(*value),
+            OwnedValue::Signed(value) => Self::Signed(*value),
+            OwnedValue::Float(value) => Self::Float(value.to_string()),
+            OwnedValue::Text(text) => Self::Text((&**text).into()),
+            OwnedValue::Histogram(buckets) => Self::Histogram(
                 buckets.sum,
                 buckets.filled.iter().map(|it| (it.low, it.high, it.count)).collect(),
             ),
         }
     }
 
-    fn stored(self) -> Result<Stored, String> {
+    fn stored(self) -> Result<OwnedValue, String> {
         Ok(match self {
-            Self::Bool(value) => Stored::Bool(value),
-            Self::Unsigned(value) => Stored::Unsigned(value),
-            Self::Signed(value) => Stored::Signed(value),
+            Self::Bool(value) => OwnedValue::Bool(value),
+            Self::Unsigned(value) => OwnedValue::Unsigned(value),
+            Self::Signed(value) => OwnedValue::Signed(value),
             Self::Float(text) => {
-                Stored::Float(text.parse().map_err(|_| format!("{text:?} is no number"))?)
+                OwnedValue::Float(text.parse().map_err(|_| format!("{text:?} is no number"))?)
             }
-            Self::Text(text) => Stored::Text(text.into()),
+            Self::Text(text) => OwnedValue::Text(text.into()),
             Self::Histogram(sum, filled) => {
                 if filled.iter().any(|(low, high, _)| high.is_some_and(|high| high < *low)) {
                     return Err("a bucket ends before it begins".to_owned());
@@ -206,7 +212,7 @@ impl<'l> ValueOnLine<'l> {
                     .into_iter()
                     .map(|(low, high, count)| Bucket { low, high, count })
                     .collect();
-                Stored::Histogram(Box::new(Buckets { sum, filled }))
+                OwnedValue::Histogram(Box::new(HistogramSnapshot { sum, filled }))
             }
         })
     }
@@ -229,7 +235,7 @@ impl Replay {
     ///
     /// # Errors
     /// What is wrong with its line, and which one it is.
-    pub(super) fn look(&mut self) -> Result<Option<Look>, String> {
+    pub(super) fn scrape(&mut self) -> Result<Option<Scrape>, String> {
         if self.lines == 0 && self.line()?.as_deref() != Some(FIRST) {
             return Err(format!("line 1: not a recording of pollstats ({FIRST} would be)"));
         }
@@ -257,32 +263,32 @@ impl Replay {
         }
     }
 
-    fn understand(&mut self, line: Line<'_>) -> Result<Look, String> {
+    fn understand(&mut self, line: Line<'_>) -> Result<Scrape, String> {
         for fields in line.fields {
             self.fields.push(
                 fields.into_iter().map(FieldOnLine::field).collect::<Result<Vec<_>, _>>()?.into(),
             );
         }
-        let seen = line
-            .seen
+        let samples = line
+            .samples
             .into_iter()
-            .map(|seen| self.understand_seen(seen))
+            .map(|sample| self.understand_seen(sample))
             .collect::<Result<_, _>>()?;
-        let problem = |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| Problem {
+        let problem = |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| ScrapeError {
             name: PathBuf::from(&*name),
             what: what.into_owned(),
             is_new,
         };
-        Ok(Look {
+        Ok(Scrape {
             time: UNIX_EPOCH + Duration::from_nanos(line.time),
             elapsed: Duration::from_nanos(line.elapsed),
-            seen,
-            problems: line.problems.into_iter().map(problem).collect(),
+            samples,
+            errors: line.errors.into_iter().map(problem).collect(),
             halted: None,
         })
     }
 
-    fn understand_seen(&mut self, line: SeenOnLine<'_>) -> Result<Seen, String> {
+    fn understand_seen(&mut self, line: SeenOnLine<'_>) -> Result<WriterSample, String> {
         let SeenOnLine { id, name, version, pid, new: is_new, fields, values } = line;
         let fields = self
             .fields
@@ -298,12 +304,12 @@ impl Replay {
         }
         let value = |value: Option<ValueOnLine<'_>>| match value {
             Some(value) => value.stored().map(Ok),
-            None => Ok(Err(ValueProblem::Contended)),
+            None => Ok(Err(ValueError::Contended)),
         };
-        let origin = Origin { id, name: PathBuf::from(&*name), version, pid, is_new };
+        let writer_id = WriterId { id, name: PathBuf::from(&*name), version, pid, is_new };
         let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
-        Ok(Seen {
-            origin: Arc::new(origin),
+        Ok(WriterSample {
+            writer_id: Arc::new(writer_id),
             fields,
             values,
             verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold),
@@ -315,10 +321,16 @@ impl Replay {
 mod tests {
     use super::*;
 
-    fn look() -> Look {
+    fn scrape() -> Scrape {
         let field = |label: &str, ty, kind| {
-            let place =
-                Place { offset: 0, size: 0, ty, storage: Storage::Word, swapped: false, word: 8 };
+            let location = ValueLocation {
+                offset: 0,
+                size: 0,
+                ty,
+                storage: Storage::Word,
+                swapped: false,
+                word: 8,
+            };
             Field {
                 label: label.to_owned(),
                 unit: "bytes".to_owned(),
@@ -326,7 +338,7 @@ mod tests {
                 kind,
                 scale: -3,
                 divisor: 7,
-                place,
+                location,
             }
         };
         let fields: Arc<[Field]> = [
@@ -340,7 +352,7 @@ mod tests {
             field("h", Type::I64, Kind::Gauge),
         ]
         .into();
-        let buckets = Buckets {
+        let buckets = HistogramSnapshot {
             sum: u64::MAX,
             filled: vec![
                 Bucket { low: 1, high: Some(2), count: 3 },
@@ -348,30 +360,35 @@ mod tests {
             ],
         };
         let values = vec![
-            Ok(Stored::Unsigned(u64::MAX)),
-            Ok(Stored::Float(0.1 + 0.2)),
-            Ok(Stored::Float(f64::NEG_INFINITY)),
-            Ok(Stored::Text("x\n\"\u{1b}☃".into())),
-            Ok(Stored::Histogram(Box::new(buckets))),
-            Ok(Stored::Bool(true)),
-            Err(ValueProblem::Contended),
-            Ok(Stored::Signed(i64::MIN)),
+            Ok(OwnedValue::Unsigned(u64::MAX)),
+            Ok(OwnedValue::Float(0.1 + 0.2)),
+            Ok(OwnedValue::Float(f64::NEG_INFINITY)),
+            Ok(OwnedValue::Text("x\n\"\u{1b}☃".into())),
+            Ok(OwnedValue::Histogram(Box::new(buckets))),
+            Ok(OwnedValue::Bool(true)),
+            Err(ValueError::Contended),
+            Ok(OwnedValue::Signed(i64::MIN)),
         ];
-        let origin =
-            Origin { id: 7, name: "/dev/shm/x y".into(), version: 2, pid: Some(42), is_new: true };
-        let seen = Seen {
-            origin: Arc::new(origin),
+        let writer_id = WriterId {
+            id: 7,
+            name: "/dev/shm/x y".into(),
+            version: 2,
+            pid: Some(42),
+            is_new: true,
+        };
+        let sample = WriterSample {
+            writer_id: Arc::new(writer_id),
             fields,
             values,
             verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold),
         };
-        let problem = Problem { name: "z".into(), what: "damaged".into(), is_new: true };
+        let problem = ScrapeError { name: "z".into(), what: "damaged".into(), is_new: true };
         let time = UNIX_EPOCH + Duration::new(1_353_442_620, 123_456_789);
-        Look {
+        Scrape {
             time,
             elapsed: Duration::from_nanos(5),
-            seen: vec![seen.clone(), seen],
-            problems: vec![problem],
+            samples: vec![sample.clone(), sample],
+            errors: vec![problem],
             halted: None,
         }
     }
@@ -382,24 +399,24 @@ mod tests {
 
     #[test]
     fn what_was_recorded_is_read_as_it_was() {
-        let (look, mut recorder) = (look(), Recorder::default());
+        let (scrape, mut recorder) = (scrape(), Recorder::default());
         let lines = [
             FIRST.to_owned(),
-            recorder.line(&look).unwrap(),
-            recorder.line(&look).unwrap(),
+            recorder.line(&scrape).unwrap(),
+            recorder.line(&scrape).unwrap(),
             String::new(),
         ];
         // Fields are written once.
         assert!(lines[1].contains("divisor") && !lines[2].contains("divisor"));
         let mut replay = replay(lines.join("\n"));
-        assert_eq!(replay.look(), Ok(Some(look.clone())));
-        assert_eq!(replay.look(), Ok(Some(look)));
-        assert_eq!(replay.look(), Ok(None));
+        assert_eq!(replay.scrape(), Ok(Some(scrape.clone())));
+        assert_eq!(replay.scrape(), Ok(Some(scrape)));
+        assert_eq!(replay.scrape(), Ok(None));
     }
 
     #[test]
     fn a_line_that_is_damaged_or_cut_is_told_by_its_number() {
-        let line = Recorder::default().line(&look()).unwrap();
+        let line = Recorder::default().line(&scrape()).unwrap();
         for (bad, told) in [
             ("".to_owned(), "line 3: cut short"),
             (line[..line.len() / 2].to_owned(), "line 3: cut short"),
@@ -417,14 +434,14 @@ mod tests {
             (line.replace("\"e\"", "\"w\""), "line 3: type 'w' is not known"),
         ] {
             let mut replay = replay([FIRST, &line, &bad, ""].join("\n"));
-            assert!(replay.look().unwrap().is_some());
-            let error = replay.look().unwrap_err();
+            assert!(replay.scrape().unwrap().is_some());
+            let error = replay.scrape().unwrap_err();
             assert!(error.starts_with(told), "{error} instead of {told}");
         }
         for text in ["", "x", "{\"mmstats-recording\":2}\n"] {
             assert!(
                 replay(text.to_owned())
-                    .look()
+                    .scrape()
                     .unwrap_err()
                     .starts_with("line 1: not a recording of pollstats")
             );

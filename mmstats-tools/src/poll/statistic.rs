@@ -1,7 +1,7 @@
 //! What can be told of a distribution, by what stands behind a colon.
 
-use crate::buckets::Buckets;
-use crate::render::number::{Number, Scale};
+use crate::render::number::{Scale, ScaledNumber};
+use crate::series::histogram::HistogramSnapshot;
 
 /// One number of a distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,10 +55,10 @@ impl Statistic {
     }
 
     /// The number; `None` where there are no values to tell it of.
-    pub(super) fn of(self, buckets: &Buckets, scale: Scale) -> Option<Number> {
+    pub(super) fn of(self, buckets: &HistogramSnapshot, scale: Scale) -> Option<ScaledNumber> {
         let (first, last) = (buckets.filled.first(), buckets.filled.last());
         Some(match self {
-            Statistic::Rate | Statistic::Count => Number::Unsigned(buckets.count()),
+            Statistic::Rate | Statistic::Count => ScaledNumber::Unsigned(buckets.count()),
             Statistic::Sum => scale.unsigned(buckets.sum),
             Statistic::Mean => scale.float(buckets.mean()?),
             Statistic::Quantile(fraction) => scale.unsigned(buckets.quantile(fraction)?),

@@ -60,20 +60,20 @@ impl fmt::Display for Summary<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mmstats_core::reader::{Images, Value, read};
+    use mmstats_core::reader::{ReadBuffers, Value, read};
     use mmstats_core::{Borrowed, Histogram, Region, Writer};
 
     /// The summary of a distribution of these values, in thousandths.
     fn summary(values: &[u64]) -> String {
         let mut memory = [0; 64];
         let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory)).unwrap();
-        let histogram: Histogram<2, 10, u64, _> = writer.add(Histogram::describe("h")).unwrap();
+        let histogram: Histogram<2, 10, u64, _> = writer.add(Histogram::builder("h")).unwrap();
         values.iter().for_each(|value| histogram.record(*value));
         let mut copies = [0; 4 * 64];
-        let mut images = Images::new(&mut copies);
+        let mut images = ReadBuffers::new(&mut copies);
         let (directory, snapshot) = read(&Region::new(&mut memory).view(), &mut images).unwrap();
         let Value::Histogram(distribution) =
-            snapshot.value(&directory.entries().next().unwrap().unwrap().place).unwrap()
+            snapshot.value(&directory.entries().next().unwrap().unwrap().location).unwrap()
         else {
             panic!()
         };

@@ -35,7 +35,7 @@ use std::io;
 use std::path::Path;
 
 use mmstats_core::Type;
-use mmstats_core::reader::{Distribution, Lossy, Value, ValueProblem};
+use mmstats_core::reader::{Distribution, Lossy, Value, ValueError};
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
@@ -44,7 +44,7 @@ use serde_json::value::RawValue;
 
 use super::distribution::QUANTILES;
 use super::escape::{is_harmful, valid_path};
-use super::number::{Number, Scale};
+use super::number::{Scale, ScaledNumber};
 use super::text::{Row, scale};
 
 /// What all fields of a file have in common.
@@ -103,7 +103,7 @@ impl<'l> Line<'l> {
             label: &field.label,
             value: value.as_ref().ok().map(|value| Shown::new(value, scale)),
             raw: value.as_ref().ok().filter(|_| scaled).map(|value| Shown::new(value, Scale::NONE)),
-            problem: value.as_ref().err().map(ValueProblem::to_string),
+            problem: value.as_ref().err().map(ValueError::to_string),
             kind: field.kind.name(),
             r#type: type_code(field),
             unit: &field.unit,
@@ -116,9 +116,9 @@ impl<'l> Line<'l> {
 }
 
 fn type_code(field: &Field) -> String {
-    let letter = char::from(field.place.ty.letter());
-    match field.place.ty {
-        Type::Text | Type::Pascal => format!("{}{letter}", field.place.size),
+    let letter = char::from(field.location.ty.letter());
+    match field.location.ty {
+        Type::Text | Type::Pascal => format!("{}{letter}", field.location.size),
         _ => letter.into(),
     }
 }
@@ -127,7 +127,7 @@ fn type_code(field: &Field) -> String {
 #[serde(untagged)]
 enum Shown {
     Bool(bool),
-    Number(Number),
+    Number(ScaledNumber),
     Text(String),
     Histogram(Histogram),
 }
@@ -145,17 +145,17 @@ impl Shown {
     }
 }
 
-impl Serialize for Number {
+impl Serialize for ScaledNumber {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Number::Unsigned(value) => serializer.serialize_u64(*value),
-            Number::Signed(value) => serializer.serialize_i64(*value),
-            Number::NotFinite(value) if value.is_nan() => serializer.serialize_str("NaN"),
-            Number::NotFinite(value) => {
+            ScaledNumber::Unsigned(value) => serializer.serialize_u64(*value),
+            ScaledNumber::Signed(value) => serializer.serialize_i64(*value),
+            ScaledNumber::NotFinite(value) if value.is_nan() => serializer.serialize_str("NaN"),
+            ScaledNumber::NotFinite(value) => {
                 serializer.serialize_str(if *value > 0.0 { "Infinity" } else { "-Infinity" })
             }
             // What Python prints for a finite number is one in JSON too, with all its digits.
-            Number::Decimal(value) => RawValue::from_string(value.to_string())
+            ScaledNumber::Decimal(value) => RawValue::from_string(value.to_string())
                 .map_err(serde::ser::Error::custom)?
                 .serialize(serializer),
         }
@@ -165,17 +165,17 @@ impl Serialize for Number {
 #[derive(Serialize)]
 struct Histogram {
     count: u64,
-    sum: Number,
-    p50: Option<Number>,
-    p90: Option<Number>,
-    p99: Option<Number>,
+    sum: ScaledNumber,
+    p50: Option<ScaledNumber>,
+    p90: Option<ScaledNumber>,
+    p99: Option<ScaledNumber>,
     buckets: Vec<Bucket>,
 }
 
 #[derive(Serialize)]
 struct Bucket {
-    from: Number,
-    to: Option<Number>,
+    from: ScaledNumber,
+    to: Option<ScaledNumber>,
     count: u64,
 }
 
@@ -246,11 +246,11 @@ impl Formatter for Harmless {
 mod tests {
     use super::*;
     use mmstats_core::Kind;
-    use mmstats_core::reader::{Place, Storage};
+    use mmstats_core::reader::{Storage, ValueLocation};
 
     #[test]
     fn a_value_that_cannot_be_read_is_null_with_a_reason() {
-        let place = Place {
+        let location = ValueLocation {
             offset: 40,
             size: 8,
             ty: Type::I64,
@@ -266,11 +266,11 @@ mod tests {
             kind: Kind::Gauge,
             scale: -3,
             divisor: 1,
-            place,
+            location,
         };
         let file = File::new(Path::new("f\x7f"), 2, None, Liveness::Unknown);
         let mut line = Vec::new();
-        write_line(&mut line, &file, &(&field, Err(ValueProblem::Contended))).unwrap();
+        write_line(&mut line, &file, &(&field, Err(ValueError::Contended))).unwrap();
         let expected = concat!(
             r#"{"label":"a\n\udb40\udc41","value":null,"problem":"contended: written again and again while it was read","kind":"gauge","type":"q","#,
             r#""unit":"","help":"About\u202e it.","file":"f\u007f","version":2,"pid":null,"liveness":"unknown"}"#,

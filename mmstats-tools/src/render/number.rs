@@ -25,7 +25,7 @@ impl Scale {
 
     /// The number to show for a stored one; texts, truth values and distributions are none.
     #[must_use]
-    pub fn number(self, stored: &Value<'_>) -> Option<Number> {
+    pub fn number(self, stored: &Value<'_>) -> Option<ScaledNumber> {
         Some(match *stored {
             Value::Unsigned(value) => self.unsigned(value),
             Value::Signed(value) => self.signed(value),
@@ -36,32 +36,35 @@ impl Scale {
 
     /// The number to show for an unsigned integer.
     #[must_use]
-    pub fn unsigned(self, stored: u64) -> Number {
+    pub fn unsigned(self, stored: u64) -> ScaledNumber {
         if self.is_none() {
-            Number::Unsigned(stored)
+            ScaledNumber::Unsigned(stored)
         } else {
-            Number::Decimal(self.quotient(stored, 1))
+            ScaledNumber::Decimal(self.quotient(stored, 1))
         }
     }
 
     /// The number to show for a signed integer.
     #[must_use]
-    pub fn signed(self, stored: i64) -> Number {
+    pub fn signed(self, stored: i64) -> ScaledNumber {
         if self.is_none() {
-            return Number::Signed(stored);
+            return ScaledNumber::Signed(stored);
         }
-        Number::Decimal(Decimal { negative: stored < 0, ..self.quotient(stored.unsigned_abs(), 1) })
+        ScaledNumber::Decimal(Decimal {
+            negative: stored < 0,
+            ..self.quotient(stored.unsigned_abs(), 1)
+        })
     }
 
     /// The number to show for a float.
     #[must_use]
-    pub fn float(self, stored: f64) -> Number {
+    pub fn float(self, stored: f64) -> ScaledNumber {
         if !stored.is_finite() {
-            return Number::NotFinite(stored);
+            return ScaledNumber::NotFinite(stored);
         }
         // Exact for a divisor of 1; and a power of ten only moves the point.
         let decimal = Decimal::of_float(stored / f64::from(self.divisor.max(1)));
-        Number::Decimal(decimal.times_ten_to(self.power))
+        ScaledNumber::Decimal(decimal.times_ten_to(self.power))
     }
 
     /// The number to show, within the precision of floating point.
@@ -80,7 +83,7 @@ impl Scale {
 
 /// A number to show. It displays as Python 3 prints it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Number {
+pub enum ScaledNumber {
     /// An integer as it is stored.
     Unsigned(u64),
     /// An integer as it is stored.
@@ -91,14 +94,16 @@ pub enum Number {
     NotFinite(f64),
 }
 
-impl fmt::Display for Number {
+impl fmt::Display for ScaledNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Number::Unsigned(value) => value.fmt(f),
-            Number::Signed(value) => value.fmt(f),
-            Number::Decimal(value) => value.fmt(f),
-            Number::NotFinite(value) if value.is_nan() => f.write_str("nan"),
-            Number::NotFinite(value) => f.write_str(if *value > 0.0 { "inf" } else { "-inf" }),
+            ScaledNumber::Unsigned(value) => value.fmt(f),
+            ScaledNumber::Signed(value) => value.fmt(f),
+            ScaledNumber::Decimal(value) => value.fmt(f),
+            ScaledNumber::NotFinite(value) if value.is_nan() => f.write_str("nan"),
+            ScaledNumber::NotFinite(value) => {
+                f.write_str(if *value > 0.0 { "inf" } else { "-inf" })
+            }
         }
     }
 }

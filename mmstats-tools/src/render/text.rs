@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use mmstats_core::reader::{Lossy, Value, ValueProblem};
+use mmstats_core::reader::{Lossy, Value, ValueError};
 use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::Field;
 
@@ -20,7 +20,7 @@ use super::pad;
 
 /// What the text is to have besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
+pub struct TextStyle {
     /// Colours.
     pub colour: bool,
     /// Units, dates, and whether a file's process has ended.
@@ -39,8 +39,8 @@ struct Palette {
 }
 
 impl Palette {
-    fn of(look: Look) -> Self {
-        if !look.colour {
+    fn of(style: TextStyle) -> Self {
+        if !style.colour {
             return Palette::default();
         }
         Palette {
@@ -56,7 +56,7 @@ impl Palette {
 const WIDEST: usize = 60;
 
 /// A field with its value.
-pub type Row<'r> = (&'r Field, Result<Value<'r>, ValueProblem>);
+pub type Row<'r> = (&'r Field, Result<Value<'r>, ValueError>);
 
 /// Writes the text of a file.
 ///
@@ -67,11 +67,11 @@ pub fn write_file(
     path: &Path,
     verdict: Verdict,
     rows: &[Row<'_>],
-    look: Look,
+    style: TextStyle,
 ) -> fmt::Result {
-    let Palette { path: path_style, value: value_style, note, problem } = Palette::of(look);
+    let Palette { path: path_style, value: value_style, note, problem } = Palette::of(style);
     write!(to, "{path_style}==> {}{path_style:#}", HarmlessPath::new(path))?;
-    if look.annotated && verdict.liveness != Liveness::Alive {
+    if style.annotated && verdict.liveness != Liveness::Alive {
         let style = if verdict.liveness == Liveness::Dead { problem } else { note };
         write!(to, " {style}({}){style:#}", verdict.reason)?;
     }
@@ -80,7 +80,7 @@ pub fn write_file(
         rows.iter().map(|(field, _)| Harmless(&field.label).to_string()).collect();
     let widths = labels.iter().map(|label| label.chars().count());
     // To a person, one long label is not to push all values out of sight.
-    let width = widths.filter(|width| !look.annotated || *width <= WIDEST).max().unwrap_or(0);
+    let width = widths.filter(|width| !style.annotated || *width <= WIDEST).max().unwrap_or(0);
     for (label, (field, value)) in labels.iter().zip(rows) {
         write!(to, "  {} ", pad::left(label, width))?;
         match value {
@@ -89,13 +89,13 @@ pub fn write_file(
         }
         match value {
             // A histogram is no number that a program would read; it always has its unit.
-            Ok(value) if look.annotated || matches!(value, Value::Histogram(_)) => {
+            Ok(value) if style.annotated || matches!(value, Value::Histogram(_)) => {
                 write_unit(to, field, value, note)?
             }
             _ => {}
         }
         writeln!(to)?;
-        for line in field.help.lines().filter(|_| look.help) {
+        for line in field.help.lines().filter(|_| style.help) {
             writeln!(to, "      {note}{}{note:#}", Harmless(line))?;
         }
     }
@@ -103,10 +103,10 @@ pub fn write_file(
 }
 
 /// What stands where a value should be.
-fn stand_in(fault: ValueProblem) -> &'static str {
+fn stand_in(fault: ValueError) -> &'static str {
     match fault {
-        ValueProblem::Contended => "<contended>",
-        ValueProblem::CutOff => "<cut off>",
+        ValueError::Contended => "<contended>",
+        ValueError::CutOff => "<cut off>",
     }
 }
 
@@ -151,12 +151,12 @@ fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mmstats_core::reader::{Place, Storage};
+    use mmstats_core::reader::{Storage, ValueLocation};
     use mmstats_core::{Kind, Type};
     use mmstats_std::liveness::Reason;
 
     fn field(label: &str, unit: &str, help: &str) -> Field {
-        let place = Place {
+        let location = ValueLocation {
             offset: 40,
             size: 8,
             ty: Type::U64,
@@ -171,29 +171,29 @@ mod tests {
             kind: Kind::Gauge,
             scale: 0,
             divisor: 1,
-            place,
+            location,
         }
     }
 
-    fn text(rows: &[Row<'_>], look: Look) -> String {
+    fn text(rows: &[Row<'_>], style: TextStyle) -> String {
         let verdict = Verdict::from(Reason::Ended);
         let mut text = String::new();
-        write_file(&mut text, Path::new("f"), verdict, rows, look).unwrap();
+        write_file(&mut text, Path::new("f"), verdict, rows, style).unwrap();
         text
     }
 
-    const FOR_PEOPLE: Look = Look { colour: false, annotated: true, help: false };
+    const FOR_PEOPLE: TextStyle = TextStyle { colour: false, annotated: true, help: false };
 
     #[test]
     fn a_value_that_cannot_be_read_has_a_stand_in() {
         let [a, b, c] = ["a", "bb", "c"].map(|label| field(label, "seconds", ""));
         let rows = [
-            (&a, Err(ValueProblem::Contended)),
-            (&b, Err(ValueProblem::CutOff)),
+            (&a, Err(ValueError::Contended)),
+            (&b, Err(ValueError::CutOff)),
             (&c, Ok(Value::Unsigned(1))),
         ];
         assert_eq!(
-            text(&rows, Look::default()),
+            text(&rows, TextStyle::default()),
             "==> f\n  a  <contended>\n  bb <cut off>\n  c  1\n\n"
         );
         assert_eq!(
@@ -206,7 +206,10 @@ mod tests {
     fn a_date_is_shown_as_one_if_it_was_set() {
         let [set, unset] = ["set", "unset"].map(|label| field(label, "unixtime", ""));
         let rows = [(&set, Ok(Value::Float(1_353_442_620.125))), (&unset, Ok(Value::Float(0.0)))];
-        assert_eq!(text(&rows, Look::default()), "==> f\n  set   1353442620.125\n  unset 0.0\n\n");
+        assert_eq!(
+            text(&rows, TextStyle::default()),
+            "==> f\n  set   1353442620.125\n  unset 0.0\n\n"
+        );
         assert!(text(&rows, FOR_PEOPLE).ends_with(
             "  set   1353442620.125 (2012-11-20 20:17:00 UTC)\n  unset 0.0 unixtime\n\n"
         ));
@@ -215,7 +218,10 @@ mod tests {
     #[test]
     fn help_stands_below_its_field() {
         let field = field("a", "", "First line.\nSecond\x1b line.");
-        let text = text(&[(&field, Ok(Value::Bool(true)))], Look { help: true, ..Look::default() });
+        let text = text(
+            &[(&field, Ok(Value::Bool(true)))],
+            TextStyle { help: true, ..TextStyle::default() },
+        );
         assert_eq!(text, "==> f\n  a True\n      First line.\n      Second\\x1b line.\n\n");
     }
 
@@ -224,6 +230,8 @@ mod tests {
         let [long, short] = ["x".repeat(61), "a".to_owned()].map(|label| field(&label, "", ""));
         let rows = [(&long, Ok(Value::Unsigned(1))), (&short, Ok(Value::Unsigned(2)))];
         assert!(text(&rows, FOR_PEOPLE).ends_with("\n  a 2\n\n"));
-        assert!(text(&rows, Look::default()).ends_with(&format!("\n  a{} 2\n\n", " ".repeat(60))));
+        assert!(
+            text(&rows, TextStyle::default()).ends_with(&format!("\n  a{} 2\n\n", " ".repeat(60)))
+        );
     }
 }

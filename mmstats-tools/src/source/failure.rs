@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mmstats_core::reader::Problem;
+use mmstats_core::reader::FormatError;
 use mmstats_std::read::LARGEST;
 
 use super::memory::MemoryError;
@@ -14,7 +14,7 @@ pub enum Failure {
     /// Its memory cannot.
     Memory(MemoryError),
     /// Its bytes are at fault.
-    Problem(Problem),
+    Format(FormatError),
     /// There are only zeros.
     Zeros,
     /// Its header is there in part.
@@ -45,7 +45,7 @@ pub enum Failure {
         /// The ELF file.
         name: String,
         /// What differs.
-        problem: Problem,
+        problem: FormatError,
     },
 }
 
@@ -55,9 +55,9 @@ impl From<MemoryError> for Failure {
     }
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Failure::Problem(problem)
+impl From<FormatError> for Failure {
+    fn from(problem: FormatError) -> Self {
+        Failure::Format(problem)
     }
 }
 
@@ -65,10 +65,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Memory(error) => error.fmt(f),
-            Failure::Problem(problem @ Problem::DirectoryOutside { .. }) => {
+            Failure::Format(problem @ FormatError::DirectoryOutside { .. }) => {
                 write!(f, "{problem} (see --elf)")
             }
-            Failure::Problem(problem) => problem.fmt(f),
+            Failure::Format(problem) => problem.fmt(f),
             Failure::Zeros => {
                 write!(f, "only zeros: not published yet, or nothing that can be read there")
             }
@@ -95,7 +95,10 @@ impl fmt::Display for Failure {
                      see --elf, or, for a raw image, --load-address"
                 )
             }
-            Failure::OtherFirmware { name, problem: Problem::OtherProgram { found, computed } } => {
+            Failure::OtherFirmware {
+                name,
+                problem: FormatError::DirectoryMismatch { found, computed },
+            } => {
                 write!(
                     f,
                     "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}"
@@ -103,7 +106,7 @@ impl fmt::Display for Failure {
             }
             Failure::OtherFirmware {
                 name,
-                problem: Problem::DirectoryOutside { address, length },
+                problem: FormatError::DirectoryOutside { address, length },
             } => {
                 write!(
                     f,

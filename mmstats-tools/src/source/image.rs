@@ -1,4 +1,4 @@
-//! Images of memory: a file of raw bytes, or parts of memory out of a file of another format.
+//! ReadBuffers of memory: a file of raw bytes, or parts of memory out of a file of another format.
 
 use std::fs::File;
 use std::io;

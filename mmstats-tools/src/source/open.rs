@@ -39,7 +39,7 @@ pub struct Opened {
     /// The regions, by their addresses.
     pub regions: Vec<Region>,
     /// What is not a region but should be, by its name, and why.
-    pub problems: Vec<(String, String)>,
+    pub errors: Vec<(String, String)>,
     /// Whether it is memory for sure: a device, a file of a format that holds memory, or one with
     /// something of ours further on.
     pub is_known: bool,
@@ -129,7 +129,7 @@ impl Sources {
         let is_known = is_known || places.iter().any(|address| *address > 0);
         let mut opened =
             Opened { is_known, why_nothing, ..regions(name, &memory, &places, firmware.as_ref()) };
-        opened.problems.extend(problem.map(|problem| (name.to_owned(), problem)));
+        opened.errors.extend(problem.map(|problem| (name.to_owned(), problem)));
         Ok(opened)
     }
 
@@ -205,7 +205,7 @@ impl Sources {
         let mut opened = match named.map_or_else(|| self.search(&memory), Ok) {
             Ok(places) => regions(name, &memory, &places, self.firmware.as_ref()),
             Err(error) => {
-                Opened { problems: vec![(name.to_owned(), error.to_string())], ..Opened::default() }
+                Opened { errors: vec![(name.to_owned(), error.to_string())], ..Opened::default() }
             }
         };
         opened.is_known = true;
@@ -215,7 +215,7 @@ impl Sources {
             match memory.into_inner().close() {
                 Ok(closed) => opened.halted = closed.halted,
                 Err(error) => opened
-                    .problems
+                    .errors
                     .push((name.to_owned(), format!("the target may still be halted: {error}"))),
             }
         }
@@ -248,9 +248,9 @@ pub fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> 
     match sample {
         Ok(sample) => match sample.layout().region_length() {
             Some(length) => path.metadata().is_ok_and(|file| file.len() > length.into()),
-            None => !sample.layout().problems.is_empty() || sample.layout().fields.is_empty(),
+            None => !sample.layout().errors.is_empty() || sample.layout().fields.is_empty(),
         },
-        Err(FileError::Problem(_) | FileError::TooLarge { .. }) => true,
+        Err(FileError::Format(_) | FileError::TooLarge { .. }) => true,
         Err(_) => false,
     }
 }
@@ -274,7 +274,7 @@ fn regions(name: &str, memory: &Shared, places: &[u64], firmware: Option<&Rc<Fir
         let name = format!("{name}@{address:#x}");
         match Region::open(name.clone(), memory, *address, firmware.cloned()) {
             Ok(region) => opened.regions.push(region),
-            Err(failure) => opened.problems.push((name, failure.to_string())),
+            Err(failure) => opened.errors.push((name, failure.to_string())),
         }
     }
     opened

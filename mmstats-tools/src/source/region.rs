@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{Header, OUTSIDE};
-use mmstats_core::reader::{Directory, Problem, ReadError, Source, header};
+use mmstats_core::reader::{Directory, FormatError, ReadError, Source, header};
 use mmstats_std::read::{LARGEST, Reader, RegionSource, Sample};
 use zerocopy::IntoBytes;
 
@@ -71,7 +71,7 @@ impl Region {
                     firmware,
                 });
             }
-            Ok(_) | Err(Problem::DirectoryOutside { .. }) => {}
+            Ok(_) | Err(FormatError::DirectoryOutside { .. }) => {}
             Err(problem) => return Err(diagnose(start, problem)),
         }
         let (head, _) = header(start)?;
@@ -108,7 +108,7 @@ impl Region {
     ///
     /// # Errors
     /// If it is no stats, or not any more. Single fields that are damaged are in the layout's
-    /// problems instead.
+    /// errors instead.
     pub fn read<'r>(&self, reader: &'r mut Reader) -> Result<Sample<'r>, Failure> {
         let length = match &self.bytes {
             Bytes::Copied { length, .. } | Bytes::Live { length, .. } => *length,
@@ -116,12 +116,12 @@ impl Region {
         reader.read_region(self, length as u64).map_err(|error| match error {
             ReadError::Source(error) => Failure::Memory(error),
             ReadError::TooLarge { length, .. } => Failure::TooLarge { length },
-            ReadError::Problem(problem) => self.explain(problem),
+            ReadError::Format(problem) => self.explain(problem),
         })
     }
 
     /// What is wrong, as seen by who knows where it was looked for.
-    fn explain(&self, problem: Problem) -> Failure {
+    fn explain(&self, problem: FormatError) -> Failure {
         let mut start = [0; Header::SIZE / 8];
         let start = match self.copy(0, &mut start) {
             Ok(there) => &start.as_bytes()[..there],
@@ -129,22 +129,25 @@ impl Region {
         };
         match (problem, &self.firmware) {
             // It was there when it was opened.
-            (Problem::Uninitialised, _) => diagnose(start, problem),
-            (Problem::OtherProgram { found, computed }, None) => {
+            (FormatError::Uninitialised, _) => diagnose(start, problem),
+            (FormatError::DirectoryMismatch { found, computed }, None) => {
                 Failure::NotThere { found, computed }
             }
-            (Problem::OtherProgram { .. } | Problem::DirectoryOutside { .. }, Some(firmware)) => {
+            (
+                FormatError::DirectoryMismatch { .. } | FormatError::DirectoryOutside { .. },
+                Some(firmware),
+            ) => {
                 // What differs may be what the memory has there, if the ELF file has nothing.
                 let nowhere = header(start).ok().filter(|(head, _)| {
                     directory_in(Some(firmware), head.directory, head.published).is_none()
                 });
-                let problem = nowhere.map_or(problem, |(head, _)| Problem::DirectoryOutside {
+                let problem = nowhere.map_or(problem, |(head, _)| FormatError::DirectoryOutside {
                     address: head.directory,
                     length: head.published,
                 });
                 Failure::OtherFirmware { name: firmware.name().to_owned(), problem }
             }
-            _ => Failure::Problem(problem),
+            _ => Failure::Format(problem),
         }
     }
 }
@@ -237,14 +240,14 @@ fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, us
 }
 
 /// What one has who finds no region where one should be.
-fn diagnose(start: &[u8], problem: Problem) -> Failure {
+fn diagnose(start: &[u8], problem: FormatError) -> Failure {
     match problem {
-        Problem::Uninitialised if start.iter().all(|byte| *byte == 0) => Failure::Zeros,
-        Problem::Uninitialised if is_header_without_magic(start) => Failure::HalfInitialised,
-        Problem::Uninitialised => Failure::Problem(Problem::NotStats {
+        FormatError::Uninitialised if start.iter().all(|byte| *byte == 0) => Failure::Zeros,
+        FormatError::Uninitialised if is_header_without_magic(start) => Failure::HalfInitialised,
+        FormatError::Uninitialised => Failure::Format(FormatError::NotStats {
             found: array::from_fn(|i| start.get(i).copied().unwrap_or(0)),
         }),
-        problem => Failure::Problem(problem),
+        problem => Failure::Format(problem),
     }
 }
 
@@ -306,8 +309,8 @@ mod tests {
         let mut words = [0; 32];
         let mut writer =
             Writer::<Borrowed<'_, F>>::new(mmstats_core::Region::new(&mut words)).unwrap();
-        writer.add::<Counter<u32, _>>(Counter::describe("calm")).unwrap().add(7);
-        writer.add::<Counter<Latched<u64>, _>>(Counter::describe("busy")).unwrap().add(Latched(8));
+        writer.add::<Counter<u32, _>>(Counter::builder("calm")).unwrap().add(7);
+        writer.add::<Counter<Latched<u64>, _>>(Counter::builder("busy")).unwrap().add(Latched(8));
         words.as_bytes().to_vec()
     }
 
@@ -322,7 +325,7 @@ mod tests {
         let place = Directory::open(&bytes)
             .unwrap()
             .entries()
-            .map(|entry| entry.unwrap().place)
+            .map(|entry| entry.unwrap().location)
             .last()
             .unwrap();
         let mut reader = Reader::new();

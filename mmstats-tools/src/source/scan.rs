@@ -128,7 +128,7 @@ mod tests {
         let mut words = [0; 16];
         Writer::<Borrowed<'_>>::new(Region::new(&mut words))
             .unwrap()
-            .add::<Counter<u32, _>>(Counter::describe("a"))
+            .add::<Counter<u32, _>>(Counter::builder("a"))
             .unwrap();
         words.as_bytes().to_vec()
     }

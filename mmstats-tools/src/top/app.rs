@@ -9,7 +9,7 @@ use super::list::{Line, List};
 use super::model::{Model, Row};
 use super::settings::{Settings, Shown};
 use crate::options::top::Sort;
-use crate::sampler::Look;
+use crate::scraper::Scrape;
 
 /// Everything that the screen shows.
 pub(crate) struct App {
@@ -96,8 +96,8 @@ impl App {
     }
 
     /// Takes a look in.
-    pub(crate) fn take(&mut self, look: Look) {
-        self.model.take(look);
+    pub(crate) fn take(&mut self, scrape: Scrape) {
+        self.model.take(scrape);
         let changes = self.model.table().changes;
         // What is in the order of names stays so, as long as nothing comes or goes.
         if changes != self.changes
@@ -155,9 +155,9 @@ impl App {
         }
         let last = self.list.lines.len().saturating_sub(height);
         self.first = self.first.saturating_add_signed(lines).min(last);
-        let seen = self.selected.clamp(self.first, (self.first + height).saturating_sub(1));
-        if seen != self.selected {
-            self.select(seen);
+        let sample = self.selected.clamp(self.first, (self.first + height).saturating_sub(1));
+        if sample != self.selected {
+            self.select(sample);
         }
     }
 

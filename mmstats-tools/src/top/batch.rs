@@ -14,7 +14,7 @@ use crate::command::{Stop, finish, status};
 use crate::console::Console;
 use crate::render::date::Date;
 use crate::render::escape::{Harmless, HarmlessPath};
-use crate::sampler::Sampler;
+use crate::scraper::Scraper;
 
 /// Labels longer than this are cut.
 const WIDEST: usize = 60;
@@ -22,7 +22,7 @@ const WIDEST: usize = 60;
 /// Prints so many tables, one after each interval.
 pub(super) fn run(
     mut app: App,
-    mut sampler: Sampler,
+    mut scraper: Scraper,
     count: u64,
     console: &mut Console<'_>,
 ) -> ExitCode {
@@ -32,8 +32,8 @@ pub(super) fn run(
     for number in 0..=count {
         thread::sleep(next.saturating_duration_since(Instant::now()));
         next += app.interval;
-        app.take(sampler.look());
-        for problem in &app.model.problems {
+        app.take(scraper.scrape());
+        for problem in &app.model.errors {
             has_failed = true;
             if problem.is_new {
                 console.tell_of(&problem.name, &problem.what);
@@ -50,7 +50,7 @@ pub(super) fn run(
     }
     if app.model.table().rows().next().is_none() && !has_failed {
         let places: Vec<_> =
-            sampler.searched().iter().map(|place| HarmlessPath::new(place).to_string()).collect();
+            scraper.searched().iter().map(|place| HarmlessPath::new(place).to_string()).collect();
         console.tell(format_args!("no stats found: looked for {}", places.join(", ")));
     }
     if has_failed { ExitCode::FAILURE } else { status(&end) }

@@ -23,7 +23,7 @@ pub(crate) enum Action {
     /// Let the shell come to the fore.
     Suspend,
     /// Look now: the interval is another, or a pause is over.
-    Look,
+    Scrape,
 }
 
 /// The intervals that + and - choose from, in milliseconds.
@@ -60,7 +60,7 @@ impl App {
             KeyCode::Char('q') => return Action::Quit,
             KeyCode::Char(' ' | 'p') => {
                 self.is_paused = !self.is_paused;
-                return if self.is_paused { Action::Stay } else { Action::Look };
+                return if self.is_paused { Action::Stay } else { Action::Scrape };
             }
             KeyCode::Char('+' | '=') => return self.change_interval(true),
             KeyCode::Char('-' | '_') => return self.change_interval(false),
@@ -171,7 +171,7 @@ impl App {
         };
         let Some(next) = next else { return Action::Stay };
         self.interval = Duration::from_millis(*next);
-        Action::Look
+        Action::Scrape
     }
 
     fn key_in_prompt(&mut self, key: KeyEvent, mut prompt: Prompt) -> Action {
@@ -219,7 +219,7 @@ impl App {
             _ if text.trim().is_empty() => Action::Stay,
             Ok(interval) => {
                 self.interval = interval;
-                Action::Look
+                Action::Scrape
             }
             Err(complaint) => {
                 self.complaint = Some(format!("{}: {complaint}", text.trim()));

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use crate::command::{self, USAGE, status};
 use crate::console::Console;
 use crate::options::top::Options;
-use crate::sampler::Sampler;
+use crate::scraper::Scraper;
 use app::App;
 use keys::Clicks;
 use screen::Screen;
@@ -52,18 +52,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     let settings = Settings::new(options.group, options.sort, options.filter, options.hide_zeros);
     let app = App::new(settings, options.interval);
     if options.batch {
-        let sampler = Sampler::new(options.selection.files, sources);
-        return batch::run(app, sampler, options.count, console);
+        let scraper = Scraper::new(options.selection.files, sources);
+        return batch::run(app, scraper, options.count, console);
     }
     // Before anything is looked at, for that may be a device that has to be put back first.
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return fail(console, &error),
     };
-    let sampler = Sampler::new(options.selection.files, sources);
+    let scraper = Scraper::new(options.selection.files, sources);
     let session = Session {
         app,
-        sampler,
+        scraper,
         signals,
         palette: Palette::new(console.colour),
         clicks: Clicks::default(),

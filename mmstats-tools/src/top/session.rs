@@ -12,7 +12,7 @@ use super::keys::{Action, Clicks};
 use super::screen::{self, Screen};
 use super::signals::{self, Signals};
 use super::view::{self, Palette};
-use crate::sampler::Sampler;
+use crate::scraper::Scraper;
 
 /// Signals are looked for so often.
 const ATTENTION: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ pub(crate) enum End {
 /// The screen in use.
 pub(crate) struct Session {
     pub(crate) app: App,
-    pub(crate) sampler: Sampler,
+    pub(crate) scraper: Scraper,
     pub(crate) signals: Signals,
     pub(crate) palette: Palette,
     pub(crate) clicks: Clicks,
@@ -42,7 +42,7 @@ impl Session {
     /// Of the terminal.
     pub(crate) fn run(mut self, screen: &mut Screen) -> io::Result<End> {
         let events = listen();
-        self.look();
+        self.scrape();
         // The second look comes soon, for rates.
         let mut next = Instant::now() + self.app.interval.min(Duration::from_secs(1));
         let mut is_stale = true;
@@ -85,12 +85,12 @@ impl Session {
                     screen.enter()?;
                     is_stale = true;
                 }
-                Action::Look => next = Instant::now(),
+                Action::Scrape => next = Instant::now(),
                 Action::Stay => {}
             }
             if !self.app.is_paused && Instant::now() >= next {
                 next += self.app.interval;
-                self.look();
+                self.scrape();
                 // Looks that were missed are not made up for.
                 next = next.max(Instant::now());
                 is_stale = true;
@@ -98,10 +98,10 @@ impl Session {
         }
     }
 
-    fn look(&mut self) {
-        let look = self.sampler.look();
-        self.app.take(look);
-        self.app.searched = self.sampler.searched().to_vec();
+    fn scrape(&mut self) {
+        let scrape = self.scraper.scrape();
+        self.app.take(scrape);
+        self.app.searched = self.scraper.searched().to_vec();
     }
 
     fn handle(&mut self, event: &Event) -> Action {

@@ -8,13 +8,13 @@ use mmstats_core::Type;
 
 use super::model::{Aggregation, Class, Recorded, Row};
 use super::settings::Settings;
-use crate::buckets::Buckets;
-use crate::growth::Amount;
 use crate::render::date::Date;
 use crate::render::escape::Harmless;
 use crate::render::human;
 use crate::render::number::Scale;
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
+use crate::series::delta::Number;
+use crate::series::histogram::HistogramSnapshot;
 
 /// What stands where there is no value.
 pub(crate) const NOTHING: &str = "–";
@@ -51,7 +51,7 @@ impl Form {
             }
             (Class::Fact, Some(fact)) if tally.values > 0 => self.stored(row, fact),
             (Class::Flag, _) if tally.values > 1 && !self.is_raw => {
-                format!("{} of {}", tally.sum.map_or(0.0, Amount::as_f64), tally.values)
+                format!("{} of {}", tally.sum.map_or(0.0, Number::as_f64), tally.values)
             }
             (Class::Fact, _) => NOTHING.to_owned(),
             (Class::Flag, _) if tally.values == 1 => truth(tally.most != 0.0).to_owned(),
@@ -72,7 +72,7 @@ impl Form {
         let number = row.number(aggregation)?;
         Some(match (self.is_raw, row.tally.sum) {
             // Sums of integers are exact.
-            (true, Some(Amount::Integer(sum))) if aggregation == Aggregation::Sum => {
+            (true, Some(Number::Integer(sum))) if aggregation == Aggregation::Sum => {
                 sum.to_string()
             }
             (true, _) => Scale::NONE.float(number).to_string(),
@@ -86,7 +86,7 @@ impl Form {
         if row.class == Class::Level || row.class == Class::Counting {
             let aggregation = row.resolve(self.aggregation);
             let number = match row.tally.sum? {
-                Amount::Integer(sum) if aggregation == Aggregation::Sum => {
+                Number::Integer(sum) if aggregation == Aggregation::Sum => {
                     match (u64::try_from(sum), i64::try_from(sum)) {
                         (Ok(sum), _) => row.scale.unsigned(sum),
                         (_, Ok(sum)) => row.scale.signed(sum),
@@ -105,17 +105,17 @@ impl Form {
     }
 
     /// One writer's value.
-    pub(crate) fn stored(self, row: &Row, stored: &Stored) -> String {
+    pub(crate) fn stored(self, row: &Row, stored: &OwnedValue) -> String {
         match stored {
-            Stored::Text(text) => Harmless(text).to_string(),
-            Stored::Bool(value) => truth(*value).to_owned(),
-            Stored::Histogram(buckets) if self.is_raw => buckets.count().to_string(),
-            Stored::Histogram(buckets) => human::number(buckets.count() as f64),
-            Stored::Unsigned(value) if self.is_raw || is_name(row) => value.to_string(),
-            Stored::Signed(value) if self.is_raw || is_name(row) => value.to_string(),
-            Stored::Float(value) if self.is_raw => Scale::NONE.float(*value).to_string(),
+            OwnedValue::Text(text) => Harmless(text).to_string(),
+            OwnedValue::Bool(value) => truth(*value).to_owned(),
+            OwnedValue::Histogram(buckets) if self.is_raw => buckets.count().to_string(),
+            OwnedValue::Histogram(buckets) => human::number(buckets.count() as f64),
+            OwnedValue::Unsigned(value) if self.is_raw || is_name(row) => value.to_string(),
+            OwnedValue::Signed(value) if self.is_raw || is_name(row) => value.to_string(),
+            OwnedValue::Float(value) if self.is_raw => Scale::NONE.float(*value).to_string(),
             number => self.short(
-                row.scale.approximate(Amount::of(number).map_or(f64::NAN, Amount::as_f64)),
+                row.scale.approximate(Number::of(number).map_or(f64::NAN, Number::as_f64)),
                 &row.unit,
             ),
         }
@@ -155,7 +155,7 @@ impl Form {
     /// Median and 99th percentile of what was recorded lately; if that is nothing, of all, in
     /// parentheses.
     pub(crate) fn percentiles(self, row: &Row, recorded: &Recorded) -> String {
-        let of = |buckets: &Buckets| {
+        let of = |buckets: &HistogramSnapshot| {
             let quantile = |fraction| Some(self.bucket(row, buckets.quantile(fraction)?));
             Some(format!("p50 {} p99 {}", quantile(0.5)?, quantile(0.99)?))
         };

@@ -61,7 +61,7 @@ fn publish() -> Result<Motor, AddError> {
     let mut writer = Writer::new(REGION.take().expect("nobody else takes it"))?;
     let motor = writer.model()?;
     defmt::info!("a label that is taken");
-    if let Err(error) = writer.add(Counter::<u32>::describe("motor.steps")) {
+    if let Err(error) = writer.add(Counter::<u32>::builder("motor.steps")) {
         defmt::error!("{}", error);
     }
     Ok(motor)

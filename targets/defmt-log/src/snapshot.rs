@@ -2,12 +2,12 @@
 
 use crate::SIZE;
 use mmstats_core::View;
-use mmstats_core::reader::{Directory, Images, Snapshot, read};
+use mmstats_core::reader::{Directory, ReadBuffers, Snapshot, read};
 
 /// Logs all stats of a region.
 pub fn log(region: &View<'_>) {
-    let mut memory = [0; Images::words(SIZE)];
-    match read(region, &mut Images::new(&mut memory)) {
+    let mut memory = [0; ReadBuffers::words(SIZE)];
+    match read(region, &mut ReadBuffers::new(&mut memory)) {
         Ok((directory, snapshot)) => log_all(&directory, &snapshot),
         Err(error) => defmt::error!("{}", error),
     }
@@ -16,7 +16,7 @@ pub fn log(region: &View<'_>) {
 fn log_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) {
     for entry in directory.entries() {
         match entry {
-            Ok(entry) => match snapshot.value(&entry.place) {
+            Ok(entry) => match snapshot.value(&entry.location) {
                 Ok(value) => defmt::info!("{}: {}", entry, value),
                 Err(problem) => defmt::error!("{}: {}", entry, problem),
             },
@@ -27,11 +27,11 @@ fn log_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) {
 
 /// The same of a dump that is cut off: labels lie at the beginning of a region, values at its end.
 pub fn log_cut_off(region: &View<'_>) {
-    let mut memory = [0; Images::words(SIZE)];
-    let mut images = Images::new(&mut memory);
+    let mut memory = [0; ReadBuffers::words(SIZE)];
+    let mut images = ReadBuffers::new(&mut memory);
     let Ok(bytes) = images.whole(region, SIZE / 4 * 3);
     match Directory::open(bytes) {
-        Ok(directory) => log_all(&directory, &Snapshot::of_dead(bytes)),
+        Ok(directory) => log_all(&directory, &Snapshot::from_static_bytes(bytes)),
         Err(error) => defmt::error!("{}", error),
     }
 }

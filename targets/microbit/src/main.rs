@@ -6,12 +6,12 @@
 mod timer;
 
 use cortex_m::asm::wfi;
-use mmstats_core::kept_region;
+use mmstats_core::persistent_region;
 use motor::Motor;
 use semihosting as _;
 
 // `cortex-m-rt` has a section for what start-up leaves alone: behind all other variables.
-kept_region! { static REGION: KeptRegion<{ Motor::SIZE_WITH_FLASH }> in ".uninit.stats"; }
+persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE_WITH_FLASH }> in ".uninit.stats"; }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

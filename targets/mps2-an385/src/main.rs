@@ -5,11 +5,11 @@
 mod board;
 
 use cortex_m::asm::wfi;
-use mmstats_core::kept_region;
+use mmstats_core::persistent_region;
 use motor::Motor;
 use semihosting as _;
 
-kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"; }
+persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persistent.stats"; }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

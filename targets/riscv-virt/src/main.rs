@@ -4,12 +4,12 @@
 
 mod timer;
 
-use mmstats_core::kept_region;
+use mmstats_core::persistent_region;
 use motor::Motor;
 use riscv::asm::wfi;
 use semihosting as _;
 
-kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"; }
+persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persistent.stats"; }
 
 #[riscv_rt::entry]
 fn main() -> ! {

@@ -3,7 +3,7 @@
 use crate::reader::Reader;
 use crate::{Pair, pair};
 use mmstats_core::View;
-use mmstats_core::reader::Images;
+use mmstats_core::reader::ReadBuffers;
 use semihosting::{println, process};
 
 /// What became of reads.
@@ -33,7 +33,7 @@ impl Counts {
 /// was torn or went back.
 pub fn compare<const VALUES: usize>(
     view: &View<'_>,
-    images: Images<'_>,
+    images: ReadBuffers<'_>,
     times: u32,
     pair_of: fn([u64; VALUES]) -> Pair,
 ) -> ! {

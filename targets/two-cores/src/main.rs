@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use mmstats_core::reader::Images;
+use mmstats_core::reader::ReadBuffers;
 use mmstats_core::{Gauge, StaticRegion, model};
 use two_cores::{Pair, compare, pair, start_the_other, write};
 
@@ -25,8 +25,8 @@ fn main(core: usize) -> ! {
         write(|pair| shared.pair.set(join(pair)));
     }
     start_the_other();
-    let mut memory = [0; Images::words(Shared::SIZE)];
-    compare(&REGION.view(), Images::new(&mut memory), 1_000_000, |[pair]| {
+    let mut memory = [0; ReadBuffers::words(Shared::SIZE)];
+    compare(&REGION.view(), ReadBuffers::new(&mut memory), 1_000_000, |[pair]| {
         [pair as u32, (pair >> 32) as u32]
     })
 }

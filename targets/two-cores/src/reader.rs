@@ -1,7 +1,7 @@
 //! How the reading core reads: as anybody does who sees the memory.
 
 use mmstats_core::View;
-use mmstats_core::reader::{Images, Place, Plan, Value, read};
+use mmstats_core::reader::{ReadBuffers, ValueLocation, ReadPlan, Value, read};
 
 /// How often a read is tried before it is given up as contended.
 const ATTEMPTS: u32 = 128;
@@ -9,24 +9,24 @@ const ATTEMPTS: u32 = 128;
 /// Reads the values of a region, which are unsigned numbers.
 pub(crate) struct Reader<'a, const VALUES: usize> {
     view: &'a View<'a>,
-    images: Images<'a>,
-    places: [Place; VALUES],
-    plan: Plan,
+    images: ReadBuffers<'a>,
+    locations: [ValueLocation; VALUES],
+    plan: ReadPlan,
     retried: u32,
 }
 
 impl<'a, const VALUES: usize> Reader<'a, VALUES> {
     /// Waits until the values are published, and remembers where they are.
-    pub(crate) fn new(view: &'a View<'a>, mut images: Images<'a>) -> Self {
-        let places: [Place; VALUES] = loop {
+    pub(crate) fn new(view: &'a View<'a>, mut images: ReadBuffers<'a>) -> Self {
+        let locations: [ValueLocation; VALUES] = loop {
             let Ok((directory, _)) = read(view, &mut images) else { continue };
-            let mut places = directory.entries().flatten().map(|entry| entry.place);
-            if places.clone().count() == VALUES {
-                break core::array::from_fn(|_| places.next().expect("they have been counted"));
+            let mut locations = directory.entries().flatten().map(|entry| entry.location);
+            if locations.clone().count() == VALUES {
+                break core::array::from_fn(|_| locations.next().expect("they have been counted"));
             }
         };
-        let plan = places.iter().fold(Plan::default(), |plan, place| plan.with(place));
-        Reader { view, images, places, plan, retried: 0 }
+        let plan = locations.iter().fold(ReadPlan::default(), |plan, location| plan.with(location));
+        Reader { view, images, locations, plan, retried: 0 }
     }
 
     /// The values at one time; `None` if they were being written in every attempt.
@@ -35,10 +35,10 @@ impl<'a, const VALUES: usize> Reader<'a, VALUES> {
             let Ok(whole) = self.images.sample(self.view, &self.plan);
             let snapshot = self.images.snapshot();
             if whole
-                && snapshot.is_steady()
-                && !self.places.iter().any(|place| snapshot.is_contended(place))
+                && snapshot.is_consistent()
+                && !self.locations.iter().any(|location| snapshot.is_contended(location))
             {
-                return Some(self.places.map(|place| match snapshot.value(&place) {
+                return Some(self.locations.map(|location| match snapshot.value(&location) {
                     Ok(Value::Unsigned(value)) => value,
                     other => {
                         panic!("an unsigned number was published, and this was read: {other:?}")

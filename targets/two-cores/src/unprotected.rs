@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use mmstats_core::reader::Images;
+use mmstats_core::reader::ReadBuffers;
 use mmstats_core::{Gauge, StaticRegion, model};
 use two_cores::{compare, pair, start_the_other, write};
 
@@ -30,8 +30,8 @@ fn main(core: usize) -> ! {
         });
     }
     start_the_other();
-    let mut memory = [0; Images::words(Shared::SIZE)];
-    compare(&REGION.view(), Images::new(&mut memory), 100_000, |[first, second]| {
+    let mut memory = [0; ReadBuffers::words(Shared::SIZE)];
+    compare(&REGION.view(), ReadBuffers::new(&mut memory), 100_000, |[first, second]| {
         [first as u32, second as u32]
     })
 }

@@ -1,7 +1,7 @@
 //! Publishes in a file and in memory of its own, with the directory in the region and among the
 //! constants, and waits: for somebody to dump it.
 
-use mmstats_core::{StaticRegion, kept_region};
+use mmstats_core::{StaticRegion, persistent_region};
 use mmstats_std::{ConstantText, Counter, Gauge, Options, model, publish};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::steps::Steps;
@@ -27,7 +27,7 @@ model! {
 
 static INSIDE: StaticRegion<{ Inside::SIZE }> = StaticRegion::new();
 static OUTSIDE: StaticRegion<{ Outside::SIZE_WITH_FLASH }> = StaticRegion::new();
-kept_region! { static KEPT: KeptRegion<{ Kept::SIZE_WITH_FLASH }> in ".uninit.stats"; }
+persistent_region! { static KEPT: PersistentRegion<{ Kept::SIZE_WITH_FLASH }> in ".uninit.stats"; }
 
 fn main() {
     let file = publish::<Steps>(&Options::new()).expect("a file can be made");

@@ -147,7 +147,7 @@ fn forged(from: &Path, to: &Path, label: &str, value: &[u8]) {
     let mut bytes = fs::read(from).unwrap();
     let mut reader = Reader::new();
     let sample = reader.read(from).unwrap();
-    let place = sample.layout().fields[sample.layout().find(label).unwrap()].place;
+    let place = sample.layout().fields[sample.layout().find(label).unwrap()].location;
     let at = place.offset as usize;
     bytes[at..at + value.len()].copy_from_slice(value);
     let (header, _) = Header::read_from_prefix(&bytes).unwrap();

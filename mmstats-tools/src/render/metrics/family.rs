@@ -1,7 +1,7 @@
 //! What all series of one name have in common.
 
 use mmstats_core::Kind;
-use mmstats_core::Type as Stored;
+use mmstats_core::Type as OwnedValue;
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
@@ -22,12 +22,12 @@ pub(super) enum Type {
 impl Type {
     /// That of a field. Nothing is guessed: what does not say its kind is unknown.
     pub(super) fn of(field: &Field) -> Type {
-        let is_text = matches!(field.place.ty, Stored::Text | Stored::Pascal);
+        let is_text = matches!(field.location.ty, OwnedValue::Text | OwnedValue::Pascal);
         match field.kind {
-            _ if matches!(field.place.storage, Storage::Histogram { .. }) => Type::Histogram,
+            _ if matches!(field.location.storage, Storage::Histogram { .. }) => Type::Histogram,
             _ if is_text => Type::Info,
             Kind::Info => Type::Info,
-            _ if field.place.ty == Stored::Bool => Type::Gauge,
+            _ if field.location.ty == OwnedValue::Bool => Type::Gauge,
             Kind::Counter => Type::Counter,
             Kind::Gauge => Type::Gauge,
             Kind::Histogram | Kind::Untyped => Type::Unknown,

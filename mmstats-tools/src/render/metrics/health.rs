@@ -8,7 +8,7 @@ use super::escape::push_label;
 use super::family::{Family, Type};
 use super::number::Shown;
 use super::page::Pen;
-use crate::sampler::Look;
+use crate::scraper::Scrape;
 
 /// The names, units and help texts of these families; all begin with `mmstats.`.
 const WRITER: (&str, &str) = ("mmstats.writer", "Who writes a file.");
@@ -36,9 +36,10 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn new(look: &Look, took: Duration) -> Self {
+    pub(super) fn new(scrape: &Scrape, took: Duration) -> Self {
         let count = |liveness| {
-            look.seen.iter().filter(|seen| seen.verdict.liveness == liveness).count() as u64
+            scrape.samples.iter().filter(|sample| sample.verdict.liveness == liveness).count()
+                as u64
         };
         let counts =
             [("alive", Liveness::Alive), ("dead", Liveness::Dead), ("unknown", Liveness::Unknown)];
@@ -46,9 +47,9 @@ impl Health {
             writers: Vec::new(),
             alive: Vec::new(),
             counts: counts.map(|(name, liveness)| (name, count(liveness))),
-            failures: look.problems.len() as u64,
+            failures: scrape.errors.len() as u64,
             took,
-            halted: look.halted,
+            halted: scrape.halted,
         }
     }
 

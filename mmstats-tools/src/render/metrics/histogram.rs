@@ -10,8 +10,8 @@ use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
 use super::number::{bound, scaled};
-use crate::buckets::Buckets;
 use crate::render::text::scale;
+use crate::series::histogram::HistogramSnapshot;
 
 /// The bounds of a field.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ const INFINITE: &str = "le=\"+Inf\"";
 impl Bounds {
     /// None, if it is no histogram.
     pub(super) fn of(field: &Field) -> Bounds {
-        let Storage::Histogram { n, .. } = field.place.storage else { return Bounds::default() };
+        let Storage::Histogram { n, .. } = field.location.storage else { return Bounds::default() };
         let stored = (0..n.min(64)).map(|bits| (1 << bits) - 1);
         Bounds {
             each: stored
@@ -39,7 +39,7 @@ impl Bounds {
     /// are. They never go down, whatever the buckets hold.
     pub(super) fn cumulate<'b>(
         &'b self,
-        buckets: &'b Buckets,
+        buckets: &'b HistogramSnapshot,
     ) -> impl Iterator<Item = (&'b str, u64)> {
         let mut filled = buckets.filled.iter().peekable();
         let (mut below, mut unbounded) = (0_u64, 0_u64);
@@ -71,12 +71,12 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buckets::Bucket;
-    use mmstats_core::reader::Place;
+    use crate::series::histogram::Bucket;
+    use mmstats_core::reader::ValueLocation;
     use mmstats_core::{Kind, Type};
 
     fn field(p: u8, n: u8, scale: i8) -> Field {
-        let place = Place {
+        let location = ValueLocation {
             offset: 0,
             size: 8,
             ty: Type::U64,
@@ -91,14 +91,14 @@ mod tests {
             kind: Kind::Histogram,
             scale,
             divisor: 1,
-            place,
+            location,
         }
     }
 
     fn cumulated(field: &Field, filled: &[(u64, Option<u64>, u64)]) -> Vec<(String, u64)> {
         let filled = filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
         Bounds::of(field)
-            .cumulate(&Buckets { sum: 0, filled })
+            .cumulate(&HistogramSnapshot { sum: 0, filled })
             .map(|(label, count)| (label.to_owned(), count))
             .collect()
     }

@@ -8,7 +8,7 @@ use super::family::Type;
 use crate::labels::Labels;
 use crate::render::number::Scale;
 use crate::render::text::scale;
-use crate::sampler::{Seen, Stored};
+use crate::scraper::{OwnedValue, WriterSample};
 
 /// The ends of labels, and what the labels are called in a page.
 const NAMES: [(&str, &str); 9] = [
@@ -42,24 +42,24 @@ impl Identity {
     /// What they tell of a writer; nothing if none of them is wanted.
     pub(super) fn labels(
         &self,
-        seen: &Seen,
+        sample: &WriterSample,
         wanted: &Labels,
         left_out: &mut Vec<LeftOut>,
     ) -> String {
         let mut text = String::new();
         for (index, (_, name)) in self.0.iter().zip(NAMES) {
             let Some(index) = *index else { continue };
-            let Some(field) = seen.fields.get(index).filter(|field| wanted.accept(&field.label))
+            let Some(field) = sample.fields.get(index).filter(|field| wanted.accept(&field.label))
             else {
                 continue;
             };
-            match seen.values.get(index) {
+            match sample.values.get(index) {
                 Some(Ok(value)) => {
                     push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default())
                 }
                 Some(Err(problem)) => {
                     left_out.push(LeftOut {
-                        file: Some(seen.origin.name.clone()),
+                        file: Some(sample.writer_id.name.clone()),
                         label: field.label.clone(),
                         why: problem.to_string(),
                     });
@@ -68,7 +68,7 @@ impl Identity {
             }
         }
         if !text.is_empty() {
-            push_label(&mut text, "format", &seen.origin.version.to_string());
+            push_label(&mut text, "format", &sample.writer_id.version.to_string());
         }
         text
     }
@@ -82,13 +82,13 @@ fn ends_in(label: &str, name: &str) -> bool {
 }
 
 /// A value as the value of a label; `None` for distributions.
-pub(super) fn words(stored: &Stored, scale: Scale) -> Option<String> {
+pub(super) fn words(stored: &OwnedValue, scale: Scale) -> Option<String> {
     Some(match stored {
-        Stored::Bool(value) => value.to_string(),
-        Stored::Unsigned(value) => scale.unsigned(*value).to_string(),
-        Stored::Signed(value) => scale.signed(*value).to_string(),
-        Stored::Float(value) => scale.float(*value).to_string(),
-        Stored::Text(text) => text.to_string(),
-        Stored::Histogram(_) => return None,
+        OwnedValue::Bool(value) => value.to_string(),
+        OwnedValue::Unsigned(value) => scale.unsigned(*value).to_string(),
+        OwnedValue::Signed(value) => scale.signed(*value).to_string(),
+        OwnedValue::Float(value) => scale.float(*value).to_string(),
+        OwnedValue::Text(text) => text.to_string(),
+        OwnedValue::Histogram(_) => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! Pages for Prometheus: its text format 0.0.4, and OpenMetrics 1.0.
 //!
-//! [`per_writer`] makes one of a [`Look`], with series of their own for each writer; [`Totals`]
+//! [`per_writer`] makes one of a [`Scrape`], with series of their own for each writer; [`Totals`]
 //! adds writers up.
 //!
 //! ```text
@@ -66,7 +66,7 @@ use mmstats_std::liveness::Liveness;
 
 use crate::labels::Labels;
 use crate::render::escape::{HarmlessPath, valid_path};
-use crate::sampler::Look;
+use crate::scraper::Scrape;
 use catalogue::Catalogue;
 use health::Health;
 use identity::Identity;
@@ -137,37 +137,43 @@ impl fmt::Display for LeftOut {
 
 /// A page with series of their own for each writer. `took` is how long the look took.
 #[must_use]
-pub fn per_writer(look: &Look, took: Duration, settings: &Settings) -> Page {
+pub fn per_writer(scrape: &Scrape, took: Duration, settings: &Settings) -> Page {
     let mut layouts: Vec<Layout<'_>> = Vec::new();
     let mut places = HashMap::new();
     let (mut names, mut left_out) = (HashSet::new(), Vec::new());
-    let mut health = Health::new(look, took);
-    for seen in
-        look.seen.iter().filter(|seen| !settings.live || seen.verdict.liveness == Liveness::Alive)
+    let mut health = Health::new(scrape, took);
+    for sample in scrape
+        .samples
+        .iter()
+        .filter(|sample| !settings.live || sample.verdict.liveness == Liveness::Alive)
     {
         let mut labels = String::new();
-        escape::push_label(&mut labels, "file", &valid_path(&seen.origin.name));
+        escape::push_label(&mut labels, "file", &valid_path(&sample.writer_id.name));
         if !names.insert(labels.clone()) {
             let why = "left out: another file's name looks the same".to_owned();
             left_out.push(LeftOut {
-                file: Some(seen.origin.name.clone()),
+                file: Some(sample.writer_id.name.clone()),
                 label: "file".to_owned(),
                 why,
             });
             continue;
         }
-        let place = *places.entry(seen.fields.as_ptr()).or_insert_with(|| {
+        let place = *places.entry(sample.fields.as_ptr()).or_insert_with(|| {
             layouts.push(Layout {
-                fields: &seen.fields,
-                identity: Identity::of(&seen.fields),
+                fields: &sample.fields,
+                identity: Identity::of(&sample.fields),
                 writers: Vec::new(),
             });
             layouts.len() - 1
         });
         let layout = &mut layouts[place];
-        let identity = layout.identity.labels(seen, &settings.labels, &mut left_out);
-        health.writer(&labels, identity, seen.verdict.liveness);
-        layout.writers.push(Writer { path: Some(&seen.origin.name), labels, values: &seen.values });
+        let identity = layout.identity.labels(sample, &settings.labels, &mut left_out);
+        health.writer(&labels, identity, sample.verdict.liveness);
+        layout.writers.push(Writer {
+            path: Some(&sample.writer_id.name),
+            labels,
+            values: &sample.values,
+        });
     }
     write(&layouts, left_out, &health, settings)
 }

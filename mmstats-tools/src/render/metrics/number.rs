@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 use crate::render::number::Scale;
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
 
 /// A number to write.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,20 +16,22 @@ pub(super) enum Shown {
 
 impl Shown {
     /// The number to show for a stored one; texts and distributions are none.
-    pub(super) fn new(stored: &Stored, scale: Scale) -> Option<Shown> {
+    pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<Shown> {
         Some(match *stored {
-            Stored::Bool(value) => Shown::Unsigned(value.into()),
-            Stored::Unsigned(value) => Shown::unsigned(value, scale),
-            Stored::Signed(value) if scale.is_none() => Shown::Signed(value),
-            Stored::Signed(value) => {
+            OwnedValue::Bool(value) => Shown::Unsigned(value.into()),
+            OwnedValue::Unsigned(value) => Shown::unsigned(value, scale),
+            OwnedValue::Signed(value) if scale.is_none() => Shown::Signed(value),
+            OwnedValue::Signed(value) => {
                 Shown::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
             }
-            Stored::Float(value) if scale.is_none() || !value.is_finite() => Shown::Float(value),
+            OwnedValue::Float(value) if scale.is_none() || !value.is_finite() => {
+                Shown::Float(value)
+            }
             // In decimal, where a power of ten only moves the point.
-            Stored::Float(value) => {
+            OwnedValue::Float(value) => {
                 Shown::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
             }
-            Stored::Text(_) | Stored::Histogram(_) => return None,
+            OwnedValue::Text(_) | OwnedValue::Histogram(_) => return None,
         })
     }
 
@@ -119,7 +121,7 @@ pub(super) fn bound(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn shown(stored: Stored, power: i8, divisor: u32) -> String {
+    fn shown(stored: OwnedValue, power: i8, divisor: u32) -> String {
         let mut to = String::new();
         Shown::new(&stored, Scale { power, divisor }).unwrap().push(&mut to);
         to
@@ -127,9 +129,9 @@ mod tests {
 
     #[test]
     fn integers_are_exact() {
-        assert_eq!(shown(Stored::Unsigned(u64::MAX), 0, 1), "18446744073709551615");
-        assert_eq!(shown(Stored::Signed(i64::MIN), 0, 0), "-9223372036854775808");
-        assert_eq!(shown(Stored::Bool(true), 0, 1), "1");
+        assert_eq!(shown(OwnedValue::Unsigned(u64::MAX), 0, 1), "18446744073709551615");
+        assert_eq!(shown(OwnedValue::Signed(i64::MIN), 0, 0), "-9223372036854775808");
+        assert_eq!(shown(OwnedValue::Bool(true), 0, 1), "1");
     }
 
     #[test]
@@ -145,11 +147,11 @@ mod tests {
             (1, -128, u32::MAX, "2.3283064370807973e-138"),
             (0, -128, 7, "0"),
         ] {
-            assert_eq!(shown(Stored::Unsigned(stored), power, divisor), text);
+            assert_eq!(shown(OwnedValue::Unsigned(stored), power, divisor), text);
         }
-        assert_eq!(shown(Stored::Signed(-215), -1, 1), "-21.5");
-        assert_eq!(shown(Stored::Float(0.29), 2, 1), "29");
-        assert_eq!(shown(Stored::Float(0.3), -3, 1), "0.0003");
+        assert_eq!(shown(OwnedValue::Signed(-215), -1, 1), "-21.5");
+        assert_eq!(shown(OwnedValue::Float(0.29), 2, 1), "29");
+        assert_eq!(shown(OwnedValue::Float(0.3), -3, 1), "0.0003");
     }
 
     #[test]
@@ -164,9 +166,9 @@ mod tests {
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
         ] {
-            assert_eq!(shown(Stored::Float(value), 0, 1), text);
+            assert_eq!(shown(OwnedValue::Float(value), 0, 1), text);
         }
-        assert_eq!(shown(Stored::Float(1e300), 127, 1), "+Inf", "beyond all floats");
+        assert_eq!(shown(OwnedValue::Float(1e300), 127, 1), "+Inf", "beyond all floats");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mmstats_core::reader::ValueProblem;
+use mmstats_core::reader::ValueError;
 use mmstats_std::read::Field;
 
 use super::catalogue::{Catalogue, Member};
@@ -12,7 +12,7 @@ use super::identity::{Identity, words};
 use super::number::Shown;
 use super::{Format, LeftOut, Page};
 use crate::render::text::scale;
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
 
 /// Fields, and all writers that have them.
 pub(super) struct Layout<'l> {
@@ -34,7 +34,7 @@ pub(super) struct Writer<'l> {
     pub(super) path: Option<&'l Path>,
     /// As labels.
     pub(super) labels: String,
-    pub(super) values: &'l [Result<Stored, ValueProblem>],
+    pub(super) values: &'l [Result<OwnedValue, ValueError>],
 }
 
 /// A page while it is being written.
@@ -116,7 +116,7 @@ impl Pen {
         };
         let labels = [&member.dimensions[..], &writer.labels];
         match (names.ty, value) {
-            (Type::Histogram, Stored::Histogram(buckets)) => {
+            (Type::Histogram, OwnedValue::Histogram(buckets)) => {
                 let (sum, mut count) = (Shown::unsigned(buckets.sum, scale(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;

@@ -6,12 +6,12 @@ use mmstats_std::read::Field;
 use super::family::Type;
 use super::number::Shown;
 use super::rivals::Key;
-use crate::buckets::Buckets;
-use crate::growth::{Amount, counts_up, growth};
-use crate::measures::{is_date, is_measure};
 use crate::render::number::Scale;
 use crate::render::text::scale;
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
+use crate::series::aggregation::{is_averaged, is_timestamp};
+use crate::series::delta::{Number, delta, is_cumulative};
+use crate::series::histogram::HistogramSnapshot;
 
 /// Why something is not added: a sum that is full would go back, or stay infinite for ever.
 const TOO_MUCH: &str = "with it, the sum would be more than can be counted";
@@ -34,16 +34,16 @@ enum Value {
         /// Integers and floats of each scale are apart, so that those of integers stay exact, and
         /// that each is rounded as it was when others come: then their sum does not go back. There
         /// is seldom more than one.
-        parts: Vec<(Scale, Amount)>,
+        parts: Vec<(Scale, Number)>,
         values: u32,
     },
-    Distribution(Buckets),
+    Distribution(HistogramSnapshot),
 }
 
 impl Value {
     fn nothing(ty: Type) -> Self {
         if ty == Type::Histogram {
-            Value::Distribution(Buckets::default())
+            Value::Distribution(HistogramSnapshot::default())
         } else {
             Value::Amounts { parts: Vec::new(), values: 0 }
         }
@@ -66,10 +66,10 @@ impl Sum {
     /// Makes room for another writer's field. The one with the most bounds tells of all.
     pub(super) fn widen(&mut self, field: &Field) {
         if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) =
-            (field.place.storage, self.field.place.storage)
+            (field.location.storage, self.field.location.storage)
         {
             if n > most {
-                self.field.place = field.place;
+                self.field.location = field.location;
             }
         }
     }
@@ -96,8 +96,8 @@ impl Sum {
     pub(super) fn add(
         &mut self,
         field: &Field,
-        before: &mut Option<Stored>,
-        now: &Stored,
+        before: &mut Option<OwnedValue>,
+        now: &OwnedValue,
         has_ended: bool,
     ) -> Result<(), String> {
         self.has_given_way &= has_ended;
@@ -105,11 +105,11 @@ impl Sum {
             *before = Some(now.clone());
             return Ok(());
         }
-        let is_date = is_date(&self.field);
+        let is_timestamp = is_timestamp(&self.field);
         match (&mut self.value, now) {
-            (Value::Distribution(sum), Stored::Histogram(buckets)) => {
+            (Value::Distribution(sum), OwnedValue::Histogram(buckets)) => {
                 let grown = match before {
-                    Some(Stored::Histogram(before)) => buckets.since(before, field.place.ty),
+                    Some(OwnedValue::Histogram(before)) => buckets.since(before, field.location.ty),
                     _ => (**buckets).clone(),
                 };
                 if !sum.has_room_for(&grown) {
@@ -122,7 +122,7 @@ impl Sum {
                 if let Some(shown) = Shown::new(now, scale(field)).filter(|shown| !shown.counts()) {
                     return Err(shown.no_count());
                 }
-                if let Some(grown) = growth(field, before.as_ref(), now) {
+                if let Some(grown) = delta(field, before.as_ref(), now) {
                     let part = part(parts, scale(field), grown);
                     let more = *part + grown;
                     if !more.as_f64().is_finite() {
@@ -134,11 +134,11 @@ impl Sum {
             }
             // What counts up without saying so is as it was left.
             (Value::Amounts { parts, values }, now)
-                if !has_ended || counts_up(field) && !is_date =>
+                if !has_ended || is_cumulative(field) && !is_timestamp =>
             {
-                if let Some(now) = Amount::of(now) {
+                if let Some(now) = Number::of(now) {
                     let part = part(parts, scale(field), now);
-                    *part = if is_date { latest(*part, now) } else { *part + now };
+                    *part = if is_timestamp { latest(*part, now) } else { *part + now };
                     *values = values.saturating_add(1);
                 }
             }
@@ -148,25 +148,25 @@ impl Sum {
     }
 
     /// As a field and its value; `None` if there is nothing.
-    pub(super) fn get(&self) -> Option<(Field, Stored)> {
+    pub(super) fn get(&self) -> Option<(Field, OwnedValue)> {
         let (parts, values) = match &self.value {
             _ if self.has_given_way => return None,
             Value::Distribution(sum) => {
-                return Some((self.field.clone(), Stored::Histogram(Box::new(sum.clone()))));
+                return Some((self.field.clone(), OwnedValue::Histogram(Box::new(sum.clone()))));
             }
             Value::Amounts { parts, values } => (parts, *values),
         };
         let (of, sum) = match &parts[..] {
             [] => return None,
-            [(of, sum)] => (*of, Stored::from(*sum)),
+            [(of, sum)] => (*of, OwnedValue::from(*sum)),
             several => {
                 let shown = several
                     .iter()
-                    .filter_map(|(of, sum)| Shown::new(&Stored::from(*sum), *of))
+                    .filter_map(|(of, sum)| Shown::new(&OwnedValue::from(*sum), *of))
                     .map(Shown::as_f64);
                 (
                     Scale::NONE,
-                    Stored::Float(if is_date(&self.field) {
+                    OwnedValue::Float(if is_timestamp(&self.field) {
                         shown.fold(f64::MIN, f64::max)
                     } else {
                         shown.sum()
@@ -174,25 +174,25 @@ impl Sum {
                 )
             }
         };
-        let mean = Amount::of(&sum).filter(|_| values > 1 && is_measure(&self.field));
-        let sum = mean.map_or(sum, |sum| Stored::Float(sum.as_f64() / f64::from(values)));
+        let mean = Number::of(&sum).filter(|_| values > 1 && is_averaged(&self.field));
+        let sum = mean.map_or(sum, |sum| OwnedValue::Float(sum.as_f64() / f64::from(values)));
         Some((Field { scale: of.power, divisor: of.divisor, ..self.field.clone() }, sum))
     }
 }
 
 /// The sum of those that have this scale, and are integers or floats as this one.
-fn part(parts: &mut Vec<(Scale, Amount)>, of: Scale, like: Amount) -> &mut Amount {
-    let is_integer = |amount: &Amount| matches!(amount, Amount::Integer(_));
+fn part(parts: &mut Vec<(Scale, Number)>, of: Scale, like: Number) -> &mut Number {
+    let is_integer = |amount: &Number| matches!(amount, Number::Integer(_));
     let at = parts
         .iter()
         .position(|(scale, part)| *scale == of && is_integer(part) == is_integer(&like))
         .unwrap_or_else(|| {
-            parts.push((of, if is_integer(&like) { Amount::ZERO } else { Amount::Float(0.0) }));
+            parts.push((of, if is_integer(&like) { Number::ZERO } else { Number::Float(0.0) }));
             parts.len() - 1
         });
     &mut parts[at].1
 }
 
-fn latest(one: Amount, other: Amount) -> Amount {
+fn latest(one: Number, other: Number) -> Number {
     if other.as_f64() > one.as_f64() { other } else { one }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use mmstats_core::reader::ValueProblem;
+use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
@@ -16,7 +16,7 @@ use super::page::{Layout, Writer};
 use super::rivals::{Key, Taken};
 use super::sum::Sum;
 use super::{LeftOut, Page, Settings, write};
-use crate::sampler::{Look, Origin, Seen, Stored};
+use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 
 /// Sums over all writers, kept from one look to the next.
 ///
@@ -48,18 +48,18 @@ pub struct Totals {
 /// What sums were after one look was added.
 pub struct Sums {
     fields: Vec<Field>,
-    values: Vec<Result<Stored, ValueProblem>>,
+    values: Vec<Result<OwnedValue, ValueError>>,
     left_out: Vec<LeftOut>,
 }
 
 impl Sums {
     /// A page of them, with the health of that look. `took` is how long that took.
     #[must_use]
-    pub fn page(&self, look: &Look, took: Duration, settings: &Settings) -> Page {
+    pub fn page(&self, scrape: &Scrape, took: Duration, settings: &Settings) -> Page {
         // Who writes what is not added up in the first place.
         let writers = vec![Writer { path: None, labels: String::new(), values: &self.values }];
         let layout = Layout { fields: &self.fields, identity: Identity::default(), writers };
-        write(&[layout], self.left_out.clone(), &Health::new(look, took), settings)
+        write(&[layout], self.left_out.clone(), &Health::new(scrape, took), settings)
     }
 }
 
@@ -72,10 +72,10 @@ struct Targets {
 
 /// A writer, and what was last read of what it counts.
 struct Known {
-    origin: Arc<Origin>,
+    writer_id: Arc<WriterId>,
     has_ended: bool,
     fields: Arc<[Field]>,
-    values: Vec<Option<Stored>>,
+    values: Vec<Option<OwnedValue>>,
 }
 
 impl Totals {
@@ -86,27 +86,29 @@ impl Totals {
     }
 
     /// Adds what has been counted since the look before, which has to be of the same
-    /// [`Sampler`](crate::sampler::Sampler). With `live`, writers count only from when they were
+    /// [`Scraper`](crate::sampler::Sampler). With `live`, writers count only from when they were
     /// seen alive.
-    pub fn add(&mut self, look: &Look, live: bool) {
+    pub fn add(&mut self, scrape: &Scrape, live: bool) {
         self.left_out.clear();
         for sum in self.sums.values_mut() {
             sum.forget_present();
         }
-        for seen in &look.seen {
+        for sample in &scrape.samples {
             if !live
-                || seen.verdict.liveness == Liveness::Alive
-                || self.writers.contains_key(&seen.origin.id)
+                || sample.verdict.liveness == Liveness::Alive
+                || self.writers.contains_key(&sample.writer_id.id)
             {
-                self.add_writer(seen);
+                self.add_writer(sample);
             }
         }
         // Writers that cannot be read for a while come back as the same.
-        let seen: HashSet<u64> = look.seen.iter().map(|seen| seen.origin.id).collect();
+        let sample: HashSet<u64> =
+            scrape.samples.iter().map(|sample| sample.writer_id.id).collect();
         let hidden: HashSet<&Path> =
-            look.problems.iter().map(|problem| problem.name.as_path()).collect();
-        self.writers
-            .retain(|id, known| seen.contains(id) || hidden.contains(known.origin.name.as_path()));
+            scrape.errors.iter().map(|problem| problem.name.as_path()).collect();
+        self.writers.retain(|id, known| {
+            sample.contains(id) || hidden.contains(known.writer_id.name.as_path())
+        });
         self.give_way();
         let layouts = self.layouts.len();
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
@@ -166,17 +168,17 @@ impl Totals {
 
     /// A page of them; see [`Sums::page`].
     #[must_use]
-    pub fn page(&self, look: &Look, took: Duration, settings: &Settings) -> Page {
-        self.sums().page(look, took, settings)
+    pub fn page(&self, scrape: &Scrape, took: Duration, settings: &Settings) -> Page {
+        self.sums().page(scrape, took, settings)
     }
 
-    fn add_writer(&mut self, seen: &Seen) {
-        let targets = self.targets(&seen.fields);
-        let known = self.writers.entry(seen.origin.id).or_insert_with(|| Known::new(seen));
-        known.follow(&seen.fields);
-        known.has_ended = seen.verdict.liveness == Liveness::Dead;
+    fn add_writer(&mut self, sample: &WriterSample) {
+        let targets = self.targets(&sample.fields);
+        let known = self.writers.entry(sample.writer_id.id).or_insert_with(|| Known::new(sample));
+        known.follow(&sample.fields);
+        known.has_ended = sample.verdict.liveness == Liveness::Dead;
         let has_ended = known.has_ended;
-        for (index, (field, value)) in seen.fields.iter().zip(&seen.values).enumerate() {
+        for (index, (field, value)) in sample.fields.iter().zip(&sample.values).enumerate() {
             let (Some(sum), Some(before)) = (
                 targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)),
                 known.values.get_mut(index),
@@ -189,7 +191,7 @@ impl Totals {
             };
             if let Err(why) = added {
                 self.left_out.push(LeftOut {
-                    file: Some(seen.origin.name.clone()),
+                    file: Some(sample.writer_id.name.clone()),
                     label: field.label.clone(),
                     why,
                 });
@@ -230,12 +232,12 @@ fn address(fields: &Arc<[Field]>) -> usize {
 }
 
 impl Known {
-    fn new(seen: &Seen) -> Self {
+    fn new(sample: &WriterSample) -> Self {
         Known {
-            origin: seen.origin.clone(),
+            writer_id: sample.writer_id.clone(),
             has_ended: false,
-            fields: seen.fields.clone(),
-            values: vec![None; seen.fields.len()],
+            fields: sample.fields.clone(),
+            values: vec![None; sample.fields.len()],
         }
     }
 
@@ -245,14 +247,14 @@ impl Known {
             return;
         }
         // Several fields may have one label; their order stays.
-        let mut old: HashMap<&str, VecDeque<(&Field, Option<Stored>)>> = HashMap::new();
+        let mut old: HashMap<&str, VecDeque<(&Field, Option<OwnedValue>)>> = HashMap::new();
         for (field, value) in self.fields.iter().zip(self.values.drain(..)) {
             old.entry(&field.label).or_default().push_back((field, value));
         }
         let mut next = |label: &str| old.get_mut(label)?.pop_front();
         let same = |field: &Field| {
             next(&field.label)
-                .filter(|(old, _)| old.kind == field.kind && old.place.ty == field.place.ty)
+                .filter(|(old, _)| old.kind == field.kind && old.location.ty == field.location.ty)
         };
         self.values = fields.iter().map(same).map(|old| old.and_then(|(_, value)| value)).collect();
         self.fields = fields.clone();

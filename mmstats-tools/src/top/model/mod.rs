@@ -18,8 +18,8 @@ use std::time::{Duration, SystemTime};
 
 use mmstats_std::liveness::Liveness;
 
-use crate::buckets::Buckets;
-use crate::sampler::{Look, Problem, Stored};
+use crate::scraper::{OwnedValue, Scrape, ScrapeError};
+use crate::series::histogram::HistogramSnapshot;
 pub(crate) use history::History;
 pub(crate) use row::{Aggregation, Class, Row};
 pub(crate) use table::{Scope, Table};
@@ -40,7 +40,7 @@ pub(crate) struct Model {
     /// When the last look was made, by the clock on the wall.
     pub(crate) time: SystemTime,
     /// What the last look could not read.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) errors: Vec<ScrapeError>,
     /// For how long devices stood still.
     pub(crate) halted: Option<Duration>,
 }
@@ -58,16 +58,16 @@ pub(crate) struct Census {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Recorded {
     /// Since the look before.
-    pub(crate) lately: Buckets,
+    pub(crate) lately: HistogramSnapshot,
     /// Since the beginning.
-    pub(crate) ever: Buckets,
+    pub(crate) ever: HistogramSnapshot,
 }
 
 /// What one writer contributes to a row.
 pub(crate) struct Part<'m> {
     pub(crate) writer: &'m Writer,
     /// Its value, if it could be read.
-    pub(crate) value: Option<&'m Stored>,
+    pub(crate) value: Option<&'m OwnedValue>,
     /// Its change per second.
     pub(crate) rate: Option<f64>,
 }
@@ -81,23 +81,23 @@ impl Model {
             times: History::new(),
             last: None,
             time: SystemTime::UNIX_EPOCH,
-            problems: Vec::new(),
+            errors: Vec::new(),
             halted: None,
         }
     }
 
     /// Takes a look in.
-    pub(crate) fn take(&mut self, look: Look) {
-        let passed = self.last.map(|last| look.elapsed.saturating_sub(last).as_secs_f64());
-        self.last = Some(look.elapsed);
-        self.times.push(look.elapsed.as_secs_f64());
-        (self.time, self.problems, self.halted) = (look.time, look.problems, look.halted);
+    pub(crate) fn take(&mut self, scrape: Scrape) {
+        let passed = self.last.map(|last| scrape.elapsed.saturating_sub(last).as_secs_f64());
+        self.last = Some(scrape.elapsed);
+        self.times.push(scrape.elapsed.as_secs_f64());
+        (self.time, self.errors, self.halted) = (scrape.time, scrape.errors, scrape.halted);
         self.writers.values_mut().for_each(Writer::begin);
-        for seen in look.seen {
-            match self.writers.get_mut(&seen.origin.id) {
-                Some(writer) => writer.see(seen),
+        for sample in scrape.samples {
+            match self.writers.get_mut(&sample.writer_id.id) {
+                Some(writer) => writer.see(sample),
                 None => {
-                    self.writers.insert(seen.origin.id, Writer::new(seen));
+                    self.writers.insert(sample.writer_id.id, Writer::new(sample));
                 }
             }
         }
@@ -111,14 +111,15 @@ impl Model {
     /// goes on where it was.
     fn take_out_gone(&mut self) -> Vec<Writer> {
         let unreadable: HashSet<&Path> =
-            self.problems.iter().map(|problem| problem.name.as_path()).collect();
-        let is_gone =
-            |writer: &Writer| !writer.is_seen && !unreadable.contains(writer.origin.name.as_path());
+            self.errors.iter().map(|problem| problem.name.as_path()).collect();
+        let is_gone = |writer: &Writer| {
+            !writer.is_seen && !unreadable.contains(writer.writer_id.name.as_path())
+        };
         let gone: Vec<u64> = self
             .writers
             .values()
             .filter(|writer| is_gone(writer))
-            .map(|writer| writer.origin.id)
+            .map(|writer| writer.writer_id.id)
             .collect();
         gone.iter().filter_map(|id| self.writers.remove(id)).collect()
     }
@@ -178,7 +179,7 @@ impl Model {
         let mut recorded = Recorded::default();
         for (id, index) in self.table().links(row) {
             let Some(writer) = self.writers.get(id) else { continue };
-            if let Some(Stored::Histogram(now)) = writer.value(index) {
+            if let Some(OwnedValue::Histogram(now)) = writer.value(index) {
                 recorded.ever.add(now);
                 if let Some(lately) = writer.recorded_lately(index) {
                     recorded.lately.add(&lately);

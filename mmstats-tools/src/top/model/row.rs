@@ -8,12 +8,12 @@ use mmstats_std::read::Field;
 
 use super::History;
 use super::writer::Writer;
-use crate::growth::{Amount, counts_up};
 use crate::labels::is_identity;
-use crate::measures::is_of_measures;
 use crate::render::number::Scale;
 use crate::render::text::scale;
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
+use crate::series::aggregation::is_averaged_unit;
+use crate::series::delta::{Number, is_cumulative};
 
 /// What can be done with the values of several writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,14 +32,14 @@ pub(crate) enum Class {
 
 impl Class {
     fn of(field: &Field) -> Class {
-        match (field.kind, field.place.ty) {
+        match (field.kind, field.location.ty) {
             (Kind::Histogram, _) => Class::Histogram,
             (Kind::Info, _) | (_, Type::Text | Type::Pascal) => Class::Fact,
             // Not all writers say that it is no measure: those of version 1 cannot, and a thread's
             // number changes when its file is taken over.
             (Kind::Untyped | Kind::Gauge, _) if is_identity(&field.label) => Class::Fact,
             (_, Type::Bool) => Class::Flag,
-            _ if counts_up(field) => Class::Counting,
+            _ if is_cumulative(field) => Class::Counting,
             _ => Class::Level,
         }
     }
@@ -117,10 +117,10 @@ pub(crate) struct Tally {
     pub(crate) dead: usize,
     /// Values that could be read.
     pub(crate) values: usize,
-    pub(crate) sum: Option<Amount>,
+    pub(crate) sum: Option<Number>,
     pub(crate) least: f64,
     pub(crate) most: f64,
-    grown: Option<Amount>,
+    grown: Option<Number>,
     /// One for each value of a fact.
     hashes: Vec<u64>,
     /// How many different ones there are.
@@ -151,7 +151,7 @@ pub(crate) struct Row {
     pub(crate) scale: Scale,
     pub(crate) tally: Tally,
     /// Of facts, one of the values.
-    pub(crate) fact: Option<Stored>,
+    pub(crate) fact: Option<OwnedValue>,
     /// Change per second.
     pub(crate) rate: Option<f64>,
     /// Rates of what counts, values of what does not, as floats; a screen shows no more of them.
@@ -159,7 +159,7 @@ pub(crate) struct Row {
     /// Whether it was ever seen to change.
     pub(crate) has_changed: bool,
     /// What writers had counted that are gone now.
-    retired: Amount,
+    retired: Number,
     previous: f64,
 }
 
@@ -173,7 +173,7 @@ impl Row {
             unit: field.unit.as_str().into(),
             help: field.help.as_str().into(),
             kind: field.kind,
-            ty: field.place.ty,
+            ty: field.location.ty,
             class: Class::of(field),
             scale: scale(field),
             tally: Tally::default(),
@@ -181,7 +181,7 @@ impl Row {
             rate: None,
             history: History::new(),
             has_changed: false,
-            retired: Amount::ZERO,
+            retired: Number::ZERO,
             previous: f64::NAN,
         }
     }
@@ -211,7 +211,7 @@ impl Row {
             }
             return;
         }
-        let amount = if keeps_total { writer.total(index) } else { value.and_then(Amount::of) };
+        let amount = if keeps_total { writer.total(index) } else { value.and_then(Number::of) };
         if let Some(amount) = amount {
             tally.sum = Some(tally.sum.map_or(amount, |sum| sum + amount));
             let number = amount.as_f64();
@@ -246,7 +246,7 @@ impl Row {
         self.tally.different = self.tally.hashes.len();
         if let Some(passed) = passed {
             let is_known = self.class.is_counting() && self.tally.writers > 0;
-            self.rate = is_known.then(|| self.tally.grown.map_or(0.0, Amount::as_f64) / passed);
+            self.rate = is_known.then(|| self.tally.grown.map_or(0.0, Number::as_f64) / passed);
         }
         let now = match self.class {
             Class::Fact => self.tally.hashes.iter().fold(0, |all, hash| all ^ (hash >> 12)) as f64,
@@ -268,7 +268,7 @@ impl Row {
         match (aggregation, self.class) {
             (_, Class::Fact | Class::Histogram | Class::Flag) => Aggregation::Sum,
             (Aggregation::Auto, Class::Level) if &*self.unit == "unixtime" => Aggregation::Most,
-            (Aggregation::Auto, Class::Level) if is_of_measures(&self.unit) => Aggregation::Mean,
+            (Aggregation::Auto, Class::Level) if is_averaged_unit(&self.unit) => Aggregation::Mean,
             (Aggregation::Auto, _) => Aggregation::Sum,
             (chosen, _) => chosen,
         }
@@ -280,7 +280,7 @@ impl Row {
             Aggregation::Mean => self.tally.mean(),
             Aggregation::Least => Some(self.tally.least).filter(|_| self.tally.sum.is_some()),
             Aggregation::Most => Some(self.tally.most).filter(|_| self.tally.sum.is_some()),
-            Aggregation::Sum | Aggregation::Auto => self.tally.sum.map(Amount::as_f64),
+            Aggregation::Sum | Aggregation::Auto => self.tally.sum.map(Number::as_f64),
         }
     }
 
@@ -288,7 +288,7 @@ impl Row {
     pub(crate) fn scaled(&self, aggregation: Aggregation) -> Option<f64> {
         let stored = match (self.class, &self.fact) {
             (Class::Fact, Some(fact)) if self.tally.different == 1 => {
-                Amount::of(fact).map(Amount::as_f64)
+                Number::of(fact).map(Number::as_f64)
             }
             (Class::Fact, _) => None,
             (Class::Histogram, _) => return self.number(aggregation),
@@ -300,9 +300,11 @@ impl Row {
     /// Whether there is nothing to see: zero, an empty text, or no value at all.
     pub(crate) fn is_zero(&self) -> bool {
         match (self.class, &self.fact) {
-            (Class::Fact, Some(Stored::Text(text))) => text.is_empty() && self.tally.different <= 1,
+            (Class::Fact, Some(OwnedValue::Text(text))) => {
+                text.is_empty() && self.tally.different <= 1
+            }
             (Class::Fact, Some(fact)) => {
-                Amount::of(fact).is_none_or(|amount| amount.as_f64() == 0.0)
+                Number::of(fact).is_none_or(|amount| amount.as_f64() == 0.0)
                     && self.tally.different <= 1
             }
             (Class::Fact, None) => true,
@@ -321,15 +323,15 @@ impl Row {
     }
 }
 
-fn hash(value: &Stored) -> u64 {
+fn hash(value: &OwnedValue) -> u64 {
     let mut hasher = DefaultHasher::new();
     match value {
-        Stored::Text(text) => text.hash(&mut hasher),
-        Stored::Bool(value) => value.hash(&mut hasher),
-        Stored::Unsigned(value) => value.hash(&mut hasher),
-        Stored::Signed(value) => value.hash(&mut hasher),
-        Stored::Float(value) => value.to_bits().hash(&mut hasher),
-        Stored::Histogram(_) => {}
+        OwnedValue::Text(text) => text.hash(&mut hasher),
+        OwnedValue::Bool(value) => value.hash(&mut hasher),
+        OwnedValue::Unsigned(value) => value.hash(&mut hasher),
+        OwnedValue::Signed(value) => value.hash(&mut hasher),
+        OwnedValue::Float(value) => value.to_bits().hash(&mut hasher),
+        OwnedValue::Histogram(_) => {}
     }
     hasher.finish()
 }

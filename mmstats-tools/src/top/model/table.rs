@@ -114,7 +114,7 @@ impl Table {
     }
 
     fn retire(&mut self, writer: &Writer) {
-        let Some(link) = self.links.remove(&writer.origin.id) else { return };
+        let Some(link) = self.links.remove(&writer.writer_id.id) else { return };
         for (index, place) in link.rows.iter().enumerate() {
             if let Some(Some(row)) = self.rows.get_mut(*place) {
                 row.retire(writer, index);
@@ -138,8 +138,8 @@ impl Table {
     }
 
     fn group(&self, writer: &Writer) -> Option<Arc<str>> {
-        let path = || HarmlessPath::new(&writer.origin.name).to_string();
-        let name = match (self.scope, writer.origin.pid) {
+        let path = || HarmlessPath::new(&writer.writer_id.name).to_string();
+        let name = match (self.scope, writer.writer_id.pid) {
             (Scope::All, _) => return None,
             (Scope::Process, Some(pid)) => {
                 format!("{pid} {}", writer.command().unwrap_or_default())

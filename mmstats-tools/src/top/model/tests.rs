@@ -2,17 +2,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mmstats_core::reader::{Place, Storage, ValueProblem};
+use mmstats_core::reader::{Storage, ValueError, ValueLocation};
 use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
 
 use super::*;
-use crate::buckets::{Bucket, Buckets};
-use crate::sampler::{Origin, Seen};
+use crate::scraper::{WriterId, WriterSample};
+use crate::series::histogram::{Bucket, HistogramSnapshot};
 
 fn field(label: &str, kind: Kind, ty: Type, unit: &str) -> Field {
-    let place = Place { offset: 40, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
+    let location =
+        ValueLocation { offset: 40, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
     Field {
         label: label.to_owned(),
         unit: unit.to_owned(),
@@ -20,7 +21,7 @@ fn field(label: &str, kind: Kind, ty: Type, unit: &str) -> Field {
         kind,
         scale: 0,
         divisor: 1,
-        place,
+        location,
     }
 }
 
@@ -30,7 +31,7 @@ struct Play {
     model: Model,
     fields: Arc<[Field]>,
     seconds: u64,
-    known: Vec<Arc<Origin>>,
+    known: Vec<Arc<WriterId>>,
 }
 
 impl Play {
@@ -38,21 +39,21 @@ impl Play {
         Play { model: Model::new(), fields: [field].into(), seconds: 0, known: Vec::new() }
     }
 
-    fn look(&mut self, values: &[(u64, Result<Stored, ValueProblem>)]) -> &Row {
+    fn scrape(&mut self, values: &[(u64, Result<OwnedValue, ValueError>)]) -> &Row {
         self.look_with(values, Vec::new());
         self.row()
     }
 
     fn look_with(
         &mut self,
-        values: &[(u64, Result<Stored, ValueProblem>)],
-        problems: Vec<Problem>,
+        values: &[(u64, Result<OwnedValue, ValueError>)],
+        errors: Vec<ScrapeError>,
     ) {
         let is_new = self.seconds > 0;
-        let seen = values.iter().map(|(id, value)| {
-            if !self.known.iter().any(|origin| origin.id == *id) {
+        let sample = values.iter().map(|(id, value)| {
+            if !self.known.iter().any(|writer_id| writer_id.id == *id) {
                 let name = PathBuf::from(format!("w-{}-{id}.mmstats", id / 10));
-                self.known.push(Arc::new(Origin {
+                self.known.push(Arc::new(WriterId {
                     id: *id,
                     name,
                     version: 2,
@@ -60,20 +61,26 @@ impl Play {
                     is_new,
                 }));
             }
-            let origin = self.known.iter().find(|origin| origin.id == *id).unwrap().clone();
+            let writer_id =
+                self.known.iter().find(|writer_id| writer_id.id == *id).unwrap().clone();
             let verdict = Verdict {
                 liveness: if *id % 10 == 9 { Liveness::Dead } else { Liveness::Alive },
                 reason: Reason::NoPid,
             };
-            Seen { origin, fields: self.fields.clone(), values: vec![value.clone()], verdict }
+            WriterSample {
+                writer_id,
+                fields: self.fields.clone(),
+                values: vec![value.clone()],
+                verdict,
+            }
         });
-        let seen = seen.collect();
+        let sample = sample.collect();
         let elapsed = Duration::from_secs(self.seconds);
-        self.model.take(Look {
+        self.model.take(Scrape {
             time: SystemTime::UNIX_EPOCH,
             elapsed,
-            seen,
-            problems,
+            samples: sample,
+            errors,
             halted: None,
         });
         self.seconds += 1;
@@ -84,16 +91,16 @@ impl Play {
     }
 }
 
-fn unsigned(id: u64, value: u64) -> (u64, Result<Stored, ValueProblem>) {
-    (id, Ok(Stored::Unsigned(value)))
+fn unsigned(id: u64, value: u64) -> (u64, Result<OwnedValue, ValueError>) {
+    (id, Ok(OwnedValue::Unsigned(value)))
 }
 
-fn float(id: u64, value: f64) -> (u64, Result<Stored, ValueProblem>) {
-    (id, Ok(Stored::Float(value)))
+fn float(id: u64, value: f64) -> (u64, Result<OwnedValue, ValueError>) {
+    (id, Ok(OwnedValue::Float(value)))
 }
 
-fn text(id: u64, value: &str) -> (u64, Result<Stored, ValueProblem>) {
-    (id, Ok(Stored::Text(value.into())))
+fn text(id: u64, value: &str) -> (u64, Result<OwnedValue, ValueError>) {
+    (id, Ok(OwnedValue::Text(value.into())))
 }
 
 fn sum(row: &Row) -> f64 {
@@ -103,9 +110,9 @@ fn sum(row: &Row) -> f64 {
 #[test]
 fn counters_are_summed_and_have_a_rate() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U64, ""));
-    let row = play.look(&[unsigned(1, 100), unsigned(2, 20)]);
+    let row = play.scrape(&[unsigned(1, 100), unsigned(2, 20)]);
     assert_eq!((sum(row), row.rate, row.history.len()), (120.0, None, 0));
-    let row = play.look(&[unsigned(1, 101), unsigned(2, 25)]);
+    let row = play.scrape(&[unsigned(1, 101), unsigned(2, 25)]);
     assert_eq!((sum(row), row.rate, row.has_changed), (126.0, Some(6.0), true));
     let parts = play.model.parts(play.row());
     assert_eq!(parts.iter().map(|part| part.rate).collect::<Vec<_>>(), [Some(1.0), Some(5.0)]);
@@ -114,27 +121,31 @@ fn counters_are_summed_and_have_a_rate() {
 #[test]
 fn a_total_never_goes_back() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U32, ""));
-    play.look(&[unsigned(1, u32::MAX.into()), unsigned(2, 50)]);
+    play.scrape(&[unsigned(1, u32::MAX.into()), unsigned(2, 50)]);
     // One wraps, one ends.
-    let row = play.look(&[unsigned(1, 1)]);
+    let row = play.scrape(&[unsigned(1, 1)]);
     assert_eq!((sum(row), row.rate), (f64::from(u32::MAX) + 52.0, Some(2.0)));
     // One begins anew, and one comes that had counted before it was seen.
-    let row = play.look(&[unsigned(1, 0), unsigned(3, 7)]);
+    let row = play.scrape(&[unsigned(1, 0), unsigned(3, 7)]);
     assert_eq!((sum(row), row.rate), (f64::from(u32::MAX) + 59.0, Some(7.0)));
 }
 
 #[test]
 fn who_cannot_be_read_for_a_while_goes_on_where_it_was() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U64, ""));
-    play.look(&[unsigned(1, 10), unsigned(2, 10)]);
+    play.scrape(&[unsigned(1, 10), unsigned(2, 10)]);
     play.look_with(
         &[unsigned(2, 10)],
-        vec![Problem { name: "w-0-1.mmstats".into(), what: "cut off".to_owned(), is_new: true }],
+        vec![ScrapeError {
+            name: "w-0-1.mmstats".into(),
+            what: "cut off".to_owned(),
+            is_new: true,
+        }],
     );
     assert_eq!((sum(play.row()), play.row().rate, play.row().tally.values), (20.0, Some(0.0), 1));
-    let row = play.look(&[unsigned(1, 13), (2, Err(ValueProblem::Contended))]);
+    let row = play.scrape(&[unsigned(1, 13), (2, Err(ValueError::Contended))]);
     assert_eq!((sum(row), row.rate), (23.0, Some(3.0)));
-    let row = play.look(&[unsigned(1, 13), unsigned(2, 14)]);
+    let row = play.scrape(&[unsigned(1, 13), unsigned(2, 14)]);
     assert_eq!((sum(row), row.rate), (27.0, Some(4.0)));
 }
 
@@ -144,12 +155,12 @@ fn measures_are_averaged_and_all_else_is_summed() {
         [("seconds", 2.0), ("ratio", 2.0), ("bytes", 4.0), ("", 4.0), ("unixtime", 3.0)]
     {
         let mut play = Play::new(field("g", Kind::Gauge, Type::F64, unit));
-        let row = play.look(&[float(1, 1.0), float(2, 3.0)]);
+        let row = play.scrape(&[float(1, 1.0), float(2, 3.0)]);
         assert_eq!(row.number(Aggregation::Auto), Some(auto), "{unit}");
         let all = [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most]
             .map(|aggregation| row.number(aggregation).unwrap());
         assert_eq!(all, [4.0, 2.0, 1.0, 3.0]);
-        let row = play.look(&[float(1, 1.0)]);
+        let row = play.scrape(&[float(1, 1.0)]);
         assert_eq!((row.rate, row.number(Aggregation::Sum)), (None, Some(1.0)));
     }
 }
@@ -157,11 +168,11 @@ fn measures_are_averaged_and_all_else_is_summed() {
 #[test]
 fn texts_agree_or_differ() {
     let mut play = Play::new(field("t", Kind::Info, Type::Text, ""));
-    assert_eq!(play.look(&[text(1, "a"), text(2, "a")]).tally.different, 1);
+    assert_eq!(play.scrape(&[text(1, "a"), text(2, "a")]).tally.different, 1);
     assert!(!play.row().has_changed && !play.row().is_zero());
-    let row = play.look(&[text(1, "a"), text(2, "b")]);
+    let row = play.scrape(&[text(1, "a"), text(2, "b")]);
     assert_eq!((row.tally.different, row.has_changed), (2, true));
-    assert!(play.look(&[text(1, "")]).is_zero());
+    assert!(play.scrape(&[text(1, "")]).is_zero());
 }
 
 #[test]
@@ -170,7 +181,7 @@ fn process_numbers_are_not_summed() {
         [("web.sys.pid", Class::Fact), ("sys.tid", Class::Fact), ("dsys.pid", Class::Counting)]
     {
         assert_eq!(
-            Play::new(field(label, Kind::Untyped, Type::U32, "")).look(&[unsigned(1, 77)]).class,
+            Play::new(field(label, Kind::Untyped, Type::U32, "")).scrape(&[unsigned(1, 77)]).class,
             class,
             "{label}"
         );
@@ -184,12 +195,18 @@ fn histograms_are_added_up_lately_and_ever() {
             .zip(counts)
             .filter(|(_, count)| **count > 0)
             .map(|(low, count)| Bucket { low, high: Some(low), count: *count });
-        (id, Ok(Stored::Histogram(Box::new(Buckets { sum: 0, filled: filled.collect() }))))
+        (
+            id,
+            Ok(OwnedValue::Histogram(Box::new(HistogramSnapshot {
+                sum: 0,
+                filled: filled.collect(),
+            }))),
+        )
     };
     let mut play = Play::new(field("h", Kind::Histogram, Type::U64, ""));
-    play.look(&[recorded(1, &[5, 0, 1]), recorded(2, &[1])]);
+    play.scrape(&[recorded(1, &[5, 0, 1]), recorded(2, &[1])]);
     assert_eq!(play.model.recorded(play.row()).lately.count(), 0);
-    let row = play.look(&[recorded(1, &[5, 2, 1]), recorded(2, &[4])]);
+    let row = play.scrape(&[recorded(1, &[5, 2, 1]), recorded(2, &[4])]);
     assert_eq!((sum(row), row.rate), (12.0, Some(5.0)));
     let Recorded { lately, ever } = play.model.recorded(play.row());
     assert_eq!(
@@ -206,7 +223,7 @@ fn histograms_are_added_up_lately_and_ever() {
 fn rows_are_split_by_file_or_process() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U64, ""));
     play.model.set_scope(Scope::Process);
-    play.look(&[unsigned(11, 1), unsigned(12, 2), unsigned(29, 4)]);
+    play.scrape(&[unsigned(11, 1), unsigned(12, 2), unsigned(29, 4)]);
     let rows = |play: &Play| {
         play.model
             .table()
@@ -218,7 +235,7 @@ fn rows_are_split_by_file_or_process() {
     play.model.set_scope(Scope::File);
     assert_eq!(rows(&play).len(), 3);
     assert_eq!(rows(&play)[0].0, "w-1-11.mmstats");
-    play.look(&[unsigned(12, 5)]);
+    play.scrape(&[unsigned(12, 5)]);
     assert_eq!(rows(&play), [("w-1-12.mmstats".to_owned(), 5.0, false)]);
     play.model.set_scope(Scope::All);
     assert_eq!(sum(play.row()), 10.0);
@@ -227,7 +244,7 @@ fn rows_are_split_by_file_or_process() {
 #[test]
 fn fields_that_do_not_fit_together_have_rows_of_their_own() {
     let mut play = Play::new(field("x", Kind::Gauge, Type::F64, "seconds"));
-    play.look(&[float(1, 1.0)]);
+    play.scrape(&[float(1, 1.0)]);
     play.fields = [field("x", Kind::Gauge, Type::F64, "bytes")].into();
     play.look_with(&[float(2, 1.0)], Vec::new());
     assert_eq!(play.model.table().rows().count(), 1, "the first one has gone");

@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mmstats_core::reader::ValueProblem;
+use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::Field;
 
-use crate::buckets::Buckets;
-use crate::growth::{Amount, growth};
-use crate::sampler::{Origin, Seen, Stored};
+use crate::scraper::{OwnedValue, WriterId, WriterSample};
+use crate::series::delta::{Number, delta};
+use crate::series::histogram::HistogramSnapshot;
 
 /// What one writer publishes, and published at the look before.
 pub(crate) struct Writer {
-    pub(crate) origin: Arc<Origin>,
+    pub(crate) writer_id: Arc<WriterId>,
     pub(crate) fields: Arc<[Field]>,
     pub(crate) verdict: Verdict,
     /// Whether the last look could read it.
     pub(crate) is_seen: bool,
-    now: Vec<Result<Stored, ValueProblem>>,
+    now: Vec<Result<OwnedValue, ValueError>>,
     steps: Vec<Step>,
 }
 
@@ -26,21 +26,23 @@ pub(crate) struct Writer {
 #[derive(Clone, Default)]
 struct Step {
     /// The last value that could be read before.
-    before: Option<Stored>,
+    before: Option<OwnedValue>,
     /// Whether it is known what there was before the value: another one, or nothing.
     is_known: bool,
-    grown: Option<Amount>,
+    grown: Option<Number>,
     /// The first value and all that it grew by; it does not go back, as the value does that wraps
     /// or begins anew.
-    total: Option<Amount>,
+    total: Option<Number>,
 }
 
 impl Writer {
-    pub(super) fn new(seen: Seen) -> Self {
-        let steps =
-            vec![Step { is_known: seen.origin.is_new, ..Step::default() }; seen.fields.len()];
-        let Seen { origin, fields, values, verdict } = seen;
-        let mut writer = Writer { origin, fields, verdict, is_seen: true, now: values, steps };
+    pub(super) fn new(sample: WriterSample) -> Self {
+        let steps = vec![
+            Step { is_known: sample.writer_id.is_new, ..Step::default() };
+            sample.fields.len()
+        ];
+        let WriterSample { writer_id, fields, values, verdict } = sample;
+        let mut writer = Writer { writer_id, fields, verdict, is_seen: true, now: values, steps };
         writer.step();
         writer
     }
@@ -50,18 +52,18 @@ impl Writer {
         self.is_seen = false;
     }
 
-    pub(super) fn see(&mut self, seen: Seen) {
+    pub(super) fn see(&mut self, sample: WriterSample) {
         self.is_seen = true;
-        self.verdict = seen.verdict;
+        self.verdict = sample.verdict;
         for (step, value) in self.steps.iter_mut().zip(std::mem::take(&mut self.now)) {
             if let Ok(value) = value {
                 (step.before, step.is_known) = (Some(value), true);
             }
         }
-        if !Arc::ptr_eq(&self.fields, &seen.fields) {
-            self.carry_over(seen.fields);
+        if !Arc::ptr_eq(&self.fields, &sample.fields) {
+            self.carry_over(sample.fields);
         }
-        self.now = seen.values;
+        self.now = sample.values;
         self.step();
     }
 
@@ -85,11 +87,10 @@ impl Writer {
                 step.grown = None;
                 continue;
             };
-            step.grown =
-                if step.is_known { growth(field, step.before.as_ref(), now) } else { None };
+            step.grown = if step.is_known { delta(field, step.before.as_ref(), now) } else { None };
             step.total = match (step.total, step.grown) {
                 (Some(total), Some(grown)) => Some(total + grown),
-                (None, _) => growth(field, None, now),
+                (None, _) => delta(field, None, now),
                 (total, None) => total,
             };
         }
@@ -100,28 +101,29 @@ impl Writer {
     }
 
     /// A field's value, if it could be read.
-    pub(crate) fn value(&self, index: usize) -> Option<&Stored> {
+    pub(crate) fn value(&self, index: usize) -> Option<&OwnedValue> {
         self.now.get(index)?.as_ref().ok().filter(|_| self.is_seen)
     }
 
     /// By how much a field grew since the look before; `None` if that is not known.
-    pub(crate) fn grown(&self, index: usize) -> Option<Amount> {
+    pub(crate) fn grown(&self, index: usize) -> Option<Number> {
         self.steps.get(index)?.grown.filter(|_| self.is_seen)
     }
 
     /// All that a counter has counted, through wraps and new beginnings.
-    pub(crate) fn total(&self, index: usize) -> Option<Amount> {
+    pub(crate) fn total(&self, index: usize) -> Option<Number> {
         self.steps.get(index)?.total
     }
 
     /// What a histogram recorded since the look before.
-    pub(super) fn recorded_lately(&self, index: usize) -> Option<Buckets> {
-        let (step, Stored::Histogram(now)) = (self.steps.get(index)?, self.value(index)?) else {
+    pub(super) fn recorded_lately(&self, index: usize) -> Option<HistogramSnapshot> {
+        let (step, OwnedValue::Histogram(now)) = (self.steps.get(index)?, self.value(index)?)
+        else {
             return None;
         };
         match &step.before {
-            Some(Stored::Histogram(before)) => {
-                Some(now.since(before, self.fields.get(index)?.place.ty))
+            Some(OwnedValue::Histogram(before)) => {
+                Some(now.since(before, self.fields.get(index)?.location.ty))
             }
             _ if step.is_known => Some(now.as_ref().clone()),
             _ => None,
@@ -131,8 +133,8 @@ impl Writer {
     /// The command that its file is named after, by default `{CMD}-{PID}-{TID}.mmstats`, or what
     /// the system calls the process.
     pub(crate) fn command(&self) -> Option<String> {
-        let pid = self.origin.pid?;
-        let name = self.origin.name.file_name()?.to_string_lossy();
+        let pid = self.writer_id.pid?;
+        let name = self.writer_id.name.file_name()?.to_string_lossy();
         let named = name
             .split_once(&format!("-{pid}"))
             .map(|(command, _)| command.to_owned())

@@ -8,13 +8,13 @@ use super::super::app::App;
 use super::super::list::Line;
 use super::super::model::{Aggregation, Class, Part, Recorded, Row};
 use super::super::show::{Form, NOTHING};
-use super::problems::draw_lines;
+use super::errors::draw_lines;
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, chart, indented, line, shape};
-use crate::buckets::Buckets;
 use crate::render::escape::{Harmless, HarmlessPath};
 use crate::render::human;
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
+use crate::series::histogram::HistogramSnapshot;
 
 /// Lines of help at most.
 const HELP: usize = 4;
@@ -176,7 +176,7 @@ fn quantiles(row: &Row, recorded: &Recorded, form: Form) -> Vec<String> {
     let line = |what: &str, cells: [String; 7]| {
         format!("{what:10}{}", cells.map(|cell| format!("{cell:>9}")).concat())
     };
-    let cells = |buckets: &Buckets| {
+    let cells = |buckets: &HistogramSnapshot| {
         let mut cells = [const { String::new() }; 7];
         cells[0] = if form.is_raw {
             buckets.count().to_string()
@@ -263,7 +263,7 @@ fn writers(
     palette: &Palette,
 ) -> Vec<(String, Style)> {
     let value = |part: &Part<'_>| match part.value {
-        Some(Stored::Text(text)) => Harmless(text).to_string(),
+        Some(OwnedValue::Text(text)) => Harmless(text).to_string(),
         Some(stored) => form.stored(row, stored),
         None => NOTHING.to_owned(),
     };
@@ -288,13 +288,13 @@ fn writers(
         } else {
             String::new()
         };
-        let pid = writer.origin.pid.map_or(NOTHING.to_owned(), |pid| pid.to_string());
+        let pid = writer.writer_id.pid.map_or(NOTHING.to_owned(), |pid| pid.to_string());
         let mark = if writer.is_dead() { '†' } else { ' ' };
         let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
         let reason =
             if writer.is_dead() { format!(" ({})", writer.verdict.reason) } else { String::new() };
         let room = usize::from(columns).saturating_sub(width(&begin) + width(&reason) + 1);
-        let path = fit_middle(&HarmlessPath::new(&writer.origin.name).to_string(), room.max(8));
+        let path = fit_middle(&HarmlessPath::new(&writer.writer_id.name).to_string(), room.max(8));
         lines.push((
             format!("{begin}{path}{reason}"),
             if writer.is_dead() { palette.note } else { palette.plain },

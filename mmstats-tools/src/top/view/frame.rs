@@ -58,9 +58,9 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     if app.is_paused {
         words.push(("PAUSED".to_owned(), palette.notice));
     }
-    let problems = app.model.problems.len();
-    if problems > 0 {
-        words.push((format!("{} (e)", count(problems, "problem")), palette.problem));
+    let errors = app.model.errors.len();
+    if errors > 0 {
+        words.push((format!("{} (e)", count(errors, "problem")), palette.problem));
     }
     if settings.grouping != Grouping::None {
         words.push((format!("by {}", name(settings.grouping)), palette.plain));

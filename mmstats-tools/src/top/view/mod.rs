@@ -3,10 +3,10 @@
 mod chart;
 mod columns;
 mod detail;
+mod errors;
 mod frame;
 mod help;
 mod palette;
-mod problems;
 mod shape;
 mod table;
 #[cfg(test)]
@@ -52,7 +52,7 @@ fn draw_body(buffer: &mut Buffer, body: Rect, app: &mut App, palette: &Palette) 
     match app.pane {
         Pane::Table => table::draw(buffer, body, app, palette),
         Pane::Help => help::draw(buffer, body, app, palette),
-        Pane::Problems => problems::draw(buffer, body, app, palette),
+        Pane::Problems => errors::draw(buffer, body, app, palette),
         Pane::Detail if body.height < HIGH => detail::draw(buffer, body, app, palette),
         Pane::Detail => {
             let upper = Rect { height: body.height / 2, ..body };

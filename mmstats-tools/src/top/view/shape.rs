@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 
 use super::text::{put, put_right};
 use super::{Palette, indented, line};
-use crate::buckets::Buckets;
 use crate::render::human;
+use crate::series::histogram::HistogramSnapshot;
 
 /// Parts of a column that a bar may end in.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -27,7 +27,7 @@ struct Bar {
 }
 
 /// Puts buckets into at most so many bars of equal range.
-fn bars(buckets: &Buckets, most: usize) -> Vec<Bar> {
+fn bars(buckets: &HistogramSnapshot, most: usize) -> Vec<Bar> {
     let (Some(first), Some(last)) = (buckets.filled.first(), buckets.filled.last()) else {
         return Vec::new();
     };
@@ -56,7 +56,7 @@ fn bars(buckets: &Buckets, most: usize) -> Vec<Bar> {
 pub(super) fn draw(
     buffer: &mut Buffer,
     area: Rect,
-    buckets: &Buckets,
+    buckets: &HistogramSnapshot,
     text: impl Fn(u64) -> String,
     palette: &Palette,
 ) {
@@ -84,10 +84,10 @@ pub(super) fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buckets::Bucket;
+    use crate::series::histogram::Bucket;
 
-    fn buckets(filled: &[(u64, u64, u64)]) -> Buckets {
-        Buckets {
+    fn buckets(filled: &[(u64, u64, u64)]) -> HistogramSnapshot {
+        HistogramSnapshot {
             sum: 0,
             filled: filled
                 .iter()
@@ -115,7 +115,7 @@ mod tests {
                 assert!(bars.windows(2).all(|pair| pair[0].up_to <= pair[1].up_to), "{bars:?}");
             }
         }
-        assert_eq!(bars(&Buckets::default(), 5), []);
+        assert_eq!(bars(&HistogramSnapshot::default(), 5), []);
     }
 
     #[test]

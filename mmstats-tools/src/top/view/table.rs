@@ -14,7 +14,7 @@ use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, indented, line};
 use crate::options::top::Sort;
 use crate::render::escape::{Harmless, HarmlessPath};
-use crate::sampler::Stored;
+use crate::scraper::OwnedValue;
 
 /// A trend beside percentiles has at least so many columns.
 const SHORTEST_TREND: usize = 8;
@@ -123,7 +123,7 @@ fn draw_row(
     let text = Harmless(row.label.get(skip..).unwrap_or_default()).to_string();
     put(buffer, label, 0, &fit_middle(&text, label.width.into()), style(palette.plain));
     let value = form.value(row);
-    if width(&value) > columns.value.into() && matches!(row.fact, Some(Stored::Text(_))) {
+    if width(&value) > columns.value.into() && matches!(row.fact, Some(OwnedValue::Text(_))) {
         // A text has no rate and no trend, so it may take their place.
         put(buffer, rest, 0, &value, style(palette.plain));
         return;
@@ -182,7 +182,7 @@ fn draw_trend(
 fn draw_nothing(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     let text = if app.model.table().rows().next().is_some() {
         "No row is left: see the filter (/) and the hidden ones (z).".to_owned()
-    } else if !app.model.problems.is_empty() {
+    } else if !app.model.errors.is_empty() {
         "Nothing could be read: see the problems (e).".to_owned()
     } else {
         let places: Vec<_> =

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::reader::{Place, Storage};
+use mmstats_core::reader::{Storage, ValueLocation};
 use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Field;
@@ -12,11 +12,11 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
 use crate::options::top::{Grouping, Sort};
-use crate::sampler::{Look, Origin, Problem, Seen, Stored};
+use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use crate::top::settings::Settings;
 
 fn field(label: &str, kind: Kind, unit: &str) -> Field {
-    let place = Place {
+    let location = ValueLocation {
         offset: 40,
         size: 8,
         ty: Type::U64,
@@ -32,21 +32,21 @@ fn field(label: &str, kind: Kind, unit: &str) -> Field {
         kind,
         scale: 0,
         divisor: 1,
-        place,
+        location,
     }
 }
 
 /// An application that has made this many looks, a second apart, at two counters and a gauge of one
 /// dead and one live process.
-fn app(grouping: Grouping, looks: u64) -> App {
+fn app(grouping: Grouping, scrapes: u64) -> App {
     let fields: Arc<[Field]> = [
         field("web.hits", Kind::Counter, ""),
         field("web.misses", Kind::Counter, ""),
         field("web.memory", Kind::Gauge, "bytes"),
     ]
     .into();
-    let origin = |id: u64| {
-        Arc::new(Origin {
+    let writer_id = |id: u64| {
+        Arc::new(WriterId {
             id,
             name: PathBuf::from(format!("/run/w-{id}-{id}.mmstats")),
             version: 2,
@@ -54,31 +54,31 @@ fn app(grouping: Grouping, looks: u64) -> App {
             is_new: false,
         })
     };
-    let origins = [origin(70), origin(71)];
+    let origins = [writer_id(70), writer_id(71)];
     let mut app =
         App::new(Settings::new(grouping, Sort::Name, String::new(), false), Duration::from_secs(1));
-    for look in 0..looks {
-        let values = [1000 + look * look, 0, 4096].map(|value| Ok(Stored::Unsigned(value)));
+    for scrape in 0..scrapes {
+        let values = [1000 + scrape * scrape, 0, 4096].map(|value| Ok(OwnedValue::Unsigned(value)));
         let verdicts = [(Liveness::Alive, Reason::Runs), (Liveness::Dead, Reason::Ended)];
-        let seen = origins.iter().zip(verdicts).map(|(origin, (liveness, reason))| {
+        let sample = origins.iter().zip(verdicts).map(|(writer_id, (liveness, reason))| {
             let verdict = Verdict { liveness, reason };
-            Seen {
-                origin: origin.clone(),
+            WriterSample {
+                writer_id: writer_id.clone(),
                 fields: fields.clone(),
                 values: values.to_vec(),
                 verdict,
             }
         });
-        let problems = vec![Problem {
+        let errors = vec![ScrapeError {
             name: "/run/bad.mmstats".into(),
             what: "empty".to_owned(),
             is_new: false,
         }];
-        app.take(Look {
+        app.take(Scrape {
             time: SystemTime::UNIX_EPOCH,
-            elapsed: Duration::from_secs(look),
-            seen: seen.collect(),
-            problems,
+            elapsed: Duration::from_secs(scrape),
+            samples: sample.collect(),
+            errors,
             halted: None,
         });
     }

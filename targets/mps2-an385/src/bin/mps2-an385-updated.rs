@@ -7,7 +7,7 @@
 mod board;
 
 use cortex_m::asm::wfi;
-use mmstats_core::{Counter, Gauge, Histogram, Text, kept_region, model};
+use mmstats_core::{Counter, Gauge, Histogram, Text, persistent_region, model};
 use motor::{Controller, Stepper};
 use semihosting as _;
 
@@ -31,7 +31,7 @@ model! {
     }
 }
 
-kept_region! { static REGION: KeptRegion<{ Motor::SIZE }> in ".persistent.stats"; }
+persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persistent.stats"; }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

@@ -1,0 +1,106 @@
+//! `/api/v1` and `/healthz`: JSON for programs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::json;
+use super::parameters::Parameters;
+use super::reply::{JSON, Refusal, fresh};
+use super::server::Server;
+use super::stats::{Question, render};
+use crate::render::escape::valid_path;
+use crate::render::json::liveness_name;
+use crate::scraper::Scrape;
+use mmstats_std::identity::unix_seconds;
+
+/// `/api/v1/stats`
+pub(super) async fn stats(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let question = Question::of(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
+    let snapshot = server.snapshot().await?;
+    let interval = server.interval.as_secs_f64();
+    server.answer(JSON, &headers, move || render(&snapshot, interval, &question)).await
+}
+
+/// `/api/v1/files`
+pub(super) async fn files(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let snapshot = server.snapshot().await?;
+    server.answer(JSON, &headers, move || list(&snapshot.scrape)).await
+}
+
+fn list(scrape: &Scrape) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Answer {
+        time: f64,
+        files: Vec<File>,
+        errors: Vec<ScrapeError>,
+    }
+    #[derive(Serialize)]
+    struct File {
+        file: String,
+        version: u8,
+        pid: Option<u32>,
+        liveness: &'static str,
+        reason: &'static str,
+        fields: usize,
+    }
+    #[derive(Serialize)]
+    struct ScrapeError {
+        file: String,
+        problem: String,
+    }
+    let file = |sample: &crate::scraper::WriterSample| File {
+        file: valid_path(&sample.writer_id.name),
+        version: sample.writer_id.version,
+        pid: sample.writer_id.pid,
+        liveness: liveness_name(sample.verdict.liveness),
+        reason: sample.verdict.reason.as_str(),
+        fields: sample.fields.len(),
+    };
+    let problem = |problem: &crate::scraper::ScrapeError| ScrapeError {
+        file: valid_path(&problem.name),
+        problem: problem.what.clone(),
+    };
+    let (files, errors) =
+        (scrape.samples.iter().map(file).collect(), scrape.errors.iter().map(problem).collect());
+    json::bytes(&Answer { time: unix_seconds(scrape.time), files, errors })
+}
+
+/// `/healthz`: whether looks come in time.
+pub(super) async fn health(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let latest = server.latest.snapshot.borrow().clone();
+    let age = latest.as_ref().map(|latest| latest.taken.elapsed());
+    // A device, or a loaded machine, may need a while.
+    let is_late = age.is_none_or(|age| age > server.interval * 2 + Duration::from_secs(3));
+    let (scrapes, bytes) = server.latest.history.size();
+    let state = json!({
+        "status": if is_late { "late" } else { "ok" },
+        "age": age.map(|age| age.as_secs_f64()),
+        "interval": server.interval.as_secs_f64(),
+        "looks": latest.as_ref().map_or(0, |latest| latest.number),
+        "took": latest.as_ref().map(|latest| latest.took.as_secs_f64()),
+        "files": latest.as_ref().map_or(0, |latest| latest.scrape.samples.len()),
+        "problems": latest.as_ref().map_or(0, |latest| latest.scrape.errors.len()),
+        "history": { "looks": scrapes, "bytes": bytes },
+    });
+    let status = if is_late { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    Ok((status, fresh(JSON, state.to_string())).into_response())
+}

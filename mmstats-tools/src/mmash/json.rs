@@ -1,0 +1,166 @@
+//! Values as JSON, in the words of [`crate::render::json`].
+
+use mmstats_core::Type;
+use mmstats_std::read::Field;
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+
+use crate::render::distribution::QUANTILES;
+use crate::render::number::{Scale, ScaledNumber};
+use crate::scraper::OwnedValue;
+use crate::series::histogram::HistogramSnapshot;
+
+/// A number; JSON has none that are not finite, so these are texts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Float(pub(super) f64);
+
+impl Serialize for Float {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else {
+            ScaledNumber::NotFinite(self.0).serialize(serializer)
+        }
+    }
+}
+
+/// A value as it is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'s> {
+    /// As it is stored.
+    pub(super) stored: &'s OwnedValue,
+    /// What to make of it.
+    pub(super) scale: Scale,
+    /// What was recorded in the last interval, if that is to be told too.
+    pub(super) interval: Option<Option<&'s HistogramSnapshot>>,
+}
+
+impl<'s> Shown<'s> {
+    /// Without the last interval.
+    pub(super) fn new(stored: &'s OwnedValue, scale: Scale) -> Self {
+        Shown { stored, scale, interval: None }
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.stored {
+            OwnedValue::Bool(value) => serializer.serialize_bool(*value),
+            OwnedValue::Unsigned(value) => self.scale.unsigned(*value).serialize(serializer),
+            OwnedValue::Signed(value) => self.scale.signed(*value).serialize(serializer),
+            OwnedValue::Float(value) if self.scale.is_none() => Float(*value).serialize(serializer),
+            OwnedValue::Float(value) => self.scale.float(*value).serialize(serializer),
+            OwnedValue::Text(text) => serializer.serialize_str(text),
+            OwnedValue::Histogram(buckets) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("count", &buckets.count())?;
+                map.serialize_entry("sum", &self.scale.unsigned(buckets.sum))?;
+                quantiles(&mut map, buckets, self.scale)?;
+                map.serialize_entry("buckets", &Objects(buckets, self.scale))?;
+                if let Some(interval) = self.interval {
+                    map.serialize_entry(
+                        "interval",
+                        &interval
+                            .filter(|grown| grown.count() > 0)
+                            .map(|grown| Quantiles(grown, self.scale)),
+                    )?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+fn quantiles<M: SerializeMap>(
+    map: &mut M,
+    buckets: &HistogramSnapshot,
+    scale: Scale,
+) -> Result<(), M::Error> {
+    for (name, fraction) in QUANTILES {
+        map.serialize_entry(name, &buckets.quantile(fraction).map(|value| scale.unsigned(value)))?;
+    }
+    Ok(())
+}
+
+struct Quantiles<'b>(&'b HistogramSnapshot, Scale);
+
+impl Serialize for Quantiles<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(QUANTILES.len()))?;
+        quantiles(&mut map, self.0, self.1)?;
+        map.end()
+    }
+}
+
+struct Objects<'b>(&'b HistogramSnapshot, Scale);
+
+impl Serialize for Objects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Object {
+            from: ScaledNumber,
+            to: Option<ScaledNumber>,
+            count: u64,
+        }
+        let show = |value| self.1.unsigned(value);
+        let object = |bucket: &crate::series::histogram::Bucket| Object {
+            from: show(bucket.low),
+            to: bucket.high.map(show),
+            count: bucket.count,
+        };
+        serializer.collect_seq(self.0.filled.iter().map(object))
+    }
+}
+
+/// What a distribution recorded in one interval, with its buckets as short as they can be.
+pub(super) struct Recorded<'b>(pub(super) &'b HistogramSnapshot, pub(super) Scale);
+
+impl Serialize for Recorded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Triples<'b>(&'b HistogramSnapshot, Scale);
+        impl Serialize for Triples<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let show = |value| self.1.unsigned(value);
+                let mut all = serializer.serialize_seq(Some(self.0.filled.len()))?;
+                for bucket in &self.0.filled {
+                    all.serialize_element(&(
+                        show(bucket.low),
+                        bucket.high.map(show),
+                        bucket.count,
+                    ))?;
+                }
+                all.end()
+            }
+        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("count", &self.0.count())?;
+        quantiles(&mut map, self.0, self.1)?;
+        map.serialize_entry("buckets", &Triples(self.0, self.1))?;
+        map.end()
+    }
+}
+
+/// What Python's `struct` calls a field's type; of a distribution, its buckets'.
+pub(super) fn type_code(field: &Field) -> String {
+    let letter = char::from(field.location.ty.letter());
+    match field.location.ty {
+        Type::Text | Type::Pascal => format!("{}{letter}", field.location.size),
+        _ => letter.into(),
+    }
+}
+
+/// The power of ten and the divisor that make of what is stored what is shown, where they do
+/// something.
+pub(super) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
+    let is_number = !matches!(field.location.ty, Type::Bool | Type::Text | Type::Pascal);
+    (
+        Some(field.scale).filter(|power| is_number && *power != 0),
+        Some(field.divisor).filter(|divisor| is_number && *divisor > 1),
+    )
+}
+
+/// An object as bytes.
+pub(super) fn bytes(object: &impl Serialize) -> Vec<u8> {
+    // Into memory, and of types that can all be written.
+    serde_json::to_vec(object).unwrap_or_default()
+}

@@ -1,0 +1,334 @@
+//! `/stats/` and `/files/`: what the original answered, in the same shapes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use glob::{MatchOptions, Pattern};
+use mmstats_std::read::Field;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::json::{self, Float, Shown};
+use super::parameters::{self, Parameters, decode};
+use super::reply::{JSON, Refusal};
+use super::sampling::Snapshot;
+use super::server::Server;
+use crate::render::escape::valid_path;
+use crate::render::text::scale;
+use crate::scraper::{OwnedValue, WriterSample};
+use crate::series::delta::Number;
+
+/// `/stats/`: all labels.
+pub(super) async fn labels(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
+    if let Some(name) = parameters.one("aggr")? {
+        aggregator(name)?;
+    }
+    if ["exact", "aggr"].iter().any(|key| parameters.all(key).next().is_some()) {
+        return Err(Refusal::bad(
+            "exact and aggr are for values, at /stats/PREFIX; accepted here: glob",
+        ));
+    }
+    let glob = glob(&parameters)?;
+    let list = move |snapshot: &Snapshot| {
+        let labels: BTreeSet<&str> = chosen(snapshot, glob.as_ref())
+            .flat_map(|sample| sample.fields.iter().map(|field| field.label.as_str()))
+            .collect();
+        json::bytes(&json!({ "stats": labels }))
+    };
+    answer(&server, &headers, list).await
+}
+
+/// `/stats/PREFIX`: the values of labels that begin so, a value for each file, or what an
+/// aggregator makes of them.
+pub(super) async fn values(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let prefix = below(&uri, "/stats/")?;
+    let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
+    let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
+    let glob = glob(&parameters)?;
+    let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
+    let collect = move |snapshot: &Snapshot| {
+        let mut values: BTreeMap<&str, Vec<(&Field, &OwnedValue)>> = BTreeMap::new();
+        for sample in chosen(snapshot, glob.as_ref()) {
+            for (field, value) in sample.fields.iter().zip(&sample.values) {
+                let is_wanted =
+                    if is_exact { field.label == prefix } else { field.label.starts_with(&prefix) };
+                if let Some(value) = value.as_ref().ok().filter(|_| is_wanted) {
+                    values.entry(&field.label).or_default().push((field, value));
+                }
+            }
+        }
+        match aggregator {
+            None => {
+                let shown = |(field, value): &(&Field, &OwnedValue)| {
+                    to_raw_value(&Shown::new(value, scale(field))).ok()
+                };
+                let all: BTreeMap<&str, Vec<_>> = values
+                    .iter()
+                    .map(|(label, values)| (*label, values.iter().map(shown).collect()))
+                    .collect();
+                json::bytes(&all)
+            }
+            Some(aggregator) => {
+                let all: BTreeMap<&str, _> =
+                    values.iter().map(|(label, values)| (*label, aggregator(values))).collect();
+                json::bytes(&all)
+            }
+        }
+    };
+    answer(&server, &headers, collect).await
+}
+
+/// `/files/` and `/files/GLOB`: the files' paths.
+pub(super) async fn files(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let glob = Some(below(&uri, "/files/")?).filter(|glob| !glob.is_empty());
+    let glob = glob.as_deref().map(parameters::files).transpose()?;
+    let list = move |snapshot: &Snapshot| {
+        let files: Vec<String> = chosen(snapshot, glob.as_ref())
+            .map(|sample| valid_path(&sample.writer_id.name))
+            .collect();
+        json::bytes(&json!({ "files": files }))
+    };
+    answer(&server, &headers, list).await
+}
+
+/// Which files are wanted; an empty pattern is none.
+fn glob(parameters: &Parameters) -> Result<Option<Pattern>, Refusal> {
+    parameters.one("glob")?.filter(|glob| !glob.is_empty()).map(parameters::files).transpose()
+}
+
+/// What stands in the path behind its beginning, decoded.
+fn below(uri: &Uri, beginning: &str) -> Result<String, Refusal> {
+    let encoded = uri.path().strip_prefix(beginning).unwrap_or("");
+    decode(encoded).map_err(|why| Refusal::bad(format!("{encoded:?}: {why}")))
+}
+
+async fn answer(
+    server: &Server,
+    headers: &HeaderMap,
+    make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static,
+) -> Result<Response, Refusal> {
+    let snapshot = server.snapshot().await?;
+    server.answer(JSON, headers, move || make(&snapshot)).await
+}
+
+/// The writers whose file matches: of those that are read anyway, so that no pattern leads anywhere
+/// else. Patterns are of files' names; with directories in them, of paths that begin where files
+/// were searched for.
+fn chosen<'s>(
+    snapshot: &'s Snapshot,
+    glob: Option<&'s Pattern>,
+) -> impl Iterator<Item = &'s WriterSample> {
+    const BY_PARTS: MatchOptions = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: false,
+    };
+    let directories: Vec<&Path> =
+        snapshot.searched.iter().filter_map(|pattern| pattern.parent()).collect();
+    let is_chosen = move |path: &Path, glob: &Pattern| {
+        let matches = |part: &Path| glob.matches_with(&valid_path(part), BY_PARTS);
+        match glob.as_str().contains('/') {
+            false => path.file_name().is_some_and(|name| matches(Path::new(name))),
+            true => directories
+                .iter()
+                .filter_map(|directory| path.strip_prefix(directory).ok())
+                .any(matches),
+        }
+    };
+    snapshot
+        .scrape
+        .samples
+        .iter()
+        .filter(move |sample| glob.is_none_or(|glob| is_chosen(&sample.writer_id.name, glob)))
+}
+
+type Values<'v> = [(&'v Field, &'v OwnedValue)];
+type Aggregator = fn(&Values<'_>) -> Option<Box<RawValue>>;
+
+const AGGREGATORS: [(&str, Aggregator); 7] = [
+    ("avg", |values| mean(&numbers(values)?)),
+    ("one", |values| values.first().and_then(show)),
+    ("max", |values| {
+        values
+            .iter()
+            .copied()
+            .reduce(|one, other| if is_less(one, other) { other } else { one })
+            .as_ref()
+            .and_then(show)
+    }),
+    ("min", |values| {
+        values
+            .iter()
+            .copied()
+            .reduce(|one, other| if is_less(other, one) { other } else { one })
+            .as_ref()
+            .and_then(show)
+    }),
+    ("sum", sum),
+    ("nonzero-min", |values| {
+        let is_nonzero = |(_, value): &&(&Field, &OwnedValue)| {
+            Number::of(value).is_none_or(|amount| amount.as_f64() != 0.0)
+        };
+        let nonzero: Vec<_> = values.iter().filter(is_nonzero).copied().collect();
+        let least =
+            nonzero.into_iter().reduce(|one, other| if is_less(other, one) { other } else { one });
+        least.as_ref().map_or_else(|| to_raw_value(&0).ok(), show)
+    }),
+    ("nonzero-avg", |values| {
+        let nonzero: Vec<f64> =
+            numbers(values)?.into_iter().filter(|number| *number != 0.0).collect();
+        if nonzero.is_empty() { to_raw_value(&0).ok() } else { mean(&nonzero) }
+    }),
+];
+
+fn aggregator(name: &str) -> Result<Aggregator, Refusal> {
+    let found =
+        AGGREGATORS.iter().find(|(known, _)| *known == name).map(|(_, aggregator)| *aggregator);
+    let known = AGGREGATORS.map(|(known, _)| known).join(", ");
+    found.ok_or_else(|| Refusal::bad(format!("aggr={name:?}: no aggregator; there are {known}")))
+}
+
+fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
+    to_raw_value(&Shown::new(value, scale(field))).ok()
+}
+
+/// All of them, as they are shown; `None` if one is no number.
+fn numbers(values: &Values<'_>) -> Option<Vec<f64>> {
+    let number = |(field, value): &(&Field, &OwnedValue)| {
+        Number::of(value).map(|amount| scale(field).approximate(amount.as_f64()))
+    };
+    values.iter().map(number).collect()
+}
+
+fn mean(numbers: &[f64]) -> Option<Box<RawValue>> {
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    to_raw_value(&Float(mean)).ok()
+}
+
+fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
+    let (first, start) = values.first()?;
+    if values.iter().all(|(field, _)| scale(field) == scale(first)) {
+        // Exact, and distributions too.
+        let add = |total: OwnedValue, value: &OwnedValue| match (total, value) {
+            (OwnedValue::Histogram(mut total), OwnedValue::Histogram(value)) => {
+                total.add(value);
+                Some(OwnedValue::Histogram(total))
+            }
+            (total, value) => Some((Number::of(&total)? + Number::of(value)?).into()),
+        };
+        let start = Number::of(start).map_or_else(|| (*start).clone(), OwnedValue::from);
+        let total = values[1..]
+            .iter()
+            .try_fold(start, |total, (_, value)| add(total, value))
+            .filter(|total| !matches!(total, OwnedValue::Text(_)))?;
+        return show(&(first, &total));
+    }
+    to_raw_value(&Float(numbers(values)?.iter().sum())).ok()
+}
+
+/// Numbers by their value, texts by the alphabet; nothing else is less than anything.
+fn is_less(one: (&Field, &OwnedValue), other: (&Field, &OwnedValue)) -> bool {
+    match (one.1, other.1) {
+        (OwnedValue::Text(one), OwnedValue::Text(other)) => one < other,
+        (OwnedValue::Unsigned(a), OwnedValue::Unsigned(b)) if scale(one.0) == scale(other.0) => {
+            a < b
+        }
+        (OwnedValue::Signed(a), OwnedValue::Signed(b)) if scale(one.0) == scale(other.0) => a < b,
+        _ => match (numbers(&[one]), numbers(&[other])) {
+            (Some(one), Some(other)) => one < other,
+            _ => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::reader::{Storage, ValueLocation};
+    use mmstats_core::{Kind, Type};
+
+    fn aggregate(name: &str, values: &[OwnedValue]) -> String {
+        let location = ValueLocation {
+            offset: 0,
+            size: 8,
+            ty: Type::U64,
+            storage: Storage::Word,
+            swapped: false,
+            word: 8,
+        };
+        let field = Field {
+            label: String::new(),
+            unit: String::new(),
+            help: String::new(),
+            kind: Kind::Untyped,
+            scale: 0,
+            divisor: 1,
+            location,
+        };
+        let values: Vec<_> = values.iter().map(|value| (&field, value)).collect();
+        aggregator(name).unwrap()(&values).map_or("none".to_owned(), |value| value.get().to_owned())
+    }
+
+    #[test]
+    fn aggregators_do_what_their_names_say() {
+        let numbers = [3, 0, 9, 0].map(OwnedValue::Unsigned);
+        for (name, result) in [
+            ("avg", "3.0"),
+            ("one", "3"),
+            ("max", "9"),
+            ("min", "0"),
+            ("sum", "12"),
+            ("nonzero-min", "3"),
+            ("nonzero-avg", "6.0"),
+        ] {
+            assert_eq!(aggregate(name, &numbers), result, "{name}");
+        }
+        let zeros = [0, 0].map(OwnedValue::Unsigned);
+        assert_eq!(
+            (aggregate("nonzero-min", &zeros), aggregate("nonzero-avg", &zeros)),
+            ("0".to_owned(), "0".to_owned())
+        );
+        let large = [u64::MAX, 1].map(OwnedValue::Unsigned);
+        assert_eq!(
+            (aggregate("max", &large), aggregate("sum", &large[..1])),
+            (u64::MAX.to_string(), u64::MAX.to_string())
+        );
+        assert!(aggregator("median").unwrap_err().why.contains("nonzero-avg"));
+    }
+
+    #[test]
+    fn texts_have_no_sum() {
+        let texts = ["b", "a"].map(|text| OwnedValue::Text(text.into()));
+        for (name, result) in [
+            ("avg", "none"),
+            ("sum", "none"),
+            ("nonzero-avg", "none"),
+            ("max", "\"b\""),
+            ("min", "\"a\""),
+            ("one", "\"b\""),
+        ] {
+            assert_eq!(aggregate(name, &texts), result, "{name}");
+        }
+        assert_eq!(aggregate("sum", &[OwnedValue::Bool(true), OwnedValue::Bool(true)]), "2");
+    }
+}

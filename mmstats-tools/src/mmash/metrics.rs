@@ -1,0 +1,110 @@
+//! `/metrics`: for Prometheus.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, HeaderValue, VARY};
+use axum::response::Response;
+
+use super::parameters::Parameters;
+use super::reply::{Refusal, preferences};
+use super::sampling::Snapshot;
+use super::server::Server;
+use crate::labels::Labels;
+use crate::options::mmash::Options;
+use crate::render::escape::Harmless;
+use crate::render::metrics::{Format, Page, Settings, per_writer};
+
+/// What the command line says about metrics.
+pub(super) fn settings(options: &Options) -> Settings {
+    let labels = Labels { include: options.filter.clone(), exclude: options.exclude.clone() };
+    Settings { format: Format::Text, labels, live: options.live }
+}
+
+/// Answers.
+pub(super) async fn metrics(
+    State(server): State<Arc<Server>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    Parameters::parse(query.as_deref(), &[])?;
+    let snapshot = server.snapshot().await?;
+    let settings = Settings { format: format(&headers), ..server.metrics.clone() };
+    let (content_type, maker) = (settings.format.content_type(), server.clone());
+    let make = move || {
+        let page = page(&snapshot, &settings);
+        maker
+            .told
+            .news(&page.left_out)
+            .iter()
+            .for_each(|what| eprintln!("mmash: {}", Harmless(what)));
+        page.text.into_bytes()
+    };
+    let mut response = server.answer(content_type, &headers, make).await?;
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    Ok(response)
+}
+
+/// The page of a look.
+pub(super) fn page(snapshot: &Snapshot, settings: &Settings) -> Page {
+    match &snapshot.sums {
+        Some(sums) => sums.page(&snapshot.scrape, snapshot.took, settings),
+        None => per_writer(&snapshot.scrape, snapshot.took, settings),
+    }
+}
+
+/// What a client would rather read. Anything that is not asked for `OpenMetrics` by name gets text.
+fn format(headers: &HeaderMap) -> Format {
+    let accepted = preferences(headers, &ACCEPT);
+    let is_known = |version: &str| matches!(version, "1.0.0" | "0.0.1");
+    let open =
+        accepted.iter().filter(|preference| preference.name == "application/openmetrics-text");
+    let open = open.filter(|preference| {
+        preference.parameters.iter().all(|(key, value)| key != "version" || is_known(value))
+    });
+    let best = |quality: f32, other: f32| quality.max(other);
+    let open = open.map(|preference| preference.quality).fold(0.0, best);
+    let text = accepted
+        .iter()
+        .filter(|preference| preference.name == "text/plain")
+        .map(|preference| preference.quality)
+        .fold(0.0, best);
+    if open > 0.0 && open >= text { Format::OpenMetrics } else { Format::Text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_gets_the_format_that_it_prefers() {
+        let chosen = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, accept.parse().unwrap());
+            format(&headers)
+        };
+        for accept in [
+            "application/openmetrics-text",
+            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "text/plain;q=0.5, APPLICATION/OpenMetrics-Text;q=0.5",
+        ] {
+            assert_eq!(chosen(accept), Format::OpenMetrics, "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "text/plain",
+            "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text;version=2.0.0",
+            "text/plain, application/openmetrics-text;q=0.9",
+            "text/html,*/*;q=0.8",
+            "application/json",
+        ] {
+            assert_eq!(chosen(accept), Format::Text, "{accept}");
+        }
+        assert_eq!(format(&HeaderMap::new()), Format::Text);
+    }
+}

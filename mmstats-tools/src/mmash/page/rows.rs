@@ -1,0 +1,197 @@
+//! Rows of the table: what all writers publish under one label, and in one way.
+
+use std::collections::BTreeMap;
+
+use mmstats_core::Kind;
+use mmstats_core::reader::ValueError;
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Field;
+
+use super::super::total::{Key, Total};
+use super::query::Words;
+use crate::labels::is_identity;
+use crate::render::date::Date;
+use crate::render::distribution::QUANTILES;
+use crate::render::human;
+use crate::render::number::Scale;
+use crate::render::text::scale;
+use crate::scraper::{OwnedValue, Scrape, WriterSample};
+use crate::series::delta::Number;
+use crate::series::histogram::HistogramSnapshot;
+
+/// One of them.
+pub(super) struct Row<'l> {
+    pub(super) label: &'l str,
+    pub(super) kind: Kind,
+    pub(super) unit: &'l str,
+    pub(super) help: &'l str,
+    field: &'l Field,
+    scale: Scale,
+    writers: usize,
+    dead: usize,
+    total: Total,
+}
+
+/// A value for people.
+pub(super) struct Shown {
+    /// As short as it can be read.
+    pub(super) short: String,
+    /// With all its digits.
+    pub(super) exact: String,
+}
+
+/// The rows whose labels have all words of a search, in the order of their prefixes.
+pub(super) fn rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
+    let words = Words::new(search);
+    let mut rows: BTreeMap<_, Option<Row<'l>>> = BTreeMap::new();
+    for sample in &scrape.samples {
+        let has_ended = sample.verdict.liveness == Liveness::Dead;
+        for (field, value) in sample.fields.iter().zip(&sample.values) {
+            let row = rows
+                .entry((prefix(&field.label), Key::of(field)))
+                .or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
+            if let Some(row) = row {
+                row.add(value, has_ended);
+            }
+        }
+    }
+    rows.into_values().flatten().collect()
+}
+
+/// What each writer of a label has there.
+pub(super) fn writers<'l>(
+    scrape: &'l Scrape,
+    label: &'l str,
+) -> impl Iterator<Item = (&'l WriterSample, Row<'l>)> {
+    scrape.samples.iter().flat_map(move |sample| {
+        let all =
+            sample.fields.iter().zip(&sample.values).filter(move |(field, _)| field.label == label);
+        all.map(move |(field, value)| {
+            let mut row = Row::new(field);
+            row.add(value, sample.verdict.liveness == Liveness::Dead);
+            (sample, row)
+        })
+    })
+}
+
+/// The part of a label before its last dot, dimensions aside.
+fn prefix(label: &str) -> &str {
+    let name = label.find('{').map_or(label, |brace| &label[..brace]);
+    name.rfind('.').map_or("", |dot| &name[..dot])
+}
+
+impl<'l> Row<'l> {
+    fn new(field: &'l Field) -> Self {
+        let (label, unit, help) = (&field.label, &field.unit, &field.help);
+        Row {
+            label,
+            kind: field.kind,
+            unit,
+            help,
+            field,
+            scale: scale(field),
+            writers: 0,
+            dead: 0,
+            total: Total::default(),
+        }
+    }
+
+    fn add(&mut self, value: &Result<OwnedValue, ValueError>, has_ended: bool) {
+        self.writers += 1;
+        self.dead += usize::from(has_ended);
+        self.total.add(self.field, value.as_ref(), has_ended);
+    }
+
+    /// Whether it says what something is, and not how much there is of it.
+    fn is_fact(&self) -> bool {
+        self.kind == Kind::Info || is_identity(self.label)
+    }
+
+    /// What comes before its last dot.
+    pub(super) fn prefix(&self) -> &'l str {
+        prefix(self.label)
+    }
+
+    /// Whether all its writers have ended.
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead == self.writers
+    }
+
+    /// How many writers it has, in words if some have ended.
+    pub(super) fn writers(&self) -> String {
+        match self.dead {
+            0 => self.writers.to_string(),
+            dead => format!("{}, {dead} ended", self.writers),
+        }
+    }
+
+    /// Whether its value is the mean of several writers'.
+    pub(super) fn is_mean(&self) -> bool {
+        self.total.averaged(self.field).is_some()
+    }
+
+    /// Its value.
+    pub(super) fn value(&self) -> Shown {
+        let mut total = self.total.clone();
+        total.settle(self.field);
+        // A sum can be more than any integer that can be stored.
+        let exact = match total.sum() {
+            Some(Number::Integer(sum)) if self.scale.is_none() && !self.is_mean() => {
+                Some(sum.to_string())
+            }
+            _ => None,
+        };
+        match total.get() {
+            Err("differs") => Shown {
+                short: "differs".to_owned(),
+                exact: format!("another one at some of {} writers", self.writers),
+            },
+            Err(problem) => Shown { short: "unreadable".to_owned(), exact: problem.to_owned() },
+            Ok(OwnedValue::Text(text)) => {
+                Shown { short: text.to_string(), exact: text.to_string() }
+            }
+            Ok(OwnedValue::Bool(value)) => {
+                Shown { short: value.to_string(), exact: value.to_string() }
+            }
+            Ok(OwnedValue::Histogram(buckets)) => self.histogram(buckets),
+            Ok(OwnedValue::Unsigned(value)) => {
+                self.number(*value as f64, self.scale.unsigned(*value).to_string())
+            }
+            Ok(OwnedValue::Signed(value)) => {
+                self.number(*value as f64, self.scale.signed(*value).to_string())
+            }
+            Ok(OwnedValue::Float(value)) => {
+                self.number(*value, exact.unwrap_or_else(|| self.scale.float(*value).to_string()))
+            }
+        }
+    }
+
+    fn number(&self, stored: f64, exact: String) -> Shown {
+        let shown = self.scale.approximate(stored);
+        let date = Date::from_unix(shown).filter(|_| self.unit == "unixtime");
+        let short = match date {
+            Some(date) => date.to_string(),
+            None if self.unit == "unixtime" && shown == 0.0 => "never".to_owned(),
+            None if self.is_fact() && self.unit.is_empty() => exact.clone(),
+            None => human::quantity(shown, self.unit),
+        };
+        let of = self
+            .total
+            .averaged(self.field)
+            .map(|values| format!(", mean of {values}"))
+            .unwrap_or_default();
+        Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
+    }
+
+    fn histogram(&self, buckets: &HistogramSnapshot) -> Shown {
+        let quantity =
+            |value: u64| human::quantity(self.scale.approximate(value as f64), self.unit);
+        let quantiles = QUANTILES.map(|(name, fraction)| {
+            buckets.quantile(fraction).map(|value| format!("{name} {}", quantity(value)))
+        });
+        let quantiles: Vec<String> = quantiles.into_iter().flatten().collect();
+        let exact = format!("{} recorded", buckets.count());
+        let short = if quantiles.is_empty() { "empty".to_owned() } else { quantiles.join(", ") };
+        Shown { short, exact }
+    }
+}

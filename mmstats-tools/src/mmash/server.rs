@@ -1,0 +1,162 @@
+//! What all requests share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use tokio::sync::{Semaphore, watch};
+use tokio::task;
+use tokio::time::timeout;
+
+use super::events::Feeds;
+use super::limits::Limits;
+use super::reply::{Refusal, pack, takes_gzip};
+use super::room::Room;
+use super::sampling::{Latest, Snapshot};
+use super::told::Told;
+use crate::options::mmash::Options;
+use crate::render::metrics::Settings;
+
+/// How many answers are made at a time, in threads beside the one that serves.
+const JOBS: usize = 2;
+
+/// Bytes of answers that have not been read yet.
+const ROOM: usize = 128 << 20;
+
+/// How long a request waits for the first look.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The server.
+pub(super) struct Server {
+    /// What is sampled.
+    pub(super) latest: Latest,
+    /// The time between two looks.
+    pub(super) interval: Duration,
+    /// What metrics are wanted.
+    pub(super) metrics: Settings,
+    /// Names that it answers to besides its own, in lower case.
+    pub(super) hosts: Vec<String>,
+    /// A permit for each stream.
+    pub(super) streams: Arc<Semaphore>,
+    /// How often requests may come.
+    pub(super) rate: Rate,
+    /// What answers take.
+    pub(super) room: Room,
+    /// What streams send.
+    pub(super) feeds: Feeds,
+    /// Becomes true when it is to end.
+    pub(super) shutdown: watch::Receiver<bool>,
+    /// What was said about pages for Prometheus that were not complete.
+    pub(super) told: Told,
+    jobs: Arc<Semaphore>,
+}
+
+impl Server {
+    pub(super) fn new(
+        options: &Options,
+        limits: Limits,
+        metrics: Settings,
+        latest: Latest,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        Server {
+            latest,
+            interval: options.interval,
+            metrics,
+            hosts: options.allow_host.clone(),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            rate: Rate::new(options.max_rate.get().into()),
+            room: Room::new(ROOM),
+            feeds: Feeds::default(),
+            shutdown,
+            told: Told::default(),
+            jobs: Arc::new(Semaphore::new(JOBS)),
+        }
+    }
+
+    /// The latest look. Only the first one may have to be waited for.
+    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+        let mut receiver = self.latest.snapshot.clone();
+        let first = timeout(PATIENCE, receiver.wait_for(Option::is_some)).await;
+        let snapshot = first.ok().and_then(Result::ok).and_then(|first| first.clone());
+        snapshot.ok_or_else(|| {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the first look at the stats is not over yet",
+            )
+        })
+    }
+
+    /// Does what takes a while, where it holds up nobody. If whoever asked for it goes away before
+    /// its turn has come, it is not done.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let failed =
+            || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
+        let turn = self.jobs.clone().acquire_owned().await.map_err(|_| failed())?;
+        let job = move || {
+            // What has begun goes on, whoever has gone; nothing else begins before that.
+            let _turn = turn;
+            job()
+        };
+        task::spawn_blocking(job).await.map_err(|_| failed())
+    }
+
+    /// Answers with bytes of a type, which take a while to make; compressed, if the client can read
+    /// that.
+    pub(super) async fn answer(
+        &self,
+        content_type: &'static str,
+        headers: &HeaderMap,
+        make: impl FnOnce() -> Vec<u8> + Send + 'static,
+    ) -> Result<Response, Refusal> {
+        let compress = takes_gzip(headers);
+        self.work(move || pack(make(), compress)).await?.answer(content_type, &self.room).await
+    }
+}
+
+/// A bucket of tokens: so many are added a second, and each request takes one.
+pub(super) struct Rate {
+    per_second: f64,
+    tokens: Mutex<(f64, Instant)>,
+}
+
+impl Rate {
+    fn new(per_second: f64) -> Self {
+        Rate { per_second, tokens: Mutex::new((per_second * 2.0, Instant::now())) }
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn take(&self) -> bool {
+        self.take_at(Instant::now())
+    }
+
+    fn take_at(&self, now: Instant) -> bool {
+        let mut guard = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tokens, filled) = *guard;
+        let tokens = (tokens + now.duration_since(filled).as_secs_f64() * self.per_second)
+            .min(self.per_second * 2.0);
+        let has_one = tokens >= 1.0;
+        *guard = (if has_one { tokens - 1.0 } else { tokens }, now);
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_of_tokens_runs_dry_and_fills_again() {
+        let rate = Rate::new(20.0);
+        let start = Instant::now();
+        assert_eq!((0..100).filter(|_| rate.take_at(start)).count(), 40);
+        assert_eq!(
+            (0..100).filter(|_| rate.take_at(start + Duration::from_millis(200))).count(),
+            4
+        );
+    }
+}

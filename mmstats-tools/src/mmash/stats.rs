@@ -1,0 +1,265 @@
+//! Chooses fields, of each writer or of all together.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mmstats_core::reader::ValueError;
+use mmstats_std::liveness::Liveness;
+use mmstats_std::read::Field;
+use serde::Serialize;
+
+use super::json::{self, Float, Shown, scaling, type_code};
+use super::parameters::Parameters;
+use super::reply::Refusal;
+use super::sampling::{Snapshot, Step};
+use super::total::{Key, Total, add, aggregate};
+use crate::labels::Labels;
+use crate::render::escape::valid_path;
+use crate::render::json::liveness_name;
+use crate::render::number::Scale;
+use crate::render::text::scale;
+use crate::scraper::OwnedValue;
+use crate::series::delta::is_cumulative;
+use crate::series::histogram::HistogramSnapshot;
+use mmstats_std::identity::unix_seconds;
+
+/// What a series is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum By {
+    /// A field of one writer.
+    #[default]
+    File,
+    /// All fields with one label, if their values can be taken as one.
+    Label,
+}
+
+/// Which series are wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Question {
+    /// Of these labels.
+    pub(super) labels: Labels,
+    /// Of what.
+    pub(super) by: By,
+}
+
+impl Question {
+    /// The parameters `match` and `by`.
+    pub(super) fn of(parameters: &Parameters) -> Result<Self, Refusal> {
+        let include = parameters.patterns("match")?;
+        let by = match parameters.one("by")? {
+            None | Some("file") => By::File,
+            Some("label") => By::Label,
+            Some(other) => {
+                return Err(Refusal::bad(format!("by={other:?}: accepted are file and label")));
+            }
+        };
+        Ok(Question { labels: Labels { include, exclude: Vec::new() }, by })
+    }
+
+    /// What is the same for the same questions.
+    pub(super) fn key(&self) -> String {
+        let mut patterns: Vec<&str> =
+            self.labels.include.iter().map(glob::Pattern::as_str).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        format!("{:?} {patterns:?}", self.by)
+    }
+}
+
+/// The answer, as JSON.
+pub(super) fn render(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Answer<R: Serialize> {
+        time: f64,
+        interval: f64,
+        stats: R,
+    }
+    let time = unix_seconds(snapshot.scrape.time);
+    match question.by {
+        By::File => {
+            json::bytes(&Answer { time, interval, stats: by_file(snapshot, &question.labels) })
+        }
+        By::Label => {
+            let groups = by_label(snapshot, &question.labels);
+            let stats: Vec<Row<'_>> = groups.values().map(Group::row).collect();
+            json::bytes(&Answer { time, interval, stats })
+        }
+    }
+}
+
+/// One of the series.
+#[derive(Serialize)]
+struct Row<'r> {
+    label: &'r str,
+    kind: &'static str,
+    r#type: String,
+    unit: &'r str,
+    help: &'r str,
+    #[serde(flatten)]
+    whose: Whose<'r>,
+    value: Option<Shown<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<Shown<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregate: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<i8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divisor: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Option<Float>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Whose<'r> {
+    One { file: &'r str, pid: Option<u32>, liveness: &'static str },
+    All { writers: usize, dead: usize },
+}
+
+impl<'r> Row<'r> {
+    fn new(
+        field: &'r Field,
+        whose: Whose<'r>,
+        value: Result<&'r OwnedValue, String>,
+        rate: Option<f64>,
+        grown: Option<&'r HistogramSnapshot>,
+    ) -> Self {
+        let scale = scale(field);
+        let (power, divisor) = scaling(field);
+        let is_scaled = power.is_some() || divisor.is_some();
+        Row {
+            label: &field.label,
+            kind: field.kind.name(),
+            r#type: type_code(field),
+            unit: &field.unit,
+            help: &field.help,
+            whose,
+            value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
+            raw: value
+                .as_ref()
+                .ok()
+                .filter(|_| is_scaled)
+                .map(|stored| Shown::new(stored, Scale::NONE)),
+            problem: value.err(),
+            aggregate: None,
+            scale: power,
+            divisor,
+            rate: is_cumulative(field).then(|| rate.map(Float)),
+        }
+    }
+}
+
+/// Calls with all fields that are wanted: which writer, and which of its fields.
+pub(super) fn each_wanted<'f>(
+    writers: impl IntoIterator<Item = &'f Arc<[Field]>>,
+    labels: &Labels,
+    mut call: impl FnMut(usize, usize),
+) {
+    // Writers share their fields, so that they need not all be compared.
+    let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
+    for (writer, fields) in writers.into_iter().enumerate() {
+        let choose = || (0..fields.len()).filter(|at| labels.accept(&fields[*at].label)).collect();
+        let indices = wanted.entry(fields.as_ptr()).or_insert_with(choose);
+        indices.iter().for_each(|index| call(writer, *index));
+    }
+}
+
+/// All writers' fields.
+fn fields(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<[Field]>> {
+    snapshot.scrape.samples.iter().map(|sample| &sample.fields)
+}
+
+fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
+    struct Rows<'s> {
+        snapshot: &'s Snapshot,
+        files: Vec<String>,
+        chosen: Vec<(usize, usize)>,
+    }
+    impl Serialize for Rows<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let row = |(writer, index): &(usize, usize)| {
+                let sample = &self.snapshot.scrape.samples[*writer];
+                let step = &self.snapshot.steps[*writer][*index];
+                let liveness = liveness_name(sample.verdict.liveness);
+                let whose =
+                    Whose::One { file: &self.files[*writer], pid: sample.writer_id.pid, liveness };
+                let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
+                Row::new(&sample.fields[*index], whose, value, step.rate, step.grown.as_deref())
+            };
+            serializer.collect_seq(self.chosen.iter().map(row))
+        }
+    }
+    let files =
+        snapshot.scrape.samples.iter().map(|sample| valid_path(&sample.writer_id.name)).collect();
+    let mut chosen = Vec::new();
+    each_wanted(fields(snapshot), labels, |writer, index| chosen.push((writer, index)));
+    Rows { snapshot, files, chosen }
+}
+
+/// All fields with one key.
+struct Group<'g> {
+    field: &'g Field,
+    writers: usize,
+    /// The last of them: a writer may have two fields of one label.
+    last: Option<usize>,
+    /// Of these, the ones that have ended.
+    dead: usize,
+    total: Total,
+    rate: Option<f64>,
+    grown: Option<HistogramSnapshot>,
+}
+
+impl Group<'_> {
+    fn row(&self) -> Row<'_> {
+        let value = self.total.get().map_err(str::to_owned);
+        let aggregate = Some(aggregate(self.field)).filter(|_| value.is_ok());
+        Row {
+            aggregate,
+            ..Row::new(
+                self.field,
+                Whose::All { writers: self.writers, dead: self.dead },
+                value,
+                self.rate,
+                self.grown.as_ref(),
+            )
+        }
+    }
+}
+
+fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Group<'s>> {
+    let mut groups: BTreeMap<Key<'_>, Group<'_>> = BTreeMap::new();
+    each_wanted(fields(snapshot), labels, |writer, index| {
+        let sample = &snapshot.scrape.samples[writer];
+        let field = &sample.fields[index];
+        let Step { rate, grown } = &snapshot.steps[writer][index];
+        let new = || Group {
+            field,
+            writers: 0,
+            last: None,
+            dead: 0,
+            total: Total::default(),
+            rate: None,
+            grown: None,
+        };
+        let group = groups.entry(Key::of(field)).or_insert_with(new);
+        if group.last.replace(writer) != Some(writer) {
+            group.writers += 1;
+            group.dead += usize::from(sample.verdict.liveness == Liveness::Dead);
+        }
+        group.total.add(
+            field,
+            sample.values[index].as_ref(),
+            sample.verdict.liveness == Liveness::Dead,
+        );
+        group.rate = add(group.rate, *rate);
+        if let Some(grown) = grown {
+            group.grown.get_or_insert_with(HistogramSnapshot::default).add(grown);
+        }
+    });
+    groups.values_mut().for_each(|group| group.total.settle(group.field));
+    groups
+}

@@ -1,0 +1,285 @@
+//! Looks at all stats again and again.
+//!
+//! A [`Scraper`] keeps files open from one look to the next, and what is known of them. It finds
+//! the writers that have come, notices those that are gone, and tells a process from one that took
+//! its place, in the same file even. Devices, dumps and the like are opened anew at each look, so
+//! that a device is halted no longer than one takes.
+
+mod files;
+mod scrape;
+mod tracker;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mmstats_std::discover::discover;
+use mmstats_std::read::{Field, Reader, Sample};
+use mmstats_std::template::Environment;
+
+use crate::source::{Opened, Sources};
+pub use files::raise_descriptors;
+use files::{Files, Outcome};
+pub use scrape::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
+use tracker::WriterTracker;
+
+/// Looks at what a command's arguments name.
+pub struct Scraper {
+    arguments: Vec<PathBuf>,
+    sources: Sources,
+    environment: Environment,
+    reader: Reader,
+    files: Files,
+    tracks: WriterTracker,
+    /// What was wrong at the look before, by its name.
+    errors: HashMap<PathBuf, String>,
+    follows_links: bool,
+    searched: Vec<PathBuf>,
+    started: Option<Instant>,
+    /// When the last look was.
+    looked: Option<SystemTime>,
+}
+
+/// A look while it is being made.
+struct ScrapeBuilder {
+    scrape: Scrape,
+    /// Where each name's problem is.
+    failed: HashMap<PathBuf, usize>,
+    /// When the look before was.
+    before: Option<SystemTime>,
+}
+
+impl Scraper {
+    /// A sampler that has not looked yet. The files, directories and devices are those that users
+    /// name; without any, the usual places are searched.
+    ///
+    /// It raises this process's limit of open files as far as it may; files beyond that are opened
+    /// and closed at each look.
+    #[must_use]
+    pub fn new(arguments: Vec<PathBuf>, sources: Sources) -> Self {
+        Scraper {
+            arguments,
+            sources,
+            environment: Environment::read(),
+            reader: Reader::new(),
+            files: Files::new(),
+            tracks: WriterTracker::default(),
+            errors: HashMap::new(),
+            follows_links: true,
+            searched: Vec::new(),
+            started: None,
+            looked: None,
+        }
+    }
+
+    /// Does not follow links that lead out of the directory in which they were found: where anybody
+    /// may write, one could lead to what only this user may read.
+    #[must_use]
+    pub fn without_links(mut self) -> Self {
+        self.follows_links = false;
+        self
+    }
+
+    /// Leaves so many descriptors for others than files, or half of all.
+    #[must_use]
+    pub fn with_spare_descriptors(mut self, count: usize) -> Self {
+        self.files.spare(count);
+        self
+    }
+
+    /// Where the last look searched for files, to name it if nothing was found.
+    #[must_use]
+    pub fn searched(&self) -> &[PathBuf] {
+        &self.searched
+    }
+
+    /// Looks at everything.
+    pub fn scrape(&mut self) -> Scrape {
+        let now = Instant::now();
+        let elapsed = now.duration_since(*self.started.get_or_insert(now));
+        let scrape = Scrape {
+            time: SystemTime::now(),
+            elapsed,
+            samples: Vec::new(),
+            errors: Vec::new(),
+            halted: None,
+        };
+        let before = self.looked.replace(scrape.time);
+        let mut builder = ScrapeBuilder { scrape, failed: HashMap::new(), before };
+        self.tracks.begin(now);
+        self.searched.clear();
+        let arguments = std::mem::take(&mut self.arguments);
+        let each: Vec<&[PathBuf]> =
+            if arguments.is_empty() { vec![&[]] } else { arguments.chunks(1).collect() };
+        for argument in each {
+            match argument.first().filter(|path| self.sources.is_memory(path)) {
+                Some(path) => self.look_at_memory(path, &mut builder),
+                None => self.look_at_files(argument, &mut builder),
+            }
+        }
+        self.arguments = arguments;
+        self.files.end();
+        self.tracks.end();
+        self.note_problems(&mut builder.scrape);
+        builder.scrape
+    }
+
+    fn look_at_files(&mut self, argument: &[PathBuf], builder: &mut ScrapeBuilder) {
+        let found = discover(&self.environment, argument);
+        for problem in found.errors {
+            builder.fail(&problem.path, &problem.error);
+            // What was in there may still be, and is not to be taken for new later.
+            for path in self.files.below(&problem.path) {
+                self.look_at_file(&path, false, builder);
+            }
+        }
+        self.searched.extend(found.searched);
+        for path in found.paths {
+            let is_named = argument.first() == Some(&path);
+            if !is_named && !self.follows_links && leads_out(&path) {
+                builder
+                    .fail(&path, "a link that leads out of its directory, which is not followed");
+                continue;
+            }
+            self.look_at_file(&path, is_named, builder);
+        }
+    }
+
+    fn look_at_file(&mut self, path: &Path, is_named: bool, builder: &mut ScrapeBuilder) {
+        let tracks = &mut self.tracks;
+        let see = |sample: &Sample<'_>, is_other: bool| tracks.see(path, sample, is_other, builder);
+        match self.files.read(path, is_named, &mut self.reader, see) {
+            Outcome::WriterSample | Outcome::Twice | Outcome::Gone => {}
+            Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
+                (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
+                    self.look_at_regions(path, &opened, builder)
+                }
+                (Ok(_), Some(why)) => self.fail(path, why, builder),
+                (Ok(_), None) => {
+                    self.files.set_plain(path);
+                    self.look_at_file(path, is_named, builder);
+                }
+                (Err(error), _) => self.fail(path, error, builder),
+            },
+            Outcome::Missing(why) => builder.fail(path, why),
+            Outcome::Failed(why) => self.fail(path, why, builder),
+        }
+    }
+
+    fn look_at_memory(&mut self, path: &Path, builder: &mut ScrapeBuilder) {
+        match self.sources.open(path) {
+            Ok(opened) => self.look_at_regions(path, &opened, builder),
+            Err(error) => self.fail(path, error, builder),
+        }
+    }
+
+    fn look_at_regions(&mut self, path: &Path, opened: &Opened, builder: &mut ScrapeBuilder) {
+        for region in &opened.regions {
+            let name = Path::new(&region.name);
+            match region.read(&mut self.reader) {
+                Ok(sample) => self.tracks.see(name, &sample, false, builder),
+                Err(failure) => self.fail(name, failure, builder),
+            }
+        }
+        for (name, problem) in &opened.errors {
+            self.fail(Path::new(name), problem, builder);
+        }
+        if opened.regions.is_empty() && opened.errors.is_empty() {
+            self.fail(path, &opened.why_nothing, builder);
+        }
+        builder.scrape.halted = match (builder.scrape.halted, opened.halted) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// It stays known: when it can be read again, it goes on.
+    fn fail(&mut self, name: &Path, why: impl ToString, builder: &mut ScrapeBuilder) {
+        self.tracks.keep(name);
+        builder.fail(name, why);
+    }
+
+    fn note_problems(&mut self, scrape: &mut Scrape) {
+        for problem in &mut scrape.errors {
+            problem.is_new = self.errors.get(&problem.name) != Some(&problem.what);
+        }
+        self.errors = scrape
+            .errors
+            .iter()
+            .map(|problem| (problem.name.clone(), problem.what.clone()))
+            .collect();
+    }
+}
+
+impl ScrapeBuilder {
+    fn fail(&mut self, name: &Path, why: impl ToString) {
+        let what = why.to_string();
+        // Several of one file are told together, so that a new one shows.
+        match self.failed.get(name).and_then(|&at| self.scrape.errors.get_mut(at)) {
+            Some(problem) => {
+                problem.what.push_str("; ");
+                problem.what.push_str(&what);
+            }
+            None => {
+                self.failed.insert(name.to_owned(), self.scrape.errors.len());
+                self.scrape.errors.push(ScrapeError { name: name.to_owned(), what, is_new: true });
+            }
+        }
+    }
+
+    fn push(&mut self, sample: WriterSample, errors: &[String]) {
+        for problem in errors {
+            self.fail(&sample.writer_id.name, problem);
+        }
+        self.scrape.samples.push(sample);
+    }
+}
+
+/// Whether it is a link to a file that is not beside it.
+fn leads_out(path: &Path) -> bool {
+    let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
+    let stays = || {
+        path.canonicalize()
+            .ok()
+            .and_then(|target| parent(&target))
+            .is_some_and(|target| parent(path) == Some(target))
+    };
+    path.is_symlink() && !stays()
+}
+
+/// How long a writer that runs is believed to run on.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// Fields that several writers have in common.
+type Fields = Arc<[Field]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_stay_in_order_and_cost_the_same_however_many_there_are() {
+        const MANY: usize = 200_000;
+        let scrape = Scrape {
+            time: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            samples: Vec::new(),
+            errors: Vec::new(),
+            halted: None,
+        };
+        let mut builder = ScrapeBuilder { scrape, failed: HashMap::new(), before: None };
+        let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
+        let start = Instant::now();
+        for i in (0..MANY).chain([7]) {
+            builder.fail(&name(i), format!("problem {i}"));
+            // A test that fails should not take minutes to do so.
+            assert!(start.elapsed() < Duration::from_secs(60), "{i} problems");
+        }
+        let errors = builder.scrape.errors;
+        assert_eq!((errors.len(), errors[7].what.as_str()), (MANY, "problem 7; problem 7"));
+        assert!(
+            errors.iter().enumerate().all(|(i, problem)| problem.name == name(i) && problem.is_new)
+        );
+    }
+}

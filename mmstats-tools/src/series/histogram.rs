@@ -1,0 +1,169 @@
+//! Distributions that outlive the bytes they were read from: added up over writers, and subtracted
+//! over time.
+
+use mmstats_core::Type;
+use mmstats_core::reader::{Distribution, quantile};
+
+/// Values counted in buckets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistogramSnapshot {
+    /// Of all values, wrapping.
+    pub sum: u64,
+    /// Those that are not empty, by their bounds.
+    pub filled: Vec<Bucket>,
+}
+
+/// How many values lay between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The smallest value that it takes.
+    pub low: u64,
+    /// The largest; `None` if there is no bound.
+    pub high: Option<u64>,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl HistogramSnapshot {
+    /// A field's distribution.
+    #[must_use]
+    pub fn new(distribution: &Distribution<'_>) -> HistogramSnapshot {
+        let filled =
+            distribution.buckets().map(|(low, high, count)| Bucket { low, high, count }).collect();
+        HistogramSnapshot { sum: distribution.sum, filled }
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.filled.iter().fold(0, |count, bucket| count.wrapping_add(bucket.count))
+    }
+
+    /// Their mean; `None` if there are none.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.count();
+        (count > 0).then(|| self.sum as f64 / count as f64)
+    }
+
+    /// The value below which a fraction of them lies: the middle of its bucket, of one without
+    /// bound the lower end; `None` if there are none.
+    #[must_use]
+    pub fn quantile(&self, fraction: f64) -> Option<u64> {
+        quantile(self.filled.iter().map(|bucket| (bucket.low, bucket.high, bucket.count)), fraction)
+    }
+
+    /// What was counted since `before`, in buckets that are numbers of type `ty` and may have
+    /// wrapped. All of it, if there is less than before: the writer has begun anew.
+    #[must_use]
+    pub fn since(&self, before: &HistogramSnapshot, ty: Type) -> HistogramSnapshot {
+        let mut grown = HistogramSnapshot {
+            sum: self.sum.wrapping_sub(before.sum),
+            filled: Vec::with_capacity(self.filled.len()),
+        };
+        let mut earlier = before.filled.iter().peekable();
+        for bucket in &self.filled {
+            let old = match earlier.peek() {
+                Some(old) if old.low == bucket.low => earlier.next().map_or(0, |old| old.count),
+                // What had been counted is gone.
+                Some(old) if old.low < bucket.low => return self.clone(),
+                _ => 0,
+            };
+            let (count, half) = match ty {
+                Type::U32 => ((bucket.count as u32).wrapping_sub(old as u32).into(), 1 << 31),
+                _ => (bucket.count.wrapping_sub(old), 1 << 63),
+            };
+            if count >= half {
+                return self.clone();
+            }
+            if count > 0 {
+                grown.filled.push(Bucket { count, ..*bucket });
+            }
+        }
+        if earlier.next().is_some() { self.clone() } else { grown }
+    }
+
+    /// Whether there would be no more than can be counted, if these were added.
+    #[must_use]
+    pub fn has_room_for(&self, other: &HistogramSnapshot) -> bool {
+        let mut counts = self.filled.iter().chain(&other.filled).map(|bucket| bucket.count);
+        self.sum.checked_add(other.sum).is_some()
+            && counts.try_fold(0_u64, u64::checked_add).is_some()
+    }
+
+    /// Adds another writer's.
+    pub fn add(&mut self, other: &HistogramSnapshot) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        for bucket in &other.filled {
+            // Buckets of another width are only ordered by their lower bounds.
+            match self.filled.binary_search_by_key(&(bucket.low, bucket.high), |bucket| {
+                (bucket.low, bucket.high)
+            }) {
+                Ok(at) => self.filled[at].count = self.filled[at].count.wrapping_add(bucket.count),
+                Err(at) => self.filled.insert(at, *bucket),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(sum: u64, filled: &[(u64, u64)]) -> HistogramSnapshot {
+        let filled = filled.iter().map(|(low, count)| Bucket {
+            low: *low,
+            high: Some(low + 9),
+            count: *count,
+        });
+        HistogramSnapshot { sum, filled: filled.collect() }
+    }
+
+    #[test]
+    fn what_was_counted_between_two_looks_is_the_difference() {
+        let before = buckets(100, &[(0, 3), (20, 5)]);
+        let now = buckets(250, &[(0, 3), (10, 1), (20, 9)]);
+        assert_eq!(now.since(&before, Type::U64), buckets(150, &[(10, 1), (20, 4)]));
+        assert_eq!(now.since(&now, Type::U64), buckets(0, &[]));
+        assert_eq!(now.since(&HistogramSnapshot::default(), Type::U64), now);
+    }
+
+    #[test]
+    fn narrow_buckets_may_wrap() {
+        let before = buckets(u64::MAX, &[(0, 0xffff_fffe)]);
+        assert_eq!(buckets(9, &[(0, 4)]).since(&before, Type::U32), buckets(10, &[(0, 6)]));
+    }
+
+    #[test]
+    fn a_writer_that_began_anew_has_counted_all_there_is() {
+        let now = buckets(9, &[(10, 2)]);
+        for before in [
+            buckets(90, &[(0, 1), (10, 1)]),
+            buckets(90, &[(10, 3)]),
+            buckets(90, &[(10, 2), (20, 1)]),
+        ] {
+            for ty in [Type::U32, Type::U64] {
+                assert_eq!(now.since(&before, ty), now, "{before:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn writers_are_added_up_bucket_by_bucket() {
+        let mut sum = buckets(1, &[(0, 1), (20, 2)]);
+        sum.add(&buckets(2, &[(10, 4), (20, 8), (30, 16)]));
+        assert_eq!(sum, buckets(3, &[(0, 1), (10, 4), (20, 10), (30, 16)]));
+        assert_eq!((sum.count(), sum.mean()), (31, Some(3.0 / 31.0)));
+    }
+
+    #[test]
+    fn quantiles_are_the_middles_of_buckets() {
+        let buckets = buckets(0, &[(0, 50), (10, 49), (90, 1)]);
+        assert_eq!(
+            [0.0, 0.5, 0.51, 0.99, 1.0].map(|fraction| buckets.quantile(fraction).unwrap()),
+            [4, 4, 14, 14, 94]
+        );
+        assert_eq!(HistogramSnapshot::default().quantile(0.5), None);
+        assert_eq!(HistogramSnapshot::default().mean(), None);
+    }
+}
