@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 
-use crate::render::escape::{Harmless, HarmlessPath};
+use crate::render::escape::{Escaped, EscapedPath};
 
 /// A command's name and its two outputs.
 pub struct Console<'c> {
@@ -41,11 +41,11 @@ impl<'c> Console<'c> {
     pub fn tell(&mut self, what: impl fmt::Display) {
         // What was shown before is to stand before it.
         let _ = self.out.flush();
-        let _ = writeln!(self.err, "{}: {}", self.name, Harmless(&what.to_string()));
+        let _ = writeln!(self.err, "{}: {}", self.name, Escaped(&what.to_string()));
     }
 
     /// Tells something about a file.
     pub fn tell_of(&mut self, path: &Path, what: impl fmt::Display) {
-        self.tell(format_args!("{}: {what}", HarmlessPath::new(path)));
+        self.tell(format_args!("{}: {what}", EscapedPath::new(path)));
     }
 }

@@ -1,4 +1,4 @@
-//! A name in a directory, and the file that it stands for at the time.
+//! A directory entry, and the file it refers to.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,45 +10,45 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, fstatfs, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-/// A name in a directory. That is held open, so that what is looked at and what is removed are in
-/// the same one, whatever becomes of its path.
+/// A directory entry. Its directory is kept open, so that the file that is inspected and the file
+/// that is removed are in the same directory, even if the path changes meanwhile.
 pub(super) struct Entry {
     pub(super) path: PathBuf,
     directory: OwnedFd,
     name: OsString,
 }
 
-/// A file that is open, and has the entry's name.
+/// The open file of an entry.
 pub(super) struct Opened {
     pub(super) file: File,
     pub(super) stat: Stat,
 }
 
-/// Why an entry is not opened.
+/// Why an entry cannot be opened.
 #[derive(Debug)]
-pub(super) enum Refusal {
-    /// There is nothing of that name.
+pub(super) enum OpenError {
+    /// There is no such entry.
     Gone,
-    /// It is no regular file; opening one of these can hang, or do something.
-    Is(&'static str),
+    /// Not a regular file but this; opening it can block or have side effects.
+    NotAFile(&'static str),
     /// Another file has taken the name meanwhile.
     Changed,
-    /// The operating system refuses.
+    /// The system call failed.
     Io(io::Error),
 }
 
-impl From<Errno> for Refusal {
+impl From<Errno> for OpenError {
     fn from(error: Errno) -> Self {
-        if error == Errno::NOENT { Refusal::Gone } else { Refusal::Io(error.into()) }
+        if error == Errno::NOENT { OpenError::Gone } else { OpenError::Io(error.into()) }
     }
 }
 
-/// What symbolic links are called; they are left alone, as what they lead to may be elsewhere.
+/// The name of symbolic links, which are kept: the target may be in another directory.
 pub(super) const LINK: &str = "a symbolic link";
 
 impl Entry {
-    /// The entry at this path.
-    pub(super) fn at(path: &Path) -> Result<Entry, Refusal> {
+    /// Opens the directory of a path.
+    pub(super) fn new(path: &Path) -> Result<Entry, OpenError> {
         let name = path.file_name().ok_or(Errno::ISDIR)?.to_owned();
         let parent =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -64,12 +64,12 @@ impl Entry {
         statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Opens it for reading, if it is a regular file.
-    pub(super) fn open(&self) -> Result<Opened, Refusal> {
+    /// Opens the file for reading, if it is a regular file.
+    pub(super) fn open(&self) -> Result<Opened, OpenError> {
         let found = match FileType::from_raw_mode(self.stat()?.st_mode) {
             FileType::RegularFile => {
-                // It may be another file by now: so a link is not followed, and a pipe does not
-                // block.
+                // The entry may have changed since `stat`: a link is not followed, and a pipe does
+                // not block.
                 let flags = OFlags::RDONLY
                     | OFlags::NOFOLLOW
                     | OFlags::NONBLOCK
@@ -78,36 +78,34 @@ impl Entry {
                 let file = File::from(openat(&self.directory, &self.name, flags, Mode::empty())?);
                 let stat = fstat(&file)?;
                 let opened = Opened { file, stat };
-                return if self.is(&opened) { Ok(opened) } else { Err(Refusal::Changed) };
+                return if self.refers_to(&opened) { Ok(opened) } else { Err(OpenError::Changed) };
             }
             FileType::Symlink => LINK,
             FileType::Directory => "a directory",
             FileType::Fifo => "a pipe",
             FileType::CharacterDevice | FileType::BlockDevice => "a device",
             FileType::Socket => "a socket",
-            FileType::Unknown => "no file",
+            FileType::Unknown => "an unknown kind of file",
         };
-        Err(Refusal::Is(found))
+        Err(OpenError::NotAFile(found))
     }
 
-    /// Whether its name still stands for this file, which has to be a regular one.
-    pub(super) fn is(&self, opened: &Opened) -> bool {
+    /// Returns `true` if the entry still refers to this regular file.
+    pub(super) fn refers_to(&self, opened: &Opened) -> bool {
         self.stat().is_ok_and(|now| {
             FileType::from_raw_mode(now.st_mode) == FileType::RegularFile && id(&now) == opened.id()
         })
     }
 
-    /// Removes the name, if it still stands for this file; tells whether it did.
+    /// Removes the entry if it still refers to this file; returns `true` if it did.
     ///
-    /// The system cannot do both at once, so there are some microseconds in between. Whoever puts
-    /// another file under the name in them loses it. What publishes by this project's code does
-    /// not: it takes no name that is taken, and a name is free only after somebody has removed it,
-    /// another `cleanstats` for example; then a process with the same PID and the same thread's
-    /// number would have to begin right there. The Python mmstats takes over a file that has its
-    /// name; for that to be lost, too, a process of the same name has to get the dead one's PID in
-    /// this moment.
+    /// Linux cannot compare and unlink in one step, so a file that takes the name in the
+    /// microseconds between is lost. mmstats' own writers never replace an existing file: for them,
+    /// another process would have to remove the name and a new process with the same PID and thread
+    /// number would have to start in that interval. The Python mmstats reuses a file with its name:
+    /// there, a process of the same name would have to get the dead one's PID in that interval.
     pub(super) fn remove(&self, opened: &Opened) -> io::Result<bool> {
-        if !self.is(opened) {
+        if !self.refers_to(opened) {
             return Ok(false);
         }
         match unlinkat(&self.directory, &self.name, AtFlags::empty()) {
@@ -117,12 +115,12 @@ impl Entry {
         }
     }
 
-    /// Whether other machines may have the same directory, so that the file may be of a process on
-    /// one of them.
-    pub(super) fn is_shared_by_machines(&self) -> bool {
-        // The numbers are those of statfs(2): NFS, SMB, CIFS, 9P, FUSE (sshfs, virtiofs,
-        // GlusterFS), Ceph, AFS, Lustre, GFS2, OCFS2.
-        const SHARED: [u32; 11] = [
+    /// Returns `true` if the directory is on a network file system, so that the file may belong to a
+    /// process on another machine.
+    pub(super) fn is_on_network(&self) -> bool {
+        // From statfs(2): NFS, SMB, CIFS, SMB2, 9P, FUSE (sshfs, virtiofs, GlusterFS), Ceph, AFS,
+        // Lustre, GFS2, OCFS2.
+        const NETWORK_FILE_SYSTEMS: [u32; 11] = [
             0x6969,
             0x517b,
             0xff53_4d42,
@@ -135,18 +133,19 @@ impl Entry {
             0x0116_1970,
             0x7461_636f,
         ];
-        // Their type's width differs between architectures; all of them have 32 bits.
-        fstatfs(&self.directory).is_ok_and(|system| SHARED.contains(&(system.f_type as u32)))
+        // The width of `f_type` differs between architectures; all values fit 32 bits.
+        fstatfs(&self.directory)
+            .is_ok_and(|system| NETWORK_FILE_SYSTEMS.contains(&(system.f_type as u32)))
     }
 }
 
 impl Opened {
-    /// Its device and inode: what no other file has as long as this is open.
+    /// Returns device and inode, which no other file has while this one is open.
     pub(super) fn id(&self) -> (u64, u64) {
         id(&self.stat)
     }
 
-    /// How long ago it was modified; zero if that was in the future.
+    /// Returns the time since the last modification; zero if that is in the future.
     pub(super) fn age(&self) -> Duration {
         let modified = Duration::new(
             u64::try_from(self.stat.st_mtime).unwrap_or(0),

@@ -1,4 +1,4 @@
-//! A look at a file: whether it is what a dead process left.
+//! Inspects a file: is it the file of a dead process?
 
 use std::borrow::Cow;
 use std::fs;
@@ -12,40 +12,42 @@ use mmstats_std::identity::Process;
 use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::read::{FileError, Reader, Sample, Writer};
 
-use super::entry::{Entry, LINK, Opened, Refusal};
+use super::entry::{Entry, LINK, OpenError, Opened};
 use super::mapped::Mapped;
 
-/// Making a file takes some microseconds; after so long, nobody does it any more.
-const BLANK: Duration = Duration::from_secs(60);
+/// Age from which a blank file counts as abandoned. (Creating a file takes microseconds.)
+const BLANK_FILE_AGE: Duration = Duration::from_secs(60);
 
-/// What a look came to.
-pub(super) enum Finding {
-    /// Stats, and what is known of their process.
+/// The result of inspecting a file.
+pub(super) enum Inspection {
+    /// Stats that name their process.
     Stats(Box<Stats>),
-    /// A link: what it leads to may be elsewhere.
+    /// A symbolic link; its target may be in another directory.
     Link,
-    /// No stats, and why not.
+    /// Not an mmstats file, and why.
     Invalid(String),
-    /// Stats that do not tell of whom they are.
+    /// Stats without a PID.
     NoPid,
-    /// It cannot be looked at.
+    /// The file cannot be read.
     Unreadable(std::io::Error),
-    /// It was there a moment ago.
+    /// There is no such file.
     Gone,
-    /// Another file has its name now.
+    /// Another file has taken the name.
     Changed,
-    /// It is being made, or somebody else's who has chosen such a name.
+    /// A temporary file that is still in use, or of another program.
     Ignored,
 }
 
-impl From<Refusal> for Finding {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Gone => Finding::Gone,
-            Refusal::Is(LINK) => Finding::Link,
-            Refusal::Is(found) => Finding::Invalid(FileError::NotAFile { found }.to_string()),
-            Refusal::Changed => Finding::Changed,
-            Refusal::Io(error) => Finding::Unreadable(error),
+impl From<OpenError> for Inspection {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Gone => Inspection::Gone,
+            OpenError::NotAFile(LINK) => Inspection::Link,
+            OpenError::NotAFile(found) => {
+                Inspection::Invalid(FileError::NotAFile { found }.to_string())
+            }
+            OpenError::Changed => Inspection::Changed,
+            OpenError::Io(error) => Inspection::Unreadable(error),
         }
     }
 }
@@ -55,23 +57,23 @@ pub(super) struct Stats {
     pub(super) opened: Opened,
     pub(super) pid: u32,
     pub(super) state: State,
-    /// For people.
+    /// The reason for the state, for people.
     pub(super) reason: Cow<'static, str>,
-    writer: Option<Writer>,
+    process: Option<Writer>,
 }
 
-/// What becomes of stats.
+/// Whether a file may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// They may be removed.
+    /// May be removed.
     Dead(Reason),
-    /// The same, but not yet, because they were modified so long ago.
+    /// Dead, but modified too recently: this long ago.
     Young(Reason, Duration),
-    /// They are kept, and why.
+    /// Kept: the process is alive.
     Alive(Reason),
-    /// They are kept, as some process has them mapped.
+    /// Kept: a process has the file mapped.
     Mapped,
-    /// They are kept, as it cannot be told.
+    /// Kept: it cannot be determined whether the process is alive.
     Unknown,
 }
 
@@ -86,129 +88,136 @@ impl State {
 }
 
 impl Stats {
-    /// Whether it is still the same file of the same process.
+    /// Returns `true` if this is still the same file of the same process.
     pub(super) fn is_same(&self, earlier: &Stats) -> bool {
-        (self.opened.id(), self.pid, self.writer)
-            == (earlier.opened.id(), earlier.pid, earlier.writer)
+        (self.opened.id(), self.pid, self.process)
+            == (earlier.opened.id(), earlier.pid, earlier.process)
     }
 }
 
-/// Looks at files one after another.
+/// Inspects files one after another.
 #[derive(Default)]
-pub(super) struct Looker {
+pub(super) struct Inspector {
     reader: Reader,
     mapped: Mapped,
     min_age: Duration,
-    /// Whether files that do not tell their PID namespace are of this one.
+    /// Whether a file without a PID namespace belongs to this namespace.
     same_namespace: bool,
 }
 
-impl Looker {
-    /// Takes no files for dead that were modified less than this ago, or may be of a PID namespace
-    /// that cannot be seen from here.
-    pub(super) fn new(min_age: Duration, same_namespace: bool) -> Looker {
-        Looker { min_age, same_namespace, ..Looker::default() }
+impl Inspector {
+    /// Creates an inspector that keeps files younger than `min_age`, and files of PID namespaces that
+    /// are not visible from here.
+    pub(super) fn new(min_age: Duration, same_namespace: bool) -> Inspector {
+        Inspector { min_age, same_namespace, ..Inspector::default() }
     }
 
-    /// Forgets what processes have mapped by now.
-    pub(super) fn begin(&mut self) {
-        self.mapped.forget();
+    /// Discards the mappings seen in the round before.
+    pub(super) fn begin_round(&mut self) {
+        self.mapped.clear();
     }
 
-    /// Looks at an entry, and lets somebody `see` what is in it if it may be removed.
-    pub(super) fn scrape(&mut self, entry: &Entry, see: impl FnOnce(&Sample<'_>)) -> Finding {
-        let finding = self.look_inside(entry, see);
-        let is_dead =
-            matches!(&finding, Finding::Stats(stats) if matches!(stats.state, State::Dead(_)));
-        // Whatever else is under such a name: nobody wants to know of what comes and goes.
-        if is_dead || pid_of_unfinished(&entry.path).is_none() { finding } else { Finding::Ignored }
+    /// Inspects an entry; calls `on_removable` with its stats if it may be removed.
+    pub(super) fn inspect(
+        &mut self,
+        entry: &Entry,
+        on_removable: impl FnOnce(&Sample<'_>),
+    ) -> Inspection {
+        let inspection = self.inspect_content(entry, on_removable);
+        let is_dead = matches!(&inspection, Inspection::Stats(stats) if matches!(stats.state, State::Dead(_)));
+        // Ignores other temporary files.
+        if is_dead || pid_of_unfinished(&entry.path).is_none() {
+            inspection
+        } else {
+            Inspection::Ignored
+        }
     }
 
-    fn look_inside(&mut self, entry: &Entry, see: impl FnOnce(&Sample<'_>)) -> Finding {
+    fn inspect_content(
+        &mut self,
+        entry: &Entry,
+        on_removable: impl FnOnce(&Sample<'_>),
+    ) -> Inspection {
         let opened = match entry.open() {
             Ok(opened) => opened,
-            Err(refusal) => return refusal.into(),
+            Err(error) => return error.into(),
         };
         let length = opened.stat.st_size;
         let sample = match self.reader.read_file(&opened.file) {
             Ok(sample) => sample,
-            Err(FileError::Io(error)) => return Finding::Unreadable(error),
+            Err(FileError::Io(error)) => return Inspection::Unreadable(error),
             Err(error) => {
                 return match pid_of_unfinished(&entry.path) {
                     Some(pid) if is_blank(&opened) => self.judge_blank(entry, opened, pid),
-                    _ => Finding::Invalid(error.to_string()),
+                    _ => Inspection::Invalid(error.to_string()),
                 };
             }
         };
         let layout = sample.layout();
         if let Some(problem) = layout.errors.first() {
-            return Finding::Invalid(problem.clone());
+            return Inspection::Invalid(problem.clone());
         }
         if layout
             .region_length()
             .is_some_and(|region| u64::try_from(length).is_ok_and(|length| length > region.into()))
         {
-            return Finding::Invalid("goes on behind its stats, as memory does".to_owned());
+            return Inspection::Invalid("more bytes than its region (a memory dump?)".to_owned());
         }
-        let Some(pid) = sample.pid().filter(|pid| *pid > 0) else { return Finding::NoPid };
-        let claim = Claim::of(&sample, entry, self.same_namespace);
-        let (state, reason) = self.mapped.judge(entry, &opened, pid, &claim);
-        let state = state.unless_young(&opened, self.min_age);
+        let Some(pid) = sample.pid().filter(|pid| *pid > 0) else { return Inspection::NoPid };
+        let provenance = Provenance::from_sample(&sample, entry, self.same_namespace);
+        let (state, reason) = self.mapped.judge(entry, &opened, pid, &provenance);
+        let state = state.keep_if_young(&opened, self.min_age);
         if matches!(state, State::Dead(_)) {
-            see(&sample);
+            on_removable(&sample);
         }
-        Finding::Stats(Box::new(Stats {
+        Inspection::Stats(Box::new(Stats {
             opened,
             pid,
             state,
             reason,
-            writer: Some(sample.writer()),
+            process: Some(sample.writer()),
         }))
     }
 
-    /// Judges a file that has no content yet, by the PID in its name.
-    fn judge_blank(&mut self, entry: &Entry, opened: Opened, pid: u32) -> Finding {
+    /// Judges a file without content by the PID in its name.
+    fn judge_blank(&mut self, entry: &Entry, opened: Opened, pid: u32) -> Inspection {
         let modified = SystemTime::now().checked_sub(opened.age());
         let verdict = liveness(&Evidence { pid: Some(pid), modified, ..Evidence::default() });
         let is_hidden = !sees_all_processes(self.same_namespace);
-        let claim = Claim {
-            verdict,
-            is_exact: false,
-            is_hidden,
-            is_elsewhere: entry.is_shared_by_machines(),
-        };
-        let (state, reason) = self.mapped.judge(entry, &opened, pid, &claim);
-        let state = state.unless_young(&opened, self.min_age.max(BLANK));
-        Finding::Stats(Box::new(Stats { opened, pid, state, reason, writer: None }))
+        let provenance =
+            Provenance { verdict, is_exact: false, is_hidden, is_remote: entry.is_on_network() };
+        let (state, reason) = self.mapped.judge(entry, &opened, pid, &provenance);
+        let state = state.keep_if_young(&opened, self.min_age.max(BLANK_FILE_AGE));
+        Inspection::Stats(Box::new(Stats { opened, pid, state, reason, process: None }))
     }
 }
 
-/// What a file says of its process, and how far that can be trusted.
-struct Claim {
+/// The evidence about a file's process, and how far it can be trusted.
+struct Provenance {
     verdict: Verdict,
-    /// Whether it tells in which namespace its PID counts.
+    /// Whether the file names the PID namespace.
     is_exact: bool,
-    /// Whether it may be of a process that cannot be seen from here.
+    /// Whether the process may be invisible from here.
     is_hidden: bool,
-    /// Whether it may be of a process on another machine.
-    is_elsewhere: bool,
+    /// Whether the process may run on another machine.
+    is_remote: bool,
 }
 
-impl Claim {
-    fn of(sample: &Sample<'_>, entry: &Entry, same_namespace: bool) -> Claim {
+impl Provenance {
+    fn from_sample(sample: &Sample<'_>, entry: &Entry, same_namespace: bool) -> Provenance {
         let verdict = sample.verdict();
         let is_dead = verdict.liveness == Liveness::Dead;
         let is_exact = matches!(sample.find("sys.pid_namespace"), Some(Value::Unsigned(1..)));
-        Claim {
+        Provenance {
             verdict,
             is_exact,
             is_hidden: is_dead && !is_exact && !sees_all_processes(same_namespace),
-            is_elsewhere: is_dead && entry.is_shared_by_machines() && !is_of_this_boot(sample),
+            is_remote: is_dead && entry.is_on_network() && !is_of_this_boot(sample),
         }
     }
 }
 
-/// Whether a file was made by a process of this machine since it was started.
+/// Returns `true` if the file was created since this machine booted.
 fn is_of_this_boot(sample: &Sample<'_>) -> bool {
     match (sample.find("sys.boot_id"), Process::current().boot_id) {
         (Some(Value::Text(theirs)), Some(ours)) => theirs == ours.as_bytes(),
@@ -217,60 +226,60 @@ fn is_of_this_boot(sample: &Sample<'_>) -> bool {
 }
 
 impl Mapped {
-    /// Judges by what a file says, and where that is no proof of death, by whether somebody has it
-    /// mapped.
+    /// Judges by the evidence in the file and, where that does not prove death, by whether a process
+    /// has the file mapped.
     fn judge(
         &mut self,
         entry: &Entry,
         opened: &Opened,
         pid: u32,
-        claim: &Claim,
+        provenance: &Provenance,
     ) -> (State, Cow<'static, str>) {
-        let reason = claim.verdict.reason;
-        let told = Cow::Borrowed(reason.as_str());
-        match claim.verdict.liveness {
-            Liveness::Alive => return (State::Alive(reason), told),
-            Liveness::Unknown => return (State::Unknown, told),
+        let reason = provenance.verdict.reason;
+        let text = Cow::Borrowed(reason.as_str());
+        match provenance.verdict.liveness {
+            Liveness::Alive => return (State::Alive(reason), text),
+            Liveness::Unknown => return (State::Unknown, text),
             Liveness::Dead => {}
         }
-        if claim.is_elsewhere {
+        if provenance.is_remote {
             return (State::Unknown, Cow::Borrowed("its process may be on another machine"));
         }
-        if claim.is_hidden {
+        if provenance.is_hidden {
             return (State::Unknown, Cow::Borrowed("its process may be in another PID namespace"));
         }
-        if !claim.is_exact || matches!(reason, Reason::OtherStart | Reason::StartedLater) {
-            self.scrape(&opened.stat);
+        if !provenance.is_exact || matches!(reason, Reason::OtherStart | Reason::StartedLater) {
+            self.refresh(&opened.stat);
             if self.holds(&entry.path, &opened.stat) {
                 return (State::Mapped, Cow::Borrowed("a process has it mapped to write to it"));
             }
             if reason == Reason::StartedLater && self.is_hidden(pid) {
                 return (
                     State::Unknown,
-                    Cow::Borrowed("its process may be another one, or the clock was set"),
+                    Cow::Borrowed("its PID may have been reused, or the clock was set"),
                 );
             }
         }
-        (State::Dead(reason), told)
+        (State::Dead(reason), text)
     }
 }
 
-/// The inode number of the first PID namespace, which is part of the kernel's ABI
+/// The inode number of the initial PID namespace, which is part of the kernel's ABI
 /// (`PROC_PID_INIT_INO`).
-const FIRST_PID_NAMESPACE: u64 = 0xeffffffc;
+const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
 
-/// Whether there are no processes but those that are shown here, as from within a container there
-/// may be; unless all are said to be in the same namespace.
+/// Returns `true` if `/proc` shows every process of the machine, which it does not inside a
+/// container, or if the user says that all files belong to this PID namespace.
 fn sees_all_processes(same_namespace: bool) -> bool {
-    let is_first = || {
+    let is_initial = || {
         fs::metadata("/proc/self/ns/pid")
-            .is_ok_and(|namespace| namespace.ino() == FIRST_PID_NAMESPACE)
+            .is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE)
     };
-    (same_namespace || is_first()) && fs::read_dir("/proc").is_ok()
+    (same_namespace || is_initial()) && fs::read_dir("/proc").is_ok()
 }
 
 impl State {
-    fn unless_young(self, opened: &Opened, min_age: Duration) -> State {
+    fn keep_if_young(self, opened: &Opened, min_age: Duration) -> State {
         match (self, opened.age()) {
             (State::Dead(reason), age) if age < min_age => State::Young(reason, age),
             _ => self,
@@ -278,7 +287,7 @@ impl State {
     }
 }
 
-/// The process that is making a file of this name, which is `.mmstats-PID-NUMBER.tmp`.
+/// Returns the PID in the name of a temporary file, `.mmstats-PID-NUMBER.tmp`.
 pub(super) fn pid_of_unfinished(path: &Path) -> Option<u32> {
     let name = path.file_name()?.to_str()?;
     let (pid, number) = name.strip_prefix(".mmstats-")?.strip_suffix(".tmp")?.split_once('-')?;
@@ -286,7 +295,7 @@ pub(super) fn pid_of_unfinished(path: &Path) -> Option<u32> {
     if is_number(pid) && is_number(number) { pid.parse().ok() } else { None }
 }
 
-/// Whether there is nothing at its beginning: that is written last.
+/// Returns `true` if the file starts with zeros: the magic is written last.
 fn is_blank(opened: &Opened) -> bool {
     let mut beginning = [0; 4];
     opened.file.read_at(&mut beginning, 0).is_ok_and(|_| beginning == [0; 4])

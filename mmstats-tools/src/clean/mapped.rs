@@ -1,10 +1,10 @@
-//! Which files processes have mapped to write to them: the proof of life where a PID and a time are
-//! all that a file tells.
+//! The files that processes have mapped for writing: the proof of life for files that hold only a
+//! PID and a time.
 //!
-//! The time on the wall can be set. A process that started before that then seems to have started
-//! after it made its file, as if it were another one with its PID. A process that was restored from
-//! a checkpoint has another start time, too; one in another container has another PID than we see.
-//! And a child may go on writing to what its parent mapped. But all of these have it mapped.
+//! After the wall clock was set, a process can seem to have started after it created its file, as
+//! if its PID had been reused. A process restored from a checkpoint has a new start time; one in
+//! another container has another PID than is visible here; a child may write to a mapping of its
+//! parent. In all these cases the file is mapped.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -16,45 +16,45 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Stat, major, minor};
 
-/// The kernel's times of files are so much behind the clock at most.
-const TICK: Duration = Duration::from_millis(20);
+/// The most that the kernel's file times lag behind the clock.
+const FILE_TIME_LAG: Duration = Duration::from_millis(20);
 
-/// All such files, as far as `/proc` shows them.
+/// All files mapped for writing, as far as `/proc` shows them.
 #[derive(Default)]
 pub(super) struct Mapped {
-    looked: Option<SystemTime>,
+    read: Option<SystemTime>,
     files: HashSet<File>,
-    /// Where the kernel has another device number for a mapping than for the file (btrfs,
-    /// overlayfs), its path tells.
+    /// Paths, for file systems where a mapping has another device number than its file (btrfs,
+    /// overlayfs).
     paths: HashSet<PathBuf>,
-    /// Processes that may not be looked at.
+    /// Processes whose mappings may not be read.
     hidden: HashSet<u32>,
 }
 
-/// Device, major and minor, and inode.
+/// Device (major, minor) and inode.
 type File = (u32, u32, u64);
 
 impl Mapped {
-    /// Looks at all processes, unless it has done so since the file was changed: whoever mapped a
-    /// file to make it or to take it over changed it.
-    pub(super) fn scrape(&mut self, stat: &Stat) {
+    /// Reads the mappings of all processes, unless that was done since the file changed: mapping a
+    /// file to create or adopt it changes it.
+    pub(super) fn refresh(&mut self, stat: &Stat) {
         let changed = Duration::new(
             u64::try_from(stat.st_ctime).unwrap_or(0),
             u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
         );
         let changed = SystemTime::UNIX_EPOCH + changed;
-        if self.looked.is_none_or(|looked| looked < changed + TICK) {
-            *self = Mapped { looked: Some(SystemTime::now()), ..Mapped::default() };
-            self.look_at_all();
+        if self.read.is_none_or(|read| read < changed + FILE_TIME_LAG) {
+            *self = Mapped { read: Some(SystemTime::now()), ..Mapped::default() };
+            self.read_all();
         }
     }
 
-    /// Forgets everything, so that the next look is a new one.
-    pub(super) fn forget(&mut self) {
-        self.looked = None;
+    /// Makes the next [`Self::refresh`] read again.
+    pub(super) fn clear(&mut self) {
+        self.read = None;
     }
 
-    /// Whether some process has this file mapped.
+    /// Returns `true` if a process has this file mapped.
     pub(super) fn holds(&self, path: &Path, stat: &Stat) -> bool {
         let is_at_path = || {
             !self.paths.is_empty()
@@ -63,12 +63,12 @@ impl Mapped {
         self.files.contains(&(major(stat.st_dev), minor(stat.st_dev), stat.st_ino)) || is_at_path()
     }
 
-    /// Whether a process may have mapped anything, for all that is shown.
+    /// Returns `true` if the mappings of this process cannot be read.
     pub(super) fn is_hidden(&self, pid: u32) -> bool {
         self.hidden.contains(&pid)
     }
 
-    fn look_at_all(&mut self) {
+    fn read_all(&mut self) {
         let Ok(processes) = fs::read_dir("/proc") else { return };
         for process in processes.flatten() {
             let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -79,17 +79,17 @@ impl Mapped {
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     self.hidden.insert(pid);
                 }
-                // It has ended meanwhile.
+                // The process has exited meanwhile.
                 Err(_) => {}
             }
         }
     }
 
-    /// Adds the files of `/proc/PID/maps`, whose lines are `START-END PERMISSIONS OFFSET
-    /// MAJOR:MINOR INODE PATH`.
+    /// Adds the files of `/proc/PID/maps`, see proc_pid_maps(5): lines of `START-END PERMISSIONS
+    /// OFFSET MAJOR:MINOR INODE PATH`.
     fn add(&mut self, maps: &[u8]) {
         for line in maps.split(|byte| *byte == b'\n') {
-            if let Some((file, path)) = writable(line) {
+            if let Some((file, path)) = parse_shared_writable(line) {
                 self.files.insert(file);
                 self.paths.insert(path);
             }
@@ -97,10 +97,10 @@ impl Mapped {
     }
 }
 
-fn writable(line: &[u8]) -> Option<(File, PathBuf)> {
+fn parse_shared_writable(line: &[u8]) -> Option<(File, PathBuf)> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');
     let permissions = fields.nth(1)?;
-    // Shared and to be written to: readers' and private mappings are not.
+    // Skips private and read-only mappings.
     if permissions.get(1) != Some(&b'w') || permissions.get(3) != Some(&b's') {
         return None;
     }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_shared_mappings_that_can_be_written_to_count() {
+    fn only_shared_writable_mappings_count() {
         let maps = b"55e8-55e9 r-xp 00000000 fe:00 11 /usr/bin/program\n\
             7f01-7f02 rw-s 00000000 00:1b 22                         /dev/shm/a b.mmstats\n\
             7f02-7f03 r--s 00000000 00:1b 33                         /dev/shm/read.mmstats\n\
@@ -130,9 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_maps_is_left_out() {
+    fn malformed_lines_are_ignored() {
         let mut mapped = Mapped::default();
-        mapped.add(b"\n \nx\n7f01-7f02 rw-s\n7f01-7f02 rw-s 0 zz:1 1 /x\n7f01-7f02 rw-s 0 1 1 /x\n7f01-7f02 rw-s 0 1:1 -1 /x\n\xff \xff rw-s");
+        mapped.add(
+            b"\n \nx\n7f01-7f02 rw-s\n7f01-7f02 rw-s 0 zz:1 1 /x\n7f01-7f02 rw-s 0 1 1 /x\n\
+            7f01-7f02 rw-s 0 1:1 -1 /x\n\xff \xff rw-s",
+        );
         assert!(mapped.files.is_empty());
     }
 }

@@ -1,19 +1,18 @@
-//! `cleanstats`: removes what dead processes left.
+//! `cleanstats`: removes the files of dead processes.
 //!
-//! A file is looked at twice: when it is found, and right before it is removed. Nothing is removed
-//! but a regular file that reads as stats, names a process of which it is sure that it does not
-//! run, and is the same in both looks.
+//! A file is inspected twice: when it is found, and right before it is removed. It is removed only
+//! if it is a regular file in one of mmstats' formats, if it names a process that is known to be
+//! dead, and if both inspections saw the same file.
 
 mod entry;
 mod inspector;
 mod mapped;
 mod report;
-mod watch;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,19 +26,19 @@ use crate::command::{self, Stop, USAGE, status};
 use crate::console::Console;
 use crate::options::clean::Options;
 use crate::options::seconds;
-use crate::render::escape::HarmlessPath;
+use crate::render::escape::EscapedPath;
 use crate::render::text::{Row, TextStyle};
 use crate::render::{json, text};
+use crate::shutdown::Shutdown;
 use crate::source::Url;
 use entry::Entry;
-use inspector::{Finding, Looker, State, Stats, pid_of_unfinished};
-use report::{Action, Counts, Manner, Report};
-use watch::Watch;
+use inspector::{Inspection, Inspector, State, Stats, pid_of_unfinished};
+use report::{Action, Counts, Report, ReportOptions};
 
-/// How often to look again if nothing is said about it.
-const INTERVAL: Duration = Duration::from_secs(10);
+/// Time between two rounds of `--interval` without a value.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs the command. The first argument is its name, as in `std::env::args_os`.
+/// Runs the command. The first argument is the program's name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
     let options: Options = match command::parse(args, console) {
         Ok(options) => options,
@@ -47,11 +46,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     };
     if let Some(time) = mistaken_for_file(&options) {
         console.tell(format_args!(
-            "{time}: No such file or directory (--watch={time} would look again so often)"
+            "{time}: No such file or directory (to repeat, write --watch={time})"
         ));
         return ExitCode::from(USAGE);
     }
-    let watch = match Watch::new(options.watch.map(|interval| interval.unwrap_or(INTERVAL))) {
+    let watch = match Watch::new(options.watch.map(|interval| interval.unwrap_or(DEFAULT_INTERVAL)))
+    {
         Ok(watch) => watch,
         Err(error) => {
             console.tell(error);
@@ -61,7 +61,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     Clean::new(options, watch, console).run()
 }
 
-/// What may have been meant as the time of `--watch`, which needs a `=` before it.
+/// Returns a missing file whose name reads as a time: `--watch 10s` instead of `--watch=10s`.
 fn mistaken_for_file(options: &Options) -> Option<&str> {
     let is_missing = |path: &Path| {
         path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
@@ -74,62 +74,64 @@ fn mistaken_for_file(options: &Options) -> Option<&str> {
         .and_then(|_| names.find(|name| seconds::parse_interval(name).is_ok()))
 }
 
-/// Rounds over files.
+/// One run of the command: rounds over all files.
 struct Clean<'s, 'c> {
     options: Options,
     environment: Environment,
     watch: Watch,
-    looker: Looker,
+    inspector: Inspector,
     report: Report<'s, 'c>,
-    /// All of the rounds before; of those alive and the like, the last one's.
+    /// Removals of all rounds, and the other counts of the last round.
     total: Counts,
-    /// Files that were named, and there.
-    met: HashSet<PathBuf>,
+    /// Files named as arguments that existed once.
+    known: HashSet<PathBuf>,
 }
 
 impl<'s, 'c> Clean<'s, 'c> {
     fn new(options: Options, watch: Watch, console: &'s mut Console<'c>) -> Self {
-        let manner = Manner {
+        let report_options = ReportOptions {
             json: options.json,
             quiet: options.quiet,
-            once: options.watch.is_some(),
+            repeats: options.watch.is_some(),
             dry_run: options.dry_run,
-            has_age: options.min_age.is_some(),
+            has_min_age: options.min_age.is_some(),
         };
-        let looker = Looker::new(options.min_age.unwrap_or_default(), options.same_namespace);
-        let report = Report::new(console, manner);
+        let inspector = Inspector::new(options.min_age.unwrap_or_default(), options.same_namespace);
+        let report = Report::new(console, report_options);
         Clean {
             options,
             environment: Environment::read(),
             watch,
-            looker,
+            inspector,
             report,
             total: Counts::default(),
-            met: HashSet::new(),
+            known: HashSet::new(),
         }
     }
 
     fn run(mut self) -> ExitCode {
         let end = self.rounds();
-        // A reader who has seen enough has not said that enough is removed.
+        // `cleanstats | head -1` does not mean that one removal is enough.
         if end == Err(Stop::Unread) && !self.options.dry_run {
-            self.report.console.tell("standard output was closed, so the rest is left as it is (-q removes without telling)");
+            self.report.console.tell(
+                "standard output was closed: the remaining files are kept (-q removes silently)",
+            );
             self.report.failed = true;
         }
-        let end = end.and_then(|()| self.report.sum_up(&self.total));
+        let end = end.and_then(|()| self.report.print_summary(&self.total));
         if self.report.failed { ExitCode::FAILURE } else { status(&end) }
     }
 
     fn rounds(&mut self) -> Result<(), Stop> {
         loop {
-            self.report.begin();
-            self.looker.begin();
+            self.report.begin_round();
+            self.inspector.begin_round();
             let end = self.round();
             let counts = self.report.counts;
             self.total = Counts { removed: self.total.removed + counts.removed, ..counts };
             end?;
             if self.watch.is_endless() && counts.removed > 0 {
-                self.report.sum_up(&counts)?;
+                self.report.print_summary(&counts)?;
             }
             if !self.watch.wait() {
                 return Ok(());
@@ -140,19 +142,19 @@ impl<'s, 'c> Clean<'s, 'c> {
     fn round(&mut self) -> Result<(), Stop> {
         let named = self.options.files.clone();
         let mut done = HashSet::new();
-        // One by one, so that files come in the order of the arguments.
+        // One argument at a time, so that files are reported in the order of the arguments.
         let arguments: Vec<&[PathBuf]> =
             if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
         for argument in arguments {
             if let Some(device) =
                 argument.first().filter(|path| path.to_str().is_some_and(Url::is_meant))
             {
-                self.report.complain(device, "a device: nothing to remove there")?;
+                self.report.report_error(device, "a device: only files can be removed")?;
                 continue;
             }
             let found = discover(&self.environment, argument);
             for problem in &found.errors {
-                self.report.complain(&problem.path, &problem.error)?;
+                self.report.report_error(&problem.path, &problem.error)?;
             }
             let unfinished =
                 found.searched.iter().filter_map(|pattern| pattern.parent()).flat_map(unfinished);
@@ -170,81 +172,87 @@ impl<'s, 'c> Clean<'s, 'c> {
     }
 
     fn clean(&mut self, path: &Path, is_named: bool) -> Result<(), Stop> {
-        let mut last_words = Vec::new();
-        let (entry, finding) = match Entry::at(path) {
+        let mut final_values = Vec::new();
+        let (entry, inspection) = match Entry::new(path) {
             Ok(entry) => {
-                let finding = self.looker.scrape(&entry, |sample| {
+                let inspection = self.inspector.inspect(&entry, |sample| {
                     if self.options.last_words {
-                        last_words = render(path, sample, self.options.json, self.report.scrape());
+                        final_values = render(path, sample, self.options.json, self.report.style());
                     }
                 });
-                (Some(entry), finding)
+                (Some(entry), inspection)
             }
-            Err(refusal) => (None, Finding::from(refusal)),
+            Err(error) => (None, Inspection::from(error)),
         };
-        let is_there = !matches!(finding, Finding::Gone);
-        // A file that was there and is gone now was removed by its writer, which is how a writer
-        // ends, or by us.
-        let is_missing = !is_there && is_named && !self.met.contains(path);
+        let is_there = !matches!(inspection, Inspection::Gone);
+        // A file that existed before was removed by its writer, which exited, or by this command.
+        let is_missing = !is_there && is_named && !self.known.contains(path);
         if is_there && is_named {
-            self.met.insert(path.to_owned());
+            self.known.insert(path.to_owned());
         }
-        let file = HarmlessPath::new(path);
-        match (finding, entry) {
-            (Finding::Stats(stats), Some(entry)) => match stats.state {
-                State::Dead(reason) => self.remove(&entry, &stats, reason, &last_words),
-                _ => self.report.tell(path, &stats, Action::Kept, None),
+        let file = EscapedPath::new(path);
+        match (inspection, entry) {
+            (Inspection::Stats(stats), Some(entry)) => match stats.state {
+                State::Dead(reason) => self.remove(&entry, &stats, reason, &final_values),
+                _ => self.report.report(path, &stats, Action::Kept, None),
             },
-            (Finding::Link, _) => self.report.tell_odd(
+            (Inspection::Link, _) => self.report.report_skipped(
                 path,
                 format!("{file} is a symbolic link, skipping."),
                 "is a symbolic link",
                 false,
             ),
-            (Finding::Changed, _) => self.report.tell_odd(path, changed(path), CHANGED, false),
-            (Finding::Invalid(why), _) => {
-                self.report.tell_odd(path, format!("Invalid file: {file}"), &why, is_named)
+            (Inspection::Changed, _) => {
+                self.report.report_skipped(path, changed(path), CHANGED, false)
             }
-            (Finding::NoPid, _) => self.report.tell_odd(
+            (Inspection::Invalid(why), _) => {
+                self.report.report_skipped(path, format!("Invalid file: {file}"), &why, is_named)
+            }
+            (Inspection::NoPid, _) => self.report.report_skipped(
                 path,
                 format!("File has no sys.pid entry: {file}"),
                 "has no sys.pid",
                 is_named,
             ),
-            (Finding::Unreadable(error), _) if error.kind() == ErrorKind::PermissionDenied => self
-                .report
-                .tell_odd(path, format!("Permission denied: {file}"), &error.to_string(), true),
-            (Finding::Unreadable(error), _) => self.report.complain(path, error),
-            (Finding::Gone, _) if is_missing => {
-                self.report.complain(path, "No such file or directory")
+            (Inspection::Unreadable(error), _) if error.kind() == ErrorKind::PermissionDenied => {
+                self.report.report_skipped(
+                    path,
+                    format!("Permission denied: {file}"),
+                    &error.to_string(),
+                    true,
+                )
             }
-            (Finding::Gone | Finding::Ignored | Finding::Stats(_), _) => Ok(()),
+            (Inspection::Unreadable(error), _) => self.report.report_error(path, error),
+            (Inspection::Gone, _) if is_missing => {
+                self.report.report_error(path, "No such file or directory")
+            }
+            (Inspection::Gone | Inspection::Ignored | Inspection::Stats(_), _) => Ok(()),
         }
     }
 
-    /// Removes what a dead process left, if it is still that at a second look.
+    /// Removes the file of a dead process if a second inspection sees the same file.
     fn remove(
         &mut self,
         entry: &Entry,
         stats: &Stats,
         reason: Reason,
-        last_words: &[u8],
+        final_values: &[u8],
     ) -> Result<(), Stop> {
         let path = &entry.path;
-        self.report.announce(path, stats, reason, last_words)?;
+        self.report.announce(path, stats, reason, final_values)?;
         if self.options.dry_run {
-            return self.report.tell(path, stats, Action::WouldRemove, None);
+            return self.report.report(path, stats, Action::WouldRemove, None);
         }
-        let removed = match self.looker.scrape(entry, |_| {}) {
-            Finding::Stats(now) if now.is_same(stats) && matches!(now.state, State::Dead(_)) => {
+        let removed = match self.inspector.inspect(entry, |_| {}) {
+            Inspection::Stats(now) if now.is_same(stats) && matches!(now.state, State::Dead(_)) => {
                 entry.remove(&now.opened)
             }
             _ => Ok(false),
         };
         match removed {
-            Ok(true) => self.report.tell(path, stats, Action::Removed, None),
-            Ok(false) => self.report.tell_odd(path, changed(path), CHANGED, false),
-            Err(error) => self.report.tell(path, stats, Action::Failed, Some(error.to_string())),
+            Ok(true) => self.report.report(path, stats, Action::Removed, None),
+            Ok(false) => self.report.report_skipped(path, changed(path), CHANGED, false),
+            Err(error) => self.report.report(path, stats, Action::Failed, Some(error.to_string())),
         }
     }
 }
@@ -252,12 +260,12 @@ impl<'s, 'c> Clean<'s, 'c> {
 const CHANGED: &str = "has changed meanwhile";
 
 fn changed(path: &Path) -> String {
-    format!("{} {CHANGED}, skipping.", HarmlessPath::new(path))
+    format!("{} {CHANGED}, skipping.", EscapedPath::new(path))
 }
 
-/// What processes began to make in a directory, and perhaps will not end.
+/// Returns the temporary files of a directory that processes create before they rename them.
 fn unfinished(directory: &Path) -> Vec<PathBuf> {
-    // That it cannot be listed has been told already.
+    // `discover` has already reported a directory that cannot be listed.
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries
         .map(|entry| entry.path())
@@ -267,12 +275,12 @@ fn unfinished(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// A file's stats, as `slurpstats` prints them.
+/// Renders a file's stats as `slurpstats` prints them.
 fn render(path: &Path, sample: &Sample<'_>, json: bool, style: TextStyle) -> Vec<u8> {
     let rows: Vec<Row<'_>> = sample.fields().collect();
     if !json {
         let mut output = String::new();
-        // A `String` takes everything.
+        // Writing to a `String` cannot fail.
         let _ = text::write_file(&mut output, path, sample.verdict(), &rows, style);
         return output.into_bytes();
     }
@@ -283,4 +291,37 @@ fn render(path: &Path, sample: &Sample<'_>, json: bool, style: TextStyle) -> Vec
         let _ = json::write_line(&mut output, &file, row);
     }
     output
+}
+
+/// Rounds until SIGINT or SIGTERM, or a single one.
+enum Watch {
+    Once,
+    Every(Duration, Shutdown),
+}
+
+impl Watch {
+    /// Repeats at an interval if there is one; the signals then end the loop, not the process.
+    ///
+    /// # Errors
+    /// If the signal handler cannot be installed.
+    fn new(interval: Option<Duration>) -> io::Result<Watch> {
+        Ok(match interval {
+            Some(interval) => Watch::Every(interval, Shutdown::new()?),
+            None => Watch::Once,
+        })
+    }
+
+    fn is_endless(&self) -> bool {
+        matches!(self, Watch::Every(..))
+    }
+
+    /// Returns `true` if the command should end, even in the middle of a round.
+    fn is_over(&self) -> bool {
+        matches!(self, Watch::Every(_, shutdown) if shutdown.requested())
+    }
+
+    /// Waits for the next round; returns `false` if there is none.
+    fn wait(&self) -> bool {
+        matches!(self, Watch::Every(interval, shutdown) if !shutdown.wait(*interval))
+    }
 }

@@ -1,5 +1,4 @@
-//! What is told of files: in the original's words where it had some, and otherwise in its manner;
-//! or as JSON.
+//! Reports about files: in the words of the Python mmstats where it had some, or as JSON.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,51 +11,51 @@ use serde::Serialize;
 use super::inspector::{State, Stats};
 use crate::command::{Stop, finish};
 use crate::console::Console;
-use crate::render::escape::{HarmlessPath, valid_path};
+use crate::render::escape::{EscapedPath, lossless_path};
 use crate::render::json;
 use crate::render::text::TextStyle;
 
-/// How it is told.
+/// How to report.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
+pub(super) struct ReportOptions {
     pub(super) json: bool,
-    /// Only problems.
+    /// Print errors only.
     pub(super) quiet: bool,
-    /// Nothing that was told in the round before.
-    pub(super) once: bool,
-    /// Nothing is done, only told.
+    /// Skip what the round before reported.
+    pub(super) repeats: bool,
+    /// Nothing is removed.
     pub(super) dry_run: bool,
-    /// Files have to have an age.
-    pub(super) has_age: bool,
+    /// A minimum age is set.
+    pub(super) has_min_age: bool,
 }
 
-/// Tells of files, and counts them.
+/// Reports files and counts them.
 pub(super) struct Report<'s, 'c> {
     pub(super) console: &'s mut Console<'c>,
-    pub(super) manner: Manner,
+    pub(super) options: ReportOptions,
     pub(super) counts: Counts,
-    /// Whether anything that concerns the exit status went wrong.
+    /// Whether anything failed, for the exit status.
     pub(super) failed: bool,
-    /// What was told in the round before, and in this one.
-    told: [HashSet<String>; 2],
+    /// Lines reported in the round before, and in this one.
+    reported: [HashSet<String>; 2],
 }
 
-/// How many files there were of each kind.
+/// Numbers of files by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Counts {
     pub(super) removed: u64,
     pub(super) alive: u64,
     pub(super) unknown: u64,
     pub(super) failed: u64,
-    /// With a least age.
+    /// Counted with a minimum age.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) young: Option<u64>,
-    /// In a dry run.
+    /// Counted in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) would_remove: Option<u64>,
 }
 
-/// What was done with a file.
+/// What was done to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Action {
@@ -67,7 +66,7 @@ pub(super) enum Action {
     Failed,
 }
 
-/// A file's line in JSON.
+/// The JSON object of a file.
 #[derive(Serialize)]
 struct Line<'l> {
     file: String,
@@ -76,64 +75,64 @@ struct Line<'l> {
     reason: Option<&'l str>,
     action: Action,
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    error: Option<String>,
 }
 
 impl<'s, 'c> Report<'s, 'c> {
-    pub(super) fn new(console: &'s mut Console<'c>, manner: Manner) -> Self {
+    pub(super) fn new(console: &'s mut Console<'c>, options: ReportOptions) -> Self {
         Report {
             console,
-            manner,
+            options,
             counts: Counts::default(),
             failed: false,
-            told: Default::default(),
+            reported: Default::default(),
         }
     }
 
-    /// Begins a round.
-    pub(super) fn begin(&mut self) {
-        self.told.swap(0, 1);
-        self.told[1].clear();
+    /// Resets the counts for a new round.
+    pub(super) fn begin_round(&mut self) {
+        self.reported.swap(0, 1);
+        self.reported[1].clear();
         let count = |is_counted: bool| is_counted.then_some(0);
         self.counts = Counts {
-            young: count(self.manner.has_age),
-            would_remove: count(self.manner.dry_run),
+            young: count(self.options.has_min_age),
+            would_remove: count(self.options.dry_run),
             ..Counts::default()
         };
     }
 
-    /// How stats look where these words go.
-    pub(super) fn scrape(&self) -> TextStyle {
+    /// Returns the style of stats on this output.
+    pub(super) fn style(&self) -> TextStyle {
         TextStyle { colour: self.console.colour, annotated: self.console.is_terminal, help: false }
     }
 
-    /// Tells what is going to be done, before it is done, so that nothing goes of which nobody was
-    /// told.
+    /// Announces a removal before it happens, so that every removed file is reported.
     pub(super) fn announce(
         &mut self,
         path: &Path,
         stats: &Stats,
         reason: Reason,
-        last_words: &[u8],
+        final_values: &[u8],
     ) -> Result<(), Stop> {
-        let what = if self.manner.dry_run { "Would delete" } else { "Deleting" };
-        let line = format!("{} {what} {}", fate(stats.pid, reason), HarmlessPath::new(path));
-        if self.manner.dry_run && !self.is_new(&line) {
+        let what = if self.options.dry_run { "Would delete" } else { "Deleting" };
+        let line =
+            format!("{} {what} {}", process_status(stats.pid, reason), EscapedPath::new(path));
+        if self.options.dry_run && !self.is_new(&line) {
             return Ok(());
         }
-        if !self.manner.json && !self.manner.quiet {
+        if !self.options.json && !self.options.quiet {
             self.print(&line)?;
         }
-        self.write(last_words)
+        self.write(final_values)
     }
 
-    /// Tells what was done with stats.
-    pub(super) fn tell(
+    /// Reports what was done to stats.
+    pub(super) fn report(
         &mut self,
         path: &Path,
         stats: &Stats,
         action: Action,
-        problem: Option<String>,
+        error: Option<String>,
     ) -> Result<(), Stop> {
         *match action {
             Action::Removed => &mut self.counts.removed,
@@ -145,31 +144,31 @@ impl<'s, 'c> Report<'s, 'c> {
                 State::Dead(_) | State::Unknown => &mut self.counts.unknown,
             },
         } += 1;
-        if let (Action::Failed, Some(problem)) = (action, &problem) {
-            self.fail(format!("Could not remove {}: {problem}", HarmlessPath::new(path)))?;
+        if let (Action::Failed, Some(error)) = (action, &error) {
+            self.print_failure(format!("Could not remove {}: {error}", EscapedPath::new(path)))?;
         }
         if action == Action::Kept {
-            // Again and again, only that is told of which something has to be known.
-            if self.manner.once && stats.state != State::Unknown {
+            // In repeated rounds, only files that need attention are reported.
+            if self.options.repeats && stats.state != State::Unknown {
                 return Ok(());
             }
-            if let Some(line) = why_kept(path, stats) {
-                self.note(line)?;
+            if let Some(line) = describe_kept(path, stats) {
+                self.print_note(line)?;
             }
         }
         self.write_object(&Line {
-            file: valid_path(path),
+            file: lossless_path(path),
             pid: Some(stats.pid),
             liveness: Some(json::liveness_name(stats.state.liveness())),
             reason: Some(&stats.reason),
             action,
-            problem,
+            error,
         })
     }
 
-    /// Tells of what is no stats of anybody's, in these words of the original. That is a failure of
-    /// a file that was named, and no more than a fact of one that was found.
-    pub(super) fn tell_odd(
+    /// Reports a file that is skipped, in the words of the Python mmstats. That is a failure if the
+    /// file was named as an argument.
+    pub(super) fn report_skipped(
         &mut self,
         path: &Path,
         words: String,
@@ -179,45 +178,45 @@ impl<'s, 'c> Report<'s, 'c> {
         let action = if is_failure { Action::Failed } else { Action::Kept };
         if is_failure {
             self.counts.failed += 1;
-            self.fail(words)?;
+            self.print_failure(words)?;
         } else {
             self.counts.unknown += 1;
-            self.note(words)?;
+            self.print_note(words)?;
         }
         self.write_object(&Line {
-            file: valid_path(path),
+            file: lossless_path(path),
             pid: None,
             liveness: None,
             reason: None,
             action,
-            problem: Some(why.to_owned()),
+            error: Some(why.to_owned()),
         })
     }
 
-    /// Tells of a problem of which the original knew nothing.
-    pub(super) fn complain(&mut self, path: &Path, why: impl fmt::Display) -> Result<(), Stop> {
+    /// Reports an error.
+    pub(super) fn report_error(&mut self, path: &Path, why: impl fmt::Display) -> Result<(), Stop> {
         self.failed = true;
         self.counts.failed += 1;
         let why = why.to_string();
-        if self.is_new(&format!("{}: {why}", HarmlessPath::new(path))) {
+        if self.is_new(&format!("{}: {why}", EscapedPath::new(path))) {
             self.console.tell_of(path, &why);
         }
         self.write_object(&Line {
-            file: valid_path(path),
+            file: lossless_path(path),
             pid: None,
             liveness: None,
             reason: None,
             action: Action::Failed,
-            problem: Some(why),
+            error: Some(why),
         })
     }
 
-    /// Tells how many there were, at the end.
-    pub(super) fn sum_up(&mut self, counts: &Counts) -> Result<(), Stop> {
-        if self.manner.json {
+    /// Prints the counts.
+    pub(super) fn print_summary(&mut self, counts: &Counts) -> Result<(), Stop> {
+        if self.options.json {
             return self.write(&object(counts));
         }
-        if self.manner.quiet {
+        if self.options.quiet {
             return Ok(());
         }
         match counts.would_remove {
@@ -226,21 +225,21 @@ impl<'s, 'c> Report<'s, 'c> {
         }
     }
 
-    /// What concerns those who want to know more than problems.
-    fn note(&mut self, line: String) -> Result<(), Stop> {
-        if self.manner.json || self.manner.quiet || !self.is_new(&line) {
+    /// Prints a line that is not about an error.
+    fn print_note(&mut self, line: String) -> Result<(), Stop> {
+        if self.options.json || self.options.quiet || !self.is_new(&line) {
             Ok(())
         } else {
             self.print(&line)
         }
     }
 
-    fn fail(&mut self, line: String) -> Result<(), Stop> {
+    fn print_failure(&mut self, line: String) -> Result<(), Stop> {
         self.failed = true;
         if !self.is_new(&line) {
             return Ok(());
         }
-        if self.manner.json {
+        if self.options.json {
             self.console.tell(line);
             return Ok(());
         }
@@ -248,10 +247,10 @@ impl<'s, 'c> Report<'s, 'c> {
     }
 
     fn is_new(&mut self, line: &str) -> bool {
-        if !self.manner.once {
+        if !self.options.repeats {
             return true;
         }
-        let [before, now] = &mut self.told;
+        let [before, now] = &mut self.reported;
         now.insert(line.to_owned()) && !before.contains(line)
     }
 
@@ -260,17 +259,17 @@ impl<'s, 'c> Report<'s, 'c> {
     }
 
     fn write_object(&mut self, line: &Line<'_>) -> Result<(), Stop> {
-        if !self.manner.json {
+        if !self.options.json {
             return Ok(());
         }
         let bytes = object(line);
-        // What was removed is news, even if another file of that name was removed before.
-        let is_news =
+        // A removal is reported even if a file of the same name was removed before.
+        let is_new =
             line.action == Action::Removed || self.is_new(&String::from_utf8_lossy(&bytes));
-        if is_news { self.write(&bytes) } else { Ok(()) }
+        if is_new { self.write(&bytes) } else { Ok(()) }
     }
 
-    /// Writes, and sees to it that it arrives before anything else is done.
+    /// Writes and flushes, before anything else is done.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let written = self.console.out.write_all(bytes).and_then(|()| self.console.out.flush());
         finish(written, self.console)
@@ -279,14 +278,14 @@ impl<'s, 'c> Report<'s, 'c> {
 
 fn object(object: &impl Serialize) -> Vec<u8> {
     let mut line = Vec::new();
-    // A `Vec` takes everything.
+    // Writing to a `Vec` cannot fail.
     let _ = json::write_object(&mut line, object);
     line
 }
 
-/// Why stats are kept, if that is not because their process is just alive.
-fn why_kept(path: &Path, stats: &Stats) -> Option<String> {
-    let (file, pid) = (HarmlessPath::new(path), stats.pid);
+/// Returns why stats are kept, unless it is only that their process is alive.
+fn describe_kept(path: &Path, stats: &Stats) -> Option<String> {
+    let (file, pid) = (EscapedPath::new(path), stats.pid);
     match stats.state {
         State::Alive(Reason::RunsAsOther) => {
             Some(format!("PID {pid} is alive but owned by another user, skipping."))
@@ -297,15 +296,17 @@ fn why_kept(path: &Path, stats: &Stats) -> Option<String> {
         State::Unknown => {
             Some(format!("PID {pid} cannot be judged ({}), skipping {file}", stats.reason))
         }
-        State::Young(reason, age) => {
-            Some(format!("{} Modified {}s ago, skipping {file}", fate(pid, reason), age.as_secs()))
-        }
+        State::Young(reason, age) => Some(format!(
+            "{} Modified {}s ago, skipping {file}",
+            process_status(pid, reason),
+            age.as_secs()
+        )),
         State::Alive(_) | State::Dead(_) => None,
     }
 }
 
-/// What became of a process.
-fn fate(pid: u32, reason: Reason) -> String {
+/// Describes the state of a process.
+fn process_status(pid: u32, reason: Reason) -> String {
     match reason {
         Reason::Zombie => format!("PID {pid} has ended."),
         Reason::OtherStart | Reason::StartedLater => format!("PID {pid} is another process now."),

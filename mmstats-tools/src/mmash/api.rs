@@ -14,7 +14,7 @@ use super::parameters::Parameters;
 use super::reply::{JSON, Refusal, fresh};
 use super::server::Server;
 use super::stats::{Question, render};
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::Scrape;
 use mmstats_std::identity::unix_seconds;
@@ -64,7 +64,7 @@ fn list(scrape: &Scrape) -> Vec<u8> {
         problem: String,
     }
     let file = |sample: &crate::scraper::WriterSample| File {
-        file: valid_path(&sample.writer_id.name),
+        file: lossless_path(&sample.writer_id.name),
         version: sample.writer_id.version,
         pid: sample.writer_id.pid,
         liveness: liveness_name(sample.verdict.liveness),
@@ -72,7 +72,7 @@ fn list(scrape: &Scrape) -> Vec<u8> {
         fields: sample.fields.len(),
     };
     let problem = |problem: &crate::scraper::ScrapeError| ScrapeError {
-        file: valid_path(&problem.name),
+        file: lossless_path(&problem.name),
         problem: problem.what.clone(),
     };
     let (files, errors) =

@@ -165,7 +165,7 @@ fn explain(response: &mut Response, refusal: &Refusal, path: &str) {
         true => (JSON, json!({ "error": refusal.why }).to_string() + "\n"),
         false => (
             "text/plain; charset=utf-8",
-            format!("{}\n", crate::render::escape::Harmless(&refusal.why)),
+            format!("{}\n", crate::render::escape::Escaped(&refusal.why)),
         ),
     };
     *response.body_mut() = Body::from(body);

@@ -26,7 +26,7 @@ impl Serialize for Float {
 
 /// A value as it is shown.
 #[derive(Clone, Copy)]
-pub(super) struct Shown<'s> {
+pub(super) struct DisplayValue<'s> {
     /// As it is stored.
     pub(super) stored: &'s OwnedValue,
     /// What to make of it.
@@ -35,14 +35,14 @@ pub(super) struct Shown<'s> {
     pub(super) interval: Option<Option<&'s HistogramSnapshot>>,
 }
 
-impl<'s> Shown<'s> {
+impl<'s> DisplayValue<'s> {
     /// Without the last interval.
     pub(super) fn new(stored: &'s OwnedValue, scale: Scale) -> Self {
-        Shown { stored, scale, interval: None }
+        DisplayValue { stored, scale, interval: None }
     }
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for DisplayValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.stored {
             OwnedValue::Bool(value) => serializer.serialize_bool(*value),

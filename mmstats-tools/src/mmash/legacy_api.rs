@@ -12,12 +12,12 @@ use mmstats_std::read::Field;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::json::{self, Float, Shown};
+use super::json::{self, DisplayValue, Float};
 use super::parameters::{self, Parameters, decode};
 use super::reply::{JSON, Refusal};
 use super::sampling::Snapshot;
 use super::server::Server;
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::delta::Number;
@@ -74,7 +74,7 @@ pub(super) async fn values(
         match aggregator {
             None => {
                 let shown = |(field, value): &(&Field, &OwnedValue)| {
-                    to_raw_value(&Shown::new(value, scale(field))).ok()
+                    to_raw_value(&DisplayValue::new(value, scale(field))).ok()
                 };
                 let all: BTreeMap<&str, Vec<_>> = values
                     .iter()
@@ -104,7 +104,7 @@ pub(super) async fn files(
     let glob = glob.as_deref().map(parameters::files).transpose()?;
     let list = move |snapshot: &Snapshot| {
         let files: Vec<String> = chosen(snapshot, glob.as_ref())
-            .map(|sample| valid_path(&sample.writer_id.name))
+            .map(|sample| lossless_path(&sample.writer_id.name))
             .collect();
         json::bytes(&json!({ "files": files }))
     };
@@ -146,7 +146,7 @@ fn chosen<'s>(
     let directories: Vec<&Path> =
         snapshot.searched.iter().filter_map(|pattern| pattern.parent()).collect();
     let is_chosen = move |path: &Path, glob: &Pattern| {
-        let matches = |part: &Path| glob.matches_with(&valid_path(part), BY_PARTS);
+        let matches = |part: &Path| glob.matches_with(&lossless_path(part), BY_PARTS);
         match glob.as_str().contains('/') {
             false => path.file_name().is_some_and(|name| matches(Path::new(name))),
             true => directories
@@ -209,7 +209,7 @@ fn aggregator(name: &str) -> Result<Aggregator, Refusal> {
 }
 
 fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
-    to_raw_value(&Shown::new(value, scale(field))).ok()
+    to_raw_value(&DisplayValue::new(value, scale(field))).ok()
 }
 
 /// All of them, as they are shown; `None` if one is no number.

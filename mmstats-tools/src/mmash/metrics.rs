@@ -13,7 +13,7 @@ use super::sampling::Snapshot;
 use super::server::Server;
 use crate::labels::Labels;
 use crate::options::mmash::Options;
-use crate::render::escape::Harmless;
+use crate::render::escape::Escaped;
 use crate::render::metrics::{Format, Page, Settings, per_writer};
 
 /// What the command line says about metrics.
@@ -38,7 +38,7 @@ pub(super) async fn metrics(
             .told
             .news(&page.left_out)
             .iter()
-            .for_each(|what| eprintln!("mmash: {}", Harmless(what)));
+            .for_each(|what| eprintln!("mmash: {}", Escaped(what)));
         page.text.into_bytes()
     };
     let mut response = server.answer(content_type, &headers, make).await?;

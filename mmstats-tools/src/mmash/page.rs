@@ -13,7 +13,7 @@ mod rows;
 use mmstats_std::liveness::Liveness;
 
 use crate::render::date::Date;
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::scraper::Scrape;
 use details::{labels, link, write_details};
 pub use files::FILES;
@@ -155,7 +155,7 @@ fn write_rows<'h>(
 fn write_problems<'h>(html: &'h mut Html, scrape: &Scrape) -> &'h mut Html {
     for problem in scrape.errors.iter().take(MOST_PROBLEMS) {
         html.raw("<li>")
-            .text(&valid_path(&problem.name))
+            .text(&lossless_path(&problem.name))
             .raw(": ")
             .text(&problem.what)
             .raw("</li>");

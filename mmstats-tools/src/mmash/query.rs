@@ -23,7 +23,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::history::{History, Past, PastWriter};
-use super::json::{self, Float, Recorded, Shown};
+use super::json::{self, DisplayValue, Float, Recorded};
 use super::parameters::Parameters;
 use super::reply::{JSON, Packer, Refusal, encoded, fresh, takes_gzip};
 use super::retained::{fields_bytes, origin_bytes};
@@ -32,7 +32,7 @@ use super::server::Server;
 use super::stats::{By, Question, each_wanted};
 use super::total::{Key, Total, add};
 use crate::labels::Labels;
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterId};
@@ -296,7 +296,7 @@ impl Series<'_> {
             scale: power,
             divisor,
             help: &field.help,
-            file: writer.map(|writer| valid_path(&writer.writer_id.name)),
+            file: writer.map(|writer| lossless_path(&writer.writer_id.name)),
             pid: writer.map(|writer| writer.writer_id.pid),
             liveness: writer.map(|writer| liveness_name(writer.liveness)),
             writers: writer.is_none().then(|| writers().count()),
@@ -350,7 +350,9 @@ impl Serialize for Points<'_> {
                 Ok(OwnedValue::Histogram(grown)) => {
                     all.serialize_element(&(past.time, Recorded(grown, scale), rate))?
                 }
-                Ok(value) => all.serialize_element(&(past.time, Shown::new(value, scale), rate))?,
+                Ok(value) => {
+                    all.serialize_element(&(past.time, DisplayValue::new(value, scale), rate))?
+                }
                 Err(_) => all.serialize_element(&(past.time, (), rate))?,
             }
         }

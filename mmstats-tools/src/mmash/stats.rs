@@ -9,13 +9,13 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 
-use super::json::{self, Float, Shown, scaling, type_code};
+use super::json::{self, DisplayValue, Float, scaling, type_code};
 use super::parameters::Parameters;
 use super::reply::Refusal;
 use super::sampling::{Snapshot, Step};
 use super::total::{Key, Total, add, aggregate};
 use crate::labels::Labels;
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
 use crate::render::text::scale;
@@ -98,9 +98,9 @@ struct Row<'r> {
     help: &'r str,
     #[serde(flatten)]
     whose: Whose<'r>,
-    value: Option<Shown<'r>>,
+    value: Option<DisplayValue<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<Shown<'r>>,
+    raw: Option<DisplayValue<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,12 +138,16 @@ impl<'r> Row<'r> {
             unit: &field.unit,
             help: &field.help,
             whose,
-            value: value.as_ref().ok().map(|stored| Shown { stored, scale, interval: Some(grown) }),
+            value: value.as_ref().ok().map(|stored| DisplayValue {
+                stored,
+                scale,
+                interval: Some(grown),
+            }),
             raw: value
                 .as_ref()
                 .ok()
                 .filter(|_| is_scaled)
-                .map(|stored| Shown::new(stored, Scale::NONE)),
+                .map(|stored| DisplayValue::new(stored, Scale::NONE)),
             problem: value.err(),
             aggregate: None,
             scale: power,
@@ -193,8 +197,12 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
             serializer.collect_seq(self.chosen.iter().map(row))
         }
     }
-    let files =
-        snapshot.scrape.samples.iter().map(|sample| valid_path(&sample.writer_id.name)).collect();
+    let files = snapshot
+        .scrape
+        .samples
+        .iter()
+        .map(|sample| lossless_path(&sample.writer_id.name))
+        .collect();
     let mut chosen = Vec::new();
     each_wanted(fields(snapshot), labels, |writer, index| chosen.push((writer, index)));
     Rows { snapshot, files, chosen }

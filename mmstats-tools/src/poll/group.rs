@@ -1,7 +1,7 @@
 //! Which files share a row.
 
 use crate::options::poll::By;
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::scraper::{OwnedValue, WriterSample};
 
 /// Files that share a row, in the order of rows.
@@ -22,7 +22,7 @@ impl Group {
         let number = |number: Option<i128>| number.map_or(Group::Unknown, Group::Number);
         match by {
             None => Group::All,
-            Some(By::File) => Group::File(valid_path(&sample.writer_id.name)),
+            Some(By::File) => Group::File(lossless_path(&sample.writer_id.name)),
             Some(By::Pid) => number(sample.writer_id.pid.map(i128::from)),
             Some(By::Thread) => number(match sample.find("sys.tid") {
                 Some(OwnedValue::Signed(tid)) => Some((*tid).into()),

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::cell::{Row, Value, rfc_3339};
 use super::group::Group;
 use crate::options::poll::By;
-use crate::render::escape::Harmless;
+use crate::render::escape::Escaped;
 use crate::render::json::write_object;
 
 /// A row as a JSON object.
@@ -93,7 +93,7 @@ fn csv_line<'f>(fields: impl Iterator<Item = &'f str>) -> String {
         if at > 0 {
             line.push(',');
         }
-        let field = Harmless(field).to_string();
+        let field = Escaped(field).to_string();
         if field.contains([',', '"']) {
             // A `String` takes everything.
             let _ = write!(line, "\"{}\"", field.replace('"', "\"\""));

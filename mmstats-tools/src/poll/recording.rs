@@ -19,7 +19,7 @@ use mmstats_std::liveness::Verdict;
 use mmstats_std::read::Field;
 use serde::{Deserialize, Serialize};
 
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use crate::series::histogram::{Bucket, HistogramSnapshot};
 
@@ -105,7 +105,7 @@ impl Recorder {
         });
         let samples = sample.collect();
         let problem = |problem: &ScrapeError| {
-            (valid_path(&problem.name).into(), problem.what.clone().into(), problem.is_new)
+            (lossless_path(&problem.name).into(), problem.what.clone().into(), problem.is_new)
         };
         serde_json::to_string(&Line {
             time: nanoseconds(scrape.time.duration_since(UNIX_EPOCH).unwrap_or_default()),
@@ -170,7 +170,7 @@ impl<'l> SeenOnLine<'l> {
             sample.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
         SeenOnLine {
             id: *id,
-            name: valid_path(name).into(),
+            name: lossless_path(name).into(),
             version: *version,
             pid: *pid,
             new: *is_new,

@@ -10,7 +10,7 @@ use super::group::Group;
 use super::width::{Widths, elided, length};
 use crate::options::poll::{By, Options};
 use crate::render::date::Date;
-use crate::render::escape::Harmless;
+use crate::render::escape::Escaped;
 use crate::render::human;
 use crate::render::pad::{right, spaces};
 
@@ -101,13 +101,13 @@ impl Table {
         let group = self.by.map(|by| Group::title(by).to_owned());
         time.into_iter()
             .chain(group)
-            .chain(columns.iter().map(|name| Harmless(name).to_string()))
+            .chain(columns.iter().map(|name| Escaped(name).to_string()))
             .collect()
     }
 
     fn texts(&self, row: &Row) -> Vec<Text> {
         let plain = |text: String| Text {
-            text: Harmless(&text).to_string(),
+            text: Escaped(&text).to_string(),
             is_text: false,
             is_stand_in: false,
         };

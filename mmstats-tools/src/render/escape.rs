@@ -1,23 +1,23 @@
-//! Makes text from elsewhere harmless to terminals, and to whoever reads what is on them.
+//! Escapes untrusted text for terminals.
 //!
-//! Labels, texts and file names can hold anything. Written as they are, control characters would
-//! move the cursor or start an escape sequence, and invisible formatting characters would show a
-//! text as another one. Python's `repr` knows the same set as not printable.
+//! Labels, texts and file names can hold anything. Unescaped control characters could move the
+//! cursor or start an escape sequence, and invisible format characters could disguise a text as
+//! another. Python's `repr` treats the same set as not printable.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A text with every harmful character escaped as in a Python literal: `\n`, `\x1b`, `\u202e`,
-/// `\U000e0001`. All else, backslashes included, is as it is.
+/// Displays a text with control and format characters escaped as in a Python literal: `\n`,
+/// `\x1b`, `\u202e`, `\U000e0001`. Everything else, backslashes included, is unchanged.
 #[derive(Clone, Copy, Debug)]
-pub struct Harmless<'t>(pub &'t str);
+pub struct Escaped<'t>(pub &'t str);
 
-impl fmt::Display for Harmless<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
-        while let Some(at) = rest.find(is_harmful) {
+        while let Some(at) = rest.find(needs_escape) {
             f.write_str(&rest[..at])?;
             let mut characters = rest[at..].chars();
             if let Some(character) = characters.next() {
@@ -29,32 +29,32 @@ impl fmt::Display for Harmless<'_> {
     }
 }
 
-/// A path, or another text of the system, that need not be UTF-8: bytes that are not are escaped
-/// too, as `\xff`.
+/// Displays a path or another string of the operating system; bytes that are not UTF-8 are also
+/// escaped, as `\xff`.
 #[derive(Clone, Copy, Debug)]
-pub struct HarmlessPath<'p>(pub &'p OsStr);
+pub struct EscapedPath<'p>(pub &'p OsStr);
 
-impl<'p> HarmlessPath<'p> {
-    /// This path.
+impl<'p> EscapedPath<'p> {
+    /// Wraps a path.
     #[must_use]
     pub fn new(path: &'p Path) -> Self {
-        HarmlessPath(path.as_os_str())
+        EscapedPath(path.as_os_str())
     }
 }
 
-impl fmt::Display for HarmlessPath<'_> {
+impl fmt::Display for EscapedPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.as_bytes().utf8_chunks() {
-            Harmless(chunk.valid()).fmt(f)?;
+            Escaped(chunk.valid()).fmt(f)?;
             chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
         }
         Ok(())
     }
 }
 
-/// A path as a text for programs: only what is not UTF-8 is escaped.
+/// Converts a path to text for programs: only bytes that are not UTF-8 are escaped.
 #[must_use]
-pub fn valid_path(path: &Path) -> String {
+pub fn lossless_path(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         text.push_str(chunk.valid());
@@ -74,14 +74,14 @@ fn escape(character: char, to: &mut impl Write) -> fmt::Result {
     }
 }
 
-/// Whether a character is not shown but acts: on the terminal, on the direction or the shape of
-/// what is around it, or on where a line ends.
+/// Returns `true` for an invisible character that affects the terminal, the direction or shape of
+/// its neighbours, or line breaks.
 ///
 /// These are Unicode's categories Cc (control), Cf (format), Zl and Zp (line and paragraph
-/// separators), but not the few format characters that have a shape of their own, such as U+06DD,
-/// the Arabic end of a verse.
+/// separators), except the few format characters that are visible, such as U+06DD, the Arabic end
+/// of ayah.
 #[must_use]
-pub fn is_harmful(character: char) -> bool {
+pub fn needs_escape(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_acts_on_a_terminal_is_escaped() {
+    fn control_and_format_characters_are_escaped() {
         for (text, shown) in [
             ("plain, grüße, 東京 👍", "plain, grüße, 東京 👍"),
             ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
@@ -105,13 +105,13 @@ mod tests {
             ("\u{e0041}", "\\U000e0041"),
             ("C:\\x1b", "C:\\x1b"),
         ] {
-            assert_eq!(Harmless(text).to_string(), shown);
+            assert_eq!(Escaped(text).to_string(), shown);
         }
     }
 
     #[test]
     fn a_path_need_not_be_utf_8() {
         let path = OsStr::from_bytes(b"/tmp/\xff\xfe\x1b[2J-\xc3\xa9.mmstats");
-        assert_eq!(HarmlessPath(path).to_string(), "/tmp/\\xff\\xfe\\x1b[2J-é.mmstats");
+        assert_eq!(EscapedPath(path).to_string(), "/tmp/\\xff\\xfe\\x1b[2J-é.mmstats");
     }
 }

@@ -43,7 +43,7 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
 
 use super::distribution::QUANTILES;
-use super::escape::{is_harmful, valid_path};
+use super::escape::{lossless_path, needs_escape};
 use super::number::{Scale, ScaledNumber};
 use super::text::{Row, scale};
 
@@ -60,7 +60,7 @@ impl File {
     /// The file at this path, and what it says about its writer.
     #[must_use]
     pub fn new(path: &Path, version: u8, pid: Option<u32>, liveness: Liveness) -> Self {
-        File { file: valid_path(path), version, pid, liveness: liveness_name(liveness) }
+        File { file: lossless_path(path), version, pid, liveness: liveness_name(liveness) }
     }
 }
 
@@ -78,9 +78,9 @@ pub fn liveness_name(liveness: Liveness) -> &'static str {
 #[derive(Serialize)]
 struct Line<'l> {
     label: &'l str,
-    value: Option<Shown>,
+    value: Option<DisplayValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<Shown>,
+    raw: Option<DisplayValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     kind: &'static str,
@@ -101,8 +101,12 @@ impl<'l> Line<'l> {
         let scaled = matches!(value, Ok(value) if !scale.is_none() && !matches!(value, Value::Bool(_) | Value::Text(_)));
         Line {
             label: &field.label,
-            value: value.as_ref().ok().map(|value| Shown::new(value, scale)),
-            raw: value.as_ref().ok().filter(|_| scaled).map(|value| Shown::new(value, Scale::NONE)),
+            value: value.as_ref().ok().map(|value| DisplayValue::new(value, scale)),
+            raw: value
+                .as_ref()
+                .ok()
+                .filter(|_| scaled)
+                .map(|value| DisplayValue::new(value, Scale::NONE)),
             problem: value.as_ref().err().map(ValueError::to_string),
             kind: field.kind.name(),
             r#type: type_code(field),
@@ -125,22 +129,24 @@ fn type_code(field: &Field) -> String {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Shown {
+enum DisplayValue {
     Bool(bool),
     Number(ScaledNumber),
     Text(String),
     Histogram(Histogram),
 }
 
-impl Shown {
+impl DisplayValue {
     fn new(value: &Value<'_>, scale: Scale) -> Self {
         match value {
-            Value::Bool(value) => Shown::Bool(*value),
-            Value::Text(text) => Shown::Text(Lossy(text).to_string()),
-            Value::Histogram(distribution) => Shown::Histogram(Histogram::new(distribution, scale)),
-            Value::Unsigned(value) => Shown::Number(scale.unsigned(*value)),
-            Value::Signed(value) => Shown::Number(scale.signed(*value)),
-            Value::Float(value) => Shown::Number(scale.float(*value)),
+            Value::Bool(value) => DisplayValue::Bool(*value),
+            Value::Text(text) => DisplayValue::Text(Lossy(text).to_string()),
+            Value::Histogram(distribution) => {
+                DisplayValue::Histogram(Histogram::new(distribution, scale))
+            }
+            Value::Unsigned(value) => DisplayValue::Number(scale.unsigned(*value)),
+            Value::Signed(value) => DisplayValue::Number(scale.signed(*value)),
+            Value::Float(value) => DisplayValue::Number(scale.float(*value)),
         }
     }
 }
@@ -213,22 +219,22 @@ pub fn write_line(to: &mut impl io::Write, file: &File, row: &Row<'_>) -> io::Re
 /// # Errors
 /// None but those of `to`.
 pub fn write_object(to: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
-    object.serialize(&mut Serializer::with_formatter(&mut *to, Harmless))?;
+    object.serialize(&mut Serializer::with_formatter(&mut *to, Escaped))?;
     to.write_all(b"\n")
 }
 
 /// JSON needs control characters below U+0020 escaped, and leaves all others that act on a terminal
 /// alone. Here these are escaped too.
-struct Harmless;
+struct Escaped;
 
-impl Formatter for Harmless {
+impl Formatter for Escaped {
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         to: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.find(is_harmful) {
+        while let Some(at) = rest.find(needs_escape) {
             to.write_all(&rest.as_bytes()[..at])?;
             let mut characters = rest[at..].chars();
             if let Some(character) = characters.next() {

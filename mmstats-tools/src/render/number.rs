@@ -14,7 +14,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Shown as stored.
+    /// DisplayValue as stored.
     pub const NONE: Scale = Scale { power: 0, divisor: 1 };
 
     /// Whether numbers are shown as they are stored.
@@ -115,7 +115,7 @@ pub struct Decimal {
     /// The first and the last are not 0; empty is zero.
     digits: Vec<u8>,
     point: i32,
-    /// Shown as a float even if it is whole: `3.0`.
+    /// DisplayValue as a float even if it is whole: `3.0`.
     float: bool,
 }
 

@@ -14,7 +14,7 @@ use mmstats_std::read::Field;
 
 use super::date::Date;
 use super::distribution::Summary;
-use super::escape::{Harmless, HarmlessPath};
+use super::escape::{Escaped, EscapedPath};
 use super::number::Scale;
 use super::pad;
 
@@ -70,21 +70,23 @@ pub fn write_file(
     style: TextStyle,
 ) -> fmt::Result {
     let Palette { path: path_style, value: value_style, note, problem } = Palette::of(style);
-    write!(to, "{path_style}==> {}{path_style:#}", HarmlessPath::new(path))?;
+    write!(to, "{path_style}==> {}{path_style:#}", EscapedPath::new(path))?;
     if style.annotated && verdict.liveness != Liveness::Alive {
         let style = if verdict.liveness == Liveness::Dead { problem } else { note };
         write!(to, " {style}({}){style:#}", verdict.reason)?;
     }
     writeln!(to)?;
     let labels: Vec<String> =
-        rows.iter().map(|(field, _)| Harmless(&field.label).to_string()).collect();
+        rows.iter().map(|(field, _)| Escaped(&field.label).to_string()).collect();
     let widths = labels.iter().map(|label| label.chars().count());
     // To a person, one long label is not to push all values out of sight.
     let width = widths.filter(|width| !style.annotated || *width <= WIDEST).max().unwrap_or(0);
     for (label, (field, value)) in labels.iter().zip(rows) {
         write!(to, "  {} ", pad::left(label, width))?;
         match value {
-            Ok(value) => write!(to, "{value_style}{}{value_style:#}", Shown { field, value })?,
+            Ok(value) => {
+                write!(to, "{value_style}{}{value_style:#}", DisplayValue { field, value })?
+            }
             Err(fault) => write!(to, "{problem}{}{problem:#}", stand_in(*fault))?,
         }
         match value {
@@ -96,7 +98,7 @@ pub fn write_file(
         }
         writeln!(to)?;
         for line in field.help.lines().filter(|_| style.help) {
-            writeln!(to, "      {note}{}{note:#}", Harmless(line))?;
+            writeln!(to, "      {note}{}{note:#}", Escaped(line))?;
         }
     }
     writeln!(to)
@@ -117,17 +119,17 @@ pub fn scale(field: &Field) -> Scale {
 }
 
 /// A value as it is displayed.
-struct Shown<'v> {
+struct DisplayValue<'v> {
     field: &'v Field,
     value: &'v Value<'v>,
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for DisplayValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scale = scale(self.field);
         match self.value {
             Value::Bool(value) => f.write_str(if *value { "True" } else { "False" }),
-            Value::Text(text) => Harmless(&Lossy(text).to_string()).fmt(f),
+            Value::Text(text) => Escaped(&Lossy(text).to_string()).fmt(f),
             Value::Histogram(distribution) => Summary::new(distribution, scale).fmt(f),
             number => scale.number(number).map_or(Ok(()), |number| number.fmt(f)),
         }
@@ -145,7 +147,7 @@ fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style
     {
         return write!(to, " {note}({date}){note:#}");
     }
-    write!(to, " {note}{}{note:#}", Harmless(&field.unit))
+    write!(to, " {note}{}{note:#}", Escaped(&field.unit))
 }
 
 #[cfg(test)]

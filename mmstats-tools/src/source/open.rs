@@ -24,7 +24,7 @@ use super::region::{Region, Shared};
 use super::scan::{ALIGNMENT, scan};
 use super::url::Url;
 use crate::options::SourceOptions;
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 
 /// Opens what is named, in one and the same way.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Sources {
     /// If it cannot be read, or it is not known where to look. That there is no region in it is no
     /// error.
     pub fn open(&self, path: &Path) -> Result<Opened, String> {
-        let name = valid_path(path);
+        let name = lossless_path(path);
         match path.to_str().filter(|text| Url::is_meant(text)) {
             Some(url) => self.open_device(
                 &name,

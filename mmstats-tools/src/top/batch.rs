@@ -13,7 +13,7 @@ use super::view::text::{fit_middle, width};
 use crate::command::{Stop, finish, status};
 use crate::console::Console;
 use crate::render::date::Date;
-use crate::render::escape::{Harmless, HarmlessPath};
+use crate::render::escape::{Escaped, EscapedPath};
 use crate::scraper::Scraper;
 
 /// Labels longer than this are cut.
@@ -50,7 +50,7 @@ pub(super) fn run(
     }
     if app.model.table().rows().next().is_none() && !has_failed {
         let places: Vec<_> =
-            scraper.searched().iter().map(|place| HarmlessPath::new(place).to_string()).collect();
+            scraper.searched().iter().map(|place| EscapedPath::new(place).to_string()).collect();
         console.tell(format_args!("no stats found: looked for {}", places.join(", ")));
     }
     if has_failed { ExitCode::FAILURE } else { status(&end) }
@@ -81,7 +81,7 @@ fn table(app: &App) -> String {
                 format!(
                     "{:indent$}{dead}{} ({})",
                     "",
-                    Harmless(&group.name),
+                    Escaped(&group.name),
                     group.rows,
                     indent = group.depth * 2
                 )
@@ -92,7 +92,7 @@ fn table(app: &App) -> String {
                 let label = format!(
                     "{:indent$}{mark}{}",
                     "",
-                    Harmless(row.label.get(*skip..).unwrap_or_default()),
+                    Escaped(row.label.get(*skip..).unwrap_or_default()),
                     indent = depth * 2
                 );
                 let label = fit_middle(&label, WIDEST);
@@ -104,7 +104,7 @@ fn table(app: &App) -> String {
                 let value = form.value(row);
                 let note = match row.class {
                     Class::Histogram => form.percentiles(row, &app.model.recorded(row)),
-                    _ if form.is_raw || !has_symbol(&row.unit) => Harmless(&row.unit).to_string(),
+                    _ if form.is_raw || !has_symbol(&row.unit) => Escaped(&row.unit).to_string(),
                     _ => String::new(),
                 };
                 format!("{label} {value:>20} {:>12}  {note}", form.rate(row, row.rate))

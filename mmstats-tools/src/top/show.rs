@@ -9,7 +9,7 @@ use mmstats_core::Type;
 use super::model::{Aggregation, Class, Recorded, Row};
 use super::settings::Settings;
 use crate::render::date::Date;
-use crate::render::escape::Harmless;
+use crate::render::escape::Escaped;
 use crate::render::human;
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
@@ -98,7 +98,7 @@ impl Form {
             let date =
                 Date::from_unix(row.scaled(self.aggregation)?).filter(|_| &*row.unit == "unixtime");
             let unit =
-                date.map_or_else(|| Harmless(&row.unit).to_string(), |date| format!("({date})"));
+                date.map_or_else(|| Escaped(&row.unit).to_string(), |date| format!("({date})"));
             return Some(format!("{number} {unit}").trim_end().to_owned());
         }
         None
@@ -107,7 +107,7 @@ impl Form {
     /// One writer's value.
     pub(crate) fn stored(self, row: &Row, stored: &OwnedValue) -> String {
         match stored {
-            OwnedValue::Text(text) => Harmless(text).to_string(),
+            OwnedValue::Text(text) => Escaped(text).to_string(),
             OwnedValue::Bool(value) => truth(*value).to_owned(),
             OwnedValue::Histogram(buckets) if self.is_raw => buckets.count().to_string(),
             OwnedValue::Histogram(buckets) => human::number(buckets.count() as f64),

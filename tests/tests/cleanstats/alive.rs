@@ -105,7 +105,7 @@ fn a_clock_that_was_set_kills_nobody() {
     if is_root() {
         // Who may not see what it has mapped, cannot tell.
         let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
-        let why = "its process may be another one, or the clock was set";
+        let why = "its PID may have been reused, or the clock was set";
         assert_eq!(
             outcome.out,
             format!(

@@ -35,7 +35,7 @@ fn nothing_goes_of_which_nobody_was_told() {
         child.wait().unwrap();
         Stdio::from(unread)
     };
-    let unread = "cleanstats: standard output was closed, so the rest is left as it is (-q removes without telling)\n".to_owned();
+    let unread = "cleanstats: standard output was closed: the remaining files are kept (-q removes silently)\n".to_owned();
     assert_eq!(end(&[], closed()), (Some(1), unread.clone()));
     assert_eq!(end(&["--dry-run"], closed()), (Some(0), String::new()));
     assert_eq!(names(at).len(), 3);

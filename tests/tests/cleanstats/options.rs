@@ -51,9 +51,9 @@ fn json_tells_of_every_file() {
     let outcome = clean(at, &["--json", ".", "missing\x1b"]);
     let expected = [
         json!({"file": "./a.mmstats", "pid": NOBODYS_PID, "liveness": "dead", "reason": "its process has ended", "action": "removed"}),
-        json!({"file": "./b.mmstats", "pid": null, "liveness": null, "reason": null, "action": "kept", "problem": "empty (0 bytes)"}),
+        json!({"file": "./b.mmstats", "pid": null, "liveness": null, "reason": null, "action": "kept", "error": "empty (0 bytes)"}),
         json!({"file": "./c.mmstats", "pid": program.pid(), "liveness": "alive", "reason": "its process runs", "action": "kept"}),
-        json!({"file": "missing\u{1b}", "pid": null, "liveness": null, "reason": null, "action": "failed", "problem": "No such file or directory"}),
+        json!({"file": "missing\u{1b}", "pid": null, "liveness": null, "reason": null, "action": "failed", "error": "No such file or directory"}),
         json!({"removed": 1, "alive": 1, "unknown": 1, "failed": 1}),
     ];
     assert_eq!(objects(&outcome), expected);
@@ -135,7 +135,7 @@ fn a_time_that_was_taken_for_a_file_is_noticed() {
         let end =
             Program::spawn(without_environment(command.current_dir(at).args(arguments))).end();
         let told = format!(
-            "cleanstats: {time}: No such file or directory (--watch={time} would look again so often)\n"
+            "cleanstats: {time}: No such file or directory (to repeat, write --watch={time})\n"
         );
         assert_eq!((end.lines, end.errors, end.status.code()), (vec![], told, Some(2)));
     }

@@ -5,7 +5,7 @@ use mmstats_std::liveness::Liveness;
 use super::html::Html;
 use super::query::{encoded, values};
 use super::rows::{Row, writers};
-use crate::render::escape::valid_path;
+use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::{Scrape, WriterSample};
 
@@ -77,7 +77,7 @@ fn write_label(html: &mut Html, scrape: &Scrape, label: &str) {
 }
 
 fn write_writer(html: &mut Html, sample: &WriterSample, row: &Row<'_>) {
-    let (path, value) = (valid_path(&sample.writer_id.name), row.value());
+    let (path, value) = (lossless_path(&sample.writer_id.name), row.value());
     let (name, dead) =
         (path.rsplit('/').next().unwrap_or_default(), sample.verdict.liveness == Liveness::Dead);
     let process =

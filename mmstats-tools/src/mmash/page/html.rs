@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::render::escape::Harmless;
+use crate::render::escape::Escaped;
 
 /// A document while it is written.
 pub(super) struct Html(String);
@@ -22,7 +22,7 @@ impl Html {
     /// as their escapes.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         // A text that is written to a string cannot fail.
-        let _ = write!(Escaping(&mut self.0), "{}", Harmless(text));
+        let _ = write!(Escaping(&mut self.0), "{}", Escaped(text));
         self
     }
 

@@ -110,7 +110,7 @@ impl Family {
         to.push_str("# HELP ");
         to.push_str(name);
         to.push(' ');
-        escape::push(to, &self.help, format == Format::OpenMetrics);
+        escape::push_escaped(to, &self.help, format == Format::OpenMetrics);
         to.push_str("\n# TYPE ");
         to.push_str(name);
         to.push(' ');

@@ -6,7 +6,7 @@ use mmstats_std::liveness::Liveness;
 
 use super::escape::push_label;
 use super::family::{Family, Type};
-use super::number::Shown;
+use super::number::DisplayValue;
 use super::page::Pen;
 use crate::scraper::Scrape;
 
@@ -28,7 +28,7 @@ const HALTED: (&str, &str) = ("mmstats.halted", "For how long devices stood stil
 /// What is told of this look.
 pub(super) struct Health {
     writers: Vec<String>,
-    alive: Vec<(String, Shown)>,
+    alive: Vec<(String, DisplayValue)>,
     counts: [(&'static str, u64); 3],
     failures: u64,
     took: Duration,
@@ -59,8 +59,10 @@ impl Health {
             self.writers.push(format!("{label},{identity}"));
         }
         if liveness != Liveness::Unknown {
-            self.alive
-                .push((label.to_owned(), Shown::Unsigned((liveness == Liveness::Alive).into())));
+            self.alive.push((
+                label.to_owned(),
+                DisplayValue::Unsigned((liveness == Liveness::Alive).into()),
+            ));
         }
     }
 
@@ -80,17 +82,19 @@ impl Health {
 
     pub(super) fn write(&self, pen: &mut Pen) {
         let [writer, alive, writers, failures, left_out, duration, halted] = Self::families();
-        pen.own(&writer, self.writers.iter().map(|labels| (labels, Shown::Unsigned(1))));
+        pen.own(&writer, self.writers.iter().map(|labels| (labels, DisplayValue::Unsigned(1))));
         pen.own(&alive, self.alive.iter().map(|(label, value)| (label, *value)));
         pen.own(
             &writers,
-            self.counts.iter().map(|(name, count)| (liveness(name), Shown::Unsigned(*count))),
+            self.counts
+                .iter()
+                .map(|(name, count)| (liveness(name), DisplayValue::Unsigned(*count))),
         );
-        pen.own(&failures, [("", Shown::Unsigned(self.failures))]);
+        pen.own(&failures, [("", DisplayValue::Unsigned(self.failures))]);
         let count = pen.left_out() as u64;
-        pen.own(&left_out, [("", Shown::Unsigned(count))]);
-        pen.own(&duration, [("", Shown::Float(self.took.as_secs_f64()))]);
-        pen.own(&halted, self.halted.map(|halted| ("", Shown::Float(halted.as_secs_f64()))));
+        pen.own(&left_out, [("", DisplayValue::Unsigned(count))]);
+        pen.own(&duration, [("", DisplayValue::Float(self.took.as_secs_f64()))]);
+        pen.own(&halted, self.halted.map(|halted| ("", DisplayValue::Float(halted.as_secs_f64()))));
     }
 }
 

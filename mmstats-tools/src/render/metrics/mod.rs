@@ -65,7 +65,7 @@ use std::time::Duration;
 use mmstats_std::liveness::Liveness;
 
 use crate::labels::Labels;
-use crate::render::escape::{HarmlessPath, valid_path};
+use crate::render::escape::{EscapedPath, lossless_path};
 use crate::scraper::Scrape;
 use catalogue::Catalogue;
 use health::Health;
@@ -129,7 +129,7 @@ pub struct LeftOut {
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}: ", HarmlessPath::new(file))?;
+            write!(f, "{}: ", EscapedPath::new(file))?;
         }
         write!(f, "{}: {}", self.label, self.why)
     }
@@ -148,7 +148,7 @@ pub fn per_writer(scrape: &Scrape, took: Duration, settings: &Settings) -> Page 
         .filter(|sample| !settings.live || sample.verdict.liveness == Liveness::Alive)
     {
         let mut labels = String::new();
-        escape::push_label(&mut labels, "file", &valid_path(&sample.writer_id.name));
+        escape::push_label(&mut labels, "file", &lossless_path(&sample.writer_id.name));
         if !names.insert(labels.clone()) {
             let why = "left out: another file's name looks the same".to_owned();
             left_out.push(LeftOut {

@@ -8,53 +8,57 @@ use crate::scraper::OwnedValue;
 
 /// A number to write.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Shown {
+pub(super) enum DisplayValue {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
 }
 
-impl Shown {
+impl DisplayValue {
     /// The number to show for a stored one; texts and distributions are none.
-    pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<Shown> {
+    pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<DisplayValue> {
         Some(match *stored {
-            OwnedValue::Bool(value) => Shown::Unsigned(value.into()),
-            OwnedValue::Unsigned(value) => Shown::unsigned(value, scale),
-            OwnedValue::Signed(value) if scale.is_none() => Shown::Signed(value),
+            OwnedValue::Bool(value) => DisplayValue::Unsigned(value.into()),
+            OwnedValue::Unsigned(value) => DisplayValue::unsigned(value, scale),
+            OwnedValue::Signed(value) if scale.is_none() => DisplayValue::Signed(value),
             OwnedValue::Signed(value) => {
-                Shown::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
+                DisplayValue::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
             }
             OwnedValue::Float(value) if scale.is_none() || !value.is_finite() => {
-                Shown::Float(value)
+                DisplayValue::Float(value)
             }
             // In decimal, where a power of ten only moves the point.
             OwnedValue::Float(value) => {
-                Shown::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
+                DisplayValue::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
             }
             OwnedValue::Text(_) | OwnedValue::Histogram(_) => return None,
         })
     }
 
     /// The number to show for an unsigned integer.
-    pub(super) fn unsigned(value: u64, scale: Scale) -> Shown {
-        if scale.is_none() { Shown::Unsigned(value) } else { Shown::Float(scaled(value, scale)) }
+    pub(super) fn unsigned(value: u64, scale: Scale) -> DisplayValue {
+        if scale.is_none() {
+            DisplayValue::Unsigned(value)
+        } else {
+            DisplayValue::Float(scaled(value, scale))
+        }
     }
 
     /// As Prometheus keeps it.
     pub(super) fn as_f64(self) -> f64 {
         match self {
-            Shown::Unsigned(value) => value as f64,
-            Shown::Signed(value) => value as f64,
-            Shown::Float(value) => value,
+            DisplayValue::Unsigned(value) => value as f64,
+            DisplayValue::Signed(value) => value as f64,
+            DisplayValue::Float(value) => value,
         }
     }
 
     /// Whether a counter can have it.
     pub(super) fn counts(self) -> bool {
         match self {
-            Shown::Unsigned(_) => true,
-            Shown::Signed(value) => value >= 0,
-            Shown::Float(value) => value.is_finite() && value >= 0.0,
+            DisplayValue::Unsigned(_) => true,
+            DisplayValue::Signed(value) => value >= 0,
+            DisplayValue::Float(value) => value.is_finite() && value >= 0.0,
         }
     }
 
@@ -70,19 +74,19 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for DisplayValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Shown::Unsigned(value) => value.fmt(f),
-            Shown::Signed(value) => value.fmt(f),
-            Shown::Float(value) if value.is_nan() => f.write_str("NaN"),
-            Shown::Float(value) if value.is_infinite() => {
+            DisplayValue::Unsigned(value) => value.fmt(f),
+            DisplayValue::Signed(value) => value.fmt(f),
+            DisplayValue::Float(value) if value.is_nan() => f.write_str("NaN"),
+            DisplayValue::Float(value) if value.is_infinite() => {
                 f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
             }
-            Shown::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
+            DisplayValue::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
                 value.fmt(f)
             }
-            Shown::Float(value) => write!(f, "{value:e}"),
+            DisplayValue::Float(value) => write!(f, "{value:e}"),
         }
     }
 }
@@ -123,7 +127,7 @@ mod tests {
 
     fn shown(stored: OwnedValue, power: i8, divisor: u32) -> String {
         let mut to = String::new();
-        Shown::new(&stored, Scale { power, divisor }).unwrap().push(&mut to);
+        DisplayValue::new(&stored, Scale { power, divisor }).unwrap().push(&mut to);
         to
     }
 

@@ -9,7 +9,7 @@ use super::catalogue::{Catalogue, Member};
 use super::escape::push_label;
 use super::family::{Family, Type};
 use super::identity::{Identity, words};
-use super::number::Shown;
+use super::number::DisplayValue;
 use super::{Format, LeftOut, Page};
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
@@ -76,7 +76,7 @@ impl Pen {
     pub(super) fn own<L: AsRef<str>>(
         &mut self,
         family: &Family,
-        samples: impl IntoIterator<Item = (L, Shown)>,
+        samples: impl IntoIterator<Item = (L, DisplayValue)>,
     ) {
         let begin = self.page.text.len();
         family.push_metadata(&mut self.page.text, self.format);
@@ -117,16 +117,16 @@ impl Pen {
         let labels = [&member.dimensions[..], &writer.labels];
         match (names.ty, value) {
             (Type::Histogram, OwnedValue::Histogram(buckets)) => {
-                let (sum, mut count) = (Shown::unsigned(buckets.sum, scale(field)), 0);
+                let (sum, mut count) = (DisplayValue::unsigned(buckets.sum, scale(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
                     self.line(&names.sample, [labels[0], labels[1], bound], |to| {
-                        Shown::Unsigned(below).push(to)
+                        DisplayValue::Unsigned(below).push(to)
                     });
                 }
                 self.line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
                 self.line(&names.count, [labels[0], labels[1], ""], |to| {
-                    Shown::Unsigned(count).push(to)
+                    DisplayValue::Unsigned(count).push(to)
                 });
             }
             (Type::Info, value) => {
@@ -140,7 +140,7 @@ impl Pen {
                 self.line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
             }
             (ty, value) => {
-                let Some(shown) = Shown::new(value, scale(field)) else {
+                let Some(shown) = DisplayValue::new(value, scale(field)) else {
                     return Err("no number".to_owned());
                 };
                 if ty == Type::Counter && !shown.counts() {

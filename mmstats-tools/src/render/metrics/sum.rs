@@ -4,7 +4,7 @@ use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
 use super::family::Type;
-use super::number::Shown;
+use super::number::DisplayValue;
 use super::rivals::Key;
 use crate::render::number::Scale;
 use crate::render::text::scale;
@@ -119,7 +119,9 @@ impl Sum {
                 *before = Some(now.clone());
             }
             (Value::Amounts { parts, .. }, now) if self.ty == Type::Counter => {
-                if let Some(shown) = Shown::new(now, scale(field)).filter(|shown| !shown.counts()) {
+                if let Some(shown) =
+                    DisplayValue::new(now, scale(field)).filter(|shown| !shown.counts())
+                {
                     return Err(shown.no_count());
                 }
                 if let Some(grown) = delta(field, before.as_ref(), now) {
@@ -162,8 +164,8 @@ impl Sum {
             several => {
                 let shown = several
                     .iter()
-                    .filter_map(|(of, sum)| Shown::new(&OwnedValue::from(*sum), *of))
-                    .map(Shown::as_f64);
+                    .filter_map(|(of, sum)| DisplayValue::new(&OwnedValue::from(*sum), *of))
+                    .map(DisplayValue::as_f64);
                 (
                     Scale::NONE,
                     OwnedValue::Float(if is_timestamp(&self.field) {

@@ -10,7 +10,7 @@ use mmstats_std::read::Field;
 
 use super::row::{Key, Row};
 use super::writer::Writer;
-use crate::render::escape::HarmlessPath;
+use crate::render::escape::EscapedPath;
 
 /// Whose values are in one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Table {
     }
 
     fn group(&self, writer: &Writer) -> Option<Arc<str>> {
-        let path = || HarmlessPath::new(&writer.writer_id.name).to_string();
+        let path = || EscapedPath::new(&writer.writer_id.name).to_string();
         let name = match (self.scope, writer.writer_id.pid) {
             (Scope::All, _) => return None,
             (Scope::Process, Some(pid)) => {

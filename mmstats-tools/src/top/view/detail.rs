@@ -11,7 +11,7 @@ use super::super::show::{Form, NOTHING};
 use super::errors::draw_lines;
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, chart, indented, line, shape};
-use crate::render::escape::{Harmless, HarmlessPath};
+use crate::render::escape::{Escaped, EscapedPath};
 use crate::render::human;
 use crate::scraper::OwnedValue;
 use crate::series::histogram::HistogramSnapshot;
@@ -76,7 +76,7 @@ fn draw_group(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
             buffer,
             line(area, 1),
             1,
-            &format!("{}: {} rows", Harmless(&group.name), group.rows),
+            &format!("{}: {} rows", Escaped(&group.name), group.rows),
             palette.note,
         );
     }
@@ -92,7 +92,7 @@ fn below(area: Rect, lines: u16) -> Rect {
 fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> Rect {
     let mut about = vec![row.kind.name().to_owned()];
     if !row.unit.is_empty() {
-        about.push(Harmless(&row.unit).to_string());
+        about.push(Escaped(&row.unit).to_string());
     }
     if !row.scale.is_none() {
         about.push(scale(row));
@@ -100,13 +100,13 @@ fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> 
     let about = about.join(", ");
     buffer.set_style(line(area, 0), palette.head);
     let room = usize::from(area.width).saturating_sub(width(&about) + 4);
-    put(buffer, area, 1, &fit_middle(&Harmless(&row.label).to_string(), room), palette.head);
+    put(buffer, area, 1, &fit_middle(&Escaped(&row.label).to_string(), room), palette.head);
     put_right(buffer, Rect { width: area.width - 1, ..line(area, 0) }, &about, palette.head);
     let mut rest = below(area, 1);
     let mut texts: Vec<String> =
-        row.group.iter().map(|group| format!("of {}", Harmless(group))).collect();
+        row.group.iter().map(|group| format!("of {}", Escaped(group))).collect();
     texts.extend(row.help.lines().flat_map(|text| {
-        wrap(&Harmless(text).to_string(), usize::from(area.width).saturating_sub(2))
+        wrap(&Escaped(text).to_string(), usize::from(area.width).saturating_sub(2))
     }));
     for text in texts.iter().take(HELP) {
         put(buffer, rest, 1, text, palette.note);
@@ -263,7 +263,7 @@ fn writers(
     palette: &Palette,
 ) -> Vec<(String, Style)> {
     let value = |part: &Part<'_>| match part.value {
-        Some(OwnedValue::Text(text)) => Harmless(text).to_string(),
+        Some(OwnedValue::Text(text)) => Escaped(text).to_string(),
         Some(stored) => form.stored(row, stored),
         None => NOTHING.to_owned(),
     };
@@ -294,7 +294,7 @@ fn writers(
         let reason =
             if writer.is_dead() { format!(" ({})", writer.verdict.reason) } else { String::new() };
         let room = usize::from(columns).saturating_sub(width(&begin) + width(&reason) + 1);
-        let path = fit_middle(&HarmlessPath::new(&writer.writer_id.name).to_string(), room.max(8));
+        let path = fit_middle(&EscapedPath::new(&writer.writer_id.name).to_string(), room.max(8));
         lines.push((
             format!("{begin}{path}{reason}"),
             if writer.is_dead() { palette.note } else { palette.plain },

@@ -7,17 +7,17 @@ use ratatui::style::Style;
 use super::super::app::App;
 use super::text::{put, wrap};
 use super::{Palette, line};
-use crate::render::escape::{Harmless, HarmlessPath};
+use crate::render::escape::{Escaped, EscapedPath};
 
 /// Draws the list of problems.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
     let columns = usize::from(area.width).saturating_sub(4);
     let mut lines: Vec<(String, Style)> = Vec::new();
     for problem in &app.model.errors {
-        let name = HarmlessPath::new(&problem.name).to_string();
+        let name = EscapedPath::new(&problem.name).to_string();
         lines.extend(wrap(&name, columns).into_iter().map(|line| (line, palette.title)));
         lines.extend(
-            wrap(&Harmless(&problem.what).to_string(), columns)
+            wrap(&Escaped(&problem.what).to_string(), columns)
                 .into_iter()
                 .map(|line| (format!("  {line}"), palette.plain)),
         );

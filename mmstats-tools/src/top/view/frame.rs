@@ -14,7 +14,7 @@ use super::text::{put, put_right, width};
 use super::{Palette, line};
 use crate::options::top::Grouping;
 use crate::render::date::Date;
-use crate::render::escape::Harmless;
+use crate::render::escape::Escaped;
 
 /// Who publishes, and what is not as usual.
 pub(super) fn draw_head(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
@@ -77,7 +77,7 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
         words.push((format!("{} over writers", settings.aggregation.name()), palette.notice));
     }
     if !settings.filter_text.is_empty() && app.prompt.is_none() {
-        words.push((format!("filter: {}", Harmless(&settings.filter_text)), palette.notice));
+        words.push((format!("filter: {}", Escaped(&settings.filter_text)), palette.notice));
     }
     if let Some(halted) = app.model.halted {
         words.push((format!("halted for {:.1} ms", halted.as_secs_f64() * 1e3), palette.note));
@@ -102,7 +102,7 @@ pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
             Asks::Interval => ("interval: ", "  as 0.5, 500ms or 10s"),
         };
         let column = put(buffer, area, 0, asks, palette.key);
-        let text = Harmless(&prompt.text).to_string();
+        let text = Escaped(&prompt.text).to_string();
         // The end is what is being typed.
         let skipped = text
             .char_indices()
@@ -115,7 +115,7 @@ pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
         return;
     }
     if let Some(complaint) = &app.complaint {
-        put(buffer, area, 0, &Harmless(complaint).to_string(), palette.problem);
+        put(buffer, area, 0, &Escaped(complaint).to_string(), palette.problem);
         return;
     }
     let keys: &[(&str, &str)] = match app.pane {

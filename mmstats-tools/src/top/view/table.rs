@@ -13,7 +13,7 @@ use super::columns::{Columns, MARK};
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, indented, line};
 use crate::options::top::Sort;
-use crate::render::escape::{Harmless, HarmlessPath};
+use crate::render::escape::{Escaped, EscapedPath};
 use crate::scraper::OwnedValue;
 
 /// A trend beside percentiles has at least so many columns.
@@ -97,7 +97,7 @@ fn draw_group(buffer: &mut Buffer, area: Rect, group: &Group, palette: &Palette)
         buffer,
         area,
         0,
-        &format!("{sign} {}", fit_middle(&Harmless(&group.name).to_string(), room)),
+        &format!("{sign} {}", fit_middle(&Escaped(&group.name).to_string(), room)),
         style,
     );
     put(buffer, area, column, &rows, palette.note);
@@ -120,7 +120,7 @@ fn draw_row(
     put(buffer, area, 0, if is_dead { "†" } else { "" }, style(palette.plain));
     let mut rest = indented(area, MARK);
     let label = indented(take(&mut rest, columns.label), indentation(depth));
-    let text = Harmless(row.label.get(skip..).unwrap_or_default()).to_string();
+    let text = Escaped(row.label.get(skip..).unwrap_or_default()).to_string();
     put(buffer, label, 0, &fit_middle(&text, label.width.into()), style(palette.plain));
     let value = form.value(row);
     if width(&value) > columns.value.into() && matches!(row.fact, Some(OwnedValue::Text(_))) {
@@ -134,7 +134,7 @@ fn draw_row(
             buffer,
             take(&mut rest, columns.unit),
             0,
-            &Harmless(&row.unit).to_string(),
+            &Escaped(&row.unit).to_string(),
             palette.note,
         );
     }
@@ -186,7 +186,7 @@ fn draw_nothing(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
         "Nothing could be read: see the problems (e).".to_owned()
     } else {
         let places: Vec<_> =
-            app.searched.iter().map(|place| HarmlessPath::new(place).to_string()).collect();
+            app.searched.iter().map(|place| EscapedPath::new(place).to_string()).collect();
         format!("No stats found yet: looked for {}", places.join(", "))
     };
     for (number, text) in wrap(&text, usize::from(area.width).saturating_sub(4)).iter().enumerate()
