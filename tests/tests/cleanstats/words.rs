@@ -44,7 +44,7 @@ fn without_arguments_it_cleans_the_usual_places() {
 fn what_no_process_left_is_refused() {
     let directory = directory();
     let outcome = clean(directory.path(), &["gdb://localhost:1", "qmp:///run/qemu", "missing"]);
-    let told = "cleanstats: gdb://localhost:1: a device: only files can be removed\ncleanstats: qmp:///run/qemu: a device: nothing to remove there\n\
+    let told = "cleanstats: gdb://localhost:1: a device: only files can be removed\ncleanstats: qmp:///run/qemu: a device: only files can be removed\n\
         cleanstats: missing: No such file or directory\n";
     assert_eq!(
         (outcome.out.as_str(), outcome.err.as_str(), outcome.status),
