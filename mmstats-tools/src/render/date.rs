@@ -1,23 +1,23 @@
-//! Dates of `unixtime` fields, for people.
+//! Formats the dates of `unixtime` fields.
 
 use std::fmt;
 
 const SECONDS_PER_DAY: u64 = 86_400;
 /// The first second of the year 10000.
-const END: f64 = 253_402_300_800.0;
+const YEAR_10000: f64 = 253_402_300_800.0;
 
-/// A second in UTC, displayed as `2012-11-20 20:17:00 UTC`.
+/// A second in UTC. Displays as `2012-11-20 20:17:00 UTC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date {
     seconds: u64,
 }
 
 impl Date {
-    /// The date of a number of seconds since 1970; `None` if that is not within the years 1970 to
-    /// 9999, or 0, which stands for a date that was never set.
+    /// Converts seconds since 1970; `None` outside of the years 1970 to 9999, and for 0, which means
+    /// that the date was never set.
     #[must_use]
     pub fn from_unix(seconds: f64) -> Option<Date> {
-        (1.0..END).contains(&seconds).then_some(Date { seconds: seconds as u64 })
+        (1.0..YEAR_10000).contains(&seconds).then_some(Date { seconds: seconds as u64 })
     }
 
     /// Year, month and day, by way of years that begin in March, so that the leap day is a year's
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_date_1() {
+    fn dates_agree_with_date_1() {
         for (seconds, date) in [
             (1.0, "1970-01-01 00:00:01 UTC"),
             (951_782_400.5, "2000-02-29 00:00:00 UTC"),
@@ -71,8 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_has_none() {
-        for seconds in [0.0, -1.0, END, f64::NAN, f64::INFINITY] {
+    fn out_of_range_seconds_have_no_date() {
+        for seconds in [0.0, -1.0, YEAR_10000, f64::NAN, f64::INFINITY] {
             assert_eq!(Date::from_unix(seconds), None);
         }
     }

@@ -1,4 +1,4 @@
-//! A histogram in one line.
+//! Summarises a histogram in one line.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use mmstats_core::reader::Distribution;
 
 use super::number::Scale;
 
-/// The fractions of a distribution that the tools show.
+/// The quantiles that the tools show, with their names.
 pub const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
 
-/// A mean is exact, unlike a quantile; but nobody reads seventeen digits.
-const DIGITS_OF_MEAN: usize = 6;
+/// Significant digits of a mean, which is exact, unlike a quantile.
+const MEAN_DIGITS: usize = 6;
 
-/// A distribution, displayed as `count 120, mean 0.00213, p50 0.0021, p90 0.0038, p99 0.0062, max
-/// 0.0067`.
+/// Displays a distribution as
+/// `count 120, mean 0.00213, p50 0.0021, p90 0.0038, p99 0.0062, max 0.0067`.
 ///
-/// A quantile is the middle of a bucket, `max` the upper end of the last one that is not empty.
-/// They have no more digits than buckets can tell.
+/// A quantile is the middle of its bucket, `max` the upper bound of the last non-empty bucket. They
+/// are rounded to the precision of the buckets.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'d> {
     distribution: &'d Distribution<'d>,
@@ -24,7 +24,7 @@ pub struct Summary<'d> {
 }
 
 impl<'d> Summary<'d> {
-    /// A distribution whose values have this scale.
+    /// Creates the summary of a distribution whose values have this scale.
     #[must_use]
     pub fn new(distribution: &'d Distribution<'d>, scale: Scale) -> Self {
         Summary { distribution, scale }
@@ -36,14 +36,13 @@ impl fmt::Display for Summary<'_> {
         let count = self.distribution.count();
         write!(f, "count {count}")?;
         let Some((low, high, _)) = self.distribution.buckets().last() else { return Ok(()) };
-        // A bucket is narrower than its lower bound divided by 2^p: p bits, or 0.3 × p decimal
-        // digits.
+        // A bucket's width is below its lower bound / 2^p: p bits, or 0.3 × p decimal digits.
         let digits = 2 + self.distribution.powers().0 as usize * 3 / 10;
         let rounded = |value| self.scale.quotient(value, 1).rounded(digits);
         write!(
             f,
             ", mean {}",
-            self.scale.quotient(self.distribution.sum, count).rounded(DIGITS_OF_MEAN)
+            self.scale.quotient(self.distribution.sum, count).rounded(MEAN_DIGITS)
         )?;
         for (name, fraction) in QUANTILES {
             if let Some(value) = self.distribution.quantile(fraction) {
@@ -63,7 +62,7 @@ mod tests {
     use mmstats_core::reader::{ReadBuffers, Value, read};
     use mmstats_core::{Borrowed, Histogram, Region, Writer};
 
-    /// The summary of a distribution of these values, in thousandths.
+    /// Returns the summary of these values, in thousandths.
     fn summary(values: &[u64]) -> String {
         let mut memory = [0; 64];
         let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory)).unwrap();
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distribution_is_summed_up_in_one_line() {
+    fn a_distribution_fits_one_line() {
         assert_eq!(summary(&[]), "count 0");
         assert_eq!(
             summary(&[7]),

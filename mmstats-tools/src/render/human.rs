@@ -1,13 +1,13 @@
-//! Numbers for people: three digits, and a unit that makes them short.
+//! Numbers for people: three digits and an SI or binary prefix.
 
-/// Steps of a thousand, as the International System of Units names them.
+/// Prefixes of the International System of Units, in steps of 1000.
 const LARGE: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 const SMALL: [&str; 5] = ["", "m", "µ", "n", "p"];
-/// Steps of 1024, as IEC 80000-13 names them.
+/// Prefixes of IEC 80000-13, in steps of 1024.
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
-/// A number in at most six characters and a sign: `0`, `7`, `999`, `1.23k`, `45.6M`; below one
-/// `0.12`, `0.0012`; with an exponent where all that is not enough.
+/// Formats a number in at most six characters and a sign: `0`, `7`, `999`, `1.23k`, `45.6M`; below
+/// one `0.12`, `0.0012`; otherwise with an exponent.
 #[must_use]
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
@@ -19,9 +19,8 @@ pub fn number(value: f64) -> String {
     scaled(value, 1000.0, &LARGE)
 }
 
-/// A number and its unit: bytes in steps of 1024 (`1.21MiB`), seconds below one in smaller ones
-/// (`12.3ms`) and long ones in parts (`1h02m`), ratios in percent (`45.6%`), all else as [`number`]
-/// has it, and the unit behind it.
+/// Formats a number with its unit: bytes in steps of 1024 (`1.21MiB`), seconds as `12.3ms` or
+/// `1h02m`, ratios in percent (`45.6%`), everything else like [`number`] followed by the unit.
 #[must_use]
 pub fn quantity(value: f64, unit: &str) -> String {
     if !value.is_finite() {
@@ -67,7 +66,7 @@ fn seconds(value: f64) -> String {
     }
 }
 
-/// A number and a symbol that takes any prefix.
+/// Formats a number and a unit symbol with any SI prefix.
 fn in_steps(value: f64, symbol: &str) -> String {
     if value.abs() < 1.0 {
         in_steps_below_thousand(value, symbol)
@@ -76,11 +75,11 @@ fn in_steps(value: f64, symbol: &str) -> String {
     }
 }
 
-/// The same, but with no prefixes for what is large.
+/// Like [`in_steps`], without prefixes above one.
 fn in_steps_below_thousand(value: f64, symbol: &str) -> String {
     let mut scaled = value;
     for prefix in SMALL {
-        // What is rounded up to 1000 belongs to the step above, which was looked at before.
+        // A number that rounds to 1000 was handled by the larger prefix before.
         if scaled.abs() >= 0.9995 || scaled == 0.0 {
             return three_digits(scaled) + prefix + symbol;
         }
@@ -92,7 +91,7 @@ fn in_steps_below_thousand(value: f64, symbol: &str) -> String {
 fn scaled(value: f64, step: f64, prefixes: &[&str]) -> String {
     let mut scaled = value;
     for prefix in prefixes {
-        // 999.6 is 1.00k in three digits, and 1023.4 of 1024 has four.
+        // 999.6 is 1.00k in three digits; 1023.4 bytes still has four.
         if scaled.abs() < step - 0.5 {
             return three_digits(scaled) + prefix;
         }
@@ -101,7 +100,7 @@ fn scaled(value: f64, step: f64, prefixes: &[&str]) -> String {
     format!("{value:.0e}")
 }
 
-/// A number below one: up to four decimals.
+/// Formats a number below one with up to four decimals.
 fn small(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -113,11 +112,11 @@ fn small(value: f64) -> String {
     format!("{value:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A number from one on with three digits, or as many as it has before its point; a whole one
-/// without decimals.
+/// Formats a number of at least one with three digits, or all digits before the point; integers
+/// have no decimals.
 fn three_digits(value: f64) -> String {
     let magnitude = value.abs();
-    // What is whole but for the noise of multiplying by powers of ten.
+    // Ignores rounding errors of multiplications by powers of ten.
     let is_whole = (magnitude - magnitude.round()).abs() <= magnitude * 1e-12;
     let decimals = match magnitude {
         _ if is_whole => 0,
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn quantities_have_the_unit_that_makes_them_short() {
+    fn quantities_have_a_suitable_prefix() {
         for (value, unit, text) in [
             (0.0, "bytes", "0B"),
             (1023.0, "bytes", "1023B"),
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_longer_than_six_characters_and_a_sign() {
+    fn numbers_have_at_most_six_characters_and_a_sign() {
         for power in -40..40 {
             for digits in [1.0, 1.234_567, 9.994, 9.995_1, 9.999_9] {
                 let value = digits * 10_f64.powi(power);

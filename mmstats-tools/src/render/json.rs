@@ -1,35 +1,36 @@
-//! Fields as JSON: one object on a line of its own for each, so that output that ends early is
-//! still valid up to there.
+//! Renders fields as JSON Lines: one object per line, so that truncated output stays valid up to its
+//! last complete line.
 //!
 //! ```json
-//! {"label":"web.stats.status.2XX","value":7,"kind":"counter","type":"Q","unit":"","help":"Responses with a 2xx status.",
-//!  "file":"/dev/shm/web-42-43.mmstats","version":2,"pid":42,"liveness":"alive"}
+//! {"label":"web.stats.status.2XX","value":7,"kind":"counter","type":"Q","unit":"",
+//!  "help":"Responses with a 2xx status.","file":"/dev/shm/web-42-43.mmstats","version":2,
+//!  "pid":42,"liveness":"alive"}
 //! ```
 //!
 //! | key | |
 //! |---|---|
 //! | `label` | with any prefix and dimensions |
-//! | `value` | the number to show, `true` or `false`, a text, or a histogram's object; `null` if it cannot be read (see `problem`) |
-//! | `raw` | the value as it is stored; only where a scale makes it another one |
-//! | `kind` | `counter`, `gauge`, `info`, `histogram`; `untyped` for all of version 1 |
-//! | `type` | as Python's `struct` has it: `Q`, `d`, `32s`; of a histogram, its buckets' |
+//! | `value` | the scaled number, a boolean, a text, or a histogram; `null` on error |
+//! | `raw` | the stored value, if it differs from `value` |
+//! | `kind` | `counter`, `gauge`, `info`, `histogram`; `untyped` in version 1 |
+//! | `type` | a format of Python's `struct`: `Q`, `d`, `32s`; of a histogram's buckets |
 //! | `unit` | the base unit in plural, `unixtime`, or empty |
-//! | `scale`, `divisor` | `value` is `raw` × 10^`scale` / `divisor`; only where they say something |
+//! | `scale`, `divisor` | `value` = `raw` × 10^`scale` / `divisor`; omitted if 0 and 1 |
 //! | `help` | for people; may be empty |
 //! | `file` | the path; bytes that are not UTF-8 are written as `\xff` |
-//! | `version` | of the file's format |
-//! | `pid` | of the writer; `null` if the file does not say |
-//! | `liveness` | of the writer: `alive`, `dead`, or `unknown` if it cannot be seen from here |
-//! | `problem` | why `value` is `null` |
+//! | `version` | the version of the file's format |
+//! | `pid` | the writer's PID; `null` if the file has none |
+//! | `liveness` | of the writer: `alive`, `dead` or `unknown` |
+//! | `error` | why `value` is `null` |
 //!
-//! Integers are exact and have up to 20 digits: a reader that makes doubles of all numbers loses
-//! some. JSON has no numbers for what is not finite; these are the texts `"NaN"`, `"Infinity"` and
-//! `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript understand.
+//! Integers are exact and have up to 20 digits; a reader that converts them to doubles loses
+//! precision. JSON has no NaN or infinity: these are the strings `"NaN"`, `"Infinity"` and
+//! `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript parse.
 //!
 //! A histogram is
 //! `{"count":…,"sum":…,"p50":…,"p90":…,"p99":…,"buckets":[{"from":…,"to":…,"count":…},…]}`. Its
-//! buckets are those that are not empty, both bounds inclusive; `to` is `null` where there is no
-//! bound. A quantile is the middle of its bucket, and `null` while the count is 0.
+//! buckets are the non-empty ones, with inclusive bounds; `to` is `null` for the unbounded bucket. A
+//! quantile is the middle of its bucket, and `null` if the count is 0.
 
 use std::io;
 use std::path::Path;
@@ -47,7 +48,7 @@ use super::escape::{lossless_path, needs_escape};
 use super::number::{Scale, ScaledNumber};
 use super::text::{Row, scale};
 
-/// What all fields of a file have in common.
+/// The keys that all fields of a file share.
 #[derive(Clone, Debug, Serialize)]
 pub struct File {
     file: String,
@@ -57,14 +58,14 @@ pub struct File {
 }
 
 impl File {
-    /// The file at this path, and what it says about its writer.
+    /// Creates the keys of a file.
     #[must_use]
     pub fn new(path: &Path, version: u8, pid: Option<u32>, liveness: Liveness) -> Self {
         File { file: lossless_path(path), version, pid, liveness: liveness_name(liveness) }
     }
 }
 
-/// What a liveness is called.
+/// Returns the name of a liveness.
 #[must_use]
 pub fn liveness_name(liveness: Liveness) -> &'static str {
     match liveness {
@@ -74,7 +75,7 @@ pub fn liveness_name(liveness: Liveness) -> &'static str {
     }
 }
 
-/// A line of output; the keys are described above.
+/// A line of output; the module describes the keys.
 #[derive(Serialize)]
 struct Line<'l> {
     label: &'l str,
@@ -82,7 +83,7 @@ struct Line<'l> {
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<DisplayValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    error: Option<String>,
     kind: &'static str,
     r#type: String,
     unit: &'l str,
@@ -107,7 +108,7 @@ impl<'l> Line<'l> {
                 .ok()
                 .filter(|_| scaled)
                 .map(|value| DisplayValue::new(value, Scale::NONE)),
-            problem: value.as_ref().err().map(ValueError::to_string),
+            error: value.as_ref().err().map(ValueError::to_string),
             kind: field.kind.name(),
             r#type: type_code(field),
             unit: &field.unit,
@@ -160,7 +161,7 @@ impl Serialize for ScaledNumber {
             ScaledNumber::NotFinite(value) => {
                 serializer.serialize_str(if *value > 0.0 { "Infinity" } else { "-Infinity" })
             }
-            // What Python prints for a finite number is one in JSON too, with all its digits.
+            // Python's text of a finite number is valid JSON and keeps all digits.
             ScaledNumber::Decimal(value) => RawValue::from_string(value.to_string())
                 .map_err(serde::ser::Error::custom)?
                 .serialize(serializer),
@@ -206,28 +207,27 @@ impl Histogram {
     }
 }
 
-/// Writes a field's line.
+/// Writes the line of a field.
 ///
 /// # Errors
-/// None but those of `to`.
+/// Returns the errors of `to` only.
 pub fn write_line(to: &mut impl io::Write, file: &File, row: &Row<'_>) -> io::Result<()> {
     write_object(to, &Line::new(file, row))
 }
 
-/// Writes any object on a line of its own.
+/// Writes an object on its own line.
 ///
 /// # Errors
-/// None but those of `to`.
+/// Returns the errors of `to` only.
 pub fn write_object(to: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
-    object.serialize(&mut Serializer::with_formatter(&mut *to, Escaped))?;
+    object.serialize(&mut Serializer::with_formatter(&mut *to, EscapingFormatter))?;
     to.write_all(b"\n")
 }
 
-/// JSON needs control characters below U+0020 escaped, and leaves all others that act on a terminal
-/// alone. Here these are escaped too.
-struct Escaped;
+/// Also escapes the control and format characters that JSON allows unescaped, for terminals.
+struct EscapingFormatter;
 
-impl Formatter for Escaped {
+impl Formatter for EscapingFormatter {
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         to: &mut W,
@@ -255,7 +255,7 @@ mod tests {
     use mmstats_core::reader::{Storage, ValueLocation};
 
     #[test]
-    fn a_value_that_cannot_be_read_is_null_with_a_reason() {
+    fn an_unreadable_value_is_null_with_an_error() {
         let location = ValueLocation {
             offset: 40,
             size: 8,
@@ -278,7 +278,7 @@ mod tests {
         let mut line = Vec::new();
         write_line(&mut line, &file, &(&field, Err(ValueError::Contended))).unwrap();
         let expected = concat!(
-            r#"{"label":"a\n\udb40\udc41","value":null,"problem":"contended: written again and again while it was read","kind":"gauge","type":"q","#,
+            r#"{"label":"a\n\udb40\udc41","value":null,"error":"contended: written again and again while it was read","kind":"gauge","type":"q","#,
             r#""unit":"","help":"About\u202e it.","file":"f\u007f","version":2,"pid":null,"liveness":"unknown"}"#,
             "\n"
         );

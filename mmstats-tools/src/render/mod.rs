@@ -1,4 +1,5 @@
-//! What people and programs read: [`text`], [`json`] and [`metrics`], and what they are made of.
+//! Renders values for people and programs: [`text`], [`json`] and [`metrics`], and the formatting
+//! they share.
 
 pub mod date;
 pub mod distribution;

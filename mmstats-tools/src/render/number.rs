@@ -1,29 +1,29 @@
-//! Numbers as Python prints them, and scaled numbers without the noise of floating point.
+//! Formats numbers as Python does, and scaled numbers without floating-point noise.
 
 use std::fmt;
 
 use mmstats_core::reader::Value;
 
-/// How a stored number relates to the one shown: shown = stored × 10^`power` / `divisor`.
+/// Converts stored numbers: shown = stored × 10^`power` / `divisor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// The power of ten.
     pub power: i8,
-    /// What to divide by; 0 means 1.
+    /// The divisor; 0 means 1.
     pub divisor: u32,
 }
 
 impl Scale {
-    /// DisplayValue as stored.
+    /// No scaling.
     pub const NONE: Scale = Scale { power: 0, divisor: 1 };
 
-    /// Whether numbers are shown as they are stored.
+    /// Returns `true` if shown and stored numbers are equal.
     #[must_use]
     pub fn is_none(self) -> bool {
         self.power == 0 && self.divisor <= 1
     }
 
-    /// The number to show for a stored one; texts, truth values and distributions are none.
+    /// Scales a stored number; returns `None` for texts, booleans and histograms.
     #[must_use]
     pub fn number(self, stored: &Value<'_>) -> Option<ScaledNumber> {
         Some(match *stored {
@@ -34,7 +34,7 @@ impl Scale {
         })
     }
 
-    /// The number to show for an unsigned integer.
+    /// Scales an unsigned integer.
     #[must_use]
     pub fn unsigned(self, stored: u64) -> ScaledNumber {
         if self.is_none() {
@@ -44,7 +44,7 @@ impl Scale {
         }
     }
 
-    /// The number to show for a signed integer.
+    /// Scales a signed integer.
     #[must_use]
     pub fn signed(self, stored: i64) -> ScaledNumber {
         if self.is_none() {
@@ -56,41 +56,41 @@ impl Scale {
         })
     }
 
-    /// The number to show for a float.
+    /// Scales a float.
     #[must_use]
     pub fn float(self, stored: f64) -> ScaledNumber {
         if !stored.is_finite() {
             return ScaledNumber::NotFinite(stored);
         }
-        // Exact for a divisor of 1; and a power of ten only moves the point.
-        let decimal = Decimal::of_float(stored / f64::from(self.divisor.max(1)));
+        // Exact for a divisor of 1; a power of ten only moves the decimal point.
+        let decimal = Decimal::from_float(stored / f64::from(self.divisor.max(1)));
         ScaledNumber::Decimal(decimal.times_ten_to(self.power))
     }
 
-    /// The number to show, within the precision of floating point.
+    /// Scales a number with the precision of floating point.
     #[must_use]
     pub fn approximate(self, stored: f64) -> f64 {
         stored * 10_f64.powi(self.power.into()) / f64::from(self.divisor.max(1))
     }
 
-    /// What to show for `stored` / `by`, such as a mean.
+    /// Scales `stored` / `by`, for example a mean.
     #[must_use]
     pub fn quotient(self, stored: u64, by: u64) -> Decimal {
-        Decimal::of_quotient(stored, u128::from(by) * u128::from(self.divisor.max(1)))
+        Decimal::from_quotient(stored, u128::from(by) * u128::from(self.divisor.max(1)))
             .times_ten_to(self.power)
     }
 }
 
-/// A number to show. It displays as Python 3 prints it.
+/// A scaled number. Displays as Python 3 prints it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ScaledNumber {
-    /// An integer as it is stored.
+    /// An unscaled unsigned integer.
     Unsigned(u64),
-    /// An integer as it is stored.
+    /// An unscaled signed integer.
     Signed(i64),
     /// Any other number.
     Decimal(Decimal),
-    /// Infinite, or not a number.
+    /// An infinity or NaN.
     NotFinite(f64),
 }
 
@@ -108,48 +108,47 @@ impl fmt::Display for ScaledNumber {
     }
 }
 
-/// A finite number in decimal: 0.`digits` × 10^`point`.
+/// A finite decimal number: 0.`digits` × 10^`point`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal {
     negative: bool,
-    /// The first and the last are not 0; empty is zero.
+    /// ASCII digits; the first and the last are not 0. Empty for zero.
     digits: Vec<u8>,
     point: i32,
-    /// DisplayValue as a float even if it is whole: `3.0`.
+    /// Whether integers display with a decimal point: `3.0`.
     float: bool,
 }
 
 impl Decimal {
-    /// Digits that tell any two `f64` apart. Quotients need not have more.
-    const ENOUGH: usize = 17;
+    /// Digits that distinguish any two `f64`; quotients are rounded to as many.
+    const MAX_DIGITS: usize = 17;
 
-    /// The shortest decimal that is read back as this number, which is finite; of two equally near
-    /// ones the even one, as in Python.
-    fn of_float(value: f64) -> Self {
+    /// Returns the shortest decimal that parses to this finite number; of two equally near ones the
+    /// even one, as Python does.
+    fn from_float(value: f64) -> Self {
         let magnitude = value.abs();
         let shortest = format!("{magnitude:e}");
         let decimals = shortest.find('e').unwrap_or(0).saturating_sub("1.".len());
-        // Rust may have taken the odd one. Rounded to as many digits it is the even one, but next
-        // to a power of two that may be another number.
+        // Rust may choose the odd one. Rounding to as many digits gives the even one, except near
+        // powers of two, where that can be another number.
         let even = format!("{magnitude:.decimals$e}");
         let text = if even.parse() == Ok(magnitude) { even } else { shortest };
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let digits = digits.bytes().filter(|byte| *byte != b'.').collect();
         let exponent: i32 = exponent.parse().unwrap_or_default();
         Decimal { negative: value.is_sign_negative(), digits, point: exponent + 1, float: true }
-            .without_zeros()
+            .without_trailing_zeros()
     }
 
-    /// `numerator / denominator`: exact if it has no more than 17 digits, else rounded. The
-    /// denominator is at most 2^96 (so that ten times a remainder is still a `u128`); 0 counts as
-    /// 1.
-    fn of_quotient(numerator: u64, denominator: u128) -> Self {
+    /// Returns `numerator / denominator`, exact up to 17 digits, else rounded. The denominator is at
+    /// most 2^96, so that ten times a remainder fits `u128`; 0 counts as 1.
+    fn from_quotient(numerator: u64, denominator: u128) -> Self {
         let denominator = denominator.max(1);
         let (whole, mut rest) =
             (u128::from(numerator) / denominator, u128::from(numerator) % denominator);
         let mut digits = if whole == 0 { Vec::new() } else { whole.to_string().into_bytes() };
         let mut point = digits.len() as i32;
-        while rest != 0 && digits.len() < Self::ENOUGH {
+        while rest != 0 && digits.len() < Self::MAX_DIGITS {
             rest *= 10;
             let digit = b'0' + (rest / denominator) as u8;
             rest %= denominator;
@@ -163,14 +162,14 @@ impl Decimal {
         if rest * 2 >= denominator {
             decimal.round_up();
         }
-        decimal.without_zeros()
+        decimal.without_trailing_zeros()
     }
 
     fn times_ten_to(self, power: i8) -> Self {
         Decimal { point: self.point + i32::from(power), ..self }
     }
 
-    /// The number rounded to so many significant digits, at least one.
+    /// Rounds to a number of significant digits, at least one.
     #[must_use]
     pub fn rounded(mut self, digits: usize) -> Self {
         let digits = digits.max(1);
@@ -180,10 +179,10 @@ impl Decimal {
                 self.round_up();
             }
         }
-        self.without_zeros()
+        self.without_trailing_zeros()
     }
 
-    /// Adds one in the last digit.
+    /// Adds one to the last digit.
     fn round_up(&mut self) {
         for digit in self.digits.iter_mut().rev() {
             if *digit < b'9' {
@@ -196,7 +195,7 @@ impl Decimal {
         self.point += 1;
     }
 
-    fn without_zeros(mut self) -> Self {
+    fn without_trailing_zeros(mut self) -> Self {
         while self.digits.last() == Some(&b'0') {
             self.digits.pop();
         }
@@ -205,8 +204,8 @@ impl Decimal {
 }
 
 impl fmt::Display for Decimal {
-    /// Python's layout: an exponent below 0.0001 and from 1e16 on, unless all digits before the
-    /// point are known.
+    /// Formats like Python: with an exponent below 0.0001 and from 1e16 on, unless all digits before
+    /// the point are known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = std::str::from_utf8(&self.digits).unwrap_or_default();
         if self.negative {
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_divisor_gives_all_digits_that_matter() {
+    fn quotients_have_17_digits() {
         for (stored, power, divisor, shown) in [
             (1, 0, 4096, "0.000244140625"),
             (4095, 0, 4096, "0.999755859375"),

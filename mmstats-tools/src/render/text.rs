@@ -1,8 +1,8 @@
-//! Files as text.
+//! Renders files as text.
 //!
-//! Where nobody looks, it is to the letter what the original printed: `==> PATH`, two spaces, the
-//! label padded to the longest, the value, an empty line. A terminal also gets colours, units and
-//! dates.
+//! Without a terminal, the output is exactly that of the Python mmstats: `==> PATH`, then for each
+//! field two spaces, the label padded to the longest one and the value, then an empty line. A
+//! terminal also gets colours, units and dates.
 
 use std::fmt::{self, Write};
 use std::path::Path;
@@ -18,28 +18,28 @@ use super::escape::{Escaped, EscapedPath};
 use super::number::Scale;
 use super::pad;
 
-/// What the text is to have besides labels and values.
+/// The parts of the text besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TextStyle {
     /// Colours.
     pub colour: bool,
-    /// Units, dates, and whether a file's process has ended.
+    /// Units, dates, and whether the process has ended.
     pub annotated: bool,
     /// Help texts.
     pub help: bool,
 }
 
-/// The styles of the parts, which are none without colours.
+/// The styles of the parts; all empty without colours.
 #[derive(Clone, Copy, Default)]
 struct Palette {
     path: Style,
     value: Style,
     note: Style,
-    problem: Style,
+    error: Style,
 }
 
 impl Palette {
-    fn of(style: TextStyle) -> Self {
+    fn new(style: TextStyle) -> Self {
         if !style.colour {
             return Palette::default();
         }
@@ -47,21 +47,21 @@ impl Palette {
             path: Style::new().bold(),
             value: AnsiColor::Cyan.on_default(),
             note: Style::new().dimmed(),
-            problem: AnsiColor::Yellow.on_default(),
+            error: AnsiColor::Yellow.on_default(),
         }
     }
 }
 
-/// Labels longer than this are not aligned with the others for a person.
-const WIDEST: usize = 60;
+/// Longer labels are not aligned with the others on a terminal, in characters.
+const MAX_ALIGNED_WIDTH: usize = 60;
 
 /// A field with its value.
 pub type Row<'r> = (&'r Field, Result<Value<'r>, ValueError>);
 
-/// Writes the text of a file.
+/// Writes a file's fields and values.
 ///
 /// # Errors
-/// None but those of `to`.
+/// Returns the errors of `to` only.
 pub fn write_file(
     to: &mut impl Write,
     path: &Path,
@@ -69,28 +69,29 @@ pub fn write_file(
     rows: &[Row<'_>],
     style: TextStyle,
 ) -> fmt::Result {
-    let Palette { path: path_style, value: value_style, note, problem } = Palette::of(style);
+    let Palette { path: path_style, value: value_style, note, error } = Palette::new(style);
     write!(to, "{path_style}==> {}{path_style:#}", EscapedPath::new(path))?;
     if style.annotated && verdict.liveness != Liveness::Alive {
-        let style = if verdict.liveness == Liveness::Dead { problem } else { note };
+        let style = if verdict.liveness == Liveness::Dead { error } else { note };
         write!(to, " {style}({}){style:#}", verdict.reason)?;
     }
     writeln!(to)?;
     let labels: Vec<String> =
         rows.iter().map(|(field, _)| Escaped(&field.label).to_string()).collect();
     let widths = labels.iter().map(|label| label.chars().count());
-    // To a person, one long label is not to push all values out of sight.
-    let width = widths.filter(|width| !style.annotated || *width <= WIDEST).max().unwrap_or(0);
+    // On a terminal, one long label must not push all values off the screen.
+    let width =
+        widths.filter(|width| !style.annotated || *width <= MAX_ALIGNED_WIDTH).max().unwrap_or(0);
     for (label, (field, value)) in labels.iter().zip(rows) {
         write!(to, "  {} ", pad::left(label, width))?;
         match value {
             Ok(value) => {
                 write!(to, "{value_style}{}{value_style:#}", DisplayValue { field, value })?
             }
-            Err(fault) => write!(to, "{problem}{}{problem:#}", stand_in(*fault))?,
+            Err(value_error) => write!(to, "{error}{}{error:#}", placeholder(*value_error))?,
         }
         match value {
-            // A histogram is no number that a program would read; it always has its unit.
+            // A histogram is not read as a number by scripts: it always shows its unit.
             Ok(value) if style.annotated || matches!(value, Value::Histogram(_)) => {
                 write_unit(to, field, value, note)?
             }
@@ -104,21 +105,21 @@ pub fn write_file(
     writeln!(to)
 }
 
-/// What stands where a value should be.
-fn stand_in(fault: ValueError) -> &'static str {
-    match fault {
+/// Returns the text shown instead of a value that cannot be read.
+fn placeholder(error: ValueError) -> &'static str {
+    match error {
         ValueError::Contended => "<contended>",
         ValueError::CutOff => "<cut off>",
     }
 }
 
-/// The scale of a field's numbers.
+/// Returns the scale of a field's numbers.
 #[must_use]
 pub fn scale(field: &Field) -> Scale {
     Scale { power: field.scale, divisor: field.divisor }
 }
 
-/// A value as it is displayed.
+/// Displays a value.
 struct DisplayValue<'v> {
     field: &'v Field,
     value: &'v Value<'v>,
@@ -184,10 +185,10 @@ mod tests {
         text
     }
 
-    const FOR_PEOPLE: TextStyle = TextStyle { colour: false, annotated: true, help: false };
+    const ANNOTATED: TextStyle = TextStyle { colour: false, annotated: true, help: false };
 
     #[test]
-    fn a_value_that_cannot_be_read_has_a_stand_in() {
+    fn an_unreadable_value_has_a_placeholder() {
         let [a, b, c] = ["a", "bb", "c"].map(|label| field(label, "seconds", ""));
         let rows = [
             (&a, Err(ValueError::Contended)),
@@ -199,26 +200,26 @@ mod tests {
             "==> f\n  a  <contended>\n  bb <cut off>\n  c  1\n\n"
         );
         assert_eq!(
-            text(&rows, FOR_PEOPLE),
+            text(&rows, ANNOTATED),
             "==> f (its process has ended)\n  a  <contended>\n  bb <cut off>\n  c  1 seconds\n\n"
         );
     }
 
     #[test]
-    fn a_date_is_shown_as_one_if_it_was_set() {
+    fn a_timestamp_that_was_set_is_shown_as_a_date() {
         let [set, unset] = ["set", "unset"].map(|label| field(label, "unixtime", ""));
         let rows = [(&set, Ok(Value::Float(1_353_442_620.125))), (&unset, Ok(Value::Float(0.0)))];
         assert_eq!(
             text(&rows, TextStyle::default()),
             "==> f\n  set   1353442620.125\n  unset 0.0\n\n"
         );
-        assert!(text(&rows, FOR_PEOPLE).ends_with(
+        assert!(text(&rows, ANNOTATED).ends_with(
             "  set   1353442620.125 (2012-11-20 20:17:00 UTC)\n  unset 0.0 unixtime\n\n"
         ));
     }
 
     #[test]
-    fn help_stands_below_its_field() {
+    fn help_follows_its_field() {
         let field = field("a", "", "First line.\nSecond\x1b line.");
         let text = text(
             &[(&field, Ok(Value::Bool(true)))],
@@ -228,10 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn a_long_label_pushes_values_away_only_where_nobody_looks() {
+    fn a_long_label_widens_the_column_only_without_a_terminal() {
         let [long, short] = ["x".repeat(61), "a".to_owned()].map(|label| field(&label, "", ""));
         let rows = [(&long, Ok(Value::Unsigned(1))), (&short, Ok(Value::Unsigned(2)))];
-        assert!(text(&rows, FOR_PEOPLE).ends_with("\n  a 2\n\n"));
+        assert!(text(&rows, ANNOTATED).ends_with("\n  a 2\n\n"));
         assert!(
             text(&rows, TextStyle::default()).ends_with(&format!("\n  a{} 2\n\n", " ".repeat(60)))
         );
