@@ -70,7 +70,7 @@ fn expose(
     for problem in &scrape.errors {
         console.tell_of(&problem.name, &problem.what);
     }
-    for left_out in &page.left_out {
+    for left_out in &page.dropped {
         console.tell(left_out);
     }
     if let Some(halted) = scrape.halted {
@@ -82,7 +82,7 @@ fn expose(
     if scrape.samples.is_empty() && scrape.errors.is_empty() {
         explain_no_files(scraper.searched(), console);
     }
-    if scrape.errors.is_empty() && page.left_out.is_empty() {
+    if scrape.errors.is_empty() && page.dropped.is_empty() {
         status(&end)
     } else {
         ExitCode::FAILURE

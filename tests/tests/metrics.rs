@@ -327,7 +327,7 @@ fn names_that_collide_are_reported_and_not_merged() {
         assert_eq!(outcome.status, 1);
         let taken = |file: &str, label: &str, as_what: &str, name: &str, by: &str| {
             format!(
-                "slurpstats: {file}.mmstats: {label}: left out: as {as_what}, it would be {name}, which is taken by {by}\n"
+                "slurpstats: {file}.mmstats: {label}: dropped: as {as_what}, it would be {name}, which is taken by {by}\n"
             )
         };
         let expected = [
@@ -335,7 +335,7 @@ fn names_that_collide_are_reported_and_not_merged() {
             taken("2", "p_q", "a counter", "p_q", "p.q (a counter)"),
             taken("2", "mmstats.writers", "a counter", "mmstats_writers", "mmstats' own"),
             taken("1", "x.total", "a gauge", "x_total", "x (a counter)"),
-            "slurpstats: 2.mmstats: y{b=\"2\",a=\"1\"}: left out: another field of the same file gives the same series\n".to_owned(),
+            "slurpstats: 2.mmstats: y{b=\"2\",a=\"1\"}: dropped: another field of the same file gives the same series\n".to_owned(),
         ];
         let mut told: Vec<_> = outcome.err.split_inclusive('\n').collect();
         told.sort_by_key(|line| line.split(": ").nth(2));
@@ -348,7 +348,7 @@ fn names_that_collide_are_reported_and_not_merged() {
             samples(&outcome.out, "y_total"),
             ["y_total{a=\"1\",b=\"2\",file=\"2.mmstats\"} 4"]
         );
-        assert_eq!(samples(&outcome.out, "mmstats_left_out"), ["mmstats_left_out 5"]);
+        assert_eq!(samples(&outcome.out, "mmstats_dropped_fields"), ["mmstats_dropped_fields 5"]);
         if format.ends_with("text") {
             assert_eq!(check::promtool(&outcome.out), "");
         } else {

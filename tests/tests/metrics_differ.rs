@@ -86,7 +86,7 @@ fn add(totals: &mut Totals, samples: Vec<WriterSample>) -> (BTreeMap<String, Str
         .filter_map(|line| line.rsplit_once(' '))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    (samples, page.left_out.iter().map(ToString::to_string).collect())
+    (samples, page.dropped.iter().map(ToString::to_string).collect())
 }
 
 fn samples(told: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -213,9 +213,9 @@ fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
             ("10", "5", "3")
         );
         let expected = [
-            "converted: left out: as a gauge, it would be converted, which is taken by converted (a counter)",
-            "latency: left out: the histogram that is shown has another scale, and so other bounds",
-            "old_name: left out: as a counter, it would be old_name, which is taken by old.name (a counter)",
+            "converted: dropped: as a gauge, it would be converted, which is taken by converted (a counter)",
+            "latency: dropped: the exported histogram has another scale, so other bounds",
+            "old_name: dropped: as a counter, it would be old_name, which is taken by old.name (a counter)",
         ];
         assert_eq!(left_out, expected);
     }

@@ -28,12 +28,12 @@ fn each_field_that_is_left_out_is_told_once() {
     let server = Mmash::of(directory.path(), &["--sum"]);
     for _ in 0..3 {
         let page = server.get("/metrics").text();
-        assert!(page.contains("\nmmstats_left_out 2\n"), "{page}");
+        assert!(page.contains("\nmmstats_dropped_fields 2\n"), "{page}");
     }
     server.signal(Signal::TERM);
     let told = |label: &str| {
         format!(
-            "mmash: not in the metrics: {label}: left out: as a gauge, it would be {label}, which is taken by {label} (a counter)\n"
+            "mmash: not in the metrics: {label}: dropped: as a gauge, it would be {label}, which is taken by {label} (a counter)\n"
         )
     };
     assert_eq!(server.end().errors, told("one") + &told("other"));

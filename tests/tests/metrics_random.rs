@@ -173,9 +173,9 @@ const OWN: [&str; 7] = [
     "mmstats_writer_alive",
     "mmstats_writers",
     "mmstats_read_failures",
-    "mmstats_left_out",
+    "mmstats_dropped_fields",
     "mmstats_scrape_duration_seconds",
-    "mmstats_halted_seconds",
+    "mmstats_target_halt_seconds",
 ];
 
 /// What is neither in a page nor reported would be lost.
@@ -211,12 +211,12 @@ fn a_field_is_shown_or_reported() {
             } else {
                 1
             };
-            let elsewhere = page.left_out.len() + usize::from(is_identity);
+            let elsewhere = page.dropped.len() + usize::from(is_identity);
             assert_eq!(
                 samples.count() + each * elsewhere,
                 each,
                 "{:?}\n{}",
-                page.left_out,
+                page.dropped,
                 page.text
             );
         }

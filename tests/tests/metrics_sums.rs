@@ -68,7 +68,7 @@ impl Watch {
         self.totals.add(scrape, false);
         let settings = Settings { format: Format::OpenMetrics, ..Settings::default() };
         let page = self.totals.page(scrape, Duration::ZERO, &settings);
-        assert_eq!(page.left_out, []);
+        assert_eq!(page.dropped, []);
         let value = |name: &&str| {
             page.text
                 .lines()
@@ -267,7 +267,7 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
     watch.totals.add(&scrape, false);
     let page = watch.totals.page(&scrape, Duration::ZERO, &settings);
     assert!(page.text.contains(&format!("sizes_count {}\n", u64::MAX - 4)), "{}", page.text);
-    let left_out: Vec<String> = page.left_out.iter().map(ToString::to_string).collect();
+    let left_out: Vec<String> = page.dropped.iter().map(ToString::to_string).collect();
     assert!(
         left_out.len() == 2
             && left_out

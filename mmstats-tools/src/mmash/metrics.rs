@@ -36,7 +36,7 @@ pub(super) async fn metrics(
         let page = page(&snapshot, &settings);
         maker
             .told
-            .news(&page.left_out)
+            .news(&page.dropped)
             .iter()
             .for_each(|what| eprintln!("mmash: {}", Escaped(what)));
         page.text.into_bytes()

@@ -52,7 +52,7 @@ pub(super) fn run(
             _ => {}
         }
         failed = problem;
-        told.news(&page.left_out).into_iter().for_each(|what| console.tell(what));
+        told.news(&page.dropped).into_iter().for_each(|what| console.tell(what));
         next = (next + options.interval).max(Instant::now());
         if end.comes_until(next).map_err(|error| format!("signals: {error}"))? {
             return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use crate::render::metrics::LeftOut;
+use crate::render::metrics::DroppedField;
 
 /// Labels that are told of; nobody reads more.
 const MOST: usize = 100;
@@ -14,7 +14,7 @@ pub(super) struct Told(Mutex<HashSet<String>>);
 
 impl Told {
     /// What is to be told now that these are left out.
-    pub(super) fn news(&self, left_out: &[LeftOut]) -> Vec<String> {
+    pub(super) fn news(&self, left_out: &[DroppedField]) -> Vec<String> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut news = Vec::new();
         for one in left_out {
@@ -22,7 +22,7 @@ impl Told {
                 told.insert(one.label.clone());
                 news.push(format!("not in the metrics: {one}"));
                 if told.len() == MOST {
-                    news.push(format!("not in the metrics: these {MOST}, and maybe more, which mmstats_left_out counts"));
+                    news.push(format!("not in the metrics: these {MOST}, and maybe more, which mmstats_dropped_fields counts"));
                 }
             }
         }
@@ -36,10 +36,10 @@ mod tests {
 
     #[test]
     fn each_label_is_told_once_and_not_too_many() {
-        let left_out = |label: usize| LeftOut {
+        let left_out = |label: usize| DroppedField {
             file: None,
             label: format!("x{label}"),
-            why: "left out".to_owned(),
+            reason: "left out".to_owned(),
         };
         let told = Told::default();
         assert_eq!(

@@ -54,7 +54,7 @@ pub struct Options {
     /// Print JSON, one object per line for each file, and one at the end.
     ///
     /// Keys: file, pid, liveness (alive, dead, unknown), reason, action (removed, would remove,
-    /// kept, failed), and a "problem" if there is one. At the end: removed, alive, unknown, failed;
+    /// kept, failed), and an "error" if there is one. At the end: removed, alive, unknown, failed;
     /// young with --min-age, would_remove with --dry-run.
     #[arg(long)]
     pub json: bool,

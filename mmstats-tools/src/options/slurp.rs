@@ -12,7 +12,7 @@ use crate::labels;
 pub struct Options {
     /// Print JSON, one object per line for each field.
     ///
-    /// Keys: label, value (null with a "problem" if it cannot be read), kind, type, unit, help,
+    /// Keys: label, value (null with an "error" if it cannot be read), kind, type, unit, help,
     /// file (of a region in memory with @ and its address), version, pid, liveness (alive, dead,
     /// unknown); of a scaled number also raw, scale and divisor. Numbers that are not finite are
     /// the texts "NaN", "Infinity" and "-Infinity".

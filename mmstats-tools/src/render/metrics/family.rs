@@ -1,7 +1,7 @@
-//! What all series of one name have in common.
+//! A metric family: the series of one name.
 
 use mmstats_core::Kind;
-use mmstats_core::Type as OwnedValue;
+use mmstats_core::Type as ValueType;
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
@@ -9,7 +9,7 @@ use super::Format;
 use super::escape;
 use super::name;
 
-/// What a series is to Prometheus.
+/// A Prometheus metric type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Type {
     Counter,
@@ -20,22 +20,21 @@ pub(super) enum Type {
 }
 
 impl Type {
-    /// That of a field. Nothing is guessed: what does not say its kind is unknown.
-    pub(super) fn of(field: &Field) -> Type {
-        let is_text = matches!(field.location.ty, OwnedValue::Text | OwnedValue::Pascal);
+    /// Returns the type of a field. Nothing is guessed: without a kind it is unknown.
+    pub(super) fn from_field(field: &Field) -> Type {
+        let is_text = matches!(field.location.ty, ValueType::Text | ValueType::Pascal);
         match field.kind {
             _ if matches!(field.location.storage, Storage::Histogram { .. }) => Type::Histogram,
             _ if is_text => Type::Info,
             Kind::Info => Type::Info,
-            _ if field.location.ty == OwnedValue::Bool => Type::Gauge,
+            _ if field.location.ty == ValueType::Bool => Type::Gauge,
             Kind::Counter => Type::Counter,
             Kind::Gauge => Type::Gauge,
             Kind::Histogram | Kind::Untyped => Type::Unknown,
         }
     }
 
-    /// Its name in a page. Prometheus' own format has no infos, and calls differently what it does
-    /// not know.
+    /// Returns the name in a `# TYPE` line. The text format has no `info`, and says `untyped`.
     pub(super) fn name(self, format: Format) -> &'static str {
         match (self, format) {
             (Type::Counter, _) => "counter",
@@ -47,8 +46,8 @@ impl Type {
         }
     }
 
-    /// What its samples' names end in; of a histogram, nothing, for it has several.
-    fn suffix(self) -> &'static str {
+    /// Returns the suffix of sample names; empty for histograms, which have several.
+    fn sample_suffix(self) -> &'static str {
         match self {
             Type::Counter => "_total",
             Type::Info => "_info",
@@ -56,8 +55,8 @@ impl Type {
         }
     }
 
-    /// What follows a family's name in the names that are its own, whether it uses them or not.
-    fn claims(self) -> &'static [&'static str] {
+    /// Returns the suffixes of all names that a family reserves, used or not.
+    fn reserved_suffixes(self) -> &'static [&'static str] {
         match self {
             Type::Counter => &["", "_total", "_created"],
             Type::Info => &["", "_info"],
@@ -67,7 +66,7 @@ impl Type {
     }
 }
 
-/// A family of series.
+/// A metric family.
 #[derive(Clone, Debug)]
 pub(super) struct Family {
     pub(super) name: String,
@@ -77,10 +76,10 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// The one that fields with this label, type and unit belong to. Without a help text, it tells
-    /// the label: to have none counts as bad style.
+    /// Creates the family of a label, type and unit. Without a help text, the help is the label:
+    /// promtool warns of metrics without help.
     pub(super) fn new(base: &str, ty: Type, unit: &str, help: &str) -> Self {
-        // A description has no unit of its own.
+        // The unit of an info metric is a label.
         let suffix = name::unit(unit).filter(|_| ty != Type::Info);
         let name = name::family(base, ty, suffix.as_deref());
         let help = [help, base]
@@ -88,24 +87,24 @@ impl Family {
             .find(|help| !help.trim().is_empty())
             .unwrap_or(&name)
             .to_owned();
-        // What its name ends in, but dates are in seconds.
+        // The name's suffix, except that timestamps are in seconds.
         let unit = if unit == "unixtime" { suffix.map(|_| "seconds".to_owned()) } else { suffix };
         Family { name, ty, unit, help }
     }
 
-    /// The names that are its own, whether it uses them or not.
+    /// Returns all names that the family reserves, used or not.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        self.ty.claims().iter().map(|suffix| format!("{}{suffix}", self.name))
+        self.ty.reserved_suffixes().iter().map(|suffix| format!("{}{suffix}", self.name))
     }
 
-    /// The name of its samples.
-    pub(super) fn sample(&self) -> String {
-        format!("{}{}", self.name, self.ty.suffix())
+    /// Returns the name of the samples.
+    pub(super) fn sample_name(&self) -> String {
+        format!("{}{}", self.name, self.ty.sample_suffix())
     }
 
-    /// Adds the lines that tell of it.
+    /// Appends the metadata lines: `# HELP`, `# TYPE` and, in OpenMetrics, `# UNIT`.
     pub(super) fn push_metadata(&self, to: &mut String, format: Format) {
-        let sample = self.sample();
+        let sample = self.sample_name();
         let name = if format == Format::Text { &sample } else { &self.name };
         to.push_str("# HELP ");
         to.push_str(name);

@@ -1,42 +1,45 @@
-//! What a page tells of the writers themselves, and of how it was made.
+//! Metrics about the writers and the scrape itself.
 
 use std::time::Duration;
 
 use mmstats_std::liveness::Liveness;
 
+use super::encoder::Encoder;
 use super::escape::push_label;
 use super::family::{Family, Type};
 use super::number::DisplayValue;
-use super::page::Pen;
 use crate::scraper::Scrape;
 
-/// The names, units and help texts of these families; all begin with `mmstats.`.
-const WRITER: (&str, &str) = ("mmstats.writer", "Who writes a file.");
-const ALIVE: (&str, &str) =
-    ("mmstats.writer.alive", "Whether a file's writer runs; not there if that cannot be seen.");
+/// Names and help texts of these families; all names start with `mmstats.`.
+const WRITER: (&str, &str) = ("mmstats.writer", "The writer of a file.");
+const ALIVE: (&str, &str) = (
+    "mmstats.writer.alive",
+    "Whether the writer of a file runs; absent if that cannot be determined.",
+);
 const WRITERS: (&str, &str) = (
     "mmstats.writers",
-    "Files and regions that were read, by whether their writer runs; those of dead writers are stale.",
+    "Files and regions that were read, by liveness of their writer; those of dead writers are stale.",
 );
 const FAILURES: (&str, &str) =
-    ("mmstats.read_failures", "Files and regions that could not be read, or not wholly.");
-const LEFT_OUT: (&str, &str) =
-    ("mmstats.left_out", "Fields that cannot be shown, or whose names collide.");
-const DURATION: (&str, &str) = ("mmstats.scrape_duration", "How long it took to read everything.");
-const HALTED: (&str, &str) = ("mmstats.halted", "For how long devices stood still to be read.");
+    ("mmstats.read_failures", "Files and regions that could not be read completely.");
+const DROPPED: (&str, &str) =
+    ("mmstats.dropped_fields", "Fields that cannot be exported, or whose names collide.");
+const DURATION: (&str, &str) = ("mmstats.scrape_duration", "Time that reading everything took.");
+const HALTED: (&str, &str) =
+    ("mmstats.target_halt", "Time that target devices were halted to be read.");
 
-/// What is told of this look.
+/// The health of one scrape.
 pub(super) struct Health {
     writers: Vec<String>,
     alive: Vec<(String, DisplayValue)>,
     counts: [(&'static str, u64); 3],
     failures: u64,
-    took: Duration,
+    duration: Duration,
     halted: Option<Duration>,
 }
 
 impl Health {
-    pub(super) fn new(scrape: &Scrape, took: Duration) -> Self {
+    pub(super) fn new(scrape: &Scrape, duration: Duration) -> Self {
         let count = |liveness| {
             scrape.samples.iter().filter(|sample| sample.verdict.liveness == liveness).count()
                 as u64
@@ -48,13 +51,13 @@ impl Health {
             alive: Vec::new(),
             counts: counts.map(|(name, liveness)| (name, count(liveness))),
             failures: scrape.errors.len() as u64,
-            took,
+            duration,
             halted: scrape.halted,
         }
     }
 
-    /// Adds a writer, by the label that its series have, and what else is known of it.
-    pub(super) fn writer(&mut self, label: &str, identity: String, liveness: Liveness) {
+    /// Adds a writer with the label of its series and its identity labels.
+    pub(super) fn add_writer(&mut self, label: &str, identity: String, liveness: Liveness) {
         if !identity.is_empty() {
             self.writers.push(format!("{label},{identity}"));
         }
@@ -66,7 +69,7 @@ impl Health {
         }
     }
 
-    /// All families that there can be.
+    /// Returns all families that a page can have.
     pub(super) fn families() -> [Family; 7] {
         let gauge = |(name, help), unit| Family::new(name, Type::Gauge, unit, help);
         [
@@ -74,31 +77,38 @@ impl Health {
             gauge(ALIVE, ""),
             gauge(WRITERS, ""),
             gauge(FAILURES, ""),
-            gauge(LEFT_OUT, ""),
+            gauge(DROPPED, ""),
             gauge(DURATION, "seconds"),
             gauge(HALTED, "seconds"),
         ]
     }
 
-    pub(super) fn write(&self, pen: &mut Pen) {
-        let [writer, alive, writers, failures, left_out, duration, halted] = Self::families();
-        pen.own(&writer, self.writers.iter().map(|labels| (labels, DisplayValue::Unsigned(1))));
-        pen.own(&alive, self.alive.iter().map(|(label, value)| (label, *value)));
-        pen.own(
+    pub(super) fn write(&self, encoder: &mut Encoder) {
+        let [writer, alive, writers, failures, dropped, duration, halted] = Self::families();
+        encoder.write_own_family(
+            &writer,
+            self.writers.iter().map(|labels| (labels, DisplayValue::Unsigned(1))),
+        );
+        encoder.write_own_family(&alive, self.alive.iter().map(|(label, value)| (label, *value)));
+        encoder.write_own_family(
             &writers,
             self.counts
                 .iter()
-                .map(|(name, count)| (liveness(name), DisplayValue::Unsigned(*count))),
+                .map(|(name, count)| (liveness_label(name), DisplayValue::Unsigned(*count))),
         );
-        pen.own(&failures, [("", DisplayValue::Unsigned(self.failures))]);
-        let count = pen.left_out() as u64;
-        pen.own(&left_out, [("", DisplayValue::Unsigned(count))]);
-        pen.own(&duration, [("", DisplayValue::Float(self.took.as_secs_f64()))]);
-        pen.own(&halted, self.halted.map(|halted| ("", DisplayValue::Float(halted.as_secs_f64()))));
+        encoder.write_own_family(&failures, [("", DisplayValue::Unsigned(self.failures))]);
+        let count = encoder.dropped_count() as u64;
+        encoder.write_own_family(&dropped, [("", DisplayValue::Unsigned(count))]);
+        encoder
+            .write_own_family(&duration, [("", DisplayValue::Float(self.duration.as_secs_f64()))]);
+        encoder.write_own_family(
+            &halted,
+            self.halted.map(|halted| ("", DisplayValue::Float(halted.as_secs_f64()))),
+        );
     }
 }
 
-fn liveness(name: &str) -> String {
+fn liveness_label(name: &str) -> String {
     let mut label = String::new();
     push_label(&mut label, "liveness", name);
     label

@@ -1,53 +1,56 @@
-//! Histograms: counts of all that is not above a bound.
+//! Converts histograms to cumulative buckets.
 //!
-//! A field's buckets are many, and Prometheus keeps a series for each bound. So there is one for
-//! each doubling, which is a bound of a field's buckets too, whatever its precision: 2^k − 1, the
-//! largest value with k bits, for each k below the field's maximum power (its last bucket begins
-//! there or above, and has no bound). They are the same whatever has been recorded, so that no
-//! series comes late, and buckets of all writers can be added.
+//! Prometheus keeps a series for each bound, and a field has many buckets. So the bounds are powers
+//! of two, which are also bounds of the field's buckets at any precision: 2^k − 1, the largest value
+//! with k bits, for each k below the field's maximum power (the last bucket starts there or above
+//! and is unbounded). They do not depend on the recorded values, so no series appears late, and the
+//! buckets of all writers can be added.
 
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
-use super::number::{bound, scaled};
+use super::number::{format_bound, scaled};
 use crate::render::text::scale;
 use crate::series::histogram::HistogramSnapshot;
 
 /// The bounds of a field.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bounds {
-    /// As they are stored, ascending, and as labels: `le="0.001"`.
-    each: Vec<(u64, String)>,
+    /// The stored bounds, ascending, with their labels: `le="0.001"`.
+    finite: Vec<(u64, String)>,
 }
 
-/// The label of the bucket that takes everything.
+/// The label of the last bucket, which counts all values.
 const INFINITE: &str = "le=\"+Inf\"";
 
 impl Bounds {
-    /// None, if it is no histogram.
-    pub(super) fn of(field: &Field) -> Bounds {
+    /// Returns the bounds of a field; none if it is not a histogram.
+    pub(super) fn from_field(field: &Field) -> Bounds {
         let Storage::Histogram { n, .. } = field.location.storage else { return Bounds::default() };
         let stored = (0..n.min(64)).map(|bits| (1 << bits) - 1);
         Bounds {
-            each: stored
-                .map(|stored| (stored, format!("le=\"{}\"", bound(scaled(stored, scale(field))))))
+            finite: stored
+                .map(|stored| {
+                    (stored, format!("le=\"{}\"", format_bound(scaled(stored, scale(field)))))
+                })
                 .collect(),
         }
     }
 
-    /// The label of each bound and how many values are not above it; the last is how many there
-    /// are. They never go down, whatever the buckets hold.
+    /// Returns the label of each bound with the number of values up to it; the last is the total.
+    /// The numbers never decrease, whatever the buckets hold.
     pub(super) fn cumulate<'b>(
         &'b self,
         buckets: &'b HistogramSnapshot,
     ) -> impl Iterator<Item = (&'b str, u64)> {
         let mut filled = buckets.filled.iter().peekable();
         let (mut below, mut unbounded) = (0_u64, 0_u64);
-        let mut finite = self.each.iter();
-        let mut ended = false;
+        let mut finite = self.finite.iter();
+        let mut is_done = false;
         std::iter::from_fn(move || match finite.next() {
             Some((stored, label)) => {
-                // One without bound can stand before others, of a writer whose buckets go further.
+                // The unbounded bucket of one writer can precede bounded ones of another writer
+                // with a larger maximum power.
                 while let Some(bucket) =
                     filled.next_if(|bucket| bucket.high.is_none_or(|high| high <= *stored))
                 {
@@ -56,9 +59,9 @@ impl Bounds {
                 }
                 Some((&label[..], below))
             }
-            None if ended => None,
+            None if is_done => None,
             None => {
-                ended = true;
+                is_done = true;
                 below = filled.by_ref().fold(below.saturating_add(unbounded), |below, bucket| {
                     below.saturating_add(bucket.count)
                 });
@@ -97,7 +100,7 @@ mod tests {
 
     fn cumulated(field: &Field, filled: &[(u64, Option<u64>, u64)]) -> Vec<(String, u64)> {
         let filled = filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
-        Bounds::of(field)
+        Bounds::from_field(field)
             .cumulate(&HistogramSnapshot { sum: 0, filled })
             .map(|(label, count)| (label.to_owned(), count))
             .collect()
@@ -119,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_bound_counts_only_at_the_end() {
+    fn unbounded_buckets_count_only_at_the_end() {
         let counts = |filled: &[_]| {
             cumulated(&field(1, 5, 0), filled).iter().map(|(_, count)| *count).collect::<Vec<_>>()
         };
-        // As of a writer whose last bucket begins at 6, and of one with more.
+        // One writer's last bucket starts at 6, the other has more buckets.
         assert_eq!(
             counts(&[
                 (3, Some(3), 1),

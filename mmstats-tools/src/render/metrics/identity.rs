@@ -2,7 +2,7 @@
 
 use mmstats_std::read::Field;
 
-use super::LeftOut;
+use super::DroppedField;
 use super::escape::push_label;
 use super::family::Type;
 use crate::labels::Labels;
@@ -29,8 +29,9 @@ pub(super) struct Identity([Option<usize>; NAMES.len()]);
 
 impl Identity {
     pub(super) fn of(fields: &[Field]) -> Self {
-        let tells =
-            |field: &Field, name| ends_in(&field.label, name) && Type::of(field) != Type::Histogram;
+        let tells = |field: &Field, name| {
+            ends_in(&field.label, name) && Type::from_field(field) != Type::Histogram
+        };
         Identity(NAMES.map(|(name, _)| fields.iter().rposition(|field| tells(field, name))))
     }
 
@@ -44,7 +45,7 @@ impl Identity {
         &self,
         sample: &WriterSample,
         wanted: &Labels,
-        left_out: &mut Vec<LeftOut>,
+        dropped: &mut Vec<DroppedField>,
     ) -> String {
         let mut text = String::new();
         for (index, (_, name)) in self.0.iter().zip(NAMES) {
@@ -58,10 +59,10 @@ impl Identity {
                     push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default())
                 }
                 Some(Err(problem)) => {
-                    left_out.push(LeftOut {
+                    dropped.push(DroppedField {
                         file: Some(sample.writer_id.name.clone()),
                         label: field.label.clone(),
-                        why: problem.to_string(),
+                        reason: problem.to_string(),
                     });
                 }
                 None => {}

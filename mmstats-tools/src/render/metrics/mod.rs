@@ -1,7 +1,7 @@
-//! Pages for Prometheus: its text format 0.0.4, and OpenMetrics 1.0.
+//! Writes the exposition formats: Prometheus' text format 0.0.4, and OpenMetrics 1.0.
 //!
-//! [`per_writer`] makes one of a [`Scrape`], with series of their own for each writer; [`Totals`]
-//! adds writers up.
+//! [`per_writer`] renders a [`Scrape`] with separate series for each writer; [`Totals`] aggregates
+//! over writers.
 //!
 //! ```text
 //! # HELP web_stats_status_2XX_total Responses with a 2xx status.
@@ -9,50 +9,50 @@
 //! web_stats_status_2XX_total{file="/dev/shm/web-42-43.mmstats"} 7
 //! ```
 //!
-//! **Types** are those that fields tell: a counter, a gauge, a histogram. Nothing is guessed: what
-//! has no kind, as all numbers of version 1, is `untyped` (in OpenMetrics `unknown`). Truth values
-//! are gauges of 0 and 1. Prometheus has no texts: a text, and a constant too, becomes an info,
-//! whose value is always 1 and whose label `value` tells (and `unit`, where there is one). A text
-//! that changes often makes many series, so leave it out by its label.
+//! **Types** are those of the fields: counter, gauge, histogram. Nothing is guessed: a number
+//! without a kind, like all numbers of version 1, is `untyped` (in OpenMetrics `unknown`). Booleans
+//! are gauges of 0 and 1. Prometheus has no texts: a text or a constant becomes an info metric,
+//! whose value is always 1, with the labels `value` and `unit`. A text that changes often creates
+//! many series, so exclude it by its label.
 //!
-//! **Names** are labels with everything but ASCII letters, digits and `_` replaced by `_`, and one
-//! before a digit that would be the first. The base unit follows, unless it is there already,
-//! `_timestamp_seconds` for `unixtime`; then `_total` for counters, and `_info`. (A histogram's
-//! `.histogram` at the end becomes `_distribution`: types do not belong into names, and a timer's
-//! mean has the name without.) Dimensions, as in `http{method="GET"}`, become labels; `file`, `le`,
-//! `quantile`, and for infos `value` and `unit`, are given `exported_` if a dimension has such a
-//! name. A label whose braces hold no dimensions is all name.
+//! **Names** are labels with everything but ASCII letters, digits and `_` replaced by `_`, and a
+//! `_` before a leading digit. The base unit is appended unless it is there already
+//! (`_timestamp_seconds` for `unixtime`), then `_total` for counters or `_info`. The suffix
+//! `.histogram` of a histogram becomes `_distribution`: types do not belong in names, and a timer's
+//! mean has the name without it. Dimensions, as in `http{method="GET"}`, become labels; dimensions
+//! named `file`, `le`, `quantile` (for infos also `value` and `unit`) get the prefix `exported_`. If
+//! the braces of a label hold no dimensions, they belong to the name.
 //!
-//! **Collisions** are never merged: of two families with one name, the one whose label comes first
-//! in the alphabet is shown, and the other is [`LeftOut`]. So is all else that a page cannot have:
-//! the same series twice, or a counter that is negative or no number.
+//! **Collisions** are never merged: of two families with one name, the first in alphabetical order
+//! of labels is shown, and the other is a [`DroppedField`]. So are duplicate series, and counters
+//! that are negative or NaN.
 //!
-//! **Numbers** are in base units; integers that are not scaled are exact, floats are the shortest
-//! that are read back as the same.
+//! **Numbers** are in base units. Unscaled integers are exact; floats are written in the shortest
+//! form that parses to the same value.
 //!
-//! **Histograms** have a bound for each doubling, whatever was recorded.
+//! **Histograms** have a bound per power of two, independent of the recorded values.
 //!
-//! **Writers**: series differ by `file`, the path (of a region in memory, its source and address),
-//! and nothing else, because it stays when a thread hands its file on to the next, or when a
-//! program begins anew in a file of the same name. What else is known stands once for each in
+//! **Writers**: series differ only by `file`, the path (of a region in memory, its source and
+//! address). It stays the same when a thread adopts the file of another one, or when a program
+//! restarts with the same file name. Everything else stands once per writer in
 //! `mmstats_writer_info` (`pid`, `thread`, `uid`, …), to be joined: `web_stats_status_2XX_total *
-//! on(file) group_left(pid) mmstats_writer_info`. What dead processes left is shown as long as its
-//! file is there, and `mmstats_writer_alive` tells (1, 0, or nothing if that cannot be seen);
-//! [`Settings::live`] leaves it out.
+//! on(file) group_left(pid) mmstats_writer_info`. Stats of dead processes are shown while their
+//! files exist; `mmstats_writer_alive` is 1, 0, or absent if that cannot be determined, and
+//! [`Settings::live`] excludes dead writers.
 //!
-//! **Health**: `mmstats_writers` tells how many were read, alive, dead (stale) or unknown;
-//! `mmstats_read_failures` how many could not be read; `mmstats_left_out`,
-//! `mmstats_scrape_duration_seconds`, and `mmstats_halted_seconds` where devices were halted.
+//! **Health**: `mmstats_writers` counts the writers that were read, by liveness;
+//! `mmstats_read_failures` those that could not be read. Also `mmstats_dropped_fields`,
+//! `mmstats_scrape_duration_seconds`, and `mmstats_target_halt_seconds` if devices were halted.
 
-mod catalogue;
+mod encoder;
 mod escape;
+mod families;
 mod family;
 mod health;
 mod histogram;
 mod identity;
 mod name;
 mod number;
-mod page;
 mod rivals;
 mod sum;
 mod totals;
@@ -67,13 +67,13 @@ use mmstats_std::liveness::Liveness;
 use crate::labels::Labels;
 use crate::render::escape::{EscapedPath, lossless_path};
 use crate::scraper::Scrape;
-use catalogue::Catalogue;
+use encoder::{Encoder, Layout, Writer};
+use families::Families;
 use health::Health;
 use identity::Identity;
-use page::{Layout, Pen, Writer};
 pub use totals::{Sums, Totals};
 
-/// How a page is written.
+/// An exposition format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus' text format 0.0.4.
@@ -84,7 +84,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What HTTP calls it.
+    /// Returns the HTTP content type.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -94,54 +94,53 @@ impl Format {
     }
 }
 
-/// What is wanted of a page.
+/// Options of a page.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// How it is written.
+    /// The exposition format.
     pub format: Format,
-    /// Which fields are in it. Those that tell who a writer is are the labels of
-    /// `mmstats_writer_info`.
+    /// The fields to include. Identity fields become labels of `mmstats_writer_info`.
     pub labels: Labels,
-    /// Only writers that are known to be alive.
+    /// Include only writers that are known to be alive.
     pub live: bool,
 }
 
-/// A page.
+/// A page in an exposition format.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// All of it.
+    /// The complete text.
     pub text: String,
-    /// What is not in it and should be.
-    pub left_out: Vec<LeftOut>,
+    /// Fields that are missing from it.
+    pub dropped: Vec<DroppedField>,
 }
 
-/// A field that cannot be shown. It displays as `FILE: LABEL: WHY`.
+/// A field that cannot be exported. Displays as `FILE: LABEL: REASON`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The file, or the first one if there are several; `None` for sums.
+pub struct DroppedField {
+    /// The file, or the first of several; `None` for sums.
     pub file: Option<PathBuf>,
-    /// Its label.
+    /// The label.
     pub label: String,
-    /// In words.
-    pub why: String,
+    /// The reason, for people.
+    pub reason: String,
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for DroppedField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{}: ", EscapedPath::new(file))?;
         }
-        write!(f, "{}: {}", self.label, self.why)
+        write!(f, "{}: {}", self.label, self.reason)
     }
 }
 
-/// A page with series of their own for each writer. `took` is how long the look took.
+/// Renders separate series for each writer. `duration` is the time that the scrape took.
 #[must_use]
-pub fn per_writer(scrape: &Scrape, took: Duration, settings: &Settings) -> Page {
+pub fn per_writer(scrape: &Scrape, duration: Duration, settings: &Settings) -> Page {
     let mut layouts: Vec<Layout<'_>> = Vec::new();
-    let mut places = HashMap::new();
-    let (mut names, mut left_out) = (HashSet::new(), Vec::new());
-    let mut health = Health::new(scrape, took);
+    let mut layout_indices = HashMap::new();
+    let (mut names, mut dropped) = (HashSet::new(), Vec::new());
+    let mut health = Health::new(scrape, duration);
     for sample in scrape
         .samples
         .iter()
@@ -150,15 +149,15 @@ pub fn per_writer(scrape: &Scrape, took: Duration, settings: &Settings) -> Page 
         let mut labels = String::new();
         escape::push_label(&mut labels, "file", &lossless_path(&sample.writer_id.name));
         if !names.insert(labels.clone()) {
-            let why = "left out: another file's name looks the same".to_owned();
-            left_out.push(LeftOut {
+            let reason = "dropped: the name of another file is displayed the same way".to_owned();
+            dropped.push(DroppedField {
                 file: Some(sample.writer_id.name.clone()),
                 label: "file".to_owned(),
-                why,
+                reason,
             });
             continue;
         }
-        let place = *places.entry(sample.fields.as_ptr()).or_insert_with(|| {
+        let index = *layout_indices.entry(sample.fields.as_ptr()).or_insert_with(|| {
             layouts.push(Layout {
                 fields: &sample.fields,
                 identity: Identity::of(&sample.fields),
@@ -166,29 +165,29 @@ pub fn per_writer(scrape: &Scrape, took: Duration, settings: &Settings) -> Page 
             });
             layouts.len() - 1
         });
-        let layout = &mut layouts[place];
-        let identity = layout.identity.labels(sample, &settings.labels, &mut left_out);
-        health.writer(&labels, identity, sample.verdict.liveness);
+        let layout = &mut layouts[index];
+        let identity = layout.identity.labels(sample, &settings.labels, &mut dropped);
+        health.add_writer(&labels, identity, sample.verdict.liveness);
         layout.writers.push(Writer {
             path: Some(&sample.writer_id.name),
             labels,
             values: &sample.values,
         });
     }
-    write(&layouts, left_out, &health, settings)
+    write(&layouts, dropped, &health, settings)
 }
 
 fn write(
     layouts: &[Layout<'_>],
-    mut left_out: Vec<LeftOut>,
+    mut dropped: Vec<DroppedField>,
     health: &Health,
     settings: &Settings,
 ) -> Page {
-    let mut catalogue = Catalogue::new(layouts, &settings.labels, &Health::families());
-    left_out.append(&mut catalogue.left_out);
+    let mut families = Families::new(layouts, &settings.labels, &Health::families());
+    dropped.append(&mut families.dropped);
     let samples = layouts.iter().map(|layout| layout.fields.len() * layout.writers.len()).sum();
-    let mut pen = Pen::new(settings.format, left_out, samples);
-    pen.families(&catalogue, layouts);
-    health.write(&mut pen);
-    pen.finish()
+    let mut encoder = Encoder::new(settings.format, dropped, samples);
+    encoder.write_families(&families, layouts);
+    health.write(&mut encoder);
+    encoder.finish()
 }

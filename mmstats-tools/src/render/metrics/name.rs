@@ -1,21 +1,21 @@
-//! Names in pages, made of labels that can hold anything.
+//! Converts labels, which can hold any text, to metric names and labels.
 
 use super::escape::push_label;
 use super::family::Type;
 
-/// A label, taken apart.
+/// A label, split into base and dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name<'l> {
-    /// What stands before the dimensions.
+    /// The part before the dimensions.
     pub(super) base: &'l str,
-    /// The dimensions as labels, in the order of their names: `code="200",method="GET"`. Those
-    /// without a value are as if they were not there.
+    /// The dimensions as labels, sorted by name: `code="200",method="GET"`. Dimensions with an empty
+    /// value are omitted, as Prometheus treats them as absent.
     pub(super) dimensions: String,
 }
 
 impl<'l> Name<'l> {
-    /// What a label of a field of this type says. Braces that hold no dimensions, or two of one
-    /// name, belong to the base.
+    /// Splits the label of a field of this type. Braces that hold no valid dimensions, or two with
+    /// the same name, belong to the base.
     pub(super) fn new(label: &'l str, ty: Type) -> Self {
         let apart = label.strip_suffix('}').and_then(|label| label.split_once('{'));
         match apart.and_then(|(base, inside)| Some((base, parse(inside)?))) {
@@ -52,7 +52,7 @@ fn parse(inside: &str) -> Option<Vec<(&str, String)>> {
         if name.is_empty() || name.contains(['{', '}', '"', ',']) {
             return None;
         }
-        let (value, after) = quoted(after.trim_start())?;
+        let (value, after) = parse_quoted(after.trim_start())?;
         dimensions.push((name, value));
         rest = after.trim_start();
         if !rest.is_empty() {
@@ -62,8 +62,8 @@ fn parse(inside: &str) -> Option<Vec<(&str, String)>> {
     Some(dimensions)
 }
 
-/// A text in quotes, and what is behind it.
-fn quoted(text: &str) -> Option<(String, &str)> {
+/// Parses a quoted text; returns it and the rest.
+fn parse_quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.strip_prefix('"')?.chars();
     loop {
@@ -72,7 +72,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
             '\\' => match characters.next()? {
                 'n' => value.push('\n'),
                 escaped @ ('"' | '\\') => value.push(escaped),
-                // No escape at all.
+                // Not an escape sequence.
                 other => value.extend(['\\', other]),
             },
             character => value.push(character),
@@ -80,52 +80,54 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Letters, digits and underscores. All else becomes an underscore, the colon too, which is for
-/// rules that users make.
-fn sanitized(text: &str) -> String {
+/// Replaces everything except ASCII letters, digits and underscores by underscores. (Colons are
+/// reserved for recording rules.)
+fn sanitize(text: &str) -> String {
     text.chars()
         .map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
         .collect()
 }
 
-/// The name of a dimension. What a page gives a meaning of its own gets `exported_` before it, as
-/// Prometheus does it.
+/// Returns the label name of a dimension. Names with a special meaning get the prefix `exported_`,
+/// as Prometheus does.
 fn label_name(name: &str, ty: Type) -> String {
-    let mut name = sanitized(name);
+    let mut name = sanitize(name);
     if name.starts_with("__") {
-        // These are Prometheus' own.
+        // Names that start with `__` are reserved by Prometheus.
         name = format!("_{}", name.trim_start_matches('_'));
     }
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert(0, '_');
     }
-    let is_taken = matches!(&name[..], "file" | "le" | "quantile")
+    let is_reserved = matches!(&name[..], "file" | "le" | "quantile")
         || ty == Type::Info && matches!(&name[..], "value" | "unit");
-    if is_taken { format!("exported_{name}") } else { name }
+    if is_reserved { format!("exported_{name}") } else { name }
 }
 
-/// The unit as part of a name; `None` if there is nothing to say.
+/// Returns the unit as a name suffix; `None` if it is empty.
 pub(super) fn unit(unit: &str) -> Option<String> {
     let unit = if unit == "unixtime" { "timestamp_seconds" } else { unit };
-    let unit = sanitized(unit).trim_matches('_').to_owned();
+    let unit = sanitize(unit).trim_matches('_').to_owned();
     (!unit.is_empty()).then_some(unit)
 }
 
-/// The name of a family: without the suffixes that its type has, with that of its unit.
+/// Returns the name of a family: without the suffix of its type, with the suffix of its unit.
 pub(super) fn family(base: &str, ty: Type, unit: Option<&str>) -> String {
-    let mut name = sanitized(base);
+    let mut name = sanitize(base);
     if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert(0, '_');
     }
-    let (own, instead) = match ty {
+    let (suffix, replacement) = match ty {
         Type::Counter => ("_total", ""),
         Type::Info => ("_info", ""),
-        // A timer's, whose label has it because the mean has the one without.
+        // A timer's histogram; its mean has the label without the suffix.
         Type::Histogram => ("_histogram", "_distribution"),
         Type::Gauge | Type::Unknown => ("", ""),
     };
-    if let Some(rest) = name.strip_suffix(own).filter(|rest| !own.is_empty() && !rest.is_empty()) {
-        name = format!("{rest}{instead}");
+    if let Some(rest) =
+        name.strip_suffix(suffix).filter(|rest| !suffix.is_empty() && !rest.is_empty())
+    {
+        name = format!("{rest}{replacement}");
     }
     if let Some(unit) = unit {
         let has_unit = name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_'));
@@ -140,7 +142,7 @@ pub(super) fn family(base: &str, ty: Type, unit: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn taken(label: &str) -> (&str, String) {
+    fn split(label: &str) -> (&str, String) {
         let name = Name::new(label, Type::Counter);
         (name.base, name.dimensions)
     }
@@ -148,20 +150,20 @@ mod tests {
     #[test]
     fn dimensions_become_labels() {
         assert_eq!(
-            taken(r#"http{method="GET",code="200"}"#),
+            split(r#"http{method="GET",code="200"}"#),
             ("http", r#"code="200",method="GET""#.to_owned())
         );
-        assert_eq!(taken(r#"a.b{ x = "1" , }"#), ("a.b", r#"x="1""#.to_owned()));
+        assert_eq!(split(r#"a.b{ x = "1" , }"#), ("a.b", r#"x="1""#.to_owned()));
         assert_eq!(
-            taken(r#"a{x="say \"hi\"\\\n\t}",y=","}"#),
+            split(r#"a{x="say \"hi\"\\\n\t}",y=","}"#),
             ("a", r#"x="say \"hi\"\\\n\\t}",y=",""#.to_owned())
         );
-        assert_eq!(taken("a{}"), ("a", String::new()));
-        assert_eq!(taken(r#"a{x="",y="1"}"#), ("a", r#"y="1""#.to_owned()));
+        assert_eq!(split("a{}"), ("a", String::new()));
+        assert_eq!(split(r#"a{x="",y="1"}"#), ("a", r#"y="1""#.to_owned()));
     }
 
     #[test]
-    fn what_is_no_dimensions_belongs_to_the_name() {
+    fn invalid_dimensions_belong_to_the_name() {
         for label in [
             r#"a{x="1""#,
             r#"a{x=1}"#,
@@ -172,14 +174,14 @@ mod tests {
             r#"a{x-y="1",x.y="2"}"#,
             r#"a{b}{c="1"}"#,
         ] {
-            assert_eq!(taken(label), (label, String::new()));
+            assert_eq!(split(label), (label, String::new()));
         }
     }
 
     #[test]
-    fn names_that_have_a_meaning_are_left_to_it() {
+    fn reserved_label_names_are_prefixed() {
         assert_eq!(
-            taken(r#"a{le="1",file="f",__name__="n",1st="x",grün="y"}"#).1,
+            split(r#"a{le="1",file="f",__name__="n",1st="x",grün="y"}"#).1,
             r#"_1st="x",_name__="n",exported_file="f",exported_le="1",gr_n="y""#
         );
         assert_eq!(Name::new(r#"a{value="1"}"#, Type::Info).dimensions, r#"exported_value="1""#);
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_their_unit_once_and_their_types_suffix_not_at_all() {
+    fn names_have_their_unit_once_and_no_type_suffix() {
         for (base, ty, of, name) in [
             ("web.stats.status.2XX", Type::Counter, "", "web_stats_status_2XX"),
             ("2XX", Type::Counter, "", "_2XX"),

@@ -1,12 +1,12 @@
-//! Numbers in pages: integers exact, floats by the fewest digits that tell them from all others,
-//! scaled ones rounded only once.
+//! Formats numbers for the exposition formats: integers exactly, floats in the shortest form that
+//! parses to the same value, scaled numbers rounded only once.
 
 use std::fmt::{self, Write};
 
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
 
-/// A number to write.
+/// A number to export.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum DisplayValue {
     Unsigned(u64),
@@ -15,7 +15,7 @@ pub(super) enum DisplayValue {
 }
 
 impl DisplayValue {
-    /// The number to show for a stored one; texts and distributions are none.
+    /// Scales a stored value; returns `None` for texts and histograms.
     pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<DisplayValue> {
         Some(match *stored {
             OwnedValue::Bool(value) => DisplayValue::Unsigned(value.into()),
@@ -27,7 +27,7 @@ impl DisplayValue {
             OwnedValue::Float(value) if scale.is_none() || !value.is_finite() => {
                 DisplayValue::Float(value)
             }
-            // In decimal, where a power of ten only moves the point.
+            // In decimal, a power of ten only moves the point.
             OwnedValue::Float(value) => {
                 DisplayValue::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
             }
@@ -35,7 +35,7 @@ impl DisplayValue {
         })
     }
 
-    /// The number to show for an unsigned integer.
+    /// Scales an unsigned integer.
     pub(super) fn unsigned(value: u64, scale: Scale) -> DisplayValue {
         if scale.is_none() {
             DisplayValue::Unsigned(value)
@@ -44,7 +44,7 @@ impl DisplayValue {
         }
     }
 
-    /// As Prometheus keeps it.
+    /// Converts to the type that Prometheus stores.
     pub(super) fn as_f64(self) -> f64 {
         match self {
             DisplayValue::Unsigned(value) => value as f64,
@@ -53,8 +53,8 @@ impl DisplayValue {
         }
     }
 
-    /// Whether a counter can have it.
-    pub(super) fn counts(self) -> bool {
+    /// Returns `true` if a counter can have this value.
+    pub(super) fn is_valid_count(self) -> bool {
         match self {
             DisplayValue::Unsigned(_) => true,
             DisplayValue::Signed(value) => value >= 0,
@@ -62,14 +62,14 @@ impl DisplayValue {
         }
     }
 
-    /// Why that a counter has it is wrong.
-    pub(super) fn no_count(self) -> String {
-        format!("left out: {self} is nothing that a counter can have (it counts from 0 on)")
+    /// Returns the error for a counter with this value.
+    pub(super) fn invalid_count_error(self) -> String {
+        format!("dropped: invalid counter value {self}: must be ≥ 0")
     }
 
-    /// Adds it to a page.
+    /// Appends the number to a page.
     pub(super) fn push(self, to: &mut String) {
-        // A `String` takes everything.
+        // Writing to a `String` cannot fail.
         let _ = write!(to, "{self}");
     }
 }
@@ -91,27 +91,29 @@ impl fmt::Display for DisplayValue {
     }
 }
 
-/// Integers up to here are exact as floats.
-const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
+/// The largest integer up to which all are exact as floats.
+const MAX_EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
-/// The float next to `stored` × 10^power / divisor.
+/// Returns the float nearest to `stored` × 10^power / divisor.
 pub(super) fn scaled(stored: u64, scale: Scale) -> f64 {
     let ten_to = |power: i8| 10_u128.checked_pow(u32::try_from(power).unwrap_or(0));
     let numerator = ten_to(scale.power).and_then(|factor| factor.checked_mul(stored.into()));
     let denominator = ten_to(scale.power.saturating_neg())
         .and_then(|factor| factor.checked_mul(scale.divisor.max(1).into()));
     match (numerator, denominator) {
-        // The division is the only place where anything is rounded.
-        (Some(numerator), Some(denominator)) if numerator <= EXACT && denominator <= EXACT => {
+        // Only the division rounds.
+        (Some(numerator), Some(denominator))
+            if numerator <= MAX_EXACT && denominator <= MAX_EXACT =>
+        {
             numerator as f64 / denominator as f64
         }
         _ => scale.quotient(stored, 1).to_string().parse().unwrap_or(f64::NAN),
     }
 }
 
-/// An upper bound of a bucket. It is part of a label, so that it has to be written in the one way
-/// that OpenMetrics calls canonical.
-pub(super) fn bound(value: f64) -> String {
+/// Formats the upper bound of a bucket. As a label value, it has to be in OpenMetrics' canonical
+/// form.
+pub(super) fn format_bound(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_short_and_what_is_none_has_its_name() {
+    fn floats_are_short_and_infinities_and_nan_are_named() {
         for (value, text) in [
             (0.1, "0.1"),
             (3.0, "3"),
@@ -190,7 +192,7 @@ mod tests {
             (12.5, "12.5"),
             (1e10, "1e+10"),
         ] {
-            assert_eq!(bound(value), text);
+            assert_eq!(format_bound(value), text);
         }
     }
 }

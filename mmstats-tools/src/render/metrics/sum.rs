@@ -120,9 +120,9 @@ impl Sum {
             }
             (Value::Amounts { parts, .. }, now) if self.ty == Type::Counter => {
                 if let Some(shown) =
-                    DisplayValue::new(now, scale(field)).filter(|shown| !shown.counts())
+                    DisplayValue::new(now, scale(field)).filter(|shown| !shown.is_valid_count())
                 {
-                    return Err(shown.no_count());
+                    return Err(shown.invalid_count_error());
                 }
                 if let Some(grown) = delta(field, before.as_ref(), now) {
                     let part = part(parts, scale(field), grown);

@@ -9,13 +9,13 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
+use super::encoder::{Layout, Writer};
 use super::family::Type;
 use super::health::Health;
 use super::identity::Identity;
-use super::page::{Layout, Writer};
 use super::rivals::{Key, Taken};
 use super::sum::Sum;
-use super::{LeftOut, Page, Settings, write};
+use super::{DroppedField, Page, Settings, write};
 use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 
 /// Sums over all writers, kept from one look to the next.
@@ -42,14 +42,14 @@ pub struct Totals {
     layouts: HashMap<usize, Targets>,
     /// By the number that no other writer has.
     writers: HashMap<u64, Known>,
-    left_out: Vec<LeftOut>,
+    dropped: Vec<DroppedField>,
 }
 
 /// What sums were after one look was added.
 pub struct Sums {
     fields: Vec<Field>,
     values: Vec<Result<OwnedValue, ValueError>>,
-    left_out: Vec<LeftOut>,
+    dropped: Vec<DroppedField>,
 }
 
 impl Sums {
@@ -59,7 +59,7 @@ impl Sums {
         // Who writes what is not added up in the first place.
         let writers = vec![Writer { path: None, labels: String::new(), values: &self.values }];
         let layout = Layout { fields: &self.fields, identity: Identity::default(), writers };
-        write(&[layout], self.left_out.clone(), &Health::new(scrape, took), settings)
+        write(&[layout], self.dropped.clone(), &Health::new(scrape, took), settings)
     }
 }
 
@@ -89,7 +89,7 @@ impl Totals {
     /// [`Scraper`](crate::sampler::Sampler). With `live`, writers count only from when they were
     /// seen alive.
     pub fn add(&mut self, scrape: &Scrape, live: bool) {
-        self.left_out.clear();
+        self.dropped.clear();
         for sum in self.sums.values_mut() {
             sum.forget_present();
         }
@@ -163,7 +163,7 @@ impl Totals {
             .filter_map(Sum::get)
             .map(|(field, value)| (field, Ok(value)))
             .unzip();
-        Sums { fields, values, left_out: self.left_out.clone() }
+        Sums { fields, values, dropped: self.dropped.clone() }
     }
 
     /// A page of them; see [`Sums::page`].
@@ -189,11 +189,11 @@ impl Totals {
                 Ok(value) => sum.add(field, before, value, has_ended),
                 Err(problem) => Err(problem.to_string()),
             };
-            if let Err(why) = added {
-                self.left_out.push(LeftOut {
+            if let Err(reason) = added {
+                self.dropped.push(DroppedField {
                     file: Some(sample.writer_id.name.clone()),
                     label: field.label.clone(),
-                    why,
+                    reason,
                 });
             }
         }
@@ -207,7 +207,7 @@ impl Totals {
         }
         let identity = Identity::of(fields);
         let target = |(index, field): (usize, &Field)| {
-            let ty = Type::of(field);
+            let ty = Type::from_field(field);
             (ty != Type::Info && !identity.contains(index)).then(|| self.target(field, ty))
         };
         let sums: Arc<[_]> = fields.iter().enumerate().map(target).collect();

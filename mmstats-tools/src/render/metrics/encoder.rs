@@ -1,20 +1,20 @@
-//! Writes families and their samples.
+//! Encodes families and their samples.
 
 use std::path::{Path, PathBuf};
 
 use mmstats_core::reader::ValueError;
 use mmstats_std::read::Field;
 
-use super::catalogue::{Catalogue, Member};
 use super::escape::push_label;
+use super::families::{Families, Member};
 use super::family::{Family, Type};
 use super::identity::{Identity, words};
 use super::number::DisplayValue;
-use super::{Format, LeftOut, Page};
+use super::{DroppedField, Format, Page};
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
 
-/// Fields, and all writers that have them.
+/// A set of fields and all writers that have it.
 pub(super) struct Layout<'l> {
     pub(super) fields: &'l [Field],
     pub(super) identity: Identity,
@@ -22,79 +22,83 @@ pub(super) struct Layout<'l> {
 }
 
 impl Layout<'_> {
-    /// The first writer's name.
+    /// Returns the name of the first writer.
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.writers.first().and_then(|writer| writer.path).map(Path::to_owned)
     }
 }
 
-/// Whose values are shown.
+/// The values of one writer, or of sums.
 pub(super) struct Writer<'l> {
     /// `None` for sums.
     pub(super) path: Option<&'l Path>,
-    /// As labels.
+    /// Rendered as labels.
     pub(super) labels: String,
     pub(super) values: &'l [Result<OwnedValue, ValueError>],
 }
 
-/// A page while it is being written.
-pub(super) struct Pen {
+/// Encodes a page.
+pub(super) struct Encoder {
     format: Format,
     page: Page,
 }
 
-impl Pen {
-    pub(super) fn new(format: Format, left_out: Vec<LeftOut>, samples: usize) -> Self {
-        // A line is about so long; to grow a page would be to copy it.
-        Pen { format, page: Page { text: String::with_capacity(samples * 96), left_out } }
+impl Encoder {
+    pub(super) fn new(format: Format, dropped: Vec<DroppedField>, samples: usize) -> Self {
+        // A line has about 96 bytes; growing the page would copy it.
+        Encoder { format, page: Page { text: String::with_capacity(samples * 96), dropped } }
     }
 
     /// Writes all families.
-    pub(super) fn families(&mut self, catalogue: &Catalogue, layouts: &[Layout<'_>]) {
-        for (family, members) in &catalogue.families {
-            let begin = self.page.text.len();
+    pub(super) fn write_families(&mut self, families: &Families, layouts: &[Layout<'_>]) {
+        for (family, members) in &families.families {
+            let start = self.page.text.len();
             family.push_metadata(&mut self.page.text, self.format);
-            let without = self.page.text.len();
+            let metadata_end = self.page.text.len();
             let names = Names::new(family);
             for member in members {
                 let Some(layout) = layouts.get(member.layout) else { continue };
                 let Some(field) = layout.fields.get(member.field) else { continue };
                 for writer in &layout.writers {
-                    if let Err(why) = self.sample(&names, member, field, writer) {
+                    if let Err(reason) = self.write_sample(&names, member, field, writer) {
                         let file = writer.path.map(Path::to_owned);
-                        self.page.left_out.push(LeftOut { file, label: field.label.clone(), why });
+                        self.page.dropped.push(DroppedField {
+                            file,
+                            label: field.label.clone(),
+                            reason,
+                        });
                     }
                 }
             }
-            if self.page.text.len() == without {
-                self.page.text.truncate(begin);
+            if self.page.text.len() == metadata_end {
+                self.page.text.truncate(start);
             }
         }
     }
 
-    /// Writes a family of this page's own, with the labels and values that it has.
-    pub(super) fn own<L: AsRef<str>>(
+    /// Writes a family about the page itself from labels and values.
+    pub(super) fn write_own_family<L: AsRef<str>>(
         &mut self,
         family: &Family,
         samples: impl IntoIterator<Item = (L, DisplayValue)>,
     ) {
-        let begin = self.page.text.len();
+        let start = self.page.text.len();
         family.push_metadata(&mut self.page.text, self.format);
-        let without = self.page.text.len();
+        let metadata_end = self.page.text.len();
         for (labels, value) in samples {
-            self.line(&family.sample(), [labels.as_ref(), "", ""], |to| value.push(to));
+            self.write_line(&family.sample_name(), [labels.as_ref(), "", ""], |to| value.push(to));
         }
-        if self.page.text.len() == without {
-            self.page.text.truncate(begin);
+        if self.page.text.len() == metadata_end {
+            self.page.text.truncate(start);
         }
     }
 
-    /// How many fields could not be shown so far.
-    pub(super) fn left_out(&self) -> usize {
-        self.page.left_out.len()
+    /// Returns the number of fields dropped so far.
+    pub(super) fn dropped_count(&self) -> usize {
+        self.page.dropped.len()
     }
 
-    /// Ends the page.
+    /// Completes the page.
     pub(super) fn finish(mut self) -> Page {
         if self.format == Format::OpenMetrics {
             self.page.text.push_str("# EOF\n");
@@ -102,7 +106,7 @@ impl Pen {
         self.page
     }
 
-    fn sample(
+    fn write_sample(
         &mut self,
         names: &Names,
         member: &Member,
@@ -111,7 +115,7 @@ impl Pen {
     ) -> Result<(), String> {
         let value = match writer.values.get(member.field) {
             Some(Ok(value)) => value,
-            Some(Err(problem)) => return Err(problem.to_string()),
+            Some(Err(error)) => return Err(error.to_string()),
             None => return Ok(()),
         };
         let labels = [&member.dimensions[..], &writer.labels];
@@ -120,12 +124,12 @@ impl Pen {
                 let (sum, mut count) = (DisplayValue::unsigned(buckets.sum, scale(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
-                    self.line(&names.sample, [labels[0], labels[1], bound], |to| {
+                    self.write_line(&names.sample, [labels[0], labels[1], bound], |to| {
                         DisplayValue::Unsigned(below).push(to)
                     });
                 }
-                self.line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
-                self.line(&names.count, [labels[0], labels[1], ""], |to| {
+                self.write_line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
+                self.write_line(&names.count, [labels[0], labels[1], ""], |to| {
                     DisplayValue::Unsigned(count).push(to)
                 });
             }
@@ -137,23 +141,23 @@ impl Pen {
                 if !field.unit.is_empty() {
                     push_label(&mut label, "unit", &field.unit);
                 }
-                self.line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
+                self.write_line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
             }
             (ty, value) => {
                 let Some(shown) = DisplayValue::new(value, scale(field)) else {
-                    return Err("no number".to_owned());
+                    return Err("not a number".to_owned());
                 };
-                if ty == Type::Counter && !shown.counts() {
-                    return Err(shown.no_count());
+                if ty == Type::Counter && !shown.is_valid_count() {
+                    return Err(shown.invalid_count_error());
                 }
-                self.line(&names.sample, [labels[0], labels[1], ""], |to| shown.push(to));
+                self.write_line(&names.sample, [labels[0], labels[1], ""], |to| shown.push(to));
             }
         }
         Ok(())
     }
 
     #[inline]
-    fn line(&mut self, name: &str, labels: [&str; 3], value: impl FnOnce(&mut String)) {
+    fn write_line(&mut self, name: &str, labels: [&str; 3], value: impl FnOnce(&mut String)) {
         let to = &mut self.page.text;
         to.push_str(name);
         let mut separator = '{';
@@ -168,10 +172,10 @@ impl Pen {
     }
 }
 
-/// The names of a family's samples.
+/// The sample names of a family.
 struct Names {
     ty: Type,
-    /// Of a histogram, the buckets'.
+    /// For a histogram, the name of the buckets.
     sample: String,
     sum: String,
     count: String,
@@ -182,7 +186,7 @@ impl Names {
         let sample = if family.ty == Type::Histogram {
             format!("{}_bucket", family.name)
         } else {
-            family.sample()
+            family.sample_name()
         };
         Names {
             ty: family.ty,

@@ -1,38 +1,37 @@
-//! Which families a page has, and which fields they are made of.
+//! Groups the fields of a page into metric families.
 //!
-//! Two labels can make one name (`a.b` and `a_b`), and one label can have two types in two files.
-//! Such families are never merged. The one whose label comes first in the alphabet keeps the name,
-//! so that it does not matter in which order files are found; the others are left out, and that is
-//! reported.
+//! Two labels can map to one name (`a.b` and `a_b`), and one label can have two types in two files.
+//! Such families are never merged: the first in alphabetical order of labels keeps the name, so that
+//! the order of files does not matter; the others are dropped and reported.
 
 use std::collections::{HashMap, HashSet};
 
 use mmstats_std::read::Field;
 
-use super::LeftOut;
+use super::DroppedField;
+use super::encoder::Layout;
 use super::family::{Family, Type};
 use super::histogram::Bounds;
 use super::name::Name;
-use super::page::Layout;
 use crate::labels::Labels;
 
-/// All families, each with its fields.
-pub(super) struct Catalogue {
+/// All families with their fields.
+pub(super) struct Families {
     pub(super) families: Vec<(Family, Vec<Member>)>,
-    /// What cannot be shown.
-    pub(super) left_out: Vec<LeftOut>,
+    /// Fields that cannot be exported.
+    pub(super) dropped: Vec<DroppedField>,
 }
 
-/// A field of a layout, which belongs to a family.
+/// A field of a layout that belongs to a family.
 pub(super) struct Member {
     pub(super) layout: usize,
     pub(super) field: usize,
-    /// As labels.
+    /// Rendered as labels.
     pub(super) dimensions: String,
     pub(super) bounds: Bounds,
 }
 
-/// A field that is wanted. Those that agree in base, type and unit are one family.
+/// A field to export. Fields with the same base, type and unit form one family.
 struct Candidate<'l> {
     name: Name<'l>,
     ty: Type,
@@ -47,14 +46,14 @@ impl<'l> Candidate<'l> {
     }
 }
 
-impl Catalogue {
-    /// The families of these layouts' fields. `own` are those that pages have themselves.
+impl Families {
+    /// Groups the fields of these layouts. `own` are the families about the page itself.
     pub(super) fn new(layouts: &[Layout<'_>], labels: &Labels, own: &[Family]) -> Self {
         let mut candidates: Vec<Candidate<'_>> = Vec::new();
         for (layout, Layout { fields, identity, .. }) in layouts.iter().enumerate() {
             for (index, field) in fields.iter().enumerate() {
                 if labels.accept(&field.label) && !identity.contains(index) {
-                    let ty = Type::of(field);
+                    let ty = Type::from_field(field);
                     candidates.push(Candidate {
                         name: Name::new(&field.label, ty),
                         ty,
@@ -66,16 +65,16 @@ impl Catalogue {
             }
         }
         candidates.sort_by_key(Candidate::key);
-        let mut claimed = Claims::default();
-        own.iter().for_each(|family| claimed.claim(family, "mmstats' own"));
-        let mut catalogue = Catalogue { families: Vec::new(), left_out: Vec::new() };
+        let mut claims = NameClaims::default();
+        own.iter().for_each(|family| claims.claim(family, "mmstats' own"));
+        let mut families = Families { families: Vec::new(), dropped: Vec::new() };
         for group in candidates.chunk_by(|one, other| one.key() == other.key()) {
-            catalogue.add(group, layouts, &mut claimed);
+            families.add(group, layouts, &mut claims);
         }
-        catalogue
+        families
     }
 
-    fn add(&mut self, group: &[Candidate<'_>], layouts: &[Layout<'_>], claimed: &mut Claims) {
+    fn add(&mut self, group: &[Candidate<'_>], layouts: &[Layout<'_>], claims: &mut NameClaims) {
         let Some(first) = group.first() else { return };
         let (base, ty, unit) = first.key();
         let help = group
@@ -84,36 +83,38 @@ impl Catalogue {
             .find(|help| !help.trim().is_empty());
         let family = Family::new(base, ty, unit, help.unwrap_or_default());
         let file = |layout: usize| layouts.get(layout).and_then(Layout::path);
-        if let Some((name, other)) = claimed.find(&family) {
-            let why = format!(
-                "left out: as {}, it would be {name}, which is taken by {other}",
-                described(ty, unit)
+        if let Some((name, other)) = claims.find(&family) {
+            let reason = format!(
+                "dropped: as {}, it would be {name}, which is taken by {other}",
+                describe(ty, unit)
             );
-            self.left_out.push(LeftOut { file: file(first.layout), label: base.to_owned(), why });
+            self.dropped.push(DroppedField {
+                file: file(first.layout),
+                label: base.to_owned(),
+                reason,
+            });
             return;
         }
-        claimed.claim(&family, &format!("{base} ({})", described(ty, unit)));
+        claims.claim(&family, &format!("{base} ({})", describe(ty, unit)));
         let mut series = HashSet::new();
         let mut members = Vec::with_capacity(group.len());
         for candidate in group {
             let dimensions = candidate.name.dimensions.clone();
             if !series.insert((candidate.layout, dimensions.clone())) {
                 let file = file(candidate.layout);
-                let why = match file {
-                    Some(_) => "left out: another field of the same file gives the same series",
-                    // All else would be in one sum.
-                    None => {
-                        "left out: the histogram that is shown has another scale, and so other bounds"
-                    }
+                let reason = match file {
+                    Some(_) => "dropped: another field of the same file gives the same series",
+                    // All other fields with the same series are in one sum.
+                    None => "dropped: the exported histogram has another scale, so other bounds",
                 };
-                self.left_out.push(LeftOut {
+                self.dropped.push(DroppedField {
                     file,
                     label: candidate.field.label.clone(),
-                    why: why.to_owned(),
+                    reason: reason.to_owned(),
                 });
                 continue;
             }
-            let bounds = Bounds::of(candidate.field);
+            let bounds = Bounds::from_field(candidate.field);
             members.push(Member {
                 layout: candidate.layout,
                 field: candidate.index,
@@ -125,7 +126,7 @@ impl Catalogue {
     }
 }
 
-fn described(ty: Type, unit: &str) -> String {
+fn describe(ty: Type, unit: &str) -> String {
     let name = match ty {
         Type::Counter => "a counter",
         Type::Gauge => "a gauge",
@@ -136,16 +137,16 @@ fn described(ty: Type, unit: &str) -> String {
     if unit.is_empty() { name.to_owned() } else { format!("{name} in {unit}") }
 }
 
-/// Names that are in use, and by whom.
+/// Names in use, with their owners.
 #[derive(Default)]
-struct Claims(HashMap<String, String>);
+struct NameClaims(HashMap<String, String>);
 
-impl Claims {
+impl NameClaims {
     fn claim(&mut self, family: &Family, owner: &str) {
         self.0.extend(family.names().map(|name| (name, owner.to_owned())));
     }
 
-    /// The first of a family's names that is taken, and by whom.
+    /// Returns the first of a family's names that is taken, and its owner.
     fn find(&self, family: &Family) -> Option<(String, &str)> {
         family.names().find_map(|name| {
             let owner = self.0.get(&name)?;
