@@ -1,19 +1,19 @@
-//! Choosing fields by their labels.
+//! Selects fields by their labels.
 
 use glob::Pattern;
 
-/// The labels that are wanted: those that match any of `include`, or all if there is none, but not
-/// those that match any of `exclude`.
+/// A label filter: accepts labels that match any of `include` (all if it is empty) and none of
+/// `exclude`.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
-    /// What to take.
+    /// Patterns of labels to accept.
     pub include: Vec<Pattern>,
-    /// What to leave out all the same.
+    /// Patterns of labels to reject.
     pub exclude: Vec<Pattern>,
 }
 
 impl Labels {
-    /// Whether this label is wanted.
+    /// Returns `true` if the filter accepts this label.
     #[must_use]
     pub fn accept(&self, label: &str) -> bool {
         (self.include.is_empty() || matches(&self.include, label)) && !matches(&self.exclude, label)
@@ -46,13 +46,13 @@ pub fn is_identity(label: &str) -> bool {
     IDENTITY.iter().any(ends)
 }
 
-/// Parses a pattern of labels: `*` is any text, `?` any character, `[…]` one of some. Braces stand
-/// for themselves, for they are common in labels.
+/// Parses a label pattern: `*` matches any text, `?` any character, `[…]` one of several. Braces
+/// match themselves, as they are common in labels.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the syntax is invalid.
 pub fn parse(pattern: &str) -> Result<Pattern, String> {
-    // To `glob`, `**` is about directories; a label has none.
+    // `glob` treats `**` as a path component; labels are not paths.
     let mut single = String::with_capacity(pattern.len());
     for character in pattern.chars() {
         if character != '*' || !single.ends_with('*') {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excluded_is_not_taken_even_if_it_is_included() {
+    fn excluded_labels_are_rejected_even_if_included() {
         let wanted = labels(&["web.*", "sys.pid"], &["*.5XX"]);
         for (label, accepted) in [
             ("web.status.2XX", true),
@@ -93,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn without_patterns_all_is_taken() {
+    fn an_empty_filter_accepts_everything() {
         assert!(labels(&[], &[]).accept("anything"));
         assert!(!labels(&[], &["any*"]).accept("anything"));
     }
 
     #[test]
-    fn dimensions_and_slashes_are_ordinary() {
+    fn braces_and_slashes_match_themselves() {
         assert!(
             labels(&["http{method=\"GET\",*"], &[]).accept("http{method=\"GET\",path=\"/a/b\"}")
         );
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_tells_where() {
+    fn an_error_names_the_position() {
         assert!(parse("status.[").unwrap_err().contains("at character 8"));
     }
 }

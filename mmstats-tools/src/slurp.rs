@@ -1,5 +1,5 @@
-//! `slurpstats`: prints stats files one after the other; or, in a page for Prometheus, where all
-//! files that have a field stand together, by one look.
+//! `slurpstats`: prints stats files one after another, or one scrape of all of them in an exposition
+//! format.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mmstats_core::reader::ValueError;
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::{FileError, Reader, Sample};
@@ -17,13 +16,13 @@ use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
 use crate::labels::Labels;
 use crate::options::slurp::{Exposition, Options};
+use crate::render;
 use crate::render::metrics::{self, Format, Settings, Totals};
 use crate::render::text::{Row, TextStyle};
-use crate::render::{json, text};
 use crate::scraper::Scraper;
 use crate::source::{Opened, Sources, may_hold_regions};
 
-/// Runs the command. The first argument is its name, as in `std::env::args_os`.
+/// Runs the command. The first argument is the program's name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
     let options: Options = match command::parse(args, console) {
         Ok(options) => options,
@@ -31,15 +30,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     };
     match command::open_sources(&options.selection, console) {
         Ok(sources) => match options.prometheus {
-            Some(exposition) => expose(exposition, options, sources, console),
+            Some(exposition) => print_exposition(exposition, options, sources, console),
             None => Slurp::new(options, sources, console).run(),
         },
         Err(status) => status,
     }
 }
 
-/// Prints a page for Prometheus.
-fn expose(
+/// Prints an exposition format.
+fn print_exposition(
     exposition: Exposition,
     options: Options,
     sources: Sources,
@@ -57,25 +56,25 @@ fn expose(
     let mut scraper = Scraper::new(options.selection.files, sources);
     let started = Instant::now();
     let scrape = scraper.scrape();
-    let took = started.elapsed();
+    let duration = started.elapsed();
     let page = if options.sum {
         let mut totals = Totals::new();
         totals.add(&scrape, options.live);
-        totals.page(&scrape, took, &settings)
+        totals.page(&scrape, duration, &settings)
     } else {
-        metrics::per_writer(&scrape, took, &settings)
+        metrics::per_writer(&scrape, duration, &settings)
     };
     let written = console.out.write_all(page.text.as_bytes()).and_then(|()| console.out.flush());
     let end = finish(written, console);
-    for problem in &scrape.errors {
-        console.tell_of(&problem.name, &problem.what);
+    for error in &scrape.errors {
+        console.tell_of(&error.name, &error.what);
     }
-    for left_out in &page.dropped {
-        console.tell(left_out);
+    for field in &page.dropped {
+        console.tell(field);
     }
     if let Some(halted) = scrape.halted {
         console.tell(format_args!(
-            "what was read stood still for {:.1} ms",
+            "targets halted for {:.1} ms while reading",
             halted.as_secs_f64() * 1e3
         ));
     }
@@ -89,20 +88,20 @@ fn expose(
     }
 }
 
-/// A run over files.
+/// One run of the command.
 struct Slurp<'s, 'c> {
     options: Options,
     sources: Sources,
     labels: Labels,
     style: TextStyle,
     console: &'s mut Console<'c>,
-    /// Whether a file could not be read, or not all of it.
+    /// Whether a file could not be read completely.
     failed: bool,
     /// Files that were printed.
     printed: usize,
-    /// Files without a label that is wanted.
+    /// Files without a selected label.
     unmatched: usize,
-    /// Files left out because their writer is not alive.
+    /// Files skipped because their writer is not alive.
     not_alive: usize,
 }
 
@@ -141,20 +140,20 @@ impl<'s, 'c> Slurp<'s, 'c> {
         let named = std::mem::take(&mut self.options.selection.files);
         let mut reader = Reader::new();
         let mut searched = Vec::new();
-        // One by one, so that files come in the order of the arguments.
+        // One argument at a time, so that files are printed in the order of the arguments.
         let arguments: Vec<&[PathBuf]> =
             if named.is_empty() { vec![&[]] } else { named.chunks(1).collect() };
         for argument in arguments {
             if let Some(path) = argument.first().filter(|path| self.sources.is_memory(path)) {
                 match self.sources.open(path) {
                     Ok(opened) => self.print_memory(&mut reader, path, &opened)?,
-                    Err(error) => self.fail(path, error),
+                    Err(error) => self.report_error(path, error),
                 }
                 continue;
             }
             let found = discover(&environment, argument);
-            for problem in &found.errors {
-                self.fail(&problem.path, &problem.error);
+            for error in &found.errors {
+                self.report_error(&error.path, &error.error);
             }
             for path in &found.paths {
                 let is_named = argument.first() == Some(path);
@@ -162,7 +161,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             }
             searched.extend(found.searched);
         }
-        self.explain_nothing(&searched);
+        self.explain_empty_output(&searched);
         Ok(())
     }
 
@@ -170,14 +169,14 @@ impl<'s, 'c> Slurp<'s, 'c> {
         let sample = reader.read(path);
         if is_named && may_hold_regions(path, &sample) {
             let is_too_large = matches!(sample, Err(FileError::TooLarge { .. }));
-            // Regions among other memory, if there are any.
+            // The file may be a dump that holds regions among other memory.
             match self.sources.open(path) {
                 Ok(opened) if opened.is_known || !opened.regions.is_empty() || is_too_large => {
                     return self.print_memory(reader, path, &opened);
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.fail(path, error);
+                    self.report_error(path, error);
                     return Ok(());
                 }
             }
@@ -185,10 +184,9 @@ impl<'s, 'c> Slurp<'s, 'c> {
         match sample {
             Ok(sample) => self.print_sample(path, &sample),
             Err(error) => {
-                // A file that was found and is gone now was removed by its writer, which is how a
-                // writer ends.
+                // A file that was found and is gone now was removed by its writer on exit.
                 if is_named || path.symlink_metadata().is_ok() {
-                    self.fail(path, error);
+                    self.report_error(path, error);
                 }
                 Ok(())
             }
@@ -205,19 +203,22 @@ impl<'s, 'c> Slurp<'s, 'c> {
             let name = Path::new(&region.name);
             match region.read(reader) {
                 Ok(sample) => self.print_sample(name, &sample)?,
-                Err(failure) => self.fail(name, failure),
+                Err(failure) => self.report_error(name, failure),
             }
         }
-        for (name, problem) in &opened.errors {
-            self.fail(Path::new(name), problem);
+        for (name, error) in &opened.errors {
+            self.report_error(Path::new(name), error);
         }
         if opened.regions.is_empty() && opened.errors.is_empty() {
-            self.fail(path, &opened.why_nothing);
+            self.report_error(path, &opened.why_nothing);
         }
         if let Some(halted) = opened.halted {
             self.console.tell_of(
                 path,
-                format_args!("the target stood still for {:.1} ms", halted.as_secs_f64() * 1e3),
+                format_args!(
+                    "target halted for {:.1} ms while reading",
+                    halted.as_secs_f64() * 1e3
+                ),
             );
         }
         Ok(())
@@ -235,47 +236,28 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.unmatched += 1;
         } else if !layout.fields.is_empty() || layout.errors.is_empty() {
             self.printed += 1;
-            let output = self.render(path, sample, &rows);
+            let style = (!self.options.json).then_some(self.style);
+            let output = render::file(path, sample, &rows, style);
             finish(self.console.out.write_all(&output), self.console)?;
         }
-        for problem in &layout.errors {
-            self.fail(path, problem);
+        for error in &layout.errors {
+            self.report_error(path, error);
         }
         for (field, value) in &rows {
-            if let Err(fault) = value {
-                self.fail_field(path, &field.label, *fault);
+            if let Err(error) = value {
+                self.report_error(path, format_args!("{}: {error}", field.label));
             }
         }
         Ok(())
     }
 
-    fn render(&self, path: &Path, sample: &Sample<'_>, rows: &[Row<'_>]) -> Vec<u8> {
-        if !self.options.json {
-            let mut output = String::new();
-            // A `String` takes everything.
-            let _ = text::write_file(&mut output, path, sample.verdict(), rows, self.style);
-            return output.into_bytes();
-        }
-        let mut output = Vec::new();
-        let file =
-            json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
-        for row in rows {
-            let _ = json::write_line(&mut output, &file, row);
-        }
-        output
-    }
-
-    fn fail(&mut self, path: &Path, what: impl std::fmt::Display) {
+    fn report_error(&mut self, path: &Path, what: impl std::fmt::Display) {
         self.failed = true;
         self.console.tell_of(path, what);
     }
 
-    fn fail_field(&mut self, path: &Path, label: &str, fault: ValueError) {
-        self.fail(path, format_args!("{label}: {fault}"));
-    }
-
-    /// Nothing to print is no error, but a user who sees nothing wants to know why.
-    fn explain_nothing(&mut self, searched: &[PathBuf]) {
+    /// Says why nothing was printed. That is not an error, but must not look like one either.
+    fn explain_empty_output(&mut self, searched: &[PathBuf]) {
         if self.failed || self.printed > 0 {
             return;
         }
@@ -285,10 +267,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
                 files(self.unmatched)
             ));
         } else if self.not_alive > 0 {
-            self.console.tell(format_args!(
-                "no writer is known to be alive of {} (see --live)",
-                files(self.not_alive)
-            ));
+            self.console
+                .tell(format_args!("no live writer in {} (see --live)", files(self.not_alive)));
         } else {
             explain_no_files(searched, self.console);
         }
@@ -296,8 +276,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
 }
 
 fn explain_no_files(searched: &[PathBuf], console: &mut Console<'_>) {
-    let places: Vec<_> = searched.iter().map(|place| place.display().to_string()).collect();
-    console.tell(format_args!("no files found: looked for {}", places.join(", ")));
+    let patterns: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();
+    console.tell(format_args!("no files found: searched {}", patterns.join(", ")));
 }
 
 fn files(count: usize) -> String {

@@ -399,7 +399,7 @@ fn wrong_usage_is_status_2() {
     assert!(
         nobody.out.is_empty()
             && nobody.status == 0
-            && nobody.err.contains("no writer is known to be alive of 1 file"),
+            && nobody.err.contains("no live writer in 1 file"),
         "{nobody:?}"
     );
 }

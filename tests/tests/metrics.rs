@@ -375,7 +375,7 @@ fn a_page_without_files_tells_of_their_absence() {
     let outcome = slurp(dir.path(), &["--prometheus", "."]);
     assert_eq!(
         (outcome.status, &outcome.err[..]),
-        (0, "slurpstats: no files found: looked for ./*.mmstats\n")
+        (0, "slurpstats: no files found: searched ./*.mmstats\n")
     );
     assert_eq!(
         samples(&outcome.out, "mmstats_writers{liveness=\"alive\"}"),

@@ -235,7 +235,7 @@ fn live_shows_only_files_whose_writer_is_alive() {
     assert_eq!(liveness, ["dead", "alive", "unknown"]);
     let outcome = dir.slurp(&["--live", "dead.mmstats"]);
     assert!(
-        outcome.status == 0 && outcome.err.contains("no writer is known to be alive of 1 file"),
+        outcome.status == 0 && outcome.err.contains("no live writer in 1 file"),
         "{outcome:?}"
     );
 }

@@ -19,16 +19,14 @@ use std::time::Duration;
 
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Reason;
-use mmstats_std::read::Sample;
 use mmstats_std::template::Environment;
 
 use crate::command::{self, Stop, USAGE, status};
 use crate::console::Console;
 use crate::options::clean::Options;
 use crate::options::seconds;
+use crate::render;
 use crate::render::escape::EscapedPath;
-use crate::render::text::{Row, TextStyle};
-use crate::render::{json, text};
 use crate::shutdown::Shutdown;
 use crate::source::Url;
 use entry::Entry;
@@ -177,7 +175,9 @@ impl<'s, 'c> Clean<'s, 'c> {
             Ok(entry) => {
                 let inspection = self.inspector.inspect(&entry, |sample| {
                     if self.options.last_words {
-                        final_values = render(path, sample, self.options.json, self.report.style());
+                        let rows: Vec<_> = sample.fields().collect();
+                        let style = (!self.options.json).then(|| self.report.style());
+                        final_values = render::file(path, sample, &rows, style);
                     }
                 });
                 (Some(entry), inspection)
@@ -273,24 +273,6 @@ fn unfinished(directory: &Path) -> Vec<PathBuf> {
         .collect();
     paths.sort_unstable();
     paths
-}
-
-/// Renders a file's stats as `slurpstats` prints them.
-fn render(path: &Path, sample: &Sample<'_>, json: bool, style: TextStyle) -> Vec<u8> {
-    let rows: Vec<Row<'_>> = sample.fields().collect();
-    if !json {
-        let mut output = String::new();
-        // Writing to a `String` cannot fail.
-        let _ = text::write_file(&mut output, path, sample.verdict(), &rows, style);
-        return output.into_bytes();
-    }
-    let mut output = Vec::new();
-    let file =
-        json::File::new(path, sample.layout().version, sample.pid(), sample.verdict().liveness);
-    for row in &rows {
-        let _ = json::write_line(&mut output, &file, row);
-    }
-    output
 }
 
 /// Rounds until SIGINT or SIGTERM, or a single one.

@@ -10,3 +10,32 @@ pub mod metrics;
 pub mod number;
 pub mod pad;
 pub mod text;
+
+use std::path::Path;
+
+use mmstats_std::read::Sample;
+
+use text::{Row, TextStyle};
+
+/// Renders rows of a file as text, or as JSON Lines without a style.
+#[must_use]
+pub fn file(
+    path: &Path,
+    sample: &Sample<'_>,
+    rows: &[Row<'_>],
+    style: Option<TextStyle>,
+) -> Vec<u8> {
+    // Writing to a `String` or a `Vec` cannot fail.
+    if let Some(style) = style {
+        let mut output = String::new();
+        let _ = text::write_file(&mut output, path, sample.verdict(), rows, style);
+        return output.into_bytes();
+    }
+    let mut output = Vec::new();
+    let (version, liveness) = (sample.layout().version, sample.verdict().liveness);
+    let file = json::File::new(path, version, sample.pid(), liveness);
+    for row in rows {
+        let _ = json::write_line(&mut output, &file, row);
+    }
+    output
+}
