@@ -234,10 +234,7 @@ fn live_shows_only_files_whose_writer_is_alive() {
     let liveness: Vec<_> = dir.json(&["."]).iter().map(|line| line["liveness"].clone()).collect();
     assert_eq!(liveness, ["dead", "alive", "unknown"]);
     let outcome = dir.slurp(&["--live", "dead.mmstats"]);
-    assert!(
-        outcome.status == 0 && outcome.err.contains("no live writer in 1 file"),
-        "{outcome:?}"
-    );
+    assert!(outcome.status == 0 && outcome.err.contains("no live writer in 1 file"), "{outcome:?}");
 }
 
 #[test]
