@@ -1,16 +1,20 @@
-//! Tools that read mmstats.
+//! The mmstats tools.
 //!
-//! - [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`] is `pollstats`, which
-//!   prints how they change; [`top`] is `topstats`, which shows that on the whole screen; [`clean`]
-//!   is `cleanstats`, which removes what dead processes left; [`web`] is `mmash`, which serves all
-//!   of it.
-//! - [`options`] is what can be written behind their names, [`command`] what they do alike,
-//!   [`console`] where output goes, [`shutdown`] how they are ended.
-//! - [`source`] is where bytes come from; [`scraper`] looks at them again and again.
-//! - [`delta`] and [`buckets`] are what has changed between two looks.
-//! - [`labels`] chooses fields, [`render`] makes text and JSON of them.
+//! Each tool is a module: [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`] is
+//! `pollstats`, which prints how values change; [`top`] is `topstats`, which shows that on the whole
+//! screen; [`clean`] is `cleanstats`, which removes the files of dead processes; [`mmash`] serves a
+//! web page, JSON and Prometheus metrics.
 //!
-//! The programs in `src/bin/` only call what is here, so that it can be called from elsewhere too.
+//! The modules below them, each using only those before it:
+//!
+//! - [`console`] prints messages, [`shutdown`] handles signals, [`labels`] selects fields;
+//! - [`source`] reads bytes: files, dumps, cores, devices;
+//! - [`scraper`] reads all writers repeatedly;
+//! - [`series`] gives values their meaning: deltas, rates, aggregation over writers;
+//! - [`render`] formats text, JSON and the exposition formats;
+//! - [`options`] parses command lines, [`command`] holds what the tools' main functions share.
+//!
+//! The programs in `src/bin/` only call the `run` functions.
 
 #![forbid(unsafe_code)]
 

@@ -12,7 +12,7 @@ use crate::options::poll::{By, Options};
 use crate::render::date::Date;
 use crate::render::escape::Escaped;
 use crate::render::human;
-use crate::render::pad::{right, spaces};
+use crate::render::{pad_left, spaces};
 
 /// The original's columns.
 const WIDTH: usize = 20;
@@ -129,7 +129,7 @@ impl Table {
             let mut names: Vec<String> = names
                 .iter()
                 .zip(self.widths.all())
-                .map(|(name, width)| right(&elided(name, *width), *width))
+                .map(|(name, width)| pad_left(&elided(name, *width), *width))
                 .collect();
             names.extend(self.widths.left_out());
             names.join("  ")
@@ -146,7 +146,7 @@ impl Table {
         let cells = texts
             .iter()
             .zip(self.widths.all())
-            .map(|(text, width)| right(&text.text, width - 1) + " ");
+            .map(|(text, width)| pad_left(&text.text, width - 1) + " ");
         output.push_str(&cells.collect::<Vec<_>>().join("|"));
         if row.is_total {
             output.push_str(NOTE);

@@ -8,7 +8,6 @@ pub mod human;
 pub mod json;
 pub mod metrics;
 pub mod number;
-pub mod pad;
 pub mod text;
 
 use std::path::Path;
@@ -38,4 +37,23 @@ pub fn file(
         let _ = json::write_line(&mut output, &file, row);
     }
     output
+}
+
+/// Aligns a text to the right of `width` characters. (`format!` pads to at most 65535, and a label
+/// may be longer.)
+#[must_use]
+pub fn pad_left(text: &str, width: usize) -> String {
+    spaces(width.saturating_sub(text.chars().count())) + text
+}
+
+/// Aligns a text to the left of `width` characters.
+#[must_use]
+pub fn pad_right(text: &str, width: usize) -> String {
+    text.to_owned() + &spaces(width.saturating_sub(text.chars().count()))
+}
+
+/// Returns this many spaces.
+#[must_use]
+pub fn spaces(count: usize) -> String {
+    " ".repeat(count)
 }

@@ -16,7 +16,6 @@ use super::date::Date;
 use super::distribution::Summary;
 use super::escape::{Escaped, EscapedPath};
 use super::number::Scale;
-use super::pad;
 
 /// The parts of the text besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,7 +82,7 @@ pub fn write_file(
     let width =
         widths.filter(|width| !style.annotated || *width <= MAX_ALIGNED_WIDTH).max().unwrap_or(0);
     for (label, (field, value)) in labels.iter().zip(rows) {
-        write!(to, "  {} ", pad::left(label, width))?;
+        write!(to, "  {} ", super::pad_right(label, width))?;
         match value {
             Ok(value) => {
                 write!(to, "{value_style}{}{value_style:#}", DisplayValue { field, value })?
