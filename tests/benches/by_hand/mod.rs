@@ -1,0 +1,265 @@
+//! The updates of the benchmark, written by hand: raw pointers to leaked memory, the standard
+//! library's atomics, and nothing of mmstats.
+//!
+//! Every pointer here is leaked, aligned for its type, and used by the benchmark's thread only: the
+//! proof of each `unsafe` block.
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
+use std::time::Instant;
+
+fn leak<T>(value: T) -> &'static T {
+    std::hint::black_box(Box::leak(Box::new(value)))
+}
+
+/// A word.
+#[derive(Clone, Copy)]
+pub(super) struct Slot<T: 'static>(*mut T);
+
+impl<T: Default> Slot<T> {
+    pub(super) fn new() -> Self {
+        Slot(std::hint::black_box(Box::leak(Box::new(T::default()))))
+    }
+
+    #[inline(always)]
+    pub(super) fn set(self, value: T) {
+        // SAFETY: see the module.
+        unsafe { self.0.write_volatile(value) }
+    }
+}
+
+impl Slot<u64> {
+    #[inline(always)]
+    pub(super) fn add_one(self) {
+        // SAFETY: see the module.
+        unsafe { self.0.write_volatile(self.0.read_volatile() + 1) }
+    }
+}
+
+impl Slot<u32> {
+    #[inline(always)]
+    pub(super) fn add_one(self) {
+        // SAFETY: see the module.
+        unsafe { self.0.write_volatile(self.0.read_volatile().wrapping_add(1)) }
+    }
+}
+
+/// A counter behind a thread-local pointer to a structure of pointers.
+pub(super) struct Thread {
+    count: *mut u64,
+}
+
+thread_local! {
+    static THREAD: Cell<*const Thread> = const { Cell::new(ptr::null()) };
+}
+
+impl Thread {
+    pub(super) fn set_up() {
+        THREAD.set(leak(Thread { count: Box::leak(Box::new(0)) }));
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one() {
+        let thread = THREAD.get();
+        if !thread.is_null() {
+            // SAFETY: see the module.
+            unsafe {
+                let count = (&raw const (*thread).count).read_volatile();
+                count.write_volatile(count.read_volatile() + 1);
+            }
+        }
+    }
+}
+
+/// Version 1 as Python writes it: an index, then two unaligned values, of which readers take the
+/// other one. Unaligned bytes can only be stored one by one without tearing a byte.
+#[derive(Clone, Copy)]
+pub(super) struct Python(&'static [AtomicU8; 17]);
+
+impl Python {
+    pub(super) fn new() -> Self {
+        Python(leak([const { AtomicU8::new(0) }; 17]))
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one(self) {
+        self.set(self.get() + 1);
+    }
+
+    #[inline(always)]
+    fn get(self) -> u64 {
+        let (index, values) = (&self.0[0], &self.0[1..]);
+        let current = usize::from(index.load(Relaxed) & 1 ^ 1);
+        let mut bytes = [0; 8];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = values[8 * current + i].load(Relaxed);
+        }
+        u64::from_ne_bytes(bytes)
+    }
+
+    #[inline(always)]
+    fn set(self, value: u64) {
+        let (index, values) = (&self.0[0], &self.0[1..]);
+        let next = index.load(Relaxed) & 1;
+        for (i, byte) in value.to_ne_bytes().into_iter().enumerate() {
+            values[8 * usize::from(next) + i].store(byte, Relaxed);
+        }
+        index.store(next ^ 1, Release);
+    }
+}
+
+/// Two buffers and a sequence; the value is kept beside the pointer.
+pub(super) struct Latch {
+    region: &'static ([AtomicU64; 2], AtomicU32),
+    value: Cell<u64>,
+}
+
+impl Latch {
+    pub(super) fn new() -> Self {
+        Latch { region: leak(Default::default()), value: Cell::new(0) }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one(&self) {
+        let (buffers, sequence) = self.region;
+        let next = sequence.load(Relaxed).wrapping_add(1);
+        let value = self.value.get() + 1;
+        fence(Release);
+        buffers[next as usize & 1].store(value, Relaxed);
+        sequence.store(next, Release);
+        self.value.set(value);
+    }
+}
+
+/// The same in words of 4 bytes.
+pub(super) struct Words {
+    region: &'static ([[AtomicU32; 2]; 2], AtomicU32),
+    value: Cell<u64>,
+}
+
+impl Words {
+    pub(super) fn new() -> Self {
+        Words { region: leak(Default::default()), value: Cell::new(0) }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one(&self) {
+        let (buffers, sequence) = self.region;
+        let next = sequence.load(Relaxed).wrapping_add(1);
+        let value = self.value.get() + 1;
+        let buffer = &buffers[next as usize & 1];
+        fence(Release);
+        buffer[0].store(value as u32, Relaxed);
+        buffer[1].store((value >> 32) as u32, Relaxed);
+        sequence.store(next, Release);
+        self.value.set(value);
+    }
+}
+
+/// Log-linear buckets and a sum, of 8 bytes each.
+#[derive(Clone, Copy)]
+pub(super) struct Histogram8<const P: u32, const N: u32>(*mut u64);
+
+impl<const P: u32, const N: u32> Histogram8<P, N> {
+    const BUCKETS: usize = ((N - P + 1) as usize) << P;
+
+    pub(super) fn new() -> Self {
+        Histogram8(std::hint::black_box(vec![0; 1 + Self::BUCKETS].leak().as_mut_ptr()))
+    }
+
+    #[inline(always)]
+    pub(super) fn record(self, value: u64) {
+        let bucket = if value >> N != 0 {
+            Self::BUCKETS - 1
+        } else if value < 2 << P {
+            value as usize
+        } else {
+            let shift = value.ilog2() - P;
+            ((shift as usize) << P) + (value >> shift) as usize
+        };
+        // SAFETY: see the module; a bucket is below `BUCKETS`, and the sum is the first word.
+        unsafe {
+            let count = self.0.add(1 + bucket);
+            count.write_volatile(count.read_volatile().wrapping_add(1));
+            self.0.write_volatile(self.0.read_volatile().wrapping_add(value));
+        }
+    }
+}
+
+/// A text of 32 bytes in two buffers of words, and a sequence that is kept beside the pointer.
+pub(super) struct TextLatch {
+    region: &'static ([[AtomicU64; 4]; 2], AtomicU32),
+    last: Cell<u32>,
+}
+
+impl TextLatch {
+    pub(super) fn new() -> Self {
+        TextLatch { region: leak(Default::default()), last: Cell::new(0) }
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&self, text: &str) {
+        let bytes = &text.as_bytes()[..text.len().min(32)];
+        let (buffers, sequence) = self.region;
+        let next = self.last.get().wrapping_add(1);
+        let buffer = &buffers[next as usize & 1];
+        fence(Release);
+        let words = bytes.chunks_exact(8);
+        let rest = words.remainder();
+        for (to, word) in buffer.iter().zip(words) {
+            to.store(u64::from_ne_bytes(word.try_into().unwrap()), Relaxed);
+        }
+        // The end of a shorter text: its last bytes, and at least one NUL.
+        if let Some(to) = buffer.get(bytes.len() / 8) {
+            let mut tail = 0;
+            for (i, byte) in rest.iter().enumerate() {
+                tail |= u64::from(*byte) << (8 * i);
+            }
+            to.store(tail.to_le(), Relaxed);
+        }
+        sequence.store(next, Release);
+        self.last.set(next);
+    }
+}
+
+/// Two readings of the clock, a moving average of 100 and a histogram.
+pub(super) struct TimerTwin {
+    mean: Slot<u64>,
+    histogram: Histogram8<3, 40>,
+    window: [Cell<f64>; 100],
+    next: Cell<usize>,
+    count: Cell<usize>,
+    sum: Cell<f64>,
+    last: Cell<u64>,
+}
+
+impl TimerTwin {
+    pub(super) fn new() -> &'static Self {
+        leak(TimerTwin {
+            mean: Slot::new(),
+            histogram: Histogram8::new(),
+            window: [const { Cell::new(0.0) }; 100],
+            next: Cell::new(0),
+            count: Cell::new(0),
+            sum: Cell::new(0.0),
+            last: Cell::new(0),
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn time(&self) {
+        let start = Instant::now();
+        let nanoseconds = start.elapsed().as_nanos() as u64;
+        self.last.set(nanoseconds);
+        let sample = nanoseconds as f64 / 1e9;
+        let next = self.next.get();
+        let sum = self.sum.get() + sample - self.window[next].replace(sample);
+        self.sum.set(sum);
+        self.next.set(if next + 1 < 100 { next + 1 } else { 0 });
+        self.count.set((self.count.get() + 1).min(100));
+        self.mean.set((sum / self.count.get() as f64).to_bits());
+        self.histogram.record(nanoseconds);
+    }
+}
