@@ -8,12 +8,12 @@
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::bytes::{join, little_endian, padded, split, tail};
 use crate::format::{NATIVE_WORD, histogram};
 use crate::kind::{Access, Type};
 use crate::protocol::latch_write;
 use crate::region::Slot;
 use crate::scalar::{Bits, Bucket, Scalar, WordBits};
-use crate::words::{join, little_endian, padded, split, tail};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -26,7 +26,7 @@ use crate::atomic::AtomicU64;
 pub trait ValueCell<T>: Sized + Send {
     const ACCESS: Access;
     /// Bytes taken.
-    const ROOM: usize;
+    const SIZE: usize;
     const ALIGN: usize;
     fn new(slot: Slot) -> Self;
     fn get(&self) -> T;
@@ -47,11 +47,11 @@ where
     T::Bits: WordBits,
 {
     const ACCESS: Access = Access::Word;
-    const ROOM: usize = size_of::<T>();
+    const SIZE: usize = size_of::<T>();
     const ALIGN: usize = size_of::<T>();
 
     fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::ROOM);
+        assert!(slot.len == Self::SIZE);
         Word(slot.at.cast())
     }
 
@@ -131,7 +131,7 @@ impl<T, const WORD: usize> Latch<T, WORD> {
 
 impl<T: Scalar<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     const ACCESS: Access = Access::Latched;
-    const ROOM: usize = 20;
+    const SIZE: usize = 20;
     const ALIGN: usize = WORD;
 
     fn new(slot: Slot) -> Self {
@@ -215,26 +215,26 @@ impl Bytes {
 
 /// A value of version 1 as Python lays it out: unaligned, and if it is wider than a byte, twice.
 #[doc(hidden)]
-pub struct Flip<T> {
+pub struct DoubleBuffer<T> {
     bytes: Bytes,
     _value: PhantomData<Cell<T>>,
 }
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Send> Send for Flip<T> {}
+unsafe impl<T: Send> Send for DoubleBuffer<T> {}
 
-impl<T: Scalar> Flip<T> {
+impl<T: Scalar> DoubleBuffer<T> {
     const WIDTH: usize = size_of::<T::Bits>();
 }
 
-impl<T: Scalar> ValueCell<T> for Flip<T> {
+impl<T: Scalar> ValueCell<T> for DoubleBuffer<T> {
     const ACCESS: Access = if Self::WIDTH == 1 { Access::Word } else { Access::Latched };
-    const ROOM: usize = if Self::WIDTH == 1 { 1 } else { 2 * Self::WIDTH };
+    const SIZE: usize = if Self::WIDTH == 1 { 1 } else { 2 * Self::WIDTH };
     const ALIGN: usize = 1;
 
     fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::ROOM);
-        Flip { bytes: Bytes(slot.at), _value: PhantomData }
+        assert!(slot.len == Self::SIZE);
+        DoubleBuffer { bytes: Bytes(slot.at), _value: PhantomData }
     }
 
     fn get(&self) -> T {
@@ -263,7 +263,7 @@ impl<T: Scalar> ValueCell<T> for Flip<T> {
 #[doc(hidden)]
 pub trait TextCell: Sized + Send {
     const ACCESS: Access;
-    const ROOM: usize;
+    const SIZE: usize;
     const ALIGN: usize;
     fn new(slot: Slot) -> Self;
     /// Stores as many bytes as fit.
@@ -311,11 +311,11 @@ unsafe fn store_word<const WORD: usize>(to: NonNull<u8>, word: u64) {
 
 impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
     const ACCESS: Access = Access::Latched;
-    const ROOM: usize = 2 * Self::STRIDE + 4;
+    const SIZE: usize = 2 * Self::STRIDE + 4;
     const ALIGN: usize = WORD;
 
     fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::ROOM);
+        assert!(slot.len == Self::SIZE);
         let text = LatchText { base: slot.at, last: Cell::new(0) };
         text.last.set(text.sequence().load(Ordering::Relaxed));
         text
@@ -369,19 +369,19 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
 
 /// Text in version 1's two buffers.
 #[doc(hidden)]
-pub struct FlipText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
+pub struct DoubleBufferText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<const N: usize> Send for FlipText<N> {}
+unsafe impl<const N: usize> Send for DoubleBufferText<N> {}
 
-impl<const N: usize> TextCell for FlipText<N> {
+impl<const N: usize> TextCell for DoubleBufferText<N> {
     const ACCESS: Access = Access::Latched;
-    const ROOM: usize = 2 * N;
+    const SIZE: usize = 2 * N;
     const ALIGN: usize = 1;
 
     fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::ROOM);
-        FlipText(Bytes(slot.at), PhantomData)
+        assert!(slot.len == Self::SIZE);
+        DoubleBufferText(Bytes(slot.at), PhantomData)
     }
 
     #[inline]
@@ -399,19 +399,19 @@ impl<const N: usize> TextCell for FlipText<N> {
 
 /// Text in version 1 as Python has it: one buffer.
 #[doc(hidden)]
-pub struct PlainText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
+pub struct UnbufferedText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<const N: usize> Send for PlainText<N> {}
+unsafe impl<const N: usize> Send for UnbufferedText<N> {}
 
-impl<const N: usize> TextCell for PlainText<N> {
+impl<const N: usize> TextCell for UnbufferedText<N> {
     const ACCESS: Access = Access::Word;
-    const ROOM: usize = N;
+    const SIZE: usize = N;
     const ALIGN: usize = 1;
 
     fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::ROOM);
-        PlainText(Bytes(slot.at), PhantomData)
+        assert!(slot.len == Self::SIZE);
+        UnbufferedText(Bytes(slot.at), PhantomData)
     }
 
     #[inline]
@@ -433,7 +433,7 @@ pub trait BucketCell: Sized + Send {
     /// The buckets' type; `None` where the format has no histograms.
     const TYPE: Option<Type>;
     /// Bytes of the whole block.
-    const ROOM: usize;
+    const SIZE: usize;
     fn new(slot: Slot) -> Self;
     /// For a format without histograms.
     fn nowhere() -> Option<Self>;
@@ -490,10 +490,10 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
     for Buckets<T, P, N, WORD>
 {
     const TYPE: Option<Type> = Some(if WORD == 4 { Type::U32 } else { T::TYPE });
-    const ROOM: usize = Self::SUM + histogram::count(P, N) * Self::WIDTH;
+    const SIZE: usize = Self::SUM + histogram::count(P, N) * Self::WIDTH;
 
     fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::ROOM);
+        assert!(slot.len == Self::SIZE);
         Buckets { base: slot.at, _bucket: PhantomData }
     }
 
@@ -531,7 +531,7 @@ pub struct NoBuckets(PhantomData<Cell<()>>);
 
 impl BucketCell for NoBuckets {
     const TYPE: Option<Type> = None;
-    const ROOM: usize = 0;
+    const SIZE: usize = 0;
 
     fn new(_: Slot) -> Self {
         NoBuckets(PhantomData)

@@ -60,6 +60,7 @@
 #![no_std]
 
 mod atomic;
+mod bytes;
 mod cell;
 pub mod field;
 pub mod format;
@@ -70,7 +71,6 @@ mod protocol;
 pub mod reader;
 pub mod region;
 pub mod scalar;
-mod words;
 mod writer;
 
 pub use field::{
@@ -85,6 +85,6 @@ pub use scalar::{Latched, Scalar};
 pub use writer::{AddError, Excerpt, Writer};
 
 #[doc(hidden)]
-pub use protocol::{Validity, latch_read, latch_write};
+pub use protocol::{RegionSeqlock, latch_read, latch_write};
 #[doc(hidden)]
-pub use writer::{Placer, attach};
+pub use writer::{Allocator, attach};

@@ -4,7 +4,7 @@ use crate::format::flash::{self, FlashDirectory};
 use crate::format::layout::{self, FieldDef};
 use crate::format::{Format, NATIVE_WORD, Version};
 use crate::region::Region;
-use crate::writer::{AddError, Placer, WithFlash, Writer};
+use crate::writer::{AddError, Allocator, FlashAllocator, Writer};
 
 /// A declared set of fields; [`model!`](crate::model!) makes it.
 pub trait Model: Sized {
@@ -27,9 +27,9 @@ pub trait Model: Sized {
     fn directory() -> FlashDirectory;
 
     #[doc(hidden)]
-    fn attach<S: Placer>(placer: &mut S) -> Result<Self, AddError>;
+    fn attach<S: Allocator>(placer: &mut S) -> Result<Self, AddError>;
     #[doc(hidden)]
-    fn rest(&self);
+    fn reset_transient(&self);
 
     /// Publishes it in this region, which is made anew.
     ///
@@ -47,7 +47,7 @@ pub trait Model: Sized {
         label_prefix: &str,
         region: <Self::Format as Format>::Region,
     ) -> Result<Self, AddError> {
-        Writer::new(region)?.label_prefix(label_prefix).model()
+        Writer::new(region)?.label_prefix(label_prefix).add_model()
     }
 
     /// Takes a region over from before a reset if it holds exactly this model, else makes it anew.
@@ -78,8 +78,11 @@ pub trait Model: Sized {
     /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
     fn publish_with_flash(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
         const { assert_version_2::<Self::Format>() };
-        let mut placer =
-            WithFlash::anew(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())?;
+        let mut placer = FlashAllocator::initialize(
+            Self::Format::open(region),
+            Self::SIZE_WITH_FLASH,
+            Self::directory(),
+        )?;
         let model = Self::attach(&mut placer)?;
         placer.finish();
         Ok(model)
@@ -96,9 +99,11 @@ pub trait Model: Sized {
     {
         const { assert_version_2::<Self::Format>() };
         let again = region.again();
-        if let Some(mut placer) =
-            WithFlash::resume(Self::Format::open(region), Self::SIZE_WITH_FLASH, Self::directory())
-        {
+        if let Some(mut placer) = FlashAllocator::resume(
+            Self::Format::open(region),
+            Self::SIZE_WITH_FLASH,
+            Self::directory(),
+        ) {
             if let Ok(model) = Self::attach(&mut placer) {
                 return Ok((model, Recovery::Resumed));
             }
@@ -110,7 +115,7 @@ pub trait Model: Sized {
 /// A directory in flash is of version 2, in this machine's words.
 const fn assert_version_2<F: Format>() {
     assert!(
-        matches!(F::VERSION, Version::Two) && F::WORD == NATIVE_WORD,
+        matches!(F::VERSION, Version::V2) && F::WORD == NATIVE_WORD,
         "only version 2 can have its directory in flash"
     );
 }
@@ -204,7 +209,7 @@ macro_rules! model {
                     label: $crate::model!(@label $field $($label)?),
                     help: &[$($crate::format::layout::help_line($field_help)),*],
                     unit: $crate::model!(@unit $($unit)?),
-                    shapes: <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::SHAPES,
+                    layouts: <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::LAYOUTS,
                 },
             )* ];
 
@@ -218,19 +223,19 @@ macro_rules! model {
                 ENTRIES.directory(CHECK)
             }
 
-            fn attach<MmstatsPlacer: $crate::Placer>(placer: &mut MmstatsPlacer) -> ::core::result::Result<Self, $crate::AddError> {
+            fn attach<MmstatsPlacer: $crate::Allocator>(placer: &mut MmstatsPlacer) -> ::core::result::Result<Self, $crate::AddError> {
                 let mut _fields = <Self as $crate::Model>::FIELDS;
                 ::core::result::Result::Ok(Self { $(
                     $field: {
-                        let (description, rest) = _fields.split_first().expect("one description for each field");
+                        let (definition, rest) = _fields.split_first().expect("one definition for each field");
                         _fields = rest;
-                        $crate::attach(placer, description, $crate::model!(@initial $($initial)?))?
+                        $crate::attach(placer, definition, $crate::model!(@initial $($initial)?))?
                     },
                 )* })
             }
 
-            fn rest(&self) {
-                $( $crate::Field::rest(&self.$field); )*
+            fn reset_transient(&self) {
+                $( $crate::Field::reset_transient(&self.$field); )*
             }
         }
 

@@ -46,48 +46,48 @@ pub fn latch_read<R>(sequence: &AtomicU32, mut copy: impl FnMut(usize) -> R) -> 
 }
 
 /// The words of a version 2 header that say whether, and since when, a region is valid.
-pub struct Validity<'a> {
+pub struct RegionSeqlock<'a> {
     /// The magic, as two words in the writer's order.
     pub magic: [&'a AtomicU32; 2],
     /// Counts how often the region was made anew.
     pub generation: &'a AtomicU32,
 }
 
-impl Validity<'_> {
+impl RegionSeqlock<'_> {
     /// Before a writer touches anything else of a region that is to be made anew.
-    pub fn begin_anew(&self) {
+    pub fn write_begin(&self) {
         self.magic[0].store(0, Ordering::Relaxed);
-        // Partner: the Acquire load of the generation in `begin_sample`: who sees the new
+        // Partner: the Acquire load of the generation in `read_begin`: who sees the new
         // generation sees no old magic.
         fence(Ordering::Release);
         let next = self.generation.load(Ordering::Relaxed).wrapping_add(1);
         self.generation.store(next, Ordering::Relaxed);
-        // Partner: `fence(Acquire)` in `end_sample`: who saw anything that is written from here on
+        // Partner: `fence(Acquire)` in `read_validate`: who saw anything that is written from here on
         // sees the new generation there.
-        #[cfg(not(mmstats_without_anew_fence))]
+        #[cfg(not(mmstats_without_reinit_fence))]
         fence(Ordering::Release);
     }
 
     /// When all else is in place. The first word is last: with it the region is valid.
-    pub fn finish_anew(&self) {
-        // Partners: the Acquire loads of the magic in `begin_sample`.
+    pub fn write_end(&self) {
+        // Partners: the Acquire loads of the magic in `read_begin`.
         self.magic[1].store(MAGIC_WORDS[1], Ordering::Release);
         self.magic[0].store(MAGIC_WORDS[0], Ordering::Release);
     }
 
     /// The generation, if the region is valid. What is read from here on counts only if
-    /// [`Self::end_sample`] agrees.
-    pub fn begin_sample(&self) -> Option<u32> {
-        // Partner: the first `fence(Release)` in `begin_anew`.
+    /// [`Self::read_validate`] agrees.
+    pub fn read_begin(&self) -> Option<u32> {
+        // Partner: the first `fence(Release)` in `write_begin`.
         let generation = self.generation.load(Ordering::Acquire);
-        // Partners: the Release stores in `finish_anew`.
+        // Partners: the Release stores in `write_end`.
         let magic = [self.magic[0].load(Ordering::Acquire), self.magic[1].load(Ordering::Acquire)];
         (magic == MAGIC_WORDS).then_some(generation)
     }
 
-    /// Whether everything read since [`Self::begin_sample`] belongs to that generation.
-    pub fn end_sample(&self, generation: u32) -> bool {
-        // Partner: the second `fence(Release)` in `begin_anew`.
+    /// Whether everything read since [`Self::read_begin`] belongs to that generation.
+    pub fn read_validate(&self, generation: u32) -> bool {
+        // Partner: the second `fence(Release)` in `write_begin`.
         fence(Ordering::Acquire);
         self.generation.load(Ordering::Relaxed) == generation
             && self.magic[0].load(Ordering::Relaxed) == MAGIC_WORDS[0]
@@ -113,7 +113,7 @@ pub(crate) fn between_passes() {
 
 /// Between two copies of live memory by this program's own loads.
 pub(crate) fn between_copies() {
-    // Partners: the Release stores and fences in `latch_write`, `begin_anew`, `finish_anew` and
+    // Partners: the Release stores and fences in `latch_write`, `write_begin`, `write_end` and
     // `publish`. It stands behind relaxed loads, which together are an acquire load of all that was
     // copied.
     fence(Ordering::Acquire);

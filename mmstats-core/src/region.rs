@@ -11,7 +11,7 @@ use crate::format::Format;
 use crate::format::v2::Header;
 use crate::model::{Model, Recovery};
 use crate::once::Once;
-use crate::protocol::Validity;
+use crate::protocol::RegionSeqlock;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -189,8 +189,11 @@ impl RawRegion {
     }
 
     /// The words of a version 2 header that guard everything else.
-    pub(crate) fn validity(&self) -> Validity<'_> {
-        Validity { magic: [self.word(0), self.word(4)], generation: self.word(Header::GENERATION) }
+    pub(crate) fn seqlock(&self) -> RegionSeqlock<'_> {
+        RegionSeqlock {
+            magic: [self.word(0), self.word(4)],
+            generation: self.word(Header::GENERATION),
+        }
     }
 }
 
@@ -246,7 +249,7 @@ impl View<'_> {
     /// # Panics
     /// If `at` is not a multiple of 8.
     #[inline]
-    pub fn copy(&self, at: usize, to: &mut [u64]) -> usize {
+    pub fn read_at(&self, at: usize, to: &mut [u64]) -> usize {
         assert!(at % 8 == 0);
         let there = self.raw.len.saturating_sub(at).min(size_of_val(to));
         let (whole, rest) = to.split_at_mut(there / 8);
@@ -279,7 +282,7 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
         } else {
             // SAFETY: the caller's.
             let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-            crate::words::join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
+            crate::bytes::join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
         }
     }
 }

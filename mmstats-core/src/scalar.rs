@@ -1,7 +1,7 @@
 //! What a value is: its type, its bits, and which cell each format keeps it in.
 
 use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
-use crate::cell::{Flip, Latch, ValueCell, Word};
+use crate::cell::{DoubleBuffer, Latch, ValueCell, Word};
 use crate::kind::Type;
 
 #[cfg(target_pointer_width = "64")]
@@ -30,13 +30,13 @@ pub trait Scalar: sealed::Sealed + Copy + PartialEq + Send + 'static {
     fn from_bits(bits: Self::Bits) -> Self;
     /// Where version 2 keeps it on this machine.
     #[doc(hidden)]
-    type Two: ValueCell<Self>;
+    type V2Cell: ValueCell<Self>;
     /// Where version 2 keeps it on a 32-bit machine.
     #[doc(hidden)]
-    type Narrow: ValueCell<Self>;
+    type V2NarrowCell: ValueCell<Self>;
     /// Where version 1 keeps it.
     #[doc(hidden)]
-    type One: ValueCell<Self>;
+    type V1Cell: ValueCell<Self>;
 }
 
 /// A value that can be added to: integers wrap.
@@ -123,9 +123,9 @@ macro_rules! value {
             fn from_bits(bits: $bits) -> Self {
                 $from(bits)
             }
-            type Two = $two;
-            type Narrow = $narrow;
-            type One = $one;
+            type V2Cell = $two;
+            type V2NarrowCell = $narrow;
+            type V1Cell = $one;
         }
     )* };
 }
@@ -149,7 +149,7 @@ macro_rules! wide_value {
         #[cfg(target_pointer_width = "64")]
         value! { $( $type, $ty, u64, Word<$type>, Latch<$type, 4>, Word<$type>, $to, $from; )* }
         #[cfg(not(target_pointer_width = "64"))]
-        value! { $( $type, $ty, u64, Latch<$type, 4>, Latch<$type, 4>, Flip<$type>, $to, $from; )* }
+        value! { $( $type, $ty, u64, Latch<$type, 4>, Latch<$type, 4>, DoubleBuffer<$type>, $to, $from; )* }
         $(
             impl sealed::Sealed for Latched<$type> {}
             impl Scalar for Latched<$type> {
@@ -163,9 +163,9 @@ macro_rules! wide_value {
                 fn from_bits(bits: u64) -> Self {
                     Latched($from(bits))
                 }
-                type Two = Latch<Self>;
-                type Narrow = Latch<Self, 4>;
-                type One = Flip<Self>;
+                type V2Cell = Latch<Self>;
+                type V2NarrowCell = Latch<Self, 4>;
+                type V1Cell = DoubleBuffer<Self>;
             }
         )*
     };

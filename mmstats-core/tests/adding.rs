@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Content, Shown, Stopped, copy, shown, values};
+use common::{EntryFields, Shown, Stopped, copy, shown, values};
 use core::ptr::NonNull;
 use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::format::v2::Header;
@@ -39,7 +39,7 @@ fn duplicate<R>(label: &str) -> Result<R, AddError> {
 fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     vec![
         (|writer| add::<Counter<u32, _>>(writer, Counter::builder("a")), duplicate("a")),
-        (|writer| writer.model::<Pair<_>>().map(|_| ()), duplicate("a")),
+        (|writer| writer.add_model::<Pair<_>>().map(|_| ()), duplicate("a")),
         (|writer| add::<Timer<Stopped, 2, _>>(writer, Timer::builder("timer")), duplicate("timer")),
         (|writer| add::<Counter<u32, _>>(writer, Counter::builder("")), Err(AddError::EmptyLabel)),
         (
@@ -80,7 +80,10 @@ fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddErro
             |writer| add::<ConstantText<4000, _>>(writer, ConstantText::builder("large")),
             Err(AddError::Full { length: 4096 }),
         ),
-        (|writer| writer.model::<TooLarge<_>>().map(|_| ()), Err(AddError::Full { length: 4096 })),
+        (
+            |writer| writer.add_model::<TooLarge<_>>().map(|_| ()),
+            Err(AddError::Full { length: 4096 }),
+        ),
     ]
 }
 
@@ -115,7 +118,7 @@ fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
 
 fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
     let with_histograms =
-        if F::VERSION == Version::Two { bad_with_histograms::<F>() } else { Vec::new() };
+        if F::VERSION == Version::V2 { bad_with_histograms::<F>() } else { Vec::new() };
     for (bad, why) in bad::<F>().into_iter().chain(with_histograms) {
         let mut memory = [u64::MAX; 512];
         let region = Region::new(&mut memory);
@@ -136,7 +139,7 @@ fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
         let (last, others) = (shown(&view).pop().unwrap(), fields);
         assert_eq!(
             (last.label.as_str(), last.value),
-            ("more", Content::Unsigned(7)),
+            ("more", EntryFields::Unsigned(7)),
             "after {why:?}"
         );
         assert_eq!(shown(&view)[..others.len()], others, "after {why:?}");
@@ -202,9 +205,12 @@ fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
     let fields = shown(&view);
     assert_eq!(
         values(&fields),
-        [(label.as_str(), &Content::Unsigned(1 << 33)), (other.as_str(), &Content::Unsigned(2))]
+        [
+            (label.as_str(), &EntryFields::Unsigned(1 << 33)),
+            (other.as_str(), &EntryFields::Unsigned(2))
+        ]
     );
-    assert!(fields[0].help == label || F::VERSION != Version::Two);
+    assert!(fields[0].help == label || F::VERSION != Version::V2);
     assert_eq!(
         add::<Counter<u32, _>>(&mut writer, Counter::builder(&other)),
         duplicate(&"y".repeat(40)),
@@ -289,12 +295,12 @@ fn grow<F: Format>((writer, fields): &mut (Writer<'static, F>, u32)) {
 impl<F: Format> Source for Growing<'_, F> {
     type Error = core::convert::Infallible;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
         grow(&mut self.writer.borrow_mut());
-        Source::copy(&self.view, at, to)
+        Source::read_at(&self.view, at, to)
     }
 
-    fn order(&self) {
+    fn fence(&self) {
         grow(&mut self.writer.borrow_mut());
     }
 }
@@ -304,7 +310,7 @@ fn assert_prefix(shown: &[Shown]) {
     for (number, field) in shown.iter().enumerate() {
         assert_eq!(
             (&field.label, &field.value),
-            (&format!("field.{number}"), &Content::Unsigned(number as u64))
+            (&format!("field.{number}"), &EntryFields::Unsigned(number as u64))
         );
     }
 }
@@ -406,9 +412,9 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
 
 #[test]
 fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
-    let (counter, timer) = (Counter::<u32>::SHAPES, Timer::<Stopped>::SHAPES);
+    let (counter, timer) = (Counter::<u32>::LAYOUTS, Timer::<Stopped>::LAYOUTS);
     let (long, unit): (&str, &str) = ("x".repeat(65_535).leak(), "u".repeat(256).leak());
-    let good = FieldDef { prefix: "", label: "a", help: &[], unit: Unit::NONE, shapes: counter };
+    let good = FieldDef { prefix: "", label: "a", help: &[], unit: Unit::NONE, layouts: counter };
     let b = FieldDef { label: "b", ..good };
     // A line feed between two lines of help counts.
     let lines: &'static [&'static str] = vec![&long[1..], "x"].leak();
@@ -416,13 +422,13 @@ fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
         vec![],
         vec![good, b],
         vec![FieldDef { label: long, help: vec![long].leak(), ..good }],
-        vec![FieldDef { label: &long[10..], shapes: timer, ..good }],
+        vec![FieldDef { label: &long[10..], layouts: timer, ..good }],
         vec![FieldDef { unit: Unit::named(&unit[1..]), ..good }],
     ];
     let fails = [
         vec![FieldDef { label: "", ..good }],
         vec![FieldDef { prefix: "p", label: long, ..good }],
-        vec![FieldDef { label: &long[9..], shapes: timer, ..good }],
+        vec![FieldDef { label: &long[9..], layouts: timer, ..good }],
         vec![FieldDef { help: lines, ..good }],
         vec![FieldDef { unit: Unit::named(unit), ..good }],
         vec![FieldDef { prefix: "\0", ..good }],
@@ -430,7 +436,7 @@ fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
         vec![FieldDef { help: &["\0"], ..good }],
         vec![FieldDef { unit: Unit::named("\0"), ..good }],
         vec![good, b, good],
-        vec![FieldDef { shapes: timer, ..good }, FieldDef { label: "a.histogram", ..good }],
+        vec![FieldDef { layouts: timer, ..good }, FieldDef { label: "a.histogram", ..good }],
     ];
     for (fields, good) in
         passes.map(|fields| (fields, true)).into_iter().chain(fails.map(|fields| (fields, false)))

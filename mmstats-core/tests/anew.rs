@@ -154,7 +154,7 @@ impl Layout {
 
     /// How many values of a sample were good, if it is one of this layout.
     fn check(&self, images: &ReadBuffers<'_>) -> Option<usize> {
-        let header = Header::read_from_prefix(images.head()).unwrap().0;
+        let header = Header::read_from_prefix(images.header()).unwrap().0;
         let snapshot: Snapshot<'_> = images.snapshot();
         let same =
             |header: &Header| (header.check, header.layout, header.generation, header.published);
@@ -216,7 +216,7 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
                 .map(|(_, location)| location)
                 .filter(|location| location.is_latched());
             let Ok(complete) = if each_latch_by_itself {
-                images.sample_each(&view, &layout.plan, latched)
+                images.sample_each_latch(&view, &layout.plan, latched)
             } else {
                 images.sample(&view, &layout.plan)
             };

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Content, Shown, dead, golden, swapped};
+use common::{EntryFields, Shown, dead, golden, swapped};
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::reader::{
@@ -120,7 +120,7 @@ struct Bytes<'b>(&'b [u8]);
 impl Source for Bytes<'_> {
     type Error = core::convert::Infallible;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
         let from = self.0.get(at..).unwrap_or_default();
         let there = from.len().min(8 * to.len());
         to.as_mut_bytes()[..there].copy_from_slice(&from[..there]);
@@ -133,7 +133,7 @@ fn look(value: &Value<'_>) {
     let number = value.as_f64();
     assert_eq!(number.is_none(), matches!(value, Value::Text(_) | Value::Histogram(_)));
     if let Value::Histogram(distribution) = value {
-        let (p, n) = distribution.powers();
+        let (p, n) = (distribution.grouping_power(), distribution.max_power());
         assert!(p < n && n <= 64);
         let (mut last, count) = (None, distribution.count());
         for (low, high, count) in distribution.buckets() {
@@ -201,7 +201,7 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
     }
     // The same as if the bytes were live.
     let mut images = ReadBuffers::new(room);
-    let enough = images.room() >= bytes.len();
+    let enough = images.capacity() >= bytes.len();
     match read(&Bytes(bytes), &mut images) {
         Ok((directory, snapshot)) => {
             let fields = walk(&directory, &snapshot, bytes.len());
@@ -210,7 +210,7 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
         Err(ReadError::Format(problem)) => {
             assert!(opened.is_err() || problem == FormatError::Contended, "{problem}")
         }
-        Err(ReadError::TooLarge { length, room }) => assert!(length > room),
+        Err(ReadError::TooLarge { length, capacity }) => assert!(length > capacity),
         Err(ReadError::Source(never)) => match never {},
     }
     // The layout was known, and now there are other bytes.
@@ -248,7 +248,7 @@ fn bytes_of_the_other_order_are_read_the_same() {
         let orders = [&bytes, &other].map(|bytes| Directory::open(bytes).unwrap().byte_order());
         assert_eq!(orders[0], orders[1].other(), "{name}");
     }
-    assert_eq!(dead(&swapped(&region::<V2>()))[0].value, Content::Unsigned(u64::MAX / 3));
+    assert_eq!(dead(&swapped(&region::<V2>()))[0].value, EntryFields::Unsigned(u64::MAX / 3));
     assert_eq!(dead(&swapped(&region::<V2>()))[0].ty, Type::U64);
 }
 
@@ -325,7 +325,7 @@ fn images_too_small_for_a_region_say_so() {
             fake.resize(ReadBuffers::words(8 * words), 0);
             read_all(&bytes, &plan(&bytes), &mut fake);
             let read = read(&Bytes(&bytes), &mut ReadBuffers::new(&mut fake)).map(|_| ());
-            let too_large = Err(ReadError::TooLarge { length: bytes.len(), room: 8 * words });
+            let too_large = Err(ReadError::TooLarge { length: bytes.len(), capacity: 8 * words });
             assert_eq!(
                 read,
                 if bytes[0] == 2 && 8 * words < bytes.len() { too_large } else { Ok(()) }
@@ -378,7 +378,7 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn names_are_told_only_as_far_as_they_tell_something() {
     let told = |label: &[u8], found: &[u8]| {
-        EntryError { offset: 7, label, fault: EntryErrorKind::Type { found } }.to_string()
+        EntryError { offset: 7, label, kind: EntryErrorKind::Type { found } }.to_string()
     };
     assert_eq!(
         told("ü\n".as_bytes(), b"x\xff"),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Content, Shown, Stopped, dead, dead_outside, live_outside};
+use common::{EntryFields, Shown, Stopped, dead, dead_outside, live_outside};
 use mmstats_core::format::v2::Header;
 use mmstats_core::model::Recovery;
 use mmstats_core::reader::{Directory, FormatError, header};
@@ -51,7 +51,7 @@ fn run(motor: &Motor<Borrowed<'_>>) {
     motor.moving.set(true);
     motor.volts.set(3.3);
     motor.state.set("running");
-    motor.mean.add(8.0);
+    motor.mean.record(8.0);
     motor.duration.record(core::time::Duration::from_secs(2));
 }
 
@@ -84,15 +84,15 @@ fn without_the_directory_the_region_says_where_it_is() {
     let length = entries().len() as u32;
     assert_eq!(
         Directory::open(memory.as_bytes()).err(),
-        Some(FormatError::DirectoryOutside { address, length })
+        Some(FormatError::ExternalDirectory { address, length })
     );
     assert_eq!(header(&memory.as_bytes()[..Header::SIZE]).unwrap().0.directory, address);
     for cut in [0, 4, entries().len() - 1] {
         let opened =
-            Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &entries()[..cut]);
+            Directory::open_external(memory.as_bytes(), memory.as_bytes(), &entries()[..cut]);
         assert_eq!(
             opened.err(),
-            Some(FormatError::DirectoryOutside { address, length }),
+            Some(FormatError::ExternalDirectory { address, length }),
             "{cut} bytes of it are not enough"
         );
     }
@@ -106,7 +106,7 @@ fn a_directory_of_another_program_is_refused() {
     let last = wrong.len() - 1;
     for at in [0, 30, last] {
         wrong[at] ^= 1;
-        let opened = Directory::open_outside(memory.as_bytes(), memory.as_bytes(), &wrong);
+        let opened = Directory::open_external(memory.as_bytes(), memory.as_bytes(), &wrong);
         assert!(matches!(opened, Err(FormatError::DirectoryMismatch { .. })), "{opened:?}");
         wrong[at] ^= 1;
     }
@@ -143,15 +143,15 @@ fn after_a_reset_what_accumulates_goes_on() {
     let value = |label: &str| {
         shown.iter().find(|field| field.label == label).map(|field: &Shown| field.value.clone())
     };
-    assert_eq!(value("motor.boots"), Some(Content::Unsigned(2)));
-    assert_eq!(value("motor.steps"), Some(Content::Unsigned(1 << 40)));
+    assert_eq!(value("motor.boots"), Some(EntryFields::Unsigned(2)));
+    assert_eq!(value("motor.steps"), Some(EntryFields::Unsigned(1 << 40)));
     assert_eq!(
         value("motor.temperature.winding"),
-        Some(Content::Signed(-10)),
+        Some(EntryFields::Signed(-10)),
         "what describes the moment begins afresh"
     );
-    assert_eq!(value("motor.state"), Some(Content::Text("idle".into())));
-    assert_eq!(value("motor.version"), Some(Content::Text("1.2".into())));
+    assert_eq!(value("motor.state"), Some(EntryFields::Text("idle".into())));
+    assert_eq!(value("motor.version"), Some(EntryFields::Text("1.2".into())));
 }
 
 #[test]
@@ -206,11 +206,11 @@ fn a_static_region_is_published_once() {
     three.b.add(3);
     assert!(REGION.publish_with_flash::<Three>().is_none());
     let mut bytes = [0; Three::SIZE_WITH_FLASH / 8];
-    assert_eq!(REGION.view().copy(0, &mut bytes), Three::SIZE_WITH_FLASH);
+    assert_eq!(REGION.view().read_at(0, &mut bytes), Three::SIZE_WITH_FLASH);
     let shown = dead_outside(bytes.as_bytes(), Three::<mmstats_core::V2>::directory().entries);
     assert_eq!(
         shown.iter().map(|field| &field.value).collect::<Vec<_>>(),
-        [&Content::Unsigned(0), &Content::Unsigned(3), &Content::Unsigned(0)]
+        [&EntryFields::Unsigned(0), &EntryFields::Unsigned(3), &EntryFields::Unsigned(0)]
     );
 }
 
@@ -238,7 +238,7 @@ proptest! {
             bytes[Header::LAYOUT..][..4].copy_from_slice(&mmstats_core::format::crc32(0, &directory).to_ne_bytes());
         }
         for bytes in [&bytes[..], &bytes[..cut]] {
-            if let Ok(opened) = Directory::open_outside(bytes, bytes, &directory) {
+            if let Ok(opened) = Directory::open_external(bytes, bytes, &directory) {
                 let snapshot = mmstats_core::reader::Snapshot::from_static_bytes(bytes);
                 for entry in opened.entries().flatten() {
                     let _ = snapshot.value(&entry.location);

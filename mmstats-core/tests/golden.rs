@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Content, dead, golden, swapped};
+use common::{EntryFields, dead, golden, swapped};
 use mmstats_core::{
     Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Model, MovingAverage, Region,
     Text, V1, V1Exact, Version, format::layout, model,
@@ -19,14 +19,14 @@ fn files_of_the_original_are_read_as_it_printed_them() {
         for (field, (label, value)) in shown.iter().zip(&printed) {
             assert_eq!(&field.label, label);
             match &field.value {
-                Content::Bool(is) => assert_eq!(if *is { "True" } else { "False" }, value),
-                Content::Unsigned(number) => assert_eq!(&number.to_string(), value, "{label}"),
-                Content::Signed(number) => assert_eq!(&number.to_string(), value, "{label}"),
-                Content::Float(bits) => {
+                EntryFields::Bool(is) => assert_eq!(if *is { "True" } else { "False" }, value),
+                EntryFields::Unsigned(number) => assert_eq!(&number.to_string(), value, "{label}"),
+                EntryFields::Signed(number) => assert_eq!(&number.to_string(), value, "{label}"),
+                EntryFields::Float(bits) => {
                     assert_eq!(f64::from_bits(*bits), value.parse::<f64>().unwrap(), "{label}")
                 }
-                Content::Text(text) => assert_eq!(text, value, "{label}"),
-                Content::Histogram(..) => panic!("a histogram in version 1"),
+                EntryFields::Text(text) => assert_eq!(text, value, "{label}"),
+                EntryFields::Histogram(..) => panic!("a histogram in version 1"),
             }
         }
     }
@@ -94,8 +94,8 @@ fn exact_version_1_writes_every_type_as_the_original_did() {
     kinds.a_bool.set(true);
     kinds.a_text.set("café café café café");
     for sample in [1.0, 2.0, 6.0] {
-        kinds.an_avg.add(sample);
-        kinds.a_moving.add(sample);
+        kinds.an_avg.record(sample);
+        kinds.a_moving.record(sample);
     }
     assert_eq!(page.as_bytes(), original);
 }
@@ -108,7 +108,7 @@ fn exact_version_1_writes_counters_and_prefixes_as_the_original_did() {
     (0..7).for_each(|_| stats.status2xx.incr());
     stats.status4xx.add(3);
     stats.last_hit.set(1_353_442_620.125);
-    let used = layout::size(Version::OneExact, WebStats::<V1Exact>::FIELDS, 0);
+    let used = layout::size(Version::V1Exact, WebStats::<V1Exact>::FIELDS, 0);
     for (at, (ours, theirs)) in page.as_bytes().iter().zip(&original).enumerate() {
         assert_eq!(ours, theirs, "at byte {at} of {used}");
     }
@@ -128,6 +128,6 @@ fn padded_version_1_differs_from_exact_only_in_types_and_buffers() {
     assert_eq!(shown.len(), original.len());
     assert_eq!(
         (&shown[5].value, &shown[9].value),
-        (&Content::Unsigned(5), &Content::Text("there".into()))
+        (&EntryFields::Unsigned(5), &EntryFields::Text("there".into()))
     );
 }

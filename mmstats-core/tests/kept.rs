@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Content, Shown, Stopped, distribution, shown};
+use common::{EntryFields, Shown, Stopped, distribution, shown};
 use core::time::Duration;
 use mmstats_core::format::v2::{Header, crc32};
 use mmstats_core::model::Recovery;
@@ -54,21 +54,21 @@ fn run<F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Recovery {
     motor.volts.set(3.3);
     motor.state.set("running");
     motor.last_error.set("none");
-    motor.mean.add(8.0);
-    motor.recent.add(8.0);
+    motor.mean.record(8.0);
+    motor.recent.record(8.0);
     motor.duration.record(Duration::from_secs(2));
     kept
 }
 
 /// What the motor shows when it was just published for the `runs + 1`st time.
-fn started_after(runs: u64, version_2: bool) -> Vec<(String, Content)> {
+fn started_after(runs: u64, version_2: bool) -> Vec<(String, EntryFields)> {
     let twice = |values: &[u64]| values.repeat(runs as usize);
     let fields = [
-        ("boots", Content::Unsigned(runs)),
-        ("steps", Content::Unsigned(runs << 40)),
-        ("latched", Content::Unsigned(5 + runs)),
+        ("boots", EntryFields::Unsigned(runs)),
+        ("steps", EntryFields::Unsigned(runs << 40)),
+        ("latched", EntryFields::Unsigned(5 + runs)),
         ("interval", distribution(2, 8, &twice(&[9, 200]))),
-        ("temperature", Content::Signed(-10)),
+        ("temperature", EntryFields::Signed(-10)),
         ("volts", 0.0.into()),
         ("state", "idle".into()),
         ("last_error", "".into()),
@@ -76,16 +76,16 @@ fn started_after(runs: u64, version_2: bool) -> Vec<(String, Content)> {
         ("recent", 0.0.into()),
         ("duration", 0.0.into()),
         ("duration.histogram", distribution(3, 40, &twice(&[2_000_000_000]))),
-        ("serial", Content::Unsigned(77)),
+        ("serial", EntryFields::Unsigned(77)),
         ("version", "1.2".into()),
     ];
     let all = fields
         .into_iter()
-        .filter(|(_, value)| version_2 || !matches!(value, Content::Histogram(..)));
+        .filter(|(_, value)| version_2 || !matches!(value, EntryFields::Histogram(..)));
     all.map(|(label, value)| (label.into(), value)).collect()
 }
 
-fn fields(memory: &mut [u64]) -> Vec<(String, Content)> {
+fn fields(memory: &mut [u64]) -> Vec<(String, EntryFields)> {
     shown(&Region::new(memory).view())
         .into_iter()
         .map(|Shown { label, value, .. }| (label, value))
@@ -322,7 +322,7 @@ fn a_region_that_was_published_in_part_is_made_anew() {
         assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh, "{fields} fields");
         assert_eq!(
             self::fields(&mut memory)[0],
-            ("a".into(), Content::Unsigned(0)),
+            ("a".into(), EntryFields::Unsigned(0)),
             "{fields} fields"
         );
     }
@@ -365,8 +365,8 @@ proptest! {
                 memory.as_mut_bytes()[Header::PUBLISHED..][..4].copy_from_slice(&((first * 32) as u32).to_ne_bytes());
             }
             prop_assert_eq!(publish(&mut memory), Recovery::Fresh);
-            let fields: Vec<(String, Content)> = self::fields(&mut memory);
-            let expected = [("a", 0), ("b", 3), ("c", 1)].map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
+            let fields: Vec<(String, EntryFields)> = self::fields(&mut memory);
+            let expected = [("a", 0), ("b", 3), ("c", 1)].map(|(label, value)| (label.to_owned(), EntryFields::Unsigned(value)));
             prop_assert_eq!(fields, expected);
         }
     }
@@ -384,8 +384,8 @@ proptest! {
         for (before, after) in before.iter().zip(&after).filter(|(before, _)| ["boots", "steps", "latched", "interval", "duration.histogram"].contains(&before.0.as_str())) {
             prop_assert_eq!(before, after);
         }
-        prop_assert_eq!(&after[4], &("temperature".to_owned(), Content::Signed(-10)));
-        prop_assert_eq!(&after[6], &("state".to_owned(), Content::from("idle")));
+        prop_assert_eq!(&after[4], &("temperature".to_owned(), EntryFields::Signed(-10)));
+        prop_assert_eq!(&after[6], &("state".to_owned(), EntryFields::from("idle")));
         prop_assert_eq!(run::<V2>(&mut memory), Recovery::Resumed);
     }
 }
@@ -406,7 +406,7 @@ fn more_can_be_added<F: Format<Region = Region<'static>>>() {
     writer.add::<Gauge<u8, _>>(Gauge::builder("c").initial(5)).unwrap();
     a.incr();
     let expected = [("a", 4), ("b", 9), ("c", 5)]
-        .map(|(label, value)| (label.to_owned(), Content::Unsigned(value)));
+        .map(|(label, value)| (label.to_owned(), EntryFields::Unsigned(value)));
     assert_eq!(fields(&mut memory), expected);
 
     let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();

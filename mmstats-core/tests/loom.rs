@@ -6,7 +6,7 @@
 //! ```
 //!
 //! With `--cfg mmstats_without_writer_fence` the tests of the latch fail, with `--cfg
-//! mmstats_without_anew_fence` those of regions made anew: a fence that no test misses could go,
+//! mmstats_without_reinit_fence` those of regions made anew: a fence that no test misses could go,
 //! and here none can.
 #![cfg(loom)]
 
@@ -17,7 +17,7 @@ use loom::thread;
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::format::{MAGIC, MAGIC_WORDS};
 use mmstats_core::reader::{FormatError, ReadBuffers, ReadError, Source, Value, read};
-use mmstats_core::{Validity, latch_read, latch_write};
+use mmstats_core::{RegionSeqlock, latch_read, latch_write};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A latched value of two words, which agree in every value ever written.
@@ -120,16 +120,16 @@ impl Region {
         })
     }
 
-    fn validity(&self) -> Validity<'_> {
-        Validity { magic: [&self.magic[0], &self.magic[1]], generation: &self.generation }
+    fn seqlock(&self) -> RegionSeqlock<'_> {
+        RegionSeqlock { magic: [&self.magic[0], &self.magic[1]], generation: &self.generation }
     }
 
     fn make_anew(&self, label: u32) {
-        let validity = self.validity();
-        validity.begin_anew();
+        let validity = self.seqlock();
+        validity.write_begin();
         self.label.store(label, Relaxed);
         self.value.store(10 * label, Relaxed);
-        validity.finish_anew();
+        validity.write_end();
     }
 
     /// What its handle does when it is valid.
@@ -143,9 +143,9 @@ impl Region {
 
     /// One sample that keeps nothing from before; tells the generation.
     fn sample(&self) -> Option<u32> {
-        let generation = self.validity().begin_sample()?;
+        let generation = self.seqlock().read_begin()?;
         let (label, value) = (self.label.load(Relaxed), self.value.load(Relaxed));
-        self.validity().end_sample(generation).then(|| Region::check(label, value))?;
+        self.seqlock().read_validate(generation).then(|| Region::check(label, value))?;
         Some(generation)
     }
 }
@@ -195,11 +195,11 @@ fn no_value_is_accepted_under_a_label_that_a_reader_kept_from_another_generation
         // Parsed once, and used as long as the generation is the same.
         let mut parsed = None;
         for _ in 0..2 {
-            let Some(generation) = region.validity().begin_sample() else { continue };
+            let Some(generation) = region.seqlock().read_begin() else { continue };
             let known = parsed.filter(|(of, _)| *of == generation).map(|(_, label)| label);
             let label = known.unwrap_or_else(|| region.label.load(Relaxed));
             let value = region.value.load(Relaxed);
-            if region.validity().end_sample(generation) {
+            if region.seqlock().read_validate(generation) {
                 Region::check(label, value);
                 parsed = Some((generation, label));
             }
@@ -308,13 +308,13 @@ impl Whole {
     fn make_anew(&self, label: u8) {
         let word = |place| self.word(place).unwrap();
         // The second half of the magic never changes.
-        let validity = Validity {
+        let validity = RegionSeqlock {
             magic: [word(0), &AtomicU32::new(MAGIC_WORDS[1])],
             generation: word(Whole::GENERATION),
         };
-        validity.begin_anew();
+        validity.write_begin();
         word(Whole::PUBLISHED).store(0, Relaxed);
-        validity.finish_anew();
+        validity.write_end();
         word(Whole::VALUE).store(10 * u32::from(label), Relaxed);
         word(Whole::LABEL).store(Whole::label(label), Relaxed);
         word(Whole::PUBLISHED).store(Whole::ENTRY, Release);
@@ -330,7 +330,7 @@ struct Copies {
 impl Source for Copies {
     type Error = core::convert::Infallible;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error> {
         let there = to.len().min(Whole::WORDS / 2 - at / 8);
         let mut copy = |i: usize| {
             let place = at / 4 + i;
@@ -345,7 +345,7 @@ impl Source for Copies {
         Ok(8 * there)
     }
 
-    fn order(&self) {
+    fn fence(&self) {
         fence(Acquire);
     }
 }

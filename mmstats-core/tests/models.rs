@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Content, Shown, Stopped, distribution, shown};
+use common::{EntryFields, Shown, Stopped, distribution, shown};
 use core::time::Duration;
 use mmstats_core::format::layout;
 use mmstats_core::{
@@ -71,10 +71,10 @@ fn everything<F: Format<Region = Region<'static>>>(prefix: &str) -> Vec<Shown> {
     assert_eq!(all.worker.get(), "idle");
     assert_eq!(all.pid.get(), std::process::id());
     all.spread.record(9);
-    all.average.add(4.0);
-    all.moving.add(1.0);
-    all.moving.add(2.0);
-    all.moving.add(4.0);
+    all.average.record(4.0);
+    all.moving.record(1.0);
+    all.moving.record(2.0);
+    all.moving.record(4.0);
     all.latency.record(Duration::from_millis(1500));
     shown(&view)
 }
@@ -91,7 +91,7 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         help: help.into(),
         value,
     };
-    use Content::{Bool, Signed, Unsigned};
+    use EntryFields::{Bool, Signed, Unsigned};
     use Kind::{Counter, Gauge, Histogram, Info};
     let none = Unit::NONE;
     vec![
@@ -143,12 +143,12 @@ fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
             expected(prefix, if V2::WORD == 8 { Type::U64 } else { Type::U32 })
         );
         assert_eq!(everything::<V2Narrow>(prefix), expected(prefix, Type::U32));
-        let in_version_1: Vec<(String, Type, Content)> = expected(prefix, Type::U64)
+        let in_version_1: Vec<(String, Type, EntryFields)> = expected(prefix, Type::U64)
             .into_iter()
             .filter(|field| field.kind != Kind::Histogram)
             .map(|field| (field.label, field.ty, field.value))
             .collect();
-        let untyped = |shown: Vec<Shown>| -> Vec<(String, Type, Content)> {
+        let untyped = |shown: Vec<Shown>| -> Vec<(String, Type, EntryFields)> {
             assert!(shown.iter().all(|field| field.kind == Kind::Untyped
                 && field.unit.is_empty()
                 && field.help.is_empty()));
@@ -202,11 +202,11 @@ fn models_and_single_fields_share_a_region() {
     let mut writer = Writer::<Borrowed<'_>>::new(region).unwrap();
     let single: Gauge<u8, _> = writer.add(Gauge::builder("first")).unwrap();
     let mut writer = writer.label_prefix("a.");
-    let a: One<_> = writer.model().unwrap();
+    let a: One<_> = writer.add_model().unwrap();
     let mut writer = writer.label_prefix("b.");
-    let b: One<_> = writer.model().unwrap();
+    let b: One<_> = writer.add_model().unwrap();
     assert_eq!(
-        writer.model::<One<_>>().err().map(|error| error.to_string()).as_deref(),
+        writer.add_model::<One<_>>().err().map(|error| error.to_string()).as_deref(),
         Some("there is a field \"b.only\" already")
     );
     single.set(1);
@@ -216,9 +216,9 @@ fn models_and_single_fields_share_a_region() {
     assert_eq!(
         common::values(&shown),
         [
-            ("first", &Content::Unsigned(1)),
-            ("a.only", &Content::Unsigned(2)),
-            ("b.only", &Content::Unsigned(3))
+            ("first", &EntryFields::Unsigned(1)),
+            ("a.only", &EntryFields::Unsigned(2)),
+            ("b.only", &EntryFields::Unsigned(3))
         ]
     );
 }

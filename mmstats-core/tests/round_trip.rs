@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Content, Shown, Stopped, distribution, shown};
+use common::{EntryFields, Shown, Stopped, distribution, shown};
 use core::time::Duration;
 use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::scalar::Number;
@@ -239,7 +239,7 @@ impl Spec {
                 let average: $average = writer.add(self.describe($written.initial))?;
                 let rounds = $written.rounds.clone();
                 Box::new(move |round: usize| {
-                    rounds[round].iter().for_each(|sample| average.add(f64::from(*sample)))
+                    rounds[round].iter().for_each(|sample| average.record(f64::from(*sample)))
                 })
             }};
         }
@@ -293,49 +293,49 @@ impl Spec {
 
     /// The description that a model would make of it.
     fn description<'s, F: Format>(&'s self, help: &'s [&'s str]) -> FieldDef<'s> {
-        let shapes = match &self.what {
-            What::Counter32(_) => Counter::<u32, F>::SHAPES,
-            What::Counter64(_) => Counter::<u64, F>::SHAPES,
-            What::CounterLatched(_) => Counter::<Latched<u64>, F>::SHAPES,
-            What::Bool(_) => Flag::<F>::SHAPES,
-            What::I8(_) => Gauge::<i8, F>::SHAPES,
-            What::U8(_) => Gauge::<u8, F>::SHAPES,
-            What::I16(_) => Gauge::<i16, F>::SHAPES,
-            What::U16(_) => Gauge::<u16, F>::SHAPES,
-            What::I32(_) => Gauge::<i32, F>::SHAPES,
-            What::U32(_) => Gauge::<u32, F>::SHAPES,
-            What::I64(_) => Gauge::<i64, F>::SHAPES,
-            What::U64(_) => Gauge::<u64, F>::SHAPES,
-            What::F32(_) => Gauge::<f32, F>::SHAPES,
-            What::F64(_) => Gauge::<f64, F>::SHAPES,
-            What::LatchedI64(_) => Gauge::<Latched<i64>, F>::SHAPES,
-            What::LatchedF64(_) => Gauge::<Latched<f64>, F>::SHAPES,
-            What::Text1(_) => Text::<1, F>::SHAPES,
-            What::Text8(_) => Text::<8, F>::SHAPES,
-            What::Text13(_) => Text::<13, F>::SHAPES,
-            What::ConstantU16(_) => Constant::<u16, F>::SHAPES,
-            What::ConstantF64(_) => Constant::<f64, F>::SHAPES,
-            What::ConstantLatched(_) => Constant::<Latched<u64>, F>::SHAPES,
-            What::ConstantText(_) => ConstantText::<13, F>::SHAPES,
-            What::SmallHistogram(_) => Histogram::<2, 20, u32, F>::SHAPES,
-            What::WideHistogram(_) => Histogram::<3, 64, u32, F>::SHAPES,
-            What::Average(_) => Average::<F>::SHAPES,
-            What::MovingAverage(_) => MovingAverage::<3, F>::SHAPES,
-            What::Timer(_) => Timer::<Stopped, 3, F>::SHAPES,
+        let layouts = match &self.what {
+            What::Counter32(_) => Counter::<u32, F>::LAYOUTS,
+            What::Counter64(_) => Counter::<u64, F>::LAYOUTS,
+            What::CounterLatched(_) => Counter::<Latched<u64>, F>::LAYOUTS,
+            What::Bool(_) => Flag::<F>::LAYOUTS,
+            What::I8(_) => Gauge::<i8, F>::LAYOUTS,
+            What::U8(_) => Gauge::<u8, F>::LAYOUTS,
+            What::I16(_) => Gauge::<i16, F>::LAYOUTS,
+            What::U16(_) => Gauge::<u16, F>::LAYOUTS,
+            What::I32(_) => Gauge::<i32, F>::LAYOUTS,
+            What::U32(_) => Gauge::<u32, F>::LAYOUTS,
+            What::I64(_) => Gauge::<i64, F>::LAYOUTS,
+            What::U64(_) => Gauge::<u64, F>::LAYOUTS,
+            What::F32(_) => Gauge::<f32, F>::LAYOUTS,
+            What::F64(_) => Gauge::<f64, F>::LAYOUTS,
+            What::LatchedI64(_) => Gauge::<Latched<i64>, F>::LAYOUTS,
+            What::LatchedF64(_) => Gauge::<Latched<f64>, F>::LAYOUTS,
+            What::Text1(_) => Text::<1, F>::LAYOUTS,
+            What::Text8(_) => Text::<8, F>::LAYOUTS,
+            What::Text13(_) => Text::<13, F>::LAYOUTS,
+            What::ConstantU16(_) => Constant::<u16, F>::LAYOUTS,
+            What::ConstantF64(_) => Constant::<f64, F>::LAYOUTS,
+            What::ConstantLatched(_) => Constant::<Latched<u64>, F>::LAYOUTS,
+            What::ConstantText(_) => ConstantText::<13, F>::LAYOUTS,
+            What::SmallHistogram(_) => Histogram::<2, 20, u32, F>::LAYOUTS,
+            What::WideHistogram(_) => Histogram::<3, 64, u32, F>::LAYOUTS,
+            What::Average(_) => Average::<F>::LAYOUTS,
+            What::MovingAverage(_) => MovingAverage::<3, F>::LAYOUTS,
+            What::Timer(_) => Timer::<Stopped, 3, F>::LAYOUTS,
         };
-        FieldDef { prefix: "", label: &self.label, help, unit: self.unit, shapes }
+        FieldDef { prefix: "", label: &self.label, help, unit: self.unit, layouts }
     }
 
     /// What readers show of it after a round, worked out from the documents alone.
     fn expected(&self, version: Version, narrow: bool, round: Option<usize>) -> Vec<Shown> {
-        let float = |value: Option<f64>| Content::from(value.unwrap_or(0.0));
-        let unsigned = |value: Option<u64>| Content::Unsigned(value.unwrap_or(0));
-        let signed = |value: Option<i64>| Content::Signed(value.unwrap_or(0));
+        let float = |value: Option<f64>| EntryFields::from(value.unwrap_or(0.0));
+        let unsigned = |value: Option<u64>| EntryFields::Unsigned(value.unwrap_or(0));
+        let signed = |value: Option<i64>| EntryFields::Signed(value.unwrap_or(0));
         let text = |value: Option<&str>,
                     fit: fn(
             &(&'static str, &'static str, &'static str, &'static str),
         ) -> &'static str| {
-            Content::from(TEXTS.iter().find(|texts| Some(texts.0) == value).map_or("", fit))
+            EntryFields::from(TEXTS.iter().find(|texts| Some(texts.0) == value).map_or("", fit))
         };
         let mean = |samples: &[i32]| {
             samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / samples.len() as f64
@@ -344,15 +344,15 @@ impl Spec {
             What::Counter32(w) => {
                 let sum =
                     w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
-                (Kind::Counter, Type::U32, Content::Unsigned(sum.into()))
+                (Kind::Counter, Type::U32, EntryFields::Unsigned(sum.into()))
             }
             What::Counter64(w) | What::CounterLatched(w) => {
                 let sum =
                     w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
-                (Kind::Counter, Type::U64, Content::Unsigned(sum))
+                (Kind::Counter, Type::U64, EntryFields::Unsigned(sum))
             }
             What::Bool(w) => {
-                (Kind::Gauge, Type::Bool, Content::Bool(w.last(round).unwrap_or(false)))
+                (Kind::Gauge, Type::Bool, EntryFields::Bool(w.last(round).unwrap_or(false)))
             }
             What::I8(w) => (Kind::Gauge, Type::I8, signed(w.last(round).map(i64::from))),
             What::U8(w) => (Kind::Gauge, Type::U8, unsigned(w.last(round).map(u64::from))),
@@ -434,7 +434,7 @@ impl Spec {
                 ..fields[0].clone()
             });
         }
-        if version != Version::Two {
+        if version != Version::V2 {
             // Version 1 has values under labels, and no histograms.
             fields.retain(|field| field.kind != Kind::Histogram);
             for field in &mut fields {

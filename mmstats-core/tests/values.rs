@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Content, shown, values};
+use common::{EntryFields, shown, values};
 use mmstats_core::format::histogram::{bounds, bucket_of, count, valid};
 use mmstats_core::{
     Borrowed, ConstantText, Counter, Format, Gauge, Region, Text, V1, V1Exact, V2, V2Narrow, Writer,
@@ -30,7 +30,7 @@ fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
                 .unwrap();
             let is = |expected: &str| {
                 assert_eq!(field.get(), expected);
-                let expected = Content::from(expected);
+                let expected = EntryFields::from(expected);
                 assert_eq!(values(&shown(&view))[0], ("text", &expected));
             };
             is(&text[..fits]);
@@ -40,7 +40,7 @@ fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
             field.set(&"y".repeat(N));
             field.set(text);
             is(&text[..fits]);
-            assert_eq!(values(&shown(&view))[1], ("constant", &Content::from(&text[..fits])));
+            assert_eq!(values(&shown(&view))[1], ("constant", &EntryFields::from(&text[..fits])));
         }
     }
 }

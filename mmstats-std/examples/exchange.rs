@@ -53,7 +53,7 @@ fn print(field: &Field, value: &Value<'_>) {
         Value::Histogram(spread) => format!(
             "sum {}, powers {:?}, {:?}",
             spread.sum,
-            spread.powers(),
+            (spread.grouping_power(), spread.max_power()),
             spread.buckets().collect::<Vec<_>>()
         ),
         number => format!("{number:?} {:?}", location.ty),

@@ -75,9 +75,9 @@ fn size<M: Model>(options: &Options) -> usize {
     let fields = [M::FIELDS, <Identity<M::Format> as Model>::FIELDS];
     let size = layout::size_of_all(version, &fields, options.label_prefix.len());
     match version {
-        Version::Two => size,
+        Version::V2 => size,
         // Version 1's are whole pages.
-        Version::One | Version::OneExact => size.next_multiple_of(4096),
+        Version::V1 | Version::V1Exact => size.next_multiple_of(4096),
     }
 }
 
@@ -86,10 +86,10 @@ fn lay<M: Model<Format: StaticFormat>>(
     created: f64,
     tid: i64,
 ) -> Result<Fields<M>, AddError> {
-    let model = writer.model()?;
+    let model = writer.add_model()?;
     // Not before: an initial value of the model's may come out of a function that publishes, too.
     CREATED.set(created);
-    let identity: Identity<M::Format> = writer.model()?;
+    let identity: Identity<M::Format> = writer.add_model()?;
     if !writer.is_resumed() {
         return Err(AddError::LayoutDiffers);
     }
@@ -122,7 +122,7 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         let (new, mapping) = NewFile::create(options, M::NAME, length)?;
         let created = identity::unix_time();
         let hosted = Hosted::new(mapping, |region| {
-            let writer = Writer::settled(region)?.label_prefix(options.label_prefix);
+            let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
             lay(writer, created, identity::tid().into())
         })
         .map_err(|error| laying(new.path(), error))?;
@@ -159,7 +159,7 @@ impl<M: Model<Format: StaticFormat>> Home<M> {
         // Private memory is not worth keeping: the next thread may have more luck with a file.
         place.file.as_ref().ok()?;
         let fields = hosted.fields();
-        fields.model.rest();
+        fields.model.reset_transient();
         if let Some(identity) = &fields.identity {
             identity.tid.set(0);
         }
@@ -177,7 +177,7 @@ impl Parked {
     ) -> Option<Home<M>> {
         let Parked { mapping, place } = self;
         let hosted = Hosted::new(mapping, |region| {
-            lay(Writer::take_over(region)?.label_prefix(options.label_prefix), place.created, tid)
+            lay(Writer::adopt(region)?.label_prefix(options.label_prefix), place.created, tid)
         });
         match (hosted, &place.file) {
             (Ok(hosted), _) => return Some(Home { hosted, place }),
@@ -317,10 +317,10 @@ pub fn writer<F: StaticFormat>(
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
     CREATED.set(identity::unix_time());
-    let mut writer = Writer::<F>::settled(mapping.leak())
+    let mut writer = Writer::<F>::with_immutable_layout(mapping.leak())
         .map_err(|error| laying(new.path(), error))?
         .label_prefix(options.label_prefix);
-    let identity: Identity<F> = writer.model().map_err(|error| laying(new.path(), error))?;
+    let identity: Identity<F> = writer.add_model().map_err(|error| laying(new.path(), error))?;
     identity.tid.set(identity::tid().into());
     let file = new.publish(options.keep)?;
     Ok((writer, file.path))

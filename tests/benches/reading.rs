@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// A file's bytes: counters and gauges, one of them a text if `latched`.
 fn image(number: usize, latched: bool) -> Vec<u8> {
     let mut memory = vec![0_u64; 512];
-    let mut writer =
-        Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).expect("room for a header");
+    let mut writer = Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory))
+        .expect("room for a header");
     for i in 0..FIELDS {
         let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
         if latched && i == 0 {

@@ -99,8 +99,8 @@ impl<F: Format> EveryField<F> {
         for part in 1..=4 {
             self.gauge_latched_i64.set(Latched(-part << 40));
             self.gauge_latched_f64.set(Latched(part as f64 * -0.1));
-            self.average.add(part as f64);
-            self.moving_average.add(part as f64);
+            self.average.record(part as f64);
+            self.moving_average.record(part as f64);
             self.timer.record(Duration::from_nanos(1 << (10 * part)));
         }
         self.text.set("shorter");

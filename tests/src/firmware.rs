@@ -24,7 +24,7 @@ pub fn regions(bytes: &[u8]) -> Vec<usize> {
         .filter(|at| {
             matches!(
                 Directory::open(&bytes[*at..]),
-                Ok(_) | Err(FormatError::DirectoryOutside { .. })
+                Ok(_) | Err(FormatError::ExternalDirectory { .. })
             )
         })
         .collect()
@@ -67,7 +67,7 @@ impl Live {
 impl Source for Live {
     type Error = io::Error;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> io::Result<usize> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> io::Result<usize> {
         self.ram.read_at(to.as_mut_bytes(), self.at + at as u64)
     }
 }
@@ -100,7 +100,7 @@ struct Probe<'d> {
 impl Source for Probe<'_> {
     type Error = Infallible;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Infallible> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Infallible> {
         let there = &self.bytes[at.min(self.bytes.len())..];
         let to = to.as_mut_bytes();
         let length = there.len().min(to.len());

@@ -82,7 +82,7 @@ fn shown(value: &Value<'_>, letter: char) -> Json {
         Value::Float(value) => value.into(),
         Value::Text(bytes) => Lossy(bytes).to_string().into(),
         Value::Histogram(distribution) => {
-            let (p, n) = distribution.powers();
+            let (p, n) = (distribution.grouping_power(), distribution.max_power());
             let buckets: Vec<_> = distribution
                 .buckets()
                 .map(|(low, high, count)| json!([low, high, count]))

@@ -107,8 +107,8 @@ impl<F: Format> Steps<F> {
         self.sizes.record(i);
         self.time.record(Duration::from_secs(i));
         self.twice.set(Latched(i));
-        self.mean.add(i as f64);
-        self.recent.add(i as f64);
+        self.mean.record(i as f64);
+        self.recent.record(i as f64);
         self.narrow.incr();
         self.small.set(i as i8);
         self.odd.set(i % 2 == 1);

@@ -96,7 +96,7 @@ struct At<'m>(RefCell<&'m mut dyn Memory>, u64);
 impl Source for At<'_> {
     type Error = MemoryError;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, MemoryError> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, MemoryError> {
         self.0.borrow_mut().read(self.1 + at as u64, to.as_mut_bytes())
     }
 }

@@ -84,7 +84,7 @@ fn assert_reads(path: &Path, theirs: &[Json]) {
         let (bytes, directory) = (fs::read(path).unwrap(), fs::read(directory).unwrap());
         assert_same(
             &record::of_directory(
-                &Directory::open_outside(&bytes, &bytes, &directory).unwrap(),
+                &Directory::open_external(&bytes, &bytes, &directory).unwrap(),
                 &bytes,
             ),
             theirs,
@@ -105,7 +105,7 @@ fn what_we_write_is_read_alike<F: StaticFormat>() {
     let directory = directory();
     let published = publish_filled::<F>(directory.path(), "all.mmstats").unwrap();
     let theirs = dump(published.path());
-    let fields: usize = EveryField::<F>::FIELDS.iter().map(|field| field.shapes.len()).sum();
+    let fields: usize = EveryField::<F>::FIELDS.iter().map(|field| field.layouts.len()).sum();
     assert_eq!(theirs.len(), fields + IDENTITY);
     assert_reads(published.path(), &theirs);
 }
@@ -142,7 +142,7 @@ fn what_we_write_with_the_directory_in_flash_is_read_alike() {
     let theirs = dump(&path);
     assert_eq!(
         theirs.len(),
-        EveryField::<V2>::FIELDS.iter().map(|field| field.shapes.len()).sum::<usize>()
+        EveryField::<V2>::FIELDS.iter().map(|field| field.layouts.len()).sum::<usize>()
     );
     assert_reads(&path, &theirs);
 }

@@ -39,7 +39,7 @@ fn gauge(label: &str, value: u64) -> (Field, OwnedValue) {
 fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, OwnedValue) {
     let mut field =
         Field { scale, unit: "seconds".to_owned(), ..field("latency", Kind::Histogram, Type::U64) };
-    field.location.storage = Storage::Histogram { p: 0, n };
+    field.location.storage = Storage::Histogram { grouping_power: 0, max_power: n };
     let filled: Vec<_> =
         filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
     let sum = filled.iter().map(|bucket| bucket.low * bucket.count).sum();

@@ -77,7 +77,7 @@ fn value() -> impl Strategy<Value = (OwnedValue, Type, Storage)> {
             (
                 OwnedValue::Histogram(Box::new(HistogramSnapshot { sum, filled: filled(buckets) })),
                 Type::U64,
-                Storage::Histogram { p: 0, n: 5 },
+                Storage::Histogram { grouping_power: 0, max_power: 5 },
             )
         }),
     ]

@@ -76,7 +76,7 @@ struct Calls<'f>(&'f File);
 impl Source for Calls<'_> {
     type Error = io::Error;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> io::Result<usize> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> io::Result<usize> {
         self.0.read_at(to.as_mut_bytes(), at as u64)
     }
 }
@@ -144,10 +144,10 @@ impl Watch {
                 // A few tries each, as the readers of files make them; but no mapping behind them.
                 for place in &places {
                     if images.snapshot().is_contended(place) {
-                        images.latch(&Calls(&file), place, 4).unwrap();
+                        images.read_latch(&Calls(&file), place, 4).unwrap();
                     }
                 }
-                assert!(images.confirm(&Calls(&file)).unwrap());
+                assert!(images.recheck_header(&Calls(&file)).unwrap());
                 latched.iter().for_each(|i| self.see(*i, images.snapshot().value(&places[*i])));
             }
             return;

@@ -112,7 +112,8 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
     let directory = directory();
     let write = |name: &str, scale: i8, value: f64| {
         let mut memory = vec![0_u64; 100];
-        let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+        let mut writer =
+            Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory)).unwrap();
         let wait: Gauge<f64, _> =
             writer.add(Gauge::builder("app.wait").unit(units::seconds.e(scale))).unwrap();
         wait.set(value);

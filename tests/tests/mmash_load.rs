@@ -21,7 +21,8 @@ const IS_MEASURED: bool = !cfg!(debug_assertions);
 fn publish(directory: &Path, files: u64) {
     for number in 0..files {
         let mut memory = vec![0_u64; 1024];
-        let mut writer = Writer::<Borrowed<V2>>::settled(Region::new(&mut memory)).unwrap();
+        let mut writer =
+            Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory)).unwrap();
         for i in 0..50 {
             let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
             match i % 8 {

@@ -1,9 +1,9 @@
-use super::{Field, describe, number};
+use super::{Field, builder, number};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -21,9 +21,12 @@ impl<F: Format> Field for Average<F> {
     type Format = F;
     type In<G: Format> = Average<G>;
     type Initial<'i> = f64;
-    const SHAPES: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
+    const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
+        initial: Option<f64>,
+    ) -> Result<Self, AddError> {
         Ok(Average {
             mean: mean_cell::<F, S>(slots, initial)?,
             sum: Cell::new(0.0),
@@ -32,14 +35,14 @@ impl<F: Format> Field for Average<F> {
         })
     }
 
-    fn rest(&self) {
+    fn reset_transient(&self) {
         self.mean.set(0.0);
     }
 }
 
 /// The published mean of an average that begins afresh.
-pub(super) fn mean_cell<F: Format, S: Placer>(
-    slots: &mut Slots<'_, S>,
+pub(super) fn mean_cell<F: Format, S: Allocator>(
+    slots: &mut SlotIter<'_, S>,
     initial: Option<f64>,
 ) -> Result<F::Cell<f64>, AddError> {
     let resuming = slots.resuming();
@@ -51,11 +54,11 @@ pub(super) fn mean_cell<F: Format, S: Placer>(
 }
 
 impl<F: Format> Average<F> {
-    describe!();
+    builder!();
 
     /// Adds a sample.
     #[inline]
-    pub fn add(&self, sample: f64) {
+    pub fn record(&self, sample: f64) {
         let count = self.count.get() + 1;
         let sum = self.sum.get() + sample;
         self.count.set(count);

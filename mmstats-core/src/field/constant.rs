@@ -1,10 +1,10 @@
 use super::text::cut;
-use super::{Field, describe};
+use super::{Field, builder};
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, NATIVE_WORD, V2, Version};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::{Bits, Scalar};
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::marker::PhantomData;
 
 /// A number that is set once, when its field is made: a process id, a capacity. In version 2 it
@@ -19,10 +19,10 @@ pub struct ConstantText<const N: usize, F: Format = V2> {
     _format: PhantomData<(core::cell::Cell<()>, F)>,
 }
 
-const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> ValueLayout {
+const fn value_layout<F: Format>(ty: Type, value: usize, align: usize) -> ValueLayout {
     let in_place = match F::VERSION {
-        Version::One => align,
-        Version::OneExact | Version::Two => 1,
+        Version::V1 => align,
+        Version::V1Exact | Version::V2 => 1,
     };
     ValueLayout {
         suffix: "",
@@ -30,10 +30,11 @@ const fn shape<F: Format>(ty: Type, value: usize, align: usize) -> ValueLayout {
         ty,
         unit: Unit::NONE,
         access: Access::Constant,
-        value,
-        room: value,
+        value_size: value,
+        size: value,
         align: in_place,
-        powers: (0, 0),
+        grouping_power: 0,
+        max_power: 0,
     }
 }
 
@@ -44,13 +45,16 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Format = F;
     type In<G: Format> = Constant<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [ValueLayout] = &[shape::<F>(
+    const LAYOUTS: &'static [ValueLayout] = &[value_layout::<F>(
         T::TYPE,
         size_of::<T>(),
         if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD },
     )];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
+        initial: Option<T>,
+    ) -> Result<Self, AddError> {
         let value = initial.unwrap_or(T::zero());
         let mut bytes = value.to_bits().to_ne_bytes();
         slots.constant(bytes.as_mut())?;
@@ -59,7 +63,7 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
 }
 
 impl<T: Scalar, F: Format> Constant<T, F> {
-    describe!();
+    builder!();
 
     /// What it is.
     #[must_use]
@@ -72,10 +76,10 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Format = F;
     type In<G: Format> = ConstantText<N, G>;
     type Initial<'i> = &'i str;
-    const SHAPES: &'static [ValueLayout] = &[shape::<F>(Type::Text, N, 1)];
+    const LAYOUTS: &'static [ValueLayout] = &[value_layout::<F>(Type::Text, N, 1)];
 
-    fn attach<S: Placer>(
-        slots: &mut Slots<'_, S>,
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
         initial: Option<&str>,
     ) -> Result<Self, AddError> {
         let mut bytes = [0; N];
@@ -87,5 +91,5 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
 }
 
 impl<const N: usize, F: Format> ConstantText<N, F> {
-    describe!();
+    builder!();
 }

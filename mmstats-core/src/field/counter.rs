@@ -1,10 +1,10 @@
-use super::{Field, describe, number};
+use super::{Field, builder, number};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::Count;
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 
 /// Counts events, wrapping at its width.
 ///
@@ -32,9 +32,12 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
     type Format = F;
     type In<G: Format> = Counter<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [ValueLayout] = &[number::<T, F>(Kind::Counter)];
+    const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Counter)];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
+        initial: Option<T>,
+    ) -> Result<Self, AddError> {
         let resuming = slots.resuming();
         let value = F::Cell::<T>::new(slots.slot()?);
         if let (Some(initial), false) = (initial, resuming) {
@@ -45,7 +48,7 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
 }
 
 impl<T: Count, F: Format> Counter<T, F> {
-    describe!();
+    builder!();
 
     /// Counts one.
     #[inline(always)]

@@ -1,10 +1,10 @@
-use super::{Field, describe, number};
+use super::{Field, builder, number};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::{Number, Scalar};
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::marker::PhantomData;
 
 /// A number that goes up and down: an integer of any width, `f32`, `f64`, or a `bool`.
@@ -22,9 +22,12 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Format = F;
     type In<G: Format> = Gauge<T, G>;
     type Initial<'i> = T;
-    const SHAPES: &'static [ValueLayout] = &[number::<T, F>(Kind::Gauge)];
+    const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Gauge)];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<T>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
+        initial: Option<T>,
+    ) -> Result<Self, AddError> {
         let resuming = slots.resuming();
         let value = F::Cell::<T>::new(slots.slot()?);
         if resuming || initial.is_some() {
@@ -33,13 +36,13 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
         Ok(Gauge { value, _format: PhantomData })
     }
 
-    fn rest(&self) {
+    fn reset_transient(&self) {
         self.value.set(T::zero());
     }
 }
 
 impl<T: Scalar, F: Format> Gauge<T, F> {
-    describe!();
+    builder!();
 
     /// Sets it.
     #[inline(always)]

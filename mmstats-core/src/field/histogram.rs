@@ -1,10 +1,10 @@
-use super::{Field, describe};
+use super::{Field, builder};
 use crate::cell::BucketCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, NATIVE_WORD, V2, histogram};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::Bucket;
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::marker::PhantomData;
 
 /// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below
@@ -28,9 +28,9 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
     type Format = F;
     type In<G: Format> = Histogram<P, N, T, G>;
     type Initial<'i> = ();
-    const SHAPES: &'static [ValueLayout] = if Self::EXISTS { &[Self::SHAPE] } else { &[] };
+    const LAYOUTS: &'static [ValueLayout] = if Self::EXISTS { &[Self::LAYOUT] } else { &[] };
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, _: Option<()>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(slots: &mut SlotIter<'_, S>, _: Option<()>) -> Result<Self, AddError> {
         let buckets = match F::Buckets::nowhere() {
             Some(nowhere) => nowhere,
             None => F::Buckets::new(slots.slot()?),
@@ -40,7 +40,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
 }
 
 impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
-    describe!();
+    builder!();
 
     /// How many buckets there are.
     pub const BUCKETS: usize = {
@@ -51,10 +51,10 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
     /// Whether the format has histograms.
     pub(super) const EXISTS: bool = <F::Buckets<T, P, N> as BucketCell>::TYPE.is_some();
 
-    /// Its shape where they exist.
-    pub(super) const SHAPE: ValueLayout = {
+    /// Its layout where they exist.
+    pub(super) const LAYOUT: ValueLayout = {
         assert!(Self::BUCKETS > 0);
-        let room = <F::Buckets<T, P, N> as BucketCell>::ROOM;
+        let size = <F::Buckets<T, P, N> as BucketCell>::SIZE;
         ValueLayout {
             suffix: "",
             kind: Kind::Histogram,
@@ -64,10 +64,11 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
             },
             unit: Unit::NONE,
             access: Access::Word,
-            value: room,
-            room,
+            value_size: size,
+            size,
             align: if F::WORD < NATIVE_WORD { F::WORD } else { NATIVE_WORD },
-            powers: (P as u8, N as u8),
+            grouping_power: P as u8,
+            max_power: N as u8,
         }
     };
 

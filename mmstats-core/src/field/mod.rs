@@ -28,7 +28,7 @@ use crate::format::Format;
 use crate::format::layout::ValueLayout;
 use crate::kind::{Kind, Unit};
 use crate::scalar::Scalar;
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 
 mod sealed {
     pub trait Sealed {}
@@ -44,16 +44,16 @@ pub trait Field: Sealed + Sized {
     /// What it can be given to begin with.
     type Initial<'i>;
     /// The values it stores.
-    const SHAPES: &'static [ValueLayout];
+    const LAYOUTS: &'static [ValueLayout];
     #[doc(hidden)]
-    fn attach<S: Placer>(
-        slots: &mut Slots<'_, S>,
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
         initial: Option<Self::Initial<'_>>,
     ) -> Result<Self, AddError>;
     /// When its owner is gone for now: what describes the moment becomes zero or empty, what
     /// accumulates stays.
     #[doc(hidden)]
-    fn rest(&self) {}
+    fn reset_transient(&self) {}
 }
 
 /// A field to be added by [`Writer::add`](crate::Writer::add); each field type makes one with
@@ -91,7 +91,7 @@ impl<'a, H: Field> FieldBuilder<'a, H> {
     }
 }
 
-macro_rules! describe {
+macro_rules! builder {
     () => {
         /// This field under a label, for [`Writer::add`](crate::Writer::add).
         pub const fn builder(label: &str) -> $crate::field::FieldBuilder<'_, Self> {
@@ -99,9 +99,9 @@ macro_rules! describe {
         }
     };
 }
-use describe;
+use builder;
 
-/// The shape of a single number.
+/// The layout of a single number.
 const fn number<T: Scalar, F: Format>(kind: Kind) -> ValueLayout {
     ValueLayout {
         suffix: "",
@@ -109,9 +109,10 @@ const fn number<T: Scalar, F: Format>(kind: Kind) -> ValueLayout {
         ty: T::TYPE,
         unit: Unit::NONE,
         access: <F::Cell<T> as ValueCell<T>>::ACCESS,
-        value: size_of::<T>(),
-        room: <F::Cell<T> as ValueCell<T>>::ROOM,
+        value_size: size_of::<T>(),
+        size: <F::Cell<T> as ValueCell<T>>::SIZE,
         align: <F::Cell<T> as ValueCell<T>>::ALIGN,
-        powers: (0, 0),
+        grouping_power: 0,
+        max_power: 0,
     }
 }

@@ -1,10 +1,10 @@
 use super::average::mean_cell;
-use super::{Field, describe, number};
+use super::{Field, builder, number};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::Kind;
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -24,9 +24,12 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Format = F;
     type In<G: Format> = MovingAverage<N, G>;
     type Initial<'i> = f64;
-    const SHAPES: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
+    const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, initial: Option<f64>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
+        initial: Option<f64>,
+    ) -> Result<Self, AddError> {
         const { assert!(N > 0, "a moving average over no samples") };
         Ok(MovingAverage {
             mean: mean_cell::<F, S>(slots, initial)?,
@@ -38,17 +41,17 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
         })
     }
 
-    fn rest(&self) {
+    fn reset_transient(&self) {
         self.mean.set(0.0);
     }
 }
 
 impl<const N: usize, F: Format> MovingAverage<N, F> {
-    describe!();
+    builder!();
 
     /// Adds a sample; the oldest of more than `N` drops out.
     #[inline]
-    pub fn add(&self, sample: f64) {
+    pub fn record(&self, sample: f64) {
         let next = self.next.get();
         let dropped = self.window[next].replace(sample);
         if self.count.get() < N {

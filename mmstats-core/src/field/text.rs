@@ -1,9 +1,9 @@
-use super::{Field, describe};
+use super::{Field, builder};
 use crate::cell::TextCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::{Kind, Type, Unit};
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::marker::PhantomData;
 
 /// Text of up to `N` bytes of UTF-8.
@@ -28,20 +28,21 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
     type Format = F;
     type In<G: Format> = Text<N, G>;
     type Initial<'i> = &'i str;
-    const SHAPES: &'static [ValueLayout] = &[ValueLayout {
+    const LAYOUTS: &'static [ValueLayout] = &[ValueLayout {
         suffix: "",
         kind: Kind::Info,
         ty: Type::Text,
         unit: Unit::NONE,
         access: <F::Text<N> as TextCell>::ACCESS,
-        value: N,
-        room: <F::Text<N> as TextCell>::ROOM,
+        value_size: N,
+        size: <F::Text<N> as TextCell>::SIZE,
         align: <F::Text<N> as TextCell>::ALIGN,
-        powers: (0, 0),
+        grouping_power: 0,
+        max_power: 0,
     }];
 
-    fn attach<S: Placer>(
-        slots: &mut Slots<'_, S>,
+    fn attach<S: Allocator>(
+        slots: &mut SlotIter<'_, S>,
         initial: Option<&str>,
     ) -> Result<Self, AddError> {
         const { assert!(N > 0, "a text has room for no byte at all") };
@@ -53,13 +54,13 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         Ok(text)
     }
 
-    fn rest(&self) {
+    fn reset_transient(&self) {
         self.set("");
     }
 }
 
 impl<const N: usize, F: Format> Text<N, F> {
-    describe!();
+    builder!();
 
     /// Sets it; what is too long is cut at a character boundary, and what is behind a NUL is not
     /// shown by readers.

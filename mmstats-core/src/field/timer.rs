@@ -1,8 +1,8 @@
-use super::{Field, Histogram, MovingAverage, describe, number};
+use super::{Field, Histogram, MovingAverage, builder, number};
 use crate::format::layout::ValueLayout;
 use crate::format::{Format, V2};
 use crate::kind::{Kind, units};
-use crate::writer::{AddError, Placer, Slots};
+use crate::writer::{AddError, Allocator, SlotIter};
 use core::cell::Cell;
 use core::time::Duration;
 
@@ -61,13 +61,13 @@ pub struct Timer<C: Clock, const N: usize = 100, F: Format = V2> {
 impl<C: Clock, const N: usize, F: Format> super::Sealed for Timer<C, N, F> {}
 
 impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
-    describe!();
+    builder!();
 
     const MEAN: ValueLayout = ValueLayout { unit: units::seconds, ..number::<f64, F>(Kind::Gauge) };
     const SPREAD: ValueLayout = ValueLayout {
         suffix: ".histogram",
         unit: units::nanoseconds,
-        ..Histogram::<3, 40, u64, F>::SHAPE
+        ..Histogram::<3, 40, u64, F>::LAYOUT
     };
 
     /// Runs until the guard is stopped or dropped. Several may run at once.
@@ -127,7 +127,7 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
 
     fn record_nanoseconds(&self, nanoseconds: u64) {
         self.last.set(Some(nanoseconds));
-        self.mean.add(nanoseconds as f64 / 1e9);
+        self.mean.record(nanoseconds as f64 / 1e9);
         self.spread.record(nanoseconds);
     }
 }
@@ -136,20 +136,20 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     type Format = F;
     type In<G: Format> = Timer<C, N, G>;
     type Initial<'i> = ();
-    const SHAPES: &'static [ValueLayout] = if Histogram::<3, 40, u64, F>::EXISTS {
+    const LAYOUTS: &'static [ValueLayout] = if Histogram::<3, 40, u64, F>::EXISTS {
         &[Self::MEAN, Self::SPREAD]
     } else {
         &[Self::MEAN]
     };
 
-    fn attach<S: Placer>(slots: &mut Slots<'_, S>, _: Option<()>) -> Result<Self, AddError> {
+    fn attach<S: Allocator>(slots: &mut SlotIter<'_, S>, _: Option<()>) -> Result<Self, AddError> {
         let mean = MovingAverage::attach(slots, None)?;
         let spread = Histogram::attach(slots, None)?;
         Ok(Timer { mean, spread, last: Cell::new(None), running: Cell::new(None) })
     }
 
-    fn rest(&self) {
-        self.mean.rest();
+    fn reset_transient(&self) {
+        self.mean.reset_transient();
     }
 }
 

@@ -18,8 +18,8 @@ pub const fn region_size(fields: &[FieldDef]) -> usize {
     let mut i = 0;
     while i < fields.len() {
         let mut j = 0;
-        while j < fields[i].shapes.len() {
-            high = match value_below(high, fields[i].shapes[j].room, fields[i].shapes[j].align) {
+        while j < fields[i].layouts.len() {
+            high = match value_below(high, fields[i].layouts[j].size, fields[i].layouts[j].align) {
                 Some(value) => value,
                 None => panic!("the fields are too large for this machine"),
             };
@@ -48,8 +48,8 @@ pub const fn directory_length(fields: &[FieldDef]) -> usize {
     let mut i = 0;
     while i < fields.len() {
         let mut j = 0;
-        while j < fields[i].shapes.len() {
-            length += entry_length(&fields[i], &fields[i].shapes[j]);
+        while j < fields[i].layouts.len() {
+            length += entry_length(&fields[i], &fields[i].layouts[j]);
             j += 1;
         }
         i += 1;
@@ -57,12 +57,12 @@ pub const fn directory_length(fields: &[FieldDef]) -> usize {
     length
 }
 
-const fn label_length(field: &FieldDef, shape: &ValueLayout) -> usize {
-    field.prefix.len() + field.label.len() + shape.suffix.len()
+const fn label_length(field: &FieldDef, layout: &ValueLayout) -> usize {
+    field.prefix.len() + field.label.len() + layout.suffix.len()
 }
 
-const fn entry_length(field: &FieldDef, shape: &ValueLayout) -> usize {
-    Cursor::entry_length(field, shape, label_length(field, shape), 0)
+const fn entry_length(field: &FieldDef, layout: &ValueLayout) -> usize {
+    Cursor::entry_length(field, layout, label_length(field, layout), 0)
 }
 
 /// A directory as it lies in flash.
@@ -84,14 +84,14 @@ impl<const N: usize> Entries<N> {
         let mut i = 0;
         while i < fields.len() {
             let mut j = 0;
-            while j < fields[i].shapes.len() {
-                let (field, shape) = (&fields[i], &fields[i].shapes[j]);
-                high = match value_below(high, shape.room, shape.align) {
+            while j < fields[i].layouts.len() {
+                let (field, layout) = (&fields[i], &fields[i].layouts[j]);
+                high = match value_below(high, layout.size, layout.align) {
                     Some(value) => value,
                     None => unreachable!(),
                 };
-                write_entry(&mut entries, at, field, shape, high);
-                at += entry_length(field, shape);
+                write_entry(&mut entries, at, field, layout, high);
+                at += entry_length(field, layout);
                 j += 1;
             }
             i += 1;
@@ -125,31 +125,31 @@ const fn write_entry(
     entries: &mut [u8],
     start: usize,
     field: &FieldDef,
-    shape: &ValueLayout,
+    layout: &ValueLayout,
     value: usize,
 ) {
-    let unit = field.unit_of(shape);
+    let unit = field.unit_of(layout);
     let head = EntryHeader {
-        length: entry_length(field, shape) as u32,
+        length: entry_length(field, layout) as u32,
         value: value as u32,
-        size: shape.value as u32,
-        kind: shape.kind as u8,
-        ty: shape.ty.letter(),
-        access: shape.access as u8,
+        size: layout.value_size as u32,
+        kind: layout.kind as u8,
+        ty: layout.ty.letter(),
+        access: layout.access as u8,
         scale: unit.scale,
         divisor: unit.divisor,
-        label: label_length(field, shape) as u16,
+        label: label_length(field, layout) as u16,
         help: help_length(field.help) as u16,
         unit: unit.name.len() as u8,
-        p: shape.powers.0,
-        n: shape.powers.1,
+        grouping_power: layout.grouping_power,
+        max_power: layout.max_power,
         flags: 0,
     };
     let head: [u8; EntryHeader::SIZE] = zerocopy::transmute!(head);
     let mut at = write(entries, start, &head);
     at = write(entries, at, field.prefix.as_bytes());
     at = write(entries, at, field.label.as_bytes());
-    at = write(entries, at, shape.suffix.as_bytes());
+    at = write(entries, at, layout.suffix.as_bytes());
     at = write(entries, at, unit.name.as_bytes());
     let mut line = 0;
     while line < field.help.len() {

@@ -6,13 +6,13 @@ use super::v2::{EntryHeader, Header};
 use crate::kind::{Access, Kind, Type, Unit};
 
 /// The longest label, in bytes: its length is a `u16` in both versions.
-pub const MAX_LABEL: usize = 65_535;
+pub const MAX_LABEL_BYTES: usize = 65_535;
 /// The longest help text, in bytes.
-pub const MAX_HELP: usize = 65_535;
+pub const MAX_HELP_BYTES: usize = 65_535;
 /// The longest unit name, in bytes.
-pub const MAX_UNIT: usize = 255;
+pub const MAX_UNIT_BYTES: usize = 255;
 /// Two zero bytes end a version 1 region.
-pub const V1_END: usize = 2;
+pub const V1_END_BYTES: usize = 2;
 
 /// One stored value of a field. A field may have several: a timer has its average and its
 /// histogram.
@@ -29,13 +29,15 @@ pub struct ValueLayout {
     /// How it is read and written; in version 1, latched means two buffers.
     pub access: Access,
     /// Bytes of one value; of a histogram, the whole block.
-    pub value: usize,
+    pub value_size: usize,
     /// Bytes taken among the values, latch included.
-    pub room: usize,
+    pub size: usize,
     /// What its place is a multiple of.
     pub align: usize,
-    /// A histogram's grouping and maximum power, else zeros.
-    pub powers: (u8, u8),
+    /// A histogram's grouping power, else 0.
+    pub grouping_power: u8,
+    /// A histogram's maximum power, else 0.
+    pub max_power: u8,
 }
 
 /// A field as declared.
@@ -50,20 +52,20 @@ pub struct FieldDef<'a> {
     /// Its unit.
     pub unit: Unit,
     /// The values it stores.
-    pub shapes: &'a [ValueLayout],
+    pub layouts: &'a [ValueLayout],
 }
 
 impl FieldDef<'_> {
     /// The unit of one of its values.
     #[must_use]
-    pub const fn unit_of(&self, shape: &ValueLayout) -> Unit {
-        if shape.unit.name.is_empty() { self.unit } else { shape.unit }
+    pub const fn unit_of(&self, layout: &ValueLayout) -> Unit {
+        if layout.unit.name.is_empty() { self.unit } else { layout.unit }
     }
 }
 
 /// Where one value and its entry are.
 #[derive(Clone, Copy, Debug)]
-pub struct Placed {
+pub struct Placement {
     /// Offset of the entry.
     pub entry: usize,
     /// Its length; in version 1 up to the value.
@@ -88,8 +90,8 @@ impl Cursor {
     #[must_use]
     pub const fn new(version: Version, length: usize) -> Cursor {
         let low = match version {
-            Version::Two => Header::SIZE,
-            Version::One | Version::OneExact => 1,
+            Version::V2 => Header::SIZE,
+            Version::V1 | Version::V1Exact => 1,
         };
         Cursor { version, low, high: length & !7 }
     }
@@ -98,75 +100,74 @@ impl Cursor {
     /// none.
     pub const fn place(
         &mut self,
-        description: &FieldDef,
-        shape: &ValueLayout,
+        definition: &FieldDef,
+        layout: &ValueLayout,
         prefix: usize,
-    ) -> Option<Placed> {
-        let label =
-            prefix + description.prefix.len() + description.label.len() + shape.suffix.len();
+    ) -> Option<Placement> {
+        let label = prefix + definition.prefix.len() + definition.label.len() + layout.suffix.len();
         let entry = self.low;
         match self.version {
-            Version::Two => {
-                let constant = matches!(shape.access, Access::Constant);
+            Version::V2 => {
+                let constant = matches!(layout.access, Access::Constant);
                 let length = Self::entry_length(
-                    description,
-                    shape,
+                    definition,
+                    layout,
                     label,
-                    if constant { shape.value } else { 0 },
+                    if constant { layout.value_size } else { 0 },
                 );
-                let room = if constant { 0 } else { shape.room };
+                let room = if constant { 0 } else { layout.size };
                 if self.high < room {
                     return None;
                 }
                 let value =
-                    if constant { self.high } else { (self.high - room) & !(shape.align - 1) };
+                    if constant { self.high } else { (self.high - room) & !(layout.align - 1) };
                 if value < entry + length {
                     return None;
                 }
                 self.low = entry + length;
                 self.high = value;
-                Some(Placed {
+                Some(Placement {
                     entry,
                     length,
                     value: if constant {
-                        entry + Self::texts_end(description, shape, label)
+                        entry + Self::texts_end(definition, layout, label)
                     } else {
                         value
                     },
                 })
             }
-            Version::One | Version::OneExact => {
-                let head = 2 + label + 2 + type_length(shape) + 1;
+            Version::V1 | Version::V1Exact => {
+                let head = 2 + label + 2 + type_length(layout) + 1;
                 let padding = match self.version {
-                    Version::One => (entry + head).wrapping_neg() & (shape.align - 1),
+                    Version::V1 => (entry + head).wrapping_neg() & (layout.align - 1),
                     _ => 0,
                 };
                 let length = head + padding;
-                if entry + length + shape.room + V1_END > self.high {
+                if entry + length + layout.size + V1_END_BYTES > self.high {
                     return None;
                 }
-                self.low = entry + length + shape.room;
-                Some(Placed { entry, length, value: entry + length })
+                self.low = entry + length + layout.size;
+                Some(Placement { entry, length, value: entry + length })
             }
         }
     }
 
     /// Bytes of an entry up to the end of its texts.
-    const fn texts_end(description: &FieldDef, shape: &ValueLayout, label: usize) -> usize {
+    const fn texts_end(definition: &FieldDef, layout: &ValueLayout, label: usize) -> usize {
         EntryHeader::SIZE
             + label
-            + description.unit_of(shape).name.len()
-            + help_length(description.help)
+            + definition.unit_of(layout).name.len()
+            + help_length(definition.help)
     }
 
     /// Bytes of a whole entry that holds so many bytes of a constant.
     pub(super) const fn entry_length(
-        description: &FieldDef,
-        shape: &ValueLayout,
+        definition: &FieldDef,
+        layout: &ValueLayout,
         label: usize,
         constant: usize,
     ) -> usize {
-        (Self::texts_end(description, shape, label) + constant).next_multiple_of(4)
+        (Self::texts_end(definition, layout, label) + constant).next_multiple_of(4)
     }
 
     /// Takes the places of all values of some fields; `false` if they do not fit.
@@ -174,8 +175,8 @@ impl Cursor {
         let mut i = 0;
         while i < fields.len() {
             let mut j = 0;
-            while j < fields[i].shapes.len() {
-                if self.place(&fields[i], &fields[i].shapes[j], prefix).is_none() {
+            while j < fields[i].layouts.len() {
+                if self.place(&fields[i], &fields[i].layouts[j], prefix).is_none() {
                     return false;
                 }
                 j += 1;
@@ -211,16 +212,18 @@ pub const fn size_of_all(version: Version, models: &[&[FieldDef]], prefix: usize
         i += 1;
     }
     match version {
-        Version::Two => (cursor.low + (far - cursor.high)).next_multiple_of(8),
-        Version::One | Version::OneExact => (cursor.low + V1_END).next_multiple_of(8),
+        Version::V2 => (cursor.low + (far - cursor.high)).next_multiple_of(8),
+        Version::V1 | Version::V1Exact => (cursor.low + V1_END_BYTES).next_multiple_of(8),
     }
 }
 
 /// Digits and letter of a type in version 1.
 #[must_use]
-pub const fn type_length(shape: &ValueLayout) -> usize {
-    match shape.ty {
-        Type::Text => 1 + if shape.value == 0 { 1 } else { shape.value.ilog10() as usize + 1 },
+pub const fn type_length(layout: &ValueLayout) -> usize {
+    match layout.ty {
+        Type::Text => {
+            1 + if layout.value_size == 0 { 1 } else { layout.value_size.ilog10() as usize + 1 }
+        }
         _ => 1,
     }
 }
@@ -270,14 +273,21 @@ pub const fn check(fields: &[FieldDef]) {
     while i < fields.len() {
         let field = &fields[i];
         assert!(!field.label.is_empty(), "a field has an empty label");
-        let mut shape = 0;
-        while shape < field.shapes.len() {
-            let length = field.prefix.len() + field.label.len() + field.shapes[shape].suffix.len();
-            assert!(length <= MAX_LABEL, "a label is longer than 65535 bytes");
-            shape += 1;
+        let mut layout = 0;
+        while layout < field.layouts.len() {
+            let length =
+                field.prefix.len() + field.label.len() + field.layouts[layout].suffix.len();
+            assert!(length <= MAX_LABEL_BYTES, "a label is longer than 65535 bytes");
+            layout += 1;
         }
-        assert!(field.unit.name.len() <= MAX_UNIT, "the name of a unit is longer than 255 bytes");
-        assert!(help_length(field.help) <= MAX_HELP, "a help text is longer than 65535 bytes");
+        assert!(
+            field.unit.name.len() <= MAX_UNIT_BYTES,
+            "the name of a unit is longer than 255 bytes"
+        );
+        assert!(
+            help_length(field.help) <= MAX_HELP_BYTES,
+            "a help text is longer than 65535 bytes"
+        );
         assert!(!has_nul(field.prefix) && !has_nul(field.label), "a label contains a NUL");
         assert!(!has_nul(field.unit.name), "the name of a unit contains a NUL");
         let mut line = 0;
@@ -296,10 +306,10 @@ pub const fn check(fields: &[FieldDef]) {
 
 const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
     let mut i = 0;
-    while i < a.shapes.len() {
+    while i < a.layouts.len() {
         let mut j = 0;
-        while j < b.shapes.len() {
-            if same([a.label, a.shapes[i].suffix], [b.label, b.shapes[j].suffix]) {
+        while j < b.layouts.len() {
+            if same([a.label, a.layouts[i].suffix], [b.label, b.layouts[j].suffix]) {
                 // The only text a constant's panic can show is a whole `&str`, so: the label that
                 // stands twice.
                 panic!("{}", a.label);

@@ -11,7 +11,8 @@ pub mod v2;
 pub use v2::{MAGIC, MAGIC_WORDS, crc32};
 
 use crate::cell::{
-    BucketCell, Buckets, Flip, FlipText, LatchText, NoBuckets, PlainText, TextCell, ValueCell,
+    BucketCell, Buckets, DoubleBuffer, DoubleBufferText, LatchText, NoBuckets, TextCell,
+    UnbufferedText, ValueCell,
 };
 use crate::region::{RawRegion, Region};
 use crate::scalar::{Bucket, Scalar};
@@ -22,11 +23,11 @@ use core::marker::PhantomData;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Version {
     /// Version 1 with types padded so that values are aligned.
-    One,
+    V1,
     /// Version 1 to the byte as Python writes it.
-    OneExact,
+    V1Exact,
     /// Version 2.
-    Two,
+    V2,
 }
 
 impl Version {
@@ -34,8 +35,8 @@ impl Version {
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
-            Version::One | Version::OneExact => 1,
-            Version::Two => 2,
+            Version::V1 | Version::V1Exact => 1,
+            Version::V2 => 2,
         }
     }
 }
@@ -89,10 +90,10 @@ impl sealed::Sealed for V1Exact {}
 impl<F: sealed::Sealed> sealed::Sealed for Borrowed<'_, F> {}
 
 impl Format for V2 {
-    const VERSION: Version = Version::Two;
+    const VERSION: Version = Version::V2;
     const WORD: usize = NATIVE_WORD;
     type Region = Region<'static>;
-    type Cell<T: Scalar> = T::Two;
+    type Cell<T: Scalar> = T::V2Cell;
     type Text<const N: usize> = LatchText<N, NATIVE_WORD>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = Buckets<T, P, N, NATIVE_WORD>;
     fn open(region: Region<'static>) -> RawRegion {
@@ -101,10 +102,10 @@ impl Format for V2 {
 }
 
 impl Format for V2Narrow {
-    const VERSION: Version = Version::Two;
+    const VERSION: Version = Version::V2;
     const WORD: usize = 4;
     type Region = Region<'static>;
-    type Cell<T: Scalar> = T::Narrow;
+    type Cell<T: Scalar> = T::V2NarrowCell;
     type Text<const N: usize> = LatchText<N, 4>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = Buckets<T, P, N, 4>;
     fn open(region: Region<'static>) -> RawRegion {
@@ -113,11 +114,11 @@ impl Format for V2Narrow {
 }
 
 impl Format for V1 {
-    const VERSION: Version = Version::One;
+    const VERSION: Version = Version::V1;
     const WORD: usize = NATIVE_WORD;
     type Region = Region<'static>;
-    type Cell<T: Scalar> = T::One;
-    type Text<const N: usize> = FlipText<N>;
+    type Cell<T: Scalar> = T::V1Cell;
+    type Text<const N: usize> = DoubleBufferText<N>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = NoBuckets;
     fn open(region: Region<'static>) -> RawRegion {
         region.into_raw()
@@ -125,11 +126,11 @@ impl Format for V1 {
 }
 
 impl Format for V1Exact {
-    const VERSION: Version = Version::OneExact;
+    const VERSION: Version = Version::V1Exact;
     const WORD: usize = 1;
     type Region = Region<'static>;
-    type Cell<T: Scalar> = Flip<T>;
-    type Text<const N: usize> = PlainText<N>;
+    type Cell<T: Scalar> = DoubleBuffer<T>;
+    type Text<const N: usize> = UnbufferedText<N>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = NoBuckets;
     fn open(region: Region<'static>) -> RawRegion {
         region.into_raw()

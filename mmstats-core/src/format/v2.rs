@@ -17,13 +17,13 @@ pub const MAGIC_WORDS: [u32; 2] = [
 pub const BYTE_ORDER: u16 = 0x0102;
 
 /// Flag bit 0: the directory is outside the region.
-pub const OUTSIDE: u8 = 1;
+pub const EXTERNAL_DIRECTORY: u8 = 1;
 
 /// Flag bit 4: the region is never made anew in place.
-pub const SETTLED: u8 = 1 << 4;
+pub const IMMUTABLE_LAYOUT: u8 = 1 << 4;
 
 /// Flag bits that a reader must know to read on.
-pub const MUST_KNOW: u8 = 0x0f;
+pub const INCOMPATIBLE_FLAGS: u8 = 0x0f;
 
 /// The header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -35,7 +35,7 @@ pub struct Header {
     pub byte_order: u16,
     /// Bytes that the writer stores at once: 4 or 8.
     pub word: u8,
-    /// [`OUTSIDE`], [`SETTLED`], and room for more.
+    /// [`EXTERNAL_DIRECTORY`], [`IMMUTABLE_LAYOUT`], and room for more.
     pub flags: u8,
     /// Bytes of the region.
     pub length: u32,
@@ -106,9 +106,9 @@ pub struct EntryHeader {
     /// Bytes of unit.
     pub unit: u8,
     /// A histogram's grouping power.
-    pub p: u8,
+    pub grouping_power: u8,
     /// A histogram's maximum power.
-    pub n: u8,
+    pub max_power: u8,
     /// None so far.
     pub flags: u8,
 }

@@ -1,10 +1,10 @@
 //! What bytes are, and the walk over their entries.
 
 use super::entry::Entry;
-use super::problem::{EntryError, FormatError};
+use super::error::{EntryError, FormatError};
 use super::{v1, v2};
 use crate::format::MAGIC;
-use crate::format::v2::{Header, OUTSIDE};
+use crate::format::v2::{EXTERNAL_DIRECTORY, Header};
 
 /// The order of bytes in a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +47,15 @@ pub struct Directory<'b> {
 
 #[derive(Clone, Copy, Debug)]
 enum DirectoryKind<'b> {
-    One {
+    V1 {
         order: ByteOrder,
     },
-    Two {
+    V2 {
         header: Header,
         order: ByteOrder,
     },
     /// Version 2 with its entries outside.
-    Outside {
+    External {
         header: Header,
         order: ByteOrder,
         entries: &'b [u8],
@@ -85,12 +85,12 @@ impl<'b> Directory<'b> {
     }
 
     /// The same for a region whose directory is outside, and known: `entries` are the bytes at the
-    /// address that [`FormatError::DirectoryOutside`] tells, or more. Of any other region they do not
+    /// address that [`FormatError::ExternalDirectory`] tells, or more. Of any other region they do not
     /// matter.
     ///
     /// # Errors
     /// If they are no stats that can be read, or the entries are not this region's.
-    pub fn open_outside(
+    pub fn open_external(
         bytes: &'b [u8],
         before: &[u8],
         entries: &'b [u8],
@@ -105,22 +105,22 @@ impl<'b> Directory<'b> {
         entries: &'b [u8],
     ) -> Result<Self, FormatError> {
         let kind = match version(before)? {
-            1 => DirectoryKind::One { order: order.unwrap_or_else(|| v1::guess_order(bytes)) },
+            1 => DirectoryKind::V1 { order: order.unwrap_or_else(|| v1::guess_order(bytes)) },
             _ => {
                 let (mut header, order) = v2::header(bytes)?;
                 let (earlier, _) = v2::header(before)?;
                 // Both from before: `layout` is stored first, so it may be ahead of `published`,
                 // never behind it.
                 header.published = earlier.published;
-                if header.flags & OUTSIDE != 0 {
-                    v2::check_outside(&header, entries)?;
-                    DirectoryKind::Outside {
+                if header.flags & EXTERNAL_DIRECTORY != 0 {
+                    v2::check_external(&header, entries)?;
+                    DirectoryKind::External {
                         header,
                         order,
                         entries: &entries[..header.published as usize],
                     }
                 } else {
-                    DirectoryKind::Two { header, order }
+                    DirectoryKind::V2 { header, order }
                 }
             }
         };
@@ -131,8 +131,8 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn version(&self) -> u8 {
         match self.kind {
-            DirectoryKind::One { .. } => 1,
-            DirectoryKind::Two { .. } | DirectoryKind::Outside { .. } => 2,
+            DirectoryKind::V1 { .. } => 1,
+            DirectoryKind::V2 { .. } | DirectoryKind::External { .. } => 2,
         }
     }
 
@@ -140,9 +140,9 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {
         match self.kind {
-            DirectoryKind::One { order }
-            | DirectoryKind::Two { order, .. }
-            | DirectoryKind::Outside { order, .. } => order,
+            DirectoryKind::V1 { order }
+            | DirectoryKind::V2 { order, .. }
+            | DirectoryKind::External { order, .. } => order,
         }
     }
 
@@ -150,8 +150,8 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
         match &self.kind {
-            DirectoryKind::One { .. } => None,
-            DirectoryKind::Two { header, .. } | DirectoryKind::Outside { header, .. } => {
+            DirectoryKind::V1 { .. } => None,
+            DirectoryKind::V2 { header, .. } | DirectoryKind::External { header, .. } => {
                 Some(header)
             }
         }
@@ -161,12 +161,12 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn entries(&self) -> Entries<'b> {
         Entries(match self.kind {
-            DirectoryKind::One { order } => EntriesKind::One(v1::Walk::new(self.bytes, order)),
-            DirectoryKind::Two { header, order } => {
-                EntriesKind::Two(v2::Walk::new(self.bytes, header, order))
+            DirectoryKind::V1 { order } => EntriesKind::V1(v1::Walk::new(self.bytes, order)),
+            DirectoryKind::V2 { header, order } => {
+                EntriesKind::V2(v2::Walk::new(self.bytes, header, order))
             }
-            DirectoryKind::Outside { header, order, entries } => {
-                EntriesKind::Two(v2::Walk::outside(entries, self.bytes.len(), header, order))
+            DirectoryKind::External { header, order, entries } => {
+                EntriesKind::V2(v2::Walk::external(entries, self.bytes.len(), header, order))
             }
         })
     }
@@ -175,9 +175,9 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn bytes(&self) -> &'b [u8] {
         match &self.kind {
-            DirectoryKind::One { .. } => self.bytes,
-            DirectoryKind::Two { header, .. } => v2::entries(self.bytes, header),
-            DirectoryKind::Outside { entries, .. } => entries,
+            DirectoryKind::V1 { .. } => self.bytes,
+            DirectoryKind::V2 { header, .. } => v2::entries(self.bytes, header),
+            DirectoryKind::External { entries, .. } => entries,
         }
     }
 }
@@ -188,8 +188,8 @@ pub struct Entries<'b>(EntriesKind<'b>);
 
 #[derive(Clone, Debug)]
 enum EntriesKind<'b> {
-    One(v1::Walk<'b>),
-    Two(v2::Walk<'b>),
+    V1(v1::Walk<'b>),
+    V2(v2::Walk<'b>),
 }
 
 impl<'b> Iterator for Entries<'b> {
@@ -197,8 +197,8 @@ impl<'b> Iterator for Entries<'b> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            EntriesKind::One(walk) => walk.next(),
-            EntriesKind::Two(walk) => walk.next(),
+            EntriesKind::V1(walk) => walk.next(),
+            EntriesKind::V2(walk) => walk.next(),
         }
     }
 }

@@ -36,9 +36,9 @@ pub enum Storage {
     /// A histogram's block (version 2).
     Histogram {
         /// Grouping power.
-        p: u8,
+        grouping_power: u8,
         /// Maximum power.
-        n: u8,
+        max_power: u8,
     },
     /// One plain value (version 1).
     Single,

@@ -63,8 +63,8 @@ impl<E: Format> Format for ReadError<E> {
         match self {
             ReadError::Source(error) => write!(f, "{}", error),
             ReadError::Format(problem) => write!(f, "{}", problem),
-            ReadError::TooLarge { length, room } => {
-                write!(f, "TooLarge {{ length: {=usize}, room: {=usize} }}", *length, *room)
+            ReadError::TooLarge { length, capacity } => {
+                write!(f, "TooLarge {{ length: {=usize}, capacity: {=usize} }}", *length, *capacity)
             }
         }
     }
@@ -72,7 +72,7 @@ impl<E: Format> Format for ReadError<E> {
 
 impl Format for EntryError<'_> {
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "\"{}\" at byte {=usize}: {}", Lossy(self.label), self.offset, self.fault);
+        write!(f, "\"{}\" at byte {=usize}: {}", Lossy(self.label), self.offset, self.kind);
     }
 }
 
@@ -90,10 +90,16 @@ impl Format for EntryErrorKind<'_> {
                 write!(f, "WriteBuffer {{ found: {=u8} }}", *found)
             }
             EntryErrorKind::Size { found } => write!(f, "Size {{ found: {=u32} }}", *found),
-            EntryErrorKind::ValueLocation { found } => {
-                write!(f, "ValueLocation {{ found: {=u64:#x} }}", *found)
+            EntryErrorKind::ValueOffset { found } => {
+                write!(f, "ValueOffset {{ found: {=u64:#x} }}", *found)
             }
-            EntryErrorKind::Powers { p, n } => write!(f, "Powers {{ p: {=u8}, n: {=u8} }}", *p, *n),
+            EntryErrorKind::Powers { grouping_power, max_power } => {
+                write!(
+                    f,
+                    "Powers {{ grouping_power: {=u8}, max_power: {=u8} }}",
+                    *grouping_power, *max_power
+                )
+            }
             EntryErrorKind::Published { found } => {
                 write!(f, "Published {{ found: {=u32} }}", *found)
             }

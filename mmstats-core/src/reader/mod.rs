@@ -23,23 +23,23 @@
 //! assert_eq!(snapshot.value(&entry.location).unwrap(), Value::Unsigned(7));
 //! ```
 
+mod buffers;
 mod directory;
 mod entry;
-mod images;
+mod error;
 #[cfg(feature = "defmt")]
 mod log;
-mod problem;
 mod read;
 mod snapshot;
 mod v1;
 mod v2;
 mod value;
 
+pub use buffers::{HEADER_WORDS, ReadBuffers, ReadPlan, Source};
 pub use directory::{ByteOrder, Directory, Entries};
 pub use entry::{Entry, Storage, ValueLocation};
-pub use images::{HEADER, ReadBuffers, ReadPlan, Source};
-pub use problem::{EntryError, EntryErrorKind, FormatError, ReadError, ValueError};
-pub use read::{read, read_outside};
+pub use error::{EntryError, EntryErrorKind, FormatError, ReadError, ValueError};
+pub use read::{read, read_external};
 pub use snapshot::Snapshot;
 pub use v2::header;
 pub use value::{Distribution, Value, quantile};

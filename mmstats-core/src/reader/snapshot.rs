@@ -1,7 +1,7 @@
 //! Values out of copies of a region.
 
 use super::entry::{Storage, ValueLocation};
-use super::problem::ValueError;
+use super::error::ValueError;
 use super::value::{self, Value};
 use crate::format::MAGIC;
 use crate::format::v2::Header;
@@ -10,23 +10,23 @@ use crate::kind::Type;
 /// Values of a region at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'b> {
-    pub(super) head: &'b [u8],
-    pub(super) before: &'b [u8],
-    pub(super) now: &'b [u8],
-    pub(super) after: &'b [u8],
+    pub(super) header: &'b [u8],
+    pub(super) pass1: &'b [u8],
+    pub(super) pass2: &'b [u8],
+    pub(super) pass3: &'b [u8],
 }
 
 impl<'b> Snapshot<'b> {
     /// Of bytes that nobody writes: a dump, a file whose writer is gone.
     #[must_use]
     pub fn from_static_bytes(bytes: &'b [u8]) -> Self {
-        Snapshot { head: bytes, before: bytes, now: bytes, after: bytes }
+        Snapshot { header: bytes, pass1: bytes, pass2: bytes, pass3: bytes }
     }
 
     /// All that was read of the region.
     #[must_use]
     pub fn bytes(&self) -> &'b [u8] {
-        self.before
+        self.pass1
     }
 
     /// Whether a version 2 region was valid, and stayed the same region, from the first pass to the
@@ -35,7 +35,7 @@ impl<'b> Snapshot<'b> {
     #[inline]
     pub fn is_consistent(&self) -> bool {
         let [Some(first), Some(last)] =
-            [self.head, self.after].map(|image| image.first_chunk::<{ Header::SIZE }>())
+            [self.header, self.pass3].map(|image| image.first_chunk::<{ Header::SIZE }>())
         else {
             return false;
         };
@@ -51,7 +51,7 @@ impl<'b> Snapshot<'b> {
     /// [`ReadBuffers::latch`](super::ReadBuffers::latch) has to read it again.
     #[must_use]
     pub fn is_contended(&self, location: &ValueLocation) -> bool {
-        location.is_latched() && same_sequence(self.before, self.after, location).is_none()
+        location.is_latched() && same_sequence(self.pass1, self.pass3, location).is_none()
     }
 
     /// A field's value.
@@ -62,7 +62,7 @@ impl<'b> Snapshot<'b> {
     pub fn value(&self, location: &ValueLocation) -> Result<Value<'b>, ValueError> {
         // Most are words; the rest is not worth its code at each place of use.
         if location.storage == Storage::Word {
-            let bytes = value::at(self.before, location.offset as usize, location.size as usize)?;
+            let bytes = value::at(self.pass1, location.offset as usize, location.size as usize)?;
             return Ok(value::decode(bytes, location.ty, location.swapped));
         }
         self.other_value(location)
@@ -74,7 +74,7 @@ impl<'b> Snapshot<'b> {
     #[must_use]
     pub fn number(&self, location: &ValueLocation) -> Option<f64> {
         if location.storage == Storage::Word && !location.swapped {
-            let bytes = self.before.get(location.offset as usize..)?;
+            let bytes = self.pass1.get(location.offset as usize..)?;
             match location.ty {
                 Type::U64 => return Some(u64::from_ne_bytes(*bytes.first_chunk()?) as f64),
                 Type::F64 => return Some(f64::from_ne_bytes(*bytes.first_chunk()?)),
@@ -90,13 +90,13 @@ impl<'b> Snapshot<'b> {
         let (offset, size) = (location.offset as usize, location.size as usize);
         let bytes = match location.storage {
             Storage::Word | Storage::Constant | Storage::PlacedConstant | Storage::Single => {
-                value::at(self.before, offset, size)?
+                value::at(self.pass1, offset, size)?
             }
             Storage::Latched => self.latched(location, size)?,
             Storage::Double => {
-                let next_to_write = value::at(self.before, offset - 1, 1)?[0];
+                let next_to_write = value::at(self.pass1, offset - 1, 1)?[0];
                 let buffer = if next_to_write & 1 == 0 { 1 } else { 0 };
-                value::at(self.before, offset + buffer * size, size)?
+                value::at(self.pass1, offset + buffer * size, size)?
             }
             Storage::Histogram { .. } => return self.histogram(location),
         };
@@ -104,11 +104,11 @@ impl<'b> Snapshot<'b> {
     }
 
     fn latched(&self, location: &ValueLocation, size: usize) -> Result<&'b [u8], ValueError> {
-        value::at(self.now, location.sequence(), size_of::<u32>())?;
+        value::at(self.pass2, location.sequence(), size_of::<u32>())?;
         let sequence =
-            same_sequence(self.before, self.after, location).ok_or(ValueError::Contended)?;
+            same_sequence(self.pass1, self.pass3, location).ok_or(ValueError::Contended)?;
         value::at(
-            self.now,
+            self.pass2,
             location.offset as usize + (sequence & 1) as usize * location.stride(),
             size,
         )
@@ -118,12 +118,12 @@ impl<'b> Snapshot<'b> {
         let sum = if location.is_latched() {
             self.latched(location, 8)?
         } else {
-            value::at(self.before, location.offset as usize, 8)?
+            value::at(self.pass1, location.offset as usize, 8)?
         };
         let Value::Unsigned(sum) = value::decode(sum, Type::U64, location.swapped) else {
             return Err(ValueError::CutOff);
         };
-        value::distribution(location, sum, self.before)
+        value::distribution(location, sum, self.pass1)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::directory::ByteOrder;
 use super::entry::{Entry, Storage, ValueLocation};
-use super::problem::{EntryError, EntryErrorKind};
+use super::error::{EntryError, EntryErrorKind};
 use crate::kind::{Kind, Type};
 
 /// Fewer bytes than this cannot be counted in a [`ValueLocation`].
@@ -34,7 +34,7 @@ impl<'b> Walk<'b> {
             Ok(field) => self.at = field.location.range().end,
             Err(_) => self.at = self.bytes.len(),
         }
-        Some(field.map_err(|fault| EntryError { offset: entry, label, fault }))
+        Some(field.map_err(|kind| EntryError { offset: entry, label, kind }))
     }
 
     fn field(

@@ -2,8 +2,10 @@
 
 use super::directory::ByteOrder;
 use super::entry::{Entry, Storage, ValueLocation};
-use super::problem::{EntryError, EntryErrorKind, FormatError};
-use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, MUST_KNOW, OUTSIDE, crc32};
+use super::error::{EntryError, EntryErrorKind, FormatError};
+use crate::format::v2::{
+    BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, crc32,
+};
 use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
@@ -31,7 +33,7 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
     if header.check != computed {
         return Err(FormatError::BadCheck { found: header.check, computed });
     }
-    if header.flags & MUST_KNOW & !OUTSIDE != 0 {
+    if header.flags & INCOMPATIBLE_FLAGS & !EXTERNAL_DIRECTORY != 0 {
         return Err(FormatError::BadHeader {
             what: "a flag that this reader does not know",
             found: header.flags.into(),
@@ -40,7 +42,7 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
     if header.word != 4 && header.word != 8 {
         return Err(FormatError::BadHeader { what: "the word", found: header.word.into() });
     }
-    if header.flags & OUTSIDE != 0 {
+    if header.flags & EXTERNAL_DIRECTORY != 0 {
         return match header.directory % 4 {
             0 => Ok((header, order)),
             _ => Err(FormatError::BadHeader {
@@ -66,10 +68,10 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
 ///
 /// # Errors
 /// If they are not.
-pub(super) fn check_outside(header: &Header, entries: &[u8]) -> Result<(), FormatError> {
+pub(super) fn check_external(header: &Header, entries: &[u8]) -> Result<(), FormatError> {
     let needed = header.published as usize;
     if entries.len() < needed {
-        return Err(FormatError::DirectoryOutside {
+        return Err(FormatError::ExternalDirectory {
             address: header.directory,
             length: header.published,
         });
@@ -123,7 +125,7 @@ impl<'b> Walk<'b> {
     }
 
     /// Over entries outside of a region of which there are so many bytes. They have been checked.
-    pub(super) fn outside(
+    pub(super) fn external(
         entries: &'b [u8],
         there: usize,
         header: Header,
@@ -147,7 +149,7 @@ impl<'b> Walk<'b> {
                     self.step = Step::Layout;
                     let found = self.header.published;
                     if self.end - self.header.directory as usize != found as usize {
-                        let fault = if self.published_can_be() {
+                        let kind = if self.published_can_be() {
                             EntryErrorKind::CutShort { length: self.bytes.len() }
                         } else {
                             EntryErrorKind::Published { found }
@@ -155,7 +157,7 @@ impl<'b> Walk<'b> {
                         return Some(Err(EntryError {
                             offset: Header::PUBLISHED,
                             label: b"",
-                            fault,
+                            kind,
                         }));
                     }
                 }
@@ -168,7 +170,7 @@ impl<'b> Walk<'b> {
                         return Some(Err(EntryError {
                             offset: Header::LAYOUT,
                             label: b"",
-                            fault: EntryErrorKind::Layout { found, computed },
+                            kind: EntryErrorKind::Layout { found, computed },
                         }));
                     }
                 }
@@ -214,16 +216,16 @@ impl<'b> Walk<'b> {
         let Some((head, length)) = head.and_then(|head| Some((head, whole(&head, bytes.len())?)))
         else {
             self.step = Step::Done;
-            let fault = head.map_or(EntryErrorKind::CutShort { length: self.end }, |head| {
+            let kind = head.map_or(EntryErrorKind::CutShort { length: self.end }, |head| {
                 EntryErrorKind::Length { found: head.length }
             });
-            return Err(EntryError { offset, label: b"", fault });
+            return Err(EntryError { offset, label: b"", kind });
         };
         self.at += length;
         let (label, texts) = bytes[EntryHeader::SIZE..length].split_at(head.label.into());
         let (unit, texts) = texts.split_at(head.unit.into());
         let (help, _) = texts.split_at(head.help.into());
-        let problem = |fault| EntryError { offset, label, fault };
+        let problem = |kind| EntryError { offset, label, kind };
         if label.is_empty() {
             return Err(problem(EntryErrorKind::EmptyLabel));
         }
@@ -255,29 +257,32 @@ impl<'b> Walk<'b> {
             2 => Access::Latched,
             found => return Err(EntryErrorKind::Access { found }),
         };
-        let is_outside = self.header.flags & OUTSIDE != 0;
+        let is_external = self.header.flags & EXTERNAL_DIRECTORY != 0;
         let storage = match (Kind::from_number(head.kind), access) {
-            (Kind::Histogram, Access::Word) => Storage::Histogram { p: head.p, n: head.n },
+            (Kind::Histogram, Access::Word) => Storage::Histogram {
+                grouping_power: head.grouping_power,
+                max_power: head.max_power,
+            },
             (Kind::Histogram, _) => return Err(EntryErrorKind::Access { found: head.access }),
-            (_, Access::Constant) if is_outside => Storage::PlacedConstant,
+            (_, Access::Constant) if is_external => Storage::PlacedConstant,
             (_, Access::Constant) => Storage::Constant,
             (_, Access::Word) => Storage::Word,
             (_, Access::Latched) => Storage::Latched,
         };
         let word = u32::from(self.header.word);
         let align = match storage {
-            Storage::Histogram { p, n } => {
+            Storage::Histogram { grouping_power, max_power } => {
                 let (sum, width) = match (ty, word) {
                     (Type::U32, 4) => (20, 4),
                     (Type::U32, 8) => (8, 4),
                     (Type::U64, 8) => (8, 8),
                     _ => return Err(EntryErrorKind::Type { found: letter }),
                 };
-                let (wide_p, wide_n) = (u32::from(p), u32::from(n));
-                if !histogram::valid(wide_p, wide_n) {
-                    return Err(EntryErrorKind::Powers { p, n });
+                let (p, n) = (u32::from(grouping_power), u32::from(max_power));
+                if !histogram::valid(p, n) {
+                    return Err(EntryErrorKind::Powers { grouping_power, max_power });
                 }
-                if histogram::count(wide_p, wide_n) as u64 * width + sum != u64::from(head.size) {
+                if histogram::count(p, n) as u64 * width + sum != u64::from(head.size) {
                     return Err(bad_size);
                 }
                 word
@@ -298,7 +303,7 @@ impl<'b> Walk<'b> {
         } else {
             (Header::SIZE as u64, u64::from(self.header.length).min(self.there as u64))
         };
-        let bad_place = EntryErrorKind::ValueLocation { found: offset };
+        let bad_place = EntryErrorKind::ValueOffset { found: offset };
         if offset < floor || offset > end || offset % u64::from(align) != 0 {
             return Err(bad_place);
         }
@@ -315,7 +320,7 @@ impl<'b> Walk<'b> {
             entry as u64 + u64::from(head.length)
         };
         let overlaps = storage != Storage::Constant
-            && !is_outside
+            && !is_external
             && offset < directory_end
             && offset + taken > self.header.directory;
         if offset + taken > end || overlaps {

@@ -1,7 +1,7 @@
 //! Values, read out of copies.
 
 use super::entry::{Storage, ValueLocation};
-use super::problem::ValueError;
+use super::error::ValueError;
 use crate::format::histogram;
 use crate::kind::Type;
 
@@ -51,18 +51,24 @@ impl Value<'_> {
 pub struct Distribution<'b> {
     /// Of all values recorded, wrapping.
     pub sum: u64,
-    p: u32,
-    n: u32,
+    grouping_power: u32,
+    max_power: u32,
     ty: Type,
     swapped: bool,
     buckets: &'b [u8],
 }
 
 impl<'b> Distribution<'b> {
-    /// Grouping and maximum power.
+    /// Returns the grouping power: there are `2^grouping_power` buckets for each doubling.
     #[must_use]
-    pub fn powers(&self) -> (u32, u32) {
-        (self.p, self.n)
+    pub fn grouping_power(&self) -> u32 {
+        self.grouping_power
+    }
+
+    /// Returns the maximum power: values of `2^max_power` and more share the last bucket.
+    #[must_use]
+    pub fn max_power(&self) -> u32 {
+        self.max_power
     }
 
     /// How many values were recorded (wrapping, if a bucket did).
@@ -74,7 +80,7 @@ impl<'b> Distribution<'b> {
     /// The buckets that are not empty: smallest and largest value (none for the last bucket, which
     /// has no bound) and count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> + Clone + 'b {
-        let (p, n) = (self.p, self.n);
+        let (p, n) = (self.grouping_power, self.max_power);
         self.counts().enumerate().filter(|(_, count)| *count > 0).map(move |(i, count)| {
             let (low, high) = histogram::bounds(p, n, i);
             (low, high, count)
@@ -157,13 +163,15 @@ pub(super) fn distribution<'b>(
     sum: u64,
     image: &'b [u8],
 ) -> Result<Value<'b>, ValueError> {
-    let Storage::Histogram { p, n } = location.storage else { return Err(ValueError::CutOff) };
+    let Storage::Histogram { grouping_power, max_power } = location.storage else {
+        return Err(ValueError::CutOff);
+    };
     let block = at(image, location.offset as usize, location.size as usize)?;
     let buckets = block.get(if location.word == 4 { 20 } else { 8 }..).ok_or(ValueError::CutOff)?;
     Ok(Value::Histogram(Distribution {
         sum,
-        p: p.into(),
-        n: n.into(),
+        grouping_power: grouping_power.into(),
+        max_power: max_power.into(),
         ty: location.ty,
         swapped: location.swapped,
         buckets,

@@ -2,7 +2,7 @@
 
 use super::error::AddError;
 use crate::format::crc32;
-use crate::format::layout::{self, FieldDef, Placed, ValueLayout};
+use crate::format::layout::{self, FieldDef, Placement, ValueLayout};
 use crate::format::v2::EntryHeader;
 use crate::kind::{Access, Type};
 use crate::region::RawRegion;
@@ -12,7 +12,7 @@ use zerocopy::IntoBytes;
 const SINGLE: u8 = 0xff;
 
 /// Writes an entry byte by byte, or when a region is resumed, compares it with what is there.
-pub(super) struct Entry<'b> {
+pub(super) struct EntryWriter<'b> {
     pub(super) region: &'b RawRegion,
     pub(super) at: usize,
     pub(super) crc: u32,
@@ -20,11 +20,11 @@ pub(super) struct Entry<'b> {
 }
 
 /// What an entry tells.
-pub(super) struct Content<'c> {
+pub(super) struct EntryFields<'c> {
     pub(super) label: [&'c str; 4],
-    pub(super) description: &'c FieldDef<'c>,
-    pub(super) shape: &'c ValueLayout,
-    pub(super) placed: &'c Placed,
+    pub(super) definition: &'c FieldDef<'c>,
+    pub(super) layout: &'c ValueLayout,
+    pub(super) placement: &'c Placement,
     pub(super) constant: Option<&'c [u8]>,
     /// Version 1: whether the label's size is to be written later.
     pub(super) hide: bool,
@@ -32,9 +32,10 @@ pub(super) struct Content<'c> {
 
 /// Writes an entry, and tells the size of its label as version 1 stores it. A pointer, so that a
 /// program has the code of the versions that it uses.
-pub(super) type Write = fn(&mut Entry<'_>, &Content<'_>) -> Result<[u8; 2], AddError>;
+pub(super) type WriteEntry =
+    fn(&mut EntryWriter<'_>, &EntryFields<'_>) -> Result<[u8; 2], AddError>;
 
-impl Entry<'_> {
+impl EntryWriter<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), AddError> {
         if !self.compare {
             self.region.write(self.at, bytes);
@@ -50,64 +51,67 @@ impl Entry<'_> {
         texts.iter().try_for_each(|text| self.put(text.as_bytes()))
     }
 
-    pub(super) fn version_2(&mut self, content: &Content<'_>) -> Result<[u8; 2], AddError> {
-        let Content { label, description, shape, placed, constant, .. } = *content;
-        let unit = description.unit_of(shape);
+    pub(super) fn version_2(&mut self, content: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
+        let EntryFields { label, definition, layout, placement, constant, .. } = *content;
+        let unit = definition.unit_of(layout);
         let head = EntryHeader {
-            length: placed.length as u32,
-            value: if constant.is_some() { placed.value - placed.entry } else { placed.value }
-                as u32,
-            size: shape.value as u32,
-            kind: shape.kind as u8,
-            ty: shape.ty.letter(),
-            access: shape.access as u8,
+            length: placement.length as u32,
+            value: if constant.is_some() {
+                placement.value - placement.entry
+            } else {
+                placement.value
+            } as u32,
+            size: layout.value_size as u32,
+            kind: layout.kind as u8,
+            ty: layout.ty.letter(),
+            access: layout.access as u8,
             scale: unit.scale,
             divisor: unit.divisor,
             label: label.iter().map(|part| part.len()).sum::<usize>() as u16,
-            help: layout::help_length(description.help) as u16,
+            help: layout::help_length(definition.help) as u16,
             unit: unit.name.len() as u8,
-            p: shape.powers.0,
-            n: shape.powers.1,
+            grouping_power: layout.grouping_power,
+            max_power: layout.max_power,
             flags: 0,
         };
         self.put(head.as_bytes())?;
         self.put_all(&label)?;
         self.put(unit.name.as_bytes())?;
-        for (i, line) in description.help.iter().enumerate() {
+        for (i, line) in definition.help.iter().enumerate() {
             if i > 0 {
                 self.put(b"\n")?;
             }
             self.put(line.as_bytes())?;
         }
         self.put(constant.unwrap_or_default())?;
-        while self.at < placed.entry + placed.length {
+        while self.at < placement.entry + placement.length {
             self.put(&[0])?;
         }
         Ok([0; 2])
     }
 
-    pub(super) fn version_1(&mut self, content: &Content<'_>) -> Result<[u8; 2], AddError> {
-        let Content { label, shape, placed, constant, hide, .. } = *content;
+    pub(super) fn version_1(&mut self, content: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
+        let EntryFields { label, layout, placement, constant, hide, .. } = *content;
         let size = (label.iter().map(|part| part.len()).sum::<usize>() as u16).to_ne_bytes();
         self.put(if hide { &[0, 0] } else { &size })?;
         self.put_all(&label)?;
-        let index = placed.value - 1;
+        let index = placement.value - 1;
         self.put(&((index - self.at - 2) as u16).to_ne_bytes())?;
-        if shape.ty == Type::Text {
-            self.put_decimal(shape.value)?;
+        if layout.ty == Type::Text {
+            self.put_decimal(layout.value_size)?;
         }
-        self.put(&[shape.ty.letter()])?;
+        self.put(&[layout.ty.letter()])?;
         while self.at < index {
             self.put(b" ")?;
         }
-        match shape.access {
+        match layout.access {
             // Of a resumed field the index says which value is the good one.
             Access::Latched if self.compare => {}
             Access::Latched => self.put(&[0])?,
             Access::Word | Access::Constant => self.put(&[SINGLE])?,
         }
         if let Some(value) = constant {
-            self.at = placed.value;
+            self.at = placement.value;
             self.put(value)?;
         }
         Ok(size)

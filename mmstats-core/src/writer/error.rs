@@ -53,14 +53,18 @@ impl fmt::Display for AddError {
             AddError::DuplicateLabel { label } => write!(f, "there is a field {label:?} already"),
             AddError::EmptyLabel => write!(f, "a field has an empty label"),
             AddError::LabelTooLong { length } => {
-                write!(f, "a label of {length} bytes is too long ({} at most)", layout::MAX_LABEL)
+                write!(
+                    f,
+                    "a label of {length} bytes is too long ({} at most)",
+                    layout::MAX_LABEL_BYTES
+                )
             }
             AddError::TextTooLong { length } => {
                 write!(
                     f,
                     "a text of {length} bytes is too long (help: {} at most, unit: {})",
-                    layout::MAX_HELP,
-                    layout::MAX_UNIT
+                    layout::MAX_HELP_BYTES,
+                    layout::MAX_UNIT_BYTES
                 )
             }
             AddError::Nul => write!(f, "a label, unit or help text contains a NUL"),

@@ -1,27 +1,27 @@
-//! Publishing with the directory in flash: values are placed, no entry is written.
+//! Publishing with the directory in flash: values are placement, no entry is written.
 
-use super::Placer;
-use super::base::header;
+use super::Allocator;
 use super::error::AddError;
+use super::raw::header;
 use crate::format::flash::{FlashDirectory, value_below};
 use crate::format::layout::{FieldDef, ValueLayout};
-use crate::format::v2::{Header, OUTSIDE};
+use crate::format::v2::{EXTERNAL_DIRECTORY, Header};
 use crate::format::{MAGIC, NATIVE_WORD};
 use crate::region::{RawRegion, Slot};
 use core::ops::Range;
 use zerocopy::IntoBytes;
 
 /// A region in the making whose directory is in flash.
-pub(crate) struct WithFlash {
+pub(crate) struct FlashAllocator {
     region: RawRegion,
     /// Where the last value went.
     high: usize,
     resuming: bool,
 }
 
-impl WithFlash {
+impl FlashAllocator {
     /// Begins a region of `length` bytes anew. Until [`Self::finish`] it is not valid.
-    pub(crate) fn anew(
+    pub(crate) fn initialize(
         region: RawRegion,
         length: usize,
         directory: FlashDirectory,
@@ -29,12 +29,12 @@ impl WithFlash {
         if region.len() < length {
             return Err(AddError::Full { length: region.len() });
         }
-        region.validity().begin_anew();
+        region.seqlock().write_begin();
         let header = flash_header(length, directory);
         // The generation stands between them and is not touched.
         region.write(8, &header.as_bytes()[8..Header::GENERATION]);
         region.write(Header::PUBLISHED, &header.as_bytes()[Header::PUBLISHED..]);
-        Ok(WithFlash { region, high: length, resuming: false })
+        Ok(FlashAllocator { region, high: length, resuming: false })
     }
 
     /// Goes on with a region of `length` bytes if it is as this very program would make it.
@@ -49,12 +49,12 @@ impl WithFlash {
             && region.equals(0, &MAGIC)
             && equals(MAGIC.len()..Header::GENERATION)
             && equals(Header::PUBLISHED..Header::SIZE);
-        same.then_some(WithFlash { region, high: length, resuming: true })
+        same.then_some(FlashAllocator { region, high: length, resuming: true })
     }
 
     /// All values are in place.
     pub(crate) fn finish(&self) {
-        self.region.validity().finish_anew();
+        self.region.seqlock().write_end();
     }
 
     /// Out of line: it is the same for all fields.
@@ -69,10 +69,10 @@ impl WithFlash {
     }
 }
 
-impl Placer for WithFlash {
-    type About<'d> = ();
+impl Allocator for FlashAllocator {
+    type Metadata<'d> = ();
 
-    fn about<'d>(_: &'d FieldDef<'d>) {}
+    fn metadata<'d>(_: &'d FieldDef<'d>) {}
 
     fn resuming(&self) -> bool {
         self.resuming
@@ -82,10 +82,10 @@ impl Placer for WithFlash {
     fn place(
         &mut self,
         (): (),
-        shape: &ValueLayout,
+        layout: &ValueLayout,
         constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError> {
-        let slot = self.take(shape.room, shape.align);
+        let slot = self.take(layout.size, layout.align);
         match constant {
             Some(constant) if !self.resuming => self.region.write(self.high, constant),
             Some(constant) if !self.region.equals(self.high, constant) => {
@@ -98,7 +98,8 @@ impl Placer for WithFlash {
 }
 
 fn flash_header(length: usize, directory: FlashDirectory) -> Header {
-    let mut header = header(length, NATIVE_WORD, OUTSIDE, directory.entries.as_ptr().addr() as u64);
+    let mut header =
+        header(length, NATIVE_WORD, EXTERNAL_DIRECTORY, directory.entries.as_ptr().addr() as u64);
     header.layout = directory.check;
     header.published = directory.entries.len() as u32;
     header

@@ -3,7 +3,7 @@
 
 use mmstats_core::format::v2::{EntryHeader, Header, crc32};
 use mmstats_core::reader::{
-    ByteOrder, Directory, Entry, Lossy, ReadBuffers, Snapshot, Storage, Value, read, read_outside,
+    ByteOrder, Directory, Entry, Lossy, ReadBuffers, Snapshot, Storage, Value, read, read_external,
 };
 use mmstats_core::{Clock, Kind, Region, Type, View};
 use zerocopy::{FromBytes, IntoBytes};
@@ -26,12 +26,12 @@ pub(crate) struct Shown {
     /// Its help text.
     pub help: String,
     /// Its value.
-    pub value: Content,
+    pub value: EntryFields,
 }
 
 /// A value that can be compared; a NaN equals itself.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Content {
+pub(crate) enum EntryFields {
     /// True or false.
     Bool(bool),
     /// An unsigned integer.
@@ -46,30 +46,30 @@ pub(crate) enum Content {
     Histogram(u64, Vec<(u64, Option<u64>, u64)>),
 }
 
-impl From<Value<'_>> for Content {
+impl From<Value<'_>> for EntryFields {
     fn from(value: Value<'_>) -> Self {
         match value {
-            Value::Bool(value) => Content::Bool(value),
-            Value::Unsigned(value) => Content::Unsigned(value),
-            Value::Signed(value) => Content::Signed(value),
+            Value::Bool(value) => EntryFields::Bool(value),
+            Value::Unsigned(value) => EntryFields::Unsigned(value),
+            Value::Signed(value) => EntryFields::Signed(value),
             Value::Float(value) => value.into(),
-            Value::Text(bytes) => Content::Text(Lossy(bytes).to_string()),
+            Value::Text(bytes) => EntryFields::Text(Lossy(bytes).to_string()),
             Value::Histogram(distribution) => {
-                Content::Histogram(distribution.sum, distribution.buckets().collect())
+                EntryFields::Histogram(distribution.sum, distribution.buckets().collect())
             }
         }
     }
 }
 
-impl From<f64> for Content {
+impl From<f64> for EntryFields {
     fn from(value: f64) -> Self {
-        Content::Float(value.to_bits())
+        EntryFields::Float(value.to_bits())
     }
 }
 
-impl From<&str> for Content {
+impl From<&str> for EntryFields {
     fn from(text: &str) -> Self {
-        Content::Text(text.into())
+        EntryFields::Text(text.into())
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
 
 /// All fields of a dump whose directory is outside.
 pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
-    let directory = Directory::open_outside(bytes, bytes, entries)
+    let directory = Directory::open_external(bytes, bytes, entries)
         .unwrap_or_else(|problem| panic!("{problem}"));
     show_all(&directory, &Snapshot::from_static_bytes(bytes))
 }
@@ -121,14 +121,14 @@ pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
     let mut memory = vec![0; ReadBuffers::words(view.len())];
     let mut images = ReadBuffers::new(&mut memory);
     let (directory, snapshot) =
-        read_outside(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
+        read_external(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
     show_all(&directory, &snapshot)
 }
 
 /// A copy of what is in a region now.
 pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
     let mut bytes = vec![0; view.len().div_ceil(8)];
-    view.copy(0, &mut bytes);
+    view.read_at(0, &mut bytes);
     bytes
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
 }
 
 /// The label and value of each field.
-pub(crate) fn values(shown: &[Shown]) -> Vec<(&str, &Content)> {
+pub(crate) fn values(shown: &[Shown]) -> Vec<(&str, &EntryFields)> {
     shown.iter().map(|field| (field.label.as_str(), &field.value)).collect()
 }
 
@@ -178,7 +178,7 @@ impl Clock for Stopped {
 }
 
 /// The bucket of each value as FORMAT.md words it, counted.
-pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> Content {
+pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> EntryFields {
     let buckets = ((n - p + 1) << p) as u64;
     let bounds = |i: u64| {
         let (low, high) = if i < 1 << (p + 1) {
@@ -200,7 +200,7 @@ pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> Content {
             1;
     }
     let sum = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
-    Content::Histogram(
+    EntryFields::Histogram(
         sum,
         counts.into_iter().map(|(i, count)| (bounds(i).0, bounds(i).1, count)).collect(),
     )

@@ -2,7 +2,7 @@
 
 use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::{Header, OUTSIDE, SETTLED};
+use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header, IMMUTABLE_LAYOUT};
 use mmstats_core::reader::{
     ByteOrder, Directory, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value, ValueError,
     ValueLocation,
@@ -71,8 +71,10 @@ impl Layout {
             locations: Vec::new(),
             plan: ReadPlan::default(),
             latched: Vec::new(),
-            settled: directory.header().is_some_and(|header| header.flags & SETTLED != 0),
-            outside: directory.header().is_some_and(|header| header.flags & OUTSIDE != 0),
+            settled: directory.header().is_some_and(|header| header.flags & IMMUTABLE_LAYOUT != 0),
+            outside: directory
+                .header()
+                .is_some_and(|header| header.flags & EXTERNAL_DIRECTORY != 0),
             identity: [None; IDENTITY.len()],
             image: Box::default(),
             same: Vec::new(),
@@ -259,7 +261,7 @@ impl Layouts {
         if let (true, Some(known)) = (whole, self.known(bytes)) {
             return Ok(known.clone());
         }
-        let directory = Directory::open_outside(
+        let directory = Directory::open_external(
             bytes,
             if head.first() == Some(&1) { bytes } else { head },
             entries,

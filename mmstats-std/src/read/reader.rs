@@ -94,7 +94,7 @@ pub(super) fn load<S: RegionSource>(
 ) -> Result<Arc<Layout>, ReadError<S::Error>> {
     let too_large = ReadError::TooLarge {
         length: usize::try_from(length).unwrap_or(usize::MAX),
-        room: LARGEST,
+        capacity: LARGEST,
     };
     let length =
         usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(too_large)?;
@@ -104,9 +104,9 @@ pub(super) fn load<S: RegionSource>(
         // What does not even begin like stats gets none.
         let mut head = [0; ReadBuffers::words(0)];
         let mut images = ReadBuffers::new(&mut head);
-        let there = images.start(source).map_err(ReadError::Source)?;
-        match Directory::open(&images.head()[..there]) {
-            Ok(_) | Err(FormatError::DirectoryOutside { .. }) => {}
+        let there = images.read_header(source).map_err(ReadError::Source)?;
+        match Directory::open(&images.header()[..there]) {
+            Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
             Err(problem) => return Err(problem.into()),
         }
         *buffer = vec![0; words];
@@ -115,20 +115,20 @@ pub(super) fn load<S: RegionSource>(
     // came first in it, these bytes are a whole directory and its values.
     let mut images = ReadBuffers::new(buffer);
     let complete = images
-        .once(source, &ReadPlan { start: 0, end: length, latched: false })
+        .read_single_pass(source, &ReadPlan { start: 0, end: length, latched: false })
         .map_err(ReadError::Source)?;
-    if let Some(known) = layouts.known(&images.seen()[..length]).filter(|_| complete) {
+    if let Some(known) = layouts.known(&images.bytes()[..length]).filter(|_| complete) {
         if known.version == 1 || known.is_read_at_once() {
             return Ok(known.clone());
         }
     }
     for _ in 0..TRIES {
         let mut images = ReadBuffers::new(buffer);
-        let there = images.start(source).map_err(ReadError::Source)?;
-        let head: [u8; Header::SIZE] = array::from_fn(|i| images.head()[i]);
-        let bytes = images.whole(source, length).map_err(ReadError::Source)?;
+        let there = images.read_header(source).map_err(ReadError::Source)?;
+        let head: [u8; Header::SIZE] = array::from_fn(|i| images.header()[i]);
+        let bytes = images.read_all(source, length).map_err(ReadError::Source)?;
         let layout = match layouts.get(&head[..there], bytes, &[]) {
-            Err(FormatError::DirectoryOutside { address, length }) => {
+            Err(FormatError::ExternalDirectory { address, length }) => {
                 let entries = source.outside(address, length).map_err(ReadError::Source)?;
                 layouts.get(&head[..there], bytes, &entries)?
             }
@@ -138,7 +138,7 @@ pub(super) fn load<S: RegionSource>(
             return Ok(layout);
         }
         // Not complete: it has been cut short meanwhile.
-        let complete = images.finish(source, &layout.plan).map_err(ReadError::Source)?;
+        let complete = images.verify(source, &layout.plan).map_err(ReadError::Source)?;
         if complete
             && images.snapshot().is_consistent()
             && source.settle(&mut images, &layout).map_err(ReadError::Source)?

@@ -59,10 +59,10 @@ pub trait RegionSource: Source {
         for location in &layout.latched {
             if images.snapshot().is_contended(location) {
                 again = true;
-                images.latch(self, location, self.attempts())?;
+                images.read_latch(self, location, self.attempts())?;
             }
         }
-        Ok(!again || images.confirm(self)?)
+        Ok(!again || images.recheck_header(self)?)
     }
 }
 
@@ -74,7 +74,7 @@ impl Source for FileSource<'_> {
     type Error = io::Error;
 
     #[inline]
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, io::Error> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, io::Error> {
         let bytes = to.as_mut_bytes();
         let mut there = 0;
         while there < bytes.len() {
@@ -107,16 +107,16 @@ impl RegionSource for FileSource<'_> {
                 continue;
             }
             again = true;
-            if images.latch(self, location, ATTEMPTS)? {
+            if images.read_latch(self, location, ATTEMPTS)? {
                 continue;
             }
             if mapping.is_none() {
                 mapping = ReadMapping::new(self.0, layout.plan.end).ok();
             }
             if let Some(mapping) = &mapping {
-                let Ok(_) = mapping.with(|view| images.latch(view, location, LOOKS));
+                let Ok(_) = mapping.with(|view| images.read_latch(view, location, LOOKS));
             }
         }
-        Ok(!again || images.confirm(self)?)
+        Ok(!again || images.recheck_header(self)?)
     }
 }

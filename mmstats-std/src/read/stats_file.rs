@@ -8,7 +8,7 @@ use super::sample::{Sample, modified};
 use super::source::{FileSource, RegionSource, open};
 use crate::memory::ReadMapping;
 use mmstats_core::format::v2::Header;
-use mmstats_core::reader::{HEADER, ReadBuffers};
+use mmstats_core::reader::{HEADER_WORDS, ReadBuffers};
 use std::array;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub struct StatsFile {
     layout: Arc<Layout>,
     /// Version 2's header as it was when the layout was read. As long as it stays the same to the
     /// last bit, so does the layout.
-    head: [u64; HEADER],
+    head: [u64; HEADER_WORDS],
 }
 
 impl StatsFile {
@@ -120,21 +120,23 @@ impl StatsFile {
         let mut images = ReadBuffers::new(buffer);
         if layout.version == 1 || !layout.errors.is_empty() {
             // Version 1 has its labels between its values, so they come along and are compared.
-            let bytes = images.whole(&FileSource(&self.file), layout.end())?;
+            let bytes = images.read_all(&FileSource(&self.file), layout.end())?;
             return Ok(layout.errors.is_empty() && layout.fits(bytes));
         }
         let same = match &self.mapping {
             Some(mapping) => {
-                let Ok(complete) = mapping
-                    .with(|view| images.sample_each(view, &layout.plan, layout.latched.iter()));
-                complete && images.is_headed(&self.head)
+                let Ok(complete) = mapping.with(|view| {
+                    images.sample_each_latch(view, &layout.plan, layout.latched.iter())
+                });
+                complete && images.header_remained(&self.head)
             }
             None if layout.is_read_at_once() => {
-                images.once(&FileSource(&self.file), &layout.plan)? && images.begins(&self.head)
+                images.read_single_pass(&FileSource(&self.file), &layout.plan)?
+                    && images.header_is(&self.head)
             }
             None => {
                 images.sample(&FileSource(&self.file), &layout.plan)?
-                    && images.is_headed(&self.head)
+                    && images.header_remained(&self.head)
             }
         };
         if same && self.mapping.is_none() && layout.plan.latched {
@@ -145,6 +147,6 @@ impl StatsFile {
 }
 
 /// The header that a sample began with.
-fn head(buffer: &[u64]) -> [u64; HEADER] {
+fn head(buffer: &[u64]) -> [u64; HEADER_WORDS] {
     array::from_fn(|i| buffer.get(i).copied().unwrap_or(0))
 }

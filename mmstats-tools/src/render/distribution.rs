@@ -37,7 +37,7 @@ impl fmt::Display for Summary<'_> {
         write!(f, "count {count}")?;
         let Some((low, high, _)) = self.distribution.buckets().last() else { return Ok(()) };
         // A bucket's width is below its lower bound / 2^p: p bits, or 0.3 × p decimal digits.
-        let digits = 2 + self.distribution.powers().0 as usize * 3 / 10;
+        let digits = 2 + self.distribution.grouping_power() as usize * 3 / 10;
         let rounded = |value| self.scale.quotient(value, 1).rounded(digits);
         write!(
             f,

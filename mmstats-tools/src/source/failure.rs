@@ -65,7 +65,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Memory(error) => error.fmt(f),
-            Failure::Format(problem @ FormatError::DirectoryOutside { .. }) => {
+            Failure::Format(problem @ FormatError::ExternalDirectory { .. }) => {
                 write!(f, "{problem} (see --elf)")
             }
             Failure::Format(problem) => problem.fmt(f),
@@ -106,7 +106,7 @@ impl fmt::Display for Failure {
             }
             Failure::OtherFirmware {
                 name,
-                problem: FormatError::DirectoryOutside { address, length },
+                problem: FormatError::ExternalDirectory { address, length },
             } => {
                 write!(
                     f,

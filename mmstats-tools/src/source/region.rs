@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::{Header, OUTSIDE};
+use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header};
 use mmstats_core::reader::{Directory, FormatError, ReadError, Source, header};
 use mmstats_std::read::{LARGEST, Reader, RegionSource, Sample};
 use zerocopy::IntoBytes;
@@ -71,7 +71,7 @@ impl Region {
                     firmware,
                 });
             }
-            Ok(_) | Err(FormatError::DirectoryOutside { .. }) => {}
+            Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
             Err(problem) => return Err(diagnose(start, problem)),
         }
         let (head, _) = header(start)?;
@@ -82,7 +82,7 @@ impl Region {
         let Motion::Live { word: load } = motion else {
             let (words, length) = copy(&mut **borrowed, address, length)?;
             let mut outside = Vec::new();
-            if head.flags & OUTSIDE != 0
+            if head.flags & EXTERNAL_DIRECTORY != 0
                 && directory_in(firmware.as_deref(), head.directory, head.published).is_none()
             {
                 outside = fetch(&mut **borrowed, head.directory, head.published)?;
@@ -123,7 +123,7 @@ impl Region {
     /// What is wrong, as seen by who knows where it was looked for.
     fn explain(&self, problem: FormatError) -> Failure {
         let mut start = [0; Header::SIZE / 8];
-        let start = match self.copy(0, &mut start) {
+        let start = match self.read_at(0, &mut start) {
             Ok(there) => &start.as_bytes()[..there],
             Err(error) => return error.into(),
         };
@@ -134,14 +134,14 @@ impl Region {
                 Failure::NotThere { found, computed }
             }
             (
-                FormatError::DirectoryMismatch { .. } | FormatError::DirectoryOutside { .. },
+                FormatError::DirectoryMismatch { .. } | FormatError::ExternalDirectory { .. },
                 Some(firmware),
             ) => {
                 // What differs may be what the memory has there, if the ELF file has nothing.
                 let nowhere = header(start).ok().filter(|(head, _)| {
                     directory_in(Some(firmware), head.directory, head.published).is_none()
                 });
-                let problem = nowhere.map_or(problem, |(head, _)| FormatError::DirectoryOutside {
+                let problem = nowhere.map_or(problem, |(head, _)| FormatError::ExternalDirectory {
                     address: head.directory,
                     length: head.published,
                 });
@@ -155,7 +155,7 @@ impl Region {
 impl Source for Region {
     type Error = MemoryError;
 
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, MemoryError> {
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, MemoryError> {
         let bytes = to.as_mut_bytes();
         let there = match &self.bytes {
             Bytes::Copied { words, length, .. } => {

@@ -29,7 +29,7 @@ fn log_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) {
 pub fn log_cut_off(region: &View<'_>) {
     let mut memory = [0; ReadBuffers::words(SIZE)];
     let mut images = ReadBuffers::new(&mut memory);
-    let Ok(bytes) = images.whole(region, SIZE / 4 * 3);
+    let Ok(bytes) = images.read_all(region, SIZE / 4 * 3);
     match Directory::open(bytes) {
         Ok(directory) => log_all(&directory, &Snapshot::from_static_bytes(bytes)),
         Err(error) => defmt::error!("{}", error),

@@ -26,7 +26,9 @@ const INFINITE: &str = "le=\"+Inf\"";
 impl Bounds {
     /// Returns the bounds of a field; none if it is not a histogram.
     pub(super) fn from_field(field: &Field) -> Bounds {
-        let Storage::Histogram { n, .. } = field.location.storage else { return Bounds::default() };
+        let Storage::Histogram { max_power: n, .. } = field.location.storage else {
+            return Bounds::default();
+        };
         let stored = (0..n.min(64)).map(|bits| (1 << bits) - 1);
         Bounds {
             finite: stored
@@ -83,7 +85,7 @@ mod tests {
             offset: 0,
             size: 8,
             ty: Type::U64,
-            storage: Storage::Histogram { p, n },
+            storage: Storage::Histogram { grouping_power: p, max_power: n },
             swapped: false,
             word: 8,
         };

@@ -65,8 +65,10 @@ impl Sum {
 
     /// Makes room for another writer's field. The one with the most bounds tells of all.
     pub(super) fn widen(&mut self, field: &Field) {
-        if let (Storage::Histogram { n, .. }, Storage::Histogram { n: most, .. }) =
-            (field.location.storage, self.field.location.storage)
+        if let (
+            Storage::Histogram { max_power: n, .. },
+            Storage::Histogram { max_power: most, .. },
+        ) = (field.location.storage, self.field.location.storage)
         {
             if n > most {
                 self.field.location = field.location;

@@ -1,25 +1,25 @@
 //! A writer without its format as a type, so that its code is there once.
 
-use super::Placer;
-use super::entry::{Content, Entry, Write, v1_end, v1_next};
+use super::Allocator;
+use super::entry::{EntryFields, EntryWriter, WriteEntry, v1_end, v1_next};
 use super::error::{AddError, excerpt};
 use crate::format::layout::{self, Cursor, FieldDef, ValueLayout};
-use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, SETTLED};
+use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, IMMUTABLE_LAYOUT};
 use crate::format::{MAGIC, Version, crc32};
 use crate::protocol;
 use crate::region::{RawRegion, Slot};
 use zerocopy::IntoBytes;
 
 /// A writer without its format as a type, so that its code is there once.
-pub(super) struct Base<'p> {
+pub(super) struct RawWriter<'p> {
     region: RawRegion,
     version: Version,
-    write: Write,
+    write: WriteEntry,
     pub(super) cursor: Cursor,
     /// Where the visible entries end; what is added below this resumes.
     published: usize,
     /// CRC of the entries up to `cursor`.
-    pub(super) layout: u32,
+    pub(super) crc: u32,
     /// Version 1: the first label size of what is not visible yet.
     first_size: [u8; 2],
     /// Whether constants that are there stay, whatever they would be now.
@@ -27,44 +27,44 @@ pub(super) struct Base<'p> {
     pub(super) prefix: &'p str,
 }
 
-impl<'p> Base<'p> {
+impl<'p> RawWriter<'p> {
     #[inline(always)]
-    pub(super) fn anew(
+    pub(super) fn initialize(
         region: RawRegion,
         version: Version,
         word: usize,
         flags: u8,
-    ) -> Result<Base<'p>, AddError> {
+    ) -> Result<RawWriter<'p>, AddError> {
         let length = region.len();
         let needed = match version {
-            Version::Two => Header::SIZE,
-            Version::One | Version::OneExact => 1 + layout::V1_END,
+            Version::V2 => Header::SIZE,
+            Version::V1 | Version::V1Exact => 1 + layout::V1_END_BYTES,
         };
         if length < needed {
             return Err(AddError::Full { length });
         }
         match version {
-            Version::Two => {
-                region.validity().begin_anew();
+            Version::V2 => {
+                region.seqlock().write_begin();
                 let header = header(length, word, flags, Header::SIZE as u64);
                 // The generation stands between them and is not touched.
                 region.write(8, &header.as_bytes()[8..Header::GENERATION]);
                 region.zero(Header::PUBLISHED, 4);
-                region.validity().finish_anew();
+                region.seqlock().write_end();
             }
-            Version::One | Version::OneExact => {
+            Version::V1 | Version::V1Exact => {
                 region.zero(0, needed);
                 region.write(0, &[1]);
             }
         }
         let cursor = Cursor::new(version, length);
-        Ok(Base {
+        Ok(RawWriter {
             region,
             version,
             write: write_of(version),
             cursor,
             published: cursor.low,
-            layout: 0,
+            crc: 0,
             first_size: [0; 2],
             keep_constants: false,
             prefix: "",
@@ -75,31 +75,31 @@ impl<'p> Base<'p> {
         region: RawRegion,
         version: Version,
         word: usize,
-    ) -> Result<Base<'p>, AddError> {
+    ) -> Result<RawWriter<'p>, AddError> {
         let length = region.len();
         let cursor = Cursor::new(version, length);
         let published = match version {
-            Version::Two if length >= Header::SIZE => {
+            Version::V2 if length >= Header::SIZE => {
                 let [flags] = region.read(core::mem::offset_of!(Header, flags));
-                let header = header(length, word, flags & SETTLED, Header::SIZE as u64);
+                let header = header(length, word, flags & IMMUTABLE_LAYOUT, Header::SIZE as u64);
                 let published = u32::from_ne_bytes(region.read(Header::PUBLISHED)) as usize;
                 let ours = region.equals(0, &MAGIC)
                     && region.equals(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::LAYOUT]);
                 (ours && published <= length - Header::SIZE).then_some(Header::SIZE + published)
             }
-            Version::One | Version::OneExact if length > layout::V1_END => {
+            Version::V1 | Version::V1Exact if length > layout::V1_END_BYTES => {
                 region.equals(0, &[1]).then(|| v1_end(&region)).flatten()
             }
             _ => None,
         };
         match published {
-            Some(published) => Ok(Base {
+            Some(published) => Ok(RawWriter {
                 region,
                 version,
                 write: write_of(version),
                 cursor,
                 published,
-                layout: 0,
+                crc: 0,
                 first_size: [0; 2],
                 keep_constants: false,
                 prefix: "",
@@ -112,36 +112,36 @@ impl<'p> Base<'p> {
     /// check.
     pub(super) fn is_exactly_as_before(&self) -> bool {
         let checked = match self.version {
-            Version::Two => self.region.equals(Header::LAYOUT, &self.layout.to_ne_bytes()),
-            Version::One | Version::OneExact => true,
+            Version::V2 => self.region.equals(Header::LAYOUT, &self.crc.to_ne_bytes()),
+            Version::V1 | Version::V1Exact => true,
         };
         checked && self.cursor.low == self.published
     }
 
-    /// Whether a description made at run time may be added.
-    pub(super) fn check(&self, description: &FieldDef) -> Result<(), AddError> {
-        let help = layout::help_length(description.help);
-        let unit = description.unit.name;
-        if help > layout::MAX_HELP {
+    /// Whether a definition made at run time may be added.
+    pub(super) fn check(&self, definition: &FieldDef) -> Result<(), AddError> {
+        let help = layout::help_length(definition.help);
+        let unit = definition.unit.name;
+        if help > layout::MAX_HELP_BYTES {
             return Err(AddError::TextTooLong { length: help });
         }
-        if unit.len() > layout::MAX_UNIT {
+        if unit.len() > layout::MAX_UNIT_BYTES {
             return Err(AddError::TextTooLong { length: unit.len() });
         }
-        if [self.prefix, description.prefix, description.label, unit]
+        if [self.prefix, definition.prefix, definition.label, unit]
             .iter()
-            .chain(description.help)
+            .chain(definition.help)
             .any(|text| text.contains('\0'))
         {
             return Err(AddError::Nul);
         }
-        for shape in description.shapes {
-            let parts = [self.prefix, description.prefix, description.label, shape.suffix];
+        for layout in definition.layouts {
+            let parts = [self.prefix, definition.prefix, definition.label, layout.suffix];
             let length = parts.iter().map(|part| part.len()).sum();
             if length == 0 {
                 return Err(AddError::EmptyLabel);
             }
-            if length > layout::MAX_LABEL {
+            if length > layout::MAX_LABEL_BYTES {
                 return Err(AddError::LabelTooLong { length });
             }
             if self.holds(&parts, length) {
@@ -156,8 +156,8 @@ impl<'p> Base<'p> {
         let mut at = Cursor::new(self.version, self.region.len()).low;
         while at < self.cursor.low {
             let label = match self.version {
-                Version::Two => at + EntryHeader::SIZE,
-                Version::One | Version::OneExact => at + 2,
+                Version::V2 => at + EntryHeader::SIZE,
+                Version::V1 | Version::V1Exact => at + 2,
             };
             if self.label_length(at) == length && self.equals_parts(label, parts) {
                 return true;
@@ -165,10 +165,10 @@ impl<'p> Base<'p> {
             let next = match self.version {
                 // In a forked child, or if somebody else wrote here, it need not be an entry any
                 // more.
-                Version::Two => Some(u32::from_ne_bytes(self.region.read(at)) as usize)
+                Version::V2 => Some(u32::from_ne_bytes(self.region.read(at)) as usize)
                     .filter(|length| *length >= EntryHeader::SIZE)
                     .map(|length| at + length),
-                Version::One | Version::OneExact => v1_next(&self.region, at),
+                Version::V1 | Version::V1Exact => v1_next(&self.region, at),
             };
             let Some(next) = next else { return false };
             at = next;
@@ -178,8 +178,8 @@ impl<'p> Base<'p> {
 
     fn label_length(&self, entry: usize) -> usize {
         let at = match self.version {
-            Version::Two => entry + core::mem::offset_of!(EntryHeader, label),
-            Version::One | Version::OneExact => entry,
+            Version::V2 => entry + core::mem::offset_of!(EntryHeader, label),
+            Version::V1 | Version::V1Exact => entry,
         };
         u16::from_ne_bytes(self.region.read(at)) as usize
     }
@@ -203,29 +203,29 @@ impl<'p> Base<'p> {
             return;
         }
         match self.version {
-            Version::Two => {
+            Version::V2 => {
                 // Also when all is as before: a writer that died between the two stores left
                 // `layout` ahead.
                 let length = (self.cursor.low - Header::SIZE) as u32;
                 protocol::publish(
                     self.region.word(Header::LAYOUT),
-                    self.layout,
+                    self.crc,
                     self.region.word(Header::PUBLISHED),
                     length,
                 );
                 self.published = self.cursor.low;
             }
-            Version::One | Version::OneExact if self.cursor.low > self.published => {
+            Version::V1 | Version::V1Exact if self.cursor.low > self.published => {
                 self.publish_v1(self.published)
             }
-            Version::One | Version::OneExact => {}
+            Version::V1 | Version::V1Exact => {}
         }
     }
 
     /// The label sizes behind the first were written with their entries: a reader does not come to
     /// them before the first is there.
     fn publish_v1(&mut self, from: usize) {
-        self.region.zero(self.cursor.low, layout::V1_END);
+        self.region.zero(self.cursor.low, layout::V1_END_BYTES);
         protocol::between_passes();
         self.region.write(from + 1, &self.first_size[1..]);
         self.region.write(from, &self.first_size[..1]);
@@ -233,65 +233,69 @@ impl<'p> Base<'p> {
     }
 }
 
-impl Placer for Base<'_> {
-    type About<'d> = &'d FieldDef<'d>;
+impl Allocator for RawWriter<'_> {
+    type Metadata<'d> = &'d FieldDef<'d>;
 
-    fn about<'d>(description: &'d FieldDef<'d>) -> &'d FieldDef<'d> {
-        description
+    fn metadata<'d>(definition: &'d FieldDef<'d>) -> &'d FieldDef<'d> {
+        definition
     }
 
     fn resuming(&self) -> bool {
-        Base::resuming(self)
+        RawWriter::resuming(self)
     }
 
     /// Writes its entry, too. It appears with `publish`.
     #[inline(never)]
     fn place(
         &mut self,
-        description: &FieldDef<'_>,
-        shape: &ValueLayout,
+        definition: &FieldDef<'_>,
+        layout: &ValueLayout,
         mut constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError> {
         let resuming = self.resuming();
         let full = AddError::Full { length: self.region.len() };
-        let placed = self.cursor.place(description, shape, self.prefix.len()).ok_or(full)?;
-        let in_entry = constant.is_some() && self.version == Version::Two;
-        let (room, align) = if in_entry { (0, 1) } else { (shape.room, shape.align) };
+        let placement = self.cursor.place(definition, layout, self.prefix.len()).ok_or(full)?;
+        let in_entry = constant.is_some() && self.version == Version::V2;
+        let (room, align) = if in_entry { (0, 1) } else { (layout.size, layout.align) };
         if !resuming {
-            self.region.zero(placed.value, room);
+            self.region.zero(placement.value, room);
         }
-        let label = [self.prefix, description.prefix, description.label, shape.suffix];
+        let label = [self.prefix, definition.prefix, definition.label, layout.suffix];
         if let (Some(constant), true, true) =
             (constant.as_deref_mut(), resuming, self.keep_constants)
         {
             for (i, byte) in constant.iter_mut().enumerate() {
-                *byte = self.region.get(placed.value + i).ok_or(AddError::LayoutDiffers)?;
+                *byte = self.region.get(placement.value + i).ok_or(AddError::LayoutDiffers)?;
             }
         }
         let constant = constant.as_deref();
-        let mut entry =
-            Entry { region: &self.region, at: placed.entry, crc: self.layout, compare: resuming };
-        let hide = !resuming && placed.entry == self.published;
+        let mut entry = EntryWriter {
+            region: &self.region,
+            at: placement.entry,
+            crc: self.crc,
+            compare: resuming,
+        };
+        let hide = !resuming && placement.entry == self.published;
         let size = (self.write)(
             &mut entry,
-            &Content { label, description, shape, placed: &placed, constant, hide },
+            &EntryFields { label, definition, layout, placement: &placement, constant, hide },
         )?;
-        self.layout = entry.crc;
+        self.crc = entry.crc;
         if hide {
             self.first_size = size;
         }
         if resuming && self.cursor.low > self.published {
             return Err(AddError::LayoutDiffers);
         }
-        Ok(self.region.slot(placed.value, room, align))
+        Ok(self.region.slot(placement.value, room, align))
     }
 }
 
 #[inline(always)]
-fn write_of(version: Version) -> Write {
+fn write_of(version: Version) -> WriteEntry {
     match version {
-        Version::Two => |entry, content| entry.version_2(content),
-        Version::One | Version::OneExact => |entry, content| entry.version_1(content),
+        Version::V2 => |entry, content| entry.version_2(content),
+        Version::V1 | Version::V1Exact => |entry, content| entry.version_1(content),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::entry::{Storage, ValueLocation};
 use super::snapshot::{Snapshot, read_u32, same_sequence};
 use crate::format::MAGIC;
-use crate::format::v2::{Header, SETTLED};
+use crate::format::v2::{Header, IMMUTABLE_LAYOUT};
 use crate::protocol::{ATTEMPTS, between_passes};
 use crate::region::View;
 use core::convert::Infallible;
@@ -23,10 +23,10 @@ pub trait Source {
     ///
     /// # Errors
     /// If they cannot be had. The end of the bytes is no error.
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error>;
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error>;
 
     /// Orders the copies before it and the copies behind it.
-    fn order(&self) {
+    fn fence(&self) {
         between_passes();
     }
 }
@@ -35,12 +35,12 @@ impl Source for View<'_> {
     type Error = Infallible;
 
     #[inline]
-    fn copy(&self, at: usize, to: &mut [u64]) -> Result<usize, Infallible> {
-        Ok(View::copy(self, at, to))
+    fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Infallible> {
+        Ok(View::read_at(self, at, to))
     }
 
     #[inline]
-    fn order(&self) {
+    fn fence(&self) {
         crate::protocol::between_copies();
     }
 }
@@ -48,18 +48,18 @@ impl Source for View<'_> {
 /// Room for copies of a region, each from the region's start: two for everything, one for what has
 /// to be seen twice.
 ///
-/// A sample is taken in passes, [`Source::order`] between them:
-/// 1. the header, into `head`;
-/// 2. everything, into `before`: words and constants count as they are here, and of latches the
+/// A sample is taken in passes, [`Source::fence`] between them:
+/// 1. the header, into `header`;
+/// 2. everything, into `pass1`: words and constants count as they are here, and of latches the
 ///    sequence;
-/// 3. latched values, into `now`;
-/// 4. the header and the sequences once more, into `after`.
+/// 3. latched values, into `pass2`;
+/// 4. the header and the sequences once more, into `pass3`.
 #[derive(Debug)]
 pub struct ReadBuffers<'b> {
-    head: &'b mut [u64],
-    before: &'b mut [u64],
-    now: &'b mut [u64],
-    after: &'b mut [u64],
+    header: &'b mut [u64],
+    pass1: &'b mut [u64],
+    pass2: &'b mut [u64],
+    pass3: &'b mut [u64],
 }
 
 /// Which parts of a region a sample needs, once its layout is known.
@@ -99,13 +99,13 @@ impl ReadPlan {
 }
 
 /// Words of a header.
-pub const HEADER: usize = Header::SIZE.div_ceil(8);
+pub const HEADER_WORDS: usize = Header::SIZE.div_ceil(8);
 
 impl<'b> ReadBuffers<'b> {
     /// Words of memory that images of a region of `length` bytes need.
     #[must_use]
     pub const fn words(length: usize) -> usize {
-        HEADER + 3 * length.div_ceil(8)
+        HEADER_WORDS + 3 * length.div_ceil(8)
     }
 
     /// ReadBuffers in this memory, of a region as large as [`Self::words`] says. What it holds from an
@@ -114,17 +114,17 @@ impl<'b> ReadBuffers<'b> {
     /// # Panics
     /// If it has not even [`Self::words`] of nothing.
     pub fn new(memory: &'b mut [u64]) -> Self {
-        let (head, rest) = memory.split_at_mut(HEADER);
+        let (header, rest) = memory.split_at_mut(HEADER_WORDS);
         let third = rest.len() / 3;
-        let (before, rest) = rest.split_at_mut(third);
-        let (now, rest) = rest.split_at_mut(third);
-        ReadBuffers { head, before, now, after: &mut rest[..third] }
+        let (pass1, rest) = rest.split_at_mut(third);
+        let (pass2, rest) = rest.split_at_mut(third);
+        ReadBuffers { header, pass1, pass2, pass3: &mut rest[..third] }
     }
 
     /// Bytes that a region may have.
     #[must_use]
-    pub fn room(&self) -> usize {
-        8 * self.now.len()
+    pub fn capacity(&self) -> usize {
+        8 * self.pass2.len()
     }
 
     /// First pass: the header. Tells how many bytes of it there were. What is being made anew at
@@ -132,50 +132,50 @@ impl<'b> ReadBuffers<'b> {
     ///
     /// # Errors
     /// If the source fails.
-    pub fn start<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
-        let mut there = source.copy(0, self.head)?;
+    pub fn read_header<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
+        let mut there = source.read_at(0, self.header)?;
         // The generation of the first copy, the magic of the second and the rest of the third:
         // within a copy nothing is ordered, and in every other order the magic or `published` may
         // be of the region as it was, and the generation of what it is becoming.
         for _ in 0..2 {
-            if !self.head().starts_with(&MAGIC)
-                || self.head()[core::mem::offset_of!(Header, flags)] & SETTLED != 0
+            if !self.header().starts_with(&MAGIC)
+                || self.header()[core::mem::offset_of!(Header, flags)] & IMMUTABLE_LAYOUT != 0
             {
                 break;
             }
             let generation = self.generation();
-            source.order();
-            there = source.copy(0, self.head)?;
+            source.fence();
+            there = source.read_at(0, self.header)?;
             if self.generation() != generation {
-                self.head[0] = 0;
+                self.header[0] = 0;
             }
         }
         Ok(there)
     }
 
     fn generation(&self) -> [u8; 4] {
-        core::array::from_fn(|i| self.head()[Header::GENERATION + i])
+        core::array::from_fn(|i| self.header()[Header::GENERATION + i])
     }
 
-    /// What [`Self::start`] found.
+    /// What [`Self::read_header`] found.
     #[must_use]
     #[inline]
-    pub fn head(&self) -> &[u8] {
-        self.head.as_bytes()
+    pub fn header(&self) -> &[u8] {
+        self.header.as_bytes()
     }
 
     /// Whether the header was this one, to the last bit, in the first pass.
     #[must_use]
     #[inline]
-    pub fn begins(&self, head: &[u64; HEADER]) -> bool {
-        *self.head == *head
+    pub fn header_is(&self, head: &[u64; HEADER_WORDS]) -> bool {
+        *self.header == *head
     }
 
     /// The same in the first pass and in the last.
     #[must_use]
     #[inline]
-    pub fn is_headed(&self, head: &[u64; HEADER]) -> bool {
-        self.begins(head) && self.after.get(..HEADER).is_some_and(|after| *after == *head)
+    pub fn header_remained(&self, head: &[u64; HEADER_WORDS]) -> bool {
+        self.header_is(head) && self.pass3.get(..HEADER_WORDS).is_some_and(|after| *after == *head)
     }
 
     /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as
@@ -183,30 +183,30 @@ impl<'b> ReadBuffers<'b> {
     ///
     /// # Errors
     /// If the source fails.
-    pub fn whole<S: Source>(&mut self, source: &S, length: usize) -> Result<&[u8], S::Error> {
-        source.order();
-        let there = copy(source, self.before, 0..length.div_ceil(8))?;
-        Ok(&self.before.as_bytes()[..there.min(length)])
+    pub fn read_all<S: Source>(&mut self, source: &S, length: usize) -> Result<&[u8], S::Error> {
+        source.fence();
+        let there = copy(source, self.pass1, 0..length.div_ceil(8))?;
+        Ok(&self.pass1.as_bytes()[..there.min(length)])
     }
 
-    /// What [`Self::whole`] or [`Self::once`] found.
+    /// What [`Self::read_all`] or [`Self::read_single_pass`] found.
     #[must_use]
-    pub fn seen(&self) -> &[u8] {
-        self.before.as_bytes()
+    pub fn bytes(&self) -> &[u8] {
+        self.pass1.as_bytes()
     }
 
-    /// The passes behind [`Self::whole`]; tells whether the bytes were all there.
+    /// The passes behind [`Self::read_all`]; tells whether the bytes were all there.
     ///
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn finish<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
-        source.order();
+    pub fn verify<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
+        source.fence();
         if plan.latched {
-            if copy(source, self.now, plan.words())? + plan.start < plan.end {
+            if copy(source, self.pass2, plan.words())? + plan.start < plan.end {
                 return Ok(false);
             }
-            source.order();
+            source.fence();
             if plan.start <= ReadPlan::LARGE_GAP {
                 return self.last(source, 0..plan.words().end, plan);
             }
@@ -214,7 +214,7 @@ impl<'b> ReadBuffers<'b> {
                 return Ok(false);
             }
         }
-        let head = copy(source, self.after, 0..HEADER)?;
+        let head = copy(source, self.pass3, 0..HEADER_WORDS)?;
         Ok(head == Header::SIZE)
     }
 
@@ -225,7 +225,7 @@ impl<'b> ReadBuffers<'b> {
         plan: &ReadPlan,
     ) -> Result<bool, S::Error> {
         let start = words.start * 8;
-        Ok(copy(source, self.after, words)? + start >= plan.end)
+        Ok(copy(source, self.pass3, words)? + start >= plan.end)
     }
 
     /// The only pass over a region that says it is settled, and has a known layout without latched
@@ -234,13 +234,17 @@ impl<'b> ReadBuffers<'b> {
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn once<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
-        if plan.start > ReadPlan::LARGE_GAP || self.before.len() < HEADER {
-            source.copy(0, self.head)?;
-            return Ok(copy(source, self.before, plan.words())? + plan.start >= plan.end);
+    pub fn read_single_pass<S: Source>(
+        &mut self,
+        source: &S,
+        plan: &ReadPlan,
+    ) -> Result<bool, S::Error> {
+        if plan.start > ReadPlan::LARGE_GAP || self.pass1.len() < HEADER_WORDS {
+            source.read_at(0, self.header)?;
+            return Ok(copy(source, self.pass1, plan.words())? + plan.start >= plan.end);
         }
-        let there = copy(source, self.before, 0..plan.words().end.max(HEADER))?;
-        self.head.copy_from_slice(&self.before[..HEADER]);
+        let there = copy(source, self.pass1, 0..plan.words().end.max(HEADER_WORDS))?;
+        self.header.copy_from_slice(&self.pass1[..HEADER_WORDS]);
         Ok(there >= plan.end)
     }
 
@@ -251,20 +255,20 @@ impl<'b> ReadBuffers<'b> {
     /// If the source fails.
     #[inline]
     pub fn sample<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
-        if plan.latched && plan.start <= ReadPlan::LARGE_GAP && self.before.len() >= HEADER {
+        if plan.latched && plan.start <= ReadPlan::LARGE_GAP && self.pass1.len() >= HEADER_WORDS {
             // Words may be as old as the sequences, so header and words can be one copy.
-            if copy(source, self.before, 0..plan.words().end)? < plan.end {
+            if copy(source, self.pass1, 0..plan.words().end)? < plan.end {
                 return Ok(false);
             }
-            self.head.copy_from_slice(&self.before[..HEADER]);
+            self.header.copy_from_slice(&self.pass1[..HEADER_WORDS]);
         } else {
-            source.copy(0, self.head)?;
-            source.order();
-            if copy(source, self.before, plan.words())? + plan.start < plan.end {
+            source.read_at(0, self.header)?;
+            source.fence();
+            if copy(source, self.pass1, plan.words())? + plan.start < plan.end {
                 return Ok(false);
             }
         }
-        self.finish(source, plan)
+        self.verify(source, plan)
     }
 
     /// The same, but each latch by itself, again and again if need be: for memory that can be
@@ -273,20 +277,20 @@ impl<'b> ReadBuffers<'b> {
     /// # Errors
     /// If the source fails.
     #[inline]
-    pub fn sample_each<'p, S: Source>(
+    pub fn sample_each_latch<'p, S: Source>(
         &mut self,
         source: &S,
         plan: &ReadPlan,
         latched: impl Iterator<Item = &'p ValueLocation>,
     ) -> Result<bool, S::Error> {
-        source.copy(0, self.head)?;
-        source.order();
-        let there = copy(source, self.before, plan.words())? + plan.start >= plan.end;
+        source.read_at(0, self.header)?;
+        source.fence();
+        let there = copy(source, self.pass1, plan.words())? + plan.start >= plan.end;
         for location in latched {
-            self.latch(source, location, ATTEMPTS)?;
+            self.read_latch(source, location, ATTEMPTS)?;
         }
-        source.order();
-        Ok(copy(source, self.after, 0..HEADER)? == Header::SIZE && there)
+        source.fence();
+        Ok(copy(source, self.pass3, 0..HEADER_WORDS)? == Header::SIZE && there)
     }
 
     /// Reads one latch again, up to so many times, until its writer leaves it alone for long
@@ -294,7 +298,7 @@ impl<'b> ReadBuffers<'b> {
     ///
     /// # Errors
     /// If the source fails.
-    pub fn latch<S: Source>(
+    pub fn read_latch<S: Source>(
         &mut self,
         source: &S,
         location: &ValueLocation,
@@ -303,16 +307,15 @@ impl<'b> ReadBuffers<'b> {
         let sequence = location.sequence() / 8;
         let stride = location.stride();
         for _ in 0..attempts {
-            copy(source, self.before, sequence..sequence + 1)?;
-            source.order();
-            let good = read_u32(self.before.as_bytes(), location.sequence(), location.swapped)
-                as usize
-                & 1;
+            copy(source, self.pass1, sequence..sequence + 1)?;
+            source.fence();
+            let good =
+                read_u32(self.pass1.as_bytes(), location.sequence(), location.swapped) as usize & 1;
             let buffer = location.offset as usize + good * stride;
-            copy(source, self.now, buffer / 8..(buffer + stride).div_ceil(8))?;
-            source.order();
-            copy(source, self.after, sequence..sequence + 1)?;
-            if same_sequence(self.before.as_bytes(), self.after.as_bytes(), location).is_some() {
+            copy(source, self.pass2, buffer / 8..(buffer + stride).div_ceil(8))?;
+            source.fence();
+            copy(source, self.pass3, sequence..sequence + 1)?;
+            if same_sequence(self.pass1.as_bytes(), self.pass3.as_bytes(), location).is_some() {
                 return Ok(true);
             }
         }
@@ -324,9 +327,9 @@ impl<'b> ReadBuffers<'b> {
     ///
     /// # Errors
     /// If the source fails.
-    pub fn confirm<S: Source>(&mut self, source: &S) -> Result<bool, S::Error> {
-        source.order();
-        copy(source, self.after, 0..HEADER)?;
+    pub fn recheck_header<S: Source>(&mut self, source: &S) -> Result<bool, S::Error> {
+        source.fence();
+        copy(source, self.pass3, 0..HEADER_WORDS)?;
         Ok(self.snapshot().is_consistent())
     }
 
@@ -334,12 +337,12 @@ impl<'b> ReadBuffers<'b> {
     #[must_use]
     #[inline]
     pub fn into_snapshot(self) -> Snapshot<'b> {
-        let ReadBuffers { head, before, now, after } = self;
+        let ReadBuffers { header, pass1, pass2, pass3 } = self;
         Snapshot {
-            head: head.as_bytes(),
-            before: before.as_bytes(),
-            now: now.as_bytes(),
-            after: after.as_bytes(),
+            header: header.as_bytes(),
+            pass1: pass1.as_bytes(),
+            pass2: pass2.as_bytes(),
+            pass3: pass3.as_bytes(),
         }
     }
 
@@ -348,10 +351,10 @@ impl<'b> ReadBuffers<'b> {
     #[inline]
     pub fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
-            head: self.head.as_bytes(),
-            before: self.before.as_bytes(),
-            now: self.now.as_bytes(),
-            after: self.after.as_bytes(),
+            header: self.header.as_bytes(),
+            pass1: self.pass1.as_bytes(),
+            pass2: self.pass2.as_bytes(),
+            pass3: self.pass3.as_bytes(),
         }
     }
 }
@@ -360,5 +363,5 @@ impl<'b> ReadBuffers<'b> {
 fn copy<S: Source>(source: &S, image: &mut [u64], words: Range<usize>) -> Result<usize, S::Error> {
     let words = words.start..words.end.min(image.len());
     let at = words.start * 8;
-    image.get_mut(words).map_or(Ok(0), |to| source.copy(at, to))
+    image.get_mut(words).map_or(Ok(0), |to| source.read_at(at, to))
 }

@@ -1,21 +1,21 @@
 //! Lays fields into a region.
 
-mod base;
 mod entry;
 mod error;
 mod flash;
+mod raw;
 
 pub use error::{AddError, Excerpt};
 
 use crate::field::{Field, FieldBuilder};
 use crate::format::layout::{FieldDef, ValueLayout};
-use crate::format::v2::SETTLED;
+use crate::format::v2::IMMUTABLE_LAYOUT;
 use crate::format::{Format, V2};
 use crate::model::Model;
 use crate::region::Slot;
-use base::Base;
 use core::marker::PhantomData;
-pub(crate) use flash::WithFlash;
+pub(crate) use flash::FlashAllocator;
+use raw::RawWriter;
 
 /// Adds fields to a region, one by one or a model at a time, while readers read.
 ///
@@ -33,7 +33,7 @@ pub(crate) use flash::WithFlash;
 /// # Ok::<(), mmstats_core::AddError>(())
 /// ```
 pub struct Writer<'p, F: Format = V2> {
-    base: Base<'p>,
+    raw: RawWriter<'p>,
     _format: PhantomData<F>,
 }
 
@@ -45,7 +45,7 @@ impl<'p, F: Format> Writer<'p, F> {
     /// [`AddError::Full`] if not even a header fits.
     pub fn new(region: F::Region) -> Result<Self, AddError> {
         Ok(Writer {
-            base: Base::anew(F::open(region), F::VERSION, F::WORD, 0)?,
+            raw: RawWriter::initialize(F::open(region), F::VERSION, F::WORD, 0)?,
             _format: PhantomData,
         })
     }
@@ -55,9 +55,9 @@ impl<'p, F: Format> Writer<'p, F> {
     ///
     /// # Errors
     /// [`AddError::Full`] if not even a header fits.
-    pub fn settled(region: F::Region) -> Result<Self, AddError> {
+    pub fn with_immutable_layout(region: F::Region) -> Result<Self, AddError> {
         Ok(Writer {
-            base: Base::anew(F::open(region), F::VERSION, F::WORD, SETTLED)?,
+            raw: RawWriter::initialize(F::open(region), F::VERSION, F::WORD, IMMUTABLE_LAYOUT)?,
             _format: PhantomData,
         })
     }
@@ -70,7 +70,7 @@ impl<'p, F: Format> Writer<'p, F> {
     /// [`AddError::LayoutDiffers`] if it does not hold stats that this program could have written.
     pub fn resume(region: F::Region) -> Result<Self, AddError> {
         Ok(Writer {
-            base: Base::resume(F::open(region), F::VERSION, F::WORD)?,
+            raw: RawWriter::resume(F::open(region), F::VERSION, F::WORD)?,
             _format: PhantomData,
         })
     }
@@ -80,9 +80,9 @@ impl<'p, F: Format> Writer<'p, F> {
     ///
     /// # Errors
     /// [`AddError::LayoutDiffers`] if it does not hold stats that this program could have written.
-    pub fn take_over(region: F::Region) -> Result<Self, AddError> {
+    pub fn adopt(region: F::Region) -> Result<Self, AddError> {
         let mut writer = Self::resume(region)?;
-        writer.base.keep_constants = true;
+        writer.raw.keep_constants = true;
         Ok(writer)
     }
 
@@ -90,14 +90,14 @@ impl<'p, F: Format> Writer<'p, F> {
     pub(crate) fn resume_model<M: Model<Format = F>>(region: F::Region) -> Option<M> {
         let mut writer = Self::resume(region).ok()?;
         // Not published: fields that were not there before would appear.
-        let model = M::attach(&mut writer.base).ok()?;
-        writer.base.is_exactly_as_before().then_some(model)
+        let model = M::attach(&mut writer.raw).ok()?;
+        writer.raw.is_exactly_as_before().then_some(model)
     }
 
     /// Puts this before the label of every field added from now on.
     #[must_use]
     pub fn label_prefix(mut self, prefix: &'p str) -> Self {
-        self.base.prefix = prefix;
+        self.raw.prefix = prefix;
         self
     }
 
@@ -108,19 +108,24 @@ impl<'p, F: Format> Writer<'p, F> {
     pub fn add<H: Field<Format = F>>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {
         let help = [field.help];
         let help = if field.help.is_empty() { &[][..] } else { &help };
-        let description =
-            FieldDef { prefix: "", label: field.label, help, unit: field.unit, shapes: H::SHAPES };
-        self.base.check(&description)?;
-        self.all_or_nothing(|base| attach(base, &description, field.initial))
+        let definition = FieldDef {
+            prefix: "",
+            label: field.label,
+            help,
+            unit: field.unit,
+            layouts: H::LAYOUTS,
+        };
+        self.raw.check(&definition)?;
+        self.all_or_nothing(|raw| attach(raw, &definition, field.initial))
     }
 
     /// Adds the fields of a model.
     ///
     /// # Errors
     /// If one of them cannot be added; the region is then as before.
-    pub fn model<M: Model<Format = F>>(&mut self) -> Result<M, AddError> {
-        for description in M::FIELDS {
-            self.base.check(description)?;
+    pub fn add_model<M: Model<Format = F>>(&mut self) -> Result<M, AddError> {
+        for definition in M::FIELDS {
+            self.raw.check(definition)?;
         }
         self.all_or_nothing(M::attach)
     }
@@ -134,18 +139,18 @@ impl<'p, F: Format> Writer<'p, F> {
     /// Whether all fields that the region held before have been added again.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
-        !self.base.resuming()
+        !self.raw.resuming()
     }
 
     fn all_or_nothing<R>(
         &mut self,
-        add: impl FnOnce(&mut Base<'p>) -> Result<R, AddError>,
+        add: impl FnOnce(&mut RawWriter<'p>) -> Result<R, AddError>,
     ) -> Result<R, AddError> {
-        let before = (self.base.cursor, self.base.layout);
-        let added = add(&mut self.base);
+        let before = (self.raw.cursor, self.raw.crc);
+        let added = add(&mut self.raw);
         match added {
-            Ok(_) => self.base.publish(),
-            Err(_) => (self.base.cursor, self.base.layout) = before,
+            Ok(_) => self.raw.publish(),
+            Err(_) => (self.raw.cursor, self.raw.crc) = before,
         }
         added
     }
@@ -153,19 +158,19 @@ impl<'p, F: Format> Writer<'p, F> {
 
 /// Gives values their places in a region, one after another.
 #[doc(hidden)]
-pub trait Placer {
-    /// What it needs to know of a field besides the shapes of its values: where no entry is
+pub trait Allocator {
+    /// What it needs to know of a field besides the layouts of its values: where no entry is
     /// written, nothing.
-    type About<'d>: Copy;
-    fn about<'d>(description: &'d FieldDef<'d>) -> Self::About<'d>;
+    type Metadata<'d>: Copy;
+    fn metadata<'d>(definition: &'d FieldDef<'d>) -> Self::Metadata<'d>;
     /// Whether the next value was here before: what accumulated stays, all else begins afresh.
     fn resuming(&self) -> bool;
     /// Takes a place for a value and prepares it. A constant is written, or if an earlier one is to
     /// stay, told.
     fn place(
         &mut self,
-        about: Self::About<'_>,
-        shape: &ValueLayout,
+        metadata: Self::Metadata<'_>,
+        layout: &ValueLayout,
         constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError>;
 }
@@ -173,45 +178,48 @@ pub trait Placer {
 /// A field of a model. It is checked by `model!`, and appears with the others.
 #[doc(hidden)]
 #[inline(always)]
-pub fn attach<S: Placer, H: Field>(
+pub fn attach<S: Allocator, H: Field>(
     placer: &mut S,
-    description: &FieldDef<'_>,
+    definition: &FieldDef<'_>,
     initial: Option<H::Initial<'_>>,
 ) -> Result<H, AddError> {
-    H::attach(&mut Slots { placer, about: S::about(description), shapes: H::SHAPES }, initial)
+    H::attach(
+        &mut SlotIter { placer, metadata: S::metadata(definition), layouts: H::LAYOUTS },
+        initial,
+    )
 }
 
-/// Where a field takes its values from, in the order of its shapes.
+/// Where a field takes its values from, in the order of its layouts.
 #[doc(hidden)]
-pub struct Slots<'w, S: Placer> {
+pub struct SlotIter<'w, S: Allocator> {
     placer: &'w mut S,
-    about: S::About<'w>,
+    metadata: S::Metadata<'w>,
     /// The field's own: what is laid out is what its cells expect.
-    shapes: &'static [ValueLayout],
+    layouts: &'static [ValueLayout],
 }
 
-impl<S: Placer> Slots<'_, S> {
+impl<S: Allocator> SlotIter<'_, S> {
     /// Whether the field was here before: what it accumulated stays, all else begins afresh.
     pub(crate) fn resuming(&self) -> bool {
         self.placer.resuming()
     }
 
-    /// The slot of the next shape.
+    /// The slot of the next layout.
     #[inline(always)]
     pub(crate) fn slot(&mut self) -> Result<Slot, AddError> {
-        self.next_shape(None)
+        self.next_layout(None)
     }
 
-    /// Writes the value of the next shape, a constant; or if an earlier one is to stay, tells it.
+    /// Writes the value of the next layout, a constant; or if an earlier one is to stay, tells it.
     pub(crate) fn constant(&mut self, value: &mut [u8]) -> Result<(), AddError> {
-        self.next_shape(Some(value)).map(|_| ())
+        self.next_layout(Some(value)).map(|_| ())
     }
 
     #[inline(always)]
-    fn next_shape(&mut self, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
-        let (shape, rest) =
-            self.shapes.split_first().expect("a field asks for as many places as it has shapes");
-        self.shapes = rest;
-        self.placer.place(self.about, shape, constant)
+    fn next_layout(&mut self, constant: Option<&mut [u8]>) -> Result<Slot, AddError> {
+        let (layout, rest) =
+            self.layouts.split_first().expect("a field asks for as many places as it has layouts");
+        self.layouts = rest;
+        self.placer.place(self.metadata, layout, constant)
     }
 }

@@ -41,7 +41,7 @@ pub enum FormatError {
         found: u64,
     },
     /// The directory is not in the region but at this address of the program.
-    DirectoryOutside {
+    ExternalDirectory {
         /// The address.
         address: u64,
         /// Bytes.
@@ -81,7 +81,7 @@ impl fmt::Display for FormatError {
                 "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"
             ),
             FormatError::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
-            FormatError::DirectoryOutside { address, length } => {
+            FormatError::ExternalDirectory { address, length } => {
                 write!(
                     f,
                     "the directory is in the program's flash, {length} bytes at {address:#x}: the program's ELF file, or its flash, is needed"
@@ -114,7 +114,7 @@ pub enum ReadError<E> {
         /// Bytes of the region.
         length: usize,
         /// Bytes of an image.
-        room: usize,
+        capacity: usize,
     },
 }
 
@@ -129,8 +129,8 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
         match self {
             ReadError::Source(error) => error.fmt(f),
             ReadError::Format(problem) => problem.fmt(f),
-            ReadError::TooLarge { length, room } => {
-                write!(f, "the region has {length} bytes ({room} at most can be read)")
+            ReadError::TooLarge { length, capacity } => {
+                write!(f, "the region has {length} bytes ({capacity} at most can be read)")
             }
         }
     }
@@ -146,7 +146,7 @@ pub struct EntryError<'b> {
     /// The label of the field, if it is known.
     pub label: &'b [u8],
     /// What is wrong.
-    pub fault: EntryErrorKind<'b>,
+    pub kind: EntryErrorKind<'b>,
 }
 
 /// What is wrong with an entry. Behind [`Length`](Self::Length), [`CutShort`](Self::CutShort), and
@@ -187,16 +187,16 @@ pub enum EntryErrorKind<'b> {
         found: u32,
     },
     /// The value is not where a value can be, or cut off.
-    ValueLocation {
+    ValueOffset {
         /// Where it is said to be.
         found: u64,
     },
     /// A histogram with impossible powers.
     Powers {
         /// Grouping power.
-        p: u8,
+        grouping_power: u8,
         /// Maximum power.
-        n: u8,
+        max_power: u8,
     },
     /// More directory is said to be published than can be.
     Published {
@@ -239,7 +239,7 @@ impl fmt::Display for EntryError<'_> {
         } else {
             write!(f, "field \"{}\" at byte {}: ", Quoted(self.label), self.offset)?;
         }
-        match self.fault {
+        match self.kind {
             EntryErrorKind::CutShort { length } => write!(f, "cut short at {length} bytes"),
             EntryErrorKind::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
             EntryErrorKind::EmptyLabel => write!(f, "an empty label"),
@@ -253,11 +253,11 @@ impl fmt::Display for EntryError<'_> {
                 write!(f, "the write buffer {found} is not known (0, 1 and 255 are)")
             }
             EntryErrorKind::Size { found } => write!(f, "a value of {found} bytes cannot be"),
-            EntryErrorKind::ValueLocation { found } => {
+            EntryErrorKind::ValueOffset { found } => {
                 write!(f, "a value at {found:#x} cannot be, or is cut off")
             }
-            EntryErrorKind::Powers { p, n } => {
-                write!(f, "a histogram of powers {p} and {n} cannot be")
+            EntryErrorKind::Powers { grouping_power, max_power } => {
+                write!(f, "a histogram of powers {grouping_power} and {max_power} cannot be")
             }
             EntryErrorKind::Published { found } => {
                 write!(f, "{found} bytes of directory cannot be")
