@@ -5,7 +5,7 @@ use mmstats_std::read::{FileError, Reader, StatsFile};
 use mmstats_std::{Flush, Options, PublishError, Published, publish};
 use mmstats_tests::files::{all_values, files, names, only_file, total, values};
 use mmstats_tests::programs::{End, Program, directory};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::fs;
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 use mmstats_std::{Options, publish};
 use mmstats_tests::files::{all_values, files, names, values};
 use mmstats_tests::programs::{End, Program, command, directory};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;

@@ -1,7 +1,7 @@
 //! A target behind a server for debuggers runs on afterwards, however reading ends and whatever the
 //! server makes of it.
 
-use mmstats_tests::gdb_play::{HASTY, PATIENT, at_once, play, play_within, source};
+use mmstats_tests::gdb_script::{HASTY, PATIENT, at_once, play, play_within, source};
 use mmstats_tests::gdb_server::{BASE, Scripted, Talk, hex};
 use mmstats_tests::gdb_stub::Honest;
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion};

@@ -1,7 +1,7 @@
 //! What a server for debuggers says is read if it is memory, and told if it cannot be.
 
 use mmstats_tests::damage::Random;
-use mmstats_tests::gdb_play::{PATIENT, lie, play, source};
+use mmstats_tests::gdb_script::{PATIENT, lie, play, source};
 use mmstats_tests::gdb_server::{BASE, LENGTH, Scripted, asked, hex, honest, packet, part};
 use mmstats_tests::gdb_stub::Honest;
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion};

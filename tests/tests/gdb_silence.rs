@@ -1,6 +1,6 @@
 //! A server for debuggers that is silent, drips, floods, or dies does not hold the client.
 
-use mmstats_tests::gdb_play::{
+use mmstats_tests::gdb_script::{
     HASTY, PATIENT, at_once, lie, play, play_within, read_twice, source,
 };
 use mmstats_tests::gdb_server::{BASE, Scripted, asked, honest};

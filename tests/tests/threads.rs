@@ -3,7 +3,7 @@
 
 use mmstats_tests::files::{Held, all_values, files, generation, names, only_file, total, values};
 use mmstats_tests::programs::{Program, directory};
-use mmstats_tests::steps::{after_step, at_rest, sum_to};
+use mmstats_tests::step_model::{after_step, at_rest, sum_to};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 
 use mmstats_std::{Options, Published, V2, per_thread, publish};
 use mmstats_tests::programs::{pause, say};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::cell::RefCell;
 use std::process::exit;
 use std::thread;

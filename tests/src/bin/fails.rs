@@ -6,7 +6,7 @@ use mmstats_std::{
 };
 use mmstats_tests::files::{all_values, names};
 use mmstats_tests::programs::{pause, say};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Barrier;

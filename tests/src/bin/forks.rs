@@ -5,7 +5,7 @@ use mmstats_std::{
     Options, PerThread, Published, StaticFormat, V1, V1Exact, V2, per_thread, publish,
 };
 use mmstats_tests::programs::pause;
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};

@@ -4,7 +4,7 @@
 use mmstats_core::{StaticRegion, persistent_region};
 use mmstats_std::{ConstantText, Counter, Gauge, Options, model, publish};
 use mmstats_tests::programs::{pause, say};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 
 model! {
     /// In memory of its own.

@@ -3,7 +3,7 @@
 
 use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
 use mmstats_tests::programs::{pause, say};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::thread;
 
 per_thread! {

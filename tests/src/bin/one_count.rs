@@ -1,7 +1,7 @@
 //! `one_count CALLS`: calls a function that counts one, in a thread that has done so before.
 
 use mmstats_std::{Options, per_thread};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 
 per_thread! { static STATS: Steps = Options::new(); }
 

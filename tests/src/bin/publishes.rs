@@ -5,7 +5,7 @@ use mmstats_std::identity::tid;
 use mmstats_std::template::Environment;
 use mmstats_std::{Options, V1, per_thread};
 use mmstats_tests::programs::{pause, say};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::path::PathBuf;
 use std::thread;
 

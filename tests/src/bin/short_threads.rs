@@ -6,7 +6,7 @@ use mmstats_std::{
     publish,
 };
 use mmstats_tests::programs::{pause, say};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::cell::RefCell;
 use std::thread;
 

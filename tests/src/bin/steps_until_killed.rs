@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
-use mmstats_tests::steps::Steps;
+use mmstats_tests::step_model::Steps;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::ptr::null_mut;

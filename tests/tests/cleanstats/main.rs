@@ -1,10 +1,10 @@
 //! `cleanstats` as its users meet it: what dead processes left goes, and nothing else.
 
 mod alive;
-mod ends;
+mod dry_run_and_age;
+mod messages;
 mod options;
-mod trial;
-mod words;
+mod output_closed;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, Permissions};

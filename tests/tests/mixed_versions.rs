@@ -1,7 +1,7 @@
 //! No reader ever sees a value put together from two, or one older than it has seen; and most of
 //! its looks give a value, however busy the writer is.
 //!
-//! `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed -- --nocapture` makes the long
+//! `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed_versions -- --nocapture` makes the long
 //! run.
 
 use mmstats_core::reader::{ReadBuffers, ReadPlan, Source, Value, ValueError};

@@ -5,7 +5,7 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Reader;
 use mmstats_tests::files::{Held, Values, all_values, names, only_file, values};
 use mmstats_tests::programs::{Program, directory};
-use mmstats_tests::steps::after_step;
+use mmstats_tests::step_model::after_step;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
