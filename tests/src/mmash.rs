@@ -106,7 +106,7 @@ impl Mmash {
     /// How many looks it has made.
     #[must_use]
     pub fn scrapes(&self) -> u64 {
-        self.get("/healthz").json()["looks"].as_u64().expect("a number")
+        self.get("/healthz").json()["scrapes"].as_u64().expect("a number")
     }
 
     /// Its process.

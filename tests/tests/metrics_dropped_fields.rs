@@ -63,7 +63,7 @@ fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not(
     ];
 
     let server = Mmash::start(&mut command(&named));
-    server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(1));
+    server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(1));
     server.signal(Signal::TERM);
     assert_eq!(lines(&server.end().errors), expected);
 

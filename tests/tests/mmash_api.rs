@@ -97,7 +97,7 @@ fn writers_can_be_added_up() {
     shops[1].state.set("closed");
     let stats = server
         .wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());
-    assert_eq!(stat(&stats, "shop.state")["problem"], "differs");
+    assert_eq!(stat(&stats, "shop.state")["error"], "differs");
     // Of those that are remembered, some may have ended.
     let writers =
         |answer: &Value| ["writers", "dead"].map(|name| answer["series"][0][name].as_u64());
@@ -158,10 +158,10 @@ fn files_tell_of_writers_and_of_what_cannot_be_read() {
         (&file["version"], &file["liveness"], &file["reason"], &file["pid"]),
         (&json!(2), &json!("alive"), &json!("its process runs"), &json!(std::process::id()))
     );
-    let [problem] = &files["problems"].as_array().unwrap()[..] else { panic!("{files}") };
+    let [problem] = &files["errors"].as_array().unwrap()[..] else { panic!("{files}") };
     assert!(
         problem["file"].as_str().unwrap().ends_with("/bad.mmstats")
-            && problem["problem"].as_str().unwrap().contains('9'),
+            && problem["error"].as_str().unwrap().contains('9'),
         "{problem}"
     );
 }
@@ -177,7 +177,7 @@ fn the_history_has_numbers_and_their_rates() {
         shop.orders.add(i);
         shop.latency.record(100);
         let scrapes = server.scrapes();
-        server.wait_for("/healthz", |health| health["looks"].as_u64().unwrap() > scrapes);
+        server.wait_for("/healthz", |health| health["scrapes"].as_u64().unwrap() > scrapes);
     }
     let answer = server.wait_for("/api/v1/query?match=shop.orders", |answer| count(answer, 0) >= 5);
     let points = answer["series"][0]["points"].as_array().unwrap().clone();
@@ -219,15 +219,15 @@ fn the_history_is_bounded_in_time_and_in_bytes() {
     for server in [&short, &small] {
         server.wait_for("/healthz", |health| {
             let (scrapes, bytes) = (
-                health["history"]["looks"].as_u64().unwrap(),
+                health["history"]["scrapes"].as_u64().unwrap(),
                 health["history"]["bytes"].as_u64().unwrap(),
             );
             assert!(scrapes <= 6 && (bytes <= 40 << 10 || scrapes > 0), "{health}");
-            health["looks"].as_u64() > Some(20)
+            health["scrapes"].as_u64() > Some(20)
         });
     }
     assert!(small.json("/healthz")["history"]["bytes"].as_u64().unwrap() <= 40 << 10);
-    assert!(small.json("/healthz")["history"]["looks"].as_u64().unwrap() >= 1);
+    assert!(small.json("/healthz")["history"]["scrapes"].as_u64().unwrap() >= 1);
     drop(shops);
 }
 
@@ -282,7 +282,7 @@ fn large_answers_are_compressed_for_who_can_read_that() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
     let server = Mmash::of(directory.path(), &FAST);
-    server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(10));
+    server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(10));
     for target in ["/", "/metrics", "/api/v1/stats", "/api/v1/query"] {
         let plain = server.get(target);
         let packed = get_with(server.address, target, "Accept-Encoding: br, gzip;q=0.5\r\n");

@@ -7,7 +7,8 @@ use mmstats_tests::programs::directory;
 use serde_json::{Map, Value};
 
 /// What is another number each time.
-const VARYING: [&str; 8] = ["time", "age", "took", "looks", "bytes", "pid", "rate", "interval"];
+const VARYING: [&str; 8] =
+    ["time", "age_seconds", "duration_seconds", "scrapes", "bytes", "pid", "rate", "interval"];
 
 /// Where an answer is not as it is documented, but for what varies.
 fn difference(key: &str, documented: &Value, answered: &Value) -> Option<String> {
@@ -60,7 +61,7 @@ fn answers_are_as_documented() {
     shop.load.set(f64::INFINITY);
     [1, 2, 900].iter().for_each(|value| shop.latency.record(*value));
     let server = Mmash::of(directory.path(), &FAST);
-    server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(5));
+    server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(5));
     let (mut examples, path) = (0, directory.path().to_str().unwrap());
     for (request, rest) in
         manual.split("\nGET ").skip(1).filter_map(|text| text.split_once("\n```\n"))

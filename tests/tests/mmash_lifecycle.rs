@@ -131,7 +131,7 @@ fn links_out_of_the_directory_and_pipes_are_not_followed() {
     }
     let files = server.json("/api/v1/files");
     assert_eq!(
-        (files["files"].as_array().unwrap().len(), files["problems"].as_array().unwrap().len()),
+        (files["files"].as_array().unwrap().len(), files["errors"].as_array().unwrap().len()),
         (2, 2),
         "{files}"
     );

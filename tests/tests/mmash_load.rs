@@ -113,7 +113,7 @@ fn two_hundred_streams_and_one_that_is_not_read_do_no_harm() {
         assert!(fewest >= 1 && most - memory.min(most) < 32 << 20);
         let health = server.json("/healthz");
         assert_eq!(
-            (health["files"].as_u64(), health["problems"].as_u64()),
+            (health["files"].as_u64(), health["errors"].as_u64()),
             (Some(files), Some(0)),
             "{health}"
         );
@@ -150,7 +150,7 @@ fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
     publish(directory.path(), files);
     let server = Mmash::of(directory.path(), &["--history-bytes", "16M"]);
     // All that is remembered, again and again, is more than what is.
-    server.wait_for("/healthz", |health| health["looks"].as_u64() > Some(3));
+    server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(3));
     for target in ["/api/v1/stats", "/api/v1/query", "/metrics", "/events"] {
         let memory = server.resident();
         let asked: Vec<Open> = (0..clients).map(|_| ask(server.address, target)).collect();
@@ -257,7 +257,7 @@ fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
     assert!(!IS_MEASURED || took < Duration::from_secs(1), "{took:?}");
     // And looking at them again and again.
     let busy = Mmash::of(directory.path(), &[]);
-    busy.wait_for("/healthz", |health| health["looks"].as_u64() > Some(3));
+    busy.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(3));
     let (start, used, scrapes) = (Instant::now(), busy.processor_time(), busy.scrapes());
     thread::sleep(Duration::from_secs(if IS_MEASURED { 10 } else { 2 }));
     let (used, looked) = (busy.processor_time() - used, busy.scrapes() - scrapes);

@@ -146,7 +146,7 @@ fn a_demo_shows_something_of_everything_and_leaves_nothing() {
             .count()
     };
     let files = server.wait_for("/api/v1/files", |files| of(files, "dead") == 1);
-    assert_eq!((of(&files, "alive"), &files["problems"]), (6, &json!([])));
+    assert_eq!((of(&files, "alive"), &files["errors"]), (6, &json!([])));
     let path = files["files"][0]["file"].as_str().unwrap().to_owned();
     let directory = std::path::Path::new(&path).parent().unwrap();
     assert!(directory.is_dir());

@@ -85,7 +85,7 @@ fn streams_leave_connections_for_others() {
     for (wanted, descriptors, streams) in [("520", 2048, 520), ("1000", 1024, 336)] {
         let arguments = ["-d", "60", "--max-streams", wanted, directory.path().to_str().unwrap()];
         let server = Mmash::start(&mut with_descriptors(descriptors, &command(&arguments)));
-        server.wait_for("/healthz", |health| health["looks"] == 1);
+        server.wait_for("/healthz", |health| health["scrapes"] == 1);
         // They do not end here.
         let opened: Vec<_> = (0..streams)
             .map(|_| open(server.address, &request(server.address, "GET", "/events", "")).unwrap())

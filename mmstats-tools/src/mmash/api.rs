@@ -61,7 +61,7 @@ fn list(scrape: &Scrape) -> Vec<u8> {
     #[derive(Serialize)]
     struct ScrapeError {
         file: String,
-        problem: String,
+        error: String,
     }
     let file = |sample: &crate::scraper::WriterSample| File {
         file: lossless_path(&sample.writer_id.name),
@@ -71,12 +71,12 @@ fn list(scrape: &Scrape) -> Vec<u8> {
         reason: sample.verdict.reason.as_str(),
         fields: sample.fields.len(),
     };
-    let problem = |problem: &crate::scraper::ScrapeError| ScrapeError {
-        file: lossless_path(&problem.name),
-        problem: problem.what.clone(),
+    let error = |error: &crate::scraper::ScrapeError| ScrapeError {
+        file: lossless_path(&error.name),
+        error: error.what.clone(),
     };
     let (files, errors) =
-        (scrape.samples.iter().map(file).collect(), scrape.errors.iter().map(problem).collect());
+        (scrape.samples.iter().map(file).collect(), scrape.errors.iter().map(error).collect());
     json::bytes(&Answer { time: unix_seconds(scrape.time), files, errors })
 }
 
@@ -93,13 +93,13 @@ pub(super) async fn health(
     let (scrapes, bytes) = server.latest.history.size();
     let state = json!({
         "status": if is_late { "late" } else { "ok" },
-        "age": age.map(|age| age.as_secs_f64()),
+        "age_seconds": age.map(|age| age.as_secs_f64()),
         "interval": server.interval.as_secs_f64(),
-        "looks": latest.as_ref().map_or(0, |latest| latest.number),
-        "took": latest.as_ref().map(|latest| latest.took.as_secs_f64()),
+        "scrapes": latest.as_ref().map_or(0, |latest| latest.number),
+        "duration_seconds": latest.as_ref().map(|latest| latest.took.as_secs_f64()),
         "files": latest.as_ref().map_or(0, |latest| latest.scrape.samples.len()),
-        "problems": latest.as_ref().map_or(0, |latest| latest.scrape.errors.len()),
-        "history": { "looks": scrapes, "bytes": bytes },
+        "errors": latest.as_ref().map_or(0, |latest| latest.scrape.errors.len()),
+        "history": { "scrapes": scrapes, "bytes": bytes },
     });
     let status = if is_late { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok((status, fresh(JSON, state.to_string())).into_response())

@@ -102,7 +102,7 @@ struct Row<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<DisplayValue<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aggregate: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ impl<'r> Row<'r> {
                 .ok()
                 .filter(|_| is_scaled)
                 .map(|stored| DisplayValue::new(stored, Scale::NONE)),
-            problem: value.err(),
+            error: value.err(),
             aggregate: None,
             scale: power,
             divisor,

@@ -13,8 +13,8 @@ use crate::series::delta::Number;
 pub(super) fn aggregate(field: &Field) -> &'static str {
     match field.location.ty {
         _ if is_timestamp(field) => "latest",
-        _ if field.kind == Kind::Info || is_identity(&field.label) => "same",
-        Type::Bool | Type::Text | Type::Pascal => "same",
+        _ if field.kind == Kind::Info || is_identity(&field.label) => "unique",
+        Type::Bool | Type::Text | Type::Pascal => "unique",
         _ if is_averaged(field) => "mean",
         _ => "sum",
     }

@@ -150,12 +150,12 @@ function showLinks() {
 async function showFiles() {
     if (status === "live" && !document.hidden) {
         try {
-            const { files, problems } = await ask(server("api/v1/files"));
+            const { files, errors } = await ask(server("api/v1/files"));
             const ended = files.filter(({ liveness }) => liveness === "dead").length;
             setText($("writers-count"), `${files.length} ${files.length === 1 ? "writer" : "writers"}${ended > 0 ? `, ${ended} ended` : ""}`);
-            $("problems").hidden = problems.length === 0;
-            setText($("problems-count"), `${problems.length} could not be read, or not wholly`);
-            $("problems-list").replaceChildren(...problems.map(({ file, problem }) => element("li", {}, harmless(`${file}: ${problem}`))));
+            $("problems").hidden = errors.length === 0;
+            setText($("problems-count"), `${errors.length} could not be read, or not wholly`);
+            $("problems-list").replaceChildren(...errors.map(({ file, error }) => element("li", {}, harmless(`${file}: ${error}`))));
         } catch {
             // The stream tells when the server is gone.
         }

@@ -77,9 +77,9 @@ export class Row {
     }
 
     get shownValue() {
-        const { value, problem } = this.stat;
+        const { value, error } = this.stat;
         if (value === null || value === undefined) {
-            return problem === "differs" ? "differs" : problem ? "unreadable" : "";
+            return error === "differs" ? "differs" : error ? "unreadable" : "";
         } else if (this.isText) {
             return harmless(value);
         } else if (typeof value === "boolean") {
@@ -102,9 +102,9 @@ export class Row {
 
     /** The value with all its digits, and what it is. */
     get exactValue() {
-        const { value, problem, interval } = this.stat;
+        const { value, error, interval } = this.stat;
         if (value === null || value === undefined) {
-            return harmless(problem ?? "");
+            return harmless(error ?? "");
         } else if (this.isHistogram) {
             const all = ["p50", "p90", "p99"].filter(() => this.value > 0).map((name) => `, ${name} ${this.#quantile(name)}`);
             return `${value.count} recorded${all.join("")}${this.value > 0 && interval === null ? "; none lately" : ""}`;
