@@ -1,43 +1,18 @@
 //! `mmash`: serves all stats to browsers, to Prometheus and to programs.
 //!
-//! - `sampling` looks at everything again and again, in a thread of its own, for all clients
-//!   together; `history` remembers it.
-//! - `serve` listens and ends; `guard` is what every request passes first: who may ask, for what,
-//!   and how often. `server` is what all requests share.
-//! - `page` is what people see; `api`, `events`, `query` and `metrics` are for programs; `original`
-//!   answers as the original did.
-//! - `stats` chooses fields, `total` makes one value of several writers', `json` writes them,
-//!   `parameters` reads what was asked, `reply` makes answers of it all.
-//! - What clients cost is bounded: `limits` is how many there may be, `room` is the memory of
-//!   answers that are not read yet, `pace` how slowly they may be read, `retained` what the past
-//!   keeps.
-//! - `textfile` writes metrics into a file instead; `told` is what is said of metrics that are not
-//!   complete; `demo` publishes something to look at; `signals` end it all.
+//! - `server` accepts connections, checks requests and limits what clients cost;
+//! - `live` scrapes repeatedly, remembers the last minutes and streams them as events;
+//! - `page` and `static` are for people; `api`, `legacy_api` and `exporter` are for programs;
+//! - `demo` publishes something to show; `signals` end the program.
 
 mod api;
 mod demo;
-mod events;
-mod guard;
-mod history;
-mod json;
+mod exporter;
 mod legacy_api;
-mod limits;
-mod metrics;
-mod pace;
+mod live;
 pub mod page;
-mod parameters;
-mod query;
-mod reply;
-mod retained;
-mod room;
-mod sampling;
-mod serve;
 mod server;
 mod signals;
-mod stats;
-mod textfile;
-mod told;
-mod total;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -74,7 +49,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     let end = match options.textfile.clone() {
-        Some(path) => textfile::run(&path, options, sources, console),
+        Some(path) => exporter::textfile::run(&path, options, sources, console),
         None => {
             let named = options
                 .selection
@@ -84,7 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
                 .cloned()
                 .collect();
             tell_of_named(named, sources, console);
-            serve::run(&options, console)
+            server::listener::run(&options, console)
         }
     };
     ended(end, console)

@@ -7,9 +7,9 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use super::super::total::{Key, Total};
 use super::query::Words;
 use crate::labels::is_identity;
+use crate::mmash::api::aggregate::{Key, Total};
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;

@@ -1,5 +1,8 @@
 //! `/metrics`: for Prometheus.
 
+pub(super) mod dropped_fields;
+pub(super) mod textfile;
+
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -7,23 +10,23 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
-use super::parameters::Parameters;
-use super::reply::{Refusal, preferences};
-use super::sampling::Snapshot;
-use super::server::Server;
 use crate::labels::Labels;
+use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::server::Server;
+use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::response::{Refusal, preferences};
 use crate::options::mmash::Options;
 use crate::render::escape::Escaped;
 use crate::render::metrics::{Format, Page, Settings, per_writer};
 
 /// What the command line says about metrics.
-pub(super) fn settings(options: &Options) -> Settings {
+pub(crate) fn settings(options: &Options) -> Settings {
     let labels = Labels { include: options.filter.clone(), exclude: options.exclude.clone() };
     Settings { format: Format::Text, labels, live: options.live }
 }
 
 /// Answers.
-pub(super) async fn metrics(
+pub(crate) async fn metrics(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -47,7 +50,7 @@ pub(super) async fn metrics(
 }
 
 /// The page of a look.
-pub(super) fn page(snapshot: &Snapshot, settings: &Settings) -> Page {
+pub(crate) fn page(snapshot: &Snapshot, settings: &Settings) -> Page {
     match &snapshot.sums {
         Some(sums) => sums.page(&snapshot.scrape, snapshot.took, settings),
         None => per_writer(&snapshot.scrape, snapshot.took, settings),

@@ -9,12 +9,12 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 
-use super::json::{self, DisplayValue, Float, scaling, type_code};
-use super::parameters::Parameters;
-use super::reply::Refusal;
-use super::sampling::{Snapshot, Step};
-use super::total::{Key, Total, add, aggregate};
 use crate::labels::Labels;
+use crate::mmash::api::aggregate::{Key, Total, add, aggregate};
+use crate::mmash::api::json::{self, DisplayValue, Float, scaling, type_code};
+use crate::mmash::live::sampling::{Snapshot, Step};
+use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::response::Refusal;
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
@@ -26,7 +26,7 @@ use mmstats_std::identity::unix_seconds;
 
 /// What a series is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum By {
+pub(crate) enum By {
     /// A field of one writer.
     #[default]
     File,
@@ -36,16 +36,16 @@ pub(super) enum By {
 
 /// Which series are wanted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Question {
+pub(crate) struct Question {
     /// Of these labels.
-    pub(super) labels: Labels,
+    pub(crate) labels: Labels,
     /// Of what.
-    pub(super) by: By,
+    pub(crate) by: By,
 }
 
 impl Question {
     /// The parameters `match` and `by`.
-    pub(super) fn of(parameters: &Parameters) -> Result<Self, Refusal> {
+    pub(crate) fn of(parameters: &Parameters) -> Result<Self, Refusal> {
         let include = parameters.patterns("match")?;
         let by = match parameters.one("by")? {
             None | Some("file") => By::File,
@@ -58,7 +58,7 @@ impl Question {
     }
 
     /// What is the same for the same questions.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let mut patterns: Vec<&str> =
             self.labels.include.iter().map(glob::Pattern::as_str).collect();
         patterns.sort_unstable();
@@ -68,7 +68,7 @@ impl Question {
 }
 
 /// The answer, as JSON.
-pub(super) fn render(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
+pub(crate) fn render(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
     #[derive(Serialize)]
     struct Answer<R: Serialize> {
         time: f64,
@@ -158,7 +158,7 @@ impl<'r> Row<'r> {
 }
 
 /// Calls with all fields that are wanted: which writer, and which of its fields.
-pub(super) fn each_wanted<'f>(
+pub(crate) fn each_wanted<'f>(
     writers: impl IntoIterator<Item = &'f Arc<[Field]>>,
     labels: &Labels,
     mut call: impl FnMut(usize, usize),

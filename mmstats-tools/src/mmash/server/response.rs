@@ -11,30 +11,30 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::room::Room;
+use crate::mmash::server::response_budget::Room;
 
 /// The type of JSON.
-pub(super) const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 /// Less than this is not worth compressing.
 const SMALL: usize = 1024;
 
 /// Why a request is not answered. How it is written depends on what was asked for; see
-/// [`super::guard`].
+/// [`crate::mmash::server::middleware`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
     /// In words; with what would be accepted.
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, why: impl Into<String>) -> Self {
         Refusal { status, why: why.into() }
     }
 
     /// The request is wrong.
-    pub(super) fn bad(why: impl Into<String>) -> Self {
+    pub(crate) fn bad(why: impl Into<String>) -> Self {
         Refusal::new(StatusCode::BAD_REQUEST, why)
     }
 }
@@ -48,7 +48,7 @@ impl IntoResponse for Refusal {
 }
 
 /// Bytes of a type, which are made when they are asked for.
-pub(super) fn fresh(content_type: &'static str, body: impl Into<Body>) -> Response {
+pub(crate) fn fresh(content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = body.into().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -56,14 +56,14 @@ pub(super) fn fresh(content_type: &'static str, body: impl Into<Body>) -> Respon
 }
 
 /// Bytes for a client.
-pub(super) struct Packed {
+pub(crate) struct Packed {
     bytes: Vec<u8>,
     is_compressed: bool,
 }
 
 impl Packed {
     /// As an answer, if there is room for it until it has been read.
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         self,
         content_type: &'static str,
         room: &Room,
@@ -73,7 +73,7 @@ impl Packed {
 }
 
 /// Tells that a response may have been compressed, and whether it was.
-pub(super) fn encoded(mut response: Response, is_compressed: bool) -> Response {
+pub(crate) fn encoded(mut response: Response, is_compressed: bool) -> Response {
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     if is_compressed {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -83,7 +83,7 @@ pub(super) fn encoded(mut response: Response, is_compressed: bool) -> Response {
 
 /// Compresses bytes, if the client can read that. It takes a while, so this is nothing for the
 /// thread that serves.
-pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
+pub(crate) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
     if compress && bytes.len() >= SMALL {
         let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());
         // Into memory: it cannot fail.
@@ -95,23 +95,23 @@ pub(super) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
 }
 
 /// Compresses an answer that is made piece by piece, if the client can read that.
-pub(super) struct Packer(Option<GzEncoder<Vec<u8>>>);
+pub(crate) struct Packer(Option<GzEncoder<Vec<u8>>>);
 
 impl Packer {
     /// What one that compresses takes itself, in bytes, about.
     const BYTES: usize = 320 << 10;
 
-    pub(super) fn new(compress: bool) -> Self {
+    pub(crate) fn new(compress: bool) -> Self {
         Packer(compress.then(|| GzEncoder::new(Vec::new(), Compression::fast())))
     }
 
     /// What it takes itself, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         if self.0.is_some() { Self::BYTES } else { 0 }
     }
 
     /// The next piece, as it is sent.
-    pub(super) fn pack(&mut self, piece: Vec<u8>, is_last: bool) -> Vec<u8> {
+    pub(crate) fn pack(&mut self, piece: Vec<u8>, is_last: bool) -> Vec<u8> {
         let Some(encoder) = &mut self.0 else { return piece };
         // Into memory: it cannot fail.
         let _ = encoder
@@ -122,7 +122,7 @@ impl Packer {
 }
 
 /// Whether a client can read what is compressed.
-pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let encodings = preferences(headers, &ACCEPT_ENCODING);
     let quality = |name: &str| {
         encodings
@@ -135,17 +135,17 @@ pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// One of the things that a client would take.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Preference {
+pub(crate) struct Preference {
     /// In lower case.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// In lower case, with their values.
-    pub(super) parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
     /// From 0, not at all, to 1.
-    pub(super) quality: f32,
+    pub(crate) quality: f32,
 }
 
 /// What a client says it would take, in a header with qualities.
-pub(super) fn preferences(headers: &HeaderMap, name: &HeaderName) -> Vec<Preference> {
+pub(crate) fn preferences(headers: &HeaderMap, name: &HeaderName) -> Vec<Preference> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).filter_map(preference).collect()
 }

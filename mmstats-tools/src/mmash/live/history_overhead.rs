@@ -13,7 +13,7 @@ use crate::scraper::WriterId;
 
 /// What all looks of the past share, by where it is in memory.
 #[derive(Default)]
-pub(super) struct Retained {
+pub(crate) struct Retained {
     shared: HashMap<usize, Shared>,
     bytes: usize,
 }
@@ -30,12 +30,12 @@ struct Shared {
 
 impl Retained {
     /// What is kept alone, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// A look has come that uses these.
-    pub(super) fn add<'w>(
+    pub(crate) fn add<'w>(
         &mut self,
         scrape: u64,
         writers: impl IntoIterator<Item = (&'w Arc<WriterId>, &'w Arc<[Field]>)>,
@@ -68,7 +68,7 @@ impl Retained {
     }
 
     /// A look is forgotten that used these.
-    pub(super) fn remove<'w>(
+    pub(crate) fn remove<'w>(
         &mut self,
         writers: impl IntoIterator<Item = (&'w Arc<WriterId>, &'w Arc<[Field]>)>,
     ) {
@@ -90,12 +90,12 @@ impl Retained {
 }
 
 /// What a writer's origin takes, in bytes.
-pub(super) fn origin_bytes(writer_id: &WriterId) -> usize {
+pub(crate) fn origin_bytes(writer_id: &WriterId) -> usize {
     size_of::<Shared>() + size_of::<WriterId>() + writer_id.name.capacity()
 }
 
 /// What fields take, in bytes.
-pub(super) fn fields_bytes(fields: &[Field]) -> usize {
+pub(crate) fn fields_bytes(fields: &[Field]) -> usize {
     let texts =
         |field: &Field| field.label.capacity() + field.unit.capacity() + field.help.capacity();
     size_of::<Shared>() + size_of_val(fields) + fields.iter().map(texts).sum::<usize>()

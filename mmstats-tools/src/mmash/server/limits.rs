@@ -8,17 +8,17 @@ const OWN: usize = 64;
 
 /// What clients may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Connections at a time; more wait.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// Streams at a time; more are refused.
-    pub(super) streams: usize,
+    pub(crate) streams: usize,
 }
 
 impl Limits {
     /// As many streams as wanted, or as a process with so many descriptors can have: half of them
     /// are for files of stats, and some connections for whoever wants no stream.
-    pub(super) fn new(wanted: usize, descriptors: usize) -> Self {
+    pub(crate) fn new(wanted: usize, descriptors: usize) -> Self {
         let connections = (wanted + OTHERS).min((descriptors / 2).saturating_sub(OWN)).max(2);
         Limits {
             connections,
@@ -27,7 +27,7 @@ impl Limits {
     }
 
     /// Descriptors that are not for files of stats.
-    pub(super) fn descriptors(self) -> usize {
+    pub(crate) fn descriptors(self) -> usize {
         self.connections + OWN
     }
 }

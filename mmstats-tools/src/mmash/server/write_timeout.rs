@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long a client may take nothing at all: the patience that there is with it. It is used up
 /// while something waits to be sent.
-pub(super) const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 /// So many bytes that it takes give back a second of patience.
 const RATE: u32 = 16 << 10;
@@ -24,7 +24,7 @@ const RATE: u32 = 16 << 10;
 const HURRY: Duration = Duration::from_secs(5);
 
 /// The connection.
-pub(super) struct Paced<S> {
+pub(crate) struct Paced<S> {
     stream: S,
     /// Tells that others need memory.
     pressure: Arc<Notify>,
@@ -43,7 +43,7 @@ struct Waiting {
 }
 
 impl<S> Paced<S> {
-    pub(super) fn new(stream: S, pressure: Arc<Notify>) -> Self {
+    pub(crate) fn new(stream: S, pressure: Arc<Notify>) -> Self {
         Paced { stream, pressure, patience: GRACE, waiting: None }
     }
 

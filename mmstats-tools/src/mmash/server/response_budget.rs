@@ -2,7 +2,7 @@
 //!
 //! A client may take its time, and there may be hundreds of them. So what is large is counted until
 //! it has been sent. If there is no room left, those who have been slow for long have to go (see
-//! [`super::pace`]); what there is no room for even then is refused.
+//! [`crate::mmash::server::write_timeout`]); what there is no room for even then is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::reply::Refusal;
+use crate::mmash::server::response::Refusal;
 
 /// Less than this is not counted: all connections together take little more by it.
 const SMALL: usize = 64 << 10;
@@ -27,7 +27,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 const WAITING: usize = 2;
 
 /// The room for all answers together.
-pub(super) struct Room {
+pub(crate) struct Room {
     permits: Arc<Semaphore>,
     units: usize,
     waiting: Semaphore,
@@ -49,7 +49,7 @@ impl AsRef<[u8]> for Held {
 
 impl Room {
     /// Room for so many bytes.
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         let units = bytes / UNIT;
         Room {
             permits: Arc::new(Semaphore::new(units)),
@@ -60,12 +60,12 @@ impl Room {
     }
 
     /// What tells that there is no room left.
-    pub(super) fn pressure(&self) -> Arc<Notify> {
+    pub(crate) fn pressure(&self) -> Arc<Notify> {
         self.pressure.clone()
     }
 
     /// Counts bytes until the last of those that share them has dropped them.
-    pub(super) async fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, Refusal> {
+    pub(crate) async fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, Refusal> {
         // JSON is written into twice as much as it takes, at worst.
         bytes.shrink_to_fit();
         Ok(match self.take(bytes.capacity()).await? {
@@ -76,7 +76,7 @@ impl Room {
 
     /// Takes room until the result is dropped; none for what is small. What is larger than all of
     /// it has to be alone.
-    pub(super) async fn take(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    pub(crate) async fn take(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
         if bytes < SMALL {
             return Ok(None);
         }

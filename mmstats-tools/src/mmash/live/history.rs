@@ -12,13 +12,13 @@ use mmstats_std::identity::unix_seconds;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use super::retained::Retained;
-use super::sampling::{Snapshot, Step};
+use crate::mmash::live::history_overhead::Retained;
+use crate::mmash::live::sampling::{Snapshot, Step};
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::histogram::{Bucket, HistogramSnapshot};
 
 /// The ring.
-pub(super) struct History {
+pub(crate) struct History {
     span: Duration,
     most: usize,
     ring: Mutex<Ring>,
@@ -33,25 +33,25 @@ struct Ring {
 }
 
 /// A look of the past.
-pub(super) struct Past {
+pub(crate) struct Past {
     /// Ascending by one.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// In Unix seconds.
-    pub(super) time: f64,
+    pub(crate) time: f64,
     elapsed: Duration,
     /// The writers, by their numbers.
-    pub(super) writers: Vec<PastWriter>,
+    pub(crate) writers: Vec<PastWriter>,
     bytes: usize,
 }
 
 /// A writer in it.
-pub(super) struct PastWriter {
+pub(crate) struct PastWriter {
     /// Which one.
-    pub(super) writer_id: Arc<WriterId>,
+    pub(crate) writer_id: Arc<WriterId>,
     /// Its fields.
-    pub(super) fields: Arc<[Field]>,
+    pub(crate) fields: Arc<[Field]>,
     /// Whether it ran.
-    pub(super) liveness: Liveness,
+    pub(crate) liveness: Liveness,
     points: Box<[Point]>,
 }
 
@@ -75,12 +75,12 @@ enum Kept {
 
 impl History {
     /// Remembers as much as this, and no more bytes.
-    pub(super) fn new(span: Duration, most: usize) -> Self {
+    pub(crate) fn new(span: Duration, most: usize) -> Self {
         History { span, most, ring: Mutex::default() }
     }
 
     /// Adds a look, and forgets others.
-    pub(super) fn push(&self, snapshot: &Snapshot) {
+    pub(crate) fn push(&self, snapshot: &Snapshot) {
         // Made before it is locked: nobody is to wait for this.
         let past = Arc::new(Past::new(snapshot));
         let mut ring = self.lock();
@@ -95,7 +95,7 @@ impl History {
 
     /// All looks since a time, the later the later. After the clock was set back, those that were
     /// later by it are left out.
-    pub(super) fn since(&self, time: f64) -> Vec<Arc<Past>> {
+    pub(crate) fn since(&self, time: f64) -> Vec<Arc<Past>> {
         let ring = self.lock();
         let (mut scrapes, mut later) = (Vec::new(), f64::INFINITY);
         for past in ring.scrapes.iter().rev() {
@@ -110,7 +110,7 @@ impl History {
     }
 
     /// Those of these looks, by their numbers, that are not forgotten.
-    pub(super) fn those(&self, numbers: &[u64]) -> Vec<Arc<Past>> {
+    pub(crate) fn those(&self, numbers: &[u64]) -> Vec<Arc<Past>> {
         self.lock()
             .scrapes
             .iter()
@@ -120,7 +120,7 @@ impl History {
     }
 
     /// How many looks there are, and how many bytes they take.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         let ring = self.lock();
         (ring.scrapes.len(), ring.size())
     }
@@ -175,7 +175,7 @@ impl Past {
     }
 
     /// The writer with this number.
-    pub(super) fn writer(&self, id: u64) -> Option<&PastWriter> {
+    pub(crate) fn writer(&self, id: u64) -> Option<&PastWriter> {
         let at = self.writers.binary_search_by_key(&id, |writer| writer.writer_id.id).ok()?;
         self.writers.get(at)
     }
@@ -193,7 +193,7 @@ impl PastWriter {
     }
 
     /// A field's value, or what it recorded since the look before, and its rate.
-    pub(super) fn get(&self, index: usize) -> Option<(OwnedValue, Option<f64>)> {
+    pub(crate) fn get(&self, index: usize) -> Option<(OwnedValue, Option<f64>)> {
         let point = self.points.get(index)?;
         let value = match &point.value {
             Kept::Nothing => return None,
@@ -237,8 +237,8 @@ impl Point {
 
 #[cfg(test)]
 mod tests {
-    use super::super::retained::fields_bytes;
     use super::*;
+    use crate::mmash::live::history_overhead::fields_bytes;
     use crate::scraper::Scrape;
     use mmstats_core::reader::{Storage, ValueLocation};
     use mmstats_core::{Kind, Type};

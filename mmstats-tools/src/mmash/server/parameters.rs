@@ -3,19 +3,19 @@
 
 use glob::Pattern;
 
-use super::reply::Refusal;
 use crate::labels;
+use crate::mmash::server::response::Refusal;
 
 /// More patterns than this nobody needs.
 const MOST: usize = 64;
 
 /// The parameters of a query, in the order they came.
 #[derive(Debug)]
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Decodes a query, which has to have no others than these.
-    pub(super) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Refusal> {
         let mut all = Vec::new();
         for part in query.unwrap_or("").split('&').filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
@@ -34,12 +34,12 @@ impl Parameters {
     }
 
     /// The values of a parameter that can be repeated.
-    pub(super) fn all<'p>(&'p self, key: &'p str) -> impl Iterator<Item = &'p str> {
+    pub(crate) fn all<'p>(&'p self, key: &'p str) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
     /// The value of one that cannot.
-    pub(super) fn one(&self, key: &str) -> Result<Option<&str>, Refusal> {
+    pub(crate) fn one(&self, key: &str) -> Result<Option<&str>, Refusal> {
         let values: Vec<&str> = self
             .0
             .iter()
@@ -56,7 +56,7 @@ impl Parameters {
     }
 
     /// Patterns of labels.
-    pub(super) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, Refusal> {
+    pub(crate) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, Refusal> {
         let count = self.all(key).count();
         if count > MOST {
             return Err(Refusal::bad(format!(
@@ -70,7 +70,7 @@ impl Parameters {
     }
 
     /// A number that is finite.
-    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Refusal> {
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Refusal> {
         let Some(text) = self.one(key)? else { return Ok(None) };
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
         number.map(Some).ok_or_else(|| {
@@ -82,7 +82,7 @@ impl Parameters {
 }
 
 /// Decodes what is escaped with percent signs, once.
-pub(super) fn decode(text: &str) -> Result<String, String> {
+pub(crate) fn decode(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
@@ -103,7 +103,7 @@ pub(super) fn decode(text: &str) -> Result<String, String> {
 }
 
 /// Parses a pattern of files that is relative to where the stats are, and cannot lead out of there.
-pub(super) fn files(text: &str) -> Result<Pattern, Refusal> {
+pub(crate) fn files(text: &str) -> Result<Pattern, Refusal> {
     let refuse = |why: &str| {
         Err(Refusal::bad(format!(
             "glob {text:?}: {why}; accepted: the name of a file of stats, with * ? [abc] [!abc]"

@@ -23,15 +23,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::guard::{Local, guard};
-use super::limits::Limits;
-use super::pace::{GRACE, Paced};
-use super::page::{self, PageRequest};
-use super::reply::{Refusal, encoded};
-use super::sampling::Sampling;
-use super::server::Server;
-use super::{api, events, legacy_api, metrics, query, signals};
 use crate::console::Console;
+use crate::mmash::api::query;
+use crate::mmash::live::events;
+use crate::mmash::live::sampling::Sampling;
+use crate::mmash::page::{self, PageRequest};
+use crate::mmash::server::Server;
+use crate::mmash::server::limits::Limits;
+use crate::mmash::server::middleware::{Local, guard};
+use crate::mmash::server::response::{Refusal, encoded};
+use crate::mmash::server::write_timeout::{GRACE, Paced};
+use crate::mmash::{api, exporter, legacy_api, signals};
 use crate::options::mmash::Options;
 use crate::scraper::raise_descriptors;
 
@@ -46,7 +48,7 @@ const LONGEST_HEADER: usize = 32 << 10;
 const LAST_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Serves until it is told to end.
-pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), String> {
+pub(crate) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), String> {
     // The thread that serves does only that; the others make answers.
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -89,7 +91,7 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     let server = Arc::new(Server::new(
         options,
         limits,
-        metrics::settings(options),
+        exporter::settings(options),
         sampling.latest(),
         shutdown.clone(),
     ));
@@ -169,7 +171,7 @@ fn router(server: &Arc<Server>) -> Router {
         .route("/api/v1/query", get(query::query))
         .route("/events", get(events::events))
         .route("/healthz", get(api::health))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(exporter::metrics))
         .route("/stats/", get(legacy_api::labels))
         .route("/stats/{*prefix}", get(legacy_api::values))
         .route("/files/", get(legacy_api::files))

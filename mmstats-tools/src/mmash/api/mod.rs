@@ -1,5 +1,10 @@
 //! `/api/v1` and `/healthz`: JSON for programs.
 
+pub(super) mod aggregate;
+pub(super) mod json;
+pub(super) mod query;
+pub(super) mod stats;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +14,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use super::json;
-use super::parameters::Parameters;
-use super::reply::{JSON, Refusal, fresh};
-use super::server::Server;
-use super::stats::{Question, render};
+use crate::mmash::api::stats::{Question, render};
+use crate::mmash::server::Server;
+use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::response::{JSON, Refusal, fresh};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::Scrape;
 use mmstats_std::identity::unix_seconds;
 
 /// `/api/v1/stats`
-pub(super) async fn stats(
+pub(crate) async fn stats(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -32,7 +36,7 @@ pub(super) async fn stats(
 }
 
 /// `/api/v1/files`
-pub(super) async fn files(
+pub(crate) async fn files(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -81,7 +85,7 @@ fn list(scrape: &Scrape) -> Vec<u8> {
 }
 
 /// `/healthz`: whether looks come in time.
-pub(super) async fn health(
+pub(crate) async fn health(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {

@@ -10,7 +10,7 @@ use crate::series::aggregation::{is_averaged, is_gauge, is_timestamp};
 use crate::series::delta::Number;
 
 /// What is made of the values of several writers.
-pub(super) fn aggregate(field: &Field) -> &'static str {
+pub(crate) fn aggregate(field: &Field) -> &'static str {
     match field.location.ty {
         _ if is_timestamp(field) => "latest",
         _ if field.kind == Kind::Info || is_identity(&field.label) => "unique",
@@ -21,7 +21,7 @@ pub(super) fn aggregate(field: &Field) -> &'static str {
 }
 
 /// Adds up what is known.
-pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+pub(crate) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one + other),
         (one, other) => one.or(other),
@@ -32,15 +32,15 @@ pub(super) fn add(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 /// tells who a writer is needs no more than its label, for writers of version 1 cannot say of what
 /// kind it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key<'f> {
-    pub(super) label: &'f str,
+pub(crate) struct Key<'f> {
+    pub(crate) label: &'f str,
     kind: &'static str,
     unit: &'f str,
     scale: (i8, u32),
 }
 
 impl<'f> Key<'f> {
-    pub(super) fn of(field: &'f Field) -> Self {
+    pub(crate) fn of(field: &'f Field) -> Self {
         if is_identity(&field.label) {
             return Key { label: &field.label, kind: "", unit: "", scale: (0, 1) };
         }
@@ -59,7 +59,7 @@ impl<'f> Key<'f> {
 /// Measures are averaged in the end. Of dates (`unixtime`) the latest counts. Texts, truth values
 /// and what says that it is no number to add (constants) have to agree.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Total {
+pub(crate) struct Total {
     value: Option<OwnedValue>,
     /// Of numbers that are added up: exact, however many there are.
     sum: Option<Number>,
@@ -73,7 +73,7 @@ pub(super) struct Total {
 
 impl Total {
     /// Adds a value. `has_ended` tells of its writer.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         field: &Field,
         value: Result<&OwnedValue, &ValueError>,
@@ -106,7 +106,7 @@ impl Total {
     }
 
     /// Makes what is told of what was added, after all of it was.
-    pub(super) fn settle(&mut self, field: &Field) {
+    pub(crate) fn settle(&mut self, field: &Field) {
         if let Some(sum) = self.sum.filter(|_| self.values > 1) {
             let mean = |values| OwnedValue::Float(sum.as_f64() / f64::from(values));
             self.value = Some(self.averaged(field).map_or_else(|| sum.into(), mean));
@@ -114,19 +114,19 @@ impl Total {
     }
 
     /// How many values the result is the mean of, if it is one.
-    pub(super) fn averaged(&self, field: &Field) -> Option<u32> {
+    pub(crate) fn averaged(&self, field: &Field) -> Option<u32> {
         Some(self.values).filter(|values| {
             *values > 1 && !self.differs && self.sum.is_some() && is_averaged(field)
         })
     }
 
     /// The sum, if numbers were added up.
-    pub(super) fn sum(&self) -> Option<Number> {
+    pub(crate) fn sum(&self) -> Option<Number> {
         self.sum
     }
 
     /// What came of it; else why there is nothing.
-    pub(super) fn get(&self) -> Result<&OwnedValue, &str> {
+    pub(crate) fn get(&self) -> Result<&OwnedValue, &str> {
         if self.differs {
             return Err("differs");
         }

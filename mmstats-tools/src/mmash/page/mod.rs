@@ -23,7 +23,7 @@ use query::search;
 use rows::{Row, rows};
 
 /// What is around the table; `{{name}}` stands for what is different each time.
-const TEMPLATE: &str = include_str!("static/page.html");
+const TEMPLATE: &str = include_str!("../static/page.html");
 
 /// Rows in the document at most.
 const MOST_ROWS: usize = 2000;

@@ -1,5 +1,13 @@
 //! What all requests share.
 
+pub(super) mod limits;
+pub(super) mod listener;
+pub(super) mod middleware;
+pub(super) mod parameters;
+pub(super) mod response;
+pub(super) mod response_budget;
+mod write_timeout;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,12 +17,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
-use super::events::Feeds;
-use super::limits::Limits;
-use super::reply::{Refusal, pack, takes_gzip};
-use super::room::Room;
-use super::sampling::{Latest, Snapshot};
-use super::told::Told;
+use crate::mmash::exporter::dropped_fields::Told;
+use crate::mmash::live::events::Feeds;
+use crate::mmash::live::sampling::{Latest, Snapshot};
+use crate::mmash::server::limits::Limits;
+use crate::mmash::server::response::{Refusal, pack, takes_gzip};
+use crate::mmash::server::response_budget::Room;
 use crate::options::mmash::Options;
 use crate::render::metrics::Settings;
 
@@ -28,32 +36,32 @@ const ROOM: usize = 128 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The server.
-pub(super) struct Server {
+pub(crate) struct Server {
     /// What is sampled.
-    pub(super) latest: Latest,
+    pub(crate) latest: Latest,
     /// The time between two looks.
-    pub(super) interval: Duration,
+    pub(crate) interval: Duration,
     /// What metrics are wanted.
-    pub(super) metrics: Settings,
+    pub(crate) metrics: Settings,
     /// Names that it answers to besides its own, in lower case.
-    pub(super) hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// A permit for each stream.
-    pub(super) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<Semaphore>,
     /// How often requests may come.
-    pub(super) rate: Rate,
+    pub(crate) rate: Rate,
     /// What answers take.
-    pub(super) room: Room,
+    pub(crate) room: Room,
     /// What streams send.
-    pub(super) feeds: Feeds,
+    pub(crate) feeds: Feeds,
     /// Becomes true when it is to end.
-    pub(super) shutdown: watch::Receiver<bool>,
+    pub(crate) shutdown: watch::Receiver<bool>,
     /// What was said about pages for Prometheus that were not complete.
-    pub(super) told: Told,
+    pub(crate) told: Told,
     jobs: Arc<Semaphore>,
 }
 
 impl Server {
-    pub(super) fn new(
+    pub(crate) fn new(
         options: &Options,
         limits: Limits,
         metrics: Settings,
@@ -76,7 +84,7 @@ impl Server {
     }
 
     /// The latest look. Only the first one may have to be waited for.
-    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
         let mut receiver = self.latest.snapshot.clone();
         let first = timeout(PATIENCE, receiver.wait_for(Option::is_some)).await;
         let snapshot = first.ok().and_then(Result::ok).and_then(|first| first.clone());
@@ -90,7 +98,7 @@ impl Server {
 
     /// Does what takes a while, where it holds up nobody. If whoever asked for it goes away before
     /// its turn has come, it is not done.
-    pub(super) async fn work<T: Send + 'static>(
+    pub(crate) async fn work<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -107,7 +115,7 @@ impl Server {
 
     /// Answers with bytes of a type, which take a while to make; compressed, if the client can read
     /// that.
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &self,
         content_type: &'static str,
         headers: &HeaderMap,
@@ -119,7 +127,7 @@ impl Server {
 }
 
 /// A bucket of tokens: so many are added a second, and each request takes one.
-pub(super) struct Rate {
+pub(crate) struct Rate {
     per_second: f64,
     tokens: Mutex<(f64, Instant)>,
 }
@@ -130,7 +138,7 @@ impl Rate {
     }
 
     /// Takes a token, if there is one.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.take_at(Instant::now())
     }
 

@@ -16,11 +16,11 @@ use futures_util::stream;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 
-use super::parameters::Parameters;
-use super::reply::{Refusal, fresh};
-use super::sampling::Snapshot;
-use super::server::Server;
-use super::stats::{Question, render};
+use crate::mmash::api::stats::{Question, render};
+use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::server::Server;
+use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::response::{Refusal, fresh};
 
 /// After so long without an event there is a comment, so that nobody in between takes the
 /// connection for dead.
@@ -31,7 +31,7 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// All questions that somebody listens to the answers of.
 #[derive(Default)]
-pub(super) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
+pub(crate) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
 
 /// The events for one question.
 struct Feed {
@@ -102,7 +102,7 @@ struct Client {
 }
 
 /// Answers.
-pub(super) async fn events(
+pub(crate) async fn events(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {

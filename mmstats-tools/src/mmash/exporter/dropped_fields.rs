@@ -10,11 +10,11 @@ const MOST: usize = 100;
 
 /// The labels that were told of.
 #[derive(Default)]
-pub(super) struct Told(Mutex<HashSet<String>>);
+pub(crate) struct Told(Mutex<HashSet<String>>);
 
 impl Told {
     /// What is to be told now that these are left out.
-    pub(super) fn news(&self, left_out: &[DroppedField]) -> Vec<String> {
+    pub(crate) fn news(&self, left_out: &[DroppedField]) -> Vec<String> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut news = Vec::new();
         for one in left_out {

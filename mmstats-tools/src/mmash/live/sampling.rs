@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mmstats_std::read::Field;
 use tokio::sync::watch;
 
-use super::history::History;
+use crate::mmash::live::history::History;
 use crate::options::mmash::Options;
 use crate::render::metrics::{Sums, Totals};
 use crate::render::text::scale;
@@ -25,43 +25,43 @@ use crate::source::Sources;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// One look, and how it differs from the one before.
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     /// Ascending by one.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// What there was.
-    pub(super) scrape: Scrape,
+    pub(crate) scrape: Scrape,
     /// How long it took to look.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
     /// When that was over.
-    pub(super) taken: Instant,
+    pub(crate) taken: Instant,
     /// For each writer, for each field.
-    pub(super) steps: Vec<Vec<Step>>,
+    pub(crate) steps: Vec<Vec<Step>>,
     /// Sums over writers up to this look, if they are wanted.
-    pub(super) sums: Option<Sums>,
+    pub(crate) sums: Option<Sums>,
     /// The patterns of files that were searched for.
-    pub(super) searched: Vec<PathBuf>,
+    pub(crate) searched: Vec<PathBuf>,
 }
 
 /// How a field changed since the look before.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// By how much a second, in its base unit; of a distribution, how many values were recorded.
-    pub(super) rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// Of a distribution: what was recorded.
-    pub(super) grown: Option<Box<HistogramSnapshot>>,
+    pub(crate) grown: Option<Box<HistogramSnapshot>>,
 }
 
 /// What the thread gives to all others.
 #[derive(Clone)]
-pub(super) struct Latest {
+pub(crate) struct Latest {
     /// The latest look.
-    pub(super) snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
+    pub(crate) snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Those before.
-    pub(super) history: Arc<History>,
+    pub(crate) history: Arc<History>,
 }
 
 /// The thread.
-pub(super) struct Sampling {
+pub(crate) struct Sampling {
     latest: Latest,
     stop: mpsc::Sender<()>,
     thread: JoinHandle<()>,
@@ -72,7 +72,7 @@ impl Sampling {
     ///
     /// # Errors
     /// If there can be no thread.
-    pub(super) fn start(options: &Options, spare: usize) -> io::Result<Sampling> {
+    pub(crate) fn start(options: &Options, spare: usize) -> io::Result<Sampling> {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
@@ -106,12 +106,12 @@ impl Sampling {
     }
 
     /// What it gives.
-    pub(super) fn latest(&self) -> Latest {
+    pub(crate) fn latest(&self) -> Latest {
         self.latest.clone()
     }
 
     /// Ends it; but it is not waited for longer than anybody would.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         drop(self.stop);
         let deadline = Instant::now() + PATIENCE;
         while !self.thread.is_finished() && Instant::now() < deadline {
@@ -121,14 +121,14 @@ impl Sampling {
 }
 
 /// Sums over writers, as options want them.
-pub(super) struct LiveTotals {
+pub(crate) struct LiveTotals {
     totals: Totals,
     live: bool,
 }
 
 impl LiveTotals {
     /// If they are wanted.
-    pub(super) fn of(options: &Options) -> Option<Self> {
+    pub(crate) fn of(options: &Options) -> Option<Self> {
         options.sum.then(|| LiveTotals { totals: Totals::new(), live: options.live })
     }
 
@@ -139,7 +139,7 @@ impl LiveTotals {
 }
 
 /// A sampler, and what it saw last.
-pub(super) struct ScrapeSource {
+pub(crate) struct ScrapeSource {
     scraper: Scraper,
     totals: Option<LiveTotals>,
     before: Option<Arc<Snapshot>>,
@@ -147,12 +147,12 @@ pub(super) struct ScrapeSource {
 
 impl ScrapeSource {
     /// No look yet.
-    pub(super) fn new(scraper: Scraper, totals: Option<LiveTotals>) -> Self {
+    pub(crate) fn new(scraper: Scraper, totals: Option<LiveTotals>) -> Self {
         ScrapeSource { scraper: scraper.without_links(), totals, before: None }
     }
 
     /// Looks at everything.
-    pub(super) fn scrape(&mut self) -> Arc<Snapshot> {
+    pub(crate) fn scrape(&mut self) -> Arc<Snapshot> {
         let start = Instant::now();
         let scrape = self.scraper.scrape();
         let took = start.elapsed();

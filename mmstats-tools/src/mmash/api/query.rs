@@ -22,16 +22,16 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::history::{History, Past, PastWriter};
-use super::json::{self, DisplayValue, Float, Recorded};
-use super::parameters::Parameters;
-use super::reply::{JSON, Packer, Refusal, encoded, fresh, takes_gzip};
-use super::retained::{fields_bytes, origin_bytes};
-use super::sampling::Snapshot;
-use super::server::Server;
-use super::stats::{By, Question, each_wanted};
-use super::total::{Key, Total, add};
 use crate::labels::Labels;
+use crate::mmash::api::aggregate::{Key, Total, add};
+use crate::mmash::api::json::{self, DisplayValue, Float, Recorded};
+use crate::mmash::api::stats::{By, Question, each_wanted};
+use crate::mmash::live::history::{History, Past, PastWriter};
+use crate::mmash::live::history_overhead::{fields_bytes, origin_bytes};
+use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::server::Server;
+use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::response::{JSON, Packer, Refusal, encoded, fresh, takes_gzip};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
@@ -42,7 +42,7 @@ use crate::scraper::{OwnedValue, WriterId};
 const POINTS: usize = 5000;
 
 /// Answers.
-pub(super) async fn query(
+pub(crate) async fn query(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,

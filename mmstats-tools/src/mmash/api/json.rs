@@ -12,7 +12,7 @@ use crate::series::histogram::HistogramSnapshot;
 
 /// A number; JSON has none that are not finite, so these are texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Float(pub(super) f64);
+pub(crate) struct Float(pub(crate) f64);
 
 impl Serialize for Float {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,18 +26,18 @@ impl Serialize for Float {
 
 /// A value as it is shown.
 #[derive(Clone, Copy)]
-pub(super) struct DisplayValue<'s> {
+pub(crate) struct DisplayValue<'s> {
     /// As it is stored.
-    pub(super) stored: &'s OwnedValue,
+    pub(crate) stored: &'s OwnedValue,
     /// What to make of it.
-    pub(super) scale: Scale,
+    pub(crate) scale: Scale,
     /// What was recorded in the last interval, if that is to be told too.
-    pub(super) interval: Option<Option<&'s HistogramSnapshot>>,
+    pub(crate) interval: Option<Option<&'s HistogramSnapshot>>,
 }
 
 impl<'s> DisplayValue<'s> {
     /// Without the last interval.
-    pub(super) fn new(stored: &'s OwnedValue, scale: Scale) -> Self {
+    pub(crate) fn new(stored: &'s OwnedValue, scale: Scale) -> Self {
         DisplayValue { stored, scale, interval: None }
     }
 }
@@ -113,7 +113,7 @@ impl Serialize for Objects<'_> {
 }
 
 /// What a distribution recorded in one interval, with its buckets as short as they can be.
-pub(super) struct Recorded<'b>(pub(super) &'b HistogramSnapshot, pub(super) Scale);
+pub(crate) struct Recorded<'b>(pub(crate) &'b HistogramSnapshot, pub(crate) Scale);
 
 impl Serialize for Recorded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -141,7 +141,7 @@ impl Serialize for Recorded<'_> {
 }
 
 /// What Python's `struct` calls a field's type; of a distribution, its buckets'.
-pub(super) fn type_code(field: &Field) -> String {
+pub(crate) fn type_code(field: &Field) -> String {
     let letter = char::from(field.location.ty.letter());
     match field.location.ty {
         Type::Text | Type::Pascal => format!("{}{letter}", field.location.size),
@@ -151,7 +151,7 @@ pub(super) fn type_code(field: &Field) -> String {
 
 /// The power of ten and the divisor that make of what is stored what is shown, where they do
 /// something.
-pub(super) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
+pub(crate) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     let is_number = !matches!(field.location.ty, Type::Bool | Type::Text | Type::Pascal);
     (
         Some(field.scale).filter(|power| is_number && *power != 0),
@@ -160,7 +160,7 @@ pub(super) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
 }
 
 /// An object as bytes.
-pub(super) fn bytes(object: &impl Serialize) -> Vec<u8> {
+pub(crate) fn bytes(object: &impl Serialize) -> Vec<u8> {
     // Into memory, and of types that can all be written.
     serde_json::to_vec(object).unwrap_or_default()
 }

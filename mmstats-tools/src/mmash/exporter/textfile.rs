@@ -11,23 +11,23 @@ use std::time::{Duration, Instant};
 use signal_hook::low_level::pipe;
 use tempfile::Builder;
 
-use super::sampling::{LiveTotals, ScrapeSource};
-use super::told::Told;
-use super::{metrics, signals};
 use crate::console::Console;
+use crate::mmash::exporter::dropped_fields::Told;
+use crate::mmash::live::sampling::{LiveTotals, ScrapeSource};
+use crate::mmash::{exporter, signals};
 use crate::options::mmash::Options;
 use crate::scraper::Scraper;
 use crate::source::Sources;
 
 /// Writes again and again until it is told to end. The file stays then.
-pub(super) fn run(
+pub(crate) fn run(
     path: &Path,
     options: Options,
     sources: Sources,
     console: &mut Console<'_>,
 ) -> Result<(), String> {
     let mut end = End::new().map_err(|error| format!("signals: {error}"))?;
-    let settings = metrics::settings(&options);
+    let settings = exporter::settings(&options);
     let totals = LiveTotals::of(&options);
     let named = options.selection.files.clone();
     let mut scrapes = ScrapeSource::new(Scraper::new(options.selection.files, sources), totals);
@@ -43,7 +43,7 @@ pub(super) fn run(
         {
             console.tell_of(&problem.name, &problem.what);
         }
-        let page = metrics::page(&snapshot, &settings);
+        let page = exporter::page(&snapshot, &settings);
         let problem = write(path, page.text.as_bytes()).err();
         match &problem {
             Some(why) if snapshot.number == 1 => return Err(format!("{}: {why}", path.display())),

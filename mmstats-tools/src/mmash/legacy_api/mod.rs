@@ -12,18 +12,18 @@ use mmstats_std::read::Field;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::json::{self, DisplayValue, Float};
-use super::parameters::{self, Parameters, decode};
-use super::reply::{JSON, Refusal};
-use super::sampling::Snapshot;
-use super::server::Server;
+use crate::mmash::api::json::{self, DisplayValue, Float};
+use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::server::Server;
+use crate::mmash::server::parameters::{self, Parameters, decode};
+use crate::mmash::server::response::{JSON, Refusal};
 use crate::render::escape::lossless_path;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::delta::Number;
 
 /// `/stats/`: all labels.
-pub(super) async fn labels(
+pub(crate) async fn labels(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -49,7 +49,7 @@ pub(super) async fn labels(
 
 /// `/stats/PREFIX`: the values of labels that begin so, a value for each file, or what an
 /// aggregator makes of them.
-pub(super) async fn values(
+pub(crate) async fn values(
     State(server): State<Arc<Server>>,
     uri: Uri,
     RawQuery(query): RawQuery,
@@ -93,7 +93,7 @@ pub(super) async fn values(
 }
 
 /// `/files/` and `/files/GLOB`: the files' paths.
-pub(super) async fn files(
+pub(crate) async fn files(
     State(server): State<Arc<Server>>,
     uri: Uri,
     RawQuery(query): RawQuery,

@@ -21,18 +21,18 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::reply::{JSON, Refusal};
-use super::server::Server;
+use crate::mmash::server::Server;
+use crate::mmash::server::response::{JSON, Refusal};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
 /// The address that a connection came to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Local(pub(super) SocketAddr);
+pub(crate) struct Local(pub(crate) SocketAddr);
 
 /// Lets a request pass, or refuses it, and adds to the answer what all of them have.
-pub(super) async fn guard(
+pub(crate) async fn guard(
     State(server): State<Arc<Server>>,
     Extension(local): Extension<Local>,
     request: Request,
