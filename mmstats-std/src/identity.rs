@@ -18,35 +18,64 @@ use std::time::SystemTime;
 /// The length of a boot id, a UUID in text.
 pub const BOOT_ID_LENGTH: usize = 36;
 
-/// A process, told from every other one. `None` is what `/proc` did not tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    /// The process id, as the process itself sees it.
-    pub pid: u32,
-    /// When the process started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
-    pub start: Option<u64>,
-    /// The boot id: [`BOOT_ID_LENGTH`] bytes, another one after each start of the machine.
-    pub boot_id: Option<String>,
-    /// The PID namespace: the inode number of `/proc/PID/ns/pid`.
-    pub pid_namespace: Option<u64>,
+/// The identity of a process, unique over time, boots and PID namespaces.
+///
+/// Files of one process have equal identities. If two samples of one file have different ones, the
+/// file has a new writer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    pid: u32,
+    // These are never 0 or empty.
+    start: Option<u64>,
+    boot_id: Option<Box<str>>,
+    pid_namespace: Option<u64>,
 }
 
-impl Process {
-    /// The calling process.
-    pub fn current() -> Self {
-        // `self` and not the number: a `/proc` of another PID namespace shows us under another one.
+impl ProcessId {
+    /// Creates an identity from the values of `sys.pid`, `sys.start`, `sys.boot_id` and
+    /// `sys.pid_namespace`, where 0 and the empty text mean unknown.
+    #[must_use]
+    pub fn new(pid: u32, start: u64, boot_id: &str, pid_namespace: u64) -> Self {
         Self {
-            pid: process::id(),
-            start: Stat::of("self").map(|stat| stat.start),
-            boot_id: boot_id(),
-            pid_namespace: fs::metadata("/proc/self/ns/pid").map(|ns| ns.ino()).ok(),
+            pid,
+            start: (start > 0).then_some(start),
+            boot_id: (!boot_id.is_empty()).then(|| boot_id.into()),
+            pid_namespace: (pid_namespace > 0).then_some(pid_namespace),
         }
     }
 
-    /// When the process `pid` started, in clock ticks since boot; `None` if there is no such
-    /// process or `/proc` does not show it.
-    pub fn start_of(pid: u32) -> Option<u64> {
-        Stat::of(pid).map(|stat| stat.start)
+    /// Returns the identity of the calling process, from `/proc/self`.
+    #[must_use]
+    pub fn current() -> Self {
+        // `self` and not the number: a `/proc` of another PID namespace shows us under another one.
+        let start = Stat::read("self").map_or(0, |stat| stat.start);
+        let pid_namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino());
+        Self::new(process::id(), start, &boot_id().unwrap_or_default(), pid_namespace)
+    }
+
+    /// Returns the process ID, as the process itself sees it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Returns when the process started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    #[must_use]
+    pub fn start(&self) -> Option<u64> {
+        self.start
+    }
+
+    /// Returns the boot ID, which changes with each boot of the machine
+    /// (`/proc/sys/kernel/random/boot_id`).
+    #[must_use]
+    pub fn boot_id(&self) -> Option<&str> {
+        self.boot_id.as_deref()
+    }
+
+    /// Returns the PID namespace: the inode number of `/proc/PID/ns/pid`.
+    #[must_use]
+    pub fn pid_namespace(&self) -> Option<u64> {
+        self.pid_namespace
     }
 }
 
@@ -65,7 +94,7 @@ pub(crate) struct Stat {
 
 impl Stat {
     /// `process` is a PID or `self`.
-    pub(crate) fn of(process: impl fmt::Display) -> Option<Self> {
+    pub(crate) fn read(process: impl fmt::Display) -> Option<Self> {
         Self::parse(&fs::read(format!("/proc/{process}/stat")).ok()?)
     }
 

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::identity::{Process, Stat, unix_seconds, unix_time};
+use crate::identity::{ProcessId, Stat, unix_seconds, unix_time};
 
 /// The kernel's `USER_HZ`, the unit of start times: part of its ABI, and 100 wherever std runs.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -70,7 +70,7 @@ pub enum Reason {
     /// Unknown: no process can have its PID.
     ImpossiblePid,
     /// Unknown: the system does not tell.
-    NotTold,
+    NotObservable,
 }
 
 impl Reason {
@@ -88,7 +88,7 @@ impl Reason {
             | Self::OtherNamespace
             | Self::NoPid
             | Self::ImpossiblePid
-            | Self::NotTold => Liveness::Unknown,
+            | Self::NotObservable => Liveness::Unknown,
         }
     }
 
@@ -109,7 +109,7 @@ impl Reason {
             Self::OtherNamespace => "its process may be in another PID namespace",
             Self::NoPid => "it names no process",
             Self::ImpossiblePid => "its PID is an impossible one",
-            Self::NotTold => "its process cannot be asked for",
+            Self::NotObservable => "its process cannot be asked for",
         }
     }
 }
@@ -126,34 +126,23 @@ impl From<Reason> for Verdict {
     }
 }
 
-/// What a file says about its process. A number that is 0 and a text that is empty are as good as
-/// `None`: whoever wrote the file did not know either.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Evidence<'a> {
-    /// The process id (`sys.pid`).
-    pub pid: Option<u32>,
-    /// When the process started, in clock ticks since boot.
-    pub start: Option<u64>,
-    /// The boot id.
-    pub boot_id: Option<&'a str>,
-    /// The inode number of the PID namespace. Without one, the namespace is taken to be ours.
-    pub pid_namespace: Option<u64>,
-    /// When the fields were made (`sys.created`), in seconds since 1970.
+/// The facts by which a file's process is judged.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// The process, as the file states it. Without a PID namespace, it is taken to be in ours.
+    pub process: Option<ProcessId>,
+    /// When the file was created, in seconds since 1970 (`sys.created`); 0 means unknown.
     pub created: Option<f64>,
-    /// When the file was last modified; counts only without `created`.
+    /// When the file was last modified; used only if `created` is unknown.
     pub modified: Option<SystemTime>,
 }
 
-impl Evidence<'_> {
-    fn start(&self) -> Option<u64> {
-        self.start.filter(|&ticks| ticks > 0)
-    }
-
-    /// A time at which the process ran, in seconds since 1970.
+impl Evidence {
+    /// Returns a time at which the process ran, in seconds since 1970.
     fn ran_at(&self) -> Option<f64> {
         let modified = self.modified.map(unix_seconds);
-        let known = |time: &f64| *time > 0.0;
-        self.created.filter(known).or(modified.filter(known))
+        let is_known = |time: &f64| *time > 0.0;
+        self.created.filter(is_known).or(modified.filter(is_known))
     }
 }
 
@@ -161,14 +150,15 @@ impl Evidence<'_> {
 ///
 /// It costs one or two system calls if the process has ended, and a read of `/proc/PID/stat` if
 /// there is one with its PID. No signal is sent.
-pub fn liveness(evidence: &Evidence<'_>) -> Verdict {
+#[must_use]
+pub fn liveness(evidence: &Evidence) -> Verdict {
     Observer::current().judge(evidence).into()
 }
 
 /// From where we look.
 #[derive(Clone)]
 struct Observer {
-    process: Process,
+    process: ProcessId,
     /// Whether the numbers in `/proc` are the PIDs of our namespace.
     proc_is_ours: bool,
 }
@@ -177,7 +167,7 @@ impl Observer {
     fn current() -> Cow<'static, Self> {
         static OBSERVER: OnceLock<Observer> = OnceLock::new();
         let observer = OBSERVER.get_or_init(Self::new);
-        if observer.process.pid == process::id() {
+        if observer.process.pid() == process::id() {
             Cow::Borrowed(observer)
         } else {
             // We are a fork of the process that looked first, perhaps in a namespace of its own.
@@ -186,45 +176,45 @@ impl Observer {
     }
 
     fn new() -> Self {
-        Self { process: Process::current(), proc_is_ours: proc_is_ours() }
+        Self { process: ProcessId::current(), proc_is_ours: proc_is_ours() }
     }
 
-    fn judge(&self, evidence: &Evidence<'_>) -> Reason {
-        let elsewhere = self.is_other_namespace(evidence);
-        if self.is_other_boot(evidence) {
-            // Some container managers give each container a boot id of its own.
-            return if elsewhere && !is_before_boot(evidence) {
+    fn judge(&self, evidence: &Evidence) -> Reason {
+        let Some(process) = evidence.process.as_ref().filter(|process| process.pid() > 0) else {
+            return Reason::NoPid;
+        };
+        let is_elsewhere = self.is_other_namespace(process);
+        if self.is_other_boot(process) {
+            // Some container managers give each container a boot ID of its own.
+            return if is_elsewhere && !is_before_boot(evidence) {
                 Reason::OtherContainerOrBoot
             } else {
                 Reason::OtherBoot
             };
         }
-        let Some(pid) = evidence.pid.filter(|&pid| pid > 0) else {
-            return Reason::NoPid;
-        };
         // `kill` takes a negative number for a group of processes.
-        let Some(kill_pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        let Some(pid) = i32::try_from(process.pid()).ok().and_then(Pid::from_raw) else {
             return Reason::ImpossiblePid;
         };
-        if elsewhere {
+        if is_elsewhere {
             return Reason::OtherNamespace;
         }
-        match test_kill_process(kill_pid) {
+        match test_kill_process(pid) {
             Err(Errno::SRCH) => Reason::Ended,
-            Ok(()) => self.judge_running(pid, evidence, Reason::Runs),
+            Ok(()) => self.judge_running(process, evidence, Reason::Runs),
             // Another user's process refuses the signal.
-            Err(Errno::PERM) => self.judge_running(pid, evidence, Reason::RunsAsOther),
-            Err(_) => Reason::NotTold,
+            Err(Errno::PERM) => self.judge_running(process, evidence, Reason::RunsAsOther),
+            Err(_) => Reason::NotObservable,
         }
     }
 
-    /// Judges whether the running process `pid` is the one meant, and if so, tells what is known of
-    /// it.
-    fn judge_running(&self, pid: u32, evidence: &Evidence<'_>, known: Reason) -> Reason {
-        let Some(stat) = Some(pid).filter(|_| self.proc_is_ours).and_then(Stat::of) else {
+    /// Judges whether the running process with this PID is the one that the file states; if so, or
+    /// if `/proc` does not show it, `known` stands.
+    fn judge_running(&self, process: &ProcessId, evidence: &Evidence, known: Reason) -> Reason {
+        let Some(stat) = self.proc_is_ours.then(|| Stat::read(process.pid())).flatten() else {
             return if known == Reason::RunsAsOther { known } else { Reason::PidRuns };
         };
-        match evidence.start() {
+        match process.start() {
             Some(start) if start != stat.start => Reason::OtherStart,
             None if started_after(&stat, evidence) => Reason::StartedLater,
             _ if stat.has_ended() => Reason::Zombie,
@@ -232,18 +222,15 @@ impl Observer {
         }
     }
 
-    fn is_other_boot(&self, evidence: &Evidence<'_>) -> bool {
-        let theirs = evidence.boot_id.filter(|id| !id.is_empty());
-        match (theirs, &self.process.boot_id) {
-            (Some(theirs), Some(ours)) => theirs != ours,
-            _ => false,
-        }
+    fn is_other_boot(&self, process: &ProcessId) -> bool {
+        let ours = self.process.boot_id();
+        ours.is_some() && process.boot_id().is_some_and(|theirs| Some(theirs) != ours)
     }
 
-    /// Whether the process is in another PID namespace than ours, or may be.
-    fn is_other_namespace(&self, evidence: &Evidence<'_>) -> bool {
-        let theirs = evidence.pid_namespace.filter(|&inode| inode > 0);
-        theirs.is_some() && theirs != self.process.pid_namespace
+    /// Returns `true` if the process is in another PID namespace than ours, or may be.
+    fn is_other_namespace(&self, process: &ProcessId) -> bool {
+        let theirs = process.pid_namespace();
+        theirs.is_some() && theirs != self.process.pid_namespace()
     }
 }
 
@@ -258,13 +245,13 @@ fn proc_is_ours() -> bool {
         .is_some_and(|pids| pids.split_whitespace().count() == 1)
 }
 
-fn started_after(stat: &Stat, evidence: &Evidence<'_>) -> bool {
+fn started_after(stat: &Stat, evidence: &Evidence) -> bool {
     evidence
         .ran_at()
         .is_some_and(|ran_at| booted() + stat.start as f64 / TICKS_PER_SECOND > ran_at + SLACK)
 }
 
-fn is_before_boot(evidence: &Evidence<'_>) -> bool {
+fn is_before_boot(evidence: &Evidence) -> bool {
     evidence.ran_at().is_some_and(|ran_at| ran_at + SLACK < booted())
 }
 
@@ -279,37 +266,26 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn own() -> (Process, u64) {
-        let process = Process::current();
-        let start = process.start.expect("/proc is mounted");
+    fn own() -> (ProcessId, u64) {
+        let process = ProcessId::current();
+        let start = process.start().expect("/proc is mounted");
         (process, start)
     }
 
     #[test]
     fn a_process_is_alive_by_any_evidence_that_is_not_against_it() {
-        let (process, start) = own();
-        let pid = Some(process.pid);
-        let whole = Evidence {
-            pid,
-            start: Some(start),
-            boot_id: process.boot_id.as_deref(),
-            pid_namespace: process.pid_namespace,
+        let (process, _) = own();
+        let complete = Evidence {
+            process: Some(process.clone()),
             created: Some(unix_time()),
             modified: Some(SystemTime::now()),
         };
-        let unknown = Evidence {
-            pid,
-            start: Some(0),
-            boot_id: Some(""),
-            pid_namespace: Some(0),
-            created: Some(0.0),
-            modified: None,
-        };
+        let only_pid = Some(ProcessId::new(process.pid(), 0, "", 0));
         for evidence in [
-            whole,
-            unknown,
-            Evidence { pid, ..Evidence::default() },
-            Evidence { created: Some(1.0), ..whole },
+            complete.clone(),
+            Evidence { process: only_pid.clone(), created: Some(0.0), modified: None },
+            Evidence { process: only_pid, ..Evidence::default() },
+            Evidence { created: Some(1.0), ..complete },
         ] {
             assert_eq!(
                 liveness(&evidence),
@@ -321,37 +297,30 @@ mod tests {
 
     #[test]
     fn one_fact_against_it_is_enough() {
-        let (process, start) = own();
-        let evidence = Evidence { pid: Some(process.pid), ..Evidence::default() };
+        let (own, start) = own();
+        let pid = own.pid();
+        let process = |pid, start, boot_id, namespace| Evidence {
+            process: Some(ProcessId::new(pid, start, boot_id, namespace)),
+            ..Evidence::default()
+        };
+        let evidence = process(pid, 0, "", 0);
         let long_ago = SystemTime::now() - Duration::from_secs(1_000_000_000);
+        let elsewhere = process(pid, 0, "another one", 1);
         for (evidence, reason) in [
-            (Evidence { start: Some(start + 1), ..evidence }, Reason::OtherStart),
-            (Evidence { created: Some(1.0), ..evidence }, Reason::StartedLater),
+            (process(pid, start + 1, "", 0), Reason::OtherStart),
+            (Evidence { created: Some(1.0), ..evidence.clone() }, Reason::StartedLater),
             (Evidence { modified: Some(long_ago), ..evidence }, Reason::StartedLater),
-            (Evidence { boot_id: Some("another one"), ..evidence }, Reason::OtherBoot),
+            (process(pid, 0, "another one", 0), Reason::OtherBoot),
             (
-                Evidence {
-                    boot_id: Some("another one"),
-                    pid_namespace: Some(1),
-                    created: Some(unix_time()),
-                    ..evidence
-                },
+                Evidence { created: Some(unix_time()), ..elsewhere.clone() },
                 Reason::OtherContainerOrBoot,
             ),
-            (
-                Evidence {
-                    boot_id: Some("another one"),
-                    pid_namespace: Some(1),
-                    created: Some(1.0),
-                    ..evidence
-                },
-                Reason::OtherBoot,
-            ),
-            (Evidence { pid_namespace: Some(1), ..evidence }, Reason::OtherNamespace),
-            (Evidence { pid: None, ..evidence }, Reason::NoPid),
-            (Evidence { pid: Some(0), ..evidence }, Reason::NoPid),
-            (Evidence { pid: Some(u32::MAX), ..evidence }, Reason::ImpossiblePid),
-            (Evidence { pid: Some(0x7fff_fff0), ..evidence }, Reason::Ended),
+            (Evidence { created: Some(1.0), ..elsewhere }, Reason::OtherBoot),
+            (process(pid, 0, "", 1), Reason::OtherNamespace),
+            (Evidence::default(), Reason::NoPid),
+            (process(0, 0, "", 0), Reason::NoPid),
+            (process(u32::MAX, 0, "", 0), Reason::ImpossiblePid),
+            (process(0x7fff_fff0, 0, "", 0), Reason::Ended),
         ] {
             assert_eq!(liveness(&evidence), Verdict::from(reason), "{evidence:?}");
         }

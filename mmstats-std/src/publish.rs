@@ -2,7 +2,7 @@
 
 use crate::error::{Attempt, Cause, PublishError};
 use crate::file::{NewFile, OwnFile};
-use crate::identity::{self, Process};
+use crate::identity::{self, ProcessId};
 use crate::memory::{Hosted, Mapping, PerProcess, forks};
 use crate::options::Options;
 use mmstats_core::format::layout;
@@ -25,7 +25,7 @@ mmstats_core::model! {
     /// that those share the region's last cache lines.
     pub(crate) struct Identity {
         /// Process id.
-        pid: Constant<u32> = "sys.pid" => process().pid,
+        pid: Constant<u32> = "sys.pid" => process().pid(),
         /// Thread id; 0 while no thread owns these stats.
         tid: Gauge<i64> = "sys.tid",
         /// User id.
@@ -35,11 +35,11 @@ mmstats_core::model! {
         /// When these stats were made.
         created: Gauge<f64> = "sys.created" [unixtime] => CREATED.get(),
         /// When the process started, in clock ticks since boot.
-        start: Constant<u64> = "sys.start" => process().start.unwrap_or(0),
+        start: Constant<u64> = "sys.start" => process().start().unwrap_or(0),
         /// Which start of the machine it was.
-        boot_id: ConstantText<36> = "sys.boot_id" => process().boot_id.as_deref().unwrap_or(""),
+        boot_id: ConstantText<36> = "sys.boot_id" => process().boot_id().unwrap_or(""),
         /// Where its process id counts.
-        pid_namespace: Constant<u64> = "sys.pid_namespace" => process().pid_namespace.unwrap_or(0),
+        pid_namespace: Constant<u64> = "sys.pid_namespace" => process().pid_namespace().unwrap_or(0),
     }
 }
 
@@ -48,9 +48,9 @@ thread_local! {
     static CREATED: Cell<f64> = const { Cell::new(0.0) };
 }
 
-fn process() -> &'static Process {
-    static PROCESS: PerProcess<OnceLock<Process>> = PerProcess::new();
-    PROCESS.get().get_or_init(Process::current)
+fn process() -> &'static ProcessId {
+    static PROCESS: PerProcess<OnceLock<ProcessId>> = PerProcess::new();
+    PROCESS.get().get_or_init(ProcessId::current)
 }
 
 /// A model with its identity, in one region.

@@ -1,5 +1,6 @@
 //! A directory, parsed once and shared by all files that have the same.
 
+use super::identity::IdentityFields;
 use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header, IMMUTABLE_LAYOUT};
@@ -50,16 +51,12 @@ pub struct Layout {
     settled: bool,
     /// Whether its entries are outside of the region.
     outside: bool,
-    identity: [Option<usize>; IDENTITY.len()],
+    pub(super) identity: IdentityFields,
     /// A region of this layout: in version 2, its header and directory.
     image: Box<[u8]>,
     /// Which of its bytes are the same in every region of this layout.
     same: Vec<Range<usize>>,
 }
-
-/// The fields that tell who wrote a file, at the end of labels.
-const IDENTITY: [&str; 5] =
-    ["sys.pid", "sys.start", "sys.boot_id", "sys.pid_namespace", "sys.created"];
 
 impl Layout {
     fn new(directory: &Directory<'_>, bytes: &[u8]) -> Layout {
@@ -75,7 +72,7 @@ impl Layout {
             outside: directory
                 .header()
                 .is_some_and(|header| header.flags & EXTERNAL_DIRECTORY != 0),
-            identity: [None; IDENTITY.len()],
+            identity: IdentityFields::default(),
             image: Box::default(),
             same: Vec::new(),
         };
@@ -92,6 +89,8 @@ impl Layout {
                 Err(problem) => layout.errors.push(problem.to_string()),
             }
         }
+        layout.identity =
+            IdentityFields::find(layout.fields.iter().map(|field| field.label.as_str()));
         layout.same = match directory.header() {
             Some(header) => layout.same_in_version_2(header),
             None => layout.same_in_version_1(),
@@ -102,14 +101,6 @@ impl Layout {
     }
 
     fn push(&mut self, field: Field) {
-        let index = self.fields.len();
-        for (slot, name) in self.identity.iter_mut().zip(IDENTITY) {
-            if is_suffix(&field.label, name) {
-                // The last one: the process's own stand behind the program's fields, which may have
-                // such a name for something else.
-                *slot = Some(index);
-            }
-        }
         if field.location.is_latched() {
             self.latched.push(field.location);
         }
@@ -185,9 +176,10 @@ impl Layout {
         self.image.len().max(self.plan.end)
     }
 
-    /// The index of one of the fields that tell who wrote a file.
-    pub(super) fn identity(&self, name: &str) -> Option<usize> {
-        IDENTITY.iter().position(|known| *known == name).and_then(|i| self.identity[i])
+    /// Returns where the fields are that identify the process.
+    #[must_use]
+    pub fn identity(&self) -> &IdentityFields {
+        &self.identity
     }
 
     /// Bytes of the region; in version 1, which does not say, `None`.
@@ -204,19 +196,16 @@ impl Layout {
         })
     }
 
-    /// The index of the field with this label; of several that end in it behind a dot, the first.
+    /// Returns the index of the field with this label, or else of that with the file's label prefix
+    /// in front of it.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<usize> {
         let exact = self.fields.iter().position(|field| field.label == label);
-        exact.or_else(|| self.fields.iter().position(|field| is_suffix(&field.label, label)))
+        let prefix = self.identity.prefix();
+        exact.or_else(|| {
+            self.fields.iter().position(|field| field.label.strip_prefix(prefix) == Some(label))
+        })
     }
-}
-
-/// Whether a label is a name, or a name behind a prefix.
-fn is_suffix(label: &str, name: &str) -> bool {
-    label.strip_suffix(name).is_some_and(|prefix| {
-        prefix.is_empty() || !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_')
-    })
 }
 
 /// Layouts seen so far.

@@ -18,6 +18,7 @@
 //! ```
 
 mod error;
+mod identity;
 mod layout;
 mod reader;
 mod sample;
@@ -25,9 +26,10 @@ mod source;
 mod stats_file;
 
 pub use error::FileError;
+pub use identity::{IdentityField, IdentityFields};
 pub use layout::{Field, Layout};
 pub use reader::Reader;
-pub use sample::{Sample, Writer};
+pub use sample::Sample;
 pub use source::RegionSource;
 pub use stats_file::StatsFile;
 

@@ -1,4 +1,6 @@
+use super::identity::IdentityField;
 use super::layout::{Field, Layout};
+use crate::identity::ProcessId;
 use crate::liveness::{Evidence, Verdict, liveness};
 use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
 use std::time::{Duration, SystemTime};
@@ -60,63 +62,52 @@ impl<'r> Sample<'r> {
         self.value(self.layout.find(label)?).ok()
     }
 
-    /// Whether the process that wrote the file still runs.
+    /// Judges whether the process that writes the file still runs.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let value = |name| self.value(self.layout.identity(name)?).ok();
-        let unsigned = |name| match value(name)? {
-            Value::Unsigned(number) => Some(number),
-            _ => None,
-        };
-        let boot_id = match value("sys.boot_id") {
-            Some(Value::Text(text)) => std::str::from_utf8(text).ok(),
-            _ => None,
-        };
         liveness(&Evidence {
-            pid: self.pid(),
-            start: unsigned("sys.start"),
-            boot_id,
-            pid_namespace: unsigned("sys.pid_namespace"),
+            process: self.process_id(),
             created: self.created(),
             modified: self.modified,
         })
     }
 
-    /// What tells the process that writes the file from one that did so before, or will later.
+    /// Returns the identity of the process that writes the file, as the file states it; `None` if
+    /// it has no valid `sys.pid`.
     #[must_use]
-    pub fn writer(&self) -> Writer {
-        let value = |name| self.value(self.layout.identity(name)?).ok();
-        let start = match value("sys.start") {
-            Some(Value::Unsigned(ticks)) if ticks > 0 => Some(ticks),
-            // Without it, one that made the file anew.
-            _ => self.created().map(f64::to_bits),
+    pub fn process_id(&self) -> Option<ProcessId> {
+        let unsigned = |field| match self.identity_value(field) {
+            Some(Value::Unsigned(number)) => number,
+            _ => 0,
         };
-        Writer { pid: self.pid(), start }
+        let boot_id = match self.identity_value(IdentityField::BootId) {
+            Some(Value::Text(text)) => std::str::from_utf8(text).unwrap_or(""),
+            _ => "",
+        };
+        let pid = self.pid().filter(|pid| *pid > 0)?;
+        let start = unsigned(IdentityField::Start);
+        Some(ProcessId::new(pid, start, boot_id, unsigned(IdentityField::PidNamespace)))
     }
 
-    /// When the file was made, in seconds since 1970, as it says (`sys.created`).
+    /// Returns when the file was created, in seconds since 1970, as it states (`sys.created`).
     #[must_use]
     pub fn created(&self) -> Option<f64> {
-        self.value(self.layout.identity("sys.created")?).ok()?.as_f64()
+        self.identity_value(IdentityField::Created)?.as_f64()
     }
 
-    /// The process that wrote the file, as it says.
+    /// Returns the ID of the process that writes the file, as it states (`sys.pid`).
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        match self.value(self.layout.identity("sys.pid")?).ok()? {
+        match self.identity_value(IdentityField::Pid)? {
             Value::Unsigned(pid) => u32::try_from(pid).ok(),
             Value::Signed(pid) => u32::try_from(pid).ok(),
             _ => None,
         }
     }
-}
 
-/// A process, as a file tells of it. If two samples of one file differ in this, its process is
-/// another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Writer {
-    pid: Option<u32>,
-    start: Option<u64>,
+    fn identity_value(&self, field: IdentityField) -> Option<Value<'r>> {
+        self.value(self.layout.identity.index(field)?).ok()
+    }
 }
 
 /// A file's time out of what the operating system tells.

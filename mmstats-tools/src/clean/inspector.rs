@@ -7,10 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::reader::Value;
-use mmstats_std::identity::Process;
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
-use mmstats_std::read::{FileError, Reader, Sample, Writer};
+use mmstats_std::read::{FileError, Reader, Sample};
 
 use super::entry::{Entry, LINK, OpenError, Opened};
 use super::mapped::Mapped;
@@ -59,7 +58,9 @@ pub(super) struct Stats {
     pub(super) state: State,
     /// The reason for the state, for people.
     pub(super) reason: Cow<'static, str>,
-    process: Option<Writer>,
+    process: Option<ProcessId>,
+    /// The bits of `sys.created`, for files without a start time.
+    created: Option<u64>,
 }
 
 /// Whether a file may be removed.
@@ -90,8 +91,8 @@ impl State {
 impl Stats {
     /// Returns `true` if this is still the same file of the same process.
     pub(super) fn is_same(&self, earlier: &Stats) -> bool {
-        (self.opened.id(), self.pid, self.process)
-            == (earlier.opened.id(), earlier.pid, earlier.process)
+        (self.opened.id(), self.pid, &self.process, self.created)
+            == (earlier.opened.id(), earlier.pid, &earlier.process, earlier.created)
     }
 }
 
@@ -175,20 +176,32 @@ impl Inspector {
             pid,
             state,
             reason,
-            process: Some(sample.writer()),
+            process: sample.process_id(),
+            created: sample.created().map(f64::to_bits),
         }))
     }
 
     /// Judges a file without content by the PID in its name.
     fn judge_blank(&mut self, entry: &Entry, opened: Opened, pid: u32) -> Inspection {
         let modified = SystemTime::now().checked_sub(opened.age());
-        let verdict = liveness(&Evidence { pid: Some(pid), modified, ..Evidence::default() });
+        let verdict = liveness(&Evidence {
+            process: Some(ProcessId::new(pid, 0, "", 0)),
+            modified,
+            ..Evidence::default()
+        });
         let is_hidden = !sees_all_processes(self.same_namespace);
         let provenance =
             Provenance { verdict, is_exact: false, is_hidden, is_remote: entry.is_on_network() };
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &provenance);
         let state = state.keep_if_young(&opened, self.min_age.max(BLANK_FILE_AGE));
-        Inspection::Stats(Box::new(Stats { opened, pid, state, reason, process: None }))
+        Inspection::Stats(Box::new(Stats {
+            opened,
+            pid,
+            state,
+            reason,
+            process: None,
+            created: None,
+        }))
     }
 }
 
@@ -207,7 +220,7 @@ impl Provenance {
     fn from_sample(sample: &Sample<'_>, entry: &Entry, same_namespace: bool) -> Provenance {
         let verdict = sample.verdict();
         let is_dead = verdict.liveness == Liveness::Dead;
-        let is_exact = matches!(sample.find("sys.pid_namespace"), Some(Value::Unsigned(1..)));
+        let is_exact = sample.process_id().is_some_and(|process| process.pid_namespace().is_some());
         Provenance {
             verdict,
             is_exact,
@@ -219,10 +232,10 @@ impl Provenance {
 
 /// Returns `true` if the file was created since this machine booted.
 fn is_of_this_boot(sample: &Sample<'_>) -> bool {
-    match (sample.find("sys.boot_id"), Process::current().boot_id) {
-        (Some(Value::Text(theirs)), Some(ours)) => theirs == ours.as_bytes(),
-        _ => false,
-    }
+    let ours = ProcessId::current();
+    sample
+        .process_id()
+        .is_some_and(|theirs| theirs.boot_id().is_some() && theirs.boot_id() == ours.boot_id())
 }
 
 impl Mapped {

@@ -312,7 +312,7 @@ impl Replay {
             writer_id: Arc::new(writer_id),
             fields,
             values,
-            verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold),
+            verdict: Verdict::from(mmstats_std::liveness::Reason::NotObservable),
         })
     }
 }
@@ -380,7 +380,7 @@ mod tests {
             writer_id: Arc::new(writer_id),
             fields,
             values,
-            verdict: Verdict::from(mmstats_std::liveness::Reason::NotTold),
+            verdict: Verdict::from(mmstats_std::liveness::Reason::NotObservable),
         };
         let problem = ScrapeError { name: "z".into(), what: "damaged".into(), is_new: true };
         let time = UNIX_EPOCH + Duration::new(1_353_442_620, 123_456_789);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::identity::{ProcessId, unix_seconds};
 use mmstats_std::liveness::{Liveness, Verdict};
-use mmstats_std::read::{Sample, Writer};
+use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
 use super::{BELIEVED, Fields, ScrapeBuilder};
@@ -28,6 +28,9 @@ pub(super) struct WriterTracker {
     now: Option<Instant>,
     round: u64,
 }
+
+/// The process that writes a file, and when it created it: not every file states a start time.
+type Writer = (Option<ProcessId>, Option<u64>);
 
 /// One writer. Before it was read for the first time, little is known of it.
 #[derive(Default)]
@@ -85,7 +88,7 @@ impl WriterTracker {
             layout.errors.iter().for_each(|problem| builder.fail(name, problem));
             return self.keep(name);
         }
-        let writer = sample.writer();
+        let writer: Writer = (sample.process_id(), sample.created().map(f64::to_bits));
         if is_other
             || !self.by_name.get(name).is_some_and(|track| {
                 track.known.as_ref().is_some_and(|known| known.writer == writer)

@@ -1,0 +1,200 @@
+//! The fields that identify a file's process, and where they are among its fields.
+//!
+//! A writer adds them to its own fields: `sys.pid`, `sys.start` and so on, each with the file's
+//! label prefix in front ([`Options::label_prefix`](crate::Options::label_prefix)). The rule for
+//! finding them is here alone: a field has exactly such a label, or one that ends in it, where what
+//! stands in front is the file's label prefix.
+
+/// A field that identifies the process of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IdentityField {
+    /// `sys.pid`: the process ID.
+    Pid,
+    /// `sys.tid`: the thread ID; 0 while no thread owns the file.
+    Tid,
+    /// `sys.uid`: the user ID.
+    Uid,
+    /// `sys.gid`: the group ID.
+    Gid,
+    /// `sys.created`: when the file was created, in seconds since 1970.
+    Created,
+    /// `sys.start`: when the process started, in clock ticks since boot.
+    Start,
+    /// `sys.boot_id`: the boot ID of the machine.
+    BootId,
+    /// `sys.pid_namespace`: the inode number of the PID namespace.
+    PidNamespace,
+}
+
+impl IdentityField {
+    /// All of them.
+    pub const ALL: [IdentityField; 8] = [
+        IdentityField::Pid,
+        IdentityField::Tid,
+        IdentityField::Uid,
+        IdentityField::Gid,
+        IdentityField::Created,
+        IdentityField::Start,
+        IdentityField::BootId,
+        IdentityField::PidNamespace,
+    ];
+
+    /// Returns the label without a prefix.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            IdentityField::Pid => "sys.pid",
+            IdentityField::Tid => "sys.tid",
+            IdentityField::Uid => "sys.uid",
+            IdentityField::Gid => "sys.gid",
+            IdentityField::Created => "sys.created",
+            IdentityField::Start => "sys.start",
+            IdentityField::BootId => "sys.boot_id",
+            IdentityField::PidNamespace => "sys.pid_namespace",
+        }
+    }
+
+    /// Splits a label into a prefix and the identity field that it names; `None` if it names
+    /// another field.
+    ///
+    /// A prefix is empty or ends in a character that is neither letter nor digit, so that `mysys.pid`
+    /// is an ordinary label. Whether the prefix is the file's, only all its labels show: see
+    /// [`IdentityFields::find`].
+    ///
+    /// ```
+    /// use mmstats_std::read::IdentityField;
+    /// assert_eq!(IdentityField::from_label("web/sys.pid"), Some(("web/", IdentityField::Pid)));
+    /// assert_eq!(IdentityField::from_label("web/requests"), None);
+    /// ```
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<(&str, IdentityField)> {
+        IdentityField::ALL.into_iter().find_map(|field| {
+            let prefix = label.strip_suffix(field.label())?;
+            (!prefix.ends_with(char::is_alphanumeric)).then_some((prefix, field))
+        })
+    }
+}
+
+/// The positions of a file's identity fields among all its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityFields {
+    prefix: Box<str>,
+    indices: [Option<usize>; IdentityField::ALL.len()],
+}
+
+impl IdentityFields {
+    /// Finds the identity fields among a file's labels.
+    ///
+    /// A program may have fields of its own that look like them, such as `worker.sys.pid`. So the
+    /// file's prefix is the one that `sys.pid` has; of several such prefixes, the one with the most
+    /// identity fields, then the shortest, then the last. A field that is missing under the prefix
+    /// is taken from exactly its label; of fields with the same label, the last counts.
+    #[must_use]
+    pub fn find<'l>(labels: impl IntoIterator<Item = &'l str>) -> IdentityFields {
+        // Under each prefix. Hardly any file has more than one.
+        let mut candidates: Vec<(&str, [Option<usize>; IdentityField::ALL.len()])> = Vec::new();
+        for (index, label) in labels.into_iter().enumerate() {
+            let Some((prefix, field)) = IdentityField::from_label(label) else { continue };
+            let known = candidates.iter().position(|(known, _)| *known == prefix);
+            let at = known.unwrap_or_else(|| {
+                candidates.push((prefix, Default::default()));
+                candidates.len() - 1
+            });
+            candidates[at].1[field as usize] = Some(index);
+        }
+        let exact = candidates.iter().find(|(prefix, _)| prefix.is_empty()).copied();
+        let best = candidates.into_iter().max_by_key(|(prefix, indices)| {
+            let count = indices.iter().flatten().count();
+            (indices[IdentityField::Pid as usize].is_some(), count, usize::MAX - prefix.len())
+        });
+        let Some((prefix, mut indices)) = best else { return IdentityFields::default() };
+        if let Some((_, exact)) = exact {
+            for (index, exact) in indices.iter_mut().zip(exact) {
+                *index = index.or(exact);
+            }
+        }
+        IdentityFields { prefix: prefix.into(), indices }
+    }
+
+    /// Returns the index of an identity field; `None` if the file lacks it.
+    #[must_use]
+    pub fn index(&self, field: IdentityField) -> Option<usize> {
+        self.indices[field as usize]
+    }
+
+    /// Returns the identity field with this index; `None` if it is another field.
+    #[must_use]
+    pub fn field_at(&self, index: usize) -> Option<IdentityField> {
+        IdentityField::ALL.into_iter().find(|field| self.index(*field) == Some(index))
+    }
+
+    /// Returns the file's label prefix; empty if there is none or no identity field shows it.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_in_the_order_of_their_numbers() {
+        assert!(IdentityField::ALL.iter().enumerate().all(|(i, field)| *field as usize == i));
+    }
+
+    #[test]
+    fn identity_fields_are_found_behind_every_prefix() {
+        for prefix in ["", "web.", "web/", "a-b_"] {
+            let label = |name: &str| format!("{prefix}{name}");
+            for field in IdentityField::ALL {
+                assert_eq!(
+                    IdentityField::from_label(&label(field.label())),
+                    Some((prefix, field)),
+                    "{prefix:?}"
+                );
+            }
+            let labels = ["requests", "worker.sys.pid", "worker.sys.tid"]
+                .into_iter()
+                .chain(IdentityField::ALL.map(IdentityField::label))
+                .map(label)
+                .collect::<Vec<_>>();
+            let found = IdentityFields::find(labels.iter().map(String::as_str));
+            assert_eq!(found.prefix(), prefix);
+            for (i, field) in IdentityField::ALL.into_iter().enumerate() {
+                assert_eq!(found.index(field), Some(3 + i), "{prefix:?}");
+                assert_eq!(found.field_at(3 + i), Some(field), "{prefix:?}");
+            }
+            assert_eq!((0..3).find_map(|i| found.field_at(i)), None, "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn labels_that_only_end_in_the_same_letters_are_ordinary() {
+        for label in ["mysys.pid", "web1sys.pid", "sys.pids", "pid", "", "sys.pid{a=\"b\"}"] {
+            assert_eq!(IdentityField::from_label(label), None, "{label:?}");
+        }
+        assert_eq!(IdentityFields::find(["mysys.pid", "hits"]), IdentityFields::default());
+    }
+
+    #[test]
+    fn the_fields_of_the_process_win_over_those_of_the_program() {
+        let pid = |labels: &[&str]| {
+            IdentityFields::find(labels.iter().copied()).index(IdentityField::Pid)
+        };
+        assert_eq!(pid(&["sys.pid", "worker.sys.pid"]), Some(0));
+        assert_eq!(pid(&["worker.sys.pid", "sys.pid"]), Some(1));
+        assert_eq!(pid(&["worker.sys.pid", "web.sys.pid", "web.sys.created"]), Some(1));
+        assert_eq!(pid(&["web.sys.pid", "web.sys.created", "worker.sys.pid"]), Some(0));
+        assert_eq!(pid(&["sys.created", "web.sys.pid"]), Some(1));
+        assert_eq!(pid(&["a.sys.pid", "b.sys.pid"]), Some(1));
+    }
+
+    #[test]
+    fn a_field_without_the_prefix_counts_where_the_prefix_has_none() {
+        let found = IdentityFields::find(["web.sys.pid", "sys.created"]);
+        assert_eq!(found.prefix(), "web.");
+        assert_eq!(found.index(IdentityField::Created), Some(1));
+    }
+}
