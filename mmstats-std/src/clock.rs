@@ -1,9 +1,10 @@
-//! The operating system's clock.
+//! The operating system's clocks.
 
 use mmstats_core::{Clock, V2};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-/// Time that only goes forward; on Linux read without a system call.
+/// A monotonic clock (`CLOCK_MONOTONIC`); Linux reads it without a system call.
+#[derive(Debug)]
 pub struct Monotonic;
 
 impl Clock for Monotonic {
@@ -18,5 +19,17 @@ impl Clock for Monotonic {
     }
 }
 
-/// A [`Timer`](mmstats_core::Timer) by the operating system's clock.
+/// A [`Timer`](mmstats_core::Timer) that uses the [`Monotonic`] clock.
 pub type Timer<const N: usize = 100, F = V2> = mmstats_core::Timer<Monotonic, N, F>;
+
+/// Returns the current time in seconds since 1970 (the unit of `sys.created`); 0 before 1970.
+#[must_use]
+pub fn unix_time() -> f64 {
+    unix_seconds(SystemTime::now())
+}
+
+/// Returns `time` in seconds since 1970; 0 before 1970.
+#[must_use]
+pub fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

@@ -66,7 +66,7 @@ impl fmt::Display for PublishError {
             Attempt::Create => write!(f, "cannot be created: ")?,
             Attempt::Allocate(length) => write!(f, "cannot allocate {length} bytes: ")?,
             Attempt::Map => write!(f, "cannot be mapped: ")?,
-            Attempt::Publish => write!(f, "cannot be renamed into place: ")?,
+            Attempt::Publish => write!(f, "cannot be renamed into origin: ")?,
             Attempt::Lay | Attempt::TooLate => {}
         }
         match &self.cause {

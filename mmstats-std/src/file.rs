@@ -1,9 +1,9 @@
-//! Files for stats: made under a temporary name, allocated, then renamed into place whole.
+//! Files for stats: made under a temporary name, allocated, then renamed into origin whole.
 
 use crate::error::{Attempt, PublishError};
 use crate::memory::{Mapping, PerProcess, on_exit};
 use crate::options::Options;
-use crate::template::{Environment, Names, Template};
+use crate::template::{Environment, Template, TemplateVars};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ pub(crate) struct NewFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
-    _making: Making,
+    _making: PendingFile,
 }
 
 /// A file of this process's.
@@ -41,7 +41,7 @@ impl NewFile {
         length: usize,
     ) -> Result<(NewFile, Mapping), PublishError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let making = Making::begin()?;
+        let making = PendingFile::begin()?;
         let path = path(options, model)?;
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -157,10 +157,10 @@ impl Exit {
 
 /// A file is being made: `exit` waits, so that none stays behind half made, or made too late to be
 /// removed.
-struct Making;
+struct PendingFile;
 
-impl Making {
-    fn begin() -> Result<Making, PublishError> {
+impl PendingFile {
+    fn begin() -> Result<PendingFile, PublishError> {
         let exit = EXIT.get();
         if !exit.registered.swap(true, Ordering::Relaxed) {
             on_exit(remove_all);
@@ -170,11 +170,11 @@ impl Making {
             return Err(PublishError::too_late("the process is exiting"));
         }
         state.making += 1;
-        Ok(Making)
+        Ok(PendingFile)
     }
 }
 
-impl Drop for Making {
+impl Drop for PendingFile {
     fn drop(&mut self) {
         let mut state = EXIT.get().lock();
         state.making = state.making.saturating_sub(1);
@@ -217,7 +217,7 @@ fn path(options: &Options, model: &str) -> Result<PathBuf, PublishError> {
     };
     let directory = template(options.directory, environment.directory()).map_err(unnamed)?;
     let name = template(options.file_name, environment.file_name()).map_err(unnamed)?;
-    let names = Names::current(model);
+    let names = TemplateVars::current(model);
     // Absolute, so that it is still found after a change of the working directory.
     std::path::absolute(directory.expand(&names).join(name.expand(&names))).map_err(unnamed)
 }

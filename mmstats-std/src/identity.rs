@@ -13,7 +13,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process;
-use std::time::SystemTime;
 
 /// The length of a boot id, a UUID in text.
 pub const BOOT_ID_LENGTH: usize = 36;
@@ -142,14 +141,4 @@ pub fn uid() -> u32 {
 /// The real group id of the calling process.
 pub fn gid() -> u32 {
     rustix::process::getgid().as_raw()
-}
-
-/// The time now, in seconds since 1970 (`sys.created`). Before 1970 it is 0.
-pub fn unix_time() -> f64 {
-    unix_seconds(SystemTime::now())
-}
-
-/// `time` in seconds since 1970; 0 if it is earlier.
-pub fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -31,7 +31,7 @@
 //!
 //! Everything that fields can do is in [`mmstats_core`], and exported from here as well.
 
-mod clock;
+pub mod clock;
 pub mod discover;
 mod error;
 mod file;

@@ -13,7 +13,8 @@ use std::time::SystemTime;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::identity::{ProcessId, Stat, unix_seconds, unix_time};
+use crate::clock::{unix_seconds, unix_time};
+use crate::identity::{ProcessId, Stat};
 
 /// The kernel's `USER_HZ`, the unit of start times: part of its ABI, and 100 wherever std runs.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -1,6 +1,6 @@
 //! Mapped memory, and who may still point at it: the only file of this crate with `unsafe`.
 //!
-//! - [`Mapping`] is memory for one writer; [`Hosted`] keeps it for as long as the fields that point
+//! - [`Mapping`] is memory for one writer; [`MappedFields`] keeps it for as long as the fields that point
 //!   into it.
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
 //! - A forked child inherits mappings that are its parent's to write, and locks that nobody will
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 /// next. The file's memory is given back all the same.
 pub(crate) struct Mapping {
     map: ManuallyDrop<MmapRaw>,
-    inherited: &'static Inherited,
+    inherited: &'static ForkRegistry,
 }
 
 impl Mapping {
@@ -34,14 +34,17 @@ impl Mapping {
     pub(crate) fn of_file(file: &File, len: usize) -> io::Result<Mapping> {
         prepare_for_fork();
         let map = MmapOptions::new().len(len).map_raw(file)?;
-        let inherited = Inherited::enter(map.as_mut_ptr(), map.len());
+        let inherited = ForkRegistry::register(map.as_mut_ptr(), map.len());
         Ok(Mapping { map: ManuallyDrop::new(map), inherited })
     }
 
     /// Memory that no other process sees.
     pub(crate) fn private(len: usize) -> io::Result<Mapping> {
         let map = MmapMut::map_anon(len)?.into();
-        Ok(Mapping { map: ManuallyDrop::new(map), inherited: Inherited::enter(null_mut(), 0) })
+        Ok(Mapping {
+            map: ManuallyDrop::new(map),
+            inherited: ForkRegistry::register(null_mut(), 0),
+        })
     }
 
     pub(crate) fn flush(&self, asynchronous: bool) -> io::Result<()> {
@@ -69,30 +72,36 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        self.inherited.leave();
+        self.inherited.unregister();
         // SAFETY: a mapping of this program of just that length, which only atomics look at. If it
         // fails, the file stays mapped, which is as safe.
-        unsafe { cover(self.map.as_mut_ptr(), self.map.len(), libc::PROT_READ | libc::PROT_WRITE) };
+        unsafe {
+            remap_anonymous(
+                self.map.as_mut_ptr(),
+                self.map.len(),
+                libc::PROT_READ | libc::PROT_WRITE,
+            )
+        };
     }
 }
 
 /// Fields and the memory they are in.
-pub(crate) struct Hosted<M> {
+pub(crate) struct MappedFields<M> {
     // Dropped first.
     fields: M,
     mapping: Mapping,
 }
 
-impl<M> Hosted<M> {
+impl<M> MappedFields<M> {
     /// Lays fields into a mapping. `make` keeps nothing of the region but in what it returns.
     pub(crate) fn new<E>(
         mapping: Mapping,
         make: impl FnOnce(Region<'static>) -> Result<M, E>,
-    ) -> Result<Hosted<M>, E> {
+    ) -> Result<MappedFields<M>, E> {
         // SAFETY: a mapping is never unmapped; and the handles in `fields` go before it has another
         // writer: see `into_mapping`.
         let fields = make(unsafe { mapping.region() })?;
-        Ok(Hosted { fields, mapping })
+        Ok(MappedFields { fields, mapping })
     }
 
     pub(crate) fn fields(&self) -> &M {
@@ -105,7 +114,7 @@ impl<M> Hosted<M> {
 
     /// Ends the fields, and gives the mapping back.
     pub(crate) fn into_mapping(self) -> Mapping {
-        let Hosted { fields, mapping } = self;
+        let MappedFields { fields, mapping } = self;
         drop(fields);
         mapping
     }
@@ -113,39 +122,39 @@ impl<M> Hosted<M> {
 
 /// A mapping as a forked child finds it. Entries are never freed, only used again, so that the
 /// child's handler can walk them whatever other threads of the parent were doing.
-struct Inherited {
+struct ForkRegistry {
     base: AtomicPtr<u8>,
     len: AtomicUsize,
     used: AtomicU32,
-    next: AtomicPtr<Inherited>,
+    next: AtomicPtr<ForkRegistry>,
 }
 
-static INHERITED: AtomicPtr<Inherited> = AtomicPtr::new(null_mut());
+static FORK_REGISTRY: AtomicPtr<ForkRegistry> = AtomicPtr::new(null_mut());
 
-impl Inherited {
-    fn enter(base: *mut u8, len: usize) -> &'static Inherited {
+impl ForkRegistry {
+    fn register(base: *mut u8, len: usize) -> &'static ForkRegistry {
         let entry = Self::all().find(|entry| {
             entry.used.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         });
         let entry = entry.unwrap_or_else(Self::add);
         entry.base.store(base, Ordering::Relaxed);
-        // Partner: the Acquire load in `Inherited::cover`.
+        // Partner: the Acquire load in `ForkRegistry::remap`.
         entry.len.store(len, Ordering::Release);
         entry
     }
 
-    fn add() -> &'static Inherited {
-        let entry: &'static Inherited = Box::leak(Box::new(Inherited {
+    fn add() -> &'static ForkRegistry {
+        let entry: &'static ForkRegistry = Box::leak(Box::new(ForkRegistry {
             base: AtomicPtr::new(null_mut()),
             len: AtomicUsize::new(0),
             used: AtomicU32::new(1),
             next: AtomicPtr::new(null_mut()),
         }));
-        let mut head = INHERITED.load(Ordering::Relaxed);
+        let mut head = FORK_REGISTRY.load(Ordering::Relaxed);
         loop {
             entry.next.store(head, Ordering::Relaxed);
             // Partner: the Acquire load in `all`.
-            match INHERITED.compare_exchange_weak(
+            match FORK_REGISTRY.compare_exchange_weak(
                 head,
                 (&raw const *entry).cast_mut(),
                 Ordering::Release,
@@ -157,9 +166,9 @@ impl Inherited {
         }
     }
 
-    fn all() -> impl Iterator<Item = &'static Inherited> {
+    fn all() -> impl Iterator<Item = &'static ForkRegistry> {
         // Partner: the Release exchange in `add`.
-        let mut next = INHERITED.load(Ordering::Acquire);
+        let mut next = FORK_REGISTRY.load(Ordering::Acquire);
         std::iter::from_fn(move || {
             // SAFETY: entries are leaked, and reachable only once they are whole.
             let entry = unsafe { next.as_ref() }?;
@@ -169,14 +178,14 @@ impl Inherited {
     }
 
     /// Before the mapping is unmapped.
-    fn leave(&self) {
+    fn unregister(&self) {
         self.len.store(0, Ordering::Relaxed);
         // Partner: the Acquire exchange in `enter`.
         self.used.store(0, Ordering::Release);
     }
 
     /// Puts private memory over it.
-    fn cover(&self) {
+    fn remap(&self) {
         // Partner: the Release store in `enter`.
         let len = self.len.load(Ordering::Acquire);
         let base = self.base.load(Ordering::Relaxed);
@@ -185,7 +194,7 @@ impl Inherited {
         }
         // SAFETY: a mapping of this program of just that length, which handles may still write and
         // nobody borrows.
-        unsafe { cover(base, len, libc::PROT_READ | libc::PROT_WRITE) };
+        unsafe { remap_anonymous(base, len, libc::PROT_READ | libc::PROT_WRITE) };
     }
 }
 
@@ -194,7 +203,7 @@ impl Inherited {
 /// # Safety
 /// The `len` bytes at `base`, a page's start, are a mapping of this program's that only atomics
 /// look at.
-unsafe fn cover(base: *mut u8, len: usize, protection: libc::c_int) -> bool {
+unsafe fn remap_anonymous(base: *mut u8, len: usize, protection: libc::c_int) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
     // SAFETY: the caller's.
     let at = unsafe { libc::mmap(base.cast(), len, protection, flags, -1, 0) };
@@ -227,7 +236,7 @@ pub(crate) fn prepare_for_fork() {
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
     crate::per_thread::forget_this_thread();
-    Inherited::all().for_each(Inherited::cover);
+    ForkRegistry::all().for_each(ForkRegistry::remap);
 }
 
 /// Calls `at_exit` when the process exits in an orderly way.
@@ -381,7 +390,7 @@ extern "C" fn on_bus_error(
     let (base, len) = READING.get();
     if address.wrapping_sub(base) < len {
         // SAFETY: the mapping that this thread is reading, by atomics.
-        if unsafe { cover(base as *mut u8, len, libc::PROT_READ) } {
+        if unsafe { remap_anonymous(base as *mut u8, len, libc::PROT_READ) } {
             return;
         }
     }

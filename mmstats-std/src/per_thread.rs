@@ -8,7 +8,7 @@ use crate::error::PublishError;
 use crate::identity;
 use crate::memory::{PerProcess, ThreadSlot};
 use crate::options::Options;
-use crate::publish::{Flush, Home, Parked, Publication, StaticFormat};
+use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication, StaticFormat};
 use mmstats_core::Model;
 use std::cell::RefCell;
 use std::io;
@@ -83,7 +83,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
     /// Calls `f` with this thread's stats. The first call in a thread makes its file; the others
     /// cost two loads and a test.
     ///
-    /// It never fails: what cannot be published is counted in private memory, and said once on
+    /// It never fails: what cannot be published is counted in private memory, and warned once on
     /// standard error ([`Options::quiet`] is silent). Who wants to know asks [`Self::publication`].
     ///
     /// Not for signal handlers, which may interrupt just this. They need a handle of their own.
@@ -97,7 +97,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
 
     /// Where this thread's stats are, or why they are nowhere.
     pub fn publication(&'static self) -> Publication {
-        let found = self.held(|held| match &held.home.place.file {
+        let found = self.held(|held| match &held.region.origin.file {
             Ok(file) => Publication::File(file.path.clone()),
             Err(error) => Publication::Private(error.clone()),
         });
@@ -111,7 +111,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
     /// # Errors
     /// If the operating system cannot.
     pub fn flush(&'static self, how: Flush) -> io::Result<()> {
-        self.held(|held| how.apply(held.home.hosted.mapping())).unwrap_or(Ok(()))
+        self.held(|held| how.apply(held.region.mapped.mapping())).unwrap_or(Ok(()))
     }
 
     /// Removes this thread's file and those that ended threads left; running threads keep theirs.
@@ -126,14 +126,14 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
             }
         });
         for parked in mem::take(&mut *(self.shared)().parked()) {
-            if let Ok(file) = &parked.place.file {
+            if let Ok(file) = &parked.origin.file {
                 file.discard();
             }
         }
     }
 
     /// Looks at what this thread holds for this static, after a first touch.
-    fn held<R>(&'static self, look: impl FnOnce(&Held<M>) -> R) -> Option<R> {
+    fn held<R>(&'static self, look: impl FnOnce(&ThreadEntry<M>) -> R) -> Option<R> {
         self.with(|_| ());
         let mut look = Some(look);
         let mut result = None;
@@ -145,7 +145,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
                 .filter(|held| held.is_of(self.address()) && !held.is_removed())
             {
                 if let (Some(held), Some(look)) =
-                    (held.as_any().downcast_ref::<Held<M>>(), look.take())
+                    (held.as_any().downcast_ref::<ThreadEntry<M>>(), look.take())
                 {
                     result = Some(look(held));
                 }
@@ -161,12 +161,13 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
     #[cold]
     #[inline(never)]
     fn first_touch<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
-        let held = Box::new(Held { home: (self.shared)().home(), of: self, removed: false });
+        let held =
+            Box::new(ThreadEntry { region: (self.shared)().region(), of: self, removed: false });
         let mut held = Some(held);
         let entered = THREAD.try_with(|thread| {
             if let Some(held) = held.take() {
                 // The slot points into the box, which stays where it is until it is released.
-                self.slot.with(|slot| slot.set(held.home.model()));
+                self.slot.with(|slot| slot.set(held.region.model()));
                 thread.held.borrow_mut().push(held);
             }
         });
@@ -174,7 +175,7 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
         match (entered, held) {
             (Err(_), Some(held)) => {
                 // A destructor that runs at the thread's end after ours: a short loan.
-                let result = f(held.home.model());
+                let result = f(held.region.model());
                 held.release();
                 result
             }
@@ -187,8 +188,8 @@ impl<M: Model<Format: StaticFormat>> PerThread<M> {
 #[doc(hidden)]
 pub struct Shared<M: Model> {
     options: Options,
-    parked: PerProcess<Mutex<Vec<Parked>>>,
-    said: AtomicBool,
+    parked: PerProcess<Mutex<Vec<ParkedRegion>>>,
+    warned: AtomicBool,
     _model: PhantomData<fn() -> M>,
 }
 
@@ -198,53 +199,53 @@ impl<M: Model<Format: StaticFormat>> Shared<M> {
         Shared {
             options,
             parked: PerProcess::new(),
-            said: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
             _model: PhantomData,
         }
     }
 
-    fn parked(&self) -> MutexGuard<'static, Vec<Parked>> {
+    fn parked(&self) -> MutexGuard<'static, Vec<ParkedRegion>> {
         self.parked.get().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stats for this thread: a finished one's, or new ones.
-    fn home(&self) -> Home<M> {
+    fn region(&self) -> OwnedRegion<M> {
         let parked = self.parked().pop();
-        if let Some(home) =
+        if let Some(region) =
             parked.and_then(|parked| parked.unpark(&self.options, identity::tid().into()))
         {
-            return home;
+            return region;
         }
-        Home::in_file(&self.options).unwrap_or_else(|error| {
+        OwnedRegion::in_file(&self.options).unwrap_or_else(|error| {
             if !self.options.quiet
                 && !error.is_too_late()
-                && !self.said.swap(true, Ordering::Relaxed)
+                && !self.warned.swap(true, Ordering::Relaxed)
             {
-                say(&format!(
+                warn(&format!(
                     "mmstats: {} is not published: {error}; it is counted in private memory\n",
                     M::NAME
                 ));
             }
-            Home::in_private(Arc::new(error))
+            OwnedRegion::in_private(Arc::new(error))
         })
     }
 }
 
 /// Says something on standard error, or nothing if that cannot be. `eprintln!` would panic then,
 /// and wait for ever in a forked child that inherited its lock.
-fn say(line: &str) {
+fn warn(line: &str) {
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
 /// A thread's stats of one static.
-struct Held<M: Model<Format: StaticFormat> + 'static> {
-    home: Home<M>,
+struct ThreadEntry<M: Model<Format: StaticFormat> + 'static> {
+    region: OwnedRegion<M>,
     of: &'static PerThread<M>,
     removed: bool,
 }
 
 /// The same of any static.
-trait HeldByThread: std::any::Any {
+trait AnyThreadEntry: std::any::Any {
     fn is_of(&self, shared: usize) -> bool;
     fn is_removed(&self) -> bool;
     fn as_any(&self) -> &dyn std::any::Any;
@@ -256,7 +257,7 @@ trait HeldByThread: std::any::Any {
     fn clear_slot(&self);
 }
 
-impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
+impl<M: Model<Format: StaticFormat> + 'static> AnyThreadEntry for ThreadEntry<M> {
     fn is_of(&self, shared: usize) -> bool {
         self.of.address() == shared
     }
@@ -275,7 +276,7 @@ impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
         }
         self.removed = true;
         self.clear_slot();
-        if let Ok(file) = &self.home.place.file {
+        if let Ok(file) = &self.region.origin.file {
             file.discard();
         }
     }
@@ -284,7 +285,7 @@ impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
         if !self.removed {
             self.clear_slot();
             let shared = (self.of.shared)();
-            if let Some(parked) = self.home.park() {
+            if let Some(parked) = self.region.park() {
                 shared.parked().push(parked);
             }
         }
@@ -297,19 +298,19 @@ impl<M: Model<Format: StaticFormat> + 'static> HeldByThread for Held<M> {
 
 /// All that a thread holds.
 struct Thread {
-    held: RefCell<Vec<Box<dyn HeldByThread>>>,
+    held: RefCell<Vec<Box<dyn AnyThreadEntry>>>,
 }
 
 thread_local! {
     static THREAD: Thread = const { Thread { held: RefCell::new(Vec::new()) } };
-    /// Whether `THREAD` has been used, in a place without destructor, which a forked child may look
+    /// Whether `THREAD` has been used, in a slot without destructor, which a forked child may look
     /// at.
     static ENTERED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.held.take().into_iter().for_each(HeldByThread::release);
+        self.held.take().into_iter().for_each(AnyThreadEntry::release);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Stats in a file, or where that cannot be, in private memory.
 
+use crate::clock;
 use crate::error::{Attempt, Cause, PublishError};
 use crate::file::{NewFile, OwnFile};
 use crate::identity::{self, ProcessId};
-use crate::memory::{Hosted, Mapping, PerProcess, forks};
+use crate::memory::{MappedFields, Mapping, PerProcess, forks};
 use crate::options::Options;
 use mmstats_core::format::layout;
 use mmstats_core::{
@@ -81,7 +82,7 @@ fn size<M: Model>(options: &Options) -> usize {
     }
 }
 
-fn lay<M: Model<Format: StaticFormat>>(
+fn layout_fields<M: Model<Format: StaticFormat>>(
     mut writer: Writer<'_, M::Format>,
     created: f64,
     tid: i64,
@@ -98,89 +99,93 @@ fn lay<M: Model<Format: StaticFormat>>(
 }
 
 /// A model of its own region.
-pub(crate) struct Home<M: Model> {
-    pub(crate) hosted: Hosted<Fields<M>>,
-    pub(crate) place: Place,
+pub(crate) struct OwnedRegion<M: Model> {
+    pub(crate) mapped: MappedFields<Fields<M>>,
+    pub(crate) origin: Origin,
 }
 
 /// What stays of it between two owners.
-pub(crate) struct Place {
+pub(crate) struct Origin {
     created: f64,
     pub(crate) file: Result<OwnFile, Arc<PublishError>>,
 }
 
 /// A region without an owner.
-pub(crate) struct Parked {
+pub(crate) struct ParkedRegion {
     mapping: Mapping,
-    pub(crate) place: Place,
+    pub(crate) origin: Origin,
 }
 
-impl<M: Model<Format: StaticFormat>> Home<M> {
+impl<M: Model<Format: StaticFormat>> OwnedRegion<M> {
     /// In a file.
-    pub(crate) fn in_file(options: &Options) -> Result<Home<M>, PublishError> {
+    pub(crate) fn in_file(options: &Options) -> Result<OwnedRegion<M>, PublishError> {
         let length = size::<M>(options);
         let (new, mapping) = NewFile::create(options, M::NAME, length)?;
-        let created = identity::unix_time();
-        let hosted = Hosted::new(mapping, |region| {
+        let created = clock::unix_time();
+        let mapped = MappedFields::new(mapping, |region| {
             let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-            lay(writer, created, identity::tid().into())
+            layout_fields(writer, created, identity::tid().into())
         })
-        .map_err(|error| laying(new.path(), error))?;
+        .map_err(|error| layout_error(new.path(), error))?;
         let file = new.publish(options.keep)?;
-        Ok(Home { hosted, place: Place { created, file: Ok(file) } })
+        Ok(OwnedRegion { mapped, origin: Origin { created, file: Ok(file) } })
     }
 
     /// In memory that nobody else sees, because there could be no file. A model alone always fits:
     /// its size was computed when it was compiled.
-    pub(crate) fn in_private(error: Arc<PublishError>) -> Home<M> {
+    pub(crate) fn in_private(error: Arc<PublishError>) -> OwnedRegion<M> {
         let length = M::SIZE;
         let Ok(mapping) = Mapping::private(length) else {
             std::alloc::handle_alloc_error(
                 std::alloc::Layout::from_size_align(length, 8).expect("a model's size"),
             );
         };
-        let hosted = Hosted::new(mapping, |region| {
+        let mapped = MappedFields::new(mapping, |region| {
             Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
         });
-        Home {
-            hosted: hosted.expect("a model fits its own size"),
-            place: Place { created: 0.0, file: Err(error) },
+        OwnedRegion {
+            mapped: mapped.expect("a model fits its own size"),
+            origin: Origin { created: 0.0, file: Err(error) },
         }
     }
 
     pub(crate) fn model(&self) -> &M {
-        &self.hosted.fields().model
+        &self.mapped.fields().model
     }
 
     /// Ends these fields and keeps what they accumulated for the next owner. Runs nothing of the
     /// program's: its thread is at its end.
-    pub(crate) fn park(self) -> Option<Parked> {
-        let Home { hosted, place } = self;
+    pub(crate) fn park(self) -> Option<ParkedRegion> {
+        let OwnedRegion { mapped, origin } = self;
         // Private memory is not worth keeping: the next thread may have more luck with a file.
-        place.file.as_ref().ok()?;
-        let fields = hosted.fields();
+        origin.file.as_ref().ok()?;
+        let fields = mapped.fields();
         fields.model.reset_transient();
         if let Some(identity) = &fields.identity {
             identity.tid.set(0);
         }
-        Some(Parked { mapping: hosted.into_mapping(), place })
+        Some(ParkedRegion { mapping: mapped.into_mapping(), origin })
     }
 }
 
-impl Parked {
+impl ParkedRegion {
     /// Goes on with the counters and histograms in this region. Should that not be possible, its
     /// file is removed.
     pub(crate) fn unpark<M: Model<Format: StaticFormat>>(
         self,
         options: &Options,
         tid: i64,
-    ) -> Option<Home<M>> {
-        let Parked { mapping, place } = self;
-        let hosted = Hosted::new(mapping, |region| {
-            lay(Writer::adopt(region)?.label_prefix(options.label_prefix), place.created, tid)
+    ) -> Option<OwnedRegion<M>> {
+        let ParkedRegion { mapping, origin } = self;
+        let mapped = MappedFields::new(mapping, |region| {
+            layout_fields(
+                Writer::adopt(region)?.label_prefix(options.label_prefix),
+                origin.created,
+                tid,
+            )
         });
-        match (hosted, &place.file) {
-            (Ok(hosted), _) => return Some(Home { hosted, place }),
+        match (mapped, &origin.file) {
+            (Ok(mapped), _) => return Some(OwnedRegion { mapped, origin }),
             (Err(_), Ok(file)) => file.discard(),
             (Err(_), Err(_)) => {}
         }
@@ -188,7 +193,7 @@ impl Parked {
     }
 }
 
-fn laying(path: &Path, error: AddError) -> PublishError {
+fn layout_error(path: &Path, error: AddError) -> PublishError {
     PublishError { path: path.to_owned(), attempt: Attempt::Lay, cause: Cause::Add(error) }
 }
 
@@ -227,17 +232,17 @@ impl Flush {
 pub fn publish<M: Model<Format: StaticFormat>>(
     options: &Options,
 ) -> Result<Published<M>, PublishError> {
-    let home = Home::in_file(options)?;
+    let region = OwnedRegion::in_file(options)?;
     Ok(Published {
-        hosted: home.hosted,
-        file: home.place.file.expect("it is in a file"),
+        mapped: region.mapped,
+        file: region.origin.file.expect("it is in a file"),
         forks: OwnedHere::new(),
     })
 }
 
 /// A model in a file of its own.
 pub struct Published<M: Model> {
-    hosted: Hosted<Fields<M>>,
+    mapped: MappedFields<Fields<M>>,
     file: OwnFile,
     forks: OwnedHere,
 }
@@ -269,7 +274,7 @@ impl<M: Model> Published<M> {
     /// # Errors
     /// If the operating system cannot.
     pub fn flush(&self, how: Flush) -> io::Result<()> {
-        how.apply(self.hosted.mapping())
+        how.apply(self.mapped.mapping())
     }
 
     /// Removes the file now, kept or not. The fields go on, unseen.
@@ -284,7 +289,7 @@ impl<M: Model> Deref for Published<M> {
     type Target = M;
 
     fn deref(&self) -> &M {
-        &self.hosted.fields().model
+        &self.mapped.fields().model
     }
 }
 
@@ -316,11 +321,12 @@ pub fn writer<F: StaticFormat>(
     options: &Options,
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
-    CREATED.set(identity::unix_time());
+    CREATED.set(clock::unix_time());
     let mut writer = Writer::<F>::with_immutable_layout(mapping.leak())
-        .map_err(|error| laying(new.path(), error))?
+        .map_err(|error| layout_error(new.path(), error))?
         .label_prefix(options.label_prefix);
-    let identity: Identity<F> = writer.add_model().map_err(|error| laying(new.path(), error))?;
+    let identity: Identity<F> =
+        writer.add_model().map_err(|error| layout_error(new.path(), error))?;
     identity.tid.set(identity::tid().into());
     let file = new.publish(options.keep)?;
     Ok((writer, file.path))

@@ -1,7 +1,7 @@
 //! Path templates, and the environment variables that hold them.
 //!
 //! A template is a path with placeholders: `{CMD}` is the base name of the program, `{PID}` and
-//! `{TID}` number the process and the thread, `{MODEL}` names the set of fields. `{{` and `}}`
+//! `{TID}` number the process and the thread, `{MODEL}` vars the set of fields. `{{` and `}}`
 //! stand for the braces themselves.
 //!
 //! The text around placeholders is the user's own and stays as it is, byte for byte. What replaces
@@ -27,10 +27,10 @@ pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
 /// A path with placeholders.
 ///
 /// ```
-/// # use mmstats_std::template::{Names, Template};
+/// # use mmstats_std::template::{TemplateVars, Template};
 /// let template = Template::parse("/run/{CMD}/{PID}.mmstats")?;
-/// let names = Names { command: "web".into(), pid: 42, tid: 43, model: "WebStats".into() };
-/// assert_eq!(template.expand(&names).as_os_str(), "/run/web/42.mmstats");
+/// let vars = TemplateVars { command: "web".into(), pid: 42, tid: 43, model: "WebStats".into() };
+/// assert_eq!(template.expand(&vars).as_os_str(), "/run/web/42.mmstats");
 /// # Ok::<(), mmstats_std::template::TemplateError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,22 +80,22 @@ impl Template {
         Self { parts: vec![Part::Literal(path.into())] }
     }
 
-    /// The path for `names`.
-    pub fn expand(&self, names: &Names) -> PathBuf {
+    /// The path for `vars`.
+    pub fn expand(&self, vars: &TemplateVars) -> PathBuf {
         let mut path = OsString::new();
         for part in &self.parts {
             match part {
                 Part::Literal(text) => path.push(text),
-                Part::Command => path.push(within_file_name(&names.command)),
-                Part::Pid => path.push(names.pid.to_string()),
-                Part::Tid => path.push(names.tid.to_string()),
-                Part::Model => path.push(within_file_name(names.model.as_ref())),
+                Part::Command => path.push(within_file_name(&vars.command)),
+                Part::Pid => path.push(vars.pid.to_string()),
+                Part::Tid => path.push(vars.tid.to_string()),
+                Part::Model => path.push(within_file_name(vars.model.as_ref())),
             }
         }
         path.into()
     }
 
-    /// The path, if it is the same for all names.
+    /// The path, if it is the same for all vars.
     pub(crate) fn as_literal(&self) -> Option<&Path> {
         match self.parts.as_slice() {
             [Part::Literal(path)] => Some(Path::new(path)),
@@ -192,7 +192,7 @@ impl Error for TemplateError {}
 
 /// What the placeholders stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub struct TemplateVars {
     /// `{CMD}`: the base name of the program.
     pub command: OsString,
     /// `{PID}`: the process.
@@ -203,8 +203,8 @@ pub struct Names {
     pub model: String,
 }
 
-impl Names {
-    /// The names of the calling process and thread.
+impl TemplateVars {
+    /// The vars of the calling process and thread.
     pub fn current(model: impl Into<String>) -> Self {
         Self {
             command: identity::command(),

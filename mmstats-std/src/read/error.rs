@@ -1,4 +1,4 @@
-use super::LARGEST;
+use super::MAX_REGION_BYTES;
 use mmstats_core::reader::{FormatError, ReadError};
 use std::fmt;
 use std::io;
@@ -57,7 +57,7 @@ impl fmt::Display for FileError {
             FileError::Io(error) => error.fmt(f),
             FileError::NotAFile { found } => write!(f, "is {found} (a regular file would be read)"),
             FileError::TooLarge { length } => {
-                write!(f, "has {length} bytes ({LARGEST} at most are read)")
+                write!(f, "has {length} bytes ({MAX_REGION_BYTES} at most are read)")
             }
             FileError::Format(problem) => problem.fmt(f),
         }

@@ -34,4 +34,4 @@ pub use source::RegionSource;
 pub use stats_file::StatsFile;
 
 /// The largest region that is read, in bytes: what is larger is no stats, or not meant well.
-pub const LARGEST: usize = 64 << 20;
+pub const MAX_REGION_BYTES: usize = 64 << 20;

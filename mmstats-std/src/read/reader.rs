@@ -1,6 +1,6 @@
 //! Files read once, and what they have in common.
 
-use super::LARGEST;
+use super::MAX_REGION_BYTES;
 use super::error::FileError;
 use super::layout::{Layout, Layouts};
 use super::sample::{Sample, modified};
@@ -94,10 +94,12 @@ pub(super) fn load<S: RegionSource>(
 ) -> Result<Arc<Layout>, ReadError<S::Error>> {
     let too_large = ReadError::TooLarge {
         length: usize::try_from(length).unwrap_or(usize::MAX),
-        capacity: LARGEST,
+        capacity: MAX_REGION_BYTES,
     };
-    let length =
-        usize::try_from(length).ok().filter(|length| *length <= LARGEST).ok_or(too_large)?;
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= MAX_REGION_BYTES)
+        .ok_or(too_large)?;
     // Longer than needed is as good: memory that has been asked for once stays.
     let words = ReadBuffers::words(length.max(Header::SIZE));
     if buffer.len() < words {
@@ -141,7 +143,7 @@ pub(super) fn load<S: RegionSource>(
         let complete = images.verify(source, &layout.plan).map_err(ReadError::Source)?;
         if complete
             && images.snapshot().is_consistent()
-            && source.settle(&mut images, &layout).map_err(ReadError::Source)?
+            && source.retry_contended(&mut images, &layout).map_err(ReadError::Source)?
         {
             return Ok(layout);
         }

@@ -51,7 +51,11 @@ pub trait RegionSource: Source {
     /// Reads latches again that were written during all passes. Tells whether the region was still
     /// the same then.
     #[doc(hidden)]
-    fn settle(&self, images: &mut ReadBuffers<'_>, layout: &Layout) -> Result<bool, Self::Error>
+    fn retry_contended(
+        &self,
+        images: &mut ReadBuffers<'_>,
+        layout: &Layout,
+    ) -> Result<bool, Self::Error>
     where
         Self: Sized,
     {
@@ -99,7 +103,11 @@ impl RegionSource for FileSource<'_> {
     }
 
     /// Through a mapping, if need be: a latch that is written at full speed starves system calls.
-    fn settle(&self, images: &mut ReadBuffers<'_>, layout: &Layout) -> Result<bool, io::Error> {
+    fn retry_contended(
+        &self,
+        images: &mut ReadBuffers<'_>,
+        layout: &Layout,
+    ) -> Result<bool, io::Error> {
         let mut mapping = None;
         let mut again = false;
         for location in &layout.latched {

@@ -1,6 +1,6 @@
 //! A file that is read again and again.
 
-use super::LARGEST;
+use super::MAX_REGION_BYTES;
 use super::error::FileError;
 use super::layout::Layout;
 use super::reader::{Reader, load};
@@ -67,7 +67,7 @@ impl StatsFile {
         let length = self.file.metadata()?.len();
         let length = usize::try_from(length)
             .ok()
-            .filter(|length| *length <= LARGEST)
+            .filter(|length| *length <= MAX_REGION_BYTES)
             .ok_or(FileError::TooLarge { length })?;
         self.mapping = Some(ReadMapping::new(&self.file, length)?);
         Ok(())
@@ -140,7 +140,7 @@ impl StatsFile {
             }
         };
         if same && self.mapping.is_none() && layout.plan.latched {
-            return Ok(FileSource(&self.file).settle(&mut images, layout)?);
+            return Ok(FileSource(&self.file).retry_contended(&mut images, layout)?);
         }
         Ok(same)
     }

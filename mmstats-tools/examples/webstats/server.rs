@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mmstats_core::reader::Value;
 use mmstats_std::read::Reader;
-use mmstats_std::{Format, Publication, identity};
+use mmstats_std::{Format, Publication, clock};
 
 use crate::http::{self, Request, Response};
 use crate::stats::{STATUS, WebStats};
@@ -79,7 +79,7 @@ impl Server {
         // Runs until the end of this function. The time that a client takes for its request is not
         // ours.
         let _timing = stats.latency.start();
-        stats.last_hit.set(identity::unix_time());
+        stats.last_hit.set(clock::unix_time());
         let response = match &request {
             Ok(request) => {
                 stats.worker.set(request.line());

@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mmstats_std::{
-    Constant, ConstantText, Counter, Gauge, Histogram, Options, Published, Text, V1, identity,
-    model, publish,
+    Constant, ConstantText, Counter, Gauge, Histogram, Options, Published, Text, V1, clock, model,
+    publish,
 };
 use tempfile::{Builder, TempDir};
 
@@ -151,7 +151,7 @@ pub(super) fn publish_until_killed(directory: &Path) -> Result<(), String> {
     worker.get_ok.add(1000);
     worker.post_failed.add(17);
     (0..1017).for_each(|i| worker.latency.record(500 + i * 37 % 5000));
-    worker.last.set(identity::unix_time());
+    worker.last.set(clock::unix_time());
     let _ = io::copy(&mut io::stdin(), &mut io::sink());
     Ok(())
 }
@@ -172,7 +172,7 @@ impl Workload {
             .collect::<Result<_, _>>()?;
         let device = publish(&options(directory, "device-{PID}.mmstats")?).map_err(why)?;
         let old = publish(&options(directory, "batch-{PID}.mmstats")?).map_err(why)?;
-        Ok(Workload { workers, device, old, random: Random(identity::unix_time().to_bits()) })
+        Ok(Workload { workers, device, old, random: Random(clock::unix_time().to_bits()) })
     }
 
     fn run(mut self, stopped: &mpsc::Receiver<()>, mut casualty: Child) {
@@ -208,7 +208,7 @@ impl Workload {
                     chance if chance < 0.995 => worker.post_ok.incr(),
                     _ => worker.post_failed.incr(),
                 }
-                worker.last.set(identity::unix_time());
+                worker.last.set(clock::unix_time());
             }
             worker.queue.set((load * load * 8.0 * self.random.unit()) as u32);
             worker.busy.set((load / 2.0) as f32);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mmstats_std::identity::{ProcessId, unix_seconds};
+use mmstats_std::clock::unix_seconds;
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::Sample;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mmstats_core::reader::FormatError;
-use mmstats_std::read::LARGEST;
+use mmstats_std::read::MAX_REGION_BYTES;
 
 use super::memory::MemoryError;
 
@@ -80,7 +80,7 @@ impl fmt::Display for Failure {
                 write!(f, "no stats: it begins like version 1 (01), and no field follows")
             }
             Failure::TooLarge { length } => {
-                write!(f, "has {length} bytes ({LARGEST} at most are read)")
+                write!(f, "has {length} bytes ({MAX_REGION_BYTES} at most are read)")
             }
             Failure::Narrow { word, load } => {
                 write!(

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header};
 use mmstats_core::reader::{Directory, FormatError, ReadError, Source, header};
-use mmstats_std::read::{LARGEST, Reader, RegionSource, Sample};
+use mmstats_std::read::{MAX_REGION_BYTES, Reader, RegionSource, Sample};
 use zerocopy::IntoBytes;
 
 use super::failure::Failure;
@@ -76,7 +76,7 @@ impl Region {
         }
         let (head, _) = header(start)?;
         let length = head.length as usize;
-        if length > LARGEST {
+        if length > MAX_REGION_BYTES {
             return Err(Failure::TooLarge { length });
         }
         let Motion::Live { word: load } = motion else {
@@ -204,7 +204,7 @@ fn directory_in(firmware: Option<&Firmware>, address: u64, length: u32) -> Optio
 /// A directory in the same memory; nothing if it is not there.
 fn fetch(memory: &mut dyn Memory, address: u64, length: u32) -> Result<Vec<u8>, MemoryError> {
     // Before so much memory is asked for on the word of a header.
-    let mut bytes = vec![0; (length as usize).min(LARGEST)];
+    let mut bytes = vec![0; (length as usize).min(MAX_REGION_BYTES)];
     match memory.read(address, &mut bytes) {
         Ok(there) => {
             bytes.truncate(there);
@@ -232,7 +232,7 @@ fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, us
         let (words, there) = copy(memory, address, length)?;
         let ends = Directory::open(&words.as_bytes()[..there])
             .is_ok_and(|directory| directory.entries().all(|entry| entry.is_ok()));
-        if ends || there < length || length >= LARGEST {
+        if ends || there < length || length >= MAX_REGION_BYTES {
             return Ok((words, there));
         }
         length *= 4;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::clock::unix_seconds;
 
 use mmstats_core::Type;
 

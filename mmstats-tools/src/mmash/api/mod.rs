@@ -21,7 +21,7 @@ use crate::mmash::server::response::{JSON, Refusal, fresh};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::Scrape;
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::clock::unix_seconds;
 
 /// `/api/v1/stats`
 pub(crate) async fn stats(

@@ -15,7 +15,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use mmstats_core::Type;
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::clock::unix_seconds;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;

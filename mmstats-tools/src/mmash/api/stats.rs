@@ -22,7 +22,7 @@ use crate::render::text::scale;
 use crate::scraper::OwnedValue;
 use crate::series::delta::is_cumulative;
 use crate::series::histogram::HistogramSnapshot;
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::clock::unix_seconds;
 
 /// What a series is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

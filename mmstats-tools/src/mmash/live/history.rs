@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mmstats_core::reader::ValueError;
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::clock::unix_seconds;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 

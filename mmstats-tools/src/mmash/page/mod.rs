@@ -18,7 +18,7 @@ use crate::scraper::Scrape;
 use details::{labels, link, write_details};
 pub use files::FILES;
 use html::Html;
-use mmstats_std::identity::unix_seconds;
+use mmstats_std::clock::unix_seconds;
 use query::search;
 use rows::{Row, rows};
 
