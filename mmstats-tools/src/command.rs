@@ -1,4 +1,4 @@
-//! What all commands do alike: read their arguments, and end.
+//! Argument parsing and exit statuses that all commands share.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
@@ -11,14 +11,13 @@ use crate::console::Console;
 use crate::options::Selection;
 use crate::source::Sources;
 
-/// For what was asked in a wrong way.
+/// The exit status for invalid arguments.
 pub const USAGE: u8 = 2;
 
-/// Reads arguments, of which the first is the command's name. Help, the version, or what is wrong
-/// with them has been printed if there is nothing to do.
+/// Parses arguments. The first is the command's name.
 ///
 /// # Errors
-/// The exit status.
+/// The exit status, if help, the version or a usage error has been printed instead.
 pub fn parse<O: Parser>(
     args: impl IntoIterator<Item = OsString>,
     console: &mut Console<'_>,
@@ -37,17 +36,17 @@ fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
     status(&finish(written, console))
 }
 
-/// Opens what helps to find stats in memory.
+/// Opens the sources that the arguments name.
 ///
 /// # Errors
-/// The exit status; why was said.
+/// The exit status, after the error has been reported.
 pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<Sources, ExitCode> {
     let sources = Sources::new(selection.sources.clone()).map_err(|(path, error)| {
-        console.tell_of(&path, error);
+        console.report_path(&path, error);
         ExitCode::FAILURE
     })?;
     if selection.files.is_empty() && sources.is_memory(Path::new("")) {
-        console.tell(
+        console.report(
             "which memory? name its file, or a device, beside --at, --elf and --load-address",
         );
         return Err(ExitCode::from(USAGE));
@@ -55,31 +54,30 @@ pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<
     Ok(sources)
 }
 
-/// Why no more is printed.
+/// Why a command stops printing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Whoever read the output has seen enough.
-    Unread,
-    /// It cannot be written.
+    /// The reader of the output has closed it.
+    BrokenPipe,
+    /// Writing failed, which has been reported.
     Failed,
 }
 
-/// What became of output. That it cannot be written is said, unless it is only that nobody reads
-/// any more.
+/// Reports a failed write, unless the reader has closed the output.
 ///
 /// # Errors
-/// Why there is no sense in writing more.
+/// Why printing stops.
 pub fn finish(written: io::Result<()>, console: &mut Console<'_>) -> Result<(), Stop> {
     written.map_err(|error| {
         if error.kind() == ErrorKind::BrokenPipe {
-            return Stop::Unread;
+            return Stop::BrokenPipe;
         }
-        console.tell(format_args!("standard output: {error}"));
+        console.report(format_args!("standard output: {error}"));
         Stop::Failed
     })
 }
 
-/// The exit status of a command that ended so, and has nothing else to complain about.
+/// Returns the exit status of a command whose printing ended this way and that met no other error.
 #[must_use]
 pub fn status(end: &Result<(), Stop>) -> ExitCode {
     if matches!(end, Err(Stop::Failed)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }

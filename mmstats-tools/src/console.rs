@@ -1,4 +1,4 @@
-//! Where a command's output goes.
+//! A command's output: results and messages.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -8,23 +8,23 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::render::escape::{Escaped, EscapedPath};
 
-/// A command's name and its two outputs.
+/// The name of a command and its output streams.
 pub struct Console<'c> {
-    /// The command, to begin messages with.
+    /// The command's name, printed before each message.
     pub name: &'c str,
-    /// For results.
+    /// Receives results.
     pub out: Box<dyn Write + 'c>,
-    /// For messages.
+    /// Receives messages.
     pub err: Box<dyn Write + 'c>,
-    /// Whether a person looks at the results.
+    /// Whether results go to a terminal.
     pub is_terminal: bool,
-    /// Whether results are to have colours.
+    /// Whether results are coloured.
     pub colour: bool,
 }
 
 impl<'c> Console<'c> {
-    /// The standard output and error of this process. Colours are for terminals; `NO_COLOR` and
-    /// `CLICOLOR_FORCE` are obeyed.
+    /// Creates a console on this process's standard output and error. Terminals get colours;
+    /// `NO_COLOR` and `CLICOLOR_FORCE` override that.
     #[must_use]
     pub fn standard(name: &'c str) -> Self {
         let out = io::stdout();
@@ -37,15 +37,14 @@ impl<'c> Console<'c> {
         }
     }
 
-    /// Tells something. That it cannot be told is no reason to stop.
-    pub fn tell(&mut self, what: impl fmt::Display) {
-        // What was shown before is to stand before it.
+    /// Prints a message, escaped, after flushing the results printed so far. Ignores errors.
+    pub fn report(&mut self, message: impl fmt::Display) {
         let _ = self.out.flush();
-        let _ = writeln!(self.err, "{}: {}", self.name, Escaped(&what.to_string()));
+        let _ = writeln!(self.err, "{}: {}", self.name, Escaped(&message.to_string()));
     }
 
-    /// Tells something about a file.
-    pub fn tell_of(&mut self, path: &Path, what: impl fmt::Display) {
-        self.tell(format_args!("{}: {what}", EscapedPath::new(path)));
+    /// Prints a message about a file.
+    pub fn report_path(&mut self, path: &Path, message: impl fmt::Display) {
+        self.report(format_args!("{}: {message}", EscapedPath::new(path)));
     }
 }

@@ -67,13 +67,13 @@ fn print_exposition(
     let written = console.out.write_all(page.text.as_bytes()).and_then(|()| console.out.flush());
     let end = finish(written, console);
     for error in &scrape.errors {
-        console.tell_of(&error.name, &error.what);
+        console.report_path(&error.name, &error.what);
     }
     for field in &page.dropped {
-        console.tell(field);
+        console.report(field);
     }
     if let Some(halted) = scrape.halted {
-        console.tell(format_args!(
+        console.report(format_args!(
             "targets halted for {:.1} ms while reading",
             halted.as_secs_f64() * 1e3
         ));
@@ -213,7 +213,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.report_error(path, &opened.why_nothing);
         }
         if let Some(halted) = opened.halted {
-            self.console.tell_of(
+            self.console.report_path(
                 path,
                 format_args!(
                     "target halted for {:.1} ms while reading",
@@ -253,7 +253,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
 
     fn report_error(&mut self, path: &Path, what: impl std::fmt::Display) {
         self.failed = true;
-        self.console.tell_of(path, what);
+        self.console.report_path(path, what);
     }
 
     /// Says why nothing was printed. That is not an error, but must not look like one either.
@@ -262,13 +262,13 @@ impl<'s, 'c> Slurp<'s, 'c> {
             return;
         }
         if self.unmatched > 0 {
-            self.console.tell(format_args!(
+            self.console.report(format_args!(
                 "no label matches in {} (see --filter and --exclude)",
                 files(self.unmatched)
             ));
         } else if self.not_alive > 0 {
             self.console
-                .tell(format_args!("no live writer in {} (see --live)", files(self.not_alive)));
+                .report(format_args!("no live writer in {} (see --live)", files(self.not_alive)));
         } else {
             explain_no_files(searched, self.console);
         }
@@ -277,7 +277,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
 
 fn explain_no_files(searched: &[PathBuf], console: &mut Console<'_>) {
     let patterns: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();
-    console.tell(format_args!("no files found: searched {}", patterns.join(", ")));
+    console.report(format_args!("no files found: searched {}", patterns.join(", ")));
 }
 
 fn files(count: usize) -> String {

@@ -43,7 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     if let Some(time) = mistaken_for_file(&options) {
-        console.tell(format_args!(
+        console.report(format_args!(
             "{time}: No such file or directory (to repeat, write --watch={time})"
         ));
         return ExitCode::from(USAGE);
@@ -52,7 +52,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     {
         Ok(watch) => watch,
         Err(error) => {
-            console.tell(error);
+            console.report(error);
             return ExitCode::FAILURE;
         }
     };
@@ -110,8 +110,8 @@ impl<'s, 'c> Clean<'s, 'c> {
     fn run(mut self) -> ExitCode {
         let end = self.rounds();
         // `cleanstats | head -1` does not mean that one removal is enough.
-        if end == Err(Stop::Unread) && !self.options.dry_run {
-            self.report.console.tell(
+        if end == Err(Stop::BrokenPipe) && !self.options.dry_run {
+            self.report.console.report(
                 "standard output was closed: the remaining files are kept (-q removes silently)",
             );
             self.report.failed = true;

@@ -199,7 +199,7 @@ impl<'s, 'c> Report<'s, 'c> {
         self.counts.failed += 1;
         let why = why.to_string();
         if self.is_new(&format!("{}: {why}", EscapedPath::new(path))) {
-            self.console.tell_of(path, &why);
+            self.console.report_path(path, &why);
         }
         self.write_object(&Line {
             file: lossless_path(path),
@@ -240,7 +240,7 @@ impl<'s, 'c> Report<'s, 'c> {
             return Ok(());
         }
         if self.options.json {
-            self.console.tell(line);
+            self.console.report(line);
             return Ok(());
         }
         self.print(&line)

@@ -36,7 +36,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     }
     let address = options.address();
     if !address.ip().to_canonical().is_loopback() && !options.allow_remote {
-        console.tell(format_args!("{} can be reached from other machines, which could read all stats: --allow-remote allows it", address.ip()));
+        console.report(format_args!("{} can be reached from other machines, which could read all stats: --allow-remote allows it", address.ip()));
         return ExitCode::from(USAGE);
     }
     // Until the end of this function: then its files go.
@@ -74,7 +74,7 @@ fn tell_of_named(files: Vec<PathBuf>, sources: Sources, console: &mut Console<'_
             .scrape()
             .errors
             .iter()
-            .for_each(|problem| console.tell_of(&problem.name, &problem.what));
+            .for_each(|problem| console.report_path(&problem.name, &problem.what));
     }
 }
 
@@ -82,7 +82,7 @@ fn ended(end: Result<(), String>, console: &mut Console<'_>) -> ExitCode {
     match end {
         Ok(()) => status(&Ok(())),
         Err(why) => {
-            console.tell(why);
+            console.report(why);
             ExitCode::FAILURE
         }
     }

@@ -35,7 +35,7 @@ impl ScrapeSource {
             Some(path) => match File::open(path) {
                 Ok(file) => Ok(ScrapeSource::Recorded(Replay::new(Box::new(BufReader::new(file))))),
                 Err(error) => {
-                    console.tell_of(path, error);
+                    console.report_path(path, error);
                     Err(ExitCode::FAILURE)
                 }
             },

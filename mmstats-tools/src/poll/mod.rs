@@ -50,7 +50,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         match if options.replay.is_some() { Ok(Shutdown::never()) } else { Shutdown::new() } {
             Ok(shutdown) => shutdown,
             Err(error) => {
-                console.tell(format_args!("signals: {error}"));
+                console.report(format_args!("signals: {error}"));
                 return ExitCode::FAILURE;
             }
         };
@@ -109,7 +109,7 @@ impl<'s, 'c> Poll<'s, 'c> {
             None => None,
             Some(Ok(record)) => Some(record),
             Some(Err((path, error))) => {
-                self.console.tell_of(path, error);
+                self.console.report_path(path, error);
                 return Err(Stop::Failed);
             }
         };
@@ -126,13 +126,13 @@ impl<'s, 'c> Poll<'s, 'c> {
                 Ok(None) => return Ok(()),
                 Err(what) => {
                     self.console
-                        .tell_of(self.options.replay.as_deref().unwrap_or("-".as_ref()), what);
+                        .report_path(self.options.replay.as_deref().unwrap_or("-".as_ref()), what);
                     return Err(Stop::Failed);
                 }
             };
             if let Some(record) = &mut record {
                 if let Err(error) = record.scrape(&scrape) {
-                    self.console.tell_of(&record.path, error);
+                    self.console.report_path(&record.path, error);
                     return Err(Stop::Failed);
                 }
             }

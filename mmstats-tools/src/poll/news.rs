@@ -41,12 +41,12 @@ impl News {
         console: &mut Console<'_>,
     ) -> bool {
         for problem in scrape.errors.iter().filter(|problem| problem.is_new) {
-            console.tell_of(&problem.name, &problem.what);
+            console.report_path(&problem.name, &problem.what);
         }
         if let Some(halted) = scrape.halted.filter(|_| !self.has_told_of_halts || self.verbose > 1)
         {
             self.has_told_of_halts = true;
-            console.tell(format_args!(
+            console.report(format_args!(
                 "devices stand still to be read, this time for {:.1} ms",
                 halted.as_secs_f64() * 1e3
             ));
@@ -54,7 +54,7 @@ impl News {
         self.tell_who_came(scrape, console);
         if self.verbose > 1 {
             let (sample, elapsed) = (scrape.samples.len(), scrape.elapsed.as_secs_f64());
-            console.tell(format_args!(
+            console.report(format_args!(
                 "looked after {elapsed:.3} s: {sample} of {all} files pass the filters"
             ));
         }
@@ -68,13 +68,14 @@ impl News {
         {
             self.has_told_of_nothing = true;
             if all > 0 {
-                console.tell(format_args!(
+                console.report(format_args!(
                     "none of {all} files passes the filters yet (see --filter)"
                 ));
             } else if !searched.is_empty() {
                 let places: Vec<_> =
                     searched.iter().map(|place| place.display().to_string()).collect();
-                console.tell(format_args!("no files found yet: looked for {}", places.join(", ")));
+                console
+                    .report(format_args!("no files found yet: looked for {}", places.join(", ")));
             }
         }
         !scrape.errors.is_empty()
@@ -94,7 +95,7 @@ impl News {
                     .map(|(_, name)| name)
                     .collect();
                 names.sort();
-                names.into_iter().for_each(|name| console.tell_of(name, what));
+                names.into_iter().for_each(|name| console.report_path(name, what));
             }
         }
         self.known = Some(now);
@@ -120,7 +121,7 @@ fn tell_missing(
         columns.missing().filter(|(name, _)| !told.iter().any(|told| told == name))
     {
         let looked_for = labels.join(", ");
-        console.tell(format_args!("no file has {name}{yet}: looked for {looked_for}"));
+        console.report(format_args!("no file has {name}{yet}: looked for {looked_for}"));
         now.push(name.to_owned());
     }
     now

@@ -36,7 +36,7 @@ pub(super) fn run(
         for problem in &app.model.errors {
             has_failed = true;
             if problem.is_new {
-                console.tell_of(&problem.name, &problem.what);
+                console.report_path(&problem.name, &problem.what);
             }
         }
         // The first look only tells what was there before.
@@ -51,7 +51,7 @@ pub(super) fn run(
     if app.model.table().rows().next().is_none() && !has_failed {
         let places: Vec<_> =
             scraper.searched().iter().map(|place| EscapedPath::new(place).to_string()).collect();
-        console.tell(format_args!("no stats found: looked for {}", places.join(", ")));
+        console.report(format_args!("no stats found: looked for {}", places.join(", ")));
     }
     if has_failed { ExitCode::FAILURE } else { status(&end) }
 }

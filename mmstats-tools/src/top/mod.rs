@@ -42,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     if !options.batch && !console.is_terminal {
-        console.tell("standard output is no terminal (-b prints a table)");
+        console.report("standard output is no terminal (-b prints a table)");
         return ExitCode::from(USAGE);
     }
     let sources = match command::open_sources(&options.selection, console) {
@@ -80,6 +80,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 }
 
 fn fail(console: &mut Console<'_>, error: &std::io::Error) -> ExitCode {
-    console.tell(format_args!("the terminal: {error}"));
+    console.report(format_args!("the terminal: {error}"));
     ExitCode::FAILURE
 }

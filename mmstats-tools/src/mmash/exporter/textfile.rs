@@ -41,18 +41,18 @@ pub(crate) fn run(
             .iter()
             .filter(|problem| problem.is_new && named.contains(&problem.name))
         {
-            console.tell_of(&problem.name, &problem.what);
+            console.report_path(&problem.name, &problem.what);
         }
         let page = exporter::page(&snapshot, &settings);
         let problem = write(path, page.text.as_bytes()).err();
         match &problem {
             Some(why) if snapshot.number == 1 => return Err(format!("{}: {why}", path.display())),
             // There may be room again later.
-            Some(why) if problem != failed => console.tell_of(path, why),
+            Some(why) if problem != failed => console.report_path(path, why),
             _ => {}
         }
         failed = problem;
-        told.news(&page.dropped).into_iter().for_each(|what| console.tell(what));
+        told.news(&page.dropped).into_iter().for_each(|what| console.report(what));
         next = (next + options.interval).max(Instant::now());
         if end.comes_until(next).map_err(|error| format!("signals: {error}"))? {
             return Ok(());

@@ -82,7 +82,7 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     let limits = Limits::new(options.max_streams.into(), descriptors);
     if limits.streams < options.max_streams.into() {
         let (wanted, streams) = (options.max_streams, limits.streams);
-        console.tell(format_args!(
+        console.report(format_args!(
             "--max-streams {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
         ));
     }
