@@ -1,4 +1,4 @@
-//! Running the tools, and making files for them.
+//! Runs the tools, and makes files for them.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-/// A program of `mmstats-tools`, which is built if need be: `program("--bin", "slurpstats")`.
+/// Returns the path of a program of `mmstats-tools`, which is built first:
+/// `program("--bin", "slurpstats")`.
 ///
 /// # Panics
 /// If it does not build.
@@ -45,19 +46,19 @@ fn build(kind: &str, name: &str) -> PathBuf {
             .then(|| message["executable"].as_str().map(PathBuf::from))
             .flatten()
     };
-    messages.filter_map(executable).next().expect("cargo tells where the program is")
+    messages.filter_map(executable).next().expect("cargo prints the path of the program")
 }
 
-/// The files that were written by released code, and what was printed for them.
+/// Returns the directory of golden files and their expected output.
 #[must_use]
 pub fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its exit status; -1 if a signal ended it.
+    /// Its exit status; -1 if a signal killed it.
     pub status: i32,
     /// Its standard output.
     pub out: String,
@@ -68,7 +69,7 @@ pub struct Outcome {
 /// Runs a program to its end, without this process's environment for stats and colours.
 ///
 /// # Panics
-/// If it cannot be run, or prints what is not UTF-8.
+/// If it cannot be run, or its output is not UTF-8.
 pub fn run(command: &mut Command) -> Outcome {
     let output =
         without_environment(command).stdin(Stdio::null()).output().expect("the program runs");
@@ -80,8 +81,8 @@ pub fn run(command: &mut Command) -> Outcome {
     }
 }
 
-/// Takes away what changes the tools' behaviour, unless the command itself sets it. (`CI` counts as
-/// a terminal with colours.)
+/// Removes environment variables that change the tools' behaviour, unless the command sets them.
+/// (`CI` counts as a terminal with colours.)
 pub fn without_environment(command: &mut Command) -> &mut Command {
     for name in [
         "MMSTATS_PATH",
@@ -100,7 +101,7 @@ pub fn without_environment(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Runs a Python 3 script with this input, and tells what it printed.
+/// Runs a Python 3 script with this input, and returns its output.
 ///
 /// # Panics
 /// If it fails.
@@ -121,7 +122,7 @@ pub fn python(script: &str, input: &[u8]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Makes files of version 1 byte by byte, as the original would, or as nobody should.
+/// Builds files of version 1 byte by byte, valid or invalid.
 #[derive(Clone, Debug)]
 pub struct VersionOne(Vec<u8>);
 
@@ -147,7 +148,7 @@ impl VersionOne {
         self
     }
 
-    /// The bytes of a whole file.
+    /// Returns the bytes of the complete file.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         self.0.extend([0, 0]);

@@ -1,23 +1,23 @@
-//! Damage to files, the same in each run.
+//! Reproducible damage to files.
 
 use mmstats_core::format::crc32;
 use mmstats_core::format::v2::Header;
 
-/// Numbers that look random.
+/// A pseudorandom generator.
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        // Knuth's MMIX; the upper bits are the good ones.
+        // Knuth's MMIX generator; its upper bits are the better ones.
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }
 
-    /// A copy with some bytes changed or cut off, most of them where entries are. Often the
-    /// header's check is right all the same.
+    /// Returns a copy with bytes changed or cut off, mostly in the entries. Often the header's
+    /// check is made valid again.
     pub fn damage(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         for _ in 0..=self.below(3) {
@@ -34,14 +34,14 @@ impl Random {
             bytes.truncate(self.below(bytes.len()));
         }
         if self.below(8) > 0 {
-            mend_check(&mut bytes);
+            update_check(&mut bytes);
         }
         bytes
     }
 }
 
-/// Makes the check of a version 2 header agree with its bytes.
-pub fn mend_check(bytes: &mut [u8]) {
+/// Updates the check of a version 2 header.
+pub fn update_check(bytes: &mut [u8]) {
     if bytes.len() >= Header::SIZE && bytes.starts_with(b"\x02") {
         let check = crc32(0, &bytes[..Header::CHECKED]);
         let is_little = bytes[8] == 2;

@@ -1,6 +1,6 @@
-//! ELF files, made byte by byte: programs and cores of both widths and byte orders.
+//! Builds ELF files byte by byte: programs and cores of both widths and byte orders.
 
-/// An ELF file in the making.
+/// A builder of an ELF file.
 #[derive(Clone, Debug)]
 pub struct Elf {
     wide: bool,
@@ -17,7 +17,7 @@ struct Load {
     virtual_address: u64,
     physical_address: u64,
     bytes: Vec<u8>,
-    /// Bytes in memory: more than there are in the file of what begins as zeros.
+    /// Bytes in memory: more than in the file for zero-initialised memory.
     size: u64,
     writable: bool,
 }
@@ -29,7 +29,7 @@ struct Symbol {
     size: u64,
     /// 0: untyped, 1: data, 2: code.
     kind: u8,
-    /// The section's number; `ABSOLUTE` if it belongs to none.
+    /// The section's number, or `ABSOLUTE`.
     section: u16,
 }
 
@@ -39,7 +39,7 @@ const CORE: u16 = 4;
 const ABSOLUTE: u16 = 0xfff1;
 
 impl Elf {
-    /// A program for a machine with pointers of 64 bits or 32, and its byte order.
+    /// Creates a program for a machine with 64-bit (`wide`) or 32-bit pointers.
     #[must_use]
     pub fn program(wide: bool, big: bool) -> Elf {
         Elf {
@@ -53,32 +53,31 @@ impl Elf {
         }
     }
 
-    /// A program that can be loaded anywhere; its file says that it begins to run here.
+    /// Creates a position-independent program with this entry point.
     #[must_use]
     pub fn loadable_anywhere(wide: bool, big: bool, entry: u64) -> Elf {
         Elf { kind: DYNAMIC, entry, ..Elf::program(wide, big) }
     }
 
-    /// A core.
+    /// Creates a core file.
     #[must_use]
     pub fn core(wide: bool, big: bool) -> Elf {
         Elf { kind: CORE, ..Elf::program(wide, big) }
     }
 
-    /// With bytes that are not written: code and constants; in a core, any memory whose physical
-    /// address is not known.
+    /// Adds read-only bytes: code and constants; in a core, memory without a physical address.
     #[must_use]
     pub fn constants(self, address: u64, bytes: &[u8]) -> Elf {
         self.load(address, 0, bytes, bytes.len() as u64, false)
     }
 
-    /// With memory that begins as zeros, and is written.
+    /// Adds writable memory that starts as zeros.
     #[must_use]
     pub fn zeros(self, address: u64, size: u64) -> Elf {
         self.load(address, 0, &[], size, true)
     }
 
-    /// With memory at a physical address.
+    /// Adds memory at a physical address.
     #[must_use]
     pub fn physical(self, virtual_address: u64, physical_address: u64, bytes: &[u8]) -> Elf {
         self.load(virtual_address, physical_address, bytes, bytes.len() as u64, true)
@@ -102,19 +101,19 @@ impl Elf {
         self
     }
 
-    /// With a static of this name in what was added last.
+    /// Adds a static with this name to the last segment.
     #[must_use]
     pub fn data(self, name: &str, address: u64, size: u64) -> Elf {
         self.symbol(name, address, size, 1)
     }
 
-    /// The same of a function.
+    /// Adds a function with this name to the last segment.
     #[must_use]
     pub fn code(self, name: &str, address: u64, size: u64) -> Elf {
         self.symbol(name, address, size, 2)
     }
 
-    /// With a symbol as linker scripts make it: an address, and nothing else.
+    /// Adds a symbol as linker scripts do: only an address.
     #[must_use]
     pub fn absolute(mut self, name: &str, address: u64) -> Elf {
         self.symbols.push(Symbol {
@@ -138,15 +137,14 @@ impl Elf {
         self
     }
 
-    /// Without symbols.
+    /// Removes all symbols.
     #[must_use]
     pub fn stripped(mut self) -> Elf {
         self.symbols.clear();
         self
     }
 
-    /// With what a kernel notes of a process: where it began to run, and the files that it had
-    /// mapped.
+    /// Adds the notes of a kernel about a process: its entry point and its mapped files.
     #[must_use]
     pub fn process(mut self, entry: u64, mapped: &[&str]) -> Elf {
         let vector = self.words(&[6, 4096, 9, entry, 0, 0]);
@@ -182,7 +180,7 @@ impl Elf {
         Bytes { bytes: Vec::new(), wide: self.wide, big: self.big }
     }
 
-    /// The file: header, program headers, contents, and then what describes sections and symbols.
+    /// Builds the file: header, program headers, contents, section headers and symbols.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
         let [head, program_head, section_head, symbol_size] =
@@ -234,7 +232,7 @@ impl Elf {
             file.u16(number as u16);
         }
         file.u16(section_count);
-        // The names of sections are those of symbols.
+        // Sections and symbols share a string table.
         file.u16(section_count.saturating_sub(1));
         for (load, offset) in self.loads.iter().zip(&offsets) {
             file.program_header(
@@ -323,12 +321,12 @@ impl Bytes {
         self.bytes.extend(if self.big { number.to_be_bytes() } else { number.to_le_bytes() });
     }
 
-    /// As wide as a pointer.
+    /// Appends a number of the width of a pointer.
     fn word(&mut self, number: u64) {
         if self.wide {
             self.bytes.extend(if self.big { number.to_be_bytes() } else { number.to_le_bytes() });
         } else {
-            self.u32(u32::try_from(number).expect("a number for 32 bits"));
+            self.u32(u32::try_from(number).expect("the number fits 32 bits"));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Every field there is, with values that tell signs, widths and byte orders apart.
+//! Every field type, with values that distinguish signs, widths and byte orders.
 #![allow(missing_docs, reason = "a doc comment is a help text, and some fields have none")]
 
 use mmstats_std::{
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 model! {
-    /// Every field there is.
+    /// Every field type.
     pub struct EveryField in "all." {
         /// Counts.
         ///
@@ -75,7 +75,7 @@ model! {
 }
 
 impl<F: Format> EveryField<F> {
-    /// Gives each field a value, by more than one write.
+    /// Sets each field, with more than one write.
     pub fn fill(&self) {
         for part in [u64::MAX, 0x0102_0304_0506_0709] {
             self.counter.add(part);
@@ -120,10 +120,10 @@ impl<F: Format> EveryField<F> {
     }
 }
 
-/// Publishes all of them in a file of that name, which stays.
+/// Publishes all of them in a file with this name, which is kept.
 ///
 /// # Errors
-/// If the file cannot be made.
+/// If the file cannot be created.
 pub fn publish_filled<F: StaticFormat>(
     directory: &Path,
     name: &'static str,

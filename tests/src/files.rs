@@ -1,4 +1,4 @@
-//! What the files in a directory hold.
+//! Reads the files in a directory.
 
 use mmstats_core::reader::{Lossy, Value};
 use mmstats_std::discover::discover;
@@ -23,18 +23,18 @@ pub enum Held {
     Text(String),
     /// A histogram.
     Spread {
-        /// How many values it counted.
+        /// The number of values.
         count: u64,
         /// Their sum.
         sum: u64,
     },
 }
 
-/// What one file holds, by label.
+/// The values of one file, by label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values(pub BTreeMap<String, Held>);
 
-/// The stats in a directory, as readers find them.
+/// Returns the stats files in a directory, as readers find them.
 #[must_use]
 pub fn files(directory: &Path) -> Vec<PathBuf> {
     let found = discover(&Environment::read(), &[directory]);
@@ -42,7 +42,7 @@ pub fn files(directory: &Path) -> Vec<PathBuf> {
     found.paths
 }
 
-/// The only one.
+/// Returns the only stats file in a directory.
 #[must_use]
 pub fn only_file(directory: &Path) -> PathBuf {
     let files = files(directory);
@@ -50,7 +50,7 @@ pub fn only_file(directory: &Path) -> PathBuf {
     file.clone()
 }
 
-/// The names of everything in a directory.
+/// Returns the names of everything in a directory.
 #[must_use]
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("it is there");
@@ -67,30 +67,30 @@ pub fn names(directory: &Path) -> Vec<String> {
 /// If it cannot be read.
 ///
 /// # Panics
-/// If some of it is damaged.
+/// If a field is damaged.
 pub fn try_values(path: &Path) -> Result<Values, FileError> {
     Ok(Values::of(&Reader::new().read(path)?))
 }
 
-/// Reads a file that has to be there and whole.
+/// Reads a file that has to exist and be undamaged.
 #[must_use]
 pub fn values(path: &Path) -> Values {
     try_values(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The values of every file in a directory.
+/// Reads every file in a directory.
 #[must_use]
 pub fn all_values(directory: &Path) -> Vec<Values> {
     files(directory).iter().map(|path| values(path)).collect()
 }
 
-/// The sum of a counter over all files of a directory.
+/// Returns the sum of a counter over all files of a directory.
 #[must_use]
 pub fn total(directory: &Path, label: &str) -> u64 {
     all_values(directory).iter().map(|values| values.count(label)).sum()
 }
 
-/// How often a version 2 file has been made anew.
+/// Returns the generation of a version 2 file.
 #[must_use]
 pub fn generation(path: &Path) -> u32 {
     let bytes = fs::read(path).expect("it is there");
@@ -107,13 +107,13 @@ impl Values {
         Values(held.collect())
     }
 
-    /// The value under a label.
+    /// Returns the value of a label.
     #[must_use]
     pub fn get(&self, label: &str) -> &Held {
         self.0.get(label).unwrap_or_else(|| panic!("no {label} in {:?}", self.0.keys()))
     }
 
-    /// The same of an integer that is not negative.
+    /// Returns the non-negative integer of a label.
     #[must_use]
     pub fn count(&self, label: &str) -> u64 {
         match self.get(label) {
@@ -123,7 +123,7 @@ impl Values {
         }
     }
 
-    /// The same of a text.
+    /// Returns the text of a label.
     #[must_use]
     pub fn text(&self, label: &str) -> &str {
         match self.get(label) {

@@ -1,4 +1,5 @@
-//! Stats in the memory of a device: in the file that is its RAM, or as its processor sees them.
+//! Reads stats in the memory of a device: in the file that backs its RAM, or as its processor sees
+//! them.
 
 use crate::files::{Held, Values};
 use crate::qemu::Device;
@@ -15,7 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
-/// Where regions begin in some bytes: at multiples of 8, with a header that holds.
+/// Returns the offsets of regions: multiples of 8 with a valid header.
 #[must_use]
 pub fn regions(bytes: &[u8]) -> Vec<usize> {
     let begin =
@@ -30,7 +31,7 @@ pub fn regions(bytes: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// The region of a running device, in the file that is its RAM.
+/// The region of a running device, in the file that backs its RAM.
 #[derive(Debug)]
 pub struct Live {
     ram: File,
@@ -39,7 +40,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Where it is in this file; `None` while there is none, or no file.
+    /// Finds the region in this file; `None` if either does not exist yet.
     ///
     /// # Panics
     /// If there is more than one.
@@ -54,7 +55,7 @@ impl Live {
         })
     }
 
-    /// Its stats; `None` while it is made anew, and if some of it is damaged.
+    /// Reads the stats; `None` while the region is reinitialised or damaged.
     ///
     /// # Panics
     /// If the file cannot be read.
@@ -73,14 +74,13 @@ impl Source for Live {
 }
 
 impl RegionSource for Live {
-    /// The file is all there is.
+    /// A file has no external directory.
     fn outside(&self, _: u64, _: u32) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
 }
 
-/// The stats of a device that has so many bytes of RAM at this address; `None` while there are
-/// none.
+/// Reads the stats of a device with `size` bytes of RAM at this address; `None` without stats.
 ///
 /// # Panics
 /// If there is more than one region.
@@ -91,7 +91,7 @@ pub fn probe(device: &Device, address: u64, size: u64) -> Option<Values> {
     values(&Probe { device, bytes: &ram[at..] }, length(&ram[at..]))
 }
 
-/// A region as it was at one time.
+/// A copy of a region.
 struct Probe<'d> {
     device: &'d Device,
     bytes: &'d [u8],
@@ -136,7 +136,7 @@ fn only_region(memory: &[u8]) -> Option<usize> {
     regions.first().copied()
 }
 
-/// What a header says of its region.
+/// Returns the length in a region's header.
 fn length(region: &[u8]) -> u64 {
     u32::from_le_bytes(region[offset_of!(Header, length)..][..4].try_into().expect("four bytes"))
         .into()

@@ -1,4 +1,4 @@
-//! Playing a server for debuggers to the client, and what has to come of it whatever is played.
+//! Plays scripted GDB servers to the client, and checks what has to hold for any of them.
 
 use crate::gdb_server::{BASE, Scripted, Talk, asked, part};
 use mmstats_tools::source::gdb::Limits;
@@ -7,51 +7,51 @@ use mmstats_tools::source::{Gdb, Memory, MemoryError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Long enough for an answer on a busy machine.
+/// Limits that are long enough for an answer on a busy machine.
 pub const PATIENT: Limits = Limits {
     connect: Duration::from_secs(3),
     reply: Duration::from_secs(6),
     session: Duration::from_secs(30),
 };
 
-/// Short enough for a test in which no answer comes.
+/// Limits for tests in which no answer comes.
 pub const HASTY: Limits = Limits {
     connect: Duration::from_secs(3),
     reply: Duration::from_millis(1500),
     session: Duration::from_secs(6),
 };
 
-/// Connects and reads some memory, twice.
+/// Connects and reads memory twice.
 ///
 /// # Errors
-/// If the client tells one.
+/// The client's errors.
 ///
 /// # Panics
-/// If it was fooled.
+/// If the client read wrong bytes.
 pub fn read_twice(host: &Host, limits: Limits) -> Result<(), MemoryError> {
     let mut gdb = Gdb::connect_within(host, limits)?;
     for (address, length) in [(BASE, 5000), (BASE + 5001, 40)] {
         let mut bytes = vec![0xee; length];
         assert_eq!(gdb.read(address.into(), &mut bytes)?, length);
-        assert_eq!(bytes, part(address, length), "it was fooled");
+        assert_eq!(bytes, part(address, length), "wrong bytes");
     }
     Box::new(gdb).close().map(drop)
 }
 
-/// What comes of reading from a server that plays like this, and what it heard.
+/// Reads from a scripted server; returns the result and the requests it received.
 ///
 /// # Panics
-/// If it was fooled, or took too long.
+/// If the client read wrong bytes, or took too long.
 pub fn play(
     play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static,
 ) -> (Result<(), MemoryError>, Vec<String>) {
     play_within(PATIENT, play)
 }
 
-/// The same within other limits.
+/// Like [`play`], within other limits.
 ///
 /// # Panics
-/// If it was fooled, or took too long.
+/// If the client read wrong bytes, or took too long.
 pub fn play_within(
     limits: Limits,
     play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static,
@@ -59,14 +59,14 @@ pub fn play_within(
     let server = Scripted::start(play);
     let start = Instant::now();
     let result = read_twice(&server.host, limits);
-    // A wait that is in vain and letting go take about three times as long as an answer may; the
-    // machine may be busy.
+    // Waiting in vain and detaching take about three times the limit of an answer; the machine may
+    // be busy.
     assert!(start.elapsed() < limits.reply * 10, "{:?} for {result:?}", start.elapsed());
     (result, server.heard())
 }
 
-/// The same for a server that answers the `turn`-th request for memory like this. The client must
-/// tell an error, and let the target go.
+/// Plays a server that answers the `turn`-th memory request like this. The client has to report an
+/// error and detach.
 ///
 /// # Panics
 /// If it does not.
@@ -92,7 +92,7 @@ pub fn lie(
     result.expect_err("a lie was believed")
 }
 
-/// Tests every case at the same time: most of it is waiting.
+/// Tests all cases in parallel, as they mostly wait.
 pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     thread::scope(|scope| {
         for case in cases {
@@ -102,10 +102,10 @@ pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + S
     });
 }
 
-/// The message of an error that has to be of this kind.
+/// Returns the message of a source error.
 ///
 /// # Panics
-/// If it is not.
+/// If it is another error.
 #[must_use]
 pub fn source(error: &MemoryError) -> &str {
     let MemoryError::Source(what) = error else { panic!("{error:?}") };

@@ -1,4 +1,4 @@
-//! A server for debuggers that does what a test makes it do.
+//! A GDB server that a test controls.
 
 use mmstats_tools::source::url::Host;
 use std::io::{Read, Write};
@@ -7,15 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Where the servers' memory begins. It does so at no multiple of a packet's size, and ends at no
-/// multiple of 4 KiB.
+/// The start of the servers' memory: not a multiple of a packet's size; nor is the end a multiple of
+/// 4 KiB.
 pub const BASE: u32 = 0x2000_0100;
 
-/// How much there is.
+/// The size of the memory in bytes.
 pub const LENGTH: usize = 10_020;
 
-/// What is there: no two neighbouring parts of it are equal, and some of it is worth being sent as
-/// a repetition.
+/// Returns the memory: no two neighbouring parts are equal, and some can be run-length encoded.
 #[must_use]
 pub fn memory() -> Vec<u8> {
     let mut memory: Vec<u8> = (0..LENGTH).map(|i| ((i * i) >> 3) as u8 ^ i as u8).collect();
@@ -24,26 +23,25 @@ pub fn memory() -> Vec<u8> {
     memory
 }
 
-/// The part of [`memory`] that is at an address.
+/// Returns the part of [`memory`] at an address.
 ///
 /// # Panics
-/// If it is not all there.
+/// If it is out of bounds.
 #[must_use]
 pub fn part(address: u32, length: usize) -> Vec<u8> {
     memory()[(address - BASE) as usize..][..length].to_vec()
 }
 
-/// A port for a server.
+/// Listens on a free port.
 pub(crate) fn listen() -> (TcpListener, Host) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("it is bound").port();
     (listener, Host { name: "127.0.0.1".to_owned(), port })
 }
 
-/// A server that a test can make do anything. It serves one connection, and where it is not told
-/// otherwise, honestly.
+/// A scripted server. It serves one connection, and answers correctly unless the script answers.
 pub struct Scripted {
-    /// Where it is.
+    /// Its address.
     pub host: Host,
     heard: Arc<Mutex<Vec<String>>>,
     thread: JoinHandle<()>,
@@ -57,7 +55,7 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// Sends these bytes; whether anybody listens does not matter.
+    /// Sends these bytes and ignores errors.
     pub fn send(&mut self, bytes: &[u8]) {
         self.is_deaf |= self.stream.write_all(bytes).is_err();
     }
@@ -72,34 +70,34 @@ impl Talk {
         self.is_closed = true;
     }
 
-    /// Whether nobody listens any more.
+    /// Returns `true` if the client is gone.
     #[must_use]
     pub fn is_deaf(&self) -> bool {
         self.is_deaf
     }
 }
 
-/// A packet with a body in which nothing has to be escaped.
+/// Encodes a packet whose body needs no escapes.
 #[must_use]
 pub fn packet(body: &[u8]) -> Vec<u8> {
     let sum = body.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
     [b"$", body, format!("#{sum:02x}").as_bytes()].concat()
 }
 
-/// Bytes as hexadecimal digits.
+/// Encodes bytes as hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The address and length of a request for memory.
+/// Parses the address and length of a memory request.
 #[must_use]
 pub fn asked(request: &str) -> Option<(u32, usize)> {
     let (address, length) = request.strip_prefix('m')?.split_once(',')?;
     Some((u32::from_str_radix(address, 16).ok()?, usize::from_str_radix(length, 16).ok()?))
 }
 
-/// What an honest server answers. It does not know `qRcmd`.
+/// Returns the answer of a correct server, which does not support `qRcmd`.
 #[must_use]
 pub fn honest(request: &str) -> String {
     if let Some((address, length)) = asked(request) {
@@ -115,7 +113,7 @@ pub fn honest(request: &str) -> String {
 }
 
 impl Scripted {
-    /// Starts it. `play` is shown each request, and tells whether it has dealt with it.
+    /// Starts the server. `play` receives each request and returns `true` if it has answered.
     pub fn start(mut play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static) -> Scripted {
         let (listener, host) = listen();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -123,7 +121,7 @@ impl Scripted {
         let thread = thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a client");
             stream.set_nodelay(true).expect("it is a TCP socket");
-            // A client that never goes away would be a client that hangs.
+            // Bounds the time of a test whose client hangs.
             stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it is not zero");
             stream.set_write_timeout(Some(Duration::from_secs(30))).expect("it is not zero");
             let mut talk = Talk { stream, is_closed: false, is_deaf: false };
@@ -139,7 +137,7 @@ impl Scripted {
         Scripted { host, heard, thread }
     }
 
-    /// What it heard until the client went away: requests, `+` and `-`.
+    /// Returns everything received until the client disconnected: requests, `+` and `-`.
     ///
     /// # Panics
     /// If the script failed.
@@ -150,7 +148,7 @@ impl Scripted {
     }
 }
 
-/// The body of the next packet, `+`, or `-`.
+/// Reads the body of the next packet, `+` or `-`.
 fn next(talk: &mut Talk) -> Option<String> {
     let mut body = None::<Vec<u8>>;
     loop {

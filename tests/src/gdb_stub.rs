@@ -1,4 +1,4 @@
-//! A server for debuggers as other people make them.
+//! A GDB server built with a library of other people.
 
 use crate::gdb_server::{BASE, listen, memory};
 use gdbstub::arch::{Arch, Registers};
@@ -16,15 +16,15 @@ use std::io;
 use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 
-/// A server made of the crate `gdbstub`, as that of probe-rs is. It serves one connection.
+/// A server built with the crate `gdbstub`, like that of probe-rs. It serves one connection.
 pub struct Honest {
-    /// Where it is.
+    /// Its address.
     pub host: Host,
     thread: JoinHandle<DisconnectReason>,
 }
 
 impl Honest {
-    /// Starts it.
+    /// Starts the server.
     #[must_use]
     pub fn start() -> Honest {
         let (listener, host) = listen();
@@ -32,12 +32,12 @@ impl Honest {
             let (stream, _) = listener.accept().expect("a client");
             GdbStub::new(stream)
                 .run_blocking::<NeverStops>(&mut Device(memory()))
-                .expect("a client that keeps to the protocol")
+                .expect("the client follows the protocol")
         });
         Honest { host, thread }
     }
 
-    /// Whether the client went away as it should: by detaching.
+    /// Returns `true` if the client detached.
     ///
     /// # Panics
     /// If the client broke the protocol.
@@ -47,13 +47,13 @@ impl Honest {
     }
 }
 
-/// A target with memory and nothing else.
+/// A target that only has memory.
 struct Device(Vec<u8>);
 
 /// 32 bits.
 enum Narrow {}
 
-/// A register that nobody asks for.
+/// A register, as the library requires one.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Pc;
 
@@ -88,7 +88,7 @@ impl Target for Device {
         BaseOps::SingleThread(self)
     }
 
-    /// Nobody sets breakpoints.
+    /// There are no breakpoints.
     fn guard_rail_implicit_sw_breakpoints(&self) -> bool {
         true
     }

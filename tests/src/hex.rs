@@ -1,6 +1,6 @@
 //! Memory as text: Intel HEX and S-records.
 
-/// A line of Intel HEX.
+/// Encodes a line of Intel HEX.
 fn intel(kind: u8, offset: u16, bytes: &[u8]) -> String {
     let [high, low] = offset.to_be_bytes();
     let line = [&[bytes.len() as u8, high, low, kind][..], bytes].concat();
@@ -8,7 +8,7 @@ fn intel(kind: u8, offset: u16, bytes: &[u8]) -> String {
     format!(":{}{sum:02X}\n", hex(&line))
 }
 
-/// A line of S-records whose addresses have 4 bytes.
+/// Encodes an S-record with a 4-byte address.
 fn motorola(address: u32, bytes: &[u8]) -> String {
     let line = [&[bytes.len() as u8 + 5][..], &address.to_be_bytes(), bytes].concat();
     let sum = !line.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
@@ -19,7 +19,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Memory as lines of so many bytes: each in Intel HEX with its own address, and as an S-record.
+/// Encodes memory as lines of `length` bytes: each in Intel HEX, with its address, and as an
+/// S-record.
 #[must_use]
 pub fn lines(address: u32, bytes: &[u8], length: usize) -> Vec<[String; 2]> {
     let line = |(i, bytes): (usize, &[u8])| {
@@ -30,7 +31,7 @@ pub fn lines(address: u32, bytes: &[u8], length: usize) -> Vec<[String; 2]> {
     bytes.chunks(length).enumerate().map(line).collect()
 }
 
-/// Files of these lines: Intel HEX, S-records.
+/// Joins lines to files: Intel HEX and S-records.
 #[must_use]
 pub fn texts(lines: &[[String; 2]]) -> [String; 2] {
     let all = |format: usize| lines.iter().map(|line| line[format].as_str()).collect::<String>();

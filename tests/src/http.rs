@@ -1,4 +1,4 @@
-//! HTTP to the letter: requests are sent as they are written here, however wrong they are.
+//! A raw HTTP client: sends requests as they are, valid or not.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,37 +6,37 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long an answer may take before the server is taken for hung.
+/// The time after which a server counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// Its headers, with their names in lower case.
+    /// Its headers, with lower-case names.
     pub headers: Vec<(String, String)>,
-    /// Its body, put together if it came in chunks.
+    /// Its body, with chunks joined.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// A header's value.
+    /// Returns the value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text; what is not UTF-8 is replaced.
+    /// Returns the body as text; invalid UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
@@ -44,17 +44,17 @@ impl Answer {
     }
 }
 
-/// A connection, of which the header of an answer has been read.
+/// A connection on which the header of a response has been read.
 pub struct Open {
     reader: BufReader<TcpStream>,
-    /// The answer, without a body yet.
+    /// The response, without its body.
     pub answer: Answer,
 }
 
-/// Connects.
+/// Connects to a server.
 ///
 /// # Panics
-/// If that cannot be.
+/// If the connection fails.
 #[must_use]
 pub fn connect(server: SocketAddr) -> TcpStream {
     let connection = TcpStream::connect_timeout(&server, PATIENCE).expect("the server listens");
@@ -63,20 +63,20 @@ pub fn connect(server: SocketAddr) -> TcpStream {
     connection
 }
 
-/// Sends these bytes, and reads the header of the answer.
+/// Sends these bytes, and reads the header of the response.
 ///
 /// # Errors
-/// If the server closes the connection without one, or sends what is no HTTP.
+/// If the server closes the connection, or does not answer in HTTP.
 pub fn open(server: SocketAddr, request: &[u8]) -> io::Result<Open> {
     open_on(connect(server), request)
 }
 
-/// The same, on a connection that there is.
+/// Like [`open`], on an existing connection.
 ///
 /// # Errors
-/// The same.
+/// Those of [`open`].
 pub fn open_on(mut connection: TcpStream, request: &[u8]) -> io::Result<Open> {
-    // A server may refuse what it has not read to its end.
+    // A server may refuse a request before it has read all of it.
     let _ = connection.write_all(request);
     let mut reader = BufReader::new(connection);
     let mut answer = Answer::default();
@@ -122,10 +122,10 @@ impl Open {
         Ok(self.answer)
     }
 
-    /// The next chunk; `None` is the end.
+    /// Reads the next chunk; `None` at the end.
     ///
     /// # Errors
-    /// If there is neither.
+    /// If the connection ends early.
     pub fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         let length = line(&mut self.reader)?;
         let length = usize::from_str_radix(&length, 16).map_err(|_| io::ErrorKind::InvalidData)?;
@@ -135,7 +135,7 @@ impl Open {
         Ok((length > 0).then_some(chunk))
     }
 
-    /// The next server-sent event: its id and its data.
+    /// Reads the next server-sent event: its id and data.
     ///
     /// # Errors
     /// If the stream ends.
@@ -154,7 +154,7 @@ impl Open {
     }
 }
 
-/// Sends these bytes, and reads the answer; `None` if there is none.
+/// Sends these bytes, and reads the response; `None` without one.
 #[must_use]
 pub fn send(server: SocketAddr, request: &[u8]) -> Option<Answer> {
     let is_head = request.starts_with(b"HEAD ");
@@ -162,26 +162,26 @@ pub fn send(server: SocketAddr, request: &[u8]) -> Option<Answer> {
     if is_head { Some(opened.answer) } else { opened.finish().ok() }
 }
 
-/// A request as it should be, with some more headers, each ended by a line break.
+/// Builds a valid request with additional headers, each ended by a line break.
 #[must_use]
 pub fn request(server: SocketAddr, method: &str, target: &str, headers: &str) -> Vec<u8> {
     format!("{method} {target} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n{headers}\r\n")
         .into_bytes()
 }
 
-/// Gets what is there.
+/// Sends a GET request.
 ///
 /// # Panics
-/// If there is no answer.
+/// If there is no response.
 #[must_use]
 pub fn get(server: SocketAddr, target: &str) -> Answer {
     get_with(server, target, "")
 }
 
-/// The same, with some more headers.
+/// Like [`get`], with additional headers.
 ///
 /// # Panics
-/// If there is no answer.
+/// If there is no response.
 #[must_use]
 pub fn get_with(server: SocketAddr, target: &str, headers: &str) -> Answer {
     let opened = open(server, &request(server, "GET", target, headers))

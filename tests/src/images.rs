@@ -1,4 +1,4 @@
-//! Regions among other memory, and what `slurpstats` prints of them.
+//! Regions in memory images, and the output of `slurpstats` for them.
 
 use crate::cli::{Outcome, program, run};
 use crate::elf::Elf;
@@ -23,10 +23,10 @@ model! {
     }
 }
 
-/// The bytes of a region whose pump has made so many turns.
+/// Returns the bytes of a region whose pump has made this many turns.
 ///
 /// # Panics
-/// Never: it is large enough.
+/// Never: the memory is large enough.
 #[must_use]
 pub fn pump(turns: u32) -> Vec<u8> {
     let mut words = [0; Pump::<V2>::SIZE / 8];
@@ -34,10 +34,10 @@ pub fn pump(turns: u32) -> Vec<u8> {
     words.as_bytes().to_vec()
 }
 
-/// The same with the directory outside, and where that is: bytes of this very program.
+/// Like [`pump`], with an external directory in the memory of this program.
 ///
 /// # Panics
-/// Never: it is large enough.
+/// Never: the memory is large enough.
 #[must_use]
 pub fn pump_with_flash(turns: u32) -> (Vec<u8>, Directory) {
     let mut words = [0; Pump::<V2>::SIZE_WITH_FLASH / 8];
@@ -52,10 +52,10 @@ pub fn pump_with_flash(turns: u32) -> (Vec<u8>, Directory) {
     (bytes, Directory { address, entries: Pump::<V2>::directory().entries })
 }
 
-/// A directory outside of its region.
+/// An external directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Directory {
-    /// Where it is.
+    /// Its address.
     pub address: u64,
     /// The entries.
     pub entries: &'static [u8],
@@ -67,7 +67,7 @@ fn run_pump(pump: &Pump<Borrowed<'_>>, turns: u32) {
     pump.state.set("running");
 }
 
-/// What is printed of it below its name.
+/// Returns the output for a pump, below its name.
 #[must_use]
 pub fn pump_text(turns: u32) -> String {
     format!(
@@ -76,7 +76,7 @@ pub fn pump_text(turns: u32) -> String {
     )
 }
 
-/// A directory of its own for each test, in memory.
+/// A temporary directory in memory.
 #[derive(Debug)]
 pub struct Dir(TempDir);
 
@@ -87,13 +87,13 @@ impl Default for Dir {
 }
 
 impl Dir {
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Makes a file.
+    /// Creates a file.
     ///
     /// # Panics
     /// If it cannot be written.
@@ -103,16 +103,16 @@ impl Dir {
         path
     }
 
-    /// Runs `slurpstats` in here, so that paths are short and known.
+    /// Runs `slurpstats` in this directory, so that paths are short.
     pub fn slurp<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Outcome {
         run(Command::new(program("--bin", "slurpstats")).current_dir(self.path()).args(arguments))
     }
 }
 
-/// An image of `length` bytes that are no stats, with these bytes at these offsets.
+/// Returns an image of `length` other bytes, with these bytes at these offsets.
 #[must_use]
 pub fn image(length: usize, regions: &[(usize, &[u8])]) -> Vec<u8> {
-    // Every byte value, in no order that a header could have.
+    // All byte values, in an order that no header has.
     let mut bytes: Vec<u8> =
         (0..length).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
     for (at, region) in regions {
@@ -121,22 +121,21 @@ pub fn image(length: usize, regions: &[(usize, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-/// Everything could be read, and this is what was printed.
+/// Asserts that everything was read and printed.
 ///
 /// # Panics
-/// If not.
+/// If it was not.
 #[track_caller]
 pub fn assert_prints(outcome: &Outcome, expected: &str) {
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (expected, "", 0));
 }
 
-/// This was told, line by line, this was printed all the same, and the status says that something
-/// is wrong.
+/// Asserts these error messages, this output, and a failure status.
 ///
 /// # Panics
-/// If not.
+/// If it was not.
 #[track_caller]
-pub fn assert_tells(outcome: &Outcome, told: &[&str], printed: &str) {
+pub fn assert_reports(outcome: &Outcome, told: &[&str], printed: &str) {
     let told: String = told.iter().map(|line| format!("slurpstats: {line}\n")).collect();
     assert_eq!(
         (outcome.err.as_str(), outcome.out.as_str(), outcome.status),
@@ -144,25 +143,25 @@ pub fn assert_tells(outcome: &Outcome, told: &[&str], printed: &str) {
     );
 }
 
-/// Pumps of 1, 2, … turns at these places of a source, as they are printed.
+/// Returns the output for pumps of 1, 2, … turns at these addresses of a source.
 #[must_use]
 pub fn pumps(source: &str, places: &[u64]) -> String {
     places.iter().zip(1..).map(|(at, turns)| pump_at(source, *at, turns)).collect()
 }
 
-/// One of them.
+/// Returns the output for one pump.
 #[must_use]
 pub fn pump_at(source: &str, at: u64, turns: u32) -> String {
     format!("==> {source}@{at:#x}\n{}\n", pump_text(turns))
 }
 
-/// A program for the machine that the regions are made on.
+/// Creates a program for this machine.
 #[must_use]
 pub fn native_program() -> Elf {
     Elf::program(cfg!(target_pointer_width = "64"), cfg!(target_endian = "big"))
 }
 
-/// A core of the same.
+/// Creates a core of this machine.
 #[must_use]
 pub fn native_core() -> Elf {
     Elf::core(cfg!(target_pointer_width = "64"), cfg!(target_endian = "big"))

@@ -1,10 +1,10 @@
-//! Values that show when they are put together from parts of two: each says the same thing twice.
+//! Values that reveal torn reads: each holds the same number twice.
 
 use mmstats_core::reader::Value;
 use mmstats_std::{Gauge, Latched, Text, model};
 
 model! {
-    /// Values of which readers could see halves.
+    /// Values that readers could tear.
     pub struct Mixed {
         /// Latched in every format.
         number: Gauge<Latched<u64>>,
@@ -18,14 +18,14 @@ model! {
 /// The labels of [`Mixed`].
 pub const LABELS: [&str; 3] = ["number", "plain", "text"];
 
-/// The `i`-th number: `i` in both halves, so it begins again after 2^32.
+/// Returns the `i`-th number: `i` in both halves, modulo 2^32.
 #[must_use]
 pub fn number(i: u64) -> u64 {
     let half = i & 0xffff_ffff;
     half << 32 | half
 }
 
-/// The `i`-th text: `i` in both halves, half a byte for each letter from A to P.
+/// Returns the `i`-th text: `i` in both halves, with letters from A to P as hexadecimal digits.
 #[must_use]
 pub fn text(i: u64) -> [u8; 32] {
     let mut text = [0; 32];
@@ -39,7 +39,7 @@ pub fn text(i: u64) -> [u8; 32] {
     text
 }
 
-/// Which number or text it is; `None` for one that nobody has written.
+/// Returns the index of a number or text; `None` for a torn one.
 #[must_use]
 pub fn decode(value: &Value<'_>) -> Option<u64> {
     match value {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_of_two_values_are_told_from_one_value() {
+    fn torn_values_are_recognised() {
         for i in [0, 1, 0xffff, 0x1_0000, 0x89ab_cdef, 0x1_0000_0000, 0x7fff_ffff_1234_5678] {
             assert_eq!(decode(&Value::Text(&text(i))), Some(i));
             assert_eq!(decode(&Value::Unsigned(number(i))), Some(i & 0xffff_ffff));

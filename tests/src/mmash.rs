@@ -1,4 +1,4 @@
-//! A running `mmash`, and files for it.
+//! Runs `mmash`, and publishes files for it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,17 +16,17 @@ use crate::cli::{program, without_environment};
 use crate::http::{Answer, get};
 use crate::programs::{End, Program};
 
-/// How long something that has to happen may take.
+/// The time after which a wait fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program; it is killed when this is dropped.
+/// A running `mmash`, killed on drop.
 pub struct Mmash {
     program: Program,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
 }
 
-/// The command, on a port that is free.
+/// Returns the command, on a free port.
 #[must_use]
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program("--bin", "mmash"));
@@ -35,7 +35,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// The same command, with a limit of open descriptors.
+/// Returns the same command with a limit of open descriptors.
 #[must_use]
 pub fn with_descriptors(limit: u32, command: &Command) -> Command {
     let mut limited = Command::new("sh");
@@ -48,17 +48,17 @@ pub fn with_descriptors(limit: u32, command: &Command) -> Command {
 }
 
 impl Mmash {
-    /// Starts it, to show what is in a directory.
+    /// Starts it with a directory.
     #[must_use]
-    pub fn of(directory: &Path, arguments: &[&str]) -> Mmash {
+    pub fn serve(directory: &Path, arguments: &[&str]) -> Mmash {
         let directory = directory.to_str().expect("UTF-8");
         Mmash::start(&mut command(&[arguments, &[directory]].concat()))
     }
 
-    /// Starts a command that listens.
+    /// Starts a command, and waits until it listens.
     ///
     /// # Panics
-    /// If it does not say where.
+    /// If it does not print its address.
     #[must_use]
     pub fn start(command: &mut Command) -> Mmash {
         let mut program = Program::spawn(command);
@@ -68,16 +68,16 @@ impl Mmash {
         Mmash { program, address }
     }
 
-    /// Gets what is there.
+    /// Sends a GET request.
     #[must_use]
     pub fn get(&self, target: &str) -> Answer {
         get(self.address, target)
     }
 
-    /// Gets JSON that has to be there.
+    /// Gets JSON.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the response is not JSON.
     #[must_use]
     pub fn json(&self, target: &str) -> Value {
         let answer = self.get(target);
@@ -85,14 +85,14 @@ impl Mmash {
         answer.json()
     }
 
-    /// Gets JSON, once it is as wanted.
+    /// Polls JSON until a condition holds.
     ///
     /// # Panics
-    /// If that takes too long.
+    /// If it takes too long.
     pub fn wait_for(&self, target: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Before the first look is over, some answers are that it is not.
+            // Until the first scrape is complete, some requests fail.
             let answer = self.get(target);
             assert!([200, 503].contains(&answer.status), "{target}: {}", answer.text());
             if answer.status == 200 && is_so(&answer.json()) {
@@ -103,13 +103,13 @@ impl Mmash {
         }
     }
 
-    /// How many looks it has made.
+    /// Returns the number of scrapes.
     #[must_use]
     pub fn scrapes(&self) -> u64 {
         self.get("/healthz").json()["scrapes"].as_u64().expect("a number")
     }
 
-    /// Its process.
+    /// Returns its PID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.program.pid()
@@ -118,22 +118,22 @@ impl Mmash {
     /// Sends it a signal.
     ///
     /// # Panics
-    /// If it is gone.
+    /// If it has exited.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid")).expect("a pid");
         kill_process(pid, signal).expect("it runs");
     }
 
-    /// Waits for its end.
+    /// Waits until it exits.
     #[must_use]
     pub fn end(self) -> End {
         self.program.end()
     }
 
-    /// In bytes, how much of its memory is in RAM.
+    /// Returns its resident memory in bytes.
     ///
     /// # Panics
-    /// If the system does not tell.
+    /// If `/proc` cannot be read.
     #[must_use]
     pub fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
@@ -141,10 +141,10 @@ impl Mmash {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
-    /// The processor's time that it has used.
+    /// Returns its CPU time.
     ///
     /// # Panics
-    /// If the system does not tell.
+    /// If `/proc` cannot be read.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
@@ -175,21 +175,21 @@ model! {
     }
 }
 
-/// Publishes in a directory for as long as the result is kept.
+/// Publishes in a directory until the result is dropped.
 ///
 /// # Panics
-/// If that cannot be.
+/// If that fails.
 #[must_use]
 pub fn shop(directory: &TempDir, file: &'static str) -> Published<Shop> {
     let path = directory.path().to_str().expect("UTF-8").to_owned();
     publish(&Options::new().directory(Box::leak(path.into_boxed_str())).file_name(file))
-        .expect("a file can be made")
+        .expect("the file can be created")
 }
 
-/// The stat with this label, of the only series that has it.
+/// Returns the only stat with this label.
 ///
 /// # Panics
-/// If there is none, or more.
+/// If there is not exactly one.
 #[must_use]
 pub fn stat<'v>(stats: &'v Value, label: &str) -> &'v Value {
     let all = stats["stats"].as_array().expect("a list");

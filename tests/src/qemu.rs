@@ -22,14 +22,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a test waits for something on a device, unless it says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a wait for a device fails.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where `targets/build` put a program; `MMSTATS_FIRMWARE` names another folder than
+/// Returns the path of a program built by `targets/build`; `MMSTATS_FIRMWARE` overrides the folder
 /// `targets/target`.
 ///
 /// # Panics
-/// If it is not there.
+/// If it was not built.
 #[must_use]
 pub fn firmware(triple: &str, name: &str) -> PathBuf {
     let folder = std::env::var_os("MMSTATS_FIRMWARE").map_or_else(
@@ -41,11 +41,11 @@ pub fn firmware(triple: &str, name: &str) -> PathBuf {
     elf
 }
 
-/// A machine to be started.
+/// A machine to start.
 #[must_use]
 pub struct Machine {
     command: Command,
-    /// Its RAM in bytes, if that can be a file.
+    /// The size of its RAM in bytes, if a file can back it.
     memory: Option<u64>,
     ram: Option<PathBuf>,
     gdb: bool,
@@ -91,35 +91,34 @@ impl Machine {
         Machine { command, memory, ram: None, gdb: false }
     }
 
-    /// More arguments for QEMU: `-smp 2`, `-S`.
+    /// Adds arguments for QEMU: `-smp 2`, `-S`.
     pub fn args(mut self, arguments: &[&str]) -> Machine {
         self.command.args(arguments);
         self
     }
 
-    /// Its RAM in this file, which stays; what it holds is what the device finds there. Otherwise
-    /// RAM is zeros, in a file that goes with the device.
+    /// Backs the RAM by this file, which is kept with its content. The default is a temporary file
+    /// of zeros.
     pub fn ram(mut self, path: &Path) -> Machine {
         self.ram = Some(path.to_owned());
         self
     }
 
-    /// With a server for debuggers, at [`Device::gdb`].
+    /// Adds a GDB server, at [`Device::gdb`].
     pub fn gdb(mut self) -> Machine {
         self.gdb = true;
         self
     }
 
-    /// Time passes as fast as the host can: what a device does in a minute, between interrupts that
-    /// it sleeps for, is over in a second.
+    /// Runs virtual time as fast as the host can: sleeping between interrupts takes no time.
     pub fn hurried(self) -> Machine {
         self.args(&["-icount", "shift=2,sleep=off"])
     }
 
-    /// Starts it.
+    /// Starts the machine.
     ///
     /// # Panics
-    /// If QEMU is not installed or does not take the arguments.
+    /// If QEMU is not installed or refuses the arguments.
     #[must_use]
     pub fn start(mut self) -> Device {
         let directory = crate::programs::directory();
@@ -128,7 +127,7 @@ impl Machine {
         let mut ram = None;
         if let Some(size) = self.memory {
             let path = self.ram.unwrap_or_else(|| directory.path().join("ram"));
-            // Made here, so that it is there from the start.
+            // Created here, so that it exists from the start.
             let file = File::options()
                 .create(true)
                 .truncate(false)
@@ -148,7 +147,7 @@ impl Machine {
         let mut gdb = None;
         self.command.stdin(Stdio::null());
         if self.gdb {
-            // QEMU cannot look for a free port itself; so it is handed the socket.
+            // QEMU cannot choose a free port, so it inherits the socket.
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             gdb = Some(listener.local_addr().expect("it is bound"));
             self.command.stdin(Stdio::from(OwnedFd::from(listener)));
@@ -174,7 +173,7 @@ impl Machine {
     }
 }
 
-/// A running device; it is killed when this is dropped.
+/// A running device, killed on drop.
 pub struct Device {
     child: Child,
     output: Capture,
@@ -185,58 +184,58 @@ pub struct Device {
     directory: TempDir,
 }
 
-/// How a device ended.
+/// The result of a device.
 #[derive(Debug)]
 pub struct End {
     /// QEMU's status, which semihosting can set.
     pub status: ExitStatus,
-    /// What the device wrote by semihosting.
+    /// The device's output by semihosting.
     pub output: Vec<u8>,
-    /// QEMU's complaints.
+    /// QEMU's standard error.
     pub errors: String,
 }
 
 impl Device {
-    /// The file that is its RAM.
+    /// Returns the file that backs its RAM.
     ///
     /// # Panics
-    /// If this machine's cannot be a file.
+    /// If no file can back this machine's RAM.
     #[must_use]
     pub fn ram(&self) -> &Path {
         self.ram.as_deref().expect("this machine's RAM cannot be a file")
     }
 
-    /// Where its server for debuggers listens.
+    /// Returns the address of its GDB server.
     ///
     /// # Panics
-    /// If it was not asked for.
+    /// If it has none.
     #[must_use]
     pub fn gdb(&self) -> SocketAddr {
-        self.gdb.expect("the machine was started with a server for debuggers")
+        self.gdb.expect("the machine was started with a GDB server")
     }
 
-    /// The socket of QEMU's machine protocol, for one client at a time.
+    /// Returns the socket of QMP, for one client at a time.
     #[must_use]
     pub fn qmp_socket(&self) -> &Path {
         &self.qmp
     }
 
-    /// What it wrote by semihosting so far.
+    /// Returns its output by semihosting so far.
     #[must_use]
     pub fn output(&self) -> Vec<u8> {
         self.output.so_far()
     }
 
-    /// Waits until `look` finds something.
+    /// Waits until `poll` returns a value.
     ///
     /// # Panics
-    /// If it finds nothing for [`PATIENCE`], or until the device has ended.
-    pub fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+    /// After [`TIMEOUT`], or if the device exits without one.
+    pub fn wait_for<T>(&self, what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            // Asked first: what it did before its end is there to be found.
+            // Checked first: the effects of a device that has exited are visible.
             let ended = self.errors.is_closed();
-            if let Some(found) = look() {
+            if let Some(found) = poll() {
                 return found;
             }
             assert!(!ended, "no sign of {what}, and QEMU has ended; {}", self.said());
@@ -245,41 +244,41 @@ impl Device {
         }
     }
 
-    /// Resets it, as a button would: processor and devices begin anew, RAM stays.
+    /// Resets it like a button: processor and devices restart, RAM is kept.
     ///
     /// # Panics
-    /// If QEMU does not.
+    /// If QEMU fails.
     pub fn reset(&self) {
         self.ask("system_reset", &json!({}), Some("RESET"));
     }
 
-    /// A copy of its memory at one time, for which it is stopped.
+    /// Copies memory while the device is stopped.
     ///
     /// # Panics
-    /// If QEMU does not make one.
+    /// If QEMU fails.
     #[must_use]
     pub fn memory(&self, address: u64, size: u64) -> Vec<u8> {
         let copy = self.directory.path().join("copy");
         self.qmp("stop", &json!({}));
-        // As its processor sees it: the RAM of a micro:bit is nowhere else.
+        // As the processor sees it: the RAM of a micro:bit is not accessible otherwise.
         self.qmp("memsave", &json!({ "val": address, "size": size, "filename": copy }));
         self.qmp("cont", &json!({}));
         fs::read(copy).expect("QEMU wrote it")
     }
 
-    /// Gives a command of QEMU's machine protocol, and returns its answer.
+    /// Executes a QMP command, and returns its answer.
     ///
     /// # Panics
-    /// If that is an error.
+    /// If it fails.
     pub fn qmp(&self, execute: &str, arguments: &Value) -> Value {
         self.ask(execute, arguments, None)
     }
 
-    /// The same, and waits for an event that it leads to.
+    /// Like [`Self::qmp`], and waits for an event.
     fn ask(&self, execute: &str, arguments: &Value, event: Option<&str>) -> Value {
         let mut socket = UnixStream::connect(&self.qmp)
             .unwrap_or_else(|error| panic!("no monitor: {error}; {}", self.said()));
-        socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("it is not zero");
         let mut messages =
             BufReader::new(socket.try_clone().expect("a descriptor is free")).lines();
         let mut message = || -> Value {
@@ -290,7 +289,7 @@ impl Device {
         };
         let mut say = |command: &Value| writeln!(socket, "{command}").expect("QEMU listens");
         say(&json!({ "execute": "qmp_capabilities" }));
-        // Its greeting, and its consent to speak.
+        // The greeting, and the answer to `qmp_capabilities`.
         while message().get("return").is_none() {}
         say(&json!({ "execute": execute, "arguments": arguments }));
         let (mut answer, mut happened) = (None, event.is_none());
@@ -303,12 +302,12 @@ impl Device {
         answer.unwrap_or_default()
     }
 
-    /// Waits until the device ends by itself, for at most so long.
+    /// Waits until the device exits, at most for this time.
     ///
     /// # Panics
-    /// If it does not.
-    pub fn end_within(mut self, patience: Duration) -> End {
-        let deadline = Instant::now() + patience;
+    /// If it does not exit.
+    pub fn end_within(mut self, timeout: Duration) -> End {
+        let deadline = Instant::now() + timeout;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is this process's child") {
                 break status;
@@ -323,12 +322,12 @@ impl Device {
         }
     }
 
-    /// Waits until the device ends by itself.
+    /// Waits until the device exits.
     ///
     /// # Panics
-    /// If it does not for [`PATIENCE`].
+    /// After [`TIMEOUT`].
     pub fn end(self) -> End {
-        self.end_within(PATIENCE)
+        self.end_within(TIMEOUT)
     }
 
     fn said(&self) -> String {
@@ -345,7 +344,7 @@ impl Drop for Device {
     }
 }
 
-/// What comes out of a pipe, read by a thread.
+/// The output of a pipe, read by a thread.
 struct Capture {
     bytes: Arc<Mutex<Vec<u8>>>,
     thread: Option<JoinHandle<()>>,
@@ -372,7 +371,7 @@ impl Capture {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Everything, once the other end is closed.
+    /// Returns everything, once the other end is closed.
     fn all(&mut self) -> Vec<u8> {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,16 +1,16 @@
-//! What a reader says of a field, in the JSON that `independent.py` prints.
+//! Fields as a reader sees them, in the JSON of `independent.py`.
 
 use mmstats_core::Type;
 use mmstats_core::reader::{ByteOrder, Directory, Entry, Lossy, Snapshot, Storage, Value};
 use mmstats_std::read::{Field, Sample};
 use serde_json::{Value as Json, json};
 
-/// What [`Sample`]s say of all fields; nothing may be wrong with any.
+/// Returns all fields of a [`Sample`].
 ///
 /// # Panics
-/// If something is.
+/// If a field is damaged.
 #[must_use]
-pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
+pub fn from_sample(sample: &Sample<'_>) -> Vec<Json> {
     let layout = sample.layout();
     assert_eq!(layout.errors, [""; 0]);
     sample
@@ -19,9 +19,9 @@ pub fn of_sample(sample: &Sample<'_>) -> Vec<Json> {
         .collect()
 }
 
-/// What a [`Directory`] and a [`Snapshot`] of dead bytes say of all sound fields.
+/// Returns all valid fields of a [`Directory`] and a [`Snapshot`] of static bytes.
 #[must_use]
-pub fn of_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
+pub fn from_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
     let text = |bytes: &[u8]| Lossy(bytes).to_string();
     let record = |Entry { label, unit, help, kind, scale, divisor, location }: Entry<'_>| {
         let field = Field {

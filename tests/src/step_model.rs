@@ -1,4 +1,4 @@
-//! A field of every kind, each of which tells how many steps were made.
+//! A model with every kind of field, each of which shows how many steps were made.
 
 use crate::files::Held;
 use mmstats_std::{
@@ -10,9 +10,9 @@ use std::time::Duration;
 model! {
     /// A field of every kind.
     pub struct Steps {
-        /// How many there were.
+        /// The number of steps.
         done: Counter,
-        /// The same in 32 bits.
+        /// The number of steps, in 32 bits.
         narrow: Counter<u32>,
         /// The last one.
         level: Gauge<f64> => 1.5,
@@ -39,7 +39,7 @@ model! {
     }
 }
 
-/// What the fields that describe the moment hold while no thread owns them.
+/// Returns the values of transient fields while no thread owns them.
 #[must_use]
 pub fn at_rest() -> [(&'static str, Held); 8] {
     [
@@ -54,7 +54,7 @@ pub fn at_rest() -> [(&'static str, Held); 8] {
     ]
 }
 
-/// What a field tells after step `i`, if one owner made all steps from 1 to `i`.
+/// Returns the value of a field after step `i`, if one owner made all steps from 1 to `i`.
 ///
 /// # Panics
 /// If there is no such field.
@@ -79,7 +79,7 @@ pub fn after_step(label: &str, i: u64) -> Held {
     }
 }
 
-/// 1 + 2 + … + `n`.
+/// Returns 1 + 2 + … + `n`.
 #[must_use]
 pub fn sum_to(n: u64) -> u64 {
     n * (n + 1) / 2

@@ -1,6 +1,6 @@
-//! Programs that take the whole screen, driven by keys and read off the screen of a terminal.
+//! Drives full-screen programs by keys, and reads the screen of their terminal.
 //!
-//! Each terminal is one of a tmux server of its own, which knows nothing of the user's.
+//! Each terminal has its own tmux server, independent of the user's.
 
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -10,31 +10,31 @@ use tempfile::TempDir;
 
 use crate::cli::without_environment;
 
-/// How long a screen is waited for.
+/// The time after which a wait for a screen fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the shell in it prompts with.
+/// The shell's prompt.
 const PROMPT: &str = "ready$";
 
-/// A terminal with a shell in it. It is gone when this is dropped.
+/// A terminal with a shell, closed on drop.
 pub struct Tmux {
     socket: TempDir,
 }
 
 impl Tmux {
-    /// A terminal of 80 columns and 24 lines.
+    /// Opens a terminal of 80 columns and 24 lines.
     #[must_use]
     pub fn new() -> Tmux {
         Tmux::sized(80, 24)
     }
 
-    /// A terminal of this size, with a shell that has prompted.
+    /// Opens a terminal of this size, and waits for the prompt.
     ///
     /// # Panics
     /// If tmux is not installed.
     #[must_use]
     pub fn sized(columns: u16, lines: u16) -> Tmux {
-        let tmux = Tmux { socket: tempfile::tempdir().expect("a place for a socket") };
+        let tmux = Tmux { socket: tempfile::tempdir().expect("a directory for the socket") };
         let size = [columns, lines].map(|number| number.to_string());
         let mut command = tmux.command(&[
             "-f",
@@ -66,7 +66,7 @@ impl Tmux {
         command
     }
 
-    fn tell(&self, arguments: &[&str]) -> String {
+    fn run_tmux(&self, arguments: &[&str]) -> String {
         let Output { status, stdout, stderr } =
             self.command(arguments).output().expect("tmux runs");
         assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
@@ -75,60 +75,60 @@ impl Tmux {
 
     /// Presses keys, by tmux's names of them: `Enter`, `C-c`, `x`.
     pub fn keys(&self, keys: &[&str]) {
-        self.tell(&[&["send-keys"], keys].concat());
+        self.run_tmux(&[&["send-keys"], keys].concat());
     }
 
-    /// Types a text, or sends a sequence as a mouse would.
+    /// Types a text or an escape sequence.
     pub fn text(&self, text: &str) {
-        self.tell(&["send-keys", "-l", text]);
+        self.run_tmux(&["send-keys", "-l", text]);
     }
 
-    /// Types a command.
+    /// Types a command and Enter.
     pub fn run(&self, command: &str) {
         self.text(command);
         self.keys(&["Enter"]);
     }
 
-    /// Presses the left button of a mouse at a column and a line, which are counted from 0.
+    /// Clicks at a column and a line, counted from 0.
     pub fn click(&self, column: u16, line: u16) {
         let at = format!("{};{}", column + 1, line + 1);
         self.text(&format!("\x1b[<0;{at}M\x1b[<0;{at}m"));
     }
 
-    /// The text on the screen, without spaces at the ends of lines.
+    /// Returns the text on the screen, without trailing spaces.
     #[must_use]
     pub fn screen(&self) -> String {
-        self.tell(&["capture-pane", "-p"])
+        self.run_tmux(&["capture-pane", "-p"])
     }
 
-    /// The same with sequences for colours and attributes.
+    /// Returns the screen with escape sequences for colours and attributes.
     #[must_use]
     pub fn styled_screen(&self) -> String {
-        self.tell(&["capture-pane", "-p", "-e"])
+        self.run_tmux(&["capture-pane", "-p", "-e"])
     }
 
-    /// One of tmux's variables, such as `cursor_flag`.
+    /// Returns a variable of tmux, such as `cursor_flag`.
     #[must_use]
     pub fn variable(&self, name: &str) -> String {
-        self.tell(&["display-message", "-p", &format!("#{{{name}}}")]).trim_end().to_owned()
+        self.run_tmux(&["display-message", "-p", &format!("#{{{name}}}")]).trim_end().to_owned()
     }
 
-    /// Makes the terminal larger or smaller.
+    /// Resizes the terminal.
     pub fn resize(&self, columns: u16, lines: u16) {
-        self.tell(&["resize-window", "-x", &columns.to_string(), "-y", &lines.to_string()]);
+        self.run_tmux(&["resize-window", "-x", &columns.to_string(), "-y", &lines.to_string()]);
     }
 
-    /// Waits for a screen of which this is true.
+    /// Waits for a screen that fulfils a condition.
     ///
     /// # Panics
-    /// If there is none for a long time; `what` tells what was waited for.
+    /// After a timeout; `what` names the condition.
     pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) -> String {
         let begin = Instant::now();
         let mut was_there = false;
         loop {
             let screen = self.screen();
             let is_there = is_there(&screen);
-            // The first one may be a screen that is only half drawn.
+            // The first screen may be half drawn.
             if is_there && was_there {
                 return screen;
             }
@@ -138,12 +138,12 @@ impl Tmux {
         }
     }
 
-    /// Waits for a text.
+    /// Waits for a text on the screen.
     pub fn wait_for(&self, text: &str) -> String {
         self.wait(text, |screen| screen.contains(text))
     }
 
-    /// Waits until the shell has prompted again behind what ran.
+    /// Waits until the shell prompts again.
     pub fn wait_for_prompt(&self) -> String {
         self.wait("prompt at the end", |screen| screen.trim_end().ends_with(PROMPT))
     }

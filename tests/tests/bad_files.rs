@@ -8,7 +8,7 @@ use mmstats_std::read::{FileError, Reader, Sample, StatsFile};
 use mmstats_std::template::Environment;
 use mmstats_std::{Counter, Gauge, Histogram, Latched, Options, Text, V2Narrow, model, publish};
 use mmstats_tests::cli::golden;
-use mmstats_tests::damage::mend_check;
+use mmstats_tests::damage::update_check;
 use mmstats_tests::programs::directory;
 use mmstats_tests::record;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -134,7 +134,7 @@ impl Looks {
             if at < Header::SIZE {
                 let mut bytes = self.bytes.clone();
                 bytes[at] = !bytes[at];
-                mend_check(&mut bytes);
+                update_check(&mut bytes);
                 self.file.write_all_at(&bytes, 0).unwrap();
                 self.look(at);
                 self.file.write_all_at(&self.bytes, 0).unwrap();
@@ -145,9 +145,9 @@ impl Looks {
 
     /// Nothing of the damage is left: all see what there was in the beginning.
     fn assert_whole(&mut self, before: &[serde_json::Value]) {
-        assert_eq!(record::of_sample(&self.reader.read(&self.path).unwrap()), before);
-        assert_eq!(record::of_sample(&self.kept.sample(&mut self.reader).unwrap()), before);
-        assert_eq!(record::of_sample(&self.mapped.sample(&mut self.reader).unwrap()), before);
+        assert_eq!(record::from_sample(&self.reader.read(&self.path).unwrap()), before);
+        assert_eq!(record::from_sample(&self.kept.sample(&mut self.reader).unwrap()), before);
+        assert_eq!(record::from_sample(&self.mapped.sample(&mut self.reader).unwrap()), before);
     }
 }
 
@@ -156,7 +156,7 @@ fn damage_gives_fields_or_an_error(bytes: Vec<u8>) {
     let path = directory.path().join("damaged.mmstats");
     within(240, 50, move || {
         let mut looks = Looks::new(&path, &bytes);
-        let before = record::of_sample(&looks.reader.read(&path).unwrap());
+        let before = record::from_sample(&looks.reader.read(&path).unwrap());
         let start = Instant::now();
         looks.cut();
         looks.assert_whole(&before);
@@ -295,7 +295,7 @@ fn a_header_that_claims_4_gib_takes_no_such_memory() {
             bytes[at..at + 4].fill(0xff);
             bytes[at] = 0xf8;
         }
-        mend_check(&mut bytes);
+        update_check(&mut bytes);
         let path = directory.path().join("large.mmstats");
         fs::write(&path, &bytes).unwrap();
         let mut reader = Reader::new();

@@ -4,7 +4,7 @@
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
 use mmstats_tests::cli::VersionOne;
-use mmstats_tests::damage::{Random, mend_check};
+use mmstats_tests::damage::{Random, update_check};
 use mmstats_tests::elf::Elf;
 use mmstats_tests::hex::{lines, texts};
 use mmstats_tests::images::{Dir, image, pump, pump_at, pump_with_flash};
@@ -41,7 +41,7 @@ fn called(arguments: &[String]) -> (String, String, bool) {
 fn sound_header(at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut region = pump(1);
     region[at..at + bytes.len()].copy_from_slice(bytes);
-    mend_check(&mut region);
+    update_check(&mut region);
     region
 }
 
@@ -174,7 +174,7 @@ proptest! {
             second[at] = byte;
         }
         if mended {
-            mend_check(&mut second);
+            update_check(&mut second);
         }
         let mut memory = Vec::new();
         let mut places = Vec::new();

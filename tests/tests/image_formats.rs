@@ -4,7 +4,7 @@
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::elf::Elf;
 use mmstats_tests::hex::{lines, texts};
-use mmstats_tests::images::{Dir, assert_prints, assert_tells, image, pump, pump_at, pumps};
+use mmstats_tests::images::{Dir, assert_prints, assert_reports, image, pump, pump_at, pumps};
 use std::process::Command;
 
 // Intel HEX and S-records
@@ -144,8 +144,8 @@ fn a_core_that_is_cut_short_says_so_and_what_it_has_is_read() {
     let end = core.len() - 32;
     dir.file("core", &core[..end - 4000]);
     let cut = "core: cut short: 4000 bytes of its memory are missing";
-    assert_tells(&dir.slurp(&["core"]), &[cut], &pumps("core", &[0x1000, 0x8068]));
+    assert_reports(&dir.slurp(&["core"]), &[cut], &pumps("core", &[0x1000, 0x8068]));
     let unreadable =
         "core@0x8fa0: 0x8fa0 cannot be read: it has 0x1000 to 0x1110, 0x8000 to 0x83e8";
-    assert_tells(&dir.slurp(&["core", "--at=0x8fa0"]), &[unreadable, cut], "");
+    assert_reports(&dir.slurp(&["core", "--at=0x8fa0"]), &[unreadable, cut], "");
 }

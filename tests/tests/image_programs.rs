@@ -5,7 +5,7 @@ use mmstats_tests::cli::golden;
 use mmstats_tests::elf::Elf;
 use mmstats_tests::hex::{lines, texts};
 use mmstats_tests::images::{
-    Dir, assert_prints, assert_tells, image, native_core, native_program, pump, pump_at,
+    Dir, assert_prints, assert_reports, image, native_core, native_program, pump, pump_at,
     pump_with_flash, pumps,
 };
 use std::fs;
@@ -51,7 +51,7 @@ fn a_directory_in_flash_comes_from_the_elf_file_or_from_the_same_memory() {
         "core@0x20000040: {needed}: the program's ELF file, or its flash, is needed (see --elf)"
     );
     let other = pump_at("core", 0x2000_0800, 2);
-    assert_tells(&dir.slurp(&["core"]), &[&needed], &other);
+    assert_reports(&dir.slurp(&["core"]), &[&needed], &other);
 
     // The dump has it, and the ELF file that is given is of the boot loader.
     dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
@@ -106,7 +106,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
     let told = format!(
         "ram@0x40: of another firmware than v2.elf: its directory has the check {found:#010x}, the one in v2.elf {computed:#010x}"
     );
-    assert_tells(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&told], &other);
+    assert_reports(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&told], &other);
     // Nothing, and not all of it.
     for constants in [&b"code"[..], &directory.entries[..100]] {
         dir.file("v3.elf", &native_program().constants(directory.address, constants).build());
@@ -115,7 +115,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
             directory.entries.len(),
             directory.address
         );
-        assert_tells(
+        assert_reports(
             &dir.slurp(&["--elf", "v3.elf", "ram"]),
             &[&format!("ram@0x40: of another firmware than v3.elf, which {told}")],
             &other,
@@ -132,7 +132,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
     let told = format!(
         "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x})"
     );
-    assert_tells(
+    assert_reports(
         &dir.slurp(&["core"]),
         &[&format!("core@0x20000040: {told}: see --elf, or, for a raw image, --load-address")],
         "",
@@ -144,7 +144,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
         directory.address
     );
     let told = format!("core@0x20000040: of another firmware than loader.elf, which {told}");
-    assert_tells(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&told], "");
+    assert_reports(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&told], "");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_symbol_tells_where_a_region_is() {
     for name in
         ["", "EGION", "p::REGION", "other::REGION", "stats", "lib::REGION", "region", "::REGION"]
     {
-        assert_tells(&slurp(name), &[&format!("ram: no data is called {name} in fw.elf")], "");
+        assert_reports(&slurp(name), &[&format!("ram: no data is called {name} in fw.elf")], "");
     }
     let both = dir.slurp(&[
         "--elf",
@@ -205,20 +205,20 @@ fn a_symbol_tells_where_a_region_is() {
     ]);
     assert_prints(&both, &(pump_at("ram", at(3), 3) + &pump_at("ram", at(1), 1)));
     let raw = dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram"]);
-    assert_tells(
+    assert_reports(
         &raw,
         &["ram: symbols are addresses, so --load-address is needed for a raw image"],
         "",
     );
     let elsewhere =
         dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram", "--load-address=0x1000"]);
-    assert_tells(
+    assert_reports(
         &elsewhere,
         &["ram@0x20000400: 0x20000400 cannot be read: it has 0x1000 to 0x2000"],
         "",
     );
     dir.file("fw.elf", &firmware.stripped().build());
-    assert_tells(&slurp("REGION"), &["ram: fw.elf has no symbols: it is stripped"], "");
+    assert_reports(&slurp("REGION"), &["ram: fw.elf has no symbols: it is stripped"], "");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_descriptor_tells_of_a_region_that_was_not_published() {
     );
     dir.file("core", &native_core().physical(0x2000_0000, 0, &[0; 4096]).build());
     let zeros = "core@0x20000040: only zeros: not published yet, or nothing that can be read there";
-    assert_tells(&dir.slurp(&["--elf", "fw.elf", "core"]), &[zeros], "");
+    assert_reports(&dir.slurp(&["--elf", "fw.elf", "core"]), &[zeros], "");
     // What can be found counts for more; and offsets of an image are no addresses.
     dir.file(
         "core",
@@ -247,13 +247,13 @@ fn a_descriptor_tells_of_a_region_that_was_not_published() {
     );
     assert_prints(&dir.slurp(&["--elf", "fw.elf", "core"]), &pumps("core", &[0x2000_0400]));
     dir.file("ram", &[0; 4096]);
-    assert_tells(
+    assert_reports(
         &dir.slurp(&["--elf", "fw.elf", "ram"]),
         &["ram: no region of stats in it (it has 0x0 to 0x1000)"],
         "",
     );
     let told = dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]);
-    assert_tells(&told, &[&zeros.replace("core", "ram")], "");
+    assert_reports(&told, &[&zeros.replace("core", "ram")], "");
 }
 
 #[test]
@@ -301,5 +301,5 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
     );
     let why = "no region of stats in it (it has 0x9000 to 0x9040); its process had mapped /dev/shm/program-1-1.mmstats, which may still be there, \
                and which the core leaves out (see coredump_filter in core(5))";
-    assert_tells(&dir.slurp(&["core"]), &[&format!("core: {why}")], "");
+    assert_reports(&dir.slurp(&["core"]), &[&format!("core: {why}")], "");
 }

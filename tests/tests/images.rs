@@ -4,10 +4,10 @@
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
 use mmstats_tests::cli::{VersionOne, golden};
-use mmstats_tests::damage::mend_check;
+use mmstats_tests::damage::update_check;
 use mmstats_tests::images::{
-    Dir, assert_prints, assert_tells, image, native_core, native_program, pump, pump_at, pump_text,
-    pumps,
+    Dir, assert_prints, assert_reports, image, native_core, native_program, pump, pump_at,
+    pump_text, pumps,
 };
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -176,7 +176,7 @@ fn an_image_may_be_larger_than_any_stats_file() {
     let dir = Dir::default();
     let file = File::create(dir.path().join("ram")).unwrap();
     file.set_len(3 << 30).unwrap();
-    assert_tells(
+    assert_reports(
         &dir.slurp(&["ram"]),
         &["ram: no region of stats in it (it has 0x0 to 0xc0000000)"],
         "",
@@ -208,9 +208,9 @@ fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
 fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     let dir = Dir::default();
     let mut large = with(12, &(65_u32 << 20).to_ne_bytes());
-    mend_check(&mut large);
+    update_check(&mut large);
     let mut odd = with(10, &[2]);
-    mend_check(&mut odd);
+    update_check(&mut odd);
     let being_made = with(0, &[0; 4]);
     // Of another length than it was.
     let becoming_another = [&being_made[..12], &[0xff], &being_made[13..]].concat();
@@ -273,7 +273,7 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     }
     // And if there is nothing beside it.
     dir.file("ram", &image(8192, &[(1024, &being_made)]));
-    assert_tells(
+    assert_reports(
         &dir.slurp(&["ram"]),
         &[
             "ram@0x400: half-initialised: being published or made anew, or its program stopped while it did so",
@@ -282,7 +282,7 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     );
     dir.file("ram", &image(8192, &[(64, &pump(1))]));
     let unreadable = "ram@0x2000: 0x2000 cannot be read: it has 0x0 to 0x2000";
-    assert_tells(
+    assert_reports(
         &dir.slurp(&["ram", "--at", "0x2000", "--at", "64"]),
         &[unreadable],
         &pumps("ram", &[64]),

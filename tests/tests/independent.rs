@@ -83,7 +83,7 @@ fn assert_reads(path: &Path, theirs: &[Json]) {
     if let Some(directory) = directory_of(path) {
         let (bytes, directory) = (fs::read(path).unwrap(), fs::read(directory).unwrap());
         assert_same(
-            &record::of_directory(
+            &record::from_directory(
                 &Directory::open_external(&bytes, &bytes, &directory).unwrap(),
                 &bytes,
             ),
@@ -93,9 +93,9 @@ fn assert_reads(path: &Path, theirs: &[Json]) {
         return;
     }
     let mut reader = Reader::new();
-    assert_same(&record::of_sample(&reader.read(path).unwrap()), theirs, &path);
+    assert_same(&record::from_sample(&reader.read(path).unwrap()), theirs, &path);
     let bytes = fs::read(path).unwrap();
-    assert_same(&record::of_directory(&Directory::open(&bytes).unwrap(), &bytes), theirs, &path);
+    assert_same(&record::from_directory(&Directory::open(&bytes).unwrap(), &bytes), theirs, &path);
 }
 
 /// Fields that tell of the process.
@@ -206,7 +206,7 @@ fn the_byte_order_of_version_1_can_be_told() {
         let order =
             if theirs[0]["byte_order"] == "little" { ByteOrder::Little } else { ByteOrder::Big };
         assert_same(
-            &record::of_directory(
+            &record::from_directory(
                 &Directory::open_with(&bytes, &bytes, Some(order)).unwrap(),
                 &bytes,
             ),
@@ -308,7 +308,7 @@ fn damaged_files_are_judged_alike() {
         let bytes = fs::read(&path).unwrap();
         let (ours, complain) = match Directory::open(&bytes) {
             Ok(directory) => (
-                record::of_directory(&directory, &bytes),
+                record::from_directory(&directory, &bytes),
                 directory.entries().any(|entry| entry.is_err()),
             ),
             Err(_) => (Vec::new(), true),

@@ -25,7 +25,7 @@ fn each_field_that_is_left_out_is_told_once() {
     });
     fs::write(directory.path().join("1.mmstats"), counters).unwrap();
     fs::write(directory.path().join("2.mmstats"), gauges).unwrap();
-    let server = Mmash::of(directory.path(), &["--sum"]);
+    let server = Mmash::serve(directory.path(), &["--sum"]);
     for _ in 0..3 {
         let page = server.get("/metrics").text();
         assert!(page.contains("\nmmstats_dropped_fields 2\n"), "{page}");

@@ -13,7 +13,7 @@ fn the_originals_stats_are_answered_in_its_shapes() {
     let directory = directory();
     copy_golden("webstats.mmstats", directory.path());
     copy_golden("kinds.mmstats", directory.path());
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let labels = server.json("/stats/");
     let labels: Vec<&str> =
         labels["stats"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
@@ -38,7 +38,7 @@ fn the_originals_stats_are_answered_in_its_shapes() {
 #[test]
 fn an_address_without_its_slash_leads_to_the_one_with_it_wherever_a_proxy_put_it() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     for (target, location) in [
         ("/stats", "stats/"),
         ("/files?x=1", "files/?x=1"),
@@ -57,7 +57,7 @@ fn exact_takes_only_that_label() {
         VersionOne::default().field("a", "B", [1]).field("a.b", "B", [2]).finish(),
     )
     .unwrap();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     assert_eq!(server.json("/stats/a"), json!({ "a": [1], "a.b": [2] }));
     for query in ["exact", "exact=", "exact=1", "exact=true"] {
         assert_eq!(server.json(&format!("/stats/a?{query}")), json!({ "a": [1] }), "{query}");
@@ -75,7 +75,7 @@ fn aggregators_make_one_value_of_all_files() {
         )
         .unwrap();
     }
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     assert_eq!(server.json("/stats/n"), json!({ "n": [4, 0, 10, 0] }));
     for (name, value) in [
         ("avg", json!(3.5)),
@@ -117,7 +117,7 @@ fn globs_choose_files_by_their_names() {
         )
         .unwrap();
     }
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let files = |names: &[&str]| json!({ "files": names.iter().map(|name| directory.path().join(name)).collect::<Vec<_>>() });
     assert_eq!(server.json("/files/"), files(&["a-1.mmstats", "a-2.mmstats", "b-1.mmstats"]));
     assert_eq!(server.json("/files/a-*"), files(&["a-1.mmstats", "a-2.mmstats"]));
@@ -136,7 +136,7 @@ fn globs_with_directories_begin_where_files_were_searched_for() {
         fs::write(path, VersionOne::default().field("n", "B", [1]).finish()).unwrap();
     }
     let files = |paths: &[&str]| json!({ "files": paths.iter().map(|path| directory.path().join(path)).collect::<Vec<_>>() });
-    let server = Mmash::of(directory.path(), &[below.to_str().unwrap()]);
+    let server = Mmash::serve(directory.path(), &[below.to_str().unwrap()]);
     for (glob, paths) in [
         ("*", &["a.mmstats", "below/b.mmstats"][..]),
         ("*.mmstats", &["a.mmstats", "below/b.mmstats"]),
@@ -157,7 +157,7 @@ fn globs_with_directories_begin_where_files_were_searched_for() {
 fn the_page_and_the_graphs_are_html() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     for target in ["/", "/graph/", "/?x=%22%3E%3Cscript%3E"] {
         let page = server.get(target);
         assert_eq!(
@@ -175,7 +175,7 @@ fn the_page_and_the_graphs_are_html() {
 #[test]
 fn files_of_the_page_are_asked_for_once() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let page = server.get("/").text();
     let names: Vec<&str> =
         page.split("static/").skip(1).filter_map(|rest| rest.split('"').next()).collect();

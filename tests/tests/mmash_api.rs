@@ -16,7 +16,7 @@ fn stats_tell_what_is_known_of_a_field() {
     shop.temperature.set(-215);
     shop.load.set(f64::NAN);
     [1, 2, 900].iter().for_each(|value| shop.latency.record(*value));
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let stats = server.json("/api/v1/stats?match=shop.*");
     let file = directory.path().join("shop.mmstats");
     let orders = stat(&stats, "shop.orders");
@@ -48,7 +48,7 @@ fn stats_tell_what_is_known_of_a_field() {
 fn rates_are_of_the_last_interval() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let target = "/api/v1/stats?match=shop.*";
     server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"] == 0.0);
     shop.orders.add(1000);
@@ -76,7 +76,7 @@ fn writers_can_be_added_up() {
         shop.temperature.set(100 + 50 * i as i16);
         shop.latency.record(10);
     }
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     let stats = server.json("/api/v1/stats?by=label&match=shop.*&match=sys.created");
     let [orders, latency] = ["shop.orders", "shop.latency"].map(|label| stat(&stats, label));
     assert_eq!(
@@ -136,7 +136,7 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
         ["/api/v1/stats?by=label&match=app.*", "/api/v1/query?by=label&match=app.*"];
     let (before, after) = ((Some(2.0), None), (Some(2.5), Some(-3)));
     write("app-1.mmstats", 0, 2.0);
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     server.wait_for(query, |answer| values(answer) == [before]);
     write("app-2.mmstats", -3, 2500.0);
     // While both are there, each is shown, and nothing is added up.
@@ -151,7 +151,7 @@ fn files_tell_of_writers_and_of_what_cannot_be_read() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
     fs::write(directory.path().join("bad.mmstats"), [9; 100]).unwrap();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let files = server.json("/api/v1/files");
     let [file] = &files["files"].as_array().unwrap()[..] else { panic!("{files}") };
     assert_eq!(
@@ -170,7 +170,7 @@ fn files_tell_of_writers_and_of_what_cannot_be_read() {
 fn the_history_has_numbers_and_their_rates() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     let count =
         |answer: &Value, at: usize| answer["series"][at]["points"].as_array().map_or(0, Vec::len);
     for i in 1..=5 {
@@ -214,8 +214,8 @@ fn the_history_has_numbers_and_their_rates() {
 fn the_history_is_bounded_in_time_and_in_bytes() {
     let directory = directory();
     let shops: Vec<_> = (0..20).map(|_| shop(&directory, "{PID}.mmstats")).collect();
-    let short = Mmash::of(directory.path(), &["-d", "0.1", "--history", "0.5"]);
-    let small = Mmash::of(directory.path(), &["-d", "0.1", "--history-bytes", "40K"]);
+    let short = Mmash::serve(directory.path(), &["-d", "0.1", "--history", "0.5"]);
+    let small = Mmash::serve(directory.path(), &["-d", "0.1", "--history-bytes", "40K"]);
     for server in [&short, &small] {
         server.wait_for("/healthz", |health| {
             let (scrapes, bytes) = (
@@ -234,7 +234,7 @@ fn the_history_is_bounded_in_time_and_in_bytes() {
 #[test]
 fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     for (target, part) in [
         ("/api/v1/stats?mach=x", "match, by"),
         ("/api/v1/stats?match=[", "[abc]"),
@@ -281,7 +281,7 @@ fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
 fn large_answers_are_compressed_for_who_can_read_that() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(10));
     for target in ["/", "/metrics", "/api/v1/stats", "/api/v1/query"] {
         let plain = server.get(target);

@@ -60,7 +60,7 @@ fn answers_are_as_documented() {
     shop.temperature.set(-215);
     shop.load.set(f64::INFINITY);
     [1, 2, 900].iter().for_each(|value| shop.latency.record(*value));
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(5));
     let (mut examples, path) = (0, directory.path().to_str().unwrap());
     for (request, rest) in

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 fn ending(signal: Signal) -> Duration {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     let stream = || {
         let mut stream =
             open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
@@ -50,7 +50,7 @@ fn a_server_with_streams_ends_within_a_second() {
 #[test]
 fn a_port_that_is_taken_is_told() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     let port = server.address.port().to_string();
     let outcome =
         run(Command::new(program("--bin", "mmash")).args(["--port", &port]).arg(directory.path()));
@@ -119,7 +119,7 @@ fn links_out_of_the_directory_and_pipes_are_not_followed() {
         0,
     )
     .unwrap();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     for target in ["/", "/stats/", "/metrics", "/api/v1/stats", "/events"] {
         let mut opened = open(server.address, &request(server.address, "GET", target, "")).unwrap();
         let text = if target == "/events" {

@@ -148,7 +148,7 @@ fn answers_that_are_not_read_take_no_more_memory_than_there_is_room_for() {
     let directory = directory();
     let (files, clients) = if IS_MEASURED { (1000, 60) } else { (100, 10) };
     publish(directory.path(), files);
-    let server = Mmash::of(directory.path(), &["--history-bytes", "16M"]);
+    let server = Mmash::serve(directory.path(), &["--history-bytes", "16M"]);
     // All that is remembered, again and again, is more than what is.
     server.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(3));
     for target in ["/api/v1/stats", "/api/v1/query", "/metrics", "/events"] {
@@ -204,7 +204,7 @@ fn cost(server: &Mmash, target: &str, headers: &str) -> Duration {
 fn clients_that_have_gone_leave_no_work_behind() {
     let directory = directory();
     publish(directory.path(), if IS_MEASURED { 1000 } else { 100 });
-    let server = Mmash::of(directory.path(), &["-d", "60"]);
+    let server = Mmash::serve(directory.path(), &["-d", "60"]);
     let (target, headers) = ("/api/v1/stats", "Accept-Encoding: gzip\r\n");
     let one = cost(&server, target, headers);
     let before = server.processor_time();
@@ -227,8 +227,8 @@ fn clients_that_have_gone_leave_no_work_behind() {
 fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
     let directory = directory();
     publish(directory.path(), if IS_MEASURED { 1000 } else { 50 });
-    let server = Mmash::of(directory.path(), &["-d", "60"]);
-    let sums = Mmash::of(directory.path(), &["-d", "60", "--sum"]);
+    let server = Mmash::serve(directory.path(), &["-d", "60"]);
+    let sums = Mmash::serve(directory.path(), &["-d", "60", "--sum"]);
     for (server, name, target, headers) in [
         (&server, "metrics", "/metrics", ""),
         (&server, "metrics, compressed", "/metrics", "Accept-Encoding: gzip\r\n"),
@@ -256,7 +256,7 @@ fn a_thousand_files_of_fifty_fields_are_served_in_no_time() {
     assert_eq!(status, 200);
     assert!(!IS_MEASURED || took < Duration::from_secs(1), "{took:?}");
     // And looking at them again and again.
-    let busy = Mmash::of(directory.path(), &[]);
+    let busy = Mmash::serve(directory.path(), &[]);
     busy.wait_for("/healthz", |health| health["scrapes"].as_u64() > Some(3));
     let (start, used, scrapes) = (Instant::now(), busy.processor_time(), busy.scrapes());
     thread::sleep(Duration::from_secs(if IS_MEASURED { 10 } else { 2 }));

@@ -160,7 +160,7 @@ fn no_sum_goes_back_when_a_writer_ends() {
     let directory = directory();
     let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     shops.iter().for_each(|shop| shop.orders.add(10));
-    let server = Mmash::of(directory.path(), &["-d", "0.1", "--sum"]);
+    let server = Mmash::serve(directory.path(), &["-d", "0.1", "--sum"]);
     let orders = || {
         let page = server.get("/metrics").text();
         page.lines()

@@ -132,7 +132,7 @@ fn prometheus_reads_values_types_units_and_labels() {
     let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     copy_golden("webstats.mmstats", directory.path());
     let [each, sum] = [&["-d", "0.5"][..], &["-d", "0.5", "--sum"]]
-        .map(|arguments| Mmash::of(directory.path(), arguments));
+        .map(|arguments| Mmash::serve(directory.path(), arguments));
     let mut prometheus = Prometheus::start(&[("each", each.address), ("sum", sum.address)]);
     prometheus.wait_for("/api/v1/targets", |data| {
         let targets = data["activeTargets"].as_array().cloned().unwrap_or_default();
@@ -211,7 +211,7 @@ fn promtool_is_silent_and_the_strict_parser_accepts_it() {
     let directory = directory();
     let _shop = shop(&directory, "a.mmstats");
     for arguments in [&[][..], &["--sum"], &["--live", "-x", "*.state"]] {
-        let server = Mmash::of(directory.path(), arguments);
+        let server = Mmash::serve(directory.path(), arguments);
         let page = get_with(server.address, "/metrics", "Accept: text/plain;version=0.0.4\r\n");
         assert_eq!(page.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
         assert_eq!(check::promtool(&page.text()), "", "{arguments:?}");

@@ -40,7 +40,7 @@ impl Prey {
         symlink(elsewhere.path(), directory.path().join("away")).unwrap();
         symlink(elsewhere.path().join("secret.mmstats"), directory.path().join("link.mmstats"))
             .unwrap();
-        let server = Mmash::of(directory.path(), arguments);
+        let server = Mmash::serve(directory.path(), arguments);
         Prey { _elsewhere: elsewhere, directory, server }
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 fn streams_show_values_move() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     let mut stream =
         open(server.address, &request(server.address, "GET", "/events?match=shop.orders", ""))
             .unwrap();
@@ -41,7 +41,7 @@ fn streams_show_values_move() {
 fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
     let directory = directory();
     let _shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
-    let server = Mmash::of(directory.path(), &["-d", "0.2"]);
+    let server = Mmash::serve(directory.path(), &["-d", "0.2"]);
     let mut stream = open(
         server.address,
         &request(server.address, "GET", "/events?match=shop.orders&by=label&interval=0.5", ""),
@@ -58,7 +58,7 @@ fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
 fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
-    let server = Mmash::of(directory.path(), &FAST);
+    let server = Mmash::serve(directory.path(), &FAST);
     let mut stream =
         open(server.address, &request(server.address, "GET", "/events?interval=1", "")).unwrap();
     let reader = spawn(move || -> Vec<(u64, f64)> {
@@ -112,7 +112,7 @@ fn streams_leave_connections_for_others() {
 #[test]
 fn silence_is_broken_by_comments() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &["-d", "60"]);
+    let server = Mmash::serve(directory.path(), &["-d", "60"]);
     let mut stream = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     stream.event().unwrap();
     assert_eq!(stream.chunk().unwrap().unwrap(), b":\n\n");
@@ -121,7 +121,7 @@ fn silence_is_broken_by_comments() {
 #[test]
 fn there_are_no_more_streams_than_allowed() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
+    let server = Mmash::serve(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
     let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     let mut streams = vec![stream(), stream()];
     // Before its first look, a server is not healthy.
@@ -142,7 +142,7 @@ fn there_are_no_more_streams_than_allowed() {
 #[test]
 fn asking_for_the_header_of_a_stream_ends() {
     let directory = directory();
-    let server = Mmash::of(directory.path(), &[]);
+    let server = Mmash::serve(directory.path(), &[]);
     for target in ["/events", "/", "/metrics", "/api/v1/query", "/healthz", "/nothing"] {
         let [get, head] = ["GET", "HEAD"].map(|method| {
             open(server.address, &request(server.address, method, target, "")).unwrap()
