@@ -207,6 +207,7 @@ impl Bytes {
     }
 
     /// The buffer that readers take.
+    #[inline(always)]
     fn good(&self) -> usize {
         // SAFETY: a version 1 slot has the write buffer index before it.
         (unsafe { self.at(-1) }.load(Ordering::Relaxed) & 1 ^ 1) as usize
@@ -237,6 +238,7 @@ impl<T: Scalar> ValueCell<T> for DoubleBuffer<T> {
         DoubleBuffer { bytes: Bytes(slot.at), _value: PhantomData }
     }
 
+    #[inline(always)]
     fn get(&self) -> T {
         let buffer = if Self::WIDTH == 1 { 0 } else { self.bytes.good() };
         let mut bytes = <T::Bits as Bits>::Bytes::default();
