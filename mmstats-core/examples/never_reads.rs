@@ -19,7 +19,7 @@ model! {
 static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 
 fn main() {
-    let motor = Motor::publish(REGION.take().expect("nobody else takes it")).expect("it fits");
+    let motor = Motor::publish(&REGION).expect("it fits, and nobody else takes it");
     for _ in 0..4711 {
         motor.steps.incr();
     }

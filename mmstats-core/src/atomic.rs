@@ -1,9 +1,9 @@
-//! The one place that chooses atomics.
+//! Atomics, chosen for the target in this one place.
 //!
-//! `portable-atomic` gives loads and stores on every target, also on those whose compiler has no
-//! compare-and-swap (Cortex-M0, RISC-V without the A extension). Nothing here is ever a *fallback*
-//! behind a lock: a lock is private to one program, and the readers are others. Under `--cfg loom`
-//! the same protocols run on loom's model of memory.
+//! `portable-atomic` has loads and stores on every target, also where the compiler has no
+//! compare-and-swap (Cortex-M0, RISC-V without the A extension). Nothing here may fall back to a
+//! lock: a lock is private to one program, and readers are other programs. With `--cfg loom` the
+//! same protocols run on loom's memory model.
 
 cfg_if::cfg_if! {
     if #[cfg(loom)] {
@@ -13,5 +13,60 @@ cfg_if::cfg_if! {
         pub(crate) use portable_atomic::{AtomicU8, AtomicU16, AtomicU32};
         #[cfg(target_pointer_width = "64")]
         pub(crate) use portable_atomic::AtomicU64;
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(all(target_has_atomic = "8", not(mmstats_splitter)))] {
+        use core::sync::atomic::AtomicBool;
+
+        /// A flag that one caller claims.
+        pub(crate) struct Claim(AtomicBool);
+
+        impl Claim {
+            #[cfg(not(loom))]
+            pub(crate) const fn new() -> Claim {
+                Claim(AtomicBool::new(false))
+            }
+
+            /// Returns `true` to the first caller.
+            pub(crate) fn claim(&self) -> bool {
+                // Partner: itself in other callers; it publishes nothing else.
+                !self.0.swap(true, core::sync::atomic::Ordering::AcqRel)
+            }
+        }
+    } else {
+        use portable_atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+
+        /// A flag that one caller claims, without compare-and-swap: the splitter of Moir and
+        /// Anderson ("Wait-free algorithms for fast, long-lived renaming", 1995). At most one
+        /// caller succeeds, however many interrupt each other; of callers that arrive at the same
+        /// time, none may.
+        pub(crate) struct Claim {
+            last: AtomicUsize,
+            closed: AtomicBool,
+        }
+
+        impl Claim {
+            #[cfg(not(loom))]
+            pub(crate) const fn new() -> Claim {
+                Claim { last: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+            }
+
+            /// Returns `true` to at most one caller, and to the first if no other interrupts it.
+            pub(crate) fn claim(&self) -> bool {
+                // Callers that are in here at the same time have different stacks, or different
+                // frames of one: the address identifies the caller.
+                let here = 0u8;
+                let me = (&raw const here).addr();
+                // SeqCst: the proof needs one order of all four accesses.
+                self.last.store(me, SeqCst);
+                if self.closed.load(SeqCst) {
+                    return false;
+                }
+                self.closed.store(true, SeqCst);
+                self.last.load(SeqCst) == me
+            }
+        }
     }
 }

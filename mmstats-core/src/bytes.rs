@@ -1,13 +1,118 @@
-//! Bytes as words, in the order in which they lie in memory.
+//! Values as bytes, words and bits, in the order in which they lie in memory.
 
-/// The halves of a value of 8 bytes in the order in which they lie in memory.
+use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use core::fmt::Debug;
+
+#[cfg(target_pointer_width = "64")]
+use crate::atomic::AtomicU64;
+
+/// The order of bytes in a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl ByteOrder {
+    /// The order of this machine.
+    pub const NATIVE: ByteOrder =
+        if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
+
+    /// Returns the opposite order.
+    #[must_use]
+    pub const fn other(self) -> ByteOrder {
+        match self {
+            ByteOrder::Little => ByteOrder::Big,
+            ByteOrder::Big => ByteOrder::Little,
+        }
+    }
+
+    pub(crate) const fn is_swapped(self) -> bool {
+        !matches!(
+            (self, Self::NATIVE),
+            (ByteOrder::Little, ByteOrder::Little) | (ByteOrder::Big, ByteOrder::Big)
+        )
+    }
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A value as the bits that are stored.
+#[doc(hidden)]
+pub trait ToBits: sealed::Sealed + Copy + Debug + Send + 'static {
+    type Bits: Bits;
+    fn to_bits(self) -> Self::Bits;
+    fn from_bits(bits: Self::Bits) -> Self;
+    /// The value of a field before it is set.
+    #[must_use]
+    fn zero() -> Self {
+        Self::from_bits(Self::Bits::default())
+    }
+}
+
+/// Unsigned bits of a value.
+#[doc(hidden)]
+pub trait Bits: Copy + Default + Debug {
+    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Default;
+    fn to_ne_bytes(self) -> Self::Bytes;
+    fn from_ne_bytes(bytes: Self::Bytes) -> Self;
+}
+
+/// Bits that this machine loads and stores at once.
+#[doc(hidden)]
+pub trait WordBits: Bits {
+    type Atomic: Debug;
+    fn load(from: &Self::Atomic) -> Self;
+    fn store(self, to: &Self::Atomic);
+}
+
+macro_rules! bits {
+    ($($bits:ty)*) => { $(
+        impl Bits for $bits {
+            type Bytes = [u8; size_of::<$bits>()];
+            fn to_ne_bytes(self) -> Self::Bytes {
+                <$bits>::to_ne_bytes(self)
+            }
+            fn from_ne_bytes(bytes: Self::Bytes) -> Self {
+                <$bits>::from_ne_bytes(bytes)
+            }
+        }
+    )* };
+}
+bits! { u8 u16 u32 u64 }
+
+macro_rules! word_bits {
+    ($($bits:ty, $atomic:ty;)*) => { $(
+        impl WordBits for $bits {
+            type Atomic = $atomic;
+            #[inline(always)]
+            fn load(from: &$atomic) -> Self {
+                from.load(Ordering::Relaxed)
+            }
+            #[inline(always)]
+            fn store(self, to: &$atomic) {
+                to.store(self, Ordering::Relaxed);
+            }
+        }
+    )* };
+}
+word_bits! { u8, AtomicU8; u16, AtomicU16; u32, AtomicU32; }
+#[cfg(target_pointer_width = "64")]
+word_bits! { u64, AtomicU64; }
+
+/// Returns the halves of 8 bytes in the order in which they lie in memory.
 #[inline(always)]
 pub(crate) const fn split(bits: u64) -> [u32; 2] {
     let (low, high) = (bits as u32, (bits >> 32) as u32);
     if cfg!(target_endian = "little") { [low, high] } else { [high, low] }
 }
 
-/// The reverse of [`split`].
+/// Reverses [`split`].
 #[inline(always)]
 pub(crate) const fn join(halves: [u32; 2]) -> u64 {
     let [a, b] = halves;
@@ -15,7 +120,7 @@ pub(crate) const fn join(halves: [u32; 2]) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
-/// Up to 8 bytes as a number, least significant first.
+/// Reads up to 8 bytes as a number, least significant first.
 #[inline(always)]
 pub(crate) fn little_endian<const N: usize>(bytes: [u8; N]) -> u64 {
     let mut whole = [0; 8];
@@ -23,8 +128,8 @@ pub(crate) fn little_endian<const N: usize>(bytes: [u8; N]) -> u64 {
     u64::from_le_bytes(whole)
 }
 
-/// The last `rest` bytes of a text as a number, least significant first; `rest` is below `WORD`. By
-/// loads that overlap, not byte by byte.
+/// Reads the last `rest` bytes of a text as a number, least significant first; `rest` is below
+/// `WORD`. Uses overlapping loads instead of single bytes.
 #[inline(always)]
 pub(crate) fn tail<const WORD: usize>(bytes: &[u8], rest: usize) -> u64 {
     if rest == 0 {
@@ -33,7 +138,7 @@ pub(crate) fn tail<const WORD: usize>(bytes: &[u8], rest: usize) -> u64 {
     if let Some(last) = bytes.last_chunk::<WORD>() {
         return little_endian(*last) >> (8 * (WORD - rest));
     }
-    // Fewer than a word: these are all of them.
+    // The text is shorter than a word, so these are all of its bytes.
     match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         (Some(first), Some(last)) => {
             little_endian(*first) | little_endian(*last) << (8 * (rest - 4))
@@ -47,7 +152,7 @@ pub(crate) fn tail<const WORD: usize>(bytes: &[u8], rest: usize) -> u64 {
     }
 }
 
-/// Text with NULs up to its full size: what version 1 stores.
+/// Returns a text filled up with NULs, as version 1 stores it.
 pub(crate) fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut whole = [0; N];
     for (to, from) in whole.iter_mut().zip(bytes) {

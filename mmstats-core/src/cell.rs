@@ -1,31 +1,45 @@
-//! Where values live: words, latches, version 1's double buffers, histogram buckets.
+//! How values are stored: words, latches, version 1's double buffers, histogram buckets.
 //!
-//! One of the two files with `unsafe` (the other is `region.rs`). The invariant at every cell: it
+//! One of the two files with `unsafe` (the other is `region.rs`). The invariant of every cell: it
 //! owns a [`Slot`], whose bytes are in bounds, aligned as the cell's `ALIGN` asks, valid for as
-//! long as the cell is used (its format carries the lifetime) and written by nobody else. All loads
-//! and stores here are relaxed atomics; what orders them is in `protocol.rs`. Cells are `Send` and
-//! not `Sync`: one writer.
+//! long as the cell is used (as the region is) and written by nobody else. All loads and stores
+//! here are relaxed atomics, ordered by `protocol.rs`. Cells are `Send` and not `Sync`, because
+//! there is one writer.
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
-use crate::bytes::{join, little_endian, padded, split, tail};
+use crate::bytes::{Bits, ToBits, WordBits, join, little_endian, padded, split, tail};
 use crate::format::{NATIVE_WORD, histogram};
 use crate::kind::{Access, Type};
 use crate::protocol::latch_write;
 use crate::region::Slot;
-use crate::scalar::{Bits, Bucket, Scalar, WordBits};
 use core::cell::Cell;
+use core::fmt::Debug;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 #[cfg(target_pointer_width = "64")]
 use crate::atomic::AtomicU64;
 
-/// One value of a field, where its format puts it.
+cfg_if::cfg_if! {
+    if #[cfg(target_pointer_width = "64")] {
+        /// A value of 8 bytes in version 2.
+        pub(crate) type WideCell<T> = Word<T>;
+        /// A value of 8 bytes in padded version 1.
+        pub(crate) type WideV1Cell<T> = Word<T>;
+    } else {
+        /// A value of 8 bytes in version 2.
+        pub(crate) type WideCell<T> = Latch<T, 4>;
+        /// A value of 8 bytes in padded version 1.
+        pub(crate) type WideV1Cell<T> = DoubleBuffer<T>;
+    }
+}
+
+/// The cell of a field's number, as its format stores it.
 #[doc(hidden)]
-pub trait ValueCell<T>: Sized + Send {
+pub trait ValueCell<T>: Sized + Send + Debug {
     const ACCESS: Access;
-    /// Bytes taken.
+    /// Bytes among the values.
     const SIZE: usize;
     const ALIGN: usize;
     fn new(slot: Slot) -> Self;
@@ -35,14 +49,15 @@ pub trait ValueCell<T>: Sized + Send {
 
 /// One aligned word, loaded and stored whole.
 #[doc(hidden)]
-pub struct Word<T: Scalar>(NonNull<<T::Bits as WordBits>::Atomic>)
+#[derive(Debug)]
+pub struct Word<T: ToBits>(NonNull<<T::Bits as WordBits>::Atomic>)
 where
     T::Bits: WordBits;
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Scalar> Send for Word<T> where T::Bits: WordBits {}
+unsafe impl<T: ToBits> Send for Word<T> where T::Bits: WordBits {}
 
-impl<T: Scalar> ValueCell<T> for Word<T>
+impl<T: ToBits> ValueCell<T> for Word<T>
 where
     T::Bits: WordBits,
 {
@@ -103,22 +118,23 @@ unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
     join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
 }
 
-/// A value of 8 bytes behind a latch, in words of `WORD` bytes. The value is kept beside the
-/// pointer too, so that a write only stores; the sequence is not, which is the cheaper half
-/// (measured).
+/// A latched value of 8 bytes, in words of `WORD` bytes. The cell also has a copy of the value, so
+/// that reading it back needs no load from the region. It has no copy of the sequence, which
+/// measured slower.
 #[doc(hidden)]
-pub struct Latch<T, const WORD: usize = NATIVE_WORD> {
+#[derive(Debug)]
+pub struct Latch<T: ToBits, const WORD: usize = NATIVE_WORD> {
     base: NonNull<u8>,
     value: Cell<T>,
 }
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Send, const WORD: usize> Send for Latch<T, WORD> {}
+unsafe impl<T: ToBits, const WORD: usize> Send for Latch<T, WORD> {}
 
-impl<T, const WORD: usize> Latch<T, WORD> {
+impl<T: ToBits, const WORD: usize> Latch<T, WORD> {
     #[inline(always)]
     fn sequence(&self) -> &AtomicU32 {
-        // SAFETY: behind two buffers of 8 bytes, a multiple of 4; the file's invariant.
+        // SAFETY: after two buffers of 8 bytes, a multiple of 4; the file's invariant.
         unsafe { self.base.add(16).cast::<AtomicU32>().as_ref() }
     }
 
@@ -129,7 +145,7 @@ impl<T, const WORD: usize> Latch<T, WORD> {
     }
 }
 
-impl<T: Scalar<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
+impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     const ACCESS: Access = Access::Latched;
     const SIZE: usize = 20;
     const ALIGN: usize = WORD;
@@ -137,9 +153,9 @@ impl<T: Scalar<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     fn new(slot: Slot) -> Self {
         assert!(slot.len == 20);
         let latch = Latch { base: slot.at, value: Cell::new(T::zero()) };
-        let good = latch.sequence().load(Ordering::Relaxed) as usize & 1;
+        let index = latch.sequence().load(Ordering::Relaxed) as usize & 1;
         // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
-        latch.value.set(T::from_bits(unsafe { load_8::<WORD>(latch.buffer(good)) }));
+        latch.value.set(T::from_bits(unsafe { load_8::<WORD>(latch.buffer(index)) }));
         latch
     }
 
@@ -161,7 +177,8 @@ impl<T: Scalar<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     }
 }
 
-/// Bytes that may lie anywhere, for version 1.
+/// Bytes at any address, for version 1.
+#[derive(Debug)]
 struct Bytes(NonNull<u8>);
 
 impl Bytes {
@@ -174,7 +191,7 @@ impl Bytes {
     }
 
     /// # Safety
-    /// `to` and as many bytes as there are behind it are in the cell's slot.
+    /// The bytes from `to` on that are stored are in the cell's slot.
     #[inline(always)]
     unsafe fn store(&self, to: usize, bytes: &[u8]) {
         for (i, byte) in bytes.iter().enumerate() {
@@ -184,7 +201,7 @@ impl Bytes {
     }
 
     /// # Safety
-    /// `from` and as many bytes as there are behind it are in the cell's slot.
+    /// The bytes from `from` on that are loaded are in the cell's slot.
     #[inline(always)]
     unsafe fn load(&self, from: usize, bytes: &mut [u8]) {
         for (i, byte) in bytes.iter_mut().enumerate() {
@@ -193,42 +210,42 @@ impl Bytes {
         }
     }
 
-    /// Version 1's double buffer: `write(index)` fills the buffer that no reader takes, then the
-    /// index flips.
+    /// Writes version 1's double buffer: `write(index)` fills the buffer that readers do not read,
+    /// then the index flips.
     #[inline(always)]
     fn flip(&self, write: impl FnOnce(usize)) {
         // SAFETY: a version 1 slot has the write buffer index before it.
         let index = unsafe { self.at(-1) };
         let next = index.load(Ordering::Relaxed) & 1;
         write(next as usize);
-        // Release: who sees the new index sees the words of its buffer. Python's readers have no
-        // partner for it; ours take one copy.
+        // Release: a reader that sees the new index sees the bytes of its buffer. Readers in Python
+        // have no partner for it; ours read one copy.
         index.store(next ^ 1, Ordering::Release);
     }
 
-    /// The buffer that readers take.
-    #[inline(always)]
-    fn good(&self) -> usize {
+    /// Returns the index of the buffer that readers read.
+    fn readable_index(&self) -> usize {
         // SAFETY: a version 1 slot has the write buffer index before it.
         (unsafe { self.at(-1) }.load(Ordering::Relaxed) & 1 ^ 1) as usize
     }
 }
 
-/// A value of version 1 as Python lays it out: unaligned, and if it is wider than a byte, twice.
+/// A value of version 1 as Python lays it out: unaligned, and in two buffers unless it is one byte.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct DoubleBuffer<T> {
     bytes: Bytes,
     _value: PhantomData<Cell<T>>,
 }
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Send> Send for DoubleBuffer<T> {}
+unsafe impl<T: ToBits> Send for DoubleBuffer<T> {}
 
-impl<T: Scalar> DoubleBuffer<T> {
+impl<T: ToBits> DoubleBuffer<T> {
     const WIDTH: usize = size_of::<T::Bits>();
 }
 
-impl<T: Scalar> ValueCell<T> for DoubleBuffer<T> {
+impl<T: ToBits> ValueCell<T> for DoubleBuffer<T> {
     const ACCESS: Access = if Self::WIDTH == 1 { Access::Word } else { Access::Latched };
     const SIZE: usize = if Self::WIDTH == 1 { 1 } else { 2 * Self::WIDTH };
     const ALIGN: usize = 1;
@@ -238,9 +255,8 @@ impl<T: Scalar> ValueCell<T> for DoubleBuffer<T> {
         DoubleBuffer { bytes: Bytes(slot.at), _value: PhantomData }
     }
 
-    #[inline(always)]
     fn get(&self) -> T {
-        let buffer = if Self::WIDTH == 1 { 0 } else { self.bytes.good() };
+        let buffer = if Self::WIDTH == 1 { 0 } else { self.bytes.readable_index() };
         let mut bytes = <T::Bits as Bits>::Bytes::default();
         // SAFETY: a buffer has that many bytes, and there are two unless that is one.
         unsafe { self.bytes.load(buffer * Self::WIDTH, bytes.as_mut()) };
@@ -261,22 +277,23 @@ impl<T: Scalar> ValueCell<T> for DoubleBuffer<T> {
     }
 }
 
-/// A text of a field, where its format puts it.
+/// The cell of a field's text, as its format stores it.
 #[doc(hidden)]
-pub trait TextCell: Sized + Send {
+pub trait TextCell: Sized + Send + Debug {
     const ACCESS: Access;
     const SIZE: usize;
     const ALIGN: usize;
     fn new(slot: Slot) -> Self;
     /// Stores as many bytes as fit.
     fn set(&self, bytes: &[u8]);
-    /// The stored bytes, NULs and what is behind them included.
+    /// Copies the stored bytes, with NULs and whatever follows them.
     fn get(&self, bytes: &mut [u8]);
 }
 
-/// Text behind a latch, in words of `WORD` bytes. The sequence is kept beside the pointer, so that
-/// a write only stores.
+/// A latched text, in words of `WORD` bytes. The cell has a copy of the sequence, so that a write
+/// only stores.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct LatchText<const N: usize, const WORD: usize> {
     base: NonNull<u8>,
     last: Cell<u32>,
@@ -290,7 +307,7 @@ impl<const N: usize, const WORD: usize> LatchText<N, WORD> {
 
     #[inline(always)]
     fn sequence(&self) -> &AtomicU32 {
-        // SAFETY: behind two buffers, a multiple of 4; the file's invariant.
+        // SAFETY: after two buffers, a multiple of 4; the file's invariant.
         unsafe { self.base.add(2 * Self::STRIDE).cast::<AtomicU32>().as_ref() }
     }
 }
@@ -337,7 +354,7 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
                 unsafe { store_word::<WORD>(to, word) };
             };
             if let (Some(full), 0) = (bytes.first_chunk::<N>(), N % WORD) {
-                // The common case of a text that fills its room, in a loop of known length.
+                // The common case of a text of full size, in a loop of known length.
                 for (i, word) in full.chunks_exact(WORD).enumerate() {
                     store(
                         i * WORD,
@@ -351,26 +368,27 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
                 store(at, little_endian(word.first_chunk::<WORD>().copied().unwrap_or([0; WORD])));
                 at += WORD;
             }
-            // What ends the text, if it is only a NUL: there is room, as the text is not a full
-            // stride. What an earlier one left behind that means nothing.
+            // The end of the text, or just a NUL, which fits because the text is shorter than the
+            // stride. Bytes of an earlier text after that NUL mean nothing.
             store(at, tail::<WORD>(bytes, bytes.len() - at));
         });
         self.last.set(next);
     }
 
     fn get(&self, bytes: &mut [u8]) {
-        let good = self.last.get() as usize & 1;
+        let index = self.last.get() as usize & 1;
         for (i, byte) in bytes.iter_mut().enumerate().take(N) {
             // SAFETY: byte i of a buffer, for i below N.
-            let at = unsafe { self.base.add(good * Self::STRIDE + i) };
+            let at = unsafe { self.base.add(index * Self::STRIDE + i) };
             // SAFETY: the file's invariant.
             *byte = unsafe { at.cast::<AtomicU8>().as_ref() }.load(Ordering::Relaxed);
         }
     }
 }
 
-/// Text in version 1's two buffers.
+/// A text in version 1's double buffer.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct DoubleBufferText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
@@ -395,12 +413,13 @@ impl<const N: usize> TextCell for DoubleBufferText<N> {
     fn get(&self, bytes: &mut [u8]) {
         let n = bytes.len().min(N);
         // SAFETY: a buffer has N bytes.
-        unsafe { self.0.load(self.0.good() * N, &mut bytes[..n]) };
+        unsafe { self.0.load(self.0.readable_index() * N, &mut bytes[..n]) };
     }
 }
 
-/// Text in version 1 as Python has it: one buffer.
+/// A text of version 1 as Python writes it: in one buffer.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct UnbufferedText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
@@ -429,30 +448,43 @@ impl<const N: usize> TextCell for UnbufferedText<N> {
     }
 }
 
-/// A histogram's block of values.
+/// The width in which a histogram counts: `u32` or `u64`.
+pub trait Bucket: ToBits {
+    #[doc(hidden)]
+    const TYPE: Type;
+}
+impl Bucket for u32 {
+    const TYPE: Type = Type::U32;
+}
+impl Bucket for u64 {
+    const TYPE: Type = Type::U64;
+}
+
+/// The cell of a histogram's block of values.
 #[doc(hidden)]
-pub trait BucketCell: Sized + Send {
-    /// The buckets' type; `None` where the format has no histograms.
+pub trait BucketCell: Sized + Send + Debug {
+    /// The type of the buckets; `None` if the format has no histograms.
     const TYPE: Option<Type>;
-    /// Bytes of the whole block.
+    /// Bytes of the block.
     const SIZE: usize;
     fn new(slot: Slot) -> Self;
-    /// For a format without histograms.
-    fn nowhere() -> Option<Self>;
+    /// Returns the cell of a format without histograms.
+    fn without_storage() -> Option<Self>;
     /// Adds one to the value's bucket, then the value to the sum.
     fn record(&self, value: u64);
 }
 
-/// A sum and buckets, in words of `WORD` bytes: where that is 4, buckets are `u32` whatever `T` is,
-/// and the sum is latched.
+/// A sum and buckets, in words of `WORD` bytes: if that is 4, buckets are `u32` whatever `T` is, and
+/// the sum is latched.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct Buckets<T, const P: u32, const N: u32, const WORD: usize> {
     base: NonNull<u8>,
     _bucket: PhantomData<Cell<T>>,
 }
 
 // SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: Send, const P: u32, const N: u32, const WORD: usize> Send
+unsafe impl<T: ToBits, const P: u32, const N: u32, const WORD: usize> Send
     for Buckets<T, P, N, WORD>
 {
 }
@@ -464,7 +496,7 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, 
     const SUM: usize = if WORD == 4 { 20 } else { 8 };
 
     /// # Safety
-    /// There is a word of these bits at that offset of the block.
+    /// The block has a word of these bits at this offset.
     #[inline(always)]
     unsafe fn word<B: WordBits>(&self, at: usize) -> &B::Atomic {
         // SAFETY: the caller's.
@@ -476,8 +508,7 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, 
     /// Adds one to the bucket at an offset, then `value` to the sum.
     ///
     /// # Safety
-    /// There is a word of these bits at that offset of the block, which begins with a word of 8
-    /// bytes.
+    /// The block has a word of these bits at this offset, and begins with a word of 8 bytes.
     #[cfg(target_pointer_width = "64")]
     #[inline(always)]
     unsafe fn add<B: WordBits>(&self, at: usize, one_more: impl FnOnce(B) -> B, value: u64) {
@@ -499,7 +530,7 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
         Buckets { base: slot.at, _bucket: PhantomData }
     }
 
-    fn nowhere() -> Option<Self> {
+    fn without_storage() -> Option<Self> {
         None
     }
 
@@ -527,8 +558,9 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
     }
 }
 
-/// Version 1 has no histograms.
+/// Records nothing, because version 1 has no histograms.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct NoBuckets(PhantomData<Cell<()>>);
 
 impl BucketCell for NoBuckets {
@@ -539,7 +571,7 @@ impl BucketCell for NoBuckets {
         NoBuckets(PhantomData)
     }
 
-    fn nowhere() -> Option<Self> {
+    fn without_storage() -> Option<Self> {
         Some(NoBuckets(PhantomData))
     }
 

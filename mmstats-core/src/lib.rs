@@ -2,9 +2,9 @@
 //! microcontroller.
 //!
 //! A program lays fields (counters, gauges, averages, timers, texts, histograms) into a region of
-//! bytes and updates them by plain loads and stores. Whoever has the bytes (another process that
-//! maps the file, a debug probe, a dump after a crash) reads them without a schema, and without any
-//! effect on the writer. `no_std`, no allocation, no locks, no system calls.
+//! bytes and updates them by plain loads and stores. A reader of these bytes (another process that
+//! maps the file, a debug probe, a dump after a crash) needs no schema and does not affect the
+//! writer. `no_std`, no allocation, no locks, no system calls.
 //!
 //! ```text
 //! 0          40                                                            region length
@@ -29,26 +29,29 @@
 //!
 //! static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 //!
-//! let Motor { steps, temperature, interval }: Motor = REGION.publish().unwrap();
+//! let Motor { steps, temperature, interval } = Motor::publish(&REGION)?;
 //! steps.incr(); // on a Cortex-M: load, add, store
 //! temperature.set(215);
 //! interval.record(1_250);
+//! # Ok::<(), mmstats_core::AddError>(())
 //! ```
 //!
-//! # Where to look
+//! # Overview
 //!
 //! - [`model!`] declares fields; [`Writer`] adds them one by one, while readers read; [`field`] has
-//!   them all.
-//! - [`StaticRegion`] and [`persistent_region!`] reserve memory on a device; [`Region`] takes any memory.
-//!   [`Model::publish_with_flash`] leaves all but header and values in flash.
-//! - [`reader`] reads regions of both formats, trusting nothing.
-//! - `FORMAT.md` describes the bytes; [`format`](mod@format) has their structure.
+//!   the types of fields.
+//! - [`StaticRegion`] and [`persistent_region!`] reserve memory on a device; [`Region`] uses any
+//!   memory.
+//! - [`Publisher`] has options: a prefix of labels, the directory in flash, totals that go on over a
+//!   reset.
+//! - [`reader`] reads regions of both versions, trusting nothing.
+//! - `FORMAT.md` describes the bytes; [`format`](mod@format) has their structures.
 //!
-//! # What a write promises
+//! # Guarantees
 //!
-//! A reader sees a whole value: this one or an earlier one, never parts of two. A writer that dies
-//! between any two instructions leaves every field as its last completed write, or the one in
-//! progress. Writing never waits. There is one writer for each region, and the types see to it:
+//! A reader sees a whole value, the current or an earlier one, never parts of two. A writer that
+//! dies between any two instructions leaves every field as its last completed write or the write in
+//! progress. Writing never waits. A region has one writer, which the types enforce:
 //!
 //! ```compile_fail
 //! # use mmstats_core::{Counter, V2};
@@ -59,32 +62,43 @@
 
 #![no_std]
 
+mod add_error;
+mod allocator;
 mod atomic;
 mod bytes;
 mod cell;
 pub mod field;
 pub mod format;
+mod format_types;
 mod kind;
 pub mod model;
-mod once;
 mod protocol;
 pub mod reader;
 pub mod region;
 pub mod scalar;
+mod text_buf;
 mod writer;
 
+pub use add_error::AddError;
 pub use field::{
     Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Gauge, Histogram,
     MovingAverage, Text, Timer, TimerGuard,
 };
-pub use format::{Borrowed, Format, V1, V1Exact, V2, V2Narrow, Version};
+pub use format::Version;
+pub use format_types::{Format, V1, V1Exact, V2, V2Narrow};
 pub use kind::{Access, Kind, Type, Unit, units};
-pub use model::Model;
-pub use region::{Region, RegionError, StaticRegion, View};
+pub use model::{Model, Publisher, Recovery};
+pub use region::{IntoRegion, PersistentRegion, Region, RegionError, StaticRegion, View};
 pub use scalar::{Latched, Scalar};
-pub use writer::{AddError, Excerpt, Writer};
+pub use text_buf::TextBuf;
+pub use writer::Writer;
 
+/// The parts that macros expand to, and that tests of the protocols need. Not for direct use.
 #[doc(hidden)]
-pub use protocol::{RegionSeqlock, latch_read, latch_write};
-#[doc(hidden)]
-pub use writer::{Allocator, attach};
+pub mod __private {
+    pub use crate::allocator::Allocator;
+    pub use crate::field::attach;
+    pub use crate::format::layout::{check, help_line, label};
+    pub use crate::protocol::{RegionSeqlock, latch_read, latch_write};
+    pub use crate::region::{Memory, check_section};
+}

@@ -1,118 +1,276 @@
 //! Declared sets of fields.
 
+use crate::add_error::AddError;
+use crate::allocator::Allocator;
 use crate::format::flash::{self, FlashDirectory};
 use crate::format::layout::{self, FieldDef};
-use crate::format::{Format, NATIVE_WORD, Version};
-use crate::region::Region;
-use crate::writer::{AddError, Allocator, FlashAllocator, Writer};
+use crate::format::{NATIVE_WORD, Version};
+use crate::format_types::Format;
+use crate::region::{IntoRegion, Region};
+use crate::writer::Writer;
+use crate::writer::flash::FlashAllocator;
+use core::fmt::{self, Debug};
+use core::marker::PhantomData;
 
-/// A declared set of fields; [`model!`](crate::model!) makes it.
-pub trait Model: Sized {
-    /// The format it is published in.
+/// A declared set of fields, made by [`model!`](crate::model!).
+pub trait Model: Sized + Debug {
+    /// The format that it is published in.
     type Format: Format;
     /// The same model in another format.
     type In<G: Format>: Model<Format = G>;
-    /// Its name.
+    /// The name of the model.
     const NAME: &'static str;
-    /// What it puts before each label.
+    /// The prefix of each label.
     const PREFIX: &'static str;
-    /// Its fields.
+    /// The definitions of the fields.
     const FIELDS: &'static [FieldDef<'static>];
-    /// Bytes of the region that it needs, alone and without a further prefix.
+    /// Bytes of a region for this model alone, without a further prefix.
     const SIZE: usize = layout::size(<Self::Format as Format>::VERSION, Self::FIELDS, 0);
-    /// Bytes of the region that it needs with its directory in flash: a header and the values.
+    /// Bytes of a region for this model with its directory in flash: a header and the values.
     const SIZE_WITH_FLASH: usize = flash::region_size(Self::FIELDS);
 
-    /// Its directory as it lies in the program's flash, if it is published with that, in version 2.
+    /// Returns the directory as it lies in the program's flash if the model is published with it.
+    /// Version 2 only.
     fn directory() -> FlashDirectory;
 
     #[doc(hidden)]
-    fn attach<S: Allocator>(placer: &mut S) -> Result<Self, AddError>;
+    fn attach<A: Allocator>(allocator: &mut A) -> Result<Self, AddError>;
+    /// Resets the fields that describe a moment, when their owner is gone for now.
     #[doc(hidden)]
     fn reset_transient(&self);
 
-    /// Publishes it in this region, which is made anew.
+    /// Initialises the region and publishes the model in it. [`Self::publisher`] has options.
+    ///
+    /// A static region that is too small does not compile:
+    ///
+    /// ```compile_fail
+    /// # use mmstats_core::{Counter, StaticRegion, model};
+    /// # model! { struct Motor { steps: Counter<u32> } }
+    /// static REGION: StaticRegion<{ Motor::SIZE - 8 }> = StaticRegion::new();
+    /// let motor = Motor::publish(&REGION);
+    /// ```
     ///
     /// # Errors
-    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
-    fn publish(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
-        Writer::new(region)?.only_model()
+    /// [`AddError::Region`] if the region has been taken, [`AddError::Full`] if it is smaller than
+    /// [`Self::SIZE`].
+    #[inline]
+    fn publish<R: IntoRegion>(region: R) -> Result<Self, AddError> {
+        Self::publisher().publish(region)
     }
 
-    /// The same with `label_prefix` before every label.
-    ///
-    /// # Errors
-    /// If the region is too small, or a label becomes too long.
-    fn publish_with_prefix(
-        label_prefix: &str,
-        region: <Self::Format as Format>::Region,
-    ) -> Result<Self, AddError> {
-        Writer::new(region)?.label_prefix(label_prefix).add_model()
-    }
-
-    /// Takes a region over from before a reset if it holds exactly this model, else makes it anew.
-    ///
-    /// What accumulates (counters, histograms) goes on; all else begins afresh. Random memory is
-    /// never taken for stats: magic, check, lengths and every byte of the directory have to agree.
-    ///
-    /// # Errors
-    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE`].
-    fn publish_kept<'r>(region: Region<'r>) -> Result<(Self, Recovery), AddError>
-    where
-        Self::Format: Format<Region = Region<'r>>,
-    {
-        let again = region.again();
-        if let Some(model) = Writer::resume_model(region) {
-            return Ok((model, Recovery::Resumed));
-        }
-        Ok((Self::publish(again)?, Recovery::Fresh))
-    }
-
-    /// Publishes it in this region, which is made anew, while labels, units and help stay in the
-    /// program's flash: a `Counter<u32>` then takes 4 bytes of the region, and the code that writes
-    /// a directory is not there. Readers need the program's ELF file, or the flash itself.
-    ///
-    /// Only in version 2.
-    ///
-    /// # Errors
-    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
-    fn publish_with_flash(region: <Self::Format as Format>::Region) -> Result<Self, AddError> {
-        const { assert_version_2::<Self::Format>() };
-        let mut placer = FlashAllocator::initialize(
-            Self::Format::open(region),
-            Self::SIZE_WITH_FLASH,
-            Self::directory(),
-        )?;
-        let model = Self::attach(&mut placer)?;
-        placer.finish();
-        Ok(model)
-    }
-
-    /// The same, but a region from before a reset is taken over if it holds exactly this model of
-    /// exactly this program, as by [`Self::publish_kept`].
-    ///
-    /// # Errors
-    /// [`AddError::Full`] if the region is smaller than [`Self::SIZE_WITH_FLASH`].
-    fn publish_kept_with_flash<'r>(region: Region<'r>) -> Result<(Self, Recovery), AddError>
-    where
-        Self::Format: Format<Region = Region<'r>>,
-    {
-        const { assert_version_2::<Self::Format>() };
-        let again = region.again();
-        if let Some(mut placer) = FlashAllocator::resume(
-            Self::Format::open(region),
-            Self::SIZE_WITH_FLASH,
-            Self::directory(),
-        ) {
-            if let Ok(model) = Self::attach(&mut placer) {
-                return Ok((model, Recovery::Resumed));
-            }
-        }
-        Ok((Self::publish_with_flash(again)?, Recovery::Fresh))
+    /// Returns a publisher of this model.
+    #[must_use]
+    fn publisher() -> Publisher<Self> {
+        Publisher::new()
     }
 }
 
-/// A directory in flash is of version 2, in this machine's words.
+/// Publishes a model, with options.
+///
+/// ```
+/// use mmstats_core::model::Recovery;
+/// use mmstats_core::{Counter, StaticRegion, model};
+/// model! { struct Motor { steps: Counter<u32>, stalls: Counter<u32> } }
+///
+/// static LEFT: StaticRegion<{ Motor::publisher().label_prefix("left.").size() }> =
+///     StaticRegion::new();
+/// let left = Motor::publisher().label_prefix("left.").publish(&LEFT)?;
+/// left.steps.incr();
+///
+/// static RIGHT: StaticRegion<{ Motor::publisher().directory_in_flash().size() }> =
+///     StaticRegion::new();
+/// let (right, recovery) = Motor::publisher().directory_in_flash().recover(&RIGHT)?;
+/// right.steps.incr();
+/// assert_eq!(recovery, Recovery::Fresh); // this region begins as zeros
+/// assert_eq!(RIGHT.view().len(), 40 + 2 * 4);
+/// # Ok::<(), mmstats_core::AddError>(())
+/// ```
+#[must_use = "it publishes when `publish` or `recover` is called"]
+pub struct Publisher<M, P = Plain> {
+    mode: P,
+    _model: PhantomData<fn() -> M>,
+}
+
+/// How a [`Publisher`] lays out a model.
+pub trait Mode<M: Model>: sealed::Sealed {
+    /// Bytes of the region, where they are known at compile time.
+    #[doc(hidden)]
+    const SIZE: Option<usize>;
+    #[doc(hidden)]
+    fn initialize(&self, region: Region) -> Result<M, AddError>;
+    #[doc(hidden)]
+    fn resume(&self, region: Region) -> Option<M>;
+}
+
+/// The directory in the region, labels as declared.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+/// The directory in the region, labels with a further prefix.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefixed<'p>(&'p str);
+
+/// The directory in the program's flash.
+#[derive(Clone, Copy, Debug)]
+pub struct Flash;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Plain {}
+    impl Sealed for super::Prefixed<'_> {}
+    impl Sealed for super::Flash {}
+}
+
+/// What [`Publisher::recover`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Recovery {
+    /// The same model, which goes on.
+    Resumed,
+    /// Anything else: the model begins at zero.
+    Fresh,
+}
+
+impl<M: Model> Publisher<M> {
+    #[doc(hidden)]
+    pub const fn new() -> Self {
+        Publisher { mode: Plain, _model: PhantomData }
+    }
+
+    /// Puts a prefix before every label.
+    pub const fn label_prefix(self, prefix: &str) -> Publisher<M, Prefixed<'_>> {
+        Publisher { mode: Prefixed(prefix), _model: PhantomData }
+    }
+
+    /// Leaves labels, units and help in the program's flash: a `Counter<u32>` then takes 4 bytes of
+    /// the region, and no code that writes a directory is linked. Readers need the program's ELF
+    /// file, or the flash itself. Version 2 only.
+    pub const fn directory_in_flash(self) -> Publisher<M, Flash> {
+        Publisher { mode: Flash, _model: PhantomData }
+    }
+
+    /// Returns the bytes that the region needs.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        M::SIZE
+    }
+}
+
+impl<M: Model> Publisher<M, Prefixed<'_>> {
+    /// Returns the bytes that the region needs.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        layout::size(<M::Format as Format>::VERSION, M::FIELDS, self.mode.0.len())
+    }
+}
+
+impl<M: Model> Publisher<M, Flash> {
+    /// Returns the bytes that the region needs.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        M::SIZE_WITH_FLASH
+    }
+}
+
+impl<M: Model, P: Mode<M>> Publisher<M, P> {
+    /// Initialises the region and publishes the model in it.
+    ///
+    /// # Errors
+    /// If the region has been taken or is too small, or if a label with its prefix is too long.
+    #[inline]
+    pub fn publish<R: IntoRegion>(self, region: R) -> Result<M, AddError> {
+        const { assert_fits::<M, P, R>() };
+        self.mode.initialize(region.into_region()?)
+    }
+
+    /// Resumes the model if the region holds exactly this model from before a reset, and otherwise
+    /// initialises the region. With the directory in flash, it must be from the same program.
+    ///
+    /// Totals (counters, histograms) go on; everything else starts again. Random memory is never
+    /// mistaken for stats: magic, check, lengths and every byte of the directory must agree.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    #[inline]
+    pub fn recover<R: IntoRegion>(self, region: R) -> Result<(M, Recovery), AddError> {
+        const { assert_fits::<M, P, R>() };
+        let region = region.into_region()?;
+        // One of the two is used: the other attempt has failed by then.
+        if let Some(model) = self.mode.resume(region.duplicate()) {
+            return Ok((model, Recovery::Resumed));
+        }
+        Ok((self.mode.initialize(region)?, Recovery::Fresh))
+    }
+}
+
+impl<M: Model, P: Debug> Debug for Publisher<M, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").field("model", &M::NAME).field("mode", &self.mode).finish()
+    }
+}
+
+const fn assert_fits<M: Model, P: Mode<M>, R: IntoRegion>() {
+    if let (Some(length), Some(size)) = (R::LENGTH, P::SIZE) {
+        assert!(length >= size, "the region is smaller than the model");
+    }
+}
+
+/// Resumes a model without publishing, so that no new field appears.
+fn resume<M: Model>(region: Region, prefix: &str) -> Option<M> {
+    let mut writer = Writer::<M::Format>::resume(region).ok()?.label_prefix(prefix);
+    let model = M::attach(&mut writer.raw).ok()?;
+    writer.raw.is_exactly_as_before().then_some(model)
+}
+
+impl<M: Model> Mode<M> for Plain {
+    const SIZE: Option<usize> = Some(M::SIZE);
+
+    #[inline]
+    fn initialize(&self, region: Region) -> Result<M, AddError> {
+        // The model was checked when it was compiled.
+        Writer::<M::Format>::new(region)?.all_or_nothing(M::attach)
+    }
+
+    #[inline]
+    fn resume(&self, region: Region) -> Option<M> {
+        resume(region, "")
+    }
+}
+
+impl<M: Model> Mode<M> for Prefixed<'_> {
+    const SIZE: Option<usize> = None;
+
+    #[inline]
+    fn initialize(&self, region: Region) -> Result<M, AddError> {
+        Writer::new(region)?.label_prefix(self.0).add_model()
+    }
+
+    #[inline]
+    fn resume(&self, region: Region) -> Option<M> {
+        resume(region, self.0)
+    }
+}
+
+impl<M: Model> Mode<M> for Flash {
+    const SIZE: Option<usize> = Some(M::SIZE_WITH_FLASH);
+
+    #[inline]
+    fn initialize(&self, region: Region) -> Result<M, AddError> {
+        const { assert_version_2::<M::Format>() };
+        let mut allocator = FlashAllocator::initialize(region, M::SIZE_WITH_FLASH, M::directory())?;
+        let model = M::attach(&mut allocator)?;
+        allocator.finish();
+        Ok(model)
+    }
+
+    #[inline]
+    fn resume(&self, region: Region) -> Option<M> {
+        const { assert_version_2::<M::Format>() };
+        let mut allocator = FlashAllocator::resume(region, M::SIZE_WITH_FLASH, M::directory())?;
+        M::attach(&mut allocator).ok()
+    }
+}
+
 const fn assert_version_2<F: Format>() {
     assert!(
         matches!(F::VERSION, Version::V2) && F::WORD == NATIVE_WORD,
@@ -120,23 +278,26 @@ const fn assert_version_2<F: Format>() {
     );
 }
 
-/// What [`Model::publish_kept`] found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Recovery {
-    /// This model, which goes on.
-    Resumed,
-    /// Anything else: the model begins at zero.
-    Fresh,
+impl<F: Format> Writer<'_, F> {
+    /// Adds the fields of a model.
+    ///
+    /// # Errors
+    /// If one of them cannot be added; the region is then as before.
+    pub fn add_model<M: Model<Format = F>>(&mut self) -> Result<M, AddError> {
+        for definition in M::FIELDS {
+            self.raw.check(definition)?;
+        }
+        self.all_or_nothing(M::attach)
+    }
 }
 
 /// Declares sets of fields.
 ///
 /// ```
-/// use mmstats_core::{Borrowed, Counter, Gauge, Model, Region, Text, V1, model};
+/// use mmstats_core::{Counter, Gauge, Model, StaticRegion, Text, V1, model};
 ///
 /// model! {
-///     /// What the web server does.
+///     /// The work of the web server.
 ///     pub struct WebStats in "web." {
 ///         /// Responses with a 2xx status.
 ///         status2xx: Counter = "status.2XX",
@@ -146,24 +307,24 @@ pub enum Recovery {
 ///     }
 /// }
 ///
-/// let mut memory = [0; WebStats::SIZE / 8];
-/// let stats = WebStats::<Borrowed>::publish(Region::new(&mut memory))?;
+/// static REGION: StaticRegion<{ WebStats::SIZE }> = StaticRegion::new();
+/// let stats = WebStats::publish(&REGION)?;
 /// stats.status2xx.incr();
 /// stats.supply.set(3_300);
 ///
 /// // The same in version 1.
-/// let mut memory = [0; WebStats::<V1>::SIZE / 8];
-/// let old = WebStats::<Borrowed<V1>>::publish(Region::new(&mut memory))?;
+/// static OLD: StaticRegion<{ WebStats::<V1>::SIZE }> = StaticRegion::new();
+/// let old = WebStats::<V1>::publish(&OLD)?;
 /// old.worker.set("busy");
 /// # Ok::<(), mmstats_core::AddError>(())
 /// ```
 ///
-/// For each field: its name, its type, and then if needed
-/// - `= "label"`; without it the name is the label,
-/// - `[unit]`, one of [`units`](crate::units) or any expression that is a [`Unit`](crate::Unit),
+/// A field has a name, a type, and optionally
+/// - `= "label"`; the default is the name,
+/// - `[unit]`, one of [`units`](crate::units) or an expression that is a [`Unit`](crate::Unit),
 ///   such as `[volts.e(-3)]`,
-/// - `=> value` to begin with, evaluated when the model is published, and again when a thread takes
-///   it over from another.
+/// - `=> value`, the initial value, evaluated when the model is published, and again when a thread
+///   takes it over from another.
 ///
 /// Doc comments become help texts. `in "prefix"` puts a prefix before each label. An empty,
 /// overlong or duplicate label does not compile:
@@ -173,12 +334,12 @@ pub enum Recovery {
 /// model! { struct Twice { a: Counter = "same", b: Counter = "same" } }
 /// ```
 ///
-/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. In that
-/// one, `NAME::SIZE`, `NAME::publish` and their like are there without importing the trait
-/// [`Model`].
+/// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. For the
+/// default, `NAME::SIZE`, `NAME::publish` and `NAME::publisher` need no import; for other formats
+/// they are those of the trait [`Model`].
 #[macro_export]
 macro_rules! model {
-    (@label $field:ident) => { $crate::format::layout::label(::core::stringify!($field)) };
+    (@label $field:ident) => { $crate::__private::label(::core::stringify!($field)) };
     (@label $field:ident $label:literal) => { $label };
     (@prefix) => { "" };
     (@prefix $prefix:literal) => { $prefix };
@@ -193,6 +354,7 @@ macro_rules! model {
         }
     )*) => { $(
         $(#[doc = $help])*
+        #[derive(::core::fmt::Debug)]
         $visible struct $name<MmstatsFormat: $crate::Format = $crate::V2> {
             $( $(#[doc = $field_help])* $visible $field: <$type as $crate::Field>::In<MmstatsFormat>, )*
         }
@@ -207,14 +369,13 @@ macro_rules! model {
                 $crate::format::layout::FieldDef {
                     prefix: <Self as $crate::Model>::PREFIX,
                     label: $crate::model!(@label $field $($label)?),
-                    help: &[$($crate::format::layout::help_line($field_help)),*],
+                    help: &[$($crate::__private::help_line($field_help)),*],
                     unit: $crate::model!(@unit $($unit)?),
                     layouts: <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::LAYOUTS,
                 },
             )* ];
 
             fn directory() -> $crate::format::flash::FlashDirectory {
-                // The same for every lifetime.
                 const FIELDS: &[$crate::format::layout::FieldDef<'static>] = <$name<$crate::V2> as $crate::Model>::FIELDS;
                 #[allow(long_running_const_eval)]
                 static ENTRIES: $crate::format::flash::Entries<{ $crate::format::flash::directory_length(FIELDS) }> = $crate::format::flash::Entries::new(FIELDS);
@@ -223,13 +384,13 @@ macro_rules! model {
                 ENTRIES.directory(CHECK)
             }
 
-            fn attach<MmstatsPlacer: $crate::Allocator>(placer: &mut MmstatsPlacer) -> ::core::result::Result<Self, $crate::AddError> {
+            fn attach<MmstatsAllocator: $crate::__private::Allocator>(allocator: &mut MmstatsAllocator) -> ::core::result::Result<Self, $crate::AddError> {
                 let mut _fields = <Self as $crate::Model>::FIELDS;
                 ::core::result::Result::Ok(Self { $(
                     $field: {
                         let (definition, rest) = _fields.split_first().expect("one definition for each field");
                         _fields = rest;
-                        $crate::attach(placer, definition, $crate::model!(@initial $($initial)?))?
+                        $crate::__private::attach(allocator, definition, $crate::model!(@initial $($initial)?))?
                     },
                 )* })
             }
@@ -241,62 +402,25 @@ macro_rules! model {
 
         #[allow(dead_code)]
         impl $name<$crate::V2> {
-            /// Bytes of the region that this model needs.
+            /// Bytes of a region for this model.
             pub const SIZE: usize = <Self as $crate::Model>::SIZE;
 
-            /// The same with a further label prefix.
-            #[must_use]
-            pub const fn size_as(label_prefix: &str) -> usize {
-                $crate::format::layout::size(<$crate::V2 as $crate::Format>::VERSION, <Self as $crate::Model>::FIELDS, label_prefix.len())
-            }
-
-            /// Bytes of the region that this model needs with its directory in flash.
-            pub const SIZE_WITH_FLASH: usize = <Self as $crate::Model>::SIZE_WITH_FLASH;
-
-            /// Publishes it in this region, which is made anew.
+            /// Initialises the region and publishes the model in it.
             ///
             /// # Errors
-            /// If the region is too small.
-            pub fn publish(region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
+            /// If the region has been taken or is too small.
+            #[inline]
+            pub fn publish<MmstatsRegion: $crate::IntoRegion>(region: MmstatsRegion) -> ::core::result::Result<Self, $crate::AddError> {
                 <Self as $crate::Model>::publish(region)
             }
 
-            /// The same with `label_prefix` before every label.
-            ///
-            /// # Errors
-            /// If the region is too small, or a label becomes too long.
-            pub fn publish_with_prefix(label_prefix: &str, region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
-                <Self as $crate::Model>::publish_with_prefix(label_prefix, region)
-            }
-
-            /// Takes a region over from before a reset if it holds exactly this model, else makes
-            /// it anew.
-            ///
-            /// # Errors
-            /// If the region is too small.
-            pub fn publish_kept(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Recovery), $crate::AddError> {
-                <Self as $crate::Model>::publish_kept(region)
-            }
-
-            /// Publishes it in this region, which is made anew, with its directory in flash.
-            ///
-            /// # Errors
-            /// If the region is too small.
-            pub fn publish_with_flash(region: $crate::Region<'static>) -> ::core::result::Result<Self, $crate::AddError> {
-                <Self as $crate::Model>::publish_with_flash(region)
-            }
-
-            /// The same, but a region from before a reset is taken over if it holds exactly this
-            /// model of exactly this program.
-            ///
-            /// # Errors
-            /// If the region is too small.
-            pub fn publish_kept_with_flash(region: $crate::Region<'static>) -> ::core::result::Result<(Self, $crate::model::Recovery), $crate::AddError> {
-                <Self as $crate::Model>::publish_kept_with_flash(region)
+            /// Returns a publisher of this model, which has options.
+            pub const fn publisher() -> $crate::Publisher<Self> {
+                $crate::Publisher::new()
             }
         }
 
         #[allow(long_running_const_eval)]
-        const _: () = $crate::format::layout::check(<$name<$crate::V2> as $crate::Model>::FIELDS);
+        const _: () = $crate::__private::check(<$name<$crate::V2> as $crate::Model>::FIELDS);
     )* };
 }

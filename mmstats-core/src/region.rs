@@ -1,144 +1,120 @@
-//! Raw memory with bounds: what a writer owns, what a reader looks at, and statics of both.
+//! Raw memory with bounds: the region of a writer, the view of a reader, and statics of both.
 //!
-//! One of the two files with `unsafe` (the other is `cell.rs`). The invariant they share: a
-//! [`RawRegion`] or [`View`] is `len` bytes at an address that is a multiple of 8, valid for as
-//! long as anything made from it is used; live bytes are touched by atomics alone, and never
-//! borrowed as a slice.
+//! One of the two files with `unsafe` (the other is `cell.rs`). Their common invariant: a
+//! [`Region`] or [`View`] is `len` bytes at an address that is a multiple of 8, valid for as long
+//! as anything made from it is used; live bytes are accessed by atomics alone and never borrowed
+//! as a slice.
 #![allow(unsafe_code)]
 
-use crate::atomic::{AtomicU8, AtomicU32, Ordering};
-use crate::format::Format;
+use crate::atomic::{AtomicU8, AtomicU32, Claim, Ordering};
 use crate::format::v2::Header;
-use crate::model::{Model, Recovery};
-use crate::once::Once;
 use crate::protocol::RegionSeqlock;
 use core::cell::UnsafeCell;
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 /// Memory for one writer.
 #[derive(Debug)]
-pub struct Region<'r> {
-    raw: RawRegion,
-    _life: PhantomData<&'r mut [u64]>,
+pub struct Region {
+    base: NonNull<u8>,
+    len: usize,
 }
 
-/// Why memory cannot be a region.
+/// Why there is no region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum RegionError {
-    /// It does not begin at a multiple of 8.
+    /// The memory does not begin at a multiple of 8.
     Misaligned {
-        /// Where it begins.
+        /// Its address.
         address: usize,
     },
-    /// Its length does not fit the header's 32 bits.
+    /// The length does not fit the header's 32 bits.
     TooLarge {
-        /// Bytes.
+        /// Length in bytes.
         length: usize,
     },
+    /// The region of this static has been taken before.
+    AlreadyTaken,
 }
 
-impl core::fmt::Display for RegionError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for RegionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegionError::Misaligned { address } => {
-                write!(f, "the region begins at {address:#x}, which is not a multiple of 8")
+                write!(f, "misaligned region: {address:#x} (a multiple of 8 expected)")
             }
             RegionError::TooLarge { length } => {
-                write!(f, "a region of {length} bytes is too large ({} at most)", u32::MAX)
+                write!(f, "region too large: {length} bytes (at most {})", u32::MAX)
             }
+            RegionError::AlreadyTaken => f.write_str("the region has already been taken"),
         }
     }
 }
 
 impl core::error::Error for RegionError {}
 
-// SAFETY: the memory is owned by whoever owns the region (`from_raw`'s contract, or `&mut`), and is
-// bound to no thread.
-unsafe impl Send for Region<'_> {}
+// SAFETY: the memory belongs to the owner of the region (`from_raw`'s contract, or `&'static mut`)
+// and is bound to no thread.
+unsafe impl Send for Region {}
 
-impl<'r> Region<'r> {
-    /// A region in memory of one's own, for fields in the [`Borrowed`](crate::Borrowed) format (or
-    /// any other, if the memory is `'static`).
+impl Region {
+    /// Creates a region in memory that this program owns until it ends: a leaked buffer, a
+    /// `StaticCell`. See [`StaticRegion`] for a region that is itself a static.
     ///
     /// # Panics
     /// If there are 4 GiB or more.
-    pub fn new(words: &'r mut [u64]) -> Region<'r> {
+    pub fn new(words: &'static mut [u64]) -> Region {
         let len = size_of_val(words);
         assert!(u32::try_from(len).is_ok(), "a region is smaller than 4 GiB");
-        Region { raw: RawRegion { base: NonNull::from(words).cast(), len }, _life: PhantomData }
+        Region { base: NonNull::from(words).cast(), len }
     }
 
-    /// A region anywhere: a mapped file, memory shared by two cores, a peripheral's RAM.
+    /// Creates a region anywhere: a mapped file, memory shared by two cores, a peripheral's RAM.
     ///
     /// # Errors
     /// If `base` is not a multiple of 8 or `len` does not fit 32 bits.
     ///
     /// # Safety
-    /// For `'r`, the `len` bytes at `base` are initialised, readable and writable, no other writer
-    /// in this program writes them, and whoever reads them does so by atomics (as [`View`] does).
-    pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Region<'r>, RegionError> {
-        check(base, len)?;
-        Ok(Region { raw: RawRegion { base, len }, _life: PhantomData })
+    /// For as long as the region or anything made from it (writers, handles, views) is used, the
+    /// `len` bytes at `base` are initialised, readable and writable, no other writer in this
+    /// program writes them, and readers in this program use atomics (as [`View`] does).
+    pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Region, RegionError> {
+        let address = base.addr().get();
+        if address % 8 != 0 {
+            return Err(RegionError::Misaligned { address });
+        }
+        if u32::try_from(len).is_err() {
+            return Err(RegionError::TooLarge { length: len });
+        }
+        Ok(Region { base, len })
     }
 
-    /// Bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.raw.len
+        self.len
     }
 
-    /// Whether there are none.
+    /// Returns `true` if the region has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.raw.len == 0
+        self.len == 0
     }
 
-    /// The same memory for a reader.
+    /// Returns the same memory for a reader.
     #[must_use]
-    pub fn view(&self) -> View<'r> {
-        View { raw: self.raw.again(), _life: PhantomData }
+    pub fn view(&self) -> View<'static> {
+        View { region: self.duplicate(), _life: PhantomData }
     }
 
-    pub(crate) fn into_raw(self) -> RawRegion {
-        self.raw
-    }
-
-    /// The same region a second time, for making it anew when it could not be taken over. The
-    /// caller sees to it that the first is gone.
-    pub(crate) fn again(&self) -> Region<'r> {
-        Region { raw: self.raw.again(), _life: PhantomData }
-    }
-}
-
-fn check(base: NonNull<u8>, len: usize) -> Result<(), RegionError> {
-    let address = base.addr().get();
-    if address % 8 != 0 {
-        return Err(RegionError::Misaligned { address });
-    }
-    if u32::try_from(len).is_err() {
-        return Err(RegionError::TooLarge { length: len });
-    }
-    Ok(())
-}
-
-/// A region without its lifetime: handles carry that in their format.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct RawRegion {
-    base: NonNull<u8>,
-    len: usize,
-}
-
-impl RawRegion {
-    fn again(&self) -> RawRegion {
-        RawRegion { base: self.base, len: self.len }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// Returns the same region again, for a view or for another attempt to publish. The caller
+    /// makes sure that one of the two is no longer written.
+    pub(crate) fn duplicate(&self) -> Region {
+        Region { base: self.base, len: self.len }
     }
 
     fn byte(&self, at: usize) -> &AtomicU8 {
@@ -152,7 +128,7 @@ impl RawRegion {
         (at < self.len).then(|| self.byte(at).load(Ordering::Relaxed))
     }
 
-    /// The 4 bytes at a multiple of 4.
+    /// Returns the 4 bytes at a multiple of 4.
     pub(crate) fn word(&self, at: usize) -> &AtomicU32 {
         assert!(at % 4 == 0 && at < self.len && self.len - at >= 4);
         // SAFETY: in bounds and aligned by the assertion (the base is a multiple of 8), valid by
@@ -180,15 +156,15 @@ impl RawRegion {
         core::array::from_fn(|i| self.byte(at + i).load(Ordering::Relaxed))
     }
 
-    /// A part for one cell. In version 1 the byte before `at` is the write buffer index and goes
-    /// with it.
+    /// Returns a part for one cell. In version 1 the byte before `at` is the write buffer index
+    /// and belongs to the part.
     pub(crate) fn slot(&self, at: usize, len: usize, align: usize) -> Slot {
         assert!(at > 0 && at <= self.len && len <= self.len - at && at & (align - 1) == 0);
         // SAFETY: in bounds by the assertion.
         Slot { at: unsafe { self.base.add(at) }, len }
     }
 
-    /// The words of a version 2 header that guard everything else.
+    /// Returns the words of a version 2 header that guard everything else.
     pub(crate) fn seqlock(&self) -> RegionSeqlock<'_> {
         RegionSeqlock {
             magic: [self.word(0), self.word(4)],
@@ -197,70 +173,68 @@ impl RawRegion {
     }
 }
 
-/// A part of a region that one cell owns: in bounds, aligned as its layout asked, and nobody
-/// else's.
+/// A part of a region that one cell owns alone: in bounds and aligned as its layout asks.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct Slot {
     pub(crate) at: NonNull<u8>,
     pub(crate) len: usize,
 }
 
-/// Memory that somebody else may be writing, for a reader.
+/// Memory that a writer may be changing, for a reader.
 #[derive(Debug)]
 pub struct View<'r> {
-    raw: RawRegion,
+    region: Region,
     _life: PhantomData<&'r [AtomicU32]>,
 }
 
-// SAFETY: it only reads, by atomics.
-unsafe impl Send for View<'_> {}
-// SAFETY: it only reads, by atomics.
+// SAFETY: a view only reads, by atomics.
 unsafe impl Sync for View<'_> {}
 
 impl View<'_> {
-    /// A view of memory anywhere.
+    /// Creates a view of memory anywhere.
     ///
     /// # Errors
     /// If `base` is not a multiple of 8 or `len` does not fit 32 bits.
     ///
     /// # Safety
-    /// For the view's lifetime, the `len` bytes at `base` are initialised and readable, and whoever
-    /// writes them in this program does so by atomics.
+    /// For the view's lifetime, the `len` bytes at `base` are initialised and readable, and writers
+    /// in this program use atomics.
     pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Self, RegionError> {
-        check(base, len)?;
-        Ok(View { raw: RawRegion { base, len }, _life: PhantomData })
+        // SAFETY: the caller's; a view does not write.
+        Ok(View { region: unsafe { Region::from_raw(base, len) }?, _life: PhantomData })
     }
 
-    /// Bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.raw.len
+        self.region.len
     }
 
-    /// Whether there are none.
+    /// Returns `true` if the view has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.raw.len == 0
+        self.region.len == 0
     }
 
-    /// Copies from `at`, a multiple of 8, by relaxed loads of whole words, and tells how many bytes
-    /// there were. What is missing is zero.
+    /// Copies bytes from offset `at`, a multiple of 8, by relaxed loads of whole words, and returns
+    /// how many there were. Missing bytes become zero.
     ///
     /// # Panics
     /// If `at` is not a multiple of 8.
     #[inline]
     pub fn read_at(&self, at: usize, to: &mut [u64]) -> usize {
         assert!(at % 8 == 0);
-        let there = self.raw.len.saturating_sub(at).min(size_of_val(to));
+        let there = self.region.len.saturating_sub(at).min(size_of_val(to));
         let (whole, rest) = to.split_at_mut(there / 8);
         for (i, word) in whole.iter_mut().enumerate() {
             // SAFETY: `at + 8 * i + 8 <= at + there <= len`, so the base plus that is in bounds.
-            *word = unsafe { load_word(self.raw.base.add(at + 8 * i)) };
+            *word = unsafe { load_word(self.region.base.add(at + 8 * i)) };
         }
         if let Some((last, beyond)) = rest.split_first_mut() {
             let mut bytes = [0; 8];
             for (i, byte) in bytes.iter_mut().enumerate().take(there % 8) {
-                *byte = self.raw.byte(at + (there & !7) + i).load(Ordering::Relaxed);
+                *byte = self.region.byte(at + (there & !7) + i).load(Ordering::Relaxed);
             }
             *last = u64::from_ne_bytes(bytes);
             beyond.fill(0);
@@ -269,7 +243,7 @@ impl View<'_> {
     }
 }
 
-/// Eight bytes, in loads as wide as this machine's word.
+/// Reads 8 bytes in loads as wide as this machine's word.
 ///
 /// # Safety
 /// `at` is a multiple of 8 with 8 valid bytes that are only written by atomics.
@@ -287,89 +261,97 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
     }
 }
 
-/// A region as a `static`: `N` bytes, for instance a model's `SIZE`.
+/// Memory that a model can be published in: a [`Region`], or a static that gives one out.
+pub trait IntoRegion {
+    /// Length in bytes, where it is known at compile time.
+    const LENGTH: Option<usize>;
+
+    /// Returns the region.
+    ///
+    /// # Errors
+    /// If it has already been taken.
+    fn into_region(self) -> Result<Region, RegionError>;
+}
+
+impl IntoRegion for Region {
+    const LENGTH: Option<usize> = None;
+
+    fn into_region(self) -> Result<Region, RegionError> {
+        Ok(self)
+    }
+}
+
+/// A region as a `static` of `N` bytes, for instance a model's `SIZE`.
 ///
 /// ```
-/// use mmstats_core::{Counter, StaticRegion, model};
+/// use mmstats_core::{Counter, RegionError, StaticRegion, model};
 /// model! { struct Motor { steps: Counter<u32> } }
 ///
 /// static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
 ///
-/// let motor: Motor = REGION.publish().expect("the first to take it");
+/// let motor = Motor::publish(&REGION)?;
 /// motor.steps.incr();
-/// assert!(REGION.take().is_none());
+/// assert_eq!(REGION.take().unwrap_err(), RegionError::AlreadyTaken);
+/// # Ok::<(), mmstats_core::AddError>(())
 /// ```
 ///
-/// Taking it tells the compiler that others look at the memory, so it stays in the program though
-/// nothing in it reads it.
+/// The compiler assumes that the memory is read from outside once it is taken, and keeps every
+/// store although nothing in the program reads it.
 ///
 /// It begins as zeros at every start. For memory that keeps its stats over a reset, see
 /// [`persistent_region!`](crate::persistent_region).
 #[repr(C)]
 pub struct StaticRegion<const N: usize> {
     memory: Memory<N>,
-    taken: Once,
+    taken: Claim,
 }
 
 impl<const N: usize> StaticRegion<N> {
-    /// Memory that nobody has taken.
+    /// Creates a region that has not been taken.
     #[allow(clippy::new_without_default, reason = "it only makes sense as a static")]
     #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Self {
-        StaticRegion { memory: Memory(UnsafeCell::new(MaybeUninit::zeroed())), taken: Once::new() }
+        StaticRegion { memory: Memory(UnsafeCell::new(MaybeUninit::zeroed())), taken: Claim::new() }
     }
 
-    /// The region, to the first that asks.
-    pub fn take(&'static self) -> Option<Region<'static>> {
-        self.taken.first().then(|| self.memory.region())
+    /// Returns the region to the first caller.
+    ///
+    /// # Errors
+    /// [`RegionError::AlreadyTaken`] for all other callers. Without compare-and-swap (Cortex-M0),
+    /// callers that arrive at the same time may all get this error.
+    #[inline]
+    pub fn take(&'static self) -> Result<Region, RegionError> {
+        if self.taken.claim() { Ok(self.memory.region()) } else { Err(RegionError::AlreadyTaken) }
     }
 
-    /// Takes the region and publishes a model in it; `None` if it has been taken. Too small a
-    /// region does not compile:
-    ///
-    /// ```compile_fail
-    /// # use mmstats_core::{Counter, StaticRegion, model};
-    /// # model! { struct Motor { steps: Counter<u32> } }
-    /// static REGION: StaticRegion<{ Motor::SIZE - 8 }> = StaticRegion::new();
-    /// let motor: Option<Motor> = REGION.publish();
-    /// ```
-    pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(&'static self) -> Option<M> {
-        const { assert!(N >= M::SIZE, "the region is smaller than the model") };
-        M::publish(self.take()?).ok()
-    }
-
-    /// The same with the model's directory in flash.
-    ///
-    /// ```
-    /// use mmstats_core::{Counter, StaticRegion, model};
-    /// model! { struct Motor { steps: Counter<u32>, stalls: Counter<u32> } }
-    ///
-    /// static REGION: StaticRegion<{ Motor::SIZE_WITH_FLASH }> = StaticRegion::new();
-    ///
-    /// let motor: Motor = REGION.publish_with_flash().expect("the first to take it");
-    /// motor.steps.incr();
-    /// assert_eq!(Motor::SIZE_WITH_FLASH, 40 + 2 * 4);
-    /// ```
-    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(
-        &'static self,
-    ) -> Option<M> {
-        const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
-        M::publish_with_flash(self.take()?).ok()
-    }
-
-    /// The same memory for a reader, such as another core.
+    /// Returns the same memory for a reader, such as another core.
     pub fn view(&'static self) -> View<'static> {
         self.memory.region().view()
     }
 }
 
-/// A region whose memory keeps its bytes over a reset; made by
+impl<const N: usize> IntoRegion for &'static StaticRegion<N> {
+    const LENGTH: Option<usize> = Some(N);
+
+    #[inline]
+    fn into_region(self) -> Result<Region, RegionError> {
+        self.take()
+    }
+}
+
+impl<const N: usize> fmt::Debug for StaticRegion<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticRegion").field("length", &N).finish_non_exhaustive()
+    }
+}
+
+/// A region whose memory keeps its bytes over a reset, made by
 /// [`persistent_region!`](crate::persistent_region).
 pub struct PersistentRegion<const N: usize> {
     memory: &'static Memory<N>,
     descriptor: &'static Descriptor,
-    taken: Once,
+    taken: Claim,
 }
 
 impl<const N: usize> PersistentRegion<N> {
@@ -378,65 +360,67 @@ impl<const N: usize> PersistentRegion<N> {
     #[doc(hidden)]
     #[cfg(not(loom))]
     pub const unsafe fn new(memory: &'static Memory<N>, descriptor: &'static Descriptor) -> Self {
-        PersistentRegion { memory, descriptor, taken: Once::new() }
+        PersistentRegion { memory, descriptor, taken: Claim::new() }
     }
 
-    /// The region, to the first that asks. Its bytes are what the last run left, or random after
+    /// Returns the region to the first caller. Its bytes are those of the last run, or random after
     /// power-on.
-    pub fn take(&'static self) -> Option<Region<'static>> {
-        // Nothing else refers to it, and the linker drops what nothing refers to.
+    ///
+    /// # Errors
+    /// [`RegionError::AlreadyTaken`], as for [`StaticRegion::take`].
+    #[inline]
+    pub fn take(&'static self) -> Result<Region, RegionError> {
+        // Without a reference from live code the linker would drop the descriptor.
         core::hint::black_box(self.descriptor);
-        self.taken.first().then(|| self.memory.region())
+        if self.taken.claim() { Ok(self.memory.region()) } else { Err(RegionError::AlreadyTaken) }
     }
 
-    /// Takes the region and publishes a model in it, which goes on if the last run's was the same;
-    /// `None` if it has been taken. Too small a region does not compile.
-    pub fn publish<M: Model<Format: Format<Region = Region<'static>>>>(
-        &'static self,
-    ) -> Option<(M, Recovery)> {
-        const { assert!(N >= M::SIZE, "the region is smaller than the model") };
-        M::publish_kept(self.take()?).ok()
-    }
-
-    /// The same with the model's directory in flash; it goes on if the last run was of this very
-    /// program.
-    pub fn publish_with_flash<M: Model<Format: Format<Region = Region<'static>>>>(
-        &'static self,
-    ) -> Option<(M, Recovery)> {
-        const { assert!(N >= M::SIZE_WITH_FLASH, "the region is smaller than the model") };
-        M::publish_kept_with_flash(self.take()?).ok()
-    }
-
-    /// The same memory for a reader, such as another core.
+    /// Returns the same memory for a reader, such as another core.
     pub fn view(&'static self) -> View<'static> {
         self.memory.region().view()
     }
 }
 
-/// A [`PersistentRegion`] as a `static`, its memory in a section that the start-up code leaves alone: one
-/// whose name begins with `.uninit`, `.noinit` or `.persistent`.
+impl<const N: usize> IntoRegion for &'static PersistentRegion<N> {
+    const LENGTH: Option<usize> = Some(N);
+
+    #[inline]
+    fn into_region(self) -> Result<Region, RegionError> {
+        self.take()
+    }
+}
+
+impl<const N: usize> fmt::Debug for PersistentRegion<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersistentRegion").field("length", &N).finish_non_exhaustive()
+    }
+}
+
+/// Declares a [`PersistentRegion`] as a `static`, with its memory in a section that start-up code
+/// does not initialise: the section's name begins with `.uninit`, `.noinit` or `.persistent`.
 ///
-/// Only the memory goes there: whether it has been taken is remembered in ordinary memory, because
-/// that section is random at power-on. A [`Descriptor`](crate::region::Descriptor) among the
-/// constants tells tools where it is.
+/// Only the memory goes there. The flag that the region has been taken lies in ordinary memory,
+/// because such a section is random at power-on. A [`Descriptor`](crate::region::Descriptor) among
+/// the constants lets tools find the memory.
 ///
 /// ```
-/// use mmstats_core::{Counter, persistent_region, model};
+/// use mmstats_core::{Counter, model, persistent_region};
 /// model! { struct Motor { boots: Counter<u32> } }
 ///
 /// persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".uninit.stats"; }
 ///
-/// let (motor, kept) = REGION.publish::<Motor>().unwrap();
+/// let (motor, recovery) = Motor::publisher().recover(&REGION)?;
 /// motor.boots.incr(); // goes on counting after a reset
+/// # Ok::<(), mmstats_core::AddError>(())
 /// ```
 #[macro_export]
 macro_rules! persistent_region {
     ($(#[$attribute:meta])* $visible:vis static $name:ident: PersistentRegion<{ $size:expr }> in $section:literal;) => {
         $(#[$attribute])*
         $visible static $name: $crate::region::PersistentRegion<{ $size }> = {
-            const _: () = $crate::region::check_section($section);
+            const _: () = $crate::__private::check_section($section);
             #[unsafe(link_section = $section)]
-            static MEMORY: $crate::region::Memory<{ $size }> = $crate::region::Memory::uninit();
+            static MEMORY: $crate::__private::Memory<{ $size }> = $crate::__private::Memory::uninit();
             static DESCRIPTOR: $crate::region::Descriptor = $crate::region::Descriptor::new(&MEMORY);
             // SAFETY: the static is visible in this block alone.
             unsafe { $crate::region::PersistentRegion::new(&MEMORY, &DESCRIPTOR) }
@@ -453,11 +437,11 @@ pub struct Descriptor {
     length: u32,
 }
 
-// SAFETY: a constant; the address is only told.
+// SAFETY: a constant; nothing is accessed through the address.
 unsafe impl Sync for Descriptor {}
 
 impl Descriptor {
-    /// How it begins. The last letter is another one than in a region's magic.
+    /// The first bytes. The last letter differs from that of a region's magic.
     pub const MAGIC: [u8; 8] = *b"\x02MMSTATD";
 
     #[doc(hidden)]
@@ -466,8 +450,7 @@ impl Descriptor {
     }
 }
 
-/// Fails to compile for a section that is not one of those which start-up code leaves alone: in
-/// another, the bytes could be anything, code included.
+/// Fails to compile for a section that start-up code may initialise.
 ///
 /// # Panics
 /// For such a section.
@@ -486,7 +469,7 @@ pub const fn check_section(name: &str) {
     let name = name.as_bytes();
     assert!(
         begins(name, b".uninit") || begins(name, b".noinit") || begins(name, b".persistent"),
-        "the section of a kept region begins with .uninit, .noinit or .persistent"
+        "the section of a persistent region begins with .uninit, .noinit or .persistent"
     );
 }
 
@@ -495,7 +478,7 @@ pub const fn check_section(name: &str) {
 #[repr(C, align(8))]
 pub struct Memory<const N: usize>(UnsafeCell<MaybeUninit<[u8; N]>>);
 
-// SAFETY: what is inside is only reached through the one region that the owner gives out, and by
+// SAFETY: the bytes are only accessed through the one region that the owner gives out, and by
 // views, which read by atomics.
 unsafe impl<const N: usize> Sync for Memory<N> {}
 
@@ -505,14 +488,20 @@ impl<const N: usize> Memory<N> {
         Memory(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    fn region(&'static self) -> Region<'static> {
+    fn region(&'static self) -> Region {
         const { assert!(N as u64 <= u32::MAX as u64, "a region is smaller than 4 GiB") };
-        // As far as the compiler knows, the address is now out in the world: stores to it are seen
-        // by somebody, and what is loaded from it was put there by somebody (in a kept region: the
+        // From here on the compiler must assume that the address is known outside the program: its
+        // stores are read there, and its bytes were written there (in a persistent region, by the
         // run before the reset).
         let base = core::hint::black_box(self.0.get()).cast();
         // SAFETY: a static does not lie at null.
         let base = unsafe { NonNull::new_unchecked(base) };
-        Region { raw: RawRegion { base, len: N }, _life: PhantomData }
+        Region { base, len: N }
+    }
+}
+
+impl<const N: usize> fmt::Debug for Memory<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("length", &N).finish_non_exhaustive()
     }
 }

@@ -1,45 +1,28 @@
-//! What a value is: its type, its bits, and which cell each format keeps it in.
+//! Types of values: their encoding, their arithmetic, and the cell that each format stores them in.
 
-use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
-use crate::cell::{DoubleBuffer, Latch, ValueCell, Word};
+use crate::bytes::{ToBits, sealed::Sealed};
+use crate::cell::{DoubleBuffer, Latch, ValueCell, WideCell, WideV1Cell, Word};
 use crate::kind::Type;
 
-#[cfg(target_pointer_width = "64")]
-use crate::atomic::AtomicU64;
-
-mod sealed {
-    pub trait Sealed {}
-}
+pub use crate::cell::Bucket;
 
 /// A value that a field can hold: every integer from 8 to 64 bits, `f32`, `f64`, `bool`, and
 /// [`Latched`] ones.
-pub trait Scalar: sealed::Sealed + Copy + PartialEq + Send + 'static {
-    /// Its type in the directory.
+pub trait Scalar: ToBits + PartialEq {
+    /// The type in the directory.
     const TYPE: Type;
-    #[doc(hidden)]
-    type Bits: Bits;
-    /// What a field holds before it is set.
-    #[doc(hidden)]
-    #[must_use]
-    fn zero() -> Self {
-        Self::from_bits(Self::Bits::default())
-    }
-    #[doc(hidden)]
-    fn to_bits(self) -> Self::Bits;
-    #[doc(hidden)]
-    fn from_bits(bits: Self::Bits) -> Self;
-    /// Where version 2 keeps it on this machine.
+    /// The cell in version 2 on this machine.
     #[doc(hidden)]
     type V2Cell: ValueCell<Self>;
-    /// Where version 2 keeps it on a 32-bit machine.
+    /// The cell in version 2 on a 32-bit machine.
     #[doc(hidden)]
     type V2NarrowCell: ValueCell<Self>;
-    /// Where version 1 keeps it.
+    /// The cell in padded version 1.
     #[doc(hidden)]
     type V1Cell: ValueCell<Self>;
 }
 
-/// A value that can be added to: integers wrap.
+/// A value that can be added to; integers wrap.
 pub trait Number: Scalar {
     /// One.
     const ONE: Self;
@@ -54,66 +37,15 @@ pub trait Number: Scalar {
 /// A value that counts events: `u64` and `u32`, which wrap.
 pub trait Count: Number {}
 
-/// A number that is latched even where one store would cover it, for readers whose loads are
-/// narrower than that: a debug probe that reads a 64-bit device by 4 bytes.
+/// A number that is latched even where one store would cover it, for readers with narrower loads: a
+/// debug probe that reads a 64-bit device 4 bytes at a time.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Latched<T>(pub T);
 
-/// Unsigned bits of a value.
-#[doc(hidden)]
-pub trait Bits: Copy + Default {
-    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Default;
-    fn to_ne_bytes(self) -> Self::Bytes;
-    fn from_ne_bytes(bytes: Self::Bytes) -> Self;
-}
-
-/// Bits that this machine loads and stores at once.
-#[doc(hidden)]
-pub trait WordBits: Bits {
-    type Atomic;
-    fn load(from: &Self::Atomic) -> Self;
-    fn store(self, to: &Self::Atomic);
-}
-
-macro_rules! bits {
-    ($($bits:ty)*) => { $(
-        impl Bits for $bits {
-            type Bytes = [u8; size_of::<$bits>()];
-            fn to_ne_bytes(self) -> Self::Bytes {
-                <$bits>::to_ne_bytes(self)
-            }
-            fn from_ne_bytes(bytes: Self::Bytes) -> Self {
-                <$bits>::from_ne_bytes(bytes)
-            }
-        }
-    )* };
-}
-bits! { u8 u16 u32 u64 }
-
-macro_rules! word_bits {
-    ($($bits:ty, $atomic:ty;)*) => { $(
-        impl WordBits for $bits {
-            type Atomic = $atomic;
-            #[inline(always)]
-            fn load(from: &$atomic) -> Self {
-                from.load(Ordering::Relaxed)
-            }
-            #[inline(always)]
-            fn store(self, to: &$atomic) {
-                to.store(self, Ordering::Relaxed);
-            }
-        }
-    )* };
-}
-word_bits! { u8, AtomicU8; u16, AtomicU16; u32, AtomicU32; }
-#[cfg(target_pointer_width = "64")]
-word_bits! { u64, AtomicU64; }
-
 macro_rules! value {
-    ($($type:ty, $ty:ident, $bits:ty, $two:ty, $narrow:ty, $one:ty, $to:expr, $from:expr;)*) => { $(
-        impl sealed::Sealed for $type {}
-        impl Scalar for $type {
-            const TYPE: Type = Type::$ty;
+    ($($type:ty, $ty:ident, $bits:ty, $v2:ty, $narrow:ty, $v1:ty, $to:expr, $from:expr;)*) => { $(
+        impl Sealed for $type {}
+        impl ToBits for $type {
             type Bits = $bits;
             #[inline(always)]
             fn to_bits(self) -> $bits {
@@ -123,9 +55,12 @@ macro_rules! value {
             fn from_bits(bits: $bits) -> Self {
                 $from(bits)
             }
-            type V2Cell = $two;
+        }
+        impl Scalar for $type {
+            const TYPE: Type = Type::$ty;
+            type V2Cell = $v2;
             type V2NarrowCell = $narrow;
-            type V1Cell = $one;
+            type V1Cell = $v1;
         }
     )* };
 }
@@ -146,28 +81,11 @@ narrow_value! {
 }
 macro_rules! wide_value {
     ($($type:ty, $ty:ident, $to:expr, $from:expr;)*) => {
-        #[cfg(target_pointer_width = "64")]
-        value! { $( $type, $ty, u64, Word<$type>, Latch<$type, 4>, Word<$type>, $to, $from; )* }
-        #[cfg(not(target_pointer_width = "64"))]
-        value! { $( $type, $ty, u64, Latch<$type, 4>, Latch<$type, 4>, DoubleBuffer<$type>, $to, $from; )* }
-        $(
-            impl sealed::Sealed for Latched<$type> {}
-            impl Scalar for Latched<$type> {
-                const TYPE: Type = Type::$ty;
-                type Bits = u64;
-                #[inline(always)]
-                fn to_bits(self) -> u64 {
-                    $to(self.0)
-                }
-                #[inline(always)]
-                fn from_bits(bits: u64) -> Self {
-                    Latched($from(bits))
-                }
-                type V2Cell = Latch<Self>;
-                type V2NarrowCell = Latch<Self, 4>;
-                type V1Cell = DoubleBuffer<Self>;
-            }
-        )*
+        value! { $(
+            $type, $ty, u64, WideCell<$type>, Latch<$type, 4>, WideV1Cell<$type>, $to, $from;
+            Latched<$type>, $ty, u64, Latch<Self>, Latch<Self, 4>, DoubleBuffer<Self>,
+                |value: Latched<$type>| $to(value.0), |bits| Latched($from(bits));
+        )* }
     };
 }
 wide_value! {
@@ -225,8 +143,3 @@ where
 impl Count for u32 {}
 impl Count for u64 {}
 impl Count for Latched<u64> {}
-
-/// What a histogram's buckets count in: `u32` or `u64`.
-pub trait Bucket: Number {}
-impl Bucket for u32 {}
-impl Bucket for u64 {}

@@ -4,13 +4,13 @@
 
 mod common;
 
-use common::{EntryFields, Shown, Stopped, copy, shown, values};
+use common::{FieldValue, Shown, Stopped, copy, region_in, shown, values};
 use core::ptr::NonNull;
 use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, ReadBuffers, ReadError, Snapshot, Source, read};
 use mmstats_core::{
-    AddError, Borrowed, ConstantText, Counter, Field, FieldBuilder, Format, Gauge, Model, Region,
+    AddError, ConstantText, Counter, Field, FieldBuilder, Format, Gauge, Model, Region,
     RegionError, Text, Timer, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model,
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -22,7 +22,7 @@ model! {
 }
 
 /// Tries to add what cannot be added.
-type Bad<F> = for<'r> fn(&mut Writer<'_, Borrowed<'r, F>>) -> Result<(), AddError>;
+type Bad<F> = for<'r> fn(&mut Writer<'_, F>) -> Result<(), AddError>;
 
 fn add<H: Field>(
     writer: &mut Writer<'_, H::Format>,
@@ -32,11 +32,11 @@ fn add<H: Field>(
 }
 
 fn duplicate<R>(label: &str) -> Result<R, AddError> {
-    Err(AddError::DuplicateLabel { label: label.try_into().unwrap() })
+    Err(AddError::DuplicateLabel { label: label.into() })
 }
 
 /// What is refused in every format, and why.
-fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddError>)> {
+fn bad<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     vec![
         (|writer| add::<Counter<u32, _>>(writer, Counter::builder("a")), duplicate("a")),
         (|writer| writer.add_model::<Pair<_>>().map(|_| ()), duplicate("a")),
@@ -88,8 +88,7 @@ fn bad<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddErro
 }
 
 /// What is refused where timers have a histogram beside their average.
-fn bad_with_histograms<F: Format<Region = Region<'static>>>() -> Vec<(Bad<F>, Result<(), AddError>)>
-{
+fn bad_with_histograms<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     vec![
         (
             |writer| add::<Counter<u32, _>>(writer, Counter::builder("timer.histogram")),
@@ -116,14 +115,14 @@ fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
     (shown(region), [header, entries].concat())
 }
 
-fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
+fn what_is_refused_changes_nothing<F: Format>() {
     let with_histograms =
         if F::VERSION == Version::V2 { bad_with_histograms::<F>() } else { Vec::new() };
     for (bad, why) in bad::<F>().into_iter().chain(with_histograms) {
         let mut memory = [u64::MAX; 512];
-        let region = Region::new(&mut memory);
+        let region = region_in(&mut memory);
         let view = region.view();
-        let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
+        let mut writer = Writer::<F>::new(region).unwrap();
         let a: Counter<u64, _> = writer.add(Counter::builder("a").help("The first.")).unwrap();
         let text: Text<9, _> = writer.add(Text::builder("text")).unwrap();
         writer.add::<Timer<Stopped, 3, _>>(Timer::builder("timer")).unwrap();
@@ -139,7 +138,7 @@ fn what_is_refused_changes_nothing<F: Format<Region = Region<'static>>>() {
         let (last, others) = (shown(&view).pop().unwrap(), fields);
         assert_eq!(
             (last.label.as_str(), last.value),
-            ("more", EntryFields::Unsigned(7)),
+            ("more", FieldValue::Unsigned(7)),
             "after {why:?}"
         );
         assert_eq!(shown(&view)[..others.len()], others, "after {why:?}");
@@ -154,19 +153,18 @@ fn what_cannot_be_added_is_refused_and_changes_nothing() {
     what_is_refused_changes_nothing::<V1Exact>();
 }
 
-fn the_prefix_counts<F: Format<Region = Region<'static>>>() {
+fn the_prefix_counts<F: Format>() {
     let mut memory = vec![0; 20_000];
     let mut publish = |prefix: &str| {
-        Pair::<Borrowed<'_, F>>::publish_with_prefix(prefix, Region::new(&mut memory)).map(|_| ())
+        Pair::<F>::publisher().label_prefix(prefix).publish(region_in(&mut memory)).map(|_| ())
     };
     let long = "p".repeat(65_535);
     assert_eq!(publish(&long), Err(AddError::LabelTooLong { length: 65_536 }));
     assert_eq!(publish("nu\0l"), Err(AddError::Nul));
     assert_eq!(publish(&long[1..]), Ok(()));
-    assert_eq!(shown(&Region::new(&mut memory).view())[0].label, format!("{}b", &long[1..]));
+    assert_eq!(shown(&region_in(&mut memory).view())[0].label, format!("{}b", &long[1..]));
 
-    let mut writer =
-        Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap().label_prefix(&long);
+    let mut writer = Writer::<F>::new(region_in(&mut memory)).unwrap().label_prefix(&long);
     assert_eq!(
         add::<Counter<u32, _>>(&mut writer, Counter::builder("x")),
         Err(AddError::LabelTooLong { length: 65_536 })
@@ -182,9 +180,10 @@ fn a_prefix_counts_as_part_of_the_label() {
     the_prefix_counts::<V1>();
     the_prefix_counts::<V1Exact>();
     let mut memory = vec![0; 40_000];
-    let timed =
-        Timed::<Borrowed<'_>>::publish_with_prefix(&"p".repeat(65_530), Region::new(&mut memory))
-            .map(|_| ());
+    let timed = Timed::<V2>::publisher()
+        .label_prefix(&"p".repeat(65_530))
+        .publish(region_in(&mut memory))
+        .map(|_| ());
     assert_eq!(
         timed,
         Err(AddError::LabelTooLong { length: 65_541 }),
@@ -192,11 +191,11 @@ fn a_prefix_counts_as_part_of_the_label() {
     );
 }
 
-fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
+fn the_longest_label_works<F: Format>() {
     let mut memory = vec![u64::MAX; 34_000];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
+    let mut writer = Writer::<F>::new(region).unwrap();
     let (label, other) = ("x".repeat(65_535), "y".repeat(65_535));
     let first: Counter<u64, _> = writer.add(Counter::builder(&label).help(&label)).unwrap();
     let second: Counter<u32, _> = writer.add(Counter::builder(&other)).unwrap();
@@ -206,8 +205,8 @@ fn the_longest_label_works<F: Format<Region = Region<'static>>>() {
     assert_eq!(
         values(&fields),
         [
-            (label.as_str(), &EntryFields::Unsigned(1 << 33)),
-            (other.as_str(), &EntryFields::Unsigned(2))
+            (label.as_str(), &FieldValue::Unsigned(1 << 33)),
+            (other.as_str(), &FieldValue::Unsigned(2))
         ]
     );
     assert!(fields[0].help == label || F::VERSION != Version::V2);
@@ -242,14 +241,14 @@ fn a_region_begins_at_a_multiple_of_8() {
     }
 }
 
-fn any_length<F: Format<Region = Region<'static>>>() {
+fn any_length<F: Format>() {
     for length in 0..128 {
         let mut memory = [u64::MAX; 17];
         let base = NonNull::from(&mut memory).cast::<u8>();
         // SAFETY: within `memory`, which nobody else uses.
         let region = unsafe { Region::from_raw(base, length) }.unwrap();
         let view = region.view();
-        match Writer::<Borrowed<'_, F>>::new(region) {
+        match Writer::<F>::new(region) {
             Err(error) => {
                 assert_eq!(error, AddError::Full { length });
                 assert!(length < 40 && memory == [u64::MAX; 17], "untouched");
@@ -310,16 +309,16 @@ fn assert_prefix(shown: &[Shown]) {
     for (number, field) in shown.iter().enumerate() {
         assert_eq!(
             (&field.label, &field.value),
-            (&format!("field.{number}"), &EntryFields::Unsigned(number as u64))
+            (&format!("field.{number}"), &FieldValue::Unsigned(number as u64))
         );
     }
 }
 
-fn fields_appear_whole<F: Format<Region = Region<'static>>>() {
+fn fields_appear_whole<F: Format>() {
     let mut memory = vec![u64::MAX; 1 << 12];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
+    let writer = Writer::<F>::new(region).unwrap();
     let source = Growing { view, writer: (writer, 0).into() };
     for _ in 0..20 {
         let before = source.writer.borrow().1;
@@ -343,9 +342,9 @@ fn fields_added_between_the_copies_of_a_reader_are_seen_whole_or_not_yet() {
 #[test]
 fn fields_added_while_another_thread_reads_are_seen_whole_or_not_yet() {
     let mut memory = vec![u64::MAX; 1 << 14];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let mut writer = (Writer::<Borrowed<'_>>::new(region).unwrap().label_prefix(""), 0);
+    let mut writer = (Writer::<V2>::new(region).unwrap().label_prefix(""), 0);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut room = vec![0; ReadBuffers::words(8 << 14)];
@@ -374,9 +373,9 @@ fn fields_added_while_another_thread_reads_are_seen_whole_or_not_yet() {
 #[test]
 fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
     let mut memory = [0; 256];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let mut writer = (Writer::<Borrowed<'_>>::new(region).unwrap(), 0);
+    let mut writer = (Writer::<V2>::new(region).unwrap(), 0);
     let mut dumps = vec![copy(&view)];
     for _ in 0..8 {
         grow(&mut writer);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{EntryFields, Shown, dead, golden, swapped};
+use common::{FieldValue, Shown, dead, golden, region_in, swapped};
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::reader::{
@@ -11,8 +11,8 @@ use mmstats_core::reader::{
     ReadPlan, Snapshot, Source, Value, read,
 };
 use mmstats_core::{
-    Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model,
-    Region, Text, Type, V2, V2Narrow, model,
+    Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched, Model, Text, Type,
+    V2, V2Narrow, model,
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -34,9 +34,9 @@ model! {
     }
 }
 
-fn region<F: Format<Region = Region<'static>>>() -> Vec<u8> {
-    let mut memory = vec![0; <Some<Borrowed<'_, F>>>::SIZE / 8 + 2];
-    let some = <Some<Borrowed<'_, F>>>::publish(Region::new(&mut memory)).unwrap();
+fn region<F: Format>() -> Vec<u8> {
+    let mut memory = vec![0; Some::<F>::SIZE / 8 + 2];
+    let some = Some::<F>::publish(region_in(&mut memory)).unwrap();
     some.count.add(u64::MAX / 3);
     some.wide.set(Latched(1.5));
     some.text.set("tschüß");
@@ -248,7 +248,7 @@ fn bytes_of_the_other_order_are_read_the_same() {
         let orders = [&bytes, &other].map(|bytes| Directory::open(bytes).unwrap().byte_order());
         assert_eq!(orders[0], orders[1].other(), "{name}");
     }
-    assert_eq!(dead(&swapped(&region::<V2>()))[0].value, EntryFields::Unsigned(u64::MAX / 3));
+    assert_eq!(dead(&swapped(&region::<V2>()))[0].value, FieldValue::Unsigned(u64::MAX / 3));
     assert_eq!(dead(&swapped(&region::<V2>()))[0].ty, Type::U64);
 }
 

@@ -8,8 +8,8 @@
 #![allow(dead_code, reason = "older compilers do not count what only constants use")]
 
 use mmstats_core::{
-    Average, Borrowed, Clock, Constant, ConstantText, Counter, Gauge, Histogram, Latched,
-    MovingAverage, Region, StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, View,
+    Average, Clock, Constant, ConstantText, Counter, Gauge, Histogram, Latched, MovingAverage,
+    Region, StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, View,
 };
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -52,8 +52,8 @@ macro_rules! handles_can_be_moved_and_not_shared {
         )*
     };
 }
-handles_can_be_moved_and_not_shared! { V2, V2Narrow, V1, V1Exact, Borrowed<'static>, Borrowed<'static, V1> }
-const _: () = is_send::<Region<'static>>();
+handles_can_be_moved_and_not_shared! { V2, V2Narrow, V1, V1Exact, V2, V1 }
+const _: () = is_send::<Region>();
 const _: () = is_sync::<View<'static>>();
 const _: () = is_sync::<StaticRegion<8>>();
 

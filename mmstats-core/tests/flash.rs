@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{EntryFields, Shown, Stopped, dead, dead_outside, live_outside};
+use common::{FieldValue, Shown, Stopped, dead, dead_outside, live_outside, region_in};
 use mmstats_core::format::v2::Header;
 use mmstats_core::model::Recovery;
 use mmstats_core::reader::{Directory, FormatError, header};
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Model,
-    Region, StaticRegion, Text, Timer, model,
+    AddError, Average, Constant, ConstantText, Counter, Flag, Gauge, Histogram, Model, RegionError,
+    StaticRegion, Text, Timer, V2, model,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
@@ -39,10 +39,10 @@ model! {
     struct Three { a: Counter<u32>, b: Counter<u32>, c: Counter<u32> }
 }
 
-const WORDS: usize = Motor::SIZE_WITH_FLASH / 8;
+const WORDS: usize = Motor::<V2>::SIZE_WITH_FLASH / 8;
 
 /// Publishes the motor, with its directory in flash or in the region, and writes all of it.
-fn run(motor: &Motor<Borrowed<'_>>) {
+fn run(motor: &Motor<V2>) {
     motor.boots.incr();
     motor.steps.add(1 << 40);
     motor.interval.record(9);
@@ -62,8 +62,8 @@ fn entries() -> &'static [u8] {
 #[test]
 fn a_reader_shows_the_same_whether_the_directory_is_in_flash_or_in_the_region() {
     let (mut inside, mut outside) = ([0; Motor::SIZE / 8], [0; WORDS]);
-    run(&Motor::<Borrowed<'_>>::publish(Region::new(&mut inside)).unwrap());
-    run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut outside)).unwrap());
+    run(&Motor::<V2>::publish(region_in(&mut inside)).unwrap());
+    run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut outside)).unwrap());
     let expected = dead(inside.as_bytes());
     assert_eq!(expected.len(), 12, "a timer has two");
     assert_eq!(dead_outside(outside.as_bytes(), entries()), expected);
@@ -72,14 +72,14 @@ fn a_reader_shows_the_same_whether_the_directory_is_in_flash_or_in_the_region() 
 
 #[test]
 fn a_counter_costs_the_region_only_its_value() {
-    assert_eq!(Three::SIZE_WITH_FLASH, (Header::SIZE + 3 * 4).next_multiple_of(8));
-    assert_eq!(One::SIZE_WITH_FLASH, Header::SIZE + 8, "regions are multiples of 8");
+    assert_eq!(Three::<V2>::SIZE_WITH_FLASH, (Header::SIZE + 3 * 4).next_multiple_of(8));
+    assert_eq!(One::<V2>::SIZE_WITH_FLASH, Header::SIZE + 8, "regions are multiples of 8");
 }
 
 #[test]
 fn without_the_directory_the_region_says_where_it_is() {
     let mut memory = [0; WORDS];
-    Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
+    Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap();
     let address = entries().as_ptr().addr() as u64;
     let length = entries().len() as u32;
     assert_eq!(
@@ -101,7 +101,7 @@ fn without_the_directory_the_region_says_where_it_is() {
 #[test]
 fn a_directory_of_another_program_is_refused() {
     let mut memory = [0; WORDS];
-    Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
+    Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap();
     let mut wrong = entries().to_vec();
     let last = wrong.len() - 1;
     for at in [0, 30, last] {
@@ -115,7 +115,7 @@ fn a_directory_of_another_program_is_refused() {
 #[test]
 fn more_than_the_directory_is_as_good_as_the_directory() {
     let mut memory = [0; WORDS];
-    run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
+    run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
     let mut more = entries().to_vec();
     more.extend([0xa5; 100]);
     assert_eq!(dead_outside(memory.as_bytes(), &more), dead_outside(memory.as_bytes(), entries()));
@@ -132,37 +132,37 @@ fn the_directory_is_where_the_header_says_so_that_it_can_be_fetched_from_there()
 fn after_a_reset_what_accumulates_goes_on() {
     let mut memory = [u64::MAX; WORDS];
     let (motor, kept) =
-        Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+        Motor::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap();
     assert_eq!(kept, Recovery::Fresh);
     run(&motor);
     let (motor, kept) =
-        Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+        Motor::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap();
     assert_eq!(kept, Recovery::Resumed);
     motor.boots.incr();
     let shown = dead_outside(memory.as_bytes(), entries());
     let value = |label: &str| {
         shown.iter().find(|field| field.label == label).map(|field: &Shown| field.value.clone())
     };
-    assert_eq!(value("motor.boots"), Some(EntryFields::Unsigned(2)));
-    assert_eq!(value("motor.steps"), Some(EntryFields::Unsigned(1 << 40)));
+    assert_eq!(value("motor.boots"), Some(FieldValue::Unsigned(2)));
+    assert_eq!(value("motor.steps"), Some(FieldValue::Unsigned(1 << 40)));
     assert_eq!(
         value("motor.temperature.winding"),
-        Some(EntryFields::Signed(-10)),
+        Some(FieldValue::Signed(-10)),
         "what describes the moment begins afresh"
     );
-    assert_eq!(value("motor.state"), Some(EntryFields::Text("idle".into())));
-    assert_eq!(value("motor.version"), Some(EntryFields::Text("1.2".into())));
+    assert_eq!(value("motor.state"), Some(FieldValue::Text("idle".into())));
+    assert_eq!(value("motor.version"), Some(FieldValue::Text("1.2".into())));
 }
 
 #[test]
 fn after_an_update_of_the_program_the_stats_begin_at_zero() {
     let mut memory = [0; WORDS];
-    run(&Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap().0);
+    run(&Motor::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap().0);
     let (radio, kept) =
-        Radio::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+        Radio::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap();
     assert_eq!((kept, radio.received.get()), (Recovery::Fresh, 0));
     let (_, kept) =
-        Motor::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+        Motor::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap();
     assert_eq!(kept, Recovery::Fresh);
     let generation = header(memory.as_bytes()).unwrap().0.generation;
     assert_eq!(generation, 3, "readers notice each time");
@@ -172,10 +172,10 @@ fn after_an_update_of_the_program_the_stats_begin_at_zero() {
 fn another_constant_makes_it_begin_anew() {
     model! { struct Unit { version: ConstantText<6> => VERSION.with(core::cell::Cell::get), count: Counter<u32> } }
     thread_local! { static VERSION: core::cell::Cell<&'static str> = const { core::cell::Cell::new("1.2") } }
-    let mut memory = [0; Unit::SIZE_WITH_FLASH / 8];
+    let mut memory = [0; Unit::<V2>::SIZE_WITH_FLASH / 8];
     let mut publish = || {
         let (unit, kept) =
-            Unit::<Borrowed<'_>>::publish_kept_with_flash(Region::new(&mut memory)).unwrap();
+            Unit::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap();
         unit.count.incr();
         (unit.count.get(), kept)
     };
@@ -189,28 +189,31 @@ fn a_region_that_is_too_small_is_an_error_and_one_that_is_larger_is_not() {
     let mut memory = [0; WORDS - 1];
     let length = size_of_val(&memory);
     assert_eq!(
-        Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).err(),
+        Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).err(),
         Some(AddError::Full { length })
     );
     assert_eq!(memory, [0; WORDS - 1], "and nothing is written");
     let mut memory = [0; WORDS + 100];
-    run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
+    run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
     assert_eq!(dead_outside(memory.as_bytes(), entries()).len(), 12);
     assert_eq!(memory[WORDS..], [0; 100]);
 }
 
 #[test]
 fn a_static_region_is_published_once() {
-    static REGION: StaticRegion<{ Three::SIZE_WITH_FLASH }> = StaticRegion::new();
-    let three: Three = REGION.publish_with_flash().unwrap();
+    static REGION: StaticRegion<{ Three::<V2>::SIZE_WITH_FLASH }> = StaticRegion::new();
+    let three = Three::publisher().directory_in_flash().publish(&REGION).unwrap();
     three.b.add(3);
-    assert!(REGION.publish_with_flash::<Three>().is_none());
-    let mut bytes = [0; Three::SIZE_WITH_FLASH / 8];
-    assert_eq!(REGION.view().read_at(0, &mut bytes), Three::SIZE_WITH_FLASH);
+    assert_eq!(
+        Three::publisher().directory_in_flash().publish(&REGION).err(),
+        Some(AddError::Region(RegionError::AlreadyTaken))
+    );
+    let mut bytes = [0; Three::<V2>::SIZE_WITH_FLASH / 8];
+    assert_eq!(REGION.view().read_at(0, &mut bytes), Three::<V2>::SIZE_WITH_FLASH);
     let shown = dead_outside(bytes.as_bytes(), Three::<mmstats_core::V2>::directory().entries);
     assert_eq!(
         shown.iter().map(|field| &field.value).collect::<Vec<_>>(),
-        [&EntryFields::Unsigned(0), &EntryFields::Unsigned(3), &EntryFields::Unsigned(0)]
+        [&FieldValue::Unsigned(0), &FieldValue::Unsigned(3), &FieldValue::Unsigned(0)]
     );
 }
 
@@ -223,7 +226,7 @@ proptest! {
         swapped_check: bool,
     ) {
         let mut memory = [0; WORDS];
-        run(&Motor::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap());
+        run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
         let mut directory = entries().to_vec();
         for (at, bit) in directory_flips {
             let at = at % directory.len();

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{EntryFields, dead, golden, swapped};
+use common::{FieldValue, dead, golden, region_in, swapped};
 use mmstats_core::{
-    Average, Borrowed, Constant, ConstantText, Counter, Flag, Gauge, Model, MovingAverage, Region,
-    Text, V1, V1Exact, Version, format::layout, model,
+    Average, Constant, ConstantText, Counter, Flag, Gauge, Model, MovingAverage, Text, V1, V1Exact,
+    Version, format::layout, model,
 };
 use zerocopy::IntoBytes;
 
@@ -19,14 +19,14 @@ fn files_of_the_original_are_read_as_it_printed_them() {
         for (field, (label, value)) in shown.iter().zip(&printed) {
             assert_eq!(&field.label, label);
             match &field.value {
-                EntryFields::Bool(is) => assert_eq!(if *is { "True" } else { "False" }, value),
-                EntryFields::Unsigned(number) => assert_eq!(&number.to_string(), value, "{label}"),
-                EntryFields::Signed(number) => assert_eq!(&number.to_string(), value, "{label}"),
-                EntryFields::Float(bits) => {
+                FieldValue::Bool(is) => assert_eq!(if *is { "True" } else { "False" }, value),
+                FieldValue::Unsigned(number) => assert_eq!(&number.to_string(), value, "{label}"),
+                FieldValue::Signed(number) => assert_eq!(&number.to_string(), value, "{label}"),
+                FieldValue::Float(bits) => {
                     assert_eq!(f64::from_bits(*bits), value.parse::<f64>().unwrap(), "{label}")
                 }
-                EntryFields::Text(text) => assert_eq!(text, value, "{label}"),
-                EntryFields::Histogram(..) => panic!("a histogram in version 1"),
+                FieldValue::Text(text) => assert_eq!(text, value, "{label}"),
+                FieldValue::Histogram(..) => panic!("a histogram in version 1"),
             }
         }
     }
@@ -82,7 +82,7 @@ fn original(name: &str) -> Vec<u8> {
 fn exact_version_1_writes_every_type_as_the_original_did() {
     let original = original("kinds");
     let mut page = [0; 512];
-    let kinds = Kinds::<Borrowed<'_, V1Exact>>::publish(Region::new(&mut page)).unwrap();
+    let kinds = Kinds::<V1Exact>::publish(region_in(&mut page)).unwrap();
     kinds.a_byte.set(-128);
     kinds.a_short.set(i16::MIN);
     kinds.a_ushort.set(u16::MAX);
@@ -104,7 +104,7 @@ fn exact_version_1_writes_every_type_as_the_original_did() {
 fn exact_version_1_writes_counters_and_prefixes_as_the_original_did() {
     let original = original("webstats");
     let mut page = [0; 512];
-    let stats = WebStats::<Borrowed<'_, V1Exact>>::publish(Region::new(&mut page)).unwrap();
+    let stats = WebStats::<V1Exact>::publish(region_in(&mut page)).unwrap();
     (0..7).for_each(|_| stats.status2xx.incr());
     stats.status4xx.add(3);
     stats.last_hit.set(1_353_442_620.125);
@@ -117,7 +117,7 @@ fn exact_version_1_writes_counters_and_prefixes_as_the_original_did() {
 #[test]
 fn padded_version_1_differs_from_exact_only_in_types_and_buffers() {
     let mut page = [0; 512];
-    let kinds = Kinds::<Borrowed<'_, V1>>::publish(Region::new(&mut page)).unwrap();
+    let kinds = Kinds::<V1>::publish(region_in(&mut page)).unwrap();
     kinds.a_u64.set(5);
     kinds.a_text.set("there");
     let shown = dead(page.as_bytes());
@@ -128,6 +128,6 @@ fn padded_version_1_differs_from_exact_only_in_types_and_buffers() {
     assert_eq!(shown.len(), original.len());
     assert_eq!(
         (&shown[5].value, &shown[9].value),
-        (&EntryFields::Unsigned(5), &EntryFields::Text("there".into()))
+        (&FieldValue::Unsigned(5), &FieldValue::Text("there".into()))
     );
 }

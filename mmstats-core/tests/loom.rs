@@ -14,10 +14,10 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::sync::atomic::{AtomicU32, fence};
 use loom::thread;
+use mmstats_core::__private::{RegionSeqlock, latch_read, latch_write};
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::format::{MAGIC, MAGIC_WORDS};
 use mmstats_core::reader::{FormatError, ReadBuffers, ReadError, Source, Value, read};
-use mmstats_core::{RegionSeqlock, latch_read, latch_write};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A latched value of two words, which agree in every value ever written.

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{EntryFields, Shown, Stopped, distribution, shown};
+use common::{FieldValue, Shown, Stopped, distribution, region_in, shown};
 use core::time::Duration;
 use mmstats_core::format::layout;
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram,
-    Kind, Latched, Model, MovingAverage, Region, Text, Timer, Type, Unit, V1, V1Exact, V2,
-    V2Narrow, Writer, model, units,
+    AddError, Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Kind,
+    Latched, Model, MovingAverage, Region, Text, Timer, Type, Unit, V1, V1Exact, V2, V2Narrow,
+    Writer, model, units,
 };
 
 model! {
@@ -46,12 +46,12 @@ model! {
 }
 
 /// Publishes it, prefixed, and shows it after every field has been written.
-fn everything<F: Format<Region = Region<'static>>>(prefix: &str) -> Vec<Shown> {
-    let size = layout::size(F::VERSION, Everything::<Borrowed<'_, F>>::FIELDS, prefix.len());
+fn everything<F: Format>(prefix: &str) -> Vec<Shown> {
+    let size = layout::size(F::VERSION, Everything::<F>::FIELDS, prefix.len());
     let mut memory = vec![u64::MAX; size / 8];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let all = Everything::<Borrowed<'_, F>>::publish_with_prefix(prefix, region).unwrap();
+    let all = Everything::<F>::publisher().label_prefix(prefix).publish(region).unwrap();
     all.counter.add(1 << 40);
     all.counter.incr();
     all.counter32.incr();
@@ -91,7 +91,7 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         help: help.into(),
         value,
     };
-    use EntryFields::{Bool, Signed, Unsigned};
+    use FieldValue::{Bool, Signed, Unsigned};
     use Kind::{Counter, Gauge, Histogram, Info};
     let none = Unit::NONE;
     vec![
@@ -143,12 +143,12 @@ fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
             expected(prefix, if V2::WORD == 8 { Type::U64 } else { Type::U32 })
         );
         assert_eq!(everything::<V2Narrow>(prefix), expected(prefix, Type::U32));
-        let in_version_1: Vec<(String, Type, EntryFields)> = expected(prefix, Type::U64)
+        let in_version_1: Vec<(String, Type, FieldValue)> = expected(prefix, Type::U64)
             .into_iter()
             .filter(|field| field.kind != Kind::Histogram)
             .map(|field| (field.label, field.ty, field.value))
             .collect();
-        let untyped = |shown: Vec<Shown>| -> Vec<(String, Type, EntryFields)> {
+        let untyped = |shown: Vec<Shown>| -> Vec<(String, Type, FieldValue)> {
             assert!(shown.iter().all(|field| field.kind == Kind::Untyped
                 && field.unit.is_empty()
                 && field.help.is_empty()));
@@ -160,13 +160,11 @@ fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
 }
 
 /// Whether a model can be published in so many bytes.
-fn fits<M: Model<Format = Borrowed<'static, F>>, F: Format<Region = Region<'static>>>(
-    size: usize,
-) -> Result<(), AddError> {
+fn fits<M: Model<Format = F>, F: Format>(size: usize) -> Result<(), AddError> {
     M::publish(Region::new(vec![0; size / 8].leak())).map(|_| ())
 }
 
-fn is_exact<M: Model<Format = Borrowed<'static, F>>, F: Format<Region = Region<'static>>>() {
+fn is_exact<M: Model<Format = F>, F: Format>() {
     assert_eq!(fits::<M, F>(M::SIZE), Ok(()), "{}", M::NAME);
     assert_eq!(
         fits::<M, F>(M::SIZE - 8),
@@ -176,9 +174,9 @@ fn is_exact<M: Model<Format = Borrowed<'static, F>>, F: Format<Region = Region<'
     );
 }
 
-fn all_are_exact<F: Format<Region = Region<'static>>>() {
-    is_exact::<Everything<Borrowed<'static, F>>, F>();
-    is_exact::<One<Borrowed<'static, F>>, F>();
+fn all_are_exact<F: Format>() {
+    is_exact::<Everything<F>, F>();
+    is_exact::<One<F>, F>();
 }
 
 #[test]
@@ -187,19 +185,22 @@ fn the_size_of_a_model_is_exactly_what_it_needs() {
     all_are_exact::<V2Narrow>();
     all_are_exact::<V1>();
     all_are_exact::<V1Exact>();
-    let memory = || vec![0; One::size_as("four") / 8].leak();
-    assert!(One::publish_with_prefix("four", Region::new(memory())).is_ok());
+    let memory = || vec![0; One::publisher().label_prefix("four").size() / 8].leak();
+    assert!(One::publisher().label_prefix("four").publish(Region::new(memory())).is_ok());
     assert!(
-        One::publish_with_prefix("no more than 8 bytes of padding", Region::new(memory())).is_err()
+        One::publisher()
+            .label_prefix("no more than 8 bytes of padding")
+            .publish(Region::new(memory()))
+            .is_err()
     );
 }
 
 #[test]
 fn models_and_single_fields_share_a_region() {
     let mut memory = [0; 64];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let mut writer = Writer::<Borrowed<'_>>::new(region).unwrap();
+    let mut writer = Writer::<V2>::new(region).unwrap();
     let single: Gauge<u8, _> = writer.add(Gauge::builder("first")).unwrap();
     let mut writer = writer.label_prefix("a.");
     let a: One<_> = writer.add_model().unwrap();
@@ -207,7 +208,7 @@ fn models_and_single_fields_share_a_region() {
     let b: One<_> = writer.add_model().unwrap();
     assert_eq!(
         writer.add_model::<One<_>>().err().map(|error| error.to_string()).as_deref(),
-        Some("there is a field \"b.only\" already")
+        Some("duplicate label: \"b.only\"")
     );
     single.set(1);
     a.only.add(2);
@@ -216,9 +217,9 @@ fn models_and_single_fields_share_a_region() {
     assert_eq!(
         common::values(&shown),
         [
-            ("first", &EntryFields::Unsigned(1)),
-            ("a.only", &EntryFields::Unsigned(2)),
-            ("b.only", &EntryFields::Unsigned(3))
+            ("first", &FieldValue::Unsigned(1)),
+            ("a.only", &FieldValue::Unsigned(2)),
+            ("b.only", &FieldValue::Unsigned(3))
         ]
     );
 }

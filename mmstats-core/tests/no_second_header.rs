@@ -2,9 +2,12 @@
 //! region.
 #![cfg(target_os = "linux")]
 
+mod common;
+
+use common::region_in;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::BYTE_ORDER;
-use mmstats_core::{Borrowed, Counter, Model, Region, Text, model};
+use mmstats_core::{Counter, Text, V2, model};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -21,17 +24,17 @@ fn headers(bytes: &[u8]) -> usize {
 
 #[inline(never)]
 fn publish(memory: &mut [u64]) {
-    Motor::<Borrowed<'_>>::publish(Region::new(memory)).unwrap();
+    Motor::<V2>::publish(region_in(memory)).unwrap();
 }
 
 #[inline(never)]
 fn publish_with_flash(memory: &mut [u64]) {
-    Motor::<Borrowed<'_>>::publish_with_flash(Region::new(memory)).unwrap();
+    Motor::<V2>::publisher().directory_in_flash().publish(region_in(memory)).unwrap();
 }
 
 #[inline(never)]
 fn resume(memory: &mut [u64]) {
-    Motor::<Borrowed<'_>>::publish_kept(Region::new(memory)).unwrap();
+    Motor::<V2>::publisher().recover(region_in(memory)).unwrap();
 }
 
 fn leaves_none(publish: fn(&mut [u64])) {
@@ -40,7 +43,7 @@ fn leaves_none(publish: fn(&mut [u64])) {
     // All that needs much stack itself is done before.
     let own_memory = File::open("/proc/self/mem").unwrap();
     let mut stack = vec![0; STACK];
-    let mut memory = vec![0; Motor::<mmstats_core::V2>::SIZE / 8];
+    let mut memory = vec![0; Motor::<V2>::SIZE / 8];
     for _ in 0..2 {
         publish(&mut memory);
         own_memory.read_exact_at(&mut stack, below as u64).unwrap();

@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{EntryFields, Shown, Stopped, distribution, shown};
+use common::{FieldValue, Shown, Stopped, distribution, region_in, shown};
 use core::time::Duration;
 use mmstats_core::format::v2::{Header, crc32};
 use mmstats_core::model::Recovery;
 use mmstats_core::reader::{Directory, Storage};
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Format, Gauge, Histogram,
-    Latched, Model, MovingAverage, Region, Text, Timer, V1, V1Exact, V2, V2Narrow, Writer, model,
+    AddError, Average, Constant, ConstantText, Counter, Format, Gauge, Histogram, Latched, Model,
+    MovingAverage, Text, Timer, V1, V1Exact, V2, V2Narrow, Writer, model,
 };
 use proptest::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
@@ -38,13 +38,13 @@ model! {
 const WORDS: usize = 500;
 
 /// Publishes the model as after a reset: nothing but the memory is left of the run before.
-fn publish<M: Model, F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Recovery {
-    <M::In<Borrowed<'_, F>>>::publish_kept(Region::new(memory)).map(|(_, kept)| kept).unwrap()
+fn publish<M: Model, F: Format>(memory: &mut [u64]) -> Recovery {
+    <M::In<F>>::publisher().recover(region_in(memory)).map(|(_, kept)| kept).unwrap()
 }
 
 /// Publishes the motor and writes all of its fields.
-fn run<F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Recovery {
-    let (motor, kept) = Motor::<Borrowed<'_, F>>::publish_kept(Region::new(memory)).unwrap();
+fn run<F: Format>(memory: &mut [u64]) -> Recovery {
+    let (motor, kept) = Motor::<F>::publisher().recover(region_in(memory)).unwrap();
     motor.boots.incr();
     motor.steps.add(1 << 40);
     motor.latched.add(Latched(1));
@@ -61,14 +61,14 @@ fn run<F: Format<Region = Region<'static>>>(memory: &mut [u64]) -> Recovery {
 }
 
 /// What the motor shows when it was just published for the `runs + 1`st time.
-fn started_after(runs: u64, version_2: bool) -> Vec<(String, EntryFields)> {
+fn started_after(runs: u64, version_2: bool) -> Vec<(String, FieldValue)> {
     let twice = |values: &[u64]| values.repeat(runs as usize);
     let fields = [
-        ("boots", EntryFields::Unsigned(runs)),
-        ("steps", EntryFields::Unsigned(runs << 40)),
-        ("latched", EntryFields::Unsigned(5 + runs)),
+        ("boots", FieldValue::Unsigned(runs)),
+        ("steps", FieldValue::Unsigned(runs << 40)),
+        ("latched", FieldValue::Unsigned(5 + runs)),
         ("interval", distribution(2, 8, &twice(&[9, 200]))),
-        ("temperature", EntryFields::Signed(-10)),
+        ("temperature", FieldValue::Signed(-10)),
         ("volts", 0.0.into()),
         ("state", "idle".into()),
         ("last_error", "".into()),
@@ -76,17 +76,17 @@ fn started_after(runs: u64, version_2: bool) -> Vec<(String, EntryFields)> {
         ("recent", 0.0.into()),
         ("duration", 0.0.into()),
         ("duration.histogram", distribution(3, 40, &twice(&[2_000_000_000]))),
-        ("serial", EntryFields::Unsigned(77)),
+        ("serial", FieldValue::Unsigned(77)),
         ("version", "1.2".into()),
     ];
     let all = fields
         .into_iter()
-        .filter(|(_, value)| version_2 || !matches!(value, EntryFields::Histogram(..)));
+        .filter(|(_, value)| version_2 || !matches!(value, FieldValue::Histogram(..)));
     all.map(|(label, value)| (label.into(), value)).collect()
 }
 
-fn fields(memory: &mut [u64]) -> Vec<(String, EntryFields)> {
-    shown(&Region::new(memory).view())
+fn fields(memory: &mut [u64]) -> Vec<(String, FieldValue)> {
+    shown(&region_in(memory).view())
         .into_iter()
         .map(|Shown { label, value, .. }| (label, value))
         .collect()
@@ -96,7 +96,7 @@ fn header(memory: &[u64]) -> Header {
     Header::read_from_prefix(memory.as_bytes()).unwrap().0
 }
 
-fn what_accumulates_goes_on<F: Format<Region = Region<'static>>>() {
+fn what_accumulates_goes_on<F: Format>() {
     let mut memory = vec![0; WORDS];
     let version_2 = F::WORD > 1 && F::VERSION.number() == 2;
     assert_eq!(run::<F>(&mut memory), Recovery::Fresh);
@@ -138,7 +138,7 @@ model! {
 /// How each of several models is published.
 type Publish = fn(&mut [u64]) -> Recovery;
 
-fn in_every_format<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
+fn in_every_format<F: Format>() -> Vec<Publish> {
     vec![
         publish::<Plain, F>,
         publish::<OtherLabel, F>,
@@ -154,7 +154,7 @@ fn in_every_format<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
 }
 
 /// What only version 2 tells apart.
-fn in_version_2<F: Format<Region = Region<'static>>>() -> Vec<Publish> {
+fn in_version_2<F: Format>() -> Vec<Publish> {
     let only_here: [Publish; 5] = [
         publish::<OtherKind, F>,
         publish::<OtherUnit, F>,
@@ -224,7 +224,7 @@ fn a_region_of_another_length_is_made_anew() {
     assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Recovery::Fresh);
     assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
     assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Recovery::Fresh);
-    let too_small = <Plain<Borrowed<'_>>>::publish_kept(Region::new(&mut memory[..9])).map(|_| ());
+    let too_small = <Plain<V2>>::publisher().recover(region_in(&mut memory[..9])).map(|_| ());
     assert_eq!(too_small, Err(AddError::Full { length: 72 }));
 }
 
@@ -264,7 +264,7 @@ fn parts(memory: &[u64]) -> Vec<Part> {
     parts
 }
 
-fn flipped_bits_are_noticed<F: Format<Region = Region<'static>>>() {
+fn flipped_bits_are_noticed<F: Format>() {
     let mut original = vec![0; WORDS];
     run::<F>(&mut original);
     let parts = parts(&original);
@@ -312,7 +312,7 @@ fn one_flipped_bit_of_the_directory_is_noticed_in_version_1() {
 fn a_region_that_was_published_in_part_is_made_anew() {
     let mut memory = vec![0; 32];
     for fields in 0..3 {
-        let mut writer = Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap();
+        let mut writer = Writer::<V2>::new(region_in(&mut memory)).unwrap();
         if fields > 0 {
             writer.add::<Counter<u32, _>>(Counter::builder("a")).unwrap().add(9);
         }
@@ -322,7 +322,7 @@ fn a_region_that_was_published_in_part_is_made_anew() {
         assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh, "{fields} fields");
         assert_eq!(
             self::fields(&mut memory)[0],
-            ("a".into(), EntryFields::Unsigned(0)),
+            ("a".into(), FieldValue::Unsigned(0)),
             "{fields} fields"
         );
     }
@@ -365,8 +365,8 @@ proptest! {
                 memory.as_mut_bytes()[Header::PUBLISHED..][..4].copy_from_slice(&((first * 32) as u32).to_ne_bytes());
             }
             prop_assert_eq!(publish(&mut memory), Recovery::Fresh);
-            let fields: Vec<(String, EntryFields)> = self::fields(&mut memory);
-            let expected = [("a", 0), ("b", 3), ("c", 1)].map(|(label, value)| (label.to_owned(), EntryFields::Unsigned(value)));
+            let fields: Vec<(String, FieldValue)> = self::fields(&mut memory);
+            let expected = [("a", 0), ("b", 3), ("c", 1)].map(|(label, value)| (label.to_owned(), FieldValue::Unsigned(value)));
             prop_assert_eq!(fields, expected);
         }
     }
@@ -384,20 +384,20 @@ proptest! {
         for (before, after) in before.iter().zip(&after).filter(|(before, _)| ["boots", "steps", "latched", "interval", "duration.histogram"].contains(&before.0.as_str())) {
             prop_assert_eq!(before, after);
         }
-        prop_assert_eq!(&after[4], &("temperature".to_owned(), EntryFields::Signed(-10)));
-        prop_assert_eq!(&after[6], &("state".to_owned(), EntryFields::from("idle")));
+        prop_assert_eq!(&after[4], &("temperature".to_owned(), FieldValue::Signed(-10)));
+        prop_assert_eq!(&after[6], &("state".to_owned(), FieldValue::from("idle")));
         prop_assert_eq!(run::<V2>(&mut memory), Recovery::Resumed);
     }
 }
 
-fn more_can_be_added<F: Format<Region = Region<'static>>>() {
+fn more_can_be_added<F: Format>() {
     let mut memory = vec![0; 64];
     {
-        let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap();
+        let mut writer = Writer::<F>::new(region_in(&mut memory)).unwrap();
         writer.add::<Counter<u64, _>>(Counter::builder("a")).unwrap().add(3);
         writer.add::<Gauge<u16, _>>(Gauge::builder("b")).unwrap().set(4);
     }
-    let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
+    let mut writer = Writer::<F>::resume(region_in(&mut memory)).unwrap();
     assert!(!writer.is_resumed());
     let a: Counter<u64, _> = writer.add(Counter::builder("a")).unwrap();
     assert!(!writer.is_resumed(), "one is still missing");
@@ -406,15 +406,15 @@ fn more_can_be_added<F: Format<Region = Region<'static>>>() {
     writer.add::<Gauge<u8, _>>(Gauge::builder("c").initial(5)).unwrap();
     a.incr();
     let expected = [("a", 4), ("b", 9), ("c", 5)]
-        .map(|(label, value)| (label.to_owned(), EntryFields::Unsigned(value)));
+        .map(|(label, value)| (label.to_owned(), FieldValue::Unsigned(value)));
     assert_eq!(fields(&mut memory), expected);
 
-    let mut writer = Writer::<Borrowed<'_, F>>::resume(Region::new(&mut memory)).unwrap();
+    let mut writer = Writer::<F>::resume(region_in(&mut memory)).unwrap();
     let other = writer.add::<Counter<u64, _>>(Counter::builder("x")).map(|_| ());
     assert_eq!(other, Err(AddError::LayoutDiffers));
     assert_eq!(fields(&mut memory), expected, "what differs is left as it was");
     assert!(
-        Writer::<Borrowed<'_, F>>::resume(Region::new(&mut [0; 64])).is_err(),
+        Writer::<F>::resume(region_in(&mut [0; 64])).is_err(),
         "there is nothing to go on with"
     );
 }
@@ -422,7 +422,7 @@ fn more_can_be_added<F: Format<Region = Region<'static>>>() {
 #[test]
 fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
     let mut memory = vec![0; 64];
-    Writer::<Borrowed<'_>>::new(Region::new(&mut memory))
+    Writer::<V2>::new(region_in(&mut memory))
         .unwrap()
         .add::<Counter<u32, _>>(Counter::builder("a"))
         .unwrap();
@@ -430,7 +430,7 @@ fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
     // The writer died before it could tell that there is one more field, and the memory of that was
     // used otherwise.
     memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&(!layout).to_ne_bytes());
-    Writer::<Borrowed<'_>>::resume(Region::new(&mut memory))
+    Writer::<V2>::resume(region_in(&mut memory))
         .unwrap()
         .add::<Counter<u32, _>>(Counter::builder("a"))
         .unwrap();

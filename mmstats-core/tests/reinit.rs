@@ -12,8 +12,7 @@ use mmstats_core::reader::{
     ValueLocation, read,
 };
 use mmstats_core::{
-    Borrowed, Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View,
-    model,
+    Counter, Format, Gauge, Histogram, Latched, Model, Region, Text, V2, V2Narrow, View, model,
 };
 use std::time::{Duration, Instant};
 use zerocopy::FromBytes;
@@ -52,7 +51,7 @@ impl Shared {
 
     /// # Safety
     /// There is no other region on it.
-    unsafe fn region(&self) -> Region<'_> {
+    unsafe fn region(&self) -> Region {
         // SAFETY: atomics may be written through a shared reference; the rest is the caller's.
         unsafe { Region::from_raw(self.base(), 8 * WORDS) }.unwrap()
     }
@@ -73,16 +72,12 @@ impl Drop for Done<'_> {
 }
 
 /// Makes the region anew, now with these and now with those fields, and tells how often.
-fn write<F: Format<Region = Region<'static>>>(
-    memory: &Shared,
-    done: &AtomicBool,
-    pause: Duration,
-) -> u32 {
+fn write<F: Format>(memory: &Shared, done: &AtomicBool, pause: Duration) -> u32 {
     let _done = Done(done);
     let mut times = 0;
     while !done.load(Relaxed) {
         // SAFETY: the handles of the one before are gone, and no other thread writes.
-        let even = <Even<Borrowed<'_, F>>>::publish(unsafe { memory.region() }).unwrap();
+        let even = Even::<F>::publish(unsafe { memory.region() }).unwrap();
         for value in (2..20).step_by(2) {
             even.even_word.set(u64::MAX - 1 - value);
             even.even_latch.set(Latched(value << 32 | value));
@@ -91,7 +86,7 @@ fn write<F: Format<Region = Region<'static>>>(
         }
         std::thread::sleep(pause);
         // SAFETY: as above.
-        let odd = <Odd<Borrowed<'_, F>>>::publish(unsafe { memory.region() }).unwrap();
+        let odd = Odd::<F>::publish(unsafe { memory.region() }).unwrap();
         for value in (1..19).step_by(2) {
             odd.odd_small.set(value as u8);
             odd.odd_text.set(if value % 4 == 1 { "odd" } else { "odd longer" });
@@ -229,7 +224,7 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
     seen
 }
 
-fn torture<F: Format<Region = Region<'static>>>(pause: Duration) {
+fn torture<F: Format>(pause: Duration) {
     let memory = Shared([const { AtomicU32::new(0) }; 2 * WORDS]);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::{EntryFields, Shown, Stopped, distribution, shown};
+use common::{FieldValue, Shown, Stopped, distribution, region_in, shown};
 use core::time::Duration;
 use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::scalar::Number;
 use mmstats_core::{
-    AddError, Average, Borrowed, Constant, ConstantText, Counter, Field, FieldBuilder, Flag,
-    Format, Gauge, Histogram, Kind, Latched, MovingAverage, Region, Scalar, Text, Timer, Type,
-    Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, units,
+    AddError, Average, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Format, Gauge,
+    Histogram, Kind, Latched, MovingAverage, Scalar, Text, Timer, Type, Unit, V1, V1Exact, V2,
+    V2Narrow, Version, Writer, units,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -328,14 +328,14 @@ impl Spec {
 
     /// What readers show of it after a round, worked out from the documents alone.
     fn expected(&self, version: Version, narrow: bool, round: Option<usize>) -> Vec<Shown> {
-        let float = |value: Option<f64>| EntryFields::from(value.unwrap_or(0.0));
-        let unsigned = |value: Option<u64>| EntryFields::Unsigned(value.unwrap_or(0));
-        let signed = |value: Option<i64>| EntryFields::Signed(value.unwrap_or(0));
+        let float = |value: Option<f64>| FieldValue::from(value.unwrap_or(0.0));
+        let unsigned = |value: Option<u64>| FieldValue::Unsigned(value.unwrap_or(0));
+        let signed = |value: Option<i64>| FieldValue::Signed(value.unwrap_or(0));
         let text = |value: Option<&str>,
                     fit: fn(
             &(&'static str, &'static str, &'static str, &'static str),
         ) -> &'static str| {
-            EntryFields::from(TEXTS.iter().find(|texts| Some(texts.0) == value).map_or("", fit))
+            FieldValue::from(TEXTS.iter().find(|texts| Some(texts.0) == value).map_or("", fit))
         };
         let mean = |samples: &[i32]| {
             samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / samples.len() as f64
@@ -344,15 +344,15 @@ impl Spec {
             What::Counter32(w) => {
                 let sum =
                     w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
-                (Kind::Counter, Type::U32, EntryFields::Unsigned(sum.into()))
+                (Kind::Counter, Type::U32, FieldValue::Unsigned(sum.into()))
             }
             What::Counter64(w) | What::CounterLatched(w) => {
                 let sum =
                     w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
-                (Kind::Counter, Type::U64, EntryFields::Unsigned(sum))
+                (Kind::Counter, Type::U64, FieldValue::Unsigned(sum))
             }
             What::Bool(w) => {
-                (Kind::Gauge, Type::Bool, EntryFields::Bool(w.last(round).unwrap_or(false)))
+                (Kind::Gauge, Type::Bool, FieldValue::Bool(w.last(round).unwrap_or(false)))
             }
             What::I8(w) => (Kind::Gauge, Type::I8, signed(w.last(round).map(i64::from))),
             What::U8(w) => (Kind::Gauge, Type::U8, unsigned(w.last(round).map(u64::from))),
@@ -448,15 +448,11 @@ impl Spec {
 
 /// Adds the fields one by one, some of whose labels are there already, and reads back what they
 /// hold before, between and after writes.
-fn written_is_read<F: Format<Region = Region<'static>>>(
-    specs: &[Spec],
-    words: usize,
-    garbage: u64,
-) {
+fn written_is_read<F: Format>(specs: &[Spec], words: usize, garbage: u64) {
     let mut memory = vec![garbage; words];
-    let region = Region::new(&mut memory);
+    let region = region_in(&mut memory);
     let view = region.view();
-    let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
+    let mut writer = Writer::<F>::new(region).unwrap();
     assert_eq!(shown(&view), []);
     let narrow = F::WORD == 4;
     let mut added: Vec<(&Spec, Update<'_>)> = Vec::new();
@@ -468,7 +464,7 @@ fn written_is_read<F: Format<Region = Region<'static>>>(
         let labels: Vec<String> =
             spec.expected(F::VERSION, narrow, None).into_iter().map(|field| field.label).collect();
         let twice = labels.iter().find(|label| before.iter().any(|field| field.label == **label));
-        match spec.add::<Borrowed<'_, F>>(&mut writer) {
+        match spec.add::<F>(&mut writer) {
             Ok(update) => {
                 assert_eq!(twice, None, "two fields of one label");
                 added.push((spec, update));
@@ -488,7 +484,7 @@ fn written_is_read<F: Format<Region = Region<'static>>>(
 }
 
 /// Bytes that the fields need are enough, and 8 fewer are not.
-fn needed_is_enough<F: Format<Region = Region<'static>>>(specs: &[Spec], prefix: &str) {
+fn needed_is_enough<F: Format>(specs: &[Spec], prefix: &str) {
     let helps: Vec<&str> = specs.iter().map(|spec| spec.help.as_str()).collect();
     let help = |i: usize| if helps[i].is_empty() { &[][..] } else { &helps[i..=i] };
     let descriptions: Vec<FieldDef<'_>> =
@@ -497,9 +493,8 @@ fn needed_is_enough<F: Format<Region = Region<'static>>>(specs: &[Spec], prefix:
     assert_eq!(size % 8, 0);
     let added = |size: usize| {
         let mut memory = vec![u64::MAX; size / 8];
-        let mut writer =
-            Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory))?.label_prefix(prefix);
-        specs.iter().try_for_each(|spec| spec.add::<Borrowed<'_, F>>(&mut writer).map(|_| ()))
+        let mut writer = Writer::<F>::new(region_in(&mut memory))?.label_prefix(prefix);
+        specs.iter().try_for_each(|spec| spec.add::<F>(&mut writer).map(|_| ()))
     };
     assert_eq!(added(size), Ok(()));
     assert_eq!(added(size - 8), Err(AddError::Full { length: size - 8 }));

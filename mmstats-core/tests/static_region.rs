@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{EntryFields, dead, values};
+use common::{FieldValue, dead, values};
 use mmstats_core::format::MAGIC;
 use mmstats_core::reader::Directory;
 use std::fs::File;
@@ -58,8 +58,8 @@ fn a_static_region_is_found_in_the_memory_of_a_release_build_that_never_reads_it
     assert_eq!(regions.len(), 1, "regions in {} mappings", memory.len());
     let fields = dead(regions[0]);
     let expected = [
-        ("motor.steps", EntryFields::Unsigned(4711)),
-        ("motor.temperature", EntryFields::Signed(-215)),
+        ("motor.steps", FieldValue::Unsigned(4711)),
+        ("motor.temperature", FieldValue::Signed(-215)),
         ("motor.state", "running".into()),
     ];
     assert_eq!(values(&fields), expected.each_ref().map(|(label, value)| (*label, value)));

@@ -2,13 +2,11 @@
 
 mod common;
 
-use common::{EntryFields, shown, values};
+use common::{FieldValue, region_in, shown, values};
 use mmstats_core::format::histogram::{bounds, bucket_of, count, valid};
-use mmstats_core::{
-    Borrowed, ConstantText, Counter, Format, Gauge, Region, Text, V1, V1Exact, V2, V2Narrow, Writer,
-};
+use mmstats_core::{ConstantText, Counter, Format, Gauge, Text, V1, V1Exact, V2, V2Narrow, Writer};
 
-fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
+fn texts_of<const N: usize, F: Format>() {
     // Four bytes each, three, two, one: all ways to be cut.
     let long = "𝄞世éx".repeat(N);
     for start in (0..10).filter(|start| long.is_char_boundary(*start)) {
@@ -21,16 +19,16 @@ fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
                 .last()
                 .unwrap_or(0);
             let mut memory = [u64::MAX; 64];
-            let region = Region::new(&mut memory);
+            let region = region_in(&mut memory);
             let view = region.view();
-            let mut writer = Writer::<Borrowed<'_, F>>::new(region).unwrap();
+            let mut writer = Writer::<F>::new(region).unwrap();
             let field: Text<N, _> = writer.add(Text::builder("text").initial(text)).unwrap();
             writer
                 .add::<ConstantText<N, _>>(ConstantText::builder("constant").initial(text))
                 .unwrap();
             let is = |expected: &str| {
                 assert_eq!(field.get(), expected);
-                let expected = EntryFields::from(expected);
+                let expected = FieldValue::from(expected);
                 assert_eq!(values(&shown(&view))[0], ("text", &expected));
             };
             is(&text[..fits]);
@@ -40,12 +38,12 @@ fn texts_of<const N: usize, F: Format<Region = Region<'static>>>() {
             field.set(&"y".repeat(N));
             field.set(text);
             is(&text[..fits]);
-            assert_eq!(values(&shown(&view))[1], ("constant", &EntryFields::from(&text[..fits])));
+            assert_eq!(values(&shown(&view))[1], ("constant", &FieldValue::from(&text[..fits])));
         }
     }
 }
 
-fn texts<F: Format<Region = Region<'static>>>() {
+fn texts<F: Format>() {
     texts_of::<1, F>();
     texts_of::<2, F>();
     texts_of::<3, F>();
@@ -112,9 +110,9 @@ fn buckets_lie_side_by_side_and_are_as_narrow_as_promised() {
     }
 }
 
-fn wraps<F: Format<Region = Region<'static>>>() {
+fn wraps<F: Format>() {
     let mut memory = [0; 64];
-    let mut writer = Writer::<Borrowed<'_, F>>::new(Region::new(&mut memory)).unwrap();
+    let mut writer = Writer::<F>::new(region_in(&mut memory)).unwrap();
     let narrow: Counter<u32, _> = writer.add(Counter::builder("narrow").initial(u32::MAX)).unwrap();
     let wide: Counter<u64, _> = writer.add(Counter::builder("wide").initial(u64::MAX)).unwrap();
     let gauge: Gauge<i8, _> = writer.add(Gauge::builder("gauge").initial(127)).unwrap();

@@ -12,7 +12,7 @@ mod every_field;
 use every_field::publish_filled;
 use mmstats_core::reader::{Lossy, Value};
 use mmstats_std::read::{Field, Reader};
-use mmstats_std::{StaticFormat, V1, V1Exact, V2, V2Narrow};
+use mmstats_std::{Format, V1, V1Exact, V2, V2Narrow};
 use std::path::{Path, PathBuf};
 
 fn main() {
@@ -29,7 +29,7 @@ fn main() {
     }
 }
 
-fn write<F: StaticFormat>(directory: &Path, name: &'static str) {
+fn write<F: Format>(directory: &Path, name: &'static str) {
     publish_filled::<F>(directory, name).expect("a file can be made there");
 }
 

@@ -47,13 +47,13 @@ pub mod template;
 pub use clock::{Monotonic, Timer};
 pub use error::PublishError;
 pub use mmstats_core::{
-    AddError, Average, Borrowed, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag,
-    Format, Gauge, Histogram, Kind, Latched, Model, MovingAverage, Region, Text, TimerGuard, Unit,
-    V1, V1Exact, V2, V2Narrow, Version, Writer, model, units,
+    AddError, Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Format,
+    Gauge, Histogram, Kind, Latched, Model, MovingAverage, Region, Text, TimerGuard, Unit, V1,
+    V1Exact, V2, V2Narrow, Version, Writer, model, units,
 };
 pub use options::Options;
 pub use per_thread::PerThread;
-pub use publish::{Flush, Publication, Published, StaticFormat, publish, writer};
+pub use publish::{Flush, Publication, Published, publish, writer};
 
 #[doc(hidden)]
 pub use memory::ThreadSlot;

@@ -52,7 +52,7 @@ impl Mapping {
     }
 
     /// The memory as a region that is never unmapped.
-    pub(crate) fn leak(self) -> Region<'static> {
+    pub(crate) fn leak(self) -> Region {
         let mapping = ManuallyDrop::new(self);
         // SAFETY: the mapping stays for ever, and whoever has a region of it is gone: `self` is
         // consumed.
@@ -62,7 +62,7 @@ impl Mapping {
     /// # Safety
     /// The region, and all that is made from it, is gone before the mapping is, and no other writer
     /// writes it.
-    unsafe fn region(&self) -> Region<'static> {
+    unsafe fn region(&self) -> Region {
         let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
         // SAFETY: mapped, so readable, writable and initialised; for the rest, the caller.
         unsafe { Region::from_raw(base, self.map.len()) }
@@ -96,7 +96,7 @@ impl<M> MappedFields<M> {
     /// Lays fields into a mapping. `make` keeps nothing of the region but in what it returns.
     pub(crate) fn new<E>(
         mapping: Mapping,
-        make: impl FnOnce(Region<'static>) -> Result<M, E>,
+        make: impl FnOnce(Region) -> Result<M, E>,
     ) -> Result<MappedFields<M>, E> {
         // SAFETY: a mapping is never unmapped; and the handles in `fields` go before it has another
         // writer: see `into_mapping`.

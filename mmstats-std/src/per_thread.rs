@@ -8,7 +8,7 @@ use crate::error::PublishError;
 use crate::identity;
 use crate::memory::{PerProcess, ThreadSlot};
 use crate::options::Options;
-use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication, StaticFormat};
+use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication};
 use mmstats_core::Model;
 use std::cell::RefCell;
 use std::io;
@@ -74,7 +74,7 @@ macro_rules! per_thread {
     (@options $options:expr) => { $options };
 }
 
-impl<M: Model<Format: StaticFormat>> PerThread<M> {
+impl<M: Model> PerThread<M> {
     #[doc(hidden)]
     pub const fn new(slot: LocalKey<ThreadSlot<M>>, shared: fn() -> &'static Shared<M>) -> Self {
         PerThread { slot, shared }
@@ -193,7 +193,7 @@ pub struct Shared<M: Model> {
     _model: PhantomData<fn() -> M>,
 }
 
-impl<M: Model<Format: StaticFormat>> Shared<M> {
+impl<M: Model> Shared<M> {
     #[must_use]
     pub const fn new(options: Options) -> Self {
         Shared {
@@ -238,7 +238,7 @@ fn warn(line: &str) {
 }
 
 /// A thread's stats of one static.
-struct ThreadEntry<M: Model<Format: StaticFormat> + 'static> {
+struct ThreadEntry<M: Model + 'static> {
     region: OwnedRegion<M>,
     of: &'static PerThread<M>,
     removed: bool,
@@ -257,7 +257,7 @@ trait AnyThreadEntry: std::any::Any {
     fn clear_slot(&self);
 }
 
-impl<M: Model<Format: StaticFormat> + 'static> AnyThreadEntry for ThreadEntry<M> {
+impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
     fn is_of(&self, shared: usize) -> bool {
         self.of.address() == shared
     }

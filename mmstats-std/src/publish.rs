@@ -7,18 +7,12 @@ use crate::identity::{self, ProcessId};
 use crate::memory::{MappedFields, Mapping, PerProcess, forks};
 use crate::options::Options;
 use mmstats_core::format::layout;
-use mmstats_core::{
-    AddError, Constant, ConstantText, Format, Gauge, Model, Region, Version, Writer,
-};
+use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Version, Writer};
 use std::cell::Cell;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-
-/// A format of memory that stays.
-pub trait StaticFormat: Format<Region = Region<'static>> {}
-impl<F: Format<Region = Region<'static>>> StaticFormat for F {}
 
 mmstats_core::model! {
     /// Who publishes. What differs between the files of one process is no constant: so they have
@@ -82,7 +76,7 @@ fn size<M: Model>(options: &Options) -> usize {
     }
 }
 
-fn layout_fields<M: Model<Format: StaticFormat>>(
+fn layout_fields<M: Model>(
     mut writer: Writer<'_, M::Format>,
     created: f64,
     tid: i64,
@@ -116,7 +110,7 @@ pub(crate) struct ParkedRegion {
     pub(crate) origin: Origin,
 }
 
-impl<M: Model<Format: StaticFormat>> OwnedRegion<M> {
+impl<M: Model> OwnedRegion<M> {
     /// In a file.
     pub(crate) fn in_file(options: &Options) -> Result<OwnedRegion<M>, PublishError> {
         let length = size::<M>(options);
@@ -171,11 +165,7 @@ impl<M: Model<Format: StaticFormat>> OwnedRegion<M> {
 impl ParkedRegion {
     /// Goes on with the counters and histograms in this region. Should that not be possible, its
     /// file is removed.
-    pub(crate) fn unpark<M: Model<Format: StaticFormat>>(
-        self,
-        options: &Options,
-        tid: i64,
-    ) -> Option<OwnedRegion<M>> {
+    pub(crate) fn unpark<M: Model>(self, options: &Options, tid: i64) -> Option<OwnedRegion<M>> {
         let ParkedRegion { mapping, origin } = self;
         let mapped = MappedFields::new(mapping, |region| {
             layout_fields(
@@ -229,9 +219,7 @@ impl Flush {
 ///
 /// # Errors
 /// If the file cannot be made.
-pub fn publish<M: Model<Format: StaticFormat>>(
-    options: &Options,
-) -> Result<Published<M>, PublishError> {
+pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError> {
     let region = OwnedRegion::in_file(options)?;
     Ok(Published {
         mapped: region.mapped,
@@ -315,7 +303,7 @@ impl<M: Model> Drop for Published<M> {
 ///
 /// # Errors
 /// If the file cannot be made.
-pub fn writer<F: StaticFormat>(
+pub fn writer<F: Format>(
     name: &str,
     length: usize,
     options: &Options,

@@ -5,8 +5,9 @@
 //! open ones; copying the memory. The minimum over interleaved rounds counts. Run it with `cargo
 //! bench -p mmstats-tests --bench reading`.
 
-use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer};
+use mmstats_core::{Counter, Gauge, Text, Writer};
 use mmstats_std::read::{Reader, Sample, StatsFile};
+use mmstats_tests::regions::region;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
@@ -25,9 +26,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// A file's bytes: counters and gauges, one of them a text if `latched`.
 fn image(number: usize, latched: bool) -> Vec<u8> {
-    let mut memory = vec![0_u64; 512];
-    let mut writer = Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory))
-        .expect("room for a header");
+    region(|writer| add_fields(writer, number, latched))
+}
+
+fn add_fields(writer: &mut Writer<'_>, number: usize, latched: bool) {
     for i in 0..FIELDS {
         let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
         if latched && i == 0 {
@@ -44,7 +46,6 @@ fn image(number: usize, latched: bool) -> Vec<u8> {
             field.set(i as f64);
         }
     }
-    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
 fn write_files(directory: &Path, latched: bool) -> Vec<PathBuf> {

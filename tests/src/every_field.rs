@@ -3,8 +3,7 @@
 
 use mmstats_std::{
     Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Latched,
-    MovingAverage, Options, PublishError, Published, StaticFormat, Text, Timer, Unit, model,
-    publish,
+    MovingAverage, Options, PublishError, Published, Text, Timer, Unit, model, publish,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -124,7 +123,7 @@ impl<F: Format> EveryField<F> {
 ///
 /// # Errors
 /// If the file cannot be created.
-pub fn publish_filled<F: StaticFormat>(
+pub fn publish_filled<F: Format>(
     directory: &Path,
     name: &'static str,
 ) -> Result<Published<EveryField<F>>, PublishError> {

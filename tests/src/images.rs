@@ -2,14 +2,14 @@
 
 use crate::cli::{Outcome, program, run};
 use crate::elf::Elf;
+use crate::regions::{bytes, leaked};
 use mmstats_core::format::v2::Header;
-use mmstats_std::{Borrowed, Counter, Gauge, Latched, Model, Region, Text, Unit, V2, model};
+use mmstats_std::{Counter, Gauge, Latched, Model, Text, Unit, V2, model};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use zerocopy::IntoBytes;
 
 model! {
     /// A region for images.
@@ -29,9 +29,10 @@ model! {
 /// Never: the memory is large enough.
 #[must_use]
 pub fn pump(turns: u32) -> Vec<u8> {
-    let mut words = [0; Pump::<V2>::SIZE / 8];
-    run_pump(&Pump::<Borrowed<'_>>::publish(Region::new(&mut words)).expect("it fits"), turns);
-    words.as_bytes().to_vec()
+    let region = leaked(Pump::SIZE / 8);
+    let view = region.view();
+    run_pump(&Pump::publish(region).expect("it fits"), turns);
+    bytes(&view)
 }
 
 /// Like [`pump`], with an external directory in the memory of this program.
@@ -40,12 +41,11 @@ pub fn pump(turns: u32) -> Vec<u8> {
 /// Never: the memory is large enough.
 #[must_use]
 pub fn pump_with_flash(turns: u32) -> (Vec<u8>, Directory) {
-    let mut words = [0; Pump::<V2>::SIZE_WITH_FLASH / 8];
-    run_pump(
-        &Pump::<Borrowed<'_>>::publish_with_flash(Region::new(&mut words)).expect("it fits"),
-        turns,
-    );
-    let bytes = words.as_bytes().to_vec();
+    let publisher = Pump::publisher().directory_in_flash();
+    let region = leaked(publisher.size() / 8);
+    let view = region.view();
+    run_pump(&publisher.publish(region).expect("it fits"), turns);
+    let bytes = bytes(&view);
     let address = u64::from_ne_bytes(std::array::from_fn(|i| {
         bytes[std::mem::offset_of!(Header, directory) + i]
     }));
@@ -61,7 +61,7 @@ pub struct Directory {
     pub entries: &'static [u8],
 }
 
-fn run_pump(pump: &Pump<Borrowed<'_>>, turns: u32) {
+fn run_pump(pump: &Pump, turns: u32) {
     pump.turns.add(turns);
     pump.pressure.set(Latched(u64::from(turns) << 32));
     pump.state.set("running");

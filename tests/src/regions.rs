@@ -1,16 +1,30 @@
 //! Regions of version 2 as bytes.
 
-use mmstats_core::{Borrowed, Region, V2, Writer};
+use mmstats_core::{Region, V2, View, Writer};
+use zerocopy::IntoBytes;
+
+/// Creates a region of this many words, whose memory is never freed.
+#[must_use]
+pub fn leaked(words: usize) -> Region {
+    Region::new(vec![0; words].leak())
+}
+
+/// Returns the bytes of a region.
+#[must_use]
+pub fn bytes(view: &View<'_>) -> Vec<u8> {
+    let mut words = vec![0; view.len().div_ceil(8)];
+    let length = view.read_at(0, &mut words);
+    words.as_bytes()[..length].to_vec()
+}
 
 /// Returns the bytes of a region with the fields that `fill` adds.
 ///
 /// # Panics
 /// If they do not fit.
 #[must_use]
-pub fn region(fill: impl FnOnce(&mut Writer<'_, Borrowed<'_, V2>>)) -> Vec<u8> {
-    let mut memory = vec![0_u64; 512];
-    let mut writer = Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory))
-        .expect("the header fits");
-    fill(&mut writer);
-    memory.iter().flat_map(|word| word.to_ne_bytes()).collect()
+pub fn region(fill: impl FnOnce(&mut Writer<'_, V2>)) -> Vec<u8> {
+    let region = leaked(512);
+    let view = region.view();
+    fill(&mut Writer::with_immutable_layout(region).expect("the header fits"));
+    bytes(&view)
 }

@@ -2,21 +2,20 @@
 //! they read the files that are kept.
 
 use mmstats_core::reader::{ByteOrder, Directory};
-use mmstats_core::{Borrowed, Region};
 use mmstats_std::read::Reader;
-use mmstats_std::{Model, StaticFormat, V1, V1Exact, V2, V2Narrow};
+use mmstats_std::{Format, Model, V1, V1Exact, V2, V2Narrow};
 use mmstats_tests::cli::golden;
 use mmstats_tests::damage::Random;
 use mmstats_tests::every_field::{EveryField, publish_filled};
 use mmstats_tests::programs::{Program, directory};
 use mmstats_tests::record;
+use mmstats_tests::regions::{bytes, leaked};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use zerocopy::IntoBytes;
 
 /// The other implementation.
 fn script() -> Command {
@@ -101,7 +100,7 @@ fn assert_reads(path: &Path, theirs: &[Json]) {
 /// Fields that tell of the process.
 const IDENTITY: usize = 8;
 
-fn what_we_write_is_read_alike<F: StaticFormat>() {
+fn what_we_write_is_read_alike<F: Format>() {
     let directory = directory();
     let published = publish_filled::<F>(directory.path(), "all.mmstats").unwrap();
     let theirs = dump(published.path());
@@ -134,10 +133,11 @@ fn what_we_write_in_exact_version_1_is_read_alike() {
 fn what_we_write_with_the_directory_in_flash_is_read_alike() {
     let directory = directory();
     let path = directory.path().join("flash.mmstats");
-    let mut memory = [0; EveryField::<V2>::SIZE_WITH_FLASH / 8];
-    let model = EveryField::<Borrowed<'_>>::publish_with_flash(Region::new(&mut memory)).unwrap();
-    model.fill();
-    fs::write(&path, memory.as_bytes()).unwrap();
+    let publisher = EveryField::<V2>::publisher().directory_in_flash();
+    let region = leaked(publisher.size() / 8);
+    let view = region.view();
+    publisher.publish(region).unwrap().fill();
+    fs::write(&path, bytes(&view)).unwrap();
     fs::write(beside(&path, ".directory"), EveryField::<V2>::directory().entries).unwrap();
     let theirs = dump(&path);
     assert_eq!(

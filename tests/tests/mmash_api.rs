@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use mmstats_core::{Borrowed, Gauge, Region, V2, Writer, units};
+use mmstats_core::{Gauge, Writer, units};
 use mmstats_tests::http::get_with;
 use mmstats_tests::mmash::{FAST, Mmash, shop, stat};
 use mmstats_tests::programs::directory;
+use mmstats_tests::regions::{bytes, leaked};
 use serde_json::{Value, json};
 
 #[test]
@@ -111,14 +112,13 @@ fn writers_can_be_added_up() {
 fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
     let directory = directory();
     let write = |name: &str, scale: i8, value: f64| {
-        let mut memory = vec![0_u64; 100];
-        let mut writer =
-            Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory)).unwrap();
+        let region = leaked(100);
+        let view = region.view();
+        let mut writer: Writer = Writer::with_immutable_layout(region).unwrap();
         let wait: Gauge<f64, _> =
             writer.add(Gauge::builder("app.wait").unit(units::seconds.e(scale))).unwrap();
         wait.set(value);
-        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        fs::write(directory.path().join(name), bytes).unwrap();
+        fs::write(directory.path().join(name), bytes(&view)).unwrap();
     };
     // The last value of each, and its series' scale.
     let values = |answer: &Value| -> Vec<(Option<f64>, Option<i64>)> {

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mmstats_core::{Borrowed, Counter, Gauge, Region, Text, V2, Writer, units};
+use mmstats_core::{Counter, Gauge, Text, Writer, units};
 use mmstats_tests::http::{Open, connect, get_with, open, open_on, request};
 use mmstats_tests::mmash::{Mmash, command, with_descriptors};
 use mmstats_tests::programs::directory;
+use mmstats_tests::regions::{bytes, leaked};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 const IS_MEASURED: bool = !cfg!(debug_assertions);
@@ -20,9 +21,9 @@ const IS_MEASURED: bool = !cfg!(debug_assertions);
 /// Makes files of 50 fields.
 fn publish(directory: &Path, files: u64) {
     for number in 0..files {
-        let mut memory = vec![0_u64; 1024];
-        let mut writer =
-            Writer::<Borrowed<V2>>::with_immutable_layout(Region::new(&mut memory)).unwrap();
+        let region = leaked(1024);
+        let view = region.view();
+        let mut writer: Writer = Writer::with_immutable_layout(region).unwrap();
         for i in 0..50 {
             let (label, help) = (format!("bench.stats.field.{i:02}"), "One of the fields.");
             match i % 8 {
@@ -43,8 +44,7 @@ fn publish(directory: &Path, files: u64) {
                     .set(number * 50 + i),
             }
         }
-        let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        fs::write(directory.join(format!("bench-{number:04}.mmstats")), bytes).unwrap();
+        fs::write(directory.join(format!("bench-{number:04}.mmstats")), bytes(&view)).unwrap();
     }
 }
 

@@ -101,7 +101,7 @@ fn what_is_about_serving_is_refused_where_nothing_is_served() {
         &["-p", "1"][..],
         &["--listen", "127.0.0.1"],
         &["--allow-host", "x"],
-        &["--max-sse-clients", "1"],
+        &["--max-streams", "1"],
         &["--history", "1s"],
         &["--demo"],
     ] {

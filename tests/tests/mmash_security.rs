@@ -508,13 +508,13 @@ fn pages_of_other_sites_get_nothing_but_links() {
 
 #[test]
 fn too_many_requests_are_refused_for_a_while() {
-    let prey = Prey::new(&["--max-requests-per-second", "5"]);
+    let prey = Prey::new(&["--max-rate", "5"]);
     let answers: Vec<Answer> = (0..40).map(|_| get(prey.address(), "/stats/n")).collect();
     let refused = answers.iter().find(|answer| answer.status == 429).expect("not all are answered");
     assert!(
         answers[0].status == 200
             && refused.header("retry-after") == Some("1")
-            && refused.text().contains("--max-requests-per-second"),
+            && refused.text().contains("--max-rate"),
         "{refused:?}"
     );
     check_headers(refused, "429");

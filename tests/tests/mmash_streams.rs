@@ -83,8 +83,7 @@ fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
 fn streams_leave_connections_for_others() {
     let directory = directory();
     for (wanted, descriptors, streams) in [("520", 2048, 520), ("1000", 1024, 336)] {
-        let arguments =
-            ["-d", "60", "--max-sse-clients", wanted, directory.path().to_str().unwrap()];
+        let arguments = ["-d", "60", "--max-streams", wanted, directory.path().to_str().unwrap()];
         let server = Mmash::start(&mut with_descriptors(descriptors, &command(&arguments)));
         server.wait_for("/healthz", |health| health["scrapes"] == 1);
         // They do not end here.
@@ -103,7 +102,7 @@ fn streams_leave_connections_for_others() {
         );
         server.signal(Signal::TERM);
         let errors = server.end().errors;
-        let is_told = errors.contains("--max-sse-clients 1000")
+        let is_told = errors.contains("--max-streams 1000")
             && errors.contains("336")
             && errors.contains("1024");
         assert!(if wanted == "1000" { is_told } else { errors.is_empty() }, "{errors}");
@@ -122,14 +121,14 @@ fn silence_is_broken_by_comments() {
 #[test]
 fn there_are_no_more_streams_than_allowed() {
     let directory = directory();
-    let server = Mmash::serve(directory.path(), &["-d", "0.1", "--max-sse-clients", "2"]);
+    let server = Mmash::serve(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
     let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     let mut streams = vec![stream(), stream()];
     // Before its first look, a server is not healthy.
     streams[0].event().unwrap();
     let refused = server.get("/events");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
-    assert!(refused.json()["error"].as_str().unwrap().contains("--max-sse-clients"));
+    assert!(refused.json()["error"].as_str().unwrap().contains("--max-streams"));
     assert_eq!(server.get("/healthz").status, 200);
     // One that has gone makes room.
     drop(streams.pop());

@@ -1,21 +1,20 @@
-use super::{Field, builder, number};
+use super::definition::{Field, Sealed, builder, debug_value, number};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, V2};
+use crate::format_types::{Format, V2};
 use crate::kind::Kind;
-use crate::writer::{AddError, Allocator, SlotIter};
 use core::cell::Cell;
-use core::marker::PhantomData;
 
-/// The arithmetic mean of everything added so far; 0 before that.
+/// The arithmetic mean of all samples; 0 before the first.
 pub struct Average<F: Format = V2> {
     mean: F::Cell<f64>,
     sum: Cell<f64>,
     count: Cell<u64>,
-    _format: PhantomData<F>,
 }
 
-impl<F: Format> super::Sealed for Average<F> {}
+impl<F: Format> Sealed for Average<F> {}
 
 impl<F: Format> Field for Average<F> {
     type Format = F;
@@ -23,15 +22,14 @@ impl<F: Format> Field for Average<F> {
     type Initial<'i> = f64;
     const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<f64>,
     ) -> Result<Self, AddError> {
         Ok(Average {
-            mean: mean_cell::<F, S>(slots, initial)?,
+            mean: mean_cell::<F, A>(slots, initial)?,
             sum: Cell::new(0.0),
             count: Cell::new(0),
-            _format: PhantomData,
         })
     }
 
@@ -40,13 +38,13 @@ impl<F: Format> Field for Average<F> {
     }
 }
 
-/// The published mean of an average that begins afresh.
-pub(super) fn mean_cell<F: Format, S: Allocator>(
-    slots: &mut SlotIter<'_, S>,
+/// Returns the cell of a mean, which starts again when it is resumed.
+pub(super) fn mean_cell<F: Format, A: Allocator>(
+    slots: &mut SlotIter<'_, A>,
     initial: Option<f64>,
 ) -> Result<F::Cell<f64>, AddError> {
     let resuming = slots.resuming();
-    let mean = F::Cell::<f64>::new(slots.slot()?);
+    let mean = F::Cell::<f64>::new(slots.next()?);
     if resuming || initial.is_some() {
         mean.set(initial.unwrap_or(0.0));
     }
@@ -56,7 +54,7 @@ pub(super) fn mean_cell<F: Format, S: Allocator>(
 impl<F: Format> Average<F> {
     builder!();
 
-    /// Adds a sample.
+    /// Records a sample.
     #[inline]
     pub fn record(&self, sample: f64) {
         let count = self.count.get() + 1;
@@ -66,9 +64,11 @@ impl<F: Format> Average<F> {
         self.mean.set(sum / count as f64);
     }
 
-    /// The mean so far.
+    /// Returns the mean.
     #[must_use]
     pub fn get(&self) -> f64 {
         self.mean.get()
     }
 }
+
+debug_value!([F: Format] Average<F>, "Average");

@@ -1,45 +1,49 @@
+use super::definition::{Field, Sealed, builder, debug_value};
 use super::text::cut;
-use super::{Field, builder};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
+use crate::bytes::Bits;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, NATIVE_WORD, V2, Version};
+use crate::format::{NATIVE_WORD, Version};
+use crate::format_types::{Format, V2};
 use crate::kind::{Access, Kind, Type, Unit};
-use crate::scalar::{Bits, Scalar};
-use crate::writer::{AddError, Allocator, SlotIter};
+use crate::scalar::Scalar;
+use core::cell::Cell;
+use core::fmt;
 use core::marker::PhantomData;
 
-/// A number that is set once, when its field is made: a process id, a capacity. In version 2 it
-/// costs no value, only its entry.
+/// A number that is set once, when its field is added: a process id, a capacity. In version 2 it
+/// takes no space among the values, only its entry.
 pub struct Constant<T: Scalar, F: Format = V2> {
     value: T,
-    _format: PhantomData<(core::cell::Cell<()>, F)>,
+    _format: PhantomData<(Cell<()>, F)>,
 }
 
-/// A text of up to `N` bytes that is set once, when its field is made: a version, a host name.
+/// A text of up to `N` bytes that is set once, when its field is added: a version, a host name.
 pub struct ConstantText<const N: usize, F: Format = V2> {
-    _format: PhantomData<(core::cell::Cell<()>, F)>,
+    _format: PhantomData<(Cell<()>, F)>,
 }
 
-const fn value_layout<F: Format>(ty: Type, value: usize, align: usize) -> ValueLayout {
-    let in_place = match F::VERSION {
-        Version::V1 => align,
-        Version::V1Exact | Version::V2 => 1,
-    };
+const fn value_layout<F: Format>(ty: Type, size: usize, align: usize) -> ValueLayout {
     ValueLayout {
         suffix: "",
         kind: Kind::Info,
         ty,
         unit: Unit::NONE,
         access: Access::Constant,
-        value_size: value,
-        size: value,
-        align: in_place,
+        value_size: size,
+        size,
+        align: match F::VERSION {
+            Version::V1 => align,
+            Version::V1Exact | Version::V2 => 1,
+        },
         grouping_power: 0,
         max_power: 0,
     }
 }
 
-impl<T: Scalar, F: Format> super::Sealed for Constant<T, F> {}
-impl<const N: usize, F: Format> super::Sealed for ConstantText<N, F> {}
+impl<T: Scalar, F: Format> Sealed for Constant<T, F> {}
+impl<const N: usize, F: Format> Sealed for ConstantText<N, F> {}
 
 impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Format = F;
@@ -51,8 +55,8 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
         if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD },
     )];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<T>,
     ) -> Result<Self, AddError> {
         let value = initial.unwrap_or(T::zero());
@@ -65,12 +69,14 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
 impl<T: Scalar, F: Format> Constant<T, F> {
     builder!();
 
-    /// What it is.
+    /// Returns the number.
     #[must_use]
     pub fn get(&self) -> T {
         self.value
     }
 }
+
+debug_value!([T: Scalar, F: Format] Constant<T, F>, "Constant");
 
 impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Format = F;
@@ -78,8 +84,8 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Initial<'i> = &'i str;
     const LAYOUTS: &'static [ValueLayout] = &[value_layout::<F>(Type::Text, N, 1)];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<&str>,
     ) -> Result<Self, AddError> {
         let mut bytes = [0; N];
@@ -92,4 +98,10 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
 
 impl<const N: usize, F: Format> ConstantText<N, F> {
     builder!();
+}
+
+impl<const N: usize, F: Format> fmt::Debug for ConstantText<N, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConstantText").field("size", &N).finish_non_exhaustive()
+    }
 }

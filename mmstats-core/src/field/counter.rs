@@ -1,21 +1,22 @@
-use super::{Field, builder, number};
+use super::definition::{Field, Sealed, builder, debug_value, number};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, V2};
+use crate::format_types::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::Count;
-use crate::writer::{AddError, Allocator, SlotIter};
 
 /// Counts events, wrapping at its width.
 ///
-/// `Counter<u32>` is one word on every machine; `Counter` (64 bits) is latched where words have 32
-/// bits. Readers unwrap them.
+/// `Counter<u32>` is one word on every machine; `Counter` (64 bits) is latched on 32-bit machines.
+/// Readers unwrap both.
 ///
 /// ```
-/// use mmstats_core::{Borrowed, Counter, Region, Writer};
-/// let mut memory = [0; 32];
-/// let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory))?;
-/// let requests: Counter<u64, _> = writer.add(Counter::builder("requests"))?;
+/// use mmstats_core::{Counter, StaticRegion, Writer};
+/// static REGION: StaticRegion<256> = StaticRegion::new();
+/// let mut writer: Writer = Writer::new(REGION.take()?)?;
+/// let requests: Counter = writer.add(Counter::builder("requests"))?;
 /// requests.incr();
 /// requests.add(2);
 /// assert_eq!(requests.get(), 3);
@@ -23,10 +24,9 @@ use crate::writer::{AddError, Allocator, SlotIter};
 /// ```
 pub struct Counter<T: Count = u64, F: Format = V2> {
     value: F::Cell<T>,
-    _format: core::marker::PhantomData<F>,
 }
 
-impl<T: Count, F: Format> super::Sealed for Counter<T, F> {}
+impl<T: Count, F: Format> Sealed for Counter<T, F> {}
 
 impl<T: Count, F: Format> Field for Counter<T, F> {
     type Format = F;
@@ -34,44 +34,46 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Counter)];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<T>,
     ) -> Result<Self, AddError> {
         let resuming = slots.resuming();
-        let value = F::Cell::<T>::new(slots.slot()?);
+        let value = F::Cell::<T>::new(slots.next()?);
         if let (Some(initial), false) = (initial, resuming) {
             value.set(initial);
         }
-        Ok(Counter { value, _format: core::marker::PhantomData })
+        Ok(Counter { value })
     }
 }
 
 impl<T: Count, F: Format> Counter<T, F> {
     builder!();
 
-    /// Counts one.
+    /// Adds one.
     #[inline(always)]
     pub fn incr(&self) {
         self.add(T::ONE);
     }
 
-    /// Counts `n`.
+    /// Adds `n`.
     #[inline(always)]
     pub fn add(&self, n: T) {
         self.value.set(self.value.get().plus(n));
     }
 
-    /// The count so far.
+    /// Returns the count.
     #[inline(always)]
     #[must_use]
     pub fn get(&self) -> T {
         self.value.get()
     }
 
-    /// Sets the count, to mirror one that is kept elsewhere.
+    /// Sets the count, to mirror a counter that is kept elsewhere.
     #[inline(always)]
     pub fn set(&self, count: T) {
         self.value.set(count);
     }
 }
+
+debug_value!([T: Count, F: Format] Counter<T, F>, "Counter");

@@ -1,22 +1,21 @@
-use super::{Field, builder, number};
+use super::definition::{Field, Sealed, builder, debug_value, number};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, V2};
+use crate::format_types::{Format, V2};
 use crate::kind::Kind;
 use crate::scalar::{Number, Scalar};
-use crate::writer::{AddError, Allocator, SlotIter};
-use core::marker::PhantomData;
 
 /// A number that goes up and down: an integer of any width, `f32`, `f64`, or a `bool`.
 pub struct Gauge<T: Scalar, F: Format = V2> {
     value: F::Cell<T>,
-    _format: PhantomData<F>,
 }
 
-/// Whether something is so.
+/// A gauge that is true or false.
 pub type Flag<F = V2> = Gauge<bool, F>;
 
-impl<T: Scalar, F: Format> super::Sealed for Gauge<T, F> {}
+impl<T: Scalar, F: Format> Sealed for Gauge<T, F> {}
 
 impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Format = F;
@@ -24,16 +23,16 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Gauge)];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<T>,
     ) -> Result<Self, AddError> {
         let resuming = slots.resuming();
-        let value = F::Cell::<T>::new(slots.slot()?);
+        let value = F::Cell::<T>::new(slots.next()?);
         if resuming || initial.is_some() {
             value.set(initial.unwrap_or(T::zero()));
         }
-        Ok(Gauge { value, _format: PhantomData })
+        Ok(Gauge { value })
     }
 
     fn reset_transient(&self) {
@@ -44,13 +43,13 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
 impl<T: Scalar, F: Format> Gauge<T, F> {
     builder!();
 
-    /// Sets it.
+    /// Sets the value.
     #[inline(always)]
     pub fn set(&self, value: T) {
         self.value.set(value);
     }
 
-    /// What it is.
+    /// Returns the value.
     #[inline(always)]
     #[must_use]
     pub fn get(&self) -> T {
@@ -59,15 +58,17 @@ impl<T: Scalar, F: Format> Gauge<T, F> {
 }
 
 impl<T: Number, F: Format> Gauge<T, F> {
-    /// Raises it; integers wrap.
+    /// Adds `n`; integers wrap.
     #[inline(always)]
     pub fn add(&self, n: T) {
         self.value.set(self.value.get().plus(n));
     }
 
-    /// Lowers it; integers wrap.
+    /// Subtracts `n`; integers wrap.
     #[inline(always)]
     pub fn sub(&self, n: T) {
         self.value.set(self.value.get().minus(n));
     }
 }
+
+debug_value!([T: Scalar, F: Format] Gauge<T, F>, "Gauge");

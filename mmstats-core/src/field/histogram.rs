@@ -1,17 +1,19 @@
-use super::{Field, builder};
+use super::definition::{Field, Sealed, builder};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::cell::BucketCell;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, NATIVE_WORD, V2, histogram};
+use crate::format::{NATIVE_WORD, histogram};
+use crate::format_types::{Format, V2};
 use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::Bucket;
-use crate::writer::{AddError, Allocator, SlotIter};
-use core::marker::PhantomData;
+use core::fmt;
 
 /// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below
-/// `2^-P`; values of `2^N` and more share the last one.
+/// `2^-P`; values of `2^N` and more share the last bucket.
 ///
-/// A 64-bit machine counts in `T`; a 32-bit one always in `u32`. In version 1, which has no
-/// histograms, it records nothing.
+/// A 64-bit machine counts in `T`, a 32-bit one always in `u32`. Version 1 has no histograms, so
+/// there it records nothing.
 ///
 /// | | buckets | bytes |
 /// |---|---|---|
@@ -19,10 +21,9 @@ use core::marker::PhantomData;
 /// | `Histogram<2, 20, u32>` on a 32-bit machine | 76 | 324 |
 pub struct Histogram<const P: u32 = 5, const N: u32 = 40, T: Bucket = u64, F: Format = V2> {
     buckets: F::Buckets<T, P, N>,
-    _format: PhantomData<F>,
 }
 
-impl<const P: u32, const N: u32, T: Bucket, F: Format> super::Sealed for Histogram<P, N, T, F> {}
+impl<const P: u32, const N: u32, T: Bucket, F: Format> Sealed for Histogram<P, N, T, F> {}
 
 impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N, T, F> {
     type Format = F;
@@ -30,19 +31,19 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
     type Initial<'i> = ();
     const LAYOUTS: &'static [ValueLayout] = if Self::EXISTS { &[Self::LAYOUT] } else { &[] };
 
-    fn attach<S: Allocator>(slots: &mut SlotIter<'_, S>, _: Option<()>) -> Result<Self, AddError> {
-        let buckets = match F::Buckets::nowhere() {
-            Some(nowhere) => nowhere,
-            None => F::Buckets::new(slots.slot()?),
+    fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
+        let buckets = match F::Buckets::without_storage() {
+            Some(buckets) => buckets,
+            None => F::Buckets::new(slots.next()?),
         };
-        Ok(Histogram { buckets, _format: PhantomData })
+        Ok(Histogram { buckets })
     }
 }
 
 impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
     builder!();
 
-    /// How many buckets there are.
+    /// The number of buckets.
     pub const BUCKETS: usize = {
         assert!(histogram::valid(P, N), "a histogram needs P < N <= 64 and P <= 24");
         histogram::count(P, N)
@@ -51,7 +52,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
     /// Whether the format has histograms.
     pub(super) const EXISTS: bool = <F::Buckets<T, P, N> as BucketCell>::TYPE.is_some();
 
-    /// Its layout where they exist.
+    /// The layout in formats that have histograms.
     pub(super) const LAYOUT: ValueLayout = {
         assert!(Self::BUCKETS > 0);
         let size = <F::Buckets<T, P, N> as BucketCell>::SIZE;
@@ -72,9 +73,15 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
         }
     };
 
-    /// Counts a value.
+    /// Records a value.
     #[inline(always)]
     pub fn record(&self, value: u64) {
         self.buckets.record(value);
+    }
+}
+
+impl<const P: u32, const N: u32, T: Bucket, F: Format> fmt::Debug for Histogram<P, N, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram").field("buckets", &Self::BUCKETS).finish_non_exhaustive()
     }
 }

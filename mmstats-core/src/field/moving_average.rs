@@ -1,12 +1,12 @@
 use super::average::mean_cell;
-use super::{Field, builder, number};
+use super::definition::{Field, Sealed, builder, debug_value, number};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, V2};
+use crate::format_types::{Format, V2};
 use crate::kind::Kind;
-use crate::writer::{AddError, Allocator, SlotIter};
 use core::cell::Cell;
-use core::marker::PhantomData;
 
 /// The arithmetic mean of the last `N` samples; 0 before the first.
 pub struct MovingAverage<const N: usize = 100, F: Format = V2> {
@@ -15,10 +15,9 @@ pub struct MovingAverage<const N: usize = 100, F: Format = V2> {
     next: Cell<usize>,
     count: Cell<usize>,
     sum: Cell<f64>,
-    _format: PhantomData<F>,
 }
 
-impl<const N: usize, F: Format> super::Sealed for MovingAverage<N, F> {}
+impl<const N: usize, F: Format> Sealed for MovingAverage<N, F> {}
 
 impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Format = F;
@@ -26,18 +25,17 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Initial<'i> = f64;
     const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<f64>,
     ) -> Result<Self, AddError> {
-        const { assert!(N > 0, "a moving average over no samples") };
+        const { assert!(N > 0, "a moving average needs at least one sample") };
         Ok(MovingAverage {
-            mean: mean_cell::<F, S>(slots, initial)?,
+            mean: mean_cell::<F, A>(slots, initial)?,
             window: [const { Cell::new(0.0) }; N],
             next: Cell::new(0),
             count: Cell::new(0),
             sum: Cell::new(0.0),
-            _format: PhantomData,
         })
     }
 
@@ -49,7 +47,7 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
 impl<const N: usize, F: Format> MovingAverage<N, F> {
     builder!();
 
-    /// Adds a sample; the oldest of more than `N` drops out.
+    /// Records a sample, which replaces the oldest of `N`.
     #[inline]
     pub fn record(&self, sample: f64) {
         let next = self.next.get();
@@ -61,17 +59,19 @@ impl<const N: usize, F: Format> MovingAverage<N, F> {
             self.next.set(next + 1);
             self.sum.set(self.sum.get() + sample - dropped);
         } else {
-            // Once in a round the sum is made anew, so that rounding errors do not pile up and a
-            // NaN leaves with its sample.
+            // Once per round the sum is computed again, so that rounding errors do not accumulate
+            // and a NaN leaves with its sample.
             self.next.set(0);
             self.sum.set(self.window.iter().map(Cell::get).sum());
         }
         self.mean.set(self.sum.get() / self.count.get() as f64);
     }
 
-    /// The mean of the last `N`.
+    /// Returns the mean of the last `N` samples.
     #[must_use]
     pub fn get(&self) -> f64 {
         self.mean.get()
     }
 }
+
+debug_value!([const N: usize, F: Format] MovingAverage<N, F>, "MovingAverage");

@@ -1,28 +1,28 @@
-use super::{Field, builder};
+use super::definition::{Field, Sealed, builder, debug_value};
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::cell::TextCell;
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, V2};
+use crate::format_types::{Format, V2};
 use crate::kind::{Kind, Type, Unit};
-use crate::writer::{AddError, Allocator, SlotIter};
-use core::marker::PhantomData;
+use crate::text_buf::TextBuf;
 
 /// Text of up to `N` bytes of UTF-8.
 ///
 /// ```
-/// use mmstats_core::{Borrowed, Region, Text, Writer};
-/// let mut memory = [0; 32];
-/// let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory))?;
-/// let drink: Text<4, _> = writer.add(Text::builder("drink").initial("tea"))?;
+/// use mmstats_core::{StaticRegion, Text, Writer};
+/// static REGION: StaticRegion<256> = StaticRegion::new();
+/// let mut writer: Writer = Writer::new(REGION.take()?)?;
+/// let drink: Text<4> = writer.add(Text::builder("drink").initial("tea"))?;
 /// drink.set("café");
 /// assert_eq!(drink.get(), "caf"); // cut at a character boundary
 /// # Ok::<(), mmstats_core::AddError>(())
 /// ```
 pub struct Text<const N: usize, F: Format = V2> {
     text: F::Text<N>,
-    _format: PhantomData<F>,
 }
 
-impl<const N: usize, F: Format> super::Sealed for Text<N, F> {}
+impl<const N: usize, F: Format> Sealed for Text<N, F> {}
 
 impl<const N: usize, F: Format> Field for Text<N, F> {
     type Format = F;
@@ -41,13 +41,13 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         max_power: 0,
     }];
 
-    fn attach<S: Allocator>(
-        slots: &mut SlotIter<'_, S>,
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
         initial: Option<&str>,
     ) -> Result<Self, AddError> {
-        const { assert!(N > 0, "a text has room for no byte at all") };
+        const { assert!(N > 0, "a text needs at least one byte") };
         let resuming = slots.resuming();
-        let text = Text { text: F::Text::new(slots.slot()?), _format: PhantomData };
+        let text = Text { text: F::Text::new(slots.next()?) };
         if resuming || initial.is_some() {
             text.set(initial.unwrap_or_default());
         }
@@ -62,33 +62,32 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
 impl<const N: usize, F: Format> Text<N, F> {
     builder!();
 
-    /// Sets it; what is too long is cut at a character boundary, and what is behind a NUL is not
-    /// shown by readers.
+    /// Sets the text. A longer one is cut at a character boundary; readers show it up to the first
+    /// NUL.
     #[inline]
     pub fn set(&self, text: &str) {
         self.text.set(cut(text, N));
     }
 
-    /// What it is.
+    /// Returns the text.
     #[must_use]
-    pub fn get(&self) -> heapless::String<N> {
+    pub fn get(&self) -> TextBuf<N> {
         let mut bytes = [0; N];
         self.text.get(&mut bytes);
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(N);
-        let text = core::str::from_utf8(&bytes[..end]).unwrap_or_default();
-        // It fits: it has at most N bytes.
-        heapless::String::try_from(text).unwrap_or_default()
+        TextBuf::from_stored(bytes)
     }
 }
 
-/// As many whole characters as fit into `room` bytes.
+debug_value!([const N: usize, F: Format] Text<N, F>, "Text");
+
+/// Returns as many whole characters as fit into `size` bytes.
 #[inline(always)]
-pub(super) fn cut(text: &str, room: usize) -> &[u8] {
+pub(super) fn cut(text: &str, size: usize) -> &[u8] {
     let bytes = text.as_bytes();
-    if bytes.len() <= room {
+    if bytes.len() <= size {
         return bytes;
     }
-    let mut end = room;
+    let mut end = size;
     // A byte 0b10xxxxxx continues a character.
     while end > 0 && bytes[end] & 0xc0 == 0x80 {
         end -= 1;

@@ -1,14 +1,18 @@
-use super::{Field, Histogram, MovingAverage, builder, number};
+use super::definition::{Field, Sealed, builder, number};
+use super::histogram::Histogram;
+use super::moving_average::MovingAverage;
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
 use crate::format::layout::ValueLayout;
-use crate::format::{Format, V2};
+use crate::format_types::{Format, V2};
 use crate::kind::{Kind, units};
-use crate::writer::{AddError, Allocator, SlotIter};
 use core::cell::Cell;
+use core::fmt;
 use core::time::Duration;
 
-/// Tells time. A type and not a value, so that timers stay as small as they are.
+/// A monotonic clock. A type without values, so that a [`Timer`] stores no clock.
 ///
-/// `mmstats-std` brings the one of the operating system; a device reads a counter of its own:
+/// `mmstats-std` has that of the operating system; a device reads a counter of its own:
 ///
 /// ```
 /// use mmstats_core::Clock;
@@ -27,26 +31,26 @@ use core::time::Duration;
 pub trait Clock {
     /// A point in time.
     type Instant: Copy;
-    /// Now.
+    /// Returns the current time.
     fn now() -> Self::Instant;
-    /// The time since then.
+    /// Returns the time since `start`.
     fn nanoseconds_since(start: Self::Instant) -> u64;
 }
 
 /// Durations: a moving average of the last `N`, in seconds; and in version 2, under the label with
-/// `.histogram` behind it, the distribution of all of them (12 % precise, up to 18 minutes).
+/// `.histogram` appended, the distribution of all of them (to 12 %, up to 18 minutes).
 ///
 /// ```
 /// # use mmstats_core::Clock;
 /// # struct Fake;
 /// # impl Clock for Fake { type Instant = (); fn now() {} fn nanoseconds_since(_: ()) -> u64 { 1_500_000 } }
 /// use core::time::Duration;
-/// use mmstats_core::{Borrowed, Region, Timer, Writer};
-/// let mut memory = [0; 512];
-/// let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory))?;
-/// let latency: Timer<Fake, 100, _> = writer.add(Timer::builder("latency"))?;
+/// use mmstats_core::{StaticRegion, Timer, Writer};
+/// static REGION: StaticRegion<4096> = StaticRegion::new();
+/// let mut writer: Writer = Writer::new(REGION.take()?)?;
+/// let latency: Timer<Fake> = writer.add(Timer::builder("latency"))?;
 /// {
-///     let _running = latency.start(); // stops when it is dropped
+///     let _guard = latency.start(); // stops when it is dropped
 /// }
 /// assert_eq!(latency.last(), Some(Duration::from_micros(1500)));
 /// # Ok::<(), mmstats_core::AddError>(())
@@ -58,7 +62,7 @@ pub struct Timer<C: Clock, const N: usize = 100, F: Format = V2> {
     running: Cell<Option<C::Instant>>,
 }
 
-impl<C: Clock, const N: usize, F: Format> super::Sealed for Timer<C, N, F> {}
+impl<C: Clock, const N: usize, F: Format> Sealed for Timer<C, N, F> {}
 
 impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     builder!();
@@ -70,27 +74,27 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
         ..Histogram::<3, 40, u64, F>::LAYOUT
     };
 
-    /// Runs until the guard is stopped or dropped. Several may run at once.
-    #[must_use = "the time is taken when the guard is dropped"]
+    /// Starts a guard that records the time when it is stopped or dropped. Several may run at once.
+    #[must_use = "the time is recorded when the guard is dropped"]
     pub fn start(&self) -> TimerGuard<'_, C, N, F> {
         let start = self.begin();
         TimerGuard { timer: self, start }
     }
 
-    /// Times a call.
+    /// Records the time of a call.
     pub fn time<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _running = self.start();
+        let _guard = self.start();
         f()
     }
 
-    /// Starts without a guard, where none can be kept; [`Self::stop`] ends it.
+    /// Starts without a guard, where none can be kept; [`Self::stop`] records the time.
     pub fn begin(&self) -> C::Instant {
         let start = C::now();
         self.running.set(Some(start));
         start
     }
 
-    /// Records the time since the last start, unless that has been stopped.
+    /// Records the time since the last start; `None` if that has been stopped.
     pub fn stop(&self) -> Option<Duration> {
         let start = self.running.take()?;
         Some(self.record_since(start))
@@ -101,19 +105,19 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
         self.record_nanoseconds(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// The last duration recorded by this handle.
+    /// Returns the last duration that this handle recorded.
     #[must_use]
     pub fn last(&self) -> Option<Duration> {
         self.last.get().map(Duration::from_nanos)
     }
 
-    /// The time since the last start; `None` if it has been stopped.
+    /// Returns the time since the last start; `None` if that has been stopped.
     #[must_use]
     pub fn elapsed(&self) -> Option<Duration> {
         self.running.get().map(|start| Duration::from_nanos(C::nanoseconds_since(start)))
     }
 
-    /// The moving average in seconds.
+    /// Returns the moving average in seconds.
     #[must_use]
     pub fn get(&self) -> f64 {
         self.mean.get()
@@ -142,7 +146,7 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
         &[Self::MEAN]
     };
 
-    fn attach<S: Allocator>(slots: &mut SlotIter<'_, S>, _: Option<()>) -> Result<Self, AddError> {
+    fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
         let mean = MovingAverage::attach(slots, None)?;
         let spread = Histogram::attach(slots, None)?;
         Ok(Timer { mean, spread, last: Cell::new(None), running: Cell::new(None) })
@@ -153,22 +157,31 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     }
 }
 
+impl<C: Clock, const N: usize, F: Format> fmt::Debug for Timer<C, N, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer")
+            .field("mean", &self.get())
+            .field("last", &self.last())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A running [`Timer`].
-#[must_use = "the time is taken when the guard is dropped"]
+#[must_use = "the time is recorded when the guard is dropped"]
 pub struct TimerGuard<'t, C: Clock, const N: usize, F: Format> {
     timer: &'t Timer<C, N, F>,
     start: C::Instant,
 }
 
 impl<C: Clock, const N: usize, F: Format> TimerGuard<'_, C, N, F> {
-    /// Records the time and tells it.
+    /// Records the time and returns it.
     pub fn stop(self) -> Duration {
         let duration = self.finish();
         core::mem::forget(self);
         duration
     }
 
-    /// Records nothing.
+    /// Stops without recording the time.
     pub fn discard(self) {
         self.timer.running.set(None);
         core::mem::forget(self);
@@ -183,5 +196,11 @@ impl<C: Clock, const N: usize, F: Format> TimerGuard<'_, C, N, F> {
 impl<C: Clock, const N: usize, F: Format> Drop for TimerGuard<'_, C, N, F> {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+impl<C: Clock, const N: usize, F: Format> fmt::Debug for TimerGuard<'_, C, N, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerGuard").field("timer", self.timer).finish_non_exhaustive()
     }
 }

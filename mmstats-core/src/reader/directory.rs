@@ -3,40 +3,9 @@
 use super::entry::Entry;
 use super::error::{EntryError, FormatError};
 use super::{v1, v2};
+use crate::bytes::ByteOrder;
 use crate::format::MAGIC;
 use crate::format::v2::{EXTERNAL_DIRECTORY, Header};
-
-/// The order of bytes in a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum ByteOrder {
-    /// Least significant first.
-    Little,
-    /// Most significant first.
-    Big,
-}
-
-impl ByteOrder {
-    /// This machine's.
-    pub const NATIVE: ByteOrder =
-        if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
-
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> ByteOrder {
-        match self {
-            ByteOrder::Little => ByteOrder::Big,
-            ByteOrder::Big => ByteOrder::Little,
-        }
-    }
-
-    pub(super) const fn is_swapped(self) -> bool {
-        !matches!(
-            (self, Self::NATIVE),
-            (ByteOrder::Little, ByteOrder::Little) | (ByteOrder::Big, ByteOrder::Big)
-        )
-    }
-}
 
 /// A region's directory, in a copy of its bytes.
 #[derive(Clone, Copy, Debug)]

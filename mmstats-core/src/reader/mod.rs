@@ -11,7 +11,7 @@
 //!
 //! model! { struct Motor { steps: Counter<u32> } }
 //! static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
-//! let motor: Motor = REGION.publish().unwrap();
+//! let motor = Motor::publish(&REGION).unwrap();
 //! motor.steps.add(7);
 //!
 //! // On another core, or wherever the memory is seen:
@@ -35,8 +35,9 @@ mod v1;
 mod v2;
 mod value;
 
+pub use crate::bytes::ByteOrder;
 pub use buffers::{HEADER_WORDS, ReadBuffers, ReadPlan, Source};
-pub use directory::{ByteOrder, Directory, Entries};
+pub use directory::{Directory, Entries};
 pub use entry::{Entry, Storage, ValueLocation};
 pub use error::{EntryError, EntryErrorKind, FormatError, ReadError, ValueError};
 pub use read::{read, read_external};

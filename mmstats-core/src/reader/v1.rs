@@ -1,8 +1,8 @@
 //! Version 1's fields, one after another.
 
-use super::directory::ByteOrder;
 use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind};
+use crate::bytes::ByteOrder;
 use crate::kind::{Kind, Type};
 
 /// Fewer bytes than this cannot be counted in a [`ValueLocation`].

@@ -1,8 +1,8 @@
 //! Version 2's header and directory.
 
-use super::directory::ByteOrder;
 use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind, FormatError};
+use crate::bytes::ByteOrder;
 use crate::format::v2::{
     BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, crc32,
 };

@@ -1,37 +1,37 @@
-//! Entries, written byte by byte; and version 1's, which have to be walked to be found again.
+//! Writes entries byte by byte, and finds those of version 1 again.
 
-use super::error::AddError;
+use crate::add_error::AddError;
 use crate::format::crc32;
 use crate::format::layout::{self, FieldDef, Placement, ValueLayout};
 use crate::format::v2::EntryHeader;
 use crate::kind::{Access, Type};
-use crate::region::RawRegion;
+use crate::region::Region;
 use zerocopy::IntoBytes;
 
 /// The write buffer index that means a single value.
 const SINGLE: u8 = 0xff;
 
-/// Writes an entry byte by byte, or when a region is resumed, compares it with what is there.
+/// Writes an entry byte by byte; in a region that is resumed, compares it with the bytes there.
 pub(super) struct EntryWriter<'b> {
-    pub(super) region: &'b RawRegion,
+    pub(super) region: &'b Region,
     pub(super) at: usize,
     pub(super) crc: u32,
     pub(super) compare: bool,
 }
 
-/// What an entry tells.
+/// The contents of an entry.
 pub(super) struct EntryFields<'c> {
     pub(super) label: [&'c str; 4],
     pub(super) definition: &'c FieldDef<'c>,
     pub(super) layout: &'c ValueLayout,
     pub(super) placement: &'c Placement,
     pub(super) constant: Option<&'c [u8]>,
-    /// Version 1: whether the label's size is to be written later.
+    /// Version 1: whether the label's size is written later.
     pub(super) hide: bool,
 }
 
-/// Writes an entry, and tells the size of its label as version 1 stores it. A pointer, so that a
-/// program has the code of the versions that it uses.
+/// Writes an entry and returns the size of its label as version 1 stores it. A pointer, so that only
+/// the code of used versions is linked.
 pub(super) type WriteEntry =
     fn(&mut EntryWriter<'_>, &EntryFields<'_>) -> Result<[u8; 2], AddError>;
 
@@ -51,8 +51,8 @@ impl EntryWriter<'_> {
         texts.iter().try_for_each(|text| self.put(text.as_bytes()))
     }
 
-    pub(super) fn version_2(&mut self, content: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
-        let EntryFields { label, definition, layout, placement, constant, .. } = *content;
+    pub(super) fn version_2(&mut self, fields: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
+        let EntryFields { label, definition, layout, placement, constant, .. } = *fields;
         let unit = definition.unit_of(layout);
         let head = EntryHeader {
             length: placement.length as u32,
@@ -90,8 +90,8 @@ impl EntryWriter<'_> {
         Ok([0; 2])
     }
 
-    pub(super) fn version_1(&mut self, content: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
-        let EntryFields { label, layout, placement, constant, hide, .. } = *content;
+    pub(super) fn version_1(&mut self, fields: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
+        let EntryFields { label, layout, placement, constant, hide, .. } = *fields;
         let size = (label.iter().map(|part| part.len()).sum::<usize>() as u16).to_ne_bytes();
         self.put(if hide { &[0, 0] } else { &size })?;
         self.put_all(&label)?;
@@ -105,7 +105,7 @@ impl EntryWriter<'_> {
             self.put(b" ")?;
         }
         match layout.access {
-            // Of a resumed field the index says which value is the good one.
+            // The index of a resumed field stays: it selects the current value.
             Access::Latched if self.compare => {}
             Access::Latched => self.put(&[0])?,
             Access::Word | Access::Constant => self.put(&[SINGLE])?,
@@ -126,8 +126,9 @@ impl EntryWriter<'_> {
         Ok(())
     }
 }
-/// Where the entries end; `None` if they do not.
-pub(super) fn v1_end(region: &RawRegion) -> Option<usize> {
+
+/// Returns the end of the entries; `None` if there is none.
+pub(super) fn v1_end(region: &Region) -> Option<usize> {
     let mut at = 1;
     while v1_number(region, at)? > 0 {
         at = v1_next(region, at)?;
@@ -135,9 +136,8 @@ pub(super) fn v1_end(region: &RawRegion) -> Option<usize> {
     Some(at)
 }
 
-/// Where the entry behind this one begins. What it holds may be anybody's, when it is to be
-/// resumed.
-pub(super) fn v1_next(region: &RawRegion, entry: usize) -> Option<usize> {
+/// Returns the offset of the next entry. The bytes are untrusted: they come from the run before.
+pub(super) fn v1_next(region: &Region, entry: usize) -> Option<usize> {
     let ty = entry + 2 + v1_number(region, entry)?;
     let index = ty + 2 + v1_number(region, ty)?;
     let (mut count, mut size) = (0_usize, None);
@@ -161,6 +161,6 @@ pub(super) fn v1_next(region: &RawRegion, entry: usize) -> Option<usize> {
     (index + 1).checked_add(values)
 }
 
-fn v1_number(region: &RawRegion, at: usize) -> Option<usize> {
+fn v1_number(region: &Region, at: usize) -> Option<usize> {
     Some(u16::from_ne_bytes([region.get(at)?, region.get(at + 1)?]) as usize)
 }

@@ -1,28 +1,29 @@
-//! Publishing with the directory in flash: values are placement, no entry is written.
+//! Publishing with the directory in flash: values are placed, no entry is written.
 
-use super::Allocator;
-use super::error::AddError;
 use super::raw::header;
+use crate::add_error::AddError;
+use crate::allocator::Allocator;
 use crate::format::flash::{FlashDirectory, value_below};
 use crate::format::layout::{FieldDef, ValueLayout};
 use crate::format::v2::{EXTERNAL_DIRECTORY, Header};
 use crate::format::{MAGIC, NATIVE_WORD};
-use crate::region::{RawRegion, Slot};
+use crate::region::{Region, Slot};
 use core::ops::Range;
 use zerocopy::IntoBytes;
 
-/// A region in the making whose directory is in flash.
+/// Allocates values in a region whose directory is in flash.
+#[derive(Debug)]
 pub(crate) struct FlashAllocator {
-    region: RawRegion,
-    /// Where the last value went.
+    region: Region,
+    /// The offset of the last value.
     high: usize,
     resuming: bool,
 }
 
 impl FlashAllocator {
-    /// Begins a region of `length` bytes anew. Until [`Self::finish`] it is not valid.
+    /// Initialises a region of `length` bytes. It becomes valid with [`Self::finish`].
     pub(crate) fn initialize(
-        region: RawRegion,
+        region: Region,
         length: usize,
         directory: FlashDirectory,
     ) -> Result<Self, AddError> {
@@ -31,18 +32,14 @@ impl FlashAllocator {
         }
         region.seqlock().write_begin();
         let header = flash_header(length, directory);
-        // The generation stands between them and is not touched.
+        // The generation lies between the two parts and must stay.
         region.write(8, &header.as_bytes()[8..Header::GENERATION]);
         region.write(Header::PUBLISHED, &header.as_bytes()[Header::PUBLISHED..]);
         Ok(FlashAllocator { region, high: length, resuming: false })
     }
 
-    /// Goes on with a region of `length` bytes if it is as this very program would make it.
-    pub(crate) fn resume(
-        region: RawRegion,
-        length: usize,
-        directory: FlashDirectory,
-    ) -> Option<Self> {
+    /// Resumes a region of `length` bytes if this very program made it.
+    pub(crate) fn resume(region: Region, length: usize, directory: FlashDirectory) -> Option<Self> {
         let header = flash_header(length, directory);
         let equals = |range: Range<usize>| region.equals(range.start, &header.as_bytes()[range]);
         let same = region.len() >= length
@@ -52,20 +49,20 @@ impl FlashAllocator {
         same.then_some(FlashAllocator { region, high: length, resuming: true })
     }
 
-    /// All values are in place.
+    /// Makes the region valid, after all values have been placed.
     pub(crate) fn finish(&self) {
         self.region.seqlock().write_end();
     }
 
-    /// Out of line: it is the same for all fields.
+    /// Not inlined, because it is the same code for all fields.
     #[inline(never)]
-    fn take(&mut self, room: usize, align: usize) -> Slot {
-        // Region and directory are laid out by the same rule at compile time, so there is room.
-        self.high = value_below(self.high, room, align).unwrap_or(Header::SIZE);
+    fn allocate(&mut self, size: usize, align: usize) -> Slot {
+        // The region's size was computed by the same rule at compile time, so the value fits.
+        self.high = value_below(self.high, size, align).unwrap_or(Header::SIZE);
         if !self.resuming {
-            self.region.zero(self.high, room);
+            self.region.zero(self.high, size);
         }
-        self.region.slot(self.high, room, align)
+        self.region.slot(self.high, size, align)
     }
 }
 
@@ -85,7 +82,7 @@ impl Allocator for FlashAllocator {
         layout: &ValueLayout,
         constant: Option<&mut [u8]>,
     ) -> Result<Slot, AddError> {
-        let slot = self.take(layout.size, layout.align);
+        let slot = self.allocate(layout.size, layout.align);
         match constant {
             Some(constant) if !self.resuming => self.region.write(self.high, constant),
             Some(constant) if !self.region.equals(self.high, constant) => {

@@ -1,28 +1,30 @@
-//! A writer without its format as a type, so that its code is there once.
+//! A writer whose format is no type parameter, so that its code exists once.
 
-use super::Allocator;
 use super::entry::{EntryFields, EntryWriter, WriteEntry, v1_end, v1_next};
-use super::error::{AddError, excerpt};
+use crate::add_error::AddError;
+use crate::allocator::Allocator;
 use crate::format::layout::{self, Cursor, FieldDef, ValueLayout};
 use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, IMMUTABLE_LAYOUT};
 use crate::format::{MAGIC, Version, crc32};
 use crate::protocol;
-use crate::region::{RawRegion, Slot};
+use crate::region::{Region, Slot};
+use crate::text_buf::TextBuf;
 use zerocopy::IntoBytes;
 
-/// A writer without its format as a type, so that its code is there once.
-pub(super) struct RawWriter<'p> {
-    region: RawRegion,
+/// A writer whose format is no type parameter, so that its code exists once.
+#[derive(Debug)]
+pub(crate) struct RawWriter<'p> {
+    region: Region,
     version: Version,
     write: WriteEntry,
     pub(super) cursor: Cursor,
-    /// Where the visible entries end; what is added below this resumes.
+    /// Where the visible entries end. Fields that are added below it are resumed.
     published: usize,
     /// CRC of the entries up to `cursor`.
     pub(super) crc: u32,
-    /// Version 1: the first label size of what is not visible yet.
+    /// Version 1: the label size of the first entry that is not visible yet.
     first_size: [u8; 2],
-    /// Whether constants that are there stay, whatever they would be now.
+    /// Whether constants in the region stay.
     pub(super) keep_constants: bool,
     pub(super) prefix: &'p str,
 }
@@ -30,7 +32,7 @@ pub(super) struct RawWriter<'p> {
 impl<'p> RawWriter<'p> {
     #[inline(always)]
     pub(super) fn initialize(
-        region: RawRegion,
+        region: Region,
         version: Version,
         word: usize,
         flags: u8,
@@ -47,7 +49,7 @@ impl<'p> RawWriter<'p> {
             Version::V2 => {
                 region.seqlock().write_begin();
                 let header = header(length, word, flags, Header::SIZE as u64);
-                // The generation stands between them and is not touched.
+                // The generation lies between the two parts and must stay.
                 region.write(8, &header.as_bytes()[8..Header::GENERATION]);
                 region.zero(Header::PUBLISHED, 4);
                 region.seqlock().write_end();
@@ -58,21 +60,29 @@ impl<'p> RawWriter<'p> {
             }
         }
         let cursor = Cursor::new(version, length);
-        Ok(RawWriter {
+        Ok(Self::at(region, version, cursor, cursor.low))
+    }
+
+    #[inline(always)]
+    fn at(region: Region, version: Version, cursor: Cursor, published: usize) -> Self {
+        RawWriter {
             region,
             version,
-            write: write_of(version),
+            write: match version {
+                Version::V2 => |entry, fields| entry.version_2(fields),
+                Version::V1 | Version::V1Exact => |entry, fields| entry.version_1(fields),
+            },
             cursor,
-            published: cursor.low,
+            published,
             crc: 0,
             first_size: [0; 2],
             keep_constants: false,
             prefix: "",
-        })
+        }
     }
 
     pub(super) fn resume(
-        region: RawRegion,
+        region: Region,
         version: Version,
         word: usize,
     ) -> Result<RawWriter<'p>, AddError> {
@@ -93,24 +103,14 @@ impl<'p> RawWriter<'p> {
             _ => None,
         };
         match published {
-            Some(published) => Ok(RawWriter {
-                region,
-                version,
-                write: write_of(version),
-                cursor,
-                published,
-                crc: 0,
-                first_size: [0; 2],
-                keep_constants: false,
-                prefix: "",
-            }),
+            Some(published) => Ok(Self::at(region, version, cursor, published)),
             None => Err(AddError::LayoutDiffers),
         }
     }
 
-    /// Whether what was added is what the region held, to the last byte of the directory and its
-    /// check.
-    pub(super) fn is_exactly_as_before(&self) -> bool {
+    /// Returns `true` if the added fields are those that the region held, down to the last byte of
+    /// the directory and its CRC.
+    pub(crate) fn is_exactly_as_before(&self) -> bool {
         let checked = match self.version {
             Version::V2 => self.region.equals(Header::LAYOUT, &self.crc.to_ne_bytes()),
             Version::V1 | Version::V1Exact => true,
@@ -118,8 +118,8 @@ impl<'p> RawWriter<'p> {
         checked && self.cursor.low == self.published
     }
 
-    /// Whether a definition made at run time may be added.
-    pub(super) fn check(&self, definition: &FieldDef) -> Result<(), AddError> {
+    /// Checks a definition made at run time.
+    pub(crate) fn check(&self, definition: &FieldDef) -> Result<(), AddError> {
         let help = layout::help_length(definition.help);
         let unit = definition.unit.name;
         if help > layout::MAX_HELP_BYTES {
@@ -145,13 +145,13 @@ impl<'p> RawWriter<'p> {
                 return Err(AddError::LabelTooLong { length });
             }
             if self.holds(&parts, length) {
-                return Err(AddError::DuplicateLabel { label: excerpt(&parts) });
+                return Err(AddError::DuplicateLabel { label: TextBuf::from_parts(&parts) });
             }
         }
         Ok(())
     }
 
-    /// Whether there is an entry with this label up to the cursor.
+    /// Returns `true` if there is an entry with this label up to the cursor.
     fn holds(&self, parts: &[&str], length: usize) -> bool {
         let mut at = Cursor::new(self.version, self.region.len()).low;
         while at < self.cursor.low {
@@ -163,8 +163,7 @@ impl<'p> RawWriter<'p> {
                 return true;
             }
             let next = match self.version {
-                // In a forked child, or if somebody else wrote here, it need not be an entry any
-                // more.
+                // After a fork, or if another program wrote here, these bytes may be no entry.
                 Version::V2 => Some(u32::from_ne_bytes(self.region.read(at)) as usize)
                     .filter(|length| *length >= EntryHeader::SIZE)
                     .map(|length| at + length),
@@ -192,7 +191,7 @@ impl<'p> RawWriter<'p> {
         })
     }
 
-    /// Whether what is added next was here before.
+    /// Returns `true` if the field that is added next is resumed.
     pub(super) fn resuming(&self) -> bool {
         self.cursor.low < self.published
     }
@@ -204,7 +203,7 @@ impl<'p> RawWriter<'p> {
         }
         match self.version {
             Version::V2 => {
-                // Also when all is as before: a writer that died between the two stores left
+                // Even if nothing was added: a writer that died between the two stores left
                 // `layout` ahead.
                 let length = (self.cursor.low - Header::SIZE) as u32;
                 protocol::publish(
@@ -222,8 +221,8 @@ impl<'p> RawWriter<'p> {
         }
     }
 
-    /// The label sizes behind the first were written with their entries: a reader does not come to
-    /// them before the first is there.
+    /// Writes the first label size. Those after it were written with their entries, because a
+    /// reader cannot reach them before the first is there.
     fn publish_v1(&mut self, from: usize) {
         self.region.zero(self.cursor.low, layout::V1_END_BYTES);
         protocol::between_passes();
@@ -244,7 +243,7 @@ impl Allocator for RawWriter<'_> {
         RawWriter::resuming(self)
     }
 
-    /// Writes its entry, too. It appears with `publish`.
+    /// Also writes the entry, which `publish` makes visible.
     #[inline(never)]
     fn place(
         &mut self,
@@ -256,9 +255,9 @@ impl Allocator for RawWriter<'_> {
         let full = AddError::Full { length: self.region.len() };
         let placement = self.cursor.place(definition, layout, self.prefix.len()).ok_or(full)?;
         let in_entry = constant.is_some() && self.version == Version::V2;
-        let (room, align) = if in_entry { (0, 1) } else { (layout.size, layout.align) };
+        let (size, align) = if in_entry { (0, 1) } else { (layout.size, layout.align) };
         if !resuming {
-            self.region.zero(placement.value, room);
+            self.region.zero(placement.value, size);
         }
         let label = [self.prefix, definition.prefix, definition.label, layout.suffix];
         if let (Some(constant), true, true) =
@@ -276,31 +275,23 @@ impl Allocator for RawWriter<'_> {
             compare: resuming,
         };
         let hide = !resuming && placement.entry == self.published;
-        let size = (self.write)(
+        let label_size = (self.write)(
             &mut entry,
             &EntryFields { label, definition, layout, placement: &placement, constant, hide },
         )?;
         self.crc = entry.crc;
         if hide {
-            self.first_size = size;
+            self.first_size = label_size;
         }
         if resuming && self.cursor.low > self.published {
             return Err(AddError::LayoutDiffers);
         }
-        Ok(self.region.slot(placement.value, room, align))
+        Ok(self.region.slot(placement.value, size, align))
     }
 }
 
-#[inline(always)]
-fn write_of(version: Version) -> WriteEntry {
-    match version {
-        Version::V2 => |entry, content| entry.version_2(content),
-        Version::V1 | Version::V1Exact => |entry, content| entry.version_1(content),
-    }
-}
-
-/// The header of a region made by this program, but for what changes, and without its magic: a
-/// whole one that stays behind on the stack would look like a region to those who scan memory.
+/// Returns the constant part of the header of a region made by this program. The magic is missing,
+/// because a complete header left on the stack would look like a region to a scan of memory.
 pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
     let mut header = Header {
         magic: [0; 8],

@@ -1,6 +1,7 @@
 //! What the tests share: fields as a reader shows them, in values that can be kept and compared.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use core::ptr::NonNull;
 use mmstats_core::format::v2::{EntryHeader, Header, crc32};
 use mmstats_core::reader::{
     ByteOrder, Directory, Entry, Lossy, ReadBuffers, Snapshot, Storage, Value, read, read_external,
@@ -26,12 +27,12 @@ pub(crate) struct Shown {
     /// Its help text.
     pub help: String,
     /// Its value.
-    pub value: EntryFields,
+    pub value: FieldValue,
 }
 
 /// A value that can be compared; a NaN equals itself.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum EntryFields {
+pub(crate) enum FieldValue {
     /// True or false.
     Bool(bool),
     /// An unsigned integer.
@@ -46,30 +47,30 @@ pub(crate) enum EntryFields {
     Histogram(u64, Vec<(u64, Option<u64>, u64)>),
 }
 
-impl From<Value<'_>> for EntryFields {
+impl From<Value<'_>> for FieldValue {
     fn from(value: Value<'_>) -> Self {
         match value {
-            Value::Bool(value) => EntryFields::Bool(value),
-            Value::Unsigned(value) => EntryFields::Unsigned(value),
-            Value::Signed(value) => EntryFields::Signed(value),
+            Value::Bool(value) => FieldValue::Bool(value),
+            Value::Unsigned(value) => FieldValue::Unsigned(value),
+            Value::Signed(value) => FieldValue::Signed(value),
             Value::Float(value) => value.into(),
-            Value::Text(bytes) => EntryFields::Text(Lossy(bytes).to_string()),
+            Value::Text(bytes) => FieldValue::Text(Lossy(bytes).to_string()),
             Value::Histogram(distribution) => {
-                EntryFields::Histogram(distribution.sum, distribution.buckets().collect())
+                FieldValue::Histogram(distribution.sum, distribution.buckets().collect())
             }
         }
     }
 }
 
-impl From<f64> for EntryFields {
+impl From<f64> for FieldValue {
     fn from(value: f64) -> Self {
-        EntryFields::Float(value.to_bits())
+        FieldValue::Float(value.to_bits())
     }
 }
 
-impl From<&str> for EntryFields {
+impl From<&str> for FieldValue {
     fn from(text: &str) -> Self {
-        EntryFields::Text(text.into())
+        FieldValue::Text(text.into())
     }
 }
 
@@ -117,12 +118,21 @@ pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
 
 /// The same of a region that may be written meanwhile.
 pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
-    let view = Region::new(region).view();
+    let view = region_in(region).view();
     let mut memory = vec![0; ReadBuffers::words(view.len())];
     let mut images = ReadBuffers::new(&mut memory);
     let (directory, snapshot) =
         read_external(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
     show_all(&directory, &snapshot)
+}
+
+/// A region in memory of a test, which looks into it, changes it or publishes in it again, as in a
+/// device's RAM over a reset. The test uses no handle after it touches the memory otherwise.
+#[allow(unsafe_code)]
+pub(crate) fn region_in(memory: &mut [u64]) -> Region {
+    let (base, len) = (NonNull::from(&mut *memory).cast(), size_of_val(memory));
+    // SAFETY: the memory is aligned to 8 and nobody else's; the rest is the test's.
+    unsafe { Region::from_raw(base, len) }.unwrap()
 }
 
 /// A copy of what is in a region now.
@@ -148,7 +158,7 @@ pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
 }
 
 /// The label and value of each field.
-pub(crate) fn values(shown: &[Shown]) -> Vec<(&str, &EntryFields)> {
+pub(crate) fn values(shown: &[Shown]) -> Vec<(&str, &FieldValue)> {
     shown.iter().map(|field| (field.label.as_str(), &field.value)).collect()
 }
 
@@ -178,7 +188,7 @@ impl Clock for Stopped {
 }
 
 /// The bucket of each value as FORMAT.md words it, counted.
-pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> EntryFields {
+pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> FieldValue {
     let buckets = ((n - p + 1) << p) as u64;
     let bounds = |i: u64| {
         let (low, high) = if i < 1 << (p + 1) {
@@ -200,7 +210,7 @@ pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> EntryFields {
             1;
     }
     let sum = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
-    EntryFields::Histogram(
+    FieldValue::Histogram(
         sum,
         counts.into_iter().map(|(i, count)| (bounds(i).0, bounds(i).1, count)).collect(),
     )

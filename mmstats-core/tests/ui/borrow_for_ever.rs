@@ -1,7 +1,7 @@
-//! Handles without a lifetime need memory that stays.
+//! Handles have no lifetime, so they need memory that stays.
 //~ E0597 `memory` does not live long enough
 
-use mmstats_core::{Counter, Region, Writer};
+use mmstats_core::{Counter, Region, V2, Writer};
 
 /// Publishes in memory that, with the error, does not stay.
 pub fn publish() -> Counter {
@@ -11,5 +11,5 @@ pub fn publish() -> Counter {
     let mut memory = vec![0; 32];
     #[cfg(not(good))]
     let memory = &mut memory[..];
-    Writer::<mmstats_core::V2>::new(Region::new(memory)).unwrap().add(Counter::builder("count")).unwrap()
+    Writer::<V2>::new(Region::new(memory)).unwrap().add(Counter::builder("count")).unwrap()
 }

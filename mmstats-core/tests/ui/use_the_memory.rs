@@ -1,16 +1,16 @@
-//! While a handle is there, nobody else gets at its memory.
+//! While a handle exists, no other code gets at its memory.
 //~ E0503 cannot use `memory[_]` because it was mutably borrowed
 
-use mmstats_core::{Borrowed, Counter, Region, Writer};
+use mmstats_core::{Counter, Region, V2, Writer};
 
-/// Writes into memory that, with the error, is a region still.
+/// Writes into memory that is a region.
 pub fn both() {
-    let mut memory = [0_u64; 32];
-    let counter: Counter<u32, Borrowed<'_>> =
-        Writer::<Borrowed<'_>>::new(Region::new(&mut memory)).unwrap().add(Counter::builder("count")).unwrap();
-    #[cfg(good)]
-    counter.incr();
-    memory[3] += 1;
+    let memory: &'static mut [u64] = vec![0; 32].leak();
+    let counter: Counter<u32> =
+        Writer::<V2>::new(Region::new(memory)).unwrap().add(Counter::builder("count")).unwrap();
     #[cfg(not(good))]
+    {
+        memory[3] += 1;
+    }
     counter.incr();
 }

@@ -60,17 +60,18 @@ impl fmt::Display for Summary<'_> {
 mod tests {
     use super::*;
     use mmstats_core::reader::{ReadBuffers, Value, read};
-    use mmstats_core::{Borrowed, Histogram, Region, Writer};
+    use mmstats_core::{Histogram, Region, V2, Writer};
 
     /// Returns the summary of these values, in thousandths.
     fn summary(values: &[u64]) -> String {
-        let mut memory = [0; 64];
-        let mut writer = Writer::<Borrowed>::new(Region::new(&mut memory)).unwrap();
+        let region = Region::new(vec![0; 64].leak());
+        let view = region.view();
+        let mut writer = Writer::<V2>::new(region).unwrap();
         let histogram: Histogram<2, 10, u64, _> = writer.add(Histogram::builder("h")).unwrap();
         values.iter().for_each(|value| histogram.record(*value));
         let mut copies = [0; 4 * 64];
         let mut images = ReadBuffers::new(&mut copies);
-        let (directory, snapshot) = read(&Region::new(&mut memory).view(), &mut images).unwrap();
+        let (directory, snapshot) = read(&view, &mut images).unwrap();
         let Value::Histogram(distribution) =
             snapshot.value(&directory.entries().next().unwrap().unwrap().location).unwrap()
         else {

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
     use crate::source::memory::Closed;
     use mmstats_core::reader::Value;
-    use mmstats_core::{Borrowed, Counter, Format, Latched, Writer};
+    use mmstats_core::{Counter, Format, Latched, Writer};
     use std::ops::Range;
 
     const ADDRESS: u64 = 0x1000;
@@ -305,12 +305,14 @@ mod tests {
         }
     }
 
-    fn region<F: Format<Region = mmstats_core::Region<'static>>>() -> Vec<u8> {
-        let mut words = [0; 32];
-        let mut writer =
-            Writer::<Borrowed<'_, F>>::new(mmstats_core::Region::new(&mut words)).unwrap();
+    fn region<F: Format>() -> Vec<u8> {
+        let region = mmstats_core::Region::new(vec![0; 32].leak());
+        let view = region.view();
+        let mut writer = Writer::<F>::new(region).unwrap();
         writer.add::<Counter<u32, _>>(Counter::builder("calm")).unwrap().add(7);
         writer.add::<Counter<Latched<u64>, _>>(Counter::builder("busy")).unwrap().add(Latched(8));
+        let mut words = [0; 32];
+        view.read_at(0, &mut words);
         words.as_bytes().to_vec()
     }
 

@@ -121,15 +121,15 @@ mod tests {
     use super::*;
     use crate::source::image::{Bytes, Image, Part};
     use crate::source::memory::{Closed, Motion};
-    use mmstats_core::{Borrowed, Counter, Region, Writer};
+    use mmstats_core::{Counter, Region, V2, Writer};
     use zerocopy::IntoBytes;
 
     fn region() -> Vec<u8> {
+        let region = Region::new(vec![0; 16].leak());
+        let view = region.view();
+        Writer::<V2>::new(region).unwrap().add::<Counter<u32>>(Counter::builder("a")).unwrap();
         let mut words = [0; 16];
-        Writer::<Borrowed<'_>>::new(Region::new(&mut words))
-            .unwrap()
-            .add::<Counter<u32, _>>(Counter::builder("a"))
-            .unwrap();
+        view.read_at(0, &mut words);
         words.as_bytes().to_vec()
     }
 

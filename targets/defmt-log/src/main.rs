@@ -58,8 +58,8 @@ fn main() -> ! {
 }
 
 fn publish() -> Result<Motor, AddError> {
-    let mut writer = Writer::new(REGION.take().expect("nobody else takes it"))?;
-    let motor = writer.model()?;
+    let mut writer = Writer::new(REGION.take()?)?;
+    let motor = writer.add_model()?;
     defmt::info!("a label that is taken");
     if let Err(error) = writer.add(Counter::<u32>::builder("motor.steps")) {
         defmt::error!("{}", error);

@@ -42,9 +42,7 @@ static REGION: StaticRegion<{ Rounds::SIZE }> = StaticRegion::new();
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let Some(Ok(Rounds { begun, pair, text, spread, twice, done })) =
-        REGION.take().map(Rounds::publish)
-    else {
+    let Ok(Rounds { begun, pair, text, spread, twice, done }) = Rounds::publish(&REGION) else {
         panic!("nobody else takes it, and it fits")
     };
     // Round 0 leaves everything as it is, but for the text.

@@ -11,11 +11,11 @@ use motor::Motor;
 use semihosting as _;
 
 // `cortex-m-rt` has a section for what start-up leaves alone: behind all other variables.
-persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE_WITH_FLASH }> in ".uninit.stats"; }
+persistent_region! { static REGION: PersistentRegion<{ Motor::publisher().directory_in_flash().size() }> in ".uninit.stats"; }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let (motor, _) = REGION.publish_with_flash::<Motor>().expect("nobody else takes the region");
+    let (motor, _) = Motor::publisher().directory_in_flash().recover(&REGION).expect("nobody else takes the region");
     let (stepper, controller) = motor.start();
     motor::run(stepper, controller, timer::start, wfi)
 }

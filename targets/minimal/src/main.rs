@@ -39,7 +39,7 @@ const _: () = assert!(
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    let Some(Ok(Motor { steps, temperature, state })) = REGION.take().map(Motor::publish) else {
+    let Ok(Motor { steps, temperature, state }) = Motor::publish(&REGION) else {
         panic!("nobody else takes it, and it fits")
     };
     state.set("running");

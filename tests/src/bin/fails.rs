@@ -86,11 +86,7 @@ fn main() {
 }
 
 /// Counts twice in each of three threads, and says where, and how far it came.
-fn show<M: Model<Format: mmstats_std::StaticFormat>>(
-    stats: &'static PerThread<M>,
-    count: fn(&M),
-    counted: fn(&M) -> u64,
-) {
+fn show<M: Model>(stats: &'static PerThread<M>, count: fn(&M), counted: fn(&M) -> u64) {
     let twice = move || {
         stats.with(count);
         stats.with(count);

@@ -1,9 +1,7 @@
 //! `forks v2|v1|v1exact SCENE`: a program that forks, and whose children publish too.
 #![allow(unsafe_code)]
 
-use mmstats_std::{
-    Options, PerThread, Published, StaticFormat, V1, V1Exact, V2, per_thread, publish,
-};
+use mmstats_std::{Format, Options, PerThread, Published, V1, V1Exact, V2, per_thread, publish};
 use mmstats_tests::programs::pause;
 use mmstats_tests::step_model::Steps;
 use std::hash::{BuildHasher, RandomState};
@@ -30,7 +28,7 @@ fn main() {
     }
 }
 
-fn play<F: StaticFormat>(scene: &str, stats: Stats<F>) {
+fn play<F: Format>(scene: &str, stats: Stats<F>) {
     match scene {
         "handles" => handles(stats, || ()),
         // SAFETY: ends the process at once.
@@ -65,7 +63,7 @@ fn in_child(body: impl FnOnce()) {
     }
 }
 
-fn own<F: StaticFormat>() -> Published<Steps<F>> {
+fn own<F: Format>() -> Published<Steps<F>> {
     let own = publish::<Steps<F>>(&Options::new().file_name("own-{PID}.mmstats"))
         .expect("there is a directory");
     own.steps(5);
@@ -73,7 +71,7 @@ fn own<F: StaticFormat>() -> Published<Steps<F>> {
 }
 
 /// A child goes on with its parent's handles, and makes stats of its own.
-fn handles<F: StaticFormat>(stats: Stats<F>, end: impl FnOnce()) {
+fn handles<F: Format>(stats: Stats<F>, end: impl FnOnce()) {
     let own = own::<F>();
     stats.with(|held| {
         held.steps(3);
@@ -93,7 +91,7 @@ fn handles<F: StaticFormat>(stats: Stats<F>, end: impl FnOnce()) {
 }
 
 /// A child removes all that it can.
-fn removing<F: StaticFormat>(stats: Stats<F>) {
+fn removing<F: Format>(stats: Stats<F>) {
     let own = own::<F>();
     stats.with(|stats| stats.steps(3));
     thread::spawn(move || stats.with(|stats| stats.steps(3))).join().expect("it does not panic");
@@ -112,7 +110,7 @@ fn removing<F: StaticFormat>(stats: Stats<F>) {
 }
 
 /// A thread that counts, and stays until what is returned is dropped.
-fn staying<F: StaticFormat>(stats: Stats<F>) -> Staying {
+fn staying<F: Format>(stats: Stats<F>) -> Staying {
     let (ready, is_ready) = channel();
     let (stay, end) = channel();
     let thread = thread::spawn(move || {
@@ -138,7 +136,7 @@ impl Drop for Staying {
 
 /// A program with three running threads and two files that nobody owns forks, in its main thread
 /// and in another.
-fn threads<F: StaticFormat>(stats: Stats<F>) {
+fn threads<F: Format>(stats: Stats<F>) {
     let mut running: Vec<_> = (0..5).map(|_| staying(stats)).collect();
     running.truncate(3);
     let family = move || {
@@ -157,7 +155,7 @@ fn threads<F: StaticFormat>(stats: Stats<F>) {
 }
 
 /// Many forks while threads begin and end all the time.
-fn busy<F: StaticFormat>(stats: Stats<F>) {
+fn busy<F: Format>(stats: Stats<F>) {
     static ENOUGH: AtomicBool = AtomicBool::new(false);
     let count = move || stats.with(|stats| stats.step(1));
     let churn = move || {
@@ -183,7 +181,7 @@ fn busy<F: StaticFormat>(stats: Stats<F>) {
 }
 
 /// A fork while other threads publish for the first time.
-fn first<F: StaticFormat>(stats: Stats<F>) {
+fn first<F: Format>(stats: Stats<F>) {
     static GO: AtomicBool = AtomicBool::new(false);
     let count = move || stats.with(|stats| stats.step(1));
     let threads: Vec<_> = (0..3)
@@ -211,7 +209,7 @@ fn first<F: StaticFormat>(stats: Stats<F>) {
 }
 
 /// Children of children, each with a step more than its parent.
-fn nested<F: StaticFormat>(stats: Stats<F>, generations: u64) {
+fn nested<F: Format>(stats: Stats<F>, generations: u64) {
     stats.with(|stats| stats.steps(4 - generations));
     let deeper = generations.checked_sub(1).filter(|left| *left > 0);
     match deeper {
@@ -221,7 +219,7 @@ fn nested<F: StaticFormat>(stats: Stats<F>, generations: u64) {
 }
 
 /// A fork before anything is published.
-fn untouched<F: StaticFormat>(stats: Stats<F>) {
+fn untouched<F: Format>(stats: Stats<F>) {
     in_child(|| {
         stats.with(|stats| stats.step(1));
         pause("child");

@@ -26,15 +26,18 @@ model! {
 }
 
 static INSIDE: StaticRegion<{ Inside::SIZE }> = StaticRegion::new();
-static OUTSIDE: StaticRegion<{ Outside::SIZE_WITH_FLASH }> = StaticRegion::new();
-persistent_region! { static KEPT: PersistentRegion<{ Kept::SIZE_WITH_FLASH }> in ".uninit.stats"; }
+static OUTSIDE: StaticRegion<{ Outside::publisher().directory_in_flash().size() }> =
+    StaticRegion::new();
+persistent_region! { static KEPT: PersistentRegion<{ Kept::publisher().directory_in_flash().size() }> in ".uninit.stats"; }
 
 fn main() {
     let file = publish::<Steps>(&Options::new()).expect("a file can be made");
     file.steps(7);
-    let _inside: Inside = INSIDE.publish().expect("the first to take it");
-    let _outside: Outside = OUTSIDE.publish_with_flash().expect("the first to take it");
-    let _kept = KEPT.publish_with_flash::<Kept>().expect("the first to take it");
+    let _inside = Inside::publish(&INSIDE).expect("the first to take it");
+    let _outside =
+        Outside::publisher().directory_in_flash().publish(&OUTSIDE).expect("the first to take it");
+    let _kept =
+        Kept::publisher().directory_in_flash().recover(&KEPT).expect("the first to take it");
     say(&file.path().display().to_string());
     pause("ready");
 }

@@ -1,7 +1,7 @@
 //! `hot_loop STEPS`: a thread that makes so many steps in version 2 and a tenth of them in version
 //! 1, between two lines that it writes.
 
-use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
+use mmstats_std::{Format, Options, PerThread, V1, V2, per_thread};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::step_model::Steps;
 use std::thread;
@@ -28,7 +28,7 @@ fn main() {
     thread::spawn(work).join().expect("it does not panic");
 }
 
-fn run<F: StaticFormat>(stats: &'static PerThread<Steps<F>>, steps: u64) {
+fn run<F: Format>(stats: &'static PerThread<Steps<F>>, steps: u64) {
     for i in 1..=steps {
         stats.with(|stats| {
             stats.step(i);

@@ -1,7 +1,7 @@
 //! `mixed_writer wide|narrow NANOSECONDS`: writes latched values once in so many nanoseconds (0: as
 //! often as it can), until its standard input ends.
 
-use mmstats_std::{Latched, Model, Options, PublishError, StaticFormat, V2, V2Narrow, publish};
+use mmstats_std::{Format, Latched, Model, Options, PublishError, V2, V2Narrow, publish};
 use mmstats_tests::mixed::{Mixed, number, text};
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ fn main() -> Result<(), PublishError> {
     }
 }
 
-fn run<F: StaticFormat>(period: Duration) -> Result<(), PublishError>
+fn run<F: Format>(period: Duration) -> Result<(), PublishError>
 where
     Mixed<F>: Model<Format = F>,
 {

@@ -2,8 +2,7 @@
 
 use mmstats_std::identity::tid;
 use mmstats_std::{
-    Counter, Gauge, Options, PerThread, Publication, StaticFormat, V1, V1Exact, V2, per_thread,
-    publish,
+    Counter, Format, Gauge, Options, PerThread, Publication, V1, V1Exact, V2, per_thread, publish,
 };
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::step_model::Steps;
@@ -41,7 +40,7 @@ fn main() {
     }
 }
 
-fn play<F: StaticFormat>(scene: &str, stats: Stats<F>, others: Stats<F>) {
+fn play<F: Format>(scene: &str, stats: Stats<F>, others: Stats<F>) {
     match scene {
         "many" => many(stats),
         "turns" => turns(stats),
@@ -59,7 +58,7 @@ fn in_thread(body: impl FnOnce() + Send + 'static) {
 }
 
 /// 2000 threads, 8 at a time; thread `i` makes `i % 10 + 1` steps.
-fn many<F: StaticFormat>(stats: Stats<F>) {
+fn many<F: Format>(stats: Stats<F>) {
     let lane = move |lane: u64| {
         move || {
             (0..250).for_each(|i| {
@@ -72,7 +71,7 @@ fn many<F: StaticFormat>(stats: Stats<F>) {
 }
 
 /// Two threads, one after the other, of three steps each.
-fn turns<F: StaticFormat>(stats: Stats<F>) {
+fn turns<F: Format>(stats: Stats<F>) {
     for _ in 0..2 {
         in_thread(move || {
             stats.with(|stats| stats.steps(3));
@@ -97,7 +96,7 @@ thread_local! {
 }
 
 /// Two threads of one step, with destructors that make steps both before and after the stats' own.
-fn destructors<F: StaticFormat>(stats: Stats<F>) {
+fn destructors<F: Format>(stats: Stats<F>) {
     let count = move || {
         stats.with(|stats| stats.step(1));
         let is_over = matches!(stats.publication(), Publication::Private(_));
@@ -126,7 +125,7 @@ fn initial() {
 }
 
 /// Threads that touch one of two statics, and at last one that touches both.
-fn statics<F: StaticFormat>(stats: Stats<F>, others: Stats<F>) {
+fn statics<F: Format>(stats: Stats<F>, others: Stats<F>) {
     in_thread(move || stats.with(|stats| stats.steps(1)));
     in_thread(move || others.with(|stats| stats.steps(20)));
     in_thread(move || {

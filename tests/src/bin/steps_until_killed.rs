@@ -2,7 +2,7 @@
 //! each in a file that it shares with the test.
 #![allow(unsafe_code)]
 
-use mmstats_std::{Options, PerThread, StaticFormat, V1, V2, per_thread};
+use mmstats_std::{Format, Options, PerThread, V1, V2, per_thread};
 use mmstats_tests::step_model::Steps;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -49,7 +49,7 @@ fn shared(path: &str) -> &'static AtomicU64 {
     unsafe { AtomicU64::from_ptr(at.cast()) }
 }
 
-fn play<F: StaticFormat>(
+fn play<F: Format>(
     scene: &str,
     stats: &'static PerThread<Steps<F>>,
     acknowledged: &'static AtomicU64,

@@ -26,13 +26,13 @@ use tokio::time::{sleep, timeout};
 use crate::console::Console;
 use crate::mmash::api::query;
 use crate::mmash::live::events;
-use crate::mmash::live::scrape_loop::ScrapeLoop;
+use crate::mmash::live::sampling::Sampling;
 use crate::mmash::page::{self, PageRequest};
 use crate::mmash::server::Server;
 use crate::mmash::server::limits::Limits;
 use crate::mmash::server::middleware::{Local, guard};
-use crate::mmash::server::response::{HttpError, encoded};
-use crate::mmash::server::write_timeout::{GRACE, WriteTimeout};
+use crate::mmash::server::response::{Refusal, encoded};
+use crate::mmash::server::write_timeout::{GRACE, Paced};
 use crate::mmash::{api, exporter, legacy_api, signals};
 use crate::options::mmash::Options;
 use crate::scraper::raise_descriptors;
@@ -79,14 +79,14 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
         .and_then(|listener| listener.local_addr().map(|local| (listener, local)));
     let (listener, local) = bound.map_err(|error| cannot_listen(address, &error))?;
     let descriptors = raise_descriptors();
-    let limits = Limits::new(options.max_sse_clients.into(), descriptors);
-    if limits.streams < options.max_sse_clients.into() {
-        let (wanted, streams) = (options.max_sse_clients, limits.streams);
+    let limits = Limits::new(options.max_streams.into(), descriptors);
+    if limits.streams < options.max_streams.into() {
+        let (wanted, streams) = (options.max_streams, limits.streams);
         console.report(format_args!(
-            "--max-sse-clients {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
+            "--max-streams {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
         ));
     }
-    let sampling = ScrapeLoop::start(options, limits.descriptors())
+    let sampling = Sampling::start(options, limits.descriptors())
         .map_err(|error| format!("no thread to look at stats: {error}"))?;
     let server = Arc::new(Server::new(
         options,
@@ -148,10 +148,9 @@ async fn connection(
     let service = TowerToHyperService::new(router.layer(Extension(Local(local))));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(LONGEST_HEADER);
-    let mut connection = std::pin::pin!(http.serve_connection(
-        TokioIo::new(WriteTimeout::new(stream, server.room.pressure())),
-        service
-    ));
+    let mut connection = std::pin::pin!(
+        http.serve_connection(TokioIo::new(Paced::new(stream, server.room.pressure())), service)
+    );
     let mut shutdown = server.shutdown.clone();
     // Whatever goes wrong with a connection is its client's loss alone.
     tokio::select! {
@@ -181,7 +180,7 @@ fn router(server: &Arc<Server>) -> Router {
         .route("/stats", get(with_slash))
         .route("/files", get(with_slash))
         .fallback(|| async {
-            HttpError::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them")
+            Refusal::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them")
         })
         .with_state(server.clone())
         .layer(from_fn_with_state(server.clone(), guard))
@@ -199,7 +198,7 @@ async fn page(
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, HttpError> {
+) -> Result<Response, Refusal> {
     let snapshot = server.snapshot().await?;
     let graph = uri.path() == "/graph/";
     let render = move || {
@@ -213,11 +212,11 @@ async fn page(
 }
 
 /// A file of the page. They change with this program only; a browser asks whether they have.
-async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Response, HttpError> {
+async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
     let path = request.uri().path().strip_prefix("/static/").unwrap_or("");
     let found = page::FILES.iter().find(|(name, ..)| *name == path);
     let Some((_, content_type, bytes)) = found else {
-        return Err(HttpError::new(StatusCode::NOT_FOUND, "there is no such file"));
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such file"));
     };
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);

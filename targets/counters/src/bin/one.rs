@@ -11,7 +11,7 @@ static REGION: StaticRegion<{ One::SIZE }> = StaticRegion::new();
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    let Some(stats) = REGION.publish::<One>() else { stop() };
+    let Ok(stats) = One::publish(&REGION) else { stop() };
     loop {
         count(&stats.a0);
     }

@@ -5,13 +5,13 @@
 use counters::{One, count, stop};
 use mmstats_core::StaticRegion;
 
-static REGION: StaticRegion<{ One::SIZE_WITH_FLASH }> = StaticRegion::new();
+static REGION: StaticRegion<{ One::publisher().directory_in_flash().size() }> = StaticRegion::new();
 
 /// Until the power goes.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    let Some(stats) = REGION.publish_with_flash::<One>() else { stop() };
+    let Ok(stats) = One::publisher().directory_in_flash().publish(&REGION) else { stop() };
     loop {
         count(&stats.a0);
     }

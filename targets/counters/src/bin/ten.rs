@@ -11,7 +11,7 @@ static REGION: StaticRegion<{ Ten::SIZE }> = StaticRegion::new();
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    let Some(stats) = REGION.publish::<Ten>() else { stop() };
+    let Ok(stats) = Ten::publish(&REGION) else { stop() };
     loop {
         for counter in [
             &stats.a0, &stats.a1, &stats.a2, &stats.a3, &stats.a4, &stats.a5, &stats.a6, &stats.a7,

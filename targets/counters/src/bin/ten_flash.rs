@@ -5,13 +5,13 @@
 use counters::{Ten, count, stop};
 use mmstats_core::StaticRegion;
 
-static REGION: StaticRegion<{ Ten::SIZE_WITH_FLASH }> = StaticRegion::new();
+static REGION: StaticRegion<{ Ten::publisher().directory_in_flash().size() }> = StaticRegion::new();
 
 /// Until the power goes.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    let Some(stats) = REGION.publish_with_flash::<Ten>() else { stop() };
+    let Ok(stats) = Ten::publisher().directory_in_flash().publish(&REGION) else { stop() };
     loop {
         for counter in [
             &stats.a0, &stats.a1, &stats.a2, &stats.a3, &stats.a4, &stats.a5, &stats.a6, &stats.a7,

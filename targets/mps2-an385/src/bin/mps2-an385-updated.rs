@@ -7,7 +7,7 @@
 mod board;
 
 use cortex_m::asm::wfi;
-use mmstats_core::{Counter, Gauge, Histogram, Text, persistent_region, model};
+use mmstats_core::{Counter, Gauge, Histogram, Text, model, persistent_region};
 use motor::{Controller, Stepper};
 use semihosting as _;
 
@@ -36,7 +36,7 @@ persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persi
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let (Motor { boots, steps, distance, interval, temperature, state, missed: _ }, _) =
-        REGION.publish().expect("nobody else takes the region");
+        Motor::publisher().recover(&REGION).expect("nobody else takes the region");
     boots.incr();
     motor::run(
         Stepper::new(steps, distance, interval),

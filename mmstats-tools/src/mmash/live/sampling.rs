@@ -35,7 +35,7 @@ pub(crate) struct Snapshot {
     /// When that was over.
     pub(crate) taken: Instant,
     /// For each writer, for each field.
-    pub(crate) deltas: Vec<Vec<Delta>>,
+    pub(crate) steps: Vec<Vec<Step>>,
     /// Sums over writers up to this look, if they are wanted.
     pub(crate) sums: Option<Sums>,
     /// The patterns of files that were searched for.
@@ -44,7 +44,7 @@ pub(crate) struct Snapshot {
 
 /// How a field changed since the look before.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Delta {
+pub(crate) struct Step {
     /// By how much a second, in its base unit; of a distribution, how many values were recorded.
     pub(crate) rate: Option<f64>,
     /// Of a distribution: what was recorded.
@@ -61,18 +61,18 @@ pub(crate) struct Latest {
 }
 
 /// The thread.
-pub(crate) struct ScrapeLoop {
+pub(crate) struct Sampling {
     latest: Latest,
     stop: mpsc::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl ScrapeLoop {
+impl Sampling {
     /// Starts it. So many descriptors are left for others than files.
     ///
     /// # Errors
     /// If there can be no thread.
-    pub(crate) fn start(options: &Options, spare: usize) -> io::Result<ScrapeLoop> {
+    pub(crate) fn start(options: &Options, spare: usize) -> io::Result<Sampling> {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
@@ -102,7 +102,7 @@ impl ScrapeLoop {
             }
         };
         let thread = thread::Builder::new().name("sampler".to_owned()).spawn(work)?;
-        Ok(ScrapeLoop { latest, stop, thread })
+        Ok(Sampling { latest, stop, thread })
     }
 
     /// What it gives.
@@ -167,10 +167,10 @@ impl ScrapeSource {
             .flat_map(|before| &before.scrape.samples)
             .map(|sample| (sample.writer_id.id, sample))
             .collect();
-        let deltas = scrape
+        let steps = scrape
             .samples
             .iter()
-            .map(|sample| deltas(sample, before.get(&sample.writer_id.id).copied(), seconds))
+            .map(|sample| steps(sample, before.get(&sample.writer_id.id).copied(), seconds))
             .collect();
         let sums = self.totals.as_mut().map(|totals| totals.add(&scrape));
         let snapshot = Arc::new(Snapshot {
@@ -179,7 +179,7 @@ impl ScrapeSource {
             scrape,
             took,
             taken: Instant::now(),
-            deltas,
+            steps,
             searched: self.scraper.searched().to_vec(),
         });
         self.before = Some(snapshot.clone());
@@ -187,15 +187,15 @@ impl ScrapeSource {
     }
 }
 
-fn deltas(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) -> Vec<Delta> {
+fn steps(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) -> Vec<Step> {
     let step = |(index, field): (usize, &Field)| {
         let Some(Ok(now)) = sample.values.get(index).filter(|_| is_cumulative(field)) else {
-            return Delta::default();
+            return Step::default();
         };
         let earlier = match before.map(|before| value_before(before, sample, index)) {
             // What was not there has grown from zero, unless it may have been there for long.
             None if sample.writer_id.is_new => None,
-            None | Some(Some(Err(_))) => return Delta::default(),
+            None | Some(Some(Err(_))) => return Step::default(),
             Some(earlier) => earlier.and_then(|earlier| earlier.as_ref().ok()),
         };
         let grown = match (earlier, now) {
@@ -209,7 +209,7 @@ fn deltas(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) ->
             OwnedValue::Histogram(_) => delta.as_f64(),
             _ => scale(field).approximate(delta.as_f64()),
         });
-        Delta { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), grown }
+        Step { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), grown }
     };
     sample.fields.iter().enumerate().map(step).collect()
 }

@@ -1,0 +1,129 @@
+//! The trait of all fields, and how they are added.
+
+use crate::add_error::AddError;
+use crate::allocator::{Allocator, SlotIter};
+use crate::cell::ValueCell;
+use crate::format::layout::{FieldDef, ValueLayout};
+use crate::format_types::Format;
+use crate::kind::{Kind, Unit};
+use crate::scalar::Scalar;
+use core::fmt::{self, Debug};
+
+mod sealed {
+    pub trait Sealed {}
+}
+pub(super) use sealed::Sealed;
+
+/// A field: a value, or several, under a label.
+pub trait Field: Sealed + Sized + Debug {
+    /// The format that it is published in.
+    type Format: Format;
+    /// The same field in another format.
+    type In<G: Format>: for<'i> Field<Format = G, Initial<'i> = Self::Initial<'i>>;
+    /// The type of its initial value.
+    type Initial<'i>;
+    /// The layouts of the values that it stores.
+    const LAYOUTS: &'static [ValueLayout];
+    #[doc(hidden)]
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
+        initial: Option<Self::Initial<'_>>,
+    ) -> Result<Self, AddError>;
+    /// Resets a value that describes a moment to zero or an empty text, and leaves totals alone.
+    #[doc(hidden)]
+    fn reset_transient(&self) {}
+}
+
+/// Adds a field without checks: that of a model was checked by `model!`.
+#[doc(hidden)]
+#[inline(always)]
+pub fn attach<A: Allocator, H: Field>(
+    allocator: &mut A,
+    definition: &FieldDef<'_>,
+    initial: Option<H::Initial<'_>>,
+) -> Result<H, AddError> {
+    H::attach(&mut SlotIter::new(allocator, definition, H::LAYOUTS), initial)
+}
+
+/// A field to be added by [`Writer::add`](crate::Writer::add). Each type of field creates one with
+/// `builder(label)`.
+#[must_use]
+pub struct FieldBuilder<'a, H: Field> {
+    pub(crate) label: &'a str,
+    pub(crate) help: &'a str,
+    pub(crate) unit: Unit,
+    pub(crate) initial: Option<H::Initial<'a>>,
+}
+
+impl<'a, H: Field> FieldBuilder<'a, H> {
+    /// Creates a field under a label, which may end in dimensions: `http.requests{method="GET"}`.
+    pub const fn new(label: &'a str) -> Self {
+        FieldBuilder { label, help: "", unit: Unit::NONE, initial: None }
+    }
+
+    /// Sets the help text.
+    pub fn help(mut self, help: &'a str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// Sets the unit.
+    pub fn unit(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// Sets the initial value; the default is zero or an empty text.
+    pub fn initial(mut self, value: impl Into<H::Initial<'a>>) -> Self {
+        self.initial = Some(value.into());
+        self
+    }
+}
+
+impl<H: Field> Debug for FieldBuilder<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldBuilder")
+            .field("label", &self.label)
+            .field("help", &self.help)
+            .field("unit", &self.unit)
+            .finish_non_exhaustive()
+    }
+}
+
+macro_rules! builder {
+    () => {
+        /// Creates a field under a label, for [`Writer::add`](crate::Writer::add).
+        pub const fn builder(label: &str) -> $crate::field::FieldBuilder<'_, Self> {
+            $crate::field::FieldBuilder::new(label)
+        }
+    };
+}
+pub(super) use builder;
+
+/// Implements `Debug` for a handle that shows its value.
+macro_rules! debug_value {
+    ([$($generics:tt)*] $type:ty, $name:literal) => {
+        impl<$($generics)*> core::fmt::Debug for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_tuple($name).field(&self.get()).finish()
+            }
+        }
+    };
+}
+pub(super) use debug_value;
+
+/// Returns the layout of a single number.
+pub(super) const fn number<T: Scalar, F: Format>(kind: Kind) -> ValueLayout {
+    ValueLayout {
+        suffix: "",
+        kind,
+        ty: T::TYPE,
+        unit: Unit::NONE,
+        access: <F::Cell<T> as ValueCell<T>>::ACCESS,
+        value_size: size_of::<T>(),
+        size: <F::Cell<T> as ValueCell<T>>::SIZE,
+        align: <F::Cell<T> as ValueCell<T>>::ALIGN,
+        grouping_power: 0,
+        max_power: 0,
+    }
+}
