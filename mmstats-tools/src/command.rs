@@ -59,6 +59,8 @@ pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<
 pub enum Stop {
     /// The reader of the output has closed it.
     BrokenPipe,
+    /// A signal interrupted the first scrape.
+    Interrupted,
     /// Writing failed, which has been reported.
     Failed,
 }

@@ -20,6 +20,7 @@ use crate::render;
 use crate::render::metrics::{self, Format, Settings, Totals};
 use crate::render::text::{Row, TextStyle};
 use crate::scraper::Scraper;
+use crate::shutdown::Shutdown;
 use crate::source::{Opened, Sources, may_hold_regions};
 
 /// Runs the command. The first argument is the program's name, as in `std::env::args_os`.
@@ -28,6 +29,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(options) => options,
         Err(status) => return status,
     };
+    let _shutdown = Shutdown::immediate();
     match command::open_sources(&options.selection, console) {
         Ok(sources) => match options.prometheus {
             Some(exposition) => print_exposition(exposition, options, sources, console),

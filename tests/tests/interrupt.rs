@@ -1,7 +1,9 @@
 //! A reader that is told to end lets its target go first.
 
+use mmstats_tests::cli::{program, without_environment};
 use mmstats_tests::gdb_server::{BASE, Scripted, asked};
-use mmstats_tests::programs::Program;
+use mmstats_tests::programs::{End, Program, directory};
+use mmstats_tests::tmux::Tmux;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -145,5 +147,120 @@ fn a_signal_that_is_ignored_stays_so() {
         send(&program, Signal::TERM);
         assert_eq!(program.end().errors.trim(), "Error: Interrupted");
         assert_eq!(server.heard().last().map(String::as_str), Some("D"));
+    }
+}
+
+/// Starts a tool on a server that is slow to answer the first request for memory, sends it signals
+/// in the middle of that, and returns how the tool ended. The server must have been told to let its
+/// target go.
+fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) -> End {
+    let (sender, receiver) = channel();
+    let server = Scripted::start(move |request, _| {
+        if asked(request).is_some() {
+            let _ = sender.send(());
+            thread::sleep(Duration::from_millis(500));
+        }
+        false
+    });
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal", "sh", "-c"])
+        .arg(format!("{first}; exec \"$@\""))
+        .arg("sh")
+        .arg(program("--bin", tool))
+        .args(arguments)
+        .args(["--at", &format!("{BASE:#x}"), &format!("gdb://{}", server.host)]);
+    let program = Program::spawn(without_environment(&mut command));
+    receiver.recv_timeout(PATIENCE).unwrap();
+    let began = Instant::now();
+    signals.iter().for_each(|signal| send(&program, *signal));
+    let end = program.end();
+    assert!(began.elapsed() < PATIENCE / 4, "{tool}: {:?}", began.elapsed());
+    assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{tool}: {end:?}");
+    end
+}
+
+#[test]
+fn a_signal_during_a_device_read_ends_each_tool_as_at_any_other_time() {
+    let directory = directory();
+    let file = directory.path().join("mmstats.prom");
+    let textfile = ["-d", "1h", "--textfile", file.to_str().unwrap()];
+    let tools: [(&str, &[&str], &[Signal]); 6] = [
+        ("slurpstats", &[], &[]),
+        ("slurpstats", &["--prometheus"], &[]),
+        ("topstats", &["-b", "-n", "100"], &[]),
+        ("pollstats", &["a"], &[Signal::INT, Signal::TERM]),
+        ("mmash", &textfile, &SIGNALS),
+        ("mmash", &["--port", "0"], &SIGNALS),
+    ];
+    thread::scope(|scope| {
+        for (tool, arguments, graceful) in tools {
+            scope.spawn(move || {
+                for signal in SIGNALS {
+                    let End { status, lines, errors } =
+                        interrupt(tool, arguments, NOTHING, &[signal]);
+                    let expected = if graceful.contains(&signal) {
+                        (Some(0), None)
+                    } else {
+                        (None, Some(signal.as_raw()))
+                    };
+                    let found = (status.code(), status.signal());
+                    assert_eq!(found, expected, "{tool} {arguments:?}: {signal:?}: {errors}");
+                    assert_eq!(errors, "", "{tool} {arguments:?}: {signal:?}");
+                    assert!(lines.len() <= 1, "{tool} {arguments:?}: {signal:?}: {lines:?}");
+                }
+            });
+        }
+    });
+    assert!(!file.exists(), "a page without the device's stats");
+}
+
+#[test]
+fn several_signals_during_a_device_read_end_each_tool_once_the_target_is_released() {
+    for (tool, arguments) in [("slurpstats", &[][..]), ("pollstats", &["a"])] {
+        let end = interrupt(tool, arguments, NOTHING, &[Signal::INT, Signal::TERM]);
+        assert!(end.status.signal().is_some(), "{tool}: {end:?}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_does_not_disturb_a_device_read() {
+    let end = interrupt("topstats", &["-b", "-n", "1", "-d", "0.1"], IGNORE, &SIGNALS[..1]);
+    // It reads the second time in vain, as this server serves once.
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+}
+
+#[test]
+fn a_signal_during_a_device_read_restores_the_terminal() {
+    for (signal, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+        let (sender, receiver) = channel();
+        let server = Scripted::start(move |request, _| {
+            if asked(request).is_some() {
+                let _ = sender.send(());
+                thread::sleep(Duration::from_millis(500));
+            }
+            false
+        });
+        let tmux = Tmux::sized(100, 24);
+        let (top, directory) = (program("--bin", "topstats"), directory());
+        let pid = directory.path().join("pid");
+        tmux.run(&format!(
+            "sh -c 'echo $$ > {}; exec {} --at {BASE:#x} gdb://{}'",
+            pid.display(),
+            top.display(),
+            server.host
+        ));
+        receiver.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(tmux.variable("alternate_on"), "1");
+        let pid = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        tmux.wait_for_prompt();
+        tmux.run("echo status $?");
+        tmux.wait_for(&format!("status {status}\n"));
+        assert_eq!(
+            ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| tmux.variable(name)),
+            ["0", "1", "0"]
+        );
+        assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{signal:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! - `server` accepts connections, checks requests and limits what clients cost;
 //! - `live` scrapes repeatedly, remembers the last minutes and streams them as events;
 //! - `page` and `static` are for people; `api`, `legacy_api` and `exporter` are for programs;
-//! - `demo` publishes something to show; `signals` end the program.
+//! - `demo` publishes something to show.
 
 mod api;
 mod demo;
@@ -12,7 +12,6 @@ mod legacy_api;
 mod live;
 pub mod page;
 mod server;
-mod signals;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

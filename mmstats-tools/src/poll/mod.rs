@@ -47,7 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     // Before anything is connected to, which leaves signals to whoever has them. What was recorded
     // is shown at once, or waited for in vain: nothing is lost if that is cut off.
     let shutdown =
-        match if options.replay.is_some() { Ok(Shutdown::never()) } else { Shutdown::new() } {
+        match if options.replay.is_some() { Ok(Shutdown::immediate()) } else { Shutdown::new() } {
             Ok(shutdown) => shutdown,
             Err(error) => {
                 console.report(format_args!("signals: {error}"));
@@ -119,7 +119,7 @@ impl<'s, 'c> Poll<'s, 'c> {
             let scrape = scrapes.next();
             // A look that was interrupted is none.
             if shutdown.requested() {
-                return Ok(());
+                return if is_first { Err(Stop::Interrupted) } else { Ok(()) };
             }
             let mut scrape = match scrape {
                 Ok(Some(scrape)) => scrape,

@@ -8,9 +8,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::interrupt::{self, Guard};
 use super::memory::MemoryError;
 use super::url::Host;
+use crate::shutdown::Hold;
 
 /// After so long without a byte, the deadline and Ctrl-C are looked at.
 const SLICE: Duration = Duration::from_millis(50);
@@ -55,7 +55,7 @@ pub(super) struct Link {
     end: usize,
     /// Whether waits go on in spite of Ctrl-C.
     pub(super) is_undisturbed: bool,
-    _guard: Guard,
+    hold: Hold,
 }
 
 #[derive(Debug)]
@@ -67,13 +67,13 @@ enum Stream {
 impl Link {
     /// Connects to a port; of several addresses, to the first that answers.
     pub(super) fn to_host(host: &Host, patience: Duration) -> Result<Link, MemoryError> {
-        let guard = Guard::new()?;
+        let hold = Hold::new()?;
         let wait = Wait::new("a connection", patience);
         let mut error = MemoryError::Source("the host has no address".to_owned());
-        for address in addresses(host, &wait)? {
-            check(&wait)?;
+        for address in addresses(host, &wait, &hold)? {
+            check(&wait, &hold)?;
             match TcpStream::connect_timeout(&address, wait.left()?) {
-                Ok(stream) => return Link::new(Stream::Tcp(stream), guard),
+                Ok(stream) => return Link::new(Stream::Tcp(stream), hold),
                 Err(found) => {
                     if found.kind() == ErrorKind::TimedOut {
                         wait.left()?;
@@ -87,15 +87,16 @@ impl Link {
 
     /// Connects to a socket of the file system.
     pub(super) fn to_path(path: &Path, patience: Duration) -> Result<Link, MemoryError> {
-        let guard = Guard::new()?;
+        let hold = Hold::new()?;
         let path = path.to_owned();
         // A socket whose queue is full would wait for ever.
-        let stream =
-            elsewhere(&Wait::new("a connection", patience), move || UnixStream::connect(path))?;
-        Link::new(Stream::Unix(stream), guard)
+        let stream = elsewhere(&Wait::new("a connection", patience), &hold, move || {
+            UnixStream::connect(path)
+        })?;
+        Link::new(Stream::Unix(stream), hold)
     }
 
-    fn new(stream: Stream, guard: Guard) -> Result<Link, MemoryError> {
+    fn new(stream: Stream, hold: Hold) -> Result<Link, MemoryError> {
         match &stream {
             Stream::Tcp(stream) => {
                 // Small packets both ways: each would wait for the other's delayed acknowledgement.
@@ -114,7 +115,7 @@ impl Link {
             start: 0,
             end: 0,
             is_undisturbed: false,
-            _guard: guard,
+            hold,
         })
     }
 
@@ -191,12 +192,12 @@ impl Link {
     }
 
     fn check(&self, wait: &Wait) -> Result<(), MemoryError> {
-        if self.is_undisturbed { wait.left().map(drop) } else { check(wait) }
+        if self.is_undisturbed { wait.left().map(drop) } else { check(wait, &self.hold) }
     }
 }
 
-fn check(wait: &Wait) -> Result<(), MemoryError> {
-    if interrupt::is_raised() {
+fn check(wait: &Wait, hold: &Hold) -> Result<(), MemoryError> {
+    if hold.is_interrupted() {
         return Err(MemoryError::Interrupted);
     }
     wait.left().map(drop)
@@ -207,10 +208,10 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-fn addresses(host: &Host, wait: &Wait) -> Result<Vec<SocketAddr>, MemoryError> {
+fn addresses(host: &Host, wait: &Wait, hold: &Hold) -> Result<Vec<SocketAddr>, MemoryError> {
     let Host { name, port } = host.clone();
     let found =
-        elsewhere(wait, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter))?;
+        elsewhere(wait, hold, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter))?;
     Ok(found)
 }
 
@@ -218,13 +219,14 @@ fn addresses(host: &Host, wait: &Wait) -> Result<Vec<SocketAddr>, MemoryError> {
 /// too long.
 fn elsewhere<T: Send + 'static>(
     wait: &Wait,
+    hold: &Hold,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, MemoryError> {
     let (sender, receiver) = channel();
     // Nobody waits for it any more: nobody to tell.
     thread::Builder::new().spawn(move || drop(sender.send(work())))?;
     loop {
-        check(wait)?;
+        check(wait, hold)?;
         match receiver.recv_timeout(SLICE) {
             Ok(done) => return done.map_err(MemoryError::from),
             Err(RecvTimeoutError::Timeout) => {}

@@ -11,7 +11,6 @@ pub mod firmware;
 pub mod gdb;
 pub mod hex;
 pub mod image;
-pub mod interrupt;
 mod link;
 pub mod memory;
 pub mod notes;

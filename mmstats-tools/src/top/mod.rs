@@ -4,8 +4,8 @@
 //! - `settings`, `filter` and `list` make the lines of it that a user wants to see; `show` writes
 //!   values.
 //! - `app` is the state of the screen, `keys` changes it, `view` draws it.
-//! - `session` is the loop of looks, keys and frames; `screen` and `signals` see to it that the
-//!   terminal is given back. `batch` prints instead.
+//! - `session` is the loop of looks, keys and frames; `screen` takes the terminal and gives it back.
+//!   `batch` prints instead.
 
 mod app;
 mod batch;
@@ -17,22 +17,23 @@ mod screen;
 mod session;
 mod settings;
 mod show;
-mod signals;
 mod view;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
 use crate::command::{self, USAGE, status};
 use crate::console::Console;
 use crate::options::top::Options;
 use crate::scraper::Scraper;
+use crate::shutdown::{self, Shutdown};
 use app::App;
 use keys::Clicks;
 use screen::Screen;
 use session::{End, Session};
 use settings::Settings;
-use signals::Signals;
 use view::Palette;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -52,19 +53,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     let settings = Settings::new(options.group, options.sort, options.filter, options.hide_zeros);
     let app = App::new(settings, options.interval);
     if options.batch {
+        let _shutdown = Shutdown::immediate();
         let scraper = Scraper::new(options.selection.files, sources);
         return batch::run(app, scraper, options.count, console);
     }
-    // Before anything is looked at, for that may be a device that has to be put back first.
-    let signals = match Signals::new() {
-        Ok(signals) => signals,
+    // The terminal is restored before any of these takes effect.
+    let shutdown = match Shutdown::on(&[SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP]) {
+        Ok(shutdown) => shutdown.with_cleanup(screen::restore),
         Err(error) => return fail(console, &error),
     };
     let scraper = Scraper::new(options.selection.files, sources);
     let session = Session {
         app,
         scraper,
-        signals,
+        shutdown,
         palette: Palette::new(console.colour),
         clicks: Clicks::default(),
     };
@@ -72,7 +74,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     match end {
         Ok(End::Quit) => status(&Ok(())),
         Ok(End::Signal(signal)) => {
-            signals::obey(signal);
+            shutdown::obey(signal);
             ExitCode::FAILURE
         }
         Err(error) => fail(console, &error),

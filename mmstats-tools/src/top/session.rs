@@ -6,13 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use signal_hook::consts::SIGTSTP;
 
 use super::app::App;
 use super::keys::{Action, Clicks};
 use super::screen::{self, Screen};
-use super::signals::{self, Signals};
 use super::view::{self, Palette};
 use crate::scraper::Scraper;
+use crate::shutdown::{self, Shutdown};
 
 /// Signals are looked for so often.
 const ATTENTION: Duration = Duration::from_millis(100);
@@ -30,7 +31,7 @@ pub(crate) enum End {
 pub(crate) struct Session {
     pub(crate) app: App,
     pub(crate) scraper: Scraper,
-    pub(crate) signals: Signals,
+    pub(crate) shutdown: Shutdown,
     pub(crate) palette: Palette,
     pub(crate) clicks: Clicks,
 }
@@ -72,16 +73,17 @@ impl Session {
                 let Ok(event) = events.try_recv() else { break };
                 action = self.handle(&event?);
             }
-            match self.signals.take() {
-                Some(signal) if signals::is_stop(signal) => action = Action::Suspend,
-                Some(signal) => return Ok(End::Signal(signal)),
-                None => {}
+            if let Some(signal) = self.shutdown.signal() {
+                return Ok(End::Signal(signal));
+            }
+            if self.shutdown.take_suspend() {
+                action = Action::Suspend;
             }
             match action {
                 Action::Quit => return Ok(End::Quit),
                 Action::Suspend => {
                     screen::restore();
-                    signals::stop();
+                    shutdown::obey(SIGTSTP);
                     screen.enter()?;
                     is_stale = true;
                 }

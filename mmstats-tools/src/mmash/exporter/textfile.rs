@@ -2,21 +2,20 @@
 //! nobody reads half of it.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use signal_hook::low_level::pipe;
 use tempfile::Builder;
 
 use crate::console::Console;
+use crate::mmash::exporter;
 use crate::mmash::exporter::dropped_fields::Told;
 use crate::mmash::live::sampling::{LiveTotals, ScrapeSource};
-use crate::mmash::{exporter, signals};
 use crate::options::mmash::Options;
 use crate::scraper::Scraper;
+use crate::shutdown::{Shutdown, TERMINATION_SIGNALS};
 use crate::source::Sources;
 
 /// Writes again and again until it is told to end. The file stays then.
@@ -26,7 +25,8 @@ pub(crate) fn run(
     sources: Sources,
     console: &mut Console<'_>,
 ) -> Result<(), String> {
-    let mut end = End::new().map_err(|error| format!("signals: {error}"))?;
+    let shutdown =
+        Shutdown::on(&TERMINATION_SIGNALS).map_err(|error| format!("signals: {error}"))?;
     let settings = exporter::settings(&options);
     let totals = LiveTotals::of(&options);
     let named = options.selection.files.clone();
@@ -35,6 +35,10 @@ pub(crate) fn run(
     let mut next = Instant::now();
     loop {
         let snapshot = scrapes.scrape();
+        if shutdown.requested() {
+            // It may have been interrupted: the file keeps the page of the one before.
+            return Ok(());
+        }
         for problem in snapshot
             .scrape
             .errors
@@ -54,44 +58,8 @@ pub(crate) fn run(
         failed = problem;
         told.news(&page.dropped).into_iter().for_each(|what| console.report(what));
         next = (next + options.interval).max(Instant::now());
-        if end.comes_until(next).map_err(|error| format!("signals: {error}"))? {
+        if shutdown.wait(next.saturating_duration_since(Instant::now())) {
             return Ok(());
-        }
-    }
-}
-
-/// A signal that ends the program: it sends a byte.
-struct End {
-    receiver: UnixStream,
-    /// Without any, there would be nothing to wait for, as if one had come; and all signals may be
-    /// ignored.
-    _sender: UnixStream,
-}
-
-impl End {
-    fn new() -> io::Result<End> {
-        let (receiver, sender) = UnixStream::pair()?;
-        for signal in signals::shutdown() {
-            pipe::register(signal, sender.try_clone()?)?;
-        }
-        Ok(End { receiver, _sender: sender })
-    }
-
-    /// Waits for it, but not longer than until then. One that came earlier counts too.
-    fn comes_until(&mut self, then: Instant) -> io::Result<bool> {
-        loop {
-            // None at all would be for ever.
-            let time = then.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            self.receiver.set_read_timeout(Some(time))?;
-            match self.receiver.read(&mut [0]) {
-                Ok(_) => return Ok(true),
-                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() >= then => {
-                    return Ok(false);
-                }
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                Err(error) => return Err(error),
-            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, Request, State};
@@ -19,7 +20,6 @@ use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
@@ -33,9 +33,10 @@ use crate::mmash::server::limits::Limits;
 use crate::mmash::server::middleware::{Local, guard};
 use crate::mmash::server::response::{Refusal, encoded};
 use crate::mmash::server::write_timeout::{GRACE, Paced};
-use crate::mmash::{api, exporter, legacy_api, signals};
+use crate::mmash::{api, exporter, legacy_api};
 use crate::options::mmash::Options;
 use crate::scraper::raise_descriptors;
+use crate::shutdown::{self, Shutdown, TERMINATION_SIGNALS};
 
 /// How long a client may take for the header of a request, and how long it may be silent between
 /// two.
@@ -62,17 +63,16 @@ pub(crate) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), St
 }
 
 async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), String> {
-    // Before anything is looked at, for that may be a device that has to be put back first.
     let (end, mut shutdown) = watch::channel(false);
-    for number in signals::shutdown() {
-        let mut signal =
-            signal(SignalKind::from_raw(number)).map_err(|error| format!("signals: {error}"))?;
-        let end = end.clone();
-        tokio::spawn(async move {
-            signal.recv().await;
-            end.send_replace(true);
-        });
-    }
+    // Until the end of this function: then signals end the process at once.
+    let signals =
+        Shutdown::on(&TERMINATION_SIGNALS).map_err(|error| format!("signals: {error}"))?;
+    let signals = Arc::new(signals);
+    let waiting = signals.clone();
+    thread::spawn(move || {
+        waiting.wait(Duration::MAX);
+        end.send_replace(true);
+    });
     let address = options.address();
     let bound = TcpListener::bind(address)
         .await
@@ -108,6 +108,7 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
     let _ = timeout(LAST_PATIENCE, connections.acquire_many(all)).await;
     sampling.end();
+    shutdown::wait_for_release();
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //!
 //! These servers halt the target when somebody connects. It runs on when reading ends: by
 //! [`Memory::close`], by dropping (so also after errors and panics), and on Ctrl-C, SIGTERM and
-//! SIGHUP (see [`interrupt`](super::interrupt)). Only a reader that is killed by SIGKILL, or whose
+//! SIGHUP (see [`shutdown`](crate::shutdown)). Only a reader that is killed by SIGKILL, or whose
 //! connection breaks, leaves it halted. A target that was halted before runs afterwards, too.
 //!
 //! How it is let go: `monitor resume`, then `D`; if the server does not know that, `c`.
