@@ -1,27 +1,33 @@
 //! Why stats cannot be published.
 
 use mmstats_core::AddError;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why stats cannot be published: what was tried, with which file, and what came of it.
+/// An error while stats are published. The message names the file, the attempt that failed and the
+/// cause.
 #[derive(Debug)]
 pub struct PublishError {
-    pub(crate) path: PathBuf,
-    pub(crate) attempt: Attempt,
-    pub(crate) cause: Cause,
+    path: PathBuf,
+    attempt: Attempt,
+    cause: Cause,
 }
 
 #[derive(Debug)]
 pub(crate) enum Attempt {
+    /// Expanding the path templates.
     Name,
     Create,
+    /// Allocating this many bytes.
     Allocate(usize),
     Map,
-    Publish,
-    Lay,
-    /// At the end of a thread or the process: no fault of anybody's.
+    /// Adding the fields.
+    Layout,
+    /// Renaming the file to its final name.
+    Rename,
+    /// At the end of a thread or process, which is not reported as a fault.
     TooLate,
 }
 
@@ -31,25 +37,32 @@ pub(crate) enum Cause {
     Add(AddError),
 }
 
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Cause::Io(error)
+    }
+}
+
+impl From<AddError> for Cause {
+    fn from(error: AddError) -> Self {
+        Cause::Add(error)
+    }
+}
+
 impl PublishError {
-    pub(crate) fn io(path: &Path, attempt: Attempt) -> impl FnOnce(io::Error) -> PublishError {
-        let path = path.to_owned();
-        move |error| PublishError { path, attempt, cause: Cause::Io(error) }
+    pub(crate) fn new(path: &Path, attempt: Attempt, cause: impl Into<Cause>) -> PublishError {
+        PublishError { path: path.to_owned(), attempt, cause: cause.into() }
     }
 
-    pub(crate) fn too_late(what: &str) -> PublishError {
-        PublishError {
-            path: PathBuf::new(),
-            attempt: Attempt::TooLate,
-            cause: Cause::Io(io::Error::other(what)),
-        }
+    pub(crate) fn too_late(reason: &str) -> PublishError {
+        PublishError::new(Path::new(""), Attempt::TooLate, io::Error::other(reason))
     }
 
     pub(crate) fn is_too_late(&self) -> bool {
         matches!(self.attempt, Attempt::TooLate)
     }
 
-    /// The file; empty if it did not come to a name.
+    /// Returns the path of the file; empty if there is none yet.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -66,8 +79,8 @@ impl fmt::Display for PublishError {
             Attempt::Create => write!(f, "cannot be created: ")?,
             Attempt::Allocate(length) => write!(f, "cannot allocate {length} bytes: ")?,
             Attempt::Map => write!(f, "cannot be mapped: ")?,
-            Attempt::Publish => write!(f, "cannot be renamed into origin: ")?,
-            Attempt::Lay | Attempt::TooLate => {}
+            Attempt::Rename => write!(f, "cannot be renamed into place: ")?,
+            Attempt::Layout | Attempt::TooLate => {}
         }
         match &self.cause {
             Cause::Io(error) => error.fmt(f),
@@ -76,8 +89,8 @@ impl fmt::Display for PublishError {
     }
 }
 
-impl std::error::Error for PublishError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for PublishError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match &self.cause {
             Cause::Io(error) => error,
             Cause::Add(error) => error,

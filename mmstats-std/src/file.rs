@@ -1,4 +1,5 @@
-//! Files for stats: made under a temporary name, allocated, then renamed into origin whole.
+//! Creates and removes files: each is created under a temporary name, allocated, filled, and then
+//! renamed, so that readers never see an incomplete one.
 
 use crate::error::{Attempt, PublishError};
 use crate::memory::{Mapping, PerProcess, on_exit};
@@ -16,15 +17,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A file that is not yet under its name.
+/// A file under its temporary name, which is removed on drop.
 pub(crate) struct NewFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
-    _making: PendingFile,
+    _pending: PendingFile,
 }
 
-/// A file of this process's.
+/// A published file of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnFile {
     pub(crate) path: PathBuf,
@@ -34,15 +35,16 @@ pub(crate) struct OwnFile {
 }
 
 impl NewFile {
-    /// Creates and allocates `length` bytes of zeros.
+    /// Creates a file of `length` zeros, allocates its blocks and maps it.
     pub(crate) fn create(
         options: &Options,
         model: &str,
         length: usize,
     ) -> Result<(NewFile, Mapping), PublishError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let making = PendingFile::begin()?;
-        let path = path(options, model)?;
+        let pending = PendingFile::begin()?;
+        let path = expand_path(options, model)
+            .map_err(|error| PublishError::new(Path::new(""), Attempt::Name, error))?;
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let flags =
@@ -55,27 +57,31 @@ impl NewFile {
             ));
             match rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644)) {
                 Ok(file) => break (File::from(file), temporary),
-                // Left by a process that died with this PID, or being made in another container.
+                // Left by a killed process that had this PID, or in use by another container.
                 Err(Errno::EXIST) => {}
-                Err(error) => return Err(PublishError::io(&path, Attempt::Create)(error.into())),
+                Err(error) => {
+                    let error = io::Error::from(error);
+                    return Err(PublishError::new(&path, Attempt::Create, error));
+                }
             }
         };
-        let new = NewFile { file, temporary, path, _making: making };
+        let new = NewFile { file, temporary, path, _pending: pending };
         allocate(&new.file, length)
-            .map_err(PublishError::io(&new.path, Attempt::Allocate(length)))?;
-        let mapping = Mapping::of_file(&new.file, length)
-            .map_err(PublishError::io(&new.path, Attempt::Map))?;
+            .map_err(|error| PublishError::new(&new.path, Attempt::Allocate(length), error))?;
+        let mapping = Mapping::map_file(&new.file, length)
+            .map_err(|error| PublishError::new(&new.path, Attempt::Map, error))?;
         Ok((new, mapping))
     }
 
+    /// Returns the path that the file is to have.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives it its name, or one with a number if that is taken, and has it removed at exit unless
-    /// it is to be kept.
+    /// Renames the file to its path, or to one with a number if that is taken. Unless `keep` is set,
+    /// the file is removed when the process exits.
     pub(crate) fn publish(self, keep: bool) -> Result<OwnFile, PublishError> {
-        let failed = |error: io::Error| PublishError::io(&self.path, Attempt::Publish)(error);
+        let failed = |error: io::Error| PublishError::new(&self.path, Attempt::Rename, error);
         let metadata = self.file.metadata().map_err(failed)?;
         for number in 0..1_000_000 {
             let path = numbered(&self.path, number);
@@ -97,14 +103,14 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        // Gone already if it was renamed.
+        // Fails if the file has been renamed.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
 impl OwnFile {
-    /// Removes the file, unless another has its name by now. Its first bytes are cleared before, so
-    /// that who has it open sees that it is gone.
+    /// Removes the file, unless its name belongs to another one now. First clears the magic number,
+    /// so that readers that have the file open see that it is gone.
     fn remove(&self) {
         let Ok(file) = rustix::fs::open(
             &self.path,
@@ -130,21 +136,20 @@ impl OwnFile {
     }
 }
 
-/// What this process does when it exits.
+/// The files to remove when this process exits.
 #[derive(Default)]
 struct Exit {
     state: Mutex<State>,
-    registered: AtomicBool,
+    is_registered: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// To be removed.
     files: Vec<OwnFile>,
-    /// How many are being made.
-    making: u32,
-    /// Whether it has come to that: now there are no more files.
-    over: bool,
+    /// The number of [`PendingFile`]s.
+    pending: u32,
+    /// Whether the process is exiting: then no more files are created.
+    is_exiting: bool,
 }
 
 static EXIT: PerProcess<Exit> = PerProcess::new();
@@ -155,21 +160,22 @@ impl Exit {
     }
 }
 
-/// A file is being made: `exit` waits, so that none stays behind half made, or made too late to be
-/// removed.
+/// A file that is being created. `exit` waits for it, so that no file is left incomplete or created
+/// too late to be removed.
 struct PendingFile;
 
 impl PendingFile {
     fn begin() -> Result<PendingFile, PublishError> {
         let exit = EXIT.get();
-        if !exit.registered.swap(true, Ordering::Relaxed) {
+        // Relaxed: the flag only makes sure that one thread registers, and guards no data.
+        if !exit.is_registered.swap(true, Ordering::Relaxed) {
             on_exit(remove_all);
         }
         let mut state = exit.lock();
-        if state.over {
+        if state.is_exiting {
             return Err(PublishError::too_late("the process is exiting"));
         }
-        state.making += 1;
+        state.pending += 1;
         Ok(PendingFile)
     }
 }
@@ -177,22 +183,26 @@ impl PendingFile {
 impl Drop for PendingFile {
     fn drop(&mut self) {
         let mut state = EXIT.get().lock();
-        state.making = state.making.saturating_sub(1);
+        state.pending = state.pending.saturating_sub(1);
     }
 }
 
-/// Threads that are making files have this long to finish. They take a thousandth of it, unless
-/// `exit` was called by one of them, in a signal handler.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long `exit` waits for pending files. They take about a millisecond, but never finish if
+/// `exit` was called by a signal handler that interrupted their thread.
+const PENDING_FILES_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long `exit` waits between two checks of the pending files.
+const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
 extern "C" fn remove_all() {
-    let begun = Instant::now();
+    let start = Instant::now();
     let exit = EXIT.get();
     loop {
-        let is_late = begun.elapsed() > PATIENCE;
+        let is_late = start.elapsed() > PENDING_FILES_TIMEOUT;
+        // Not `lock`: a signal handler may have interrupted the thread that holds it.
         if let Ok(mut state) = exit.state.try_lock() {
-            state.over = true;
-            if state.making == 0 || is_late {
+            state.is_exiting = true;
+            if state.pending == 0 || is_late {
                 let files = std::mem::take(&mut state.files);
                 drop(state);
                 files.iter().for_each(OwnFile::remove);
@@ -202,27 +212,24 @@ extern "C" fn remove_all() {
         if is_late {
             return;
         }
-        thread::sleep(Duration::from_micros(50));
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Where the options or the environment want the file.
-fn path(options: &Options, model: &str) -> Result<PathBuf, PublishError> {
-    let unnamed = |error: io::Error| PublishError::io(Path::new(""), Attempt::Name)(error);
+/// Expands the templates of the options, or else of the environment, to a path.
+fn expand_path(options: &Options, model: &str) -> io::Result<PathBuf> {
     let environment = Environment::read();
-    let template = |given: Option<&str>, otherwise: io::Result<Template>| match given {
-        Some(text) => Template::parse(text)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
-        None => otherwise,
+    let parse = |text| {
+        Template::parse(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     };
-    let directory = template(options.directory, environment.directory()).map_err(unnamed)?;
-    let name = template(options.file_name, environment.file_name()).map_err(unnamed)?;
-    let names = TemplateVars::current(model);
-    // Absolute, so that it is still found after a change of the working directory.
-    std::path::absolute(directory.expand(&names).join(name.expand(&names))).map_err(unnamed)
+    let directory = options.directory.map_or_else(|| environment.directory(), parse)?;
+    let file_name = options.file_name.map_or_else(|| environment.file_name(), parse)?;
+    let vars = TemplateVars::current(model);
+    // Absolute, so that it stays valid after a change of the working directory.
+    std::path::absolute(directory.expand(&vars).join(file_name.expand(&vars)))
 }
 
-/// `web-1-1.mmstats`, then `web-1-1.1.mmstats` and so on: what ends in `.mmstats` still does.
+/// Inserts a number before the extension: `web-1-1.mmstats`, `web-1-1.1.mmstats` and so on.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
@@ -238,7 +245,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 
 fn rename_without_replacing(from: &Path, to: &Path) -> Result<(), Errno> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that cannot: a hard link does not replace either.
+        // Not every file system can do this. A hard link does not replace a file either.
         Err(Errno::INVAL | Errno::NOSYS) => {
             rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())?;
             rustix::fs::unlink(from)
@@ -247,18 +254,18 @@ fn rename_without_replacing(from: &Path, to: &Path) -> Result<(), Errno> {
     }
 }
 
-/// A store to a page that the file system has no room for would kill the program: so the blocks
-/// have to be there before.
+/// Allocates the file's blocks. Without them, a store to a page that the file system has no space
+/// for would kill the program.
 fn allocate(mut file: &File, length: usize) -> io::Result<()> {
-    // Beyond this limit the system sends a signal that kills.
+    // Above this limit, the system sends SIGXFSZ, which kills the process.
     let limit =
         rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
     if length as u64 > limit.min(u32::MAX.into()) {
         return Err(Errno::FBIG.into());
     }
     match retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)) {
-        // A file system that cannot: written zeros have blocks too, but for one that compresses
-        // them away.
+        // Not every file system can do this. Written zeros get blocks too, except where they are
+        // compressed.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.write_all(&vec![0; length]),
         other => other.map_err(Into::into),
     }

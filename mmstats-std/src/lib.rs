@@ -1,11 +1,11 @@
-//! Stats of a process in memory-mapped files, one for each thread: published without locks or
-//! system calls, read by anybody.
+//! Publishes the metrics of a process in memory-mapped files, one per thread, without locks or
+//! system calls; finds such files and reads them.
 //!
 //! ```
 //! use mmstats_std::{Counter, Gauge, Options, Text, Timer, model, per_thread};
 //!
 //! model! {
-//!     /// What the web server does.
+//!     /// Metrics of the web server.
 //!     pub struct WebStats {
 //!         /// Responses with a 2xx status.
 //!         status2xx: Counter = "status.2XX",
@@ -22,14 +22,16 @@
 //! });
 //! ```
 //!
-//! - [`per_thread!`] gives each thread a file of its own, made at its first touch and taken over
-//!   from threads that have ended; [`publish()`] makes a file for anything else, and [`writer`] one
-//!   for fields that are added as one goes.
-//! - [`Options`] and the [environment](template::Environment) say where the files go.
-//! - [`read`] reads files: once, or again and again; [`discover`] finds them; [`liveness`] tells
-//!   whether their process runs.
+//! - [`per_thread!`] gives each thread a file of its own, which a later thread continues.
+//!   [`publish()`] creates a file that belongs to no thread, and [`create_writer`] one for fields
+//!   that are added at run time.
+//! - [`Options`] and the [environment](template::Environment) set where the files go.
+//! - [`discover`] finds files, [`read`] reads them, and [`liveness`] judges whether the process that
+//!   writes one is alive.
 //!
-//! Everything that fields can do is in [`mmstats_core`], and exported from here as well.
+//! The fields and their operations are in [`mmstats_core`], and re-exported here.
+
+#![warn(missing_debug_implementations)]
 
 pub mod clock;
 pub mod discover;
@@ -53,9 +55,11 @@ pub use mmstats_core::{
 };
 pub use options::Options;
 pub use per_thread::PerThread;
-pub use publish::{Flush, Publication, Published, publish, writer};
+pub use publish::{Flush, Publication, Published, create_writer, publish};
 
+/// For the macros of this crate alone.
 #[doc(hidden)]
-pub use memory::ThreadSlot;
-#[doc(hidden)]
-pub use per_thread::Shared;
+pub mod __private {
+    pub use crate::memory::ThreadSlot;
+    pub use crate::per_thread::Shared;
+}

@@ -1,12 +1,12 @@
-//! Mapped memory, and who may still point at it: the only file of this crate with `unsafe`.
+//! Mapped memory and the pointers into it: the only file of this crate with `unsafe`.
 //!
-//! - [`Mapping`] is memory for one writer; [`MappedFields`] keeps it for as long as the fields that point
-//!   into it.
+//! - [`Mapping`] is memory for one writer. [`MappedFields`] keeps it as long as the fields that
+//!   point into it.
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
-//! - A forked child inherits mappings that are its parent's to write, and locks that nobody will
-//!   ever open. The handler registered by [`prepare_for_fork`] puts private memory over the former;
-//!   [`PerProcess`] leaves the latter behind.
-//! - [`ReadMapping`] is memory that somebody else writes, and may cut short.
+//! - A forked child inherits mappings that only its parent may write, and locks that may be held by
+//!   threads it does not have. [`ForkRegistry`] replaces the mappings by private memory, and
+//!   [`PerProcess`] the locks by new ones. [`ForkHandler`] runs functions in the child.
+//! - [`ReadMapping`] is memory of a file that another process writes and may truncate.
 #![allow(unsafe_code)]
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
@@ -21,60 +21,64 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 
 /// Memory for one writer: a file's, or private.
 ///
-/// It is never unmapped. When it is dropped, private zeros are put over it: so a handle that
-/// somebody kept, against all advice, writes to nobody, and not to whatever would be mapped there
-/// next. The file's memory is given back all the same.
+/// Its addresses are never unmapped. When it is dropped, private zeros replace it. So a handle that
+/// was kept too long writes to that memory, and not to whatever would be mapped there next. The
+/// file's memory is released all the same.
+#[derive(Debug)]
 pub(crate) struct Mapping {
     map: ManuallyDrop<MmapRaw>,
-    inherited: &'static ForkRegistry,
+    /// `None` for private memory: a forked child has a copy of that anyway.
+    registration: Option<&'static ForkRegistry>,
 }
 
 impl Mapping {
-    /// Maps the first `len` bytes of a file, whose blocks are allocated.
-    pub(crate) fn of_file(file: &File, len: usize) -> io::Result<Mapping> {
-        prepare_for_fork();
+    /// Maps the first `len` bytes of a file whose blocks are allocated.
+    pub(crate) fn map_file(file: &File, len: usize) -> io::Result<Mapping> {
+        FORK_HANDLER.register();
         let map = MmapOptions::new().len(len).map_raw(file)?;
-        let inherited = ForkRegistry::register(map.as_mut_ptr(), map.len());
-        Ok(Mapping { map: ManuallyDrop::new(map), inherited })
+        let registration = Some(ForkRegistry::register(map.as_mut_ptr(), map.len()));
+        Ok(Mapping { map: ManuallyDrop::new(map), registration })
     }
 
-    /// Memory that no other process sees.
-    pub(crate) fn private(len: usize) -> io::Result<Mapping> {
+    /// Maps zeros that no other process sees.
+    pub(crate) fn map_private(len: usize) -> io::Result<Mapping> {
         let map = MmapMut::map_anon(len)?.into();
-        Ok(Mapping {
-            map: ManuallyDrop::new(map),
-            inherited: ForkRegistry::register(null_mut(), 0),
-        })
+        Ok(Mapping { map: ManuallyDrop::new(map), registration: None })
     }
 
+    /// Writes the changed pages to the file's disk; `asynchronous` only starts that.
     pub(crate) fn flush(&self, asynchronous: bool) -> io::Result<()> {
         if asynchronous { self.map.flush_async() } else { self.map.flush() }
     }
 
-    /// The memory as a region that is never unmapped.
-    pub(crate) fn leak(self) -> Region {
+    /// Turns it into a region that lives until the process ends.
+    pub(crate) fn into_region(self) -> Region {
         let mapping = ManuallyDrop::new(self);
-        // SAFETY: the mapping stays for ever, and whoever has a region of it is gone: `self` is
-        // consumed.
+        // SAFETY: the mapping is never dropped, and `self` is consumed, so this is its only region.
         unsafe { mapping.region() }
     }
 
+    /// Returns the memory as a region.
+    ///
     /// # Safety
-    /// The region, and all that is made from it, is gone before the mapping is, and no other writer
-    /// writes it.
+    /// The region and everything made from it are dropped before the mapping is, and nothing else
+    /// writes to it meanwhile.
     unsafe fn region(&self) -> Region {
         let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
-        // SAFETY: mapped, so readable, writable and initialised; for the rest, the caller.
+        // SAFETY: mapped memory is readable, writable and initialised; the caller guarantees the
+        // rest.
         unsafe { Region::from_raw(base, self.map.len()) }
-            .expect("a mapping begins at a page and was asked to be of less than 4 GiB")
+            .expect("a mapping starts at a page and is shorter than 4 GiB")
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        self.inherited.unregister();
-        // SAFETY: a mapping of this program of just that length, which only atomics look at. If it
-        // fails, the file stays mapped, which is as safe.
+        if let Some(registration) = self.registration {
+            registration.unregister();
+        }
+        // If it fails, the file stays mapped, which is as safe.
+        // SAFETY: a mapping of this process with exactly this length, accessed by atomics only.
         unsafe {
             remap_anonymous(
                 self.map.as_mut_ptr(),
@@ -85,22 +89,24 @@ impl Drop for Mapping {
     }
 }
 
-/// Fields and the memory they are in.
+/// Fields and the memory that holds their values.
+#[derive(Debug)]
 pub(crate) struct MappedFields<M> {
-    // Dropped first.
+    // Declared first, so dropped first.
     fields: M,
     mapping: Mapping,
 }
 
 impl<M> MappedFields<M> {
-    /// Lays fields into a mapping. `make` keeps nothing of the region but in what it returns.
+    /// Creates fields in a mapping. `create` keeps the region in its result alone.
     pub(crate) fn new<E>(
         mapping: Mapping,
-        make: impl FnOnce(Region) -> Result<M, E>,
+        create: impl FnOnce(Region) -> Result<M, E>,
     ) -> Result<MappedFields<M>, E> {
-        // SAFETY: a mapping is never unmapped; and the handles in `fields` go before it has another
-        // writer: see `into_mapping`.
-        let fields = make(unsafe { mapping.region() })?;
+        // SAFETY: `create` keeps the region in `fields` alone. They are dropped before the mapping
+        // and before it can have another writer, by the order of the members and by
+        // `into_mapping`.
+        let fields = create(unsafe { mapping.region() })?;
         Ok(MappedFields { fields, mapping })
     }
 
@@ -112,7 +118,7 @@ impl<M> MappedFields<M> {
         &self.mapping
     }
 
-    /// Ends the fields, and gives the mapping back.
+    /// Drops the fields and returns the mapping.
     pub(crate) fn into_mapping(self) -> Mapping {
         let MappedFields { fields, mapping } = self;
         drop(fields);
@@ -120,139 +126,165 @@ impl<M> MappedFields<M> {
     }
 }
 
-/// A mapping as a forked child finds it. Entries are never freed, only used again, so that the
-/// child's handler can walk them whatever other threads of the parent were doing.
+/// An entry of the list of mapped files, which a forked child walks to replace them.
+///
+/// Entries are never freed, only reused, so that the list is whole whatever the parent's other
+/// threads were doing during the fork.
+#[derive(Debug)]
 struct ForkRegistry {
     base: AtomicPtr<u8>,
+    /// In bytes; 0 if there is no mapping.
     len: AtomicUsize,
-    used: AtomicU32,
+    is_used: AtomicBool,
     next: AtomicPtr<ForkRegistry>,
 }
 
 static FORK_REGISTRY: AtomicPtr<ForkRegistry> = AtomicPtr::new(null_mut());
 
 impl ForkRegistry {
+    /// Adds a mapping to the list.
     fn register(base: *mut u8, len: usize) -> &'static ForkRegistry {
-        let entry = Self::all().find(|entry| {
-            entry.used.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        let free = Self::entries().find(|entry| {
+            // Partner of Acquire: the Release store in `unregister`.
+            entry
+                .is_used
+                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
         });
-        let entry = entry.unwrap_or_else(Self::add);
+        let entry = free.unwrap_or_else(Self::add_entry);
         entry.base.store(base, Ordering::Relaxed);
-        // Partner: the Acquire load in `ForkRegistry::remap`.
+        // Partner: the Acquire load in `remap`.
         entry.len.store(len, Ordering::Release);
         entry
     }
 
-    fn add() -> &'static ForkRegistry {
+    fn add_entry() -> &'static ForkRegistry {
         let entry: &'static ForkRegistry = Box::leak(Box::new(ForkRegistry {
             base: AtomicPtr::new(null_mut()),
             len: AtomicUsize::new(0),
-            used: AtomicU32::new(1),
+            is_used: AtomicBool::new(true),
             next: AtomicPtr::new(null_mut()),
         }));
-        let mut head = FORK_REGISTRY.load(Ordering::Relaxed);
+        let mut first = FORK_REGISTRY.load(Ordering::Relaxed);
         loop {
-            entry.next.store(head, Ordering::Relaxed);
-            // Partner: the Acquire load in `all`.
+            entry.next.store(first, Ordering::Relaxed);
+            // Partner of Release: the Acquire load in `entries`.
             match FORK_REGISTRY.compare_exchange_weak(
-                head,
+                first,
                 (&raw const *entry).cast_mut(),
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return entry,
-                Err(other) => head = other,
+                Err(other) => first = other,
             }
         }
     }
 
-    fn all() -> impl Iterator<Item = &'static ForkRegistry> {
-        // Partner: the Release exchange in `add`.
+    fn entries() -> impl Iterator<Item = &'static ForkRegistry> {
+        // Partner: the Release exchange in `add_entry`. As each exchange there follows the one
+        // before it, this load also covers the older entries.
         let mut next = FORK_REGISTRY.load(Ordering::Acquire);
         std::iter::from_fn(move || {
-            // SAFETY: entries are leaked, and reachable only once they are whole.
+            // SAFETY: entries are leaked, and reachable only after they are initialised.
             let entry = unsafe { next.as_ref() }?;
-            next = entry.next.load(Ordering::Acquire);
+            next = entry.next.load(Ordering::Relaxed);
             Some(entry)
         })
     }
 
-    /// Before the mapping is unmapped.
+    /// Removes the mapping from the list, before it is replaced.
     fn unregister(&self) {
         self.len.store(0, Ordering::Relaxed);
-        // Partner: the Acquire exchange in `enter`.
-        self.used.store(0, Ordering::Release);
+        // Partner: the Acquire exchange in `register`.
+        self.is_used.store(false, Ordering::Release);
     }
 
-    /// Puts private memory over it.
+    /// Replaces the mapping by private memory. Runs in a forked child.
     fn remap(&self) {
-        // Partner: the Release store in `enter`.
+        // Partner: the Release store in `register`.
         let len = self.len.load(Ordering::Acquire);
         let base = self.base.load(Ordering::Relaxed);
         if len == 0 {
             return;
         }
-        // SAFETY: a mapping of this program of just that length, which handles may still write and
-        // nobody borrows.
+        // SAFETY: a mapping of this process with exactly this length. Handles may still write to
+        // it; nothing borrows it.
         unsafe { remap_anonymous(base, len, libc::PROT_READ | libc::PROT_WRITE) };
     }
 }
 
-/// Puts private zeros over a mapping.
+/// Replaces a mapping by private zeros; returns `false` if the system cannot.
 ///
 /// # Safety
-/// The `len` bytes at `base`, a page's start, are a mapping of this program's that only atomics
-/// look at.
+/// The `len` bytes at `base`, which is the start of a page, are a mapping of this process that is
+/// accessed by atomics only.
 unsafe fn remap_anonymous(base: *mut u8, len: usize, protection: libc::c_int) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-    // SAFETY: the caller's.
-    let at = unsafe { libc::mmap(base.cast(), len, protection, flags, -1, 0) };
-    at != libc::MAP_FAILED
+    // SAFETY: by the caller's guarantee, no other memory is replaced.
+    let mapped = unsafe { libc::mmap(base.cast(), len, protection, flags, -1, 0) };
+    mapped != libc::MAP_FAILED
 }
 
-/// How often this process has been forked off.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-/// Tells a forked child from its parent, as a process id may not.
-pub(crate) fn forks() -> u32 {
-    FORKS.load(Ordering::Relaxed)
+/// A function that runs in each forked child, once registered.
+///
+/// The child has one thread, and locks may be held by threads it does not have: the function must
+/// not lock or allocate. It may run more than once in a child.
+pub(crate) struct ForkHandler {
+    in_child: extern "C" fn(),
+    is_registered: AtomicBool,
 }
 
-/// From here on, a forked child leaves its parent's stats alone.
-pub(crate) fn prepare_for_fork() {
-    static IS_PREPARED: AtomicBool = AtomicBool::new(false);
-    // Not a `Once`, on which a child would wait for ever if another thread is in it during the
-    // fork. The handler may run twice.
-    if !IS_PREPARED.load(Ordering::Acquire) {
-        // SAFETY: the handler only does what a child of many threads may do: no locks, no
-        // allocation.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        // Partner: the load above.
-        IS_PREPARED.store(true, Ordering::Release);
+impl ForkHandler {
+    pub(crate) const fn new(in_child: extern "C" fn()) -> Self {
+        ForkHandler { in_child, is_registered: AtomicBool::new(false) }
+    }
+
+    /// Makes forked children run the function from now on.
+    pub(crate) fn register(&self) {
+        // Not a `Once`: a child would wait for ever if another thread was inside it during the
+        // fork. The cost is that two threads may both register the function.
+        // Partner: the Release store below.
+        if !self.is_registered.load(Ordering::Acquire) {
+            // SAFETY: a function of this program, which may run in a forked child.
+            unsafe { libc::pthread_atfork(None, None, Some(self.in_child)) };
+            // Partner: the Acquire load above.
+            self.is_registered.store(true, Ordering::Release);
+        }
     }
 }
 
-/// Runs in the child, which has this one thread alone.
-extern "C" fn in_child() {
-    FORKS.fetch_add(1, Ordering::Relaxed);
-    crate::per_thread::forget_this_thread();
-    ForkRegistry::all().for_each(ForkRegistry::remap);
+static FORK_HANDLER: ForkHandler = ForkHandler::new(after_fork);
+
+extern "C" fn after_fork() {
+    FORK_GENERATION.fetch_add(1, Ordering::Relaxed);
+    ForkRegistry::entries().for_each(ForkRegistry::remap);
 }
 
-/// Calls `at_exit` when the process exits in an orderly way.
-pub(crate) fn on_exit(at_exit: extern "C" fn()) {
-    // SAFETY: a function of this program; if it cannot be registered, files stay, as after a crash.
-    unsafe { libc::atexit(at_exit) };
+/// Changes in each forked child. Only the child's one thread changes it, so Relaxed suffices.
+static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Returns a number that differs between a process and its forked children. Process IDs do not: in
+/// another PID namespace, a child may have its parent's.
+pub(crate) fn fork_generation() -> u32 {
+    FORK_GENERATION.load(Ordering::Relaxed)
 }
 
-/// A static of which a forked child has a fresh one: what it inherits may be locked by a thread
-/// that it does not have.
+/// Makes `function` run when the process exits in an orderly way.
+pub(crate) fn on_exit(function: extern "C" fn()) {
+    // If it cannot be registered, files stay, as after a crash.
+    // SAFETY: a function of this program.
+    unsafe { libc::atexit(function) };
+}
+
+/// A static that a forked child has a new value of: what it inherits may be locked by a thread that
+/// it does not have.
 pub(crate) struct PerProcess<T> {
     current: AtomicPtr<Tagged<T>>,
 }
 
 struct Tagged<T> {
-    forks: u32,
+    fork_generation: u32,
     value: T,
 }
 
@@ -261,55 +293,59 @@ impl<T: Default> PerProcess<T> {
         PerProcess { current: AtomicPtr::new(null_mut()) }
     }
 
+    /// Returns this process's value, which the first call creates.
     pub(crate) fn get(&self) -> &'static T {
-        let forks = FORKS.load(Ordering::Relaxed);
+        let fork_generation = fork_generation();
         // Partner: the Release half of the exchange below.
         let mut current = self.current.load(Ordering::Acquire);
-        // SAFETY: what is stored there is leaked and whole.
-        while unsafe { current.as_ref() }.is_none_or(|tagged| tagged.forks != forks) {
-            // What a thread locks from here on, a child leaves behind.
-            prepare_for_fork();
-            let fresh = Box::into_raw(Box::new(Tagged { forks, value: T::default() }));
-            // Partner: the Acquire loads, above and by this exchange in other threads.
-            match self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => current = fresh,
+        // SAFETY: null, or a value that is leaked and initialised.
+        while unsafe { current.as_ref() }
+            .is_none_or(|tagged| tagged.fork_generation != fork_generation)
+        {
+            // Before any thread can lock the value, a child must be able to tell that it has to
+            // create its own.
+            FORK_HANDLER.register();
+            let new = Box::into_raw(Box::new(Tagged { fork_generation, value: T::default() }));
+            // Partner of Release: the Acquire loads above and in this exchange in other threads.
+            match self.current.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => current = new,
                 Err(other) => {
-                    // SAFETY: made above and given to nobody.
-                    drop(unsafe { Box::from_raw(fresh) });
+                    // SAFETY: created above, and not shared with anything.
+                    drop(unsafe { Box::from_raw(new) });
                     current = other;
                 }
             }
         }
-        // SAFETY: leaked and whole, and by the loop not null.
+        // SAFETY: leaked and initialised; the loop does not end at null.
         unsafe { &(*current).value }
     }
 }
 
-// SAFETY: it gives out `&'static T` to all threads, and makes `T`s in any of them.
+// SAFETY: it gives `&'static T` to all threads and creates values in any of them.
 unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
-/// A thread's pointer to its fields; in thread-local storage a pointer costs one load, the fields
-/// themselves would cost a call.
-#[doc(hidden)]
+/// A thread's pointer to its fields. A pointer in thread-local storage costs one load; the fields
+/// themselves would have a destructor, and so cost a call.
+#[derive(Debug)]
 pub struct ThreadSlot<M>(Cell<*const M>);
 
 impl<M> ThreadSlot<M> {
+    /// Creates a slot without fields.
     #[allow(clippy::new_without_default, reason = "it only makes sense as a thread-local static")]
     #[must_use]
     pub const fn new() -> Self {
         ThreadSlot(Cell::new(null()))
     }
 
-    /// The fields, for no longer than a call: they end when the thread does, and not while it is in
-    /// one.
+    /// Returns the fields. The reference must not be kept beyond the call that uses it.
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&M> {
-        // SAFETY: `set` and its caller.
+        // SAFETY: null, or fields that `set`'s caller keeps until `clear`. They are dropped only at
+        // the end of their thread, and not within a call that uses them.
         unsafe { self.0.get().as_ref() }
     }
 
-    /// Points at fields in a box that is kept until [`Self::clear`].
+    /// Points at fields in a box, which the caller keeps until [`Self::clear`].
     pub(crate) fn set(&self, fields: &M) {
         self.0.set(fields);
     }
@@ -319,100 +355,102 @@ impl<M> ThreadSlot<M> {
     }
 }
 
-/// Memory of a file that somebody else writes.
+/// A read-only mapping of a file that another process writes.
 #[derive(Debug)]
 pub(crate) struct ReadMapping {
     map: MmapRaw,
 }
 
 thread_local! {
-    /// What this thread is reading, for the handler of SIGBUS.
+    /// The address and length of the mapping that this thread reads, for the handler of SIGBUS.
     static READING: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-static BEFORE: AtomicPtr<libc::sigaction> = AtomicPtr::new(null_mut());
+/// The action for SIGBUS that ours has replaced.
+static PREVIOUS_ACTION: AtomicPtr<libc::sigaction> = AtomicPtr::new(null_mut());
 
 impl ReadMapping {
     pub(crate) fn new(file: &File, len: usize) -> io::Result<ReadMapping> {
-        guard_against_cuts();
+        install_sigbus_handler();
         let map = MmapOptions::new().len(len).map_raw_read_only(file)?;
         Ok(ReadMapping { map })
     }
 
-    /// Looks at the memory. Where the file has been cut short, there are zeros.
-    pub(crate) fn with<R>(&self, look: impl FnOnce(&View<'_>) -> R) -> R {
-        struct Done((usize, usize));
-        impl Drop for Done {
+    /// Calls `read` with the memory. If the file has been truncated, all of it reads as zeros.
+    pub(crate) fn with<R>(&self, read: impl FnOnce(&View<'_>) -> R) -> R {
+        struct Restore((usize, usize));
+        impl Drop for Restore {
             fn drop(&mut self) {
                 READING.set(self.0);
             }
         }
         let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
-        let _done = Done(READING.replace((base.addr().get(), self.map.len())));
-        // SAFETY: mapped for as long as the view is used; other processes write it.
+        let _restore = Restore(READING.replace((base.addr().get(), self.map.len())));
+        // SAFETY: mapped as long as the view is used; other processes write to it.
         let view = unsafe { View::from_raw(base, self.map.len()) }
-            .expect("a mapping begins at a page and was asked to be of less than 4 GiB");
-        look(&view)
+            .expect("a mapping starts at a page and is shorter than 4 GiB");
+        read(&view)
     }
 }
 
-/// A load behind the end of a file that was cut short raises SIGBUS in the thread that reads. Its
-/// handler puts zeros there, and the load is done again.
-fn guard_against_cuts() {
+/// Installs a handler for SIGBUS, which the kernel raises in a thread that loads from beyond the end
+/// of a truncated file. The handler maps zeros there, and the load is repeated.
+fn install_sigbus_handler() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let mut action = new_action();
-        action.sa_sigaction = on_bus_error
+        let mut action = default_action();
+        action.sa_sigaction = on_sigbus
             as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)
             as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        let before = Box::into_raw(Box::new(new_action()));
-        // Partner: the Acquire load in `on_bus_error`, should one come at once.
-        BEFORE.store(before, Ordering::Release);
-        // SAFETY: both are whole, and `before` is leaked.
-        unsafe { libc::sigaction(libc::SIGBUS, &raw const action, before) };
+        let previous = Box::into_raw(Box::new(default_action()));
+        // Before the handler is installed, as it may run at once.
+        // Partner: the Acquire load in `on_sigbus`.
+        PREVIOUS_ACTION.store(previous, Ordering::Release);
+        // SAFETY: both are initialised, and `previous` is leaked.
+        unsafe { libc::sigaction(libc::SIGBUS, &raw const action, previous) };
     });
 }
 
-fn new_action() -> libc::sigaction {
-    // SAFETY: a C struct of integers and a null pointer: the default action, no flags, an empty
-    // mask.
+/// Returns the default action, without flags and with an empty mask.
+fn default_action() -> libc::sigaction {
+    // SAFETY: a C struct of integers and a nullable pointer.
     unsafe { std::mem::zeroed() }
 }
 
-extern "C" fn on_bus_error(
+extern "C" fn on_sigbus(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    // SAFETY: the kernel's, for a handler with SA_SIGINFO.
+    // SAFETY: the kernel passes a valid one to a handler with SA_SIGINFO.
     let address = unsafe { (*info).si_addr() } as usize;
     let (base, len) = READING.get();
     if address.wrapping_sub(base) < len {
-        // SAFETY: the mapping that this thread is reading, by atomics.
+        // SAFETY: the mapping that this thread is reading, by atomics only.
         if unsafe { remap_anonymous(base as *mut u8, len, libc::PROT_READ) } {
             return;
         }
     }
-    // Not ours: whoever was there before handles it.
-    // Partner: the Release store in `guard_against_cuts`.
-    let before = BEFORE.load(Ordering::Acquire);
-    // SAFETY: leaked and whole.
-    let action = unsafe { &*before };
+    // The address is not in a mapping of ours: the previous action handles it.
+    // Partner: the Release store in `install_sigbus_handler`.
+    let previous = PREVIOUS_ACTION.load(Ordering::Acquire);
+    // SAFETY: leaked and initialised.
+    let action = unsafe { &*previous };
     match action.sa_sigaction {
         libc::SIG_DFL | libc::SIG_IGN => {
-            // When the load is done again.
-            // SAFETY: the same.
-            unsafe { libc::sigaction(libc::SIGBUS, before, null_mut()) };
+            // It takes effect when the load is repeated.
+            // SAFETY: leaked and initialised.
+            unsafe { libc::sigaction(libc::SIGBUS, previous, null_mut()) };
         }
         handler if action.sa_flags & libc::SA_SIGINFO != 0 => {
-            // SAFETY: with this flag, a handler is such a function.
+            // SAFETY: with this flag, a handler is a function of this type.
             let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
                 unsafe { std::mem::transmute(handler) };
             handler(signal, info, context);
         }
         handler => {
-            // SAFETY: without this flag, a handler is such a function.
+            // SAFETY: without this flag, a handler is a function of this type.
             let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
             handler(signal);
         }

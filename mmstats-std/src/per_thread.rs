@@ -1,16 +1,18 @@
-//! One writer for each thread and model.
+//! One writer per thread and model.
 //!
-//! A thread's first touch makes its file, or takes over that of a thread that has ended; the
-//! thread's end parks it for the next one. So there are never more files than threads that ran at
-//! once, and sums over them never go backwards.
+//! The first use in a thread creates its file or adopts the file of a thread that has ended. The end
+//! of the thread parks the file for the next one. So there are never more files than threads that
+//! ran at the same time, and sums over the files never decrease.
 
 use crate::error::PublishError;
 use crate::identity;
-use crate::memory::{PerProcess, ThreadSlot};
+use crate::memory::{ForkHandler, PerProcess, ThreadSlot};
 use crate::options::Options;
 use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication};
 use mmstats_core::Model;
-use std::cell::RefCell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem;
@@ -18,20 +20,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::LocalKey;
 
-/// A model that each thread has for itself; [`per_thread!`](crate::per_thread!) makes it.
+/// A model with a separate instance for each thread; declared by
+/// [`per_thread!`](crate::per_thread!).
 pub struct PerThread<M: Model + 'static> {
     slot: LocalKey<ThreadSlot<M>>,
-    /// Not a reference: with Rust 1.85, a constant cannot refer to something that changes.
+    /// A function, as a constant cannot refer to a static with interior mutability in Rust 1.85.
     shared: fn() -> &'static Shared<M>,
 }
 
-/// Declares statics of which each thread has its own.
+/// Declares statics that hold a separate instance of a model for each thread.
 ///
 /// ```
 /// use mmstats_std::{Counter, Gauge, Options, Timer, V1, model, per_thread};
 ///
 /// model! {
-///     /// What the web server does.
+///     /// Metrics of the web server.
 ///     pub struct WebStats {
 ///         /// Responses with a 2xx status.
 ///         status2xx: Counter = "status.2XX",
@@ -42,7 +45,7 @@ pub struct PerThread<M: Model + 'static> {
 /// per_thread! {
 ///     /// This server's stats.
 ///     pub static STATS: WebStats = Options::new().label_prefix("web.stats.");
-///     /// The same for readers of version 1.
+///     /// The same in version 1, for the Python tools.
 ///     static OLD_STATS: WebStats<V1>;
 /// }
 ///
@@ -53,7 +56,8 @@ pub struct PerThread<M: Model + 'static> {
 /// OLD_STATS.with(|stats| stats.status2xx.incr());
 /// ```
 ///
-/// The static is a constant in disguise: a `static` would cost two more instructions at each use.
+/// The name is a constant, not a `static`, which would cost two more instructions at each use. All
+/// uses of it refer to the same instances.
 #[macro_export]
 macro_rules! per_thread {
     ($($(#[$attribute:meta])* $visible:vis static $name:ident : $model:ty $(= $options:expr)? ;)*) => { $(
@@ -61,10 +65,11 @@ macro_rules! per_thread {
         #[allow(clippy::declare_interior_mutable_const)]
         $visible const $name: $crate::PerThread<$model> = {
             ::std::thread_local! {
-                static SLOT: $crate::ThreadSlot<$model> = const { $crate::ThreadSlot::new() };
+                static SLOT: $crate::__private::ThreadSlot<$model> = const { $crate::__private::ThreadSlot::new() };
             }
-            fn shared() -> &'static $crate::Shared<$model> {
-                static SHARED: $crate::Shared<$model> = $crate::Shared::new($crate::per_thread!(@options $($options)?));
+            fn shared() -> &'static $crate::__private::Shared<$model> {
+                static SHARED: $crate::__private::Shared<$model> =
+                    $crate::__private::Shared::new($crate::per_thread!(@options $($options)?));
                 &SHARED
             }
             $crate::PerThread::new(SLOT, shared)
@@ -80,103 +85,98 @@ impl<M: Model> PerThread<M> {
         PerThread { slot, shared }
     }
 
-    /// Calls `f` with this thread's stats. The first call in a thread makes its file; the others
-    /// cost two loads and a test.
+    /// Calls `f` with this thread's stats. The first call in a thread creates its file; each later
+    /// one costs two loads and a test.
     ///
-    /// It never fails: what cannot be published is counted in private memory, and warned once on
-    /// standard error ([`Options::quiet`] is silent). Who wants to know asks [`Self::publication`].
+    /// It never fails: if no file can be created, the stats count in private memory, and one
+    /// warning goes to standard error, unless [`Options::quiet`] is set. [`Self::publication`]
+    /// returns the error.
     ///
-    /// Not for signal handlers, which may interrupt just this. They need a handle of their own.
+    /// Not for signal handlers, which may interrupt the first call. They need a handle of their own.
     #[inline(always)]
     pub fn with<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
         self.slot.with(|slot| match slot.get() {
             Some(stats) => f(stats),
-            None => self.first_touch(f),
+            None => self.with_new_entry(f),
         })
     }
 
-    /// Where this thread's stats are, or why they are nowhere.
+    /// Returns the file of this thread's stats, or why they have none. Creates the file if this is
+    /// the first use.
     pub fn publication(&'static self) -> Publication {
-        let found = self.held(|held| match &held.region.origin.file {
+        let publication = self.with_entry(|entry| match entry.region.file() {
             Ok(file) => Publication::File(file.path.clone()),
             Err(error) => Publication::Private(error.clone()),
         });
-        found.unwrap_or_else(|| {
+        publication.unwrap_or_else(|| {
             Publication::Private(Arc::new(PublishError::too_late("the thread is ending")))
         })
     }
 
-    /// Brings this thread's file to the disk, if it is on one.
+    /// Writes this thread's file to its disk; does nothing on a tmpfs.
     ///
     /// # Errors
     /// If the operating system cannot.
-    pub fn flush(&'static self, how: Flush) -> io::Result<()> {
-        self.held(|held| how.apply(held.region.mapped.mapping())).unwrap_or(Ok(()))
+    pub fn flush(&'static self, mode: Flush) -> io::Result<()> {
+        self.with_entry(|entry| entry.region.flush(mode)).unwrap_or(Ok(()))
     }
 
-    /// Removes this thread's file and those that ended threads left; running threads keep theirs.
-    /// Doing it twice does nothing more; the next touch makes a new file.
+    /// Removes this thread's file and the files of threads that have ended. Running threads keep
+    /// theirs. The next use in this thread creates a new file.
     pub fn remove(&'static self) {
-        // At the thread's end, it has parked its file already.
+        // If the thread is ending, it has parked its file already.
         let _ = THREAD.try_with(|thread| {
-            for held in
-                thread.held.borrow_mut().iter_mut().filter(|held| held.is_of(self.address()))
+            for entry in
+                thread.entries.borrow_mut().iter_mut().filter(|entry| entry.is_for(self.address()))
             {
-                held.remove();
+                entry.remove();
             }
         });
         for parked in mem::take(&mut *(self.shared)().parked()) {
-            if let Ok(file) = &parked.origin.file {
-                file.discard();
-            }
+            parked.discard();
         }
     }
 
-    /// Looks at what this thread holds for this static, after a first touch.
-    fn held<R>(&'static self, look: impl FnOnce(&ThreadEntry<M>) -> R) -> Option<R> {
+    /// Calls `f` with this thread's entry for this static, which it creates at the first use; `None`
+    /// if the thread is ending.
+    fn with_entry<R>(&'static self, f: impl FnOnce(&ThreadEntry<M>) -> R) -> Option<R> {
         self.with(|_| ());
-        let mut look = Some(look);
-        let mut result = None;
-        let _ = THREAD.try_with(|thread| {
-            for held in thread
-                .held
-                .borrow()
-                .iter()
-                .filter(|held| held.is_of(self.address()) && !held.is_removed())
-            {
-                if let (Some(held), Some(look)) =
-                    (held.as_any().downcast_ref::<ThreadEntry<M>>(), look.take())
-                {
-                    result = Some(look(held));
-                }
-            }
-        });
-        result
+        THREAD
+            .try_with(|thread| {
+                let entries = thread.entries.borrow();
+                let entry = entries
+                    .iter()
+                    .find(|entry| entry.is_for(self.address()) && !entry.is_removed())?;
+                entry.as_any().downcast_ref().map(f)
+            })
+            .ok()
+            .flatten()
     }
 
+    /// Returns a number that differs between statics, even those of one model.
     fn address(&self) -> usize {
         (&raw const *(self.shared)()).addr()
     }
 
     #[cold]
     #[inline(never)]
-    fn first_touch<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
-        let held =
-            Box::new(ThreadEntry { region: (self.shared)().region(), of: self, removed: false });
-        let mut held = Some(held);
-        let entered = THREAD.try_with(|thread| {
-            if let Some(held) = held.take() {
-                // The slot points into the box, which stays where it is until it is released.
-                self.slot.with(|slot| slot.set(held.region.model()));
-                thread.held.borrow_mut().push(held);
+    fn with_new_entry<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
+        FORK_HANDLER.register();
+        let region = (self.shared)().adopt_or_create();
+        let mut entry = Some(Box::new(ThreadEntry { region, owner: self, is_removed: false }));
+        let added = THREAD.try_with(|thread| {
+            if let Some(entry) = entry.take() {
+                // The slot points into the box, which does not move until it is released.
+                self.slot.with(|slot| slot.set(entry.region.model()));
+                thread.entries.borrow_mut().push(entry);
             }
         });
-        ENTERED.set(true);
-        match (entered, held) {
-            (Err(_), Some(held)) => {
-                // A destructor that runs at the thread's end after ours: a short loan.
-                let result = f(held.region.model());
-                held.release();
+        IS_USED.set(true);
+        match (added, entry) {
+            (Err(_), Some(entry)) => {
+                // A destructor that runs at the thread's end after that of `Thread`.
+                let result = f(entry.region.model());
+                entry.release();
                 result
             }
             _ => self.slot.with(|slot| f(slot.get().expect("it was set just now"))),
@@ -184,16 +184,23 @@ impl<M: Model> PerThread<M> {
     }
 }
 
-/// What the threads of one static share.
-#[doc(hidden)]
+impl<M: Model> fmt::Debug for PerThread<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerThread").field("model", &M::NAME).finish_non_exhaustive()
+    }
+}
+
+/// The state that all threads share for one static.
 pub struct Shared<M: Model> {
     options: Options,
     parked: PerProcess<Mutex<Vec<ParkedRegion>>>,
+    /// Whether the warning has been printed.
     warned: AtomicBool,
     _model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> Shared<M> {
+    /// Creates the state without regions.
     #[must_use]
     pub const fn new(options: Options) -> Self {
         Shared {
@@ -208,83 +215,88 @@ impl<M: Model> Shared<M> {
         self.parked.get().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stats for this thread: a finished one's, or new ones.
-    fn region(&self) -> OwnedRegion<M> {
+    /// Returns a region for this thread: that of a thread that has ended, or a new one.
+    fn adopt_or_create(&self) -> OwnedRegion<M> {
+        // The lock is released before the region is adopted.
         let parked = self.parked().pop();
-        if let Some(region) =
-            parked.and_then(|parked| parked.unpark(&self.options, identity::tid().into()))
-        {
-            return region;
-        }
-        OwnedRegion::in_file(&self.options).unwrap_or_else(|error| {
-            if !self.options.quiet
-                && !error.is_too_late()
-                && !self.warned.swap(true, Ordering::Relaxed)
-            {
-                warn(&format!(
-                    "mmstats: {} is not published: {error}; it is counted in private memory\n",
-                    M::NAME
-                ));
-            }
-            OwnedRegion::in_private(Arc::new(error))
+        let adopted = parked.and_then(|parked| parked.adopt(&self.options, identity::tid().into()));
+        adopted.unwrap_or_else(|| {
+            OwnedRegion::create(&self.options).unwrap_or_else(|error| {
+                if !self.options.quiet
+                    && !error.is_too_late()
+                    && !self.warned.swap(true, Ordering::Relaxed)
+                {
+                    warn(&format!(
+                        "mmstats: {} is not published: {error}; it is counted in private memory\n",
+                        M::NAME
+                    ));
+                }
+                OwnedRegion::create_private(Arc::new(error))
+            })
         })
     }
 }
 
-/// Says something on standard error, or nothing if that cannot be. `eprintln!` would panic then,
-/// and wait for ever in a forked child that inherited its lock.
+impl<M: Model> fmt::Debug for Shared<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Writes a line to standard error and ignores failures. `eprintln!` would panic at them, and would
+/// wait for ever in a forked child that inherited its lock.
 fn warn(line: &str) {
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
-/// A thread's stats of one static.
+/// A thread's stats for one static.
 struct ThreadEntry<M: Model + 'static> {
     region: OwnedRegion<M>,
-    of: &'static PerThread<M>,
-    removed: bool,
+    owner: &'static PerThread<M>,
+    is_removed: bool,
 }
 
-/// The same of any static.
-trait AnyThreadEntry: std::any::Any {
-    fn is_of(&self, shared: usize) -> bool;
+/// A [`ThreadEntry`] of any model.
+trait AnyThreadEntry: Any {
+    /// Returns `true` if it belongs to the static with this address.
+    fn is_for(&self, address: usize) -> bool;
     fn is_removed(&self) -> bool;
-    fn as_any(&self) -> &dyn std::any::Any;
-    /// Removes the file; the fields stay until the thread ends, for who may be using them just now.
+    fn as_any(&self) -> &dyn Any;
+    /// Removes the file. The fields stay until the thread ends, as a caller may be using them.
     fn remove(&mut self);
-    /// At the thread's end.
+    /// Parks the region at the thread's end.
     fn release(self: Box<Self>);
-    /// In a forked child.
     fn clear_slot(&self);
 }
 
 impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
-    fn is_of(&self, shared: usize) -> bool {
-        self.of.address() == shared
+    fn is_for(&self, address: usize) -> bool {
+        self.owner.address() == address
     }
 
     fn is_removed(&self) -> bool {
-        self.removed
+        self.is_removed
     }
 
-    fn as_any(&self) -> &dyn std::any::Any {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 
     fn remove(&mut self) {
-        if self.removed {
+        if self.is_removed {
             return;
         }
-        self.removed = true;
+        self.is_removed = true;
         self.clear_slot();
-        if let Ok(file) = &self.region.origin.file {
+        if let Ok(file) = self.region.file() {
             file.discard();
         }
     }
 
     fn release(self: Box<Self>) {
-        if !self.removed {
+        if !self.is_removed {
             self.clear_slot();
-            let shared = (self.of.shared)();
+            let shared = (self.owner.shared)();
             if let Some(parked) = self.region.park() {
                 shared.parked().push(parked);
             }
@@ -292,37 +304,39 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
     }
 
     fn clear_slot(&self) {
-        self.of.slot.with(ThreadSlot::clear);
+        self.owner.slot.with(ThreadSlot::clear);
     }
 }
 
-/// All that a thread holds.
+/// All stats of a thread.
 struct Thread {
-    held: RefCell<Vec<Box<dyn AnyThreadEntry>>>,
+    entries: RefCell<Vec<Box<dyn AnyThreadEntry>>>,
 }
 
 thread_local! {
-    static THREAD: Thread = const { Thread { held: RefCell::new(Vec::new()) } };
-    /// Whether `THREAD` has been used, in a slot without destructor, which a forked child may look
-    /// at.
-    static ENTERED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static THREAD: Thread = const { Thread { entries: RefCell::new(Vec::new()) } };
+    /// Whether `THREAD` has been used. It has no destructor, so that a forked child may read it.
+    static IS_USED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.held.take().into_iter().for_each(AnyThreadEntry::release);
+        self.entries.take().into_iter().for_each(AnyThreadEntry::release);
     }
 }
 
-/// In a forked child: what this thread held is its parent's. It is neither used again nor freed.
-pub(crate) fn forget_this_thread() {
-    if !ENTERED.get() {
+static FORK_HANDLER: ForkHandler = ForkHandler::new(forget_this_thread);
+
+/// Runs in a forked child: this thread's stats belong to its parent. They are neither used again nor
+/// freed.
+extern "C" fn forget_this_thread() {
+    if !IS_USED.get() {
         return;
     }
     let _ = THREAD.try_with(|thread| {
-        if let Ok(mut held) = thread.held.try_borrow_mut() {
-            held.iter().for_each(|held| held.clear_slot());
-            mem::forget(mem::take(&mut *held));
+        if let Ok(mut entries) = thread.entries.try_borrow_mut() {
+            entries.iter().for_each(|entry| entry.clear_slot());
+            mem::forget(mem::take(&mut *entries));
         }
     });
 }

@@ -1,77 +1,81 @@
-//! Stats in a file, or where that cannot be, in private memory.
+//! Stats in a file, or in private memory if no file can be created.
 
 use crate::clock;
-use crate::error::{Attempt, Cause, PublishError};
+use crate::error::{Attempt, PublishError};
 use crate::file::{NewFile, OwnFile};
 use crate::identity::{self, ProcessId};
-use crate::memory::{MappedFields, Mapping, PerProcess, forks};
+use crate::memory::{MappedFields, Mapping, PerProcess, fork_generation};
 use crate::options::Options;
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Version, Writer};
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 mmstats_core::model! {
-    /// Who publishes. What differs between the files of one process is no constant: so they have
-    /// the same directory, and readers parse it once. Stands behind the program's own fields, so
-    /// that those share the region's last cache lines.
+    /// The identity of the process and thread that write a file.
+    ///
+    /// It comes after the program's own fields, so that those share the region's last cache lines.
+    /// Fields that differ between the files of one process are no constants, so that these files
+    /// have the same directory, which readers then parse once.
     pub(crate) struct Identity {
-        /// Process id.
+        /// Process ID.
         pid: Constant<u32> = "sys.pid" => process().pid(),
-        /// Thread id; 0 while no thread owns these stats.
+        /// Thread ID; 0 while no thread owns these stats.
         tid: Gauge<i64> = "sys.tid",
-        /// User id.
+        /// User ID.
         uid: Constant<u64> = "sys.uid" => identity::uid().into(),
-        /// Group id.
+        /// Group ID.
         gid: Constant<u64> = "sys.gid" => identity::gid().into(),
-        /// When these stats were made.
+        /// When the file was created.
         created: Gauge<f64> = "sys.created" [unixtime] => CREATED.get(),
         /// When the process started, in clock ticks since boot.
         start: Constant<u64> = "sys.start" => process().start().unwrap_or(0),
-        /// Which start of the machine it was.
+        /// Boot ID of the machine.
         boot_id: ConstantText<36> = "sys.boot_id" => process().boot_id().unwrap_or(""),
-        /// Where its process id counts.
+        /// Inode number of the PID namespace.
         pid_namespace: Constant<u64> = "sys.pid_namespace" => process().pid_namespace().unwrap_or(0),
     }
 }
 
 thread_local! {
-    /// When the stats were made that this thread is publishing, or taking over.
+    /// `sys.created` of the fields that this thread is laying out.
     static CREATED: Cell<f64> = const { Cell::new(0.0) };
 }
 
+/// Returns the calling process, read from `/proc` once.
 fn process() -> &'static ProcessId {
     static PROCESS: PerProcess<OnceLock<ProcessId>> = PerProcess::new();
     PROCESS.get().get_or_init(ProcessId::current)
 }
 
-/// A model with its identity, in one region.
-pub(crate) struct Fields<M: Model> {
-    pub(crate) model: M,
-    /// Missing in private memory, where nobody asks.
-    identity: Option<Identity<M::Format>>,
-}
-
-/// Where stats are.
+/// The publication of a thread's stats.
 #[derive(Clone, Debug)]
 pub enum Publication {
-    /// In this file, for everybody.
+    /// In this file.
     File(PathBuf),
-    /// In memory that nobody else sees, and why.
+    /// In private memory, which no other process can read, for this reason.
     Private(Arc<PublishError>),
 }
 
-/// Bytes that a model needs with its identity.
+/// A model and its identity in one region.
+struct Fields<M: Model> {
+    model: M,
+    /// `None` in private memory, which nobody reads.
+    identity: Option<Identity<M::Format>>,
+}
+
+/// Returns the size of a file for a model and its identity, in bytes.
 fn size<M: Model>(options: &Options) -> usize {
     let version = <M::Format as Format>::VERSION;
     let fields = [M::FIELDS, <Identity<M::Format> as Model>::FIELDS];
     let size = layout::size_of_all(version, &fields, options.label_prefix.len());
     match version {
         Version::V2 => size,
-        // Version 1's are whole pages.
+        // The Python mmstats uses whole pages.
         Version::V1 | Version::V1Exact => size.next_multiple_of(4096),
     }
 }
@@ -82,7 +86,7 @@ fn layout_fields<M: Model>(
     tid: i64,
 ) -> Result<Fields<M>, AddError> {
     let model = writer.add_model()?;
-    // Not before: an initial value of the model's may come out of a function that publishes, too.
+    // Only now: the model's initial values may come from functions that themselves publish.
     CREATED.set(created);
     let identity: Identity<M::Format> = writer.add_model()?;
     if !writer.is_resumed() {
@@ -92,44 +96,51 @@ fn layout_fields<M: Model>(
     Ok(Fields { model, identity: Some(identity) })
 }
 
-/// A model of its own region.
+/// A region with a model and one owner.
 pub(crate) struct OwnedRegion<M: Model> {
-    pub(crate) mapped: MappedFields<Fields<M>>,
-    pub(crate) origin: Origin,
+    mapped: MappedFields<Fields<M>>,
+    origin: Result<Origin, Arc<PublishError>>,
 }
 
-/// What stays of it between two owners.
-pub(crate) struct Origin {
+/// The file of a region, which stays the same when its owner changes.
+struct Origin {
+    file: OwnFile,
+    /// `sys.created`, in seconds since 1970.
     created: f64,
-    pub(crate) file: Result<OwnFile, Arc<PublishError>>,
 }
 
-/// A region without an owner.
+/// A region whose owner has ended, for the next owner.
 pub(crate) struct ParkedRegion {
     mapping: Mapping,
-    pub(crate) origin: Origin,
+    origin: Origin,
+}
+
+/// Creates a file and lays a model out in it.
+fn create_file<M: Model>(
+    options: &Options,
+) -> Result<(MappedFields<Fields<M>>, Origin), PublishError> {
+    let (new, mapping) = NewFile::create(options, M::NAME, size::<M>(options))?;
+    let created = clock::unix_time();
+    let mapped = MappedFields::new(mapping, |region| {
+        let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
+        layout_fields(writer, created, identity::tid().into())
+    })
+    .map_err(|error| PublishError::new(new.path(), Attempt::Layout, error))?;
+    Ok((mapped, Origin { file: new.publish(options.keep)?, created }))
 }
 
 impl<M: Model> OwnedRegion<M> {
-    /// In a file.
-    pub(crate) fn in_file(options: &Options) -> Result<OwnedRegion<M>, PublishError> {
-        let length = size::<M>(options);
-        let (new, mapping) = NewFile::create(options, M::NAME, length)?;
-        let created = clock::unix_time();
-        let mapped = MappedFields::new(mapping, |region| {
-            let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, created, identity::tid().into())
-        })
-        .map_err(|error| layout_error(new.path(), error))?;
-        let file = new.publish(options.keep)?;
-        Ok(OwnedRegion { mapped, origin: Origin { created, file: Ok(file) } })
+    /// Creates a region in a new file.
+    pub(crate) fn create(options: &Options) -> Result<OwnedRegion<M>, PublishError> {
+        let (mapped, origin) = create_file(options)?;
+        Ok(OwnedRegion { mapped, origin: Ok(origin) })
     }
 
-    /// In memory that nobody else sees, because there could be no file. A model alone always fits:
-    /// its size was computed when it was compiled.
-    pub(crate) fn in_private(error: Arc<PublishError>) -> OwnedRegion<M> {
+    /// Creates a region in private memory, because there can be no file. A model always fits: its
+    /// size is computed at compile time.
+    pub(crate) fn create_private(error: Arc<PublishError>) -> OwnedRegion<M> {
         let length = M::SIZE;
-        let Ok(mapping) = Mapping::private(length) else {
+        let Ok(mapping) = Mapping::map_private(length) else {
             std::alloc::handle_alloc_error(
                 std::alloc::Layout::from_size_align(length, 8).expect("a model's size"),
             );
@@ -137,75 +148,77 @@ impl<M: Model> OwnedRegion<M> {
         let mapped = MappedFields::new(mapping, |region| {
             Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
         });
-        OwnedRegion {
-            mapped: mapped.expect("a model fits its own size"),
-            origin: Origin { created: 0.0, file: Err(error) },
-        }
+        OwnedRegion { mapped: mapped.expect("a model fits its own size"), origin: Err(error) }
     }
 
     pub(crate) fn model(&self) -> &M {
         &self.mapped.fields().model
     }
 
-    /// Ends these fields and keeps what they accumulated for the next owner. Runs nothing of the
-    /// program's: its thread is at its end.
+    /// Returns the file, or why there is none.
+    pub(crate) fn file(&self) -> Result<&OwnFile, &Arc<PublishError>> {
+        self.origin.as_ref().map(|origin| &origin.file)
+    }
+
+    pub(crate) fn flush(&self, mode: Flush) -> io::Result<()> {
+        mode.apply(self.mapped.mapping())
+    }
+
+    /// Ends these fields and keeps their counts for the next owner. Runs no code of the program, as
+    /// its thread is ending.
     pub(crate) fn park(self) -> Option<ParkedRegion> {
-        let OwnedRegion { mapped, origin } = self;
-        // Private memory is not worth keeping: the next thread may have more luck with a file.
-        origin.file.as_ref().ok()?;
-        let fields = mapped.fields();
+        // Private memory is not kept: the next thread may be able to create a file.
+        let origin = self.origin.ok()?;
+        let fields = self.mapped.fields();
         fields.model.reset_transient();
         if let Some(identity) = &fields.identity {
             identity.tid.set(0);
         }
-        Some(ParkedRegion { mapping: mapped.into_mapping(), origin })
+        Some(ParkedRegion { mapping: self.mapped.into_mapping(), origin })
     }
 }
 
 impl ParkedRegion {
-    /// Goes on with the counters and histograms in this region. Should that not be possible, its
-    /// file is removed.
-    pub(crate) fn unpark<M: Model>(self, options: &Options, tid: i64) -> Option<OwnedRegion<M>> {
+    /// Continues the counters and histograms of this region for a new owner. If its layout is
+    /// another one, removes the file and returns `None`.
+    pub(crate) fn adopt<M: Model>(self, options: &Options, tid: i64) -> Option<OwnedRegion<M>> {
         let ParkedRegion { mapping, origin } = self;
         let mapped = MappedFields::new(mapping, |region| {
-            layout_fields(
-                Writer::adopt(region)?.label_prefix(options.label_prefix),
-                origin.created,
-                tid,
-            )
+            let writer = Writer::adopt(region)?.label_prefix(options.label_prefix);
+            layout_fields(writer, origin.created, tid)
         });
-        match (mapped, &origin.file) {
-            (Ok(mapped), _) => return Some(OwnedRegion { mapped, origin }),
-            (Err(_), Ok(file)) => file.discard(),
-            (Err(_), Err(_)) => {}
-        }
-        None
+        let Ok(mapped) = mapped else {
+            origin.file.discard();
+            return None;
+        };
+        Some(OwnedRegion { mapped, origin: Ok(origin) })
+    }
+
+    /// Removes the file.
+    pub(crate) fn discard(self) {
+        self.origin.file.discard();
     }
 }
 
-fn layout_error(path: &Path, error: AddError) -> PublishError {
-    PublishError { path: path.to_owned(), attempt: Attempt::Lay, cause: Cause::Add(error) }
-}
-
-/// How to bring a mapping's changes to its file. Other processes on this machine see them at once:
-/// this is for the disk, if there is one.
+/// How to write a mapping's changes to its disk. Processes on the same machine see every change at
+/// once, without this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// Waits until they are there.
+    /// Wait until the changes are on the disk.
     Sync,
-    /// Only asks for it.
+    /// Only start writing.
     Async,
 }
 
 impl Flush {
-    pub(crate) fn apply(self, mapping: &Mapping) -> io::Result<()> {
+    fn apply(self, mapping: &Mapping) -> io::Result<()> {
         mapping.flush(self == Flush::Async)
     }
 }
 
-/// Publishes a model in a file of its own: for stats that belong to something else than a thread.
+/// Publishes a model in a file of its own, for stats that do not belong to a thread.
 ///
-/// The file is removed when the result is dropped, unless the options keep it.
+/// The file is removed when the result is dropped, unless [`Options::keep`] is set.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, model, publish};
@@ -218,56 +231,39 @@ impl Flush {
 /// ```
 ///
 /// # Errors
-/// If the file cannot be made.
+/// If the file cannot be created.
 pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError> {
-    let region = OwnedRegion::in_file(options)?;
-    Ok(Published {
-        mapped: region.mapped,
-        file: region.origin.file.expect("it is in a file"),
-        forks: OwnedHere::new(),
-    })
+    let (mapped, Origin { file, .. }) = create_file(options)?;
+    Ok(Published { mapped, file, fork_generation: fork_generation() })
 }
 
-/// A model in a file of its own.
+/// A model in a file of its own, by [`publish()`]. Dereferences to the model.
 pub struct Published<M: Model> {
     mapped: MappedFields<Fields<M>>,
     file: OwnFile,
-    forks: OwnedHere,
-}
-
-/// Whether this process made something, and did not inherit it.
-struct OwnedHere {
-    forks: u32,
-}
-
-impl OwnedHere {
-    fn new() -> Self {
-        OwnedHere { forks: forks() }
-    }
-
-    fn is_so(&self) -> bool {
-        self.forks == forks()
-    }
+    /// That of the process that created it: a forked child must not remove its parent's file.
+    fork_generation: u32,
 }
 
 impl<M: Model> Published<M> {
-    /// The file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.file.path
     }
 
-    /// Brings the file's bytes to the disk, if it is on one.
+    /// Writes the file to its disk; does nothing on a tmpfs.
     ///
     /// # Errors
     /// If the operating system cannot.
-    pub fn flush(&self, how: Flush) -> io::Result<()> {
-        how.apply(self.mapped.mapping())
+    pub fn flush(&self, mode: Flush) -> io::Result<()> {
+        mode.apply(self.mapped.mapping())
     }
 
-    /// Removes the file now, kept or not. The fields go on, unseen.
+    /// Removes the file now, even if [`Options::keep`] is set. The fields keep working in memory
+    /// that nobody reads.
     pub fn remove(&self) {
-        if self.forks.is_so() {
+        if self.fork_generation == fork_generation() {
             self.file.discard();
         }
     }
@@ -289,12 +285,24 @@ impl<M: Model> Drop for Published<M> {
     }
 }
 
-/// A writer for fields that are added as one goes, in a file of `length` bytes under `name`
-/// (`{MODEL}` in templates). The memory stays mapped until the process ends.
+impl<M: Model> fmt::Debug for Published<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published")
+            .field("model", &M::NAME)
+            .field("path", &self.file.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Creates a writer for fields that are added at run time, in a file of `length` bytes. `name` is
+/// the `{MODEL}` of templates. Returns the writer and the path of the file.
+///
+/// The memory stays mapped until the process ends. The file is removed then, unless
+/// [`Options::keep`] is set.
 ///
 /// ```
-/// use mmstats_std::{Counter, Options, V2, writer};
-/// let (mut writer, path) = writer::<V2>("plugins", 4096, &Options::new())?;
+/// use mmstats_std::{Counter, Options, V2, create_writer};
+/// let (mut writer, path) = create_writer::<V2>("plugins", 4096, &Options::new())?;
 /// let loaded: Counter = writer.add(Counter::builder("loaded").help("Plugins loaded."))?;
 /// loaded.incr();
 /// assert!(path.exists());
@@ -302,19 +310,19 @@ impl<M: Model> Drop for Published<M> {
 /// ```
 ///
 /// # Errors
-/// If the file cannot be made.
-pub fn writer<F: Format>(
+/// If the file cannot be created.
+pub fn create_writer<F: Format>(
     name: &str,
     length: usize,
     options: &Options,
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
+    let failed = |error: AddError| PublishError::new(new.path(), Attempt::Layout, error);
     CREATED.set(clock::unix_time());
-    let mut writer = Writer::<F>::with_immutable_layout(mapping.leak())
-        .map_err(|error| layout_error(new.path(), error))?
+    let mut writer = Writer::<F>::with_immutable_layout(mapping.into_region())
+        .map_err(failed)?
         .label_prefix(options.label_prefix);
-    let identity: Identity<F> =
-        writer.add_model().map_err(|error| layout_error(new.path(), error))?;
+    let identity: Identity<F> = writer.add_model().map_err(failed)?;
     identity.tid.set(identity::tid().into());
     let file = new.publish(options.keep)?;
     Ok((writer, file.path))

@@ -76,7 +76,7 @@ fn the_file_is_found_again_after_a_change_of_the_working_directory() {
 fn a_forked_child_may_go_on_with_its_parents_writer() {
     let options =
         Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
-    let (mut writer, path) = mmstats_std::writer::<V2>("plugins", 8192, &options).unwrap();
+    let (mut writer, path) = mmstats_std::create_writer::<V2>("plugins", 8192, &options).unwrap();
     let first: Counter = writer.add(Counter::builder("first")).unwrap();
     first.incr();
     // SAFETY: the child does nothing that needs another thread, and ends by `_exit`.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use mmstats_std::{
-    Counter, Model, Options, PerThread, Publication, V1, V2, per_thread, publish, writer,
+    Counter, Model, Options, PerThread, Publication, V1, V2, create_writer, per_thread, publish,
 };
 use mmstats_tests::files::{all_values, names};
 use mmstats_tests::programs::{pause, say};
@@ -160,7 +160,7 @@ fn interrupted() {
     let options = Options::new().file_name("{MODEL}.mmstats");
     for _ in 0..300 {
         // So large that a signal comes now and then while its blocks are allocated.
-        match writer::<V2>("large", 1 << 20, &options) {
+        match create_writer::<V2>("large", 1 << 20, &options) {
             Ok((_, path)) => std::fs::remove_file(path).expect("it is there"),
             Err(error) => say(&format!("writer: {error}")),
         }
