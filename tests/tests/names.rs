@@ -1,5 +1,5 @@
-//! Files are where the environment or the options say, and name the process that wrote them beyond
-//! doubt.
+//! The location of files follows the environment and the options, and a file identifies its writer's
+//! process.
 
 use mmstats_core::reader::Value;
 use mmstats_std::liveness::Liveness;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 const EXE: &str = env!("CARGO_BIN_EXE_publishes");
 
-/// Starts a command that publishes, and waits until it has.
+/// Starts a command, and waits until it has published.
 fn ready(command: &mut Command) -> Program {
     let mut program = Program::spawn(command);
     program.expect("ready");
@@ -32,7 +32,7 @@ fn files_are_named_after_command_process_and_thread() {
 }
 
 #[test]
-fn placeholders_in_the_environment_say_where_files_go() {
+fn placeholders_in_the_environment_set_the_location_of_files() {
     let directory = directory();
     fs::create_dir_all(directory.path().join("{of}/Steps")).unwrap();
     let mut command = command(EXE, &directory.path().join("{{of}}/{MODEL}"), &["thread"]);
@@ -44,7 +44,7 @@ fn placeholders_in_the_environment_say_where_files_go() {
 }
 
 #[test]
-fn a_command_never_hides_a_file_or_moves_it_elsewhere() {
+fn a_commands_name_cannot_hide_or_move_a_file() {
     let directory = directory();
     for (command_name, name) in
         [("/usr/bin/.secret", "_secret"), ("a b", "a b"), ("..", "unknown"), ("", "unknown")]
@@ -52,7 +52,7 @@ fn a_command_never_hides_a_file_or_moves_it_elsewhere() {
         let mut command = command(EXE, directory.path(), &["plain"]);
         let program = ready(command.arg0(command_name).env("MMSTATS_FILES", "{CMD}.mmstats"));
         let found = names(directory.path());
-        // Without a usable name it is that of the program's file.
+        // Without a usable name, the name of the program's file is taken.
         let fallback = || name == "unknown" && found == ["publishes.mmstats"];
         assert!(
             found == [format!("{name}.mmstats")] || fallback(),
@@ -78,7 +78,7 @@ fn options_override_the_environment() {
 }
 
 #[test]
-fn an_empty_variable_counts_as_none() {
+fn an_empty_variable_counts_as_unset() {
     let directory = directory();
     let mut command = command(EXE, directory.path(), &["plain"]);
     let program = ready(command.env("MMSTATS_FILES", ""));
@@ -87,7 +87,7 @@ fn an_empty_variable_counts_as_none() {
 }
 
 #[test]
-fn readers_find_what_the_glob_matches_whatever_stands_for_placeholders() {
+fn readers_match_the_glob_with_any_text_for_placeholders() {
     let directory = directory();
     let path = directory.path();
     let program = ready(&mut command(EXE, path, &["plain"]));
@@ -105,18 +105,18 @@ fn readers_find_what_the_glob_matches_whatever_stands_for_placeholders() {
     assert_eq!(finds("MMSTATS_GLOB", "{CMD}-{PID}-{TID}.mmstats"), [own]);
     assert_eq!(finds("MMSTATS_GLOB", "*.mmstats"), [&other, own]);
     assert_eq!(finds("MMSTATS_GLOB", "nothing*"), [""; 0]);
-    // Without a pattern it is all in the directory.
+    // Without a pattern, every file in the directory is found.
     assert_eq!(finds("MMSTATS_PATH", ""), [&other, own]);
 }
 
-/// Field 22 of a process's `stat`.
+/// Returns field 22 of a process's `stat`.
 fn start_of(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, behind_name) = stat.rsplit_once(") ").unwrap();
     behind_name.split(' ').nth(22 - 3).unwrap().parse().unwrap()
 }
 
-/// What every file says, in which `pid` is a process that was started after `begun`.
+/// Checks the identity in a file of process `pid`, started after `begun`.
 fn check_identity(values: &Values, prefix: &str, pid: u32, tid: u64, user: u32, begun: SystemTime) {
     let count = |label| values.count(&format!("{prefix}{label}"));
     assert_eq!(count("sys.pid"), u64::from(pid));
@@ -132,11 +132,11 @@ fn check_identity(values: &Values, prefix: &str, pid: u32, tid: u64, user: u32, 
         fs::metadata(format!("/proc/{pid}/ns/pid")).unwrap().ino()
     );
     let Held::Number(created) = values.get(&format!("{prefix}sys.created")) else {
-        panic!("not a number")
+        panic!("not a float")
     };
     let seconds =
         |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
-    // A number of seconds since 1970 is a quarter of a microsecond precise.
+    // Seconds since 1970 as a float are precise to a quarter of a microsecond.
     assert!(
         (seconds(begun) - 1e-6..seconds(SystemTime::now()) + 1e-6).contains(created),
         "{created}"
@@ -144,7 +144,7 @@ fn check_identity(values: &Values, prefix: &str, pid: u32, tid: u64, user: u32, 
 }
 
 #[test]
-fn a_file_tells_who_wrote_it() {
+fn a_file_identifies_its_writer() {
     let directory = directory();
     let begun = SystemTime::now();
     let mut program = Program::start(EXE, directory.path(), &["thread"]);
@@ -154,7 +154,7 @@ fn a_file_tells_who_wrote_it() {
 }
 
 #[test]
-fn a_prefix_stands_before_every_label() {
+fn a_prefix_precedes_every_label() {
     let directory = directory();
     let begun = SystemTime::now();
     let program = ready(&mut command(EXE, directory.path(), &["prefixed"]));
@@ -172,7 +172,7 @@ fn a_prefix_stands_before_every_label() {
 }
 
 #[test]
-fn another_users_file_names_that_user() {
+fn the_file_of_another_user_has_its_uid() {
     let directory = directory();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let begun = SystemTime::now();
@@ -205,7 +205,7 @@ fn a_process_is_alive_while_it_runs_and_dead_when_it_is_killed() {
         let path = only_file(directory.path());
         assert_eq!(verdict(&path), Liveness::Alive);
 
-        // Not waited for yet, it is a zombie.
+        // Not waited for yet: a zombie.
         let pid = rustix::process::Pid::from_raw(program.pid().try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         let begun = Instant::now();
@@ -219,7 +219,7 @@ fn a_process_is_alive_while_it_runs_and_dead_when_it_is_killed() {
 }
 
 #[test]
-fn nobody_judges_a_process_of_another_pid_namespace() {
+fn a_process_of_another_pid_namespace_is_unknown() {
     let directory = directory();
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {

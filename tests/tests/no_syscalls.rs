@@ -1,5 +1,5 @@
-//! Updates make no system calls, whether somebody reads or not. (Timers do where the machine's
-//! clock cannot be read without.)
+//! Updates make no system calls, with or without a reader. (Timers do on machines whose clock
+//! requires one.)
 
 use mmstats_core::reader::Value;
 use mmstats_std::read::{Reader, StatsFile};
@@ -7,8 +7,7 @@ use mmstats_tests::programs::{Program, directory, release, tool};
 use std::fs;
 use std::path::Path;
 
-/// Runs the program under strace for so many updates of every field; `meanwhile` is called while it
-/// makes its steps, until that has told that they are over.
+/// Runs the program under strace for `steps` updates of every field, and `meanwhile` during them.
 fn trace(steps: u64, meanwhile: impl FnOnce(&Path, &mut Program)) {
     let exe = release("hot_loop");
     let directory = directory();
@@ -35,7 +34,7 @@ fn trace(steps: u64, meanwhile: impl FnOnce(&Path, &mut Program)) {
         .find(|line| is_marker(line, "begin"))
         .and_then(|line| line.split(' ').next())
         .expect("the marker is in the trace");
-    // A call that another thread's came into is told in two lines.
+    // A call interrupted by another thread's call takes two lines.
     let calls = trace.lines().filter(|line| line.starts_with(writer) && !line.contains("resumed>"));
     let between = |from, to| {
         calls
@@ -44,7 +43,7 @@ fn trace(steps: u64, meanwhile: impl FnOnce(&Path, &mut Program)) {
             .skip(1)
             .take_while(move |line| !is_marker(line, to))
     };
-    assert_eq!(between("before", "begin").count(), 1, "the trace tells of a call that there was");
+    assert_eq!(between("before", "begin").count(), 1, "the trace has the known call");
     assert!(calls.clone().any(|line| is_marker(line, "end")));
     let calls: Vec<_> = between("begin", "end").collect();
     assert!(calls.is_empty(), "{calls:#?}");
@@ -56,7 +55,7 @@ fn ten_million_updates_of_every_field_make_no_system_call() {
 }
 
 #[test]
-fn updates_make_no_system_call_while_somebody_reads() {
+fn updates_make_no_system_call_while_a_reader_reads() {
     trace(2_000_000, |directory, program| {
         let mut reader = Reader::new();
         let mut open = |name| StatsFile::open(&directory.join(name), &mut reader).unwrap();
@@ -75,6 +74,6 @@ fn updates_make_no_system_call_while_somebody_reads() {
                 *seen = done;
             }
         }
-        assert!(growths > 50, "only {growths} readings found something new: too few to tell");
+        assert!(growths > 50, "only {growths} reads found new values: too few");
     });
 }

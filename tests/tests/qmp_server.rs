@@ -1,4 +1,4 @@
-//! A QEMU that errs, lies, drips or dies never makes the client hang or take anything else for
+//! A QEMU that fails, lies, answers slowly or dies never makes the client hang or return wrong
 //! memory.
 
 use mmstats_tools::source::qmp::Qmp;
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_millis(600);
 
-/// A server of one connection, and what it was asked for: address and length.
+/// A server of one connection, with the requested addresses and lengths.
 struct Server {
     socket: Socket,
     thread: JoinHandle<Vec<(u64, usize)>>,
 }
 
-/// What is in memory.
+/// Returns the byte of memory at an address.
 fn byte_at(address: u64) -> u8 {
     (address ^ address >> 8) as u8
 }
 
-/// What QEMU does: writes the file and says that it is done.
+/// Acts like QEMU: writes the file and confirms it.
 fn honest(command: &Value, stream: &mut TcpStream) {
     let arguments = &command["arguments"];
     if let (Some(address), Some(size), Some(name)) =
@@ -36,12 +36,12 @@ fn honest(command: &Value, stream: &mut TcpStream) {
     say(stream, &json!({ "return": {}, "id": command["id"] }).to_string());
 }
 
-/// Says a line; whether anybody listens does not matter.
+/// Sends a line and ignores errors.
 fn say(stream: &mut TcpStream, line: &str) {
     let _ = stream.write_all(format!("{line}\r\n").as_bytes());
 }
 
-/// A server that greets like this, and answers each command like that.
+/// Starts a server with this greeting and these answers.
 fn serve(
     greeting: &'static str,
     mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static,
@@ -88,7 +88,7 @@ fn read(socket: &Socket, address: u64, length: usize) -> Result<Vec<u8>, MemoryE
     result
 }
 
-/// What comes of memory that is asked for from a server which answers that like this.
+/// Returns the error of reading memory from a server that answers like this.
 fn lie(mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static) -> MemoryError {
     let server = serve(GREETING, move |command, stream| {
         if command["execute"] == "pmemsave" {
@@ -102,7 +102,7 @@ fn lie(mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static) -> Memor
     error
 }
 
-/// The message of an error that has to be of this kind.
+/// Returns the message of a source error.
 fn source(error: &MemoryError) -> &str {
     let MemoryError::Source(what) = error else { panic!("{error:?}") };
     what
@@ -154,7 +154,7 @@ fn the_machine_is_not_halted_and_no_file_is_left() {
 }
 
 #[test]
-fn what_answers_nothing_is_skipped() {
+fn unrelated_messages_are_skipped() {
     let server = serve(GREETING, |command, stream| {
         say(stream, r#"{"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 2}}"#);
         say(stream, r#"{"return": {}}"#);
@@ -170,7 +170,7 @@ fn what_answers_nothing_is_skipped() {
 }
 
 #[test]
-fn refusals_are_told_in_words() {
+fn refusals_are_reported_with_qemus_reason() {
     let error = lie(|command, stream| {
         let error = json!({ "class": "GenericError", "desc": "Could not open '\u{1b}': Permission denied" });
         say(stream, &json!({ "error": error, "id": command["id"] }).to_string());
@@ -189,7 +189,7 @@ fn refusals_are_told_in_words() {
 }
 
 #[test]
-fn a_file_that_is_not_what_was_asked_for_is_never_believed() {
+fn a_file_with_the_wrong_size_is_rejected() {
     let wrote = |content: Option<&'static [u8]>| {
         lie(move |command, stream| {
             if let Some(content) = content {
@@ -214,7 +214,7 @@ fn a_file_that_is_not_what_was_asked_for_is_never_believed() {
 }
 
 #[test]
-fn memory_of_an_earlier_read_is_not_taken_for_new() {
+fn memory_of_an_earlier_read_is_never_returned() {
     let mut turns = 0;
     let server = serve(GREETING, move |command, stream| {
         turns += 1;
@@ -230,7 +230,7 @@ fn memory_of_an_earlier_read_is_not_taken_for_new() {
 }
 
 #[test]
-fn a_server_that_speaks_otherwise_is_told() {
+fn another_protocol_is_reported() {
     for greeting in [
         "SSH-2.0-OpenSSH_9.2",
         "{}",
@@ -255,8 +255,8 @@ fn a_server_that_speaks_otherwise_is_told() {
 }
 
 #[test]
-fn a_server_that_is_silent_drips_floods_or_closes_is_told() {
-    // QEMU that speaks to somebody else does not greet.
+fn a_server_that_is_silent_slow_flooding_or_closing_is_reported() {
+    // A QEMU that serves another client does not greet.
     let server = serve("", |_, _| {});
     let error = read(&server.socket, 0, 4).unwrap_err();
     assert_eq!(
@@ -280,13 +280,13 @@ fn a_server_that_is_silent_drips_floods_or_closes_is_told() {
 }
 
 #[test]
-fn a_socket_where_nobody_accepts_does_not_hold_the_client() {
+fn a_socket_without_a_server_does_not_block_the_client() {
     let directory = mmstats_tests::programs::directory();
     let path = directory.path().join("qmp");
     let missing = Qmp::connect(&Socket::Unix(path.clone())).unwrap_err();
     assert!(matches!(missing, MemoryError::Io(_)), "{missing:?}");
     let _listener = UnixListener::bind(&path).unwrap();
-    // Until its queue is full, they connect.
+    // Clients can connect until its queue is full.
     for _ in 0..3 {
         let error = read(&Socket::Unix(path.clone()), 0, 4).unwrap_err();
         assert!(matches!(error, MemoryError::Timeout { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! Looking at stats again and again.
+//! Repeated scrapes: new, gone and replaced writers, and errors.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use mmstats_tools::scraper::{OwnedValue, Scrape, Scraper, WriterSample};
 use mmstats_tools::source::Sources;
 
 model! {
-    /// What is looked at here.
+/// The stats of these tests.
     struct Server in "server." {
         /// Requests answered.
         requests: Counter,
-        /// What it is doing.
+/// The state of the server.
         state: Text<300> => "starting",
     }
 }
@@ -38,7 +38,7 @@ fn server(directory: &Path, name: &str) -> Published<Server> {
     .unwrap()
 }
 
-/// The writers of a look: file name, identity, whether it is new, and how many requests there were.
+/// Returns the writers of a scrape: file name, identity, whether it is new, and its requests.
 fn writers(scrape: &Scrape) -> Vec<(String, u64, bool, u64)> {
     let writer = |samples: &WriterSample| {
         let Some(OwnedValue::Unsigned(requests)) = samples.find("server.requests") else {
@@ -54,7 +54,7 @@ fn writers(scrape: &Scrape) -> Vec<(String, u64, bool, u64)> {
     scrape.samples.iter().map(writer).collect()
 }
 
-/// What was wrong: file name, whether that is new, and in which words it begins.
+/// Returns the errors of a scrape: file name, whether the error is new, and the start of its message.
 fn errors(scrape: &Scrape) -> Vec<(String, bool)> {
     let problem = |problem: &mmstats_tools::scraper::ScrapeError| {
         (problem.name.file_name().unwrap().to_string_lossy().into_owned(), problem.is_new)
@@ -67,7 +67,7 @@ fn expect(name: &str, id: u64, is_new: bool, requests: u64) -> (String, u64, boo
 }
 
 #[test]
-fn values_are_those_of_the_moment_and_what_is_known_stays() {
+fn values_are_current_and_properties_are_shared() {
     let dir = directory();
     let (a, b) = (server(dir.path(), "a.mmstats"), server(dir.path(), "b.mmstats"));
     b.requests.add(5);
@@ -86,14 +86,14 @@ fn values_are_those_of_the_moment_and_what_is_known_stays() {
     );
     assert_eq!(second.samples[0].find("state"), Some(&OwnedValue::Text("busy".into())));
     assert!(second.elapsed > first.elapsed && second.errors.is_empty());
-    // The same for both writers, and from look to look.
+    // Both writers share one allocation, and so do consecutive scrapes.
     assert!(std::sync::Arc::ptr_eq(&second.samples[0].fields, &second.samples[1].fields));
     assert!(std::sync::Arc::ptr_eq(&first.samples[0].fields, &second.samples[0].fields));
     assert_eq!(second.samples[0].writer_id.pid, Some(std::process::id()));
 }
 
 #[test]
-fn files_come_and_go_without_a_word() {
+fn files_appear_and_vanish_without_an_error() {
     let dir = directory();
     let a = server(dir.path(), "a.mmstats");
     let mut scraper = scraper(&[dir.path()]);
@@ -108,7 +108,7 @@ fn files_come_and_go_without_a_word() {
     let scrape = scraper.scrape();
     assert_eq!(writers(&scrape), [expect("b.mmstats", 2, true, 7)]);
     assert!(scrape.errors.is_empty(), "{:?}", scrape.errors);
-    // Under the same name as one that was there before.
+    // With the name of an earlier file.
     let _a = server(dir.path(), "a.mmstats");
     assert_eq!(
         writers(&scraper.scrape()),
@@ -117,7 +117,7 @@ fn files_come_and_go_without_a_word() {
 }
 
 #[test]
-fn a_file_that_takes_the_place_of_another_is_another() {
+fn a_file_that_replaces_another_is_a_new_writer() {
     let dir = directory();
     let (old, new) = (server(dir.path(), "a.mmstats"), server(dir.path(), "b.hidden"));
     old.requests.add(100);
@@ -129,10 +129,10 @@ fn a_file_that_takes_the_place_of_another_is_another() {
 }
 
 #[test]
-fn another_process_in_the_same_file_is_another() {
+fn another_process_in_the_same_file_is_a_new_writer() {
     let dir = directory();
     let path = dir.path().join("a.mmstats");
-    // As the original does it, whose files are written over if they have no process in their names.
+    // The original overwrites files without a process in their names.
     let write = |pid: u32, requests: u64| {
         let file = VersionOne::default()
             .field("server.requests", "Q", requests.to_ne_bytes())
@@ -149,7 +149,7 @@ fn another_process_in_the_same_file_is_another() {
 }
 
 #[test]
-fn a_file_cut_short_is_told_once_and_goes_on_when_it_is_whole() {
+fn a_truncated_file_is_reported_once_and_continues_when_restored() {
     let dir = directory();
     let (a, b) = (server(dir.path(), "a.mmstats"), server(dir.path(), "b.mmstats"));
     a.requests.add(10);
@@ -171,7 +171,7 @@ fn a_file_cut_short_is_told_once_and_goes_on_when_it_is_whole() {
         2
     );
     assert_eq!(errors(&scraper.scrape()), [("c.mmstats".to_owned(), false)]);
-    // In place, as only a cut can be undone.
+    // In place: the file itself has to stay the same.
     OpenOptions::new()
         .write(true)
         .open(&copy)
@@ -183,11 +183,11 @@ fn a_file_cut_short_is_told_once_and_goes_on_when_it_is_whole() {
 }
 
 #[test]
-fn a_file_that_was_moved_here_may_have_counted_for_long() {
+fn a_file_moved_into_the_directory_has_no_increase_yet() {
     let [dir, elsewhere] = [directory(), directory()];
     let a = server(elsewhere.path(), "a.mmstats");
     a.requests.add(10);
-    // Long before the look before.
+    // Long before the previous scrape.
     thread::sleep(Duration::from_millis(200));
     let mut scraper = scraper(&[dir.path()]);
     assert!(scraper.scrape().samples.is_empty());
@@ -218,7 +218,7 @@ fn a_bad_file_does_not_hide_the_others() {
 }
 
 #[test]
-fn a_file_that_is_named_may_come_later() {
+fn a_named_file_can_appear_later() {
     let dir = directory();
     let path = dir.path().join("late.mmstats");
     let mut scraper = scraper(&[&path]);
@@ -231,14 +231,14 @@ fn a_file_that_is_named_may_come_later() {
         (writers(&scrape), errors(&scrape)),
         (vec![expect("late.mmstats", 1, true, 2)], vec![])
     );
-    // It was there: that it is gone is its writer's end.
+    // A file that existed and is gone is not an error: its writer has ended.
     late.remove();
     let scrape = scraper.scrape();
     assert_eq!((writers(&scrape), errors(&scrape)), (vec![], vec![]));
 }
 
 #[test]
-fn a_file_that_could_not_be_read_may_have_counted_for_long() {
+fn a_file_that_becomes_readable_has_no_increase_yet() {
     let dir = directory();
     let path = dir.path().join("a.mmstats");
     fs::write(&path, b"not yet").unwrap();
@@ -251,7 +251,7 @@ fn a_file_that_could_not_be_read_may_have_counted_for_long() {
 }
 
 #[test]
-fn a_thread_that_takes_over_a_file_goes_on_with_it() {
+fn a_thread_that_adopts_a_file_continues_it() {
     per_thread! { static STATS: Server = Options::new().file_name("sampler-threads-{TID}.mmstats"); }
     fn touch() -> PathBuf {
         let touched = thread::spawn(|| {
@@ -273,7 +273,7 @@ fn a_thread_that_takes_over_a_file_goes_on_with_it() {
 }
 
 #[test]
-fn regions_among_other_memory_are_found_at_each_look() {
+fn regions_among_other_memory_are_found_at_each_scrape() {
     let dir = directory();
     let path = dir.path().join("ram.bin");
     let pressure = |scrape: &Scrape| {
@@ -291,7 +291,7 @@ fn regions_among_other_memory_are_found_at_each_look() {
         [(1, Some(OwnedValue::Unsigned(3))), (2, Some(OwnedValue::Unsigned(9)))]
     );
     assert_eq!(first.samples[0].writer_id.name, PathBuf::from(format!("{}@0x200", path.display())));
-    // Written in place, as memory is.
+    // In place, like memory.
     OpenOptions::new()
         .write(true)
         .open(&path)
@@ -313,8 +313,8 @@ fn a_file_named_twice_is_one_writer() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_in_its_place() {
-    // A file of which the last value is cut off, in version 1.
+fn an_unreadable_value_keeps_its_position() {
+    // A version 1 file whose last value is cut off.
     let dir = directory();
     let path = dir.path().join("a.mmstats");
     let file = VersionOne::default()

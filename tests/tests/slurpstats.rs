@@ -1,4 +1,4 @@
-//! `slurpstats` as its users meet it.
+//! The output, options and errors of `slurpstats`.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,7 +18,7 @@ fn slurpstats() -> Command {
     Command::new(program("--bin", "slurpstats"))
 }
 
-/// A directory of its own for each test.
+/// A directory for one test.
 struct Dir(TempDir);
 
 impl Dir {
@@ -36,7 +36,7 @@ impl Dir {
         path
     }
 
-    /// Runs in here, so that paths are short and known.
+    /// Runs `slurpstats` in this directory, so that paths are short and known.
     fn slurp(&self, arguments: &[&str]) -> Outcome {
         run(slurpstats().current_dir(self.path()).args(arguments))
     }
@@ -57,10 +57,10 @@ fn small(label: &str, value: u8) -> Vec<u8> {
     VersionOne::default().field(label, "B", [value]).finish()
 }
 
-// The text
+// Text output
 
 #[test]
-fn golden_files_are_printed_to_the_letter() {
+fn golden_files_are_printed_exactly() {
     let mut compared = 0;
     for version in ["v1", "v2"] {
         let directory = golden().join(version);
@@ -97,7 +97,7 @@ fn files_come_in_the_order_of_the_arguments() {
     assert_eq!((outcome.out, outcome.status), (format!("{b}{a}{d}{b}"), 0));
 }
 
-/// A generator of random numbers that are the same in each run (splitmix64).
+/// A pseudorandom generator with the same numbers in each run (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -111,7 +111,7 @@ impl Random {
 }
 
 #[test]
-fn floats_are_printed_as_python_prints_them() {
+fn floats_are_printed_like_pythons() {
     let mut random = Random(2013);
     let mut floats: Vec<(&str, Vec<u8>)> = Vec::new();
     for i in 0..3000 {
@@ -144,7 +144,7 @@ fn floats_are_printed_as_python_prints_them() {
 }
 
 #[test]
-fn what_a_file_says_cannot_act_on_a_terminal() {
+fn texts_of_a_file_cannot_control_a_terminal() {
     let dir = Dir::new();
     let hostile = "\x1b[2J\n\u{9b}31m\u{202e}x\u{2028}\x07";
     let file = VersionOne::default().field(
@@ -180,7 +180,7 @@ fn what_a_file_says_cannot_act_on_a_terminal() {
 }
 
 #[test]
-fn a_path_need_not_be_utf_8() {
+fn a_path_can_be_invalid_utf_8() {
     let dir = Dir::new();
     let name = std::ffi::OsStr::from_bytes(b"\xff.mmstats");
     fs::write(dir.path().join(name), small("x", 1)).unwrap();
@@ -191,10 +191,10 @@ fn a_path_need_not_be_utf_8() {
     assert_eq!(dir.json(&["."])[0]["file"], "./\\xff.mmstats");
 }
 
-// Choosing
+// Selection
 
 #[test]
-fn labels_are_chosen_by_patterns() {
+fn labels_are_selected_by_patterns() {
     let dir = Dir::new();
     let file = ["web.2XX", "web.5XX", "sys.pid"]
         .iter()
@@ -289,7 +289,7 @@ fn everything(dir: &Dir) -> Published<Everything> {
 }
 
 #[test]
-fn json_has_a_line_for_each_field_with_all_that_is_known_of_it() {
+fn json_has_a_line_with_all_properties_for_each_field() {
     let dir = Dir::new();
     let _stats = everything(&dir);
     let lines = dir.json(&["all.mmstats"]);
@@ -349,7 +349,7 @@ fn json_has_a_line_for_each_field_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn scaled_values_and_histograms_are_text_in_one_line() {
+fn scaled_values_and_histograms_are_printed_in_one_line() {
     let dir = Dir::new();
     let _stats = everything(&dir);
     let outcome = dir.slurp(&["-x", "*sys.*", "all.mmstats"]);
@@ -379,10 +379,10 @@ fn scaled_values_and_histograms_are_text_in_one_line() {
     );
 }
 
-// What goes wrong
+// Errors
 
 #[test]
-fn a_bad_file_is_told_of_and_the_others_are_read() {
+fn a_bad_file_is_reported_and_the_others_are_read() {
     let dir = Dir::new();
     dir.file("good.mmstats", &small("x", 1));
     dir.file("empty", b"");
@@ -442,7 +442,7 @@ fn a_bad_file_is_told_of_and_the_others_are_read() {
 }
 
 #[test]
-fn wrong_usage_is_status_2_and_help_is_not() {
+fn wrong_usage_exits_with_2_and_help_with_0() {
     let dir = Dir::new();
     for arguments in [&["--no-such"][..], &["-f"], &["-f", "["]] {
         let outcome = dir.slurp(arguments);
@@ -464,7 +464,7 @@ fn wrong_usage_is_status_2_and_help_is_not() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
+fn a_closed_pipe_is_no_error_but_a_full_disk_is_one() {
     let dir = Dir::new();
     let file = dir.file("good.mmstats", &small("x", 1));
     let many = vec![file.to_str().unwrap(); 20_000];
@@ -499,7 +499,7 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
 
 // Terminals
 
-/// Runs on a terminal of its own, and tells what is seen there and the exit status.
+/// Runs `slurpstats` on a new terminal; returns its output and exit status.
 fn on_terminal(dir: &Dir, environment: &[(&str, &str)], arguments: &str) -> (String, i32) {
     let line = format!("{} {arguments}", program("--bin", "slurpstats").display());
     let mut command = Command::new("script");
@@ -512,7 +512,7 @@ fn on_terminal(dir: &Dir, environment: &[(&str, &str)], arguments: &str) -> (Str
 }
 
 #[test]
-fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
+fn colours_are_for_terminals_unless_the_environment_forces_or_forbids_them() {
     let dir = Dir::new();
     let _stats = everything(&dir);
     let arguments = "-f '*.volt' all.mmstats";
@@ -545,7 +545,7 @@ fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
 }
 
 #[test]
-fn a_terminal_shows_dates_and_whose_writer_has_ended() {
+fn a_terminal_shows_dates_and_dead_writers() {
     let dir = Dir::new();
     fs::copy(golden().join("v1/webstats.mmstats"), dir.path().join("web.mmstats")).unwrap();
     let stats = everything(&dir);

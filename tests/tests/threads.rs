@@ -1,5 +1,5 @@
-//! Threads come and go by the thousand: there are no more files than threads that ran at once, and
-//! no count is lost.
+//! Thousands of short threads: there are never more files than concurrent threads, and no count is
+//! lost.
 
 use mmstats_tests::files::{Held, all_values, files, generation, names, only_file, total, values};
 use mmstats_tests::programs::{Program, directory};
@@ -7,9 +7,9 @@ use mmstats_tests::step_model::{after_step, at_rest, sum_to};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Threads at a time in the scene `many`.
+/// Concurrent threads in the scene `many`.
 const LANES: usize = 8;
-/// What its 2000 threads count: 1 to 10, 200 times.
+/// The total of its 2000 threads: 1 to 10, 200 times.
 const COUNT: u64 = 200 * 55;
 
 fn start(format: &str, scene: &str, directory: &Path) -> Program {
@@ -18,28 +18,32 @@ fn start(format: &str, scene: &str, directory: &Path) -> Program {
 
 fn end(program: Program, directory: &Path) {
     let end = program.end();
-    assert!(!end.status.success(), "it ended by itself");
+    assert!(!end.status.success(), "it exited without an error");
     assert_eq!(names(directory), [""; 0]);
 }
 
-/// Runs `many` and looks as often as it can; tells how often it could.
-fn poll_many(format: &str, look: impl Fn(&Path) -> u64) {
+/// Runs `many`, scrapes as often as possible, and checks the results.
+fn poll_many(format: &str, scrape: impl Fn(&Path) -> u64) {
     let directory = directory();
     let mut program = start(format, "many", directory.path());
-    let (mut looks, mut before) = (0, 0);
+    let (mut scrapes, mut before) = (0, 0);
     let mut made = BTreeMap::new();
     while !program.has_said("done") {
-        let now = look(directory.path());
+        let now = scrape(directory.path());
         assert!(now >= before, "the sum went from {before} back to {now}");
         before = now;
-        looks += 1;
+        scrapes += 1;
         for path in files(directory.path()) {
             let generation = generation(&path);
-            assert_eq!(*made.entry(path).or_insert(generation), generation, "a file was made anew");
+            assert_eq!(
+                *made.entry(path).or_insert(generation),
+                generation,
+                "a file was reinitialized"
+            );
         }
         assert!(made.len() <= LANES, "there were {made:?}");
     }
-    assert!(looks > 10, "only {looks} looks: too few to tell");
+    assert!(scrapes > 10, "only {scrapes} scrapes: too few");
     assert!(made.keys().eq(&files(directory.path())), "names changed: {made:?}");
 
     let parked = all_values(directory.path());
@@ -80,8 +84,7 @@ fn two_thousand_short_threads_share_eight_files_and_sums_never_go_backwards_in_v
 
 #[test]
 fn two_thousand_short_threads_share_eight_files_in_exact_version_1() {
-    // A value may be put together from two while it is written, as in the original: sums count only
-    // at the end.
+    // A value can be torn while it is written, as in the original: sums are checked only at the end.
     poll_many("v1exact", |_| 0);
 }
 
@@ -110,7 +113,7 @@ fn take_turns(format: &str) {
         assert_eq!(parked.count("narrow"), 3 * turn);
         for label in ["sizes", "time.histogram"].into_iter().filter(|_| format == "v2") {
             let Held::Spread { count, .. } = parked.get(label) else {
-                panic!("{label} is no histogram")
+                panic!("{label} is not a histogram")
             };
             assert_eq!(*count, 3 * turn, "{label}");
         }
@@ -123,27 +126,30 @@ fn take_turns(format: &str) {
 }
 
 #[test]
-fn the_next_thread_goes_on_with_counts_and_begins_the_rest_afresh() {
+fn the_next_thread_continues_counts_and_resets_gauges() {
     take_turns("v2");
 }
 
 #[test]
-fn the_next_thread_goes_on_with_counts_and_begins_the_rest_afresh_in_version_1() {
+fn the_next_thread_continues_counts_and_resets_gauges_in_version_1() {
     take_turns("v1");
 }
 
 #[test]
-fn the_next_thread_goes_on_with_counts_and_begins_the_rest_afresh_in_exact_version_1() {
+fn the_next_thread_continues_counts_and_resets_gauges_in_exact_version_1() {
     take_turns("v1exact");
 }
 
 #[test]
-fn destructors_that_run_after_ours_still_count() {
+fn destructors_that_run_after_the_regions_still_count() {
     for format in ["v2", "v1", "v1exact"] {
         let directory = directory();
         let mut program = start(format, "destructors", directory.path());
         let said: Vec<String> = (0..4).map(|_| program.line()).collect();
-        assert!(said.iter().any(|line| line == "after"), "no destructor ran after ours: {said:?}");
+        assert!(
+            said.iter().any(|line| line == "after"),
+            "no destructor ran after the region's: {said:?}"
+        );
         program.expect("done");
         let values = values(&only_file(directory.path()));
         assert_eq!(values.count("done"), 6, "{format}");
@@ -154,7 +160,7 @@ fn destructors_that_run_after_ours_still_count() {
 }
 
 #[test]
-fn an_initial_value_may_come_from_other_stats() {
+fn an_initial_value_can_come_from_other_stats() {
     let directory = directory();
     let mut program = start("v2", "initial", directory.path());
     let mut created = Vec::new();

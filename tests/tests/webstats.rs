@@ -1,4 +1,4 @@
-//! The example web server, and what others see of it.
+//! The example web server, its stats and its shutdown.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use std::{fs, thread};
 use mmstats_tests::cli::{Outcome, program, run, without_environment};
 use tempfile::TempDir;
 
-/// A running server, whose files are in a directory of its own.
+/// A running server with its own directory of files.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -41,7 +41,7 @@ impl Server {
         connection
     }
 
-    /// The response to these bytes.
+    /// Returns the response to these bytes.
     fn answer(&self, bytes: &[u8]) -> String {
         read(self.send(bytes))
     }
@@ -54,7 +54,7 @@ impl Server {
         run(Command::new(program("--bin", "slurpstats")).args(arguments).arg(self.files.path()))
     }
 
-    /// The sum of a field over all files.
+    /// Returns the sum of a field over all files.
     fn total(&self, label: &str) -> u64 {
         let lines = self.slurp(&["-f", label]).out;
         lines
@@ -91,7 +91,7 @@ fn read(mut connection: TcpStream) -> String {
 fn until(what: &str, mut happens: impl FnMut() -> bool) {
     let start = Instant::now();
     while !happens() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} does not happen");
+        assert!(start.elapsed() < Duration::from_secs(20), "timeout waiting for {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -146,12 +146,12 @@ fn bad_clients_are_refused_and_others_are_served() {
             bytes.escape_ascii()
         );
     }
-    // One that is gone before it has asked, and one that ends in the middle.
+    // One that disconnects before its request, and one that disconnects within it.
     drop(server.send(b""));
     let unfinished = server.send(b"GET / HTT");
     unfinished.shutdown(Shutdown::Write).unwrap();
     assert!(read(unfinished).starts_with("HTTP/1.1 400 "));
-    // One that takes all the time it gets holds no more than one thread.
+    // A slow client blocks only one thread.
     let slow = server.send(b"GET / HTTP/1.1\r\n");
     assert!(server.get("/").starts_with("HTTP/1.1 200 "));
     until("reading", || server.slurp(&["-f", "*worker.state"]).out.contains("reading"));
@@ -160,7 +160,7 @@ fn bad_clients_are_refused_and_others_are_served() {
 }
 
 #[test]
-fn a_signal_ends_it_and_its_files() {
+fn a_signal_stops_it_and_removes_its_files() {
     for signal in ["INT", "TERM"] {
         let mut server = Server::start(&["--threads", "3"]);
         assert!(server.get("/").starts_with("HTTP/1.1 200 "));
@@ -171,7 +171,7 @@ fn a_signal_ends_it_and_its_files() {
 }
 
 #[test]
-fn a_killed_one_leaves_its_files_readable() {
+fn a_killed_server_leaves_readable_files() {
     let mut server = Server::start(&["--threads", "1"]);
     assert!(server.get("/500").starts_with("HTTP/1.1 500 "));
     server.signal("KILL");
@@ -183,7 +183,7 @@ fn a_killed_one_leaves_its_files_readable() {
 }
 
 #[test]
-fn under_load_it_shows_itself_and_stops() {
+fn under_load_it_prints_its_stats_and_stops() {
     let files = tempfile::tempdir().unwrap();
     let mut command = Command::new(program("--example", "webstats"));
     let outcome = run(command
