@@ -1,8 +1,8 @@
-//! No reader ever sees a value put together from two, or one older than it has seen; and most of
-//! its looks give a value, however busy the writer is.
+//! No reader ever sees a value mixed from two, or one older than an earlier one; and most reads
+//! return a value, however busy the writer is.
 //!
-//! `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed_versions -- --nocapture` makes the long
-//! run.
+//! The long run: `MMSTATS_MIXED_READS=100000000 cargo test --release --test mixed_versions --
+//! --nocapture`.
 
 use mmstats_core::reader::{ReadBuffers, ReadPlan, Source, Value, ValueError};
 use mmstats_std::read::{Reader, StatsFile};
@@ -16,23 +16,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use zerocopy::IntoBytes;
 
-/// How often the writer writes, in nanoseconds between two times.
+/// The time between two writes, in nanoseconds.
 const FULL_SPEED: &str = "0";
 const HUNDRED_KILOHERTZ: &str = "10000";
 
-/// Ways, periods and formats.
+/// The number of ways, periods and formats.
 const RUNS: u64 = 12;
-/// How long each takes, if nothing is said.
+/// The duration of each, by default.
 const SHORT: Duration = Duration::from_millis(750);
-/// And if the writer hardly gets to write.
+/// The duration of each if the writer rarely runs.
 const LONG: Duration = Duration::from_secs(30);
-/// How often at most.
+/// The number of tries.
 const TRIES: usize = 5;
 
-/// One at a time: a reader and its writer need a processor each.
+/// Tests run one at a time: a reader and its writer need a processor each.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What a reader has seen of one field.
+/// The values that a reader has seen of one field.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     accepted: u64,
@@ -50,7 +50,7 @@ impl Seen {
         };
         let i = decode(&value).unwrap_or_else(|| panic!("{label} is mixed: {value:x?}"));
         let last = self.last.replace(i).unwrap_or(i);
-        // Numbers begin again after 2^32.
+        // Numbers wrap around after 2^32.
         let younger = if label == "text" {
             i.wrapping_sub(last) as i64
         } else {
@@ -70,7 +70,7 @@ impl Seen {
     }
 }
 
-/// `pread` and nothing else.
+/// A source that only calls `pread`.
 struct Calls<'f>(&'f File);
 
 impl Source for Calls<'_> {
@@ -81,22 +81,22 @@ impl Source for Calls<'_> {
     }
 }
 
-/// How a reader looks at a file.
+/// The way in which a reader reads a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
-    /// By system calls alone: three, and a few more for what is contended.
+    /// By system calls only: three, and a few more for contended values.
     Calls,
-    /// As [`StatsFile`] does of itself.
+    /// By [`StatsFile`], as it decides itself.
     File,
-    /// As [`StatsFile`] does when it is told to map the file.
+    /// By [`StatsFile`], mapped.
     Mapped,
 }
 
-/// A series of looks.
+/// A series of reads.
 struct Watch {
     seen: [Seen; LABELS.len()],
     start: Instant,
-    /// How many to take; none: as many as there are in [`SHORT`].
+    /// The number of reads; `None`: as many as possible in [`SHORT`].
     wanted: Option<u64>,
     samples: u64,
     reads: u64,
@@ -115,7 +115,7 @@ impl Watch {
         }
     }
 
-    /// Whether enough was written meanwhile: the writer may have had to wait for a processor.
+    /// Returns `true` if enough was written: the writer may have waited for a processor.
     fn has_met_its_writer(&self) -> bool {
         self.seen
             .iter()
@@ -141,7 +141,7 @@ impl Watch {
             let mut images = ReadBuffers::new(&mut memory);
             while !self.is_over() {
                 assert!(images.sample(&Calls(&file), &plan).unwrap());
-                // A few tries each, as the readers of files make them; but no mapping behind them.
+                // A few tries each, like the readers of files, but without a mapping.
                 for place in &places {
                     if images.snapshot().is_contended(place) {
                         images.read_latch(&Calls(&file), place, 4).unwrap();
@@ -162,20 +162,20 @@ impl Watch {
     }
 }
 
-/// Looks at a writer for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least
-/// `share` of the looks at each field give a value; the best of a few tries counts, because others
-/// use the processors too. That no value is mixed and none older than another is asserted at each
-/// look.
+/// Reads a writer's file for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least
+/// `share` of the reads of each field have to return a value; the best of a few tries counts,
+/// because others use the processors too. Every read asserts that no value is mixed or older than
+/// an earlier one.
 fn watch(way: Way, period: &str, share: f64) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for format in ["wide", "narrow"] {
         let best =
             (0..TRIES).map(|_| try_to_watch(way, period, format)).find(|worst| *worst >= share);
-        assert!(best.is_some(), "{way:?}, {format}: less than {share} of the looks give a value");
+        assert!(best.is_some(), "{way:?}, {format}: less than {share} of the reads return a value");
     }
 }
 
-/// The share of looks that give a value, of the field where it is smallest.
+/// Returns the share of reads that return a value, of the field where it is smallest.
 fn try_to_watch(way: Way, period: &str, format: &str) -> f64 {
     let directory = directory();
     let mut writer =
@@ -194,7 +194,7 @@ fn try_to_watch(way: Way, period: &str, format: &str) -> f64 {
         "{way:?}, a write each {period} ns, {format}: {} reads in {time:.1?}, about {thousands:.0} thousand writes a second",
         watch.reads
     );
-    assert!(watch.has_met_its_writer(), "it hardly wrote");
+    assert!(watch.has_met_its_writer(), "the writer hardly wrote");
     let mut worst = 1.0_f64;
     for (label, seen) in LABELS.iter().zip(&watch.seen).filter(|(_, seen)| seen.reads() > 0) {
         println!(
@@ -209,31 +209,31 @@ fn try_to_watch(way: Way, period: &str, format: &str) -> f64 {
 }
 
 #[test]
-fn a_mapped_file_whose_writer_never_rests_gives_whole_values_most_of_the_time() {
+fn a_mapped_file_with_a_busy_writer_mostly_returns_whole_values() {
     watch(Way::Mapped, FULL_SPEED, 0.5);
 }
 
 #[test]
-fn a_mapped_file_written_at_100_khz_gives_whole_values_most_of_the_time() {
+fn a_mapped_file_written_at_100_khz_mostly_returns_whole_values() {
     watch(Way::Mapped, HUNDRED_KILOHERTZ, 0.8);
 }
 
 #[test]
-fn system_calls_alone_at_a_file_written_at_100_khz_give_whole_values_most_of_the_time() {
+fn system_calls_on_a_file_written_at_100_khz_mostly_return_whole_values() {
     watch(Way::Calls, HUNDRED_KILOHERTZ, 0.8);
 }
 
 #[test]
-fn a_file_written_at_100_khz_gives_whole_values_most_of_the_time() {
+fn a_file_written_at_100_khz_mostly_returns_whole_values() {
     watch(Way::File, HUNDRED_KILOHERTZ, 0.8);
 }
 
 #[test]
-fn system_calls_alone_at_a_file_whose_writer_never_rests_give_whole_values_or_none() {
+fn system_calls_on_a_file_with_a_busy_writer_return_whole_values_or_none() {
     watch(Way::Calls, FULL_SPEED, 0.0);
 }
 
 #[test]
-fn a_file_whose_writer_never_rests_gives_whole_values_or_none() {
+fn a_file_with_a_busy_writer_returns_whole_values_or_none() {
     watch(Way::File, FULL_SPEED, 0.0);
 }

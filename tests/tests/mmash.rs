@@ -1,4 +1,4 @@
-//! The page of `mmash`, and what the original answered.
+//! The page of `mmash`, and the original's endpoints.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use mmstats_tests::programs::directory;
 use serde_json::json;
 
 #[test]
-fn the_originals_stats_are_answered_in_its_shapes() {
+fn the_originals_endpoints_return_its_shapes() {
     let directory = directory();
     copy_golden("webstats.mmstats", directory.path());
     copy_golden("kinds.mmstats", directory.path());
@@ -36,7 +36,7 @@ fn the_originals_stats_are_answered_in_its_shapes() {
 }
 
 #[test]
-fn an_address_without_its_slash_leads_to_the_one_with_it_wherever_a_proxy_put_it() {
+fn an_address_without_its_slash_redirects_relatively_for_proxies() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &[]);
     for (target, location) in [
@@ -50,7 +50,7 @@ fn an_address_without_its_slash_leads_to_the_one_with_it_wherever_a_proxy_put_it
 }
 
 #[test]
-fn exact_takes_only_that_label() {
+fn exact_selects_only_that_label() {
     let directory = directory();
     fs::write(
         directory.path().join("a.mmstats"),
@@ -66,7 +66,7 @@ fn exact_takes_only_that_label() {
 }
 
 #[test]
-fn aggregators_make_one_value_of_all_files() {
+fn aggregators_return_one_value_for_all_files() {
     let directory = directory();
     for (name, value) in [("a", 4), ("b", 0), ("c", 10), ("d", 0)] {
         fs::write(
@@ -95,7 +95,7 @@ fn aggregators_make_one_value_of_all_files() {
             assert!(refused.json()["error"].as_str().unwrap().contains(name), "{target}: {name}");
         }
     }
-    // Where there are no values, nothing can be made of them.
+    // Without values there is no aggregate.
     for query in ["aggr=sum", "exact", "glob=*&aggr=sum"] {
         let refused = server.get(&format!("/stats/?{query}"));
         assert_eq!(refused.status, 400, "{query}");
@@ -108,7 +108,7 @@ fn aggregators_make_one_value_of_all_files() {
 }
 
 #[test]
-fn globs_choose_files_by_their_names() {
+fn globs_select_files_by_name() {
     let directory = directory();
     for (name, value) in [("a-1", 1), ("a-2", 2), ("b-1", 3)] {
         fs::write(
@@ -128,7 +128,7 @@ fn globs_choose_files_by_their_names() {
 }
 
 #[test]
-fn globs_with_directories_begin_where_files_were_searched_for() {
+fn globs_with_directories_are_relative_to_the_searched_directories() {
     let directory = directory();
     let below = directory.path().join("below");
     fs::create_dir(&below).unwrap();
@@ -173,7 +173,7 @@ fn the_page_and_the_graphs_are_html() {
 }
 
 #[test]
-fn files_of_the_page_are_asked_for_once() {
+fn files_of_the_page_are_cached() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &[]);
     let page = server.get("/").text();
@@ -189,7 +189,7 @@ fn files_of_the_page_are_asked_for_once() {
             file.status == 200 && !file.body.is_empty() && file.header("cache-control").is_some(),
             "{target}"
         );
-        // A strong one would be of these bytes, and not of the same compressed.
+        // A strong tag would differ between compressed and uncompressed bytes.
         assert!(tag.starts_with("W/\""), "{target}: {tag}");
         let strong = tag.trim_start_matches("W/");
         for known in [

@@ -1,4 +1,4 @@
-//! The JSON of `mmash`.
+//! The JSON API of `mmash`.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use mmstats_tests::regions::{bytes, leaked};
 use serde_json::{Value, json};
 
 #[test]
-fn stats_tell_what_is_known_of_a_field() {
+fn stats_have_all_properties_of_a_field() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
     shop.orders.add(7);
@@ -46,7 +46,7 @@ fn stats_tell_what_is_known_of_a_field() {
 }
 
 #[test]
-fn rates_are_of_the_last_interval() {
+fn rates_cover_the_last_interval() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
     let server = Mmash::serve(directory.path(), &[]);
@@ -54,10 +54,10 @@ fn rates_are_of_the_last_interval() {
     server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"] == 0.0);
     shop.orders.add(1000);
     shop.latency.record(100);
-    // Within the interval it was counted in, and no longer.
+    // Only in the interval of the increase.
     let stats =
         server.wait_for(target, |stats| stat(stats, "shop.orders")["rate"].as_f64() > Some(0.0));
-    // About a second; a look that was late makes the interval before it longer and its own shorter.
+    // About a second; a late scrape makes its previous interval longer and its next one shorter.
     assert!(
         (10.0..=10_000.0).contains(&stat(&stats, "shop.orders")["rate"].as_f64().unwrap()),
         "{stats}"
@@ -69,7 +69,7 @@ fn rates_are_of_the_last_interval() {
 }
 
 #[test]
-fn writers_can_be_added_up() {
+fn writers_can_be_aggregated() {
     let directory = directory();
     let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     for (i, shop) in shops.iter().enumerate() {
@@ -85,21 +85,21 @@ fn writers_can_be_added_up() {
         (&json!(3), &json!(2), None)
     );
     assert_eq!((&latency["value"]["count"], &orders["aggregate"]), (&json!(2), &json!("sum")));
-    // Two shops at 10 and 15 °C are not at 25.
+    // Temperatures are averaged, not added.
     let temperature = stat(&stats, "shop.temperature");
     assert_eq!((&temperature["value"], &temperature["aggregate"]), (&json!(12.5), &json!("mean")));
-    let remembered = server.json("/api/v1/query?by=label&match=shop.temperature");
+    let history = server.json("/api/v1/query?by=label&match=shop.temperature");
     assert_eq!(
-        remembered["series"][0]["points"].as_array().unwrap().last().unwrap()[1],
+        history["series"][0]["points"].as_array().unwrap().last().unwrap()[1],
         12.5,
-        "{remembered}"
+        "{history}"
     );
     assert_eq!(stat(&stats, "shop.state")["value"], "open");
     shops[1].state.set("closed");
     let stats = server
         .wait_for("/api/v1/stats?by=label", |stats| stat(stats, "shop.state")["value"].is_null());
     assert_eq!(stat(&stats, "shop.state")["error"], "differs");
-    // Of those that are remembered, some may have ended.
+    // Some writers of the history may have ended.
     let writers =
         |answer: &Value| ["writers", "dead"].map(|name| answer["series"][0][name].as_u64());
     let query = "/api/v1/query?by=label&match=shop.orders";
@@ -109,7 +109,7 @@ fn writers_can_be_added_up() {
 }
 
 #[test]
-fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
+fn a_program_with_a_changed_unit_has_values_at_once() {
     let directory = directory();
     let write = |name: &str, scale: i8, value: f64| {
         let region = leaked(100);
@@ -120,7 +120,7 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
         wait.set(value);
         fs::write(directory.path().join(name), bytes(&view)).unwrap();
     };
-    // The last value of each, and its series' scale.
+    // The last value of each series, in its scale.
     let values = |answer: &Value| -> Vec<(Option<f64>, Option<i64>)> {
         let all = answer["series"].as_array().or(answer["stats"].as_array()).unwrap().iter();
         all.map(|each| {
@@ -139,7 +139,7 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
     let server = Mmash::serve(directory.path(), &FAST);
     server.wait_for(query, |answer| values(answer) == [before]);
     write("app-2.mmstats", -3, 2500.0);
-    // While both are there, each is shown, and nothing is added up.
+    // While both exist, each is shown and nothing is added.
     server.wait_for(stats, |answer| values(answer) == [after, before]);
     fs::remove_file(directory.path().join("app-1.mmstats")).unwrap();
     server.wait_for(stats, |answer| values(answer) == [after]);
@@ -147,7 +147,7 @@ fn a_program_that_measures_otherwise_than_before_has_values_at_once() {
 }
 
 #[test]
-fn files_tell_of_writers_and_of_what_cannot_be_read() {
+fn files_list_writers_and_errors() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
     fs::write(directory.path().join("bad.mmstats"), [9; 100]).unwrap();
@@ -232,7 +232,7 @@ fn the_history_is_bounded_in_time_and_in_bytes() {
 }
 
 #[test]
-fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
+fn invalid_queries_are_refused_with_the_accepted_form() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &[]);
     for (target, part) in [
@@ -278,7 +278,7 @@ fn what_is_asked_for_in_a_wrong_way_is_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn large_answers_are_compressed_for_who_can_read_that() {
+fn large_responses_are_compressed_if_accepted() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
     let server = Mmash::serve(directory.path(), &FAST);

@@ -1,4 +1,4 @@
-//! What `API.md` says of `mmash`'s answers.
+//! The examples in `API.md` are what `mmash` returns.
 
 use std::fs;
 
@@ -6,11 +6,11 @@ use mmstats_tests::mmash::{FAST, Mmash, shop};
 use mmstats_tests::programs::directory;
 use serde_json::{Map, Value};
 
-/// What is another number each time.
+/// The keys of numbers that vary.
 const VARYING: [&str; 8] =
     ["time", "age_seconds", "duration_seconds", "scrapes", "bytes", "pid", "rate", "interval"];
 
-/// Where an answer is not as it is documented, but for what varies.
+/// Returns the first difference to the documentation, except for values that vary.
 fn difference(key: &str, documented: &Value, answered: &Value) -> Option<String> {
     let is_like = match (documented, answered) {
         (Value::Object(documented), Value::Object(answered)) => {
@@ -30,7 +30,7 @@ fn difference(key: &str, documented: &Value, answered: &Value) -> Option<String>
                 |(index, (documented, answered))| difference(key(index), documented, answered),
             );
         }
-        // Of the first look there is no rate.
+        // The first scrape has no rate.
         _ if VARYING.contains(&key) => {
             documented.is_number() == answered.is_number() || (key == "rate" && answered.is_null())
         }
@@ -49,7 +49,7 @@ fn missing(documented: &Map<String, Value>, answered: &Map<String, Value>) -> Op
 }
 
 #[test]
-fn answers_are_as_documented() {
+fn responses_are_as_documented() {
     let manual =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../mmstats-tools/API.md"))
             .unwrap();
@@ -70,7 +70,7 @@ fn answers_are_as_documented() {
             .split("```json\n")
             .nth(1)
             .and_then(|rest| rest.split("```").next())
-            .unwrap_or_else(|| panic!("{request} has no answer"));
+            .unwrap_or_else(|| panic!("{request} has no documented response"));
         let documented: Value =
             serde_json::from_str(documented).unwrap_or_else(|error| panic!("{request}: {error}"));
         let text = server.get(request).text().replace(path, "/dev/shm");

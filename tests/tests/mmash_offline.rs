@@ -1,4 +1,4 @@
-//! `mmash` without a server, with sums, and with stats of its own.
+//! `mmash` without a server, with sums, and with the demo's stats.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 #[test]
-fn a_file_for_a_collector_is_never_half_written() {
+fn a_textfile_is_written_atomically() {
     let (directory, out) = (directory(), directory());
     let shop = shop(&directory, "shop.mmstats");
     let file = out.path().join("mmstats.prom");
@@ -50,7 +50,7 @@ fn a_file_for_a_collector_is_never_half_written() {
 }
 
 #[test]
-fn a_file_for_a_collector_replaces_nothing_but_a_file() {
+fn a_textfile_replaces_only_regular_files() {
     let (directory, out) = (directory(), directory());
     let _shop = shop(&directory, "shop.mmstats");
     let mmash = |file: &Path| {
@@ -77,7 +77,7 @@ fn a_file_for_a_collector_replaces_nothing_but_a_file() {
         );
         assert!(outcome.err.contains(name), "{}", outcome.err);
     }
-    // What a link leads to is written, and the link stays.
+    // The target of a link is written, and the link stays.
     fs::write(at("file.prom"), "").unwrap();
     symlink("file.prom", at("link.prom")).unwrap();
     let program = Program::spawn(
@@ -96,7 +96,7 @@ fn a_file_for_a_collector_replaces_nothing_but_a_file() {
 }
 
 #[test]
-fn what_is_about_serving_is_refused_where_nothing_is_served() {
+fn server_options_are_refused_without_a_server() {
     for arguments in [
         &["-p", "1"][..],
         &["--listen", "127.0.0.1"],
@@ -113,7 +113,7 @@ fn what_is_about_serving_is_refused_where_nothing_is_served() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_told() {
+fn a_missing_path_is_reported() {
     let directory = directory();
     let mut command = command(&["/nonexistent/stats", directory.path().to_str().unwrap()]);
     let server = Mmash::start(&mut command);
@@ -126,7 +126,7 @@ fn a_path_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_demo_shows_something_of_everything_and_leaves_nothing() {
+fn the_demo_shows_every_kind_and_removes_its_files() {
     let server = Mmash::start(&mut command(&["--demo", "-d", "0.1"]));
     let stats = server.wait_for("/api/v1/stats?by=label", |stats| {
         stat(stats, "http.requests{method=\"GET\",status=\"200\"}")["rate"].as_f64() > Some(0.0)
@@ -156,7 +156,7 @@ fn a_demo_shows_something_of_everything_and_leaves_nothing() {
 }
 
 #[test]
-fn no_sum_goes_back_when_a_writer_ends() {
+fn no_sum_decreases_when_a_writer_ends() {
     let directory = directory();
     let shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     shops.iter().for_each(|shop| shop.orders.add(10));

@@ -31,7 +31,7 @@ model! {
     }
 }
 
-/// Everything that has to be escaped.
+/// Characters that have to be escaped.
 const STATE: &str = "a \"quote\", a \\, a\nline, <b>é</b> {x=\"y\"}";
 
 fn shop(directory: &TempDir, file: &'static str) -> Published<Shop> {
@@ -49,7 +49,7 @@ fn shop(directory: &TempDir, file: &'static str) -> Published<Shop> {
     shop
 }
 
-/// Prometheus; it is killed when this is dropped.
+/// A running Prometheus, killed on drop.
 struct Prometheus {
     child: Child,
     address: SocketAddr,
@@ -64,7 +64,7 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes these.
+    /// Starts it with these targets.
     fn start(targets: &[(&str, SocketAddr)]) -> Prometheus {
         let data = directory();
         let config = data.path().join("prometheus.yml");
@@ -74,7 +74,7 @@ impl Prometheus {
                 &format!("  - job_name: {job}\n    static_configs: [{{targets: ['{target}']}}]\n");
         }
         fs::write(&config, text).unwrap();
-        // A port that was free a moment ago.
+        // A port that was free just before.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = fs::File::create(data.path().join("log")).unwrap();
         let mut command = tool("prometheus");
@@ -86,7 +86,7 @@ impl Prometheus {
         Prometheus { child, address, _data: data }
     }
 
-    /// Waits until an answer is as wanted.
+    /// Polls a response until a condition holds.
     fn wait_for(&mut self, target: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(120);
         let mut last = Value::Null;
@@ -110,7 +110,7 @@ impl Prometheus {
         panic!("{target} is still {last:#}");
     }
 
-    /// The samples that a query finds, once their values are these, in any order.
+    /// Polls a query until its samples have these values, in any order, and returns them.
     fn query(&mut self, query: &str, values: &[&str]) -> Vec<Value> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let of = |data: &Value| data["result"].as_array().cloned().unwrap_or_default();
@@ -155,7 +155,7 @@ fn prometheus_reads_values_types_units_and_labels() {
     prometheus.query("shop_orders_total{job='sum'}", &["14"]);
     prometheus.query("shop_requests_total{job='each',method='GET'}", &["3", "3"]);
     prometheus.query("shop_temperature_celsius{job='each'}", &["-21.5", "-21.5"]);
-    // Prometheus' numbers are doubles, and so lose the last bit.
+    // Prometheus' numbers are doubles: the last bit is lost.
     prometheus
         .query("shop_sent_bytes_total{job='each'}", &["9007199254740992", "9007199254740992"]);
     prometheus.query("shop_is_open{job='each'}", &["1", "1"]);
@@ -173,41 +173,41 @@ fn prometheus_reads_values_types_units_and_labels() {
         .wait_for("/api/v1/targets/metadata?match_target=%7Bjob%3D%22each%22%7D", |data| {
             data.as_array().is_some_and(|all| !all.is_empty())
         });
-    let told = |name: &str| {
+    let metadata_of = |name: &str| {
         let found = metadata
             .as_array()
             .unwrap()
             .iter()
-            .find(|told| told["metric"] == name)
+            .find(|entry| entry["metric"] == name)
             .unwrap_or_else(|| panic!("{name}: {metadata}"));
         json!([found["type"], found["unit"], found["help"]])
     };
     assert_eq!(
-        told("shop_orders"),
+        metadata_of("shop_orders"),
         json!(["counter", "", "Orders with \"quotes\" and a \\ in their help."])
     );
-    assert_eq!(told("shop_sent_bytes"), json!(["counter", "bytes", "shop.sent"]));
+    assert_eq!(metadata_of("shop_sent_bytes"), json!(["counter", "bytes", "shop.sent"]));
     assert_eq!(
-        (&told("shop_temperature_celsius")[0], &told("shop_temperature_celsius")[1]),
+        (&metadata_of("shop_temperature_celsius")[0], &metadata_of("shop_temperature_celsius")[1]),
         (&json!("gauge"), &json!("celsius"))
     );
     assert_eq!(
-        (&told("shop_latency_seconds")[0], &told("shop_latency_seconds")[1]),
+        (&metadata_of("shop_latency_seconds")[0], &metadata_of("shop_latency_seconds")[1]),
         (&json!("histogram"), &json!("seconds"))
     );
     assert_eq!(
-        (&told("shop_state")[0], &told("web_stats_status_2XX")[0]),
+        (&metadata_of("shop_state")[0], &metadata_of("web_stats_status_2XX")[0]),
         (&json!("info"), &json!("unknown"))
     );
 
-    // What is counted arrives.
+    // Increases arrive.
     shops[0].orders.add(100);
     prometheus.query("shop_orders_total{job='each'}", &["107", "7"]);
     prometheus.query("shop_orders_total{job='sum'}", &["114"]);
 }
 
 #[test]
-fn promtool_is_silent_and_the_strict_parser_accepts_it() {
+fn promtool_and_the_strict_parser_accept_pages() {
     let directory = directory();
     let _shop = shop(&directory, "a.mmstats");
     for arguments in [&[][..], &["--sum"], &["--live", "-x", "*.state"]] {

@@ -1,5 +1,4 @@
-//! Requests that nobody sends by accident. Each is refused, tells nothing, and leaves the server as
-//! it was.
+//! Attacks: each request is refused, reveals nothing, and leaves the server as it was.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,17 +14,17 @@ use mmstats_tests::mmash::Mmash;
 use mmstats_tests::programs::directory;
 use tempfile::TempDir;
 
-/// What an attack is after: a file of stats elsewhere.
+/// A label in a file outside the server's directory: no response may contain it.
 const SECRET: &str = "secret.label";
 
-struct Prey {
+struct Victim {
     _elsewhere: TempDir,
     directory: TempDir,
     server: Mmash,
 }
 
-impl Prey {
-    fn new(arguments: &[&str]) -> Prey {
+impl Victim {
+    fn new(arguments: &[&str]) -> Victim {
         let (elsewhere, directory) = (directory(), directory());
         fs::write(
             elsewhere.path().join("secret.mmstats"),
@@ -41,14 +40,14 @@ impl Prey {
         symlink(elsewhere.path().join("secret.mmstats"), directory.path().join("link.mmstats"))
             .unwrap();
         let server = Mmash::serve(directory.path(), arguments);
-        Prey { _elsewhere: elsewhere, directory, server }
+        Victim { _elsewhere: elsewhere, directory, server }
     }
 
     fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// Sends bytes; whatever they are, nothing leaks, and the server still answers.
+    /// Sends bytes, and checks that nothing leaks and the server still responds.
     fn attack(&self, bytes: &[u8]) -> Option<Answer> {
         let answer = send(self.address(), bytes);
         if let Some(answer) = &answer {
@@ -104,9 +103,9 @@ const ROUTES: [&str; 12] = [
 ];
 
 #[test]
-fn hosts_that_are_others_are_refused_on_every_route() {
-    let prey = Prey::new(&[]);
-    let port = prey.address().port();
+fn foreign_hosts_are_refused_on_every_route() {
+    let victim = Victim::new(&[]);
+    let port = victim.address().port();
     let mut attacks = 0;
     for host in [
         "evil.org".to_owned(),
@@ -134,7 +133,7 @@ fn hosts_that_are_others_are_refused_on_every_route() {
         for route in ROUTES {
             let request =
                 format!("GET {route} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            let answer = prey
+            let answer = victim
                 .attack(request.as_bytes())
                 .unwrap_or_else(|| panic!("{host} {route}: no answer"));
             assert_eq!(answer.status, 421, "{host} {route}: {}", answer.text());
@@ -149,7 +148,7 @@ fn hosts_that_are_others_are_refused_on_every_route() {
         format!("Host: evil.org\r\nHost: localhost:{port}\r\n"),
     ] {
         for (route, version) in [("/", "1.1"), ("/metrics", "1.1"), ("/metrics", "1.0")] {
-            let answer = prey
+            let answer = victim
                 .attack(format!("GET {route} HTTP/{version}\r\n{head}\r\n").as_bytes())
                 .unwrap();
             assert_eq!(answer.status, 400, "{head} {route}");
@@ -166,7 +165,7 @@ fn hosts_that_are_others_are_refused_on_every_route() {
         let request = format!(
             "GET http://{host}/stats/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
         );
-        let answer = prey.attack(request.as_bytes()).unwrap();
+        let answer = victim.attack(request.as_bytes()).unwrap();
         assert!([400, 421].contains(&answer.status), "{host}: {}", answer.status);
         attacks += 1;
     }
@@ -174,7 +173,7 @@ fn hosts_that_are_others_are_refused_on_every_route() {
 }
 
 #[test]
-fn a_host_that_is_refused_is_told_with_those_that_are_not() {
+fn the_refusal_of_a_host_names_the_accepted_ones() {
     let directory = directory();
     let server = Mmash::start(
         Command::new(program("--bin", "mmash"))
@@ -186,7 +185,7 @@ fn a_host_that_is_refused_is_told_with_those_that_are_not() {
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         send(server.address, request.as_bytes()).unwrap()
     };
-    for (target, host, told) in [
+    for (target, host, named) in [
         ("/", "Stats:80", "Stats:80"),
         ("http://other:80/", "localhost", "other:80"),
         ("/", "\u{fc}ber", "ber"),
@@ -195,7 +194,7 @@ fn a_host_that_is_refused_is_told_with_those_that_are_not() {
         let text = refused.text();
         assert_eq!(refused.status, 421, "{text}");
         for part in [
-            told,
+            named,
             &port.to_string(),
             "--allow-host",
             "localhost",
@@ -216,22 +215,22 @@ fn a_host_that_is_refused_is_told_with_those_that_are_not() {
 }
 
 #[test]
-fn its_own_names_are_answered() {
-    let prey = Prey::new(&["--allow-host", "stats.example.org", "--allow-host", "tunnel:8080"]);
-    let port = prey.address().port();
+fn the_servers_own_names_are_accepted() {
+    let victim = Victim::new(&["--allow-host", "stats.example.org", "--allow-host", "tunnel:8080"]);
+    let port = victim.address().port();
     for host in
         ["localhost", "LocalHost", "127.0.0.1", "[::1]", "stats.example.org", "Stats.Example.Org"]
     {
         for host in [host.to_owned(), format!("{host}:{port}")] {
             let request =
                 format!("GET /stats/n HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            assert_eq!(send(prey.address(), request.as_bytes()).unwrap().status, 200, "{host}");
+            assert_eq!(send(victim.address(), request.as_bytes()).unwrap().status, 200, "{host}");
         }
     }
     for (host, status) in [("tunnel:8080", 200), ("tunnel:8081", 421), ("tunnel", 421)] {
         assert_eq!(
             send(
-                prey.address(),
+                victim.address(),
                 format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()
             )
             .unwrap()
@@ -243,23 +242,23 @@ fn its_own_names_are_answered() {
     let absolute = format!(
         "GET http://localhost:{port}/stats/n HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
     );
-    assert_eq!(send(prey.address(), absolute.as_bytes()).unwrap().status, 200);
+    assert_eq!(send(victim.address(), absolute.as_bytes()).unwrap().status, 200);
 }
 
 #[test]
-fn nothing_but_get_and_head_is_answered() {
-    let prey = Prey::new(&[]);
+fn only_get_and_head_are_accepted() {
+    let victim = Victim::new(&[]);
     for method in
         ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get", "GETX", "QUERY"]
     {
         for route in ROUTES {
             let body = request(
-                prey.address(),
+                victim.address(),
                 method,
                 route,
                 "Content-Length: 5\r\nOrigin: http://evil.org\r\n",
             );
-            let answer = prey
+            let answer = victim
                 .attack(&[&body[..], b"hello"].concat())
                 .unwrap_or_else(|| panic!("{method} {route}: no answer"));
             assert_eq!(
@@ -272,15 +271,15 @@ fn nothing_but_get_and_head_is_answered() {
     }
     let connect = format!(
         "CONNECT localhost:{0} HTTP/1.1\r\nHost: localhost:{0}\r\n\r\n",
-        prey.address().port()
+        victim.address().port()
     );
-    assert_eq!(prey.attack(connect.as_bytes()).unwrap().status, 405);
+    assert_eq!(victim.attack(connect.as_bytes()).unwrap().status, 405);
 }
 
 #[test]
-fn globs_do_not_lead_out_of_the_directory() {
-    let prey = Prey::new(&[]);
-    let outside = prey._elsewhere.path().to_str().unwrap();
+fn globs_cannot_leave_the_directory() {
+    let victim = Victim::new(&[]);
+    let outside = victim._elsewhere.path().to_str().unwrap();
     let escaped = outside.replace('/', "%2f");
     let name = Path::new(outside).file_name().unwrap().to_str().unwrap();
     let globs = [
@@ -338,14 +337,14 @@ fn globs_do_not_lead_out_of_the_directory() {
             format!("/stats/secret?glob={glob}"),
             format!("/stats/n?glob={glob}&aggr=sum"),
         ] {
-            let answer = prey
-                .attack(&request(prey.address(), "GET", &target, ""))
+            let answer = victim
+                .attack(&request(victim.address(), "GET", &target, ""))
                 .unwrap_or_else(|| panic!("{target}: no answer"));
             assert_eq!(answer.status, 400, "{target}: {}", answer.text());
             check_headers(&answer, &target);
         }
     }
-    // What could be a way out for who follows links finds nothing.
+    // Links out of the directory are not followed.
     for glob in [
         "away/*",
         "away/secret.mmstats",
@@ -361,20 +360,21 @@ fn globs_do_not_lead_out_of_the_directory() {
         ".",
         "%2e",
     ] {
-        let answer =
-            prey.attack(&request(prey.address(), "GET", &format!("/files/{glob}"), "")).unwrap();
+        let answer = victim
+            .attack(&request(victim.address(), "GET", &format!("/files/{glob}"), ""))
+            .unwrap();
         assert_eq!((answer.status, answer.text()), (200, "{\"files\":[]}".to_owned()), "{glob}");
-        let answer = prey
-            .attack(&request(prey.address(), "GET", &format!("/stats/?glob={glob}"), ""))
+        let answer = victim
+            .attack(&request(victim.address(), "GET", &format!("/stats/?glob={glob}"), ""))
             .unwrap();
         assert_eq!((answer.status, answer.text()), (200, "{\"stats\":[]}".to_owned()), "{glob}");
     }
-    assert!(prey.directory.path().join("link.mmstats").exists());
+    assert!(victim.directory.path().join("link.mmstats").exists());
 }
 
 #[test]
-fn paths_do_not_lead_out_of_the_program() {
-    let prey = Prey::new(&[]);
+fn paths_cannot_leave_the_embedded_files() {
+    let victim = Victim::new(&[]);
     for target in [
         "/static/../../etc/passwd",
         "/static/..%2f..%2fetc%2fpasswd",
@@ -395,18 +395,21 @@ fn paths_do_not_lead_out_of_the_program() {
         "/;/stats/",
         "/metrics/x",
     ] {
-        let answer = prey.attack(&request(prey.address(), "GET", target, "")).unwrap();
+        let answer = victim.attack(&request(victim.address(), "GET", target, "")).unwrap();
         assert_eq!(answer.status, 404, "{target}: {}", answer.text());
         check_headers(&answer, target);
     }
-    // Whatever is asked for, a redirect leads nowhere else.
+    // Redirects never lead to another server.
     for (target, location) in [
         ("/graph?x=//evil.org", "graph/?x=//evil.org"),
         ("/stats", "stats/"),
         ("/files?//evil.org", "files/?//evil.org"),
     ] {
         assert_eq!(
-            prey.attack(&request(prey.address(), "GET", target, "")).unwrap().header("location"),
+            victim
+                .attack(&request(victim.address(), "GET", target, ""))
+                .unwrap()
+                .header("location"),
             Some(location),
             "{target}"
         );
@@ -414,9 +417,9 @@ fn paths_do_not_lead_out_of_the_program() {
 }
 
 #[test]
-fn bytes_that_are_no_requests_end_their_connection_alone() {
-    let prey = Prey::new(&[]);
-    let host = format!("Host: {}\r\n", prey.address());
+fn invalid_requests_end_only_their_own_connection() {
+    let victim = Victim::new(&[]);
+    let host = format!("Host: {}\r\n", victim.address());
     let long = "x".repeat(100_000);
     let many: String = (0..500).map(|i| format!("X-{i}: y\r\n")).collect();
     for bytes in [
@@ -444,17 +447,17 @@ fn bytes_that_are_no_requests_end_their_connection_alone() {
         b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n".to_vec(),
     ] {
         let what = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
-        let answer = prey.attack(&bytes);
+        let answer = victim.attack(&bytes);
         assert!(
             answer.as_ref().is_none_or(|answer| (400..=505).contains(&answer.status)),
             "{what:?}: {answer:?}"
         );
     }
-    // One request hidden behind another is answered as what it is, and refused.
+    // A request smuggled after another is parsed as a request, and refused.
     let smuggled = format!(
         "GET /healthz HTTP/1.1\r\n{host}\r\nGET /stats/ HTTP/1.1\r\nHost: evil.org\r\nConnection: close\r\n\r\n"
     );
-    let mut connection = connect(prey.address());
+    let mut connection = connect(victim.address());
     connection.write_all(smuggled.as_bytes()).unwrap();
     let mut text = String::new();
     connection.read_to_string(&mut text).unwrap();
@@ -467,9 +470,9 @@ fn bytes_that_are_no_requests_end_their_connection_alone() {
 }
 
 #[test]
-fn pages_of_other_sites_get_nothing_but_links() {
-    let prey = Prey::new(&[]);
-    let sent = |target: &str, headers: &str| get_with(prey.address(), target, headers).status;
+fn pages_of_other_sites_can_only_link() {
+    let victim = Victim::new(&[]);
+    let sent = |target: &str, headers: &str| get_with(victim.address(), target, headers).status;
     for site in ["cross-site", "same-site"] {
         let fetch = format!(
             "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nOrigin: http://evil.org\r\n"
@@ -508,9 +511,9 @@ fn pages_of_other_sites_get_nothing_but_links() {
 
 #[test]
 fn too_many_requests_are_refused_for_a_while() {
-    let prey = Prey::new(&["--max-rate", "5"]);
-    let answers: Vec<Answer> = (0..40).map(|_| get(prey.address(), "/stats/n")).collect();
-    let refused = answers.iter().find(|answer| answer.status == 429).expect("not all are answered");
+    let victim = Victim::new(&["--max-rate", "5"]);
+    let answers: Vec<Answer> = (0..40).map(|_| get(victim.address(), "/stats/n")).collect();
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("a refusal");
     assert!(
         answers[0].status == 200
             && refused.header("retry-after") == Some("1")
@@ -519,29 +522,29 @@ fn too_many_requests_are_refused_for_a_while() {
     );
     check_headers(refused, "429");
     let deadline = Instant::now() + Duration::from_secs(60);
-    while get(prey.address(), "/stats/n").status != 200 {
+    while get(victim.address(), "/stats/n").status != 200 {
         assert!(Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
 #[test]
-fn clients_that_never_finish_are_thrown_out() {
-    let prey = Prey::new(&[]);
+fn clients_that_never_finish_are_disconnected() {
+    let victim = Victim::new(&[]);
     let slow: Vec<_> = (0..100)
         .map(|i| {
-            let mut connection = connect(prey.address());
-            // From nothing at all to all but the last line.
+            let mut connection = connect(victim.address());
+            // From nothing to everything but the last line.
             connection
-                .write_all(&request(prey.address(), "GET", "/", "X: y\r\n")[..i / 2])
+                .write_all(&request(victim.address(), "GET", "/", "X: y\r\n")[..i / 2])
                 .unwrap();
             connection
         })
         .collect();
-    assert_eq!(get(prey.address(), "/stats/n").status, 200);
+    assert_eq!(get(victim.address(), "/stats/n").status, 200);
     let start = Instant::now();
     for mut connection in slow {
-        // It ends, with or without an answer; reading gives up only after a minute.
+        // The connection ends, with or without a response, before the read timeout of a minute.
         let mut rest = Vec::new();
         let end = connection.read_to_end(&mut rest);
         assert!(end.as_ref().is_ok() || start.elapsed() < Duration::from_secs(59), "{end:?}");
@@ -550,12 +553,12 @@ fn clients_that_never_finish_are_thrown_out() {
 }
 
 #[test]
-fn a_thousand_connections_wait_in_line() {
-    let prey = Prey::new(&[]);
-    // More than are served at a time; those that say nothing make room after a while.
-    let waiting: Vec<_> = (0..1000).map(|_| connect(prey.address())).collect();
-    let answer = open(prey.address(), &request(prey.address(), "GET", "/stats/n", "")).unwrap();
+fn a_thousand_connections_are_queued() {
+    let victim = Victim::new(&[]);
+    // More than are served at once; silent ones are disconnected after a while.
+    let waiting: Vec<_> = (0..1000).map(|_| connect(victim.address())).collect();
+    let answer = open(victim.address(), &request(victim.address(), "GET", "/stats/n", "")).unwrap();
     assert_eq!(answer.answer.status, 200);
     drop(waiting);
-    assert_eq!(get(prey.address(), "/stats/n").status, 200);
+    assert_eq!(get(victim.address(), "/stats/n").status, 200);
 }

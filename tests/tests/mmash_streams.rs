@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 #[test]
-fn streams_show_values_move() {
+fn streams_send_changes() {
     let directory = directory();
     let shop = shop(&directory, "shop.mmstats");
     let server = Mmash::serve(directory.path(), &FAST);
@@ -38,7 +38,7 @@ fn streams_show_values_move() {
 }
 
 #[test]
-fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
+fn the_first_event_comes_at_once_and_the_others_at_the_requested_interval() {
     let directory = directory();
     let _shops = [shop(&directory, "a.mmstats"), shop(&directory, "b.mmstats")];
     let server = Mmash::serve(directory.path(), &["-d", "0.2"]);
@@ -48,14 +48,14 @@ fn the_first_event_comes_at_once_and_the_others_as_often_as_wanted() {
     )
     .unwrap();
     let events: Vec<(u64, Value)> = (0..4).map(|_| stream.event().unwrap()).collect();
-    // Half a second is rounded up to three looks; on a loaded machine it may be more.
+    // Half a second is rounded up to three scrapes; on a loaded machine there may be more.
     assert!(events.windows(2).all(|pair| pair[1].0 >= pair[0].0 + 3), "{events:?}");
     assert!(events.windows(2).any(|pair| pair[1].0 == pair[0].0 + 3), "{events:?}");
     assert_eq!(stat(&events[0].1, "shop.orders")["writers"], 2);
 }
 
 #[test]
-fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
+fn the_interval_holds_even_if_scrapes_are_late() {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
     let server = Mmash::serve(directory.path(), &FAST);
@@ -66,7 +66,7 @@ fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
             || stream.event().map(|(id, stats)| (id, stats["time"].as_f64().unwrap())).unwrap();
         (0..5).map(|_| next()).collect()
     });
-    // As on a machine that is busy: it does not get to look ten times a second.
+    // Like a busy machine, which does not reach ten scrapes per second.
     while !reader.is_finished() {
         server.signal(Signal::STOP);
         sleep(Duration::from_millis(300));
@@ -74,19 +74,19 @@ fn an_interval_is_of_time_where_looks_take_longer_than_they_should() {
         sleep(Duration::from_millis(50));
     }
     let events = reader.join().unwrap();
-    // By the clock on the wall, so a little may be missing.
+    // By the wall clock, so a little may be missing.
     assert!(events.windows(2).all(|pair| pair[1].1 - pair[0].1 > 0.9), "{events:?}");
     assert!(events.windows(2).any(|pair| pair[1].0 < pair[0].0 + 10), "{events:?}");
 }
 
 #[test]
-fn streams_leave_connections_for_others() {
+fn streams_leave_connections_for_other_requests() {
     let directory = directory();
     for (wanted, descriptors, streams) in [("520", 2048, 520), ("1000", 1024, 336)] {
         let arguments = ["-d", "60", "--max-streams", wanted, directory.path().to_str().unwrap()];
         let server = Mmash::start(&mut with_descriptors(descriptors, &command(&arguments)));
         server.wait_for("/healthz", |health| health["scrapes"] == 1);
-        // They do not end here.
+        // Streams do not end here.
         let opened: Vec<_> = (0..streams)
             .map(|_| open(server.address, &request(server.address, "GET", "/events", "")).unwrap())
             .collect();
@@ -102,15 +102,15 @@ fn streams_leave_connections_for_others() {
         );
         server.signal(Signal::TERM);
         let errors = server.end().errors;
-        let is_told = errors.contains("--max-streams 1000")
+        let is_reported = errors.contains("--max-streams 1000")
             && errors.contains("336")
             && errors.contains("1024");
-        assert!(if wanted == "1000" { is_told } else { errors.is_empty() }, "{errors}");
+        assert!(if wanted == "1000" { is_reported } else { errors.is_empty() }, "{errors}");
     }
 }
 
 #[test]
-fn silence_is_broken_by_comments() {
+fn comments_keep_an_idle_stream_alive() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &["-d", "60"]);
     let mut stream = open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
@@ -119,18 +119,18 @@ fn silence_is_broken_by_comments() {
 }
 
 #[test]
-fn there_are_no_more_streams_than_allowed() {
+fn the_number_of_streams_is_limited() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
     let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     let mut streams = vec![stream(), stream()];
-    // Before its first look, a server is not healthy.
+    // A server is not healthy before its first scrape.
     streams[0].event().unwrap();
     let refused = server.get("/events");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert!(refused.json()["error"].as_str().unwrap().contains("--max-streams"));
     assert_eq!(server.get("/healthz").status, 200);
-    // One that has gone makes room.
+    // A disconnected one makes room.
     drop(streams.pop());
     let deadline = Instant::now() + Duration::from_secs(60);
     while stream().answer.status != 200 {
@@ -140,7 +140,7 @@ fn there_are_no_more_streams_than_allowed() {
 }
 
 #[test]
-fn asking_for_the_header_of_a_stream_ends() {
+fn a_head_request_for_a_stream_ends() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &[]);
     for target in ["/events", "/", "/metrics", "/api/v1/query", "/healthz", "/nothing"] {
@@ -153,7 +153,7 @@ fn asking_for_the_header_of_a_stream_ends() {
             "{target}"
         );
     }
-    // No body: the connection is at its end.
+    // No body: the connection is closed.
     let mut head = open(server.address, &request(server.address, "HEAD", "/events", "")).unwrap();
     assert!(head.chunk().is_err());
 }
