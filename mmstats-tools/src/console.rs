@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 
-use crate::render::escape::{Escaped, EscapedPath};
+use crate::escape::{Escaped, EscapedPath};
 
 /// The name of a command and its output streams.
 pub struct Console<'c> {

@@ -7,7 +7,8 @@
 //!
 //! The modules below them, each using only those before it:
 //!
-//! - [`console`] prints messages, [`shutdown`] handles signals, [`labels`] selects fields;
+//! - [`console`] prints messages, [`shutdown`] handles signals, [`labels`] selects fields,
+//!   [`escape`] makes texts safe for terminals;
 //! - [`source`] reads bytes: files, dumps, cores, devices;
 //! - [`scraper`] reads all writers repeatedly;
 //! - [`series`] gives values their meaning: deltas, rates, aggregation over writers;
@@ -21,6 +22,7 @@
 pub mod clean;
 pub mod command;
 pub mod console;
+pub mod escape;
 pub mod labels;
 #[cfg(feature = "web")]
 pub mod mmash;

@@ -10,7 +10,7 @@ use mmstats_tests::firmware::regions;
 use mmstats_tests::programs::{self, Program};
 use mmstats_tests::qemu::{Device, Machine, firmware};
 use mmstats_tools::source::url::{Host, Socket};
-use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion, Qmp};
+use mmstats_tools::source::{Gdb, Memory, MemoryError, Qmp, RunState};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
@@ -280,7 +280,7 @@ fn a_stop_in_the_middle_of_a_write_leaves_the_last_complete_value() {
 fn a_device_stands_still_while_a_debugger_reads_and_runs_on_afterwards() {
     let board = Board::start(|machine| machine);
     let mut gdb = board.gdb();
-    assert_eq!(gdb.motion(), Motion::Still);
+    assert_eq!(gdb.run_state(), RunState::Stopped);
     let (first, second) = (look(&mut gdb, board.region), look(&mut gdb, board.region));
     assert_eq!(first.bytes, second.bytes);
     assert_eq!(board.round(), first.done);
@@ -365,7 +365,7 @@ fn a_device_is_not_stopped_by_its_emulators_monitor() {
     assert_eq!(events.ask("query-status"), ["STOP", "RESUME"], "this is how it would be told");
 
     let mut qmp = Qmp::connect(&Socket::Unix(board.device.qmp_socket().to_owned())).unwrap();
-    assert_eq!(qmp.motion(), Motion::Live { word: 4 });
+    assert_eq!(qmp.run_state(), RunState::Running { word: 4 });
     let first = board.round();
     let mut last = first;
     for _ in 0..STOPS {

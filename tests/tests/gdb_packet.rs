@@ -1,7 +1,9 @@
 //! Packets of GDB's remote protocol survive the way there and back, and bytes that are none do no
 //! harm.
 
-use mmstats_tools::source::gdb::packet::{Decoder, Event, Fault, LONGEST, encode, hex, unhex};
+use mmstats_tools::source::gdb::packet::{
+    Decoder, Event, MAX_BODY_BYTES, PacketError, encode, hex, unhex,
+};
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
@@ -91,22 +93,25 @@ fn packets_are_the_bytes_that_others_expect() {
 
 #[test]
 fn what_cannot_be_a_packet_is_told() {
-    assert_eq!(decode(b"$OK#9b"), [Event::Damaged(Fault::Sum { computed: 0x9a })]);
-    assert_eq!(decode(b"$OK#x9"), [Event::Damaged(Fault::Sum { computed: 0x9a })]);
+    assert_eq!(decode(b"$OK#9b"), [Event::Damaged(PacketError::Sum { computed: 0x9a })]);
+    assert_eq!(decode(b"$OK#x9"), [Event::Damaged(PacketError::Sum { computed: 0x9a })]);
     for body in [&b"0}"[..], b"0*"] {
-        assert_eq!(decode(&packet(body)), [Event::Damaged(Fault::Unfinished)]);
+        assert_eq!(decode(&packet(body)), [Event::Damaged(PacketError::Unfinished)]);
     }
     for body in [&b"*!"[..], b"0*\x1f", b"0*\x7f", b"0*\xff"] {
-        assert_eq!(decode(&packet(body)), [Event::Damaged(Fault::Repetition)]);
+        assert_eq!(decode(&packet(body)), [Event::Damaged(PacketError::Repetition)]);
     }
 }
 
 #[test]
 fn no_packet_fills_memory() {
-    let body = vec![b'0'; LONGEST];
+    let body = vec![b'0'; MAX_BODY_BYTES];
     assert_eq!(decode(&packet(&body)), [Event::Packet(body.clone())]);
-    assert_eq!(decode(&packet(&[&body[..], b"0"].concat())), [Event::Damaged(Fault::TooLong)]);
+    assert_eq!(
+        decode(&packet(&[&body[..], b"0"].concat())),
+        [Event::Damaged(PacketError::TooLong)]
+    );
     // Nor one that only becomes so long.
-    let bomb = [b"0", &b"*~".repeat(LONGEST / 97)[..], b"*~"].concat();
-    assert_eq!(decode(&packet(&bomb)), [Event::Damaged(Fault::TooLong)]);
+    let bomb = [b"0", &b"*~".repeat(MAX_BODY_BYTES / 97)[..], b"*~"].concat();
+    assert_eq!(decode(&packet(&bomb)), [Event::Damaged(PacketError::TooLong)]);
 }

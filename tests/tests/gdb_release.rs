@@ -4,7 +4,7 @@
 use mmstats_tests::gdb_script::{HASTY, PATIENT, at_once, play, play_within, source};
 use mmstats_tests::gdb_server::{BASE, Scripted, Talk, hex};
 use mmstats_tests::gdb_stub::Honest;
-use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion};
+use mmstats_tools::source::{Gdb, Memory, MemoryError, RunState};
 use std::thread;
 
 #[test]
@@ -154,7 +154,7 @@ fn a_target_that_was_not_halted_is_read_as_one_that_runs() {
         request == "?"
     });
     let gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
-    assert_eq!(gdb.motion(), Motion::Live { word: 4 });
+    assert_eq!(gdb.run_state(), RunState::Running { word: 4 });
     assert_eq!(Box::new(gdb).close().unwrap().halted, None);
     let heard = server.heard();
     assert!(

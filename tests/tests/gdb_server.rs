@@ -4,7 +4,7 @@ use mmstats_tests::damage::Random;
 use mmstats_tests::gdb_script::{PATIENT, lie, play, source};
 use mmstats_tests::gdb_server::{BASE, LENGTH, Scripted, asked, hex, honest, packet, part};
 use mmstats_tests::gdb_stub::Honest;
-use mmstats_tools::source::{Gdb, Memory, MemoryError, Motion};
+use mmstats_tools::source::{Gdb, Memory, MemoryError, RunState};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -12,7 +12,7 @@ fn what_a_server_has_is_read_at_any_address_and_length() {
     let server = Honest::start();
     let start = Instant::now();
     let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
-    assert_eq!(gdb.motion(), Motion::Still);
+    assert_eq!(gdb.run_state(), RunState::Stopped);
     assert!(gdb.ranges().is_empty());
     let mut random = Random(7);
     for i in 0..100 {

@@ -3,7 +3,7 @@
 
 use mmstats_tools::source::qmp::Qmp;
 use mmstats_tools::source::url::{Host, Socket};
-use mmstats_tools::source::{Memory, MemoryError, Motion};
+use mmstats_tools::source::{Memory, MemoryError, RunState};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -141,7 +141,7 @@ fn the_machine_is_not_halted_and_no_file_is_left() {
         }
     });
     let mut qmp = Qmp::connect(&server.socket).unwrap();
-    assert_eq!(qmp.motion(), Motion::Live { word: 4 });
+    assert_eq!(qmp.run_state(), RunState::Running { word: 4 });
     assert!(qmp.ranges().is_empty());
     qmp.read(0, &mut [0; 4]).unwrap();
     let file = receiver.recv().unwrap();

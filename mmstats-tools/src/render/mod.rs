@@ -3,12 +3,13 @@
 
 pub mod date;
 pub mod distribution;
-pub mod escape;
 pub mod human;
 pub mod json;
 pub mod metrics;
 pub mod number;
 pub mod text;
+
+pub use crate::escape;
 
 use std::path::Path;
 

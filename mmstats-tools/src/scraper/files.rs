@@ -12,22 +12,22 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::source::may_hold_regions;
 
 /// Descriptors that are left for everything else.
-const OTHERS: usize = 64;
+const RESERVED_DESCRIPTORS: usize = 64;
 
 /// Files by their paths.
 pub(super) struct Files {
-    kept: HashMap<PathBuf, Kept>,
+    kept: HashMap<PathBuf, OpenFile>,
     /// Those of the user's own that were there once: when they are gone, their writer has ended.
-    met: HashSet<PathBuf>,
+    found: HashSet<PathBuf>,
     round: u64,
     open: usize,
     /// How many may be open.
-    most: usize,
+    max_open: usize,
     /// How many descriptors this process may have.
     limit: usize,
 }
 
-struct Kept {
+struct OpenFile {
     /// Device and inode.
     id: (u64, u64),
     /// In bytes. A mapping does not tell of a file that was cut short within its last page.
@@ -45,7 +45,7 @@ pub(super) enum Outcome {
     /// It was read.
     WriterSample,
     /// It was read in this look already.
-    Twice,
+    AlreadyRead,
     /// Its writer has ended, and removed it.
     Gone,
     /// It was not there, ever.
@@ -64,17 +64,17 @@ impl Files {
         let limit = raise_descriptors();
         Files {
             kept: HashMap::new(),
-            met: HashSet::new(),
+            found: HashSet::new(),
             round: 1,
             open: 0,
-            most: limit.saturating_sub(OTHERS),
+            max_open: limit.saturating_sub(RESERVED_DESCRIPTORS),
             limit,
         }
     }
 
     /// Leaves so many descriptors for others, or half of all.
-    pub(super) fn spare(&mut self, count: usize) {
-        self.most = self.limit.saturating_sub(count).max(self.limit / 2);
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.max_open = self.limit.saturating_sub(count).max(self.limit / 2);
     }
 
     /// The files that are known directly in a directory.
@@ -85,19 +85,19 @@ impl Files {
         paths
     }
 
-    /// Reads a file. `see` is also told whether it is another one than that of this path before.
+    /// Reads a file. `observe` is also told whether it is another one than that of this path before.
     pub(super) fn read(
         &mut self,
         path: &Path,
         is_named: bool,
         reader: &mut Reader,
-        see: impl FnOnce(&Sample<'_>, bool),
+        observe: impl FnOnce(&Sample<'_>, bool),
     ) -> Outcome {
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error)
                 if error.kind() == ErrorKind::NotFound
-                    && (!is_named || self.met.contains(path)) =>
+                    && (!is_named || self.found.contains(path)) =>
             {
                 return Outcome::Gone;
             }
@@ -113,10 +113,10 @@ impl Files {
             }
         };
         if is_named {
-            self.met.insert(path.to_owned());
+            self.found.insert(path.to_owned());
         }
-        let Some(is_other) = self.keep(path, &metadata) else { return Outcome::Twice };
-        let (round, has_room) = (self.round, self.open < self.most);
+        let Some(is_other) = self.update(path, &metadata) else { return Outcome::AlreadyRead };
+        let (round, has_room) = (self.round, self.open < self.max_open);
         let Some(kept) = self.kept.get_mut(path) else { return Outcome::Gone };
         kept.round = round;
         let look_further = is_named && !kept.is_plain;
@@ -140,7 +140,7 @@ impl Files {
         }
         match sample {
             Ok(sample) => {
-                see(&sample, is_other);
+                observe(&sample, is_other);
                 Outcome::WriterSample
             }
             Err(error) => failed(path, error, is_named, look_further),
@@ -148,10 +148,10 @@ impl Files {
     }
 
     /// Whether it is another file than before; `None` if it was looked at in this round.
-    fn keep(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
+    fn update(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
         let id = (metadata.dev(), metadata.ino());
         let length = metadata.len();
-        let new = || Kept { id, length, file: None, is_plain: false, round: 0 };
+        let new = || OpenFile { id, length, file: None, is_plain: false, round: 0 };
         let kept = self.kept.entry(path.to_owned()).or_insert_with(new);
         if kept.round == self.round {
             return None;
@@ -173,7 +173,7 @@ impl Files {
     }
 
     /// Ends a round: closes what is there no more.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end_round(&mut self) {
         let round = self.round;
         self.kept.retain(|_, kept| kept.round == round);
         self.open = self.kept.values().filter(|kept| kept.file.is_some()).count();

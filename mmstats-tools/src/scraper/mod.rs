@@ -31,27 +31,27 @@ pub struct Scraper {
     environment: Environment,
     reader: Reader,
     files: Files,
-    tracks: WriterTracker,
+    tracker: WriterTracker,
     /// What was wrong at the look before, by its name.
     errors: HashMap<PathBuf, String>,
     follows_links: bool,
     searched: Vec<PathBuf>,
     started: Option<Instant>,
     /// When the last look was.
-    looked: Option<SystemTime>,
+    last_time: Option<SystemTime>,
 }
 
 /// A look while it is being made.
 struct ScrapeBuilder {
     scrape: Scrape,
-    /// Where each name's problem is.
+    /// Where each name's error is.
     failed: HashMap<PathBuf, usize>,
     /// When the look before was.
     before: Option<SystemTime>,
 }
 
 impl Scraper {
-    /// A sampler that has not looked yet. The files, directories and devices are those that users
+    /// A sampler that has not last_time yet. The files, directories and devices are those that users
     /// name; without any, the usual places are searched.
     ///
     /// It raises this process's limit of open files as far as it may; files beyond that are opened
@@ -64,12 +64,12 @@ impl Scraper {
             environment: Environment::read(),
             reader: Reader::new(),
             files: Files::new(),
-            tracks: WriterTracker::default(),
+            tracker: WriterTracker::default(),
             errors: HashMap::new(),
             follows_links: true,
             searched: Vec::new(),
             started: None,
-            looked: None,
+            last_time: None,
         }
     }
 
@@ -84,7 +84,7 @@ impl Scraper {
     /// Leaves so many descriptors for others than files, or half of all.
     #[must_use]
     pub fn with_spare_descriptors(mut self, count: usize) -> Self {
-        self.files.spare(count);
+        self.files.reserve(count);
         self
     }
 
@@ -105,33 +105,33 @@ impl Scraper {
             errors: Vec::new(),
             halted: None,
         };
-        let before = self.looked.replace(scrape.time);
+        let before = self.last_time.replace(scrape.time);
         let mut builder = ScrapeBuilder { scrape, failed: HashMap::new(), before };
-        self.tracks.begin(now);
+        self.tracker.begin_round(now);
         self.searched.clear();
         let arguments = std::mem::take(&mut self.arguments);
         let each: Vec<&[PathBuf]> =
             if arguments.is_empty() { vec![&[]] } else { arguments.chunks(1).collect() };
         for argument in each {
             match argument.first().filter(|path| self.sources.is_memory(path)) {
-                Some(path) => self.look_at_memory(path, &mut builder),
-                None => self.look_at_files(argument, &mut builder),
+                Some(path) => self.scrape_memory(path, &mut builder),
+                None => self.scrape_files(argument, &mut builder),
             }
         }
         self.arguments = arguments;
-        self.files.end();
-        self.tracks.end();
-        self.note_problems(&mut builder.scrape);
+        self.files.end_round();
+        self.tracker.end_round();
+        self.mark_new_errors(&mut builder.scrape);
         builder.scrape
     }
 
-    fn look_at_files(&mut self, argument: &[PathBuf], builder: &mut ScrapeBuilder) {
+    fn scrape_files(&mut self, argument: &[PathBuf], builder: &mut ScrapeBuilder) {
         let found = discover(&self.environment, argument);
-        for problem in found.errors {
-            builder.fail(&problem.path, &problem.error);
+        for error in found.errors {
+            builder.fail(&error.path, &error.error);
             // What was in there may still be, and is not to be taken for new later.
-            for path in self.files.below(&problem.path) {
-                self.look_at_file(&path, false, builder);
+            for path in self.files.below(&error.path) {
+                self.scrape_file(&path, false, builder);
             }
         }
         self.searched.extend(found.searched);
@@ -142,23 +142,24 @@ impl Scraper {
                     .fail(&path, "a link that leads out of its directory, which is not followed");
                 continue;
             }
-            self.look_at_file(&path, is_named, builder);
+            self.scrape_file(&path, is_named, builder);
         }
     }
 
-    fn look_at_file(&mut self, path: &Path, is_named: bool, builder: &mut ScrapeBuilder) {
-        let tracks = &mut self.tracks;
-        let see = |sample: &Sample<'_>, is_other: bool| tracks.see(path, sample, is_other, builder);
-        match self.files.read(path, is_named, &mut self.reader, see) {
-            Outcome::WriterSample | Outcome::Twice | Outcome::Gone => {}
+    fn scrape_file(&mut self, path: &Path, is_named: bool, builder: &mut ScrapeBuilder) {
+        let tracker = &mut self.tracker;
+        let observe =
+            |sample: &Sample<'_>, is_other: bool| tracker.observe(path, sample, is_other, builder);
+        match self.files.read(path, is_named, &mut self.reader, observe) {
+            Outcome::WriterSample | Outcome::AlreadyRead | Outcome::Gone => {}
             Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
                 (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
-                    self.look_at_regions(path, &opened, builder)
+                    self.scrape_regions(path, &opened, builder)
                 }
                 (Ok(_), Some(why)) => self.fail(path, why, builder),
                 (Ok(_), None) => {
                     self.files.set_plain(path);
-                    self.look_at_file(path, is_named, builder);
+                    self.scrape_file(path, is_named, builder);
                 }
                 (Err(error), _) => self.fail(path, error, builder),
             },
@@ -167,23 +168,23 @@ impl Scraper {
         }
     }
 
-    fn look_at_memory(&mut self, path: &Path, builder: &mut ScrapeBuilder) {
+    fn scrape_memory(&mut self, path: &Path, builder: &mut ScrapeBuilder) {
         match self.sources.open(path) {
-            Ok(opened) => self.look_at_regions(path, &opened, builder),
+            Ok(opened) => self.scrape_regions(path, &opened, builder),
             Err(error) => self.fail(path, error, builder),
         }
     }
 
-    fn look_at_regions(&mut self, path: &Path, opened: &Opened, builder: &mut ScrapeBuilder) {
+    fn scrape_regions(&mut self, path: &Path, opened: &Opened, builder: &mut ScrapeBuilder) {
         for region in &opened.regions {
             let name = Path::new(&region.name);
             match region.read(&mut self.reader) {
-                Ok(sample) => self.tracks.see(name, &sample, false, builder),
+                Ok(sample) => self.tracker.observe(name, &sample, false, builder),
                 Err(failure) => self.fail(name, failure, builder),
             }
         }
-        for (name, problem) in &opened.errors {
-            self.fail(Path::new(name), problem, builder);
+        for (name, error) in &opened.errors {
+            self.fail(Path::new(name), error, builder);
         }
         if opened.regions.is_empty() && opened.errors.is_empty() {
             self.fail(path, &opened.why_nothing, builder);
@@ -196,19 +197,16 @@ impl Scraper {
 
     /// It stays known: when it can be read again, it goes on.
     fn fail(&mut self, name: &Path, why: impl ToString, builder: &mut ScrapeBuilder) {
-        self.tracks.keep(name);
+        self.tracker.retain(name);
         builder.fail(name, why);
     }
 
-    fn note_problems(&mut self, scrape: &mut Scrape) {
-        for problem in &mut scrape.errors {
-            problem.is_new = self.errors.get(&problem.name) != Some(&problem.what);
+    fn mark_new_errors(&mut self, scrape: &mut Scrape) {
+        for error in &mut scrape.errors {
+            error.is_new = self.errors.get(&error.name) != Some(&error.what);
         }
-        self.errors = scrape
-            .errors
-            .iter()
-            .map(|problem| (problem.name.clone(), problem.what.clone()))
-            .collect();
+        self.errors =
+            scrape.errors.iter().map(|error| (error.name.clone(), error.what.clone())).collect();
     }
 }
 
@@ -217,9 +215,9 @@ impl ScrapeBuilder {
         let what = why.to_string();
         // Several of one file are told together, so that a new one shows.
         match self.failed.get(name).and_then(|&at| self.scrape.errors.get_mut(at)) {
-            Some(problem) => {
-                problem.what.push_str("; ");
-                problem.what.push_str(&what);
+            Some(error) => {
+                error.what.push_str("; ");
+                error.what.push_str(&what);
             }
             None => {
                 self.failed.insert(name.to_owned(), self.scrape.errors.len());
@@ -229,8 +227,8 @@ impl ScrapeBuilder {
     }
 
     fn push(&mut self, sample: WriterSample, errors: &[String]) {
-        for problem in errors {
-            self.fail(&sample.writer_id.name, problem);
+        for error in errors {
+            self.fail(&sample.writer_id.name, error);
         }
         self.scrape.samples.push(sample);
     }
@@ -249,7 +247,7 @@ fn leads_out(path: &Path) -> bool {
 }
 
 /// How long a writer that runs is believed to run on.
-const BELIEVED: Duration = Duration::from_secs(1);
+const VERDICT_LIFETIME: Duration = Duration::from_secs(1);
 
 /// Fields that several writers have in common.
 type Fields = Arc<[Field]>;
@@ -272,14 +270,12 @@ mod tests {
         let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
         let start = Instant::now();
         for i in (0..MANY).chain([7]) {
-            builder.fail(&name(i), format!("problem {i}"));
+            builder.fail(&name(i), format!("error {i}"));
             // A test that fails should not take minutes to do so.
             assert!(start.elapsed() < Duration::from_secs(60), "{i} problems");
         }
         let errors = builder.scrape.errors;
-        assert_eq!((errors.len(), errors[7].what.as_str()), (MANY, "problem 7; problem 7"));
-        assert!(
-            errors.iter().enumerate().all(|(i, problem)| problem.name == name(i) && problem.is_new)
-        );
+        assert_eq!((errors.len(), errors[7].what.as_str()), (MANY, "error 7; error 7"));
+        assert!(errors.iter().enumerate().all(|(i, error)| error.name == name(i) && error.is_new));
     }
 }

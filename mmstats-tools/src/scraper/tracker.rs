@@ -1,4 +1,4 @@
-//! What is known of writers from one look to the next.
+//! What is state of writers from one look to the next.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
-use super::{BELIEVED, Fields, ScrapeBuilder};
+use super::{Fields, ScrapeBuilder, VERDICT_LIFETIME};
 
 /// Fields are looked through for those that nobody has any more when there are so many.
-const MANY: usize = 64;
+const MAX_UNUSED_FIELDS: usize = 64;
 
 /// Seconds from when a file says that it was made until it can be seen, at most.
-const SETTING_UP: f64 = 0.1;
+const MAX_SETUP_SECONDS: f64 = 0.1;
 
 /// All writers, by their names.
 #[derive(Default)]
 pub(super) struct WriterTracker {
-    by_name: HashMap<PathBuf, Track>,
+    by_name: HashMap<PathBuf, TrackedName>,
     /// All fields in use, and perhaps some that are not any more.
     fields: Vec<Fields>,
     last_id: u64,
@@ -33,46 +33,46 @@ pub(super) struct WriterTracker {
 /// The process that writes a file, and when it created it: not every file states a start time.
 type Writer = (Option<ProcessId>, Option<u64>);
 
-/// One writer. Before it was read for the first time, little is known of it.
+/// One writer. Before it was read for the first time, little is state of it.
 #[derive(Default)]
-struct Track {
-    known: Option<Known>,
+struct TrackedName {
+    state: Option<WriterState>,
     /// The last look that found it.
     round: u64,
 }
 
-struct Known {
+struct WriterState {
     writer_id: Arc<WriterId>,
     writer: Writer,
     fields: Fields,
     verdict: Verdict,
-    judged: Option<Instant>,
+    verdict_time: Option<Instant>,
 }
 
 impl WriterTracker {
-    pub(super) fn begin(&mut self, now: Instant) {
+    pub(super) fn begin_round(&mut self, now: Instant) {
         self.now = Some(now);
         self.round += 1;
     }
 
     /// Forgets what is there no more.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end_round(&mut self) {
         let round = self.round;
-        self.by_name.retain(|_, track| track.round == round);
-        if self.fields.len() > MANY {
+        self.by_name.retain(|_, tracked| tracked.round == round);
+        if self.fields.len() > MAX_UNUSED_FIELDS {
             self.fields.retain(|fields| Arc::strong_count(fields) > 1);
         }
     }
 
     /// Keeps what is there and cannot be read.
-    pub(super) fn keep(&mut self, name: &Path) {
+    pub(super) fn retain(&mut self, name: &Path) {
         let round = self.round;
         self.by_name.entry(name.to_owned()).or_default().round = round;
     }
 
     /// Adds a writer to what a look found. `is_other` tells that it is in another file than the one
     /// of this name before.
-    pub(super) fn see(
+    pub(super) fn observe(
         &mut self,
         name: &Path,
         sample: &Sample<'_>,
@@ -80,49 +80,50 @@ impl WriterTracker {
         builder: &mut ScrapeBuilder,
     ) {
         let layout = sample.layout();
-        let known =
-            self.by_name.get(name).and_then(|track| track.known.as_ref()).filter(|_| !is_other);
-        if known.is_some_and(|known| {
-            !layout.errors.is_empty() && layout.fields.len() < known.fields.len()
+        let state =
+            self.by_name.get(name).and_then(|tracked| tracked.state.as_ref()).filter(|_| !is_other);
+        if state.is_some_and(|state| {
+            !layout.errors.is_empty() && layout.fields.len() < state.fields.len()
         }) {
             // It was whole, and what is left of it would look like a writer that lost its stats.
-            layout.errors.iter().for_each(|problem| builder.fail(name, problem));
-            return self.keep(name);
+            layout.errors.iter().for_each(|error| builder.fail(name, error));
+            return self.retain(name);
         }
         let writer: Writer = (sample.process_id(), sample.created().map(f64::to_bits));
         if is_other
-            || !self.by_name.get(name).is_some_and(|track| {
-                track.known.as_ref().is_some_and(|known| known.writer == writer)
+            || !self.by_name.get(name).is_some_and(|tracked| {
+                tracked.state.as_ref().is_some_and(|state| state.writer == writer)
             })
         {
-            self.meet(name, writer, sample, builder.before);
+            self.on_new_writer(name, writer, sample, builder.before);
         }
         let (round, now) = (self.round, self.now);
-        let Some(track) = self.by_name.get_mut(name) else { return };
-        track.round = round;
-        let Some(known) = &mut track.known else { return };
-        if known.fields[..] != layout.fields[..] {
-            known.fields = shared(&mut self.fields, sample);
+        let Some(tracked) = self.by_name.get_mut(name) else { return };
+        tracked.round = round;
+        let Some(state) = &mut tracked.state else { return };
+        if state.fields[..] != layout.fields[..] {
+            state.fields = shared(&mut self.fields, sample);
         }
-        let is_old =
-            |judged: Instant| now.is_some_and(|now| now.duration_since(judged) >= BELIEVED);
-        if known.verdict.liveness != Liveness::Dead && known.judged.is_none_or(is_old) {
-            (known.verdict, known.judged) = (sample.verdict(), now);
+        let is_old = |verdict_time: Instant| {
+            now.is_some_and(|now| now.duration_since(verdict_time) >= VERDICT_LIFETIME)
+        };
+        if state.verdict.liveness != Liveness::Dead && state.verdict_time.is_none_or(is_old) {
+            (state.verdict, state.verdict_time) = (sample.verdict(), now);
         }
         let values =
             sample.fields().map(|(_, value)| value.map(|value| OwnedValue::from(&value))).collect();
         let sample = WriterSample {
-            writer_id: known.writer_id.clone(),
-            fields: known.fields.clone(),
+            writer_id: state.writer_id.clone(),
+            fields: state.fields.clone(),
             values,
-            verdict: known.verdict,
+            verdict: state.verdict,
         };
         builder.push(sample, &layout.errors);
     }
 
     /// A writer that was not there at the look before, which was at this time: under a name that is
     /// new, or in the place of another.
-    fn meet(
+    fn on_new_writer(
         &mut self,
         name: &Path,
         writer: Writer,
@@ -133,11 +134,11 @@ impl WriterTracker {
         let place = self.by_name.get(name);
         // One that could not be read before may have been there for long, and one that was moved
         // here may have counted for long.
-        let was_read = place.is_none_or(|track| track.known.is_some());
+        let was_read = place.is_none_or(|tracked| tracked.state.is_some());
         let is_made_since = |before| {
-            sample
-                .created()
-                .map_or(place.is_some(), |created| created + SETTING_UP >= unix_seconds(before))
+            sample.created().map_or(place.is_some(), |created| {
+                created + MAX_SETUP_SECONDS >= unix_seconds(before)
+            })
         };
         let is_new = was_read && before.is_some_and(is_made_since);
         let writer_id = WriterId {
@@ -148,22 +149,22 @@ impl WriterTracker {
             is_new,
         };
         let fields = shared(&mut self.fields, sample);
-        let known = Known {
+        let state = WriterState {
             writer_id: Arc::new(writer_id),
             writer,
             fields,
             verdict: sample.verdict(),
-            judged: self.now,
+            verdict_time: self.now,
         };
-        self.by_name.insert(name.to_owned(), Track { known: Some(known), round: self.round });
+        self.by_name.insert(name.to_owned(), TrackedName { state: Some(state), round: self.round });
     }
 }
 
 /// The fields of a sample, together with all others that have the same.
 fn shared(all: &mut Vec<Fields>, sample: &Sample<'_>) -> Fields {
     let fields = &sample.layout().fields[..];
-    match all.iter().find(|known| known[..] == *fields) {
-        Some(known) => known.clone(),
+    match all.iter().find(|state| state[..] == *fields) {
+        Some(state) => state.clone(),
         None => {
             let fields: Fields = fields.into();
             all.push(fields.clone());

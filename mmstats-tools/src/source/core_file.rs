@@ -8,7 +8,7 @@ use object::elf::{ET_CORE, FileHeader32, FileHeader64, PT_LOAD, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, ReadCache, ReadRef};
 
-use super::image::{Bytes, Image, Part};
+use super::image::{Bytes, Image, Segment};
 use super::notes::Notes;
 
 /// What an ELF file is.
@@ -32,7 +32,7 @@ pub struct Core {
 }
 
 /// The longest notes that are read, in bytes.
-const MOST_NOTES: u64 = 64 << 20;
+const MAX_NOTES_BYTES: u64 = 64 << 20;
 
 /// Opens a file that begins like ELF; `None` if it does not.
 ///
@@ -61,16 +61,16 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     data: R,
     file: &File,
 ) -> Result<Option<Core>, String> {
-    let told = |error: object::Error| error.to_string();
-    let header = H::parse(data).map_err(told)?;
-    let endian = header.endian().map_err(told)?;
+    let to_text = |error: object::Error| error.to_string();
+    let header = H::parse(data).map_err(to_text)?;
+    let endian = header.endian().map_err(to_text)?;
     if header.e_type(endian) != ET_CORE {
         return Ok(None);
     }
     let file_length = file.metadata().map_err(|error| error.to_string())?.len();
     let file = Rc::new(file.try_clone().map_err(|error| error.to_string())?);
     let (mut parts, mut missing, mut notes) = (Vec::new(), 0_u64, Notes::default());
-    for segment in header.program_headers(endian, data).map_err(told)? {
+    for segment in header.program_headers(endian, data).map_err(to_text)? {
         let (offset, length): (u64, u64) =
             (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
         match segment.p_type(endian) {
@@ -80,12 +80,12 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
                 let address = if physical == 0 { segment.p_vaddr(endian).into() } else { physical };
                 let there = length.min(file_length.saturating_sub(offset));
                 missing = missing.saturating_add(length - there);
-                parts.push(Part {
+                parts.push(Segment {
                     address,
                     bytes: Bytes::InFile { file: file.clone(), offset, length: there },
                 });
             }
-            PT_NOTE if length <= MOST_NOTES => {
+            PT_NOTE if length <= MAX_NOTES_BYTES => {
                 if let Ok(Some(found)) = segment.notes(endian, data) {
                     notes.read(found, endian, header.is_type_64());
                 }
@@ -93,5 +93,5 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
             _ => {}
         }
     }
-    Ok(Some(Core { image: Image::of_parts(parts), missing, notes }))
+    Ok(Some(Core { image: Image::from_segments(parts), missing, notes }))
 }

@@ -40,7 +40,7 @@ struct Symbol {
 const MEMORY: &str = "::MEMORY";
 
 /// What programs are loaded at multiples of: the size of the smallest pages.
-const PAGE: u64 = 4096;
+const PAGE_BYTES: u64 = 4096;
 
 impl fmt::Debug for Firmware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,12 +57,12 @@ impl Firmware {
     /// # Errors
     /// Why it cannot be used.
     pub fn open(path: &Path) -> Result<Firmware, String> {
-        let told = |error: std::io::Error| error.to_string();
+        let to_text = |error: std::io::Error| error.to_string();
         // Anything else could hang, or do something.
-        if !path.metadata().map_err(told)?.is_file() {
+        if !path.metadata().map_err(to_text)?.is_file() {
             return Err("not a regular file, where a program's ELF file should be".to_owned());
         }
-        let mut file = File::open(path).map_err(told)?;
+        let mut file = File::open(path).map_err(to_text)?;
         match core_file::open(&file) {
             Some(Ok(Elf::Program)) => {}
             Some(Ok(Elf::Core(_))) => {
@@ -72,7 +72,7 @@ impl Firmware {
             None => return Err("not an ELF file".to_owned()),
         }
         let mut data = Vec::new();
-        file.rewind().and_then(|()| file.read_to_end(&mut data)).map_err(told)?;
+        file.rewind().and_then(|()| file.read_to_end(&mut data)).map_err(to_text)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         object::File::parse(&*data).map_err(|error| format!("a damaged ELF file: {error}"))?;
         Ok(Firmware { name, data: data.into(), shift: 0 })
@@ -94,7 +94,7 @@ impl Firmware {
         };
         // Of another program, if that is no whole number of pages. It will not hold what is looked
         // for.
-        Firmware { shift: if shift % PAGE == 0 { shift } else { 0 }, ..self.clone() }
+        Firmware { shift: if shift % PAGE_BYTES == 0 { shift } else { 0 }, ..self.clone() }
     }
 
     fn file(&self) -> Option<object::File<'_>> {

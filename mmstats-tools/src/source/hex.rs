@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::image::{Bytes, Image, Part};
+use super::image::{Bytes, Image, Segment};
 
 /// What such a text holds.
 #[derive(Debug)]
@@ -80,25 +80,25 @@ impl Runs {
     }
 
     fn image(self) -> Image {
-        Image::of_parts(
+        Image::from_segments(
             self.0
                 .into_iter()
-                .map(|(address, bytes)| Part { address, bytes: Bytes::Here(bytes) })
+                .map(|(address, bytes)| Segment { address, bytes: Bytes::InMemory(bytes) })
                 .collect(),
         )
     }
 }
 
 /// A line, and what is wrong with it.
-type Damage = (usize, String);
+type LineError = (usize, String);
 
-fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
+fn intel(text: &str, runs: &mut Runs) -> Result<(), LineError> {
     let mut base = 0;
     for (number, line) in lines(text) {
-        let told = |what: &str| (number, what.to_owned());
-        let digits = line.strip_prefix(':').ok_or(told("it does not begin with a colon"))?;
+        let damage = |what: &str| (number, what.to_owned());
+        let digits = line.strip_prefix(':').ok_or(damage("it does not begin with a colon"))?;
         // The count leaves out itself, the offset, the kind and the checksum.
-        let content = record(digits, 5, 0).map_err(told)?;
+        let content = record(digits, 5, 0).map_err(damage)?;
         let (head, data) = content.split_at(3);
         match (head[2], data) {
             (0, data) => runs.push(base + big_endian(&head[..2]), data),
@@ -108,7 +108,7 @@ fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
             // Where the program begins to run.
             (3 | 5, _) => {}
             (kind, _) => {
-                return Err(told(&format!(
+                return Err(damage(&format!(
                     "a record of type {kind} with {} bytes is not known",
                     data.len()
                 )));
@@ -118,22 +118,22 @@ fn intel(text: &str, runs: &mut Runs) -> Result<(), Damage> {
     Ok(())
 }
 
-fn motorola(text: &str, runs: &mut Runs) -> Result<(), Damage> {
+fn motorola(text: &str, runs: &mut Runs) -> Result<(), LineError> {
     for (number, line) in lines(text) {
-        let told = |what: &str| (number, what.to_owned());
-        let (kind, digits) = line.split_at_checked(2).ok_or(told("too short"))?;
+        let damage = |what: &str| (number, what.to_owned());
+        let (kind, digits) = line.split_at_checked(2).ok_or(damage("too short"))?;
         // The count leaves out itself.
-        let content = record(digits, 1, 0xff).map_err(told)?;
+        let content = record(digits, 1, 0xff).map_err(damage)?;
         // Bytes of an address, in the records that have data.
         let width = match kind {
             "S1" => 2,
             "S2" => 3,
             "S3" => 4,
             "S0" | "S4" | "S5" | "S6" | "S7" | "S8" | "S9" => continue,
-            _ => return Err(told("it does not begin with S and a digit")),
+            _ => return Err(damage("it does not begin with S and a digit")),
         };
         let (address, data) =
-            content.split_at_checked(width).ok_or(told("too short for its address"))?;
+            content.split_at_checked(width).ok_or(damage("too short for its address"))?;
         runs.push(big_endian(address), data);
     }
     Ok(())
@@ -275,7 +275,7 @@ mod tests {
             "X107123400010203AC",
             "S",
         ];
-        let told = |text: String| {
+        let error_in = |text: String| {
             let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap();
             assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{text}");
             problem.unwrap_or_default()
@@ -297,7 +297,7 @@ mod tests {
             } else {
                 format!("line 3 of Intel HEX: {what}")
             };
-            assert_eq!(told(format!(":0412340000010203B0\n\n{line}\n:00000001FF\n")), expected);
+            assert_eq!(error_in(format!(":0412340000010203B0\n\n{line}\n:00000001FF\n")), expected);
         }
         let damage = [
             "its checksum is not that of its bytes",
@@ -311,7 +311,7 @@ mod tests {
         ];
         for (line, what) in motorola.iter().zip(damage) {
             assert_eq!(
-                told(format!("S107123400010203AC\n\n{line}\nS107123400010203AC\n")),
+                error_in(format!("S107123400010203AC\n\n{line}\nS107123400010203AC\n")),
                 format!("line 3 of S-records: {what}")
             );
         }

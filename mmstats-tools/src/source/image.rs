@@ -9,19 +9,19 @@ use std::rc::Rc;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-use super::memory::{Closed, Memory, MemoryError, Motion};
+use super::memory::{CloseReport, Memory, MemoryError, RunState};
 
 /// Memory that a file holds, in parts that each begin at an address.
 #[derive(Debug)]
 pub struct Image {
     /// In ascending order of their addresses, apart from each other, and none of them empty.
-    parts: Vec<Part>,
-    motion: Motion,
+    parts: Vec<Segment>,
+    run_state: RunState,
 }
 
 /// Bytes that follow each other in memory.
 #[derive(Debug)]
-pub struct Part {
+pub struct Segment {
     /// The address of the first one.
     pub address: u64,
     /// The bytes.
@@ -32,7 +32,7 @@ pub struct Part {
 #[derive(Debug)]
 pub enum Bytes {
     /// Here.
-    Here(Vec<u8>),
+    InMemory(Vec<u8>),
     /// In a file.
     InFile {
         /// The file. A core has thousands of parts, a process but so many descriptors.
@@ -44,10 +44,10 @@ pub enum Bytes {
     },
 }
 
-impl Part {
+impl Segment {
     fn length(&self) -> u64 {
         let length = match &self.bytes {
-            Bytes::Here(bytes) => bytes.len() as u64,
+            Bytes::InMemory(bytes) => bytes.len() as u64,
             Bytes::InFile { length, .. } => *length,
         };
         // No address is behind the last one.
@@ -62,7 +62,7 @@ impl Part {
     fn begin_at(&mut self, address: u64) {
         let skipped = address.saturating_sub(self.address).min(self.length());
         match &mut self.bytes {
-            Bytes::Here(bytes) => drop(bytes.drain(..skipped as usize)),
+            Bytes::InMemory(bytes) => drop(bytes.drain(..skipped as usize)),
             Bytes::InFile { offset, length, .. } => {
                 *offset += skipped;
                 *length -= skipped;
@@ -76,7 +76,7 @@ impl Part {
         let at = address - self.address;
         let most = usize::try_from(self.length() - at).unwrap_or(usize::MAX).min(to.len());
         match &self.bytes {
-            Bytes::Here(bytes) => {
+            Bytes::InMemory(bytes) => {
                 to[..most].copy_from_slice(&bytes[at as usize..][..most]);
                 Ok(most)
             }
@@ -108,15 +108,15 @@ impl Image {
         let length = file.metadata()?.len();
         let bytes = Bytes::InFile { file: Rc::new(file), offset: 0, length };
         Ok(Image {
-            motion: Motion::Live { word: 8 },
-            ..Image::of_parts(vec![Part { address, bytes }])
+            run_state: RunState::Running { word: 8 },
+            ..Image::from_segments(vec![Segment { address, bytes }])
         })
     }
 
     /// Parts of a memory that nobody writes any more. Where they overlap, the one counts that
     /// begins at the lower address.
     #[must_use]
-    pub fn of_parts(mut parts: Vec<Part>) -> Image {
+    pub fn from_segments(mut parts: Vec<Segment>) -> Image {
         parts.sort_by_key(|part| part.address);
         let mut end = 0;
         for part in &mut parts {
@@ -124,11 +124,11 @@ impl Image {
             end = end.max(part.end());
         }
         parts.retain(|part| part.length() > 0);
-        Image { parts, motion: Motion::Still }
+        Image { parts, run_state: RunState::Stopped }
     }
 
     /// The part that has the byte at this address.
-    fn find(&self, address: u64) -> Option<&Part> {
+    fn find(&self, address: u64) -> Option<&Segment> {
         let after = self.parts.partition_point(|part| part.address <= address);
         self.parts[..after].last().filter(|part| address < part.end())
     }
@@ -137,7 +137,7 @@ impl Image {
     /// file. A region lies in here with its header, not always with all of it.
     #[must_use]
     pub fn filled(&self) -> Vec<Range<u64>> {
-        joined(self.parts.iter().flat_map(Part::filled))
+        joined(self.parts.iter().flat_map(Segment::filled))
     }
 
     /// Which addresses there are, in words.
@@ -192,12 +192,12 @@ impl Memory for Image {
         joined(self.parts.iter().map(|part| part.address..part.end()))
     }
 
-    fn motion(&self) -> Motion {
-        self.motion
+    fn run_state(&self) -> RunState {
+        self.run_state
     }
 
-    fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
-        Ok(Closed { halted: None })
+    fn close(self: Box<Self>) -> Result<CloseReport, MemoryError> {
+        Ok(CloseReport { halted: None })
     }
 }
 
@@ -242,8 +242,8 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn here(address: u64, bytes: &[u8]) -> Part {
-        Part { address, bytes: Bytes::Here(bytes.to_vec()) }
+    fn here(address: u64, bytes: &[u8]) -> Segment {
+        Segment { address, bytes: Bytes::InMemory(bytes.to_vec()) }
     }
 
     fn read(image: &mut Image, address: u64) -> Vec<u8> {
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn parts_that_touch_are_one_and_of_those_that_overlap_the_lower_counts() {
-        let mut image = Image::of_parts(vec![
+        let mut image = Image::from_segments(vec![
             here(30, &[3; 4]),
             here(10, &[1; 10]),
             here(15, &[9; 3]),
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn memory_may_go_up_to_the_last_address() {
-        let mut image = Image::of_parts(vec![here(u64::MAX - 4, &[1; 99]), here(0, &[2; 3])]);
+        let mut image = Image::from_segments(vec![here(u64::MAX - 4, &[1; 99]), here(0, &[2; 3])]);
         assert_eq!(image.ranges(), [0..3, u64::MAX - 4..u64::MAX]);
         assert_eq!(read(&mut image, u64::MAX - 2), [1, 1]);
     }

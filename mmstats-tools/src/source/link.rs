@@ -13,31 +13,31 @@ use super::url::Host;
 use crate::shutdown::Hold;
 
 /// After so long without a byte, the deadline and Ctrl-C are looked at.
-const SLICE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long to wait for an answer, and to what.
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
     asked: String,
-    patience: Duration,
+    timeout: Duration,
     end: Instant,
 }
 
 impl Wait {
     /// From now on.
-    pub(super) fn new(asked: impl Into<String>, patience: Duration) -> Wait {
-        Wait::since(Instant::now(), asked, patience)
+    pub(super) fn new(asked: impl Into<String>, timeout: Duration) -> Wait {
+        Wait::since(Instant::now(), asked, timeout)
     }
 
     /// From then on.
-    pub(super) fn since(start: Instant, asked: impl Into<String>, patience: Duration) -> Wait {
-        Wait { asked: asked.into(), patience, end: start + patience }
+    pub(super) fn since(start: Instant, asked: impl Into<String>, timeout: Duration) -> Wait {
+        Wait { asked: asked.into(), timeout, end: start + timeout }
     }
 
     fn left(&self) -> Result<Duration, MemoryError> {
         match self.end.saturating_duration_since(Instant::now()) {
             Duration::ZERO => {
-                Err(MemoryError::Timeout { asked: self.asked.clone(), waited: self.patience })
+                Err(MemoryError::Timeout { asked: self.asked.clone(), waited: self.timeout })
             }
             left => Ok(left),
         }
@@ -54,7 +54,7 @@ pub(super) struct Link {
     start: usize,
     end: usize,
     /// Whether waits go on in spite of Ctrl-C.
-    pub(super) is_undisturbed: bool,
+    pub(super) ignores_signals: bool,
     hold: Hold,
 }
 
@@ -66,9 +66,9 @@ enum Stream {
 
 impl Link {
     /// Connects to a port; of several addresses, to the first that answers.
-    pub(super) fn to_host(host: &Host, patience: Duration) -> Result<Link, MemoryError> {
+    pub(super) fn to_host(host: &Host, timeout: Duration) -> Result<Link, MemoryError> {
         let hold = Hold::new()?;
-        let wait = Wait::new("a connection", patience);
+        let wait = Wait::new("a connection", timeout);
         let mut error = MemoryError::Source("the host has no address".to_owned());
         for address in addresses(host, &wait, &hold)? {
             check(&wait, &hold)?;
@@ -86,11 +86,11 @@ impl Link {
     }
 
     /// Connects to a socket of the file system.
-    pub(super) fn to_path(path: &Path, patience: Duration) -> Result<Link, MemoryError> {
+    pub(super) fn to_path(path: &Path, timeout: Duration) -> Result<Link, MemoryError> {
         let hold = Hold::new()?;
         let path = path.to_owned();
         // A socket whose queue is full would wait for ever.
-        let stream = elsewhere(&Wait::new("a connection", patience), &hold, move || {
+        let stream = run_in_thread(&Wait::new("a connection", timeout), &hold, move || {
             UnixStream::connect(path)
         })?;
         Link::new(Stream::Unix(stream), hold)
@@ -101,12 +101,12 @@ impl Link {
             Stream::Tcp(stream) => {
                 // Small packets both ways: each would wait for the other's delayed acknowledgement.
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(SLICE))?;
-                stream.set_write_timeout(Some(SLICE))?;
+                stream.set_read_timeout(Some(POLL_INTERVAL))?;
+                stream.set_write_timeout(Some(POLL_INTERVAL))?;
             }
             Stream::Unix(stream) => {
-                stream.set_read_timeout(Some(SLICE))?;
-                stream.set_write_timeout(Some(SLICE))?;
+                stream.set_read_timeout(Some(POLL_INTERVAL))?;
+                stream.set_write_timeout(Some(POLL_INTERVAL))?;
             }
         }
         Ok(Link {
@@ -114,7 +114,7 @@ impl Link {
             inbox: Box::new([0; 4096]),
             start: 0,
             end: 0,
-            is_undisturbed: false,
+            ignores_signals: false,
             hold,
         })
     }
@@ -129,7 +129,7 @@ impl Link {
             };
             match sent {
                 Ok(count) => bytes = &bytes[count..],
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -149,7 +149,7 @@ impl Link {
                     .into());
                 }
                 Ok(_) => {}
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -159,7 +159,7 @@ impl Link {
     }
 
     /// Throws away what has come so far, or much of it if it does not cease to come.
-    pub(super) fn forget(&mut self) -> Result<(), MemoryError> {
+    pub(super) fn discard_received(&mut self) -> Result<(), MemoryError> {
         self.set_nonblocking(true)?;
         // What goes wrong here goes wrong again at the next use.
         (0..256).take_while(|_| matches!(self.fill(), Ok(1..))).for_each(drop);
@@ -192,7 +192,7 @@ impl Link {
     }
 
     fn check(&self, wait: &Wait) -> Result<(), MemoryError> {
-        if self.is_undisturbed { wait.left().map(drop) } else { check(wait, &self.hold) }
+        if self.ignores_signals { wait.left().map(drop) } else { check(wait, &self.hold) }
     }
 }
 
@@ -204,20 +204,21 @@ fn check(wait: &Wait, hold: &Hold) -> Result<(), MemoryError> {
 }
 
 /// Nothing came within a slice, or a signal did.
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 fn addresses(host: &Host, wait: &Wait, hold: &Hold) -> Result<Vec<SocketAddr>, MemoryError> {
     let Host { name, port } = host.clone();
-    let found =
-        elsewhere(wait, hold, move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter))?;
+    let found = run_in_thread(wait, hold, move || {
+        (name.as_str(), port).to_socket_addrs().map(Vec::from_iter)
+    })?;
     Ok(found)
 }
 
 /// Does what cannot be told to end in time in a thread of its own, which is left behind if it takes
 /// too long.
-fn elsewhere<T: Send + 'static>(
+fn run_in_thread<T: Send + 'static>(
     wait: &Wait,
     hold: &Hold,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -227,7 +228,7 @@ fn elsewhere<T: Send + 'static>(
     thread::Builder::new().spawn(move || drop(sender.send(work())))?;
     loop {
         check(wait, hold)?;
-        match receiver.recv_timeout(SLICE) {
+        match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(done) => return done.map_err(MemoryError::from),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -239,9 +240,9 @@ fn elsewhere<T: Send + 'static>(
 
 /// What was sent or came, for messages: its beginning, without what would disturb a terminal.
 pub(super) fn excerpt(bytes: &[u8]) -> String {
-    const LONGEST: usize = 100;
-    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
+    const MAX_SHOWN_BYTES: usize = 100;
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN_BYTES)]);
     let shown = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    let rest = if bytes.len() > LONGEST { "…" } else { "" };
+    let rest = if bytes.len() > MAX_SHOWN_BYTES { "…" } else { "" };
     format!("\"{}{rest}\"", shown.collect::<String>())
 }

@@ -1,4 +1,4 @@
-//! Bytes at addresses: an image, a core, a target that runs.
+//! Memory: bytes at addresses, in an image, a core or a running target.
 
 use std::fmt;
 use std::io;
@@ -7,71 +7,71 @@ use std::time::Duration;
 
 /// Bytes at addresses.
 pub trait Memory {
-    /// Copies the bytes from `address` on into `to`, and tells how many there are: fewer than asked
-    /// for only where the memory ends.
+    /// Copies the bytes from `address` on into `to` and returns their number, which is smaller than
+    /// `to` only where the memory ends.
     ///
-    /// Of memory that is being written, aligned words of 4 bytes are copied whole.
+    /// Aligned words of 4 bytes are copied whole, even if they are being written.
     ///
     /// # Errors
-    /// If they cannot be had.
+    /// If the bytes cannot be read.
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError>;
 
-    /// Where there are bytes, in ascending order and apart; empty if it cannot tell, as most
-    /// targets cannot.
+    /// Returns the addresses that have bytes, in ascending order and not adjacent; empty if they are
+    /// unknown, as with most targets.
     fn ranges(&self) -> Vec<Range<u64>>;
 
-    /// How it changes while it is read.
-    fn motion(&self) -> Motion;
+    /// Returns whether the memory changes while it is read.
+    fn run_state(&self) -> RunState;
 
-    /// Ends reading: a target that was halted runs on. Dropping does the same, and tells nothing.
+    /// Ends reading; a halted target runs on. Dropping does the same and ignores errors.
     ///
     /// # Errors
-    /// If the target could not be told to run on.
-    fn close(self: Box<Self>) -> Result<Closed, MemoryError>;
+    /// If the target may still be halted.
+    fn close(self: Box<Self>) -> Result<CloseReport, MemoryError>;
 }
 
-/// How memory changes while it is read.
+/// Whether memory changes while it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Motion {
-    /// Not at all: nobody writes it any more, or its writer is halted meanwhile.
-    Still,
-    /// Whenever its writer likes; words of so many bytes are read whole.
-    Live {
-        /// Bytes.
+pub enum RunState {
+    /// It does not change: its writer is halted or gone.
+    Stopped,
+    /// Its writer may change it at any time.
+    Running {
+        /// The size of words that are read whole, in bytes.
         word: u8,
     },
 }
 
-/// What reading took.
+/// How reading affected the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed {
-    /// For how long the target stood still, if it did.
+pub struct CloseReport {
+    /// How long the target was halted, if it was.
     pub halted: Option<Duration>,
 }
 
-/// Why bytes cannot be had. The message does not name the source: who asked knows it.
+/// Why memory cannot be read. The message does not name the source, which the caller knows.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// The operating system refuses, or the connection is gone.
+    /// The operating system reports an error, or the connection is lost.
     Io(io::Error),
-    /// There is nothing at this address, or it may not be read.
+    /// Nothing at this address can be read.
     Unreadable {
         /// The address.
         address: u64,
-        /// What the source says.
+        /// The reason that the source gives.
         why: String,
     },
-    /// The source is not what it should be, or says what it must not.
+    /// The source is of another kind than expected, or violates its protocol.
     Source(String),
-    /// Nothing came for so long.
+    /// The source did not answer in time.
     Timeout {
-        /// What was asked.
+        /// The request.
         asked: String,
-        /// How long it was waited for.
+        /// The time that the answer may take.
         waited: Duration,
     },
-    /// The user has ended the program (Ctrl-C), or another did.
+    /// A signal asked the program to end.
     Interrupted,
 }
 

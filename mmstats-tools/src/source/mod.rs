@@ -6,7 +6,7 @@
 //! tells where its regions are.
 
 pub mod core_file;
-pub mod failure;
+pub mod error;
 pub mod firmware;
 pub mod gdb;
 pub mod hex;
@@ -20,10 +20,10 @@ pub mod region;
 pub mod scan;
 pub mod url;
 
-pub use failure::Failure;
+pub use error::RegionError;
 pub use firmware::Firmware;
 pub use gdb::Gdb;
-pub use memory::{Closed, Memory, MemoryError, Motion};
+pub use memory::{CloseReport, Memory, MemoryError, RunState};
 pub use open::{Opened, Sources, may_hold_regions};
 pub use qmp::Qmp;
 pub use region::Region;

@@ -23,8 +23,8 @@ use super::qmp::Qmp;
 use super::region::{Region, Shared};
 use super::scan::{ALIGNMENT, scan};
 use super::url::Url;
+use crate::escape::lossless_path;
 use crate::options::SourceOptions;
-use crate::render::escape::lossless_path;
 
 /// Opens what is named, in one and the same way.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Sources {
                 let found = scan(&mut **memory.borrow_mut(), &filled, alignment)
                     .map_err(|error| error.to_string())?
                     .all();
-                // What the program says is there, and is not in order, is to be told.
+                // What the program says is there, and is not in order, is to be to_text.
                 match &firmware {
                     Some(firmware) if found.is_empty() && has_addresses => firmware.descriptors(),
                     _ => found,
@@ -135,12 +135,12 @@ impl Sources {
 
     /// The memory in a file of any format.
     fn contents(&self, path: &Path) -> Result<Contents, String> {
-        let told = |error: std::io::Error| error.to_string();
+        let to_text = |error: std::io::Error| error.to_string();
         // Anything else could hang, or do something.
-        if !path.metadata().map_err(told)?.is_file() {
+        if !path.metadata().map_err(to_text)?.is_file() {
             return Err("not a regular file".to_owned());
         }
-        let file = File::open(path).map_err(told)?;
+        let file = File::open(path).map_err(to_text)?;
         let known = |image, problem, notes| Contents {
             image,
             is_known: true,
@@ -160,9 +160,9 @@ impl Sources {
             Some(Err(error)) => return Err(error),
             None => {}
         }
-        if hex::is_meant(&start(path).map_err(told)?) {
+        if hex::is_meant(&start(path).map_err(to_text)?) {
             let mut text = Vec::new();
-            File::open(path).and_then(|mut file| file.read_to_end(&mut text)).map_err(told)?;
+            File::open(path).and_then(|mut file| file.read_to_end(&mut text)).map_err(to_text)?;
             if let Some(hex::Parsed { image, problem }) = hex::parse(&text) {
                 return Ok(known(
                     image,
@@ -177,7 +177,7 @@ impl Sources {
             );
         }
         let has_addresses = self.options.load_address.is_some();
-        let image = Image::raw(file, self.options.load_address.unwrap_or(0)).map_err(told)?;
+        let image = Image::raw(file, self.options.load_address.unwrap_or(0)).map_err(to_text)?;
         Ok(Contents {
             image,
             is_known: has_addresses,

@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::link::{Link, Wait, excerpt};
-use super::memory::{Closed, Memory, MemoryError, Motion};
+use super::memory::{CloseReport, Memory, MemoryError, RunState};
 use super::url::Socket;
 
 /// The unit of a device's memory: words of it must not be torn.
-const UNIT: usize = 4;
+const WORD_BYTES: usize = 4;
 
 /// Bytes in one request: QEMU's devices wait as long.
-const MOST: usize = 1 << 20;
+const MAX_REQUEST_BYTES: usize = 1 << 20;
 
 /// Bytes that a message may have.
-const LONGEST: usize = 1 << 16;
+const MAX_MESSAGE_BYTES: usize = 1 << 16;
 
 /// How many messages that answer nothing are skipped before an answer.
-const STRAYS: usize = 1000;
+const MAX_UNSOLICITED: usize = 1000;
 
 /// How long to wait for a connection, and for each answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A machine in QEMU.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Qmp {
     // Before the link: until that is dropped, Ctrl-C does not end the program.
     _folder: TempDir,
     link: Link,
-    patience: Duration,
+    timeout: Duration,
     /// Requests so far.
     asked: u64,
     /// Where QEMU writes; nobody else may.
@@ -53,17 +53,17 @@ impl Qmp {
     /// # Errors
     /// If there is no QEMU, or it speaks to somebody else.
     pub fn connect(socket: &Socket) -> Result<Qmp, MemoryError> {
-        Qmp::connect_within(socket, PATIENCE)
+        Qmp::connect_within(socket, TIMEOUT)
     }
 
     /// The same, waiting for so long for a connection and for each answer.
     ///
     /// # Errors
     /// If there is no QEMU, or it speaks to somebody else.
-    pub fn connect_within(socket: &Socket, patience: Duration) -> Result<Qmp, MemoryError> {
+    pub fn connect_within(socket: &Socket, timeout: Duration) -> Result<Qmp, MemoryError> {
         let link = match socket {
-            Socket::Tcp(host) => Link::to_host(host, patience)?,
-            Socket::Unix(path) => Link::to_path(path, patience)?,
+            Socket::Tcp(host) => Link::to_host(host, timeout)?,
+            Socket::Unix(path) => Link::to_path(path, timeout)?,
         };
         let folder = tempfile::Builder::new().prefix("mmstats-qmp-").tempdir()?;
         let path = folder.path().join("memory");
@@ -75,9 +75,9 @@ impl Qmp {
         };
         // QEMU overwrites it. If QEMU made it, as another user, it might not be readable.
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        let mut qmp = Qmp { _folder: folder, link, patience, asked: 0, file, name };
+        let mut qmp = Qmp { _folder: folder, link, timeout, asked: 0, file, name };
         let greeting =
-            qmp.message(&Wait::new("a connection (QEMU speaks to one at a time)", patience))?;
+            qmp.message(&Wait::new("a connection (QEMU speaks to one at a time)", timeout))?;
         if greeting.get("QMP").is_none() {
             return Err(MemoryError::Source(format!(
                 "not QEMU's machine protocol: it begins with {}",
@@ -91,10 +91,10 @@ impl Qmp {
     /// Gives a command and waits until it is done.
     fn ask(&mut self, execute: &str, arguments: &Value) -> Result<(), MemoryError> {
         self.asked += 1;
-        let wait = Wait::new(execute, self.patience);
+        let wait = Wait::new(execute, self.timeout);
         let command = json!({ "execute": execute, "arguments": arguments, "id": self.asked });
         self.link.send(format!("{command}\n").as_bytes(), &wait)?;
-        for _ in 0..STRAYS {
+        for _ in 0..MAX_UNSOLICITED {
             let message = self.message(&wait)?;
             // An error about what it did not understand at all has no id.
             let is_mine = message.get("id").is_none_or(|id| *id == self.asked);
@@ -109,7 +109,9 @@ impl Qmp {
                 return Ok(());
             }
         }
-        Err(MemoryError::Source(format!("{STRAYS} messages, and none of them answers {execute}")))
+        Err(MemoryError::Source(format!(
+            "{MAX_UNSOLICITED} messages, and none of them answers {execute}"
+        )))
     }
 
     /// The next message: a line of JSON.
@@ -118,9 +120,9 @@ impl Qmp {
         loop {
             match self.link.receive(wait)? {
                 b'\n' => break,
-                _ if line.len() == LONGEST => {
+                _ if line.len() == MAX_MESSAGE_BYTES => {
                     return Err(MemoryError::Source(format!(
-                        "a message of more than {LONGEST} bytes"
+                        "a message of more than {MAX_MESSAGE_BYTES} bytes"
                     )));
                 }
                 byte => line.push(byte),
@@ -159,9 +161,9 @@ impl Memory for Qmp {
         let mut done = 0;
         while done < to.len() {
             let Some(at) = address.checked_add(done as u64) else { break };
-            let skipped = (at % UNIT as u64) as usize;
-            let count = (to.len() - done).min(MOST - UNIT);
-            buffer.resize((skipped + count).next_multiple_of(UNIT), 0);
+            let skipped = (at % WORD_BYTES as u64) as usize;
+            let count = (to.len() - done).min(MAX_REQUEST_BYTES - WORD_BYTES);
+            buffer.resize((skipped + count).next_multiple_of(WORD_BYTES), 0);
             self.copy(at - skipped as u64, &mut buffer)?;
             to[done..done + count].copy_from_slice(&buffer[skipped..skipped + count]);
             done += count;
@@ -173,11 +175,11 @@ impl Memory for Qmp {
         Vec::new()
     }
 
-    fn motion(&self) -> Motion {
-        Motion::Live { word: UNIT as u8 }
+    fn run_state(&self) -> RunState {
+        RunState::Running { word: WORD_BYTES as u8 }
     }
 
-    fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
-        Ok(Closed { halted: None })
+    fn close(self: Box<Self>) -> Result<CloseReport, MemoryError> {
+        Ok(CloseReport { halted: None })
     }
 }

@@ -10,15 +10,15 @@ use mmstats_core::reader::{Directory, FormatError, ReadError, Source, header};
 use mmstats_std::read::{MAX_REGION_BYTES, Reader, RegionSource, Sample};
 use zerocopy::IntoBytes;
 
-use super::failure::Failure;
+use super::error::RegionError;
 use super::firmware::Firmware;
-use super::memory::{Memory, MemoryError, Motion};
+use super::memory::{Memory, MemoryError, RunState};
 
 /// Memory that several regions are read from.
 pub(super) type Shared = Rc<RefCell<Box<dyn Memory>>>;
 
 /// Bytes of version 1 to begin with: where they end is only known when they are there.
-const FIRST_LOOK: usize = 256;
+const INITIAL_BYTES: usize = 256;
 
 /// A region of some memory.
 pub struct Region {
@@ -53,9 +53,9 @@ impl Region {
         memory: &Shared,
         address: u64,
         firmware: Option<Rc<Firmware>>,
-    ) -> Result<Region, Failure> {
+    ) -> Result<Region, RegionError> {
         let mut borrowed = memory.borrow_mut();
-        let motion = borrowed.motion();
+        let run_state = borrowed.run_state();
         let mut start = [0; Header::SIZE];
         let there = borrowed.read(address, &mut start)?;
         let start = &start[..there];
@@ -63,7 +63,7 @@ impl Region {
             Ok(directory) if directory.version() == 1 => {
                 let (words, length) = copy_version_1(&mut **borrowed, address)?;
                 if Directory::open(&words.as_bytes()[..length])?.entries().next().is_none() {
-                    return Err(Failure::NoFields);
+                    return Err(RegionError::NoFields);
                 }
                 return Ok(Region {
                     name,
@@ -77,20 +77,20 @@ impl Region {
         let (head, _) = header(start)?;
         let length = head.length as usize;
         if length > MAX_REGION_BYTES {
-            return Err(Failure::TooLarge { length });
+            return Err(RegionError::TooLarge { length });
         }
-        let Motion::Live { word: load } = motion else {
+        let RunState::Running { word: load } = run_state else {
             let (words, length) = copy(&mut **borrowed, address, length)?;
             let mut outside = Vec::new();
             if head.flags & EXTERNAL_DIRECTORY != 0
                 && directory_in(firmware.as_deref(), head.directory, head.published).is_none()
             {
-                outside = fetch(&mut **borrowed, head.directory, head.published)?;
+                outside = read_directory(&mut **borrowed, head.directory, head.published)?;
             }
             return Ok(Region { name, bytes: Bytes::Copied { words, length, outside }, firmware });
         };
         if head.word > load {
-            return Err(Failure::Narrow { word: head.word, load });
+            return Err(RegionError::Narrow { word: head.word, load });
         }
         let ranges = borrowed.ranges();
         let end =
@@ -109,19 +109,19 @@ impl Region {
     /// # Errors
     /// If it is no stats, or not any more. Single fields that are damaged are in the layout's
     /// errors instead.
-    pub fn read<'r>(&self, reader: &'r mut Reader) -> Result<Sample<'r>, Failure> {
+    pub fn read<'r>(&self, reader: &'r mut Reader) -> Result<Sample<'r>, RegionError> {
         let length = match &self.bytes {
             Bytes::Copied { length, .. } | Bytes::Live { length, .. } => *length,
         };
         reader.read_region(self, length as u64).map_err(|error| match error {
-            ReadError::Source(error) => Failure::Memory(error),
-            ReadError::TooLarge { length, .. } => Failure::TooLarge { length },
+            ReadError::Source(error) => RegionError::Memory(error),
+            ReadError::TooLarge { length, .. } => RegionError::TooLarge { length },
             ReadError::Format(problem) => self.explain(problem),
         })
     }
 
     /// What is wrong, as seen by who knows where it was looked for.
-    fn explain(&self, problem: FormatError) -> Failure {
+    fn explain(&self, problem: FormatError) -> RegionError {
         let mut start = [0; Header::SIZE / 8];
         let start = match self.read_at(0, &mut start) {
             Ok(there) => &start.as_bytes()[..there],
@@ -131,7 +131,7 @@ impl Region {
             // It was there when it was opened.
             (FormatError::Uninitialised, _) => diagnose(start, problem),
             (FormatError::DirectoryMismatch { found, computed }, None) => {
-                Failure::NotThere { found, computed }
+                RegionError::NotThere { found, computed }
             }
             (
                 FormatError::DirectoryMismatch { .. } | FormatError::ExternalDirectory { .. },
@@ -145,9 +145,9 @@ impl Region {
                     address: head.directory,
                     length: head.published,
                 });
-                Failure::OtherFirmware { name: firmware.name().to_owned(), problem }
+                RegionError::OtherFirmware { name: firmware.name().to_owned(), problem }
             }
-            _ => Failure::Format(problem),
+            _ => RegionError::Format(problem),
         }
     }
 }
@@ -184,7 +184,9 @@ impl RegionSource for Region {
         }
         match &self.bytes {
             Bytes::Copied { outside, .. } => Ok(outside.clone()),
-            Bytes::Live { memory, .. } => fetch(&mut **memory.borrow_mut(), address, length),
+            Bytes::Live { memory, .. } => {
+                read_directory(&mut **memory.borrow_mut(), address, length)
+            }
         }
     }
 
@@ -202,7 +204,11 @@ fn directory_in(firmware: Option<&Firmware>, address: u64, length: u32) -> Optio
 }
 
 /// A directory in the same memory; nothing if it is not there.
-fn fetch(memory: &mut dyn Memory, address: u64, length: u32) -> Result<Vec<u8>, MemoryError> {
+fn read_directory(
+    memory: &mut dyn Memory,
+    address: u64,
+    length: u32,
+) -> Result<Vec<u8>, MemoryError> {
     // Before so much memory is asked for on the word of a header.
     let mut bytes = vec![0; (length as usize).min(MAX_REGION_BYTES)];
     match memory.read(address, &mut bytes) {
@@ -227,7 +233,7 @@ fn copy(
 }
 
 fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, usize), MemoryError> {
-    let mut length = FIRST_LOOK;
+    let mut length = INITIAL_BYTES;
     loop {
         let (words, there) = copy(memory, address, length)?;
         let ends = Directory::open(&words.as_bytes()[..there])
@@ -240,14 +246,16 @@ fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, us
 }
 
 /// What one has who finds no region where one should be.
-fn diagnose(start: &[u8], problem: FormatError) -> Failure {
+fn diagnose(start: &[u8], problem: FormatError) -> RegionError {
     match problem {
-        FormatError::Uninitialised if start.iter().all(|byte| *byte == 0) => Failure::Zeros,
-        FormatError::Uninitialised if is_header_without_magic(start) => Failure::HalfInitialised,
-        FormatError::Uninitialised => Failure::Format(FormatError::NotStats {
+        FormatError::Uninitialised if start.iter().all(|byte| *byte == 0) => RegionError::Zeros,
+        FormatError::Uninitialised if is_header_without_magic(start) => {
+            RegionError::HalfInitialised
+        }
+        FormatError::Uninitialised => RegionError::Format(FormatError::NotStats {
             found: array::from_fn(|i| start.get(i).copied().unwrap_or(0)),
         }),
-        problem => Failure::Format(problem),
+        problem => RegionError::Format(problem),
     }
 }
 
@@ -265,7 +273,7 @@ fn is_header_without_magic(start: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::memory::Closed;
+    use crate::source::memory::CloseReport;
     use mmstats_core::reader::Value;
     use mmstats_core::{Counter, Format, Latched, Writer};
     use std::ops::Range;
@@ -296,12 +304,12 @@ mod tests {
             Vec::new()
         }
 
-        fn motion(&self) -> Motion {
-            Motion::Live { word: self.word }
+        fn run_state(&self) -> RunState {
+            RunState::Running { word: self.word }
         }
 
-        fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
-            Ok(Closed { halted: None })
+        fn close(self: Box<Self>) -> Result<CloseReport, MemoryError> {
+            Ok(CloseReport { halted: None })
         }
     }
 
@@ -316,7 +324,7 @@ mod tests {
         words.as_bytes().to_vec()
     }
 
-    fn open(bytes: Vec<u8>, counted: Option<usize>, word: u8) -> Result<Region, Failure> {
+    fn open(bytes: Vec<u8>, counted: Option<usize>, word: u8) -> Result<Region, RegionError> {
         let memory: Shared = Rc::new(RefCell::new(Box::new(Busy { bytes, counted, word })));
         Region::open("busy".to_owned(), &memory, ADDRESS, None)
     }
@@ -345,7 +353,7 @@ mod tests {
     fn a_region_that_is_made_anew_while_it_is_read_says_so() {
         let region = open(region::<mmstats_core::V2>(), Some(Header::GENERATION), 8).unwrap();
         let failure = region.read(&mut Reader::new()).map(|_| ()).unwrap_err();
-        assert!(matches!(failure, Failure::HalfInitialised), "{failure}");
+        assert!(matches!(failure, RegionError::HalfInitialised), "{failure}");
     }
 
     #[test]
@@ -353,7 +361,7 @@ mod tests {
         let failure = open(region::<mmstats_core::V2>(), None, 4).map(|_| ()).unwrap_err();
         assert!(
             cfg!(target_pointer_width = "32")
-                || matches!(failure, Failure::Narrow { word: 8, load: 4 }),
+                || matches!(failure, RegionError::Narrow { word: 8, load: 4 }),
             "{failure}"
         );
         let region = open(region::<mmstats_core::V2Narrow>(), None, 4).unwrap();

@@ -10,11 +10,11 @@ use mmstats_core::reader::header;
 use super::memory::{Memory, MemoryError};
 
 /// Bytes that are looked at together.
-const CHUNK: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// What cannot be read is passed over in steps of this: the smallest pages, and what the rights to
 /// memory mostly end at.
-const PAGE: u64 = 4096;
+const PAGE_BYTES: u64 = 4096;
 
 /// Where a region begins in memory whose addresses are known (FORMAT.md, "Finding regions").
 pub const ALIGNMENT: u64 = 8;
@@ -49,13 +49,13 @@ pub fn scan(
     alignment: u64,
 ) -> Result<Found, MemoryError> {
     let mut found = Found::default();
-    let mut chunk = vec![0; CHUNK];
+    let mut chunk = vec![0; CHUNK_BYTES];
     // Of the magic, what also stands while a region is made anew.
     let tail = Finder::new(&MAGIC[4..]);
     for range in ranges {
         let mut at = range.start;
         while at < range.end {
-            let most = usize::try_from(range.end - at).unwrap_or(CHUNK).min(CHUNK);
+            let most = usize::try_from(range.end - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
             let there = match memory.read(at, &mut chunk[..most]) {
                 Ok(there) => there,
                 Err(MemoryError::Unreadable { .. }) => 0,
@@ -67,17 +67,18 @@ pub fn scan(
                 let address = at + start as u64;
                 match judge(&bytes[start..]) {
                     _ if address % alignment != 0 => {}
-                    Some(Sight::Region) => found.regions.push(address),
+                    Some(Candidate::Region) => found.regions.push(address),
                     // It is seen whole in the next chunk.
-                    Some(Sight::Suspect) if there == CHUNK && there - start < Header::SIZE => {}
-                    Some(Sight::Suspect) => found.suspects.push(address),
+                    Some(Candidate::Suspect)
+                        if there == CHUNK_BYTES && there - start < Header::SIZE => {}
+                    Some(Candidate::Suspect) => found.suspects.push(address),
                     None => {}
                 }
             }
             let step = match there {
-                CHUNK => (CHUNK - Header::SIZE) as u64,
+                CHUNK_BYTES => (CHUNK_BYTES - Header::SIZE) as u64,
                 _ if there == most => break,
-                _ => PAGE + there as u64 - (at + there as u64) % PAGE,
+                _ => PAGE_BYTES + there as u64 - (at + there as u64) % PAGE_BYTES,
             };
             let Some(next) = at.checked_add(step) else { break };
             at = next;
@@ -89,7 +90,7 @@ pub fn scan(
     Ok(found)
 }
 
-enum Sight {
+enum Candidate {
     Region,
     Suspect,
 }
@@ -97,7 +98,7 @@ enum Sight {
 /// What bytes are whose second four are the magic's. The magic alone says little: it also stands in
 /// programs that read regions. And what was never published, as a header that a writer puts
 /// together somewhere else, has no generation.
-fn judge(bytes: &[u8]) -> Option<Sight> {
+fn judge(bytes: &[u8]) -> Option<Candidate> {
     let is_made = || {
         bytes
             .get(Header::GENERATION..Header::PUBLISHED)
@@ -106,21 +107,21 @@ fn judge(bytes: &[u8]) -> Option<Sight> {
     if bytes.starts_with(&MAGIC) {
         let has_byte_order = matches!(bytes[MAGIC.len()..], [] | [1 | 2] | [1, 2, ..] | [2, 1, ..]);
         return match header(bytes) {
-            Ok(_) => Some(Sight::Region),
-            Err(_) => (has_byte_order && is_made()).then_some(Sight::Suspect),
+            Ok(_) => Some(Candidate::Region),
+            Err(_) => (has_byte_order && is_made()).then_some(Candidate::Suspect),
         };
     }
     let mut whole: [u8; Header::SIZE] = *bytes.first_chunk()?;
     let is_cleared = whole[..4] == [0; 4];
     whole[..4].copy_from_slice(&MAGIC[..4]);
-    (is_cleared && is_made() && header(&whole).is_ok()).then_some(Sight::Suspect)
+    (is_cleared && is_made() && header(&whole).is_ok()).then_some(Candidate::Suspect)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::image::{Bytes, Image, Part};
-    use crate::source::memory::{Closed, Motion};
+    use crate::source::image::{Bytes, Image, Segment};
+    use crate::source::memory::{CloseReport, RunState};
     use mmstats_core::{Counter, Region, V2, Writer};
     use zerocopy::IntoBytes;
 
@@ -134,7 +135,8 @@ mod tests {
     }
 
     fn scanned(address: u64, bytes: &[u8], alignment: u64) -> Found {
-        let mut image = Image::of_parts(vec![Part { address, bytes: Bytes::Here(bytes.to_vec()) }]);
+        let mut image =
+            Image::from_segments(vec![Segment { address, bytes: Bytes::InMemory(bytes.to_vec()) }]);
         let ranges = image.ranges();
         scan(&mut image, &ranges, alignment).unwrap()
     }
@@ -145,18 +147,18 @@ mod tests {
 
     #[test]
     fn a_region_is_found_wherever_it_lies_in_a_chunk_and_across_its_end() {
-        let mut bytes = vec![0; 3 * CHUNK];
+        let mut bytes = vec![0; 3 * CHUNK_BYTES];
         for at in [
             0,
             1000,
-            CHUNK - 48,
-            CHUNK - 40,
-            CHUNK - 32,
-            CHUNK - 8,
-            CHUNK,
-            2 * CHUNK - 40 - 40,
-            2 * CHUNK - 80,
-            3 * CHUNK - 128,
+            CHUNK_BYTES - 48,
+            CHUNK_BYTES - 40,
+            CHUNK_BYTES - 32,
+            CHUNK_BYTES - 8,
+            CHUNK_BYTES,
+            2 * CHUNK_BYTES - 40 - 40,
+            2 * CHUNK_BYTES - 80,
+            3 * CHUNK_BYTES - 128,
         ] {
             bytes.fill(0);
             bytes[at..at + 128].copy_from_slice(&region());
@@ -170,8 +172,8 @@ mod tests {
 
     #[test]
     fn an_unknown_address_lets_regions_lie_anywhere() {
-        let mut bytes = vec![0; CHUNK + 1000];
-        for at in [1, 12, CHUNK - 45, CHUNK - 39, CHUNK - 7, CHUNK - 1] {
+        let mut bytes = vec![0; CHUNK_BYTES + 1000];
+        for at in [1, 12, CHUNK_BYTES - 45, CHUNK_BYTES - 39, CHUNK_BYTES - 7, CHUNK_BYTES - 1] {
             bytes.fill(0);
             bytes[at..at + 128].copy_from_slice(&region());
             assert_eq!(scanned(0, &bytes, 1), found(&[at as u64], &[]), "{at:#x}");
@@ -218,7 +220,7 @@ mod tests {
 
     impl Memory for Patchy {
         fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
-            let is_bad = |at: u64| self.bad.contains(&(at / PAGE));
+            let is_bad = |at: u64| self.bad.contains(&(at / PAGE_BYTES));
             let there = (address..address + to.len() as u64).take_while(|at| !is_bad(*at)).count();
             if there == 0 {
                 return Err(MemoryError::Unreadable { address, why: "a bad page".to_owned() });
@@ -231,26 +233,26 @@ mod tests {
             vec![0..self.bytes.len() as u64]
         }
 
-        fn motion(&self) -> Motion {
-            Motion::Still
+        fn run_state(&self) -> RunState {
+            RunState::Stopped
         }
 
-        fn close(self: Box<Self>) -> Result<Closed, MemoryError> {
-            Ok(Closed { halted: None })
+        fn close(self: Box<Self>) -> Result<CloseReport, MemoryError> {
+            Ok(CloseReport { halted: None })
         }
     }
 
     #[test]
     fn what_cannot_be_read_hides_nothing_that_lies_beside_it() {
-        let mut bytes = vec![0; 64 * PAGE as usize];
-        let starts = [0, 2 * PAGE, 5 * PAGE - 128, 7 * PAGE, 63 * PAGE];
+        let mut bytes = vec![0; 64 * PAGE_BYTES as usize];
+        let starts = [0, 2 * PAGE_BYTES, 5 * PAGE_BYTES - 128, 7 * PAGE_BYTES, 63 * PAGE_BYTES];
         for start in starts {
             bytes[start as usize..][..128].copy_from_slice(&region());
         }
         let mut memory = Patchy { bytes, bad: vec![1, 5, 6, 8, 62] };
         let ranges = memory.ranges();
         assert_eq!(scan(&mut memory, &ranges, 8).unwrap(), found(&starts, &[]));
-        let odd = 100..64 * PAGE - 3;
+        let odd = 100..64 * PAGE_BYTES - 3;
         assert_eq!(scan(&mut memory, &[odd], 8).unwrap(), found(&starts[1..], &[]));
     }
 }

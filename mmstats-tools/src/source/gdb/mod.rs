@@ -27,31 +27,31 @@
 //! servers made of the crate gdbstub, as that of probe-rs is. Of the others this is what their
 //! source or their users say.
 
-mod answer;
-mod exchange;
 pub mod packet;
+mod reply;
+mod session;
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::link::{Link, Wait, excerpt};
-use super::memory::{Closed, Memory, MemoryError, Motion};
+use super::memory::{CloseReport, Memory, MemoryError, RunState};
 use super::url::Host;
-use answer::Status;
-use exchange::Exchange;
 use packet::Event;
+use reply::Status;
+use session::Session;
 
 /// The unit of a target's memory: registers may take no other, and words must not be torn.
-const UNIT: usize = 4;
+const WORD_BYTES: usize = 4;
 
 /// Bytes in one request. (QEMU takes no more.)
-const MOST: usize = 2048;
+const MAX_REQUEST_BYTES: usize = 2048;
 
 /// The longest packet of a server that does not say. GDB assumes as much.
-const DEFAULT_PACKET: usize = 400;
+const DEFAULT_PACKET_BYTES: usize = 400;
 
 /// How often a target that stopped again is told to run.
-const TRIES: usize = 3;
+const MAX_RESUMES: usize = 3;
 
 /// How long to wait for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +78,12 @@ impl Default for Limits {
 /// A target behind a server for debuggers. It runs on when this is dropped.
 #[derive(Debug)]
 pub struct Gdb {
-    exchange: Exchange,
+    session: Session,
     limits: Limits,
     /// When it may have been halted.
     since: Instant,
     /// Bytes to ask for at once.
-    most: usize,
+    max_bytes: usize,
     is_halted: bool,
     is_released: bool,
 }
@@ -103,26 +103,33 @@ impl Gdb {
     /// If there is no such server, or it has no target.
     pub fn connect_within(host: &Host, limits: Limits) -> Result<Gdb, MemoryError> {
         let since = Instant::now();
-        let exchange = Exchange::new(Link::to_host(host, limits.connect)?);
+        let session = Session::new(Link::to_host(host, limits.connect)?);
         // Dropped, and so released, if the greeting fails.
-        let mut gdb =
-            Gdb { exchange, limits, since, most: UNIT, is_halted: true, is_released: false };
-        gdb.greet()?;
+        let mut gdb = Gdb {
+            session,
+            limits,
+            since,
+            max_bytes: WORD_BYTES,
+            is_halted: true,
+            is_released: false,
+        };
+        gdb.handshake()?;
         Ok(gdb)
     }
 
-    fn greet(&mut self) -> Result<(), MemoryError> {
+    fn handshake(&mut self) -> Result<(), MemoryError> {
         // A feature that is of no use here: some servers do not take the question without one.
-        let size = self.ask(b"qSupported:hwbreak+", answer::packet_size)?.unwrap_or(DEFAULT_PACKET);
-        if size < 2 * UNIT {
+        let size =
+            self.ask(b"qSupported:hwbreak+", reply::packet_size)?.unwrap_or(DEFAULT_PACKET_BYTES);
+        if size < 2 * WORD_BYTES {
             return Err(MemoryError::Source(format!(
                 "the server takes packets of {size} bytes (at least {} are needed)",
-                2 * UNIT
+                2 * WORD_BYTES
             )));
         }
         // Two digits for each byte.
-        self.most = MOST.min(size / 2) & !(UNIT - 1);
-        match self.ask(b"?", answer::status)? {
+        self.max_bytes = MAX_REQUEST_BYTES.min(size / 2) & !(WORD_BYTES - 1);
+        match self.ask(b"?", reply::status)? {
             Status::Halted => Ok(()),
             Status::Running => {
                 self.is_halted = false;
@@ -134,8 +141,8 @@ impl Gdb {
 
     /// Attaches to the first target that a Black Magic probe finds. No other server takes the scan.
     fn attach(&mut self, reply: &str) -> Result<(), MemoryError> {
-        let is_found = self.ask(&command("swdp_scan"), answer::command)?;
-        if is_found && self.ask(b"vAttach;1", answer::status)? == Status::Halted {
+        let is_found = self.ask(&command("swdp_scan"), reply::command)?;
+        if is_found && self.ask(b"vAttach;1", reply::status)? == Status::Halted {
             return Ok(());
         }
         Err(MemoryError::Source(format!("the server has no target: it says {reply}")))
@@ -153,7 +160,7 @@ impl Gdb {
         } else {
             Wait::new(excerpt(request), reply)
         };
-        self.exchange.ask(request, &wait, understand)
+        self.session.ask(request, &wait, understand)
     }
 
     /// Lets the target run on, if that was not done yet.
@@ -162,22 +169,22 @@ impl Gdb {
             return Ok(());
         }
         let third = self.limits.reply / 3;
-        self.exchange.settle(&Wait::new("requests", third));
+        self.session.settle(&Wait::new("requests", third));
         if self.is_halted {
             // Most servers do not know it, which does not matter.
             if let Err(MemoryError::Io(error)) =
-                self.exchange.ask(&command("resume"), &Wait::new("resume", third), answer::command)
+                self.session.ask(&command("resume"), &Wait::new("resume", third), reply::command)
             {
                 return Err(error.into());
             }
         }
-        let mut owed = self.exchange.owed;
-        let answer = self.exchange.part(b"D", &Wait::new("a request to detach", third), |event| {
+        let mut pending = self.session.pending;
+        let answer = self.session.detach(b"D", &Wait::new("a request to detach", third), |event| {
             let Event::Packet(body) = event else { return None };
-            let is_detached = answer::detached(body)?;
+            let is_detached = reply::detached(body)?;
             // Late, and about something else.
-            let is_late = !is_detached && owed > 0;
-            owed -= usize::from(is_late);
+            let is_late = !is_detached && pending > 0;
+            pending -= usize::from(is_late);
             (!is_late).then_some(is_detached)
         });
         match answer {
@@ -192,16 +199,16 @@ impl Gdb {
     }
 
     /// Tells the target to run, which is not answered before it stops again.
-    fn resume(&mut self, patience: Duration) -> Result<(), MemoryError> {
+    fn resume(&mut self, timeout: Duration) -> Result<(), MemoryError> {
         for request in [&b"c"[..], b"vCont;c"] {
-            for _ in 0..TRIES {
+            for _ in 0..MAX_RESUMES {
                 let mut is_acknowledged = false;
-                let answer = self.exchange.part(
+                let answer = self.session.detach(
                     request,
-                    &Wait::new("a request to run on", patience),
+                    &Wait::new("a request to run on", timeout),
                     |event| match event {
-                        Event::Packet(body) if answer::is_stop(body) => Some(true),
-                        Event::Packet(body) if body.is_empty() || answer::error(body).is_some() => {
+                        Event::Packet(body) if reply::is_stop(body) => Some(true),
+                        Event::Packet(body) if body.is_empty() || reply::error(body).is_some() => {
                             Some(false)
                         }
                         event => {
@@ -235,23 +242,23 @@ fn command(command: &str) -> Vec<u8> {
 impl Memory for Gdb {
     /// In aligned units of 4 bytes, however little is asked for.
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
-        let start = address - address % UNIT as u64;
+        let start = address - address % WORD_BYTES as u64;
         let skipped = (address - start) as usize;
         // The last address there is may be read, too.
         let room = (u64::MAX - start).saturating_add(1);
         let end = (skipped + to.len())
-            .next_multiple_of(UNIT)
+            .next_multiple_of(WORD_BYTES)
             .min(usize::try_from(room).unwrap_or(usize::MAX));
-        let (mut done, mut most) = (0, self.most);
+        let (mut done, mut most) = (0, self.max_bytes);
         while done < end {
             let at = start + done as u64;
             let count = most.min(end - done);
             let why = match self
-                .ask(format!("m{at:x},{count:x}").as_bytes(), |body| answer::memory(body, count))?
+                .ask(format!("m{at:x},{count:x}").as_bytes(), |body| reply::memory(body, count))?
             {
-                answer::Memory::Bytes(bytes) if bytes.len() >= UNIT => {
+                reply::Memory::Bytes(bytes) if bytes.len() >= WORD_BYTES => {
                     // Fewer may mean that memory ends there. If it does, the next request says so.
-                    let whole = &bytes[..bytes.len() - bytes.len() % UNIT];
+                    let whole = &bytes[..bytes.len() - bytes.len() % WORD_BYTES];
                     let from = skipped.saturating_sub(done).min(whole.len());
                     to.iter_mut()
                         .skip(done + from - skipped)
@@ -260,12 +267,12 @@ impl Memory for Gdb {
                     done += whole.len();
                     continue;
                 }
-                answer::Memory::Bytes(_) => "memory ends here".to_owned(),
-                answer::Memory::Unreadable(why) => why,
+                reply::Memory::Bytes(_) => "memory ends here".to_owned(),
+                reply::Memory::Unreadable(why) => why,
             };
             // A server that cannot give all gives nothing: so less, to find where memory ends.
-            if count > UNIT {
-                most = (count / 2).next_multiple_of(UNIT);
+            if count > WORD_BYTES {
+                most = (count / 2).next_multiple_of(WORD_BYTES);
             } else if done > skipped {
                 break;
             } else {
@@ -279,13 +286,17 @@ impl Memory for Gdb {
         Vec::new()
     }
 
-    fn motion(&self) -> Motion {
-        if self.is_halted { Motion::Still } else { Motion::Live { word: UNIT as u8 } }
+    fn run_state(&self) -> RunState {
+        if self.is_halted {
+            RunState::Stopped
+        } else {
+            RunState::Running { word: WORD_BYTES as u8 }
+        }
     }
 
-    fn close(mut self: Box<Self>) -> Result<Closed, MemoryError> {
+    fn close(mut self: Box<Self>) -> Result<CloseReport, MemoryError> {
         self.release()?;
-        Ok(Closed { halted: self.is_halted.then(|| self.since.elapsed()) })
+        Ok(CloseReport { halted: self.is_halted.then(|| self.since.elapsed()) })
     }
 }
 

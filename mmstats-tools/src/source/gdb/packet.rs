@@ -12,7 +12,7 @@
 use std::fmt;
 
 /// Bytes that a body may have: more than any server sends.
-pub const LONGEST: usize = 1 << 16;
+pub const MAX_BODY_BYTES: usize = 1 << 16;
 
 /// A packet with this body.
 #[must_use]
@@ -44,12 +44,12 @@ pub enum Event {
     /// A packet that nobody asked for, nor acknowledges.
     Notification,
     /// A packet that is damaged.
-    Damaged(Fault),
+    Damaged(PacketError),
 }
 
 /// What is wrong with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum PacketError {
     /// Its sum is another one.
     Sum {
         /// Of the bytes that came.
@@ -59,19 +59,19 @@ pub enum Fault {
     Unfinished,
     /// Nothing is there to be repeated, or not so often.
     Repetition,
-    /// It has more than [`LONGEST`] bytes.
+    /// It has more than [`MAX_BODY_BYTES`] bytes.
     TooLong,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PacketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Sum { computed } => {
+            PacketError::Sum { computed } => {
                 write!(f, "a reply whose bytes sum up to {computed:02x}, and it says otherwise")
             }
-            Fault::Unfinished => write!(f, "a reply that ends inside a byte"),
-            Fault::Repetition => write!(f, "a reply that repeats what cannot be repeated"),
-            Fault::TooLong => write!(f, "a reply of more than {LONGEST} bytes"),
+            PacketError::Unfinished => write!(f, "a reply that ends inside a byte"),
+            PacketError::Repetition => write!(f, "a reply that repeats what cannot be repeated"),
+            PacketError::TooLong => write!(f, "a reply of more than {MAX_BODY_BYTES} bytes"),
         }
     }
 }
@@ -107,9 +107,9 @@ impl Decoder {
             }
             (State::Between, _) => {}
             (State::Body, b'#') => self.state = State::FirstDigit,
-            (State::Body, _) if self.body.len() == LONGEST => {
+            (State::Body, _) if self.body.len() == MAX_BODY_BYTES => {
                 self.state = State::Between;
-                return Some(Event::Damaged(Fault::TooLong));
+                return Some(Event::Damaged(PacketError::TooLong));
             }
             (State::Body, _) => self.body.push(byte),
             (State::FirstDigit, _) => self.state = State::SecondDigit(byte),
@@ -126,7 +126,7 @@ impl Decoder {
         let result = if unhex(&digits).as_deref() == Some(&[computed]) {
             decode(&self.body)
         } else {
-            Err(Fault::Sum { computed })
+            Err(PacketError::Sum { computed })
         };
         match result {
             _ if self.is_notification => Event::Notification,
@@ -137,23 +137,23 @@ impl Decoder {
 }
 
 /// Undoes escapes and repetitions.
-fn decode(encoded: &[u8]) -> Result<Vec<u8>, Fault> {
+fn decode(encoded: &[u8]) -> Result<Vec<u8>, PacketError> {
     let mut body = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.iter();
     while let Some(&byte) = bytes.next() {
         match byte {
-            b'}' => body.push(bytes.next().ok_or(Fault::Unfinished)? ^ 0x20),
+            b'}' => body.push(bytes.next().ok_or(PacketError::Unfinished)? ^ 0x20),
             b'*' => {
-                let times = bytes.next().ok_or(Fault::Unfinished)?;
+                let times = bytes.next().ok_or(PacketError::Unfinished)?;
                 let (Some(&last), b' '..=b'~') = (body.last(), times) else {
-                    return Err(Fault::Repetition);
+                    return Err(PacketError::Repetition);
                 };
                 body.resize(body.len() + usize::from(times - 29), last);
             }
             _ => body.push(byte),
         }
-        if body.len() > LONGEST {
-            return Err(Fault::TooLong);
+        if body.len() > MAX_BODY_BYTES {
+            return Err(PacketError::TooLong);
         }
     }
     Ok(body)

@@ -1,31 +1,31 @@
 //! One request, one answer, whatever else the server sends.
 
-use super::answer;
 use super::packet::{Decoder, Event, encode};
+use super::reply;
 use crate::source::link::{Link, Wait, excerpt};
 use crate::source::memory::MemoryError;
 
 /// How often a damaged reply is asked for again, and a refused request sent again.
-const REPEATS: usize = 3;
+const MAX_REPEATS: usize = 3;
 
 /// How many packets that answer nothing are skipped before an answer.
-const STRAYS: usize = 1000;
+const MAX_UNSOLICITED: usize = 1000;
 
 /// A connection on which requests are answered in turn.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct Session {
     link: Link,
     decoder: Decoder,
     /// Requests whose answers did not come (yet).
-    pub(super) owed: usize,
+    pub(super) pending: usize,
     /// Something went wrong, so that what comes next may be an answer to anything.
     is_lost: bool,
 }
 
-impl Exchange {
+impl Session {
     /// Nothing was asked yet.
-    pub(super) fn new(link: Link) -> Exchange {
-        Exchange { link, decoder: Decoder::default(), owed: 0, is_lost: false }
+    pub(super) fn new(link: Link) -> Session {
+        Session { link, decoder: Decoder::default(), pending: 0, is_lost: false }
     }
 
     /// Sends a request and waits for what `understand` takes for its answer, or for one that cannot
@@ -47,15 +47,15 @@ impl Exchange {
             ));
         }
         let packet = self.send(request, wait)?;
-        let (mut refused, mut damaged, mut strays) = (0, 0, 0);
+        let (mut refused, mut damaged, mut unsolicited) = (0, 0, 0);
         loop {
             match self.event(wait)? {
                 Event::Acknowledged => {}
-                Event::Notification => strays += 1,
+                Event::Notification => unsolicited += 1,
                 Event::Refused => {
                     refused += 1;
-                    if refused > REPEATS {
-                        self.owed -= 1;
+                    if refused > MAX_REPEATS {
+                        self.pending -= 1;
                         return Err(MemoryError::Source(format!(
                             "the server refused {} {refused} times",
                             excerpt(request)
@@ -65,8 +65,8 @@ impl Exchange {
                 }
                 Event::Damaged(fault) => {
                     damaged += 1;
-                    if damaged > REPEATS {
-                        self.owed -= 1;
+                    if damaged > MAX_REPEATS {
+                        self.pending -= 1;
                         return Err(MemoryError::Source(format!(
                             "{fault} ({damaged} times, to {})",
                             excerpt(request)
@@ -77,16 +77,16 @@ impl Exchange {
                 Event::Packet(body) => {
                     self.link.send(b"+", wait)?;
                     if let Some(answer) = understand(&body) {
-                        self.owed -= 1;
+                        self.pending -= 1;
                         self.is_lost = answer.is_err();
                         return answer.map_err(MemoryError::Source);
                     }
-                    strays += 1;
+                    unsolicited += 1;
                 }
             }
-            if strays > STRAYS {
+            if unsolicited > MAX_UNSOLICITED {
                 return Err(MemoryError::Source(format!(
-                    "{strays} replies, and none of them to {}",
+                    "{unsolicited} replies, and none of them to {}",
                     excerpt(request)
                 )));
             }
@@ -96,14 +96,14 @@ impl Exchange {
     /// From here on Ctrl-C does not disturb, and what went wrong does not matter. Waits for the
     /// answers that are due, or what may be them.
     pub(super) fn settle(&mut self, wait: &Wait) {
-        self.link.is_undisturbed = true;
+        self.link.ignores_signals = true;
         self.is_lost = false;
-        while self.owed > 0 {
+        while self.pending > 0 {
             match self.event(wait) {
                 Ok(Event::Packet(body))
-                    if !answer::is_stray(&body) && self.link.send(b"+", wait).is_ok() =>
+                    if !reply::is_unsolicited(&body) && self.link.send(b"+", wait).is_ok() =>
                 {
-                    self.owed -= 1
+                    self.pending -= 1
                 }
                 Ok(_) => {}
                 Err(_) => break,
@@ -119,7 +119,7 @@ impl Exchange {
     ///
     /// # Errors
     /// If nothing comes that `understand` takes.
-    pub(super) fn part<T>(
+    pub(super) fn detach<T>(
         &mut self,
         request: &[u8],
         wait: &Wait,
@@ -136,11 +136,11 @@ impl Exchange {
     /// Sends a request, and returns its packet.
     fn send(&mut self, request: &[u8], wait: &Wait) -> Result<Vec<u8>, MemoryError> {
         // What came before the request does not answer it.
-        self.link.forget()?;
+        self.link.discard_received()?;
         self.decoder = Decoder::default();
         let packet = encode(request);
         self.link.send(&packet, wait)?;
-        self.owed += 1;
+        self.pending += 1;
         Ok(packet)
     }
 

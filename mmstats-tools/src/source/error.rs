@@ -10,7 +10,7 @@ use super::memory::MemoryError;
 /// Why a region cannot be read.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum RegionError {
     /// Its memory cannot.
     Memory(MemoryError),
     /// Its bytes are at fault.
@@ -49,53 +49,53 @@ pub enum Failure {
     },
 }
 
-impl From<MemoryError> for Failure {
+impl From<MemoryError> for RegionError {
     fn from(error: MemoryError) -> Self {
-        Failure::Memory(error)
+        RegionError::Memory(error)
     }
 }
 
-impl From<FormatError> for Failure {
+impl From<FormatError> for RegionError {
     fn from(problem: FormatError) -> Self {
-        Failure::Format(problem)
+        RegionError::Format(problem)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Memory(error) => error.fmt(f),
-            Failure::Format(problem @ FormatError::ExternalDirectory { .. }) => {
+            RegionError::Memory(error) => error.fmt(f),
+            RegionError::Format(problem @ FormatError::ExternalDirectory { .. }) => {
                 write!(f, "{problem} (see --elf)")
             }
-            Failure::Format(problem) => problem.fmt(f),
-            Failure::Zeros => {
+            RegionError::Format(problem) => problem.fmt(f),
+            RegionError::Zeros => {
                 write!(f, "only zeros: not published yet, or nothing that can be read there")
             }
-            Failure::HalfInitialised => write!(
+            RegionError::HalfInitialised => write!(
                 f,
                 "half-initialised: being published or made anew, or its program stopped while it did so"
             ),
-            Failure::NoFields => {
+            RegionError::NoFields => {
                 write!(f, "no stats: it begins like version 1 (01), and no field follows")
             }
-            Failure::TooLarge { length } => {
+            RegionError::TooLarge { length } => {
                 write!(f, "has {length} bytes ({MAX_REGION_BYTES} at most are read)")
             }
-            Failure::Narrow { word, load } => {
+            RegionError::Narrow { word, load } => {
                 write!(
                     f,
                     "its words have {word} bytes, of which {load} are read at once: while its program runs, they could be torn (read it halted, or dump it)"
                 )
             }
-            Failure::NotThere { found, computed } => {
+            RegionError::NotThere { found, computed } => {
                 write!(
                     f,
                     "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x}): \
                      see --elf, or, for a raw image, --load-address"
                 )
             }
-            Failure::OtherFirmware {
+            RegionError::OtherFirmware {
                 name,
                 problem: FormatError::DirectoryMismatch { found, computed },
             } => {
@@ -104,7 +104,7 @@ impl fmt::Display for Failure {
                     "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}"
                 )
             }
-            Failure::OtherFirmware {
+            RegionError::OtherFirmware {
                 name,
                 problem: FormatError::ExternalDirectory { address, length },
             } => {
@@ -113,11 +113,11 @@ impl fmt::Display for Failure {
                     "of another firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}"
                 )
             }
-            Failure::OtherFirmware { name, problem } => {
+            RegionError::OtherFirmware { name, problem } => {
                 write!(f, "of another firmware than {name}: {problem}")
             }
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for RegionError {}

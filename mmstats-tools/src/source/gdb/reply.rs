@@ -41,7 +41,7 @@ pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>
 
 /// The longest packet that the server deals with, if it says so.
 pub(super) fn packet_size(body: &[u8]) -> Option<Result<Option<usize>, String>> {
-    if is_stray(body) {
+    if is_unsolicited(body) {
         return None;
     }
     let size =
@@ -77,7 +77,7 @@ pub(super) fn status(body: &[u8]) -> Option<Result<Status, String>> {
 
 /// Whether a command for the server's own monitor succeeded.
 pub(super) fn command(body: &[u8]) -> Option<Result<bool, String>> {
-    if is_stray(body) { None } else { Some(Ok(body == b"OK")) }
+    if is_unsolicited(body) { None } else { Some(Ok(body == b"OK")) }
 }
 
 /// Whether the server lets the target go.
@@ -95,7 +95,7 @@ pub(super) fn is_stop(body: &[u8]) -> bool {
 }
 
 /// Whether it comes without having been asked for.
-pub(super) fn is_stray(body: &[u8]) -> bool {
+pub(super) fn is_unsolicited(body: &[u8]) -> bool {
     is_stop(body) || is_output(body)
 }
 
