@@ -101,7 +101,7 @@ fn server_options_are_refused_without_a_server() {
         &["-p", "1"][..],
         &["--listen", "127.0.0.1"],
         &["--allow-host", "x"],
-        &["--max-streams", "1"],
+        &["--max-sse-clients", "1"],
         &["--history", "1s"],
         &["--demo"],
     ] {

@@ -511,13 +511,13 @@ fn pages_of_other_sites_can_only_link() {
 
 #[test]
 fn too_many_requests_are_refused_for_a_while() {
-    let victim = Victim::new(&["--max-rate", "5"]);
+    let victim = Victim::new(&["--max-requests-per-second", "5"]);
     let answers: Vec<Answer> = (0..40).map(|_| get(victim.address(), "/stats/n")).collect();
     let refused = answers.iter().find(|answer| answer.status == 429).expect("a refusal");
     assert!(
         answers[0].status == 200
             && refused.header("retry-after") == Some("1")
-            && refused.text().contains("--max-rate"),
+            && refused.text().contains("--max-requests-per-second"),
         "{refused:?}"
     );
     check_headers(refused, "429");

@@ -83,7 +83,8 @@ fn the_interval_holds_even_if_scrapes_are_late() {
 fn streams_leave_connections_for_other_requests() {
     let directory = directory();
     for (wanted, descriptors, streams) in [("520", 2048, 520), ("1000", 1024, 336)] {
-        let arguments = ["-d", "60", "--max-streams", wanted, directory.path().to_str().unwrap()];
+        let arguments =
+            ["-d", "60", "--max-sse-clients", wanted, directory.path().to_str().unwrap()];
         let server = Mmash::start(&mut with_descriptors(descriptors, &command(&arguments)));
         server.wait_for("/healthz", |health| health["scrapes"] == 1);
         // Streams do not end here.
@@ -102,7 +103,7 @@ fn streams_leave_connections_for_other_requests() {
         );
         server.signal(Signal::TERM);
         let errors = server.end().errors;
-        let is_reported = errors.contains("--max-streams 1000")
+        let is_reported = errors.contains("--max-sse-clients 1000")
             && errors.contains("336")
             && errors.contains("1024");
         assert!(if wanted == "1000" { is_reported } else { errors.is_empty() }, "{errors}");
@@ -121,14 +122,14 @@ fn comments_keep_an_idle_stream_alive() {
 #[test]
 fn the_number_of_streams_is_limited() {
     let directory = directory();
-    let server = Mmash::serve(directory.path(), &["-d", "0.1", "--max-streams", "2"]);
+    let server = Mmash::serve(directory.path(), &["-d", "0.1", "--max-sse-clients", "2"]);
     let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     let mut streams = vec![stream(), stream()];
     // A server is not healthy before its first scrape.
     streams[0].event().unwrap();
     let refused = server.get("/events");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
-    assert!(refused.json()["error"].as_str().unwrap().contains("--max-streams"));
+    assert!(refused.json()["error"].as_str().unwrap().contains("--max-sse-clients"));
     assert_eq!(server.get("/healthz").status, 200);
     // A disconnected one makes room.
     drop(streams.pop());

@@ -19,8 +19,8 @@ const SERVING: [&str; 8] = [
     "allow_host",
     "history",
     "history_bytes",
-    "max_streams",
-    "max_rate",
+    "max_sse_clients",
+    "max_requests_per_second",
 ];
 
 /// The port that it has always had.
@@ -69,12 +69,12 @@ pub struct Options {
     /// How many clients may have a stream of events at a time. Fewer, which is told, if this
     /// process may not have so many files open.
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
-    pub max_streams: u16,
+    pub max_sse_clients: u16,
 
     /// How many requests a second are answered, of all clients together; for a moment it may be
     /// twice as many.
     #[arg(long, value_name = "COUNT", default_value = "500")]
-    pub max_rate: NonZeroU32,
+    pub max_requests_per_second: NonZeroU32,
 
     /// Publish a workload of its own for as long as it runs, and show that alone, or with the files
     /// that are named.

@@ -14,10 +14,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::mmash::api::stats::{Question, render};
+use crate::mmash::api::stats::{Query, render};
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{JSON, Refusal, fresh};
+use crate::mmash::server::response::{HttpError, JSON, fresh};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::Scrape;
@@ -28,11 +28,11 @@ pub(crate) async fn stats(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let question = Question::of(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
+) -> Result<Response, HttpError> {
+    let query = Query::from_parameters(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
     let snapshot = server.snapshot().await?;
     let interval = server.interval.as_secs_f64();
-    server.answer(JSON, &headers, move || render(&snapshot, interval, &question)).await
+    server.answer(JSON, &headers, move || render(&snapshot, interval, &query)).await
 }
 
 /// `/api/v1/files`
@@ -40,7 +40,7 @@ pub(crate) async fn files(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
     server.answer(JSON, &headers, move || list(&snapshot.scrape)).await
@@ -88,7 +88,7 @@ fn list(scrape: &Scrape) -> Vec<u8> {
 pub(crate) async fn health(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let latest = server.latest.snapshot.borrow().clone();
     let age = latest.as_ref().map(|latest| latest.taken.elapsed());

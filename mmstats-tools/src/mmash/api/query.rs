@@ -1,6 +1,6 @@
 //! `/api/v1/query`: what is remembered, as series.
 //!
-//! The answer is written piece by piece, as the client takes it. Looks that are forgotten meanwhile
+//! The result is written piece by piece, as the client takes it. Looks that are forgotten meanwhile
 //! are not in the pieces that follow: whoever reads slowly keeps nothing in memory but the list of
 //! series, and one piece.
 
@@ -25,13 +25,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::labels::Labels;
 use crate::mmash::api::aggregate::{Key, Total, add};
 use crate::mmash::api::json::{self, DisplayValue, Float, Recorded};
-use crate::mmash::api::stats::{By, Question, each_wanted};
-use crate::mmash::live::history::{History, Past, PastWriter};
+use crate::mmash::api::stats::{By, Query, each_wanted};
+use crate::mmash::live::history::{History, StoredScrape, StoredWriter};
 use crate::mmash::live::history_overhead::{fields_bytes, origin_bytes};
-use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{JSON, Packer, Refusal, encoded, fresh, takes_gzip};
+use crate::mmash::server::response::{GzipChunks, HttpError, JSON, encoded, fresh, takes_gzip};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
@@ -46,59 +46,59 @@ pub(crate) async fn query(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
-    let question = Question::of(&parameters)?;
+    let question = Query::from_parameters(&parameters)?;
     let latest = server.snapshot().await?;
     let since = match parameters.number("since")? {
         Some(back) if back < 0.0 => unix_seconds(SystemTime::now()) + back,
         since => since.unwrap_or(0.0),
     };
     let history = server.latest.history.clone();
-    let answer =
-        Arc::new(server.work(move || Answer::new(history, &latest, since, &question)).await?);
+    let result =
+        Arc::new(server.work(move || QueryResult::new(history, &latest, since, &question)).await?);
     let compress = takes_gzip(&headers);
-    let packer = Packer::new(compress);
-    let room = server.room.take(answer.bytes() + packer.bytes()).await?;
+    let packer = GzipChunks::new(compress);
+    let room = server.room.take(result.bytes() + packer.bytes()).await?;
     let head = format!(
         "{{\"time\":{:?},\"interval\":{:?},\"series\":[",
-        answer.time,
+        result.time,
         server.interval.as_secs_f64()
     );
-    let mut cursor = Cursor { server, answer, head, next: Some((0, packer)), _room: room };
-    // Until there is a piece, the whole answer can be refused.
+    let mut cursor = Cursor { server, result, head, next: Some((0, packer)), _room: room };
+    // Until there is a piece, the whole result can be refused.
     let first = cursor.piece().await.transpose()?;
     let rest = stream::unfold(cursor, |mut cursor| async move {
         let piece = cursor.piece().await?;
-        Some((piece.map_err(|refusal| io::Error::other(refusal.why)), cursor))
+        Some((piece.map_err(|error| io::Error::other(error.why)), cursor))
     });
     Ok(encoded(fresh(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))), compress))
 }
 
-/// How much of an answer is written.
+/// How much of an result is written.
 struct Cursor {
     server: Arc<Server>,
-    answer: Arc<Answer>,
+    result: Arc<QueryResult>,
     /// What stands before the next piece.
     head: String,
     /// Where the next series begins, and what compresses it.
-    next: Option<(usize, Packer)>,
+    next: Option<(usize, GzipChunks)>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Cursor {
     /// The next piece; none after the last one, or one that could not be made.
-    async fn piece(&mut self) -> Option<Result<Bytes, Refusal>> {
+    async fn piece(&mut self) -> Option<Result<Bytes, HttpError>> {
         let (from, mut packer) = self.next.take()?;
-        let (answer, head) = (self.answer.clone(), std::mem::take(&mut self.head));
+        let (result, head) = (self.result.clone(), std::mem::take(&mut self.head));
         let pack = move || {
-            let (bytes, next) = answer.piece(head, from);
+            let (bytes, next) = result.piece(head, from);
             (packer.pack(bytes, next.is_none()), next.map(|next| (next, packer)))
         };
         let made = self.server.work(pack).await;
         let held = match made {
             Ok((bytes, next)) => self.server.room.hold(bytes).await.map(|piece| (piece, next)),
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
         };
         Some(held.map(|(piece, next)| {
             self.next = next;
@@ -111,7 +111,7 @@ impl Cursor {
 ///
 /// There may be many series, and many answers at a time: so a series is a pair of numbers and
 /// nothing else.
-struct Answer {
+struct QueryResult {
     /// Of the latest look, in Unix seconds: there is no point after it.
     time: f64,
     history: Arc<History>,
@@ -139,17 +139,17 @@ struct Member {
     field: u32,
 }
 
-impl Answer {
-    fn new(history: Arc<History>, latest: &Snapshot, since: f64, question: &Question) -> Self {
+impl QueryResult {
+    fn new(history: Arc<History>, latest: &Snapshot, since: f64, question: &Query) -> Self {
         let pasts = history.since(since);
         // It may have had to wait for its turn, while others looked.
         let time = pasts.last().map_or_else(|| unix_seconds(latest.scrape.time), |past| past.time);
-        let last: BTreeMap<u64, &PastWriter> = pasts
+        let last: BTreeMap<u64, &StoredWriter> = pasts
             .iter()
             .flat_map(|past| &past.writers)
             .map(|writer| (writer.writer_id.id, writer))
             .collect();
-        let writer = |past: &PastWriter| Writer {
+        let writer = |past: &StoredWriter| Writer {
             writer_id: past.writer_id.clone(),
             fields: past.fields.clone(),
             liveness: past.liveness,
@@ -159,10 +159,10 @@ impl Answer {
         let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
         writers.sort_by(|one, other| one.writer_id.name.cmp(&other.writer_id.name));
         let scrapes = pasts.iter().map(|past| past.number).collect();
-        let mut answer =
-            Answer { time, history, scrapes, writers, by: question.by, members: Vec::new() };
-        answer.members = answer.choose(&question.labels);
-        answer
+        let mut result =
+            QueryResult { time, history, scrapes, writers, by: question.by, members: Vec::new() };
+        result.members = result.choose(&question.labels);
+        result
     }
 
     fn choose(&self, labels: &Labels) -> Vec<Member> {
@@ -215,7 +215,7 @@ impl Answer {
                 Key::of(self.field(*member)) == Key::of(self.field(first))
             }),
         };
-        Some(Series { answer: self, first, members: &rest[..members] })
+        Some(Series { result: self, first, members: &rest[..members] })
     }
 
     /// Some series from this member on, behind what stands before them; and where the next one
@@ -241,7 +241,7 @@ impl Answer {
 
 /// A field, of one writer or of several.
 struct Series<'a> {
-    answer: &'a Answer,
+    result: &'a QueryResult,
     /// What it is shown as.
     first: Member,
     members: &'a [Member],
@@ -254,10 +254,10 @@ fn is_number(field: &Field) -> bool {
 
 impl Series<'_> {
     fn field(&self) -> &Field {
-        self.answer.field(self.first)
+        self.result.field(self.first)
     }
 
-    fn object<'s>(&'s self, pasts: &'s [Arc<Past>]) -> impl Serialize + 's {
+    fn object<'s>(&'s self, pasts: &'s [Arc<StoredScrape>]) -> impl Serialize + 's {
         #[derive(Serialize)]
         struct Object<'s> {
             label: &'s str,
@@ -280,9 +280,9 @@ impl Series<'_> {
             dead: Option<usize>,
             points: Points<'s>,
         }
-        let (field, by) = (self.field(), self.answer.by);
+        let (field, by) = (self.field(), self.result.by);
         let (power, divisor) = json::scaling(field);
-        let writer = Some(self.answer.writer(self.first)).filter(|_| by == By::File);
+        let writer = Some(self.result.writer(self.first)).filter(|_| by == By::File);
         // A writer may have several fields of one label.
         let writers = || {
             self.members
@@ -302,16 +302,16 @@ impl Series<'_> {
             writers: writer.is_none().then(|| writers().count()),
             dead: writer
                 .is_none()
-                .then(|| writers().filter(|member| self.answer.writer(**member).has_ended).count()),
+                .then(|| writers().filter(|member| self.result.writer(**member).has_ended).count()),
             points: Points { series: self, pasts },
         }
     }
 
     /// What this was in a look.
-    fn at(&self, past: &Past) -> Option<(Total, Option<f64>)> {
+    fn at(&self, past: &StoredScrape) -> Option<(Total, Option<f64>)> {
         let mut sum: Option<(Total, Option<f64>)> = None;
         for member in self.members {
-            let Some(writer) = past.writer(self.answer.writer(*member).writer_id.id) else {
+            let Some(writer) = past.writer(self.result.writer(*member).writer_id.id) else {
                 continue;
             };
             let Some(index) = self.index_in(&writer.fields, member.field as usize) else {
@@ -336,7 +336,7 @@ impl Series<'_> {
 
 struct Points<'s> {
     series: &'s Series<'s>,
-    pasts: &'s [Arc<Past>],
+    pasts: &'s [Arc<StoredScrape>],
 }
 
 impl Serialize for Points<'_> {

@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::labels::Labels;
 use crate::mmash::api::aggregate::{Key, Total, add, aggregate};
 use crate::mmash::api::json::{self, DisplayValue, Float, scaling, type_code};
-use crate::mmash::live::sampling::{Snapshot, Step};
+use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::Refusal;
+use crate::mmash::server::response::HttpError;
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
@@ -36,25 +36,27 @@ pub(crate) enum By {
 
 /// Which series are wanted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Question {
+pub(crate) struct Query {
     /// Of these labels.
     pub(crate) labels: Labels,
     /// Of what.
     pub(crate) by: By,
 }
 
-impl Question {
+impl Query {
     /// The parameters `match` and `by`.
-    pub(crate) fn of(parameters: &Parameters) -> Result<Self, Refusal> {
+    pub(crate) fn from_parameters(parameters: &Parameters) -> Result<Self, HttpError> {
         let include = parameters.patterns("match")?;
         let by = match parameters.one("by")? {
             None | Some("file") => By::File,
             Some("label") => By::Label,
             Some(other) => {
-                return Err(Refusal::bad(format!("by={other:?}: accepted are file and label")));
+                return Err(HttpError::bad_request(format!(
+                    "by={other:?}: accepted are file and label"
+                )));
             }
         };
-        Ok(Question { labels: Labels { include, exclude: Vec::new() }, by })
+        Ok(Query { labels: Labels { include, exclude: Vec::new() }, by })
     }
 
     /// What is the same for the same questions.
@@ -68,7 +70,7 @@ impl Question {
 }
 
 /// The answer, as JSON.
-pub(crate) fn render(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
+pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
     #[derive(Serialize)]
     struct Answer<R: Serialize> {
         time: f64,
@@ -76,12 +78,12 @@ pub(crate) fn render(snapshot: &Snapshot, interval: f64, question: &Question) ->
         stats: R,
     }
     let time = unix_seconds(snapshot.scrape.time);
-    match question.by {
+    match query.by {
         By::File => {
-            json::bytes(&Answer { time, interval, stats: by_file(snapshot, &question.labels) })
+            json::bytes(&Answer { time, interval, stats: by_file(snapshot, &query.labels) })
         }
         By::Label => {
-            let groups = by_label(snapshot, &question.labels);
+            let groups = by_label(snapshot, &query.labels);
             let stats: Vec<Row<'_>> = groups.values().map(Group::row).collect();
             json::bytes(&Answer { time, interval, stats })
         }
@@ -187,7 +189,7 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let row = |(writer, index): &(usize, usize)| {
                 let sample = &self.snapshot.scrape.samples[*writer];
-                let step = &self.snapshot.steps[*writer][*index];
+                let step = &self.snapshot.deltas[*writer][*index];
                 let liveness = liveness_name(sample.verdict.liveness);
                 let whose =
                     Whose::One { file: &self.files[*writer], pid: sample.writer_id.pid, liveness };
@@ -243,7 +245,7 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Gr
     each_wanted(fields(snapshot), labels, |writer, index| {
         let sample = &snapshot.scrape.samples[writer];
         let field = &sample.fields[index];
-        let Step { rate, grown } = &snapshot.steps[writer][index];
+        let Delta { rate, grown } = &snapshot.deltas[writer][index];
         let new = || Group {
             field,
             writers: 0,

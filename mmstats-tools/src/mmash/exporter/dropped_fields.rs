@@ -10,9 +10,9 @@ const MOST: usize = 100;
 
 /// The labels that were told of.
 #[derive(Default)]
-pub(crate) struct Told(Mutex<HashSet<String>>);
+pub(crate) struct DroppedFields(Mutex<HashSet<String>>);
 
-impl Told {
+impl DroppedFields {
     /// What is to be told now that these are left out.
     pub(crate) fn news(&self, left_out: &[DroppedField]) -> Vec<String> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +41,7 @@ mod tests {
             label: format!("x{label}"),
             reason: "left out".to_owned(),
         };
-        let told = Told::default();
+        let told = DroppedFields::default();
         assert_eq!(
             told.news(&[left_out(1), left_out(1), left_out(2)]),
             ["not in the metrics: x1: left out", "not in the metrics: x2: left out"]

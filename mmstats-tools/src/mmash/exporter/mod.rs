@@ -11,10 +11,10 @@ use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
 use crate::labels::Labels;
-use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{Refusal, preferences};
+use crate::mmash::server::response::{HttpError, preferences};
 use crate::options::mmash::Options;
 use crate::render::escape::Escaped;
 use crate::render::metrics::{Format, Page, Settings, per_writer};
@@ -30,7 +30,7 @@ pub(crate) async fn metrics(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
     let settings = Settings { format: format(&headers), ..server.metrics.clone() };

@@ -11,8 +11,8 @@ use tempfile::Builder;
 
 use crate::console::Console;
 use crate::mmash::exporter;
-use crate::mmash::exporter::dropped_fields::Told;
-use crate::mmash::live::sampling::{LiveTotals, ScrapeSource};
+use crate::mmash::exporter::dropped_fields::DroppedFields;
+use crate::mmash::live::scrape_loop::{LiveTotals, ScrapeSource};
 use crate::options::mmash::Options;
 use crate::scraper::Scraper;
 use crate::shutdown::{Shutdown, TERMINATION_SIGNALS};
@@ -31,7 +31,7 @@ pub(crate) fn run(
     let totals = LiveTotals::of(&options);
     let named = options.selection.files.clone();
     let mut scrapes = ScrapeSource::new(Scraper::new(options.selection.files, sources), totals);
-    let (told, mut failed) = (Told::default(), None);
+    let (told, mut failed) = (DroppedFields::default(), None);
     let mut next = Instant::now();
     loop {
         let snapshot = scrapes.scrape();

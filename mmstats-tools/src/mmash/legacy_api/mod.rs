@@ -13,10 +13,10 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::mmash::api::json::{self, DisplayValue, Float};
-use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::{self, Parameters, decode};
-use crate::mmash::server::response::{JSON, Refusal};
+use crate::mmash::server::response::{HttpError, JSON};
 use crate::render::escape::lossless_path;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
@@ -27,13 +27,13 @@ pub(crate) async fn labels(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
     if let Some(name) = parameters.one("aggr")? {
         aggregator(name)?;
     }
     if ["exact", "aggr"].iter().any(|key| parameters.all(key).next().is_some()) {
-        return Err(Refusal::bad(
+        return Err(HttpError::bad_request(
             "exact and aggr are for values, at /stats/PREFIX; accepted here: glob",
         ));
     }
@@ -54,7 +54,7 @@ pub(crate) async fn values(
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let prefix = below(&uri, "/stats/")?;
     let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
     let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
@@ -98,7 +98,7 @@ pub(crate) async fn files(
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let glob = Some(below(&uri, "/files/")?).filter(|glob| !glob.is_empty());
     let glob = glob.as_deref().map(parameters::files).transpose()?;
@@ -112,21 +112,21 @@ pub(crate) async fn files(
 }
 
 /// Which files are wanted; an empty pattern is none.
-fn glob(parameters: &Parameters) -> Result<Option<Pattern>, Refusal> {
+fn glob(parameters: &Parameters) -> Result<Option<Pattern>, HttpError> {
     parameters.one("glob")?.filter(|glob| !glob.is_empty()).map(parameters::files).transpose()
 }
 
 /// What stands in the path behind its beginning, decoded.
-fn below(uri: &Uri, beginning: &str) -> Result<String, Refusal> {
+fn below(uri: &Uri, beginning: &str) -> Result<String, HttpError> {
     let encoded = uri.path().strip_prefix(beginning).unwrap_or("");
-    decode(encoded).map_err(|why| Refusal::bad(format!("{encoded:?}: {why}")))
+    decode(encoded).map_err(|why| HttpError::bad_request(format!("{encoded:?}: {why}")))
 }
 
 async fn answer(
     server: &Server,
     headers: &HeaderMap,
     make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let snapshot = server.snapshot().await?;
     server.answer(JSON, headers, move || make(&snapshot)).await
 }
@@ -201,11 +201,13 @@ const AGGREGATORS: [(&str, Aggregator); 7] = [
     }),
 ];
 
-fn aggregator(name: &str) -> Result<Aggregator, Refusal> {
+fn aggregator(name: &str) -> Result<Aggregator, HttpError> {
     let found =
         AGGREGATORS.iter().find(|(known, _)| *known == name).map(|(_, aggregator)| *aggregator);
     let known = AGGREGATORS.map(|(known, _)| known).join(", ");
-    found.ok_or_else(|| Refusal::bad(format!("aggr={name:?}: no aggregator; there are {known}")))
+    found.ok_or_else(|| {
+        HttpError::bad_request(format!("aggr={name:?}: no aggregator; there are {known}"))
+    })
 }
 
 fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {

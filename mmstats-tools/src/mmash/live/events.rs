@@ -1,6 +1,6 @@
 //! `/events`: stats as they change, as server-sent events.
 //!
-//! An event is made once for all clients with the same question, and only when one of them can take
+//! An event is made once for all clients with the same query, and only when one of them can take
 //! it: a client that is slow misses looks, and nothing waits for it or in line.
 
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use futures_util::stream;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 
-use crate::mmash::api::stats::{Question, render};
-use crate::mmash::live::sampling::Snapshot;
+use crate::mmash::api::stats::{Query, render};
+use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{Refusal, fresh};
+use crate::mmash::server::response::{HttpError, fresh};
 
 /// After so long without an event there is a comment, so that nobody in between takes the
 /// connection for dead.
@@ -31,48 +31,48 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// All questions that somebody listens to the answers of.
 #[derive(Default)]
-pub(crate) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
+pub(crate) struct SseStreams(Mutex<HashMap<String, Weak<SseStream>>>);
 
-/// The events for one question.
-struct Feed {
-    question: Question,
+/// The events for one query.
+struct SseStream {
+    query: Query,
     /// The number of the last look that was asked for, and its event.
-    event: AsyncMutex<(u64, Result<Bytes, Refusal>)>,
+    event: AsyncMutex<(u64, Result<Bytes, HttpError>)>,
 }
 
-impl Feeds {
-    fn get(&self, question: Question) -> Arc<Feed> {
+impl SseStreams {
+    fn get(&self, query: Query) -> Arc<SseStream> {
         let mut feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|_, feed| feed.strong_count() > 0);
-        let key = question.key();
+        let key = query.key();
         if let Some(feed) = feeds.get(&key).and_then(Weak::upgrade) {
             return feed;
         }
-        let feed = Arc::new(Feed { question, event: AsyncMutex::new((0, Ok(Bytes::new()))) });
+        let feed = Arc::new(SseStream { query, event: AsyncMutex::new((0, Ok(Bytes::new()))) });
         feeds.insert(key, Arc::downgrade(&feed));
         feed
     }
 }
 
-impl Feed {
+impl SseStream {
     /// The event of a look.
     async fn event(
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
         server: &Server,
-    ) -> Result<Bytes, Refusal> {
+    ) -> Result<Bytes, HttpError> {
         let mut event = self.event.lock().await;
         if event.0 != snapshot.number {
             let (feed, scrape, interval) =
                 (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
             // What was sent last is not kept beside it.
             *event = (0, Ok(Bytes::new()));
-            let made = server.work(move || write(&scrape, interval, &feed.question)).await;
+            let made = server.work(move || write(&scrape, interval, &feed.query)).await;
             *event = (
                 snapshot.number,
                 match made {
                     Ok(bytes) => server.room.hold(bytes).await,
-                    Err(refusal) => Err(refusal),
+                    Err(error) => Err(error),
                 },
             );
         }
@@ -80,16 +80,16 @@ impl Feed {
     }
 }
 
-fn write(snapshot: &Snapshot, interval: f64, question: &Question) -> Vec<u8> {
+fn write(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
     let head = format!("event: stats\nid: {}\ndata: ", snapshot.number);
     // JSON has no line breaks of its own.
-    [head.into_bytes(), render(snapshot, interval, question), b"\n\n".to_vec()].concat()
+    [head.into_bytes(), render(snapshot, interval, query), b"\n\n".to_vec()].concat()
 }
 
 /// A client.
 struct Client {
     server: Arc<Server>,
-    feed: Arc<Feed>,
+    feed: Arc<SseStream>,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     shutdown: watch::Receiver<bool>,
     /// The least time from one look that is sent to the next.
@@ -105,23 +105,24 @@ struct Client {
 pub(crate) async fn events(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "interval"])?;
-    let question = Question::of(&parameters)?;
+    let query = Query::from_parameters(&parameters)?;
     let pause = match parameters.number("interval")? {
         Some(interval) if interval < 0.0 => {
-            return Err(Refusal::bad(format!(
+            return Err(HttpError::bad_request(format!(
                 "interval={interval}: negative; accepted are seconds from 0 on"
             )));
         }
         Some(interval) => pause(interval, server.interval),
         None => Duration::ZERO,
     };
-    let full =
-        |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams; see --max-streams");
+    let full = |_| {
+        HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams; see --max-sse-clients")
+    };
     let permit = server.streams.clone().try_acquire_owned().map_err(full)?;
     let (feed, snapshots, shutdown) =
-        (server.feeds.get(question), server.latest.snapshot.clone(), server.shutdown.clone());
+        (server.feeds.get(query), server.latest.snapshot.clone(), server.shutdown.clone());
     let client = Client {
         server,
         feed,
@@ -167,7 +168,7 @@ impl Client {
         match self.feed.event(&snapshot, &self.server).await {
             Ok(event) => Some(event),
             // There may be for the next one.
-            Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
+            Err(error) if error.status == StatusCode::SERVICE_UNAVAILABLE => {
                 Some(Bytes::from_static(b": no room for this look\n\n"))
             }
             Err(_) => None,

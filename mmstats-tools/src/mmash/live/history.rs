@@ -13,7 +13,7 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
 use crate::mmash::live::history_overhead::Retained;
-use crate::mmash::live::sampling::{Snapshot, Step};
+use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::histogram::{Bucket, HistogramSnapshot};
 
@@ -26,45 +26,45 @@ pub(crate) struct History {
 
 #[derive(Default)]
 struct Ring {
-    scrapes: VecDeque<Arc<Past>>,
+    scrapes: VecDeque<Arc<StoredScrape>>,
     /// Of these alone.
     bytes: usize,
     retained: Retained,
 }
 
 /// A look of the past.
-pub(crate) struct Past {
+pub(crate) struct StoredScrape {
     /// Ascending by one.
     pub(crate) number: u64,
     /// In Unix seconds.
     pub(crate) time: f64,
     elapsed: Duration,
     /// The writers, by their numbers.
-    pub(crate) writers: Vec<PastWriter>,
+    pub(crate) writers: Vec<StoredWriter>,
     bytes: usize,
 }
 
 /// A writer in it.
-pub(crate) struct PastWriter {
+pub(crate) struct StoredWriter {
     /// Which one.
     pub(crate) writer_id: Arc<WriterId>,
     /// Its fields.
     pub(crate) fields: Arc<[Field]>,
     /// Whether it ran.
     pub(crate) liveness: Liveness,
-    points: Box<[Point]>,
+    points: Box<[StoredPoint]>,
 }
 
 /// A value; as small as possible, for there are many.
 #[derive(Clone, Debug)]
-struct Point {
-    value: Kept,
+struct StoredPoint {
+    value: StoredValue,
     /// Not a number if it is not known.
     rate: f64,
 }
 
 #[derive(Clone, Debug)]
-enum Kept {
+enum StoredValue {
     Nothing,
     Bool(bool),
     Unsigned(u64),
@@ -82,7 +82,7 @@ impl History {
     /// Adds a look, and forgets others.
     pub(crate) fn push(&self, snapshot: &Snapshot) {
         // Made before it is locked: nobody is to wait for this.
-        let past = Arc::new(Past::new(snapshot));
+        let past = Arc::new(StoredScrape::new(snapshot));
         let mut ring = self.lock();
         let now = past.elapsed;
         ring.push(past);
@@ -95,7 +95,7 @@ impl History {
 
     /// All looks since a time, the later the later. After the clock was set back, those that were
     /// later by it are left out.
-    pub(crate) fn since(&self, time: f64) -> Vec<Arc<Past>> {
+    pub(crate) fn since(&self, time: f64) -> Vec<Arc<StoredScrape>> {
         let ring = self.lock();
         let (mut scrapes, mut later) = (Vec::new(), f64::INFINITY);
         for past in ring.scrapes.iter().rev() {
@@ -110,7 +110,7 @@ impl History {
     }
 
     /// Those of these looks, by their numbers, that are not forgotten.
-    pub(crate) fn those(&self, numbers: &[u64]) -> Vec<Arc<Past>> {
+    pub(crate) fn those(&self, numbers: &[u64]) -> Vec<Arc<StoredScrape>> {
         self.lock()
             .scrapes
             .iter()
@@ -131,7 +131,7 @@ impl History {
 }
 
 impl Ring {
-    fn push(&mut self, past: Arc<Past>) {
+    fn push(&mut self, past: Arc<StoredScrape>) {
         self.bytes += past.bytes;
         self.retained.add(past.number, past.shared());
         self.scrapes.push_back(past);
@@ -149,18 +149,19 @@ impl Ring {
     }
 }
 
-impl Past {
+impl StoredScrape {
     fn new(snapshot: &Snapshot) -> Self {
-        let mut writers: Vec<PastWriter> = snapshot
+        let mut writers: Vec<StoredWriter> = snapshot
             .scrape
             .samples
             .iter()
-            .zip(&snapshot.steps)
-            .map(|(sample, steps)| PastWriter::new(sample, steps))
+            .zip(&snapshot.deltas)
+            .map(|(sample, deltas)| StoredWriter::new(sample, deltas))
             .collect();
         writers.sort_unstable_by_key(|writer| writer.writer_id.id);
-        let bytes = size_of::<Past>() + writers.iter().map(PastWriter::bytes).sum::<usize>();
-        Past {
+        let bytes =
+            size_of::<StoredScrape>() + writers.iter().map(StoredWriter::bytes).sum::<usize>();
+        StoredScrape {
             number: snapshot.number,
             time: unix_seconds(snapshot.scrape.time),
             elapsed: snapshot.scrape.elapsed,
@@ -175,16 +176,17 @@ impl Past {
     }
 
     /// The writer with this number.
-    pub(crate) fn writer(&self, id: u64) -> Option<&PastWriter> {
+    pub(crate) fn writer(&self, id: u64) -> Option<&StoredWriter> {
         let at = self.writers.binary_search_by_key(&id, |writer| writer.writer_id.id).ok()?;
         self.writers.get(at)
     }
 }
 
-impl PastWriter {
-    fn new(sample: &WriterSample, steps: &[Step]) -> Self {
-        let points = sample.values.iter().zip(steps).map(|(value, step)| Point::new(value, step));
-        PastWriter {
+impl StoredWriter {
+    fn new(sample: &WriterSample, deltas: &[Delta]) -> Self {
+        let points =
+            sample.values.iter().zip(deltas).map(|(value, step)| StoredPoint::new(value, step));
+        StoredWriter {
             writer_id: sample.writer_id.clone(),
             fields: sample.fields.clone(),
             liveness: sample.verdict.liveness,
@@ -196,42 +198,43 @@ impl PastWriter {
     pub(crate) fn get(&self, index: usize) -> Option<(OwnedValue, Option<f64>)> {
         let point = self.points.get(index)?;
         let value = match &point.value {
-            Kept::Nothing => return None,
-            Kept::Bool(value) => OwnedValue::Bool(*value),
-            Kept::Unsigned(value) => OwnedValue::Unsigned(*value),
-            Kept::Signed(value) => OwnedValue::Signed(*value),
-            Kept::Float(value) => OwnedValue::Float(*value),
-            Kept::Recorded(buckets) => OwnedValue::Histogram(buckets.clone()),
+            StoredValue::Nothing => return None,
+            StoredValue::Bool(value) => OwnedValue::Bool(*value),
+            StoredValue::Unsigned(value) => OwnedValue::Unsigned(*value),
+            StoredValue::Signed(value) => OwnedValue::Signed(*value),
+            StoredValue::Float(value) => OwnedValue::Float(*value),
+            StoredValue::Recorded(buckets) => OwnedValue::Histogram(buckets.clone()),
         };
         Some((value, Some(point.rate).filter(|rate| !rate.is_nan())))
     }
 
     fn bytes(&self) -> usize {
-        let recorded = |point: &Point| match &point.value {
-            Kept::Recorded(buckets) => {
+        let recorded = |point: &StoredPoint| match &point.value {
+            StoredValue::Recorded(buckets) => {
                 size_of::<HistogramSnapshot>() + buckets.filled.capacity() * size_of::<Bucket>()
             }
             _ => 0,
         };
-        size_of::<PastWriter>()
+        size_of::<StoredWriter>()
             + size_of_val(&*self.points)
             + self.points.iter().map(recorded).sum::<usize>()
     }
 }
 
-impl Point {
-    fn new(value: &Result<OwnedValue, ValueError>, step: &Step) -> Self {
+impl StoredPoint {
+    fn new(value: &Result<OwnedValue, ValueError>, step: &Delta) -> Self {
         let value = match value {
-            Ok(OwnedValue::Bool(value)) => Kept::Bool(*value),
-            Ok(OwnedValue::Unsigned(value)) => Kept::Unsigned(*value),
-            Ok(OwnedValue::Signed(value)) => Kept::Signed(*value),
-            Ok(OwnedValue::Float(value)) => Kept::Float(*value),
-            Ok(OwnedValue::Histogram(_)) => {
-                step.grown.as_ref().map_or(Kept::Nothing, |grown| Kept::Recorded(grown.clone()))
-            }
-            Ok(OwnedValue::Text(_)) | Err(_) => Kept::Nothing,
+            Ok(OwnedValue::Bool(value)) => StoredValue::Bool(*value),
+            Ok(OwnedValue::Unsigned(value)) => StoredValue::Unsigned(*value),
+            Ok(OwnedValue::Signed(value)) => StoredValue::Signed(*value),
+            Ok(OwnedValue::Float(value)) => StoredValue::Float(*value),
+            Ok(OwnedValue::Histogram(_)) => step
+                .grown
+                .as_ref()
+                .map_or(StoredValue::Nothing, |grown| StoredValue::Recorded(grown.clone())),
+            Ok(OwnedValue::Text(_)) | Err(_) => StoredValue::Nothing,
         };
-        Point { value, rate: step.rate.unwrap_or(f64::NAN) }
+        StoredPoint { value, rate: step.rate.unwrap_or(f64::NAN) }
     }
 }
 
@@ -278,7 +281,7 @@ mod tests {
     /// A look at it, so many seconds after the first.
     fn snapshot(second: u64, writer: &WriterSample) -> Snapshot {
         let elapsed = Duration::from_secs(second);
-        let steps = vec![vec![Step::default(); writer.values.len()]];
+        let deltas = vec![vec![Delta::default(); writer.values.len()]];
         let scrape = Scrape {
             time: SystemTime::UNIX_EPOCH + elapsed,
             elapsed,
@@ -291,7 +294,7 @@ mod tests {
             scrape,
             took: Duration::ZERO,
             taken: Instant::now(),
-            steps,
+            deltas,
             sums: None,
             searched: Vec::new(),
         }

@@ -3,4 +3,4 @@
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod history_overhead;
-pub(super) mod sampling;
+pub(super) mod scrape_loop;

@@ -26,13 +26,13 @@ use tokio::time::{sleep, timeout};
 use crate::console::Console;
 use crate::mmash::api::query;
 use crate::mmash::live::events;
-use crate::mmash::live::sampling::Sampling;
+use crate::mmash::live::scrape_loop::ScrapeLoop;
 use crate::mmash::page::{self, PageRequest};
 use crate::mmash::server::Server;
 use crate::mmash::server::limits::Limits;
 use crate::mmash::server::middleware::{Local, guard};
-use crate::mmash::server::response::{Refusal, encoded};
-use crate::mmash::server::write_timeout::{GRACE, Paced};
+use crate::mmash::server::response::{HttpError, encoded};
+use crate::mmash::server::write_timeout::{GRACE, WriteTimeout};
 use crate::mmash::{api, exporter, legacy_api};
 use crate::options::mmash::Options;
 use crate::scraper::raise_descriptors;
@@ -79,14 +79,14 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
         .and_then(|listener| listener.local_addr().map(|local| (listener, local)));
     let (listener, local) = bound.map_err(|error| cannot_listen(address, &error))?;
     let descriptors = raise_descriptors();
-    let limits = Limits::new(options.max_streams.into(), descriptors);
-    if limits.streams < options.max_streams.into() {
-        let (wanted, streams) = (options.max_streams, limits.streams);
+    let limits = Limits::new(options.max_sse_clients.into(), descriptors);
+    if limits.streams < options.max_sse_clients.into() {
+        let (wanted, streams) = (options.max_sse_clients, limits.streams);
         console.report(format_args!(
-            "--max-streams {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
+            "--max-sse-clients {wanted}: only {streams}, for this process may have no more than {descriptors} files open (ulimit -n)"
         ));
     }
-    let sampling = Sampling::start(options, limits.descriptors())
+    let sampling = ScrapeLoop::start(options, limits.descriptors())
         .map_err(|error| format!("no thread to look at stats: {error}"))?;
     let server = Arc::new(Server::new(
         options,
@@ -149,9 +149,10 @@ async fn connection(
     let service = TowerToHyperService::new(router.layer(Extension(Local(local))));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(LONGEST_HEADER);
-    let mut connection = std::pin::pin!(
-        http.serve_connection(TokioIo::new(Paced::new(stream, server.room.pressure())), service)
-    );
+    let mut connection = std::pin::pin!(http.serve_connection(
+        TokioIo::new(WriteTimeout::new(stream, server.room.pressure())),
+        service
+    ));
     let mut shutdown = server.shutdown.clone();
     // Whatever goes wrong with a connection is its client's loss alone.
     tokio::select! {
@@ -181,7 +182,7 @@ fn router(server: &Arc<Server>) -> Router {
         .route("/stats", get(with_slash))
         .route("/files", get(with_slash))
         .fallback(|| async {
-            Refusal::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them")
+            HttpError::new(StatusCode::NOT_FOUND, "there is no such page; mmash --help lists them")
         })
         .with_state(server.clone())
         .layer(from_fn_with_state(server.clone(), guard))
@@ -199,7 +200,7 @@ async fn page(
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, HttpError> {
     let snapshot = server.snapshot().await?;
     let graph = uri.path() == "/graph/";
     let render = move || {
@@ -213,11 +214,11 @@ async fn page(
 }
 
 /// A file of the page. They change with this program only; a browser asks whether they have.
-async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
+async fn file(State(server): State<Arc<Server>>, request: Request) -> Result<Response, HttpError> {
     let path = request.uri().path().strip_prefix("/static/").unwrap_or("");
     let found = page::FILES.iter().find(|(name, ..)| *name == path);
     let Some((_, content_type, bytes)) = found else {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such file"));
+        return Err(HttpError::new(StatusCode::NOT_FOUND, "there is no such file"));
     };
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);

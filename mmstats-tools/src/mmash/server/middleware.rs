@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::mmash::server::Server;
-use crate::mmash::server::response::{JSON, Refusal};
+use crate::mmash::server::response::{HttpError, JSON};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
@@ -42,10 +42,10 @@ pub(crate) async fn guard(
     let checked = check(&server, local.0, &request);
     let mut response = match checked {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(error) => error.into_response(),
     };
-    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        explain(&mut response, &refusal, &path);
+    if let Some(error) = response.extensions_mut().remove::<HttpError>() {
+        explain(&mut response, &error, &path);
     }
     let headers = response.headers_mut();
     for (name, value) in [
@@ -60,11 +60,11 @@ pub(crate) async fn guard(
     response
 }
 
-fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Refusal> {
+fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), HttpError> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Refusal::bad("a request has exactly one Host"));
+        return Err(HttpError::bad_request("a request has exactly one Host"));
     };
     let host = String::from_utf8_lossy(host.as_bytes());
     // What the target names is checked, too, if it names a host at all.
@@ -74,19 +74,22 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Re
         .flatten()
         .find(|host| !is_ours(host, local, &server.hosts))
     {
-        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, not_ours(other, local)));
+        return Err(HttpError::new(StatusCode::MISDIRECTED_REQUEST, not_ours(other, local)));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered"));
+        return Err(HttpError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD are answered",
+        ));
     }
     if is_from_elsewhere(headers, request.uri()) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "another site's page asks for this"));
+        return Err(HttpError::new(StatusCode::FORBIDDEN, "another site's page asks for this"));
     }
     // Whether all is well can be asked however much is asked for besides.
     if request.uri().path() != "/healthz" && !server.rate.take() {
-        return Err(Refusal::new(
+        return Err(HttpError::new(
             StatusCode::TOO_MANY_REQUESTS,
-            "too many requests; see --max-rate",
+            "too many requests; see --max-requests-per-second",
         ));
     }
     Ok(())
@@ -157,22 +160,22 @@ fn is_from_elsewhere(headers: &HeaderMap, uri: &Uri) -> bool {
     matches!(says("sec-fetch-site"), Some("cross-site" | "same-site")) && !follows_link
 }
 
-/// Writes a refusal as whoever asks for such a path can read it.
-fn explain(response: &mut Response, refusal: &Refusal, path: &str) {
+/// Writes a error as whoever asks for such a path can read it.
+fn explain(response: &mut Response, error: &HttpError, path: &str) {
     let is_for_programs =
         ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
     let (content_type, body) = match is_for_programs {
-        true => (JSON, json!({ "error": refusal.why }).to_string() + "\n"),
+        true => (JSON, json!({ "error": error.why }).to_string() + "\n"),
         false => (
             "text/plain; charset=utf-8",
-            format!("{}\n", crate::render::escape::Escaped(&refusal.why)),
+            format!("{}\n", crate::render::escape::Escaped(&error.why)),
         ),
     };
     *response.body_mut() = Body::from(body);
     // That of the empty body it had.
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    match refusal.status {
+    match error.status {
         StatusCode::METHOD_NOT_ALLOWED => {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"))
         }

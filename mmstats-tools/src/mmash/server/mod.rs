@@ -17,12 +17,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
-use crate::mmash::exporter::dropped_fields::Told;
-use crate::mmash::live::events::Feeds;
-use crate::mmash::live::sampling::{Latest, Snapshot};
+use crate::mmash::exporter::dropped_fields::DroppedFields;
+use crate::mmash::live::events::SseStreams;
+use crate::mmash::live::scrape_loop::{Latest, Snapshot};
 use crate::mmash::server::limits::Limits;
-use crate::mmash::server::response::{Refusal, pack, takes_gzip};
-use crate::mmash::server::response_budget::Room;
+use crate::mmash::server::response::{HttpError, pack, takes_gzip};
+use crate::mmash::server::response_budget::ResponseBudget;
 use crate::options::mmash::Options;
 use crate::render::metrics::Settings;
 
@@ -50,13 +50,13 @@ pub(crate) struct Server {
     /// How often requests may come.
     pub(crate) rate: Rate,
     /// What answers take.
-    pub(crate) room: Room,
+    pub(crate) room: ResponseBudget,
     /// What streams send.
-    pub(crate) feeds: Feeds,
+    pub(crate) feeds: SseStreams,
     /// Becomes true when it is to end.
     pub(crate) shutdown: watch::Receiver<bool>,
     /// What was said about pages for Prometheus that were not complete.
-    pub(crate) told: Told,
+    pub(crate) told: DroppedFields,
     jobs: Arc<Semaphore>,
 }
 
@@ -74,22 +74,22 @@ impl Server {
             metrics,
             hosts: options.allow_host.clone(),
             streams: Arc::new(Semaphore::new(limits.streams)),
-            rate: Rate::new(options.max_rate.get().into()),
-            room: Room::new(ROOM),
-            feeds: Feeds::default(),
+            rate: Rate::new(options.max_requests_per_second.get().into()),
+            room: ResponseBudget::new(ROOM),
+            feeds: SseStreams::default(),
             shutdown,
-            told: Told::default(),
+            told: DroppedFields::default(),
             jobs: Arc::new(Semaphore::new(JOBS)),
         }
     }
 
     /// The latest look. Only the first one may have to be waited for.
-    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, HttpError> {
         let mut receiver = self.latest.snapshot.clone();
         let first = timeout(PATIENCE, receiver.wait_for(Option::is_some)).await;
         let snapshot = first.ok().and_then(Result::ok).and_then(|first| first.clone());
         snapshot.ok_or_else(|| {
-            Refusal::new(
+            HttpError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the first look at the stats is not over yet",
             )
@@ -101,9 +101,9 @@ impl Server {
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, HttpError> {
         let failed =
-            || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
+            || HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
         let turn = self.jobs.clone().acquire_owned().await.map_err(|_| failed())?;
         let job = move || {
             // What has begun goes on, whoever has gone; nothing else begins before that.
@@ -120,7 +120,7 @@ impl Server {
         content_type: &'static str,
         headers: &HeaderMap,
         make: impl FnOnce() -> Vec<u8> + Send + 'static,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Response, HttpError> {
         let compress = takes_gzip(headers);
         self.work(move || pack(make(), compress)).await?.answer(content_type, &self.room).await
     }

@@ -4,7 +4,7 @@
 use glob::Pattern;
 
 use crate::labels;
-use crate::mmash::server::response::Refusal;
+use crate::mmash::server::response::HttpError;
 
 /// More patterns than this nobody needs.
 const MOST: usize = 64;
@@ -15,16 +15,17 @@ pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Decodes a query, which has to have no others than these.
-    pub(crate) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, HttpError> {
         let mut all = Vec::new();
         for part in query.unwrap_or("").split('&').filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             let decoded = decode(&key.replace('+', " "))
                 .and_then(|key| Ok((key, decode(&value.replace('+', " "))?)));
-            let (key, value) = decoded.map_err(|why| Refusal::bad(format!("{part:?}: {why}")))?;
+            let (key, value) =
+                decoded.map_err(|why| HttpError::bad_request(format!("{part:?}: {why}")))?;
             if !known.contains(&key.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(Refusal::bad(format!(
+                return Err(HttpError::bad_request(format!(
                     "unknown parameter {key:?}; accepted here: {known}"
                 )));
             }
@@ -39,7 +40,7 @@ impl Parameters {
     }
 
     /// The value of one that cannot.
-    pub(crate) fn one(&self, key: &str) -> Result<Option<&str>, Refusal> {
+    pub(crate) fn one(&self, key: &str) -> Result<Option<&str>, HttpError> {
         let values: Vec<&str> = self
             .0
             .iter()
@@ -49,32 +50,34 @@ impl Parameters {
         match values[..] {
             [] => Ok(None),
             [value] => Ok(Some(value)),
-            _ => {
-                Err(Refusal::bad(format!("{key} is given {} times; accepted: once", values.len())))
-            }
+            _ => Err(HttpError::bad_request(format!(
+                "{key} is given {} times; accepted: once",
+                values.len()
+            ))),
         }
     }
 
     /// Patterns of labels.
-    pub(crate) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, Refusal> {
+    pub(crate) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, HttpError> {
         let count = self.all(key).count();
         if count > MOST {
-            return Err(Refusal::bad(format!(
+            return Err(HttpError::bad_request(format!(
                 "{key} is given {count} times; accepted: up to {MOST} times"
             )));
         }
         let parse = |text| {
-            labels::parse(text).map_err(|why| Refusal::bad(format!("{key}={text:?}: {why}")))
+            labels::parse(text)
+                .map_err(|why| HttpError::bad_request(format!("{key}={text:?}: {why}")))
         };
         self.all(key).map(parse).collect()
     }
 
     /// A number that is finite.
-    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Refusal> {
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, HttpError> {
         let Some(text) = self.one(key)? else { return Ok(None) };
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
         number.map(Some).ok_or_else(|| {
-            Refusal::bad(format!(
+            HttpError::bad_request(format!(
                 "{key}={text:?}: not a number of seconds (2, 0.5, 1795347122.5 would be)"
             ))
         })
@@ -103,9 +106,9 @@ pub(crate) fn decode(text: &str) -> Result<String, String> {
 }
 
 /// Parses a pattern of files that is relative to where the stats are, and cannot lead out of there.
-pub(crate) fn files(text: &str) -> Result<Pattern, Refusal> {
+pub(crate) fn files(text: &str) -> Result<Pattern, HttpError> {
     let refuse = |why: &str| {
-        Err(Refusal::bad(format!(
+        Err(HttpError::bad_request(format!(
             "glob {text:?}: {why}; accepted: the name of a file of stats, with * ? [abc] [!abc]"
         )))
     };

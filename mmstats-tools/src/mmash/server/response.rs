@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::mmash::server::response_budget::Room;
+use crate::mmash::server::response_budget::ResponseBudget;
 
 /// The type of JSON.
 pub(crate) const JSON: &str = "application/json";
@@ -22,24 +22,24 @@ const SMALL: usize = 1024;
 /// Why a request is not answered. How it is written depends on what was asked for; see
 /// [`crate::mmash::server::middleware`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct HttpError {
     pub(crate) status: StatusCode,
     /// In words; with what would be accepted.
     pub(crate) why: String,
 }
 
-impl Refusal {
+impl HttpError {
     pub(crate) fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Refusal { status, why: why.into() }
+        HttpError { status, why: why.into() }
     }
 
     /// The request is wrong.
-    pub(crate) fn bad(why: impl Into<String>) -> Self {
-        Refusal::new(StatusCode::BAD_REQUEST, why)
+    pub(crate) fn bad_request(why: impl Into<String>) -> Self {
+        HttpError::new(StatusCode::BAD_REQUEST, why)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -66,8 +66,8 @@ impl Packed {
     pub(crate) async fn answer(
         self,
         content_type: &'static str,
-        room: &Room,
-    ) -> Result<Response, Refusal> {
+        room: &ResponseBudget,
+    ) -> Result<Response, HttpError> {
         Ok(encoded(fresh(content_type, room.hold(self.bytes).await?), self.is_compressed))
     }
 }
@@ -95,14 +95,14 @@ pub(crate) fn pack(bytes: Vec<u8>, compress: bool) -> Packed {
 }
 
 /// Compresses an answer that is made piece by piece, if the client can read that.
-pub(crate) struct Packer(Option<GzEncoder<Vec<u8>>>);
+pub(crate) struct GzipChunks(Option<GzEncoder<Vec<u8>>>);
 
-impl Packer {
+impl GzipChunks {
     /// What one that compresses takes itself, in bytes, about.
     const BYTES: usize = 320 << 10;
 
     pub(crate) fn new(compress: bool) -> Self {
-        Packer(compress.then(|| GzEncoder::new(Vec::new(), Compression::fast())))
+        GzipChunks(compress.then(|| GzEncoder::new(Vec::new(), Compression::fast())))
     }
 
     /// What it takes itself, in bytes.
@@ -206,7 +206,7 @@ mod tests {
     fn what_is_compressed_in_pieces_is_whole() {
         let pieces = ["[1,2,3".repeat(1000), ",4".to_owned(), "]".to_owned()];
         let packed = |compress| {
-            let mut packer = Packer::new(compress);
+            let mut packer = GzipChunks::new(compress);
             let parts = pieces
                 .iter()
                 .enumerate()

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::mmash::server::response::Refusal;
+use crate::mmash::server::response::HttpError;
 
 /// Less than this is not counted: all connections together take little more by it.
 const SMALL: usize = 64 << 10;
@@ -27,7 +27,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 const WAITING: usize = 2;
 
 /// The room for all answers together.
-pub(crate) struct Room {
+pub(crate) struct ResponseBudget {
     permits: Arc<Semaphore>,
     units: usize,
     waiting: Semaphore,
@@ -47,11 +47,11 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-impl Room {
-    /// Room for so many bytes.
+impl ResponseBudget {
+    /// ResponseBudget for so many bytes.
     pub(crate) fn new(bytes: usize) -> Self {
         let units = bytes / UNIT;
-        Room {
+        ResponseBudget {
             permits: Arc::new(Semaphore::new(units)),
             units,
             waiting: Semaphore::new(WAITING),
@@ -65,7 +65,7 @@ impl Room {
     }
 
     /// Counts bytes until the last of those that share them has dropped them.
-    pub(crate) async fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, Refusal> {
+    pub(crate) async fn hold(&self, mut bytes: Vec<u8>) -> Result<Bytes, HttpError> {
         // JSON is written into twice as much as it takes, at worst.
         bytes.shrink_to_fit();
         Ok(match self.take(bytes.capacity()).await? {
@@ -76,7 +76,10 @@ impl Room {
 
     /// Takes room until the result is dropped; none for what is small. What is larger than all of
     /// it has to be alone.
-    pub(crate) async fn take(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    pub(crate) async fn take(
+        &self,
+        bytes: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, HttpError> {
         if bytes < SMALL {
             return Ok(None);
         }
@@ -85,7 +88,7 @@ impl Room {
             return Ok(Some(room));
         }
         let full = || {
-            Refusal::new(
+            HttpError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many large answers are still being read; in a moment there may be fewer",
             )
@@ -103,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_has_not_been_read_is_bounded() {
-        let room = Room::new(1000 << 10);
+        let room = ResponseBudget::new(1000 << 10);
         let mut held = Vec::new();
         while let Ok(bytes) = room.hold(vec![7; 300 << 10]).await {
             held.push(bytes);
@@ -124,7 +127,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_small_passes_and_what_is_too_large_does_so_alone() {
-        let room = Room::new(100 << 10);
+        let room = ResponseBudget::new(100 << 10);
         let whole = room.hold(vec![0; 1 << 20]).await.unwrap();
         assert!(room.hold(vec![0; 1 << 20]).await.is_err());
         assert!(room.hold(vec![0; 1 << 10]).await.is_ok());
@@ -134,7 +137,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_holds_what_others_need_is_told() {
-        let room = Room::new(1 << 20);
+        let room = ResponseBudget::new(1 << 20);
         let held = room.hold(vec![0; 1 << 20]).await.unwrap();
         let pressed = room.pressure().notified_owned();
         tokio::spawn(async move {

@@ -24,7 +24,7 @@ const RATE: u32 = 16 << 10;
 const HURRY: Duration = Duration::from_secs(5);
 
 /// The connection.
-pub(crate) struct Paced<S> {
+pub(crate) struct WriteTimeout<S> {
     stream: S,
     /// Tells that others need memory.
     pressure: Arc<Notify>,
@@ -42,9 +42,9 @@ struct Waiting {
     pressed: Pin<Box<OwnedNotified>>,
 }
 
-impl<S> Paced<S> {
+impl<S> WriteTimeout<S> {
     pub(crate) fn new(stream: S, pressure: Arc<Notify>) -> Self {
-        Paced { stream, pressure, patience: GRACE, waiting: None }
+        WriteTimeout { stream, pressure, patience: GRACE, waiting: None }
     }
 
     /// Passes on how writing went, and ends it if it goes too slowly.
@@ -86,7 +86,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -96,7 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -142,7 +142,7 @@ mod tests {
     async fn send(bytes_a_second: usize, pressure: &Arc<Notify>) -> (io::Result<()>, Duration) {
         let (ours, theirs) = duplex(64 << 10);
         let client = tokio::spawn(take(theirs, bytes_a_second));
-        let (mut paced, start) = (Paced::new(ours, pressure.clone()), Instant::now());
+        let (mut paced, start) = (WriteTimeout::new(ours, pressure.clone()), Instant::now());
         let sent = async {
             paced.write_all(&vec![1; 1 << 20]).await?;
             paced.flush().await
@@ -189,7 +189,7 @@ mod tests {
             theirs.read_exact(&mut vec![0; 50 << 20]).await.unwrap();
             take(theirs, 1000).await;
         });
-        let (mut paced, start) = (Paced::new(ours, Arc::default()), Instant::now());
+        let (mut paced, start) = (WriteTimeout::new(ours, Arc::default()), Instant::now());
         let sent = paced.write_all(&vec![1; 60 << 20]).await;
         assert!(
             sent.is_err() && (GRACE..GRACE * 2).contains(&start.elapsed()),
@@ -203,7 +203,7 @@ mod tests {
     async fn an_answer_in_pieces_is_no_excuse() {
         let (ours, theirs) = duplex(4 << 10);
         let client = tokio::spawn(take(theirs, 4 << 10));
-        let (mut paced, start) = (Paced::new(ours, Arc::default()), Instant::now());
+        let (mut paced, start) = (WriteTimeout::new(ours, Arc::default()), Instant::now());
         let sent = async {
             for _ in 0..100 {
                 paced.write_all(&[1; 100 << 10]).await?;
@@ -240,7 +240,7 @@ mod tests {
     async fn silence_between_answers_costs_no_patience() {
         let (ours, theirs) = duplex(1 << 10);
         let client = tokio::spawn(take(theirs, 20 << 10));
-        let mut paced = Paced::new(ours, Arc::default());
+        let mut paced = WriteTimeout::new(ours, Arc::default());
         for _ in 0..5 {
             paced.write_all(&[1; 30 << 10]).await.unwrap();
             paced.flush().await.unwrap();

@@ -35,7 +35,7 @@ pub(crate) struct Snapshot {
     /// When that was over.
     pub(crate) taken: Instant,
     /// For each writer, for each field.
-    pub(crate) steps: Vec<Vec<Step>>,
+    pub(crate) deltas: Vec<Vec<Delta>>,
     /// Sums over writers up to this look, if they are wanted.
     pub(crate) sums: Option<Sums>,
     /// The patterns of files that were searched for.
@@ -44,7 +44,7 @@ pub(crate) struct Snapshot {
 
 /// How a field changed since the look before.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Step {
+pub(crate) struct Delta {
     /// By how much a second, in its base unit; of a distribution, how many values were recorded.
     pub(crate) rate: Option<f64>,
     /// Of a distribution: what was recorded.
@@ -61,18 +61,18 @@ pub(crate) struct Latest {
 }
 
 /// The thread.
-pub(crate) struct Sampling {
+pub(crate) struct ScrapeLoop {
     latest: Latest,
     stop: mpsc::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl Sampling {
+impl ScrapeLoop {
     /// Starts it. So many descriptors are left for others than files.
     ///
     /// # Errors
     /// If there can be no thread.
-    pub(crate) fn start(options: &Options, spare: usize) -> io::Result<Sampling> {
+    pub(crate) fn start(options: &Options, spare: usize) -> io::Result<ScrapeLoop> {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
@@ -102,7 +102,7 @@ impl Sampling {
             }
         };
         let thread = thread::Builder::new().name("sampler".to_owned()).spawn(work)?;
-        Ok(Sampling { latest, stop, thread })
+        Ok(ScrapeLoop { latest, stop, thread })
     }
 
     /// What it gives.
@@ -167,10 +167,10 @@ impl ScrapeSource {
             .flat_map(|before| &before.scrape.samples)
             .map(|sample| (sample.writer_id.id, sample))
             .collect();
-        let steps = scrape
+        let deltas = scrape
             .samples
             .iter()
-            .map(|sample| steps(sample, before.get(&sample.writer_id.id).copied(), seconds))
+            .map(|sample| deltas(sample, before.get(&sample.writer_id.id).copied(), seconds))
             .collect();
         let sums = self.totals.as_mut().map(|totals| totals.add(&scrape));
         let snapshot = Arc::new(Snapshot {
@@ -179,7 +179,7 @@ impl ScrapeSource {
             scrape,
             took,
             taken: Instant::now(),
-            steps,
+            deltas,
             searched: self.scraper.searched().to_vec(),
         });
         self.before = Some(snapshot.clone());
@@ -187,15 +187,15 @@ impl ScrapeSource {
     }
 }
 
-fn steps(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) -> Vec<Step> {
+fn deltas(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) -> Vec<Delta> {
     let step = |(index, field): (usize, &Field)| {
         let Some(Ok(now)) = sample.values.get(index).filter(|_| is_cumulative(field)) else {
-            return Step::default();
+            return Delta::default();
         };
         let earlier = match before.map(|before| value_before(before, sample, index)) {
             // What was not there has grown from zero, unless it may have been there for long.
             None if sample.writer_id.is_new => None,
-            None | Some(Some(Err(_))) => return Step::default(),
+            None | Some(Some(Err(_))) => return Delta::default(),
             Some(earlier) => earlier.and_then(|earlier| earlier.as_ref().ok()),
         };
         let grown = match (earlier, now) {
@@ -209,7 +209,7 @@ fn steps(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) -> 
             OwnedValue::Histogram(_) => delta.as_f64(),
             _ => scale(field).approximate(delta.as_f64()),
         });
-        Step { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), grown }
+        Delta { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), grown }
     };
     sample.fields.iter().enumerate().map(step).collect()
 }
