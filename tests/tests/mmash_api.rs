@@ -238,7 +238,7 @@ fn invalid_queries_are_refused_with_the_accepted_form() {
     for (target, part) in [
         ("/api/v1/stats?mach=x", "match, by"),
         ("/api/v1/stats?match=[", "[abc]"),
-        ("/api/v1/stats?by=process", "file and label"),
+        ("/api/v1/stats?by=process", "file or label"),
         ("/api/v1/stats?by=file&by=label", "once"),
         ("/api/v1/stats?match=%zz", "hexadecimal"),
         ("/api/v1/stats?match=%ff", "UTF-8"),

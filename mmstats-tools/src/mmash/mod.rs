@@ -31,17 +31,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     if let Some(directory) = &options.demo_casualty {
-        return ended(demo::publish_until_killed(directory), console);
+        return to_status(demo::publish_until_killed(directory), console);
     }
     let address = options.address();
     if !address.ip().to_canonical().is_loopback() && !options.allow_remote {
-        console.report(format_args!("{} can be reached from other machines, which could read all stats: --allow-remote allows it", address.ip()));
+        console.report(format_args!(
+            "other machines can reach {} and could read all stats; pass --allow-remote to allow it",
+            address.ip()
+        ));
         return ExitCode::from(USAGE);
     }
-    // Until the end of this function: then its files go.
+    // Its files are removed at the end of this function.
     let _demo = match options.demo.then(Demo::start).transpose() {
         Ok(demo) => demo.inspect(|demo| options.selection.files.push(demo.directory().to_owned())),
-        Err(why) => return ended(Err(why), console),
+        Err(why) => return to_status(Err(why), console),
     };
     let sources = match command::open_sources(&options.selection, console) {
         Ok(sources) => sources,
@@ -57,27 +60,27 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
                 .filter(|path| !sources.is_memory(path) && !path.is_dir())
                 .cloned()
                 .collect();
-            tell_of_named(named, sources, console);
+            report_unreadable(named, sources, console);
             server::listener::run(&options, console)
         }
     };
-    ended(end, console)
+    to_status(end, console)
 }
 
-/// Tells which of these files cannot be read. Those that are not there may come later, and the
-/// others become better.
-fn tell_of_named(files: Vec<PathBuf>, sources: Sources, console: &mut Console<'_>) {
-    // Without any, all that are found would be looked at.
+/// Reports which of these files cannot be read. This is no reason to stop: they may appear later, or
+/// become readable.
+fn report_unreadable(files: Vec<PathBuf>, sources: Sources, console: &mut Console<'_>) {
+    // A scraper without files would search for all of them.
     if !files.is_empty() {
         Scraper::new(files, sources)
             .scrape()
             .errors
             .iter()
-            .for_each(|problem| console.report_path(&problem.name, &problem.what));
+            .for_each(|error| console.report_path(&error.name, &error.what));
     }
 }
 
-fn ended(end: Result<(), String>, console: &mut Console<'_>) -> ExitCode {
+fn to_status(end: Result<(), String>, console: &mut Console<'_>) -> ExitCode {
     match end {
         Ok(()) => status(&Ok(())),
         Err(why) => {

@@ -1,4 +1,4 @@
-//! Values as JSON, in the words of [`crate::render::json`].
+//! Values as JSON, with the same keys as in [`crate::render::json`].
 
 use mmstats_core::Type;
 use mmstats_std::read::Field;
@@ -10,7 +10,7 @@ use crate::render::number::{Scale, ScaledNumber};
 use crate::scraper::OwnedValue;
 use crate::series::histogram::HistogramSnapshot;
 
-/// A number; JSON has none that are not finite, so these are texts.
+/// A number. JSON has only finite numbers, so others are written as strings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Float(pub(crate) f64);
 
@@ -24,19 +24,19 @@ impl Serialize for Float {
     }
 }
 
-/// A value as it is shown.
+/// A value in its base unit.
 #[derive(Clone, Copy)]
 pub(crate) struct DisplayValue<'s> {
-    /// As it is stored.
+    /// The stored value.
     pub(crate) stored: &'s OwnedValue,
-    /// What to make of it.
+    /// The scale from the stored value to the base unit.
     pub(crate) scale: Scale,
-    /// What was recorded in the last interval, if that is to be told too.
+    /// The values that a histogram recorded in the last interval, if these are wanted.
     pub(crate) interval: Option<Option<&'s HistogramSnapshot>>,
 }
 
 impl<'s> DisplayValue<'s> {
-    /// Without the last interval.
+    /// Creates a value without the last interval.
     pub(crate) fn new(stored: &'s OwnedValue, scale: Scale) -> Self {
         DisplayValue { stored, scale, interval: None }
     }
@@ -61,8 +61,8 @@ impl Serialize for DisplayValue<'_> {
                     map.serialize_entry(
                         "interval",
                         &interval
-                            .filter(|grown| grown.count() > 0)
-                            .map(|grown| Quantiles(grown, self.scale)),
+                            .filter(|increase| increase.count() > 0)
+                            .map(|increase| Quantiles(increase, self.scale)),
                     )?;
                 }
                 map.end()
@@ -112,7 +112,7 @@ impl Serialize for Objects<'_> {
     }
 }
 
-/// What a distribution recorded in one interval, with its buckets as short as they can be.
+/// The values that a histogram recorded in an interval, with buckets as `[from, to, count]`.
 pub(crate) struct Recorded<'b>(pub(crate) &'b HistogramSnapshot, pub(crate) Scale);
 
 impl Serialize for Recorded<'_> {
@@ -140,7 +140,7 @@ impl Serialize for Recorded<'_> {
     }
 }
 
-/// What Python's `struct` calls a field's type; of a distribution, its buckets'.
+/// Returns the type of a field, or of the buckets of a histogram, as in Python's `struct`.
 pub(crate) fn type_code(field: &Field) -> String {
     let letter = char::from(field.location.ty.letter());
     match field.location.ty {
@@ -149,8 +149,7 @@ pub(crate) fn type_code(field: &Field) -> String {
     }
 }
 
-/// The power of ten and the divisor that make of what is stored what is shown, where they do
-/// something.
+/// Returns the power of ten and the divisor by which the stored value is scaled, where they matter.
 pub(crate) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     let is_number = !matches!(field.location.ty, Type::Bool | Type::Text | Type::Pascal);
     (
@@ -159,8 +158,8 @@ pub(crate) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     )
 }
 
-/// An object as bytes.
+/// Serializes an object.
 pub(crate) fn bytes(object: &impl Serialize) -> Vec<u8> {
-    // Into memory, and of types that can all be written.
+    // Writing to memory cannot fail, and all keys are strings.
     serde_json::to_vec(object).unwrap_or_default()
 }

@@ -17,13 +17,13 @@ use serde_json::json;
 use crate::mmash::api::stats::{Query, render};
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{HttpError, JSON, fresh};
+use crate::mmash::server::response::{HttpError, JSON, with_type};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
-use crate::scraper::Scrape;
+use crate::scraper::{self, Scrape};
 use mmstats_std::clock::unix_seconds;
 
-/// `/api/v1/stats`
+/// Handles `/api/v1/stats`.
 pub(crate) async fn stats(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
@@ -32,10 +32,10 @@ pub(crate) async fn stats(
     let query = Query::from_parameters(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
     let snapshot = server.snapshot().await?;
     let interval = server.interval.as_secs_f64();
-    server.answer(JSON, &headers, move || render(&snapshot, interval, &query)).await
+    server.respond(JSON, &headers, move || render(&snapshot, interval, &query)).await
 }
 
-/// `/api/v1/files`
+/// Handles `/api/v1/files`.
 pub(crate) async fn files(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
@@ -43,12 +43,12 @@ pub(crate) async fn files(
 ) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
-    server.answer(JSON, &headers, move || list(&snapshot.scrape)).await
+    server.respond(JSON, &headers, move || list_files(&snapshot.scrape)).await
 }
 
-fn list(scrape: &Scrape) -> Vec<u8> {
+fn list_files(scrape: &Scrape) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Answer {
+    struct FileList {
         time: f64,
         files: Vec<File>,
         errors: Vec<ScrapeError>,
@@ -67,7 +67,7 @@ fn list(scrape: &Scrape) -> Vec<u8> {
         file: String,
         error: String,
     }
-    let file = |sample: &crate::scraper::WriterSample| File {
+    let file = |sample: &scraper::WriterSample| File {
         file: lossless_path(&sample.writer_id.name),
         version: sample.writer_id.version,
         pid: sample.writer_id.pid,
@@ -75,24 +75,26 @@ fn list(scrape: &Scrape) -> Vec<u8> {
         reason: sample.verdict.reason.as_str(),
         fields: sample.fields.len(),
     };
-    let error = |error: &crate::scraper::ScrapeError| ScrapeError {
+    let error = |error: &scraper::ScrapeError| ScrapeError {
         file: lossless_path(&error.name),
         error: error.what.clone(),
     };
-    let (files, errors) =
-        (scrape.samples.iter().map(file).collect(), scrape.errors.iter().map(error).collect());
-    json::bytes(&Answer { time: unix_seconds(scrape.time), files, errors })
+    json::bytes(&FileList {
+        time: unix_seconds(scrape.time),
+        files: scrape.samples.iter().map(file).collect(),
+        errors: scrape.errors.iter().map(error).collect(),
+    })
 }
 
-/// `/healthz`: whether looks come in time.
+/// Handles `/healthz`: whether scrapes are on time.
 pub(crate) async fn health(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let latest = server.latest.snapshot.borrow().clone();
-    let age = latest.as_ref().map(|latest| latest.taken.elapsed());
-    // A device, or a loaded machine, may need a while.
+    let age = latest.as_ref().map(|latest| latest.finished.elapsed());
+    // Devices and loaded machines may need a while.
     let is_late = age.is_none_or(|age| age > server.interval * 2 + Duration::from_secs(3));
     let (scrapes, bytes) = server.latest.history.size();
     let state = json!({
@@ -100,11 +102,11 @@ pub(crate) async fn health(
         "age_seconds": age.map(|age| age.as_secs_f64()),
         "interval": server.interval.as_secs_f64(),
         "scrapes": latest.as_ref().map_or(0, |latest| latest.number),
-        "duration_seconds": latest.as_ref().map(|latest| latest.took.as_secs_f64()),
+        "duration_seconds": latest.as_ref().map(|latest| latest.duration.as_secs_f64()),
         "files": latest.as_ref().map_or(0, |latest| latest.scrape.samples.len()),
         "errors": latest.as_ref().map_or(0, |latest| latest.scrape.errors.len()),
         "history": { "scrapes": scrapes, "bytes": bytes },
     });
     let status = if is_late { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    Ok((status, fresh(JSON, state.to_string())).into_response())
+    Ok((status, with_type(JSON, state.to_string())).into_response())
 }

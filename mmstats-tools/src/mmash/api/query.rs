@@ -26,12 +26,15 @@ use crate::labels::Labels;
 use crate::mmash::api::aggregate::{Key, Total, add};
 use crate::mmash::api::json::{self, DisplayValue, Float, Recorded};
 use crate::mmash::api::stats::{By, Query, each_wanted};
-use crate::mmash::live::history::{History, StoredScrape, StoredWriter};
-use crate::mmash::live::history_overhead::{fields_bytes, origin_bytes};
+use crate::mmash::live::history::{
+    History, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
+};
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{GzipChunks, HttpError, JSON, encoded, fresh, takes_gzip};
+use crate::mmash::server::response::{
+    GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
+};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
@@ -55,11 +58,12 @@ pub(crate) async fn query(
         since => since.unwrap_or(0.0),
     };
     let history = server.latest.history.clone();
-    let result =
-        Arc::new(server.work(move || QueryResult::new(history, &latest, since, &question)).await?);
-    let compress = takes_gzip(&headers);
+    let result = Arc::new(
+        server.run_job(move || QueryResult::new(history, &latest, since, &question)).await?,
+    );
+    let compress = accepts_gzip(&headers);
     let packer = GzipChunks::new(compress);
-    let room = server.room.take(result.bytes() + packer.bytes()).await?;
+    let room = server.budget.reserve(result.bytes() + packer.bytes())?;
     let head = format!(
         "{{\"time\":{:?},\"interval\":{:?},\"series\":[",
         result.time,
@@ -70,9 +74,12 @@ pub(crate) async fn query(
     let first = cursor.piece().await.transpose()?;
     let rest = stream::unfold(cursor, |mut cursor| async move {
         let piece = cursor.piece().await?;
-        Some((piece.map_err(|error| io::Error::other(error.why)), cursor))
+        Some((piece.map_err(|error| io::Error::other(error.message)), cursor))
     });
-    Ok(encoded(fresh(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))), compress))
+    Ok(set_encoding(
+        with_type(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))),
+        compress,
+    ))
 }
 
 /// How much of an result is written.
@@ -93,13 +100,10 @@ impl Cursor {
         let (result, head) = (self.result.clone(), std::mem::take(&mut self.head));
         let pack = move || {
             let (bytes, next) = result.piece(head, from);
-            (packer.pack(bytes, next.is_none()), next.map(|next| (next, packer)))
+            (packer.encode(bytes, next.is_none()), next.map(|next| (next, packer)))
         };
-        let made = self.server.work(pack).await;
-        let held = match made {
-            Ok((bytes, next)) => self.server.room.hold(bytes).await.map(|piece| (piece, next)),
-            Err(error) => Err(error),
-        };
+        let made = self.server.run_job(pack).await;
+        let held = made.and_then(|(bytes, next)| Ok((self.server.budget.count(bytes)?, next)));
         Some(held.map(|(piece, next)| {
             self.next = next;
             piece
@@ -197,7 +201,7 @@ impl QueryResult {
         let writers = self
             .writers
             .iter()
-            .map(|writer| size_of::<Writer>() + origin_bytes(&writer.writer_id))
+            .map(|writer| size_of::<Writer>() + writer_id_bytes(&writer.writer_id))
             .sum::<usize>();
         size_of_val(&*self.scrapes)
             + size_of_val(&*self.members)
@@ -221,7 +225,7 @@ impl QueryResult {
     /// Some series from this member on, behind what stands before them; and where the next one
     /// begins.
     fn piece(&self, head: String, mut from: usize) -> (Vec<u8>, Option<usize>) {
-        let pasts = self.history.those(&self.scrapes);
+        let pasts = self.history.get(&self.scrapes);
         let (mut bytes, mut points) = (head.into_bytes(), 0);
         while let Some(series) = self.series(from) {
             if points > POINTS {

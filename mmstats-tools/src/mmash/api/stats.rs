@@ -52,7 +52,7 @@ impl Query {
             Some("label") => By::Label,
             Some(other) => {
                 return Err(HttpError::bad_request(format!(
-                    "by={other:?}: accepted are file and label"
+                    "by={other:?}: unknown (file or label expected)"
                 )));
             }
         };
@@ -128,7 +128,7 @@ impl<'r> Row<'r> {
         whose: Whose<'r>,
         value: Result<&'r OwnedValue, String>,
         rate: Option<f64>,
-        grown: Option<&'r HistogramSnapshot>,
+        increase: Option<&'r HistogramSnapshot>,
     ) -> Self {
         let scale = scale(field);
         let (power, divisor) = scaling(field);
@@ -143,7 +143,7 @@ impl<'r> Row<'r> {
             value: value.as_ref().ok().map(|stored| DisplayValue {
                 stored,
                 scale,
-                interval: Some(grown),
+                interval: Some(increase),
             }),
             raw: value
                 .as_ref()
@@ -194,7 +194,7 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
                 let whose =
                     Whose::One { file: &self.files[*writer], pid: sample.writer_id.pid, liveness };
                 let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
-                Row::new(&sample.fields[*index], whose, value, step.rate, step.grown.as_deref())
+                Row::new(&sample.fields[*index], whose, value, step.rate, step.increase.as_deref())
             };
             serializer.collect_seq(self.chosen.iter().map(row))
         }
@@ -220,7 +220,7 @@ struct Group<'g> {
     dead: usize,
     total: Total,
     rate: Option<f64>,
-    grown: Option<HistogramSnapshot>,
+    increase: Option<HistogramSnapshot>,
 }
 
 impl Group<'_> {
@@ -234,7 +234,7 @@ impl Group<'_> {
                 Whose::All { writers: self.writers, dead: self.dead },
                 value,
                 self.rate,
-                self.grown.as_ref(),
+                self.increase.as_ref(),
             )
         }
     }
@@ -245,7 +245,7 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Gr
     each_wanted(fields(snapshot), labels, |writer, index| {
         let sample = &snapshot.scrape.samples[writer];
         let field = &sample.fields[index];
-        let Delta { rate, grown } = &snapshot.deltas[writer][index];
+        let Delta { rate, increase } = &snapshot.deltas[writer][index];
         let new = || Group {
             field,
             writers: 0,
@@ -253,7 +253,7 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Gr
             dead: 0,
             total: Total::default(),
             rate: None,
-            grown: None,
+            increase: None,
         };
         let group = groups.entry(Key::of(field)).or_insert_with(new);
         if group.last.replace(writer) != Some(writer) {
@@ -266,8 +266,8 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Gr
             sample.verdict.liveness == Liveness::Dead,
         );
         group.rate = add(group.rate, *rate);
-        if let Some(grown) = grown {
-            group.grown.get_or_insert_with(HistogramSnapshot::default).add(grown);
+        if let Some(increase) = increase {
+            group.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);
         }
     });
     groups.values_mut().for_each(|group| group.total.settle(group.field));

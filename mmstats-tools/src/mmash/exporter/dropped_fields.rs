@@ -1,32 +1,31 @@
-//! What is not in the metrics, told once for each label.
+//! Logs fields that are missing from the metrics, once for each label.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::render::metrics::DroppedField;
 
-/// Labels that are told of; nobody reads more.
-const MOST: usize = 100;
+/// The number of labels that are logged; nobody reads more.
+const MAX_LABELS: usize = 100;
 
-/// The labels that were told of.
+/// The labels that have been logged.
 #[derive(Default)]
-pub(crate) struct DroppedFields(Mutex<HashSet<String>>);
+pub(crate) struct DroppedFieldLog(Mutex<HashSet<String>>);
 
-impl DroppedFields {
-    /// What is to be told now that these are left out.
-    pub(crate) fn news(&self, left_out: &[DroppedField]) -> Vec<String> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut news = Vec::new();
-        for one in left_out {
-            if told.len() < MOST && !told.contains(&one.label) {
-                told.insert(one.label.clone());
-                news.push(format!("not in the metrics: {one}"));
-                if told.len() == MOST {
-                    news.push(format!("not in the metrics: these {MOST}, and maybe more, which mmstats_dropped_fields counts"));
+impl DroppedFieldLog {
+    /// Returns messages about fields that have not been logged yet.
+    pub(crate) fn new_messages(&self, dropped: &[DroppedField]) -> Vec<String> {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = Vec::new();
+        for field in dropped {
+            if logged.len() < MAX_LABELS && logged.insert(field.label.clone()) {
+                messages.push(format!("not in the metrics: {field}"));
+                if logged.len() == MAX_LABELS {
+                    messages.push(format!("not in the metrics: more than {MAX_LABELS} labels; mmstats_dropped_fields counts them"));
                 }
             }
         }
-        news
+        messages
     }
 }
 
@@ -35,20 +34,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_label_is_told_once_and_not_too_many() {
-        let left_out = |label: usize| DroppedField {
+    fn each_label_is_logged_once_and_not_too_many() {
+        let dropped = |label: usize| DroppedField {
             file: None,
             label: format!("x{label}"),
-            reason: "left out".to_owned(),
+            reason: "dropped".to_owned(),
         };
-        let told = DroppedFields::default();
+        let log = DroppedFieldLog::default();
         assert_eq!(
-            told.news(&[left_out(1), left_out(1), left_out(2)]),
-            ["not in the metrics: x1: left out", "not in the metrics: x2: left out"]
+            log.new_messages(&[dropped(1), dropped(1), dropped(2)]),
+            ["not in the metrics: x1: dropped", "not in the metrics: x2: dropped"]
         );
-        assert_eq!(told.news(&[left_out(2), left_out(3)]), ["not in the metrics: x3: left out"]);
-        let rest: usize =
-            (0..3).map(|_| told.news(&(0..1000).map(left_out).collect::<Vec<_>>()).len()).sum();
-        assert_eq!(rest, MOST - 3 + 1);
+        assert_eq!(
+            log.new_messages(&[dropped(2), dropped(3)]),
+            ["not in the metrics: x3: dropped"]
+        );
+        let rest: usize = (0..3)
+            .map(|_| log.new_messages(&(0..1000).map(dropped).collect::<Vec<_>>()).len())
+            .sum();
+        assert_eq!(rest, MAX_LABELS - 3 + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! `/metrics`: for Prometheus.
+//! `/metrics` for Prometheus, and the same in a file.
 
 pub(super) mod dropped_fields;
 pub(super) mod textfile;
@@ -19,13 +19,13 @@ use crate::options::mmash::Options;
 use crate::render::escape::Escaped;
 use crate::render::metrics::{Format, Page, Settings, per_writer};
 
-/// What the command line says about metrics.
+/// Returns which metrics the command line selects.
 pub(crate) fn settings(options: &Options) -> Settings {
     let labels = Labels { include: options.filter.clone(), exclude: options.exclude.clone() };
     Settings { format: Format::Text, labels, live: options.live }
 }
 
-/// Answers.
+/// Handles `/metrics`.
 pub(crate) async fn metrics(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
@@ -34,30 +34,28 @@ pub(crate) async fn metrics(
     Parameters::parse(query.as_deref(), &[])?;
     let snapshot = server.snapshot().await?;
     let settings = Settings { format: format(&headers), ..server.metrics.clone() };
-    let (content_type, maker) = (settings.format.content_type(), server.clone());
+    let (content_type, shared) = (settings.format.content_type(), server.clone());
     let make = move || {
         let page = page(&snapshot, &settings);
-        maker
-            .told
-            .news(&page.dropped)
-            .iter()
-            .for_each(|what| eprintln!("mmash: {}", Escaped(what)));
+        for message in shared.dropped_fields.new_messages(&page.dropped) {
+            eprintln!("mmash: {}", Escaped(&message));
+        }
         page.text.into_bytes()
     };
-    let mut response = server.answer(content_type, &headers, make).await?;
+    let mut response = server.respond(content_type, &headers, make).await?;
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
     Ok(response)
 }
 
-/// The page of a look.
+/// Returns the metrics of a scrape.
 pub(crate) fn page(snapshot: &Snapshot, settings: &Settings) -> Page {
     match &snapshot.sums {
-        Some(sums) => sums.page(&snapshot.scrape, snapshot.took, settings),
-        None => per_writer(&snapshot.scrape, snapshot.took, settings),
+        Some(sums) => sums.page(&snapshot.scrape, snapshot.duration, settings),
+        None => per_writer(&snapshot.scrape, snapshot.duration, settings),
     }
 }
 
-/// What a client would rather read. Anything that is not asked for `OpenMetrics` by name gets text.
+/// Returns the format that a client prefers; text, unless it names `OpenMetrics`.
 fn format(headers: &HeaderMap) -> Format {
     let accepted = preferences(headers, &ACCEPT);
     let is_known = |version: &str| matches!(version, "1.0.0" | "0.0.1");
@@ -81,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_gets_the_format_that_it_prefers() {
+    fn a_client_gets_the_format_it_prefers() {
         let chosen = |accept: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, accept.parse().unwrap());

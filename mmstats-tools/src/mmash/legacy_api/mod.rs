@@ -101,7 +101,7 @@ pub(crate) async fn files(
 ) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
     let glob = Some(below(&uri, "/files/")?).filter(|glob| !glob.is_empty());
-    let glob = glob.as_deref().map(parameters::files).transpose()?;
+    let glob = glob.as_deref().map(parameters::parse_file_pattern).transpose()?;
     let list = move |snapshot: &Snapshot| {
         let files: Vec<String> = chosen(snapshot, glob.as_ref())
             .map(|sample| lossless_path(&sample.writer_id.name))
@@ -113,7 +113,11 @@ pub(crate) async fn files(
 
 /// Which files are wanted; an empty pattern is none.
 fn glob(parameters: &Parameters) -> Result<Option<Pattern>, HttpError> {
-    parameters.one("glob")?.filter(|glob| !glob.is_empty()).map(parameters::files).transpose()
+    parameters
+        .one("glob")?
+        .filter(|glob| !glob.is_empty())
+        .map(parameters::parse_file_pattern)
+        .transpose()
 }
 
 /// What stands in the path behind its beginning, decoded.
@@ -128,7 +132,7 @@ async fn answer(
     make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static,
 ) -> Result<Response, HttpError> {
     let snapshot = server.snapshot().await?;
-    server.answer(JSON, headers, move || make(&snapshot)).await
+    server.respond(JSON, headers, move || make(&snapshot)).await
 }
 
 /// The writers whose file matches: of those that are read anyway, so that no pattern leads anywhere
@@ -205,9 +209,8 @@ fn aggregator(name: &str) -> Result<Aggregator, HttpError> {
     let found =
         AGGREGATORS.iter().find(|(known, _)| *known == name).map(|(_, aggregator)| *aggregator);
     let known = AGGREGATORS.map(|(known, _)| known).join(", ");
-    found.ok_or_else(|| {
-        HttpError::bad_request(format!("aggr={name:?}: no aggregator; there are {known}"))
-    })
+    found
+        .ok_or_else(|| HttpError::bad_request(format!("aggr={name:?}: unknown ({known} expected)")))
 }
 
 fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
@@ -315,7 +318,7 @@ mod tests {
             (aggregate("max", &large), aggregate("sum", &large[..1])),
             (u64::MAX.to_string(), u64::MAX.to_string())
         );
-        assert!(aggregator("median").unwrap_err().why.contains("nonzero-avg"));
+        assert!(aggregator("median").unwrap_err().message.contains("nonzero-avg"));
     }
 
     #[test]

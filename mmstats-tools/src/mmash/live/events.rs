@@ -1,7 +1,7 @@
-//! `/events`: stats as they change, as server-sent events.
+//! `/events`: values at every scrape, as server-sent events.
 //!
-//! An event is made once for all clients with the same query, and only when one of them can take
-//! it: a client that is slow misses looks, and nothing waits for it or in line.
+//! An event is made once for all clients with the same query, and only when one of them can send it:
+//! a slow client misses scrapes, but delays nobody.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,42 +20,41 @@ use crate::mmash::api::stats::{Query, render};
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
-use crate::mmash::server::response::{HttpError, fresh};
+use crate::mmash::server::response::{HttpError, with_type};
 
-/// After so long without an event there is a comment, so that nobody in between takes the
-/// connection for dead.
-const SILENCE: Duration = Duration::from_secs(15);
+/// After this time without an event a comment is sent, so that no proxy closes the connection.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// By how much a look may be late, because the machine is busy.
-const LATE: Duration = Duration::from_millis(100);
+/// How late a scrape may be because the machine is busy.
+const MAX_JITTER: Duration = Duration::from_millis(100);
 
-/// All questions that somebody listens to the answers of.
+/// The event streams of all queries that have clients.
 #[derive(Default)]
 pub(crate) struct SseStreams(Mutex<HashMap<String, Weak<SseStream>>>);
 
-/// The events for one query.
+/// The events of one query, shared by its clients.
 struct SseStream {
     query: Query,
-    /// The number of the last look that was asked for, and its event.
+    /// The number of the latest scrape that was sent, and its event.
     event: AsyncMutex<(u64, Result<Bytes, HttpError>)>,
 }
 
 impl SseStreams {
-    fn get(&self, query: Query) -> Arc<SseStream> {
-        let mut feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        feeds.retain(|_, feed| feed.strong_count() > 0);
+    fn open(&self, query: Query) -> Arc<SseStream> {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|_, stream| stream.strong_count() > 0);
         let key = query.key();
-        if let Some(feed) = feeds.get(&key).and_then(Weak::upgrade) {
-            return feed;
+        if let Some(stream) = streams.get(&key).and_then(Weak::upgrade) {
+            return stream;
         }
-        let feed = Arc::new(SseStream { query, event: AsyncMutex::new((0, Ok(Bytes::new()))) });
-        feeds.insert(key, Arc::downgrade(&feed));
-        feed
+        let stream = Arc::new(SseStream { query, event: AsyncMutex::new((0, Ok(Bytes::new()))) });
+        streams.insert(key, Arc::downgrade(&stream));
+        stream
     }
 }
 
 impl SseStream {
-    /// The event of a look.
+    /// Returns the event of a scrape.
     async fn event(
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
@@ -63,45 +62,39 @@ impl SseStream {
     ) -> Result<Bytes, HttpError> {
         let mut event = self.event.lock().await;
         if event.0 != snapshot.number {
-            let (feed, scrape, interval) =
+            let (stream, scrape, interval) =
                 (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
-            // What was sent last is not kept beside it.
+            // Frees the previous event first.
             *event = (0, Ok(Bytes::new()));
-            let made = server.work(move || write(&scrape, interval, &feed.query)).await;
-            *event = (
-                snapshot.number,
-                match made {
-                    Ok(bytes) => server.room.hold(bytes).await,
-                    Err(error) => Err(error),
-                },
-            );
+            let made = server.run_job(move || write_event(&scrape, interval, &stream.query)).await;
+            *event = (snapshot.number, made.and_then(|bytes| server.budget.count(bytes)));
         }
         event.1.clone()
     }
 }
 
-fn write(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
+fn write_event(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
     let head = format!("event: stats\nid: {}\ndata: ", snapshot.number);
-    // JSON has no line breaks of its own.
+    // The JSON has no line breaks, which would end the data.
     [head.into_bytes(), render(snapshot, interval, query), b"\n\n".to_vec()].concat()
 }
 
-/// A client.
-struct Client {
+/// A client of a stream.
+struct SseClient {
     server: Arc<Server>,
-    feed: Arc<SseStream>,
+    stream: Arc<SseStream>,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     shutdown: watch::Receiver<bool>,
-    /// The least time from one look that is sent to the next.
+    /// The minimum time between two scrapes that are sent.
     pause: Duration,
-    /// The number of the last one.
+    /// The number of the last scrape that was sent.
     last: u64,
-    /// When the next one is wanted, by the clock of looks.
+    /// When the next one is due, by the clock of scrapes.
     due: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
-/// Answers.
+/// Handles `/events`.
 pub(crate) async fn events(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
@@ -111,21 +104,24 @@ pub(crate) async fn events(
     let pause = match parameters.number("interval")? {
         Some(interval) if interval < 0.0 => {
             return Err(HttpError::bad_request(format!(
-                "interval={interval}: negative; accepted are seconds from 0 on"
+                "interval={interval}: negative (0 or more seconds expected)"
             )));
         }
         Some(interval) => pause(interval, server.interval),
         None => Duration::ZERO,
     };
     let full = |_| {
-        HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams; see --max-sse-clients")
+        HttpError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many event streams; see --max-sse-clients",
+        )
     };
-    let permit = server.streams.clone().try_acquire_owned().map_err(full)?;
-    let (feed, snapshots, shutdown) =
-        (server.feeds.get(query), server.latest.snapshot.clone(), server.shutdown.clone());
-    let client = Client {
+    let permit = server.stream_permits.clone().try_acquire_owned().map_err(full)?;
+    let (stream, snapshots, shutdown) =
+        (server.streams.open(query), server.latest.snapshot.clone(), server.shutdown.clone());
+    let client = SseClient {
         server,
-        feed,
+        stream,
         snapshots,
         shutdown,
         pause,
@@ -137,22 +133,22 @@ pub(crate) async fn events(
         let bytes = client.next().await?;
         Some((Ok::<_, Infallible>(bytes), client))
     });
-    Ok(fresh("text/event-stream", Body::from_stream(stream)))
+    Ok(with_type("text/event-stream", Body::from_stream(stream)))
 }
 
-/// The least time between looks that are sent, for an event in so many seconds. Looks are not
-/// counted, for they may take longer than they should.
-fn pause(seconds: f64, between_looks: Duration) -> Duration {
+/// Returns the minimum time between two scrapes that are sent, for one event in `seconds`. This does
+/// not count scrapes, as these may be late.
+fn pause(seconds: f64, scrape_interval: Duration) -> Duration {
     let interval = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-    if interval <= between_looks {
+    if interval <= scrape_interval {
         return Duration::ZERO;
     }
-    // After a look that came late, the next one seems to come soon.
-    interval - LATE.min(between_looks / 4)
+    // After a late scrape, the next one comes early.
+    interval - MAX_JITTER.min(scrape_interval / 4)
 }
 
-impl Client {
-    /// What to send next. This is not asked for before the client took what was sent before.
+impl SseClient {
+    /// Returns the next bytes to send. It is called once the client has taken the previous ones.
     async fn next(&mut self) -> Option<Bytes> {
         let (last, due) = (self.last, self.due);
         let is_due =
@@ -161,15 +157,15 @@ impl Client {
             biased;
             _ = self.shutdown.wait_for(|is_ending| *is_ending) => return None,
             snapshot = self.snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(is_due)) => snapshot.ok()?.clone()?,
-            () = sleep(SILENCE) => return Some(Bytes::from_static(b":\n\n")),
+            () = sleep(KEEP_ALIVE_INTERVAL) => return Some(Bytes::from_static(b":\n\n")),
         };
         (self.last, self.due) =
             (snapshot.number, snapshot.scrape.elapsed.saturating_add(self.pause));
-        match self.feed.event(&snapshot, &self.server).await {
+        match self.stream.event(&snapshot, &self.server).await {
             Ok(event) => Some(event),
-            // There may be for the next one.
+            // There may be memory for the next event.
             Err(error) if error.status == StatusCode::SERVICE_UNAVAILABLE => {
-                Some(Bytes::from_static(b": no room for this look\n\n"))
+                Some(Bytes::from_static(b": skipped, too many unread responses\n\n"))
             }
             Err(_) => None,
         }
@@ -180,9 +176,9 @@ impl Client {
 mod tests {
     use super::*;
 
-    /// How many of the looks at these times, in milliseconds, are sent.
-    fn sent(interval: f64, between_looks: u64, scrapes: impl Iterator<Item = u64>) -> usize {
-        let pause = pause(interval, Duration::from_millis(between_looks));
+    /// Returns how many of the scrapes at these times, in milliseconds, are sent.
+    fn sent(interval: f64, scrape_interval: u64, scrapes: impl Iterator<Item = u64>) -> usize {
+        let pause = pause(interval, Duration::from_millis(scrape_interval));
         let mut due = Duration::ZERO;
         let is_sent = |time: &Duration| {
             let is_due = *time >= due;
@@ -193,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_of_time_however_long_looks_take() {
+    fn an_interval_counts_time_even_if_scrapes_are_late() {
         let scrapes = |milliseconds: u64| (0..100).map(move |scrape| scrape * milliseconds);
         assert_eq!(
             [0.0, 0.1, 1.0, 2.0, 1e300].map(|interval| sent(interval, 100, scrapes(200))),
@@ -208,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_that_come_a_little_late_or_soon_are_not_left_out() {
+    fn scrapes_that_are_slightly_late_or_early_are_sent() {
         let scrapes = (0..100).map(|scrape| scrape * 1000 + [0, 90, 30, 60][scrape as usize % 4]);
         assert_eq!(
             [1.0, 2.0, 4.0].map(|interval| sent(interval, 1000, scrapes.clone())),

@@ -1,9 +1,10 @@
-//! What was seen in the last minutes: a ring of looks that is bounded in time and in bytes.
+//! The scrapes of the last minutes: a ring that is bounded in time and in bytes.
 //!
-//! Only numbers are in it, and what distributions recorded from one look to the next; besides,
-//! labels and such for as long as a look has their writer.
+//! It holds numbers, and the values that histograms recorded between two scrapes. Labels, units and
+//! help texts are shared with the scraper while their writer exists; after that they are counted as
+//! the ring's.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,117 +13,118 @@ use mmstats_std::clock::unix_seconds;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use crate::mmash::live::history_overhead::Retained;
 use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::histogram::{Bucket, HistogramSnapshot};
 
-/// The ring.
+/// The ring, shared between threads.
 pub(crate) struct History {
-    span: Duration,
-    most: usize,
+    max_age: Duration,
+    max_bytes: usize,
     ring: Mutex<Ring>,
 }
 
 #[derive(Default)]
 struct Ring {
-    scrapes: VecDeque<Arc<StoredScrape>>,
-    /// Of these alone.
+    scrapes: VecDeque<Entry>,
     bytes: usize,
-    retained: Retained,
 }
 
-/// A look of the past.
+/// A scrape in the ring.
+struct Entry {
+    scrape: Arc<StoredScrape>,
+    /// Its own size, and that of the fields of writers that end with it.
+    bytes: usize,
+}
+
+/// A scrape of the past.
 pub(crate) struct StoredScrape {
-    /// Ascending by one.
+    /// The number of the scrape: 1, 2, …
     pub(crate) number: u64,
-    /// In Unix seconds.
+    /// The time, in Unix seconds.
     pub(crate) time: f64,
     elapsed: Duration,
-    /// The writers, by their numbers.
+    /// The writers, ordered by their IDs.
     pub(crate) writers: Vec<StoredWriter>,
-    bytes: usize,
 }
 
-/// A writer in it.
+/// A writer in a scrape of the past.
 pub(crate) struct StoredWriter {
-    /// Which one.
+    /// Its identity.
     pub(crate) writer_id: Arc<WriterId>,
     /// Its fields.
     pub(crate) fields: Arc<[Field]>,
-    /// Whether it ran.
+    /// Whether its process was running.
     pub(crate) liveness: Liveness,
     points: Box<[StoredPoint]>,
 }
 
-/// A value; as small as possible, for there are many.
+/// A value and its rate; as small as possible, as there are many.
 #[derive(Clone, Debug)]
 struct StoredPoint {
     value: StoredValue,
-    /// Not a number if it is not known.
+    /// NaN if it is unknown.
     rate: f64,
 }
 
 #[derive(Clone, Debug)]
 enum StoredValue {
-    Nothing,
+    None,
     Bool(bool),
     Unsigned(u64),
     Signed(i64),
     Float(f64),
+    /// The values that a histogram recorded since the previous scrape.
     Recorded(Box<HistogramSnapshot>),
 }
 
 impl History {
-    /// Remembers as much as this, and no more bytes.
-    pub(crate) fn new(span: Duration, most: usize) -> Self {
-        History { span, most, ring: Mutex::default() }
+    /// Creates an empty history with these limits.
+    pub(crate) fn new(max_age: Duration, max_bytes: usize) -> Self {
+        History { max_age, max_bytes, ring: Mutex::default() }
     }
 
-    /// Adds a look, and forgets others.
+    /// Adds a scrape, and drops those that exceed the limits.
     pub(crate) fn push(&self, snapshot: &Snapshot) {
-        // Made before it is locked: nobody is to wait for this.
-        let past = Arc::new(StoredScrape::new(snapshot));
+        // Built before locking, so that nobody waits for it.
+        let stored = StoredScrape::new(snapshot);
+        let now = stored.elapsed;
         let mut ring = self.lock();
-        let now = past.elapsed;
-        ring.push(past);
+        ring.push(stored);
         while ring.scrapes.front().is_some_and(|first| {
-            ring.size() > self.most || now.saturating_sub(first.elapsed) > self.span
+            ring.bytes > self.max_bytes || now.saturating_sub(first.scrape.elapsed) > self.max_age
         }) {
             ring.pop();
         }
     }
 
-    /// All looks since a time, the later the later. After the clock was set back, those that were
-    /// later by it are left out.
+    /// Returns all scrapes since a time, in ascending order. After the clock was set back, those
+    /// that are in the future by it are left out.
     pub(crate) fn since(&self, time: f64) -> Vec<Arc<StoredScrape>> {
         let ring = self.lock();
         let (mut scrapes, mut later) = (Vec::new(), f64::INFINITY);
-        for past in ring.scrapes.iter().rev() {
-            if past.time < later {
-                later = past.time;
-                scrapes.push(past.clone());
+        for Entry { scrape, .. } in ring.scrapes.iter().rev() {
+            if scrape.time < later {
+                later = scrape.time;
+                scrapes.push(scrape.clone());
             }
         }
-        scrapes.retain(|past| past.time >= time);
+        scrapes.retain(|scrape| scrape.time >= time);
         scrapes.reverse();
         scrapes
     }
 
-    /// Those of these looks, by their numbers, that are not forgotten.
-    pub(crate) fn those(&self, numbers: &[u64]) -> Vec<Arc<StoredScrape>> {
-        self.lock()
-            .scrapes
-            .iter()
-            .filter(|past| numbers.binary_search(&past.number).is_ok())
-            .cloned()
-            .collect()
+    /// Returns those of the scrapes with these numbers, in ascending order, that are still stored.
+    pub(crate) fn get(&self, numbers: &[u64]) -> Vec<Arc<StoredScrape>> {
+        let ring = self.lock();
+        let scrapes = ring.scrapes.iter().map(|entry| &entry.scrape);
+        scrapes.filter(|scrape| numbers.binary_search(&scrape.number).is_ok()).cloned().collect()
     }
 
-    /// How many looks there are, and how many bytes they take.
+    /// Returns the number of scrapes, and their size in bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
         let ring = self.lock();
-        (ring.scrapes.len(), ring.size())
+        (ring.scrapes.len(), ring.bytes)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Ring> {
@@ -131,54 +133,66 @@ impl History {
 }
 
 impl Ring {
-    fn push(&mut self, past: Arc<StoredScrape>) {
-        self.bytes += past.bytes;
-        self.retained.add(past.number, past.shared());
-        self.scrapes.push_back(past);
+    fn push(&mut self, scrape: StoredScrape) {
+        if let Some(last) = self.scrapes.back_mut() {
+            let released = last.scrape.bytes_without(&scrape);
+            last.bytes += released;
+            self.bytes += released;
+        }
+        let bytes = scrape.bytes();
+        self.bytes += bytes;
+        self.scrapes.push_back(Entry { scrape: Arc::new(scrape), bytes });
     }
 
     fn pop(&mut self) {
-        if let Some(past) = self.scrapes.pop_front() {
-            self.bytes -= past.bytes;
-            self.retained.remove(past.shared());
+        if let Some(first) = self.scrapes.pop_front() {
+            self.bytes -= first.bytes;
         }
-    }
-
-    fn size(&self) -> usize {
-        self.bytes + self.retained.bytes()
     }
 }
 
 impl StoredScrape {
     fn new(snapshot: &Snapshot) -> Self {
-        let mut writers: Vec<StoredWriter> = snapshot
-            .scrape
-            .samples
-            .iter()
-            .zip(&snapshot.deltas)
-            .map(|(sample, deltas)| StoredWriter::new(sample, deltas))
-            .collect();
+        let samples = snapshot.scrape.samples.iter().zip(&snapshot.deltas);
+        let mut writers: Vec<StoredWriter> =
+            samples.map(|(sample, deltas)| StoredWriter::new(sample, deltas)).collect();
         writers.sort_unstable_by_key(|writer| writer.writer_id.id);
-        let bytes =
-            size_of::<StoredScrape>() + writers.iter().map(StoredWriter::bytes).sum::<usize>();
         StoredScrape {
             number: snapshot.number,
             time: unix_seconds(snapshot.scrape.time),
             elapsed: snapshot.scrape.elapsed,
             writers,
-            bytes,
         }
     }
 
-    /// What it shares with other looks.
-    fn shared(&self) -> impl Iterator<Item = (&Arc<WriterId>, &Arc<[Field]>)> {
-        self.writers.iter().map(|writer| (&writer.writer_id, &writer.fields))
-    }
-
-    /// The writer with this number.
+    /// Returns the writer with this ID.
     pub(crate) fn writer(&self, id: u64) -> Option<&StoredWriter> {
         let at = self.writers.binary_search_by_key(&id, |writer| writer.writer_id.id).ok()?;
         self.writers.get(at)
+    }
+
+    /// Returns the size in bytes, without what it shares with the scraper.
+    fn bytes(&self) -> usize {
+        size_of::<StoredScrape>() + self.writers.iter().map(StoredWriter::bytes).sum::<usize>()
+    }
+
+    /// Returns the size of the identities and fields that the next scrape, and so the scraper, does
+    /// not have any more. Writers can share fields.
+    fn bytes_without(&self, next: &StoredScrape) -> usize {
+        let mut shared: HashSet<*const u8> =
+            next.writers.iter().flat_map(StoredWriter::shared_addresses).collect();
+        let ended = |writer: &StoredWriter| {
+            let [writer_id, fields] = writer.shared_addresses();
+            let mut bytes = 0;
+            if shared.insert(writer_id) {
+                bytes += writer_id_bytes(&writer.writer_id);
+            }
+            if shared.insert(fields) {
+                bytes += fields_bytes(&writer.fields);
+            }
+            bytes
+        };
+        self.writers.iter().map(ended).sum()
     }
 }
 
@@ -194,11 +208,11 @@ impl StoredWriter {
         }
     }
 
-    /// A field's value, or what it recorded since the look before, and its rate.
+    /// Returns the value of a field, or what it recorded since the previous scrape, and its rate.
     pub(crate) fn get(&self, index: usize) -> Option<(OwnedValue, Option<f64>)> {
         let point = self.points.get(index)?;
         let value = match &point.value {
-            StoredValue::Nothing => return None,
+            StoredValue::None => return None,
             StoredValue::Bool(value) => OwnedValue::Bool(*value),
             StoredValue::Unsigned(value) => OwnedValue::Unsigned(*value),
             StoredValue::Signed(value) => OwnedValue::Signed(*value),
@@ -206,6 +220,10 @@ impl StoredWriter {
             StoredValue::Recorded(buckets) => OwnedValue::Histogram(buckets.clone()),
         };
         Some((value, Some(point.rate).filter(|rate| !rate.is_nan())))
+    }
+
+    fn shared_addresses(&self) -> [*const u8; 2] {
+        [Arc::as_ptr(&self.writer_id).cast(), self.fields.as_ptr().cast()]
     }
 
     fn bytes(&self) -> usize {
@@ -229,19 +247,30 @@ impl StoredPoint {
             Ok(OwnedValue::Signed(value)) => StoredValue::Signed(*value),
             Ok(OwnedValue::Float(value)) => StoredValue::Float(*value),
             Ok(OwnedValue::Histogram(_)) => step
-                .grown
+                .increase
                 .as_ref()
-                .map_or(StoredValue::Nothing, |grown| StoredValue::Recorded(grown.clone())),
-            Ok(OwnedValue::Text(_)) | Err(_) => StoredValue::Nothing,
+                .map_or(StoredValue::None, |increase| StoredValue::Recorded(increase.clone())),
+            Ok(OwnedValue::Text(_)) | Err(_) => StoredValue::None,
         };
         StoredPoint { value, rate: step.rate.unwrap_or(f64::NAN) }
     }
 }
 
+/// Returns the size of a writer's identity, in bytes.
+pub(crate) fn writer_id_bytes(writer_id: &WriterId) -> usize {
+    size_of::<WriterId>() + writer_id.name.capacity()
+}
+
+/// Returns the size of fields, in bytes.
+pub(crate) fn fields_bytes(fields: &[Field]) -> usize {
+    let texts =
+        |field: &Field| field.label.capacity() + field.unit.capacity() + field.help.capacity();
+    size_of_val(fields) + fields.iter().map(texts).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mmash::live::history_overhead::fields_bytes;
     use crate::scraper::Scrape;
     use mmstats_core::reader::{Storage, ValueLocation};
     use mmstats_core::{Kind, Type};
@@ -249,7 +278,7 @@ mod tests {
     use std::path::PathBuf;
     use std::time::{Instant, SystemTime};
 
-    /// A writer of so many numbers.
+    /// Returns a writer with this many numbers.
     fn writer(fields: usize) -> WriterSample {
         let location = ValueLocation {
             offset: 0,
@@ -278,7 +307,7 @@ mod tests {
         }
     }
 
-    /// A look at it, so many seconds after the first.
+    /// Returns a scrape of it, this many seconds after the first.
     fn snapshot(second: u64, writer: &WriterSample) -> Snapshot {
         let elapsed = Duration::from_secs(second);
         let deltas = vec![vec![Delta::default(); writer.values.len()]];
@@ -292,8 +321,8 @@ mod tests {
         Snapshot {
             number: second + 1,
             scrape,
-            took: Duration::ZERO,
-            taken: Instant::now(),
+            duration: Duration::ZERO,
+            finished: Instant::now(),
             deltas,
             sums: None,
             searched: Vec::new(),
@@ -301,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_is_forgotten() {
+    fn old_scrapes_are_dropped() {
         let history = History::new(Duration::from_secs(10), 1 << 20);
         let writer = writer(3);
         (0..100).for_each(|second| history.push(&snapshot(second, &writer)));
@@ -311,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_clock_was_set_back_only_what_is_past_by_it_is_told() {
+    fn after_the_clock_was_set_back_scrapes_in_its_future_are_left_out() {
         let history = History::new(Duration::from_secs(1000), 1 << 20);
         let writer = writer(3);
         for (second, clock) in (0..).zip([100, 101, 102, 103, 50, 51, 52]) {
@@ -324,11 +353,11 @@ mod tests {
         assert_eq!(times(51.0), [51.0, 52.0]);
         assert_eq!(times(60.0), [0.0; 0]);
         let numbers: Vec<u64> = history.since(0.0).iter().map(|past| past.number).collect();
-        assert_eq!(history.those(&numbers).len(), 3);
+        assert_eq!(history.get(&numbers).len(), 3);
     }
 
     #[test]
-    fn labels_of_writers_that_are_gone_are_counted() {
+    fn labels_of_removed_writers_are_counted() {
         let history = History::new(Duration::from_secs(1000), 100_000);
         for second in 0..100 {
             let mut writer = writer(1);
@@ -337,12 +366,12 @@ mod tests {
             history.push(&snapshot(second, &writer));
             assert!(history.size().1 <= 100_000);
         }
-        // The latest one's are the sampler's, too.
+        // The latest ones are shared with the scraper.
         assert_eq!(history.size().0, 5);
     }
 
     #[test]
-    fn labels_that_many_looks_share_are_counted_once() {
+    fn labels_that_scrapes_share_are_counted_once() {
         let history = History::new(Duration::from_secs(1000), 1 << 20);
         let ended = writer(100);
         (0..50).for_each(|second| history.push(&snapshot(second, &ended)));
@@ -356,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_no_more_bytes_than_it_may() {
+    fn the_memory_limit_holds() {
         let history = History::new(Duration::from_secs(1000), 100_000);
         let usual = writer(100);
         for second in 0..200 {
@@ -364,8 +393,8 @@ mod tests {
             assert!(history.size().1 <= 100_000);
         }
         let (scrapes, bytes) = history.size();
-        assert!(scrapes > 10 && bytes > 90_000, "{scrapes} looks in {bytes} bytes");
-        // One that is too large alone.
+        assert!(scrapes > 10 && bytes > 90_000, "{scrapes} scrapes in {bytes} bytes");
+        // A scrape that exceeds the limit alone.
         history.push(&snapshot(200, &writer(10_000)));
         assert_eq!(history.size(), (0, 0));
     }

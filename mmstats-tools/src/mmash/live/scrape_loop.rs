@@ -1,4 +1,4 @@
-//! Looks at everything again and again, in a thread of its own, whatever clients do.
+//! Scrapes repeatedly, in a thread of its own, independently of clients.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,47 +20,46 @@ use crate::series::delta::{delta, is_cumulative};
 use crate::series::histogram::HistogramSnapshot;
 use crate::source::Sources;
 
-/// For how long the thread may take to end; only a device that does not answer takes any time at
-/// all.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long the end of the thread is waited for. Only a device that does not answer takes any time.
+const END_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// One look, and how it differs from the one before.
+/// A scrape, and its difference from the previous one.
 pub(crate) struct Snapshot {
-    /// Ascending by one.
+    /// The number of the scrape: 1, 2, …
     pub(crate) number: u64,
-    /// What there was.
+    /// The values of all writers.
     pub(crate) scrape: Scrape,
-    /// How long it took to look.
-    pub(crate) took: Duration,
-    /// When that was over.
-    pub(crate) taken: Instant,
-    /// For each writer, for each field.
+    /// How long the scrape took.
+    pub(crate) duration: Duration,
+    /// When it was finished.
+    pub(crate) finished: Instant,
+    /// The changes of each field of each writer.
     pub(crate) deltas: Vec<Vec<Delta>>,
-    /// Sums over writers up to this look, if they are wanted.
+    /// Sums over writers up to this scrape, with --sum.
     pub(crate) sums: Option<Sums>,
-    /// The patterns of files that were searched for.
+    /// The patterns of the files that were searched for.
     pub(crate) searched: Vec<PathBuf>,
 }
 
-/// How a field changed since the look before.
+/// The change of a field since the previous scrape.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delta {
-    /// By how much a second, in its base unit; of a distribution, how many values were recorded.
+    /// The increase per second, in the base unit; for a histogram, the number of values recorded.
     pub(crate) rate: Option<f64>,
-    /// Of a distribution: what was recorded.
-    pub(crate) grown: Option<Box<HistogramSnapshot>>,
+    /// The values that a histogram recorded.
+    pub(crate) increase: Option<Box<HistogramSnapshot>>,
 }
 
-/// What the thread gives to all others.
+/// The results of the thread, for all others.
 #[derive(Clone)]
 pub(crate) struct Latest {
-    /// The latest look.
+    /// The latest scrape.
     pub(crate) snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
-    /// Those before.
+    /// The scrapes before it.
     pub(crate) history: Arc<History>,
 }
 
-/// The thread.
+/// The thread that scrapes.
 pub(crate) struct ScrapeLoop {
     latest: Latest,
     stop: mpsc::Sender<()>,
@@ -68,23 +67,27 @@ pub(crate) struct ScrapeLoop {
 }
 
 impl ScrapeLoop {
-    /// Starts it. So many descriptors are left for others than files.
+    /// Starts the thread, which leaves `spare_descriptors` for other uses than files.
     ///
     /// # Errors
-    /// If there can be no thread.
-    pub(crate) fn start(options: &Options, spare: usize) -> io::Result<ScrapeLoop> {
+    /// If the thread cannot be started.
+    pub(crate) fn start(options: &Options, spare_descriptors: usize) -> io::Result<ScrapeLoop> {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let history = Arc::new(History::new(options.history, options.history_bytes));
         let latest = Latest { snapshot, history };
-        let (selection, interval, totals, shared) =
-            (options.selection.clone(), options.interval, LiveTotals::of(options), latest.clone());
+        let (selection, interval, totals, shared) = (
+            options.selection.clone(),
+            options.interval,
+            LiveTotals::from_options(options),
+            latest.clone(),
+        );
         let work = move || {
-            // A sampler stays in its thread, so it is made there. That what helps it to find stats
-            // can be opened was seen before.
+            // A scraper cannot move to another thread. The caller has opened the sources before, so
+            // this does not fail.
             let Ok(sources) = Sources::new(selection.sources) else { return };
             let mut scrapes = ScrapeSource::new(
-                Scraper::new(selection.files, sources).with_spare_descriptors(spare),
+                Scraper::new(selection.files, sources).with_spare_descriptors(spare_descriptors),
                 totals,
             );
             let mut next = Instant::now();
@@ -92,7 +95,7 @@ impl ScrapeLoop {
                 let snapshot = scrapes.scrape();
                 shared.history.push(&snapshot);
                 sender.send_replace(Some(snapshot));
-                // What was missed is not made up for.
+                // Missed ticks are skipped.
                 next = (next + interval).max(Instant::now());
                 if stopped.recv_timeout(next.saturating_duration_since(Instant::now()))
                     != Err(RecvTimeoutError::Timeout)
@@ -101,34 +104,34 @@ impl ScrapeLoop {
                 }
             }
         };
-        let thread = thread::Builder::new().name("sampler".to_owned()).spawn(work)?;
+        let thread = thread::Builder::new().name("scraper".to_owned()).spawn(work)?;
         Ok(ScrapeLoop { latest, stop, thread })
     }
 
-    /// What it gives.
+    /// Returns the results.
     pub(crate) fn latest(&self) -> Latest {
         self.latest.clone()
     }
 
-    /// Ends it; but it is not waited for longer than anybody would.
-    pub(crate) fn end(self) {
+    /// Stops the thread, and waits briefly for its end.
+    pub(crate) fn stop(self) {
         drop(self.stop);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + END_TIMEOUT;
         while !self.thread.is_finished() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// Sums over writers, as options want them.
+/// Sums over writers, as chosen by the options.
 pub(crate) struct LiveTotals {
     totals: Totals,
     live: bool,
 }
 
 impl LiveTotals {
-    /// If they are wanted.
-    pub(crate) fn of(options: &Options) -> Option<Self> {
+    /// Returns empty sums if `--sum` is given.
+    pub(crate) fn from_options(options: &Options) -> Option<Self> {
         options.sum.then(|| LiveTotals { totals: Totals::new(), live: options.live })
     }
 
@@ -138,67 +141,67 @@ impl LiveTotals {
     }
 }
 
-/// A sampler, and what it saw last.
+/// A scraper, and its latest result.
 pub(crate) struct ScrapeSource {
     scraper: Scraper,
     totals: Option<LiveTotals>,
-    before: Option<Arc<Snapshot>>,
+    previous: Option<Arc<Snapshot>>,
 }
 
 impl ScrapeSource {
-    /// No look yet.
+    /// Creates a source that has not scraped yet.
     pub(crate) fn new(scraper: Scraper, totals: Option<LiveTotals>) -> Self {
-        ScrapeSource { scraper: scraper.without_links(), totals, before: None }
+        ScrapeSource { scraper: scraper.without_links(), totals, previous: None }
     }
 
-    /// Looks at everything.
+    /// Scrapes all writers.
     pub(crate) fn scrape(&mut self) -> Arc<Snapshot> {
         let start = Instant::now();
         let scrape = self.scraper.scrape();
-        let took = start.elapsed();
+        let duration = start.elapsed();
         let (number, elapsed) = self
-            .before
+            .previous
             .as_ref()
-            .map_or((0, Duration::ZERO), |before| (before.number, before.scrape.elapsed));
+            .map_or((0, Duration::ZERO), |previous| (previous.number, previous.scrape.elapsed));
         let seconds = scrape.elapsed.saturating_sub(elapsed).as_secs_f64();
-        let before: HashMap<u64, &WriterSample> = self
-            .before
+        let previous: HashMap<u64, &WriterSample> = self
+            .previous
             .iter()
-            .flat_map(|before| &before.scrape.samples)
+            .flat_map(|previous| &previous.scrape.samples)
             .map(|sample| (sample.writer_id.id, sample))
             .collect();
         let deltas = scrape
             .samples
             .iter()
-            .map(|sample| deltas(sample, before.get(&sample.writer_id.id).copied(), seconds))
+            .map(|sample| deltas(sample, previous.get(&sample.writer_id.id).copied(), seconds))
             .collect();
         let sums = self.totals.as_mut().map(|totals| totals.add(&scrape));
         let snapshot = Arc::new(Snapshot {
             sums,
             number: number + 1,
             scrape,
-            took,
-            taken: Instant::now(),
+            duration,
+            finished: Instant::now(),
             deltas,
             searched: self.scraper.searched().to_vec(),
         });
-        self.before = Some(snapshot.clone());
+        self.previous = Some(snapshot.clone());
         snapshot
     }
 }
 
-fn deltas(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) -> Vec<Delta> {
+fn deltas(sample: &WriterSample, previous: Option<&WriterSample>, seconds: f64) -> Vec<Delta> {
     let step = |(index, field): (usize, &Field)| {
         let Some(Ok(now)) = sample.values.get(index).filter(|_| is_cumulative(field)) else {
             return Delta::default();
         };
-        let earlier = match before.map(|before| value_before(before, sample, index)) {
-            // What was not there has grown from zero, unless it may have been there for long.
+        let earlier = match previous.map(|previous| value_before(previous, sample, index)) {
+            // A new writer has increased from zero, unless it may have started long ago.
             None if sample.writer_id.is_new => None,
             None | Some(Some(Err(_))) => return Delta::default(),
             Some(earlier) => earlier.and_then(|earlier| earlier.as_ref().ok()),
         };
-        let grown = match (earlier, now) {
+        let increase = match (earlier, now) {
             (Some(OwnedValue::Histogram(earlier)), OwnedValue::Histogram(now)) => {
                 Some(Box::new(now.since(earlier, field.location.ty)))
             }
@@ -209,19 +212,19 @@ fn deltas(sample: &WriterSample, before: Option<&WriterSample>, seconds: f64) ->
             OwnedValue::Histogram(_) => delta.as_f64(),
             _ => scale(field).approximate(delta.as_f64()),
         });
-        Delta { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), grown }
+        Delta { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), increase }
     };
     sample.fields.iter().enumerate().map(step).collect()
 }
 
-/// The value of the same field in an earlier look.
+/// Returns the value of the same field in an earlier scrape.
 fn value_before<'b>(
-    before: &'b WriterSample,
+    previous: &'b WriterSample,
     sample: &WriterSample,
     index: usize,
 ) -> Option<&'b Result<OwnedValue, mmstats_core::reader::ValueError>> {
-    if Arc::ptr_eq(&before.fields, &sample.fields) {
-        return before.values.get(index);
+    if Arc::ptr_eq(&previous.fields, &sample.fields) {
+        return previous.values.get(index);
     }
-    before.value_at(index, &sample.fields[index].label)
+    previous.value_at(index, &sample.fields[index].label)
 }

@@ -1,39 +1,73 @@
-//! How many clients there may be at a time.
+//! How many clients and requests there may be.
 
-/// Connections for all that is no stream.
-const OTHERS: usize = 256;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-/// Descriptors that are neither a connection nor a file of stats.
-const OWN: usize = 64;
+/// Connections that are not event streams.
+const OTHER_CONNECTIONS: usize = 256;
 
-/// What clients may have.
+/// File descriptors that are neither a connection nor a file of stats.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// Limits on clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Connections at a time; more wait.
+    /// Connections at a time; more wait to be accepted.
     pub(crate) connections: usize,
-    /// Streams at a time; more are refused.
+    /// Event streams at a time; more are refused.
     pub(crate) streams: usize,
 }
 
 impl Limits {
-    /// As many streams as wanted, or as a process with so many descriptors can have: half of them
-    /// are for files of stats, and some connections for whoever wants no stream.
-    pub(crate) fn new(wanted: usize, descriptors: usize) -> Self {
-        let connections = (wanted + OTHERS).min((descriptors / 2).saturating_sub(OWN)).max(2);
-        Limits {
-            connections,
-            streams: wanted.min(connections - connections.div_ceil(4).min(OTHERS)),
-        }
+    /// Returns the limits for the wanted number of streams in a process that may have this many
+    /// open files. Half of the descriptors are for files of stats, and some connections for other
+    /// requests.
+    pub(crate) fn new(wanted_streams: usize, descriptors: usize) -> Self {
+        let available = (descriptors / 2).saturating_sub(OTHER_DESCRIPTORS);
+        let connections = (wanted_streams + OTHER_CONNECTIONS).min(available).max(2);
+        let reserved = connections.div_ceil(4).min(OTHER_CONNECTIONS);
+        Limits { connections, streams: wanted_streams.min(connections - reserved) }
     }
 
-    /// Descriptors that are not for files of stats.
+    /// Returns the number of descriptors that are not for files of stats.
     pub(crate) fn descriptors(self) -> usize {
-        self.connections + OWN
+        self.connections + OTHER_DESCRIPTORS
+    }
+}
+
+/// A limit on requests per second: a token bucket, of which each request takes a token.
+pub(crate) struct RateLimiter {
+    per_second: f64,
+    /// The tokens that are left, and when they were counted.
+    tokens: Mutex<(f64, Instant)>,
+}
+
+impl RateLimiter {
+    /// Creates a limiter that allows bursts of twice the rate.
+    pub(crate) fn new(per_second: f64) -> Self {
+        RateLimiter { per_second, tokens: Mutex::new((per_second * 2.0, Instant::now())) }
+    }
+
+    /// Returns `true` if another request is within the limit.
+    pub(crate) fn try_acquire(&self) -> bool {
+        self.try_acquire_at(Instant::now())
+    }
+
+    fn try_acquire_at(&self, now: Instant) -> bool {
+        let mut guard = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tokens, counted) = *guard;
+        let tokens = (tokens + now.duration_since(counted).as_secs_f64() * self.per_second)
+            .min(self.per_second * 2.0);
+        let is_allowed = tokens >= 1.0;
+        *guard = (if is_allowed { tokens - 1.0 } else { tokens }, now);
+        is_allowed
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -54,5 +88,14 @@ mod tests {
             }
         }
         assert_eq!(Limits::new(65_535, 1 << 20).streams, 65_535);
+    }
+
+    #[test]
+    fn a_token_bucket_runs_dry_and_fills_again() {
+        let limiter = RateLimiter::new(20.0);
+        let start = Instant::now();
+        assert_eq!((0..100).filter(|_| limiter.try_acquire_at(start)).count(), 40);
+        let later = start + Duration::from_millis(200);
+        assert_eq!((0..100).filter(|_| limiter.try_acquire_at(later)).count(), 4);
     }
 }

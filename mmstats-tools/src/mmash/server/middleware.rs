@@ -1,9 +1,8 @@
-//! What every request passes, and every answer: who may ask, for what, how often; and what browsers
-//! must not do with it.
+//! The checks that every request passes, and the headers that every response has.
 //!
-//! A page from elsewhere can make a browser send requests here. It cannot read the answers, as no
-//! header allows that; unless its name is made to lead here after it was loaded ("DNS rebinding").
-//! So the name that a request was sent to has to be one of this server's.
+//! Another site's page can make a browser send requests to this server. It cannot read the
+//! responses, as no header allows that, unless its host name is made to resolve to this server after
+//! it was loaded ("DNS rebinding"). So the host of a request has to be one of this server's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,32 +23,32 @@ use serde_json::json;
 use crate::mmash::server::Server;
 use crate::mmash::server::response::{HttpError, JSON};
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                              img-src 'self'; connect-src 'self'; form-action 'self'; \
+                              base-uri 'none'; frame-ancestors 'none'";
 
-/// The address that a connection came to.
+/// The address at which a connection was accepted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Local(pub(crate) SocketAddr);
+pub(super) struct LocalAddress(pub(super) SocketAddr);
 
-/// Lets a request pass, or refuses it, and adds to the answer what all of them have.
-pub(crate) async fn guard(
+/// Checks a request, and completes its response: the body of an error, and common headers.
+pub(super) async fn check_requests(
     State(server): State<Arc<Server>>,
-    Extension(local): Extension<Local>,
+    Extension(local): Extension<LocalAddress>,
     request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
-    let checked = check(&server, local.0, &request);
-    let mut response = match checked {
+    let mut response = match check(&server, local.0, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
     if let Some(error) = response.extensions_mut().remove::<HttpError>() {
-        explain(&mut response, &error, &path);
+        set_error_body(&mut response, &error, &path);
     }
     let headers = response.headers_mut();
     for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -64,10 +63,12 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Ht
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(HttpError::bad_request("a request has exactly one Host"));
+        return Err(HttpError::bad_request(
+            "missing or repeated Host header (exactly one expected)",
+        ));
     };
     let host = String::from_utf8_lossy(host.as_bytes());
-    // What the target names is checked, too, if it names a host at all.
+    // A request target may name a host as well.
     let target = request.uri().authority().map(Authority::as_str);
     if let Some(other) = [Some(&*host), target]
         .into_iter()
@@ -79,14 +80,14 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Ht
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Err(HttpError::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "only GET and HEAD are answered",
+            "method not allowed (GET or HEAD expected)",
         ));
     }
-    if is_from_elsewhere(headers, request.uri()) {
-        return Err(HttpError::new(StatusCode::FORBIDDEN, "another site's page asks for this"));
+    if is_cross_site(headers, request.uri()) {
+        return Err(HttpError::new(StatusCode::FORBIDDEN, "request from another site's page"));
     }
-    // Whether all is well can be asked however much is asked for besides.
-    if request.uri().path() != "/healthz" && !server.rate.take() {
+    // Health checks are answered under any load.
+    if request.uri().path() != "/healthz" && !server.rate_limiter.try_acquire() {
         return Err(HttpError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too many requests; see --max-requests-per-second",
@@ -95,25 +96,26 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Ht
     Ok(())
 }
 
-/// Whether a host is this server, which was reached at `local`.
+/// Returns `true` if a host is this server, which accepted the connection at `local`.
 fn is_ours(host: &str, local: SocketAddr, allowed: &[String]) -> bool {
     let host = host.to_ascii_lowercase();
-    let (name, port) = split(&host);
+    let (name, port) = split_port(&host);
     if allowed.iter().any(|allowed| *allowed == host || *allowed == name) {
         return true;
     }
     let has_port = port.is_none_or(|port| port == local.port().to_string());
-    let is_local = match address(name) {
-        // A name has to be looked up, and can be made to lead here; an address is what it is.
+    let is_local = match parse_address(name) {
+        // Other names need DNS, and can be made to resolve to this server; addresses cannot.
         Some(address) => {
-            address.is_loopback() && is_usual(address) || address == local.ip().to_canonical()
+            address.is_loopback() && is_canonical_loopback(address)
+                || address == local.ip().to_canonical()
         }
         None => name == "localhost",
     };
     has_port && is_local
 }
 
-/// Why a host is refused.
+/// Returns the error message for a host that is not this server.
 fn not_ours(host: &str, local: SocketAddr) -> String {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
     let own = match local.ip().to_canonical() {
@@ -125,54 +127,55 @@ fn not_ours(host: &str, local: SocketAddr) -> String {
     }
     let names = names.join(", ");
     format!(
-        "{host:?} is not this server, which is {names}, without a port or with {}, and what --allow-host names",
+        "host {host:?} is not this server ({names}, without a port or with {}, or a name given by \
+         --allow-host expected)",
         local.port()
     )
 }
 
-fn is_usual(address: IpAddr) -> bool {
+/// Returns `true` for 127.0.0.1 and ::1.
+fn is_canonical_loopback(address: IpAddr) -> bool {
     matches!(address.to_string().as_str(), "127.0.0.1" | "::1")
 }
 
-/// An address as a URL has it, in its usual spelling.
-fn address(name: &str) -> Option<IpAddr> {
+/// Parses an address as written in URLs.
+fn parse_address(name: &str) -> Option<IpAddr> {
     match name.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
         None => name.parse().ok().map(IpAddr::V4),
     }
 }
 
-/// The name and the port.
-fn split(host: &str) -> (&str, Option<&str>) {
+/// Splits a host into name and port.
+fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host, None),
     }
 }
 
-/// Whether a browser says that another site's page wants this; following a link to a page is all
-/// that one may do. Programs say nothing of that kind.
-fn is_from_elsewhere(headers: &HeaderMap, uri: &Uri) -> bool {
-    let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let follows_link = says("sec-fetch-mode") == Some("navigate")
-        && says("sec-fetch-dest") == Some("document")
+/// Returns `true` if a browser says that another site's page made the request, unless it follows a
+/// link to a page. Other programs do not send these headers.
+fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
+    let value_of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let follows_link = value_of("sec-fetch-mode") == Some("navigate")
+        && value_of("sec-fetch-dest") == Some("document")
         && uri.path() != "/events";
-    matches!(says("sec-fetch-site"), Some("cross-site" | "same-site")) && !follows_link
+    matches!(value_of("sec-fetch-site"), Some("cross-site" | "same-site")) && !follows_link
 }
 
-/// Writes a error as whoever asks for such a path can read it.
-fn explain(response: &mut Response, error: &HttpError, path: &str) {
-    let is_for_programs =
-        ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
-    let (content_type, body) = match is_for_programs {
-        true => (JSON, json!({ "error": error.why }).to_string() + "\n"),
+/// Sets the body of an error: JSON for API paths, else text.
+fn set_error_body(response: &mut Response, error: &HttpError, path: &str) {
+    let is_api = ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
+    let (content_type, body) = match is_api {
+        true => (JSON, json!({ "error": error.message }).to_string() + "\n"),
         false => (
             "text/plain; charset=utf-8",
-            format!("{}\n", crate::render::escape::Escaped(&error.why)),
+            format!("{}\n", crate::render::escape::Escaped(&error.message)),
         ),
     };
     *response.body_mut() = Body::from(body);
-    // That of the empty body it had.
+    // The length of the empty body.
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     match error.status {
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_names_are_answered() {
+    fn only_own_host_names_are_accepted() {
         for host in
             ["localhost", "LOCALHOST:5002", "127.0.0.1", "127.0.0.1:5002", "[::1]", "[::1]:5002"]
         {
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn others_can_be_allowed() {
+    fn other_host_names_can_be_allowed() {
         assert!(ours("192.0.2.1:5002", "192.0.2.1:5002", &[]));
         assert!(!ours("192.0.2.2:5002", "192.0.2.1:5002", &[]));
         assert!(ours("Stats.example.org", "192.0.2.1:5002", &["stats.example.org"]));

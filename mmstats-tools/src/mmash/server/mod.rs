@@ -1,4 +1,10 @@
-//! What all requests share.
+//! The HTTP server, and the state that all requests share.
+//!
+//! - `listener` accepts connections; `routes` maps paths to handlers;
+//! - `middleware` checks every request: by whom, for what, and how often;
+//! - `parameters` decodes queries and paths; `response` builds and compresses responses;
+//! - the cost of clients is bounded: `limits` bounds their number and their requests,
+//!   `response_budget` the memory of unread responses, `write_timeout` how slowly they may read.
 
 pub(super) mod limits;
 pub(super) mod listener;
@@ -6,10 +12,11 @@ pub(super) mod middleware;
 pub(super) mod parameters;
 pub(super) mod response;
 pub(super) mod response_budget;
+mod routes;
 mod write_timeout;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -17,50 +24,51 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
-use crate::mmash::exporter::dropped_fields::DroppedFields;
+use crate::mmash::exporter::dropped_fields::DroppedFieldLog;
 use crate::mmash::live::events::SseStreams;
 use crate::mmash::live::scrape_loop::{Latest, Snapshot};
-use crate::mmash::server::limits::Limits;
-use crate::mmash::server::response::{HttpError, pack, takes_gzip};
+use crate::mmash::server::limits::{Limits, RateLimiter};
+use crate::mmash::server::response::{HttpError, accepts_gzip, gzip, set_encoding, with_type};
 use crate::mmash::server::response_budget::ResponseBudget;
 use crate::options::mmash::Options;
 use crate::render::metrics::Settings;
 
-/// How many answers are made at a time, in threads beside the one that serves.
-const JOBS: usize = 2;
+/// How many responses are made at a time, in threads beside the one that serves.
+const MAX_JOBS: usize = 2;
 
-/// Bytes of answers that have not been read yet.
-const ROOM: usize = 128 << 20;
+/// The memory limit of responses that have not been read yet.
+const RESPONSE_BUDGET_BYTES: usize = 128 << 20;
 
-/// How long a request waits for the first look.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request waits for the first scrape.
+const FIRST_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The server.
+/// The state that all requests share.
 pub(crate) struct Server {
-    /// What is sampled.
+    /// The latest scrapes.
     pub(crate) latest: Latest,
-    /// The time between two looks.
+    /// The time between two scrapes.
     pub(crate) interval: Duration,
-    /// What metrics are wanted.
+    /// Which metrics are exported.
     pub(crate) metrics: Settings,
-    /// Names that it answers to besides its own, in lower case.
+    /// Host names that are accepted besides the server's own, in lower case.
     pub(crate) hosts: Vec<String>,
-    /// A permit for each stream.
-    pub(crate) streams: Arc<Semaphore>,
-    /// How often requests may come.
-    pub(crate) rate: Rate,
-    /// What answers take.
-    pub(crate) room: ResponseBudget,
-    /// What streams send.
-    pub(crate) feeds: SseStreams,
-    /// Becomes true when it is to end.
+    /// A permit for each event stream.
+    pub(crate) stream_permits: Arc<Semaphore>,
+    /// The limit on requests per second.
+    pub(crate) rate_limiter: RateLimiter,
+    /// The memory limit of responses.
+    pub(crate) budget: ResponseBudget,
+    /// The event streams that clients share.
+    pub(crate) streams: SseStreams,
+    /// Becomes true when the program is to end.
     pub(crate) shutdown: watch::Receiver<bool>,
-    /// What was said about pages for Prometheus that were not complete.
-    pub(crate) told: DroppedFields,
+    /// Which missing metrics have been logged.
+    pub(crate) dropped_fields: DroppedFieldLog,
     jobs: Arc<Semaphore>,
 }
 
 impl Server {
+    /// Creates the state.
     pub(crate) fn new(
         options: &Options,
         limits: Limits,
@@ -73,98 +81,59 @@ impl Server {
             interval: options.interval,
             metrics,
             hosts: options.allow_host.clone(),
-            streams: Arc::new(Semaphore::new(limits.streams)),
-            rate: Rate::new(options.max_requests_per_second.get().into()),
-            room: ResponseBudget::new(ROOM),
-            feeds: SseStreams::default(),
+            stream_permits: Arc::new(Semaphore::new(limits.streams)),
+            rate_limiter: RateLimiter::new(options.max_requests_per_second.get().into()),
+            budget: ResponseBudget::new(RESPONSE_BUDGET_BYTES),
+            streams: SseStreams::default(),
             shutdown,
-            told: DroppedFields::default(),
-            jobs: Arc::new(Semaphore::new(JOBS)),
+            dropped_fields: DroppedFieldLog::default(),
+            jobs: Arc::new(Semaphore::new(MAX_JOBS)),
         }
     }
 
-    /// The latest look. Only the first one may have to be waited for.
+    /// Returns the latest scrape; waits for the first one.
+    ///
+    /// # Errors
+    /// 503 if the first scrape takes too long.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, HttpError> {
         let mut receiver = self.latest.snapshot.clone();
-        let first = timeout(PATIENCE, receiver.wait_for(Option::is_some)).await;
+        let first = timeout(FIRST_SCRAPE_TIMEOUT, receiver.wait_for(Option::is_some)).await;
         let snapshot = first.ok().and_then(Result::ok).and_then(|first| first.clone());
         snapshot.ok_or_else(|| {
-            HttpError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the first look at the stats is not over yet",
-            )
+            HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "the first scrape is not finished yet")
         })
     }
 
-    /// Does what takes a while, where it holds up nobody. If whoever asked for it goes away before
-    /// its turn has come, it is not done.
-    pub(crate) async fn work<T: Send + 'static>(
+    /// Runs a job that takes a while in another thread. It is not started if its client disconnects
+    /// while it waits for its turn.
+    ///
+    /// # Errors
+    /// 500 if it panics.
+    pub(crate) async fn run_job<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HttpError> {
         let failed =
-            || HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made");
-        let turn = self.jobs.clone().acquire_owned().await.map_err(|_| failed())?;
+            || HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to make the response");
+        let permit = self.jobs.clone().acquire_owned().await.map_err(|_| failed())?;
         let job = move || {
-            // What has begun goes on, whoever has gone; nothing else begins before that.
-            let _turn = turn;
+            // A started job runs to its end even if its client is gone, so it keeps the permit.
+            let _permit = permit;
             job()
         };
         task::spawn_blocking(job).await.map_err(|_| failed())
     }
 
-    /// Answers with bytes of a type, which take a while to make; compressed, if the client can read
+    /// Makes a body in another thread and returns it as a response, compressed if the client accepts
     /// that.
-    pub(crate) async fn answer(
+    pub(crate) async fn respond(
         &self,
         content_type: &'static str,
         headers: &HeaderMap,
         make: impl FnOnce() -> Vec<u8> + Send + 'static,
     ) -> Result<Response, HttpError> {
-        let compress = takes_gzip(headers);
-        self.work(move || pack(make(), compress)).await?.answer(content_type, &self.room).await
-    }
-}
-
-/// A bucket of tokens: so many are added a second, and each request takes one.
-pub(crate) struct Rate {
-    per_second: f64,
-    tokens: Mutex<(f64, Instant)>,
-}
-
-impl Rate {
-    fn new(per_second: f64) -> Self {
-        Rate { per_second, tokens: Mutex::new((per_second * 2.0, Instant::now())) }
-    }
-
-    /// Takes a token, if there is one.
-    pub(crate) fn take(&self) -> bool {
-        self.take_at(Instant::now())
-    }
-
-    fn take_at(&self, now: Instant) -> bool {
-        let mut guard = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let (tokens, filled) = *guard;
-        let tokens = (tokens + now.duration_since(filled).as_secs_f64() * self.per_second)
-            .min(self.per_second * 2.0);
-        let has_one = tokens >= 1.0;
-        *guard = (if has_one { tokens - 1.0 } else { tokens }, now);
-        has_one
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bucket_of_tokens_runs_dry_and_fills_again() {
-        let rate = Rate::new(20.0);
-        let start = Instant::now();
-        assert_eq!((0..100).filter(|_| rate.take_at(start)).count(), 40);
-        assert_eq!(
-            (0..100).filter(|_| rate.take_at(start + Duration::from_millis(200))).count(),
-            4
-        );
+        let compress = accepts_gzip(headers);
+        let (body, is_compressed) = self.run_job(move || gzip(make(), compress)).await?;
+        Ok(set_encoding(with_type(content_type, self.budget.count(body)?), is_compressed))
     }
 }

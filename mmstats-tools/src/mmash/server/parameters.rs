@@ -1,20 +1,26 @@
-//! What was asked: a request's query and path, decoded strictly. What is not known is refused, for
-//! it would be a slip that nobody notices.
+//! The query and path of a request, decoded strictly. Unknown parameters are refused, as they are
+//! most likely typing mistakes.
+//!
+//! The decoder is not `form_urlencoded`'s, which passes on invalid escapes and replaces bytes that
+//! are not UTF-8: here both are errors that name the parameter.
 
 use glob::Pattern;
 
 use crate::labels;
 use crate::mmash::server::response::HttpError;
 
-/// More patterns than this nobody needs.
-const MOST: usize = 64;
+/// How often a pattern can be repeated.
+const MAX_PATTERNS: usize = 64;
 
-/// The parameters of a query, in the order they came.
+/// The parameters of a query, in their order.
 #[derive(Debug)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Decodes a query, which has to have no others than these.
+    /// Decodes a query.
+    ///
+    /// # Errors
+    /// If it is not encoded properly, or has parameters that are not `known`.
     pub(crate) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, HttpError> {
         let mut all = Vec::new();
         for part in query.unwrap_or("").split('&').filter(|part| !part.is_empty()) {
@@ -26,7 +32,7 @@ impl Parameters {
             if !known.contains(&key.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 return Err(HttpError::bad_request(format!(
-                    "unknown parameter {key:?}; accepted here: {known}"
+                    "unknown parameter {key:?} ({known} expected)"
                 )));
             }
             all.push((key, value));
@@ -34,12 +40,15 @@ impl Parameters {
         Ok(Parameters(all))
     }
 
-    /// The values of a parameter that can be repeated.
+    /// Returns the values of a parameter that can be repeated.
     pub(crate) fn all<'p>(&'p self, key: &'p str) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// The value of one that cannot.
+    /// Returns the value of a parameter.
+    ///
+    /// # Errors
+    /// If it is repeated.
     pub(crate) fn one(&self, key: &str) -> Result<Option<&str>, HttpError> {
         let values: Vec<&str> = self
             .0
@@ -51,18 +60,21 @@ impl Parameters {
             [] => Ok(None),
             [value] => Ok(Some(value)),
             _ => Err(HttpError::bad_request(format!(
-                "{key} is given {} times; accepted: once",
+                "{key} is given {} times (once expected)",
                 values.len()
             ))),
         }
     }
 
-    /// Patterns of labels.
+    /// Returns patterns of labels.
+    ///
+    /// # Errors
+    /// If there are too many, or one is invalid.
     pub(crate) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, HttpError> {
         let count = self.all(key).count();
-        if count > MOST {
+        if count > MAX_PATTERNS {
             return Err(HttpError::bad_request(format!(
-                "{key} is given {count} times; accepted: up to {MOST} times"
+                "{key} is given {count} times (at most {MAX_PATTERNS} expected)"
             )));
         }
         let parse = |text| {
@@ -72,19 +84,25 @@ impl Parameters {
         self.all(key).map(parse).collect()
     }
 
-    /// A number that is finite.
+    /// Returns a finite number of seconds.
+    ///
+    /// # Errors
+    /// If it is not one, or is repeated.
     pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, HttpError> {
         let Some(text) = self.one(key)? else { return Ok(None) };
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
         number.map(Some).ok_or_else(|| {
             HttpError::bad_request(format!(
-                "{key}={text:?}: not a number of seconds (2, 0.5, 1795347122.5 would be)"
+                "{key}={text:?}: not a number of seconds (2, 0.5 or 1795347122.5 expected)"
             ))
         })
     }
 }
 
-/// Decodes what is escaped with percent signs, once.
+/// Decodes percent-encoded text, once.
+///
+/// # Errors
+/// If an escape is invalid, or the result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -99,30 +117,33 @@ pub(crate) fn decode(text: &str) -> Result<String, String> {
             .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
             .and_then(|digits| std::str::from_utf8(digits).ok());
         let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(decoded.ok_or("a % without two hexadecimal digits")?);
+        bytes.push(decoded.ok_or("% without two hexadecimal digits")?);
         rest = &rest[2..];
     }
     String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
 }
 
-/// Parses a pattern of files that is relative to where the stats are, and cannot lead out of there.
-pub(crate) fn files(text: &str) -> Result<Pattern, HttpError> {
+/// Parses a pattern of files, which is relative to the searched directories and stays in them.
+///
+/// # Errors
+/// If it could lead elsewhere, or is invalid.
+pub(crate) fn parse_file_pattern(text: &str) -> Result<Pattern, HttpError> {
     let refuse = |why: &str| {
         Err(HttpError::bad_request(format!(
-            "glob {text:?}: {why}; accepted: the name of a file of stats, with * ? [abc] [!abc]"
+            "glob {text:?}: {why} (the name of a stats file expected, with * ? [abc] [!abc])"
         )))
     };
     if text.starts_with('/') {
-        return refuse("it is absolute");
+        return refuse("an absolute path");
     }
     if text.split('/').any(|part| part == "..") {
-        return refuse("it leads out of the directory");
+        return refuse("a path that leads out of the directory");
     }
     if text.chars().any(|c| c.is_control() || c == '\\') {
-        return refuse("a control character or a backslash is in it");
+        return refuse("a control character or backslash");
     }
     if decode(text).is_ok_and(|again| again != text) {
-        return refuse("it is encoded twice");
+        return refuse("encoded twice");
     }
     labels::parse(text).or_else(|why| refuse(&why))
 }
@@ -169,15 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn patterns_of_files_stay_where_the_stats_are() {
+    fn file_patterns_stay_in_the_searched_directories() {
         for text in ["*", "web-*.mmstats", "a/b", "..a", "a..b", "...", "[ab]*", "100%.mmstats"] {
-            assert!(files(text).is_ok(), "{text}");
+            assert!(parse_file_pattern(text).is_ok(), "{text}");
         }
         for text in [
             "..", "../x", "a/../x", "a/..", "/etc/*", "//x", "a\0", "a\\..\\b", "%2e%2e/x", "a\nb",
             "[",
         ] {
-            assert!(files(text).is_err(), "{text}");
+            assert!(parse_file_pattern(text).is_err(), "{text}");
         }
     }
 }
