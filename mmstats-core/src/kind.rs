@@ -1,16 +1,16 @@
-//! What a number means: its type, kind and unit.
+//! The meaning of a number: its type, kind and unit.
 
-/// What a field is to those who aggregate it.
+/// How a field is aggregated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Kind {
-    /// The bytes do not say; all of version 1 is so.
+    /// Unknown, as for every field of version 1.
     #[default]
     Untyped = 0,
-    /// Only goes up, and wraps; its change matters, and sums over writers make sense.
+    /// Only goes up, and wraps. Its increase counts, and it can be summed over writers.
     Counter = 1,
-    /// Goes up and down; its value matters.
+    /// Goes up and down. Its current value counts.
     Gauge = 2,
     /// Describes the writer: a constant or a text.
     Info = 3,
@@ -19,7 +19,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind with this number in a directory; what is not known is untyped.
+    /// Returns the kind with this number in a directory; unknown numbers are untyped.
     #[must_use]
     pub const fn from_number(number: u8) -> Kind {
         match number {
@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// Its name in lower case, as tools print it.
+    /// Returns the name in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Kind {
     }
 }
 
-/// How one value is encoded; named by a letter of Python's `struct` module.
+/// The encoding of one value, named by a letter of Python's `struct` module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -75,18 +75,18 @@ pub enum Type {
     F64 = b'd',
     /// UTF-8, up to the first NUL.
     Text = b's',
-    /// UTF-8 behind a length byte; read in version 1, never written.
+    /// UTF-8 after a length byte; read in version 1, never written.
     Pascal = b'p',
 }
 
 impl Type {
-    /// The letter that names it.
+    /// Returns the letter of the type.
     #[must_use]
     pub const fn letter(self) -> u8 {
         self as u8
     }
 
-    /// The type that version 2 gives this letter.
+    /// Returns the type with this letter in version 2.
     #[must_use]
     pub const fn from_letter(letter: u8) -> Option<Type> {
         Some(match letter {
@@ -106,7 +106,7 @@ impl Type {
         })
     }
 
-    /// Bytes of one value; `None` for texts, which say it themselves.
+    /// Returns the bytes of one value; `None` for texts, whose entries have a size.
     #[must_use]
     pub const fn size(self) -> Option<u32> {
         Some(match self {
@@ -119,12 +119,12 @@ impl Type {
     }
 }
 
-/// How a value may be read while its writer runs.
+/// How a value is read while its writer runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Access {
-    /// Lies in the directory and never changes.
+    /// In the directory; never changes.
     Constant = 0,
     /// One load reads it whole.
     Word = 1,
@@ -132,7 +132,7 @@ pub enum Access {
     Latched = 2,
 }
 
-/// A base unit and how stored numbers relate to it: shown = stored × 10^`scale` / `divisor`.
+/// A base unit and the scale of stored numbers: shown = stored × 10^`scale` / `divisor`.
 ///
 /// ```
 /// use mmstats_core::{Unit, units};
@@ -143,11 +143,11 @@ pub enum Access {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unit {
-    /// The base unit's name in plural, as OpenMetrics has it; empty for a plain number.
+    /// The base unit's name in plural, as in OpenMetrics; empty for a plain number.
     pub name: &'static str,
     /// The power of ten.
     pub scale: i8,
-    /// What to divide by: ticks per second, cycles per second, steps of a fixed-point fraction.
+    /// The divisor: ticks per second, cycles per second, steps of a fixed-point fraction.
     pub divisor: u32,
 }
 
@@ -155,26 +155,26 @@ impl Unit {
     /// A plain number.
     pub const NONE: Unit = Unit::named("");
 
-    /// A base unit.
+    /// Creates a base unit.
     #[must_use]
     pub const fn named(name: &'static str) -> Unit {
         Unit { name, scale: 0, divisor: 1 }
     }
 
-    /// The same unit, stored in steps of ten to the power of `scale`.
+    /// Returns the same unit, stored in steps of ten to the power of `scale`.
     #[must_use]
     pub const fn e(self, scale: i8) -> Unit {
         Unit { scale, ..self }
     }
 
-    /// The same unit, stored in `divisor` steps each.
+    /// Returns the same unit, stored in `divisor` steps each.
     #[must_use]
     pub const fn over(self, divisor: u32) -> Unit {
         Unit { divisor, ..self }
     }
 }
 
-/// Units under the names that `model!` takes in brackets.
+/// Units under the names that `model!` accepts in brackets.
 #[allow(non_upper_case_globals)]
 pub mod units {
     use super::Unit;

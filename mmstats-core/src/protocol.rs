@@ -1,18 +1,18 @@
-//! How a writer and its readers agree: the latch, and making a region anew.
+//! The protocols between a writer and its readers: the latch, and the seqlock of a region.
 //!
-//! Every memory ordering of the crate that orders anything stands here (cells add only relaxed
-//! loads and stores), and each names its partner. The functions work on borrowed atomics, so that
-//! loom can run them; `tests/loom.rs` does.
+//! Every memory ordering of the crate that orders anything is here (cells add only relaxed loads
+//! and stores), and each names its partner. The functions work on borrowed atomics, so that
+//! `tests/loom.rs` can run them under loom.
 
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::format::MAGIC_WORDS;
 
-/// How often a reader tries a latch before it gives up and says so. (Loom follows each try down all
-/// its ways.)
+/// Attempts to read a latch before it is reported as contended. (Loom explores all interleavings of
+/// each attempt.)
 pub(crate) const ATTEMPTS: usize = if cfg!(loom) { 2 } else { 128 };
 
-/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. `last` is
-/// what the sequence is, and what comes back is what it becomes.
+/// Writes a latched value: `write(buffer)` stores its words, relaxed, into buffer 0 or 1. Takes the
+/// current sequence and returns the next.
 #[inline(always)]
 pub fn latch_write(sequence: &AtomicU32, last: u32, write: impl FnOnce(usize)) -> u32 {
     let next = last.wrapping_add(1);
@@ -22,14 +22,14 @@ pub fn latch_write(sequence: &AtomicU32, last: u32, write: impl FnOnce(usize)) -
     #[cfg(not(mmstats_without_writer_fence))]
     fence(Ordering::Release);
     write((next & 1) as usize);
-    // Partner: the Acquire load that begins `latch_read`: who sees this sequence sees the words it
-    // stands for.
+    // Partner: the Acquire load that begins `latch_read`: a reader that sees this sequence sees the
+    // words of its buffer.
     sequence.store(next, Ordering::Release);
     next
 }
 
-/// Reads a latched value: `copy(buffer)` copies its words, relaxed, out of buffer 0 or 1. `None` if
-/// the writer was always faster.
+/// Reads a latched value: `copy(buffer)` copies its words, relaxed, out of buffer 0 or 1. Returns
+/// `None` if the writer was faster in every attempt.
 #[inline(always)]
 pub fn latch_read<R>(sequence: &AtomicU32, mut copy: impl FnMut(usize) -> R) -> Option<R> {
     for _ in 0..ATTEMPTS {
@@ -45,38 +45,41 @@ pub fn latch_read<R>(sequence: &AtomicU32, mut copy: impl FnMut(usize) -> R) -> 
     None
 }
 
-/// The words of a version 2 header that say whether, and since when, a region is valid.
+/// The seqlock of a whole region: the words of a version 2 header that say whether a region is
+/// valid, and which generation it is.
+#[derive(Debug)]
 pub struct RegionSeqlock<'a> {
     /// The magic, as two words in the writer's order.
     pub magic: [&'a AtomicU32; 2],
-    /// Counts how often the region was made anew.
+    /// The number of times that the region was initialised.
     pub generation: &'a AtomicU32,
 }
 
 impl RegionSeqlock<'_> {
-    /// Before a writer touches anything else of a region that is to be made anew.
+    /// Begins to initialise the region, before the writer touches anything else in it.
     pub fn write_begin(&self) {
         self.magic[0].store(0, Ordering::Relaxed);
-        // Partner: the Acquire load of the generation in `read_begin`: who sees the new
-        // generation sees no old magic.
+        // Partner: the Acquire load of the generation in `read_begin`: a reader that sees the new
+        // generation does not see the old magic.
         fence(Ordering::Release);
         let next = self.generation.load(Ordering::Relaxed).wrapping_add(1);
         self.generation.store(next, Ordering::Relaxed);
-        // Partner: `fence(Acquire)` in `read_validate`: who saw anything that is written from here on
-        // sees the new generation there.
+        // Partner: `fence(Acquire)` in `read_validate`: a reader that saw anything written from here
+        // on sees the new generation there.
         #[cfg(not(mmstats_without_reinit_fence))]
         fence(Ordering::Release);
     }
 
-    /// When all else is in place. The first word is last: with it the region is valid.
+    /// Ends it, after everything else has been written. The first word of the magic, stored last,
+    /// makes the region valid.
     pub fn write_end(&self) {
         // Partners: the Acquire loads of the magic in `read_begin`.
         self.magic[1].store(MAGIC_WORDS[1], Ordering::Release);
         self.magic[0].store(MAGIC_WORDS[0], Ordering::Release);
     }
 
-    /// The generation, if the region is valid. What is read from here on counts only if
-    /// [`Self::read_validate`] agrees.
+    /// Begins to read: returns the generation if the region is valid. Bytes that are read from here
+    /// on count only if [`Self::read_validate`] returns `true`.
     pub fn read_begin(&self) -> Option<u32> {
         // Partner: the first `fence(Release)` in `write_begin`.
         let generation = self.generation.load(Ordering::Acquire);
@@ -85,7 +88,7 @@ impl RegionSeqlock<'_> {
         (magic == MAGIC_WORDS).then_some(generation)
     }
 
-    /// Whether everything read since [`Self::read_begin`] belongs to that generation.
+    /// Returns `true` if everything read since [`Self::read_begin`] belongs to that generation.
     pub fn read_validate(&self, generation: u32) -> bool {
         // Partner: the second `fence(Release)` in `write_begin`.
         fence(Ordering::Acquire);
@@ -94,27 +97,24 @@ impl RegionSeqlock<'_> {
     }
 }
 
-/// Makes `words` of directory valid after what they describe has been written.
+/// Makes `length` bytes of directory valid, after the entries and their values have been written.
 pub(crate) fn publish(layout: &AtomicU32, crc: u32, published: &AtomicU32, length: u32) {
     // Partner: the reader's fence between its copy of the header and its copy of the directory.
-    // `layout` goes first: a reader that finds it ahead of `published` can tell (FORMAT.md,
-    // "Header").
+    // `layout` is first: a reader can detect that it is ahead of `published` (FORMAT.md, "Header").
     layout.store(crc, Ordering::Release);
     published.store(length, Ordering::Release);
 }
 
-/// Between two passes of a reader that copies: what the first pass saw is older than what the next
-/// sees.
+/// Orders two passes of a reader that copies: the first sees no newer bytes than the second.
 pub(crate) fn between_passes() {
-    // A full fence, because a pass may be a system call or a debug probe, which this memory model
-    // does not speak of.
+    // A full fence, because a pass may be a system call or a debug probe, which are outside this
+    // memory model.
     fence(Ordering::SeqCst);
 }
 
-/// Between two copies of live memory by this program's own loads.
+/// Orders two copies of live memory by this program's own loads.
 pub(crate) fn between_copies() {
     // Partners: the Release stores and fences in `latch_write`, `write_begin`, `write_end` and
-    // `publish`. It stands behind relaxed loads, which together are an acquire load of all that was
-    // copied.
+    // `publish`. With the relaxed loads before it, it is an acquire load of all copied bytes.
     fence(Ordering::Acquire);
 }

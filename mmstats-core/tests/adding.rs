@@ -1,5 +1,5 @@
-//! Fields are added one by one while readers read; what cannot be added says why and leaves the
-//! region as it was.
+//! Fields are added one by one while readers read; a field that cannot be added returns an error and
+//! leaves the region unchanged.
 #![allow(unsafe_code, reason = "regions at odd places")]
 
 mod common;
@@ -21,7 +21,7 @@ model! {
     struct Timed { t: Timer<Stopped> }
 }
 
-/// Tries to add what cannot be added.
+/// Tries to add an invalid field.
 type Bad<F> = for<'r> fn(&mut Writer<'_, F>) -> Result<(), AddError>;
 
 fn add<H: Field>(
@@ -35,7 +35,7 @@ fn duplicate<R>(label: &str) -> Result<R, AddError> {
     Err(AddError::DuplicateLabel { label: label.into() })
 }
 
-/// What is refused in every format, and why.
+/// Returns fields that are refused in every format, and their errors.
 fn bad<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     vec![
         (|writer| add::<Counter<u32, _>>(writer, Counter::builder("a")), duplicate("a")),
@@ -87,7 +87,7 @@ fn bad<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     ]
 }
 
-/// What is refused where timers have a histogram beside their average.
+/// Returns fields that are refused where timers have a histogram.
 fn bad_with_histograms<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     vec![
         (
@@ -105,7 +105,7 @@ fn bad_with_histograms<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     ]
 }
 
-/// All of a region that readers look at: fields, and in version 2 the header and the published
+/// Returns everything in a region that readers read: fields, and in version 2 the header and the published
 /// entries.
 fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
     let bytes = copy(region);
@@ -115,7 +115,7 @@ fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
     (shown(region), [header, entries].concat())
 }
 
-fn what_is_refused_changes_nothing<F: Format>() {
+fn refused_fields_change_nothing<F: Format>() {
     let with_histograms =
         if F::VERSION == Version::V2 { bad_with_histograms::<F>() } else { Vec::new() };
     for (bad, why) in bad::<F>().into_iter().chain(with_histograms) {
@@ -146,11 +146,11 @@ fn what_is_refused_changes_nothing<F: Format>() {
 }
 
 #[test]
-fn what_cannot_be_added_is_refused_and_changes_nothing() {
-    what_is_refused_changes_nothing::<V2>();
-    what_is_refused_changes_nothing::<V2Narrow>();
-    what_is_refused_changes_nothing::<V1>();
-    what_is_refused_changes_nothing::<V1Exact>();
+fn invalid_fields_are_refused_and_change_nothing() {
+    refused_fields_change_nothing::<V2>();
+    refused_fields_change_nothing::<V2Narrow>();
+    refused_fields_change_nothing::<V1>();
+    refused_fields_change_nothing::<V1Exact>();
 }
 
 fn the_prefix_counts<F: Format>() {
@@ -263,20 +263,20 @@ fn any_length<F: Format>() {
         }
         assert!(
             memory.as_bytes()[length..].iter().all(|byte| *byte == 0xff),
-            "nothing behind {length} bytes is touched"
+            "no byte after {length} bytes is touched"
         );
     }
 }
 
 #[test]
-fn a_region_may_have_any_length_and_nothing_behind_it_is_touched() {
+fn a_region_may_have_any_length_and_no_byte_after_it_is_touched() {
     any_length::<V2>();
     any_length::<V2Narrow>();
     any_length::<V1>();
     any_length::<V1Exact>();
 }
 
-/// Memory of a writer that adds a field between any two copies of its reader.
+/// The memory of a writer that adds a field between any two copies of its reader.
 struct Growing<'r, F: Format> {
     view: mmstats_core::View<'r>,
     writer: core::cell::RefCell<(Writer<'static, F>, u32)>,
@@ -371,7 +371,7 @@ fn fields_added_while_another_thread_reads_are_seen_whole_or_not_yet() {
 }
 
 #[test]
-fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
+fn a_writer_that_died_between_two_fields_leaves_a_valid_directory() {
     let mut memory = [0; 256];
     let region = region_in(&mut memory);
     let view = region.view();
@@ -391,7 +391,7 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
             assert_prefix(&fields);
         }
     }
-    // The other way round, it cannot be.
+    // The reverse is an error.
     let (mut bytes, at) = (dumps[5].clone(), Header::LAYOUT);
     bytes.as_mut_bytes()[at..at + 4].copy_from_slice(&dumps[4].as_bytes()[at..at + 4]);
     let errors =
@@ -406,11 +406,11 @@ fn a_writer_that_died_between_two_fields_leaves_a_directory_that_reads_well() {
     assert_eq!(fields.len(), 5, "and what can be read is");
     assert_prefix(&fields);
     let header = Header::read_from_prefix(bytes.as_bytes()).unwrap().0;
-    assert_eq!(header.generation, 1, "fields that are added do not make a region anew");
+    assert_eq!(header.generation, 1, "adding fields does not initialise the region again");
 }
 
 #[test]
-fn what_no_region_could_take_does_not_pass_the_check_of_a_declaration() {
+fn a_declaration_that_no_region_could_hold_does_not_pass_the_check() {
     let (counter, timer) = (Counter::<u32>::LAYOUTS, Timer::<Stopped>::LAYOUTS);
     let (long, unit): (&str, &str) = ("x".repeat(65_535).leak(), "u".repeat(256).leak());
     let good = FieldDef { prefix: "", label: "a", help: &[], unit: Unit::NONE, layouts: counter };

@@ -1,5 +1,5 @@
-//! Whatever the bytes are, a reader says what it sees and what is wrong: it never panics, never
-//! runs on for ever, never looks behind the bytes.
+//! A reader of damaged bytes shows what it can and reports errors: it never panics, always ends, and
+//! never reads after the end of the bytes.
 
 mod common;
 
@@ -45,7 +45,7 @@ fn region<F: Format>() -> Vec<u8> {
     memory.as_bytes().to_vec()
 }
 
-/// The same with its directory further behind the header.
+/// Returns the same region with its directory further after the header.
 fn moved(region: &[u8], by: usize) -> Vec<u8> {
     let mut header = Header::read_from_prefix(region).unwrap().0;
     let end = Header::SIZE + header.published as usize;
@@ -64,7 +64,7 @@ fn moved(region: &[u8], by: usize) -> Vec<u8> {
     sealed(moved)
 }
 
-/// With both checks as they should be, for all that is there.
+/// Corrects both CRCs.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let Ok((header, _)) = Header::read_from_prefix(&bytes) else { return bytes };
     if header.magic != MAGIC {
@@ -81,7 +81,7 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Files and regions that are read without a complaint.
+/// Returns files and regions that are valid.
 fn sound() -> Vec<(&'static str, Vec<u8>)> {
     let mut sound = sound_here();
     let swapped: Vec<Vec<u8>> = sound.iter().map(|(_, bytes)| swapped(bytes)).collect();
@@ -99,7 +99,7 @@ fn sound() -> Vec<(&'static str, Vec<u8>)> {
     sound
 }
 
-/// Those that are not swapped.
+/// Returns those that are not swapped.
 fn sound_here() -> Vec<(&'static str, Vec<u8>)> {
     let mut sound = vec![
         ("kinds", golden("kinds").0),
@@ -108,13 +108,13 @@ fn sound_here() -> Vec<(&'static str, Vec<u8>)> {
         ("version 2 of 32 bits", region::<V2Narrow>()),
         ("version 2, moved", moved(&region::<V2>(), 24)),
     ];
-    // What follows the fields is all the same.
+    // The bytes after the fields are all equal.
     sound[0].1.truncate(700);
     sound[1].1.truncate(700);
     sound
 }
 
-/// Bytes behind a door that tells how many there are.
+/// Bytes as a source.
 struct Bytes<'b>(&'b [u8]);
 
 impl Source for Bytes<'_> {
@@ -128,8 +128,8 @@ impl Source for Bytes<'_> {
     }
 }
 
-/// Looks at everything that a value tells.
-fn look(value: &Value<'_>) {
+/// Checks everything in a value.
+fn check(value: &Value<'_>) {
     let number = value.as_f64();
     assert_eq!(number.is_none(), matches!(value, Value::Text(_) | Value::Histogram(_)));
     if let Value::Histogram(distribution) = value {
@@ -168,7 +168,7 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
                     "{range:?} in {length} bytes"
                 );
                 assert!(!entry.label.is_empty() && entry.divisor > 0);
-                look(
+                check(
                     &snapshot
                         .value(&entry.location)
                         .expect("a value in the bytes, that nobody writes"),
@@ -184,8 +184,8 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
     (fields, errors)
 }
 
-/// Reads bytes in every way there is, and tells how many fields there were, and problems; `None` if
-/// it is not even a region.
+/// Reads bytes in every way and returns the numbers of fields and of errors; `None` if they are no
+/// region.
 fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize, usize)> {
     let snapshot = Snapshot::from_static_bytes(bytes);
     let opened = Directory::open(bytes);
@@ -229,7 +229,7 @@ fn plan(bytes: &[u8]) -> ReadPlan {
 }
 
 #[test]
-fn what_is_sound_is_read_without_complaint() {
+fn valid_bytes_are_read_without_errors() {
     for (name, bytes) in sound() {
         let plan = plan(&bytes);
         let (fields, errors) =
@@ -258,7 +258,7 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
         let (whole, plan) = (dead(&bytes), plan(&bytes));
         let mut most = 0;
         for length in 0..bytes.len() {
-            // A copy, so that a look behind it would be seen.
+            // A copy, so that a read after its end would be detected.
             let cut = bytes[..length].to_vec();
             let read = read_all(&cut, &plan, &mut vec![0; ReadBuffers::words(bytes.len())]);
             let (fields, errors) = read.unwrap_or_default();
@@ -292,7 +292,7 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
 }
 
 #[test]
-fn a_changed_byte_is_noticed_or_changes_a_value() {
+fn a_changed_byte_is_detected_or_changes_a_value() {
     for (name, bytes) in sound() {
         let plan = plan(&bytes);
         let mut room = vec![0; ReadBuffers::words(bytes.len())];
@@ -318,7 +318,7 @@ fn a_changed_byte_is_noticed_or_changes_a_value() {
 }
 
 #[test]
-fn images_too_small_for_a_region_say_so() {
+fn buffers_too_small_for_a_region_are_an_error() {
     let mut fake = vec![0; ReadBuffers::words(0)];
     for (_, bytes) in sound() {
         for words in 0..=bytes.len() / 8 {
@@ -359,7 +359,7 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
             });
             for (at, number, width, in_header) in changes {
                 let at = at.index(if in_header { Header::SIZE } else { end });
-                // The magic stays, as all behind it is of interest.
+                // The magic stays, because the bytes after it are to be tested.
                 let at = at.max(if in_header { MAGIC.len() } else { Header::SIZE });
                 for (byte, to) in
                     bytes[..end].iter_mut().skip(at).zip(&number.to_ne_bytes()[..width])
@@ -376,24 +376,21 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn names_are_told_only_as_far_as_they_tell_something() {
+fn errors_quote_at_most_100_characters_of_a_name() {
     let told = |label: &[u8], found: &[u8]| {
         EntryError { offset: 7, label, kind: EntryErrorKind::Type { found } }.to_string()
     };
     assert_eq!(
         told("ü\n".as_bytes(), b"x\xff"),
-        "field \"ü\n\" at byte 7: the type \"x\u{fffd}\" is not known"
+        "field \"ü\n\" at byte 7: unknown type \"x\u{fffd}\""
     );
     let whole = ["é".repeat(100), "\u{fffd}".repeat(100)];
     assert_eq!(
         told(whole[0].as_bytes(), &[0xff; 100]),
-        format!("field \"{}\" at byte 7: the type \"{}\" is not known", whole[0], whole[1])
+        format!("field \"{}\" at byte 7: unknown type \"{}\"", whole[0], whole[1])
     );
     let cut = told("é".repeat(60_000).as_bytes(), &[0xff; 60_000]);
-    assert_eq!(
-        cut,
-        format!("field \"{}…\" at byte 7: the type \"{}…\" is not known", whole[0], whole[1])
-    );
+    assert_eq!(cut, format!("field \"{}…\" at byte 7: unknown type \"{}…\"", whole[0], whole[1]));
 }
 
 proptest! {
@@ -413,7 +410,7 @@ proptest! {
     }
 
     #[test]
-    fn random_types_of_version_1_are_taken_or_refused(code in "[@=<>!]?[ \t\n]{0,2}[0-9]{0,11}[a-zA-Z?]?[ ]{0,2}", index: u8, values in 0..40_usize) {
+    fn random_types_of_version_1_are_accepted_or_refused(code in "[@=<>!]?[ \t\n]{0,2}[0-9]{0,11}[a-zA-Z?]?[ ]{0,2}", index: u8, values in 0..40_usize) {
         let mut bytes = b"\x01\x01\0a".to_vec();
         bytes.extend((code.len() as u16).to_le_bytes());
         bytes.extend(code.as_bytes());

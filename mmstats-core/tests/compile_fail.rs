@@ -1,6 +1,6 @@
-//! What must not compile does not, and for the reason it should: each program in `tests/ui`
-//! compiles with `--cfg good`, and without that fails with the error code and words behind its
-//! `//~`. (Whole messages differ between compilers.)
+//! Misuse does not compile, for the right reason: each program in `tests/ui` compiles with `--cfg
+//! good`, and without it fails with the error code and words after its `//~`. (Complete messages
+//! differ between compilers.)
 //!
 //! That handles are `Send` and not `Sync`, all of them in all formats, is shown by this file's
 //! compiling.
@@ -102,7 +102,7 @@ fn compile(
 }
 
 #[test]
-fn what_must_not_compile_does_not_and_says_why() {
+fn misuse_does_not_compile_and_the_error_says_why() {
     let library = library();
     let programs: Vec<PathBuf> = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/ui")

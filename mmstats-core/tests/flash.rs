@@ -1,4 +1,4 @@
-//! The directory in flash: the region holds a header and values, the program the rest.
+//! The directory in flash: the region holds only a header and values.
 
 mod common;
 
@@ -32,7 +32,7 @@ model! {
         version: ConstantText<6> => "1.2",
     }
 
-    /// Of another program.
+    /// The model of another program.
     struct Radio { received: Counter<u32>, sent: Counter<u32> }
 
     struct One { a: Counter<u32> }
@@ -71,13 +71,13 @@ fn a_reader_shows_the_same_whether_the_directory_is_in_flash_or_in_the_region() 
 }
 
 #[test]
-fn a_counter_costs_the_region_only_its_value() {
+fn a_counter_takes_only_its_value_from_the_region() {
     assert_eq!(Three::<V2>::SIZE_WITH_FLASH, (Header::SIZE + 3 * 4).next_multiple_of(8));
     assert_eq!(One::<V2>::SIZE_WITH_FLASH, Header::SIZE + 8, "regions are multiples of 8");
 }
 
 #[test]
-fn without_the_directory_the_region_says_where_it_is() {
+fn without_the_directory_the_error_has_its_address() {
     let mut memory = [0; WORDS];
     Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap();
     let address = entries().as_ptr().addr() as u64;
@@ -113,7 +113,7 @@ fn a_directory_of_another_program_is_refused() {
 }
 
 #[test]
-fn more_than_the_directory_is_as_good_as_the_directory() {
+fn bytes_after_the_directory_are_ignored() {
     let mut memory = [0; WORDS];
     run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
     let mut more = entries().to_vec();
@@ -122,14 +122,14 @@ fn more_than_the_directory_is_as_good_as_the_directory() {
 }
 
 #[test]
-fn the_directory_is_where_the_header_says_so_that_it_can_be_fetched_from_there() {
+fn the_header_has_the_address_and_the_crc_of_the_directory() {
     let directory = Motor::<mmstats_core::V2>::directory();
     assert_eq!(directory.entries.as_ptr().addr() % 4, 0);
     assert_eq!(directory.check, mmstats_core::format::crc32(0, directory.entries));
 }
 
 #[test]
-fn after_a_reset_what_accumulates_goes_on() {
+fn totals_go_on_after_a_reset() {
     let mut memory = [u64::MAX; WORDS];
     let (motor, kept) =
         Motor::<V2>::publisher().directory_in_flash().recover(region_in(&mut memory)).unwrap();
@@ -148,7 +148,7 @@ fn after_a_reset_what_accumulates_goes_on() {
     assert_eq!(
         value("motor.temperature.winding"),
         Some(FieldValue::Signed(-10)),
-        "what describes the moment begins afresh"
+        "gauges start again"
     );
     assert_eq!(value("motor.state"), Some(FieldValue::Text("idle".into())));
     assert_eq!(value("motor.version"), Some(FieldValue::Text("1.2".into())));
@@ -169,7 +169,7 @@ fn after_an_update_of_the_program_the_stats_begin_at_zero() {
 }
 
 #[test]
-fn another_constant_makes_it_begin_anew() {
+fn a_changed_constant_makes_the_stats_begin_at_zero() {
     model! { struct Unit { version: ConstantText<6> => VERSION.with(core::cell::Cell::get), count: Counter<u32> } }
     thread_local! { static VERSION: core::cell::Cell<&'static str> = const { core::cell::Cell::new("1.2") } }
     let mut memory = [0; Unit::<V2>::SIZE_WITH_FLASH / 8];
@@ -219,7 +219,7 @@ fn a_static_region_is_published_once() {
 
 proptest! {
     #[test]
-    fn no_region_and_no_directory_makes_a_reader_panic(
+    fn no_bytes_of_region_or_directory_make_a_reader_panic(
         flips in prop::collection::vec((0..WORDS * 8, 0..8u32), 0..4),
         directory_flips in prop::collection::vec((0..500usize, 0..8u32), 0..3),
         cut in 0..WORDS * 8,

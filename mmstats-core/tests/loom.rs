@@ -6,7 +6,7 @@
 //! ```
 //!
 //! With `--cfg mmstats_without_writer_fence` the tests of the latch fail, with `--cfg
-//! mmstats_without_reinit_fence` those of regions made anew: a fence that no test misses could go,
+//! mmstats_without_reinit_fence` those of regions that are initialised again: a fence that no test misses could go,
 //! and here none can.
 #![cfg(loom)]
 
@@ -125,14 +125,14 @@ impl Region {
     }
 
     fn make_anew(&self, label: u32) {
-        let validity = self.seqlock();
-        validity.write_begin();
+        let seqlock = self.seqlock();
+        seqlock.write_begin();
         self.label.store(label, Relaxed);
         self.value.store(10 * label, Relaxed);
-        validity.write_end();
+        seqlock.write_end();
     }
 
-    /// What its handle does when it is valid.
+    /// Writes as the handle does when the region is valid.
     fn update(&self) {
         self.value.store(self.value.load(Relaxed) + 1, Relaxed);
     }
@@ -141,7 +141,7 @@ impl Region {
         assert_eq!(value / 10, label, "the value {value} under the label {label}");
     }
 
-    /// One sample that keeps nothing from before; tells the generation.
+    /// Takes one sample without an earlier one; returns the generation.
     fn sample(&self) -> Option<u32> {
         let generation = self.seqlock().read_begin()?;
         let (label, value) = (self.label.load(Relaxed), self.value.load(Relaxed));
@@ -163,12 +163,12 @@ fn no_value_is_accepted_under_a_label_of_another_generation() {
         });
         region.sample();
         writer.join().unwrap();
-        assert_eq!(region.sample(), Some(8), "once made anew, it is valid");
+        assert_eq!(region.sample(), Some(8), "once initialised, it is valid");
     });
 }
 
 #[test]
-fn no_value_is_accepted_under_another_label_however_often_a_region_is_made_anew() {
+fn no_value_is_accepted_under_another_label_however_often_a_region_is_initialised() {
     loom::model(|| {
         let region = Region::new(1);
         let writer = thread::spawn({
@@ -209,7 +209,7 @@ fn no_value_is_accepted_under_a_label_that_a_reader_kept_from_another_generation
 }
 
 #[test]
-fn what_is_published_for_the_first_time_is_complete_when_it_is_valid() {
+fn a_region_is_complete_as_soon_as_it_is_valid() {
     loom::model(|| {
         let zero = || AtomicU32::new(0);
         let region = Arc::new(Region {
@@ -231,8 +231,8 @@ fn what_is_published_for_the_first_time_is_complete_when_it_is_valid() {
     });
 }
 
-/// A whole region of one field, a `u32` under a label of one byte. What changes when it is made
-/// anew are atomics, the rest is as it is.
+/// A whole region of one field, a `u32` under a label of one byte. Words that change when it is
+/// initialised are atomics.
 struct Whole {
     still: [u32; Whole::WORDS],
     /// By their place in words of 4 bytes.
@@ -312,9 +312,9 @@ impl Whole {
             magic: [word(0), &AtomicU32::new(MAGIC_WORDS[1])],
             generation: word(Whole::GENERATION),
         };
-        validity.write_begin();
+        seqlock.write_begin();
         word(Whole::PUBLISHED).store(0, Relaxed);
-        validity.write_end();
+        seqlock.write_end();
         word(Whole::VALUE).store(10 * u32::from(label), Relaxed);
         word(Whole::LABEL).store(Whole::label(label), Relaxed);
         word(Whole::PUBLISHED).store(Whole::ENTRY, Release);
@@ -379,11 +379,11 @@ fn a_reader_that_copies_is_right(backwards: bool) {
 }
 
 #[test]
-fn a_reader_that_copies_takes_no_value_for_that_of_another_label() {
+fn a_reader_that_copies_shows_no_value_under_another_label() {
     a_reader_that_copies_is_right(false);
 }
 
 #[test]
-fn a_reader_that_copies_backwards_takes_no_value_for_that_of_another_label() {
+fn a_reader_that_copies_backwards_shows_no_value_under_another_label() {
     a_reader_that_copies_is_right(true);
 }

@@ -1,5 +1,5 @@
-//! Models of every type of field, in every format: read as declared, and in exactly the bytes that
-//! they say they need.
+//! Models of every type of field, in every format: read as declared, in exactly as many bytes as
+//! their size.
 
 mod common;
 
@@ -79,7 +79,7 @@ fn everything<F: Format>(prefix: &str) -> Vec<Shown> {
     shown(&view)
 }
 
-/// What that is, in version 2.
+/// Returns what version 2 shows of it.
 fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
     let field = |label: &str, kind, ty, unit: Unit, help: &str, value| Shown {
         label: format!("{prefix}all.{label}"),
@@ -159,7 +159,7 @@ fn a_model_of_every_field_is_read_as_it_was_declared_and_written() {
     }
 }
 
-/// Whether a model can be published in so many bytes.
+/// Publishes a model in a region of this many bytes.
 fn fits<M: Model<Format = F>, F: Format>(size: usize) -> Result<(), AddError> {
     M::publish(Region::new(vec![0; size / 8].leak())).map(|_| ())
 }

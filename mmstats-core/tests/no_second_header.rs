@@ -1,5 +1,4 @@
-//! A writer leaves no second copy of its header in memory: who scans that would take it for a
-//! region.
+//! A writer leaves no second copy of its header in memory, which a scan would mistake for a region.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,12 +10,12 @@ use mmstats_core::{Counter, Text, V2, model};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Bytes of stack that are looked at, below the test's own.
+/// Bytes of stack that are searched, below the test's own.
 const STACK: usize = 1 << 16;
 
 model! { struct Motor { steps: Counter<u32>, state: Text<12> => "idle" } }
 
-/// How often something begins like a header: the magic, and behind it the byte order.
+/// Counts the beginnings of headers: the magic, then the byte order.
 fn headers(bytes: &[u8]) -> usize {
     let beginning = [&MAGIC[..], &BYTE_ORDER.to_ne_bytes()].concat();
     bytes.windows(beginning.len()).filter(|window| *window == beginning).count()
@@ -62,6 +61,6 @@ fn publishing_with_the_directory_in_flash_leaves_no_second_header() {
 }
 
 #[test]
-fn taking_over_leaves_no_second_header() {
+fn resuming_leaves_no_second_header() {
     leaves_none(resume);
 }

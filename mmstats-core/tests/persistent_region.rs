@@ -1,4 +1,4 @@
-//! Regions kept over a reset: taken over if they hold exactly the model, else made anew.
+//! Regions over a reset: resumed if they hold exactly the model, otherwise initialised.
 
 mod common;
 
@@ -37,7 +37,7 @@ model! {
 /// Larger than any model here needs, so that the header of all is the same.
 const WORDS: usize = 500;
 
-/// Publishes the model as after a reset: nothing but the memory is left of the run before.
+/// Publishes the model as after a reset: only the memory is left of the run before.
 fn publish<M: Model, F: Format>(memory: &mut [u64]) -> Recovery {
     <M::In<F>>::publisher().recover(region_in(memory)).map(|(_, kept)| kept).unwrap()
 }
@@ -60,7 +60,7 @@ fn run<F: Format>(memory: &mut [u64]) -> Recovery {
     kept
 }
 
-/// What the motor shows when it was just published for the `runs + 1`st time.
+/// Returns what the motor shows after it was published for the `runs + 1`st time.
 fn started_after(runs: u64, version_2: bool) -> Vec<(String, FieldValue)> {
     let twice = |values: &[u64]| values.repeat(runs as usize);
     let fields = [
@@ -96,7 +96,7 @@ fn header(memory: &[u64]) -> Header {
     Header::read_from_prefix(memory.as_bytes()).unwrap().0
 }
 
-fn what_accumulates_goes_on<F: Format>() {
+fn totals_go_on<F: Format>() {
     let mut memory = vec![0; WORDS];
     let version_2 = F::WORD > 1 && F::VERSION.number() == 2;
     assert_eq!(run::<F>(&mut memory), Recovery::Fresh);
@@ -110,11 +110,11 @@ fn what_accumulates_goes_on<F: Format>() {
 }
 
 #[test]
-fn over_a_reset_counters_and_histograms_go_on_and_all_else_begins_afresh() {
-    what_accumulates_goes_on::<V2>();
-    what_accumulates_goes_on::<V2Narrow>();
-    what_accumulates_goes_on::<V1>();
-    what_accumulates_goes_on::<V1Exact>();
+fn over_a_reset_counters_and_histograms_go_on_and_everything_else_starts_again() {
+    totals_go_on::<V2>();
+    totals_go_on::<V2Narrow>();
+    totals_go_on::<V1>();
+    totals_go_on::<V1Exact>();
 }
 
 model! {
@@ -153,7 +153,7 @@ fn in_every_format<F: Format>() -> Vec<Publish> {
     ]
 }
 
-/// What only version 2 tells apart.
+/// Returns models that only version 2 distinguishes.
 fn in_version_2<F: Format>() -> Vec<Publish> {
     let only_here: [Publish; 5] = [
         publish::<OtherKind, F>,
@@ -165,7 +165,7 @@ fn in_version_2<F: Format>() -> Vec<Publish> {
     in_every_format::<F>().into_iter().chain(only_here).collect()
 }
 
-fn others_are_made_anew(models: &[Publish], version_2: bool) {
+fn others_are_initialised(models: &[Publish], version_2: bool) {
     for (i, first) in models.iter().enumerate() {
         for (j, second) in models.iter().enumerate() {
             let mut fresh = vec![0; 32];
@@ -187,15 +187,15 @@ fn others_are_made_anew(models: &[Publish], version_2: bool) {
 }
 
 #[test]
-fn a_region_of_another_layout_is_made_anew() {
-    others_are_made_anew(&in_version_2::<V2>(), true);
-    others_are_made_anew(&in_version_2::<V2Narrow>(), true);
-    others_are_made_anew(&in_every_format::<V1>(), false);
-    others_are_made_anew(&in_every_format::<V1Exact>(), false);
+fn a_region_of_another_layout_is_initialised() {
+    others_are_initialised(&in_version_2::<V2>(), true);
+    others_are_initialised(&in_version_2::<V2Narrow>(), true);
+    others_are_initialised(&in_every_format::<V1>(), false);
+    others_are_initialised(&in_every_format::<V1Exact>(), false);
 }
 
 #[test]
-fn a_region_of_another_format_is_made_anew() {
+fn a_region_of_another_format_is_initialised() {
     let of = [
         publish::<Plain, V2>,
         publish::<Plain, V2Narrow>,
@@ -219,7 +219,7 @@ fn a_region_of_another_format_is_made_anew() {
 }
 
 #[test]
-fn a_region_of_another_length_is_made_anew() {
+fn a_region_of_another_length_is_initialised() {
     let mut memory = vec![0; 64];
     assert_eq!(publish::<Plain, V2>(&mut memory[..32]), Recovery::Fresh);
     assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
@@ -228,7 +228,7 @@ fn a_region_of_another_length_is_made_anew() {
     assert_eq!(too_small, Err(AddError::Full { length: 72 }));
 }
 
-/// What a change of each byte is up to.
+/// The meaning of a byte.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Part {
     /// The layout.
@@ -251,7 +251,7 @@ fn parts(memory: &[u64]) -> Vec<Part> {
     let mut end = 0;
     for entry in directory.entries().flatten() {
         let range = entry.location.range();
-        // A constant looks like any other value, but is part of the model.
+        // A constant is stored like any other value, but is part of the model.
         if ![b"serial".as_slice(), b"version"].contains(&entry.label) {
             parts[range.clone()].fill(Part::Value);
             parts[range.start] =
@@ -264,7 +264,7 @@ fn parts(memory: &[u64]) -> Vec<Part> {
     parts
 }
 
-fn flipped_bits_are_noticed<F: Format>() {
+fn flipped_bits_are_detected<F: Format>() {
     let mut original = vec![0; WORDS];
     run::<F>(&mut original);
     let parts = parts(&original);
@@ -293,23 +293,23 @@ fn flipped_bits_are_noticed<F: Format>() {
 }
 
 #[test]
-fn one_flipped_bit_of_header_or_directory_is_noticed_in_version_2() {
-    flipped_bits_are_noticed::<V2>();
+fn one_flipped_bit_of_header_or_directory_is_detected_in_version_2() {
+    flipped_bits_are_detected::<V2>();
 }
 
 #[test]
-fn one_flipped_bit_of_header_or_directory_is_noticed_in_version_2_of_a_32_bit_machine() {
-    flipped_bits_are_noticed::<V2Narrow>();
+fn one_flipped_bit_of_header_or_directory_is_detected_in_version_2_of_a_32_bit_machine() {
+    flipped_bits_are_detected::<V2Narrow>();
 }
 
 #[test]
-fn one_flipped_bit_of_the_directory_is_noticed_in_version_1() {
-    flipped_bits_are_noticed::<V1>();
-    flipped_bits_are_noticed::<V1Exact>();
+fn one_flipped_bit_of_the_directory_is_detected_in_version_1() {
+    flipped_bits_are_detected::<V1>();
+    flipped_bits_are_detected::<V1Exact>();
 }
 
 #[test]
-fn a_region_that_was_published_in_part_is_made_anew() {
+fn a_region_that_was_published_in_part_is_initialised() {
     let mut memory = vec![0; 32];
     for fields in 0..3 {
         let mut writer = Writer::<V2>::new(region_in(&mut memory)).unwrap();
@@ -326,11 +326,11 @@ fn a_region_that_was_published_in_part_is_made_anew() {
             "{fields} fields"
         );
     }
-    // All are there, but the reset came before `published` told so.
+    // All fields are there, but the reset came before `published` was stored.
     publish::<Plain, V2>(&mut memory);
     memory.as_mut_bytes()[Header::PUBLISHED..][..4].fill(0);
     assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
-    // The reset came while the region was made anew.
+    // The reset came while the region was being initialised.
     publish::<Plain, V2>(&mut memory);
     memory.as_mut_bytes()[..4].fill(0);
     assert_eq!(publish::<Plain, V2>(&mut memory), Recovery::Fresh);
@@ -344,10 +344,10 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_memory_is_never_taken_for_stats(memory in random(64), first in 0..4_usize, sound: bool) {
+    fn random_memory_is_never_mistaken_for_stats(memory in random(64), first in 0..4_usize, sound: bool) {
         for (publish, starts) in [(publish::<Plain, V2> as Publish, 2), (publish::<Plain, V2Narrow>, 2), (publish::<Plain, V1>, 1), (publish::<Plain, V1Exact>, 1)] {
             let mut memory = memory.clone();
-            // The more it looks like one.
+            // Makes it resemble a region.
             memory.as_mut_bytes()[0] = if first > 0 { starts } else { memory.as_bytes()[0] };
             if first > 1 {
                 publish(&mut memory.clone());
@@ -372,7 +372,7 @@ proptest! {
     }
 
     #[test]
-    fn values_of_any_bits_are_taken_over_and_go_on(garbage in random(WORDS)) {
+    fn values_of_any_bits_are_resumed(garbage in random(WORDS)) {
         let mut memory = vec![0; WORDS];
         run::<V2>(&mut memory);
         let directory = Directory::open(memory.as_bytes()).unwrap().bytes().len();
@@ -412,23 +412,19 @@ fn more_can_be_added<F: Format>() {
     let mut writer = Writer::<F>::resume(region_in(&mut memory)).unwrap();
     let other = writer.add::<Counter<u64, _>>(Counter::builder("x")).map(|_| ());
     assert_eq!(other, Err(AddError::LayoutDiffers));
-    assert_eq!(fields(&mut memory), expected, "what differs is left as it was");
-    assert!(
-        Writer::<F>::resume(region_in(&mut [0; 64])).is_err(),
-        "there is nothing to go on with"
-    );
+    assert_eq!(fields(&mut memory), expected, "a region that differs is unchanged");
+    assert!(Writer::<F>::resume(region_in(&mut [0; 64])).is_err(), "there is nothing to resume");
 }
 
 #[test]
-fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
+fn a_layout_crc_that_is_ahead_is_corrected_when_all_fields_are_resumed() {
     let mut memory = vec![0; 64];
     Writer::<V2>::new(region_in(&mut memory))
         .unwrap()
         .add::<Counter<u32, _>>(Counter::builder("a"))
         .unwrap();
     let layout = header(&memory).layout;
-    // The writer died before it could tell that there is one more field, and the memory of that was
-    // used otherwise.
+    // The writer died before it published one more field, and the memory of that was used otherwise.
     memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&(!layout).to_ne_bytes());
     Writer::<V2>::resume(region_in(&mut memory))
         .unwrap()
@@ -438,7 +434,7 @@ fn a_check_that_ran_ahead_is_right_again_when_all_fields_are_resumed() {
 }
 
 #[test]
-fn fields_can_be_added_behind_those_that_are_resumed() {
+fn fields_can_be_added_after_those_that_are_resumed() {
     more_can_be_added::<V2>();
     more_can_be_added::<V2Narrow>();
     more_can_be_added::<V1>();

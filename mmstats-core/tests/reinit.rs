@@ -1,6 +1,6 @@
-//! A region made anew again and again under its readers: none ever takes a value for that of
-//! another label.
-#![allow(unsafe_code, reason = "memory that is a region many times")]
+//! A region that is initialised repeatedly while it is read: no reader shows a value under another
+//! label.
+#![allow(unsafe_code, reason = "memory that is a region repeatedly")]
 
 mod common;
 
@@ -62,7 +62,7 @@ impl Shared {
     }
 }
 
-/// Tells the others to stop, also if this thread panics.
+/// Stops the other threads, also if this one panics.
 struct Done<'d>(&'d AtomicBool);
 
 impl Drop for Done<'_> {
@@ -71,7 +71,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Makes the region anew, now with these and now with those fields, and tells how often.
+/// Initialises the region, with one and the other model in turn, and returns how often.
 fn write<F: Format>(memory: &Shared, done: &AtomicBool, pause: Duration) -> u32 {
     let _done = Done(done);
     let mut times = 0;
@@ -101,7 +101,7 @@ fn write<F: Format>(memory: &Shared, done: &AtomicBool, pause: Duration) -> u32 
     times
 }
 
-/// Whether a value was there; panics if it is not one that its label can have.
+/// Returns `true` if there was a value; panics if it does not belong to its label.
 fn check(label: &[u8], value: Result<Value<'_>, ValueError>) -> bool {
     let even = label.starts_with(b"even");
     assert!(even || label.starts_with(b"odd") || label == b"spread", "{}", Lossy(label));
@@ -131,7 +131,7 @@ fn check(label: &[u8], value: Result<Value<'_>, ValueError>) -> bool {
     true
 }
 
-/// What a reader keeps of a layout.
+/// The layout that a reader keeps.
 struct Layout {
     header: Header,
     fields: Vec<(Vec<u8>, ValueLocation)>,
@@ -147,7 +147,7 @@ impl Layout {
         Layout { header, fields, plan }
     }
 
-    /// How many values of a sample were good, if it is one of this layout.
+    /// Returns how many values of a sample were valid, if it has this layout.
     fn check(&self, images: &ReadBuffers<'_>) -> Option<usize> {
         let header = Header::read_from_prefix(images.header()).unwrap().0;
         let snapshot: Snapshot<'_> = images.snapshot();
@@ -165,7 +165,7 @@ impl Layout {
     }
 }
 
-/// How much a reader saw.
+/// Counts what a reader saw.
 #[derive(Debug, Default)]
 struct Seen {
     parsed: usize,
@@ -174,8 +174,8 @@ struct Seen {
     generations: usize,
 }
 
-/// Reads until it saw enough: everything anew, then by the layout it knows as long as that holds.
-fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: usize) -> Seen {
+/// Reads until it has enough values: everything, then by the known layout as long as that is valid.
+fn poll(memory: &Shared, done: &AtomicBool, each_latch: bool, enough: usize) -> Seen {
     let view = memory.view();
     let mut room = vec![0; ReadBuffers::words(8 * WORDS)];
     let mut images = ReadBuffers::new(&mut room);
@@ -188,9 +188,7 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
             Err(error) => panic!("{error}"),
             Ok((directory, snapshot)) => {
                 let entries = || {
-                    directory
-                        .entries()
-                        .map(|entry| entry.unwrap_or_else(|problem| panic!("{problem}")))
+                    directory.entries().map(|entry| entry.unwrap_or_else(|error| panic!("{error}")))
                 };
                 seen.values += entries()
                     .filter(|entry| check(entry.label, snapshot.value(&entry.location)))
@@ -210,7 +208,7 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch_by_itself: bool, enough: 
                 .iter()
                 .map(|(_, location)| location)
                 .filter(|location| location.is_latched());
-            let Ok(complete) = if each_latch_by_itself {
+            let Ok(complete) = if each_latch {
                 images.sample_each_latch(&view, &layout.plan, latched)
             } else {
                 images.sample(&view, &layout.plan)
@@ -245,16 +243,16 @@ fn torture<F: Format>(pause: Duration) {
 }
 
 #[test]
-fn no_reader_takes_a_value_for_that_of_another_label() {
+fn no_reader_shows_a_value_under_another_label() {
     torture::<V2>(Duration::from_micros(50));
 }
 
 #[test]
-fn no_reader_takes_a_value_for_that_of_another_label_of_a_32_bit_machine() {
+fn no_reader_shows_a_value_under_another_label_of_a_32_bit_machine() {
     torture::<V2Narrow>(Duration::from_micros(50));
 }
 
 #[test]
-fn no_reader_takes_a_value_for_that_of_another_label_however_fast_the_writer_is() {
+fn no_reader_shows_a_value_under_another_label_however_fast_the_writer_is() {
     torture::<V2>(Duration::ZERO);
 }

@@ -1,5 +1,5 @@
-//! What is written is what is read, field by field, in every format; and the bytes needed for that
-//! are known beforehand.
+//! Values are read as they were written, field by field, in every format, and the needed bytes are
+//! known beforehand.
 
 mod common;
 
@@ -15,8 +15,7 @@ use mmstats_core::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// What fields hold, in both rounds: what they are given to begin with, and what is written into
-/// them after that.
+/// The values of a field: the initial one, and those written in both rounds.
 #[derive(Clone, Debug)]
 struct Written<T> {
     initial: Option<T>,
@@ -326,7 +325,7 @@ impl Spec {
         FieldDef { prefix: "", label: &self.label, help, unit: self.unit, layouts }
     }
 
-    /// What readers show of it after a round, worked out from the documents alone.
+    /// Returns what readers show of it after a round, derived from the documents alone.
     fn expected(&self, version: Version, narrow: bool, round: Option<usize>) -> Vec<Shown> {
         let float = |value: Option<f64>| FieldValue::from(value.unwrap_or(0.0));
         let unsigned = |value: Option<u64>| FieldValue::Unsigned(value.unwrap_or(0));
@@ -483,7 +482,7 @@ fn written_is_read<F: Format>(specs: &[Spec], words: usize, garbage: u64) {
     }
 }
 
-/// Bytes that the fields need are enough, and 8 fewer are not.
+/// Asserts that the computed size is enough, and 8 bytes less are not.
 fn needed_is_enough<F: Format>(specs: &[Spec], prefix: &str) {
     let helps: Vec<&str> = specs.iter().map(|spec| spec.help.as_str()).collect();
     let help = |i: usize| if helps[i].is_empty() { &[][..] } else { &helps[i..=i] };
@@ -504,27 +503,27 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_is_read_in_version_2(specs in vec(spec(), 0..12), garbage: u64) {
+    fn values_are_read_as_written_in_version_2(specs in vec(spec(), 0..12), garbage: u64) {
         written_is_read::<V2>(&specs, 4096, garbage);
     }
 
     #[test]
-    fn what_is_written_is_read_in_version_2_of_a_32_bit_machine(specs in vec(spec(), 0..12), garbage: u64) {
+    fn values_are_read_as_written_in_version_2_of_a_32_bit_machine(specs in vec(spec(), 0..12), garbage: u64) {
         written_is_read::<V2Narrow>(&specs, 4096, garbage);
     }
 
     #[test]
-    fn what_is_written_is_read_in_version_1(specs in vec(spec(), 0..12), garbage: u64) {
+    fn values_are_read_as_written_in_version_1(specs in vec(spec(), 0..12), garbage: u64) {
         written_is_read::<V1>(&specs, 4096, garbage);
     }
 
     #[test]
-    fn what_is_written_is_read_in_version_1_as_python_writes_it(specs in vec(spec(), 0..12), garbage: u64) {
+    fn values_are_read_as_written_in_version_1_as_python_writes_it(specs in vec(spec(), 0..12), garbage: u64) {
         written_is_read::<V1Exact>(&specs, 4096, garbage);
     }
 
     #[test]
-    fn what_does_not_fit_leaves_the_rest_as_it_was(specs in vec(spec(), 0..12), garbage: u64, words in 5..150_usize) {
+    fn fields_that_do_not_fit_leave_the_others_unchanged(specs in vec(spec(), 0..12), garbage: u64, words in 5..150_usize) {
         written_is_read::<V2>(&specs, words, garbage);
         written_is_read::<V2Narrow>(&specs, words, garbage);
         written_is_read::<V1>(&specs, words, garbage);
@@ -532,7 +531,7 @@ proptest! {
     }
 
     #[test]
-    fn a_size_worked_out_beforehand_is_enough_and_8_bytes_less_are_not(mut specs in vec(spec(), 1..12), prefix in "[a-z.]{0,9}") {
+    fn the_computed_size_is_enough_and_8_bytes_less_are_not(mut specs in vec(spec(), 1..12), prefix in "[a-z.]{0,9}") {
         for (i, spec) in specs.iter_mut().enumerate() {
             spec.label = format!("{i}{}", spec.label);
         }

@@ -1,7 +1,7 @@
-//! A static region is given out once, whoever asks at the same time.
+//! A static region is given out once, however many callers take it at the same time.
 //!
-//! With `--cfg mmstats_splitter` the same runs on the loads and stores that targets without
-//! compare-and-swap use; there, all of those who ask at the very same time may be refused.
+//! With `--cfg mmstats_splitter` this tests the loads and stores that targets without
+//! compare-and-swap use; there, callers at the same time may all be refused.
 
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use mmstats_core::{Counter, StaticRegion, model, persistent_region};
@@ -13,7 +13,7 @@ const THREADS: usize = 8;
 static REGIONS: [StaticRegion<8>; ROUNDS] = [const { StaticRegion::new() }; ROUNDS];
 
 #[test]
-fn of_eight_threads_that_take_a_region_at_once_one_gets_it() {
+fn one_of_eight_threads_that_take_a_region_at_once_gets_it() {
     let arrived: Vec<AtomicUsize> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
     let taken = Mutex::new(vec![0; ROUNDS]);
     // More threads than processors cannot all be there at once, so pairs that really meet come
@@ -57,7 +57,7 @@ model! {
 }
 
 #[test]
-fn one_that_asks_alone_gets_it_and_the_next_does_not() {
+fn a_caller_alone_gets_the_region_and_the_next_does_not() {
     static REGION: StaticRegion<{ Motor::SIZE }> = StaticRegion::new();
     persistent_region! { static KEPT: PersistentRegion<{ Motor::SIZE }> in ".uninit.mmstats_test"; }
     let motors = [REGION.take(), KEPT.take()]

@@ -1,7 +1,7 @@
-//! Tells the linker where memory is.
+//! Passes the memory layout to the linker.
 
 fn main() {
-    // The linker script of `cortex-m-rt` asks for `memory.x` itself.
+    // The linker script of `cortex-m-rt` includes `memory.x` itself.
     println!(
         "cargo::rustc-link-search={}",
         std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")

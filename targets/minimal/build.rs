@@ -1,12 +1,12 @@
-//! Tells the linker where memory is.
+//! Passes the memory layout to the linker.
 
 use std::env::var;
 use std::path::PathBuf;
 
-/// As on many a small Cortex-M.
+/// A small Cortex-M.
 const ARM: &str = "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K RAM : ORIGIN = 0x20000000, LENGTH = 16K }\n";
 
-/// As on a small RISC-V; `riscv-rt` asks what goes where.
+/// A small RISC-V; `riscv-rt` needs the aliases.
 const RISC_V: &str = "\
     MEMORY { FLASH : ORIGIN = 0x20000000, LENGTH = 256K RAM : ORIGIN = 0x80000000, LENGTH = 16K }\n\
     REGION_ALIAS(\"REGION_TEXT\", FLASH); REGION_ALIAS(\"REGION_RODATA\", FLASH);\n\
@@ -14,7 +14,7 @@ const RISC_V: &str = "\
     REGION_ALIAS(\"REGION_HEAP\", RAM); REGION_ALIAS(\"REGION_STACK\", RAM);\n";
 
 fn main() {
-    // The linker script of `cortex-m-rt` asks for `memory.x` itself.
+    // The linker script of `cortex-m-rt` includes `memory.x` itself.
     let (memory, scripts) = match var("CARGO_CFG_TARGET_ARCH").as_deref() {
         Ok("arm") => (ARM, &["link.x"][..]),
         _ => (RISC_V, &["memory.x", "link.x"][..]),

@@ -1,4 +1,4 @@
-//! Tells the linker where memory is.
+//! Passes the memory layout to the linker.
 
 fn main() {
     println!(

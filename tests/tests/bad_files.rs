@@ -236,7 +236,7 @@ fn strange_things(directory: &Path) -> Vec<(&'static str, &'static str)> {
     vec![
         ("empty", "empty (0 bytes)"),
         ("short", "cut short: 5 bytes"),
-        ("text", "not mmstats: it begins with 23 21"),
+        ("text", "not an mmstats file"),
         ("zeros", "not initialised"),
         ("directory", "is a directory"),
         ("pipe", "is a pipe"),

@@ -47,9 +47,7 @@ fn a_directory_in_flash_comes_from_the_elf_file_or_from_the_same_memory() {
         "the directory is in the program's flash, {} bytes at {address:#x}",
         directory.entries.len()
     );
-    let needed = format!(
-        "core@0x20000040: {needed}: the program's ELF file, or its flash, is needed (see --elf)"
-    );
+    let needed = format!("core@0x20000040: {needed}: its ELF file or flash is needed (see --elf)");
     let other = pump_at("core", 0x2000_0800, 2);
     assert_reports(&dir.slurp(&["core"]), &[&needed], &other);
 

@@ -1,13 +1,12 @@
-//! A directory laid out at compile time, to lie in the program's flash: the region then holds a
-//! header and values, nothing else.
+//! A directory laid out at compile time for the program's flash. The region then holds only a header
+//! and values.
 //!
-//! Constants are the exception to "constants lie in the directory": their values are known when the
-//! program runs, so they lie among the values.
+//! Constants lie among the values here, because their values are known only when the program runs.
 
 use super::layout::{Cursor, FieldDef, ValueLayout, help_length};
 use super::v2::{EntryHeader, Header, crc32};
 
-/// Bytes that a region needs for these fields if their directory is in flash. A multiple of 8.
+/// Returns the bytes of a region for these fields with their directory in flash, a multiple of 8.
 ///
 /// # Panics
 /// If they need a quarter of the address space.
@@ -30,18 +29,19 @@ pub const fn region_size(fields: &[FieldDef]) -> usize {
     (Header::SIZE + far - high).next_multiple_of(8)
 }
 
-/// Where a value goes that is placed after one at `high`; `None` if it would reach into the header.
+/// Returns the offset of a value that is placed below one at `high`; `None` if it would reach into
+/// the header.
 #[inline(always)]
 #[must_use]
-pub const fn value_below(high: usize, room: usize, align: usize) -> Option<usize> {
-    if high < Header::SIZE + room {
+pub const fn value_below(high: usize, size: usize, align: usize) -> Option<usize> {
+    if high < Header::SIZE + size {
         return None;
     }
-    let value = (high - room) & !(align - 1);
+    let value = (high - size) & !(align - 1);
     if value < Header::SIZE { None } else { Some(value) }
 }
 
-/// Bytes of these fields' directory.
+/// Returns the bytes of these fields' directory.
 #[must_use]
 pub const fn directory_length(fields: &[FieldDef]) -> usize {
     let mut length = 0;
@@ -70,8 +70,7 @@ const fn entry_length(field: &FieldDef, layout: &ValueLayout) -> usize {
 pub struct Entries<const N: usize>([u8; N]);
 
 impl<const N: usize> Entries<N> {
-    /// The directory of these fields, which has `N` bytes, in a region as large as [`region_size`]
-    /// says.
+    /// Creates the directory of these fields, of `N` bytes, for a region of [`region_size`] bytes.
     ///
     /// # Panics
     /// If `N` is not [`directory_length`].
@@ -99,13 +98,13 @@ impl<const N: usize> Entries<N> {
         Entries(entries)
     }
 
-    /// CRC-32 of all of it.
+    /// Returns its CRC-32.
     #[must_use]
     pub const fn check(&self) -> u32 {
         crc32(0, &self.0)
     }
 
-    /// What it is for a program.
+    /// Returns the directory with its CRC-32.
     #[must_use]
     pub const fn directory(&'static self, check: u32) -> FlashDirectory {
         FlashDirectory { entries: &self.0, check }

@@ -4,22 +4,22 @@
 //! the maximum power (values of 2^n and more share the last bucket). `p < n <= 64` and `p <= 24`
 //! throughout.
 
-/// Whether a histogram can have these powers. (With the largest, there are fewer than 2^30
+/// Returns `true` if a histogram can have these powers. (With the largest, there are fewer than 2^30
 /// buckets.)
 #[must_use]
 pub const fn valid(p: u32, n: u32) -> bool {
     p < n && n <= 64 && p <= 24
 }
 
-/// How many buckets there are.
+/// Returns the number of buckets.
 #[must_use]
 pub const fn count(p: u32, n: u32) -> usize {
     ((n - p + 1) as usize) << p
 }
 
-/// The bucket that counts `value`; below [`count`] for every value.
+/// Returns the bucket that counts `value`; below [`count`] for every value.
 ///
-/// Why: a value that is below 2^n, with e = floor(log2 value) has e ≤ n − 1, and `value >> (e − p)`
+/// Proof: a value that is below 2^n, with e = floor(log2 value) has e ≤ n − 1, and `value >> (e − p)`
 /// is below 2^(p+1). The index is then below (n − 1 − p) × 2^p + 2^(p+1) = (n − p + 1) × 2^p.
 #[inline(always)]
 #[must_use]
@@ -34,19 +34,19 @@ pub const fn bucket_of(p: u32, n: u32, value: u64) -> usize {
     ((shift as usize) << p) + (value >> shift) as usize
 }
 
-/// The last bucket. Marked as cold, so that the test for it is a branch, which costs less than a
-/// choice: a histogram that often comes here has the wrong powers.
+/// Returns the last bucket. Marked as cold, so that the test for it is a branch, which costs less than
+/// a conditional move: a histogram that often comes here has the wrong powers.
 #[cold]
 const fn last(p: u32, n: u32) -> usize {
     count(p, n) - 1
 }
 
-/// Where counting leading zeros is slow: x86-64 without the LZCNT instruction, which a program for
-/// all of them may not use. (`bsr` takes four cycles on AMD's.)
+/// Counting leading zeros is slow on x86-64 without the LZCNT instruction, which a portable program
+/// may not use. (`bsr` takes four cycles on AMD's processors.)
 const FLOATS_ARE_FASTER: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "lzcnt")));
 
-/// The same: the exponent of a float is the logarithm, and the first bits behind it are the place
-/// within the doubling. Exact, as `value` has no more bits than a float.
+/// Does the same: the exponent of a float is the logarithm, and the first bits after it select the
+/// bucket within the doubling. Exact, because `value` has no more bits than a float.
 #[inline(always)]
 const fn bucket_by_float(p: u32, value: u64) -> usize {
     // A value of 2^p has this exponent, no further bits, and the bucket 2^p.
@@ -56,8 +56,7 @@ const fn bucket_by_float(p: u32, value: u64) -> usize {
     if value < 2 << p { value as usize } else { (bits - bias) as usize }
 }
 
-/// The smallest and the largest value of a bucket; of the last one, the largest is `None`: there is
-/// no bound.
+/// Returns the smallest and the largest value of a bucket; the last bucket has no largest value.
 #[must_use]
 pub const fn bounds(p: u32, n: u32, bucket: usize) -> (u64, Option<u64>) {
     let (low, width) = if bucket < 2 << p {

@@ -1,38 +1,38 @@
-//! Where entries and values go. All of it is `const fn`: the same code lays out at compile time
-//! (sizes of declared models) and at run time.
+//! Decides where entries and values go. Everything is `const fn`, so that the same code computes
+//! sizes of declared models at compile time and lays out at run time.
 
 use super::Version;
 use super::v2::{EntryHeader, Header};
 use crate::kind::{Access, Kind, Type, Unit};
 
-/// The longest label, in bytes: its length is a `u16` in both versions.
+/// The longest label: its length is a `u16` in both versions.
 pub const MAX_LABEL_BYTES: usize = 65_535;
-/// The longest help text, in bytes.
+/// The longest help text.
 pub const MAX_HELP_BYTES: usize = 65_535;
-/// The longest unit name, in bytes.
+/// The longest unit name.
 pub const MAX_UNIT_BYTES: usize = 255;
 /// Two zero bytes end a version 1 region.
 pub const V1_END_BYTES: usize = 2;
 
-/// One stored value of a field. A field may have several: a timer has its average and its
+/// The layout of one stored value of a field. A field may have several: a timer has an average and a
 /// histogram.
 #[derive(Clone, Copy, Debug)]
 pub struct ValueLayout {
-    /// What follows the field's label.
+    /// The text that is appended to the field's label.
     pub suffix: &'static str,
-    /// What the value means.
+    /// The kind.
     pub kind: Kind,
-    /// How it is encoded.
+    /// The type.
     pub ty: Type,
-    /// Its unit, if that is not for the declaration to say.
+    /// The unit, if the declaration does not choose it.
     pub unit: Unit,
-    /// How it is read and written; in version 1, latched means two buffers.
+    /// The access; in version 1, latched means two buffers.
     pub access: Access,
-    /// Bytes of one value; of a histogram, the whole block.
+    /// Bytes of the value; of a histogram, the whole block.
     pub value_size: usize,
-    /// Bytes taken among the values, latch included.
+    /// Bytes among the values, latch included.
     pub size: usize,
-    /// What its place is a multiple of.
+    /// The offset is a multiple of this.
     pub align: usize,
     /// A histogram's grouping power, else 0.
     pub grouping_power: u8,
@@ -40,53 +40,53 @@ pub struct ValueLayout {
     pub max_power: u8,
 }
 
-/// A field as declared.
+/// The definition of a field.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDef<'a> {
-    /// What its model puts before its label.
+    /// The prefix of its model.
     pub prefix: &'a str,
-    /// Its name for readers.
+    /// The label.
     pub label: &'a str,
-    /// What it tells, one line each.
+    /// The lines of its help text.
     pub help: &'a [&'a str],
-    /// Its unit.
+    /// The unit.
     pub unit: Unit,
-    /// The values it stores.
+    /// The layouts of its values.
     pub layouts: &'a [ValueLayout],
 }
 
 impl FieldDef<'_> {
-    /// The unit of one of its values.
+    /// Returns the unit of one of its values.
     #[must_use]
     pub const fn unit_of(&self, layout: &ValueLayout) -> Unit {
         if layout.unit.name.is_empty() { self.unit } else { layout.unit }
     }
 }
 
-/// Where one value and its entry are.
+/// The place of a value and its entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement {
     /// Offset of the entry.
     pub entry: usize,
-    /// Its length; in version 1 up to the value.
+    /// Length of the entry; in version 1 up to the value.
     pub length: usize,
     /// Offset of the value in the region.
     pub value: usize,
 }
 
-/// What is taken so far. Version 2: the directory grows up from the header, values grow down from
-/// the end. Version 1: one after another.
+/// The parts of a region that are in use. In version 2 the directory grows up from the header, and
+/// values grow down from the end; in version 1 fields follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor {
     version: Version,
-    /// Where the next entry goes.
+    /// Offset of the next entry.
     pub low: usize,
-    /// Where the last value went.
+    /// Offset of the last value.
     pub high: usize,
 }
 
 impl Cursor {
-    /// An empty region of `length` bytes.
+    /// Creates an empty region of `length` bytes.
     #[must_use]
     pub const fn new(version: Version, length: usize) -> Cursor {
         let low = match version {
@@ -96,8 +96,7 @@ impl Cursor {
         Cursor { version, low, high: length & !7 }
     }
 
-    /// Takes the place of one more value whose label has `prefix` more bytes; `None` if there is
-    /// none.
+    /// Places one more value, whose label has `prefix` more bytes; `None` if it does not fit.
     pub const fn place(
         &mut self,
         definition: &FieldDef,
@@ -115,12 +114,12 @@ impl Cursor {
                     label,
                     if constant { layout.value_size } else { 0 },
                 );
-                let room = if constant { 0 } else { layout.size };
-                if self.high < room {
+                let size = if constant { 0 } else { layout.size };
+                if self.high < size {
                     return None;
                 }
                 let value =
-                    if constant { self.high } else { (self.high - room) & !(layout.align - 1) };
+                    if constant { self.high } else { (self.high - size) & !(layout.align - 1) };
                 if value < entry + length {
                     return None;
                 }
@@ -152,7 +151,7 @@ impl Cursor {
         }
     }
 
-    /// Bytes of an entry up to the end of its texts.
+    /// Returns the bytes of an entry up to the end of its texts.
     const fn texts_end(definition: &FieldDef, layout: &ValueLayout, label: usize) -> usize {
         EntryHeader::SIZE
             + label
@@ -160,7 +159,7 @@ impl Cursor {
             + help_length(definition.help)
     }
 
-    /// Bytes of a whole entry that holds so many bytes of a constant.
+    /// Returns the bytes of an entry that holds a constant of this many bytes.
     pub(super) const fn entry_length(
         definition: &FieldDef,
         layout: &ValueLayout,
@@ -170,7 +169,7 @@ impl Cursor {
         (Self::texts_end(definition, layout, label) + constant).next_multiple_of(4)
     }
 
-    /// Takes the places of all values of some fields; `false` if they do not fit.
+    /// Places all values of some fields; returns `false` if they do not fit.
     pub const fn place_all(&mut self, fields: &[FieldDef], prefix: usize) -> bool {
         let mut i = 0;
         while i < fields.len() {
@@ -187,8 +186,8 @@ impl Cursor {
     }
 }
 
-/// Bytes that a region for these fields needs, each label having `prefix` more bytes. A multiple of
-/// 8.
+/// Returns the bytes of a region for these fields, whose labels have `prefix` more bytes; a multiple
+/// of 8.
 ///
 /// # Panics
 /// If they need a quarter of the address space.
@@ -197,13 +196,13 @@ pub const fn size(version: Version, fields: &[FieldDef], prefix: usize) -> usize
     size_of_all(version, &[fields], prefix)
 }
 
-/// The same for several models in one region.
+/// Returns the bytes of a region for several models, as [`size`] does for one.
 ///
 /// # Panics
 /// If they need a quarter of the address space.
 #[must_use]
 pub const fn size_of_all(version: Version, models: &[&[FieldDef]], prefix: usize) -> usize {
-    // As far away as alignment stays exact; what matters is the distance from either end.
+    // As large as alignment stays exact: only the distances from both ends count.
     let far = 1 << (usize::BITS - 2);
     let mut cursor = Cursor::new(version, far);
     let mut i = 0;
@@ -217,7 +216,7 @@ pub const fn size_of_all(version: Version, models: &[&[FieldDef]], prefix: usize
     }
 }
 
-/// Digits and letter of a type in version 1.
+/// Returns the bytes of a type in version 1, digits and letter.
 #[must_use]
 pub const fn type_length(layout: &ValueLayout) -> usize {
     match layout.ty {
@@ -228,7 +227,7 @@ pub const fn type_length(layout: &ValueLayout) -> usize {
     }
 }
 
-/// A line of a doc comment without the space that it begins with.
+/// Strips the space that a line of a doc comment begins with.
 #[must_use]
 pub const fn help_line(line: &str) -> &str {
     match line.as_bytes() {
@@ -240,7 +239,7 @@ pub const fn help_line(line: &str) -> &str {
     }
 }
 
-/// Bytes of the lines of help, joined by line feeds.
+/// Returns the bytes of the lines of help, joined by line feeds.
 #[must_use]
 pub const fn help_length(help: &[&str]) -> usize {
     let mut length = help.len().saturating_sub(1);
@@ -252,7 +251,7 @@ pub const fn help_length(help: &[&str]) -> usize {
     length
 }
 
-/// A field's name as a label: without the `r#` of a raw identifier.
+/// Strips the `r#` of a raw identifier from a field's name.
 #[must_use]
 pub const fn label(identifier: &str) -> &str {
     match identifier.as_bytes() {
@@ -310,8 +309,7 @@ const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
         let mut j = 0;
         while j < b.layouts.len() {
             if same([a.label, a.layouts[i].suffix], [b.label, b.layouts[j].suffix]) {
-                // The only text a constant's panic can show is a whole `&str`, so: the label that
-                // stands twice.
+                // A panic in a constant can show only a whole `&str`, so it shows the label.
                 panic!("{}", a.label);
             }
             j += 1;
@@ -332,13 +330,13 @@ const fn has_nul(text: &str) -> bool {
     false
 }
 
-/// Whether two labels in two parts each are the same.
+/// Returns `true` if two labels, of two parts each, are equal.
 const fn same(a: [&str; 2], b: [&str; 2]) -> bool {
     let length = a[0].len() + a[1].len();
     if length != b[0].len() + b[1].len() {
         return false;
     }
-    // Labels share beginnings, so from the end.
+    // From the end, because labels often share prefixes.
     let mut i = length;
     while i > 0 {
         i -= 1;

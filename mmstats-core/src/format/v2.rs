@@ -1,10 +1,10 @@
-//! Version 2's header and directory entry as they lie in memory, in the writer's byte order.
+//! The header and the directory entry of version 2 as they lie in memory, in the writer's byte order.
 //!
-//! The structs overlay *copies*, never live memory: whoever wrote it may be writing still.
+//! The structs overlay *copies*, never live memory, whose writer may be running.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// The first bytes of a region. The first of them is the version.
+/// The first bytes of a region; the very first is the version.
 pub const MAGIC: [u8; 8] = *b"\x02MMSTATS";
 
 /// The magic as the two words that are stored, in this machine's order.
@@ -13,16 +13,16 @@ pub const MAGIC_WORDS: [u32; 2] = [
     u32::from_ne_bytes([MAGIC[4], MAGIC[5], MAGIC[6], MAGIC[7]]),
 ];
 
-/// What tells the byte orders apart.
+/// Distinguishes the byte orders.
 pub const BYTE_ORDER: u16 = 0x0102;
 
-/// Flag bit 0: the directory is outside the region.
+/// Flag bit 0: the directory is external, outside the region.
 pub const EXTERNAL_DIRECTORY: u8 = 1;
 
-/// Flag bit 4: the region is never made anew in place.
+/// Flag bit 4: the region is never initialised again in place.
 pub const IMMUTABLE_LAYOUT: u8 = 1 << 4;
 
-/// Flag bits that a reader must know to read on.
+/// Flag bits that a reader refuses if it does not know them.
 pub const INCOMPATIBLE_FLAGS: u8 = 0x0f;
 
 /// The header.
@@ -35,17 +35,17 @@ pub struct Header {
     pub byte_order: u16,
     /// Bytes that the writer stores at once: 4 or 8.
     pub word: u8,
-    /// [`EXTERNAL_DIRECTORY`], [`IMMUTABLE_LAYOUT`], and room for more.
+    /// [`EXTERNAL_DIRECTORY`] and [`IMMUTABLE_LAYOUT`].
     pub flags: u8,
-    /// Bytes of the region.
+    /// Length of the region in bytes.
     pub length: u32,
-    /// Where the first entry is.
+    /// Offset of the first entry; the address of an external directory.
     pub directory: u64,
-    /// CRC-32 of all before it.
+    /// CRC-32 of the bytes before it.
     pub check: u32,
     /// CRC-32 of the published entries.
     pub layout: u32,
-    /// How often the region was made anew.
+    /// The number of times that the region was initialised.
     pub generation: u32,
     /// Bytes of directory that are valid.
     pub published: u32,
@@ -56,14 +56,14 @@ impl Header {
     pub const SIZE: usize = size_of::<Header>();
     /// Bytes that the check covers.
     pub const CHECKED: usize = core::mem::offset_of!(Header, check);
-    /// Where the layout's CRC lies.
+    /// Offset of `layout`.
     pub const LAYOUT: usize = core::mem::offset_of!(Header, layout);
-    /// Where the generation lies.
+    /// Offset of `generation`.
     pub const GENERATION: usize = core::mem::offset_of!(Header, generation);
-    /// Where the count of published bytes lies.
+    /// Offset of `published`.
     pub const PUBLISHED: usize = core::mem::offset_of!(Header, published);
 
-    /// The same with every number's bytes reversed.
+    /// Returns the same with the bytes of every number reversed.
     #[must_use]
     pub const fn swapped(self) -> Header {
         Header {
@@ -85,7 +85,7 @@ impl Header {
 pub struct EntryHeader {
     /// Bytes of the whole entry.
     pub length: u32,
-    /// Where the value is.
+    /// Offset of the value.
     pub value: u32,
     /// Bytes of one value.
     pub size: u32,
@@ -109,7 +109,7 @@ pub struct EntryHeader {
     pub grouping_power: u8,
     /// A histogram's maximum power.
     pub max_power: u8,
-    /// None so far.
+    /// 0.
     pub flags: u8,
 }
 
@@ -117,7 +117,7 @@ impl EntryHeader {
     /// Bytes before the texts.
     pub const SIZE: usize = size_of::<EntryHeader>();
 
-    /// The same with every number's bytes reversed.
+    /// Returns the same with the bytes of every number reversed.
     #[must_use]
     pub const fn swapped(self) -> EntryHeader {
         EntryHeader {
@@ -131,7 +131,7 @@ impl EntryHeader {
         }
     }
 
-    /// Bytes of the texts.
+    /// Returns the bytes of the texts.
     #[must_use]
     pub const fn texts(&self) -> usize {
         self.label as usize + self.unit as usize + self.help as usize
@@ -140,10 +140,11 @@ impl EntryHeader {
 
 const _: () = assert!(Header::SIZE == 40 && EntryHeader::SIZE == 28 && Header::CHECKED == 24);
 
-/// CRC-32 (ISO-HDLC, as zlib has it) of `bytes` after bytes whose CRC was `crc`; begin with 0.
+/// Returns the CRC-32 (ISO-HDLC, as in zlib) of `bytes` after bytes whose CRC was `crc`; the first is
+/// 0.
 ///
-/// Bit by bit: about 50 bytes of code on a device, and it only runs when fields are added or a
-/// layout is seen for the first time.
+/// Computed bit by bit: about 50 bytes of code on a device, and it only runs when fields are added
+/// or a layout is seen for the first time.
 ///
 /// ```
 /// assert_eq!(mmstats_core::format::crc32(0, b"123456789"), 0xCBF4_3926);

@@ -1,4 +1,4 @@
-//! Copies of a region, taken in passes that notice its writer.
+//! Copies of a region, made in passes that detect a concurrent write.
 
 use super::entry::{Storage, ValueLocation};
 use super::snapshot::{Snapshot, read_u32, same_sequence};
@@ -10,22 +10,22 @@ use core::convert::Infallible;
 use core::ops::Range;
 use zerocopy::IntoBytes;
 
-/// Where bytes come from: memory, a file, a debug probe.
+/// A source of bytes: memory, a file, a debug probe.
 pub trait Source {
-    /// What can go wrong.
+    /// The error of a read.
     type Error;
 
-    /// Copies bytes from offset `at`, a multiple of 8, and tells how many there were; what is
-    /// missing stays or becomes zero.
+    /// Copies bytes from offset `at`, a multiple of 8, and returns how many there were. Missing bytes
+    /// stay or become zero.
     ///
     /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset
-    /// and buffer are equal modulo 8, so that the kernel's copy does.)
+    /// and buffer are equal modulo 8, so that the kernel's copy is.)
     ///
     /// # Errors
-    /// If they cannot be had. The end of the bytes is no error.
+    /// If they cannot be read. The end of the bytes is no error.
     fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error>;
 
-    /// Orders the copies before it and the copies behind it.
+    /// Orders the reads before it and the reads after it.
     fn fence(&self) {
         between_passes();
     }
@@ -45,15 +45,13 @@ impl Source for View<'_> {
     }
 }
 
-/// Room for copies of a region, each from the region's start: two for everything, one for what has
-/// to be seen twice.
+/// Buffers for copies of a region, each from the region's start.
 ///
-/// A sample is taken in passes, [`Source::fence`] between them:
+/// A region is read in passes, with a [`Source::fence`] between them:
 /// 1. the header, into `header`;
-/// 2. everything, into `pass1`: words and constants count as they are here, and of latches the
-///    sequence;
+/// 2. everything, into `pass1`, where words, constants and the sequences of latches count;
 /// 3. latched values, into `pass2`;
-/// 4. the header and the sequences once more, into `pass3`.
+/// 4. the header and the sequences again, into `pass3`.
 #[derive(Debug)]
 pub struct ReadBuffers<'b> {
     header: &'b mut [u64],
@@ -62,19 +60,19 @@ pub struct ReadBuffers<'b> {
     pass3: &'b mut [u64],
 }
 
-/// Which parts of a region a sample needs, once its layout is known.
+/// The parts of a region that hold the fields to be read, once its layout is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadPlan {
-    /// From the first to the last value, in whole words of 8 bytes.
+    /// Offset of the first value, rounded down to a multiple of 8.
     pub start: usize,
-    /// Where the last one ends.
+    /// End of the last value.
     pub end: usize,
     /// Whether any of them is latched.
     pub latched: bool,
 }
 
 impl ReadPlan {
-    /// The plan with one more field.
+    /// Adds a field to the plan.
     #[must_use]
     pub fn with(self, location: &ValueLocation) -> ReadPlan {
         if location.storage == Storage::Constant {
@@ -89,30 +87,30 @@ impl ReadPlan {
         }
     }
 
-    /// A gap up to this before the values is read along with the header: that costs less than a
-    /// second system call.
-    const LARGE_GAP: usize = 16384;
+    /// The largest gap between header and values that is read along with them, because that costs
+    /// less than a second system call.
+    const MAX_GAP_BYTES: usize = 16384;
 
     fn words(&self) -> Range<usize> {
         self.start / 8..self.end.div_ceil(8)
     }
 }
 
-/// Words of a header.
+/// Words of 8 bytes in a header.
 pub const HEADER_WORDS: usize = Header::SIZE.div_ceil(8);
 
 impl<'b> ReadBuffers<'b> {
-    /// Words of memory that images of a region of `length` bytes need.
+    /// Returns the words of memory that a region of `length` bytes needs.
     #[must_use]
     pub const fn words(length: usize) -> usize {
         HEADER_WORDS + 3 * length.div_ceil(8)
     }
 
-    /// ReadBuffers in this memory, of a region as large as [`Self::words`] says. What it holds from an
-    /// earlier sample counts as such.
+    /// Creates buffers in this memory, for a region of the length that was passed to [`Self::words`].
+    /// Bytes of an earlier read stay valid.
     ///
     /// # Panics
-    /// If it has not even [`Self::words`] of nothing.
+    /// If the memory is smaller than [`Self::words`] of 0.
     pub fn new(memory: &'b mut [u64]) -> Self {
         let (header, rest) = memory.split_at_mut(HEADER_WORDS);
         let third = rest.len() / 3;
@@ -121,22 +119,22 @@ impl<'b> ReadBuffers<'b> {
         ReadBuffers { header, pass1, pass2, pass3: &mut rest[..third] }
     }
 
-    /// Bytes that a region may have.
+    /// Returns the largest length of a region in bytes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         8 * self.pass2.len()
     }
 
-    /// First pass: the header. Tells how many bytes of it there were. What is being made anew at
-    /// this time is not initialised.
+    /// Reads the header, the first pass, and returns how many bytes there were. A region that is being
+    /// initialised is shown as uninitialised.
     ///
     /// # Errors
     /// If the source fails.
     pub fn read_header<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
         let mut there = source.read_at(0, self.header)?;
-        // The generation of the first copy, the magic of the second and the rest of the third:
+        // The generation of the first copy, the magic of the second and the rest of the third count:
         // within a copy nothing is ordered, and in every other order the magic or `published` may
-        // be of the region as it was, and the generation of what it is becoming.
+        // be of the old generation, and the generation new.
         for _ in 0..2 {
             if !self.header().starts_with(&MAGIC)
                 || self.header()[core::mem::offset_of!(Header, flags)] & IMMUTABLE_LAYOUT != 0
@@ -157,29 +155,29 @@ impl<'b> ReadBuffers<'b> {
         core::array::from_fn(|i| self.header()[Header::GENERATION + i])
     }
 
-    /// What [`Self::read_header`] found.
+    /// Returns the header that [`Self::read_header`] read.
     #[must_use]
     #[inline]
     pub fn header(&self) -> &[u8] {
         self.header.as_bytes()
     }
 
-    /// Whether the header was this one, to the last bit, in the first pass.
+    /// Returns `true` if the header was exactly this one in the first pass.
     #[must_use]
     #[inline]
     pub fn header_is(&self, head: &[u64; HEADER_WORDS]) -> bool {
         *self.header == *head
     }
 
-    /// The same in the first pass and in the last.
+    /// Returns `true` if the header was exactly this one in the first and in the last pass.
     #[must_use]
     #[inline]
     pub fn header_remained(&self, head: &[u64; HEADER_WORDS]) -> bool {
         self.header_is(head) && self.pass3.get(..HEADER_WORDS).is_some_and(|after| *after == *head)
     }
 
-    /// Second pass over a region whose layout is not known yet: all `length` bytes, or as many as
-    /// there are.
+    /// Reads `length` bytes of a region whose layout is not known yet, or as many as there are; the
+    /// second pass.
     ///
     /// # Errors
     /// If the source fails.
@@ -189,13 +187,13 @@ impl<'b> ReadBuffers<'b> {
         Ok(&self.pass1.as_bytes()[..there.min(length)])
     }
 
-    /// What [`Self::read_all`] or [`Self::read_single_pass`] found.
+    /// Returns the bytes that [`Self::read_all`] or [`Self::read_single_pass`] read.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.pass1.as_bytes()
     }
 
-    /// The passes behind [`Self::read_all`]; tells whether the bytes were all there.
+    /// Makes the passes after [`Self::read_all`]; returns `true` if no bytes were missing.
     ///
     /// # Errors
     /// If the source fails.
@@ -207,18 +205,18 @@ impl<'b> ReadBuffers<'b> {
                 return Ok(false);
             }
             source.fence();
-            if plan.start <= ReadPlan::LARGE_GAP {
-                return self.last(source, 0..plan.words().end, plan);
+            if plan.start <= ReadPlan::MAX_GAP_BYTES {
+                return self.read_last(source, 0..plan.words().end, plan);
             }
-            if !self.last(source, plan.words(), plan)? {
+            if !self.read_last(source, plan.words(), plan)? {
                 return Ok(false);
             }
         }
-        let head = copy(source, self.pass3, 0..HEADER_WORDS)?;
-        Ok(head == Header::SIZE)
+        let length = copy(source, self.pass3, 0..HEADER_WORDS)?;
+        Ok(length == Header::SIZE)
     }
 
-    fn last<S: Source>(
+    fn read_last<S: Source>(
         &mut self,
         source: &S,
         words: Range<usize>,
@@ -228,8 +226,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(copy(source, self.pass3, words)? + start >= plan.end)
     }
 
-    /// The only pass over a region that says it is settled, and has a known layout without latched
-    /// fields; tells whether the bytes were all there.
+    /// Reads a region with an immutable and known layout without latched fields, for which one pass is
+    /// enough; returns `true` if no bytes were missing.
     ///
     /// # Errors
     /// If the source fails.
@@ -239,7 +237,7 @@ impl<'b> ReadBuffers<'b> {
         source: &S,
         plan: &ReadPlan,
     ) -> Result<bool, S::Error> {
-        if plan.start > ReadPlan::LARGE_GAP || self.pass1.len() < HEADER_WORDS {
+        if plan.start > ReadPlan::MAX_GAP_BYTES || self.pass1.len() < HEADER_WORDS {
             source.read_at(0, self.header)?;
             return Ok(copy(source, self.pass1, plan.words())? + plan.start >= plan.end);
         }
@@ -248,15 +246,16 @@ impl<'b> ReadBuffers<'b> {
         Ok(there >= plan.end)
     }
 
-    /// All passes over a region whose layout is known; tells whether the bytes were all there.
-    /// Parts outside the plan keep what they held.
+    /// Makes all passes over a region whose layout is known; returns `true` if no bytes were missing.
+    /// Parts outside the plan keep their bytes.
     ///
     /// # Errors
     /// If the source fails.
     #[inline]
     pub fn sample<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
-        if plan.latched && plan.start <= ReadPlan::LARGE_GAP && self.pass1.len() >= HEADER_WORDS {
-            // Words may be as old as the sequences, so header and words can be one copy.
+        if plan.latched && plan.start <= ReadPlan::MAX_GAP_BYTES && self.pass1.len() >= HEADER_WORDS
+        {
+            // Words may be as old as the sequences, so one copy can have header and words.
             if copy(source, self.pass1, 0..plan.words().end)? < plan.end {
                 return Ok(false);
             }
@@ -271,8 +270,8 @@ impl<'b> ReadBuffers<'b> {
         self.verify(source, plan)
     }
 
-    /// The same, but each latch by itself, again and again if need be: for memory that can be
-    /// looked at in no time. What stays contended says so in its value.
+    /// Makes all passes, and reads each latch on its own, with repeated attempts: for memory that is
+    /// fast to read. The value of a latch that stays contended is an error.
     ///
     /// # Errors
     /// If the source fails.
@@ -293,8 +292,7 @@ impl<'b> ReadBuffers<'b> {
         Ok(copy(source, self.pass3, 0..HEADER_WORDS)? == Header::SIZE && there)
     }
 
-    /// Reads one latch again, up to so many times, until its writer leaves it alone for long
-    /// enough; tells whether it did.
+    /// Reads one latch again, up to `attempts` times; returns `true` if one attempt met no write.
     ///
     /// # Errors
     /// If the source fails.
@@ -309,9 +307,9 @@ impl<'b> ReadBuffers<'b> {
         for _ in 0..attempts {
             copy(source, self.pass1, sequence..sequence + 1)?;
             source.fence();
-            let good =
+            let index =
                 read_u32(self.pass1.as_bytes(), location.sequence(), location.swapped) as usize & 1;
-            let buffer = location.offset as usize + good * stride;
+            let buffer = location.offset as usize + index * stride;
             copy(source, self.pass2, buffer / 8..(buffer + stride).div_ceil(8))?;
             source.fence();
             copy(source, self.pass3, sequence..sequence + 1)?;
@@ -322,8 +320,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(false)
     }
 
-    /// The header once more, after latches were read again: whether the region was still valid, and
-    /// the same.
+    /// Reads the header again, after latches were read again; returns `true` if the region was still
+    /// valid and of the same generation.
     ///
     /// # Errors
     /// If the source fails.
@@ -333,7 +331,7 @@ impl<'b> ReadBuffers<'b> {
         Ok(self.snapshot().is_consistent())
     }
 
-    /// What the images hold, for as long as their memory.
+    /// Returns a snapshot of what was read, which lives as long as the memory.
     #[must_use]
     #[inline]
     pub fn into_snapshot(self) -> Snapshot<'b> {
@@ -346,7 +344,7 @@ impl<'b> ReadBuffers<'b> {
         }
     }
 
-    /// What the images hold.
+    /// Returns a snapshot of what was read.
     #[must_use]
     #[inline]
     pub fn snapshot(&self) -> Snapshot<'_> {
@@ -360,8 +358,8 @@ impl<'b> ReadBuffers<'b> {
 }
 
 #[inline]
-fn copy<S: Source>(source: &S, image: &mut [u64], words: Range<usize>) -> Result<usize, S::Error> {
-    let words = words.start..words.end.min(image.len());
+fn copy<S: Source>(source: &S, pass: &mut [u64], words: Range<usize>) -> Result<usize, S::Error> {
+    let words = words.start..words.end.min(pass.len());
     let at = words.start * 8;
-    image.get_mut(words).map_or(Ok(0), |to| source.read_at(at, to))
+    pass.get_mut(words).map_or(Ok(0), |to| source.read_at(at, to))
 }

@@ -1,4 +1,4 @@
-//! What bytes are, and the walk over their entries.
+//! Directories of both versions, and the iterator over their entries.
 
 use super::entry::Entry;
 use super::error::{EntryError, FormatError};
@@ -23,7 +23,7 @@ enum DirectoryKind<'b> {
         header: Header,
         order: ByteOrder,
     },
-    /// Version 2 with its entries outside.
+    /// Version 2 with an external directory.
     External {
         header: Header,
         order: ByteOrder,
@@ -32,19 +32,19 @@ enum DirectoryKind<'b> {
 }
 
 impl<'b> Directory<'b> {
-    /// Tells what `bytes` are; they begin where a region does, and may go on behind it.
+    /// Opens the directory of the region that begins with `bytes`, which may be longer.
     ///
     /// # Errors
-    /// If they are no stats that can be read.
+    /// If they are no valid region.
     pub fn open(bytes: &'b [u8]) -> Result<Self, FormatError> {
         Self::open_with(bytes, bytes, None)
     }
 
-    /// The same with what one knows: the bytes as they were a moment before (`published` counts as
-    /// it was then), and the byte order of version 1, which its bytes do not tell.
+    /// Opens a directory with an earlier copy of the bytes, whose `published` counts, and with the byte
+    /// order of version 1, which its bytes do not record.
     ///
     /// # Errors
-    /// If they are no stats that can be read.
+    /// If they are no valid region.
     pub fn open_with(
         bytes: &'b [u8],
         before: &[u8],
@@ -53,12 +53,11 @@ impl<'b> Directory<'b> {
         Self::open_all(bytes, before, order, &[])
     }
 
-    /// The same for a region whose directory is outside, and known: `entries` are the bytes at the
-    /// address that [`FormatError::ExternalDirectory`] tells, or more. Of any other region they do not
-    /// matter.
+    /// Opens the directory of a region that may have an external one: `entries` are the bytes at the
+    /// address in [`FormatError::ExternalDirectory`], or more. They are ignored for other regions.
     ///
     /// # Errors
-    /// If they are no stats that can be read, or the entries are not this region's.
+    /// If the bytes are no valid region, or the entries are not those of this region.
     pub fn open_external(
         bytes: &'b [u8],
         before: &[u8],
@@ -78,8 +77,8 @@ impl<'b> Directory<'b> {
             _ => {
                 let (mut header, order) = v2::header(bytes)?;
                 let (earlier, _) = v2::header(before)?;
-                // Both from before: `layout` is stored first, so it may be ahead of `published`,
-                // never behind it.
+                // `published` of the earlier copy: `layout` is stored first, so that it may be ahead
+                // of `published` but never older.
                 header.published = earlier.published;
                 if header.flags & EXTERNAL_DIRECTORY != 0 {
                     v2::check_external(&header, entries)?;
@@ -96,7 +95,7 @@ impl<'b> Directory<'b> {
         Ok(Directory { bytes, kind })
     }
 
-    /// The format's version.
+    /// Returns the version of the format.
     #[must_use]
     pub fn version(&self) -> u8 {
         match self.kind {
@@ -105,7 +104,7 @@ impl<'b> Directory<'b> {
         }
     }
 
-    /// The writer's byte order; in version 1 it is guessed.
+    /// Returns the writer's byte order, which in version 1 is guessed.
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {
         match self.kind {
@@ -115,7 +114,7 @@ impl<'b> Directory<'b> {
         }
     }
 
-    /// Version 2's header, in this machine's byte order.
+    /// Returns the header of version 2, in this machine's byte order.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
         match &self.kind {
@@ -126,7 +125,7 @@ impl<'b> Directory<'b> {
         }
     }
 
-    /// The entries, and what is wrong with them.
+    /// Returns the entries and their errors.
     #[must_use]
     pub fn entries(&self) -> Entries<'b> {
         Entries(match self.kind {
@@ -140,7 +139,7 @@ impl<'b> Directory<'b> {
         })
     }
 
-    /// The bytes that one layout has in common with others of the same: in version 2, the entries.
+    /// Returns the bytes that all regions of the same layout share: in version 2, the entries.
     #[must_use]
     pub fn bytes(&self) -> &'b [u8] {
         match &self.kind {
@@ -151,7 +150,7 @@ impl<'b> Directory<'b> {
     }
 }
 
-/// The walk over a directory. It ends behind the first entry that hides where the next one is.
+/// The iterator over a directory. It ends after the first entry that hides where the next one is.
 #[derive(Clone, Debug)]
 pub struct Entries<'b>(EntriesKind<'b>);
 
@@ -172,7 +171,7 @@ impl<'b> Iterator for Entries<'b> {
     }
 }
 
-/// The version that bytes begin with (FORMAT.md, "Telling what one has").
+/// Returns the version that bytes begin with (FORMAT.md, "Recognising the version").
 fn version(bytes: &[u8]) -> Result<u8, FormatError> {
     let Some(&first) = bytes.first() else {
         return Err(FormatError::CutShort { length: 0, needed: 1 });

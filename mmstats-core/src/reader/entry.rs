@@ -1,37 +1,37 @@
-//! A field as a directory tells of it.
+//! The description of a field in a directory.
 
 use crate::kind::{Kind, Type};
 
-/// A field as a directory tells of it. The texts are UTF-8 if the writer kept to the format; see
-/// [`Lossy`](super::Lossy).
+/// The description of a field in a directory. The texts are UTF-8 if the writer followed the format;
+/// see [`Lossy`](super::Lossy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'b> {
-    /// Its name, with any dimensions.
+    /// The label, with any dimensions.
     pub label: &'b [u8],
-    /// Its base unit; empty for a plain number.
+    /// The base unit; empty for a plain number.
     pub unit: &'b [u8],
-    /// What it tells, for people.
+    /// The help text.
     pub help: &'b [u8],
-    /// What its number means.
+    /// The kind.
     pub kind: Kind,
-    /// Shown = stored × 10^scale / divisor.
+    /// The power of ten: shown = stored × 10^scale / divisor.
     pub scale: i8,
-    /// Never 0.
+    /// The divisor; never 0.
     pub divisor: u32,
-    /// Where and how its value lies.
+    /// The location of the value.
     pub location: ValueLocation,
 }
 
 /// How a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// In the directory, for good (version 2).
+    /// In the directory, never changing (version 2).
     Constant,
-    /// Among the values, for good: the directory is outside (version 2).
+    /// Among the values, never changing, because the directory is external (version 2).
     PlacedConstant,
     /// One word (version 2).
     Word,
-    /// Behind a latch (version 2).
+    /// Latched: two buffers and a sequence (version 2).
     Latched,
     /// A histogram's block (version 2).
     Histogram {
@@ -46,26 +46,25 @@ pub enum Storage {
     Double,
 }
 
-/// Where and how a value lies; checked against the region, so that it can be read without further
-/// ado.
+/// The location and storage of a value, checked against the bounds of the region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueLocation {
     /// Offset in the region.
     pub offset: u32,
-    /// Bytes of one value; of a histogram, the whole block.
+    /// Bytes of the value; of a histogram, the whole block.
     pub size: u32,
-    /// The type; of a histogram, its buckets'.
+    /// The type; of a histogram, that of its buckets.
     pub ty: Type,
     /// How it is stored.
     pub storage: Storage,
-    /// Whether its bytes are in the other order than this machine's.
+    /// Whether its byte order differs from that of this machine.
     pub swapped: bool,
-    /// The writer's word in bytes (version 2).
+    /// Bytes of the writer's word (version 2).
     pub word: u8,
 }
 
 impl ValueLocation {
-    /// Whether reading it while its writer runs takes three passes.
+    /// Returns `true` if reading it while its writer runs takes three passes.
     #[must_use]
     pub const fn is_latched(&self) -> bool {
         match self.storage {
@@ -75,7 +74,7 @@ impl ValueLocation {
         }
     }
 
-    /// Bytes of one of a latch's buffers.
+    /// Returns the bytes of one buffer of a latch.
     pub(super) const fn stride(&self) -> usize {
         self.latched_size().next_multiple_of(self.word as usize)
     }
@@ -87,12 +86,12 @@ impl ValueLocation {
         }
     }
 
-    /// Where the latch's sequence is.
+    /// Returns the offset of a latch's sequence.
     pub(super) const fn sequence(&self) -> usize {
         self.offset as usize + 2 * self.stride()
     }
 
-    /// All bytes of it, and of what it takes to read it.
+    /// Returns the range of all bytes that are needed to read the value.
     #[must_use]
     pub const fn range(&self) -> core::ops::Range<usize> {
         let start = self.offset as usize;

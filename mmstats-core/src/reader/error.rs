@@ -1,4 +1,4 @@
-//! What can be wrong with bytes, in words.
+//! Errors of regions, entries and values.
 
 use core::fmt::{self, Write as _};
 
@@ -7,94 +7,91 @@ use core::fmt::{self, Write as _};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FormatError {
-    /// Not one of ours.
+    /// The bytes are no region.
     NotStats {
-        /// How it begins.
+        /// The first bytes.
         found: [u8; 8],
     },
-    /// Of a version made after this reader.
+    /// The version is later than this reader.
     UnknownVersion {
         /// The version.
         found: u8,
     },
-    /// Made but not published, being made anew, or removed.
+    /// The region is not published yet, is being initialised, or was removed.
     Uninitialised,
-    /// Less than there should be.
+    /// Bytes are missing.
     CutShort {
-        /// Bytes there are.
+        /// Bytes that are there.
         length: usize,
-        /// Bytes there should be, at least.
+        /// Bytes that are needed at least.
         needed: usize,
     },
-    /// The header's check does not hold.
+    /// The header's check is wrong.
     BadCheck {
         /// CRC-32 in the header.
         found: u32,
-        /// CRC-32 of what is there.
+        /// CRC-32 of the bytes.
         computed: u32,
     },
-    /// Not a header as version 2 has it.
+    /// The header is invalid.
     BadHeader {
-        /// The member that is wrong.
+        /// The invalid member.
         what: &'static str,
-        /// What it is.
+        /// Its value.
         found: u64,
     },
-    /// The directory is not in the region but at this address of the program.
+    /// The directory is not in the region but in the program's flash.
     ExternalDirectory {
         /// The address.
         address: u64,
-        /// Bytes.
+        /// Length in bytes.
         length: u32,
     },
-    /// The directory that was given is not the one that the region has outside.
+    /// The given directory is not the external directory of this region.
     DirectoryMismatch {
         /// CRC-32 in the region's header.
         found: u32,
-        /// CRC-32 of what was given.
+        /// CRC-32 of the given directory.
         computed: u32,
     },
-    /// Made anew again and again while it was read.
+    /// The region was initialised repeatedly while it was read.
     Contended,
 }
 
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FormatError::NotStats { found } => {
-                write!(f, "not mmstats: it begins with")?;
-                found.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
-                write!(f, " (01 or 02 4d 4d 53 54 41 54 53 would be)")
-            }
+            FormatError::NotStats { .. } => f.write_str("not an mmstats file"),
             FormatError::UnknownVersion { found } => {
-                write!(f, "version {found} is not known (1 and 2 are)")
+                write!(f, "unknown version {found} (1 or 2 expected)")
             }
             FormatError::Uninitialised => {
-                write!(f, "not initialised: not published yet, or removed")
+                f.write_str("not initialised: not published yet, or removed")
             }
-            FormatError::CutShort { length: 0, .. } => write!(f, "empty (0 bytes)"),
+            FormatError::CutShort { length: 0, .. } => f.write_str("empty (0 bytes)"),
             FormatError::CutShort { length, needed } => {
-                write!(f, "cut short: {length} bytes (at least {needed} are needed)")
+                write!(f, "cut short: {length} bytes (at least {needed} expected)")
             }
-            FormatError::BadCheck { found, computed } => write!(
-                f,
-                "damaged: the header's check is {found:#010x}, its bytes give {computed:#010x}"
-            ),
-            FormatError::BadHeader { what, found } => write!(f, "damaged: {what} is {found:#x}"),
+            FormatError::BadCheck { found, computed } => {
+                write!(f, "damaged header: check {found:#010x} ({computed:#010x} expected)")
+            }
+            FormatError::BadHeader { what, found } => {
+                write!(f, "invalid header: {what} is {found:#x}")
+            }
             FormatError::ExternalDirectory { address, length } => {
                 write!(
                     f,
-                    "the directory is in the program's flash, {length} bytes at {address:#x}: the program's ELF file, or its flash, is needed"
+                    "the directory is in the program's flash, {length} bytes at {address:#x}: its ELF file or flash is needed"
                 )
             }
             FormatError::DirectoryMismatch { found, computed } => {
                 write!(
                     f,
-                    "of another program: its directory has the check {found:#010x}, the program's bytes give {computed:#010x}"
+                    "directory of another program: CRC {computed:#010x} ({found:#010x} expected)"
                 )
             }
             FormatError::Contended => {
-                write!(f, "contended: made anew again and again while it was read")
+                f.write_str("contended: initialised repeatedly while it was read")
             }
         }
     }
@@ -105,22 +102,22 @@ impl core::error::Error for FormatError {}
 /// Why [`read`](super::read) failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError<E> {
-    /// The source did.
+    /// The source failed.
     Source(E),
-    /// The bytes are at fault.
+    /// The bytes are no valid region.
     Format(FormatError),
-    /// The images are too small.
+    /// The region is larger than the buffers.
     TooLarge {
         /// Bytes of the region.
         length: usize,
-        /// Bytes of an image.
+        /// Bytes that fit the buffers.
         capacity: usize,
     },
 }
 
 impl<E> From<FormatError> for ReadError<E> {
-    fn from(problem: FormatError) -> Self {
-        ReadError::Format(problem)
+    fn from(error: FormatError) -> Self {
+        ReadError::Format(error)
     }
 }
 
@@ -128,9 +125,9 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Source(error) => error.fmt(f),
-            ReadError::Format(problem) => problem.fmt(f),
+            ReadError::Format(error) => error.fmt(f),
             ReadError::TooLarge { length, capacity } => {
-                write!(f, "the region has {length} bytes ({capacity} at most can be read)")
+                write!(f, "region too large: {length} bytes (at most {capacity})")
             }
         }
     }
@@ -138,87 +135,85 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
 
 impl<E: core::error::Error + 'static> core::error::Error for ReadError<E> {}
 
-/// What is wrong with a part of a directory.
+/// A fault in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryError<'b> {
-    /// Where it stands.
+    /// Offset of the entry.
     pub offset: usize,
-    /// The label of the field, if it is known.
+    /// The label of the field; empty if it is unknown.
     pub label: &'b [u8],
-    /// What is wrong.
+    /// The fault.
     pub kind: EntryErrorKind<'b>,
 }
 
-/// What is wrong with an entry. Behind [`Length`](Self::Length), [`CutShort`](Self::CutShort), and
-/// in version 1 all but [`ValueLocation`](Self::ValueLocation), no entry can be found any more.
+/// A kind of fault in an entry. No further entry can be found after [`Length`](Self::Length),
+/// [`CutShort`](Self::CutShort), and in version 1 all but [`ValueOffset`](Self::ValueOffset).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EntryErrorKind<'b> {
-    /// The bytes end inside it.
+    /// The bytes end inside the entry.
     CutShort {
-        /// Bytes there are.
+        /// Bytes that are there.
         length: usize,
     },
-    /// Its length is impossible.
+    /// The length of the entry is invalid.
     Length {
         /// The length.
         found: u32,
     },
-    /// It has no label.
+    /// The label is empty.
     EmptyLabel,
-    /// A type that is not known.
+    /// The type is unknown.
     Type {
         /// The type.
         found: &'b [u8],
     },
-    /// An access that is not known.
+    /// The access is unknown.
     Access {
-        /// Its number.
+        /// The access.
         found: u8,
     },
-    /// A write buffer index that is none.
+    /// The write buffer index is invalid.
     WriteBuffer {
         /// The index.
         found: u8,
     },
-    /// The size is none that a value of this type and access can have.
+    /// The size does not match the type and access.
     Size {
         /// The size.
         found: u32,
     },
-    /// The value is not where a value can be, or cut off.
+    /// The value is cut off, misaligned or outside the space for values.
     ValueOffset {
-        /// Where it is said to be.
+        /// The offset.
         found: u64,
     },
-    /// A histogram with impossible powers.
+    /// The powers of a histogram are invalid.
     Powers {
         /// Grouping power.
         grouping_power: u8,
         /// Maximum power.
         max_power: u8,
     },
-    /// More directory is said to be published than can be.
+    /// The length of the published directory is invalid.
     Published {
-        /// Bytes.
+        /// Length in bytes.
         found: u32,
     },
-    /// The directory is not what its CRC-32 says.
+    /// The directory's CRC-32 is wrong.
     Layout {
         /// CRC-32 in the header.
         found: u32,
-        /// CRC-32 of what is there.
+        /// CRC-32 of the bytes.
         computed: u32,
     },
 }
 
-/// What the bytes say, as much of it as tells what it is: where they are damaged, it may be all of
-/// them.
+/// The beginning of a text: in damaged bytes, a label may be as long as all of them.
 struct Quoted<'b>(&'b [u8]);
 
 impl Quoted<'_> {
-    /// Characters.
-    const MOST: usize = 100;
+    const MAX_CHARACTERS: usize = 100;
 }
 
 impl fmt::Display for Quoted<'_> {
@@ -227,7 +222,10 @@ impl fmt::Display for Quoted<'_> {
             let replacement = (!chunk.invalid().is_empty()).then_some('\u{fffd}');
             chunk.valid().chars().chain(replacement)
         });
-        characters.by_ref().take(Self::MOST).try_for_each(|character| f.write_char(character))?;
+        characters
+            .by_ref()
+            .take(Self::MAX_CHARACTERS)
+            .try_for_each(|character| f.write_char(character))?;
         if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
     }
 }
@@ -241,32 +239,29 @@ impl fmt::Display for EntryError<'_> {
         }
         match self.kind {
             EntryErrorKind::CutShort { length } => write!(f, "cut short at {length} bytes"),
-            EntryErrorKind::Length { found } => write!(f, "an entry of {found} bytes cannot be"),
-            EntryErrorKind::EmptyLabel => write!(f, "an empty label"),
+            EntryErrorKind::Length { found } => write!(f, "invalid entry length: {found} bytes"),
+            EntryErrorKind::EmptyLabel => f.write_str("empty label"),
             EntryErrorKind::Type { found } => {
-                write!(f, "the type \"{}\" is not known", Quoted(found))
+                write!(f, "unknown type \"{}\"", Quoted(found))
             }
             EntryErrorKind::Access { found } => {
-                write!(f, "the access {found} is not known (0, 1 and 2 are)")
+                write!(f, "unknown access {found} (0, 1 or 2 expected)")
             }
             EntryErrorKind::WriteBuffer { found } => {
-                write!(f, "the write buffer {found} is not known (0, 1 and 255 are)")
+                write!(f, "invalid write buffer index {found} (0, 1 or 255 expected)")
             }
-            EntryErrorKind::Size { found } => write!(f, "a value of {found} bytes cannot be"),
+            EntryErrorKind::Size { found } => write!(f, "invalid value size: {found} bytes"),
             EntryErrorKind::ValueOffset { found } => {
-                write!(f, "a value at {found:#x} cannot be, or is cut off")
+                write!(f, "value at {found:#x} is cut off or misplaced")
             }
             EntryErrorKind::Powers { grouping_power, max_power } => {
-                write!(f, "a histogram of powers {grouping_power} and {max_power} cannot be")
+                write!(f, "invalid histogram powers {grouping_power} and {max_power}")
             }
             EntryErrorKind::Published { found } => {
-                write!(f, "{found} bytes of directory cannot be")
+                write!(f, "invalid directory length: {found} bytes")
             }
             EntryErrorKind::Layout { found, computed } => {
-                write!(
-                    f,
-                    "damaged: the directory's check is {found:#010x}, its bytes give {computed:#010x}"
-                )
+                write!(f, "damaged directory: CRC {found:#010x} ({computed:#010x} expected)")
             }
         }
     }
@@ -274,20 +269,20 @@ impl fmt::Display for EntryError<'_> {
 
 impl core::error::Error for EntryError<'_> {}
 
-/// Why a value cannot be shown.
+/// Why a value cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ValueError {
-    /// It was written again and again while it was read.
+    /// The value was written repeatedly while it was read.
     Contended,
-    /// The bytes end before it.
+    /// The bytes end before the value.
     CutOff,
 }
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ValueError::Contended => "contended: written again and again while it was read",
+            ValueError::Contended => "contended: written repeatedly while it was read",
             ValueError::CutOff => "cut off",
         })
     }

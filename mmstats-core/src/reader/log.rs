@@ -1,5 +1,5 @@
-//! How a device logs by defmt what it read: entries, values, and what is wrong with them.
-//! `targets/defmt-log` shows the loop that logs all stats.
+//! `defmt::Format` for entries, values and errors, so that a device can log them. `targets/defmt-log`
+//! has a loop that logs all stats.
 
 use super::{Distribution, Entry, EntryError, EntryErrorKind, Lossy, ReadError, Value};
 use defmt::{Format, Formatter, write};
@@ -15,8 +15,8 @@ impl Format for Lossy<'_> {
     }
 }
 
-/// Label, kind and unit: `temperature (gauge, 1e-1 celsius)`; what to divide by stands behind a
-/// slash: `angle (gauge, 1/4096 ratio)`.
+/// Label, kind and unit: `temperature (gauge, 1e-1 celsius)`, with a divisor after a slash: `angle
+/// (gauge, 1/4096 ratio)`.
 impl Format for Entry<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{} ({=str}", Lossy(self.label), self.kind.name());
@@ -44,8 +44,8 @@ impl Format for Value<'_> {
     }
 }
 
-/// All of it, since a device has better things to do than statistics: `count 3, sum 130, 40 to 47:
-/// 2, 48 to 55: 1`.
+/// All buckets, because quantiles would cost a device too much: `count 3, sum 130, 40 to 47: 2, 48 to
+/// 55: 1`.
 impl Format for Distribution<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "count {=u64}, sum {=u64}", self.count(), self.sum);
@@ -62,7 +62,7 @@ impl<E: Format> Format for ReadError<E> {
     fn format(&self, f: Formatter<'_>) {
         match self {
             ReadError::Source(error) => write!(f, "{}", error),
-            ReadError::Format(problem) => write!(f, "{}", problem),
+            ReadError::Format(error) => write!(f, "{}", error),
             ReadError::TooLarge { length, capacity } => {
                 write!(f, "TooLarge {{ length: {=usize}, capacity: {=usize} }}", *length, *capacity)
             }

@@ -1,9 +1,9 @@
-//! Reads regions of both formats, trusting nothing: every offset, length and count is checked
+//! Reads regions of both versions and trusts nothing: every offset, length and count is checked
 //! against the bytes before it is used.
 //!
 //! Live bytes are never borrowed. A [`Source`] copies them into [`ReadBuffers`] by whole words, in
-//! passes that notice a writer (FORMAT.md, "Reading"); everything else works on those copies:
-//! [`Directory`] walks the entries, [`Snapshot`] gives the values.
+//! passes that detect a concurrent write (FORMAT.md, "Reading"). Everything else works on those
+//! copies: [`Directory`] iterates over the entries, [`Snapshot`] has the values.
 //!
 //! ```
 //! use mmstats_core::reader::{ReadBuffers, Value, read};
@@ -14,10 +14,10 @@
 //! let motor = Motor::publish(&REGION).unwrap();
 //! motor.steps.add(7);
 //!
-//! // On another core, or wherever the memory is seen:
+//! // On another core, or wherever the memory can be read:
 //! let mut memory = [0; ReadBuffers::words(Motor::SIZE)];
-//! let mut images = ReadBuffers::new(&mut memory);
-//! let (directory, snapshot) = read(&REGION.view(), &mut images).unwrap();
+//! let mut buffers = ReadBuffers::new(&mut memory);
+//! let (directory, snapshot) = read(&REGION.view(), &mut buffers).unwrap();
 //! let entry = directory.entries().next().unwrap().unwrap();
 //! assert_eq!(entry.label, b"steps");
 //! assert_eq!(snapshot.value(&entry.location).unwrap(), Value::Unsigned(7));
@@ -45,7 +45,8 @@ pub use snapshot::Snapshot;
 pub use v2::header;
 pub use value::{Distribution, Value, quantile};
 
-/// Bytes of UTF-8 or not, shown with U+FFFD for what is not.
+/// Displays bytes as UTF-8, with U+FFFD for invalid sequences.
+#[derive(Clone, Copy, Debug)]
 pub struct Lossy<'b>(pub &'b [u8]);
 
 impl core::fmt::Display for Lossy<'_> {

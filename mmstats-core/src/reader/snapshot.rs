@@ -1,4 +1,4 @@
-//! Values out of copies of a region.
+//! Values from copies of a region.
 
 use super::entry::{Storage, ValueLocation};
 use super::error::ValueError;
@@ -7,7 +7,7 @@ use crate::format::MAGIC;
 use crate::format::v2::Header;
 use crate::kind::Type;
 
-/// Values of a region at one time.
+/// The values of a region at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'b> {
     pub(super) header: &'b [u8],
@@ -17,50 +17,50 @@ pub struct Snapshot<'b> {
 }
 
 impl<'b> Snapshot<'b> {
-    /// Of bytes that nobody writes: a dump, a file whose writer is gone.
+    /// Creates a snapshot of bytes that are not written any more: a dump, a file whose writer has ended.
     #[must_use]
     pub fn from_static_bytes(bytes: &'b [u8]) -> Self {
         Snapshot { header: bytes, pass1: bytes, pass2: bytes, pass3: bytes }
     }
 
-    /// All that was read of the region.
+    /// Returns all bytes that were read of the region.
     #[must_use]
     pub fn bytes(&self) -> &'b [u8] {
         self.pass1
     }
 
-    /// Whether a version 2 region was valid, and stayed the same region, from the first pass to the
-    /// last. If it did not, nothing in here counts.
+    /// Returns `true` if a version 2 region was valid and of the same generation from the first pass to
+    /// the last. Otherwise the snapshot must be discarded.
     #[must_use]
     #[inline]
     pub fn is_consistent(&self) -> bool {
         let [Some(first), Some(last)] =
-            [self.header, self.pass3].map(|image| image.first_chunk::<{ Header::SIZE }>())
+            [self.header, self.pass3].map(|pass| pass.first_chunk::<{ Header::SIZE }>())
         else {
             return false;
         };
-        // Magic to check, and the generation. `layout` and `published`, between and behind them,
-        // may grow.
+        // From the magic to the check, and the generation. `layout` and `published` change when
+        // fields are added.
         first.starts_with(&MAGIC)
             && first[..Header::LAYOUT] == last[..Header::LAYOUT]
             && first[Header::GENERATION..Header::PUBLISHED]
                 == last[Header::GENERATION..Header::PUBLISHED]
     }
 
-    /// Whether a latched value was written between the passes, so that
-    /// [`ReadBuffers::latch`](super::ReadBuffers::latch) has to read it again.
+    /// Returns `true` if a latched value was written between the passes, so that
+    /// [`ReadBuffers::read_latch`](super::ReadBuffers::read_latch) has to read it again.
     #[must_use]
     pub fn is_contended(&self, location: &ValueLocation) -> bool {
         location.is_latched() && same_sequence(self.pass1, self.pass3, location).is_none()
     }
 
-    /// A field's value.
+    /// Returns the value of a field.
     ///
     /// # Errors
-    /// If it was being written all the time, or the bytes end before it.
+    /// If it was being written, or the bytes end before it.
     #[inline(always)]
     pub fn value(&self, location: &ValueLocation) -> Result<Value<'b>, ValueError> {
-        // Most are words; the rest is not worth its code at each place of use.
+        // Inlined for words, the common case; the rest is not, to keep callers small.
         if location.storage == Storage::Word {
             let bytes = value::at(self.pass1, location.offset as usize, location.size as usize)?;
             return Ok(value::decode(bytes, location.ty, location.swapped));
@@ -68,8 +68,8 @@ impl<'b> Snapshot<'b> {
         self.other_value(location)
     }
 
-    /// A field's value as a number, for those who add up many; `None` for texts and histograms, and
-    /// for what cannot be shown.
+    /// Returns the value of a field as a number, fast enough for many; `None` for texts, histograms and
+    /// errors.
     #[inline(always)]
     #[must_use]
     pub fn number(&self, location: &ValueLocation) -> Option<f64> {
@@ -128,16 +128,16 @@ impl<'b> Snapshot<'b> {
 }
 
 #[inline]
-pub(super) fn read_u32(image: &[u8], at: usize, swapped: bool) -> u32 {
+pub(super) fn read_u32(copy: &[u8], at: usize, swapped: bool) -> u32 {
     let bytes =
-        image.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
+        copy.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
     let number = u32::from_ne_bytes(bytes);
     if swapped { number.swap_bytes() } else { number }
 }
 
 #[inline]
-pub(super) fn same_sequence(before: &[u8], after: &[u8], location: &ValueLocation) -> Option<u32> {
+pub(super) fn same_sequence(first: &[u8], last: &[u8], location: &ValueLocation) -> Option<u32> {
     let [first, last] =
-        [before, after].map(|image| read_u32(image, location.sequence(), location.swapped));
+        [first, last].map(|pass| read_u32(pass, location.sequence(), location.swapped));
     (first == last).then_some(first)
 }

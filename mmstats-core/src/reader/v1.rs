@@ -1,12 +1,12 @@
-//! Version 1's fields, one after another.
+//! The fields of version 1, one after another.
 
 use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind};
 use crate::bytes::ByteOrder;
 use crate::kind::{Kind, Type};
 
-/// Fewer bytes than this cannot be counted in a [`ValueLocation`].
-const LARGEST: usize = u32::MAX as usize;
+/// The most bytes that a [`ValueLocation`] can address.
+const MAX_BYTES: usize = u32::MAX as usize;
 
 /// The walk over the fields.
 #[derive(Clone, Debug)]
@@ -18,12 +18,12 @@ pub(super) struct Walk<'b> {
 
 impl<'b> Walk<'b> {
     pub(super) fn new(bytes: &'b [u8], order: ByteOrder) -> Self {
-        Walk { bytes: &bytes[..bytes.len().min(LARGEST)], at: 1, order }
+        Walk { bytes: &bytes[..bytes.len().min(MAX_BYTES)], at: 1, order }
     }
 
     pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryError<'b>>> {
         let entry = self.at;
-        // Less than a whole label size is the end of the bytes, and so of the fields.
+        // Without a whole label size the bytes end, and so do the fields.
         let label_size = self.number(entry)?;
         if label_size == 0 {
             return None;
@@ -63,7 +63,7 @@ impl<'b> Walk<'b> {
             swapped: parsed.order.is_swapped(),
             word: 1,
         };
-        if (index + 1) as u64 + 2 * u64::from(parsed.size) > LARGEST as u64
+        if (index + 1) as u64 + 2 * u64::from(parsed.size) > MAX_BYTES as u64
             || location.range().end > self.bytes.len()
         {
             return Err(cut_short);
@@ -88,9 +88,9 @@ impl<'b> Walk<'b> {
     }
 }
 
-/// The order in which the fields can be walked to their end, or further.
+/// Guesses the byte order: that in which the fields can be walked to their end, or further.
 pub(super) fn guess_order(bytes: &[u8]) -> ByteOrder {
-    let reach = |order| {
+    let walk = |order| {
         let mut walk = Walk::new(bytes, order);
         let (mut fields, mut sound) = (0_usize, true);
         while let Some(field) = walk.next() {
@@ -100,8 +100,8 @@ pub(super) fn guess_order(bytes: &[u8]) -> ByteOrder {
         (sound, fields)
     };
     let (native, other) = (ByteOrder::NATIVE, ByteOrder::NATIVE.other());
-    let own = reach(native);
-    if own.0 || own >= reach(other) { native } else { other }
+    let own = walk(native);
+    if own.0 || own >= walk(other) { native } else { other }
 }
 
 struct Parsed {
@@ -110,7 +110,7 @@ struct Parsed {
     order: ByteOrder,
 }
 
-/// A `struct` format of one value (FORMAT.md, "Types").
+/// Parses a `struct` format of one value (FORMAT.md, "Types").
 fn parse(code: &[u8], native: ByteOrder) -> Option<Parsed> {
     let (order, standard, rest) = match code {
         [b'@', rest @ ..] => (native, false, rest),
@@ -141,7 +141,7 @@ fn parse(code: &[u8], native: ByteOrder) -> Option<Parsed> {
     Some(Parsed { ty, size, order })
 }
 
-/// Without the white space around it.
+/// Strips the white space at both ends.
 fn trim(mut code: &[u8]) -> &[u8] {
     const fn is_space(byte: u8) -> bool {
         matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')

@@ -1,4 +1,4 @@
-//! Version 2's header and directory.
+//! The header and directory of version 2.
 
 use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind, FormatError};
@@ -10,11 +10,11 @@ use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
 
-/// The header of a region of version 2, in this machine's order, and the order that it is in: what
-/// a scan for regions looks at. [`Header::SIZE`] bytes are enough.
+/// Reads the header of a version 2 region, in this machine's byte order, and the order that it was in.
+/// It needs [`Header::SIZE`] bytes; a scan for regions calls it.
 ///
 /// # Errors
-/// If there is no sound header.
+/// If there is no valid header.
 pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
     let Ok((header, _)) = Header::read_from_prefix(bytes) else {
         return Err(FormatError::CutShort { length: bytes.len(), needed: Header::SIZE });
@@ -26,7 +26,7 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
         BYTE_ORDER => (header, ByteOrder::NATIVE),
         other if other == BYTE_ORDER.swap_bytes() => (header.swapped(), ByteOrder::NATIVE.other()),
         other => {
-            return Err(FormatError::BadHeader { what: "the byte order", found: other.into() });
+            return Err(FormatError::BadHeader { what: "byte order", found: other.into() });
         }
     };
     let computed = crc32(0, &bytes[..Header::CHECKED]);
@@ -34,21 +34,15 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
         return Err(FormatError::BadCheck { found: header.check, computed });
     }
     if header.flags & INCOMPATIBLE_FLAGS & !EXTERNAL_DIRECTORY != 0 {
-        return Err(FormatError::BadHeader {
-            what: "a flag that this reader does not know",
-            found: header.flags.into(),
-        });
+        return Err(FormatError::BadHeader { what: "flags", found: header.flags.into() });
     }
     if header.word != 4 && header.word != 8 {
-        return Err(FormatError::BadHeader { what: "the word", found: header.word.into() });
+        return Err(FormatError::BadHeader { what: "word", found: header.word.into() });
     }
     if header.flags & EXTERNAL_DIRECTORY != 0 {
         return match header.directory % 4 {
             0 => Ok((header, order)),
-            _ => Err(FormatError::BadHeader {
-                what: "the directory's address",
-                found: header.directory,
-            }),
+            _ => Err(FormatError::BadHeader { what: "directory address", found: header.directory }),
         };
     }
     let length = u64::from(header.length);
@@ -56,18 +50,12 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
         || header.directory < Header::SIZE as u64
         || header.directory > length
     {
-        return Err(FormatError::BadHeader {
-            what: "the directory's offset",
-            found: header.directory,
-        });
+        return Err(FormatError::BadHeader { what: "directory offset", found: header.directory });
     }
     Ok((header, order))
 }
 
-/// Whether these are the entries that a region says it has outside.
-///
-/// # Errors
-/// If they are not.
+/// Checks that these are the entries of a region's external directory.
 pub(super) fn check_external(header: &Header, entries: &[u8]) -> Result<(), FormatError> {
     let needed = header.published as usize;
     if entries.len() < needed {
@@ -80,12 +68,12 @@ pub(super) fn check_external(header: &Header, entries: &[u8]) -> Result<(), Form
     if found != computed { Err(FormatError::DirectoryMismatch { found, computed }) } else { Ok(()) }
 }
 
-/// The published entries, as far as they lie in the region and in the bytes.
+/// Returns the published entries, as far as they lie in the region and in the bytes.
 pub(super) fn entries<'b>(bytes: &'b [u8], header: &Header) -> &'b [u8] {
     let end = bytes.len().min(header.length as usize);
     let start = end.min(header.directory as usize);
-    let room = (end - start) & !3;
-    &bytes[start..start + room.min(header.published as usize & !3)]
+    let available = (end - start) & !3;
+    &bytes[start..start + available.min(header.published as usize & !3)]
 }
 
 #[derive(Clone, Debug)]
@@ -99,9 +87,9 @@ enum Step {
 /// The walk over the entries.
 #[derive(Clone, Debug)]
 pub(super) struct Walk<'b> {
-    /// Where the entries are, from `at` to `end`: the region, or what is outside.
+    /// The bytes that hold the entries, from `at` to `end`: the region or its external directory.
     bytes: &'b [u8],
-    /// Bytes that there are of the region.
+    /// Bytes of the region that are there.
     there: usize,
     header: Header,
     order: ByteOrder,
@@ -149,7 +137,7 @@ impl<'b> Walk<'b> {
                     self.step = Step::Layout;
                     let found = self.header.published;
                     if self.end - self.header.directory as usize != found as usize {
-                        let kind = if self.published_can_be() {
+                        let kind = if self.is_published_valid() {
                             EntryErrorKind::CutShort { length: self.bytes.len() }
                         } else {
                             EntryErrorKind::Published { found }
@@ -164,7 +152,7 @@ impl<'b> Walk<'b> {
                 Step::Layout => {
                     self.step = Step::Entries;
                     let found = self.header.layout;
-                    // Not by `at`: the directory may begin where the bytes have ended already.
+                    // Not by `at`: the directory may begin after the end of the bytes.
                     let computed = crc32(0, entries(self.bytes, &self.header));
                     if computed != found && !self.is_ahead(computed) {
                         return Some(Err(EntryError {
@@ -180,13 +168,13 @@ impl<'b> Walk<'b> {
         }
     }
 
-    fn published_can_be(&self) -> bool {
+    fn is_published_valid(&self) -> bool {
         let Header { directory, published, length, .. } = self.header;
         directory + u64::from(published) <= u64::from(length) && published % 4 == 0
     }
 
-    /// Whether the check agrees behind some more entries: their writer has stored it, and not yet
-    /// that they are published.
+    /// Returns `true` if `layout` is the CRC after some more entries, which the writer has not
+    /// published yet.
     fn is_ahead(&self, mut crc: u32) -> bool {
         let region = &self.bytes[..self.bytes.len().min(self.header.length as usize)];
         let mut at = self.end;
@@ -225,11 +213,11 @@ impl<'b> Walk<'b> {
         let (label, texts) = bytes[EntryHeader::SIZE..length].split_at(head.label.into());
         let (unit, texts) = texts.split_at(head.unit.into());
         let (help, _) = texts.split_at(head.help.into());
-        let problem = |kind| EntryError { offset, label, kind };
+        let error = |kind| EntryError { offset, label, kind };
         if label.is_empty() {
-            return Err(problem(EntryErrorKind::EmptyLabel));
+            return Err(error(EntryErrorKind::EmptyLabel));
         }
-        let location = self.location(&head, offset).map_err(problem)?;
+        let location = self.location(&head, offset).map_err(error)?;
         let kind = Kind::from_number(head.kind);
         Ok(Entry {
             label,
@@ -242,7 +230,7 @@ impl<'b> Walk<'b> {
         })
     }
 
-    /// Where the value lies, if it can.
+    /// Returns the checked location of the value.
     fn location(
         &self,
         head: &EntryHeader,
@@ -303,18 +291,18 @@ impl<'b> Walk<'b> {
         } else {
             (Header::SIZE as u64, u64::from(self.header.length).min(self.there as u64))
         };
-        let bad_place = EntryErrorKind::ValueOffset { found: offset };
+        let bad_offset = EntryErrorKind::ValueOffset { found: offset };
         if offset < floor || offset > end || offset % u64::from(align) != 0 {
-            return Err(bad_place);
+            return Err(bad_offset);
         }
-        // Both are below 2^32, and a latch takes at most twice the size and 20 bytes.
-        let taken = if storage == Storage::Latched {
+        // No overflow: both are below 2^32, and a latch has at most twice the size and 20 bytes.
+        let size = if storage == Storage::Latched {
             2 * u64::from(head.size).next_multiple_of(word.into()) + 4
         } else {
             head.size.into()
         };
-        // All that is sure if `published` cannot be is that the directory goes up to here.
-        let directory_end = if self.published_can_be() {
+        // If `published` is invalid, the directory extends at least up to this entry.
+        let directory_end = if self.is_published_valid() {
             self.header.directory + u64::from(self.header.published)
         } else {
             entry as u64 + u64::from(head.length)
@@ -322,9 +310,9 @@ impl<'b> Walk<'b> {
         let overlaps = storage != Storage::Constant
             && !is_external
             && offset < directory_end
-            && offset + taken > self.header.directory;
-        if offset + taken > end || overlaps {
-            return Err(bad_place);
+            && offset + size > self.header.directory;
+        if offset + size > end || overlaps {
+            return Err(bad_offset);
         }
         Ok(ValueLocation {
             offset: offset as u32,
@@ -337,9 +325,9 @@ impl<'b> Walk<'b> {
     }
 }
 
-/// The length of an entry, if its rule holds and it ends within `room`.
-fn whole(head: &EntryHeader, room: usize) -> Option<usize> {
+/// Returns the length of an entry, if it is valid and at most `available`.
+fn whole(head: &EntryHeader, available: usize) -> Option<usize> {
     let length = head.length as usize;
-    (length % 4 == 0 && length >= EntryHeader::SIZE + head.texts() && length <= room)
+    (length % 4 == 0 && length >= EntryHeader::SIZE + head.texts() && length <= available)
         .then_some(length)
 }

@@ -1,11 +1,11 @@
-//! Values, read out of copies.
+//! Values, decoded from copies of a region.
 
 use super::entry::{Storage, ValueLocation};
 use super::error::ValueError;
 use crate::format::histogram;
 use crate::kind::Type;
 
-/// A number at the beginning of some bytes, in this machine's order; 0 where there are too few.
+/// Reads a number at the beginning of some bytes, in this machine's order; 0 if they are too few.
 macro_rules! number {
     ($type:ty, $bytes:expr, $swapped:expr) => {{
         let number = $bytes.first_chunk().copied().map_or(0, <$type>::from_ne_bytes);
@@ -13,7 +13,7 @@ macro_rules! number {
     }};
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'b> {
     /// True or false.
@@ -24,7 +24,7 @@ pub enum Value<'b> {
     Signed(i64),
     /// A floating-point number of any width.
     Float(f64),
-    /// Text, without the NUL and what is behind it; UTF-8 if the writer kept to the format, see
+    /// Text up to the first NUL; UTF-8 if the writer followed the format, see
     /// [`Lossy`](super::Lossy).
     Text(&'b [u8]),
     /// A distribution.
@@ -32,7 +32,7 @@ pub enum Value<'b> {
 }
 
 impl Value<'_> {
-    /// As a number; texts and distributions are none.
+    /// Returns the value as a number; `None` for texts and distributions.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         Some(match *self {
@@ -45,11 +45,11 @@ impl Value<'_> {
     }
 }
 
-/// A histogram's content. Its count is the sum of its buckets; its sum may lack the record in
-/// progress.
+/// The values recorded by a histogram. Its count is the sum of its buckets; its sum may lack the record
+/// in progress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distribution<'b> {
-    /// Of all values recorded, wrapping.
+    /// The sum of all recorded values, wrapping.
     pub sum: u64,
     grouping_power: u32,
     max_power: u32,
@@ -71,14 +71,14 @@ impl<'b> Distribution<'b> {
         self.max_power
     }
 
-    /// How many values were recorded (wrapping, if a bucket did).
+    /// Returns the number of recorded values, wrapping as its buckets do.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts().fold(0, u64::wrapping_add)
     }
 
-    /// The buckets that are not empty: smallest and largest value (none for the last bucket, which
-    /// has no bound) and count.
+    /// Returns the buckets that are not empty: smallest value, largest value (`None` for the last
+    /// bucket, which has no bound) and count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> + Clone + 'b {
         let (p, n) = (self.grouping_power, self.max_power);
         self.counts().enumerate().filter(|(_, count)| *count > 0).map(move |(i, count)| {
@@ -87,8 +87,7 @@ impl<'b> Distribution<'b> {
         })
     }
 
-    /// The value below which a fraction of the recorded ones lies, as the middle of its bucket (of
-    /// the last one, its lower bound); `None` if there are none.
+    /// Returns the value below which a fraction of the recorded values lies, as [`quantile`] does.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
         quantile(self.buckets(), fraction)
@@ -104,15 +103,15 @@ impl<'b> Distribution<'b> {
     }
 }
 
-/// The value below which a fraction of all lies, out of ascending buckets as
-/// [`Distribution::buckets`] has them: the middle of its bucket, or the lower bound of one that has
-/// no other; `None` if there are none.
+/// Returns the value below which a fraction of all values lies, from ascending buckets as
+/// [`Distribution::buckets`] returns them: the middle of its bucket, or the lower bound of the last
+/// one. `None` if there are no values.
 #[must_use]
 pub fn quantile(
     buckets: impl Iterator<Item = (u64, Option<u64>, u64)> + Clone,
     fraction: f64,
 ) -> Option<u64> {
-    // As numbers that neither wrap nor overflow, whatever the buckets hold.
+    // Floats, because the sum of counts in damaged buckets may overflow an integer.
     let total: f64 = buckets.clone().map(|(_, _, count)| count as f64).sum();
     let rank = fraction.clamp(0.0, 1.0) * total;
     let mut below = 0.0;
@@ -127,13 +126,13 @@ pub fn quantile(
     last
 }
 
-/// Bytes at a place of an image.
+/// Returns bytes of a copy.
 #[inline(always)]
-pub(super) fn at(image: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueError> {
-    image.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueError::CutOff)
+pub(super) fn at(copy: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueError> {
+    copy.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueError::CutOff)
 }
 
-/// The value of `size` bytes of a type.
+/// Decodes the bytes of a value.
 #[inline(always)]
 pub(super) fn decode(bytes: &[u8], ty: Type, swapped: bool) -> Value<'_> {
     match ty {
@@ -157,16 +156,16 @@ pub(super) fn decode(bytes: &[u8], ty: Type, swapped: bool) -> Value<'_> {
     }
 }
 
-/// A histogram's value out of its block.
+/// Decodes the block of a histogram.
 pub(super) fn distribution<'b>(
     location: &ValueLocation,
     sum: u64,
-    image: &'b [u8],
+    copy: &'b [u8],
 ) -> Result<Value<'b>, ValueError> {
     let Storage::Histogram { grouping_power, max_power } = location.storage else {
         return Err(ValueError::CutOff);
     };
-    let block = at(image, location.offset as usize, location.size as usize)?;
+    let block = at(copy, location.offset as usize, location.size as usize)?;
     let buckets = block.get(if location.word == 4 { 20 } else { 8 }..).ok_or(ValueError::CutOff)?;
     Ok(Value::Histogram(Distribution {
         sum,
@@ -178,7 +177,7 @@ pub(super) fn distribution<'b>(
     }))
 }
 
-/// IEEE 754 half precision.
+/// Decodes IEEE 754 half precision.
 fn half(bits: u16) -> f64 {
     let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (bits >> 10 & 0x1f, f64::from(bits & 0x3ff));

@@ -1,4 +1,4 @@
-//! What the tests share: fields as a reader shows them, in values that can be kept and compared.
+//! Shared by the tests: fields as a reader shows them, as owned values that can be compared.
 #![allow(dead_code, reason = "each test uses its part")]
 
 use core::ptr::NonNull;
@@ -22,7 +22,7 @@ pub(crate) struct Shown {
     pub unit: String,
     /// Its power of ten.
     pub scale: i8,
-    /// What to divide by.
+    /// The divisor.
     pub divisor: u32,
     /// Its help text.
     pub help: String,
@@ -79,7 +79,7 @@ pub(crate) fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
     let text = |bytes| Lossy(bytes).to_string();
     let value = snapshot
         .value(&entry.location)
-        .unwrap_or_else(|problem| panic!("{}: {problem}", text(entry.label)));
+        .unwrap_or_else(|error| panic!("{}: {error}", text(entry.label)));
     let (label, unit, help) = (text(entry.label), text(entry.unit), text(entry.help));
     Shown {
         label,
@@ -93,41 +93,41 @@ pub(crate) fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
     }
 }
 
-/// All fields; nothing may be wrong with any.
+/// Returns all fields; panics if one is invalid.
 pub(crate) fn show_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) -> Vec<Shown> {
     directory
         .entries()
-        .map(|entry| show(&entry.unwrap_or_else(|problem| panic!("{problem}")), snapshot))
+        .map(|entry| show(&entry.unwrap_or_else(|error| panic!("{error}")), snapshot))
         .collect()
 }
 
 /// All fields of a dump.
 pub(crate) fn dead(bytes: &[u8]) -> Vec<Shown> {
     show_all(
-        &Directory::open(bytes).unwrap_or_else(|problem| panic!("{problem}")),
+        &Directory::open(bytes).unwrap_or_else(|error| panic!("{error}")),
         &Snapshot::from_static_bytes(bytes),
     )
 }
 
-/// All fields of a dump whose directory is outside.
+/// Returns all fields of a dump whose directory is external.
 pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
-    let directory = Directory::open_external(bytes, bytes, entries)
-        .unwrap_or_else(|problem| panic!("{problem}"));
+    let directory =
+        Directory::open_external(bytes, bytes, entries).unwrap_or_else(|error| panic!("{error}"));
     show_all(&directory, &Snapshot::from_static_bytes(bytes))
 }
 
-/// The same of a region that may be written meanwhile.
+/// Returns all fields of a live region whose directory is external.
 pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
     let view = region_in(region).view();
     let mut memory = vec![0; ReadBuffers::words(view.len())];
     let mut images = ReadBuffers::new(&mut memory);
     let (directory, snapshot) =
-        read_external(&view, &mut images, entries).unwrap_or_else(|problem| panic!("{problem}"));
+        read_external(&view, &mut images, entries).unwrap_or_else(|error| panic!("{error}"));
     show_all(&directory, &snapshot)
 }
 
-/// A region in memory of a test, which looks into it, changes it or publishes in it again, as in a
-/// device's RAM over a reset. The test uses no handle after it touches the memory otherwise.
+/// Creates a region in memory that a test reads, changes or publishes in again, as in a device's RAM
+/// over a reset. The test uses no handle after it has touched the memory otherwise.
 #[allow(unsafe_code)]
 pub(crate) fn region_in(memory: &mut [u64]) -> Region {
     let (base, len) = (NonNull::from(&mut *memory).cast(), size_of_val(memory));
@@ -135,7 +135,7 @@ pub(crate) fn region_in(memory: &mut [u64]) -> Region {
     unsafe { Region::from_raw(base, len) }.unwrap()
 }
 
-/// A copy of what is in a region now.
+/// Copies a region.
 pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
     let mut bytes = vec![0; view.len().div_ceil(8)];
     view.read_at(0, &mut bytes);
@@ -146,8 +146,7 @@ pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
 pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
     let mut memory = vec![0; ReadBuffers::words(view.len())];
     let mut images = ReadBuffers::new(&mut memory);
-    let (directory, snapshot) =
-        read(view, &mut images).unwrap_or_else(|problem| panic!("{problem}"));
+    let (directory, snapshot) = read(view, &mut images).unwrap_or_else(|error| panic!("{error}"));
     let shown = show_all(&directory, &snapshot);
     assert_eq!(
         shown,
@@ -176,7 +175,7 @@ pub(crate) fn golden(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
     (bytes, fields.collect())
 }
 
-/// A clock that no test asks.
+/// A clock that stands still.
 pub(crate) struct Stopped;
 
 impl Clock for Stopped {
@@ -187,7 +186,7 @@ impl Clock for Stopped {
     }
 }
 
-/// The bucket of each value as FORMAT.md words it, counted.
+/// Counts each value in its bucket, by the words of FORMAT.md.
 pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> FieldValue {
     let buckets = ((n - p + 1) << p) as u64;
     let bounds = |i: u64| {
@@ -216,7 +215,7 @@ pub(crate) fn distribution(p: u32, n: u32, values: &[u64]) -> FieldValue {
     )
 }
 
-/// As a machine of the other byte order would have written it.
+/// Returns the region as a machine of the other byte order would have written it.
 pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
     let mut bytes = region.to_vec();
     let directory = Directory::open(region).unwrap();

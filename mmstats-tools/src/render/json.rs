@@ -278,7 +278,7 @@ mod tests {
         let mut line = Vec::new();
         write_line(&mut line, &file, &(&field, Err(ValueError::Contended))).unwrap();
         let expected = concat!(
-            r#"{"label":"a\n\udb40\udc41","value":null,"error":"contended: written again and again while it was read","kind":"gauge","type":"q","#,
+            r#"{"label":"a\n\udb40\udc41","value":null,"error":"contended: written repeatedly while it was read","kind":"gauge","type":"q","#,
             r#""unit":"","help":"About\u202e it.","file":"f\u007f","version":2,"pid":null,"liveness":"unknown"}"#,
             "\n"
         );

@@ -345,7 +345,7 @@ mod tests {
             .fields()
             .map(|(_, value)| value.map_err(|problem| problem.to_string()))
             .collect();
-        let contended = "contended: written again and again while it was read".to_owned();
+        let contended = "contended: written repeatedly while it was read".to_owned();
         assert_eq!(values, [Ok(Value::Unsigned(7)), Err(contended)]);
     }
 

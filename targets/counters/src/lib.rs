@@ -1,4 +1,4 @@
-//! What the programs share: their models, and counting where its instructions can be looked at.
+//! Shared by the programs: their models, and a function whose instructions can be counted.
 #![no_std]
 #![allow(missing_docs, reason = "a doc comment is a help text, and these fields have none")]
 
@@ -32,7 +32,7 @@ pub fn count(counter: &Counter<u32>) {
     counter.incr();
 }
 
-/// Until the power goes.
+/// Stops for ever.
 pub fn stop() -> ! {
     loop {
         core::hint::spin_loop();

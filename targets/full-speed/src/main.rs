@@ -1,8 +1,8 @@
-//! Writes stats as fast as it can, and nothing else. Wherever it is stopped, every field must be as
-//! one of its last two rounds left it.
+//! Writes stats as fast as it can. Wherever it is stopped, every field must have a value of one of
+//! the last two rounds.
 //!
-//! In round *i*: `begun` becomes *i*; then the other fields become what belongs to *i*, in the
-//! order of the model; then `done` becomes *i*.
+//! In round *i*, `begun` becomes *i*; then the other fields get the values of *i*, in the order of the
+//! model; then `done` becomes *i*.
 #![no_std]
 #![no_main]
 
@@ -10,19 +10,19 @@ use mmstats_core::{Counter, Gauge, Histogram, StaticRegion, Text, model};
 use panic_halt as _;
 
 model! {
-    /// What is written.
+    /// The written fields.
     pub struct Rounds in "rounds." {
-        /// Begins with this one.
+        /// The first.
         begun: Gauge<u32>,
         /// The round, in both halves.
         pair: Gauge<u64>,
-        /// One letter many times: A in round 0, 8, 16…
+        /// One letter repeated: A in round 0, 8, 16…
         text: Text<12>,
         /// The value recorded is the round modulo 8.
         spread: Histogram<2, 4, u32>,
         /// Twice the round.
         twice: Counter,
-        /// And ends with this one.
+        /// The last.
         done: Gauge<u32>,
     }
 }
@@ -43,9 +43,9 @@ static REGION: StaticRegion<{ Rounds::SIZE }> = StaticRegion::new();
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let Ok(Rounds { begun, pair, text, spread, twice, done }) = Rounds::publish(&REGION) else {
-        panic!("nobody else takes it, and it fits")
+        panic!("the region is free and large enough")
     };
-    // Round 0 leaves everything as it is, but for the text.
+    // Round 0 changes only the text.
     text.set(TEXTS[0]);
     let mut round = 0_u32;
     loop {

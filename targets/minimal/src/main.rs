@@ -1,7 +1,7 @@
-//! The least that a device with stats needs: three fields in a static region, updated and never
-//! read by the program itself.
+//! The smallest device with stats: three fields in a static region, which the program updates and
+//! never reads.
 //!
-//! `targets/build` looks at what the compiler makes of it.
+//! `targets/build` checks the compiled program.
 #![no_std]
 #![no_main]
 
@@ -35,12 +35,12 @@ const _: () = assert!(
             + 4
 );
 
-/// Until the power goes.
+/// Runs for ever.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
     let Ok(Motor { steps, temperature, state }) = Motor::publish(&REGION) else {
-        panic!("nobody else takes it, and it fits")
+        panic!("the region is free and large enough")
     };
     state.set("running");
     loop {
@@ -49,7 +49,7 @@ fn main() -> ! {
     }
 }
 
-/// Not inlined, so that its instructions can be counted.
+/// Counts one step; not inlined, so that its instructions can be counted.
 #[inline(never)]
 fn step(steps: &Counter<u32>) {
     steps.incr();

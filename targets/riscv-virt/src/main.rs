@@ -1,4 +1,4 @@
-//! The motor on the RISC-V machine that QEMU made up. Its stats go on over a reset.
+//! The motor on QEMU's RISC-V machine `virt`. Its stats go on over a reset.
 #![no_std]
 #![no_main]
 

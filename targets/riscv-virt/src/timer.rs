@@ -1,4 +1,4 @@
-//! The timer that every RISC-V machine with a CLINT has.
+//! The timer of RISC-V machines with a CLINT.
 
 use riscv::interrupt::Interrupt;
 use riscv::register::{mie, mstatus};
@@ -29,7 +29,7 @@ fn read(register: Register) -> u32 {
     unsafe { (register as usize as *const u32).read_volatile() }
 }
 
-/// The time in a pair of registers, of which the upper one may move meanwhile.
+/// Reads the time from a pair of registers, of which the upper one may change in between.
 fn time(low: Register, high: Register) -> u64 {
     loop {
         let before = read(high);
@@ -40,16 +40,16 @@ fn time(low: Register, high: Register) -> u64 {
     }
 }
 
-/// Asks for the interrupt a tick after this time.
+/// Requests the interrupt a tick after this time.
 fn interrupt_after(time: u64) {
     let next = time + u64::from(CLOCK * motor::TICK);
-    // In between it is never a time that has passed.
+    // In this order the compare value never is a time that has passed.
     write(Register::CompareHigh, u32::MAX);
     write(Register::CompareLow, next as u32);
     write(Register::CompareHigh, (next >> 32) as u32);
 }
 
-/// Lets the timer interrupt every tick.
+/// Starts the timer, which interrupts every tick.
 #[allow(unsafe_code)]
 pub(crate) fn start() {
     interrupt_after(time(Register::TimeLow, Register::TimeHigh));

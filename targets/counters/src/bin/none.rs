@@ -1,10 +1,10 @@
-//! No counter: what start-up and vectors take.
+//! No counter: the size of start-up code and vectors.
 #![no_std]
 #![no_main]
 
 use counters::stop;
 
-/// Until the power goes.
+/// Runs for ever.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
