@@ -75,7 +75,7 @@ impl Source for Live {
 
 impl RegionSource for Live {
     /// A file has no external directory.
-    fn outside(&self, _: u64, _: u32) -> io::Result<Vec<u8>> {
+    fn read_external_directory(&self, _: u64, _: u32) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
 }
@@ -110,7 +110,7 @@ impl Source for Probe<'_> {
 }
 
 impl RegionSource for Probe<'_> {
-    fn outside(&self, address: u64, length: u32) -> Result<Vec<u8>, Infallible> {
+    fn read_external_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, Infallible> {
         Ok(self.device.memory(address, length.into()))
     }
 }

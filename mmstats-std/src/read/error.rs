@@ -1,25 +1,27 @@
-use super::MAX_REGION_BYTES;
+//! Why a file cannot be read.
+
+use super::source::MAX_REGION_BYTES;
 use mmstats_core::reader::{FormatError, ReadError};
 use std::fmt;
 use std::io;
 
-/// Why a file cannot be read. The message does not name the file: who asked knows it.
+/// An error while a file is read. The message does not name the file, which the caller knows.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The operating system refuses.
+    /// The operating system reports an error.
     Io(io::Error),
-    /// A directory, pipe, device or socket; opening those can have effects.
+    /// It is not a regular file. Others are not opened, as that can block or have side effects.
     NotAFile {
-        /// What it is.
+        /// Its type, with an article.
         found: &'static str,
     },
-    /// Too large to be stats.
+    /// It is larger than [`MAX_REGION_BYTES`].
     TooLarge {
-        /// Bytes.
+        /// Its length in bytes.
         length: u64,
     },
-    /// Its bytes are at fault.
+    /// Its bytes are not valid.
     Format(FormatError),
 }
 
@@ -29,15 +31,9 @@ impl From<io::Error> for FileError {
     }
 }
 
-impl From<rustix::io::Errno> for FileError {
-    fn from(error: rustix::io::Errno) -> Self {
-        FileError::Io(error.into())
-    }
-}
-
 impl From<FormatError> for FileError {
-    fn from(problem: FormatError) -> Self {
-        FileError::Format(problem)
+    fn from(error: FormatError) -> Self {
+        FileError::Format(error)
     }
 }
 
@@ -45,7 +41,7 @@ impl From<ReadError<io::Error>> for FileError {
     fn from(error: ReadError<io::Error>) -> Self {
         match error {
             ReadError::Source(error) => FileError::Io(error),
-            ReadError::Format(problem) => FileError::Format(problem),
+            ReadError::Format(error) => FileError::Format(error),
             ReadError::TooLarge { length, .. } => FileError::TooLarge { length: length as u64 },
         }
     }
@@ -55,11 +51,11 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FileError::Io(error) => error.fmt(f),
-            FileError::NotAFile { found } => write!(f, "is {found} (a regular file would be read)"),
+            FileError::NotAFile { found } => write!(f, "is {found} (a regular file expected)"),
             FileError::TooLarge { length } => {
-                write!(f, "has {length} bytes ({MAX_REGION_BYTES} at most are read)")
+                write!(f, "too large: {length} bytes (at most {MAX_REGION_BYTES} expected)")
             }
-            FileError::Format(problem) => problem.fmt(f),
+            FileError::Format(error) => error.fmt(f),
         }
     }
 }
@@ -68,7 +64,7 @@ impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             FileError::Io(error) => Some(error),
-            FileError::Format(problem) => Some(problem),
+            FileError::Format(error) => Some(error),
             FileError::NotAFile { .. } | FileError::TooLarge { .. } => None,
         }
     }

@@ -1,4 +1,4 @@
-//! A directory, parsed once and shared by all files that have the same.
+//! A directory that is parsed once and shared by all files with the same one.
 
 use super::identity::IdentityFields;
 use mmstats_core::Kind;
@@ -13,49 +13,49 @@ use std::ops::Range;
 use std::sync::Arc;
 use zerocopy::FromBytes;
 
-/// A field as its file tells of it.
+/// A field, as its file describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    /// Its name, with any dimensions.
+    /// The name, with any dimensions.
     pub label: String,
-    /// Its base unit; empty for a plain number.
+    /// The base unit; empty for a plain number.
     pub unit: String,
-    /// What it tells, for people.
+    /// The help text.
     pub help: String,
-    /// What its number means.
+    /// The meaning of the value.
     pub kind: Kind,
-    /// Shown = stored × 10^scale / divisor.
+    /// The displayed value is the stored value × 10^`scale` / `divisor`.
     pub scale: i8,
-    /// Never 0.
+    /// See `scale`; never 0.
     pub divisor: u32,
-    /// Where its value lies.
+    /// Where the value is in the region.
     pub location: ValueLocation,
 }
 
-/// The fields of a file.
+/// The fields of a file and their places.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
-    /// The format's version.
+    /// The version of the format: 1 or 2.
     pub version: u8,
-    /// The writer's byte order; in version 1 it is guessed.
+    /// The writer's byte order. Version 1 does not state it: there it is a guess.
     pub byte_order: ByteOrder,
-    /// All that are sound, in the file's order.
+    /// The valid fields, in the file's order.
     pub fields: Vec<Field>,
-    /// What is not, in words.
+    /// A message for each invalid field.
     pub errors: Vec<String>,
-    /// Where the fields' values lie: all that a sample needs, close together.
+    /// The locations of `fields` again, close together: all that a sample needs.
     pub(super) locations: Vec<ValueLocation>,
     pub(super) plan: ReadPlan,
     pub(super) latched: Vec<ValueLocation>,
-    /// Whether its region says that it is never made anew in place.
-    settled: bool,
-    /// Whether its entries are outside of the region.
-    outside: bool,
+    /// Whether the region states that it is never reinitialized in place.
+    is_immutable: bool,
+    /// Whether its directory is outside of the region.
+    is_external: bool,
     pub(super) identity: IdentityFields,
-    /// A region of this layout: in version 2, its header and directory.
+    /// The start of a region of this layout: in version 2, its header and directory.
     image: Box<[u8]>,
-    /// Which of its bytes are the same in every region of this layout.
-    same: Vec<Range<usize>>,
+    /// The parts of `image` that are equal in every region of this layout.
+    fixed: Vec<Range<usize>>,
 }
 
 impl Layout {
@@ -68,13 +68,15 @@ impl Layout {
             locations: Vec::new(),
             plan: ReadPlan::default(),
             latched: Vec::new(),
-            settled: directory.header().is_some_and(|header| header.flags & IMMUTABLE_LAYOUT != 0),
-            outside: directory
+            is_immutable: directory
+                .header()
+                .is_some_and(|header| header.flags & IMMUTABLE_LAYOUT != 0),
+            is_external: directory
                 .header()
                 .is_some_and(|header| header.flags & EXTERNAL_DIRECTORY != 0),
             identity: IdentityFields::default(),
             image: Box::default(),
-            same: Vec::new(),
+            fixed: Vec::new(),
         };
         let text = |bytes| Lossy(bytes).to_string();
         for entry in directory.entries() {
@@ -86,16 +88,16 @@ impl Layout {
                         (entry.kind, entry.scale, entry.divisor, entry.location);
                     layout.push(Field { label, unit, help, kind, scale, divisor, location });
                 }
-                Err(problem) => layout.errors.push(problem.to_string()),
+                Err(error) => layout.errors.push(error.to_string()),
             }
         }
         layout.identity =
             IdentityFields::find(layout.fields.iter().map(|field| field.label.as_str()));
-        layout.same = match directory.header() {
-            Some(header) => layout.same_in_version_2(header),
-            None => layout.same_in_version_1(),
+        layout.fixed = match directory.header() {
+            Some(header) => layout.fixed_in_version_2(header),
+            None => layout.fixed_in_version_1(),
         };
-        let end = layout.same.iter().map(|range| range.end).max().unwrap_or(0);
+        let end = layout.fixed.iter().map(|range| range.end).max().unwrap_or(0);
         layout.image = bytes[..end.min(bytes.len())].into();
         layout
     }
@@ -109,9 +111,9 @@ impl Layout {
         self.fields.push(field);
     }
 
-    /// All but the generation; and the entries.
-    fn same_in_version_2(&self, header: &Header) -> Vec<Range<usize>> {
-        if self.outside {
+    /// Everything in the header but the generation, and the entries.
+    fn fixed_in_version_2(&self, header: &Header) -> Vec<Range<usize>> {
+        if self.is_external {
             return vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
         }
         let start = header.directory as usize;
@@ -119,8 +121,8 @@ impl Layout {
         vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE, start..end]
     }
 
-    /// All but the values and the indices of double ones.
-    fn same_in_version_1(&self) -> Vec<Range<usize>> {
+    /// Everything but the values and the buffer indices before double-buffered ones.
+    fn fixed_in_version_1(&self) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
         let mut start = 0;
         for field in &self.fields {
@@ -130,48 +132,50 @@ impl Layout {
                 .push(start..if location.storage == Storage::Double { values - 1 } else { values });
             start = location.range().end;
         }
-        // The label size that ends them.
+        // The label size of 0 that ends the fields.
         ranges.push(start..start.max(1) + 2);
         ranges
     }
 
-    /// Whether a region with these bytes has this layout.
+    /// Returns `true` if a region with these bytes has this layout.
     #[inline]
-    pub(super) fn fits(&self, bytes: &[u8]) -> bool {
+    pub(super) fn matches(&self, bytes: &[u8]) -> bool {
         bytes.len() >= self.end()
-            && self.same.iter().all(|range| {
+            && self.fixed.iter().all(|range| {
                 self.image
                     .get(range.clone())
-                    .is_some_and(|same| bytes.get(range.clone()) == Some(same))
+                    .is_some_and(|fixed| bytes.get(range.clone()) == Some(fixed))
             })
-            && (self.version != 1 || self.has_indices(bytes))
+            && (self.version != 1 || self.has_valid_indices(bytes))
     }
 
-    /// Whether what has two values in version 1 still has.
-    fn has_indices(&self, bytes: &[u8]) -> bool {
+    /// Returns `true` if the buffer index before each double-buffered value is 0 or 1. A version-1
+    /// value without buffers has another byte there.
+    fn has_valid_indices(&self, bytes: &[u8]) -> bool {
         self.locations.iter().all(|location| {
             location.storage != Storage::Double || bytes[location.offset as usize - 1] < 2
         })
     }
 
-    /// Whether one pass gives all values: nothing is latched, and nothing is made anew.
-    pub(super) fn is_read_at_once(&self) -> bool {
-        self.settled && !self.plan.latched
+    /// Returns `true` if one pass reads all values: none is latched, and the region is never
+    /// reinitialized.
+    pub(super) fn needs_single_pass(&self) -> bool {
+        self.is_immutable && !self.plan.latched
     }
 
-    /// A constant: it is in the directory, so in every region of this layout.
+    /// Returns the value of a constant, which is the same in every region of this layout.
     pub(super) fn constant(&self, location: &ValueLocation) -> Result<Value<'_>, ValueError> {
         Snapshot::from_static_bytes(&self.image).value(location)
     }
 
-    /// Whether nothing is wrong with it, so that it may be taken for others'.
-    fn is_sound(&self) -> bool {
-        !self.outside
+    /// Returns `true` if other files may share this layout.
+    fn is_shareable(&self) -> bool {
+        !self.is_external
             && self.errors.is_empty()
-            && self.same.iter().all(|range| range.end <= self.image.len())
+            && self.fixed.iter().all(|range| range.end <= self.image.len())
     }
 
-    /// Where the bytes end that have to be read.
+    /// Returns how many bytes of a region have to be read.
     pub(super) fn end(&self) -> usize {
         self.image.len().max(self.plan.end)
     }
@@ -182,7 +186,7 @@ impl Layout {
         &self.identity
     }
 
-    /// Bytes of the region; in version 1, which does not say, `None`.
+    /// Returns the length of the region in bytes; `None` in version 1, which does not state it.
     #[must_use]
     pub fn region_length(&self) -> Option<u32> {
         if self.version == 1 {
@@ -212,56 +216,58 @@ impl Layout {
     }
 }
 
-/// Layouts seen so far.
+/// A cache of layouts.
 #[derive(Debug, Default)]
 pub(super) struct Layouts {
-    /// The file before is likely to have the same.
+    /// That of the previous file: the next one is likely to have the same.
     last: Option<Arc<Layout>>,
     all: HashMap<Key, Vec<Arc<Layout>>>,
     count: usize,
 }
 
-/// What tells most layouts apart: check, layout and published of version 2's header. All of version
-/// 1 have the same.
+/// The members `check`, `layout` and `published` of version 2's header, which differ between most
+/// layouts. All layouts of version 1 have the same key.
 type Key = [u32; 3];
 
-/// How many are kept: those of a machine full of processes.
-const KEPT: usize = 4096;
+/// The number of layouts in the cache at most: more than all programs of one machine have.
+const MAX_LAYOUTS: usize = 4096;
 
 impl Layouts {
-    /// The layout of a region with these bytes, if it was seen before.
-    pub(super) fn known(&mut self, bytes: &[u8]) -> Option<&Arc<Layout>> {
-        if !self.last.as_ref().is_some_and(|last| last.fits(bytes)) {
-            let found = self.all.get(&key(bytes))?.iter().find(|layout| layout.fits(bytes))?;
+    /// Returns the layout of a region with these bytes, if it is in the cache.
+    pub(super) fn cached(&mut self, bytes: &[u8]) -> Option<&Arc<Layout>> {
+        if !self.last.as_ref().is_some_and(|last| last.matches(bytes)) {
+            let found = self.all.get(&key(bytes))?.iter().find(|layout| layout.matches(bytes))?;
             self.last = Some(found.clone());
         }
         self.last.as_ref()
     }
 
-    /// The layout of a region with these bytes, which began as `head` a moment before, and has
-    /// `entries` outside if it has any there.
+    /// Returns the layout of a region with these bytes, from the cache or by parsing.
+    ///
+    /// `header` is its start as it was read before `bytes`; `external` are the entries of a region
+    /// whose directory is elsewhere, otherwise empty.
     pub(super) fn get(
         &mut self,
-        head: &[u8],
+        header: &[u8],
         bytes: &[u8],
-        entries: &[u8],
+        external: &[u8],
     ) -> Result<Arc<Layout>, FormatError> {
-        let same = |range: Range<usize>| head.get(range.clone()) == bytes.get(range);
-        // What is published by now and was not then is for the next time; and what is read of a
-        // header in between is not to be kept.
-        let whole = !head.starts_with(&MAGIC)
-            || same(0..Header::GENERATION) && same(Header::PUBLISHED..Header::SIZE);
-        if let (true, Some(known)) = (whole, self.known(bytes)) {
-            return Ok(known.clone());
+        let is_equal = |range: Range<usize>| header.get(range.clone()) == bytes.get(range);
+        // If the header changed between the two reads, fields published since are left to the next
+        // read, and the layout is not cached.
+        let is_stable = !header.starts_with(&MAGIC)
+            || is_equal(0..Header::GENERATION) && is_equal(Header::PUBLISHED..Header::SIZE);
+        if let (true, Some(cached)) = (is_stable, self.cached(bytes)) {
+            return Ok(cached.clone());
         }
         let directory = Directory::open_external(
             bytes,
-            if head.first() == Some(&1) { bytes } else { head },
-            entries,
+            if header.first() == Some(&1) { bytes } else { header },
+            external,
         )?;
         let layout = Arc::new(Layout::new(&directory, bytes));
-        if whole && layout.is_sound() {
-            if self.count == KEPT {
+        if is_stable && layout.is_shareable() {
+            if self.count == MAX_LAYOUTS {
                 *self = Layouts::default();
             }
             self.count += 1;

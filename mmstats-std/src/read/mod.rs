@@ -1,4 +1,5 @@
-//! Reads files, once ([`Reader`]) or again and again ([`StatsFile`]).
+//! Reads files once ([`Reader`]) or repeatedly ([`StatsFile`]), and regions from any other memory
+//! ([`RegionSource`]).
 //!
 //! ```
 //! use mmstats_std::{Counter, Options, model, publish, read::{Reader, StatsFile}};
@@ -30,8 +31,5 @@ pub use identity::{IdentityField, IdentityFields};
 pub use layout::{Field, Layout};
 pub use reader::Reader;
 pub use sample::Sample;
-pub use source::RegionSource;
+pub use source::{MAX_REGION_BYTES, RegionSource};
 pub use stats_file::StatsFile;
-
-/// The largest region that is read, in bytes: what is larger is no stats, or not meant well.
-pub const MAX_REGION_BYTES: usize = 64 << 20;

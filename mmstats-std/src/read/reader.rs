@@ -1,21 +1,23 @@
-//! Files read once, and what they have in common.
+//! Reads files and regions once.
 
-use super::MAX_REGION_BYTES;
 use super::error::FileError;
 use super::layout::{Layout, Layouts};
 use super::sample::{Sample, modified};
-use super::source::{FileSource, RegionSource, open};
+use super::source::{FileSource, MAX_REGION_BYTES, RegionSource, open};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, FormatError, ReadBuffers, ReadError, ReadPlan};
 use rustix::fs::Stat;
 use std::array;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How often a region that is made anew meanwhile is read.
-const TRIES: usize = 8;
-/// Reads files one after another, keeping what they have in common.
+/// How often a region is read that is reinitialized meanwhile.
+const MAX_ATTEMPTS: usize = 8;
+
+/// Reads files one after another. It caches their layouts, as most files of a program have the same
+/// one, and keeps the memory for their bytes.
 #[derive(Debug, Default)]
 pub struct Reader {
     layouts: Layouts,
@@ -24,7 +26,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader that has seen nothing yet.
+    /// Creates a reader with an empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -33,19 +35,19 @@ impl Reader {
     /// Reads a file once.
     ///
     /// # Errors
-    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's
-    /// problems instead.
+    /// If the file cannot be read or has no valid header. Invalid fields are in [`Layout::errors`]
+    /// instead.
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
         let (file, stat) = open(path)?;
         self.read_opened(&file, &stat)
     }
 
-    /// Reads a file once that is open already, wherever it is by now.
+    /// Reads an open file once.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// See [`Self::read`].
     pub fn read_file(&mut self, file: &File) -> Result<Sample<'_>, FileError> {
-        let stat = rustix::fs::fstat(file)?;
+        let stat = rustix::fs::fstat(file).map_err(io::Error::from)?;
         self.read_opened(file, &stat)
     }
 
@@ -53,7 +55,7 @@ impl Reader {
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let mut layout = load(&FileSource(file), length, &mut self.layouts, &mut self.buffer);
         if layout.as_ref().map_or(true, |layout| !layout.errors.is_empty()) {
-            // Another file may have taken the name before it was opened.
+            // The length is from before the file was opened, and may be that of another one.
             let now = file.metadata()?.len();
             if now != length {
                 layout = load(&FileSource(file), now, &mut self.layouts, &mut self.buffer);
@@ -64,11 +66,11 @@ impl Reader {
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(stat) })
     }
 
-    /// Reads a region of at most `length` bytes once, wherever it is.
+    /// Reads a region of at most `length` bytes once, from any source.
     ///
     /// # Errors
-    /// If it cannot be read, or is no stats. Single fields that are damaged are in the layout's
-    /// problems instead.
+    /// If the region cannot be read or has no valid header. Invalid fields are in
+    /// [`Layout::errors`] instead.
     pub fn read_region<S: RegionSource>(
         &mut self,
         source: &S,
@@ -79,13 +81,13 @@ impl Reader {
         Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: None })
     }
 
-    /// What files that are kept open share with it.
+    /// Returns the cache and the memory, for [`StatsFile`](super::StatsFile).
     pub(super) fn parts(&mut self) -> (&mut Layouts, &mut Vec<u64>) {
         (&mut self.layouts, &mut self.buffer)
     }
 }
 
-/// Reads a whole region of at most `length` bytes into `buffer`, and tells its layout.
+/// Reads a whole region of at most `length` bytes into `buffer` and returns its layout.
 pub(super) fn load<S: RegionSource>(
     source: &S,
     length: u64,
@@ -100,50 +102,52 @@ pub(super) fn load<S: RegionSource>(
         .ok()
         .filter(|length| *length <= MAX_REGION_BYTES)
         .ok_or(too_large)?;
-    // Longer than needed is as good: memory that has been asked for once stays.
+    // A longer buffer does no harm: memory that was allocated once is kept.
     let words = ReadBuffers::words(length.max(Header::SIZE));
     if buffer.len() < words {
-        // What does not even begin like stats gets none.
-        let mut head = [0; ReadBuffers::words(0)];
-        let mut images = ReadBuffers::new(&mut head);
-        let there = images.read_header(source).map_err(ReadError::Source)?;
-        match Directory::open(&images.header()[..there]) {
+        // Only a region with a valid header gets that memory.
+        let mut header = [0; ReadBuffers::words(0)];
+        let mut buffers = ReadBuffers::new(&mut header);
+        let header_length = buffers.read_header(source).map_err(ReadError::Source)?;
+        match Directory::open(&buffers.header()[..header_length]) {
             Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
-            Err(problem) => return Err(problem.into()),
+            Err(error) => return Err(error.into()),
         }
         *buffer = vec![0; words];
     }
-    // Most files have the layout of the one before. Then one look may be all it takes: whatever
-    // came first in it, these bytes are a whole directory and its values.
-    let mut images = ReadBuffers::new(buffer);
-    let complete = images
+    // Most files have the layout of the previous one. Then one pass may suffice: in whatever order
+    // its bytes were read, they are a complete directory and its values.
+    let mut buffers = ReadBuffers::new(buffer);
+    let is_complete = buffers
         .read_single_pass(source, &ReadPlan { start: 0, end: length, latched: false })
         .map_err(ReadError::Source)?;
-    if let Some(known) = layouts.known(&images.bytes()[..length]).filter(|_| complete) {
-        if known.version == 1 || known.is_read_at_once() {
-            return Ok(known.clone());
+    if let Some(cached) = layouts.cached(&buffers.bytes()[..length]).filter(|_| is_complete) {
+        if cached.version == 1 || cached.needs_single_pass() {
+            return Ok(cached.clone());
         }
     }
-    for _ in 0..TRIES {
-        let mut images = ReadBuffers::new(buffer);
-        let there = images.read_header(source).map_err(ReadError::Source)?;
-        let head: [u8; Header::SIZE] = array::from_fn(|i| images.header()[i]);
-        let bytes = images.read_all(source, length).map_err(ReadError::Source)?;
-        let layout = match layouts.get(&head[..there], bytes, &[]) {
+    for _ in 0..MAX_ATTEMPTS {
+        let mut buffers = ReadBuffers::new(buffer);
+        let header_length = buffers.read_header(source).map_err(ReadError::Source)?;
+        let header: [u8; Header::SIZE] = array::from_fn(|i| buffers.header()[i]);
+        let header = &header[..header_length];
+        let bytes = buffers.read_all(source, length).map_err(ReadError::Source)?;
+        let layout = match layouts.get(header, bytes, &[]) {
             Err(FormatError::ExternalDirectory { address, length }) => {
-                let entries = source.outside(address, length).map_err(ReadError::Source)?;
-                layouts.get(&head[..there], bytes, &entries)?
+                let external =
+                    source.read_external_directory(address, length).map_err(ReadError::Source)?;
+                layouts.get(header, bytes, &external)?
             }
             layout => layout?,
         };
         if layout.version == 1 {
             return Ok(layout);
         }
-        // Not complete: it has been cut short meanwhile.
-        let complete = images.verify(source, &layout.plan).map_err(ReadError::Source)?;
-        if complete
-            && images.snapshot().is_consistent()
-            && source.retry_contended(&mut images, &layout).map_err(ReadError::Source)?
+        // Incomplete if it has been truncated meanwhile.
+        let is_complete = buffers.verify(source, &layout.plan).map_err(ReadError::Source)?;
+        if is_complete
+            && buffers.snapshot().is_consistent()
+            && source.retry_contended(&mut buffers, &layout).map_err(ReadError::Source)?
         {
             return Ok(layout);
         }

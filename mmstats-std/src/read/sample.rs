@@ -1,3 +1,5 @@
+//! The values of a file at one time, and what they say about its process.
+
 use super::identity::IdentityField;
 use super::layout::{Field, Layout};
 use crate::identity::ProcessId;
@@ -5,7 +7,7 @@ use crate::liveness::{Evidence, Verdict, liveness};
 use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
 use std::time::{Duration, SystemTime};
 
-/// The values of a file at one time.
+/// The values of a file or region at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'r> {
     pub(super) layout: &'r Layout,
@@ -14,16 +16,16 @@ pub struct Sample<'r> {
 }
 
 impl<'r> Sample<'r> {
-    /// The fields.
+    /// Returns the layout, with the fields.
     #[must_use]
     pub fn layout(&self) -> &'r Layout {
         self.layout
     }
 
-    /// The value of the field with this index.
+    /// Returns the value of the field with this index.
     ///
     /// # Errors
-    /// If it was being written all the time, or there is no such field.
+    /// If the value was being written during all attempts, or there is no such field.
     #[inline(always)]
     pub fn value(&self, index: usize) -> Result<Value<'r>, ValueError> {
         match self.layout.locations.get(index) {
@@ -35,8 +37,8 @@ impl<'r> Sample<'r> {
         }
     }
 
-    /// The value of the field with this index as a number; `None` for texts and histograms, and for
-    /// what cannot be shown. For those who add up many.
+    /// Returns the value of the field with this index as a number; `None` for texts and histograms,
+    /// and where [`Self::value`] is an error. It is the fastest way to add up many fields.
     #[inline(always)]
     #[must_use]
     pub fn number(&self, index: usize) -> Option<f64> {
@@ -47,7 +49,7 @@ impl<'r> Sample<'r> {
         self.snapshot.number(location)
     }
 
-    /// All fields and their values.
+    /// Returns all fields and their values.
     pub fn fields(
         &self,
     ) -> impl Iterator<Item = (&'r Field, Result<Value<'r>, ValueError>)> + use<'r> {
@@ -55,8 +57,8 @@ impl<'r> Sample<'r> {
         self.layout.fields.iter().enumerate().map(move |(i, field)| (field, sample.value(i)))
     }
 
-    /// The value of the field with this label, or the first that ends in it behind a prefix; `None`
-    /// if there is none, or it was being written all the time.
+    /// Returns the value of the field with this label, with or without a prefix (see
+    /// [`Layout::find`]); `None` if there is no such field or [`Self::value`] is an error.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<Value<'r>> {
         self.value(self.layout.find(label)?).ok()
@@ -110,7 +112,7 @@ impl<'r> Sample<'r> {
     }
 }
 
-/// A file's time out of what the operating system tells.
+/// Returns when a file was last modified, in whole seconds.
 pub(super) fn modified(stat: &rustix::fs::Stat) -> Option<SystemTime> {
     let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).ok()?);
     SystemTime::UNIX_EPOCH.checked_add(seconds)

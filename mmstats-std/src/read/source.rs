@@ -1,77 +1,95 @@
-//! Where the bytes of a region come from: a file, or whatever else has them.
+//! The sources of a region's bytes: a file, or any memory that implements [`RegionSource`].
 
 use super::error::FileError;
 use super::layout::Layout;
 use crate::memory::ReadMapping;
-use mmstats_core::reader::{ReadBuffers, Source};
+use mmstats_core::reader::{ReadBuffers, Source, ValueLocation};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
-/// Opens a regular file, following links. Nothing else is opened: that can hang, or do something.
+/// The length of the largest region that is read, in bytes. Longer files are no stats, or an attack
+/// on the reader's memory.
+pub const MAX_REGION_BYTES: usize = 64 << 20;
+
+/// Opens a regular file and follows links to it. Does not open other types of files, as that can
+/// block or have side effects.
 pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {
-    let stat = rustix::fs::stat(path)?;
+    let stat = rustix::fs::stat(path).map_err(io::Error::from)?;
     let found = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
-            // It may be another file by now: so a pipe does not block either.
+            // It may have been replaced by another type since `stat`: so pipes must not block.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            return Ok((rustix::fs::open(path, flags, Mode::empty())?.into(), stat));
+            let file = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
+            return Ok((file.into(), stat));
         }
         FileType::Directory => "a directory",
         FileType::Fifo => "a pipe",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         FileType::Socket => "a socket",
-        FileType::Symlink | FileType::Unknown => "no file",
+        FileType::Symlink | FileType::Unknown => "of an unknown type",
     };
     Err(FileError::NotAFile { found })
 }
 
-/// How often a contended latch is read before it is given up, or for a file looked at through a
-/// mapping.
-const ATTEMPTS: usize = 4;
-/// How often it is looked at there.
-const LOOKS: usize = 1000;
+/// How often a contended latch is read, by system calls or from another source.
+const MAX_LATCH_READS: usize = 4;
 
-/// A region somewhere.
+/// How often a contended latch is read through a mapping, which takes nanoseconds.
+const MAX_MAPPED_LATCH_READS: usize = 1000;
+
+/// A region in any memory, for [`Reader::read_region`](super::Reader::read_region).
 pub trait RegionSource: Source {
-    /// The directory of a region that has it outside: the bytes at this address of its program, or
-    /// as many of them as there are.
+    /// Reads the directory of a region that has it elsewhere, for example in flash: `length` bytes
+    /// at this address of its program, or as many as there are.
     ///
     /// # Errors
-    /// If they cannot be had.
-    fn outside(&self, address: u64, length: u32) -> Result<Vec<u8>, Self::Error>;
+    /// If the bytes cannot be read.
+    fn read_external_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, Self::Error>;
 
-    /// How often a latch that is being written is read again.
+    /// Returns how often a latch that is being written is read, before it is given up.
     fn attempts(&self) -> usize {
-        ATTEMPTS
+        MAX_LATCH_READS
     }
 
-    /// Reads latches again that were written during all passes. Tells whether the region was still
-    /// the same then.
+    /// Reads latches again that were written during all passes. Returns `false` if the region has
+    /// been reinitialized meanwhile.
     #[doc(hidden)]
     fn retry_contended(
         &self,
-        images: &mut ReadBuffers<'_>,
+        buffers: &mut ReadBuffers<'_>,
         layout: &Layout,
     ) -> Result<bool, Self::Error>
     where
         Self: Sized,
     {
-        let mut again = false;
-        for location in &layout.latched {
-            if images.snapshot().is_contended(location) {
-                again = true;
-                images.read_latch(self, location, self.attempts())?;
-            }
-        }
-        Ok(!again || images.recheck_header(self)?)
+        retry_contended(self, buffers, layout, |buffers, location| {
+            buffers.read_latch(self, location, self.attempts())
+        })
     }
 }
 
-/// Copies by `pread`: faster than a mapping for a single look, and a file that is cut short
-/// meanwhile only ends early.
+/// Calls `retry` for each contended latch, and then checks the header again.
+fn retry_contended<S: Source>(
+    source: &S,
+    buffers: &mut ReadBuffers<'_>,
+    layout: &Layout,
+    mut retry: impl FnMut(&mut ReadBuffers<'_>, &ValueLocation) -> Result<bool, S::Error>,
+) -> Result<bool, S::Error> {
+    let mut is_contended = false;
+    for location in &layout.latched {
+        if buffers.snapshot().is_contended(location) {
+            is_contended = true;
+            retry(buffers, location)?;
+        }
+    }
+    Ok(!is_contended || buffers.recheck_header(source)?)
+}
+
+/// Reads a file by `pread`. For a single pass this is faster than a mapping, and a file that is
+/// truncated meanwhile only ends early.
 pub(super) struct FileSource<'f>(pub(super) &'f File);
 
 impl Source for FileSource<'_> {
@@ -80,51 +98,46 @@ impl Source for FileSource<'_> {
     #[inline]
     fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, io::Error> {
         let bytes = to.as_mut_bytes();
-        let mut there = 0;
-        while there < bytes.len() {
-            match rustix::io::pread(self.0, &mut bytes[there..], (at + there) as u64) {
+        let mut length = 0;
+        while length < bytes.len() {
+            match rustix::io::pread(self.0, &mut bytes[length..], (at + length) as u64) {
                 Ok(0) => {
-                    bytes[there..].fill(0);
+                    bytes[length..].fill(0);
                     break;
                 }
-                Ok(more) => there += more,
+                Ok(more) => length += more,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(there)
+        Ok(length)
     }
 }
 
 impl RegionSource for FileSource<'_> {
-    /// A process has its directory in its files.
-    fn outside(&self, _: u64, _: u32) -> Result<Vec<u8>, io::Error> {
+    /// Returns nothing: a process has its directory in the file.
+    fn read_external_directory(&self, _: u64, _: u32) -> Result<Vec<u8>, io::Error> {
         Ok(Vec::new())
     }
 
-    /// Through a mapping, if need be: a latch that is written at full speed starves system calls.
+    /// Uses a mapping if system calls are too slow for a latch that is written at full speed.
     fn retry_contended(
         &self,
-        images: &mut ReadBuffers<'_>,
+        buffers: &mut ReadBuffers<'_>,
         layout: &Layout,
     ) -> Result<bool, io::Error> {
         let mut mapping = None;
-        let mut again = false;
-        for location in &layout.latched {
-            if !images.snapshot().is_contended(location) {
-                continue;
-            }
-            again = true;
-            if images.read_latch(self, location, ATTEMPTS)? {
-                continue;
+        retry_contended(self, buffers, layout, |buffers, location| {
+            if buffers.read_latch(self, location, MAX_LATCH_READS)? {
+                return Ok(true);
             }
             if mapping.is_none() {
                 mapping = ReadMapping::new(self.0, layout.plan.end).ok();
             }
-            if let Some(mapping) = &mapping {
-                let Ok(_) = mapping.with(|view| images.read_latch(view, location, LOOKS));
-            }
-        }
-        Ok(!again || images.recheck_header(self)?)
+            let Some(mapping) = &mapping else { return Ok(false) };
+            let Ok(is_read) =
+                mapping.with(|view| buffers.read_latch(view, location, MAX_MAPPED_LATCH_READS));
+            Ok(is_read)
+        })
     }
 }

@@ -1,25 +1,25 @@
-//! A file that is read again and again.
+//! A file that is read repeatedly.
 
-use super::MAX_REGION_BYTES;
 use super::error::FileError;
 use super::layout::Layout;
 use super::reader::{Reader, load};
 use super::sample::{Sample, modified};
-use super::source::{FileSource, RegionSource, open};
+use super::source::{FileSource, MAX_REGION_BYTES, RegionSource, open};
 use crate::memory::ReadMapping;
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{HEADER_WORDS, ReadBuffers};
 use std::array;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A file that is kept open, with its layout.
+/// An open file and its layout.
 ///
-/// By default it is read by `pread`, but for files with latched fields: those would take three such
-/// calls, so they are mapped. Mapped, a sample costs no system call, which also pays where the same
-/// file is looked at hundreds of times a second: see [`Self::map`].
+/// Files are read by `pread`, except those with latched fields: they would take three calls, so
+/// they are mapped. A sample of a mapped file costs no system call, which also pays for files that
+/// are read hundreds of times a second: see [`Self::map`].
 #[derive(Debug)]
 pub struct StatsFile {
     path: PathBuf,
@@ -27,42 +27,42 @@ pub struct StatsFile {
     modified: Option<SystemTime>,
     mapping: Option<ReadMapping>,
     layout: Arc<Layout>,
-    /// Version 2's header as it was when the layout was read. As long as it stays the same to the
-    /// last bit, so does the layout.
-    head: [u64; HEADER_WORDS],
+    /// Version 2's header when the layout was read. The layout changes only if the header does.
+    header: [u64; HEADER_WORDS],
 }
 
 impl StatsFile {
-    /// Opens a file and reads it.
+    /// Opens a file and reads its layout.
     ///
     /// # Errors
-    /// If it cannot be read, or is no stats.
+    /// If the file cannot be read or has no valid header.
     pub fn open(path: &Path, reader: &mut Reader) -> Result<StatsFile, FileError> {
         let (file, stat) = open(path)?;
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let (layouts, buffer) = reader.parts();
         let layout = load(&FileSource(&file), length, layouts, buffer)?;
-        let head = head(buffer);
+        let header = copy_header(buffer);
         let mut this = StatsFile {
             path: path.to_owned(),
             file,
             modified: modified(&stat),
             mapping: None,
             layout,
-            head,
+            header,
         };
         if this.layout.plan.latched {
-            // Where it cannot be mapped, it is read in three passes.
+            // If it cannot be mapped, it is read in three passes.
             let _ = this.map();
         }
         Ok(this)
     }
 
-    /// Maps it, read-only. A file that is cut short meanwhile reads as zeros there, and is then
-    /// reported as such; but if the cut is within its last page, only its length tells.
+    /// Maps the file read-only, for faster samples. If the file is truncated later, it reads as
+    /// zeros, and the next sample is an error. A truncation within the last page is not noticed:
+    /// only the file's length shows it.
     ///
     /// # Errors
-    /// If the operating system cannot.
+    /// If the operating system cannot map it, or it is larger than [`MAX_REGION_BYTES`].
     pub fn map(&mut self) -> Result<(), FileError> {
         let length = self.file.metadata()?.len();
         let length = usize::try_from(length)
@@ -73,32 +73,32 @@ impl StatsFile {
         Ok(())
     }
 
-    /// The file.
+    /// Returns the path that the file was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the last sample found.
+    /// Returns the layout of the last sample.
     #[must_use]
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
 
-    /// Reads the values as they are now, and the layout if it has changed.
+    /// Reads the current values, and the layout if it has changed.
     ///
     /// # Errors
-    /// If it cannot be read any more: its writer has removed it, or it was cut short.
+    /// If the file can no longer be read: its writer has removed it, or it was truncated.
     #[inline]
     pub fn sample<'r>(&'r mut self, reader: &'r mut Reader) -> Result<Sample<'r>, FileError> {
         let (layouts, buffer) = reader.parts();
-        if !self.sample_known(buffer)? {
-            let stat = rustix::fs::fstat(&self.file)?;
+        if !self.sample_values(buffer)? {
+            let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from)?;
             let length = u64::try_from(stat.st_size).unwrap_or(0);
             self.layout = load(&FileSource(&self.file), length, layouts, buffer)?;
-            self.head = head(buffer);
+            self.header = copy_header(buffer);
             if self.mapping.take().is_some() {
-                // Where the file was cut short and is whole again, the old mapping stays zeros.
+                // After a truncation, the old mapping stays zeros even if the file has grown again.
                 let _ = self.map();
             }
         }
@@ -109,44 +109,44 @@ impl StatsFile {
         })
     }
 
-    /// Reads the values, if the layout is still the same.
+    /// Reads the values; returns `false` if the layout has changed.
     #[inline]
-    fn sample_known(&mut self, buffer: &mut Vec<u64>) -> Result<bool, FileError> {
+    fn sample_values(&mut self, buffer: &mut Vec<u64>) -> Result<bool, FileError> {
         let layout = &*self.layout;
         let words = ReadBuffers::words(layout.end().max(Header::SIZE));
         if buffer.len() < words {
             buffer.resize(words, 0);
         }
-        let mut images = ReadBuffers::new(buffer);
+        let mut buffers = ReadBuffers::new(buffer);
         if layout.version == 1 || !layout.errors.is_empty() {
-            // Version 1 has its labels between its values, so they come along and are compared.
-            let bytes = images.read_all(&FileSource(&self.file), layout.end())?;
-            return Ok(layout.errors.is_empty() && layout.fits(bytes));
+            // Version 1 has its labels between its values, so they are read and compared as well.
+            let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
+            return Ok(layout.errors.is_empty() && layout.matches(bytes));
         }
-        let same = match &self.mapping {
+        let is_same = match &self.mapping {
             Some(mapping) => {
-                let Ok(complete) = mapping.with(|view| {
-                    images.sample_each_latch(view, &layout.plan, layout.latched.iter())
+                let Ok(is_complete) = mapping.with(|view| {
+                    buffers.sample_each_latch(view, &layout.plan, layout.latched.iter())
                 });
-                complete && images.header_remained(&self.head)
+                is_complete && buffers.header_remained(&self.header)
             }
-            None if layout.is_read_at_once() => {
-                images.read_single_pass(&FileSource(&self.file), &layout.plan)?
-                    && images.header_is(&self.head)
+            None if layout.needs_single_pass() => {
+                buffers.read_single_pass(&FileSource(&self.file), &layout.plan)?
+                    && buffers.header_is(&self.header)
             }
             None => {
-                images.sample(&FileSource(&self.file), &layout.plan)?
-                    && images.header_remained(&self.head)
+                buffers.sample(&FileSource(&self.file), &layout.plan)?
+                    && buffers.header_remained(&self.header)
             }
         };
-        if same && self.mapping.is_none() && layout.plan.latched {
-            return Ok(FileSource(&self.file).retry_contended(&mut images, layout)?);
+        if is_same && self.mapping.is_none() && layout.plan.latched {
+            return Ok(FileSource(&self.file).retry_contended(&mut buffers, layout)?);
         }
-        Ok(same)
+        Ok(is_same)
     }
 }
 
-/// The header that a sample began with.
-fn head(buffer: &[u64]) -> [u64; HEADER_WORDS] {
+/// Returns the header of the sample in `buffer`.
+fn copy_header(buffer: &[u64]) -> [u64; HEADER_WORDS] {
     array::from_fn(|i| buffer.get(i).copied().unwrap_or(0))
 }

@@ -178,7 +178,7 @@ impl Source for Region {
 }
 
 impl RegionSource for Region {
-    fn outside(&self, address: u64, length: u32) -> Result<Vec<u8>, MemoryError> {
+    fn read_external_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, MemoryError> {
         if let Some(directory) = directory_in(self.firmware.as_deref(), address, length) {
             return Ok(directory.to_vec());
         }
