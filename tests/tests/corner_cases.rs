@@ -1,4 +1,4 @@
-//! What programs do that one does not expect them to.
+//! Unusual programs.
 #![allow(unsafe_code)]
 
 use mmstats_std::liveness::Liveness;
@@ -16,7 +16,7 @@ model! {
         done: Counter,
     }
     struct Supervisor {
-        /// Not the process that publishes.
+/// A PID that is not the writer's.
         pid: Gauge<u32> = "worker.sys.pid" => u32::MAX / 4,
         no_errors: Gauge<u32> => 77,
         errors: Gauge<u32> = "io.errors" => 5,
@@ -39,7 +39,7 @@ fn files(model: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn threads_take_files_over_whose_constants_they_would_have_made_others() {
+fn threads_adopt_files_with_other_constants() {
     for _ in 0..20 {
         thread::spawn(|| NUMBERED.with(|stats| stats.done.incr())).join().unwrap();
     }
@@ -50,11 +50,11 @@ fn threads_take_files_over_whose_constants_they_would_have_made_others() {
     assert_eq!(sample.find("done"), Some(mmstats_core::reader::Value::Unsigned(20)));
     assert_eq!(sample.find("number"), Some(mmstats_core::reader::Value::Unsigned(1)));
     let taken = thread::spawn(|| NUMBERED.with(|stats| stats.number.get())).join().unwrap();
-    assert_eq!(taken, 1, "the handle and the file tell different things");
+    assert_eq!(taken, 1, "the handle and the file differ");
 }
 
 #[test]
-fn a_label_that_ends_like_the_process_is_not_taken_for_it() {
+fn a_label_that_ends_like_the_pids_is_not_taken_for_it() {
     let options =
         Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let stats = publish::<Supervisor>(&options).unwrap();
@@ -66,31 +66,31 @@ fn a_label_that_ends_like_the_process_is_not_taken_for_it() {
 }
 
 #[test]
-fn the_file_is_found_again_after_a_change_of_the_working_directory() {
+fn the_file_is_found_after_a_change_of_the_working_directory() {
     let options = Options::new().directory(".").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let stats = publish::<Supervisor>(&options).unwrap();
     assert!(stats.path().is_absolute(), "{}", stats.path().display());
 }
 
 #[test]
-fn a_forked_child_may_go_on_with_its_parents_writer() {
+fn a_forked_child_can_continue_with_its_parents_writer() {
     let options =
         Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let (mut writer, path) = mmstats_std::create_writer::<V2>("plugins", 8192, &options).unwrap();
     let first: Counter = writer.add(Counter::builder("first")).unwrap();
     first.incr();
-    // SAFETY: the child does nothing that needs another thread, and ends by `_exit`.
+    // SAFETY: the child needs no other thread, and ends by `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: a signal that ends the child if it hangs.
         unsafe { libc::alarm(10) };
         let added: Result<Counter, _> = writer.add(Counter::builder("second"));
         first.incr();
-        // SAFETY: without the handlers at exit, which are its parent's.
+        // SAFETY: skips the exit handlers, which are its parent's.
         unsafe { libc::_exit(i32::from(added.is_err())) };
     }
     let mut status = 0;
-    // SAFETY: a child of this process, and room for its status.
+    // SAFETY: a child of this process, and space for its status.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(status, 0, "the child hung or failed");
     let mut reader = Reader::new();

@@ -1,5 +1,5 @@
-//! A program that is killed between any two instructions leaves files that are whole: each value is
-//! the last that was written, or the one that was being written.
+//! A program that is killed between any two instructions leaves consistent files: each value is the
+//! last that was written, or the one that was being written.
 
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Reader;
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A program that makes steps.
+/// A running program that makes steps.
 struct Victim {
     program: Program,
     directory: TempDir,
@@ -38,7 +38,7 @@ impl Victim {
     fn wait_for_a_step(&self) {
         let begun = Instant::now();
         while self.acknowledged() == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(60), "no step is made");
+            assert!(begun.elapsed() < Duration::from_secs(60), "timeout waiting for a step");
             thread::yield_now();
         }
     }
@@ -48,16 +48,16 @@ impl Victim {
     }
 }
 
-/// A time below `limit`, another one each time.
+/// Returns a random time below `limit`.
 fn some_time(limit: Duration) -> Duration {
     limit.mul_f64(RandomState::new().hash_one(0) as f64 / u64::MAX as f64)
 }
 
-/// Whether each field is as it was after step `last` or the next one; tells whether some are so and
-/// some so.
+/// Checks that each field has its value after step `last` or the next one; returns `true` if both
+/// occur.
 fn is_between(values: &Values, last: u64) -> bool {
     let is_as_after = |(label, held): (&String, &Held), i| {
-        // One that dies between bucket and sum leaves the sum one record behind.
+        // A writer killed between bucket and sum leaves the sum one record short.
         let is_behind = || match (held, after_step(label, i - 1)) {
             (Held::Spread { count, sum }, Held::Spread { sum: before, .. }) => {
                 *count == i && *sum == before
@@ -91,20 +91,20 @@ fn kill_while_it_writes(format: &str, fields: usize) {
         assert_eq!(values.0.len(), fields, "{:?}", values.0.keys());
         assert_eq!(Reader::new().read(&file).unwrap().verdict().liveness, Liveness::Dead);
     }
-    assert!(between > 20, "only {between} were killed in the middle of a step: too few to tell");
+    assert!(between > 20, "only {between} were killed within a step: too few");
 }
 
 #[test]
-fn two_hundred_kills_while_it_writes_leave_each_value_whole() {
+fn two_hundred_kills_of_a_busy_writer_leave_whole_values() {
     kill_while_it_writes("v2", 14 + 8);
 }
 
 #[test]
-fn two_hundred_kills_while_it_writes_leave_each_value_whole_in_version_1() {
+fn two_hundred_kills_of_a_busy_writer_leave_whole_values_in_version_1() {
     kill_while_it_writes("v1", 12 + 8);
 }
 
-/// Threads begin and end all the time: their files are made, taken over and given back.
+/// Kills a program whose threads constantly create, adopt and park their files.
 fn kill_while_threads_come_and_go(format: &str) {
     let (mut none, mut some) = (0, 0);
     for i in 0..100 {
@@ -132,15 +132,15 @@ fn kill_while_threads_come_and_go(format: &str) {
             some += 1;
         }
     }
-    assert!(some > 50, "{none} kills before the first file, {some} after it: too few to tell");
+    assert!(some > 50, "{none} kills before the first file, {some} after it: too few");
 }
 
 #[test]
-fn a_hundred_kills_while_threads_begin_and_end_leave_files_whole_or_none() {
+fn a_hundred_kills_of_short_threads_leave_whole_files_or_none() {
     kill_while_threads_come_and_go("v2");
 }
 
 #[test]
-fn a_hundred_kills_while_threads_begin_and_end_leave_files_whole_or_none_in_version_1() {
+fn a_hundred_kills_of_short_threads_leave_whole_files_or_none_in_version_1() {
     kill_while_threads_come_and_go("v1");
 }

@@ -1,4 +1,4 @@
-//! An orderly end removes the files that are not to be kept; any other end leaves them, readable.
+//! A normal exit removes all files except those to keep; any other end leaves them readable.
 
 use mmstats_core::reader::{FormatError, Value};
 use mmstats_std::read::{FileError, Reader, StatsFile};
@@ -13,7 +13,7 @@ fn start(how: &str, directory: &Path) -> Program {
     Program::start(env!("CARGO_BIN_EXE_exits"), directory, &[how])
 }
 
-/// Lets a program end, and looks at the files before and after.
+/// Lets a program end, and checks the files before and after.
 fn end(how: &str, code: Option<i32>, files_left: usize) {
     let directory = directory();
     let directory = directory.path();
@@ -33,7 +33,7 @@ fn end(how: &str, code: Option<i32>, files_left: usize) {
             names(directory)
         );
     }
-    // Two files of threads, the main one's and that which two others had; each thread made a step.
+    // Two files of threads: the main thread's, and one that two others used; each made one step.
     let own = [directory.join("own.mmstats"), directory.join("kept-own.mmstats")];
     assert!(
         files(directory)
@@ -45,23 +45,23 @@ fn end(how: &str, code: Option<i32>, files_left: usize) {
 }
 
 #[test]
-fn returning_from_main_removes_all_files_but_those_to_be_kept() {
+fn returning_from_main_removes_all_files_except_those_to_keep() {
     end("return", Some(0), 3);
 }
 
 #[test]
-fn exit_removes_all_files_but_those_to_be_kept() {
+fn exit_removes_all_files_except_those_to_keep() {
     end("exit", Some(3), 3);
 }
 
 #[test]
-fn exit_in_another_thread_removes_all_files_but_those_to_be_kept() {
-    // One more, of the thread that exits.
+fn exit_in_another_thread_removes_all_files_except_those_to_keep() {
+    // One more: the file of the thread that exits.
     end("exit_in_thread", Some(3), 4);
 }
 
 #[test]
-fn a_panic_in_main_removes_all_files_but_those_to_be_kept() {
+fn a_panic_in_main_removes_all_files_except_those_to_keep() {
     end("panic", Some(101), 3);
 }
 
@@ -71,7 +71,7 @@ fn an_abort_leaves_all_files_readable() {
 }
 
 #[test]
-fn exit_removes_all_files_while_threads_begin_and_end() {
+fn exit_removes_all_files_while_threads_start_and_end() {
     for _ in 0..50 {
         let directory = directory();
         let end = start("busy", directory.path()).end();
@@ -81,7 +81,7 @@ fn exit_removes_all_files_while_threads_begin_and_end() {
 }
 
 #[test]
-fn what_is_published_during_exit_is_removed_too() {
+fn files_published_during_exit_are_removed_too() {
     let directory = directory();
     let mut program = start("late", directory.path());
     program.expect("ready");
@@ -95,7 +95,7 @@ fn what_is_published_during_exit_is_removed_too() {
     );
 }
 
-/// The files that are not to be kept.
+/// Returns the counts of the files that are not kept.
 fn gone(directory: &Path) -> Vec<u64> {
     let files = files(directory)
         .into_iter()
@@ -104,7 +104,7 @@ fn gone(directory: &Path) -> Vec<u64> {
 }
 
 #[test]
-fn a_thread_removes_its_own_file_and_those_without_owner_and_can_begin_again() {
+fn a_thread_removes_its_own_file_and_unowned_ones_and_can_publish_again() {
     let directory = directory();
     let directory = directory.path();
     let mut program = start("remove", directory);
@@ -123,13 +123,13 @@ fn a_thread_removes_its_own_file_and_those_without_owner_and_can_begin_again() {
     program.expect("touched");
     let mut counts = gone(directory);
     counts.sort_unstable();
-    assert_eq!(counts, [1, 2], "a new file begins at zero");
+    assert_eq!(counts, [1, 2], "a new file starts at zero");
     program.go();
 
     program.expect("touched");
     let mut counts = gone(directory);
     counts.sort_unstable();
-    assert_eq!(counts, [1, 2], "what is counted in a removed file is not seen in the next one");
+    assert_eq!(counts, [1, 2], "counts in a removed file do not appear in the next one");
     program.go();
 
     program.expect("removed");
@@ -148,7 +148,7 @@ fn a_thread_removes_its_own_file_and_those_without_owner_and_can_begin_again() {
 }
 
 #[test]
-fn a_destructor_that_runs_after_ours_can_remove_files() {
+fn a_destructor_that_runs_after_the_regions_can_remove_files() {
     let directory = directory();
     let mut program = start("remove_late", directory.path());
     program.expect("joined");
@@ -158,14 +158,14 @@ fn a_destructor_that_runs_after_ours_can_remove_files() {
     assert!(program.end().status.success());
 }
 
-/// Steps in a directory of this test's.
+/// Publishes steps in this directory.
 fn published(directory: &Path, options: Options) -> Result<Published<Steps>, PublishError> {
     // Options hold what a static can hold.
     publish(&options.directory(String::leak(directory.to_str().unwrap().to_owned())))
 }
 
 #[test]
-fn published_stats_are_removed_with_their_handle_unless_they_are_to_be_kept() {
+fn published_stats_are_removed_with_their_handle_except_those_to_keep() {
     let directory = directory();
     let own = published(directory.path(), Options::new()).unwrap();
     own.step(1);
@@ -189,7 +189,7 @@ fn published_stats_can_be_removed_while_they_are_in_use_and_twice() {
         assert_eq!(names(directory.path()), [""; 0]);
         own.step(2);
         assert_eq!(own.done.get(), 2);
-        // Another file under its name is another's.
+        // Another file with its name belongs to another writer.
         fs::write(own.path(), "another's").unwrap();
         own.remove();
         let path = own.path().to_owned();
@@ -200,7 +200,7 @@ fn published_stats_can_be_removed_while_they_are_in_use_and_twice() {
 }
 
 #[test]
-fn who_has_a_removed_file_open_is_told() {
+fn a_reader_of_a_removed_file_notices_it() {
     let directory = directory();
     for map in [false, true] {
         let own = published(directory.path(), Options::new()).unwrap();
@@ -218,7 +218,7 @@ fn who_has_a_removed_file_open_is_told() {
 }
 
 #[test]
-fn flushing_works_both_ways_and_changes_nothing() {
+fn both_kinds_of_flush_work_and_change_nothing() {
     let directory = directory();
     let own = published(directory.path(), Options::new()).unwrap();
     own.steps(3);

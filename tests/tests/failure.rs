@@ -1,5 +1,4 @@
-//! What keeps a program from publishing never takes it down: it counts in private memory, and says
-//! so once.
+//! A program that cannot publish continues: it counts in private memory, and warns once.
 
 use mmstats_std::{Options, publish};
 use mmstats_tests::files::{all_values, files, names, values};
@@ -13,15 +12,14 @@ use std::process::Command;
 
 const EXE: &str = env!("CARGO_BIN_EXE_fails");
 
-/// Runs a scene in which nothing can be published because of `cause`, in which the model `name`
-/// counts.
+/// Runs a scene with the model `name`, in which publishing fails with `causes`.
 fn fails(command: &mut Command, name: &str, causes: &[&str]) -> End {
     let end = Program::spawn(command).end();
     assert!(end.status.success(), "{end:?}");
     assert_eq!(end.lines[1], "counted: 2");
     let reason = end.lines[0].strip_prefix("private: ").unwrap_or_else(|| panic!("{end:?}"));
     assert!(causes.iter().all(|cause| reason.contains(cause)), "{causes:?} in {reason}");
-    // One line, although three threads tried.
+    // One warning for three threads.
     assert_eq!(end.errors.lines().count(), 1, "{}", end.errors);
     assert!(
         end.errors.starts_with(&format!("mmstats: {name} is not published: ")),
@@ -32,7 +30,7 @@ fn fails(command: &mut Command, name: &str, causes: &[&str]) -> End {
     end
 }
 
-/// What `publish` said, for causes that it meets as well.
+/// Returns the error of `publish`, for causes that concern it too.
 fn publish_said(end: &End) -> &str {
     end.lines[2].strip_prefix("publish: ").unwrap_or_else(|| panic!("{end:?}"))
 }
@@ -48,7 +46,7 @@ fn a_missing_directory_is_named() {
 }
 
 #[test]
-fn a_directory_that_is_none_is_named() {
+fn a_file_in_place_of_the_directory_is_named() {
     let directory = directory();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
@@ -65,7 +63,7 @@ fn a_directory_without_permission_is_named() {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = command(EXE, directory.path(), &["plain"]);
     if rustix::process::geteuid().is_root() {
-        // Whom permissions mean something to.
+        // A user whom permissions restrict.
         command.uid(65_534);
     }
     let causes = [directory.path().to_str().unwrap(), "Permission denied"];
@@ -74,7 +72,7 @@ fn a_directory_without_permission_is_named() {
 }
 
 #[test]
-fn a_full_file_system_is_told_and_kills_nobody() {
+fn a_full_file_system_is_reported_and_kills_nothing() {
     let directory = directory();
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
@@ -119,7 +117,7 @@ fn an_unknown_placeholder_is_named_with_its_variable() {
 }
 
 #[test]
-fn labels_that_cannot_be_are_refused() {
+fn invalid_labels_are_refused() {
     let directory = directory();
     let path = directory.path().to_str().unwrap();
     let refused = |scene, name, cause| {
@@ -135,7 +133,7 @@ fn labels_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn quiet_says_nothing() {
+fn quiet_does_not_warn() {
     let directory = directory();
     let end = Program::start(EXE, &directory.path().join("missing"), &["quiet"]).end();
     assert!(end.status.success(), "{end:?}");
@@ -144,7 +142,7 @@ fn quiet_says_nothing() {
 }
 
 #[test]
-fn standard_error_that_cannot_be_written_to_is_no_reason_to_panic() {
+fn a_closed_standard_error_does_not_cause_a_panic() {
     let directory = directory();
     let mut command = Command::new("sh");
     command
@@ -156,7 +154,7 @@ fn standard_error_that_cannot_be_written_to_is_no_reason_to_panic() {
 }
 
 #[test]
-fn signals_that_come_all_the_time_are_no_reason_to_fail() {
+fn frequent_signals_do_not_cause_failures() {
     let directory = directory();
     let end = Program::start(EXE, directory.path(), &["interrupted"]).end();
     assert!(end.status.success(), "{end:?}");
@@ -185,9 +183,9 @@ fn two_models_in_one_thread_have_a_file_each() {
     assert_eq!(program.end().errors, "");
 }
 
-/// Publishes in a directory of this test's.
+/// Publishes in this directory.
 fn published(directory: &Path, name: &'static str) -> mmstats_std::Published<Steps> {
-    // Options hold what a static can hold.
+    // Options need `'static` texts.
     publish(
         &Options::new()
             .directory(String::leak(directory.to_str().unwrap().to_owned()))
@@ -197,7 +195,7 @@ fn published(directory: &Path, name: &'static str) -> mmstats_std::Published<Ste
 }
 
 #[test]
-fn a_name_that_is_taken_gets_a_number() {
+fn a_file_whose_name_is_taken_gets_a_number() {
     let directory = directory();
     let path = directory.path();
     fs::write(path.join("a.mmstats"), "another's").unwrap();
@@ -218,7 +216,7 @@ fn a_name_that_is_taken_gets_a_number() {
 }
 
 #[test]
-fn links_in_the_way_are_not_followed() {
+fn existing_links_are_not_followed() {
     let directory = directory();
     let path = directory.path();
     let victim = path.join("victim");
@@ -228,7 +226,7 @@ fn links_in_the_way_are_not_followed() {
     };
     plant("a.mmstats", 0);
     plant("b.mmstats", 1);
-    // All names that this process may give to files in the making.
+    // All names that this process can give to pending files.
     (0..2000).for_each(|i| plant(&format!(".mmstats-{}-{i}.tmp", std::process::id()), i));
     let both = [published(path, "a.mmstats"), published(path, "b.mmstats")];
     for (own, name) in both.iter().zip(["a.1.mmstats", "b.1.mmstats"]) {
@@ -243,7 +241,7 @@ fn links_in_the_way_are_not_followed() {
 }
 
 #[test]
-fn a_limit_of_the_file_size_is_an_error_and_no_signal() {
+fn a_file_size_limit_causes_an_error_and_no_signal() {
     let directory = directory();
     let mut command =
         command("/bin/sh", directory.path(), &["-c", "ulimit -f 0; exec \"$0\" plain", EXE]);

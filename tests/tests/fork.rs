@@ -1,4 +1,4 @@
-//! A fork gives two processes that publish, and neither disturbs the other.
+//! After a fork, parent and child both publish, each in its own files.
 
 use mmstats_tests::files::{Values, all_values, files, names, values};
 use mmstats_tests::programs::{Program, directory};
@@ -12,12 +12,12 @@ fn start(format: &str, scene: &str, directory: &Path) -> Program {
     Program::start(env!("CARGO_BIN_EXE_forks"), directory, &[format, scene])
 }
 
-/// Every byte of every file.
+/// Returns every byte of every file.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(directory).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-/// Those files that were not there before, after a look at those that were: they have not changed.
+/// Checks that the earlier files are unchanged, and returns the new ones.
 fn new_files(directory: &Path, before: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<Values> {
     let mut now = contents(directory);
     for (path, bytes) in before {
@@ -40,7 +40,7 @@ fn done(values: &[Values]) -> Vec<u64> {
 }
 
 #[test]
-fn what_a_child_writes_through_its_parents_handles_stays_in_the_child() {
+fn writes_of_a_child_through_its_parents_handles_stay_in_the_child() {
     for format in FORMATS {
         let directory = directory();
         let directory = directory.path();
@@ -71,7 +71,7 @@ fn what_a_child_writes_through_its_parents_handles_stays_in_the_child() {
 }
 
 #[test]
-fn a_child_that_ends_at_once_leaves_its_own_files_and_its_parents() {
+fn a_child_that_exits_at_once_leaves_its_own_files_and_its_parents() {
     let directory = directory();
     let directory = directory.path();
     let mut program = start("v2", "handles_without_exit", directory);
@@ -106,7 +106,7 @@ fn a_child_cannot_remove_its_parents_files() {
 }
 
 #[test]
-fn a_child_of_many_threads_takes_over_none_of_their_files() {
+fn a_child_of_many_threads_adopts_none_of_their_files() {
     for format in FORMATS {
         let directory = directory();
         let directory = directory.path();
@@ -128,12 +128,12 @@ fn a_child_of_many_threads_takes_over_none_of_their_files() {
 }
 
 #[test]
-fn locks_that_other_threads_hold_during_a_fork_do_not_stop_the_child() {
+fn locks_held_by_other_threads_during_a_fork_do_not_block_the_child() {
     let directory = directory();
     let directory = directory.path();
     let mut program = start("v2", "busy", directory);
     program.expect("parent");
-    // The children's files are gone with them.
+    // The children have removed their files.
     let values = all_values(directory);
     assert!(values.len() <= 3, "{values:?}");
     assert!(values.iter().all(|values| values.count("sys.pid") == u64::from(program.pid())));
@@ -142,7 +142,7 @@ fn locks_that_other_threads_hold_during_a_fork_do_not_stop_the_child() {
 }
 
 #[test]
-fn locks_that_other_threads_hold_at_their_first_touch_do_not_stop_the_child() {
+fn locks_held_by_other_threads_at_their_first_access_do_not_block_the_child() {
     for _ in 0..200 {
         let directory = directory();
         let directory = directory.path();
@@ -175,7 +175,7 @@ fn each_generation_of_forks_has_a_file() {
 }
 
 #[test]
-fn a_fork_before_the_first_touch_is_none_of_our_business() {
+fn a_fork_before_the_first_access_has_no_effect() {
     let directory = directory();
     let directory = directory.path();
     let mut program = start("v2", "untouched", directory);

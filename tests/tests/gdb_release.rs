@@ -1,5 +1,5 @@
-//! A target behind a server for debuggers runs on afterwards, however reading ends and whatever the
-//! server makes of it.
+//! The target of a GDB server continues to run after reading, however that ends and whatever the
+//! server answers.
 
 use mmstats_tests::gdb_script::{HASTY, PATIENT, at_once, play, play_within, source};
 use mmstats_tests::gdb_server::{BASE, Scripted, Talk, hex};
@@ -8,7 +8,7 @@ use mmstats_tools::source::{Gdb, Memory, MemoryError, RunState};
 use std::thread;
 
 #[test]
-fn the_target_runs_on_however_reading_ends() {
+fn the_target_continues_however_reading_ends() {
     let end = |read: fn(Gdb)| {
         let server = Honest::start();
         read(Gdb::connect_within(&server.host, PATIENT).unwrap());
@@ -27,8 +27,8 @@ fn the_target_runs_on_however_reading_ends() {
 }
 
 #[test]
-fn nothing_is_sent_behind_a_request_to_detach() {
-    // To QEMU any byte would mean to halt the target again.
+fn nothing_is_sent_after_a_request_to_detach() {
+    // Any byte would make QEMU halt the target again.
     let (result, heard) = play(|request, talk| {
         if request == "D" {
             talk.send(b"+$T05#b9$OK#9a$T05#b9");
@@ -39,8 +39,8 @@ fn nothing_is_sent_behind_a_request_to_detach() {
     assert_eq!(heard.last().map(String::as_str), Some("D"));
 }
 
-/// What a server hears that answers a request to detach, and those to run on, like this; from the
-/// request to detach on.
+/// Returns the requests from the one to detach on, to a server that answers it, and those to
+/// continue, like this.
 fn detach(
     mut answer: impl FnMut(&str, &mut Talk) + Send + 'static,
 ) -> (Result<(), MemoryError>, Vec<String>) {
@@ -56,7 +56,7 @@ fn detach(
 }
 
 #[test]
-fn a_server_that_cannot_detach_is_told_to_run_on() {
+fn a_server_that_cannot_detach_is_asked_to_continue() {
     at_once(["", "E01", "E.no"], |unknown| {
         let (result, heard) = detach(move |request, talk| {
             talk.send(b"+");
@@ -75,7 +75,7 @@ fn a_server_that_cannot_detach_is_told_to_run_on() {
         result.unwrap();
         assert_eq!(heard, ["D", "c", "vCont;c"]);
     });
-    // One that does not answer at all.
+    // A server that does not answer at all.
     let (result, heard) = detach(|_, talk| talk.send(b"+"));
     result.unwrap();
     assert_eq!(heard, ["D", "c"]);
@@ -88,9 +88,9 @@ fn a_server_that_cannot_detach_is_told_to_run_on() {
 }
 
 #[test]
-fn a_target_that_was_halted_by_the_request_to_run_on_is_told_again() {
-    // As QEMU does it, when it detached but its answer was late: the request halts the target, and
-    // is lost.
+fn a_target_halted_by_the_request_to_continue_is_continued_again() {
+    // QEMU does so if it has detached but its answer is late: the request halts the target, and is
+    // lost.
     let mut turns = 0;
     let (result, heard) = detach(move |request, talk| {
         turns += 1;
@@ -109,7 +109,7 @@ fn a_target_that_was_halted_by_the_request_to_run_on_is_told_again() {
 }
 
 #[test]
-fn a_server_that_only_obeys_its_monitor_is_told_that_way_first() {
+fn a_server_that_only_obeys_its_monitor_is_resumed_by_it_first() {
     // OpenOCD answers a request to detach, and leaves the target halted.
     let resume = format!("qRcmd,{}", hex(b"resume"));
     for answer in ["OK", "", "E01", "4e6f7065", "O4e6f7065"] {
@@ -127,10 +127,10 @@ fn a_server_that_only_obeys_its_monitor_is_told_that_way_first() {
 }
 
 #[test]
-fn a_late_answer_is_not_taken_for_one_to_a_request_to_detach() {
+fn a_late_answer_is_not_taken_for_that_to_detach() {
     let (result, heard) = play_within(HASTY, |request, talk| {
         if request.starts_with("qRcmd") {
-            // Longer than the third that the client waits for it.
+            // Longer than the client waits for it: a third of the limit.
             thread::sleep(HASTY.reply / 2);
             talk.reply("");
         }
@@ -145,7 +145,7 @@ fn a_late_answer_is_not_taken_for_one_to_a_request_to_detach() {
 }
 
 #[test]
-fn a_target_that_was_not_halted_is_read_as_one_that_runs() {
+fn a_target_that_is_not_halted_is_read_as_running() {
     // OpenOCD with an empty event `gdb-attach`.
     let server = Scripted::start(|request, talk| {
         if request == "?" {

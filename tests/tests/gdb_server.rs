@@ -1,4 +1,4 @@
-//! What a server for debuggers says is read if it is memory, and told if it cannot be.
+//! Answers of a GDB server are read if they are memory, and reported if they cannot be.
 
 use mmstats_tests::damage::Random;
 use mmstats_tests::gdb_script::{PATIENT, lie, play, source};
@@ -8,7 +8,7 @@ use mmstats_tools::source::{Gdb, Memory, MemoryError, RunState};
 use std::time::{Duration, Instant};
 
 #[test]
-fn what_a_server_has_is_read_at_any_address_and_length() {
+fn memory_is_read_at_any_address_and_length() {
     let server = Honest::start();
     let start = Instant::now();
     let mut gdb = Gdb::connect_within(&server.host, PATIENT).unwrap();
@@ -29,8 +29,8 @@ fn what_a_server_has_is_read_at_any_address_and_length() {
 }
 
 #[test]
-fn memory_is_read_to_its_end_and_no_further() {
-    // gdbstub gives fewer bytes at the end of memory, the other server an error.
+fn memory_is_read_up_to_its_end() {
+    // At the end of memory, gdbstub returns fewer bytes, the other server an error.
     let (stub, scripted) = (Honest::start(), Scripted::start(|_, _| false));
     for host in [&stub.host, &scripted.host] {
         let mut gdb = Gdb::connect_within(host, PATIENT).unwrap();
@@ -46,14 +46,14 @@ fn memory_is_read_to_its_end_and_no_further() {
             let MemoryError::Unreadable { address: found, .. } = error else { panic!("{error:?}") };
             assert_eq!(found, u64::from(address));
         }
-        // And on with what there is.
+        // Reading continues afterwards.
         assert_eq!(gdb.read(BASE.into(), &mut [0; 4]).unwrap(), 4);
     }
     assert!(stub.was_left_running());
 }
 
 #[test]
-fn the_last_byte_of_all_is_read_and_nothing_behind_it() {
+fn the_last_address_is_read_and_nothing_after_it() {
     let server = Scripted::start(|request, talk| {
         let is_last = request == "mfffffffffffffffc,4";
         if is_last {
@@ -68,7 +68,7 @@ fn the_last_byte_of_all_is_read_and_nothing_behind_it() {
 }
 
 #[test]
-fn requests_are_whole_words_and_no_longer_than_the_server_takes() {
+fn requests_are_whole_words_and_fit_the_servers_packets() {
     for (says, most) in [
         ("PacketSize=1000", 2048),
         ("swbreak+;PacketSize=4000;x-", 2048),
@@ -101,7 +101,7 @@ fn requests_are_whole_words_and_no_longer_than_the_server_takes() {
 }
 
 #[test]
-fn a_server_whose_packets_are_too_short_for_any_memory_is_refused() {
+fn a_server_with_too_short_packets_is_refused() {
     let (result, heard) = play(|request, talk| {
         let is_question = request.starts_with("qSupported");
         if is_question {
@@ -117,7 +117,7 @@ fn a_server_whose_packets_are_too_short_for_any_memory_is_refused() {
 }
 
 #[test]
-fn errors_are_unreadable_memory_at_its_address() {
+fn errors_are_reported_as_unreadable_memory_with_its_address() {
     let error = |reply: &'static str| {
         let server = Scripted::start(move |request, talk| {
             let is_memory = asked(request).is_some();
@@ -141,7 +141,7 @@ fn errors_are_unreadable_memory_at_its_address() {
 }
 
 #[test]
-fn replies_that_cannot_be_memory_are_told_and_never_believed() {
+fn invalid_replies_are_reported_and_never_returned_as_memory() {
     for turn in [1, 2, 3, 4] {
         let too_long = lie(turn, PATIENT, |length, talk| talk.reply(&"00".repeat(length + 1)));
         assert!(source(&too_long).contains("bytes of memory came instead of"), "{too_long}");
@@ -174,8 +174,8 @@ fn replies_that_cannot_be_memory_are_told_and_never_believed() {
 }
 
 #[test]
-fn after_an_answer_that_cannot_be_nothing_is_believed_any_more() {
-    // A server that is one answer behind: the second request gets the first one's answer.
+fn after_an_invalid_reply_no_other_is_accepted() {
+    // A server that is one answer late: the second request gets the first one's answer.
     let mut owed = "OK".to_owned();
     let server = Scripted::start(move |request, talk| {
         let is_memory = asked(request).is_some();
@@ -196,7 +196,7 @@ fn after_an_answer_that_cannot_be_nothing_is_believed_any_more() {
 }
 
 #[test]
-fn an_answer_that_comes_twice_is_not_taken_for_the_next_one() {
+fn a_duplicate_answer_is_not_taken_for_the_next_one() {
     let (result, _) = play(|request, talk| {
         let is_memory = asked(request).is_some();
         if is_memory {
@@ -208,7 +208,7 @@ fn an_answer_that_comes_twice_is_not_taken_for_the_next_one() {
 }
 
 #[test]
-fn damaged_replies_are_asked_for_again() {
+fn damaged_replies_are_requested_again() {
     let mut damaged = 0;
     let (result, heard) = play(move |request, talk| {
         if request == "-" {
@@ -226,7 +226,7 @@ fn damaged_replies_are_asked_for_again() {
 }
 
 #[test]
-fn damaged_replies_that_stay_damaged_are_told() {
+fn persistently_damaged_replies_are_reported() {
     for (reply, what) in [
         (&b"$0011#00"[..], "a reply whose bytes sum up to c2, and it says otherwise (4 times, to "),
         (b"$0011#zz", "a reply whose bytes sum up to c2, and it says otherwise (4 times, to "),
@@ -262,7 +262,7 @@ fn refused_requests_are_sent_again() {
 }
 
 #[test]
-fn a_server_that_refuses_for_ever_is_told() {
+fn a_server_that_always_refuses_is_reported() {
     let (result, heard) = play(|request, talk| {
         let is_refused = asked(request).is_some();
         if is_refused {
@@ -275,7 +275,7 @@ fn a_server_that_refuses_for_ever_is_told() {
 }
 
 #[test]
-fn what_answers_nothing_is_skipped() {
+fn unrelated_packets_are_skipped() {
     let strays = ["T05thread:01;", "S05", "O68656c6c6f", "", "T02", "Fwrite,1,2,3"];
     let (result, _) = play(move |request, talk| {
         if asked(request).is_none() {
@@ -287,7 +287,7 @@ fn what_answers_nothing_is_skipped() {
         true
     });
     result.unwrap();
-    // And so at the beginning, where QEMU tells of the halt that the connection was.
+    // Also at the start, where QEMU reports the halt caused by the connection.
     let (result, _) = play(move |request, talk| {
         let is_first = request.starts_with("qSupported") || request == "?";
         if is_first {
@@ -302,7 +302,7 @@ fn what_answers_nothing_is_skipped() {
 
 #[test]
 fn replies_are_decoded() {
-    // Four zeros, and a 2 behind an escape.
+    // Four zeros, and an escaped 2.
     let server = Scripted::start(|request, talk| {
         let is_memory = asked(request).is_some();
         if is_memory {
@@ -318,7 +318,7 @@ fn replies_are_decoded() {
 
 #[test]
 fn zeros_are_memory_and_no_stats() {
-    // OpenOCD gives them where it cannot read.
+    // OpenOCD returns them for unreadable memory.
     let server = Scripted::start(|request, talk| {
         let Some((_, length)) = asked(request) else { return false };
         talk.reply(&"00".repeat(length));
@@ -333,8 +333,8 @@ fn zeros_are_memory_and_no_stats() {
 }
 
 #[test]
-fn a_probe_without_a_target_looks_for_one() {
-    // Black Magic.
+fn a_probe_without_a_target_scans_for_one() {
+    // Black Magic Probe.
     let scan = format!("qRcmd,{}", hex(b"swdp_scan"));
     for (found, attached, error) in [
         ("OK", "T05", None),
@@ -356,14 +356,14 @@ fn a_probe_without_a_target_looks_for_one() {
             true
         });
         assert_eq!(result.as_ref().err().map(source), error);
-        // Where the scan is not known, attaching means something else.
+        // Without the command to scan, attaching has another meaning.
         assert_eq!(heard.contains(&"vAttach;1".to_owned()), found == "OK");
         assert!(heard.contains(&"D".to_owned()));
     }
 }
 
 #[test]
-fn a_target_that_is_gone_or_cannot_be_told_is_refused() {
+fn a_missing_or_ambiguous_target_is_refused() {
     let (result, _) = play(|request, talk| {
         if request == "?" {
             talk.reply("E02");

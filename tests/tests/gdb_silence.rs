@@ -1,4 +1,4 @@
-//! A server for debuggers that is silent, drips, floods, or dies does not hold the client.
+//! A GDB server that is silent, slow, floods, or dies does not block the client.
 
 use mmstats_tests::gdb_script::{
     HASTY, PATIENT, at_once, lie, play, play_within, read_twice, source,
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn an_answer_that_comes_too_late_is_not_taken_for_the_next_one() {
+fn a_late_answer_is_not_taken_for_the_next_one() {
     let mut turns = 0;
     let server = Scripted::start(move |request, talk| {
         let is_memory = asked(request).is_some();
@@ -33,7 +33,7 @@ fn an_answer_that_comes_too_late_is_not_taken_for_the_next_one() {
 }
 
 #[test]
-fn a_server_that_closes_at_any_time_is_told() {
+fn a_server_that_disconnects_at_any_time_is_reported() {
     let complete = play(|_, _| false).1.len();
     at_once(0..complete, |stage| {
         for part in [&b""[..], b"+", b"+$", b"+$00", b"+$00#", b"+$00#6"] {
@@ -56,7 +56,7 @@ fn a_server_that_closes_at_any_time_is_told() {
                     ];
                     assert!(kinds.contains(&error.kind()), "{error:?} at stage {stage}");
                 }
-                // Closing is as good an answer to a request to detach as any.
+                // Disconnecting is a valid answer to a request to detach.
                 Ok(()) => assert!(stage + 2 >= complete, "at stage {stage} of {complete}"),
                 Err(other) => panic!("{other:?} at stage {stage}"),
             }
@@ -65,7 +65,7 @@ fn a_server_that_closes_at_any_time_is_told() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_told_at_any_time() {
+fn a_server_that_falls_silent_at_any_time_is_reported() {
     at_once(["qSupported:hwbreak+", "?", "m20000100,800", "m20000900,800"], |silent| {
         let (result, heard) = play_within(HASTY, move |request, _| request == silent);
         let MemoryError::Timeout { asked, waited } = result.unwrap_err() else { panic!() };
@@ -74,14 +74,14 @@ fn a_server_that_says_nothing_is_told_at_any_time() {
     });
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
-    // Not even accepted.
+    // The connection is not even accepted.
     let start = Instant::now();
     assert!(matches!(read_twice(&host, HASTY), Err(MemoryError::Timeout { .. })));
     assert!(start.elapsed() < HASTY.reply * 10);
 }
 
 #[test]
-fn a_server_that_drips_does_not_stretch_its_time() {
+fn a_slow_server_does_not_extend_its_time_limit() {
     at_once([&b"$"[..], b"", b"+"], |beginning| {
         let error = lie(2, HASTY, move |_, talk| {
             talk.send(beginning);
@@ -95,7 +95,7 @@ fn a_server_that_drips_does_not_stretch_its_time() {
 }
 
 #[test]
-fn a_server_that_floods_does_not_fill_memory_nor_time() {
+fn a_flooding_server_fills_neither_memory_nor_time() {
     at_once(
         [&b"$T05#b9"[..], b"$#00", b"$O6869#2c", b"%Stop:T05#00", b"++++", b"00000000", b"$"],
         |flood| {
@@ -103,16 +103,16 @@ fn a_server_that_floods_does_not_fill_memory_nor_time() {
                 let many = flood.repeat(1000);
                 while !talk.is_deaf() {
                     talk.send(&many);
-                    // There are others who need a processor.
+                    // Leaves the processor to other tests.
                     thread::sleep(Duration::from_millis(1));
                 }
             });
-            let is_told = match &error {
+            let is_expected = match &error {
                 MemoryError::Timeout { .. } => true,
                 MemoryError::Source(what) => what.contains("none of them"),
                 _ => false,
             };
-            assert!(is_told, "{error:?}");
+            assert!(is_expected, "{error:?}");
         },
     );
     let error = lie(1, HASTY, |_, talk| talk.send(&[b"$".to_vec(), vec![b'0'; 1 << 20]].concat()));
@@ -120,7 +120,7 @@ fn a_server_that_floods_does_not_fill_memory_nor_time() {
 }
 
 #[test]
-fn all_requests_together_have_an_end() {
+fn all_requests_together_have_a_time_limit() {
     let server = Scripted::start(|request, _| {
         thread::sleep(if asked(request).is_some() {
             Duration::from_millis(100)
@@ -140,7 +140,7 @@ fn all_requests_together_have_an_end() {
 }
 
 #[test]
-fn where_there_is_no_server_that_is_told() {
+fn a_missing_server_is_reported() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for name in ["127.0.0.1", "localhost"] {
         let MemoryError::Io(error) =

@@ -1,5 +1,5 @@
-//! Our readers and writers agree with `independent.py`, which was made from FORMAT.md alone; and
-//! they read the files that are kept.
+//! Our readers and writers agree with `independent.py`, which was written from FORMAT.md only, and
+//! they read the golden files.
 
 use mmstats_core::reader::{ByteOrder, Directory};
 use mmstats_std::read::Reader;
@@ -24,32 +24,32 @@ fn script() -> Command {
     command
 }
 
-/// What it prints, and on standard error.
+/// Returns its output and standard error.
 fn run(command: &mut Command) -> (String, String) {
     let output = command.output().unwrap();
     [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into()
 }
 
-/// What it prints; it may not complain.
+/// Returns its output; standard error has to be empty.
 fn run_well(command: &mut Command) -> String {
     let (out, err) = run(command);
     assert_eq!(err, "");
     out
 }
 
-/// A file of the same name with more behind it.
+/// Returns a path with a suffix added to its name.
 fn beside(path: &Path, more: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(more);
     path.into()
 }
 
-/// The directory of a file that has it outside.
+/// Returns the external directory of a file, if it has one.
 fn directory_of(path: &Path) -> Option<PathBuf> {
     Some(beside(path, ".directory")).filter(|directory| directory.exists())
 }
 
-/// What it says of a file.
+/// Returns the other implementation's records of a file.
 fn dump(path: &Path) -> Vec<Json> {
     let mut command = script();
     command.arg("dump").arg(path);
@@ -64,12 +64,13 @@ fn dump(path: &Path) -> Vec<Json> {
     records
 }
 
-/// The records that are kept beside a file.
+/// Returns the golden records of a file.
 fn kept(path: &Path) -> Vec<Json> {
     serde_json::from_slice(&fs::read(beside(path, ".json")).unwrap()).unwrap()
 }
 
-/// Compares one by one, so that a failure shows what differs; as text, so that 0.0 is not -0.0.
+/// Compares records one by one, so that a failure shows the difference; as text, so that 0.0 is not
+/// -0.0.
 fn assert_same(ours: &[Json], theirs: &[Json], what: &dyn std::fmt::Debug) {
     for (ours, theirs) in ours.iter().zip(theirs) {
         assert_eq!(ours.to_string(), theirs.to_string(), "{what:?}");
@@ -97,7 +98,7 @@ fn assert_reads(path: &Path, theirs: &[Json]) {
     assert_same(&record::from_directory(&Directory::open(&bytes).unwrap(), &bytes), theirs, &path);
 }
 
-/// Fields that tell of the process.
+/// Fields with the process's identity.
 const IDENTITY: usize = 8;
 
 fn what_we_write_is_read_alike<F: Format>() {
@@ -110,27 +111,27 @@ fn what_we_write_is_read_alike<F: Format>() {
 }
 
 #[test]
-fn what_we_write_in_version_2_is_read_alike() {
+fn our_version_2_is_read_alike() {
     what_we_write_is_read_alike::<V2>();
 }
 
 #[test]
-fn what_we_write_in_version_2_with_words_of_4_bytes_is_read_alike() {
+fn our_version_2_with_words_of_4_bytes_is_read_alike() {
     what_we_write_is_read_alike::<V2Narrow>();
 }
 
 #[test]
-fn what_we_write_in_version_1_is_read_alike() {
+fn our_version_1_is_read_alike() {
     what_we_write_is_read_alike::<V1>();
 }
 
 #[test]
-fn what_we_write_in_exact_version_1_is_read_alike() {
+fn our_exact_version_1_is_read_alike() {
     what_we_write_is_read_alike::<V1Exact>();
 }
 
 #[test]
-fn what_we_write_with_the_directory_in_flash_is_read_alike() {
+fn our_directory_in_flash_is_read_alike() {
     let directory = directory();
     let path = directory.path().join("flash.mmstats");
     let publisher = EveryField::<V2>::publisher().directory_in_flash();
@@ -148,7 +149,7 @@ fn what_we_write_with_the_directory_in_flash_is_read_alike() {
 }
 
 #[test]
-fn what_the_other_writes_with_the_directory_outside_is_read_as_it_meant_it() {
+fn the_others_external_directory_is_read_as_written() {
     let directory = directory();
     for order in ["little", "big"] {
         for word in ["4", "8"] {
@@ -163,7 +164,7 @@ fn what_the_other_writes_with_the_directory_outside_is_read_as_it_meant_it() {
     }
 }
 
-/// All that the other implementation can write.
+/// Lets the other implementation write every kind of file.
 fn foreign_files(directory: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for (version, more) in [("v1", None), ("v1", Some("--exact")), ("v2", None)] {
@@ -187,7 +188,7 @@ fn foreign_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_the_other_writes_is_read_as_it_meant_it() {
+fn the_others_files_are_read_as_written() {
     let directory = directory();
     for path in foreign_files(directory.path()) {
         let theirs = kept(&path);
@@ -197,7 +198,7 @@ fn what_the_other_writes_is_read_as_it_meant_it() {
 }
 
 #[test]
-fn the_byte_order_of_version_1_can_be_told() {
+fn the_byte_order_of_version_1_is_detected() {
     let directory = directory();
     for path in
         foreign_files(directory.path()).iter().filter(|path| path.to_string_lossy().contains("v1"))
@@ -219,7 +220,7 @@ fn the_byte_order_of_version_1_can_be_told() {
 }
 
 #[test]
-fn kept_files_hold_what_they_did_when_they_were_written() {
+fn golden_files_have_their_original_values() {
     let folder = golden().join("v2");
     let files: Vec<PathBuf> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -242,7 +243,7 @@ fn files_of_the_original_are_read_alike() {
 }
 
 #[test]
-fn the_other_sees_no_mixed_value_while_we_write() {
+fn the_other_reads_no_mixed_value_while_we_write() {
     for (format, labels) in
         [("wide", &["number", "text"][..]), ("narrow", &["number", "plain", "text"])]
     {
@@ -271,8 +272,8 @@ fn the_other_sees_no_mixed_value_while_we_write() {
     }
 }
 
-/// What the other implementation says of damaged files: the fields that it can show, and whether it
-/// complains.
+/// Returns the other implementation's view of damaged files: the readable fields, and whether it
+/// reports errors.
 fn judge(paths: &[PathBuf]) -> BTreeMap<PathBuf, (Vec<Json>, bool)> {
     let mut verdicts: BTreeMap<_, _> =
         paths.iter().map(|path| (path.clone(), (Vec::new(), false))).collect();

@@ -1,4 +1,4 @@
-//! What counting costs, in instructions of the machine.
+//! The cost of counting in machine instructions.
 
 use mmstats_tests::programs::{directory, release, tool};
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 const CALLS: u64 = 100_000;
 
 #[test]
-fn counting_takes_six_instructions_at_most_with_the_return() {
+fn counting_takes_at_most_six_instructions_including_the_return() {
     let exe = release("one_count");
     let directory = directory();
     let profile = directory.path().join("profile");
@@ -31,6 +31,6 @@ fn counting_takes_six_instructions_at_most_with_the_return() {
         .and_then(|total| total.trim().parse().ok())
         .expect("a total");
     println!("{total} instructions in {CALLS} calls: {} each", total as f64 / CALLS as f64);
-    assert!(total >= 2 * CALLS, "{total} instructions: that is not the function");
+    assert!(total >= 2 * CALLS, "{total} instructions: the function was not measured");
     assert!(total <= 6 * CALLS, "{total} instructions in {CALLS} calls");
 }

@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long to wait for what must come.
+/// The time after which a wait fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];

@@ -1,4 +1,4 @@
-//! More files than may be open at once.
+//! More files than the limit of open ones.
 
 use std::fs;
 
@@ -9,9 +9,9 @@ use mmstats_tools::scraper::{OwnedValue, Scraper};
 use mmstats_tools::source::Sources;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Alone in its program, for the limit is the process's.
+/// The only test of its program, because the limit applies to the process.
 #[test]
-fn files_beyond_the_limit_of_open_ones_are_read_all_the_same() {
+fn files_beyond_the_limit_of_open_ones_are_read_too() {
     let dir = directory();
     for i in 0..200_u64 {
         fs::write(
@@ -23,7 +23,7 @@ fn files_beyond_the_limit_of_open_ones_are_read_all_the_same() {
     setrlimit(Resource::Nofile, Rlimit { current: Some(90), maximum: Some(120) }).unwrap();
     let mut scraper =
         Scraper::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap());
-    assert_eq!(getrlimit(Resource::Nofile).current, Some(120), "as far as it may be raised");
+    assert_eq!(getrlimit(Resource::Nofile).current, Some(120), "the hard limit");
     for _ in 0..3 {
         let scrape = scraper.scrape();
         assert_eq!(scrape.errors, []);

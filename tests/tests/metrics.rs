@@ -1,5 +1,5 @@
-//! Pages for Prometheus, as `slurpstats --prometheus` prints them. With `METRICS_OVERWRITE=1` in
-//! the environment, the pages in `metrics/` are written anew.
+//! Pages for Prometheus, as `slurpstats --prometheus` prints them. `METRICS_OVERWRITE=1` in the
+//! environment overwrites the pages in `metrics/`.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn slurp(directory: &Path, arguments: &[&str]) -> Outcome {
     run(Command::new(program("--bin", "slurpstats")).current_dir(directory).args(arguments))
 }
 
-/// A page without the time it took, which nobody knows before.
+/// Returns a page without its duration, which varies.
 fn page(directory: &Path, arguments: &[&str]) -> String {
     let outcome = slurp(directory, arguments);
     assert_eq!((&outcome.err[..], outcome.status), ("", 0), "{arguments:?}");
@@ -35,12 +35,12 @@ fn without_time(page: &str) -> String {
         .collect()
 }
 
-/// What is told of samples whose name begins so.
+/// Returns the samples whose name starts like this.
 fn samples<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
     page.lines().filter(|line| line.starts_with(name)).collect()
 }
 
-/// One of everything, in two files of version 2 and one of version 1.
+/// Publishes every kind of field, in two files of version 2 and one of version 1.
 fn one_of_everything() -> TempDir {
     let dir = directory();
     for (name, times) in [("a.mmstats", 1), ("b.mmstats", 2)] {
@@ -108,7 +108,7 @@ fn one_of_everything() -> TempDir {
 }
 
 #[test]
-fn pages_are_as_they_were_to_the_letter() {
+fn pages_are_exactly_as_recorded() {
     let dir = one_of_everything();
     for (arguments, name) in [
         (&["--prometheus"][..], "page.txt"),
@@ -133,7 +133,7 @@ fn pages_are_as_they_were_to_the_letter() {
 }
 
 #[test]
-fn what_was_published_by_released_code_makes_pages() {
+fn golden_files_make_valid_pages() {
     for version in ["v1", "v2"] {
         let text = slurp(&golden().join(version), &["--prometheus", "."]);
         check::promtool(&text.out);
@@ -143,19 +143,19 @@ fn what_was_published_by_released_code_makes_pages() {
 }
 
 model! {
-    /// What a server does.
+/// The stats of a server.
     struct Server in "server." {
         /// Requests answered.
         requests: Counter,
-        /// From a request to its answer.
+/// From a request to its response.
         latency: mmstats_std::Timer,
-        /// What it does.
+/// Its state.
         state: Text<20> => "idle",
     }
 }
 
 #[test]
-fn writers_are_told_apart_by_their_file_and_who_they_are_stands_once() {
+fn writers_differ_by_their_file_and_their_identity_is_written_once() {
     let dir = directory();
     let at: &'static str = dir.path().to_str().unwrap().to_owned().leak();
     let server =
@@ -208,7 +208,7 @@ fn writers_are_told_apart_by_their_file_and_who_they_are_stands_once() {
 }
 
 #[test]
-fn labels_choose_what_is_in_a_page() {
+fn labels_select_the_content_of_a_page() {
     let dir = one_of_everything();
     let text = page(
         dir.path(),
@@ -247,7 +247,7 @@ fn labels_choose_what_is_in_a_page() {
     );
 }
 
-// What files should not have
+// Invalid or hostile files
 
 const HOSTILE: &str = "<script>\"'\\\n\r\t\x1b[2J\u{202e}#{}=,ü";
 
@@ -280,17 +280,17 @@ fn hostile_texts_are_only_texts() {
             "{page}"
         );
     }
-    let told = "<script>\"'\\\n\\r\\t\\x1b[2J\\u202e#{}=,ü";
+    let hostile = "<script>\"'\\\n\\r\\t\\x1b[2J\\u202e#{}=,ü";
     let families = &check::strict(&[open])[0];
     assert_eq!(
         (&families[0].help[..], &families[0].name[..]),
-        (told, "a_script_________2J_______")
+        (hostile, "a_script_________2J_______")
     );
     let labels = |family: usize| &families[family].samples[0].1;
-    let file = ("file".to_owned(), format!("./f{told}.mmstats"));
+    let file = ("file".to_owned(), format!("./f{hostile}.mmstats"));
     assert_eq!(*labels(0), std::slice::from_ref(&file)[..]);
-    assert_eq!(*labels(2), [("exported_file".to_owned(), told.to_owned()), file.clone()]);
-    assert_eq!(*labels(3), [file, ("value".to_owned(), told.to_owned())]);
+    assert_eq!(*labels(2), [("exported_file".to_owned(), hostile.to_owned()), file.clone()]);
+    assert_eq!(*labels(3), [file, ("value".to_owned(), hostile.to_owned())]);
 }
 
 #[test]
@@ -337,11 +337,11 @@ fn names_that_collide_are_reported_and_not_merged() {
             taken("1", "x.total", "a gauge", "x_total", "x (a counter)"),
             "slurpstats: 2.mmstats: y{b=\"2\",a=\"1\"}: dropped: another field of the same file gives the same series\n".to_owned(),
         ];
-        let mut told: Vec<_> = outcome.err.split_inclusive('\n').collect();
-        told.sort_by_key(|line| line.split(": ").nth(2));
+        let mut reported: Vec<_> = outcome.err.split_inclusive('\n').collect();
+        reported.sort_by_key(|line| line.split(": ").nth(2));
         let mut wanted = expected.to_vec();
         wanted.sort_by_key(|line| line.split(": ").nth(2).map(str::to_owned));
-        assert_eq!(told, wanted);
+        assert_eq!(reported, wanted);
         assert_eq!(samples(&outcome.out, "p_q"), ["p_q_total{file=\"2.mmstats\"} 2"]);
         assert_eq!(samples(&outcome.out, "x_total"), ["x_total{file=\"2.mmstats\"} 3"]);
         assert_eq!(
@@ -358,7 +358,7 @@ fn names_that_collide_are_reported_and_not_merged() {
 }
 
 #[test]
-fn a_bad_file_does_not_keep_others_from_their_page() {
+fn a_bad_file_does_not_hide_the_others() {
     let dir = one_of_everything();
     fs::write(dir.path().join("bad.mmstats"), b"nonsense").unwrap();
     let outcome = slurp(dir.path(), &["--prometheus", "bad.mmstats", "a.mmstats"]);
@@ -370,7 +370,7 @@ fn a_bad_file_does_not_keep_others_from_their_page() {
 }
 
 #[test]
-fn a_page_without_files_tells_of_their_absence() {
+fn a_page_without_files_reports_zero_writers() {
     let dir = directory();
     let outcome = slurp(dir.path(), &["--prometheus", "."]);
     assert_eq!(
@@ -385,14 +385,14 @@ fn a_page_without_files_tells_of_their_absence() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
+fn wrong_usage_is_reported() {
     let dir = directory();
-    for (arguments, told) in [
+    for (arguments, message) in [
         (&["--prometheus", "--json"][..], "cannot be used with '--json'"),
         (&["--sum"], "--prometheus"),
         (&["--prometheus=xml"], "[possible values: text, openmetrics]"),
     ] {
         let outcome = slurp(dir.path(), arguments);
-        assert!(outcome.status == 2 && outcome.err.contains(told), "{outcome:?}");
+        assert!(outcome.status == 2 && outcome.err.contains(message), "{outcome:?}");
     }
 }

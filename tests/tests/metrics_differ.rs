@@ -1,4 +1,4 @@
-//! Sums over writers that do not agree in what they mean.
+//! Sums over writers whose fields differ in kind, unit or buckets.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ fn gauge(label: &str, value: u64) -> (Field, OwnedValue) {
     (field(label, Kind::Gauge, Type::U64), OwnedValue::Unsigned(value))
 }
 
-/// Of milliseconds, microseconds, …, which go up to 2^`n`.
+/// Returns a histogram of milliseconds, microseconds, …, up to 2^`n`.
 fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, OwnedValue) {
     let mut field =
         Field { scale, unit: "seconds".to_owned(), ..field("latency", Kind::Histogram, Type::U64) };
@@ -46,7 +46,7 @@ fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, Ow
     (field, OwnedValue::Histogram(Box::new(HistogramSnapshot { sum, filled })))
 }
 
-/// A writer, by its number.
+/// Returns the sample of the writer with this number.
 fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSample {
     let writer_id = WriterId {
         id,
@@ -65,7 +65,7 @@ fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSamp
     }
 }
 
-/// Adds a look; tells all samples but those of the page's own, and what is left out.
+/// Adds a scrape; returns all samples except the page's own, and the dropped fields.
 fn add(totals: &mut Totals, samples: Vec<WriterSample>) -> (BTreeMap<String, String>, Vec<String>) {
     let scrape = Scrape {
         time: SystemTime::UNIX_EPOCH,
@@ -104,7 +104,7 @@ fn assert_no_step_back(before: &BTreeMap<String, String>, now: &BTreeMap<String,
 }
 
 #[test]
-fn buckets_do_not_go_back_when_a_writer_with_fewer_comes() {
+fn buckets_do_not_decrease_when_a_writer_with_fewer_comes() {
     let long = |count| {
         histogram(-3, 8, &[(8, Some(15), 3 * count), (64, Some(127), count), (128, None, count)])
     };
@@ -131,7 +131,7 @@ fn buckets_do_not_go_back_when_a_writer_with_fewer_comes() {
     assert_no_step_back(&second, &third);
 }
 
-/// What a program had before it was changed, and after.
+/// Returns the fields of a program before and after a change.
 fn versions() -> [Vec<(Field, OwnedValue)>; 2] {
     let before = vec![
         histogram(-3, 4, &[(4, Some(7), 10)]),
@@ -143,16 +143,16 @@ fn versions() -> [Vec<(Field, OwnedValue)>; 2] {
     [before, after]
 }
 
-/// What is shown of the second version.
+/// Returns the samples of the second version.
 fn of_the_second(samples: &BTreeMap<String, String>) -> [&str; 3] {
     ["latency_seconds_bucket{le=\"7e-06\"}", "converted", "old_name_total"]
         .map(|name| samples.get(name).map_or("none", |value| value))
 }
 
 #[test]
-fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else() {
+fn the_current_meaning_is_shown_if_only_ended_writers_had_another() {
     let [before, after] = versions();
-    // Its file may be gone, or may have been left.
+    // Its file is gone, or was left.
     for is_left in [false, true] {
         let mut totals = Totals::new();
         let (first, _) = add(&mut totals, vec![sample(1, Reason::Runs, &before)]);
@@ -174,7 +174,7 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
             assert_eq!((of_the_second(&now), &left_out[..]), (counted, &[][..]));
             assert!(!now.contains_key("converted_total"), "{now:#?}");
         }
-        // When these have ended too, what had been counted before them does not come back.
+        // When these have ended too, the earlier counts do not come back.
         let (last, _) = add(
             &mut totals,
             if is_left { vec![sample(1, Reason::Ended, &before)] } else { Vec::new() },
@@ -183,7 +183,7 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
             (of_the_second(&last), last.contains_key("converted_total")),
             (["14", "none", "2"], false)
         );
-        // But whoever counts so again is shown.
+        // A new writer with the earlier meaning is shown.
         let (again, left_out) = add(
             &mut totals,
             vec![sample(4, Reason::Runs, &[before.clone(), vec![counter("more", 1)]].concat())],
@@ -196,7 +196,7 @@ fn what_a_program_means_now_is_shown_when_only_ended_ones_meant_something_else()
 }
 
 #[test]
-fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
+fn while_both_run_the_hidden_one_is_reported_with_its_reason() {
     let [before, after] = versions();
     let mut totals = Totals::new();
     for _ in 0..2 {
@@ -222,7 +222,7 @@ fn while_both_run_the_one_that_is_not_shown_is_told_with_its_reason() {
 }
 
 #[test]
-fn dimensions_are_the_same_in_any_order() {
+fn the_order_of_dimensions_does_not_matter() {
     let mut totals = Totals::new();
     let one = sample(
         1,
@@ -246,7 +246,7 @@ fn dimensions_are_the_same_in_any_order() {
 }
 
 #[test]
-fn counters_never_go_back_whatever_scales_come() {
+fn counters_never_decrease_with_any_scales() {
     let mut random = 2013_u64;
     let mut next = |below: u64| {
         random =
@@ -292,7 +292,7 @@ fn counters_never_go_back_whatever_scales_come() {
 }
 
 #[test]
-fn levels_and_dates_count_only_as_long_as_their_writer_runs() {
+fn gauges_and_timestamps_count_only_while_their_writer_runs() {
     let untyped = |label: &str, ty| field(label, Kind::Untyped, ty);
     let fields = |value: u64| {
         [

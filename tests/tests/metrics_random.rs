@@ -1,4 +1,4 @@
-//! Whatever fields have in them, pages are such as others read.
+//! Pages of random fields are valid for Prometheus' parsers.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 #[path = "../metrics/check.rs"]
 mod check;
 
-/// Few enough that names collide, and odd enough that they have to be made valid.
+/// Labels that often collide or are invalid as names.
 fn label() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         4 => "[ab][._][ab]",
@@ -151,7 +151,7 @@ fn pages(scrape: &Scrape, format: Format) -> [String; 2] {
 }
 
 #[test]
-fn the_strict_parser_reads_whatever_there_is() {
+fn the_strict_parser_accepts_random_fields() {
     let pages: Vec<String> =
         scrapes(400).iter().flat_map(|scrape| pages(scrape, Format::OpenMetrics)).collect();
     let families: usize = check::strict(&pages).iter().map(Vec::len).sum();
@@ -159,7 +159,7 @@ fn the_strict_parser_reads_whatever_there_is() {
 }
 
 #[test]
-fn promtool_reads_whatever_there_is() {
+fn promtool_accepts_random_fields() {
     for scrape in scrapes(100) {
         for page in pages(&scrape, Format::Text) {
             check::promtool(&page);
@@ -167,7 +167,7 @@ fn promtool_reads_whatever_there_is() {
     }
 }
 
-/// What pages have of their own.
+/// The families that every page has.
 const OWN: [&str; 7] = [
     "mmstats_writer_info",
     "mmstats_writer_alive",
@@ -178,7 +178,7 @@ const OWN: [&str; 7] = [
     "mmstats_target_halt_seconds",
 ];
 
-/// What is neither in a page nor reported would be lost.
+/// A field that is neither in a page nor reported would be lost.
 #[test]
 fn a_field_is_shown_or_reported() {
     for scrape in scrapes(200) {
@@ -192,7 +192,7 @@ fn a_field_is_shown_or_reported() {
                 values: vec![writer.values[field].clone()],
                 ..writer.clone()
             };
-            // Of what says who the writer is there is a label, and no series.
+            // A writer's identity is a label, not a series.
             let is_identity = alone.fields[0].label == "sys.pid"
                 && !matches!(alone.values[0], Ok(OwnedValue::Histogram(_)) | Err(_));
             let page = per_writer(
@@ -205,7 +205,7 @@ fn a_field_is_shown_or_reported() {
                     && !line.starts_with('#')
                     && !OWN.contains(&line.split(['{', ' ']).next().unwrap_or_default())
             });
-            // A histogram's are the bounds, infinity, sum and count.
+            // A histogram has samples for its bounds, infinity, sum and count.
             let each = if matches!(writer.values[field], Ok(OwnedValue::Histogram(_))) {
                 5 + 3
             } else {

@@ -1,4 +1,4 @@
-//! Sums over writers that come and go.
+//! Sums over writers that start and end.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -22,11 +22,11 @@ use mmstats_tools::source::Sources;
 mod check;
 
 model! {
-    /// What is added up here.
+/// The stats of these tests.
     struct Server in "server." {
         /// Requests answered.
         requests: Counter,
-        /// How large they were.
+/// The sizes of requests.
         sizes: Histogram<1, 4> [bytes],
         /// Open connections.
         open: Gauge<i64>,
@@ -42,7 +42,7 @@ fn server(directory: &Path, name: &str) -> Published<Server> {
     .unwrap()
 }
 
-/// Sums, look by look.
+/// The sums after each scrape.
 struct Watch {
     scraper: Scraper,
     totals: Totals,
@@ -58,7 +58,7 @@ impl Watch {
         Watch { scraper, totals: Totals::new(), pages: Vec::new() }
     }
 
-    /// Looks again. Tells what begins so, and how it goes on.
+    /// Scrapes, and returns the values of the samples with these names.
     fn scrape(&mut self, names: &[&str]) -> Vec<String> {
         let scrape = self.scraper.scrape();
         self.add(&scrape, names)
@@ -91,7 +91,7 @@ const NAMES: [&str; 5] = [
 ];
 
 #[test]
-fn sums_go_on_when_writers_end_and_begin_anew() {
+fn sums_continue_when_writers_end_and_restart() {
     let dir = directory();
     let mut watch = Watch::new(dir.path());
     let (a, b) = (server(dir.path(), "a.mmstats"), server(dir.path(), "b.mmstats"));
@@ -104,17 +104,17 @@ fn sums_go_on_when_writers_end_and_begin_anew() {
     a.requests.add(1);
     a.sizes.record(100);
     assert_eq!(watch.scrape(&NAMES), ["31", "3", "4", "103", "3"]);
-    // What it counted stays, and what it had open does not.
+    // Its counts stay, its gauges do not.
     a.remove();
     assert_eq!(watch.scrape(&NAMES), ["31", "3", "4", "103", "2"]);
     assert_eq!(watch.scrape(&NAMES), ["31", "3", "4", "103", "2"]);
-    // Another one under the same name, which has counted more already than the one before.
+    // A new writer with the same name, whose counter is already higher than its predecessor's.
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(500);
     a.sizes.record(2);
     a.open.set(-7);
     assert_eq!(watch.scrape(&NAMES), ["531", "3", "5", "105", "-5"]);
-    // And one that takes its place between two looks.
+    // A new writer that replaces it between two scrapes.
     a.remove();
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(4);
@@ -126,7 +126,7 @@ fn sums_go_on_when_writers_end_and_begin_anew() {
 }
 
 #[test]
-fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
+fn a_temporarily_unreadable_writer_is_not_counted_twice() {
     let dir = directory();
     let mut watch = Watch::new(dir.path());
     let a = server(dir.path(), "a.mmstats");
@@ -143,7 +143,7 @@ fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
     assert_eq!(watch.add(&hidden, &NAMES[..1]), ["10"]);
     a.requests.add(1);
     assert_eq!(watch.scrape(&NAMES[..1]), ["11"]);
-    // Nor a value that was being written all the time.
+    // Neither is a value that was always being written.
     let mut contended = first;
     contended.samples[0]
         .values
@@ -154,7 +154,7 @@ fn a_writer_that_cannot_be_read_for_a_while_is_not_counted_twice() {
     assert_eq!(watch.scrape(&NAMES[..1]), ["12"]);
 }
 
-/// With a counter and a gauge of this scale, and a histogram.
+/// Returns a file with a counter and a gauge of this scale, and a histogram.
 fn times(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
     region(|writer| {
         let counter: Counter<u32, _> =
@@ -169,7 +169,7 @@ fn times(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
 }
 
 #[test]
-fn different_scales_and_widths_are_added_up() {
+fn different_scales_and_widths_are_added() {
     let dir = directory();
     let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
     let mut watch = Watch::new(dir.path());
@@ -177,8 +177,7 @@ fn different_scales_and_widths_are_added_up() {
     write("b.mmstats", &times(-3, u32::MAX, 7.0));
     let names = ["time_seconds_total", "last_timestamp_seconds", "sizes_count", "old"];
     assert_eq!(watch.scrape(&names), ["4294968.795", "7", "2", "none"]);
-    // One counter has wrapped, beside a histogram that has begun anew; and another file has another
-    // scale.
+    // One counter has wrapped, and its histogram has restarted; the other file has another scale.
     write("b.mmstats", &times(-3, 4, 6.0));
     write("c.mmstats", &times(0, 2, 1.0));
     write("old.mmstats", &VersionOne::default().field("old", "Q", 9_u64.to_ne_bytes()).finish());
@@ -186,7 +185,7 @@ fn different_scales_and_widths_are_added_up() {
     check::strict(&watch.pages);
 }
 
-/// With counters of these labels.
+/// Returns a file with these counters.
 fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
     region(|writer| {
         for (label, value) in counted {
@@ -196,9 +195,9 @@ fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
     })
 }
 
-/// Looks at a writer, with all of a label behind a `#` taken away: whoever writes by hand may have
-/// two fields of one label.
-fn look_at_hand_written(watch: &mut Watch, names: &[&str]) -> Vec<String> {
+/// Scrapes a writer and cuts its labels at `#`: a hand-written file can have two fields with one
+/// label.
+fn scrape_hand_written(watch: &mut Watch, names: &[&str]) -> Vec<String> {
     let mut scrape = watch.scraper.scrape();
     for samples in &mut scrape.samples {
         let named = |field: &Field| Field {
@@ -211,9 +210,9 @@ fn look_at_hand_written(watch: &mut Watch, names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn fields_with_one_label_are_not_counted_twice_when_others_come() {
+fn fields_with_one_label_are_not_counted_twice_when_others_are_added() {
     let dir = directory();
-    // In place, so that it stays the same writer's.
+    // In place, so that the writer stays the same.
     let write = |counted: &[(&str, u64)]| {
         let mut file = OpenOptions::new()
             .write(true)
@@ -225,23 +224,23 @@ fn fields_with_one_label_are_not_counted_twice_when_others_come() {
     };
     let mut watch = Watch::new(dir.path());
     write(&[("twice#1", 7), ("twice#2", 1000), ("other", 1)]);
-    assert_eq!(look_at_hand_written(&mut watch, &["twice_total", "other_total"]), ["1007", "1"]);
+    assert_eq!(scrape_hand_written(&mut watch, &["twice_total", "other_total"]), ["1007", "1"]);
     write(&[("twice#1", 7), ("twice#2", 1000), ("other", 1), ("more", 5)]);
     assert_eq!(
-        look_at_hand_written(&mut watch, &["twice_total", "other_total", "more_total"]),
+        scrape_hand_written(&mut watch, &["twice_total", "other_total", "more_total"]),
         ["1007", "1", "5"]
     );
     write(&[("twice#1", 8), ("twice#2", 1000), ("other", 1), ("more", 5)]);
-    assert_eq!(look_at_hand_written(&mut watch, &["twice_total"]), ["1008"]);
+    assert_eq!(scrape_hand_written(&mut watch, &["twice_total"]), ["1008"]);
 }
 
 #[test]
-fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
+fn fields_that_cannot_be_added_are_reported_and_the_sum_continues() {
     let dir = directory();
     std::fs::write(dir.path().join("a.mmstats"), times(0, 2, 0.0)).unwrap();
     let mut watch = Watch::new(dir.path());
     assert_eq!(watch.scrape(&["sizes_count"]), ["1"]);
-    // Nearly as many as can be counted, and then so many again.
+    // Nearly the largest count, twice.
     let mut scrape = watch.scraper.scrape();
     for id in [100, 101] {
         let mut samples = scrape.samples[0].clone();
@@ -279,7 +278,7 @@ fn what_cannot_be_added_is_told_and_the_sum_goes_on() {
 }
 
 #[test]
-fn measures_are_averaged() {
+fn measurements_are_averaged() {
     let dir = directory();
     let write = |name: &str, tenths: i16, open: u32| {
         let bytes = region(|writer| {
@@ -301,7 +300,7 @@ fn measures_are_averaged() {
 }
 
 #[test]
-fn with_live_writers_count_once_they_were_seen_alive() {
+fn with_live_writers_count_once_they_were_alive() {
     let dir = directory();
     let a = server(dir.path(), "a.mmstats");
     a.requests.add(3);
