@@ -1,20 +1,25 @@
-// The page of mmash in a real browser: `node run.mjs PROGRAM GOLDEN [CHECK…]`.
+// Checks mmash's page in a browser: `node run.mjs PROGRAM GOLDEN [CHECK…]`.
 
 import { launch } from "./browser.mjs";
 import { checks } from "./checks.mjs";
-import { directory, publish } from "./files.mjs";
-import { others } from "./others.mjs";
-import { reading } from "./reading.mjs";
-import { scriptless } from "./scriptless.mjs";
+import { createDirectory, publish } from "./fixtures.mjs";
+import { datasetChecks } from "./datasets.mjs";
+import { usabilityChecks } from "./usability.mjs";
+import { noJavaScriptChecks } from "./no_javascript.mjs";
 import { Server } from "./server.mjs";
 
 const [program, golden, ...wanted] = process.argv.slice(2);
-const path = directory();
+const path = createDirectory();
 publish(path);
 const server = await new Server(program, ["--demo", path]).start();
 const browser = await launch();
 let failed = 0;
-for (const [name, check] of Object.entries({ ...checks, ...scriptless, ...reading(program), ...others(program, golden) })) {
+for (const [name, check] of Object.entries({
+    ...checks,
+    ...noJavaScriptChecks,
+    ...usabilityChecks(program),
+    ...datasetChecks(program, golden),
+})) {
     if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) {
         continue;
     }

@@ -4,22 +4,27 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-import { atExit } from "./exit.mjs";
+import { atExit } from "./cleanup.mjs";
 
-/** `mmash`, as it runs for a test. */
+/** A running `mmash`. */
 export class Server {
     constructor(program, options) {
         Object.assign(this, { program, options, port: 0, child: null });
     }
 
-    /** Starts it; at the same port as before, if it ran already. */
+    /** Starts the program, on the same port if it ran before. */
     async start() {
         const environment = { ...process.env };
-        ["MMSTATS_PATH", "MMSTATS_FILES", "MMSTATS_GLOB"].forEach((name) => delete environment[name]);
-        this.child = spawn(this.program, ["--port", this.port, ...this.options], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+        ["MMSTATS_PATH", "MMSTATS_FILES", "MMSTATS_GLOB"].forEach(
+            (name) => delete environment[name],
+        );
+        this.child = spawn(this.program, ["--port", this.port, ...this.options], {
+            env: environment,
+            stdio: ["ignore", "pipe", "inherit"],
+        });
         const child = this.child;
         atExit(() => child.kill());
-        const [line] = await once(createInterface({ input: this.child.stdout }), "line");
+        const [line] = await once(createInterface({ input: this.child.stdout }), "entry");
         this.url = line.split(" ").find((word) => word.startsWith("http://"));
         this.port = new URL(this.url).port;
         return this;

@@ -1,39 +1,41 @@
-//! What there is to say of single labels without JavaScript: where a link in the table leads.
+//! Details of single labels without JavaScript; the links in the table lead to them.
 
 use mmstats_std::liveness::Liveness;
 
-use super::html::Html;
-use super::query::{encoded, values};
-use super::rows::{Row, writers};
+use super::encoding::{Html, encode_parameter, parameter_values};
+use super::rows::{Row, writer_rows};
 use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::{Scrape, WriterSample};
 
-/// Labels with details at most.
-const MOST_LABELS: usize = 24;
+/// The largest number of labels with details.
+const MAX_LABELS: usize = 24;
 
-/// Writers of one label at most.
-const MOST_WRITERS: usize = 500;
+/// The largest number of writers of one label.
+const MAX_WRITERS: usize = 500;
 
-/// The labels that a query asks for; the script calls it plotting them.
-pub(super) fn labels(query: &str) -> Vec<String> {
+/// Returns the labels in a query's `plot` parameters, each once. The scripts plot them instead.
+pub(super) fn plotted_labels(query: &str) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
-    for label in values(query, "plot") {
-        if labels.len() < MOST_LABELS && !labels.contains(&label) {
+    for label in parameter_values(query, "plot") {
+        if labels.len() < MAX_LABELS && !labels.contains(&label) {
             labels.push(label);
         }
     }
     labels
 }
 
-/// A query that asks for a label, and for what is searched for.
-pub(super) fn link(search: &str, label: &str) -> String {
-    let search =
-        if search.is_empty() { String::new() } else { format!("q={}&amp;", encoded(search)) };
-    format!("?{search}plot={}", encoded(label))
+/// Returns the link to the details of a label, which keeps the search.
+pub(super) fn details_link(search: &str, label: &str) -> String {
+    let search = if search.is_empty() {
+        String::new()
+    } else {
+        format!("q={}&amp;", encode_parameter(search))
+    };
+    format!("?{search}plot={}", encode_parameter(label))
 }
 
-/// What each writer of these labels says, for browsers that run no scripts: others have plots.
+/// Writes the values of each writer of these labels, for browsers without JavaScript.
 pub(super) fn write_details<'h>(
     html: &'h mut Html,
     scrape: &Scrape,
@@ -43,10 +45,11 @@ pub(super) fn write_details<'h>(
     if labels.is_empty() {
         return html;
     }
-    html.raw(
-        "<noscript>\n<section class=\"details\" aria-labelledby=\"details-title\">\n<header class=\"bar\"><h2 id=\"details-title\">Each writer</h2>",
-    );
-    html.raw("<a href=\"?q=").raw(&encoded(search)).raw("\">Close</a></header>\n");
+    html.raw("<noscript>\n<section class=\"details\" aria-labelledby=\"details-title\">\n")
+        .raw("<header class=\"bar\"><h2 id=\"details-title\">Each writer</h2>")
+        .raw("<a href=\"?q=")
+        .raw(&encode_parameter(search))
+        .raw("\">Close</a></header>\n");
     for label in labels {
         write_label(html, scrape, label);
     }
@@ -54,19 +57,21 @@ pub(super) fn write_details<'h>(
 }
 
 fn write_label(html: &mut Html, scrape: &Scrape, label: &str) {
-    let mut found = writers(scrape, label).peekable();
+    let mut found = writer_rows(scrape, label).peekable();
     html.raw("<h3>").text(label).raw("</h3>\n");
     let Some((_, first)) = found.peek() else {
-        html.raw("<p class=\"note\">not published now</p>\n");
+        html.raw("<p class=\"note\">not published</p>\n");
         return;
     };
     html.raw("<p class=\"note\">").raw(first.kind.name());
     for text in [first.unit, first.help].into_iter().filter(|text| !text.is_empty()) {
         html.raw(" · ").text(text);
     }
-    html.raw("</p>\n<table class=\"numbers\"><caption class=\"hidden\">Writers of ").text(label);
-    html.raw("</caption><thead><tr><th scope=\"col\">Writer</th><th scope=\"col\">Value</th><th scope=\"col\">Process</th></tr></thead><tbody>\n");
-    for (sample, row) in found.by_ref().take(MOST_WRITERS) {
+    html.raw("</p>\n<table class=\"numbers\"><caption class=\"visually-hidden\">Writers of ")
+        .text(label)
+        .raw("</caption><thead><tr><th scope=\"col\">Writer</th><th scope=\"col\">Value</th>")
+        .raw("<th scope=\"col\">Process</th></tr></thead><tbody>\n");
+    for (sample, row) in found.by_ref().take(MAX_WRITERS) {
         write_writer(html, sample, &row);
     }
     html.raw("</tbody></table>\n");
@@ -78,22 +83,24 @@ fn write_label(html: &mut Html, scrape: &Scrape, label: &str) {
 
 fn write_writer(html: &mut Html, sample: &WriterSample, row: &Row<'_>) {
     let (path, value) = (lossless_path(&sample.writer_id.name), row.value());
-    let (name, dead) =
-        (path.rsplit('/').next().unwrap_or_default(), sample.verdict.liveness == Liveness::Dead);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_dead = sample.verdict.liveness == Liveness::Dead;
     let process =
         sample.writer_id.pid.map_or_else(|| "no process".to_owned(), |pid| pid.to_string());
-    html.raw(if dead { "<tr class=\"dead\">" } else { "<tr>" })
+    html.raw(if is_dead { "<tr class=\"dead\">" } else { "<tr>" })
         .raw("<th scope=\"row\" title=\"")
         .text(&path)
-        .raw("\">");
-    html.text(&process)
+        .raw("\">")
+        .text(&process)
         .raw(" · ")
         .text(name)
         .raw("</th><td title=\"")
         .text(&value.exact)
         .raw("\">")
-        .text(&value.short);
-    html.raw("</td><td title=\"").text(sample.verdict.reason.as_str()).raw("\">");
-    html.raw(if dead { "ended" } else { liveness_name(sample.verdict.liveness) })
+        .text(&value.short)
+        .raw("</td><td title=\"")
+        .text(sample.verdict.reason.as_str())
+        .raw("\">")
+        .raw(if is_dead { "ended" } else { liveness_name(sample.verdict.liveness) })
         .raw("</td></tr>\n");
 }

@@ -1,4 +1,4 @@
-//! Rows of the table: what all writers publish under one label, and in one way.
+//! The rows of the table: one for each label, aggregated over its writers.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,7 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use super::query::Words;
-use crate::labels::is_identity;
+use crate::labels::{self, is_identity};
 use crate::mmash::api::aggregate::{Key, Total};
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
@@ -40,16 +39,16 @@ pub(super) struct Shown {
     pub(super) exact: String,
 }
 
-/// The rows whose labels have all words of a search, in the order of their prefixes.
-pub(super) fn rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
-    let words = Words::new(search);
+/// Builds the rows whose labels match a search, ordered by prefix.
+pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
+    let search = Search::new(search);
     let mut rows: BTreeMap<_, Option<Row<'l>>> = BTreeMap::new();
     for sample in &scrape.samples {
         let has_ended = sample.verdict.liveness == Liveness::Dead;
         for (field, value) in sample.fields.iter().zip(&sample.values) {
             let row = rows
                 .entry((prefix(&field.label), Key::of(field)))
-                .or_insert_with(|| words.are_in(&field.label).then(|| Row::new(field)));
+                .or_insert_with(|| search.matches(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
                 row.add(value, has_ended);
             }
@@ -58,8 +57,8 @@ pub(super) fn rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
     rows.into_values().flatten().collect()
 }
 
-/// What each writer of a label has there.
-pub(super) fn writers<'l>(
+/// Returns each writer of a label, with a row of its own.
+pub(super) fn writer_rows<'l>(
     scrape: &'l Scrape,
     label: &'l str,
 ) -> impl Iterator<Item = (&'l WriterSample, Row<'l>)> {
@@ -118,7 +117,7 @@ impl<'l> Row<'l> {
     }
 
     /// How many writers it has, in words if some have ended.
-    pub(super) fn writers(&self) -> String {
+    pub(super) fn count_writers(&self) -> String {
         match self.dead {
             0 => self.writers.to_string(),
             dead => format!("{}, {dead} ended", self.writers),
@@ -193,5 +192,64 @@ impl<'l> Row<'l> {
         let exact = format!("{} recorded", buckets.count());
         let short = if quantiles.is_empty() { "empty".to_owned() } else { quantiles.join(", ") };
         Shown { short, exact }
+    }
+}
+
+/// The words of a search, all of which must match; case is ignored. A word may be anywhere in the
+/// label; a word with `*` is a pattern for the whole label. The scripts also search the files and
+/// processes of writers, as they may have a row for each.
+struct Search(Vec<Word>);
+
+enum Word {
+    Part(String),
+    Whole(glob::Pattern),
+}
+
+impl Search {
+    fn new(search: &str) -> Self {
+        let word = |word: &str| match labels::parse(word) {
+            Ok(pattern) if word.contains('*') => Word::Whole(pattern),
+            _ => Word::Part(word.to_owned()),
+        };
+        Search(search.to_lowercase().split_whitespace().map(word).collect())
+    }
+
+    fn matches(&self, label: &str) -> bool {
+        let is_match = |word: &Word, label: &str| match word {
+            Word::Part(part) => label.contains(part.as_str()),
+            Word::Whole(pattern) => pattern.matches(label),
+        };
+        self.0.is_empty() || {
+            let label = label.to_lowercase();
+            self.0.iter().all(|word| is_match(word, &label))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_words_of_a_search_must_match() {
+        let matches = |search: &str, label: &str| Search::new(search).matches(label);
+        assert!(matches(" STATUS  2x", "web.Status.2XX"));
+        assert!(!matches(" STATUS  2x", "web.status.4XX"));
+        assert!(matches("", "anything"));
+    }
+
+    #[test]
+    fn a_word_with_a_star_must_match_the_whole_label() {
+        for (search, is_match) in [
+            ("web.*", true),
+            ("*2xx", true),
+            ("WEB.*.?xx", true),
+            ("*[0-9]xx stat", true),
+            ("stat*", false),
+            ("web.*.4xx", false),
+            ("[*", false),
+        ] {
+            assert_eq!(Search::new(search).matches("web.status.2XX"), is_match, "{search}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The document without JavaScript.
+//! Tests of the document without JavaScript.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -63,7 +63,7 @@ fn page(scrape: &Scrape, query: &str) -> String {
 }
 
 #[test]
-fn writers_of_a_label_are_one_row() {
+fn writers_of_a_label_share_a_row() {
     let writers = (1..=3)
         .map(|n| one("web.requests", Kind::Counter, "", OwnedValue::Unsigned(n * 1000)))
         .collect();
@@ -80,7 +80,7 @@ fn writers_of_a_label_are_one_row() {
 }
 
 #[test]
-fn what_is_no_amount_is_not_summed() {
+fn texts_dates_and_constants_are_not_summed() {
     let text = |text: &str| one("a.text", Kind::Info, "", OwnedValue::Text(text.into()));
     let date = |seconds| one("a.date", Kind::Gauge, "unixtime", OwnedValue::Float(seconds));
     let info = |number| one("a.number", Kind::Info, "", OwnedValue::Unsigned(number));
@@ -106,7 +106,7 @@ fn what_is_no_amount_is_not_summed() {
 }
 
 #[test]
-fn histograms_are_summed_and_told_by_their_percentiles() {
+fn histograms_are_merged_and_show_percentiles() {
     let histogram = |low| {
         let filled = vec![Bucket { low, high: Some(low), count: 50 }];
         let mut sample = one(
@@ -137,7 +137,7 @@ fn a_sum_has_all_its_digits() {
 }
 
 #[test]
-fn measures_are_averaged_and_marked() {
+fn measured_values_are_averaged_and_marked() {
     let html = page(
         &scrape(vec![
             one("a", Kind::Gauge, "celsius", OwnedValue::Unsigned(20)),
@@ -154,7 +154,7 @@ fn measures_are_averaged_and_marked() {
 }
 
 #[test]
-fn hostile_texts_stay_texts() {
+fn hostile_texts_are_escaped() {
     let hostile = "<script>alert('1')</script>\" onload=\"\u{202e}\u{1b}[2J{{q}}";
     let mut sample = one(hostile, Kind::Info, hostile, OwnedValue::Text(hostile.into()));
     let mut fields = sample.fields.to_vec();
@@ -179,7 +179,7 @@ fn hostile_texts_stay_texts() {
 }
 
 #[test]
-fn what_has_ended_is_said_in_words() {
+fn ended_writers_are_marked_in_words() {
     let dead = writer(
         Reason::Ended,
         vec![
@@ -199,7 +199,7 @@ fn what_has_ended_is_said_in_words() {
 }
 
 #[test]
-fn what_cannot_be_read_says_why() {
+fn unreadable_values_show_the_reason() {
     let html = page(
         &scrape(vec![writer(
             Reason::Runs,
@@ -211,7 +211,7 @@ fn what_cannot_be_read_says_why() {
 }
 
 #[test]
-fn a_search_needs_no_script() {
+fn a_search_works_without_scripts() {
     let scrape = scrape(vec![
         one("web.requests", Kind::Counter, "", OwnedValue::Unsigned(1)),
         one("db.queries", Kind::Counter, "", OwnedValue::Unsigned(1)),
@@ -221,15 +221,18 @@ fn a_search_needs_no_script() {
         html.contains("web.requests") && !html.contains("db.queries") && html.contains("1 stat<"),
         "{html}"
     );
-    assert!(page(&scrape, "q=nothing").contains("No stat has all these words.</p>"));
+    assert!(
+        page(&scrape, "q=nothing")
+            .contains("No match; a word with * must match the whole label</p>")
+    );
     assert!(
         page(&super::tests::scrape(Vec::new()), "")
-            .contains("<p id=\"nothing\" class=\"nothing\">No process publishes")
+            .contains("<p id=\"empty\" class=\"empty\">No stats are published")
     );
 }
 
 #[test]
-fn a_label_leads_to_what_each_writer_says() {
+fn a_label_links_to_the_values_of_each_writer() {
     let ended = writer(
         Reason::Ended,
         vec![(field("a{b=\"<&+ é\"}", Kind::Counter, "bytes"), Ok(OwnedValue::Unsigned(2048)))],
@@ -271,7 +274,7 @@ fn a_label_leads_to_what_each_writer_says() {
 }
 
 #[test]
-fn a_link_keeps_what_is_searched_for() {
+fn links_keep_the_search() {
     let scrape = scrape(vec![
         one("web.requests", Kind::Counter, "", OwnedValue::Unsigned(1)),
         one("db.queries", Kind::Counter, "", OwnedValue::Unsigned(1)),
@@ -284,7 +287,7 @@ fn a_link_keeps_what_is_searched_for() {
     );
     assert!(
         html.contains("<h3>db.queries</h3>")
-            && html.contains("<h3>&lt;b&gt;</h3>\n<p class=\"note\">not published now</p>"),
+            && html.contains("<h3>&lt;b&gt;</h3>\n<p class=\"note\">not published</p>"),
         "{html}"
     );
 }
@@ -304,12 +307,12 @@ fn the_document_stays_small() {
     assert!(details.len() < 3_000_000 && details.contains("and 500 more"), "{}", details.len());
     let html = page(&scrape((0..1000).map(|n| writer(Reason::Runs, fields(n))).collect()), "");
     assert!(html.len() < 1_000_000, "{}", html.len());
-    assert_eq!(html.matches("<tr><th scope=\"row\">").count(), MOST_ROWS);
+    assert_eq!(html.matches("<tr><th scope=\"row\">").count(), MAX_ROWS);
     assert!(html.contains("2000 of 50000 stats; search"));
 }
 
 #[test]
-fn table_and_graphs_are_of_the_same() {
+fn links_between_table_and_graphs_keep_the_query() {
     let links = |query, graph| {
         let html = render(&scrape(Vec::new()), &PageRequest { query, graph });
         html.split_once("<nav")
@@ -329,13 +332,13 @@ fn table_and_graphs_are_of_the_same() {
 }
 
 #[test]
-fn pages_find_their_files_from_where_they_are() {
+fn links_to_assets_are_relative() {
     let html = render(&scrape(Vec::new()), &PageRequest { query: "", graph: true });
     assert!(html.contains("src=\"../static/main.js\"") && html.contains("<body class=\"graph\""));
     let html = page(&scrape(Vec::new()), "");
     for (start, _) in html.match_indices("./static/") {
         let path = html[start + "./static/".len()..].split('"').next().unwrap();
-        assert!(FILES.iter().any(|(name, ..)| *name == path), "{path}");
+        assert!(ASSETS.iter().any(|(name, ..)| *name == path), "{path}");
     }
     for inline in ["style=", "<style", "onclick", "javascript:"] {
         assert!(!html.contains(inline), "{inline}");

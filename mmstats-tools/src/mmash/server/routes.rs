@@ -77,7 +77,7 @@ async fn serve_file(
     request: Request,
 ) -> Result<Response, HttpError> {
     let path = request.uri().path().strip_prefix("/static/").unwrap_or("");
-    let found = page::FILES.iter().find(|(name, ..)| *name == path);
+    let found = page::ASSETS.iter().find(|(name, ..)| *name == path);
     let Some((_, content_type, bytes)) = found else {
         return Err(HttpError::new(StatusCode::NOT_FOUND, "no such file"));
     };

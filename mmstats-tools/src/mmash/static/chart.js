@@ -1,42 +1,48 @@
-// Lines over time, drawn by uPlot.
+// Line charts, drawn by uPlot.
 
-import { align, isAlone, rollingMean } from "./series.js";
-import { harmless } from "./text.js";
-import { colour, seriesColour, seriesDash } from "./theme.js";
-import { clock, date, moment, perSecond, quantity } from "./units.js";
+import { alignLines, isIsolated, rollingMean } from "./series.js";
+import { escapeText } from "./text.js";
+import { cssProperty, seriesColor, seriesDash } from "./theme.js";
+import { formatDate, formatQuantity, formatRate, formatRecentDate, formatTime } from "./units.js";
 
-const POWERS = Array.from({ length: 70 }, (_, power) => 2 ** power);
+const POWERS_OF_TWO = Array.from({ length: 70 }, (_, power) => 2 ** power);
 
-// Seconds between two times below a chart, and between two dates beside it.
-const STEPS = [1, 2, 5, 10, 15, 30, ...[1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440].map((minutes) => 60 * minutes)];
-const DATE_STEPS = [...STEPS, ...[2, 7, 30, 365, 3650].map((days) => 86400 * days)];
-const STEPS_OF = { bytes: POWERS, unixtime: DATE_STEPS };
+// Possible distances between ticks of the time axis, and of axes of dates, in seconds.
+const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440];
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, ...MINUTES.map((minutes) => 60 * minutes)];
+const DATE_STEPS = [...TIME_STEPS, ...[2, 7, 30, 365, 3650].map((days) => 86400 * days)];
+const UNIT_STEPS = { bytes: POWERS_OF_TWO, unixtime: DATE_STEPS };
 
-/** How a number of this line is written. */
-export function format(line, value) {
+/** Formats a value of this line. */
+export function formatValue(line, value) {
     if (line.isRate) {
-        return perSecond(value, line.unit);
+        return formatRate(value, line.unit);
     }
-    return line.unit === "unixtime" && Number.isFinite(value) ? moment(value) : quantity(value, line.unit);
+    const isDate = line.unit === "unixtime" && Number.isFinite(value);
+    return isDate ? formatRecentDate(value) : formatQuantity(value, line.unit);
 }
 
-/** The same number with all its digits, and what it is. */
-export function exact({ unit, isRate }, value) {
-    const text = [value, harmless(unit), isRate ? "per second" : ""].filter((part) => part !== "").join(" ");
-    return unit === "unixtime" && !isRate && value > 0 ? `${text} (${date(value)})` : text;
+/** Formats the same value with all its digits and its unit. */
+export function describeValue({ unit, isRate }, value) {
+    const parts = [value, escapeText(unit), isRate ? "per second" : ""];
+    const text = parts.filter((part) => part !== "").join(" ");
+    return unit === "unixtime" && !isRate && value > 0 ? `${text} (${formatDate(value)})` : text;
 }
 
-/** As wide as the texts beside an axis; but no more than a third of the chart is theirs. */
-export function axisSize(plot, texts, index) {
+/** Returns the width of an axis: that of its texts, but at most a third of the chart. */
+export function axisWidth(plot, texts, index) {
     plot.ctx.font = plot.axes[index].font[0];
-    const widths = (texts ?? []).flatMap((text) => text.split("\n")).map((text) => plot.ctx.measureText(text).width / devicePixelRatio);
-    return Math.min(Math.max(72, ...widths.map((width) => Math.ceil(width) + 20)), plot.width / 3);
+    const widths = (texts ?? [])
+        .flatMap((text) => text.split("\n"))
+        .map((text) => Math.ceil(plot.ctx.measureText(text).width / devicePixelRatio) + 20);
+    return Math.min(Math.max(72, ...widths), plot.width / 3);
 }
 
-/** What both kinds of charts have in common: the size, the time below, zoom by dragging. */
-export function frame(host, { zoom, onZoom, onCursor }) {
-    const thin = { stroke: colour("--grid"), width: 1 };
-    const line = { stroke: colour("--muted"), grid: thin, ticks: thin, font: `12px ${colour("--font")}` };
+/** Returns what charts share: the size, the time axis, zooming by dragging, and line styles. */
+export function chartOptions(host, { zoom, onZoom, onCursor }) {
+    const thin = { stroke: cssProperty("--grid"), width: 1 };
+    const font = `12px ${cssProperty("--font")}`;
+    const axisStyle = { stroke: cssProperty("--muted"), grid: thin, ticks: thin, font };
     const select = (plot) => {
         const { left, width } = plot.select;
         if (width > 4) {
@@ -45,18 +51,33 @@ export function frame(host, { zoom, onZoom, onCursor }) {
             onZoom(from, to);
         }
     };
-    const spread = (least, most) => (most > least ? [least, most] : [least - 1, most + 1]);
-    const range = (_, least, most) => zoom ?? (least === null ? [Date.now() / 1000 - 60, Date.now() / 1000] : spread(least, most));
+    const widen = (min, max) => (max > min ? [min, max] : [min - 1, max + 1]);
+    const timeRange = (_, min, max) => {
+        const now = Date.now() / 1000;
+        return zoom ?? (min === null ? [now - 60, now] : widen(min, max));
+    };
     return {
-        line,
+        axisStyle,
+        timeAxis: {
+            ...axisStyle,
+            values: (plot, splits) => splits.map(formatTime),
+            space: 72,
+            incrs: TIME_STEPS,
+        },
+        timeRange,
         options: {
             width: Math.max(host.clientWidth, 200),
-            height: parseFloat(colour("--chart")) || 280,
+            height: parseFloat(cssProperty("--chart-height")) || 280,
             legend: { show: false },
-            cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => onZoom(null, null) } },
-            hooks: { setSelect: [select], setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)] },
-            time: { ...line, values: (plot, splits) => splits.map(clock), space: 72, incrs: STEPS },
-            range,
+            cursor: {
+                drag: { x: true, y: false, setScale: false },
+                points: { size: 7 },
+                bind: { dblclick: () => () => onZoom(null, null) },
+            },
+            hooks: {
+                setSelect: [select],
+                setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
+            },
         },
     };
 }
@@ -70,17 +91,25 @@ export class LineChart {
         this.data = [[]];
     }
 
-    /** Shows these lines; `zoom` is `[from, to]`, or null for all there is; looks are `interval` seconds apart. */
+    /**
+     * Shows these lines. `zoom` is `[from, to]`, or null for all points; scrapes are `interval`
+     * seconds apart; `mean` is the window of the rolling mean in seconds, or 0.
+     */
     show(lines, { interval, zoom, mean, onZoom, onCursor }) {
-        const [times, ...columns] = align(lines, interval);
+        const [times, ...columns] = alignLines(lines, interval);
         this.data = [times, ...columns];
         const means = mean > 0 ? columns.map((column) => rollingMean(times, column, mean)) : [];
         const drawn = lines.map(({ key, isRate, isDead }) => [key, isRate, isDead]);
-        const signature = JSON.stringify([drawn, zoom, mean > 0, this.host.clientWidth, colour("--muted"), colour("--chart")]);
+        const style = ["--muted", "--chart-height"].map(cssProperty);
+        const signature = JSON.stringify([drawn, zoom, mean > 0, this.host.clientWidth, style]);
         if (signature !== this.signature) {
             this.close();
             this.signature = signature;
-            this.plot = this.#make(lines, { zoom, mean, onZoom, onCursor }, [times, ...columns, ...means]);
+            this.plot = this.#createPlot(lines, { zoom, mean, onZoom, onCursor }, [
+                times,
+                ...columns,
+                ...means,
+            ]);
         } else {
             this.plot.setData([times, ...columns, ...means]);
         }
@@ -92,37 +121,52 @@ export class LineChart {
         this.signature = "";
     }
 
-    #make(lines, how, data) {
-        const { options, line } = frame(this.host, how);
-        const { time, range, ...rest } = options;
+    #createPlot(lines, parameters, data) {
+        const { options, axisStyle, timeAxis, timeRange } = chartOptions(this.host, parameters);
+        const hasMeans = parameters.mean > 0;
         const scaleOf = ({ unit, isRate }) => (isRate ? `${unit}/s` : unit || "number");
-        const scales = [...new Map(lines.map((each) => [scaleOf(each), each]))];
-        const axis = ([scale, each], index) => ({
-            ...line,
+        const scales = [...new Map(lines.map((line) => [scaleOf(line), line]))];
+        const formatTick = (line, value) =>
+            line.unit === "unixtime"
+                ? formatValue(line, value).replace(" ", "\n")
+                : formatValue(line, value);
+        const axis = ([scale, line], index) => ({
+            ...axisStyle,
             scale,
             side: index === 0 ? 3 : 1,
-            size: axisSize,
-            grid: { ...line.grid, show: index === 0 },
-            values: (plot, splits) => splits.map((value) => (each.unit === "unixtime" ? format(each, value).replace(" ", "\n") : format(each, value))),
-            incrs: STEPS_OF[each.unit],
+            size: axisWidth,
+            grid: { ...axisStyle.grid, show: index === 0 },
+            values: (plot, splits) => splits.map((value) => formatTick(line, value)),
+            incrs: UNIT_STEPS[line.unit],
         });
-        const stroke = (index) => seriesColour(index);
-        const plain = (each, index) => ({
-            scale: scaleOf(each),
-            stroke: stroke(index),
-            width: how.mean > 0 ? 1 : 1.75,
-            alpha: how.mean > 0 ? 0.45 : 1,
-            dash: each.isDead ? [4, 4] : seriesDash(index),
+        const valueSeries = (line, index) => ({
+            scale: scaleOf(line),
+            stroke: seriesColor(index),
+            width: hasMeans ? 1 : 1.75,
+            alpha: hasMeans ? 0.45 : 1,
+            dash: line.isDead ? [4, 4] : seriesDash(index),
             spanGaps: false,
-            points: { show: (plot, at, from, to) => to - from < 2, filter: (plot, at, isShown) => (isShown ? null : alone(plot.data[at])) },
+            points: {
+                show: (plot, at, from, to) => to - from < 2,
+                filter: (plot, at, isShown) => (isShown ? null : isolatedPoints(plot.data[at])),
+            },
         });
-        const smooth = (each, index) => ({ scale: scaleOf(each), stroke: stroke(index), width: 2.25, dash: seriesDash(index), points: { show: false } });
+        const meanSeries = (line, index) => ({
+            scale: scaleOf(line),
+            stroke: seriesColor(index),
+            width: 2.25,
+            dash: seriesDash(index),
+            points: { show: false },
+        });
+        const valueScales = Object.fromEntries(
+            scales.map(([scale]) => [scale, { range: paddedRange }]),
+        );
         return new uPlot(
             {
-                ...rest,
-                scales: { x: { time: true, range }, ...Object.fromEntries(scales.map(([scale]) => [scale, { range: roomy }])) },
-                axes: [time, ...scales.slice(0, 2).map(axis)],
-                series: [{}, ...lines.map(plain), ...(how.mean > 0 ? lines.map(smooth) : [])],
+                ...options,
+                scales: { x: { time: true, range: timeRange }, ...valueScales },
+                axes: [timeAxis, ...scales.slice(0, 2).map(axis)],
+                series: [{}, ...lines.map(valueSeries), ...(hasMeans ? lines.map(meanSeries) : [])],
             },
             data,
             this.host,
@@ -130,17 +174,17 @@ export class LineChart {
     }
 }
 
-// What has no line to it is seen as a point.
-function alone(column) {
-    return column.flatMap((_, place) => (isAlone(column, place) ? [place] : []));
+// Returns the indexes of values that no line leads to; they are drawn as points.
+function isolatedPoints(column) {
+    return column.flatMap((_, index) => (isIsolated(column, index) ? [index] : []));
 }
 
-// From zero on where that is not far; some room above and below.
-function roomy(plot, least, most) {
-    if (least === null || !Number.isFinite(least) || !Number.isFinite(most)) {
+// Returns the range of an axis: from zero if that is not far, and with some padding.
+function paddedRange(plot, min, max) {
+    if (min === null || !Number.isFinite(min) || !Number.isFinite(max)) {
         return [0, 1];
     }
-    const bottom = least >= 0 && least <= most / 2 ? 0 : least;
-    const room = (most - bottom || Math.abs(most) || 1) * 0.08;
-    return [bottom === 0 ? 0 : bottom - room, most + room];
+    const bottom = min >= 0 && min <= max / 2 ? 0 : min;
+    const padding = (max - bottom || Math.abs(max) || 1) * 0.08;
+    return [bottom === 0 ? 0 : bottom - padding, max + padding];
 }

@@ -1,30 +1,33 @@
-// Elements, made without ever parsing HTML.
+// Helpers for elements. They never parse HTML.
 
-/** An element by its id. */
+/** Returns the element with this id. */
 export const $ = (id) => document.getElementById(id);
 
-/** A new element. Properties are set, those with a dash are attributes; children are elements or texts. */
+/**
+ * Creates an element. Names with a dash, and `role`, are set as attributes, others as properties;
+ * children are elements or texts.
+ */
 export function element(name, properties = {}, ...children) {
-    const made = document.createElement(name);
+    const created = document.createElement(name);
     for (const [key, value] of Object.entries(properties)) {
         if (key.includes("-") || key === "role") {
-            made.setAttribute(key, value);
+            created.setAttribute(key, value);
         } else {
-            made[key] = value;
+            created[key] = value;
         }
     }
-    made.append(...children);
-    return made;
+    created.append(...children);
+    return created;
 }
 
-/** Sets a text if it is another one: what does not change costs nothing. */
+/** Sets a text, unless the element has it already: then the browser has nothing to lay out. */
 export function setText(node, text) {
     if (node.textContent !== text) {
         node.textContent = text;
     }
 }
 
-/** Sets an attribute if it is another one; null takes it away. */
+/** Sets an attribute if it differs; null removes it. */
 export function setAttribute(node, name, value) {
     if (value === null) {
         node.removeAttribute(name);
@@ -33,32 +36,42 @@ export function setAttribute(node, name, value) {
     }
 }
 
-/** Fills the body of a table with rows `{key, texts}`, of which the first is the head: rows that are there already stay, and what is selected in them. */
-export function fillRows(body, rows) {
+/**
+ * Updates the body of a table to rows `{key, texts}`, where the first text is the row's heading,
+ * and returns the row elements. Elements are reused by key, so that selected text stays selected.
+ */
+export function updateRows(body, rows) {
     const before = new Map([...body.rows].map((tr) => [tr.dataset.key, tr]));
-    const made = rows.map(({ key, texts: [head, ...texts] }) => {
-        const tr = before.get(key) ?? element("tr", { "data-key": key }, element("th", { scope: "row" }), ...texts.map(() => element("td")));
+    const updated = rows.map(({ key, texts: [head, ...texts] }) => {
+        const tr =
+            before.get(key) ??
+            element(
+                "tr",
+                { "data-key": key },
+                element("th", { scope: "row" }),
+                ...texts.map(() => element("td")),
+            );
         [head, ...texts].forEach((text, index) => setText(tr.cells[index], text));
         before.delete(key);
         return tr;
     });
     before.forEach((tr) => tr.remove());
-    made.forEach((tr, index) => {
+    updated.forEach((tr, index) => {
         if (body.rows[index] !== tr) {
             body.insertBefore(tr, body.rows[index] ?? null);
         }
     });
-    return made;
+    return updated;
 }
 
-/** Calls a function at most once for each frame that is drawn. */
+/** Returns a function whose calls run the callback once in the next animation frame. */
 export function oncePerFrame(callback) {
-    let asked = false;
+    let isScheduled = false;
     return () => {
-        if (!asked) {
-            asked = true;
+        if (!isScheduled) {
+            isScheduled = true;
             requestAnimationFrame(() => {
-                asked = false;
+                isScheduled = false;
                 callback();
             });
         }

@@ -1,47 +1,49 @@
-// What the server remembers, and what came since: the points of plots and of sparklines.
+// The points of plots and sparklines: loaded from the server's history, then extended.
 
-import { number } from "./exact.js";
-import { MOST_LINES, append, isOver, keyOf, mostApart } from "./series.js";
-import { ask, server } from "./stream.js";
-import { glob } from "./text.js";
+import { toNumber } from "./json.js";
+import { MAX_LINES, appendPoints, hasEnded, maxStepSeconds, seriesKey } from "./series.js";
+import { fetchJson, serverUrl } from "./stream.js";
+import { globOf } from "./text.js";
 
-/** Points kept of one series. */
-const MOST = 7200;
-// Series that are kept in all, and points of all those that a plot does not draw.
-const [MOST_SERIES, MOST_OTHERS] = [1000, 300_000];
-// Labels asked for at once, and characters that they may take in a URL: servers take no long ones.
-const [AT_ONCE, LONGEST] = [40, 8 << 10];
+/** The largest number of points of one series. */
+const MAX_POINTS = 7200;
+// The largest number of series, and of points in series that the plot does not draw.
+const [MAX_SERIES, MAX_UNDRAWN_POINTS] = [1000, 300_000];
+// Limits of one request, as servers refuse long URLs.
+const [MAX_LABELS_PER_REQUEST, MAX_QUERY_LENGTH] = [40, 8 << 10];
+// The delay before sparklines are loaded, so that scrolling past rows loads nothing.
+const LOAD_DELAY_MS = 60;
 
-/** These labels in parts, each of which can be asked for at once. One that is too long is alone. */
-export function portions(labels) {
-    const found = [];
+/** Splits labels into batches for one request each. A label that is too long gets its own batch. */
+export function batchLabels(labels) {
+    const batches = [];
     let length = Infinity;
     for (const label of labels) {
-        const own = new URLSearchParams({ match: glob(label) }).toString().length;
-        if (length + own > LONGEST || found.at(-1).length >= AT_ONCE) {
-            found.push([]);
+        const added = new URLSearchParams({ match: globOf(label) }).toString().length;
+        if (length + added > MAX_QUERY_LENGTH || batches.at(-1).length >= MAX_LABELS_PER_REQUEST) {
+            batches.push([]);
             length = 0;
         }
-        found.at(-1).push(label);
-        length += own;
+        batches.at(-1).push(label);
+        length += added;
     }
-    return found;
+    return batches;
 }
 
-function query(labels, parameters) {
-    const url = server("api/v1/query");
-    labels.forEach((label) => url.searchParams.append("match", glob(label)));
+function queryUrl(labels, parameters) {
+    const url = serverUrl("api/v1/query");
+    labels.forEach((label) => url.searchParams.append("match", globOf(label)));
     Object.entries(parameters).forEach(([name, value]) => url.searchParams.set(name, value));
     return url;
 }
 
-// The time of a series' last point.
-const end = (series) => series.points.at(-1)?.[0] ?? 0;
+// Returns the time of a series' last point.
+const lastTime = (series) => series.points.at(-1)?.[0] ?? 0;
 
-/** Histories of labels: one series each, or one for each of its writers. */
+/** The histories of plotted labels: one series for each, or one for each of its writers. */
 export class Histories {
-    // Labels of which something was left out, for there was no room.
-    #cut = new Set();
+    // Labels with points that were dropped to stay within the limits.
+    #truncated = new Set();
 
     constructor(by) {
         this.by = by;
@@ -49,152 +51,191 @@ export class Histories {
         this.latest = new Map();
     }
 
-    /** Brings these labels up to date, or as many as can be asked for at once: those first that are not for longest. */
+    /**
+     * Updates as many of these labels as fit into two requests: those whose last update is the
+     * oldest, and new ones.
+     */
     async refresh(labels) {
-        const oldest = labels.filter((label) => this.latest.has(label)).sort((one, other) => this.latest.get(one) - this.latest.get(other));
-        // One that is too long for the server is not to keep others from being asked for.
-        const shortest = labels.filter((label) => !this.latest.has(label)).sort((one, other) => one.length - other.length);
-        const [[known = []], [fresh = []]] = [portions(oldest), portions(shortest)];
-        const since = Math.min(...known.map((label) => this.latest.get(label)));
-        const questions = [[fresh, {}], [known, { since }]].filter(([asked]) => asked.length > 0);
-        const answers = await Promise.allSettled(questions.map(([asked, more]) => ask(query(asked, { by: this.by, ...more }))));
-        questions.forEach(([asked, { since }], index) => answers[index].value && this.#take(asked, since ?? 0, answers[index].value));
-        this.#bound(labels);
-        const failed = answers.find(({ status }) => status === "rejected");
+        const known = labels
+            .filter((label) => this.latest.has(label))
+            .sort((a, b) => this.latest.get(a) - this.latest.get(b));
+        // Shortest first, so that a label that is too long for the server does not block others.
+        const unknown = labels
+            .filter((label) => !this.latest.has(label))
+            .sort((a, b) => a.length - b.length);
+        const [[updated = []], [added = []]] = [batchLabels(known), batchLabels(unknown)];
+        const since = Math.min(...updated.map((label) => this.latest.get(label)));
+        const requests = [
+            { labels: added, parameters: {} },
+            { labels: updated, parameters: { since } },
+        ].filter((request) => request.labels.length > 0);
+        const responses = await Promise.allSettled(
+            requests.map(({ labels, parameters }) =>
+                fetchJson(queryUrl(labels, { by: this.by, ...parameters })),
+            ),
+        );
+        responses.forEach(({ value }, index) => {
+            const { labels, parameters } = requests[index];
+            if (value) {
+                this.#merge(labels, parameters.since ?? 0, value);
+            }
+        });
+        this.#enforceLimits(labels);
+        const failed = responses.find(({ status }) => status === "rejected");
         if (failed) {
             throw failed.reason;
         }
     }
 
-    #take(labels, since, { time, interval, series }) {
-        const isLate = (last) => last !== undefined && last < time - mostApart(interval);
-        const found = new Set();
+    #merge(labels, since, { time, interval, series }) {
+        const isLate = (last) => last !== undefined && last < time - maxStepSeconds(interval);
+        const received = new Set();
         for (const each of series) {
-            const key = keyOf(each);
+            const key = seriesKey(each);
             const points = this.series.get(key)?.points ?? [];
-            append(points, each.points);
-            points.splice(0, points.length - MOST);
-            // It is of the looks asked for; in the latest of them it may not have been any more.
+            appendPoints(points, each.points);
+            points.splice(0, points.length - MAX_POINTS);
+            // The writer was there in one of the scrapes, but perhaps not in the latest.
             this.series.set(key, { ...each, key, points, isGone: isLate(each.points.at(-1)?.[0]) });
-            found.add(key);
+            received.add(key);
         }
-        const asked = new Set(labels);
+        const requested = new Set(labels);
         for (const [key, each] of this.series) {
-            // Of times to come, nothing is known of any.
-            if (asked.has(each.label) && !found.has(key) && since <= time) {
+            // If `since` is in the future, a missing series does not mean that its writer is gone.
+            if (requested.has(each.label) && !received.has(key) && since <= time) {
                 each.isGone = true;
             }
         }
         for (const label of labels) {
-            this.#rewind(label, time, interval);
+            this.#updateLatest(label, time, interval);
         }
     }
 
-    // Those that a plot may draw, lines or histograms, are kept as long as any; all others share
-    // some room.
-    #bound(labels) {
-        const all = this.of(labels);
-        const first = (isHistogram) => all.filter(({ kind, points }) => (kind === "histogram") === isHistogram && points.length > 0).slice(0, MOST_LINES);
-        const drawn = new Set([...first(false), ...first(true)]);
+    // Series that a plot may draw, as lines or as heat maps, keep all their points; others share
+    // MAX_UNDRAWN_POINTS.
+    #enforceLimits(labels) {
+        const all = this.seriesOf(labels);
+        const firstOf = (isHistogram) =>
+            all
+                .filter(
+                    ({ kind, points }) =>
+                        (kind === "histogram") === isHistogram && points.length > 0,
+                )
+                .slice(0, MAX_LINES);
+        const drawn = new Set([...firstOf(false), ...firstOf(true)]);
         const others = all.filter((series) => !drawn.has(series));
-        const count = Math.min(others.length, MOST_SERIES - drawn.size);
-        const most = Math.floor(MOST_OTHERS / count);
+        const count = Math.min(others.length, MAX_SERIES - drawn.size);
+        const maxPoints = Math.floor(MAX_UNDRAWN_POINTS / count);
         others.forEach(({ key, label, points }, index) => {
             if (index >= count) {
                 this.series.delete(key);
-                this.#cut.add(label);
-            } else if (points.length > most) {
-                points.splice(0, points.length - most);
-                this.#cut.add(label);
+                this.#truncated.add(label);
+            } else if (points.length > maxPoints) {
+                points.splice(0, points.length - maxPoints);
+                this.#truncated.add(label);
             }
         });
     }
 
-    // What is known of a label goes up to the latest look, for what has no points yet, or never
-    // will, too. It is a look at most behind what is remembered, unless the server's clock was set
-    // back: then all that is remembered is asked for again.
-    #rewind(label, time, interval) {
+    // Sets the time up to which a label is known: that of the response, even if the label has no
+    // points. If that is far before the last points, the server's clock was set back; then later
+    // points are dropped and the whole history is requested again.
+    #updateLatest(label, time, interval) {
         const all = [...this.series.values()].filter((series) => series.label === label);
-        const latest = Math.max(this.latest.get(label) ?? 0, ...all.map(end));
-        if (latest > time + mostApart(interval)) {
-            all.forEach(({ points }) => append(points, [], time));
+        const latest = Math.max(this.latest.get(label) ?? 0, ...all.map(lastTime));
+        if (latest > time + maxStepSeconds(interval)) {
+            all.forEach(({ points }) => appendPoints(points, [], time));
             this.latest.delete(label);
         } else {
             this.latest.set(label, Math.max(latest, time));
         }
     }
 
-    /** The series of these labels, in their order. */
-    of(labels) {
+    /** Returns the series of these labels, in the order of the labels. */
+    seriesOf(labels) {
         const all = [...this.series.values()];
-        // Those that go on first, in the order they came: each keeps its place and its colour. Of
-        // writers that come and go, only the latest fit.
-        const compare = (one, other) => isOver(one) - isOver(other) || (isOver(one) ? end(other) - end(one) : 0);
-        return labels.flatMap((label) => all.filter((series) => series.label === label).sort(compare));
+        // Live series first, in the order they arrived, so that each keeps its place and colour.
+        // Then ended ones, latest first, as only some of them may fit.
+        const compare = (a, b) =>
+            hasEnded(a) - hasEnded(b) || (hasEnded(a) ? lastTime(b) - lastTime(a) : 0);
+        return labels.flatMap((label) =>
+            all.filter((series) => series.label === label).sort(compare),
+        );
     }
 
-    /** Forgets all labels but these. */
-    keep(labels) {
-        const others = (label) => !labels.includes(label);
-        const forgotten = [...this.latest.keys()].filter(others);
-        forgotten.forEach((label) => this.latest.delete(label));
-        [...this.series].filter(([, { label }]) => others(label)).forEach(([key]) => this.series.delete(key));
-        if (forgotten.length > 0) {
-            // There is room now for what had none: it is asked for again.
-            this.#cut.forEach((label) => this.latest.delete(label));
-            this.#cut.clear();
+    /** Removes all labels but these. */
+    retain(labels) {
+        const isRemoved = (label) => !labels.includes(label);
+        const removed = [...this.latest.keys()].filter(isRemoved);
+        removed.forEach((label) => this.latest.delete(label));
+        [...this.series]
+            .filter(([, { label }]) => isRemoved(label))
+            .forEach(([key]) => this.series.delete(key));
+        if (removed.length > 0) {
+            // Requests truncated series again, now that there is space.
+            this.#truncated.forEach((label) => this.latest.delete(label));
+            this.#truncated.clear();
         }
     }
 }
 
-/** Fills the sparklines of rows that were seen for the first time, a moment after the table has come to rest. */
-export class Filler {
+/** Loads the sparklines of rows that become visible, once the table has stopped scrolling. */
+export class SparklineLoader {
     #timer = 0;
-    #wanted = new Set();
+    #pending = new Set();
 
-    /** `reach` tells how many seconds a sparkline goes back. */
-    constructor(filled, reach) {
-        Object.assign(this, { filled, reach });
+    /** `spanSeconds` returns the time that a sparkline covers. */
+    constructor(onLoaded, spanSeconds) {
+        Object.assign(this, { onLoaded, spanSeconds });
     }
 
-    want(rows) {
+    request(rows) {
         for (const row of rows) {
-            if (row.wantsHistory && !row.askedForHistory) {
-                this.#wanted.add(row);
+            if (row.hasTrend && !row.historyRequested) {
+                this.#pending.add(row);
             }
         }
-        if (this.#wanted.size > 0) {
+        if (this.#pending.size > 0) {
             clearTimeout(this.#timer);
-            this.#timer = setTimeout(() => this.#fetch(), 60);
+            this.#timer = setTimeout(() => this.#load(), LOAD_DELAY_MS);
         }
     }
 
-    async #fetch() {
-        // Rows of all writers and rows of each are not asked for at once: there may be both, when
-        // the table has been grouped otherwise.
-        const [{ file }] = this.#wanted;
-        const alike = [...this.#wanted].filter((row) => (row.file === null) === (file === null));
-        const [labels] = portions(new Set(alike.map((row) => row.label)));
-        const rows = alike.filter((row) => labels.includes(row.label));
+    async #load() {
+        // After the grouping has changed, both kinds of rows may be pending: of single writers and
+        // of all. One request loads one kind.
+        const [{ file }] = this.#pending;
+        const sameKind = [...this.#pending].filter(
+            (row) => (row.file === null) === (file === null),
+        );
+        const [labels] = batchLabels(new Set(sameKind.map((row) => row.label)));
+        const rows = sameKind.filter((row) => labels.includes(row.label));
         rows.forEach((row) => {
-            row.askedForHistory = true;
-            this.#wanted.delete(row);
+            row.historyRequested = true;
+            this.#pending.delete(row);
         });
         const by = file === null ? "label" : "file";
         const byKey = new Map(rows.map((row) => [row.key, row]));
         try {
-            const answer = await ask(query(labels, { by, since: -this.reach() }));
-            for (const series of answer.series) {
-                const row = byKey.get(keyOf(series));
-                row?.fill(series.points.map(([time, value, rate]) => [time, row.trend(row.isHistogram ? null : number(value), number(rate))]));
+            const { series } = await fetchJson(
+                queryUrl(labels, { by, since: -this.spanSeconds() }),
+            );
+            for (const each of series) {
+                const row = byKey.get(seriesKey(each));
+                row?.mergeHistory(
+                    each.points.map(([time, value, rate]) => {
+                        const number = row.isHistogram ? null : toNumber(value);
+                        return [time, row.trendValue(number, toNumber(rate))];
+                    }),
+                );
             }
-            this.filled();
+            this.onLoaded();
         } catch {
-            // Meanwhile, they fill up as time goes on.
+            // Until the next attempt, the sparklines grow with every scrape.
             rows.forEach((row) => {
-                row.lacksHistory = true;
+                row.historyFailed = true;
             });
         }
-        this.want([]);
+        this.request([]);
     }
 }

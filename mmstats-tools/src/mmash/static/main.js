@@ -1,68 +1,85 @@
-// The page: what the server sends goes through the rows to the table and the plot; what is to be
-// shown is in the URL.
+// The page: events from the server update the rows, which the table and the plot show. The URL
+// holds the state of the view.
 
 import { $, element, setText } from "./dom.js";
-import { Filler } from "./history.js";
-import { followKeys } from "./keys.js";
-import { lines } from "./lines.js";
+import { buildEntries } from "./grouping.js";
+import { SparklineLoader } from "./history.js";
+import { bindKeys } from "./keyboard.js";
 import { Panel } from "./panel.js";
-import { View, bind } from "./state.js";
-import { LOOKS, Stats } from "./stats.js";
-import { Stream, ask, server } from "./stream.js";
+import { View, bindControl } from "./state.js";
+import { SPARKLINE_SCRAPES, Stats } from "./stats.js";
+import { Stream, fetchJson, serverUrl } from "./stream.js";
 import { Table } from "./table.js";
-import { followTheme } from "./theme.js";
-import { harmless } from "./text.js";
+import { escapeText } from "./text.js";
+import { bindTheme } from "./theme.js";
 
-/** Frames that a sparkline has room for, however seldom they come. */
-const LEAST_FRAMES = 10;
-/** Milliseconds between two looks at the files. */
-const FILES_EVERY = 10_000;
+/** The smallest number of events that a sparkline covers, however rare they are. */
+const MIN_SPARKLINE_EVENTS = 10;
+/** The time between two requests for the list of files. */
+const FILES_INTERVAL_MS = 10_000;
 
-const view = new View(changed);
+const STATUS_TEXTS = {
+    connecting: "connecting",
+    live: "live",
+    paused: "paused",
+    lost: "connection lost, reconnecting",
+};
+
+const view = new View(onViewChange);
 const stats = new Stats();
-const controls = [
-    bind(view, "q", "q", { replace: true }),
-    ...["group", "interval", "show", "mean", "histogram", "writers"].map((name) => bind(view, name, name)),
+const updateControls = [
+    bindControl(view, "q", "q", { replace: true }),
+    ...["group", "interval", "show", "mean", "histogram", "writers"].map((name) =>
+        bindControl(view, name, name),
+    ),
 ];
-const panel = new Panel(view, (label) => stats.all(label));
-const stream = new Stream(frame, showStatus);
-const filler = new Filler(() => table.schedule(), () => clock().reach);
+const panel = new Panel(view, (label) => stats.rowsOf(label));
+const stream = new Stream(onEvent, showStatus);
+const loader = new SparklineLoader(
+    () => table.scheduleDraw(),
+    () => sparklineClock().spanSeconds,
+);
 let table = null;
-// Whether there is a row for each label, or for each of each file.
-let shownBy = by(view.state);
+// Whether the rows are of labels or of files, as of the last event.
+let shownBy = rowsBy(view.state);
 let status = "connecting";
 
-function by(state) {
+function rowsBy(state) {
     return state.group === "process" ? "file" : "label";
 }
 
-/** Seconds from one frame of the stream to the next. */
-function pace() {
+/** Returns the time in seconds between two events. */
+function eventInterval() {
     return Math.max(stats.interval, view.state.interval);
 }
 
-/** What sparklines end at, how many seconds they go back, and how many are from one point to the next. */
-function clock() {
-    return { now: stats.time, reach: Math.max(LOOKS * stats.interval, LEAST_FRAMES * pace()), interval: pace() };
+/** Returns the time axis of the sparklines. */
+function sparklineClock() {
+    const interval = eventInterval();
+    const spanSeconds = Math.max(
+        SPARKLINE_SCRAPES * stats.interval,
+        MIN_SPARKLINE_EVENTS * interval,
+    );
+    return { now: stats.time, spanSeconds, interval };
 }
 
 function connect() {
-    const url = server(`events?by=${by(view.state)}`);
+    const url = serverUrl(`events?by=${rowsBy(view.state)}`);
     if (view.state.interval > 0) {
         url.searchParams.set("interval", view.state.interval);
     }
     stream.open(url);
 }
 
-function frame(received) {
-    const changed = stats.update(received, pace());
-    shownBy = by(view.state);
+function onEvent(event) {
+    const haveRowsChanged = stats.update(event, eventInterval());
+    shownBy = rowsBy(view.state);
     panel.interval = stats.interval;
-    table ??= makeTable();
-    if (changed || !["label", "kind"].includes(view.state.sort)) {
-        showLines();
+    table ??= createTable();
+    if (haveRowsChanged || !["label", "kind"].includes(view.state.sort)) {
+        showTable();
     } else {
-        table.update(clock());
+        table.update(sparklineClock());
     }
     panel.refresh();
     if (view.state.paused) {
@@ -71,77 +88,87 @@ function frame(received) {
     }
 }
 
-function makeTable() {
-    const sort = (column) => {
-        const { sort, desc } = view.state;
-        // Numbers are wanted from the top at first.
-        view.set(sort === column ? { desc: !desc } : { sort: column, desc: column !== "label" && column !== "kind" });
-    };
+function createTable() {
     return new Table($("stats"), {
-        sort,
+        sort: (column) => {
+            const { sort, desc } = view.state;
+            // Numbers are first sorted from the largest.
+            const isNumeric = column !== "label" && column !== "kind";
+            view.set(sort === column ? { desc: !desc } : { sort: column, desc: isNumeric });
+        },
         fold: (path) => {
-            const { fold } = view.state;
-            view.set({ fold: fold.includes(path) ? fold.filter((other) => other !== path) : [...fold, path] }, { replace: true });
+            const others = view.state.fold.filter((other) => other !== path);
+            const fold = others.length < view.state.fold.length ? others : [...others, path];
+            view.set({ fold }, { replace: true });
         },
         open: (label) => {
             const { plot } = view.state;
             view.plot(plot.length === 1 && plot[0] === label ? [] : [label]);
         },
-        toggle: (label) => view.toggle(label),
-        seen: (rows) => filler.want(rows),
+        toggle: (label) => view.togglePlotted(label),
+        onVisible: (rows) => loader.request(rows),
     });
 }
 
-function showLines() {
+function showTable() {
     const rows = [...stats.rows.values()];
-    const { lines: list, shown } = lines(rows, view.state);
+    const { entries, count } = buildEntries(rows, view.state);
     const { plot, sort, desc } = view.state;
-    table.show(list, { plotted: plot, sort, desc, clock: clock(), by: by(view.state) });
-    setText($("count"), shown === rows.length ? `${rows.length} stats` : `${shown} of ${rows.length} stats`);
-    $("nothing").hidden = shown > 0;
-    setText($("nothing"), rows.length === 0 ? "No process publishes anything here yet." : "No stat has all these words.");
+    table.show(entries, {
+        plotted: plot,
+        sort,
+        desc,
+        clock: sparklineClock(),
+        by: rowsBy(view.state),
+    });
+    setText(
+        $("count"),
+        count === rows.length ? `${count} stats` : `${count} of ${rows.length} stats`,
+    );
+    $("empty").hidden = count > 0;
+    const noMatch = "No match; a word with * must match the whole label";
+    setText($("empty"), rows.length === 0 ? "No stats are published yet" : noMatch);
 }
-
-const WORDS = { connecting: "connecting", live: "live", paused: "paused", lost: "connection lost, trying again" };
 
 function showStatus(next) {
     status = view.state.paused && next !== "lost" && stats.time > 0 ? "paused" : next;
     document.body.dataset.status = status;
-    setText($("status"), WORDS[status]);
+    setText($("status"), STATUS_TEXTS[status]);
 }
 
-function changed(state, before) {
-    controls.forEach((control) => control(state));
-    showPause();
-    showLinks();
-    if (by(state) !== by(before) || state.interval !== before.interval || (before.paused && !state.paused)) {
+function onViewChange(state, previous) {
+    updateControls.forEach((update) => update(state));
+    showPauseButton();
+    updateLinks();
+    const isResumed = previous.paused && !state.paused;
+    if (rowsBy(state) !== rowsBy(previous) || state.interval !== previous.interval || isResumed) {
         connect();
-    } else if (state.paused && !before.paused) {
+    } else if (state.paused && !previous.paused) {
         stream.close();
         showStatus("paused");
     }
-    // Other rows come with the next frame.
-    if (table !== null && shownBy === by(state)) {
-        showLines();
+    // If other rows are needed, the next event brings them.
+    if (table !== null && shownBy === rowsBy(state)) {
+        showTable();
     }
-    const byKeyboard = $("plot").querySelector(":focus-visible") !== null;
+    const isKeyboardInPanel = $("plot").querySelector(":focus-visible") !== null;
     panel.draw();
-    if (byKeyboard && !panel.isOpen) {
-        table?.focus(before.plot.at(-1));
-    } else if (state.plot.some((label) => !before.plot.includes(label))) {
+    if (isKeyboardInPanel && !panel.isOpen) {
+        table?.focus(previous.plot.at(-1));
+    } else if (state.plot.some((label) => !previous.plot.includes(label))) {
         panel.reveal();
     }
-    if (state.plot !== before.plot || state.writers !== before.writers) {
+    if (state.plot !== previous.plot || state.writers !== previous.writers) {
         panel.refresh();
     }
 }
 
-function showPause() {
+function showPauseButton() {
     setText($("pause"), view.state.paused ? "Resume" : "Pause");
 }
 
-/** The other view of the same. */
-function showLinks() {
+/** Makes the links between table and graphs keep the state of the view. */
+function updateLinks() {
     document.querySelectorAll("nav a").forEach((link) => {
         link.search = location.search;
     });
@@ -150,29 +177,34 @@ function showLinks() {
 async function showFiles() {
     if (status === "live" && !document.hidden) {
         try {
-            const { files, errors } = await ask(server("api/v1/files"));
+            const { files, errors } = await fetchJson(serverUrl("api/v1/files"));
             const ended = files.filter(({ liveness }) => liveness === "dead").length;
-            setText($("writers-count"), `${files.length} ${files.length === 1 ? "writer" : "writers"}${ended > 0 ? `, ${ended} ended` : ""}`);
-            $("problems").hidden = errors.length === 0;
-            setText($("problems-count"), `${errors.length} could not be read, or not wholly`);
-            $("problems-list").replaceChildren(...errors.map(({ file, error }) => element("li", {}, harmless(`${file}: ${error}`))));
+            const writers = `${files.length} ${files.length === 1 ? "writer" : "writers"}`;
+            setText($("writers-count"), writers + (ended > 0 ? `, ${ended} ended` : ""));
+            $("errors").hidden = errors.length === 0;
+            setText(
+                $("errors-count"),
+                `${errors.length} read ${errors.length === 1 ? "error" : "errors"}`,
+            );
+            const item = ({ file, error }) => element("li", {}, escapeText(`${file}: ${error}`));
+            $("errors-list").replaceChildren(...errors.map(item));
         } catch {
-            // The stream tells when the server is gone.
+            // The stream shows that the server is gone.
         }
     }
-    setTimeout(showFiles, FILES_EVERY);
+    setTimeout(showFiles, FILES_INTERVAL_MS);
 }
 
-followTheme(() => {
-    table?.schedule();
-    panel.recolour();
+bindTheme(() => {
+    table?.scheduleDraw();
+    panel.redraw();
 });
 
 const togglePause = () => view.set({ paused: !view.state.paused });
 $("pause").addEventListener("click", togglePause);
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("search").addEventListener("submit", (event) => event.preventDefault());
-followKeys({
+bindKeys({
     search: () => $("q").focus(),
     pause: togglePause,
     group: () => {
@@ -193,15 +225,15 @@ followKeys({
     },
 });
 
-document.body.classList.add("live");
-document.querySelectorAll(".scripted").forEach((node) => {
+document.body.classList.add("scripted");
+document.querySelectorAll(".needs-script").forEach((node) => {
     node.hidden = false;
 });
 $("submit").hidden = true;
-$("nojs-count").hidden = true;
-controls.forEach((control) => control(view.state));
-showPause();
-showLinks();
+$("document-count").hidden = true;
+updateControls.forEach((update) => update(view.state));
+showPauseButton();
+updateLinks();
 panel.draw();
 connect();
 setTimeout(showFiles, 2000);

@@ -1,151 +1,183 @@
-// What a plot has of each series: numbers over time, one line or several.
+// Time series as plots use them: points, lines and statistics.
 
-import { number } from "./exact.js";
-import { basename, harmless } from "./text.js";
+import { toNumber } from "./json.js";
+import { basename, escapeText } from "./text.js";
 
-/** Lines that a plot has at most; more cannot be told apart. */
-export const MOST_LINES = 24;
+/** The largest number of lines in a plot; more could not be told apart. */
+export const MAX_LINES = 24;
 
-// Of these a histogram has a line each.
+// The percentiles of a histogram that are drawn, as one line each.
 const PERCENTILES = ["p50", "p90", "p99"];
 
-// Whether a stat is plotted by its rate.
-function byRate({ kind, points }, show) {
-    const counts = () => kind === "counter" || (kind === "untyped" && points.some(([, , rate]) => isKnown(rate)));
-    return show === "rates" || (show === "auto" && counts());
+// Returns `true` if the rate of a series is plotted instead of its value.
+function isPlottedByRate({ kind, points }, show) {
+    const isCounter = () =>
+        kind === "counter" || (kind === "untyped" && points.some(([, , rate]) => isKnown(rate)));
+    return show === "rates" || (show === "auto" && isCounter());
 }
 
-/** What tells a stat, or a series of one, from all others. */
-export function keyOf({ label, file, kind, unit, scale, divisor }) {
+/** Returns the key that identifies a stat, or a series of one. */
+export function seriesKey({ label, file, kind, unit, scale, divisor }) {
     return [label, file ?? "", kind, unit, scale ?? 0, divisor ?? 1].join("\0");
 }
 
-/** Whether its writer has ended, or vanished; or all of them have. */
-export function isOver({ liveness, writers, dead, isGone }) {
+/** Returns `true` if the writer of a series has ended or disappeared; for several, if all have. */
+export function hasEnded({ liveness, writers, dead, isGone }) {
     return liveness === "dead" || (dead !== undefined && dead >= writers) || isGone === true;
 }
 
-// Of one label's writers, the files say enough.
-function name(series, isOnly) {
-    const label = harmless(series.label);
-    const file = harmless(basename(series.file ?? ""));
-    return file === "" ? label : isOnly ? file : `${label} · ${file}`;
+// If all series have one label, the file names suffice.
+function seriesName(series, isOnlyLabel) {
+    const label = escapeText(series.label);
+    const file = escapeText(basename(series.file ?? ""));
+    return file === "" ? label : isOnlyLabel ? file : `${label} · ${file}`;
 }
 
-const hasPercentiles = ({ kind }, show) => kind === "histogram" && show !== "rates";
+const isPlottedByPercentiles = ({ kind }, show) => kind === "histogram" && show !== "rates";
 
-/** How many lines these series have. */
+/** Returns the number of lines that these series have. */
 export function countLines(all, { show }) {
-    return all.reduce((count, series) => count + (hasPercentiles(series, show) ? PERCENTILES.length : 1), 0);
+    const count = (series) => (isPlottedByPercentiles(series, show) ? PERCENTILES.length : 1);
+    return all.reduce((sum, series) => sum + count(series), 0);
 }
 
-/** The first lines of these series, so many at most: `{name, label, unit, isRate, points: [[time, number | null]]}`. */
-export function linesOf(all, { show, most = Infinity }) {
-    const isOnly = new Set(all.map(({ label }) => label)).size === 1;
+/**
+ * Builds the lines of these series, at most `max`:
+ * `{key, name, label, unit, isRate, isDead, points}` with points `[time, number | null]`.
+ */
+export function buildLines(all, { show, max = Infinity }) {
+    const isOnlyLabel = new Set(all.map(({ label }) => label)).size === 1;
     const lines = [];
     for (const series of all) {
-        // There may be many more, with many points each.
-        if (lines.length >= most) {
+        // Skips the points of series that would not be drawn.
+        if (lines.length >= max) {
             break;
         }
-        lines.push(...ownLines(series, show, name(series, isOnly)));
+        lines.push(...linesOfSeries(series, show, seriesName(series, isOnlyLabel)));
     }
-    return lines.slice(0, most);
+    return lines.slice(0, max);
 }
 
-function ownLines(series, show, name) {
+function linesOfSeries(series, show, name) {
     const { key, kind, label, unit } = series;
-    const common = { label, unit, isRate: false, isDead: isOver(series) };
-    if (hasPercentiles(series, show)) {
-        return PERCENTILES.map((part) => {
-            const points = series.points.map(([time, value]) => [time, number(value?.[part])]);
-            return { ...common, key: `${key}\0${part}`, name: `${name} ${part}`, points };
+    const common = { label, unit, isRate: false, isDead: hasEnded(series) };
+    if (isPlottedByPercentiles(series, show)) {
+        return PERCENTILES.map((percentile) => {
+            const points = series.points.map(([time, value]) => [
+                time,
+                toNumber(value?.[percentile]),
+            ]);
+            return {
+                ...common,
+                key: `${key}\0${percentile}`,
+                name: `${name} ${percentile}`,
+                points,
+            };
         });
     }
-    const isRate = byRate(series, show);
-    const points = series.points.map(([time, value, rate]) => [time, number(isRate ? rate : value)]);
+    const isRate = isPlottedByRate(series, show);
+    const points = series.points.map(([time, value, rate]) => [
+        time,
+        toNumber(isRate ? rate : value),
+    ]);
     return [{ ...common, unit: kind === "histogram" ? "" : unit, isRate, key, name, points }];
 }
 
-/** Adds points to others, and takes away all from a time on. What is said later holds: a clock may have been set back. */
-export function append(points, newer, from = Infinity) {
-    const cut = (time) => {
+/**
+ * Appends points, after removing all from the time `from` on. A newer point replaces older ones of
+ * the same or a later time, as the clock may have been set back.
+ */
+export function appendPoints(points, newer, from = Infinity) {
+    const truncate = (time) => {
         while (points.length > 0 && points.at(-1)[0] >= time) {
             points.pop();
         }
     };
-    cut(from);
+    truncate(from);
     for (const point of newer) {
-        cut(point[0]);
+        truncate(point[0]);
         points.push(point);
     }
 }
 
-// So many before and after tell what is usual somewhere.
-const AROUND = 3;
+// The number of steps before and after one that define what is usual.
+const NEIGHBOURS = 3;
 
-/** Seconds that two looks may be apart at most, if none was missed: some come late. */
-export function mostApart(interval) {
+/** Returns the longest time in seconds between two scrapes with none missing: some are late. */
+export function maxStepSeconds(interval) {
     return Math.max(3 * interval, 1);
 }
 
 /**
- * The places of those times before which nothing was seen for long: much longer than from look to look, and than is usual there, for looks may have been
- * sparser once.
+ * Returns the indexes of the times that follow a gap: a step that is much longer than the interval
+ * and than the steps around it, as scrapes may have been less frequent in the past.
  */
-export function gaps(times, interval) {
-    const apart = (place) => times[place] - times[place - 1];
-    const usual = (place) => {
+export function findGaps(times, interval) {
+    const step = (index) => times[index] - times[index - 1];
+    const usualStep = (index) => {
         const around = [];
-        for (let other = Math.max(place - AROUND, 1); other <= Math.min(place + AROUND, times.length - 1); other += 1) {
-            around.push(...(other === place ? [] : [apart(other)]));
+        const last = Math.min(index + NEIGHBOURS, times.length - 1);
+        for (let other = Math.max(index - NEIGHBOURS, 1); other <= last; other += 1) {
+            around.push(...(other === index ? [] : [step(other)]));
         }
-        return around.sort((one, other) => one - other)[around.length >> 1] ?? 0;
+        return around.sort((a, b) => a - b)[around.length >> 1] ?? 0;
     };
-    const most = mostApart(interval);
-    const found = [];
-    for (let place = 1; place < times.length; place += 1) {
-        if (apart(place) > most && apart(place) > 3 * usual(place)) {
-            found.push(place);
+    const max = maxStepSeconds(interval);
+    const gaps = [];
+    for (let index = 1; index < times.length; index += 1) {
+        if (step(index) > max && step(index) > 3 * usualStep(index)) {
+            gaps.push(index);
         }
     }
-    return found;
+    return gaps;
 }
 
-/** Points `[time, value]` in parts between which nothing was seen. */
-export function parts(points, interval) {
-    const starts = [0, ...gaps(points.map(([time]) => time), interval)];
+/** Splits points `[time, value]` at the gaps. */
+export function splitAtGaps(points, interval) {
+    const starts = [
+        0,
+        ...findGaps(
+            points.map(([time]) => time),
+            interval,
+        ),
+    ];
     return starts.map((start, index) => points.slice(start, starts[index + 1]));
 }
 
 /**
- * All times of these lines, and the numbers of each at them: what uPlot takes. A line goes on where it has undefined, and is interrupted where it has null:
- * there was no number, or nothing was seen, and there is a time for it if need be.
+ * Converts lines to uPlot's form: all times, then for each line a column of numbers at these times.
+ * uPlot draws a line on through undefined and interrupts it at null, so a column has null where
+ * there was no number, and in gaps; a gap gets a time of its own if no other line has one there.
  */
-export function align(lines, interval) {
+export function alignLines(lines, interval) {
     const seen = new Set(lines.flatMap((line) => line.points.map(([time]) => time)));
-    const inOrder = () => [...seen].sort((one, other) => one - other);
-    const placesOf = (times) => new Map(times.map((time, index) => [time, index]));
-    const missing = lines.map((line) => gaps(line.points.map(([time]) => time), interval));
-    const places = placesOf(inOrder());
+    const sortTimes = () => [...seen].sort((a, b) => a - b);
+    const indexTimes = (times) => new Map(times.map((time, index) => [time, index]));
+    const gaps = lines.map((line) =>
+        findGaps(
+            line.points.map(([time]) => time),
+            interval,
+        ),
+    );
+    const indexes = indexTimes(sortTimes());
     lines.forEach(({ points }, index) => {
-        for (const place of missing[index]) {
-            const [[from], [to]] = [points[place - 1], points[place]];
-            if (places.get(to) - places.get(from) === 1) {
+        for (const gap of gaps[index]) {
+            const [[from], [to]] = [points[gap - 1], points[gap]];
+            if (indexes.get(to) - indexes.get(from) === 1) {
                 seen.add((from + to) / 2);
             }
         }
     });
-    const times = inOrder();
-    const place = placesOf(times);
+    const times = sortTimes();
+    const rowOf = indexTimes(times);
     const columns = lines.map(({ points }, index) => {
         const column = new Array(times.length).fill(null);
-        const starts = new Set(missing[index]);
+        const starts = new Set(gaps[index]);
         points.forEach(([time, value], at) => {
             if (Number.isFinite(value)) {
-                column[place.get(time)] = value;
+                column[rowOf.get(time)] = value;
                 if (at > 0 && Number.isFinite(points[at - 1][1]) && !starts.has(at)) {
-                    column.fill(undefined, place.get(points[at - 1][0]) + 1, place.get(time));
+                    column.fill(undefined, rowOf.get(points[at - 1][0]) + 1, rowOf.get(time));
                 }
             }
         });
@@ -156,51 +188,51 @@ export function align(lines, interval) {
 
 const isKnown = (value) => value !== null && value !== undefined;
 
-/** Whether a column of these has a number at a place, and no line from or to it. */
-export function isAlone(column, place) {
-    const next = (step) => {
-        let at = place + step;
+/** Returns `true` if a column has a number at an index, and no line from or to it. */
+export function isIsolated(column, index) {
+    const neighbour = (step) => {
+        let at = index + step;
         while (at >= 0 && at < column.length && column[at] === undefined) {
             at += step;
         }
         return column[at];
     };
-    return isKnown(column[place]) && !isKnown(next(-1)) && !isKnown(next(1));
+    return isKnown(column[index]) && !isKnown(neighbour(-1)) && !isKnown(neighbour(1));
 }
 
-/** The mean over the last `window` seconds at each time, where there is a number. */
+/** Returns the mean over the last `window` seconds at each time that has a number. */
 export function rollingMean(times, values, window) {
-    // Before `edge` there are sums from each place up to it, behind it there is one of all: so each
-    // number is added twice at most. None is ever taken from a sum, for that would keep the
-    // rounding of its largest number.
-    const before = new Float64Array(values.length + 1);
-    let [from, edge, behind, count] = [0, 0, 0, 0];
+    // Two parts make the sum of a window: for places before `edge`, the sums from each place up to
+    // `edge`; from `edge` on, one running sum. So each number is added at most twice, and none is
+    // ever subtracted, which would keep the rounding error of the largest number.
+    const sumsBefore = new Float64Array(values.length + 1);
+    let [from, edge, sumAfter, count] = [0, 0, 0, 0];
     return values.map((value, at) => {
-        behind += value ?? 0;
+        sumAfter += value ?? 0;
         count += isKnown(value);
         for (; times[from] <= times[at] - window; from += 1) {
             count -= isKnown(values[from]);
         }
         if (from > edge) {
-            [edge, behind] = [at + 1, 0];
-            before[edge] = 0;
-            for (let place = at; place >= from; place -= 1) {
-                before[place] = before[place + 1] + (values[place] ?? 0);
+            [edge, sumAfter] = [at + 1, 0];
+            sumsBefore[edge] = 0;
+            for (let index = at; index >= from; index -= 1) {
+                sumsBefore[index] = sumsBefore[index + 1] + (values[index] ?? 0);
             }
         }
-        return isKnown(value) ? (before[from] + behind) / count : value;
+        return isKnown(value) ? (sumsBefore[from] + sumAfter) / count : value;
     });
 }
 
-/** What there is to say of the numbers in one column. */
-export function summary(values) {
+/** Returns statistics of the numbers in a column; null if it has none. */
+export function summarize(values) {
     const known = values.filter(isKnown);
     if (known.length === 0) {
         return null;
     }
-    let [least, most, sum] = [Infinity, -Infinity, 0];
+    let [min, max, sum] = [Infinity, -Infinity, 0];
     for (const value of known) {
-        [least, most, sum] = [Math.min(least, value), Math.max(most, value), sum + value];
+        [min, max, sum] = [Math.min(min, value), Math.max(max, value), sum + value];
     }
-    return { last: known.at(-1), least, most, mean: sum / known.length };
+    return { last: known.at(-1), min, max, mean: sum / known.length };
 }

@@ -1,36 +1,40 @@
-// What is shown, and its place in the URL: a view can be shared, and the browser's buttons go
-// through views.
+// The state of the view. It is kept in the URL, so that a view can be shared and the browser's
+// buttons step through views.
 
 import { $ } from "./dom.js";
 
-const GROUPS = ["prefix", "process", "dimension", "none"];
-const SORTS = ["label", "value", "rate", "kind", "writers"];
-const oneOf = (choices) => (text) => (choices.includes(text) ? text : choices[0]);
-const flag = (text) => text === "1";
-// More is nothing that a timer or the server takes.
-const LONGEST = 3600;
-const between = (least) => (text) => (Number(text) >= least && Number(text) <= LONGEST ? Number(text) : 0);
-const positive = between(Number.MIN_VALUE);
-const time = (text) => (text !== null && Number.isFinite(Number(text)) ? Number(text) : null);
+const GROUPINGS = ["prefix", "process", "dimension", "none"];
+const SORT_COLUMNS = ["label", "value", "rate", "kind", "writers"];
+// Neither timers nor the server accept longer intervals.
+const MAX_SECONDS = 3600;
 
-// Of each parameter: how it is read, where null is its absence.
+const parseChoice = (choices) => (text) => (choices.includes(text) ? text : choices[0]);
+const parseFlag = (text) => text === "1";
+const parseSeconds = (min) => (text) => {
+    const seconds = Number(text);
+    return seconds >= min && seconds <= MAX_SECONDS ? seconds : 0;
+};
+const parseTime = (text) => (text !== null && Number.isFinite(Number(text)) ? Number(text) : null);
+
+// The parser of each parameter; it gets null if the URL lacks the parameter.
 const PARAMETERS = {
     q: (text) => text ?? "",
-    group: oneOf(GROUPS),
-    sort: oneOf(SORTS),
-    desc: flag,
-    interval: positive,
-    paused: flag,
-    show: oneOf(["auto", "values", "rates"]),
-    mean: between(1),
-    histogram: oneOf(["percentiles", "heat"]),
-    writers: flag,
-    from: time,
-    to: time,
+    group: parseChoice(GROUPINGS),
+    sort: parseChoice(SORT_COLUMNS),
+    desc: parseFlag,
+    interval: parseSeconds(Number.MIN_VALUE),
+    paused: parseFlag,
+    show: parseChoice(["auto", "values", "rates"]),
+    mean: parseSeconds(1),
+    histogram: parseChoice(["percentiles", "heat"]),
+    writers: parseFlag,
+    from: parseTime,
+    to: parseTime,
 };
+// Parameters that may be repeated.
 const LISTS = ["fold", "plot"];
 
-function read() {
+function readUrl() {
     const query = new URLSearchParams(location.search);
     const state = {};
     for (const [name, parse] of Object.entries(PARAMETERS)) {
@@ -45,7 +49,7 @@ function read() {
     return state;
 }
 
-function write(state) {
+function formatUrl(state) {
     const query = new URLSearchParams();
     for (const [name, parse] of Object.entries(PARAMETERS)) {
         if (state[name] !== parse(null)) {
@@ -59,54 +63,69 @@ function write(state) {
     return location.pathname + (text && `?${text}`);
 }
 
-/** The view. `listen` is called with the new state and the one before, after every change. */
+/** The view. `onChange` is called with the new and the previous state after every change. */
 export class View {
-    constructor(listen) {
-        this.state = read();
-        this.listen = listen;
-        addEventListener("popstate", () => this.#become(read()));
+    constructor(onChange) {
+        this.state = readUrl();
+        this.onChange = onChange;
+        addEventListener("popstate", () => this.#apply(readUrl()));
     }
 
-    /** Changes some of it; the browser's back button undoes it, unless `replace` is set. */
+    /** Changes part of the state; the browser's back button undoes it, unless `replace` is set. */
     set(changes, { replace = false } = {}) {
         const next = { ...this.state, ...changes };
-        const url = write(next);
+        const url = formatUrl(next);
         if (url !== location.pathname + location.search) {
             history[replace ? "replaceState" : "pushState"](null, "", url);
         }
-        this.#become(next);
+        this.#apply(next);
     }
 
-    /** Shows or hides series of a plot; without any it is closed. */
-    toggle(label) {
+    /** Adds a label to the plot, or removes it. */
+    togglePlotted(label) {
         const { plot } = this.state;
-        this.plot(plot.includes(label) ? plot.filter((other) => other !== label) : [...plot, label]);
+        this.plot(
+            plot.includes(label) ? plot.filter((other) => other !== label) : [...plot, label],
+        );
     }
 
-    /** Plots exactly these. */
+    /** Plots exactly these labels; without labels the plot is closed. */
     plot(labels) {
-        this.set(labels.length > 0 ? { plot: labels } : { plot: [], from: null, to: null, writers: false });
+        this.set(
+            labels.length > 0
+                ? { plot: labels }
+                : { plot: [], from: null, to: null, writers: false },
+        );
     }
 
-    #become(next) {
-        const before = this.state;
+    #apply(next) {
+        const previous = this.state;
         this.state = next;
-        this.listen(next, before);
+        this.onChange(next, previous);
     }
 }
 
-/** Keeps a control and a part of the state the same. */
-export function bind(view, id, name, { replace = false } = {}) {
+/**
+ * Binds a control to a part of the state. Returns a function that updates the control from the
+ * state.
+ */
+export function bindControl(view, id, name, { replace = false } = {}) {
     const control = $(id);
     const property = control.type === "checkbox" ? "checked" : "value";
     const parse = PARAMETERS[name];
     control.addEventListener(control.type === "search" ? "input" : "change", () => {
-        view.set({ [name]: property === "checked" ? control.checked : parse(control.value) }, { replace });
+        view.set(
+            { [name]: property === "checked" ? control.checked : parse(control.value) },
+            { replace },
+        );
     });
     return (state) => {
         const value = property === "checked" ? state[name] : String(state[name]);
         if (control[property] !== value) {
-            if (control.tagName === "SELECT" && ![...control.options].some((option) => option.value === value)) {
+            if (
+                control.tagName === "SELECT" &&
+                ![...control.options].some((option) => option.value === value)
+            ) {
                 control.add(new Option(`${value} s`, value));
             }
             control[property] = value;

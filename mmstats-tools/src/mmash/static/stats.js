@@ -1,24 +1,24 @@
-// The rows: what was read last of each label, or of each label of each file.
+// The rows of the table: the latest values of each label, or of each label in each file.
 
-import { number } from "./exact.js";
-import { append, keyOf, mostApart } from "./series.js";
-import { basename, harmless } from "./text.js";
+import { toNumber } from "./json.js";
+import { appendPoints, maxStepSeconds, seriesKey } from "./series.js";
+import { basename, escapeText } from "./text.js";
 import * as units from "./units.js";
 
-/** How many looks a sparkline reaches back, and points it has at most. */
-export const LOOKS = 90;
-// So many steps from frame to frame tell what is usual.
-const STEPS = 3;
+/** The number of scrapes that a sparkline covers, and of its points at most. */
+export const SPARKLINE_SCRAPES = 90;
+// The number of steps between events that define what is usual.
+const RECENT_STEPS = 3;
 
-// By these every writer tells who it is. They are no amounts, even where the file cannot say so.
+// Fields that identify a writer. They are not amounts, though files of version 1 cannot say so.
 const IDENTITY = /(^|\.)sys\.(pid|tid|uid|gid|created|start|boot_id|pid_namespace)$/;
 
-/** One stat, as it is shown. */
+/** One stat as the table shows it. */
 export class Row {
     constructor(key, stat) {
         this.key = key;
         this.label = stat.label;
-        this.shownLabel = harmless(stat.label);
+        this.displayLabel = escapeText(stat.label);
         this.kind = stat.kind;
         this.unit = stat.unit;
         this.help = stat.help;
@@ -26,120 +26,141 @@ export class Row {
         this.pid = stat.pid ?? null;
         this.isText = /[sp]$/.test(stat.type);
         this.isHistogram = stat.kind === "histogram";
-        this.haystack = [stat.label, this.shownLabel, this.file ?? "", this.pid ?? ""].join("\n").toLowerCase();
+        const texts = [stat.label, this.displayLabel, this.file ?? "", this.pid ?? ""];
+        this.searchText = texts.join("\n").toLowerCase();
         this.history = [];
-        this.askedForHistory = false;
-        // The server did not answer: with the next frame it can be asked again.
-        this.lacksHistory = false;
-        // It says what something is, and not how much there is of it.
-        this.isFact = stat.kind === "info" || IDENTITY.test(stat.label);
-        this.wantsHistory = !this.isText && !this.isFact && stat.unit !== "unixtime";
+        this.historyRequested = false;
+        // The request for the history failed; the next event allows another.
+        this.historyFailed = false;
+        // Constants and identity fields are not amounts.
+        this.isInfo = stat.kind === "info" || IDENTITY.test(stat.label);
+        this.hasTrend = !this.isText && !this.isInfo && stat.unit !== "unixtime";
         this.update(stat, 0);
     }
 
-    /** Takes over what a look found. */
+    /** Updates the row with the stat of a scrape; time 0 adds no point to the sparkline. */
     update(stat, time) {
         this.stat = stat;
         this.writers = stat.writers ?? null;
-        this.isDead = stat.liveness === "dead" || (stat.dead !== undefined && stat.dead >= this.writers);
-        this.counts = "rate" in stat && !this.isFact;
-        this.rate = number(stat.rate);
-        this.value = this.isHistogram ? number(stat.value?.count ?? null) : this.isText ? null : number(stat.value);
+        this.isDead =
+            stat.liveness === "dead" || (stat.dead !== undefined && stat.dead >= this.writers);
+        this.isCumulative = "rate" in stat && !this.isInfo;
+        this.rate = toNumber(stat.rate);
+        if (this.isHistogram) {
+            this.value = toNumber(stat.value?.count ?? null);
+        } else {
+            this.value = this.isText ? null : toNumber(stat.value);
+        }
         if (time > 0) {
-            this.push(time, this.trend(this.value, this.rate));
+            this.push(time, this.trendValue(this.value, this.rate));
         }
     }
 
-    /** The number that is shown as its value. */
-    get shownNumber() {
-        return this.isHistogram && this.value !== null ? number(this.stat.value.p50) : this.value;
+    /** Returns the number by which the value column is sorted. */
+    get displayNumber() {
+        return this.isHistogram && this.value !== null ? toNumber(this.stat.value.p50) : this.value;
     }
 
-    /** What its sparkline shows: the rate of what counts, the value of all else. */
-    trend(value, rate) {
-        return this.counts ? rate : value;
+    /** Returns the number in the sparkline: the rate of cumulative stats, the value of others. */
+    trendValue(value, rate) {
+        return this.isCumulative ? rate : value;
     }
 
     push(time, value) {
-        append(this.history, value === null ? [] : [[time, value]], time);
-        if (this.history.length > LOOKS) {
+        appendPoints(this.history, value === null ? [] : [[time, value]], time);
+        if (this.history.length > SPARKLINE_SCRAPES) {
             this.history.shift();
         }
     }
 
-    /** Takes over what the server remembers: all that there was in its time. */
-    fill(points) {
+    /** Replaces the part of the sparkline that the server's history covers. */
+    mergeHistory(points) {
         if (points.length > 0) {
             const later = this.history.filter(([time]) => time > points.at(-1)[0]);
-            append(this.history, points, points[0][0]);
-            this.history = [...this.history.filter(([, value]) => value !== null), ...later].slice(-LOOKS);
+            appendPoints(this.history, points, points[0][0]);
+            const known = this.history.filter(([, value]) => value !== null);
+            this.history = [...known, ...later].slice(-SPARKLINE_SCRAPES);
         }
     }
 
-    get shownValue() {
+    get displayValue() {
         const { value, error } = this.stat;
         if (value === null || value === undefined) {
             return error === "differs" ? "differs" : error ? "unreadable" : "";
         } else if (this.isText) {
-            return harmless(value);
+            return escapeText(value);
         } else if (typeof value === "boolean") {
             return String(value);
         } else if (this.isHistogram) {
-            return this.value === 0 ? "empty" : `p50 ${this.#quantile("p50")}`;
+            return this.value === 0 ? "empty" : `p50 ${this.#formatPercentile("p50")}`;
         }
-        return this.isFact && this.unit === "" ? String(value) : units.quantity(this.value, this.unit);
+        return this.isInfo && this.unit === ""
+            ? String(value)
+            : units.formatQuantity(this.value, this.unit);
     }
 
-    /** Whether its value is the mean of several writers'. */
+    /** Returns `true` if the value is the mean of several writers. */
     get isMean() {
-        return this.stat.aggregate === "mean" && this.#measured > 1;
+        return this.stat.aggregate === "mean" && this.#averagedWriters > 1;
     }
 
-    // Writers that have ended only count if there are no others.
-    get #measured() {
+    // Ended writers count only if all have ended.
+    get #averagedWriters() {
         return this.writers - this.stat.dead || this.writers;
     }
 
-    /** The value with all its digits, and what it is. */
+    /** Returns the value with all its digits and its unit, for the tooltip. */
     get exactValue() {
         const { value, error, interval } = this.stat;
         if (value === null || value === undefined) {
-            return harmless(error ?? "");
+            return escapeText(error ?? "");
         } else if (this.isHistogram) {
-            const all = ["p50", "p90", "p99"].filter(() => this.value > 0).map((name) => `, ${name} ${this.#quantile(name)}`);
-            return `${value.count} recorded${all.join("")}${this.value > 0 && interval === null ? "; none lately" : ""}`;
+            const names = this.value > 0 ? ["p50", "p90", "p99"] : [];
+            const percentiles = names
+                .map((name) => `, ${name} ${this.#formatPercentile(name)}`)
+                .join("");
+            const note = this.value > 0 && interval === null ? "; none in the last interval" : "";
+            return `${value.count} recorded${percentiles}${note}`;
         } else if (this.isText || typeof value === "boolean") {
-            return harmless(value);
+            return escapeText(value);
         }
-        const date = this.unit === "unixtime" && this.value > 0 ? ` (${units.date(this.value)})` : "";
-        return `${value} ${harmless(this.unit)}`.trim() + date + (this.isMean ? `, mean of ${this.#measured}` : "");
+        const isDate = this.unit === "unixtime" && this.value > 0;
+        const date = isDate ? ` (${units.formatDate(this.value)})` : "";
+        const mean = this.isMean ? `, mean of ${this.#averagedWriters}` : "";
+        return `${value} ${escapeText(this.unit)}`.trim() + date + mean;
     }
 
-    get shownRate() {
-        if (!this.counts || this.rate === null) {
+    get displayRate() {
+        if (!this.isCumulative || this.rate === null) {
             return "";
         }
-        return this.isHistogram ? `${units.count(this.rate)}/s` : units.perSecond(this.rate, this.unit);
+        return this.isHistogram
+            ? `${units.formatCount(this.rate)}/s`
+            : units.formatRate(this.rate, this.unit);
     }
 
     get exactRate() {
-        return this.counts && this.rate !== null ? `${this.rate} ${this.isHistogram ? "recorded" : harmless(this.unit)} per second`.replace("  ", " ") : "";
+        if (!this.isCumulative || this.rate === null) {
+            return "";
+        }
+        const unit = this.isHistogram ? "recorded" : escapeText(this.unit);
+        return `${this.rate} ${unit} per second`.replace("  ", " ");
     }
 
     get writer() {
-        return `${this.pid ?? "no process"} · ${harmless(basename(this.file ?? ""))}`;
+        return `${this.pid ?? "no process"} · ${escapeText(basename(this.file ?? ""))}`;
     }
 
-    get about() {
-        return [this.shownLabel, harmless(this.help)].filter((text) => text !== "").join("\n");
+    get tooltip() {
+        return [this.displayLabel, escapeText(this.help)].filter((text) => text !== "").join("\n");
     }
 
-    #quantile(name) {
-        return units.quantity(number(this.stat.value[name]), this.unit);
+    #formatPercentile(name) {
+        return units.formatQuantity(toNumber(this.stat.value[name]), this.unit);
     }
 }
 
-/** All rows, and what the last look said. */
+/** All rows, as of the latest scrape. */
 export class Stats {
     constructor() {
         this.rows = new Map();
@@ -148,45 +169,48 @@ export class Stats {
         this.interval = 1;
     }
 
-    /** Takes over a look; tells whether rows came, went or changed sides. Another is there every `interval` seconds. */
-    update(frame, interval) {
+    /**
+     * Updates the rows from an event; events are `interval` seconds apart. Returns `true` if a row
+     * appeared, vanished, or changed between live and ended.
+     */
+    update(event, interval) {
         let changed = false;
-        // What was missed, in a pause for one, can be asked for again.
-        const missed = this.#step(frame.time, interval);
+        // After a gap, such as a pause, the histories are requested again.
+        const hasGap = this.#followsGap(event.time, interval);
         const rows = new Map();
-        for (const stat of frame.stats) {
-            const key = keyOf(stat);
+        for (const stat of event.stats) {
+            const key = seriesKey(stat);
             let row = this.rows.get(key);
             const wasDead = row?.isDead;
             if (!row) {
                 row = new Row(key, stat);
             }
-            row.update(stat, frame.time);
-            row.askedForHistory &&= !missed && !row.lacksHistory;
-            row.lacksHistory = false;
+            row.update(stat, event.time);
+            row.historyRequested &&= !hasGap && !row.historyFailed;
+            row.historyFailed = false;
             changed ||= wasDead !== row.isDead;
             rows.set(key, row);
         }
         changed ||= rows.size !== this.rows.size;
-        Object.assign(this, { rows, time: frame.time, interval: frame.interval ?? this.interval });
+        Object.assign(this, { rows, time: event.time, interval: event.interval ?? this.interval });
         return changed;
     }
 
-    // Whether something was missed since the last frame: it is longer ago than usual, also where
-    // looks always take long.
-    #step(time, interval) {
-        // A connection that is made anew begins with the latest look, which may be known.
+    // Returns `true` if scrapes are missing before an event: the step is longer than the interval
+    // allows and than recent steps, as scrapes may always take long.
+    #followsGap(time, interval) {
+        // A restored connection starts with the latest scrape, which may be known already.
         if (this.time === 0 || time === this.time) {
             return false;
         }
         const step = time - this.time;
-        const usual = this.steps.length > 0 ? Math.min(...this.steps) : 0;
-        this.steps = [...this.steps, step].slice(-STEPS);
-        return step > mostApart(interval) && step > 3 * usual;
+        const usualStep = this.steps.length > 0 ? Math.min(...this.steps) : 0;
+        this.steps = [...this.steps, step].slice(-RECENT_STEPS);
+        return step > maxStepSeconds(interval) && step > 3 * usualStep;
     }
 
-    /** The rows with this label. */
-    all(label) {
+    /** Returns the rows with this label. */
+    rowsOf(label) {
         return [...this.rows.values()].filter((row) => row.label === label);
     }
 }

@@ -1,32 +1,35 @@
-// Server-Sent Events: one connection, made again when it is lost.
+// Requests to the server: the stream of server-sent events, and JSON.
 
-import { parse } from "./exact.js";
+import { parse } from "./json.js";
 
-/** Where the server is: the page may be below another path than the root. */
-export const server = (path) => new URL(`../${path}`, import.meta.url);
+/** Returns the URL of a path on the server, which may be mounted below another path than `/`. */
+export const serverUrl = (path) => new URL(`../${path}`, import.meta.url);
 
-// After so long without a frame, in multiples of the time between two and in milliseconds, the
-// connection is made anew. That says nothing yet: looks may take long, and the comments by which
-// the server tells that it is there are not seen by scripts. But it answers at once, and sends its
-// latest look.
-const [PATIENCE, LEAST_PATIENCE] = [4, 20_000];
-// Without an answer for so many milliseconds, the connection is lost.
-const ANSWER = 10_000;
-const [SOON, LATE] = [1000, 10_000];
+// Without an event for this many intervals, and at least this many milliseconds, the stream
+// reconnects. The connection does not count as lost yet: a scrape may take long, and scripts cannot
+// see the comments that the server sends to keep the connection open. A server that still runs
+// answers the new connection at once with its latest scrape.
+const [TIMEOUT_INTERVALS, MIN_TIMEOUT_MS] = [4, 20_000];
+// Without a response for this long, the connection counts as lost.
+const CONNECT_TIMEOUT_MS = 10_000;
+const [MIN_RETRY_MS, MAX_RETRY_MS] = [1000, 10_000];
 
-/** Calls `onFrame` with everything that is sent, and `onStatus` with `connecting`, `live` or `lost`. */
+/**
+ * A connection that is restored when it is lost. Calls `onEvent` with the data of every event, and
+ * `onStatus` with `connecting`, `live` or `lost`.
+ */
 export class Stream {
     #source = null;
     #url = "";
-    #retry = 0;
-    #watch = 0;
-    #delay = SOON;
+    #retryTimer = 0;
+    #timeoutTimer = 0;
+    #retryDelay = MIN_RETRY_MS;
 
-    constructor(onFrame, onStatus) {
-        this.onFrame = onFrame;
+    constructor(onEvent, onStatus) {
+        this.onEvent = onEvent;
         this.onStatus = onStatus;
-        // A page that the browser keeps for its back button comes back without its connections.
-        addEventListener("pagehide", () => this.#drop());
+        // A page that the browser caches for its back button loses its connections.
+        addEventListener("pagehide", () => this.#disconnect());
         addEventListener("pageshow", (event) => event.persisted && this.isOpen && this.#connect());
     }
 
@@ -34,72 +37,74 @@ export class Stream {
         return this.#url !== "";
     }
 
-    /** Opens this stream in place of the one before. */
+    /** Opens a stream and closes the previous one. */
     open(url) {
         this.close();
         this.#url = url;
-        this.#delay = SOON;
+        this.#retryDelay = MIN_RETRY_MS;
         this.onStatus("connecting");
         this.#connect();
     }
 
     close() {
         this.#url = "";
-        this.#drop();
+        this.#disconnect();
     }
 
-    #drop() {
+    #disconnect() {
         this.#source?.close();
         this.#source = null;
-        clearTimeout(this.#retry);
-        clearTimeout(this.#watch);
+        clearTimeout(this.#retryTimer);
+        clearTimeout(this.#timeoutTimer);
     }
 
     #connect() {
-        this.#drop();
-        this.#watch = setTimeout(() => this.#lose(), ANSWER);
+        this.#disconnect();
+        this.#timeoutTimer = setTimeout(() => this.#retryLater(), CONNECT_TIMEOUT_MS);
         const source = (this.#source = new EventSource(this.#url));
-        source.addEventListener("open", () => this.#expect(LEAST_PATIENCE));
-        source.addEventListener("stats", (event) => {
-            const frame = parse(event.data);
-            this.#delay = SOON;
-            this.#expect(Math.max(LEAST_PATIENCE, PATIENCE * 1000 * this.#between(frame)));
+        source.addEventListener("open", () => this.#setTimeout(MIN_TIMEOUT_MS));
+        source.addEventListener("stats", ({ data }) => {
+            const received = parse(data);
+            this.#retryDelay = MIN_RETRY_MS;
+            const timeout = TIMEOUT_INTERVALS * 1000 * this.#eventInterval(received);
+            this.#setTimeout(Math.max(MIN_TIMEOUT_MS, timeout));
             this.onStatus("live");
-            this.onFrame(frame);
+            this.onEvent(received);
         });
-        source.addEventListener("error", () => this.#lose());
+        source.addEventListener("error", () => this.#retryLater());
     }
 
-    // A frame is to come within so many milliseconds.
-    #expect(patience) {
-        clearTimeout(this.#watch);
-        this.#watch = setTimeout(() => this.#connect(), patience);
+    // Reconnects unless an event arrives within this many milliseconds.
+    #setTimeout(milliseconds) {
+        clearTimeout(this.#timeoutTimer);
+        this.#timeoutTimer = setTimeout(() => this.#connect(), milliseconds);
     }
 
-    #between(frame) {
-        return Math.max(frame.interval ?? 1, Number(new URL(this.#url).searchParams.get("interval")) || 0);
+    #eventInterval(received) {
+        const requested = Number(new URL(this.#url).searchParams.get("interval")) || 0;
+        return Math.max(received.interval ?? 1, requested);
     }
 
-    #lose() {
+    #retryLater() {
         this.onStatus("lost");
-        this.#drop();
-        this.#retry = setTimeout(() => this.#connect(), this.#delay);
-        this.#delay = Math.min(this.#delay * 2, LATE);
+        this.#disconnect();
+        this.#retryTimer = setTimeout(() => this.#connect(), this.#retryDelay);
+        this.#retryDelay = Math.min(this.#retryDelay * 2, MAX_RETRY_MS);
     }
 }
 
-/** Asks the server for JSON. An error says what the server says, or at least the status. */
-export async function ask(url) {
-    const answer = await fetch(url, { headers: { Accept: "application/json" } });
-    const text = await answer.text();
-    const status = `${answer.status} ${answer.statusText}`.trim();
+/** Requests JSON. Throws an error with the server's message, or else with the status. */
+export async function fetchJson(url) {
+    const response = await fetch(url, { headers: { Accept: "application/json" } });
+    const text = await response.text();
+    const status = `${response.status} ${response.statusText}`.trim();
     let body;
     try {
         body = parse(text);
     } catch {
-        throw new Error(answer.ok ? `${status}, but no JSON` : status);
+        throw new Error(response.ok ? `${status}, but the body is not JSON` : status);
     }
-    if (!answer.ok) {
+    if (!response.ok) {
         throw new Error(body?.error ?? status);
     }
     return body;

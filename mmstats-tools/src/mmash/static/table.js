@@ -1,10 +1,11 @@
-// The table. Only the lines that can be seen are in the document, and only the cells that changed
-// are touched.
+// The table. Only the entries in the window are in the document, and only cells that changed are
+// updated.
 
 import { element, oncePerFrame, setAttribute, setText } from "./dom.js";
-import { draw } from "./spark.js";
-import { colour } from "./theme.js";
+import { drawSparkline } from "./sparkline.js";
+import { cssProperty } from "./theme.js";
 
+// Name, title, and whether the table can be sorted by it.
 const COLUMNS = [
     ["label", "Label", true],
     ["value", "Value", true],
@@ -14,128 +15,159 @@ const COLUMNS = [
     ["writers", "Writers", true],
     ["add", "Plot", false],
 ];
-// The width of a digit, about, in pixels.
-const CHARACTER = 9;
-// Lines beyond the window that are kept ready.
-const SPARE = 8;
+// The approximate width of a digit in pixels.
+const DIGIT_WIDTH = 9;
+// The number of entries above and below the window that are kept in the document.
+const OVERSCAN = 8;
 
 export class Table {
-    /** `on` has `sort(column)`, `fold(path)`, `open(label)`, `toggle(label)` and `seen(rows)`. */
-    constructor(table, on) {
-        this.on = on;
-        this.lines = [];
+    /**
+     * `actions` has `sort(column)`, `fold(path)`, `open(label)`, `toggle(label)` and
+     * `onVisible(rows)`.
+     */
+    constructor(table, actions) {
+        this.actions = actions;
+        this.entries = [];
         this.drawn = new Map();
-        this.focused = null;
-        this.lost = null;
-        this.isPrinted = false;
+        this.focusedKey = null;
+        this.lostFocusKey = null;
+        this.isPrinting = false;
         this.tops = new Float64Array(1);
         this.plotted = new Set();
-        this.before = this.#spacer();
-        this.after = this.#spacer();
-        this.body = element("tbody", {}, this.before, this.after);
-        this.heads = new Map(COLUMNS.map(([name, title, sorts]) => [name, this.#head(name, title, sorts)]));
-        const caption = element("caption", { className: "hidden" }, "Stats, updated live");
-        table.replaceChildren(caption, element("thead", {}, element("tr", {}, ...this.heads.values())), this.body);
+        this.spaceBefore = this.#createSpacer();
+        this.spaceAfter = this.#createSpacer();
+        this.body = element("tbody", {}, this.spaceBefore, this.spaceAfter);
+        this.heads = new Map(
+            COLUMNS.map(([name, ...column]) => [name, this.#createHead(name, ...column)]),
+        );
+        const caption = element("caption", { className: "visually-hidden" }, "Stats, updated live");
+        const head = element("thead", {}, element("tr", {}, ...this.heads.values()));
+        table.replaceChildren(caption, head, this.body);
         this.table = table;
-        this.schedule = oncePerFrame(() => this.#draw());
-        addEventListener("scroll", this.schedule, { passive: true });
-        for (const [name, isPrinted] of [["beforeprint", true], ["afterprint", false]]) {
+        this.scheduleDraw = oncePerFrame(() => this.#draw());
+        addEventListener("scroll", this.scheduleDraw, { passive: true });
+        for (const [name, isPrinting] of [
+            ["beforeprint", true],
+            ["afterprint", false],
+        ]) {
             addEventListener(name, () => {
-                this.isPrinted = isPrinted;
+                this.isPrinting = isPrinting;
                 this.#draw();
             });
         }
         addEventListener("resize", () => {
             this.#measure();
-            this.schedule();
+            this.scheduleDraw();
         });
-        this.body.addEventListener("click", (event) => this.#click(event));
-        this.body.addEventListener("keydown", (event) => this.#key(event));
-        this.body.addEventListener("focusin", (event) => this.#focus(event));
+        this.body.addEventListener("click", (event) => this.#onClick(event));
+        this.body.addEventListener("keydown", (event) => this.#onKey(event));
+        this.body.addEventListener("focusin", (event) => this.#onFocus(event));
     }
 
-    /** Other lines, or others plotted. */
-    show(lines, { plotted, sort, desc, clock, by }) {
-        const [old, tops, order] = [this.lines, this.tops, `${sort} ${desc}`];
-        // The same line, or one of the same label.
-        const again = (index) => {
+    /** Shows other entries, or the same with others plotted. */
+    show(entries, { plotted, sort, desc, clock, by }) {
+        const [old, oldTops, order] = [this.entries, this.tops, `${sort} ${desc}`];
+        // Finds an old entry among the new ones, or else one with the same label.
+        const newIndex = (index) => {
             const { key, row } = old[index] ?? {};
-            const same = lines.findIndex((line) => line.key === key);
-            return same < 0 && row ? lines.findIndex((line) => line.row?.label === row.label) : same;
+            const same = entries.findIndex((entry) => entry.key === key);
+            return same < 0 && row
+                ? entries.findIndex((entry) => entry.row?.label === row.label)
+                : same;
         };
-        // Where numbers make the order, each line goes its own way.
-        const held = order === this.order && (sort === "label" || sort === "kind") ? this.#held() : -1;
-        const focused = old.findIndex((line) => line.key === this.focused);
+        // Sorted by numbers, entries move all the time, so the window does not follow one.
+        const isStable = order === this.order && (sort === "label" || sort === "kind");
+        const anchor = isStable ? this.#findAnchor() : -1;
+        const focused = old.findIndex((entry) => entry.key === this.focusedKey);
         const hadFocus = this.body.contains(document.activeElement);
-        Object.assign(this, { lines, plotted: new Set(plotted), clock, order });
+        Object.assign(this, { entries, plotted: new Set(plotted), clock, order });
         this.#measure();
-        this.focused = focused < 0 ? null : (lines[again(focused)]?.key ?? null);
+        this.focusedKey = focused < 0 ? null : (entries[newIndex(focused)]?.key ?? null);
         for (const [name, head] of this.heads) {
-            setAttribute(head, "aria-sort", name === sort ? (desc ? "descending" : "ascending") : null);
+            setAttribute(
+                head,
+                "aria-sort",
+                name === sort ? (desc ? "descending" : "ascending") : null,
+            );
         }
         setText(this.heads.get("writers").firstChild, by === "file" ? "Process" : "Writers");
-        setAttribute(this.table, "aria-rowcount", String(lines.length + 1));
-        const moved = held < 0 || again(held) < 0 ? 0 : this.tops[again(held)] - tops[held];
-        if (moved === 0) {
-            this.schedule();
+        setAttribute(this.table, "aria-rowcount", String(entries.length + 1));
+        const hasMoved = anchor >= 0 && newIndex(anchor) >= 0;
+        const distance = hasMoved ? this.tops[newIndex(anchor)] - oldTops[anchor] : 0;
+        if (distance === 0) {
+            this.scheduleDraw();
         } else {
             this.#draw();
-            scrollBy(0, moved);
+            scrollBy(0, distance);
             this.#draw();
         }
-        if (hadFocus && focused >= 0 && this.focused !== old[focused].key) {
-            this.#go(again(focused) < 0 ? Math.min(focused, lines.length - 1) : again(focused));
+        if (hadFocus && focused >= 0 && this.focusedKey !== old[focused].key) {
+            const index = newIndex(focused);
+            this.#focusEntry(index < 0 ? Math.min(focused, entries.length - 1) : index);
         }
     }
 
-    /** New values in the same lines. */
+    /** Shows new values in the same entries. */
     update(clock) {
         this.clock = clock;
-        this.schedule();
+        this.scheduleDraw();
     }
 
-    /** Puts the keyboard on the line of a label, where it was, or on the first line. */
+    /** Focuses the entry of a label, or else the last focused one, or else the first. */
     focus(label) {
-        const places = [(line) => line.row?.label === label, (line) => line.key === this.focused].map((is) => this.lines.findIndex(is));
-        this.#go(places.find((at) => at >= 0) ?? 0);
+        const candidates = [
+            (entry) => entry.row?.label === label,
+            (entry) => entry.key === this.focusedKey,
+        ];
+        const indexes = candidates.map((matches) => this.entries.findIndex(matches));
+        this.#focusEntry(indexes.find((index) => index >= 0) ?? 0);
     }
 
-    // The line that stays where it is seen when others come and go: with the keyboard on it, or
-    // else the first below the heads. Above the table there is none.
-    #held() {
+    // Returns the index of the entry that keeps its place in the window when others appear or
+    // vanish: the focused one if it is visible, else the first visible one. Returns -1 while the
+    // table's start is visible.
+    #findAnchor() {
         const head = this.heads.get("label").getBoundingClientRect().bottom;
-        const top = this.before.getBoundingClientRect().top;
+        const top = this.spaceBefore.getBoundingClientRect().top;
         if (top >= head) {
             return -1;
         }
-        const focused = this.lines.findIndex((line) => line.key === this.focused);
-        const isSeen = focused >= 0 && top + this.tops[focused] >= head && top + this.tops[focused + 1] <= innerHeight;
-        return isSeen ? focused : Math.min(this.#lineAt(head - top), this.lines.length - 1);
+        const focused = this.entries.findIndex((entry) => entry.key === this.focusedKey);
+        const isVisible =
+            focused >= 0 &&
+            top + this.tops[focused] >= head &&
+            top + this.tops[focused + 1] <= innerHeight;
+        return isVisible ? focused : Math.min(this.#indexAt(head - top), this.entries.length - 1);
     }
 
-    #spacer() {
+    #createSpacer() {
         return element("tr", { className: "spacer", "aria-hidden": "true" }, element("td"));
     }
 
-    #head(name, title, sorts) {
-        const content = sorts ? element("button", { type: "button", onclick: () => this.on.sort(name) }, title) : title;
+    #createHead(name, title, isSortable) {
+        const sort = () => this.actions.sort(name);
+        const content = isSortable
+            ? element("button", { type: "button", onclick: sort }, title)
+            : title;
         return element("th", { scope: "col", className: name }, content);
     }
 
-    // Where each line begins, and the last one ends.
+    // Computes the top of each entry, and the bottom of the last.
     #measure() {
-        const [row, group] = ["--row", "--group"].map((name) => parseFloat(colour(name)) || 32);
+        const [row, group] = ["--row-height", "--group-height"].map(
+            (name) => parseFloat(cssProperty(name)) || 32,
+        );
         this.rowHeight = row;
         this.padding = 2 * (parseFloat(getComputedStyle(this.heads.get("trend")).paddingLeft) || 0);
-        this.tops = new Float64Array(this.lines.length + 1);
-        this.lines.forEach((line, index) => {
-            this.tops[index + 1] = this.tops[index] + (line.row?.wantsHistory ? row : group);
+        this.tops = new Float64Array(this.entries.length + 1);
+        this.entries.forEach((entry, index) => {
+            this.tops[index + 1] = this.tops[index] + (entry.row?.hasTrend ? row : group);
         });
     }
 
-    // The line at so many pixels from the top of the first.
-    #lineAt(offset) {
-        let [low, high] = [0, this.lines.length];
+    // Returns the index of the entry at this distance in pixels from the top of the first.
+    #indexAt(offset) {
+        let [low, high] = [0, this.entries.length];
         while (low < high) {
             const middle = (low + high + 1) >> 1;
             [low, high] = this.tops[middle] <= offset ? [middle, high] : [low, middle - 1];
@@ -144,201 +176,230 @@ export class Table {
     }
 
     #draw() {
-        const top = this.before.getBoundingClientRect().top;
-        const first = this.isPrinted ? 0 : Math.max(0, this.#lineAt(-top) - SPARE);
-        const last = this.isPrinted ? this.lines.length : Math.min(this.lines.length, this.#lineAt(innerHeight - top) + 1 + SPARE);
-        this.before.firstChild.style.height = `${this.tops[first]}px`;
-        this.after.firstChild.style.height = `${this.tops[this.lines.length] - this.tops[last]}px`;
-        const mean = parseFloat(colour("--spark-mean")) || 0;
-        // Measured before anything is changed: asking a canvas would lay out the table anew for
-        // each.
-        const size = { width: Math.max(this.heads.get("trend").clientWidth - this.padding, 20), height: this.rowHeight - 10 };
-        const palette = { ...size, ...this.clock, mean, line: colour("--spark"), fill: colour("--spark-fill"), meanLine: colour("--series-2") };
-        const visible = (names) => names.filter((name) => this.heads.get(name).offsetParent !== null).length;
-        const room = Math.floor((this.heads.get("value").clientWidth - 20) / CHARACTER);
-        const columns = { room, all: this.isPrinted ? 1 : visible([...this.heads.keys()]), wide: visible(["value", "rate", "trend"]) };
-        // One of the lines that are there, wherever the window was scrolled to.
-        const isThere = this.lines.slice(first, last).some((line) => line.key === this.focused);
-        const tabStop = isThere ? this.focused : this.lines[this.#lineAt(-top)]?.key;
+        const { length } = this.entries;
+        const top = this.spaceBefore.getBoundingClientRect().top;
+        const firstVisible = this.#indexAt(-top);
+        const first = this.isPrinting ? 0 : Math.max(0, firstVisible - OVERSCAN);
+        const last = this.isPrinting
+            ? length
+            : Math.min(length, this.#indexAt(innerHeight - top) + 1 + OVERSCAN);
+        this.spaceBefore.firstChild.style.height = `${this.tops[first]}px`;
+        this.spaceAfter.firstChild.style.height = `${this.tops[length] - this.tops[last]}px`;
+        // Measured before anything changes: measuring between changes would lay out the table again
+        // each time.
+        const style = {
+            ...this.clock,
+            width: Math.max(this.heads.get("trend").clientWidth - this.padding, 20),
+            height: this.rowHeight - 10,
+            mean: parseFloat(cssProperty("--sparkline-mean")) || 0,
+            line: cssProperty("--sparkline"),
+            fill: cssProperty("--sparkline-fill"),
+            meanLine: cssProperty("--series-2"),
+        };
+        const countVisible = (names) =>
+            names.filter((name) => this.heads.get(name).offsetParent !== null).length;
+        const columns = {
+            valueLength: Math.floor((this.heads.get("value").clientWidth - 20) / DIGIT_WIDTH),
+            all: this.isPrinting ? 1 : countVisible([...this.heads.keys()]),
+            wide: countVisible(["value", "rate", "trend"]),
+        };
+        // The Tab key reaches the focused entry, or the first visible one if that is scrolled away.
+        const isDrawn = this.entries
+            .slice(first, last)
+            .some((entry) => entry.key === this.focusedKey);
+        const tabStop = isDrawn ? this.focusedKey : this.entries[firstVisible]?.key;
         const kept = new Map();
         const focus = document.activeElement;
         const hadFocus = this.body.contains(focus);
-        let next = this.before.nextSibling;
+        let next = this.spaceBefore.nextSibling;
         for (let index = first; index < last; index += 1) {
-            const line = this.lines[index];
-            let drawn = this.drawn.get(line.key);
-            this.drawn.delete(line.key);
-            drawn ??= line.row ? this.#newRow(line) : this.#newGroup(line);
-            kept.set(line.key, drawn);
+            const entry = this.entries[index];
+            let drawn = this.drawn.get(entry.key);
+            this.drawn.delete(entry.key);
+            drawn ??= entry.row ? this.#createRow(entry) : this.#createGroup(entry);
+            kept.set(entry.key, drawn);
             if (drawn.tr === next) {
                 next = next.nextSibling;
             } else {
                 this.body.insertBefore(drawn.tr, next);
             }
             setAttribute(drawn.tr, "aria-rowindex", String(index + 2));
-            drawn.button.tabIndex = line.key === tabStop ? 0 : -1;
-            drawn.update(line, palette, columns);
+            drawn.button.tabIndex = entry.key === tabStop ? 0 : -1;
+            drawn.update(entry, style, columns);
         }
         for (const { tr } of this.drawn.values()) {
-            this.lost = tr.contains(document.activeElement) ? this.focused : this.lost;
+            this.lostFocusKey = tr.contains(document.activeElement)
+                ? this.focusedKey
+                : this.lostFocusKey;
             tr.remove();
         }
         this.drawn = kept;
-        this.#findFocus();
-        // Moving a line takes the focus from it.
+        this.#restoreFocus();
+        // Moving an element takes the focus from it.
         if (hadFocus && document.activeElement !== focus && this.body.contains(focus)) {
             focus.focus({ preventScroll: true });
         }
-        this.on.seen(this.lines.slice(first, last).flatMap((line) => line.row ?? []));
+        this.actions.onVisible(this.entries.slice(first, last).flatMap((entry) => entry.row ?? []));
     }
 
-    // A line that was scrolled away with the focus gets it back when it is seen again, unless that
-    // went elsewhere.
-    #findFocus() {
-        const drawn = this.lost && this.drawn.get(this.lost);
+    // Restores the focus of an entry that was scrolled away and back, unless something else has the
+    // focus by now.
+    #restoreFocus() {
+        const drawn = this.lostFocusKey && this.drawn.get(this.lostFocusKey);
         if (drawn && document.activeElement === document.body) {
             drawn.button.focus({ preventScroll: true });
         }
         if (drawn || document.activeElement !== document.body) {
-            this.lost = null;
+            this.lostFocusKey = null;
         }
     }
 
-    #newGroup(line) {
-        const [name, count] = [element("span", { className: "name" }), element("span", { className: "count" })];
-        const button = element("button", { type: "button", className: "line" }, name, count);
+    #createGroup({ key }) {
+        const name = element("span", { className: "name" });
+        const count = element("span", { className: "count" });
+        const button = element("button", { type: "button", className: "entry" }, name, count);
         const head = element("th", { scope: "rowgroup" }, button);
         const tr = element("tr", { className: "group" }, head);
-        tr.dataset.key = line.key;
-        const update = (line, _, columns) => {
-            // One column more than there are would take room.
+        tr.dataset.key = key;
+        const update = (group, _, columns) => {
+            // A span of more columns than there are would add columns.
             if (head.colSpan !== columns.all) {
                 head.colSpan = columns.all;
             }
-            tr.classList.toggle("dead", line.isDead);
-            setAttribute(button, "aria-expanded", String(!line.isFolded));
-            button.style.setProperty("--depth", line.depth);
-            setText(name, line.name);
-            setText(count, `${line.count}${line.isDead ? ", ended" : ""}`);
+            tr.classList.toggle("dead", group.isDead);
+            setAttribute(button, "aria-expanded", String(!group.isFolded));
+            button.style.setProperty("--depth", group.depth);
+            setText(name, group.name);
+            setText(count, `${group.count}${group.isDead ? ", ended" : ""}`);
         };
         return { tr, button, update };
     }
 
-    #newRow({ key, row }) {
+    #createRow({ key, row }) {
         const name = element("span", { className: "name" });
         const ended = element("span", { className: "ended" });
-        const button = element("button", { type: "button", className: "line" }, name, ended);
-        const cell = (className) => element("td", { className });
-        const [value, rate, trend, kind, writers, last] = ["value", "rate", "trend", "kind", "writers", "add"].map(cell);
+        const button = element("button", { type: "button", className: "entry" }, name, ended);
+        const names = ["value", "rate", "trend", "kind", "writers", "add"];
+        const cells = names.map((className) => element("td", { className }));
+        const [value, rate, trend, kind, writers, addCell] = cells;
         const canvas = element("canvas", { "aria-hidden": "true" });
         const add = element("button", { type: "button", className: "add", tabIndex: -1 });
         trend.append(canvas);
-        last.append(add);
+        addCell.append(add);
         const head = element("th", { scope: "row", className: "label" }, button);
-        const tr = element("tr", { className: row.wantsHistory ? "" : "flat" }, head, value, rate, trend, kind, writers, last);
+        const tr = element("tr", { className: row.hasTrend ? "" : "no-trend" }, head, ...cells);
         tr.dataset.key = key;
-        const update = ({ row, depth, text }, palette, columns) => {
-            const plotted = this.plotted.has(row.label);
+        const update = ({ row, depth, text }, style, columns) => {
+            const isPlotted = this.plotted.has(row.label);
             tr.classList.toggle("dead", row.isDead);
-            tr.classList.toggle("plotted", plotted);
+            tr.classList.toggle("plotted", isPlotted);
             button.style.setProperty("--depth", depth);
             setText(name, text);
             setText(ended, row.isDead ? "ended" : "");
-            setAttribute(button, "title", row.about);
-            setAttribute(button, "aria-pressed", String(plotted));
-            const shown = row.shownValue;
-            // What has no rate and no trend can have their room.
-            const isWide = !row.wantsHistory && shown.length > columns.room;
+            setAttribute(button, "title", row.tooltip);
+            setAttribute(button, "aria-pressed", String(isPlotted));
+            const { displayValue } = row;
+            // A long value takes the columns of rate and trend if the row has neither.
+            const isWide = !row.hasTrend && displayValue.length > columns.valueLength;
             const span = isWide ? columns.wide : 1;
             if (value.colSpan !== span) {
                 value.colSpan = span;
                 rate.hidden = trend.hidden = isWide;
             }
             tr.classList.toggle("wide", isWide);
-            setText(value, shown);
+            setText(value, displayValue);
             setAttribute(value, "title", row.exactValue);
             value.classList.toggle("mean", row.isMean);
-            setText(rate, row.shownRate);
+            setText(rate, row.displayRate);
             setAttribute(rate, "title", row.exactRate);
             setText(kind, row.kind);
             setText(writers, String(row.writers ?? row.pid ?? ""));
-            setText(add, plotted ? "−" : "+");
-            setAttribute(add, "aria-label", `${plotted ? "remove from" : "add to"} the plot: ${row.shownLabel}`);
-            const last = row.history.at(-1);
-            const state = [row.history[0]?.[0], last?.[0], row.history.length, palette.width, palette.height, palette.line, palette.now, palette.reach].join();
-            if (row.wantsHistory && canvas.dataset.state !== state) {
+            setText(add, isPlotted ? "−" : "+");
+            const action = isPlotted ? "remove from" : "add to";
+            setAttribute(add, "aria-label", `${action} the plot: ${row.displayLabel}`);
+            const { width, height, line, now, spanSeconds } = style;
+            const { history } = row;
+            const points = [history[0]?.[0], history.at(-1)?.[0], history.length];
+            const state = [...points, width, height, line, now, spanSeconds].join();
+            if (row.hasTrend && canvas.dataset.state !== state) {
                 canvas.dataset.state = state;
-                draw(canvas, row.history, palette);
+                drawSparkline(canvas, history, style);
             }
         };
         return { tr, button, update };
     }
 
-    #lineOf(target) {
+    #entryOf(target) {
         const key = target.closest("tr")?.dataset.key;
-        return this.lines.find((line) => line.key === key);
+        return this.entries.find((entry) => entry.key === key);
     }
 
-    #click(event) {
-        const line = this.#lineOf(event.target);
-        if (!line || String(getSelection()) !== "") {
+    #onClick(event) {
+        const entry = this.#entryOf(event.target);
+        if (!entry || String(getSelection()) !== "") {
             return;
         }
-        if (!line.row) {
-            this.on.fold(line.path);
-        } else if (event.target.closest(".add") || event.shiftKey || event.ctrlKey || event.metaKey) {
-            this.on.toggle(line.row.label);
+        if (!entry.row) {
+            this.actions.fold(entry.path);
+        } else if (
+            event.target.closest(".add") ||
+            event.shiftKey ||
+            event.ctrlKey ||
+            event.metaKey
+        ) {
+            this.actions.toggle(entry.row.label);
         } else {
-            this.on.open(line.row.label);
+            this.actions.open(entry.row.label);
         }
     }
 
-    #focus(event) {
-        const line = this.#lineOf(event.target);
-        if (line && line.key !== this.focused) {
-            this.focused = line.key;
-            this.schedule();
+    #onFocus(event) {
+        const entry = this.#entryOf(event.target);
+        if (entry && entry.key !== this.focusedKey) {
+            this.focusedKey = entry.key;
+            this.scheduleDraw();
         }
     }
 
-    #key(event) {
-        const at = this.lines.findIndex((line) => line.key === this.focused);
-        const line = this.lines[at];
-        if (!line || event.altKey || event.ctrlKey || event.metaKey) {
+    #onKey(event) {
+        const at = this.entries.findIndex((entry) => entry.key === this.focusedKey);
+        const entry = this.entries[at];
+        if (!entry || event.altKey || event.ctrlKey || event.metaKey) {
             return;
         }
-        const to = {
+        const target = {
             ArrowDown: at + 1,
             ArrowUp: at - 1,
-            PageDown: this.#lineAt(this.tops[at] + innerHeight * 0.8),
-            PageUp: this.#lineAt(this.tops[at] - innerHeight * 0.8),
+            PageDown: this.#indexAt(this.tops[at] + innerHeight * 0.8),
+            PageUp: this.#indexAt(this.tops[at] - innerHeight * 0.8),
             Home: 0,
             End: Infinity,
         }[event.key];
-        if (to !== undefined) {
-            this.#go(Math.min(Math.max(to, 0), this.lines.length - 1));
-        } else if (!line.row && ((event.key === "ArrowLeft" && !line.isFolded) || (event.key === "ArrowRight" && line.isFolded))) {
-            this.on.fold(line.path);
+        const foldKey = entry.isFolded ? "ArrowRight" : "ArrowLeft";
+        if (target !== undefined) {
+            this.#focusEntry(Math.min(Math.max(target, 0), this.entries.length - 1));
+        } else if (!entry.row && event.key === foldKey) {
+            this.actions.fold(entry.path);
         } else if (event.key === "ArrowLeft") {
-            const outer = this.lines.slice(0, at).findLastIndex((other) => !other.row && other.depth < line.depth);
-            this.#go(Math.max(outer, 0));
-        } else if (line.row && (event.key === " " || event.key === "+")) {
-            this.on.toggle(line.row.label);
+            const isParent = (other) => !other.row && other.depth < entry.depth;
+            this.#focusEntry(Math.max(this.entries.slice(0, at).findLastIndex(isParent), 0));
+        } else if (entry.row && (event.key === " " || event.key === "+")) {
+            this.actions.toggle(entry.row.label);
         } else {
             return;
         }
         event.preventDefault();
     }
 
-    #go(index) {
-        const line = this.lines[index];
-        if (!line) {
+    // Focuses an entry and scrolls it into the window, below the fixed head.
+    #focusEntry(index) {
+        const entry = this.entries[index];
+        if (!entry) {
             return;
         }
-        this.focused = line.key;
+        this.focusedKey = entry.key;
         const height = this.tops[index + 1] - this.tops[index];
-        const top = this.before.getBoundingClientRect().top + this.tops[index];
-        // The heads stay at the top of the window.
+        const top = this.spaceBefore.getBoundingClientRect().top + this.tops[index];
         const head = this.heads.get("label").getBoundingClientRect();
         if (top < head.bottom) {
             scrollBy(0, top - head.height);
@@ -346,6 +407,6 @@ export class Table {
             scrollBy(0, top + height - innerHeight + 8);
         }
         this.#draw();
-        this.drawn.get(line.key)?.button.focus({ preventScroll: true });
+        this.drawn.get(entry.key)?.button.focus({ preventScroll: true });
     }
 }

@@ -1,11 +1,11 @@
-// Light or dark: as the system has it, or as was chosen here.
+// The theme: light, dark, or that of the system.
 
 import { $ } from "./dom.js";
 
-const KEY = "mmash-theme";
+const STORAGE_KEY = "mmash-theme";
 const root = document.documentElement;
 
-function apply(theme) {
+function applyTheme(theme) {
     if (theme === "auto") {
         delete root.dataset.theme;
     } else {
@@ -13,48 +13,48 @@ function apply(theme) {
     }
 }
 
-/** The choice that was made before; a browser that keeps nothing has made none. */
-function stored() {
+// A browser without storage has no saved choice.
+function loadTheme() {
     try {
-        return localStorage.getItem(KEY) ?? "auto";
+        return localStorage.getItem(STORAGE_KEY) ?? "auto";
     } catch {
         return "auto";
     }
 }
 
-/** Follows the control and the system; `changed` is called when colours are others than before. */
-export function followTheme(changed) {
+/** Applies the theme of the control and of the system; `onChange` is called when colours change. */
+export function bindTheme(onChange) {
     const control = $("theme");
-    control.value = stored();
-    apply(control.value);
+    control.value = loadTheme();
+    applyTheme(control.value);
     control.addEventListener("change", () => {
-        apply(control.value);
+        applyTheme(control.value);
         try {
-            localStorage.setItem(KEY, control.value);
+            localStorage.setItem(STORAGE_KEY, control.value);
         } catch {
-            // It is not kept, and holds until the page is closed.
+            // Without storage the choice holds until the page is closed.
         }
-        changed();
+        onChange();
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onChange);
 }
 
-/** What a custom property of the style sheet is now. */
-export function colour(name) {
+/** Returns the current value of a custom property of the style sheets. */
+export function cssProperty(name) {
     return getComputedStyle(root).getPropertyValue(name).trim();
 }
 
-/** How many series have colours of their own. */
-export const COLOURS = 8;
-// Of those that have the colour of another, too.
+/** The number of different series colours. */
+export const SERIES_COLORS = 8;
+// Dash patterns tell series of the same colour apart.
 const DASHES = [undefined, [12, 4], [2, 3]];
 
-/** The colour of a series. */
-export function seriesColour(index) {
-    return colour(`--series-${(index % COLOURS) + 1}`);
+/** Returns the colour of a series. */
+export function seriesColor(index) {
+    return cssProperty(`--series-${(index % SERIES_COLORS) + 1}`);
 }
 
-/** The dashes of a series, as uPlot takes them. */
+/** Returns the dash pattern of a series, in uPlot's form. */
 export function seriesDash(index) {
-    return DASHES[Math.floor(index / COLOURS) % DASHES.length];
+    return DASHES[Math.floor(index / SERIES_COLORS) % DASHES.length];
 }

@@ -1,0 +1,163 @@
+// The entries of the table: rows in their order, under the headings of their groups.
+
+import { basename, escapeText, labelName } from "./text.js";
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+// Converts a glob to a regular expression for a whole label.
+function globToRegExp(glob) {
+    const convert = (token, negation, set) => {
+        if (set !== undefined) {
+            return `[${negation && "^"}${set.replace(/[\\\]^[]/g, "\\$&")}]`;
+        }
+        return { "*": ".*", "?": "." }[token] ?? token.replace(/[\\^$.|+()[\]{}]/, "\\$&");
+    };
+    return new RegExp(`^${glob.replace(/\[(!?)(\][^\]]*|[^\]]+)\]|[^]/g, convert)}$`, "s");
+}
+
+// Returns a function that tells whether a row matches all words of a search. A word may be anywhere
+// in the row's label, file or process; a word with * is a pattern for the whole label.
+function buildMatcher(search) {
+    const words = search
+        .toLowerCase()
+        .split(/\s+/)
+        .filter((word) => word !== "")
+        .map((word) => {
+            const pattern = word.includes("*") ? globToRegExp(word) : null;
+            return (row) =>
+                pattern ? pattern.test(row.label.toLowerCase()) : row.searchText.includes(word);
+        });
+    return (row) => words.every((matches) => matches(row));
+}
+
+function buildComparer({ sort, desc }) {
+    const byLabel = (a, b) =>
+        collator.compare(a.label, b.label) || collator.compare(a.file ?? "", b.file ?? "");
+    const sign = desc ? -1 : 1;
+    if (sort === "label") {
+        return (a, b) => sign * byLabel(a, b);
+    } else if (sort === "kind") {
+        return (a, b) => sign * collator.compare(a.kind, b.kind) || byLabel(a, b);
+    }
+    const property = sort === "value" ? "displayNumber" : sort;
+    const isMissing = (number) => number === null || Number.isNaN(number);
+    // Rows without a number come last in either order.
+    return (a, b) => {
+        const [x, y] = [a[property], b[property]];
+        return isMissing(x) - isMissing(y) || (isMissing(x) ? 0 : sign * (x - y)) || byLabel(a, b);
+    };
+}
+
+class Group {
+    constructor(path, name) {
+        Object.assign(this, { path, name, rows: [], groups: new Map() });
+    }
+
+    /** Returns the group in it with this key; creates it if needed. */
+    subgroup(key, name = key) {
+        if (!this.groups.has(key)) {
+            this.groups.set(key, new Group(this.path === "" ? key : `${this.path}/${key}`, name));
+        }
+        return this.groups.get(key);
+    }
+
+    get allRows() {
+        const rows = this.rows.map(([row]) => row);
+        return [...rows, ...[...this.groups.values()].flatMap((group) => group.allRows)];
+    }
+}
+
+// For each grouping: returns the group of a row, and the rest of its label that the group's name
+// does not contain, or null for the whole label.
+const GROUPINGS = {
+    none: (root) => [root, null],
+    prefix(root, row) {
+        const parts = labelName(row.label).split(".").slice(0, -1);
+        const group = parts.reduce((group, part) => group.subgroup(part, escapeText(part)), root);
+        return [
+            group,
+            row.label.slice(parts.reduce((length, part) => length + part.length + 1, 0)),
+        ];
+    },
+    dimension(root, row) {
+        const name = labelName(row.label);
+        if (name === row.label) {
+            return [root, null];
+        }
+        return [root.subgroup(name, escapeText(name)), row.label.slice(name.length)];
+    },
+    process(root, row) {
+        const name = row.pid === null ? "no process" : `process ${row.pid}`;
+        const process = root.subgroup(String(row.pid ?? "none"), name);
+        const file = basename(row.file ?? "");
+        return [process.subgroup(file, escapeText(file)), null];
+    },
+};
+
+// Replaces a group of one row by the row, and a group that only holds another by that one.
+function simplify(group, grouping) {
+    for (const [key, inner] of group.groups) {
+        simplify(inner, grouping);
+        const [only] = inner.groups.values();
+        if (inner.groups.size === 1 && inner.rows.length === 0) {
+            only.name =
+                grouping === "prefix"
+                    ? `${inner.name}.${only.name}`
+                    : `${inner.name} · ${only.name}`;
+            group.groups.set(key, only);
+        } else if (inner.groups.size === 0 && inner.rows.length === 1 && grouping !== "process") {
+            const [[row, rest]] = inner.rows;
+            group.rows.push([row, grouping === "prefix" ? `${key}.${rest}` : null]);
+            group.groups.delete(key);
+        }
+    }
+}
+
+/**
+ * Returns the entries for these rows, and how many rows match the search. An entry is a row or the
+ * heading of a group; both have a key and a depth.
+ */
+export function buildEntries(rows, state) {
+    const [root, matches, compare] = [
+        new Group("", ""),
+        buildMatcher(state.q),
+        buildComparer(state),
+    ];
+    const matching = rows.filter(matches);
+    for (const row of matching) {
+        const [group, rest] = GROUPINGS[state.group](root, row);
+        group.rows.push([row, rest]);
+    }
+    simplify(root, state.group);
+    const entries = [];
+    const folded = new Set(state.fold);
+    const addGroup = (group, depth) => {
+        group.rows.sort(([a], [b]) => compare(a, b));
+        for (const [row, rest] of group.rows) {
+            const text = rest === null ? row.displayLabel : escapeText(rest);
+            entries.push({ key: `row/${row.key}`, row, depth, text });
+        }
+        const subgroups = [...group.groups.values()].sort((a, b) =>
+            collator.compare(a.name, b.name),
+        );
+        for (const inner of subgroups) {
+            const { path, name, allRows } = inner;
+            const isFolded = folded.has(path);
+            const isDead = allRows.every((row) => row.isDead);
+            entries.push({
+                key: `group/${path}`,
+                path,
+                name,
+                depth,
+                count: allRows.length,
+                isFolded,
+                isDead,
+            });
+            if (!isFolded) {
+                addGroup(inner, depth + 1);
+            }
+        }
+    };
+    addGroup(root, 0);
+    return { entries, count: matching.length };
+}
