@@ -1,43 +1,44 @@
-//! As much of HTTP as the example needs: one request for each connection, with limits, so that no
-//! client holds a thread for long.
+//! A minimal HTTP server: one request per connection, with limits so that no client occupies a
+//! thread for long.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// For a client to send its request, and again to take the response.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// For a client that was refused to end what it sends.
-const LAST_PATIENCE: Duration = Duration::from_millis(500);
-/// Bytes of a request, up to the empty line behind its header.
-const LARGEST: usize = 8192;
+/// The time for reading a request, and for writing its response.
+const IO_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time for draining the rest of a rejected request.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// The maximum size of a request's header, including the empty line after it.
+const MAX_HEADER_BYTES: usize = 8192;
 
-/// A request without its header.
+/// The first line of a request.
 pub(crate) struct Request {
     line: String,
-    /// Where the parts of the line end.
-    method: usize,
-    target: usize,
+    /// The ends of the line's parts.
+    method_end: usize,
+    target_end: usize,
 }
 
 impl Request {
-    /// Method and target.
+    /// Returns the method and the target.
     pub(crate) fn line(&self) -> &str {
-        &self.line[..self.target]
+        &self.line[..self.target_end]
     }
 
-    /// The target without a query.
+    /// Returns the target without its query.
     pub(crate) fn path(&self) -> &str {
-        self.line[self.method + 1..self.target].split('?').next().unwrap_or_default()
+        self.line[self.method_end + 1..self.target_end].split('?').next().unwrap_or_default()
     }
 
-    /// Whether only the response's header is wanted.
+    /// Returns `true` if the response must not have a body.
     pub(crate) fn is_head(&self) -> bool {
-        &self.line[..self.method] == "HEAD"
+        &self.line[..self.method_end] == "HEAD"
     }
 
     fn parse(header: &[u8]) -> Result<Request, Response> {
-        let malformed = || Response::new(400, "This is not HTTP.\n");
+        let malformed =
+            || Response::new(400, "invalid HTTP request (METHOD TARGET HTTP/1.x expected)\n");
         let line = header.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
         let line = std::str::from_utf8(line).map_err(|_| malformed())?.to_owned();
         let (method, rest) = line.split_once(' ').ok_or_else(malformed)?;
@@ -46,14 +47,15 @@ impl Request {
             return Err(malformed());
         }
         if !matches!(method, "GET" | "HEAD") {
-            return Err(Response::new(405, "GET and HEAD can be used.\n"));
+            return Err(Response::new(405, "method not allowed (GET or HEAD expected)\n"));
         }
-        let (method, target) = (method.len(), method.len() + 1 + target.len());
-        Ok(Request { line, method, target })
+        let method_end = method.len();
+        let target_end = method_end + 1 + target.len();
+        Ok(Request { line, method_end, target_end })
     }
 }
 
-/// A response of plain text.
+/// A response with a plain-text body.
 #[derive(Clone)]
 pub(crate) struct Response {
     /// The status code.
@@ -62,7 +64,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// A response with this status and text.
+    /// Creates a response with this status and text.
     pub(crate) fn new(status: u16, body: &str) -> Self {
         Response { status, body: body.to_owned() }
     }
@@ -80,38 +82,41 @@ impl Response {
     }
 }
 
-/// Reads a request, or tells how to refuse what came instead. An error is a client that is gone.
-pub(crate) fn read(mut connection: &TcpStream) -> io::Result<Result<Request, Response>> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut buffer = [0; LARGEST];
+/// Reads a request; returns the response to an invalid one as the inner error.
+///
+/// # Errors
+/// If the connection fails or was closed.
+pub(crate) fn read_request(mut connection: &TcpStream) -> io::Result<Result<Request, Response>> {
+    let deadline = Instant::now() + IO_TIMEOUT;
+    let mut buffer = [0; MAX_HEADER_BYTES];
     let mut length = 0;
     loop {
         if length == buffer.len() {
-            return Ok(Err(Response::new(431, "The header is too long.\n")));
+            return Ok(Err(Response::new(431, "header too long\n")));
         }
-        // What is left of the whole time: a client that sends byte after byte gets no more than
-        // others.
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        connection.set_read_timeout(Some(left))?;
+        // One deadline for the whole request, so that a slow client cannot extend it.
+        let remaining =
+            deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        connection.set_read_timeout(Some(remaining))?;
         match connection.read(&mut buffer[length..]) {
             Ok(0) if length == 0 => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(0) => return Ok(Err(Response::new(400, "The request ends early.\n"))),
-            Ok(more) => {
-                // The empty line may have begun in what was there before.
+            Ok(0) => return Ok(Err(Response::new(400, "incomplete request\n"))),
+            Ok(count) => {
+                // The empty line may have started in an earlier read.
                 let from = length.saturating_sub(3);
-                length += more;
+                length += count;
                 if has_empty_line(&buffer[from..length]) {
                     return Ok(Request::parse(&buffer[..length]));
                 }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Ok(Err(Response::new(408, "The request took too long.\n")));
+                return Ok(Err(Response::new(408, "request timed out\n")));
             }
             Err(error) => return Err(error),
         }
         if Instant::now() >= deadline {
-            return Ok(Err(Response::new(408, "The request took too long.\n")));
+            return Ok(Err(Response::new(408, "request timed out\n")));
         }
     }
 }
@@ -120,20 +125,20 @@ fn has_empty_line(bytes: &[u8]) -> bool {
     bytes.windows(4).any(|four| four == b"\r\n\r\n") || bytes.windows(2).any(|two| two == b"\n\n")
 }
 
-/// Writes a response and ends the connection.
-pub(crate) fn write(
+/// Writes a response and closes the connection.
+pub(crate) fn write_response(
     mut connection: &TcpStream,
     response: &Response,
-    only_header: bool,
+    is_head: bool,
 ) -> io::Result<()> {
-    let body = if only_header { "" } else { &response.body };
+    let body = if is_head { "" } else { &response.body };
     let text = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         response.status,
         response.reason(),
         response.body.len(),
     );
-    connection.set_write_timeout(Some(PATIENCE))?;
+    connection.set_write_timeout(Some(IO_TIMEOUT))?;
     connection.write_all(text.as_bytes())?;
     connection.shutdown(Shutdown::Write)?;
     if matches!(response.status, 400 | 405 | 408 | 431) {
@@ -142,11 +147,11 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Reads what a refused client still sends: a connection closed over unread bytes is reset, and the
-/// client might never see its response.
+/// Reads the rest of a rejected request. Closing a connection with unread bytes resets it, and the
+/// client might not get its response.
 fn drain(mut connection: &TcpStream) -> io::Result<()> {
-    let deadline = Instant::now() + LAST_PATIENCE;
-    connection.set_read_timeout(Some(LAST_PATIENCE))?;
-    while Instant::now() < deadline && connection.read(&mut [0; LARGEST])? > 0 {}
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
+    connection.set_read_timeout(Some(DRAIN_TIMEOUT))?;
+    while Instant::now() < deadline && connection.read(&mut [0; MAX_HEADER_BYTES])? > 0 {}
     Ok(())
 }

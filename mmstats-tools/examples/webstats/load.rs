@@ -1,56 +1,60 @@
-//! Clients that keep the server busy.
+//! A load generator: clients in threads of this process.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What they ask for, again and again.
+/// The targets of the requests, in a cycle.
 const TARGETS: [&str; 8] = ["/", "/", "/status", "/", "/500", "/", "/nowhere", "/"];
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of each step of a request.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What came of the requests.
+/// The numbers of requests by result.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Sent {
-    /// Those that were answered.
+pub(crate) struct Counts {
+    /// Requests with a response.
     pub(crate) answered: u64,
-    /// Those that were not.
+    /// Requests without a response.
     pub(crate) failed: u64,
 }
 
-/// Sends requests from so many threads for so long.
-pub(crate) fn drive(server: SocketAddr, time: Duration, clients: u16) -> Sent {
+/// Sends requests from `clients` threads for this duration.
+pub(crate) fn generate(server: SocketAddr, duration: Duration, clients: u16) -> Counts {
     let start = Instant::now();
     let client = || {
-        let mut sent = Sent::default();
+        let mut counts = Counts::default();
         for target in TARGETS.iter().cycle() {
-            if start.elapsed() >= time {
+            if start.elapsed() >= duration {
                 break;
             }
-            match get(server, target) {
-                Ok(()) => sent.answered += 1,
+            match send_request(server, target) {
+                Ok(()) => counts.answered += 1,
                 Err(_) => {
-                    sent.failed += 1;
-                    // Perhaps all ports are taken by connections that were closed just now.
+                    counts.failed += 1;
+                    // Recently closed connections may still occupy all ports.
                     thread::sleep(Duration::from_millis(1));
                 }
             }
         }
-        sent
+        counts
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
-        threads.into_iter().fold(Sent::default(), |total, thread| {
-            let sent = thread.join().unwrap_or_default();
-            Sent { answered: total.answered + sent.answered, failed: total.failed + sent.failed }
+        threads.into_iter().fold(Counts::default(), |total, thread| {
+            let counts = thread.join().unwrap_or_default();
+            Counts {
+                answered: total.answered + counts.answered,
+                failed: total.failed + counts.failed,
+            }
         })
     })
 }
 
-fn get(server: SocketAddr, target: &str) -> io::Result<()> {
-    let mut connection = TcpStream::connect_timeout(&server, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
-    connection.set_write_timeout(Some(PATIENCE))?;
+fn send_request(server: SocketAddr, target: &str) -> io::Result<()> {
+    let mut connection = TcpStream::connect_timeout(&server, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    connection.set_write_timeout(Some(TIMEOUT))?;
     write!(connection, "GET {target} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
     let mut response = Vec::new();
     connection.read_to_end(&mut response)?;
