@@ -24,7 +24,7 @@ export class Server {
         });
         const child = this.child;
         atExit(() => child.kill());
-        const [line] = await once(createInterface({ input: this.child.stdout }), "entry");
+        const [line] = await once(createInterface({ input: this.child.stdout }), "line");
         this.url = line.split(" ").find((word) => word.startsWith("http://"));
         this.port = new URL(this.url).port;
         return this;
