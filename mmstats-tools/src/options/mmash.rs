@@ -1,4 +1,4 @@
-//! Of `mmash`.
+//! Options of `mmash`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -11,8 +11,8 @@ use glob::Pattern;
 use super::{Selection, seconds};
 use crate::labels;
 
-/// What is about serving alone.
-const SERVING: [&str; 8] = [
+/// The options of the server, which `--textfile` excludes.
+const SERVER_OPTIONS: [&str; 8] = [
     "port",
     "listen",
     "allow_remote",
@@ -23,103 +23,103 @@ const SERVING: [&str; 8] = [
     "max_requests_per_second",
 ];
 
-/// The port that it has always had.
-pub const PORT: u16 = 5002;
+/// The heading of the options that concern metrics only.
+const METRICS: &str = "Metrics (/metrics and --textfile)";
 
-/// Serves all stats: a page with live plots for browsers, metrics for Prometheus, JSON for
-/// programs.
+/// The port of the original mmash.
+pub const DEFAULT_PORT: u16 = 5002;
+
+/// Serves all stats: a page with live plots, metrics for Prometheus, and JSON.
 #[derive(Debug, Parser)]
 #[command(name = "mmash", version, max_term_width = 100, after_help = STATUS, after_long_help = [EXAMPLES, ADDRESSES, STATUS].concat())]
 pub struct Options {
-    /// The port on 127.0.0.1; 0 takes any that is free.
-    #[arg(short, long, default_value_t = PORT)]
+    /// Port on 127.0.0.1; 0 picks a free one.
+    #[arg(short, long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
 
-    /// Listen at this address, or address and port, instead of 127.0.0.1. One that others can reach
-    /// takes --allow-remote.
-    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = address, conflicts_with = "port")]
+    /// Address to listen on instead of 127.0.0.1. One that other machines can reach also needs
+    /// --allow-remote.
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = parse_address, conflicts_with = "port")]
     pub listen: Option<SocketAddr>,
 
-    /// Let other machines read the stats, all of them, without a password.
+    /// Let other machines read all stats, without a password.
     #[arg(long)]
     pub allow_remote: bool,
 
-    /// Answer to this name, too, with any port or only the one given: of a proxy, or of this
-    /// machine. Can be repeated.
+    /// Also accept requests for this host name, with any port or only the given one. Can be
+    /// repeated.
     ///
-    /// A browser can be made to take a page from elsewhere for one of this server: so requests are
-    /// only answered if they name localhost, 127.0.0.1, [::1], or the address that they came to,
-    /// with this server's port.
-    #[arg(long, value_name = "NAME[:PORT]", value_parser = host)]
+    /// Guards against DNS rebinding: other requests are accepted only if their Host is localhost,
+    /// 127.0.0.1, [::1] or the address that they arrived at, with this server's port. Use it for the
+    /// names of a proxy or of this machine.
+    #[arg(long, value_name = "NAME[:PORT]", value_parser = parse_host)]
     pub allow_host: Vec<String>,
 
-    /// Time between two looks at the stats: seconds, or with a unit (500ms, 2s, 1m).
-    #[arg(short = 'd', long, value_name = "TIME", default_value = "1", value_parser = interval)]
+    /// Time between scrapes: seconds, or with a unit (500ms, 2s, 1m).
+    #[arg(short = 'd', long, value_name = "TIME", default_value = "1", value_parser = parse_interval)]
     pub interval: Duration,
 
-    /// For how long numbers are remembered, for plots to begin with.
+    /// How far back values are stored, for plots and queries.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = seconds::parse)]
     pub history: Duration,
 
-    /// How much memory that may take; then it reaches less far back. K, M and G are 1024, 1024² and
+    /// Maximum memory for stored values; the oldest are dropped. K, M and G are 1024, 1024² and
     /// 1024³.
-    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = parse_bytes)]
     pub history_bytes: usize,
 
-    /// How many clients may have a stream of events at a time. Fewer, which is told, if this
-    /// process may not have so many files open.
+    /// Maximum number of event streams at a time. Lowered, with a warning, if the open-file limit is
+    /// smaller.
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
     pub max_sse_clients: u16,
 
-    /// How many requests a second are answered, of all clients together; for a moment it may be
-    /// twice as many.
+    /// Maximum number of requests per second, of all clients together. Bursts of twice as many are
+    /// accepted.
     #[arg(long, value_name = "COUNT", default_value = "500")]
     pub max_requests_per_second: NonZeroU32,
 
-    /// Publish a workload of its own for as long as it runs, and show that alone, or with the files
-    /// that are named.
+    /// Publish and show an example workload, in addition to any FILE.
     #[arg(long, conflicts_with = "textfile")]
     pub demo: bool,
 
-    /// One of the demo's processes: publishes there until it is killed.
+    /// Be the demo's process that crashes: publish in this directory until killed.
     #[arg(long, value_name = "DIR", hide = true)]
     pub demo_casualty: Option<PathBuf>,
 
-    /// In metrics, add writers up. Counters keep what writers that have ended counted: as long as
-    /// this runs, no sum goes back.
+    /// Add all writers; sums never decrease while mmash runs.
     ///
-    /// Gauges are added up over all writers that have not ended; what is a measure (seconds, ratio,
-    /// celsius, …) is averaged, and of dates the latest counts.
-    #[arg(long, help_heading = "Metrics")]
+    /// Counters and histograms of ended writers stay in the sums. Gauges are added over all writers
+    /// that have not ended; measures (seconds, ratio, celsius, …) are averaged, and of timestamps the
+    /// latest counts.
+    #[arg(long, help_heading = METRICS)]
     pub sum: bool,
 
-    /// Serve nothing, but write the metrics into this file at each look, for the textfile collector
+    /// Do not serve, but write the metrics to this file after each scrape, for the textfile collector
     /// of node_exporter.
-    #[arg(long, value_name = "FILE", help_heading = "Metrics", conflicts_with_all = SERVING)]
+    #[arg(long, value_name = "FILE", help_heading = METRICS, conflicts_with_all = SERVER_OPTIONS)]
     pub textfile: Option<PathBuf>,
 
-    /// In metrics, only fields whose whole label matches: * is any text, ? any character, [abc] one
-    /// of these. Can be repeated.
-    #[arg(short, long, value_name = "GLOB", value_parser = labels::parse, help_heading = "Metrics")]
+    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of these.
+    /// Can be repeated.
+    #[arg(short, long, value_name = "GLOB", value_parser = labels::parse, help_heading = METRICS)]
     pub filter: Vec<Pattern>,
 
-    /// In metrics, no fields whose whole label matches, even if --filter takes them. Can be
-    /// repeated.
-    #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse, help_heading = "Metrics")]
+    /// Exclude fields whose whole label matches; wins over --filter. Can be repeated.
+    #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse, help_heading = METRICS)]
     pub exclude: Vec<Pattern>,
 
-    /// In metrics, only writers that are alive.
-    #[arg(long, help_heading = "Metrics")]
+    /// Only files whose process is alive.
+    #[arg(long, help_heading = METRICS)]
     pub live: bool,
 
-    // The last, or its heading would be that of all others.
+    // Last, as its heading would apply to all options after it.
     #[command(flatten)]
     #[allow(missing_docs)]
     pub selection: Selection,
 }
 
 impl Options {
-    /// Where to listen.
+    /// Returns the address to listen on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listen.unwrap_or((Ipv4Addr::LOCALHOST, self.port).into())
@@ -127,7 +127,7 @@ impl Options {
 }
 
 /// Parses an address, with or without a port.
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     let address = match bracketed {
         Some(address) => address.parse().map(IpAddr::V6),
@@ -135,34 +135,38 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     };
     let with_port = || {
         text.parse().map_err(|_| {
-            "not an address (0.0.0.0, 192.0.2.1:5002, [::] and [::1]:5002 would be)".to_owned()
+            "not an address (0.0.0.0, 192.0.2.1:5002, [::] or [::1]:5002 expected)".to_owned()
         })
     };
-    address.map(|address| (address, PORT).into()).or_else(|_| with_port())
+    address.map(|address| (address, DEFAULT_PORT).into()).or_else(|_| with_port())
 }
 
-/// Parses the name of a host as requests have it.
-fn host(text: &str) -> Result<String, String> {
+/// Parses a host as in the Host header of a request.
+fn parse_host(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     let is_host = !text.is_empty() && text.chars().all(is_name);
     if is_host {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("not a host (stats.example.org and 192.0.2.1:8080 would be)".to_owned())
+        Err("not a host (stats.example.org or 192.0.2.1:8080 expected)".to_owned())
     }
 }
 
-/// The shortest time between two looks, so that a slip of the keyboard does not take a whole core.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// The minimum time between scrapes, so that a typing mistake does not occupy a core.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn parse_interval(text: &str) -> Result<Duration, String> {
     let time = seconds::parse(text)?;
-    if time < SHORTEST { Err("shorter than 0.1s".to_owned()) } else { Ok(time) }
+    if time < MIN_INTERVAL {
+        Err("too short (at least 0.1s expected)".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 /// Parses a number of bytes.
-fn bytes(text: &str) -> Result<usize, String> {
-    let wanted = || "not a number of bytes (4096, 64K, 64M and 1G would be)".to_owned();
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let invalid = || "not a number of bytes (4096, 64K, 64M or 1G expected)".to_owned();
     let (digits, factor) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
         Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
@@ -170,39 +174,39 @@ fn bytes(text: &str) -> Result<usize, String> {
         _ => (text, 1),
     };
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wanted());
+        return Err(invalid());
     }
-    let number: usize = digits.parse().map_err(|_| wanted())?;
-    number.checked_mul(factor).ok_or_else(|| "more than any memory".to_owned())
+    let number: usize = digits.parse().map_err(|_| invalid())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 
-const STATUS: &str = "Exit status: 0 if it was told to end; 1 if it cannot listen, or not write the file; 2 for wrong usage.";
+const STATUS: &str = "Exit status: 0 after a signal that ends it; 1 if it cannot listen or write the file; 2 for wrong usage.";
 
 const EXAMPLES: &str = "\
 Examples:
-  mmash                                            what runs on this machine: http://127.0.0.1:5002/
-  mmash --demo                                     something to look at
+  mmash                                            programs on this machine: http://127.0.0.1:5002/
+  mmash --demo                                     an example workload
   mmash --listen 0.0.0.0 --allow-remote --allow-host stats.example.org
                                                    for other machines, behind a firewall
   mmash --sum --textfile /var/lib/node_exporter/mmstats.prom
-                                                   for Prometheus, through node_exporter
-  mmash --elf fw.elf qmp:///run/qemu.qmp           a device, in an emulator
+                                                   for Prometheus, by node_exporter
+  mmash --elf fw.elf qmp:///run/qemu.qmp           a device in an emulator
 
 ";
 
 const ADDRESSES: &str = "\
 Addresses:
-  /                       a table of all stats, with plots; /graph/ shows the plots at once
-  /metrics                for Prometheus: text format 0.0.4, or OpenMetrics 1.0 if asked for
+  /                       table of all stats, with plots; /graph/ shows the plots at once
+  /metrics                Prometheus text format 0.0.4, or OpenMetrics 1.0 if the client prefers it
   /api/v1/stats           values and rates as JSON (match=GLOB, by=file|label)
-  /api/v1/files           files, and whether their writers run
-  /api/v1/query           what is remembered (match, by, since=SECONDS)
-  /events                 values again and again, as server-sent events
+  /api/v1/files           files, and whether their writers are alive
+  /api/v1/query           stored values (match, by, since=SECONDS)
+  /events                 values after each scrape, as server-sent events
                           (match, by, interval=SECONDS)
-  /healthz                whether it looks at the stats in time
-  /stats/                 labels; /stats/PREFIX their values (exact, glob=GLOB,
+  /healthz                whether scrapes are on time
+  /stats/                 labels; /stats/PREFIX for values (exact, glob=GLOB,
                           aggr=avg|one|max|min|sum|nonzero-min|nonzero-avg)
-  /files/                 files; /files/GLOB those whose name matches
+  /files/                 files; /files/GLOB for those whose name matches
 
 ";
 
@@ -211,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_need_not_have_a_port() {
+    fn an_address_can_omit_the_port() {
         for (text, shown) in [
             ("0.0.0.0", "0.0.0.0:5002"),
             ("127.0.0.1:0", "127.0.0.1:0"),
@@ -220,7 +224,7 @@ mod tests {
             ("[::]:80", "[::]:80"),
         ] {
             assert_eq!(
-                address(text).map(|address| address.to_string()),
+                parse_address(text).map(|address| address.to_string()),
                 Ok(shown.to_owned()),
                 "{text}"
             );
@@ -237,27 +241,27 @@ mod tests {
             "[]",
             "[127.0.0.1]",
         ] {
-            assert!(address(text).unwrap_err().contains("would be"), "{text}");
+            assert!(parse_address(text).unwrap_err().contains("expected"), "{text}");
         }
     }
 
     #[test]
-    fn bytes_may_have_a_unit() {
+    fn bytes_can_have_a_unit() {
         for (text, number) in
             [("0", 0), ("4096", 4096), ("64k", 65_536), ("64M", 64 << 20), ("1G", 1 << 30)]
         {
-            assert_eq!(bytes(text), Ok(number), "{text}");
+            assert_eq!(parse_bytes(text), Ok(number), "{text}");
         }
         for text in ["", "M", "-1", "+1", "1.5M", "64MB", "1T", "18446744073709551615G", "é"] {
-            assert!(bytes(text).is_err(), "{text}");
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn hosts_are_compared_in_lower_case() {
-        assert_eq!(host("Stats.Example.org:8080"), Ok("stats.example.org:8080".to_owned()));
+        assert_eq!(parse_host("Stats.Example.org:8080"), Ok("stats.example.org:8080".to_owned()));
         for text in ["", "http://x", "a b", "a/b", "a@b"] {
-            assert!(host(text).is_err(), "{text}");
+            assert!(parse_host(text).is_err(), "{text}");
         }
     }
 }
