@@ -24,28 +24,6 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(label))
 }
 
-/// By these every writer tells who it is.
-const IDENTITY: [&str; 8] = [
-    "sys.pid",
-    "sys.tid",
-    "sys.uid",
-    "sys.gid",
-    "sys.created",
-    "sys.start",
-    "sys.boot_id",
-    "sys.pid_namespace",
-];
-
-/// Whether it is one of the labels by which every writer tells who it is. Their numbers are no
-/// amounts, even where the file cannot say so, as in version 1.
-#[must_use]
-pub fn is_identity(label: &str) -> bool {
-    let ends = |name: &&str| {
-        label.strip_suffix(*name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-    };
-    IDENTITY.iter().any(ends)
-}
-
 /// Parses a label pattern: `*` matches any text, `?` any character, `[…]` one of several. Braces
 /// match themselves, as they are common in labels.
 ///
@@ -105,21 +83,6 @@ mod tests {
         );
         assert!(labels(&["http**"], &[]).accept("http/.hidden"));
         assert!(!labels(&["http{a,b}"], &[]).accept("httpa"));
-    }
-
-    #[test]
-    fn who_a_writer_is_is_told_by_its_last_parts() {
-        assert!(is_identity("sys.pid") && is_identity("web.sys.created"));
-        assert!(!is_identity("mysys.pid") && !is_identity("sys.pids") && !is_identity("pid"));
-    }
-
-    #[test]
-    fn the_pages_scripts_know_the_same_identity() {
-        let names = IDENTITY.map(|label| label.trim_start_matches("sys.")).join("|");
-        assert!(
-            include_str!("mmash/static/stats.js").contains(&format!(r"sys\.({names})$/")),
-            "{names}"
-        );
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSamp
         id,
         name: PathBuf::from(format!("{id}.mmstats")),
         version: 2,
-        pid: None,
+        process: None,
         is_new: false,
     };
     let (fields, values): (Vec<_>, Vec<_>) =
@@ -292,7 +292,7 @@ fn counters_never_decrease_with_any_scales() {
 }
 
 #[test]
-fn gauges_and_timestamps_count_only_while_their_writer_runs() {
+fn gauges_and_timestamps_of_dead_writers_count_only_if_no_other_has_them() {
     let untyped = |label: &str, ty| field(label, Kind::Untyped, ty);
     let fields = |value: u64| {
         [
@@ -314,5 +314,5 @@ fn gauges_and_timestamps_count_only_while_their_writer_runs() {
     assert_eq!(one, samples(&[("hits", "8"), ("load", "0.5"), ("last_timestamp_seconds", "1")]));
     let none =
         shown(vec![sample(1, Reason::Ended, &fields(1)), sample(2, Reason::Ended, &fields(7))]);
-    assert_eq!(none, samples(&[("hits", "8")]));
+    assert_eq!(none, samples(&[("hits", "8"), ("load", "4"), ("last_timestamp_seconds", "7")]));
 }

@@ -110,7 +110,7 @@ fn scrape() -> impl Strategy<Value = Scrape> {
                 id: id as u64,
                 name: PathBuf::from(name),
                 version: 2,
-                pid: None,
+                process: None,
                 is_new: false,
             };
             WriterSample {

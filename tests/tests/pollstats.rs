@@ -252,7 +252,7 @@ fn filters_choose_files_by_a_label_or_its_value() {
 // Which values
 
 #[test]
-fn what_counts_up_is_summed_and_all_else_is_shown_as_it_is() {
+fn counters_are_summed_measurements_averaged_and_texts_compared() {
     let dir = Dir::default();
     let _works = [
         work(&dir, "1", (2, 0.5), "idle"),
@@ -262,7 +262,7 @@ fn what_counts_up_is_summed_and_all_else_is_shown_as_it_is() {
     dir.file("4", &counters("other", &[("", 100)]));
     let fields = "jobs,bytes_out,load,depth,volt,busy,state,version,time";
     let values = json(&dir, &["-c2", "-p", "work.", fields, "1", "2", "4"]);
-    let gauges = json!({ "load": 1.75, "depth": 9, "volt": 0.009, "busy": 1, "state": "idle", "version": "1.2" });
+    let gauges = json!({ "load": 1.75, "depth": 9, "volt": 0.0045, "busy": 1, "state": "idle", "version": "1.2" });
     for (row, counts) in values.iter().zip([
         json!({ "jobs": 9, "bytes_out": 9000, "time": 200 }),
         json!({ "jobs": 0, "bytes_out": 0, "time": 0 }),

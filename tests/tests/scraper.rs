@@ -89,7 +89,7 @@ fn values_are_current_and_properties_are_shared() {
     // Both writers share one allocation, and so do consecutive scrapes.
     assert!(std::sync::Arc::ptr_eq(&second.samples[0].fields, &second.samples[1].fields));
     assert!(std::sync::Arc::ptr_eq(&first.samples[0].fields, &second.samples[0].fields));
-    assert_eq!(second.samples[0].writer_id.pid, Some(std::process::id()));
+    assert_eq!(second.samples[0].writer_id.pid(), Some(std::process::id()));
 }
 
 #[test]

@@ -60,10 +60,10 @@ pub struct Options {
     #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 20)]
     pub headers: u64,
 
-    /// What to show of gauges that several files have: their sum, unless this says otherwise; of
-    /// dates, the latest.
+    /// How to combine gauges of several files. The default is their sum; the mean of measurements
+    /// (seconds, ratio, celsius, …), and of timestamps the latest.
     #[arg(long, value_enum)]
-    pub agg: Option<Aggregate>,
+    pub agg: Option<AggregationArg>,
 
     /// Changes per second.
     #[arg(long)]
@@ -88,8 +88,9 @@ pub struct Options {
     /// Print JSON, one object a line for each row.
     ///
     /// Keys: time (RFC 3339), seconds (length of the interval; null for the first row), total (true
-    /// if the row has totals instead of changes), file, pid or thread (with --by), values (by the
-    /// columns' names; numbers, texts, or null). Numbers that are not finite are the texts "NaN",
+    /// if the row has totals instead of changes), file, pid or thread (with --by), note (what
+    /// distinguishes the process, if another one has the same pid), values (by the columns' names;
+    /// numbers, texts, or null). Numbers that are not finite are the texts "NaN",
     /// "Infinity" and "-Infinity".
     #[arg(long)]
     pub json: bool,
@@ -128,9 +129,9 @@ pub enum Match {
     All,
 }
 
-/// What to make of the numbers of several files.
+/// How to combine the numbers of several files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Aggregate {
+pub enum AggregationArg {
     /// Their sum.
     Sum,
     /// Their mean.
@@ -139,6 +140,8 @@ pub enum Aggregate {
     Min,
     /// The largest.
     Max,
+    /// That of the newest file.
+    Last,
 }
 
 /// What has a row of its own.

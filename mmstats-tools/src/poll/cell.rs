@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::group::Group;
 use crate::render::date::Date;
 use crate::render::number::{Scale, ScaledNumber};
-use crate::series::delta::Number;
+use crate::series::{Number, Scaled};
 
 /// What was measured at one look, of one group of files.
 pub(super) struct Row {
@@ -15,9 +15,30 @@ pub(super) struct Row {
     /// The length of the interval; `None` at the first look.
     pub(super) seconds: Option<f64>,
     pub(super) group: Group,
+    /// What distinguishes a process from others with its PID.
+    pub(super) note: Option<String>,
     pub(super) cells: Vec<Cell>,
     /// Whether changes are those since the programs' start.
     pub(super) is_total: bool,
+}
+
+impl Row {
+    /// Returns the text that stands for the group: `4242`, `4242 (pid namespace 4026532301)`.
+    pub(super) fn group_text(&self) -> String {
+        self.with_note(self.group.text())
+    }
+
+    /// Returns the same without what is mostly equal for all groups.
+    pub(super) fn short_group_text(&self) -> String {
+        self.with_note(self.group.short())
+    }
+
+    fn with_note(&self, text: String) -> String {
+        match &self.note {
+            Some(note) => format!("{text} ({note})"),
+            None => text,
+        }
+    }
 }
 
 /// What was measured of one column.
@@ -40,6 +61,20 @@ pub(super) enum Value {
     Large(i128),
     /// Per second.
     Rate(f64),
+}
+
+impl Value {
+    pub(super) fn from_scaled(Scaled { number, scale }: Scaled) -> Value {
+        match number {
+            Number::Float(value) => Value::Number(scale.float(value)),
+            Number::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
+                (Ok(value), _) => Value::Number(scale.unsigned(value)),
+                (_, Ok(value)) => Value::Number(scale.signed(value)),
+                _ if scale.is_none() => Value::Large(value),
+                _ => Value::Number(scale.float(value as f64)),
+            },
+        }
+    }
 }
 
 impl Cell {
@@ -88,45 +123,6 @@ impl Serialize for Cell {
     }
 }
 
-/// An amount as it is stored, and its scale. Amounts of one scale are added exactly.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scaled {
-    pub(super) amount: Number,
-    pub(super) scale: Scale,
-}
-
-impl Scaled {
-    pub(super) fn approximate(self) -> f64 {
-        self.scale.approximate(self.amount.as_f64())
-    }
-
-    pub(super) fn add(self, other: Scaled) -> Scaled {
-        if self.scale == other.scale {
-            return Scaled { amount: self.amount + other.amount, ..self };
-        }
-        Scaled {
-            amount: Number::Float(self.approximate() + other.approximate()),
-            scale: Scale::NONE,
-        }
-    }
-
-    pub(super) fn divide(self, by: usize) -> Scaled {
-        Scaled { amount: Number::Float(self.amount.as_f64() / by as f64), ..self }
-    }
-
-    pub(super) fn value(self) -> Value {
-        match self.amount {
-            Number::Float(value) => Value::Number(self.scale.float(value)),
-            Number::Integer(value) => match (u64::try_from(value), i64::try_from(value)) {
-                (Ok(value), _) => Value::Number(self.scale.unsigned(value)),
-                (_, Ok(value)) => Value::Number(self.scale.signed(value)),
-                _ if self.scale.is_none() => Value::Large(value),
-                _ => Value::Number(self.scale.float(value as f64)),
-            },
-        }
-    }
-}
-
 /// `2012-11-20T20:17:00.125Z`.
 pub(super) fn rfc_3339(time: SystemTime) -> String {
     let (date, since) = date(time);
@@ -149,24 +145,28 @@ fn date(time: SystemTime) -> (Option<(String, String)>, Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::ScaledSum;
 
-    #[test]
-    fn sums_of_integers_are_exact_whatever_their_size() {
-        let one = |amount| Scaled { amount: Number::Integer(amount), scale: Scale::NONE };
-        assert_eq!(Cell::new(one(u64::MAX.into()).value(), "").plain(), "18446744073709551615");
-        assert_eq!(
-            Cell::new(one(u64::MAX.into()).add(one(u64::MAX.into())).value(), "").plain(),
-            "36893488147419103230"
-        );
-        assert_eq!(Cell::new(one(-11).value(), "").plain(), "-11");
+    fn sum(numbers: &[Scaled]) -> String {
+        let mut sum = ScaledSum::default();
+        numbers.iter().for_each(|number| sum.add(*number));
+        Cell::new(Value::from_scaled(sum.total().unwrap()), "").plain()
     }
 
     #[test]
-    fn amounts_of_different_scales_are_added_as_they_are_shown() {
-        let milli = Scaled { amount: Number::Integer(250), scale: Scale { power: -3, divisor: 1 } };
-        let plain = Scaled { amount: Number::Integer(2), scale: Scale::NONE };
-        assert_eq!(Cell::new(milli.add(milli).value(), "").plain(), "0.5");
-        assert_eq!(Cell::new(milli.add(plain).value(), "").plain(), "2.25");
+    fn sums_of_integers_are_exact_at_any_size() {
+        let one = |number| Scaled { number: Number::Integer(number), scale: Scale::NONE };
+        assert_eq!(sum(&[one(u64::MAX.into())]), "18446744073709551615");
+        assert_eq!(sum(&[one(u64::MAX.into()), one(u64::MAX.into())]), "36893488147419103230");
+        assert_eq!(sum(&[one(-11)]), "-11");
+    }
+
+    #[test]
+    fn numbers_of_different_scales_are_added_as_displayed() {
+        let milli = Scaled { number: Number::Integer(250), scale: Scale { power: -3, divisor: 1 } };
+        let plain = Scaled { number: Number::Integer(2), scale: Scale::NONE };
+        assert_eq!(sum(&[milli, milli]), "0.5");
+        assert_eq!(sum(&[milli, plain]), "2.25");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use mmstats_std::read::Field;
 use super::statistic::Statistic;
 use crate::labels;
 use crate::scraper::Scrape;
-use crate::series::delta::is_cumulative;
+use crate::series::is_cumulative;
 
 /// A column.
 pub(super) struct Column {

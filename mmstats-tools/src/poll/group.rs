@@ -1,38 +1,69 @@
 //! Which files share a row.
 
+use std::collections::HashMap;
+
+use mmstats_std::identity::ProcessId;
+use mmstats_std::read::IdentityField;
+
 use crate::options::poll::By;
 use crate::render::escape::lossless_path;
 use crate::scraper::{OwnedValue, WriterSample};
+use crate::series::distinguish_process;
 
 /// Files that share a row, in the order of rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Group {
     /// All of them.
     All,
-    /// Those of one process or thread.
-    Number(i128),
-    /// One file alone.
+    /// Those of a process.
+    Process(ProcessId),
+    /// Those of a thread.
+    Thread(i128),
+    /// One file.
     File(String),
-    /// Those that do not say whose they are.
+    /// Those that do not state their process or thread.
     Unknown,
 }
 
 impl Group {
-    pub(super) fn of(sample: &WriterSample, by: Option<By>) -> Group {
-        let number = |number: Option<i128>| number.map_or(Group::Unknown, Group::Number);
+    /// Returns the group of a writer.
+    pub(super) fn from_sample(sample: &WriterSample, by: Option<By>) -> Group {
         match by {
             None => Group::All,
             Some(By::File) => Group::File(lossless_path(&sample.writer_id.name)),
-            Some(By::Pid) => number(sample.writer_id.pid.map(i128::from)),
-            Some(By::Thread) => number(match sample.find("sys.tid") {
-                Some(OwnedValue::Signed(tid)) => Some((*tid).into()),
-                Some(OwnedValue::Unsigned(tid)) => Some((*tid).into()),
-                _ => None,
-            }),
+            Some(By::Pid) => {
+                sample.writer_id.process.clone().map_or(Group::Unknown, Group::Process)
+            }
+            Some(By::Thread) => match sample.identity(IdentityField::Tid) {
+                Some(OwnedValue::Signed(tid)) => Group::Thread((*tid).into()),
+                Some(OwnedValue::Unsigned(tid)) => Group::Thread((*tid).into()),
+                _ => Group::Unknown,
+            },
         }
     }
 
-    /// What stands above groups.
+    /// Returns notes for processes that have the same PID as others, such as `pid namespace 42`.
+    pub(super) fn distinguish<'g>(
+        groups: impl Iterator<Item = &'g Group>,
+    ) -> HashMap<Group, String> {
+        let mut by_pid: HashMap<u32, Vec<&ProcessId>> = HashMap::new();
+        for group in groups {
+            if let Group::Process(process) = group {
+                by_pid.entry(process.pid()).or_default().push(process);
+            }
+        }
+        let several = by_pid.into_values().filter(|processes| processes.len() > 1);
+        let notes = several.flat_map(|processes| {
+            let note = |process: &&ProcessId| {
+                let note = distinguish_process(process, &processes)?;
+                Some((Group::Process((*process).clone()), note))
+            };
+            processes.iter().filter_map(note).collect::<Vec<_>>()
+        });
+        notes.collect()
+    }
+
+    /// Returns the heading above groups.
     pub(super) fn title(by: By) -> &'static str {
         match by {
             By::File => "file",
@@ -41,15 +72,17 @@ impl Group {
         }
     }
 
+    /// Returns the text that stands for the group in its row.
     pub(super) fn text(&self) -> String {
         match self {
-            Group::Number(number) => number.to_string(),
+            Group::Process(process) => process.pid().to_string(),
+            Group::Thread(tid) => tid.to_string(),
             Group::File(path) => path.clone(),
             Group::All | Group::Unknown => "-".to_owned(),
         }
     }
 
-    /// Without what is mostly the same for all.
+    /// Returns the text without what is mostly the same for all.
     pub(super) fn short(&self) -> String {
         match self {
             Group::File(path) => {

@@ -32,6 +32,9 @@ impl Serialize for Object<'_> {
         }
         if let Some(by) = self.by {
             map.serialize_entry(Group::title(by), &self.row.group)?;
+            if let Some(note) = &self.row.note {
+                map.serialize_entry("note", note)?;
+            }
         }
         map.serialize_entry("values", &Values(self.row, self.names))?;
         map.end()
@@ -49,7 +52,8 @@ impl Serialize for Values<'_> {
 impl Serialize for Group {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Group::Number(number) => serializer.serialize_i128(*number),
+            Group::Process(process) => serializer.serialize_u32(process.pid()),
+            Group::Thread(tid) => serializer.serialize_i128(*tid),
             Group::File(path) => serializer.serialize_str(path),
             Group::All | Group::Unknown => serializer.serialize_none(),
         }
@@ -76,7 +80,7 @@ pub(super) fn csv_header(names: &[String], by: Option<By>) -> String {
 pub(super) fn csv(row: &Row, by: Option<By>) -> String {
     let seconds = row.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
     let group =
-        by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group.text() });
+        by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group_text() });
     let cells = row.cells.iter().map(|cell| match &cell.value {
         Value::Missing => String::new(),
         Value::Rate(value) if value.is_finite() => value.to_string(),

@@ -1,16 +1,16 @@
 //! `pollstats`: prints how chosen stats change.
 //!
 //! A look goes through here: it is taken, or read from a recording (`scrapes`); files that do not
-//! pass the `filters` are left out; the `columns` learn what there is; the `meter` tells what has
-//! changed; and a `table`, or `lines` for programs, are made of that.
+//! pass the `filters` are left out; the `columns` learn what there is; the `delta_table` computes
+//! changes; and a `table`, or `lines` for programs, are made of that.
 
 mod cell;
 mod columns;
+mod delta_table;
 mod filters;
 mod group;
 mod input;
 mod lines;
-mod meter;
 mod news;
 mod pace;
 mod recording;
@@ -31,9 +31,9 @@ use crate::options::poll::Options;
 use crate::scraper::{Scrape, WriterSample};
 use crate::shutdown::Shutdown;
 use columns::Columns;
+use delta_table::DeltaTable;
 use filters::Filters;
 use input::{Record, ScrapeSource};
-use meter::Meter;
 use news::News;
 use table::Table;
 
@@ -66,7 +66,7 @@ struct Poll<'s, 'c> {
     options: Options,
     filters: Filters,
     columns: Columns,
-    meter: Meter,
+    delta_table: DeltaTable,
     table: Table,
     news: News,
     console: &'s mut Console<'c>,
@@ -81,7 +81,7 @@ impl<'s, 'c> Poll<'s, 'c> {
         Poll {
             filters: Filters::new(&options.filter, &options.prefix, options.r#match),
             columns: Columns::new(&options.fields.0, &options.prefix),
-            meter: Meter::new(&options),
+            delta_table: DeltaTable::new(&options),
             table: Table::new(&options, console.is_terminal, console.colour),
             news: News::new(options.verbose),
             is_headed: false,
@@ -163,7 +163,7 @@ impl<'s, 'c> Poll<'s, 'c> {
         others: Vec<WriterSample>,
         shows: bool,
     ) -> Result<(), Stop> {
-        let rows = self.meter.rows(scrape, others, &self.columns);
+        let rows = self.delta_table.rows(scrape, others, &self.columns);
         if !shows {
             return Ok(());
         }

@@ -15,13 +15,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use mmstats_core::reader::{Storage, ValueError, ValueLocation};
 use mmstats_core::{Kind, Type};
-use mmstats_std::liveness::Verdict;
+use mmstats_std::identity::ProcessId;
+use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Field;
 use serde::{Deserialize, Serialize};
 
 use crate::render::escape::lossless_path;
 use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
-use crate::series::histogram::{Bucket, HistogramSnapshot};
+use crate::series::{Bucket, HistogramSnapshot};
 
 /// The first line.
 pub(super) const FIRST: &str = "{\"mmstats-recording\":1}";
@@ -58,11 +59,26 @@ struct SeenOnLine<'l> {
     id: u64,
     name: Cow<'l, str>,
     version: u8,
-    pid: Option<u32>,
+    #[serde(flatten)]
+    process: ProcessOnLine<'l>,
     new: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    dead: bool,
     /// Which of all fields that stood on lines so far.
     fields: usize,
     values: Vec<Option<ValueOnLine<'l>>>,
+}
+
+/// A process; 0 and the empty text stand for what is not known.
+#[derive(Default, Serialize, Deserialize)]
+struct ProcessOnLine<'l> {
+    pid: Option<u32>,
+    #[serde(default)]
+    start: u64,
+    #[serde(default)]
+    boot_id: Cow<'l, str>,
+    #[serde(default)]
+    pid_namespace: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,18 +181,34 @@ impl<'l> FieldOnLine<'l> {
 
 impl<'l> SeenOnLine<'l> {
     fn new(sample: &'l WriterSample, fields: usize) -> Self {
-        let WriterId { id, name, version, pid, is_new } = &*sample.writer_id;
+        let WriterId { id, name, version, process, is_new } = &*sample.writer_id;
         let values =
             sample.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
         SeenOnLine {
             id: *id,
             name: lossless_path(name).into(),
             version: *version,
-            pid: *pid,
+            process: process.as_ref().map(ProcessOnLine::new).unwrap_or_default(),
             new: *is_new,
+            dead: sample.verdict.liveness == Liveness::Dead,
             fields,
             values,
         }
+    }
+}
+
+impl<'l> ProcessOnLine<'l> {
+    fn new(process: &'l ProcessId) -> Self {
+        ProcessOnLine {
+            pid: Some(process.pid()),
+            start: process.start().unwrap_or(0),
+            boot_id: process.boot_id().unwrap_or("").into(),
+            pid_namespace: process.pid_namespace().unwrap_or(0),
+        }
+    }
+
+    fn process(&self) -> Option<ProcessId> {
+        Some(ProcessId::new(self.pid?, self.start, &self.boot_id, self.pid_namespace))
     }
 }
 
@@ -289,7 +321,7 @@ impl Replay {
     }
 
     fn understand_seen(&mut self, line: SeenOnLine<'_>) -> Result<WriterSample, String> {
-        let SeenOnLine { id, name, version, pid, new: is_new, fields, values } = line;
+        let SeenOnLine { id, name, version, process, new: is_new, dead, fields, values } = line;
         let fields = self
             .fields
             .get(fields)
@@ -306,13 +338,14 @@ impl Replay {
             Some(value) => value.stored().map(Ok),
             None => Ok(Err(ValueError::Contended)),
         };
-        let writer_id = WriterId { id, name: PathBuf::from(&*name), version, pid, is_new };
+        let process = process.process();
+        let writer_id = WriterId { id, name: PathBuf::from(&*name), version, process, is_new };
         let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
         Ok(WriterSample {
             writer_id: Arc::new(writer_id),
             fields,
             values,
-            verdict: Verdict::from(mmstats_std::liveness::Reason::NotObservable),
+            verdict: Verdict::from(if dead { Reason::Ended } else { Reason::NotObservable }),
         })
     }
 }
@@ -373,7 +406,7 @@ mod tests {
             id: 7,
             name: "/dev/shm/x y".into(),
             version: 2,
-            pid: Some(42),
+            process: Some(ProcessId::new(42, 7, "f00", 9)),
             is_new: true,
         };
         let sample = WriterSample {

@@ -1,16 +1,16 @@
-//! What can be told of a distribution, by what stands behind a colon.
+//! Statistics of a histogram, named after a colon.
 
 use crate::render::number::{Scale, ScaledNumber};
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
 
-/// One number of a distribution.
+/// A number that describes a histogram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Statistic {
     /// The value below which this fraction lies.
     Quantile(f64),
-    /// How many values were recorded per second. Also of counters.
+    /// The number of values per second; also of counters.
     Rate,
-    /// How many values there are.
+    /// The number of values.
     Count,
     /// Their mean.
     Mean,
@@ -23,7 +23,7 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
-    /// `p50`, `p99.9`, `rate`, `count`, `mean`, `sum`, `min`, `max`.
+    /// Parses a name: `p50`, `p99.9`, `rate`, `count`, `mean`, `sum`, `min`, `max`.
     pub(super) fn parse(name: &str) -> Option<Statistic> {
         Some(match name {
             "rate" => Statistic::Rate,
@@ -44,18 +44,22 @@ impl Statistic {
         })
     }
 
-    /// Whether it grows, so that it can be told per second.
+    /// Returns `true` if it increases, so that it can be shown per second.
     pub(super) fn is_amount(self) -> bool {
         matches!(self, Statistic::Rate | Statistic::Count | Statistic::Sum)
     }
 
-    /// Whether it has the unit of the values.
+    /// Returns `true` if it has the unit of the values.
     pub(super) fn has_unit(self) -> bool {
         !matches!(self, Statistic::Rate | Statistic::Count)
     }
 
-    /// The number; `None` where there are no values to tell it of.
-    pub(super) fn of(self, buckets: &HistogramSnapshot, scale: Scale) -> Option<ScaledNumber> {
+    /// Computes the number; `None` if it needs values and there are none.
+    pub(super) fn evaluate(
+        self,
+        buckets: &HistogramSnapshot,
+        scale: Scale,
+    ) -> Option<ScaledNumber> {
         let (first, last) = (buckets.filled.first(), buckets.filled.last());
         Some(match self {
             Statistic::Rate | Statistic::Count => ScaledNumber::Unsigned(buckets.count()),

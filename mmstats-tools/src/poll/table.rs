@@ -112,9 +112,9 @@ impl Table {
             is_stand_in: false,
         };
         let time = self.with_time.then(|| plain(time_of_day(row.time)));
-        let group = self
-            .by
-            .map(|_| plain(if self.is_terminal { row.group.short() } else { row.group.text() }));
+        let group = self.by.map(|_| {
+            plain(if self.is_terminal { row.short_group_text() } else { row.group_text() })
+        });
         let cells = row.cells.iter().map(|cell| Text {
             is_text: matches!(cell.value, Value::Text(_)),
             is_stand_in: matches!(cell.value, Value::Missing | Value::Mixed),

@@ -4,25 +4,9 @@ use std::fmt;
 
 use mmstats_core::reader::Value;
 
-/// Converts stored numbers: shown = stored × 10^`power` / `divisor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scale {
-    /// The power of ten.
-    pub power: i8,
-    /// The divisor; 0 means 1.
-    pub divisor: u32,
-}
+pub use crate::series::Scale;
 
 impl Scale {
-    /// No scaling.
-    pub const NONE: Scale = Scale { power: 0, divisor: 1 };
-
-    /// Returns `true` if shown and stored numbers are equal.
-    #[must_use]
-    pub fn is_none(self) -> bool {
-        self.power == 0 && self.divisor <= 1
-    }
-
     /// Scales a stored number; returns `None` for texts, booleans and histograms.
     #[must_use]
     pub fn number(self, stored: &Value<'_>) -> Option<ScaledNumber> {
@@ -65,12 +49,6 @@ impl Scale {
         // Exact for a divisor of 1; a power of ten only moves the decimal point.
         let decimal = Decimal::from_float(stored / f64::from(self.divisor.max(1)));
         ScaledNumber::Decimal(decimal.times_ten_to(self.power))
-    }
-
-    /// Scales a number with the precision of floating point.
-    #[must_use]
-    pub fn approximate(self, stored: f64) -> f64 {
-        stored * 10_f64.powi(self.power.into()) / f64::from(self.divisor.max(1))
     }
 
     /// Scales `stored` / `by`, for example a mean.

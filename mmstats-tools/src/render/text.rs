@@ -115,7 +115,7 @@ fn placeholder(error: ValueError) -> &'static str {
 /// Returns the scale of a field's numbers.
 #[must_use]
 pub fn scale(field: &Field) -> Scale {
-    Scale { power: field.scale, divisor: field.divisor }
+    Scale::from_field(field)
 }
 
 /// Displays a value.

@@ -6,6 +6,7 @@
 //! that a device is halted no longer than one takes.
 
 mod files;
+mod histogram;
 mod scrape;
 mod tracker;
 
@@ -21,6 +22,7 @@ use mmstats_std::template::Environment;
 use crate::source::{Opened, Sources};
 pub use files::raise_descriptors;
 use files::{Files, Outcome};
+pub use histogram::{Bucket, HistogramSnapshot};
 pub use scrape::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use tracker::WriterTracker;
 

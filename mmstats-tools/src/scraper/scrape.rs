@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mmstats_core::reader::{Lossy, Value, ValueError};
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::Verdict;
-use mmstats_std::read::Field;
+use mmstats_std::read::{Field, IdentityField, IdentityFields};
 
-use crate::series::histogram::HistogramSnapshot;
+use super::histogram::HistogramSnapshot;
 
 /// What all writers published, at one time.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +48,19 @@ pub struct WriterId {
     pub name: PathBuf,
     /// Its format's version.
     pub version: u8,
-    /// Its process, if it says.
-    pub pid: Option<u32>,
+    /// Its process, if the file states it. The PID alone does not identify it: containers that
+    /// share a directory can have processes with the same one.
+    pub process: Option<ProcessId>,
     /// Whether it was made between two looks, so that its counters were zero at the earlier one.
     pub is_new: bool,
+}
+
+impl WriterId {
+    /// Returns the process ID.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(ProcessId::pid)
+    }
 }
 
 /// What is wrong with a file or region.
@@ -97,16 +107,31 @@ impl From<&Value<'_>> for OwnedValue {
 }
 
 impl WriterSample {
-    /// The value of the field with this label, or else of the last whose label ends in it behind a
-    /// dot: `sys.tid` is found in `web.sys.tid`.
+    /// Returns the value of the field with this label; else of that with the file's label prefix in
+    /// front of it; else of the first with any prefix that ends in a separator.
     #[must_use]
     pub fn find(&self, label: &str) -> Option<&OwnedValue> {
-        let exact = self.fields.iter().position(|field| field.label == label);
-        let is_suffix = |field: &Field| {
-            field.label.strip_suffix(label).is_some_and(|prefix| prefix.ends_with('.'))
+        let identity = self.identity_fields();
+        let find = |is_prefix: &dyn Fn(&str) -> bool| {
+            self.fields
+                .iter()
+                .position(|field| field.label.strip_suffix(label).is_some_and(is_prefix))
         };
-        let index = exact.or_else(|| self.fields.iter().rposition(is_suffix))?;
+        let index =
+            find(&str::is_empty).or_else(|| find(&|prefix| prefix == identity.prefix())).or_else(
+                || find(&|prefix| !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_')),
+            )?;
         self.values.get(index)?.as_ref().ok()
+    }
+
+    fn identity_fields(&self) -> IdentityFields {
+        IdentityFields::find(self.fields.iter().map(|field| field.label.as_str()))
+    }
+
+    /// Returns the value of an identity field; `None` if there is none that can be read.
+    #[must_use]
+    pub fn identity(&self, field: IdentityField) -> Option<&OwnedValue> {
+        self.values.get(self.identity_fields().index(field)?)?.as_ref().ok()
     }
 
     /// The value of the field with exactly this label, which is most likely at this place: fields

@@ -145,7 +145,7 @@ impl WriterTracker {
             id: self.last_id,
             name: name.to_owned(),
             version: sample.layout().version,
-            pid: sample.pid(),
+            process: sample.process_id(),
             is_new,
         };
         let fields = shared(&mut self.fields, sample);

@@ -1,117 +1,22 @@
-//! By how much what counts up has grown between two looks.
+//! Deltas over time.
 //!
-//! A number that is smaller than before has wrapped, or its writer has begun anew. The step tells
-//! which: what has wrapped has made a step of less than half its range. (One that was made in the
-//! other half takes a writer that counts faster than anybody looks.)
+//! A number that is smaller than before has wrapped, or its writer restarted. The step decides: a
+//! step of less than half the range is a wrap. (A larger one would need a writer that counts faster
+//! than anybody scrapes.)
 
-use std::ops::{Add, AddAssign, Sub};
+use std::borrow::Cow;
 
-use mmstats_core::{Kind, Type};
+use mmstats_core::Kind;
 use mmstats_std::read::Field;
 
-use crate::scraper::OwnedValue;
+use super::number::{Number, Scale, Scaled, ScaledSum};
+use super::{HistogramSnapshot, OwnedValue};
 
-/// A number, exact if it is an integer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// Sums of 64-bit integers of any sign fit.
-    Integer(i128),
-    /// Anything else.
-    Float(f64),
-}
-
-impl Number {
-    /// None at all.
-    pub const ZERO: Number = Number::Integer(0);
-
-    /// The number stored; truth values are 0 and 1, texts and distributions are none.
-    #[must_use]
-    pub fn of(stored: &OwnedValue) -> Option<Number> {
-        Some(match *stored {
-            OwnedValue::Bool(value) => Number::Integer(value.into()),
-            OwnedValue::Unsigned(value) => Number::Integer(value.into()),
-            OwnedValue::Signed(value) => Number::Integer(value.into()),
-            OwnedValue::Float(value) => Number::Float(value),
-            OwnedValue::Text(_) | OwnedValue::Histogram(_) => return None,
-        })
-    }
-
-    /// As a float.
-    #[must_use]
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Number::Integer(value) => value as f64,
-            Number::Float(value) => value,
-        }
-    }
-}
-
-/// As it would be stored; an integer that no field can hold becomes a float.
-impl From<Number> for OwnedValue {
-    fn from(amount: Number) -> OwnedValue {
-        match amount {
-            Number::Float(value) => OwnedValue::Float(value),
-            Number::Integer(value) => {
-                let unsigned = u64::try_from(value).map(OwnedValue::Unsigned);
-                unsigned
-                    .or_else(|_| i64::try_from(value).map(OwnedValue::Signed))
-                    .unwrap_or(OwnedValue::Float(value as f64))
-            }
-        }
-    }
-}
-
-impl Add for Number {
-    type Output = Number;
-
-    fn add(self, other: Number) -> Number {
-        match (self, other) {
-            (Number::Integer(one), Number::Integer(other)) => {
-                Number::Integer(one.wrapping_add(other))
-            }
-            (one, other) => Number::Float(one.as_f64() + other.as_f64()),
-        }
-    }
-}
-
-impl AddAssign for Number {
-    fn add_assign(&mut self, other: Number) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for Number {
-    type Output = Number;
-
-    fn sub(self, other: Number) -> Number {
-        match (self, other) {
-            (Number::Integer(one), Number::Integer(other)) => {
-                Number::Integer(one.wrapping_sub(other))
-            }
-            (one, other) => Number::Float(one.as_f64() - other.as_f64()),
-        }
-    }
-}
-
-/// Whether it is how much a field changes that tells something, and not only its value: a counter,
-/// a histogram, or an integer of a file that does not say, as all of version 1 do not.
-#[must_use]
-pub fn is_cumulative(field: &Field) -> bool {
-    match field.kind {
-        Kind::Counter | Kind::Histogram => true,
-        Kind::Untyped => !matches!(
-            field.location.ty,
-            Type::Bool | Type::F16 | Type::F32 | Type::F64 | Type::Text | Type::Pascal
-        ),
-        Kind::Gauge | Kind::Info => false,
-    }
-}
-
-/// By how much the number in a field has grown since `before`, or since it was zero if there is
-/// nothing before; of a histogram, how many values were recorded. `None` for texts.
+/// Returns by how much the number in a field has increased since `before`, or since zero if there
+/// is nothing before; of a histogram, how many values were recorded. `None` for texts.
 ///
-/// Counters grow, whatever they say: what has wrapped is unwrapped, and what has begun anew has
-/// counted what it holds. What has no kind may also shrink.
+/// Counters only increase: wraps are undone, and a restarted one has counted its current value.
+/// Numbers without a kind may also decrease.
 #[must_use]
 pub fn delta(field: &Field, before: Option<&OwnedValue>, now: &OwnedValue) -> Option<Number> {
     if let OwnedValue::Histogram(buckets) = now {
@@ -121,39 +26,157 @@ pub fn delta(field: &Field, before: Option<&OwnedValue>, now: &OwnedValue) -> Op
         };
         return Some(Number::Integer(count.into()));
     }
-    let grown = match (before, now) {
+    let increase = match (before, now) {
         (Some(OwnedValue::Unsigned(before)), OwnedValue::Unsigned(now)) => {
-            Number::Integer(integer(field, *before, *now))
+            Number::Integer(integer_delta(field, *before, *now))
         }
         (Some(before), now) => {
-            let (before, now) = (Number::of(before)?, Number::of(now)?);
+            let (before, now) = (Number::from_value(before)?, Number::from_value(now)?);
             let step = now - before;
             if field.kind == Kind::Counter && step.as_f64() < 0.0 { now } else { step }
         }
-        (None, now) => Number::of(now)?,
+        (None, now) => Number::from_value(now)?,
     };
-    Some(grown)
+    Some(increase)
 }
 
-fn integer(field: &Field, before: u64, now: u64) -> i128 {
+fn integer_delta(field: &Field, before: u64, now: u64) -> i128 {
     let bits = field.location.ty.size().unwrap_or(8) * 8;
     let step = now.wrapping_sub(before) & (u64::MAX >> (64 - bits));
     let is_back = step >> (bits - 1) != 0;
     match field.kind {
         Kind::Counter if is_back => now.into(),
         Kind::Counter => step.into(),
-        // The original's counters go back by wrapping around.
+        // The original's counters decrease by wrapping around.
         Kind::Untyped if bits == 64 => (step as i64).into(),
         _ => i128::from(now) - i128::from(before),
     }
 }
 
+/// The value of a field at an earlier scrape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Baseline<'v> {
+    /// The writer or field did not exist: it has counted from zero since.
+    Zero,
+    /// It existed, but its value is not known.
+    Unknown,
+    /// The last value that could be read.
+    Value(&'v OwnedValue),
+}
+
+impl<'v> Baseline<'v> {
+    /// Returns by how much a number has increased; see [`delta`]. `None` if that is not known.
+    #[must_use]
+    pub fn delta(self, field: &Field, now: &OwnedValue) -> Option<Number> {
+        delta(field, self.value()?, now)
+    }
+
+    /// Returns what a field has counted since, with its scale; `None` if that is not known, and for
+    /// texts.
+    #[must_use]
+    pub fn counted<'n>(self, field: &Field, now: &'n OwnedValue) -> Option<Counted<'n>> {
+        let before = self.value()?;
+        let scale = Scale::from_field(field);
+        Some(match (before, now) {
+            (Some(OwnedValue::Histogram(before)), OwnedValue::Histogram(now)) => {
+                Counted::Histogram(Cow::Owned(now.since(before, field.location.ty)), scale)
+            }
+            (_, OwnedValue::Histogram(now)) => Counted::Histogram(Cow::Borrowed(now), scale),
+            (before, now) => {
+                let number = delta(field, before, now).or_else(|| delta(field, None, now))?;
+                Counted::Number(Scaled { number, scale })
+            }
+        })
+    }
+
+    fn value(self) -> Option<Option<&'v OwnedValue>> {
+        match self {
+            Baseline::Zero => Some(None),
+            Baseline::Unknown => None,
+            Baseline::Value(value) => Some(Some(value)),
+        }
+    }
+}
+
+/// What one field has counted between two scrapes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Counted<'v> {
+    /// The increase of a number.
+    Number(Scaled),
+    /// The recorded values, and their scale.
+    Histogram(Cow<'v, HistogramSnapshot>, Scale),
+}
+
+/// What several writers have counted over any number of scrapes. It never decreases when writers
+/// end, restart or wrap, as only deltas are added.
+#[derive(Clone, Debug, Default)]
+pub struct CounterTotal {
+    numbers: ScaledSum,
+    /// With the scale of the first; others cannot be added.
+    histogram: Option<(HistogramSnapshot, Scale)>,
+    /// Whether a histogram had another scale.
+    is_mixed: bool,
+}
+
+impl CounterTotal {
+    /// Adds what a writer has counted.
+    pub fn add(&mut self, counted: &Counted<'_>) {
+        match counted {
+            Counted::Number(number) => self.numbers.add(*number),
+            Counted::Histogram(added, scale) => match &mut self.histogram {
+                None => self.histogram = Some((added.clone().into_owned(), *scale)),
+                Some((sum, known)) if known == scale => sum.add(added),
+                Some(_) => self.is_mixed = true,
+            },
+        }
+    }
+
+    /// Adds what a writer has counted; of a histogram, only how many values were recorded.
+    pub fn add_count(&mut self, counted: &Counted<'_>) {
+        match counted {
+            Counted::Number(number) => self.numbers.add(*number),
+            Counted::Histogram(added, _) => {
+                let number = Number::Integer(added.count().into());
+                self.numbers.add(Scaled { number, scale: Scale::NONE });
+            }
+        }
+    }
+
+    /// Returns `true` if the total can be counted when this is added: a sum that wraps would
+    /// decrease, and an infinite one would stay so.
+    #[must_use]
+    pub fn has_room_for(&self, counted: &Counted<'_>) -> bool {
+        match (counted, &self.histogram) {
+            (Counted::Number(number), _) => self.numbers.has_room_for(*number),
+            (Counted::Histogram(added, _), Some((sum, _))) => sum.has_room_for(added),
+            (Counted::Histogram(added, _), None) => {
+                HistogramSnapshot::default().has_room_for(added)
+            }
+        }
+    }
+
+    /// Returns the sum of the numbers.
+    #[must_use]
+    pub fn numbers(&self) -> &ScaledSum {
+        &self.numbers
+    }
+
+    /// Returns the sum of the histograms with its scale; `None` if there are none, or they had
+    /// different scales, so that their buckets cannot be combined.
+    #[must_use]
+    pub fn histogram(&self) -> Option<(&HistogramSnapshot, Scale)> {
+        let (sum, scale) = self.histogram.as_ref().filter(|_| !self.is_mixed)?;
+        Some((sum, *scale))
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use mmstats_core::Type;
     use mmstats_core::reader::{Storage, ValueLocation};
 
-    fn field(kind: Kind, ty: Type) -> Field {
+    pub(crate) fn field(kind: Kind, ty: Type) -> Field {
         let location = ValueLocation {
             offset: 0,
             size: 8,
@@ -196,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_began_anew_has_counted_what_it_holds() {
+    fn a_restarted_counter_has_counted_its_current_value() {
         for ty in [Type::U32, Type::U64] {
             assert_eq!(step(Kind::Counter, ty, 1_000_000, 12), 12);
             assert_eq!(step(Kind::Counter, ty, 1, 0), 0);
@@ -209,28 +232,28 @@ mod tests {
     }
 
     #[test]
-    fn steps_add_up_to_what_was_counted() {
+    fn deltas_add_up_to_what_was_counted() {
         let mut random = 2013_u64;
         for ty in [Type::U32, Type::U64] {
             let range = if ty == Type::U32 { u64::from(u32::MAX) } else { u64::MAX };
-            let (mut now, mut counted, mut told) = (range - 1000, 0, 0);
+            let (mut now, mut counted, mut added) = (range - 1000, 0, 0);
             for _ in 0..10_000 {
                 random = random
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
-                // Whoever looks often enough sees steps of less than half the range.
+                // Frequent scrapes see steps of less than half the range.
                 let by = random >> 8 & range >> 1;
                 let before = now;
                 now = now.wrapping_add(by) & range;
                 counted += i128::from(by);
-                told += step(Kind::Counter, ty, before, now);
+                added += step(Kind::Counter, ty, before, now);
             }
-            assert_eq!(told, counted);
+            assert_eq!(added, counted);
         }
     }
 
     #[test]
-    fn what_has_no_kind_may_go_back() {
+    fn numbers_without_a_kind_may_decrease() {
         assert_eq!(step(Kind::Untyped, Type::U64, 100, 89), -11);
         assert_eq!(step(Kind::Untyped, Type::U64, 5, u64::MAX - 5), -11);
         assert_eq!(step(Kind::Untyped, Type::U64, u64::MAX, 0), 1);
@@ -239,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_has_grown_from_zero() {
+    fn a_new_counter_has_increased_from_zero() {
         assert_eq!(
             delta(&field(Kind::Counter, Type::U64), None, &OwnedValue::Unsigned(7)),
             Some(Number::Integer(7))
@@ -251,13 +274,28 @@ mod tests {
     }
 
     #[test]
-    fn integers_of_version_1_count_and_its_floats_do_not() {
-        let counting = [Type::U64, Type::I64, Type::U32, Type::U8]
-            .map(|ty| is_cumulative(&field(Kind::Untyped, ty)));
-        assert_eq!(counting, [true; 4]);
-        let others = [Type::F64, Type::F32, Type::Bool, Type::Text]
-            .map(|ty| is_cumulative(&field(Kind::Untyped, ty)));
-        assert_eq!(others, [false; 4]);
-        assert!(!is_cumulative(&field(Kind::Gauge, Type::U64)));
+    fn totals_do_not_decrease_when_writers_restart_or_wrap() {
+        let field = field(Kind::Counter, Type::U32);
+        let value = |value: u32| OwnedValue::Unsigned(value.into());
+        let mut total = CounterTotal::default();
+        for (before, now) in [(None, 5), (Some(5), 9), (Some(9), 2), (Some(u32::MAX), 1)] {
+            let before = before.map(value);
+            let baseline = before.as_ref().map_or(Baseline::Zero, Baseline::Value);
+            total.add(&baseline.counted(&field, &value(now)).unwrap());
+        }
+        assert_eq!(total.numbers().total().unwrap().number, Number::Integer(5 + 4 + 2 + 2));
+        assert_eq!(Baseline::Unknown.counted(&field, &value(7)), None);
+    }
+
+    #[test]
+    fn histograms_of_different_scales_have_no_total() {
+        let field = field(Kind::Histogram, Type::U64);
+        let other = Field { scale: -3, ..field.clone() };
+        let now = OwnedValue::Histogram(Box::default());
+        let mut total = CounterTotal::default();
+        total.add(&Baseline::Zero.counted(&field, &now).unwrap());
+        assert!(total.histogram().is_some());
+        total.add(&Baseline::Zero.counted(&other, &now).unwrap());
+        assert!(total.histogram().is_none());
     }
 }

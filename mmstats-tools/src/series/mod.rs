@@ -1,9 +1,35 @@
-//! The meaning of values: numbers, deltas, histograms and aggregation over writers and over time.
+//! The meaning of values: deltas over time and aggregation over writers, for all tools.
+//!
+//! A field's [`Class`] follows from its kind, type, unit and label. These rules apply everywhere:
+//!
+//! - **Counters** ([`Class::Counter`]) are added. A counter that is smaller than before has wrapped
+//!   at its own width, or its writer restarted and has counted the current value since. Integers
+//!   without a kind, as in all files of version 1, count as counters, but may decrease.
+//! - **Histograms** are added bucket by bucket.
+//! - **Gauges** are added. Those in a unit of measurement (seconds, ratio, celsius, …; see
+//!   [`is_averaged_unit`]) are averaged. Of **timestamps** (`unixtime`) the latest counts. A command
+//!   can choose another [`Aggregation`].
+//! - **Booleans** have one value if all writers agree; as numbers they count the true ones.
+//! - **Texts, constants and identity** (`sys.pid`, …) are never added: there is a value only if all
+//!   writers have the same.
+//! - **Dead writers** contribute to counters, histograms, texts and constants. Their gauges,
+//!   timestamps and booleans contribute only if no other writer has the field: they say nothing
+//!   about the present.
+//! - **Restarts and ends** do not decrease totals over time: [`CounterTotal`] adds deltas.
+//!
+//! [`Aggregate`] combines the values of several writers in one scrape, [`Baseline`] and
+//! [`CounterTotal`] what is counted over several scrapes.
 
-pub mod aggregation;
-pub mod delta;
-pub mod histogram;
+mod aggregate;
+mod class;
+mod delta;
+mod identity;
+mod number;
 
-pub use aggregation::{is_averaged, is_gauge, is_timestamp};
-pub use delta::{Number, delta, is_cumulative};
-pub use histogram::{Bucket, HistogramSnapshot};
+pub use aggregate::{Aggregate, Aggregation, NoValue};
+pub use class::{Class, SeriesKey, is_averaged_unit, is_cumulative};
+pub use delta::{Baseline, Counted, CounterTotal, delta};
+pub use identity::{distinguish_process, is_identity};
+pub use number::{Number, Scale, Scaled, ScaledSum};
+
+pub use crate::scraper::{Bucket, HistogramSnapshot, OwnedValue};

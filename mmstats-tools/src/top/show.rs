@@ -13,8 +13,8 @@ use crate::render::escape::Escaped;
 use crate::render::human;
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
-use crate::series::delta::Number;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
+use crate::series::Number;
 
 /// What stands where there is no value.
 pub(crate) const NOTHING: &str = "–";
@@ -115,7 +115,7 @@ impl Form {
             OwnedValue::Signed(value) if self.is_raw || is_name(row) => value.to_string(),
             OwnedValue::Float(value) if self.is_raw => Scale::NONE.float(*value).to_string(),
             number => self.short(
-                row.scale.approximate(Number::of(number).map_or(f64::NAN, Number::as_f64)),
+                row.scale.approximate(Number::from_value(number).map_or(f64::NAN, Number::as_f64)),
                 &row.unit,
             ),
         }

@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use crate::render::distribution::QUANTILES;
 use crate::render::number::{Scale, ScaledNumber};
 use crate::scraper::OwnedValue;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
 
 /// A number. JSON has only finite numbers, so others are written as strings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,7 +103,7 @@ impl Serialize for Objects<'_> {
             count: u64,
         }
         let show = |value| self.1.unsigned(value);
-        let object = |bucket: &crate::series::histogram::Bucket| Object {
+        let object = |bucket: &crate::series::Bucket| Object {
             from: show(bucket.low),
             to: bucket.high.map(show),
             count: bucket.count,

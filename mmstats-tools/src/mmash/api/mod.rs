@@ -1,6 +1,5 @@
 //! `/api/v1` and `/healthz`: JSON for programs.
 
-pub(super) mod aggregate;
 pub(super) mod json;
 pub(super) mod query;
 pub(super) mod stats;
@@ -70,7 +69,7 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
     let file = |sample: &scraper::WriterSample| File {
         file: lossless_path(&sample.writer_id.name),
         version: sample.writer_id.version,
-        pid: sample.writer_id.pid,
+        pid: sample.writer_id.pid(),
         liveness: liveness_name(sample.verdict.liveness),
         reason: sample.verdict.reason.as_str(),
         fields: sample.fields.len(),

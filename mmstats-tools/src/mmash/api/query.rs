@@ -23,9 +23,8 @@ use serde::ser::{SerializeSeq, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::labels::Labels;
-use crate::mmash::api::aggregate::{Key, Total, add};
 use crate::mmash::api::json::{self, DisplayValue, Float, Recorded};
-use crate::mmash::api::stats::{By, Query, each_wanted};
+use crate::mmash::api::stats::{By, Query, add_rates, each_wanted};
 use crate::mmash::live::history::{
     History, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
 };
@@ -39,6 +38,7 @@ use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterId};
+use crate::series::{Aggregate, Class, SeriesKey};
 
 /// So many points are written at a time: all that is remembered may be much more than should be in
 /// memory as JSON.
@@ -180,7 +180,7 @@ impl QueryResult {
             );
         });
         members.shrink_to_fit();
-        members.sort_by_cached_key(|member| (Key::of(self.field(*member)), *member));
+        members.sort_by_cached_key(|member| (SeriesKey::from_field(self.field(*member)), *member));
         members
     }
 
@@ -216,7 +216,8 @@ impl QueryResult {
         let members = match self.by {
             By::File => 1,
             By::Label => rest.partition_point(|member| {
-                Key::of(self.field(*member)) == Key::of(self.field(first))
+                SeriesKey::from_field(self.field(*member))
+                    == SeriesKey::from_field(self.field(first))
             }),
         };
         Some(Series { result: self, first, members: &rest[..members] })
@@ -301,7 +302,7 @@ impl Series<'_> {
             divisor,
             help: &field.help,
             file: writer.map(|writer| lossless_path(&writer.writer_id.name)),
-            pid: writer.map(|writer| writer.writer_id.pid),
+            pid: writer.map(|writer| writer.writer_id.pid()),
             liveness: writer.map(|writer| liveness_name(writer.liveness)),
             writers: writer.is_none().then(|| writers().count()),
             dead: writer
@@ -312,8 +313,8 @@ impl Series<'_> {
     }
 
     /// What this was in a look.
-    fn at(&self, past: &StoredScrape) -> Option<(Total, Option<f64>)> {
-        let mut sum: Option<(Total, Option<f64>)> = None;
+    fn at(&self, past: &StoredScrape) -> Option<(Aggregate, Option<f64>)> {
+        let mut sum: Option<(Aggregate, Option<f64>)> = None;
         for member in self.members {
             let Some(writer) = past.writer(self.result.writer(*member).writer_id.id) else {
                 continue;
@@ -322,18 +323,21 @@ impl Series<'_> {
                 continue;
             };
             let Some((value, rate)) = writer.get(index) else { continue };
-            let (total, rates) = sum.get_or_insert_with(|| (Total::default(), None));
-            total.add(&writer.fields[index], Ok(&value), writer.liveness == Liveness::Dead);
-            *rates = add(*rates, rate);
+            let (aggregate, rates) =
+                sum.get_or_insert_with(|| (Aggregate::new(Class::from_field(self.field())), None));
+            let field = &writer.fields[index];
+            aggregate.add(Ok(&value), scale(field), writer.liveness == Liveness::Dead);
+            *rates = add_rates(*rates, rate);
         }
-        sum.iter_mut().for_each(|(total, _)| total.settle(self.field()));
         sum
     }
 
     /// Where a writer has the field, which was seen there last.
     fn index_in(&self, fields: &[Field], last: usize) -> Option<usize> {
-        let key = Key::of(self.field());
-        let is_same = |index: &usize| fields.get(*index).is_some_and(|field| Key::of(field) == key);
+        let key = SeriesKey::from_field(self.field());
+        let is_same = |index: &usize| {
+            fields.get(*index).is_some_and(|field| SeriesKey::from_field(field) == key)
+        };
         Some(last).filter(is_same).or_else(|| (0..fields.len()).find(is_same))
     }
 }
@@ -348,14 +352,14 @@ impl Serialize for Points<'_> {
         let scale = scale(self.series.field());
         let mut all = serializer.serialize_seq(None)?;
         for past in self.pasts {
-            let Some((total, rate)) = self.series.at(past) else { continue };
+            let Some((aggregate, rate)) = self.series.at(past) else { continue };
             let rate = rate.map(Float);
-            match total.get() {
+            match aggregate.into_value() {
                 Ok(OwnedValue::Histogram(grown)) => {
-                    all.serialize_element(&(past.time, Recorded(grown, scale), rate))?
+                    all.serialize_element(&(past.time, Recorded(&grown, scale), rate))?
                 }
                 Ok(value) => {
-                    all.serialize_element(&(past.time, DisplayValue::new(value, scale), rate))?
+                    all.serialize_element(&(past.time, DisplayValue::new(&value, scale), rate))?
                 }
                 Err(_) => all.serialize_element(&(past.time, (), rate))?,
             }

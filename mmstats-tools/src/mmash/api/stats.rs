@@ -10,7 +10,6 @@ use mmstats_std::read::Field;
 use serde::Serialize;
 
 use crate::labels::Labels;
-use crate::mmash::api::aggregate::{Key, Total, add, aggregate};
 use crate::mmash::api::json::{self, DisplayValue, Float, scaling, type_code};
 use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
@@ -20,8 +19,7 @@ use crate::render::json::liveness_name;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
-use crate::series::delta::is_cumulative;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, SeriesKey, is_cumulative};
 use mmstats_std::clock::unix_seconds;
 
 /// What a series is of.
@@ -84,7 +82,7 @@ pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u
         }
         By::Label => {
             let groups = by_label(snapshot, &query.labels);
-            let stats: Vec<Row<'_>> = groups.values().map(Group::row).collect();
+            let stats: Vec<Row<'_>> = groups.iter().map(CombinedField::row).collect();
             json::bytes(&Answer { time, interval, stats })
         }
     }
@@ -191,8 +189,11 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
                 let sample = &self.snapshot.scrape.samples[*writer];
                 let step = &self.snapshot.deltas[*writer][*index];
                 let liveness = liveness_name(sample.verdict.liveness);
-                let whose =
-                    Whose::One { file: &self.files[*writer], pid: sample.writer_id.pid, liveness };
+                let whose = Whose::One {
+                    file: &self.files[*writer],
+                    pid: sample.writer_id.pid(),
+                    liveness,
+                };
                 let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
                 Row::new(&sample.fields[*index], whose, value, step.rate, step.increase.as_deref())
             };
@@ -210,23 +211,22 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
     Rows { snapshot, files, chosen }
 }
 
-/// All fields with one key.
-struct Group<'g> {
+/// All fields with one key, combined.
+struct CombinedField<'g> {
     field: &'g Field,
     writers: usize,
-    /// The last of them: a writer may have two fields of one label.
-    last: Option<usize>,
-    /// Of these, the ones that have ended.
+    /// Of these, the dead ones.
     dead: usize,
-    total: Total,
+    value: Result<OwnedValue, NoValue>,
+    class: Class,
     rate: Option<f64>,
     increase: Option<HistogramSnapshot>,
 }
 
-impl Group<'_> {
+impl CombinedField<'_> {
     fn row(&self) -> Row<'_> {
-        let value = self.total.get().map_err(str::to_owned);
-        let aggregate = Some(aggregate(self.field)).filter(|_| value.is_ok());
+        let value = self.value.as_ref().map_err(NoValue::to_string);
+        let aggregate = Some(self.class.aggregate_name()).filter(|_| value.is_ok());
         Row {
             aggregate,
             ..Row::new(
@@ -240,36 +240,52 @@ impl Group<'_> {
     }
 }
 
-fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> BTreeMap<Key<'s>, Group<'s>> {
-    let mut groups: BTreeMap<Key<'_>, Group<'_>> = BTreeMap::new();
+/// Adds rates; an unknown one does not hide the others.
+pub(crate) fn add_rates(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
+fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> Vec<CombinedField<'s>> {
+    struct Members<'s> {
+        field: &'s Field,
+        class: Class,
+        aggregate: Aggregate,
+        writers: usize,
+        /// The last of them: a writer may have two fields of one label.
+        last: Option<usize>,
+        dead: usize,
+        rate: Option<f64>,
+        increase: Option<HistogramSnapshot>,
+    }
+    let mut all: BTreeMap<SeriesKey<'_>, Members<'_>> = BTreeMap::new();
     each_wanted(fields(snapshot), labels, |writer, index| {
         let sample = &snapshot.scrape.samples[writer];
+        let is_dead = sample.verdict.liveness == Liveness::Dead;
         let field = &sample.fields[index];
         let Delta { rate, increase } = &snapshot.deltas[writer][index];
-        let new = || Group {
-            field,
-            writers: 0,
-            last: None,
-            dead: 0,
-            total: Total::default(),
-            rate: None,
-            increase: None,
+        let new = || {
+            let class = Class::from_field(field);
+            let aggregate = Aggregate::new(class);
+            let (writers, last, dead, rate, increase) = (0, None, 0, None, None);
+            Members { field, class, aggregate, writers, last, dead, rate, increase }
         };
-        let group = groups.entry(Key::of(field)).or_insert_with(new);
-        if group.last.replace(writer) != Some(writer) {
-            group.writers += 1;
-            group.dead += usize::from(sample.verdict.liveness == Liveness::Dead);
+        let members = all.entry(SeriesKey::from_field(field)).or_insert_with(new);
+        if members.last.replace(writer) != Some(writer) {
+            members.writers += 1;
+            members.dead += usize::from(is_dead);
         }
-        group.total.add(
-            field,
-            sample.values[index].as_ref(),
-            sample.verdict.liveness == Liveness::Dead,
-        );
-        group.rate = add(group.rate, *rate);
+        members.aggregate.add(sample.values[index].as_ref(), scale(field), is_dead);
+        members.rate = add_rates(members.rate, *rate);
         if let Some(increase) = increase {
-            group.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);
+            members.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);
         }
     });
-    groups.values_mut().for_each(|group| group.total.settle(group.field));
-    groups
+    let combine = |members: Members<'s>| {
+        let Members { field, class, aggregate, writers, dead, rate, increase, .. } = members;
+        CombinedField { field, writers, dead, value: aggregate.into_value(), class, rate, increase }
+    };
+    all.into_values().map(combine).collect()
 }

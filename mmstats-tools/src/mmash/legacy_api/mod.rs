@@ -20,7 +20,7 @@ use crate::mmash::server::response::{HttpError, JSON};
 use crate::render::escape::lossless_path;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
-use crate::series::delta::Number;
+use crate::series::Number;
 
 /// `/stats/`: all labels.
 pub(crate) async fn labels(
@@ -191,7 +191,7 @@ const AGGREGATORS: [(&str, Aggregator); 7] = [
     ("sum", sum),
     ("nonzero-min", |values| {
         let is_nonzero = |(_, value): &&(&Field, &OwnedValue)| {
-            Number::of(value).is_none_or(|amount| amount.as_f64() != 0.0)
+            Number::from_value(value).is_none_or(|amount| amount.as_f64() != 0.0)
         };
         let nonzero: Vec<_> = values.iter().filter(is_nonzero).copied().collect();
         let least =
@@ -220,7 +220,7 @@ fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
 /// All of them, as they are shown; `None` if one is no number.
 fn numbers(values: &Values<'_>) -> Option<Vec<f64>> {
     let number = |(field, value): &(&Field, &OwnedValue)| {
-        Number::of(value).map(|amount| scale(field).approximate(amount.as_f64()))
+        Number::from_value(value).map(|amount| scale(field).approximate(amount.as_f64()))
     };
     values.iter().map(number).collect()
 }
@@ -239,9 +239,11 @@ fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
                 total.add(value);
                 Some(OwnedValue::Histogram(total))
             }
-            (total, value) => Some((Number::of(&total)? + Number::of(value)?).into()),
+            (total, value) => {
+                Some((Number::from_value(&total)? + Number::from_value(value)?).into())
+            }
         };
-        let start = Number::of(start).map_or_else(|| (*start).clone(), OwnedValue::from);
+        let start = Number::from_value(start).map_or_else(|| (*start).clone(), OwnedValue::from);
         let total = values[1..]
             .iter()
             .try_fold(start, |total, (_, value)| add(total, value))

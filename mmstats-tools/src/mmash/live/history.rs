@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use mmstats_core::reader::ValueError;
 use mmstats_std::clock::unix_seconds;
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
 use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
-use crate::series::histogram::{Bucket, HistogramSnapshot};
+use crate::series::{Bucket, HistogramSnapshot};
 
 /// The ring, shared between threads.
 pub(crate) struct History {
@@ -258,7 +259,8 @@ impl StoredPoint {
 
 /// Returns the size of a writer's identity, in bytes.
 pub(crate) fn writer_id_bytes(writer_id: &WriterId) -> usize {
-    size_of::<WriterId>() + writer_id.name.capacity()
+    let boot_id = writer_id.process.as_ref().and_then(ProcessId::boot_id).map_or(0, str::len);
+    size_of::<WriterId>() + writer_id.name.capacity() + boot_id
 }
 
 /// Returns the size of fields, in bytes.
@@ -298,7 +300,7 @@ mod tests {
             location,
         };
         let writer_id =
-            WriterId { id: 1, name: PathBuf::from("f"), version: 2, pid: None, is_new: false };
+            WriterId { id: 1, name: PathBuf::from("f"), version: 2, process: None, is_new: false };
         WriterSample {
             writer_id: Arc::new(writer_id),
             fields: vec![field; fields].into(),

@@ -16,8 +16,8 @@ use crate::options::mmash::Options;
 use crate::render::metrics::{Sums, Totals};
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, Scrape, Scraper, WriterSample};
-use crate::series::delta::{delta, is_cumulative};
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
+use crate::series::{delta, is_cumulative};
 use crate::source::Sources;
 
 /// How long the end of the thread is waited for. Only a device that does not answer takes any time.

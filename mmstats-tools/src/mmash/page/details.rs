@@ -86,7 +86,7 @@ fn write_writer(html: &mut Html, sample: &WriterSample, row: &Row<'_>) {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_dead = sample.verdict.liveness == Liveness::Dead;
     let process =
-        sample.writer_id.pid.map_or_else(|| "no process".to_owned(), |pid| pid.to_string());
+        sample.writer_id.pid().map_or_else(|| "no process".to_owned(), |pid| pid.to_string());
     html.raw(if is_dead { "<tr class=\"dead\">" } else { "<tr>" })
         .raw("<th scope=\"row\" title=\"")
         .text(&path)

@@ -7,16 +7,14 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use crate::labels::{self, is_identity};
-use crate::mmash::api::aggregate::{Key, Total};
+use crate::labels;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
-use crate::series::delta::Number;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, Number, SeriesKey, is_identity};
 
 /// One of them.
 pub(super) struct Row<'l> {
@@ -24,11 +22,10 @@ pub(super) struct Row<'l> {
     pub(super) kind: Kind,
     pub(super) unit: &'l str,
     pub(super) help: &'l str,
-    field: &'l Field,
     scale: Scale,
     writers: usize,
     dead: usize,
-    total: Total,
+    aggregate: Aggregate,
 }
 
 /// A value for people.
@@ -47,7 +44,7 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
         let has_ended = sample.verdict.liveness == Liveness::Dead;
         for (field, value) in sample.fields.iter().zip(&sample.values) {
             let row = rows
-                .entry((prefix(&field.label), Key::of(field)))
+                .entry((prefix(&field.label), SeriesKey::from_field(field)))
                 .or_insert_with(|| search.matches(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
                 row.add(value, has_ended);
@@ -87,18 +84,17 @@ impl<'l> Row<'l> {
             kind: field.kind,
             unit,
             help,
-            field,
             scale: scale(field),
             writers: 0,
             dead: 0,
-            total: Total::default(),
+            aggregate: Aggregate::new(Class::from_field(field)),
         }
     }
 
     fn add(&mut self, value: &Result<OwnedValue, ValueError>, has_ended: bool) {
         self.writers += 1;
         self.dead += usize::from(has_ended);
-        self.total.add(self.field, value.as_ref(), has_ended);
+        self.aggregate.add(value.as_ref(), self.scale, has_ended);
     }
 
     /// Whether it says what something is, and not how much there is of it.
@@ -126,41 +122,39 @@ impl<'l> Row<'l> {
 
     /// Whether its value is the mean of several writers'.
     pub(super) fn is_mean(&self) -> bool {
-        self.total.averaged(self.field).is_some()
+        self.aggregate.averaged().is_some()
     }
 
     /// Its value.
     pub(super) fn value(&self) -> Shown {
-        let mut total = self.total.clone();
-        total.settle(self.field);
         // A sum can be more than any integer that can be stored.
-        let exact = match total.sum() {
+        let exact = match self.aggregate.sum().map(|sum| sum.number) {
             Some(Number::Integer(sum)) if self.scale.is_none() && !self.is_mean() => {
                 Some(sum.to_string())
             }
             _ => None,
         };
-        match total.get() {
-            Err("differs") => Shown {
+        match self.aggregate.clone().into_value() {
+            Err(NoValue::Differs) => Shown {
                 short: "differs".to_owned(),
                 exact: format!("another one at some of {} writers", self.writers),
             },
-            Err(problem) => Shown { short: "unreadable".to_owned(), exact: problem.to_owned() },
+            Err(error) => Shown { short: "unreadable".to_owned(), exact: error.to_string() },
             Ok(OwnedValue::Text(text)) => {
                 Shown { short: text.to_string(), exact: text.to_string() }
             }
             Ok(OwnedValue::Bool(value)) => {
                 Shown { short: value.to_string(), exact: value.to_string() }
             }
-            Ok(OwnedValue::Histogram(buckets)) => self.histogram(buckets),
+            Ok(OwnedValue::Histogram(buckets)) => self.histogram(&buckets),
             Ok(OwnedValue::Unsigned(value)) => {
-                self.number(*value as f64, self.scale.unsigned(*value).to_string())
+                self.number(value as f64, self.scale.unsigned(value).to_string())
             }
             Ok(OwnedValue::Signed(value)) => {
-                self.number(*value as f64, self.scale.signed(*value).to_string())
+                self.number(value as f64, self.scale.signed(value).to_string())
             }
             Ok(OwnedValue::Float(value)) => {
-                self.number(*value, exact.unwrap_or_else(|| self.scale.float(*value).to_string()))
+                self.number(value, exact.unwrap_or_else(|| self.scale.float(value).to_string()))
             }
         }
     }
@@ -175,8 +169,8 @@ impl<'l> Row<'l> {
             None => human::quantity(shown, self.unit),
         };
         let of = self
-            .total
-            .averaged(self.field)
+            .aggregate
+            .averaged()
             .map(|values| format!(", mean of {values}"))
             .unwrap_or_default();
         Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }

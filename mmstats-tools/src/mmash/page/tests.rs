@@ -5,12 +5,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use mmstats_core::reader::{Storage, ValueError, ValueLocation};
 use mmstats_core::{Kind, Type};
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
 
 use super::*;
 use crate::scraper::{OwnedValue, ScrapeError, WriterId, WriterSample};
-use crate::series::histogram::{Bucket, HistogramSnapshot};
+use crate::series::{Bucket, HistogramSnapshot};
 
 fn field(label: &str, kind: Kind, unit: &str) -> Field {
     let location = ValueLocation {
@@ -38,7 +39,7 @@ fn writer(reason: Reason, fields: Vec<(Field, Result<OwnedValue, ValueError>)>) 
         id: 1,
         name: "/dev/shm/a.mmstats".into(),
         version: 2,
-        pid: Some(42),
+        process: Some(ProcessId::new(42, 0, "", 0)),
         is_new: false,
     });
     WriterSample { writer_id, fields: fields.into(), values, verdict: Verdict::from(reason) }

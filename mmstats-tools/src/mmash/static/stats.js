@@ -11,7 +11,7 @@ export const SPARKLINE_SCRAPES = 90;
 const RECENT_STEPS = 3;
 
 // Fields that identify a writer. They are not amounts, though files of version 1 cannot say so.
-const IDENTITY = /(^|\.)sys\.(pid|tid|uid|gid|created|start|boot_id|pid_namespace)$/;
+const IDENTITY = /(^|[^\p{L}\p{N}])sys\.(pid|tid|uid|gid|created|start|boot_id|pid_namespace)$/u;
 
 /** One stat as the table shows it. */
 export class Row {

@@ -11,7 +11,7 @@ use mmstats_std::read::Field;
 
 use super::number::{format_bound, scaled};
 use crate::render::text::scale;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
 
 /// The bounds of a field.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +76,7 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::histogram::Bucket;
+    use crate::series::Bucket;
     use mmstats_core::reader::ValueLocation;
     use mmstats_core::{Kind, Type};
 

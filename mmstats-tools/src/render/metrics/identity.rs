@@ -1,6 +1,6 @@
-//! Who writes a file, as labels of one series instead of a series for each of these fields.
+//! The identity of a file's writer, as labels of one series instead of a series for each field.
 
-use mmstats_std::read::Field;
+use mmstats_std::read::{Field, IdentityField, IdentityFields};
 
 use super::DroppedField;
 use super::escape::push_label;
@@ -10,37 +10,36 @@ use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 
-/// The ends of labels, and what the labels are called in a page.
-const NAMES: [(&str, &str); 9] = [
-    ("sys.pid", "pid"),
-    ("sys.tid", "thread"),
-    ("sys.uid", "uid"),
-    ("sys.gid", "gid"),
-    ("sys.created", "created"),
-    ("sys.start", "start"),
-    ("sys.boot_id", "boot_id"),
-    ("sys.pid_namespace", "pid_namespace"),
-    ("org.python.version", "python_version"),
-];
+/// The names of the labels of identity fields, in the order of [`IdentityField::ALL`].
+const NAMES: [&str; IdentityField::ALL.len()] =
+    ["pid", "thread", "uid", "gid", "created", "start", "boot_id", "pid_namespace"];
 
-/// Where these fields are; of several, the last, for a process's own stand behind the program's.
+/// The positions of the identity fields and of the Python version, with the names of their labels.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Identity([Option<usize>; NAMES.len()]);
+pub(super) struct Identity(Vec<(usize, &'static str)>);
 
 impl Identity {
-    pub(super) fn of(fields: &[Field]) -> Self {
-        let tells = |field: &Field, name| {
-            ends_in(&field.label, name) && Type::from_field(field) != Type::Histogram
+    /// Finds the identity fields of a file.
+    pub(super) fn find(fields: &[Field]) -> Self {
+        let identity = IdentityFields::find(fields.iter().map(|field| field.label.as_str()));
+        let index = |(field, name)| Some((identity.index(field)?, name));
+        let mut found: Vec<_> =
+            IdentityField::ALL.into_iter().zip(NAMES).filter_map(index).collect();
+        let is_version = |field: &Field| {
+            let rest = field.label.strip_prefix(identity.prefix()).unwrap_or(&field.label);
+            rest == "org.python.version"
         };
-        Identity(NAMES.map(|(name, _)| fields.iter().rposition(|field| tells(field, name))))
+        found.extend(fields.iter().rposition(is_version).map(|index| (index, "python_version")));
+        found.retain(|(index, _)| Type::from_field(&fields[*index]) != Type::Histogram);
+        Identity(found)
     }
 
-    /// Whether a field is one of these.
+    /// Returns `true` if a field is one of these.
     pub(super) fn contains(&self, index: usize) -> bool {
-        self.0.contains(&Some(index))
+        self.0.iter().any(|(known, _)| *known == index)
     }
 
-    /// What they tell of a writer; nothing if none of them is wanted.
+    /// Returns the labels of a writer; empty if no field is wanted.
     pub(super) fn labels(
         &self,
         sample: &WriterSample,
@@ -48,8 +47,7 @@ impl Identity {
         dropped: &mut Vec<DroppedField>,
     ) -> String {
         let mut text = String::new();
-        for (index, (_, name)) in self.0.iter().zip(NAMES) {
-            let Some(index) = *index else { continue };
+        for (index, name) in self.0.iter().copied() {
             let Some(field) = sample.fields.get(index).filter(|field| wanted.accept(&field.label))
             else {
                 continue;
@@ -58,11 +56,11 @@ impl Identity {
                 Some(Ok(value)) => {
                     push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default())
                 }
-                Some(Err(problem)) => {
+                Some(Err(error)) => {
                     dropped.push(DroppedField {
                         file: Some(sample.writer_id.name.clone()),
                         label: field.label.clone(),
-                        reason: problem.to_string(),
+                        reason: error.to_string(),
                     });
                 }
                 None => {}
@@ -75,14 +73,7 @@ impl Identity {
     }
 }
 
-/// Whether a label is a name, or a name behind a prefix.
-fn ends_in(label: &str, name: &str) -> bool {
-    label
-        .strip_suffix(name)
-        .is_some_and(|prefix| !prefix.ends_with(|last: char| last.is_alphanumeric() || last == '_'))
-}
-
-/// A value as the value of a label; `None` for distributions.
+/// Formats a value as the value of a label; returns `None` for histograms.
 pub(super) fn words(stored: &OwnedValue, scale: Scale) -> Option<String> {
     Some(match stored {
         OwnedValue::Bool(value) => value.to_string(),

@@ -52,8 +52,8 @@ mod health;
 mod histogram;
 mod identity;
 mod name;
+mod name_conflicts;
 mod number;
-mod rivals;
 mod sum;
 mod totals;
 
@@ -160,7 +160,7 @@ pub fn per_writer(scrape: &Scrape, duration: Duration, settings: &Settings) -> P
         let index = *layout_indices.entry(sample.fields.as_ptr()).or_insert_with(|| {
             layouts.push(Layout {
                 fields: &sample.fields,
-                identity: Identity::of(&sample.fields),
+                identity: Identity::find(&sample.fields),
                 writers: Vec::new(),
             });
             layouts.len() - 1

@@ -1,202 +1,155 @@
-//! What several writers have in one field, added up.
+//! A sum over writers in the exposition formats.
 
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
 use super::family::Type;
+use super::name_conflicts::SumKey;
 use super::number::DisplayValue;
-use super::rivals::Key;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
-use crate::series::aggregation::{is_averaged, is_timestamp};
-use crate::series::delta::{Number, delta, is_cumulative};
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::{Aggregate, Aggregation, Baseline, Class, CounterTotal, ScaledSum};
 
-/// Why something is not added: a sum that is full would go back, or stay infinite for ever.
-const TOO_MUCH: &str = "with it, the sum would be more than can be counted";
+/// Why a value is not added: a sum that wraps would decrease, an infinite one would stay so.
+const TOO_LARGE: &str = "dropped: with it, the sum would be more than can be counted";
 
-/// A sum.
+/// A sum of all writers' fields that have the same key.
 pub(super) struct Sum {
-    pub(super) key: Key,
+    pub(super) key: SumKey,
     /// The names that it takes in a page.
     pub(super) names: Vec<String>,
-    /// One of the fields that are added up.
+    /// One of the fields that are added.
     field: Field,
-    ty: Type,
     value: Value,
-    /// Whether something else has its name now, so that it begins anew when a writer of it comes.
-    has_given_way: bool,
+    /// Whether something else has its name now. It starts again from zero when a writer that is not
+    /// dead adds to it.
+    is_retired: bool,
 }
 
 enum Value {
-    Amounts {
-        /// Integers and floats of each scale are apart, so that those of integers stay exact, and
-        /// that each is rounded as it was when others come: then their sum does not go back. There
-        /// is seldom more than one.
-        parts: Vec<(Scale, Number)>,
-        values: u32,
-    },
-    Distribution(HistogramSnapshot),
+    /// Of counters and histograms, kept from one scrape to the next.
+    Counted(CounterTotal),
+    /// Of anything else, of one scrape.
+    Current(Aggregate),
 }
 
 impl Value {
-    fn nothing(ty: Type) -> Self {
-        if ty == Type::Histogram {
-            Value::Distribution(HistogramSnapshot::default())
-        } else {
-            Value::Amounts { parts: Vec::new(), values: 0 }
+    fn new(field: &Field, ty: Type) -> Self {
+        match ty {
+            Type::Counter | Type::Histogram => Value::Counted(CounterTotal::default()),
+            Type::Gauge | Type::Info | Type::Unknown => {
+                Value::Current(Aggregate::new(Class::from_field(field)))
+            }
         }
     }
 }
 
 impl Sum {
-    /// Nothing added yet.
-    pub(super) fn new(key: Key, field: &Field, ty: Type) -> Self {
+    /// Creates an empty sum.
+    pub(super) fn new(key: SumKey, field: &Field, ty: Type) -> Self {
         Sum {
             names: key.names(),
             key,
             field: field.clone(),
-            ty,
-            value: Value::nothing(ty),
-            has_given_way: false,
+            value: Value::new(field, ty),
+            is_retired: false,
         }
     }
 
-    /// Makes room for another writer's field. The one with the most bounds tells of all.
-    pub(super) fn widen(&mut self, field: &Field) {
-        if let (
-            Storage::Histogram { max_power: n, .. },
-            Storage::Histogram { max_power: most, .. },
-        ) = (field.location.storage, self.field.location.storage)
+    /// Takes the bounds of another writer's histogram if it has more.
+    pub(super) fn merge_bounds(&mut self, field: &Field) {
+        if let (Storage::Histogram { max_power, .. }, Storage::Histogram { max_power: most, .. }) =
+            (field.location.storage, self.field.location.storage)
         {
-            if n > most {
+            if max_power > most {
                 self.field.location = field.location;
             }
         }
     }
 
-    /// What is no count is only of one look.
-    pub(super) fn forget_present(&mut self) {
-        if !matches!(self.ty, Type::Counter | Type::Histogram) {
-            self.value = Value::nothing(self.ty);
+    /// Removes what is only of one scrape.
+    pub(super) fn begin_scrape(&mut self) {
+        if let Value::Current(aggregate) = &mut self.value {
+            aggregate.clear();
         }
     }
 
-    /// Forgets what was counted, for its name means something else now.
-    pub(super) fn give_way(&mut self) {
-        self.value = Value::nothing(self.ty);
-        self.has_given_way = true;
+    /// Resets the sum, as its name means something else now.
+    pub(super) fn retire(&mut self) {
+        match &mut self.value {
+            Value::Counted(total) => *total = CounterTotal::default(),
+            Value::Current(aggregate) => aggregate.clear(),
+        }
+        self.is_retired = true;
     }
 
-    /// Whether it stays when its last writer is gone.
-    pub(super) fn lasts(&self) -> bool {
-        matches!(self.ty, Type::Counter | Type::Histogram) && !self.has_given_way
+    /// Returns `true` if it stays when its last writer is gone.
+    pub(super) fn persists(&self) -> bool {
+        matches!(self.value, Value::Counted(_)) && !self.is_retired
     }
 
-    /// Adds what a writer has in a field, of what it counts only what is new since `before`.
+    /// Adds a writer's value of a field: of counters and histograms, only what was counted since
+    /// `before`, which is replaced.
     pub(super) fn add(
         &mut self,
         field: &Field,
         before: &mut Option<OwnedValue>,
         now: &OwnedValue,
-        has_ended: bool,
+        is_dead: bool,
     ) -> Result<(), String> {
-        self.has_given_way &= has_ended;
-        if self.has_given_way {
+        self.is_retired &= is_dead;
+        if self.is_retired {
             *before = Some(now.clone());
             return Ok(());
         }
-        let is_timestamp = is_timestamp(&self.field);
-        match (&mut self.value, now) {
-            (Value::Distribution(sum), OwnedValue::Histogram(buckets)) => {
-                let grown = match before {
-                    Some(OwnedValue::Histogram(before)) => buckets.since(before, field.location.ty),
-                    _ => (**buckets).clone(),
-                };
-                if !sum.has_room_for(&grown) {
-                    return Err(TOO_MUCH.to_owned());
-                }
-                sum.add(&grown);
-                *before = Some(now.clone());
+        let total = match &mut self.value {
+            Value::Counted(total) => total,
+            Value::Current(aggregate) => {
+                aggregate.add(Ok(now), scale(field), is_dead);
+                return Ok(());
             }
-            (Value::Amounts { parts, .. }, now) if self.ty == Type::Counter => {
-                if let Some(shown) =
-                    DisplayValue::new(now, scale(field)).filter(|shown| !shown.is_valid_count())
-                {
-                    return Err(shown.invalid_count_error());
-                }
-                if let Some(grown) = delta(field, before.as_ref(), now) {
-                    let part = part(parts, scale(field), grown);
-                    let more = *part + grown;
-                    if !more.as_f64().is_finite() {
-                        return Err(TOO_MUCH.to_owned());
-                    }
-                    *part = more;
-                }
-                *before = Some(now.clone());
-            }
-            // What counts up without saying so is as it was left.
-            (Value::Amounts { parts, values }, now)
-                if !has_ended || is_cumulative(field) && !is_timestamp =>
-            {
-                if let Some(now) = Number::of(now) {
-                    let part = part(parts, scale(field), now);
-                    *part = if is_timestamp { latest(*part, now) } else { *part + now };
-                    *values = values.saturating_add(1);
-                }
-            }
-            _ => {}
+        };
+        let shown = DisplayValue::new(now, scale(field));
+        if let Some(shown) = shown.filter(|shown| !shown.is_valid_count()) {
+            return Err(shown.invalid_count_error());
         }
+        let baseline = before.as_ref().map_or(Baseline::Zero, Baseline::Value);
+        if let Some(counted) = baseline.counted(field, now) {
+            if !total.has_room_for(&counted) {
+                return Err(TOO_LARGE.to_owned());
+            }
+            total.add(&counted);
+        }
+        *before = Some(now.clone());
         Ok(())
     }
 
-    /// As a field and its value; `None` if there is nothing.
+    /// Returns the sum as a field and its value; `None` if there is none.
     pub(super) fn get(&self) -> Option<(Field, OwnedValue)> {
-        let (parts, values) = match &self.value {
-            _ if self.has_given_way => return None,
-            Value::Distribution(sum) => {
-                return Some((self.field.clone(), OwnedValue::Histogram(Box::new(sum.clone()))));
-            }
-            Value::Amounts { parts, values } => (parts, *values),
-        };
-        let (of, sum) = match &parts[..] {
-            [] => return None,
-            [(of, sum)] => (*of, OwnedValue::from(*sum)),
-            several => {
-                let shown = several
-                    .iter()
-                    .filter_map(|(of, sum)| DisplayValue::new(&OwnedValue::from(*sum), *of))
-                    .map(DisplayValue::as_f64);
-                (
-                    Scale::NONE,
-                    OwnedValue::Float(if is_timestamp(&self.field) {
-                        shown.fold(f64::MIN, f64::max)
-                    } else {
-                        shown.sum()
-                    }),
-                )
+        let (scale, value) = match &self.value {
+            _ if self.is_retired => return None,
+            Value::Counted(total) => match total.histogram() {
+                Some((sum, scale)) => (scale, OwnedValue::Histogram(Box::new(sum.clone()))),
+                None => counter(total.numbers())?,
+            },
+            Value::Current(aggregate) => {
+                let number = aggregate.combine(Aggregation::Auto)?;
+                (number.scale, number.number.into())
             }
         };
-        let mean = Number::of(&sum).filter(|_| values > 1 && is_averaged(&self.field));
-        let sum = mean.map_or(sum, |sum| OwnedValue::Float(sum.as_f64() / f64::from(values)));
-        Some((Field { scale: of.power, divisor: of.divisor, ..self.field.clone() }, sum))
+        Some((Field { scale: scale.power, divisor: scale.divisor, ..self.field.clone() }, value))
     }
 }
 
-/// The sum of those that have this scale, and are integers or floats as this one.
-fn part(parts: &mut Vec<(Scale, Number)>, of: Scale, like: Number) -> &mut Number {
-    let is_integer = |amount: &Number| matches!(amount, Number::Integer(_));
-    let at = parts
-        .iter()
-        .position(|(scale, part)| *scale == of && is_integer(part) == is_integer(&like))
-        .unwrap_or_else(|| {
-            parts.push((of, if is_integer(&like) { Number::ZERO } else { Number::Float(0.0) }));
-            parts.len() - 1
-        });
-    &mut parts[at].1
-}
-
-fn latest(one: Number, other: Number) -> Number {
-    if other.as_f64() > one.as_f64() { other } else { one }
+/// Returns the sum of all parts. Each part is rounded alone, so that the sum does not decrease when
+/// another part comes.
+fn counter(sum: &ScaledSum) -> Option<(Scale, OwnedValue)> {
+    let mut parts = sum.parts();
+    let first = parts.next()?;
+    if parts.next().is_none() {
+        return Some((first.scale, first.number.into()));
+    }
+    let shown = sum.parts().filter_map(|part| DisplayValue::new(&part.number.into(), part.scale));
+    Some((Scale::NONE, OwnedValue::Float(shown.map(DisplayValue::as_f64).sum())))
 }

@@ -1,4 +1,4 @@
-//! Sums over writers that do not go backwards when writers end.
+//! Sums over writers that do not decrease when writers end.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
@@ -13,39 +13,37 @@ use super::encoder::{Layout, Writer};
 use super::family::Type;
 use super::health::Health;
 use super::identity::Identity;
-use super::rivals::{Key, Taken};
+use super::name_conflicts::{SumKey, UsedNames};
 use super::sum::Sum;
 use super::{DroppedField, Page, Settings, write};
 use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 
-/// Sums over all writers, kept from one look to the next.
+/// Sums over all writers, kept from one scrape to the next.
 ///
-/// Counters and histograms are the sums of what each writer has counted so far, those that have
-/// ended since included. A gauge, and a float of unknown kind, is the sum over those that are not
-/// known to be dead; but measures (temperatures, ratios, …) are averaged, and of dates (`unixtime`)
-/// the latest counts. Integers of unknown kind are added up over all files that are there. Texts
-/// and constants have no sum.
+/// Values are combined by the rules of [`series`](crate::series). Counters and histograms are what
+/// each writer has counted so far, including those that have ended since; anything else is of the
+/// last scrape. Texts and constants have no sum.
 ///
-/// No counter goes back as long as these sums are kept, which is in memory only: new ones know
-/// nothing of writers whose files are gone. A file that is moved is another writer where it comes
-/// to be: what it had counted is counted again.
+/// Counters do not decrease while these sums are kept. They are in memory only, so new ones do not
+/// include writers whose files are gone. A moved file is another writer, so its counters are added
+/// again.
 ///
 /// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another
-/// scale), that of writers that run stands: what only ended ones have counted is forgotten then.
+/// scale), that of running writers is shown, and what only dead ones have counted is dropped.
 #[derive(Default)]
 pub struct Totals {
-    /// By numbers that ascend.
+    /// In the order of their first fields.
     sums: BTreeMap<usize, Sum>,
     last: usize,
-    by_key: HashMap<Key, usize>,
-    /// Which sum each of these fields adds to, by where they are.
+    by_key: HashMap<SumKey, usize>,
+    /// The sums that fields add to, by the address of the fields.
     layouts: HashMap<usize, Targets>,
-    /// By the number that no other writer has.
-    writers: HashMap<u64, Known>,
+    /// By the ids of writers.
+    writers: HashMap<u64, WriterState>,
     dropped: Vec<DroppedField>,
 }
 
-/// What sums were after one look was added.
+/// The sums after a scrape was added.
 pub struct Sums {
     fields: Vec<Field>,
     values: Vec<Result<OwnedValue, ValueError>>,
@@ -53,45 +51,44 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// A page of them, with the health of that look. `took` is how long that took.
+    /// Renders a page with the health of that scrape, which took this long.
     #[must_use]
-    pub fn page(&self, scrape: &Scrape, took: Duration, settings: &Settings) -> Page {
-        // Who writes what is not added up in the first place.
+    pub fn page(&self, scrape: &Scrape, duration: Duration, settings: &Settings) -> Page {
+        // Identity fields are not added.
         let writers = vec![Writer { path: None, labels: String::new(), values: &self.values }];
         let layout = Layout { fields: &self.fields, identity: Identity::default(), writers };
-        write(&[layout], self.dropped.clone(), &Health::new(scrape, took), settings)
+        write(&[layout], self.dropped.clone(), &Health::new(scrape, duration), settings)
     }
 }
 
 struct Targets {
-    /// They are others' to keep; but as long as this is here, no others can come to lie in the same
-    /// place.
+    /// Does not keep them alive, but keeps their address from being used for others.
     fields: Weak<[Field]>,
     sums: Arc<[Option<usize>]>,
 }
 
-/// A writer, and what was last read of what it counts.
-struct Known {
+/// A writer, and the last values that could be read.
+struct WriterState {
     writer_id: Arc<WriterId>,
-    has_ended: bool,
+    is_dead: bool,
     fields: Arc<[Field]>,
     values: Vec<Option<OwnedValue>>,
 }
 
 impl Totals {
-    /// Nothing added yet.
+    /// Creates sums without writers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds what has been counted since the look before, which has to be of the same
-    /// [`Scraper`](crate::sampler::Sampler). With `live`, writers count only from when they were
-    /// seen alive.
+    /// Adds what has been counted since the last scrape, which has to be of the same
+    /// [`Scraper`](crate::scraper::Scraper). With `live`, writers count only once they were alive
+    /// in a scrape.
     pub fn add(&mut self, scrape: &Scrape, live: bool) {
         self.dropped.clear();
         for sum in self.sums.values_mut() {
-            sum.forget_present();
+            sum.begin_scrape();
         }
         for sample in &scrape.samples {
             if !live
@@ -101,60 +98,59 @@ impl Totals {
                 self.add_writer(sample);
             }
         }
-        // Writers that cannot be read for a while come back as the same.
-        let sample: HashSet<u64> =
+        // A writer that cannot be read for a while comes back as the same one.
+        let present: HashSet<u64> =
             scrape.samples.iter().map(|sample| sample.writer_id.id).collect();
         let hidden: HashSet<&Path> =
-            scrape.errors.iter().map(|problem| problem.name.as_path()).collect();
+            scrape.errors.iter().map(|error| error.name.as_path()).collect();
         self.writers.retain(|id, known| {
-            sample.contains(id) || hidden.contains(known.writer_id.name.as_path())
+            present.contains(id) || hidden.contains(known.writer_id.name.as_path())
         });
-        self.give_way();
+        self.retire_conflicting();
         let layouts = self.layouts.len();
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
         if self.layouts.len() < layouts {
-            self.forget_unused();
+            self.remove_unused();
         }
     }
 
-    /// What only writers that have ended have counted is no longer shown where others mean
-    /// something else by its name.
-    fn give_way(&mut self) {
+    /// Retires the sums of dead writers whose names mean something else to other writers.
+    fn retire_conflicting(&mut self) {
         let layouts: HashSet<usize> = self
             .writers
             .values()
-            .filter(|known| !known.has_ended)
+            .filter(|known| !known.is_dead)
             .map(|known| address(&known.fields))
             .collect();
         let targets = layouts.iter().filter_map(|address| self.layouts.get(address));
         let current: HashSet<usize> =
             targets.flat_map(|targets| targets.sums.iter().copied().flatten()).collect();
-        let (current, ended): (Vec<_>, Vec<_>) =
+        let (current, dead): (Vec<_>, Vec<_>) =
             self.sums.iter().partition(|(at, _)| current.contains(at));
-        if ended.is_empty() {
+        if dead.is_empty() {
             return;
         }
-        let taken = Taken::by(current.iter().map(|(_, sum)| (&sum.key, &sum.names[..])));
-        let ended = ended.into_iter().filter(|(_, sum)| taken.excludes(&sum.key, &sum.names));
-        for at in ended.map(|(at, _)| *at).collect::<Vec<_>>() {
+        let used = UsedNames::from_sums(current.iter().map(|(_, sum)| (&sum.key, &sum.names[..])));
+        let dead = dead.into_iter().filter(|(_, sum)| used.conflicts_with(&sum.key, &sum.names));
+        for at in dead.map(|(at, _)| *at).collect::<Vec<_>>() {
             if let Some(sum) = self.sums.get_mut(&at) {
-                sum.give_way();
+                sum.retire();
             }
         }
     }
 
-    /// Of what does not count, nothing stays when its last writer is gone.
-    fn forget_unused(&mut self) {
+    /// Removes sums of gauges whose last writer is gone.
+    fn remove_unused(&mut self) {
         let used: HashSet<usize> = self
             .layouts
             .values()
             .flat_map(|targets| targets.sums.iter().copied().flatten())
             .collect();
-        self.sums.retain(|at, sum| sum.lasts() || used.contains(at));
+        self.sums.retain(|at, sum| sum.persists() || used.contains(at));
         self.by_key.retain(|_, at| self.sums.contains_key(at));
     }
 
-    /// What the sums are now.
+    /// Returns the sums.
     #[must_use]
     pub fn sums(&self) -> Sums {
         let (fields, values) = self
@@ -166,18 +162,19 @@ impl Totals {
         Sums { fields, values, dropped: self.dropped.clone() }
     }
 
-    /// A page of them; see [`Sums::page`].
+    /// Renders a page of them; see [`Sums::page`].
     #[must_use]
-    pub fn page(&self, scrape: &Scrape, took: Duration, settings: &Settings) -> Page {
-        self.sums().page(scrape, took, settings)
+    pub fn page(&self, scrape: &Scrape, duration: Duration, settings: &Settings) -> Page {
+        self.sums().page(scrape, duration, settings)
     }
 
     fn add_writer(&mut self, sample: &WriterSample) {
         let targets = self.targets(&sample.fields);
-        let known = self.writers.entry(sample.writer_id.id).or_insert_with(|| Known::new(sample));
-        known.follow(&sample.fields);
-        known.has_ended = sample.verdict.liveness == Liveness::Dead;
-        let has_ended = known.has_ended;
+        let known =
+            self.writers.entry(sample.writer_id.id).or_insert_with(|| WriterState::new(sample));
+        known.update_fields(&sample.fields);
+        known.is_dead = sample.verdict.liveness == Liveness::Dead;
+        let is_dead = known.is_dead;
         for (index, (field, value)) in sample.fields.iter().zip(&sample.values).enumerate() {
             let (Some(sum), Some(before)) = (
                 targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)),
@@ -186,8 +183,8 @@ impl Totals {
                 continue;
             };
             let added = match value {
-                Ok(value) => sum.add(field, before, value, has_ended),
-                Err(problem) => Err(problem.to_string()),
+                Ok(value) => sum.add(field, before, value, is_dead),
+                Err(error) => Err(error.to_string()),
             };
             if let Err(reason) = added {
                 self.dropped.push(DroppedField {
@@ -199,13 +196,13 @@ impl Totals {
         }
     }
 
-    /// Which sum each of these fields adds to; none for those that have no sum.
+    /// Returns the sum that each of these fields adds to; `None` for those without a sum.
     fn targets(&mut self, fields: &Arc<[Field]>) -> Arc<[Option<usize>]> {
         let address = address(fields);
         if let Some(targets) = self.layouts.get(&address) {
             return targets.sums.clone();
         }
-        let identity = Identity::of(fields);
+        let identity = Identity::find(fields);
         let target = |(index, field): (usize, &Field)| {
             let ty = Type::from_field(field);
             (ty != Type::Info && !identity.contains(index)).then(|| self.target(field, ty))
@@ -217,12 +214,12 @@ impl Totals {
     }
 
     fn target(&mut self, field: &Field, ty: Type) -> usize {
-        let key = Key::of(field, ty);
+        let key = SumKey::from_field(field, ty);
         let at = *self.by_key.entry(key.clone()).or_insert_with(|| {
             self.last += 1;
             self.last
         });
-        self.sums.entry(at).or_insert_with(|| Sum::new(key, field, ty)).widen(field);
+        self.sums.entry(at).or_insert_with(|| Sum::new(key, field, ty)).merge_bounds(field);
         at
     }
 }
@@ -231,22 +228,22 @@ fn address(fields: &Arc<[Field]>) -> usize {
     fields.as_ptr().addr()
 }
 
-impl Known {
+impl WriterState {
     fn new(sample: &WriterSample) -> Self {
-        Known {
+        WriterState {
             writer_id: sample.writer_id.clone(),
-            has_ended: false,
+            is_dead: false,
             fields: sample.fields.clone(),
             values: vec![None; sample.fields.len()],
         }
     }
 
-    /// A writer may add fields.
-    fn follow(&mut self, fields: &Arc<[Field]>) {
+    /// Keeps the values of the fields that are still there.
+    fn update_fields(&mut self, fields: &Arc<[Field]>) {
         if Arc::ptr_eq(&self.fields, fields) {
             return;
         }
-        // Several fields may have one label; their order stays.
+        // Several fields may have one label; their order does not change.
         let mut old: HashMap<&str, VecDeque<(&Field, Option<OwnedValue>)>> = HashMap::new();
         for (field, value) in self.fields.iter().zip(self.values.drain(..)) {
             old.entry(&field.label).or_default().push_back((field, value));

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use mmstats_std::liveness::Liveness;
 
 use crate::scraper::{OwnedValue, Scrape, ScrapeError};
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
 pub(crate) use history::History;
 pub(crate) use row::{Aggregation, Class, Row};
 pub(crate) use table::{Scope, Table};

@@ -8,12 +8,12 @@ use mmstats_std::read::Field;
 
 use super::History;
 use super::writer::Writer;
-use crate::labels::is_identity;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
-use crate::series::aggregation::is_averaged_unit;
-use crate::series::delta::{Number, is_cumulative};
+use crate::series::is_averaged_unit;
+use crate::series::is_identity;
+use crate::series::{Number, is_cumulative};
 
 /// What can be done with the values of several writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -211,7 +211,8 @@ impl Row {
             }
             return;
         }
-        let amount = if keeps_total { writer.total(index) } else { value.and_then(Number::of) };
+        let amount =
+            if keeps_total { writer.total(index) } else { value.and_then(Number::from_value) };
         if let Some(amount) = amount {
             tally.sum = Some(tally.sum.map_or(amount, |sum| sum + amount));
             let number = amount.as_f64();
@@ -288,7 +289,7 @@ impl Row {
     pub(crate) fn scaled(&self, aggregation: Aggregation) -> Option<f64> {
         let stored = match (self.class, &self.fact) {
             (Class::Fact, Some(fact)) if self.tally.different == 1 => {
-                Number::of(fact).map(Number::as_f64)
+                Number::from_value(fact).map(Number::as_f64)
             }
             (Class::Fact, _) => None,
             (Class::Histogram, _) => return self.number(aggregation),
@@ -304,7 +305,7 @@ impl Row {
                 text.is_empty() && self.tally.different <= 1
             }
             (Class::Fact, Some(fact)) => {
-                Number::of(fact).is_none_or(|amount| amount.as_f64() == 0.0)
+                Number::from_value(fact).is_none_or(|amount| amount.as_f64() == 0.0)
                     && self.tally.different <= 1
             }
             (Class::Fact, None) => true,

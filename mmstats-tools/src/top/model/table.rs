@@ -3,14 +3,16 @@
 //! A field is looked up by its label once, when its writer appears; from then on a look only adds
 //! up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use mmstats_std::identity::ProcessId;
 use mmstats_std::read::Field;
 
 use super::row::{Key, Row};
 use super::writer::Writer;
 use crate::render::escape::EscapedPath;
+use crate::series::distinguish_process;
 
 /// Whose values are in one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) struct Table {
     by_key: HashMap<Key, usize>,
     keys: HashMap<usize, Key>,
     links: BTreeMap<u64, Link>,
+    /// The groups of processes. No two have the same name.
+    processes: HashMap<ProcessId, Arc<str>>,
     last_id: u64,
     longest: usize,
     /// Counts how often rows came or went.
@@ -54,6 +58,7 @@ impl Table {
             by_key: HashMap::new(),
             keys: HashMap::new(),
             links: BTreeMap::new(),
+            processes: HashMap::new(),
             last_id: 0,
             longest: 0,
             changes: 0,
@@ -91,6 +96,11 @@ impl Table {
     ) {
         for writer in gone {
             self.retire(writer);
+        }
+        if !gone.is_empty() {
+            let present: HashSet<_> =
+                writers.values().filter_map(|writer| writer.writer_id.process.as_ref()).collect();
+            self.processes.retain(|process, _| present.contains(process));
         }
         self.rows.iter_mut().flatten().for_each(Row::begin);
         for (id, writer) in writers {
@@ -137,16 +147,31 @@ impl Table {
         self.links.insert(id, Link { fields: writer.fields.clone(), rows });
     }
 
-    fn group(&self, writer: &Writer) -> Option<Arc<str>> {
-        let path = || EscapedPath::new(&writer.writer_id.name).to_string();
-        let name = match (self.scope, writer.writer_id.pid) {
-            (Scope::All, _) => return None,
-            (Scope::Process, Some(pid)) => {
-                format!("{pid} {}", writer.command().unwrap_or_default())
-            }
-            _ => path(),
-        };
-        Some(name.trim_end().into())
+    fn group(&mut self, writer: &Writer) -> Option<Arc<str>> {
+        match (self.scope, &writer.writer_id.process) {
+            (Scope::All, _) => None,
+            (Scope::Process, Some(process)) => Some(self.process_group(process, writer)),
+            _ => Some(EscapedPath::new(&writer.writer_id.name).to_string().into()),
+        }
+    }
+
+    /// Returns the group of a process: its PID and command, and what distinguishes it from others
+    /// that have the same.
+    fn process_group(&mut self, process: &ProcessId, writer: &Writer) -> Arc<str> {
+        if let Some(group) = self.processes.get(process) {
+            return group.clone();
+        }
+        let mut name = format!("{} {}", process.pid(), writer.command().unwrap_or_default());
+        name.truncate(name.trim_end().len());
+        let others: Vec<_> =
+            self.processes.keys().filter(|other| other.pid() == process.pid()).collect();
+        if !others.is_empty() {
+            let note = distinguish_process(process, &others);
+            name = format!("{name} ({})", note.as_deref().unwrap_or("own pid namespace"));
+        }
+        let group: Arc<str> = name.into();
+        self.processes.insert(process.clone(), group.clone());
+        group
     }
 
     fn place(&mut self, field: &Field, group: Option<Arc<str>>) -> usize {

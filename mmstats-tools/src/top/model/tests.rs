@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use mmstats_core::reader::{Storage, ValueError, ValueLocation};
 use mmstats_core::{Kind, Type};
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
 
 use super::*;
 use crate::scraper::{WriterId, WriterSample};
-use crate::series::histogram::{Bucket, HistogramSnapshot};
+use crate::series::{Bucket, HistogramSnapshot};
 
 fn field(label: &str, kind: Kind, ty: Type, unit: &str) -> Field {
     let location =
@@ -57,7 +58,7 @@ impl Play {
                     id: *id,
                     name,
                     version: 2,
-                    pid: Some(*id as u32 / 10),
+                    process: Some(ProcessId::new(*id as u32 / 10, 0, "", 0)),
                     is_new,
                 }));
             }

@@ -8,8 +8,8 @@ use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::Field;
 
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
-use crate::series::delta::{Number, delta};
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
+use crate::series::{Number, delta};
 
 /// What one writer publishes, and published at the look before.
 pub(crate) struct Writer {
@@ -133,7 +133,7 @@ impl Writer {
     /// The command that its file is named after, by default `{CMD}-{PID}-{TID}.mmstats`, or what
     /// the system calls the process.
     pub(crate) fn command(&self) -> Option<String> {
-        let pid = self.writer_id.pid?;
+        let pid = self.writer_id.pid()?;
         let name = self.writer_id.name.file_name()?.to_string_lossy();
         let named = name
             .split_once(&format!("-{pid}"))

@@ -14,7 +14,7 @@ use super::{Palette, chart, indented, line, shape};
 use crate::render::escape::{Escaped, EscapedPath};
 use crate::render::human;
 use crate::scraper::OwnedValue;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
 
 /// Lines of help at most.
 const HELP: usize = 4;
@@ -288,7 +288,7 @@ fn writers(
         } else {
             String::new()
         };
-        let pid = writer.writer_id.pid.map_or(NOTHING.to_owned(), |pid| pid.to_string());
+        let pid = writer.writer_id.pid().map_or(NOTHING.to_owned(), |pid| pid.to_string());
         let mark = if writer.is_dead() { '†' } else { ' ' };
         let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
         let reason =

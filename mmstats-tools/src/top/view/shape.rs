@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::text::{put, put_right};
 use super::{Palette, indented, line};
 use crate::render::human;
-use crate::series::histogram::HistogramSnapshot;
+use crate::series::HistogramSnapshot;
 
 /// Parts of a column that a bar may end in.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -84,7 +84,7 @@ pub(super) fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::histogram::Bucket;
+    use crate::series::Bucket;
 
     fn buckets(filled: &[(u64, u64, u64)]) -> HistogramSnapshot {
         HistogramSnapshot {

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use mmstats_core::reader::{Storage, ValueLocation};
 use mmstats_core::{Kind, Type};
+use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Field;
 use ratatui::Terminal;
@@ -50,7 +51,7 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
             id,
             name: PathBuf::from(format!("/run/w-{id}-{id}.mmstats")),
             version: 2,
-            pid: Some(id as u32),
+            process: Some(ProcessId::new(id as u32, 0, "", 0)),
             is_new: false,
         })
     };
