@@ -7,7 +7,9 @@
 
 cfg_if::cfg_if! {
     if #[cfg(loom)] {
-        pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+        pub(crate) use loom::sync::atomic::{
+            AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+        };
     } else {
         pub(crate) use core::sync::atomic::{Ordering, fence};
         pub(crate) use portable_atomic::{AtomicU8, AtomicU16, AtomicU32};

@@ -474,8 +474,8 @@ pub trait BucketCell: Sized + Send + Debug {
     fn record(&self, value: u64);
 }
 
-/// A sum and buckets, in words of `WORD` bytes: if that is 4, buckets are `u32` whatever `T` is, and
-/// the sum is latched.
+/// A sum and buckets, in words of `WORD` bytes: if that is 4, buckets are `u32` whatever `T` is,
+/// and the sum is latched.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Buckets<T, const P: u32, const N: u32, const WORD: usize> {

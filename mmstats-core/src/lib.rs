@@ -42,8 +42,8 @@
 //!   the types of fields.
 //! - [`StaticRegion`] and [`persistent_region!`] reserve memory on a device; [`Region`] uses any
 //!   memory.
-//! - [`Publisher`] has options: a prefix of labels, the directory in flash, totals that go on over a
-//!   reset.
+//! - [`Publisher`] has options: a prefix of labels, the directory in flash, totals that go on over
+//!   a reset.
 //! - [`reader`] reads regions of both versions, trusting nothing.
 //! - `FORMAT.md` describes the bytes; [`format`](mod@format) has their structures.
 //!

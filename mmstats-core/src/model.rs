@@ -121,7 +121,7 @@ mod sealed {
     impl Sealed for super::Flash {}
 }
 
-/// What [`Publisher::recover`] found.
+/// The result of [`Publisher::recover`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Recovery {
@@ -350,13 +350,19 @@ macro_rules! model {
     ($(
         $(#[doc = $help:expr])*
         $visible:vis struct $name:ident $(in $prefix:literal)? {
-            $( $(#[doc = $field_help:expr])* $field:ident : $type:ty $(= $label:literal)? $([$unit:expr])? $(=> $initial:expr)? ),* $(,)?
+            $(
+                $(#[doc = $field_help:expr])*
+                $field:ident : $type:ty $(= $label:literal)? $([$unit:expr])? $(=> $initial:expr)?
+            ),* $(,)?
         }
     )*) => { $(
         $(#[doc = $help])*
         #[derive(::core::fmt::Debug)]
         $visible struct $name<MmstatsFormat: $crate::Format = $crate::V2> {
-            $( $(#[doc = $field_help])* $visible $field: <$type as $crate::Field>::In<MmstatsFormat>, )*
+            $(
+                $(#[doc = $field_help])*
+                $visible $field: <$type as $crate::Field>::In<MmstatsFormat>,
+            )*
         }
 
         impl<MmstatsFormat: $crate::Format> $crate::Model for $name<MmstatsFormat> {
@@ -371,26 +377,34 @@ macro_rules! model {
                     label: $crate::model!(@label $field $($label)?),
                     help: &[$($crate::__private::help_line($field_help)),*],
                     unit: $crate::model!(@unit $($unit)?),
-                    layouts: <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::LAYOUTS,
+                    layouts:
+                        <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::LAYOUTS,
                 },
             )* ];
 
             fn directory() -> $crate::format::flash::FlashDirectory {
-                const FIELDS: &[$crate::format::layout::FieldDef<'static>] = <$name<$crate::V2> as $crate::Model>::FIELDS;
+                use $crate::format::flash::{Entries, directory_length};
+                const FIELDS: &[$crate::format::layout::FieldDef<'static>] =
+                    <$name<$crate::V2> as $crate::Model>::FIELDS;
+                const LENGTH: usize = directory_length(FIELDS);
                 #[allow(long_running_const_eval)]
-                static ENTRIES: $crate::format::flash::Entries<{ $crate::format::flash::directory_length(FIELDS) }> = $crate::format::flash::Entries::new(FIELDS);
+                static ENTRIES: Entries<LENGTH> = Entries::new(FIELDS);
                 #[allow(long_running_const_eval)]
-                const CHECK: u32 = $crate::format::flash::Entries::<{ $crate::format::flash::directory_length(FIELDS) }>::new(FIELDS).check();
+                const CHECK: u32 = Entries::<LENGTH>::new(FIELDS).check();
                 ENTRIES.directory(CHECK)
             }
 
-            fn attach<MmstatsAllocator: $crate::__private::Allocator>(allocator: &mut MmstatsAllocator) -> ::core::result::Result<Self, $crate::AddError> {
+            fn attach<MmstatsAllocator: $crate::__private::Allocator>(
+                allocator: &mut MmstatsAllocator,
+            ) -> ::core::result::Result<Self, $crate::AddError> {
                 let mut _fields = <Self as $crate::Model>::FIELDS;
                 ::core::result::Result::Ok(Self { $(
                     $field: {
-                        let (definition, rest) = _fields.split_first().expect("one definition for each field");
+                        let (definition, rest) =
+                            _fields.split_first().expect("one definition for each field");
                         _fields = rest;
-                        $crate::__private::attach(allocator, definition, $crate::model!(@initial $($initial)?))?
+                        let initial = $crate::model!(@initial $($initial)?);
+                        $crate::__private::attach(allocator, definition, initial)?
                     },
                 )* })
             }
@@ -410,7 +424,9 @@ macro_rules! model {
             /// # Errors
             /// If the region has been taken or is too small.
             #[inline]
-            pub fn publish<MmstatsRegion: $crate::IntoRegion>(region: MmstatsRegion) -> ::core::result::Result<Self, $crate::AddError> {
+            pub fn publish<MmstatsRegion: $crate::IntoRegion>(
+                region: MmstatsRegion,
+            ) -> ::core::result::Result<Self, $crate::AddError> {
                 <Self as $crate::Model>::publish(region)
             }
 

@@ -64,8 +64,8 @@ impl RegionSeqlock<'_> {
         fence(Ordering::Release);
         let next = self.generation.load(Ordering::Relaxed).wrapping_add(1);
         self.generation.store(next, Ordering::Relaxed);
-        // Partner: `fence(Acquire)` in `read_validate`: a reader that saw anything written from here
-        // on sees the new generation there.
+        // Partner: `fence(Acquire)` in `read_validate`: a reader that saw anything written from
+        // here on sees the new generation there.
         #[cfg(not(mmstats_without_reinit_fence))]
         fence(Ordering::Release);
     }

@@ -255,8 +255,8 @@ unsafe fn load_word(at: NonNull<u8>) -> u64 {
             unsafe { at.cast::<crate::atomic::AtomicU64>().as_ref() }.load(Ordering::Relaxed)
         } else {
             // SAFETY: the caller's.
-            let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-            crate::bytes::join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
+            let [a, b] = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
+            crate::bytes::join([a.load(Ordering::Relaxed), b.load(Ordering::Relaxed)])
         }
     }
 }
@@ -415,13 +415,18 @@ impl<const N: usize> fmt::Debug for PersistentRegion<N> {
 /// ```
 #[macro_export]
 macro_rules! persistent_region {
-    ($(#[$attribute:meta])* $visible:vis static $name:ident: PersistentRegion<{ $size:expr }> in $section:literal;) => {
+    (
+        $(#[$attribute:meta])*
+        $visible:vis static $name:ident: PersistentRegion<{ $size:expr }> in $section:literal;
+    ) => {
         $(#[$attribute])*
         $visible static $name: $crate::region::PersistentRegion<{ $size }> = {
             const _: () = $crate::__private::check_section($section);
             #[unsafe(link_section = $section)]
-            static MEMORY: $crate::__private::Memory<{ $size }> = $crate::__private::Memory::uninit();
-            static DESCRIPTOR: $crate::region::Descriptor = $crate::region::Descriptor::new(&MEMORY);
+            static MEMORY: $crate::__private::Memory<{ $size }> =
+                $crate::__private::Memory::uninit();
+            static DESCRIPTOR: $crate::region::Descriptor =
+                $crate::region::Descriptor::new(&MEMORY);
             // SAFETY: the static is visible in this block alone.
             unsafe { $crate::region::PersistentRegion::new(&MEMORY, &DESCRIPTOR) }
         };

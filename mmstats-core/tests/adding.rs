@@ -1,5 +1,5 @@
-//! Fields are added one by one while readers read; a field that cannot be added returns an error and
-//! leaves the region unchanged.
+//! Fields are added one by one while readers read; a field that cannot be added returns an error
+//! and leaves the region unchanged.
 #![allow(unsafe_code, reason = "regions at odd places")]
 
 mod common;
@@ -105,8 +105,8 @@ fn bad_with_histograms<F: Format>() -> Vec<(Bad<F>, Result<(), AddError>)> {
     ]
 }
 
-/// Returns everything in a region that readers read: fields, and in version 2 the header and the published
-/// entries.
+/// Returns everything in a region that readers read: fields, and in version 2 the header and the
+/// published entries.
 fn visible(region: &mmstats_core::View<'_>) -> (Vec<Shown>, Vec<u8>) {
     let bytes = copy(region);
     let directory = Directory::open(bytes.as_bytes()).unwrap();

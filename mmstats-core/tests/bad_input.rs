@@ -1,5 +1,5 @@
-//! A reader of damaged bytes shows what it can and reports errors: it never panics, always ends, and
-//! never reads after the end of the bytes.
+//! A reader of damaged bytes shows what it can and reports errors: it never panics, always ends,
+//! and never reads after the end of the bytes.
 
 mod common;
 
@@ -394,7 +394,11 @@ fn errors_quote_at_most_100_characters_of_a_name() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 12 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: 12 * ProptestConfig::default().cases,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn forged_bytes_do_no_harm(bytes in forged()) {
@@ -402,7 +406,10 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_do_no_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), start in 0..4_usize) {
+    fn random_bytes_do_no_harm(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        start in 0..4_usize,
+    ) {
         let starts: [&[u8]; 4] = [b"", b"\x01", b"\x02MMSTATS\x02\x01\x08\0", b"\x01\x01\0a\x01\0"];
         let start = &starts[start][..starts[start].len().min(bytes.len())];
         bytes[..start.len()].copy_from_slice(start);

@@ -39,7 +39,8 @@ macro_rules! handles_can_be_moved_and_not_shared {
     ($($format:ty),*) => { $(
         handles_can_be_moved_and_not_shared! { @ $format:
             Counter<u32, $format>, Counter<u64, $format>, Counter<Latched<u64>, $format>,
-            Gauge<bool, $format>, Gauge<u8, $format>, Gauge<i16, $format>, Gauge<f32, $format>, Gauge<f64, $format>, Gauge<Latched<i64>, $format>,
+            Gauge<bool, $format>, Gauge<u8, $format>, Gauge<i16, $format>, Gauge<f32, $format>,
+            Gauge<f64, $format>, Gauge<Latched<i64>, $format>,
             Text<9, $format>, Histogram<2, 20, u32, $format>, Histogram<5, 40, u64, $format>,
             Average<$format>, MovingAverage<4, $format>, Timer<Stopped, 4, $format>,
             Constant<u32, $format>, ConstantText<4, $format>

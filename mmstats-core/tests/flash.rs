@@ -170,7 +170,12 @@ fn after_an_update_of_the_program_the_stats_begin_at_zero() {
 
 #[test]
 fn a_changed_constant_makes_the_stats_begin_at_zero() {
-    model! { struct Unit { version: ConstantText<6> => VERSION.with(core::cell::Cell::get), count: Counter<u32> } }
+    model! {
+        struct Unit {
+            version: ConstantText<6> => VERSION.with(core::cell::Cell::get),
+            count: Counter<u32>,
+        }
+    }
     thread_local! { static VERSION: core::cell::Cell<&'static str> = const { core::cell::Cell::new("1.2") } }
     let mut memory = [0; Unit::<V2>::SIZE_WITH_FLASH / 8];
     let mut publish = || {
@@ -226,7 +231,8 @@ proptest! {
         swapped_check: bool,
     ) {
         let mut memory = [0; WORDS];
-        run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
+        let publisher = Motor::publisher().directory_in_flash();
+        run(&publisher.publish(region_in(&mut memory)).unwrap());
         let mut directory = entries().to_vec();
         for (at, bit) in directory_flips {
             let at = at % directory.len();
@@ -238,7 +244,8 @@ proptest! {
         }
         if swapped_check {
             // As a writer of such a directory would have said: then its entries are looked at.
-            bytes[Header::LAYOUT..][..4].copy_from_slice(&mmstats_core::format::crc32(0, &directory).to_ne_bytes());
+            let crc = mmstats_core::format::crc32(0, &directory);
+            bytes[Header::LAYOUT..][..4].copy_from_slice(&crc.to_ne_bytes());
         }
         for bytes in [&bytes[..], &bytes[..cut]] {
             if let Ok(opened) = Directory::open_external(bytes, bytes, &directory) {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! With `--cfg mmstats_without_writer_fence` the tests of the latch fail, with `--cfg
-//! mmstats_without_reinit_fence` those of regions that are initialised again: a fence that no test misses could go,
-//! and here none can.
+//! mmstats_without_reinit_fence` those of regions that are initialised again: a fence that no test
+//! misses could go, and here none can.
 #![cfg(loom)]
 
 use loom::sync::Arc;

@@ -117,6 +117,8 @@ fn over_a_reset_counters_and_histograms_go_on_and_everything_else_starts_again()
     totals_go_on::<V1Exact>();
 }
 
+const NONE: mmstats_core::Unit = mmstats_core::Unit::NONE;
+
 model! {
     struct Plain { a: Counter<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1 }
     struct OtherLabel { a: Counter<u32>, x: Gauge<u16> => 3, c: Constant<u8> => 1 }
@@ -130,8 +132,8 @@ model! {
     struct More { a: Counter<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1, d: Text<3> }
     struct OtherKind { a: Gauge<u32>, b: Gauge<u16> => 3, c: Constant<u8> => 1 }
     struct OtherUnit { a: Counter<u32>, b: Gauge<u16> [seconds] => 3, c: Constant<u8> => 1 }
-    struct OtherScale { a: Counter<u32>, b: Gauge<u16> [mmstats_core::Unit::NONE.e(1)] => 3, c: Constant<u8> => 1 }
-    struct OtherDivisor { a: Counter<u32>, b: Gauge<u16> [mmstats_core::Unit::NONE.over(2)] => 3, c: Constant<u8> => 1 }
+    struct OtherScale { a: Counter<u32>, b: Gauge<u16> [NONE.e(1)] => 3, c: Constant<u8> => 1 }
+    struct OtherDivisor { a: Counter<u32>, b: Gauge<u16> [NONE.over(2)] => 3, c: Constant<u8> => 1 }
     struct OtherHelp { a: Counter<u32>, /** Help. */ b: Gauge<u16> => 3, c: Constant<u8> => 1 }
 }
 
@@ -344,8 +346,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_memory_is_never_mistaken_for_stats(memory in random(64), first in 0..4_usize, sound: bool) {
-        for (publish, starts) in [(publish::<Plain, V2> as Publish, 2), (publish::<Plain, V2Narrow>, 2), (publish::<Plain, V1>, 1), (publish::<Plain, V1Exact>, 1)] {
+    fn random_memory_is_never_mistaken_for_stats(
+        memory in random(64),
+        first in 0..4_usize,
+        sound: bool,
+    ) {
+        for (publish, starts) in [
+            (publish::<Plain, V2> as Publish, 2),
+            (publish::<Plain, V2Narrow>, 2),
+            (publish::<Plain, V1>, 1),
+            (publish::<Plain, V1Exact>, 1),
+        ] {
             let mut memory = memory.clone();
             // Makes it resemble a region.
             memory.as_mut_bytes()[0] = if first > 0 { starts } else { memory.as_bytes()[0] };
@@ -362,7 +373,8 @@ proptest! {
                 memory.as_mut_bytes()[..length].copy_from_slice(&other.as_bytes()[..length]);
                 let crc = crc32(0, &memory.as_bytes()[Header::SIZE..]);
                 memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&crc.to_ne_bytes());
-                memory.as_mut_bytes()[Header::PUBLISHED..][..4].copy_from_slice(&((first * 32) as u32).to_ne_bytes());
+                let published = ((first * 32) as u32).to_ne_bytes();
+                memory.as_mut_bytes()[Header::PUBLISHED..][..4].copy_from_slice(&published);
             }
             prop_assert_eq!(publish(&mut memory), Recovery::Fresh);
             let fields: Vec<(String, FieldValue)> = self::fields(&mut memory);
@@ -424,7 +436,8 @@ fn a_layout_crc_that_is_ahead_is_corrected_when_all_fields_are_resumed() {
         .add::<Counter<u32, _>>(Counter::builder("a"))
         .unwrap();
     let layout = header(&memory).layout;
-    // The writer died before it published one more field, and the memory of that was used otherwise.
+    // The writer died before it published one more field, and the memory of that was used
+    // otherwise.
     memory.as_mut_bytes()[Header::LAYOUT..][..4].copy_from_slice(&(!layout).to_ne_bytes());
     Writer::<V2>::resume(region_in(&mut memory))
         .unwrap()

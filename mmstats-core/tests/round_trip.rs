@@ -508,7 +508,10 @@ proptest! {
     }
 
     #[test]
-    fn values_are_read_as_written_in_version_2_of_a_32_bit_machine(specs in vec(spec(), 0..12), garbage: u64) {
+    fn values_are_read_as_written_in_version_2_of_a_32_bit_machine(
+        specs in vec(spec(), 0..12),
+        garbage: u64,
+    ) {
         written_is_read::<V2Narrow>(&specs, 4096, garbage);
     }
 
@@ -518,12 +521,19 @@ proptest! {
     }
 
     #[test]
-    fn values_are_read_as_written_in_version_1_as_python_writes_it(specs in vec(spec(), 0..12), garbage: u64) {
+    fn values_are_read_as_written_in_version_1_as_python_writes_it(
+        specs in vec(spec(), 0..12),
+        garbage: u64,
+    ) {
         written_is_read::<V1Exact>(&specs, 4096, garbage);
     }
 
     #[test]
-    fn fields_that_do_not_fit_leave_the_others_unchanged(specs in vec(spec(), 0..12), garbage: u64, words in 5..150_usize) {
+    fn fields_that_do_not_fit_leave_the_others_unchanged(
+        specs in vec(spec(), 0..12),
+        garbage: u64,
+        words in 5..150_usize,
+    ) {
         written_is_read::<V2>(&specs, words, garbage);
         written_is_read::<V2Narrow>(&specs, words, garbage);
         written_is_read::<V1>(&specs, words, garbage);

@@ -28,7 +28,8 @@ fn memory(pid: u32) -> Vec<(u64, Vec<u8>)> {
     readable.collect()
 }
 
-/// Finds regions by FORMAT.md, "Finding regions": the magic at a multiple of 8, and a correct check.
+/// Finds regions by FORMAT.md, "Finding regions": the magic at a multiple of 8, and a correct
+/// check.
 fn regions(memory: &[(u64, Vec<u8>)]) -> Vec<&[u8]> {
     let starts =
         memory.iter().flat_map(|(_, bytes)| (0..bytes.len()).step_by(8).map(|at| &bytes[at..]));

@@ -1,5 +1,5 @@
-//! A directory laid out at compile time for the program's flash. The region then holds only a header
-//! and values.
+//! A directory laid out at compile time for the program's flash. The region then holds only a
+//! header and values.
 //!
 //! Constants lie among the values here, because their values are known only when the program runs.
 

@@ -4,8 +4,8 @@
 //! the maximum power (values of 2^n and more share the last bucket). `p < n <= 64` and `p <= 24`
 //! throughout.
 
-/// Returns `true` if a histogram can have these powers. (With the largest, there are fewer than 2^30
-/// buckets.)
+/// Returns `true` if a histogram can have these powers. (With the largest, there are fewer than
+/// 2^30 buckets.)
 #[must_use]
 pub const fn valid(p: u32, n: u32) -> bool {
     p < n && n <= 64 && p <= 24
@@ -19,8 +19,8 @@ pub const fn count(p: u32, n: u32) -> usize {
 
 /// Returns the bucket that counts `value`; below [`count`] for every value.
 ///
-/// Proof: a value that is below 2^n, with e = floor(log2 value) has e ≤ n − 1, and `value >> (e − p)`
-/// is below 2^(p+1). The index is then below (n − 1 − p) × 2^p + 2^(p+1) = (n − p + 1) × 2^p.
+/// Proof: a value that is below 2^n, with e = floor(log2 value) has e ≤ n − 1, and `value >> (e −
+/// p)` is below 2^(p+1). The index is then below (n − 1 − p) × 2^p + 2^(p+1) = (n − p + 1) × 2^p.
 #[inline(always)]
 #[must_use]
 pub const fn bucket_of(p: u32, n: u32, value: u64) -> usize {
@@ -34,8 +34,8 @@ pub const fn bucket_of(p: u32, n: u32, value: u64) -> usize {
     ((shift as usize) << p) + (value >> shift) as usize
 }
 
-/// Returns the last bucket. Marked as cold, so that the test for it is a branch, which costs less than
-/// a conditional move: a histogram that often comes here has the wrong powers.
+/// Returns the last bucket. Marked as cold, so that the test for it is a branch, which costs less
+/// than a conditional move: a histogram that often comes here has the wrong powers.
 #[cold]
 const fn last(p: u32, n: u32) -> usize {
     count(p, n) - 1

@@ -14,8 +14,8 @@ pub const MAX_UNIT_BYTES: usize = 255;
 /// Two zero bytes end a version 1 region.
 pub const V1_END_BYTES: usize = 2;
 
-/// The layout of one stored value of a field. A field may have several: a timer has an average and a
-/// histogram.
+/// The layout of one stored value of a field. A field may have several: a timer has an average and
+/// a histogram.
 #[derive(Clone, Copy, Debug)]
 pub struct ValueLayout {
     /// The text that is appended to the field's label.
@@ -186,8 +186,8 @@ impl Cursor {
     }
 }
 
-/// Returns the bytes of a region for these fields, whose labels have `prefix` more bytes; a multiple
-/// of 8.
+/// Returns the bytes of a region for these fields, whose labels have `prefix` more bytes; a
+/// multiple of 8.
 ///
 /// # Panics
 /// If they need a quarter of the address space.

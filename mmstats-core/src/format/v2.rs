@@ -1,4 +1,5 @@
-//! The header and the directory entry of version 2 as they lie in memory, in the writer's byte order.
+//! The header and the directory entry of version 2 as they lie in memory, in the writer's byte
+//! order.
 //!
 //! The structs overlay *copies*, never live memory, whose writer may be running.
 
@@ -140,7 +141,8 @@ impl EntryHeader {
 
 const _: () = assert!(Header::SIZE == 40 && EntryHeader::SIZE == 28 && Header::CHECKED == 24);
 
-/// Returns the CRC-32 (ISO-HDLC, as in zlib) of `bytes` after bytes whose CRC was `crc`; the first is
+/// Returns the CRC-32 (ISO-HDLC, as in zlib) of `bytes` after bytes whose CRC was `crc`; the first
+/// is
 /// 0.
 ///
 /// Computed bit by bit: about 50 bytes of code on a device, and it only runs when fields are added

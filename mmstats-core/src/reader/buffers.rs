@@ -15,8 +15,8 @@ pub trait Source {
     /// The error of a read.
     type Error;
 
-    /// Copies bytes from offset `at`, a multiple of 8, and returns how many there were. Missing bytes
-    /// stay or become zero.
+    /// Copies bytes from offset `at`, a multiple of 8, and returns how many there were. Missing
+    /// bytes stay or become zero.
     ///
     /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset
     /// and buffer are equal modulo 8, so that the kernel's copy is.)
@@ -106,8 +106,8 @@ impl<'b> ReadBuffers<'b> {
         HEADER_WORDS + 3 * length.div_ceil(8)
     }
 
-    /// Creates buffers in this memory, for a region of the length that was passed to [`Self::words`].
-    /// Bytes of an earlier read stay valid.
+    /// Creates buffers in this memory, for a region of the length that was passed to
+    /// [`Self::words`]. Bytes of an earlier read stay valid.
     ///
     /// # Panics
     /// If the memory is smaller than [`Self::words`] of 0.
@@ -125,16 +125,16 @@ impl<'b> ReadBuffers<'b> {
         8 * self.pass2.len()
     }
 
-    /// Reads the header, the first pass, and returns how many bytes there were. A region that is being
-    /// initialised is shown as uninitialised.
+    /// Reads the header, the first pass, and returns how many bytes there were. A region that is
+    /// being initialised is shown as uninitialised.
     ///
     /// # Errors
     /// If the source fails.
     pub fn read_header<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
         let mut there = source.read_at(0, self.header)?;
-        // The generation of the first copy, the magic of the second and the rest of the third count:
-        // within a copy nothing is ordered, and in every other order the magic or `published` may
-        // be of the old generation, and the generation new.
+        // The generation of the first copy, the magic of the second and the rest of the third
+        // count: within a copy nothing is ordered, and in every other order the magic or
+        // `published` may be of the old generation, and the generation new.
         for _ in 0..2 {
             if !self.header().starts_with(&MAGIC)
                 || self.header()[core::mem::offset_of!(Header, flags)] & IMMUTABLE_LAYOUT != 0
@@ -226,8 +226,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(copy(source, self.pass3, words)? + start >= plan.end)
     }
 
-    /// Reads a region with an immutable and known layout without latched fields, for which one pass is
-    /// enough; returns `true` if no bytes were missing.
+    /// Reads a region with an immutable and known layout without latched fields, for which one pass
+    /// is enough; returns `true` if no bytes were missing.
     ///
     /// # Errors
     /// If the source fails.
@@ -246,8 +246,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(there >= plan.end)
     }
 
-    /// Makes all passes over a region whose layout is known; returns `true` if no bytes were missing.
-    /// Parts outside the plan keep their bytes.
+    /// Makes all passes over a region whose layout is known; returns `true` if no bytes were
+    /// missing. Parts outside the plan keep their bytes.
     ///
     /// # Errors
     /// If the source fails.
@@ -270,8 +270,8 @@ impl<'b> ReadBuffers<'b> {
         self.verify(source, plan)
     }
 
-    /// Makes all passes, and reads each latch on its own, with repeated attempts: for memory that is
-    /// fast to read. The value of a latch that stays contended is an error.
+    /// Makes all passes, and reads each latch on its own, with repeated attempts: for memory that
+    /// is fast to read. The value of a latch that stays contended is an error.
     ///
     /// # Errors
     /// If the source fails.
@@ -320,8 +320,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(false)
     }
 
-    /// Reads the header again, after latches were read again; returns `true` if the region was still
-    /// valid and of the same generation.
+    /// Reads the header again, after latches were read again; returns `true` if the region was
+    /// still valid and of the same generation.
     ///
     /// # Errors
     /// If the source fails.

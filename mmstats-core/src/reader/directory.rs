@@ -40,8 +40,8 @@ impl<'b> Directory<'b> {
         Self::open_with(bytes, bytes, None)
     }
 
-    /// Opens a directory with an earlier copy of the bytes, whose `published` counts, and with the byte
-    /// order of version 1, which its bytes do not record.
+    /// Opens a directory with an earlier copy of the bytes, whose `published` counts, and with the
+    /// byte order of version 1, which its bytes do not record.
     ///
     /// # Errors
     /// If they are no valid region.
@@ -53,8 +53,9 @@ impl<'b> Directory<'b> {
         Self::open_all(bytes, before, order, &[])
     }
 
-    /// Opens the directory of a region that may have an external one: `entries` are the bytes at the
-    /// address in [`FormatError::ExternalDirectory`], or more. They are ignored for other regions.
+    /// Opens the directory of a region that may have an external one: `entries` are the bytes at
+    /// the address in [`FormatError::ExternalDirectory`], or more. They are ignored for other
+    /// regions.
     ///
     /// # Errors
     /// If the bytes are no valid region, or the entries are not those of this region.
@@ -77,8 +78,8 @@ impl<'b> Directory<'b> {
             _ => {
                 let (mut header, order) = v2::header(bytes)?;
                 let (earlier, _) = v2::header(before)?;
-                // `published` of the earlier copy: `layout` is stored first, so that it may be ahead
-                // of `published` but never older.
+                // `published` of the earlier copy: `layout` is stored first, so that it may be
+                // ahead of `published` but never older.
                 header.published = earlier.published;
                 if header.flags & EXTERNAL_DIRECTORY != 0 {
                     v2::check_external(&header, entries)?;

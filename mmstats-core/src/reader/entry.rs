@@ -2,8 +2,8 @@
 
 use crate::kind::{Kind, Type};
 
-/// The description of a field in a directory. The texts are UTF-8 if the writer followed the format;
-/// see [`Lossy`](super::Lossy).
+/// The description of a field in a directory. The texts are UTF-8 if the writer followed the
+/// format; see [`Lossy`](super::Lossy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'b> {
     /// The label, with any dimensions.

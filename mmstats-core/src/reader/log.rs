@@ -1,5 +1,5 @@
-//! `defmt::Format` for entries, values and errors, so that a device can log them. `targets/defmt-log`
-//! has a loop that logs all stats.
+//! `defmt::Format` for entries, values and errors, so that a device can log them.
+//! `targets/defmt-log` has a loop that logs all stats.
 
 use super::{Distribution, Entry, EntryError, EntryErrorKind, Lossy, ReadError, Value};
 use defmt::{Format, Formatter, write};
@@ -44,8 +44,8 @@ impl Format for Value<'_> {
     }
 }
 
-/// All buckets, because quantiles would cost a device too much: `count 3, sum 130, 40 to 47: 2, 48 to
-/// 55: 1`.
+/// All buckets, because quantiles would cost a device too much: `count 3, sum 130, 40 to 47: 2, 48
+/// to 55: 1`.
 impl Format for Distribution<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "count {=u64}, sum {=u64}", self.count(), self.sum);

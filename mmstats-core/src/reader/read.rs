@@ -19,8 +19,8 @@ pub fn read<'i, S: Source>(
     read_external(source, buffers, &[])
 }
 
-/// Reads a region whose directory may be external, in `entries`. Another core of the same program gets
-/// them from [`Model::directory`](crate::Model::directory).
+/// Reads a region whose directory may be external, in `entries`. Another core of the same program
+/// gets them from [`Model::directory`](crate::Model::directory).
 ///
 /// # Errors
 /// If the source fails, the bytes are no valid region or not of these entries, or the buffers are

@@ -17,7 +17,8 @@ pub struct Snapshot<'b> {
 }
 
 impl<'b> Snapshot<'b> {
-    /// Creates a snapshot of bytes that are not written any more: a dump, a file whose writer has ended.
+    /// Creates a snapshot of bytes that are not written any more: a dump, a file whose writer has
+    /// ended.
     #[must_use]
     pub fn from_static_bytes(bytes: &'b [u8]) -> Self {
         Snapshot { header: bytes, pass1: bytes, pass2: bytes, pass3: bytes }
@@ -29,8 +30,8 @@ impl<'b> Snapshot<'b> {
         self.pass1
     }
 
-    /// Returns `true` if a version 2 region was valid and of the same generation from the first pass to
-    /// the last. Otherwise the snapshot must be discarded.
+    /// Returns `true` if a version 2 region was valid and of the same generation from the first
+    /// pass to the last. Otherwise the snapshot must be discarded.
     #[must_use]
     #[inline]
     pub fn is_consistent(&self) -> bool {
@@ -68,8 +69,8 @@ impl<'b> Snapshot<'b> {
         self.other_value(location)
     }
 
-    /// Returns the value of a field as a number, fast enough for many; `None` for texts, histograms and
-    /// errors.
+    /// Returns the value of a field as a number, fast enough for many; `None` for texts, histograms
+    /// and errors.
     #[inline(always)]
     #[must_use]
     pub fn number(&self, location: &ValueLocation) -> Option<f64> {

@@ -10,8 +10,8 @@ use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
 use zerocopy::FromBytes;
 
-/// Reads the header of a version 2 region, in this machine's byte order, and the order that it was in.
-/// It needs [`Header::SIZE`] bytes; a scan for regions calls it.
+/// Reads the header of a version 2 region, in this machine's byte order, and the order that it was
+/// in. It needs [`Header::SIZE`] bytes; a scan for regions calls it.
 ///
 /// # Errors
 /// If there is no valid header.

@@ -45,8 +45,8 @@ impl Value<'_> {
     }
 }
 
-/// The values recorded by a histogram. Its count is the sum of its buckets; its sum may lack the record
-/// in progress.
+/// The values recorded by a histogram. Its count is the sum of its buckets; its sum may lack the
+/// record in progress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distribution<'b> {
     /// The sum of all recorded values, wrapping.

@@ -30,8 +30,8 @@ pub(super) struct EntryFields<'c> {
     pub(super) hide: bool,
 }
 
-/// Writes an entry and returns the size of its label as version 1 stores it. A pointer, so that only
-/// the code of used versions is linked.
+/// Writes an entry and returns the size of its label as version 1 stores it. A pointer, so that
+/// only the code of used versions is linked.
 pub(super) type WriteEntry =
     fn(&mut EntryWriter<'_>, &EntryFields<'_>) -> Result<[u8; 2], AddError>;
 

@@ -126,8 +126,8 @@ pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
     show_all(&directory, &snapshot)
 }
 
-/// Creates a region in memory that a test reads, changes or publishes in again, as in a device's RAM
-/// over a reset. The test uses no handle after it has touched the memory otherwise.
+/// Creates a region in memory that a test reads, changes or publishes in again, as in a device's
+/// RAM over a reset. The test uses no handle after it has touched the memory otherwise.
 #[allow(unsafe_code)]
 pub(crate) fn region_in(memory: &mut [u64]) -> Region {
     let (base, len) = (NonNull::from(&mut *memory).cast(), size_of_val(memory));

@@ -1,5 +1,4 @@
-//! Logs by defmt what goes wrong, and a snapshot of all stats. `log.out`, beside the source, is
-//! what a host makes of it.
+//! Logs errors and a snapshot of all stats by defmt. `log.out` has the decoded log.
 #![no_std]
 #![no_main]
 
@@ -24,14 +23,14 @@ model! {
         supply: Gauge<f32> [volts],
         /// Whether current flows.
         on: Flag,
-        /// What it does.
+        /// Its activity.
         state: Text<8> => "idle",
         /// Time between two steps.
         interval: Histogram<2, 12, u32> [microseconds],
     }
 }
 
-/// Room for the model, and for more.
+/// More than the model needs.
 const SIZE: usize = Motor::SIZE + 64;
 
 static REGION: StaticRegion<SIZE> = StaticRegion::new();

@@ -1,4 +1,4 @@
-//! Logs stats as they are at one time.
+//! Logs the stats of a region at one time.
 
 use crate::SIZE;
 use mmstats_core::View;
@@ -18,18 +18,19 @@ fn log_all(directory: &Directory<'_>, snapshot: &Snapshot<'_>) {
         match entry {
             Ok(entry) => match snapshot.value(&entry.location) {
                 Ok(value) => defmt::info!("{}: {}", entry, value),
-                Err(problem) => defmt::error!("{}: {}", entry, problem),
+                Err(error) => defmt::error!("{}: {}", entry, error),
             },
-            Err(problem) => defmt::error!("{}", problem),
+            Err(error) => defmt::error!("{}", error),
         }
     }
 }
 
-/// The same of a dump that is cut off: labels lie at the beginning of a region, values at its end.
+/// Logs the stats of a dump that is cut off: labels are at the beginning of a region, values at its
+/// end.
 pub fn log_cut_off(region: &View<'_>) {
     let mut memory = [0; ReadBuffers::words(SIZE)];
-    let mut images = ReadBuffers::new(&mut memory);
-    let Ok(bytes) = images.read_all(region, SIZE / 4 * 3);
+    let mut buffers = ReadBuffers::new(&mut memory);
+    let Ok(bytes) = buffers.read_all(region, SIZE / 4 * 3);
     match Directory::open(bytes) {
         Ok(directory) => log_all(&directory, &Snapshot::from_static_bytes(bytes)),
         Err(error) => defmt::error!("{}", error),

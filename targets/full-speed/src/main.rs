@@ -1,8 +1,8 @@
 //! Writes stats as fast as it can. Wherever it is stopped, every field must have a value of one of
 //! the last two rounds.
 //!
-//! In round *i*, `begun` becomes *i*; then the other fields get the values of *i*, in the order of the
-//! model; then `done` becomes *i*.
+//! In round *i*, `begun` becomes *i*; then the other fields get the values of *i*, in the order of
+//! the model; then `done` becomes *i*.
 #![no_std]
 #![no_main]
 

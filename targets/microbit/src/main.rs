@@ -1,5 +1,5 @@
 //! The motor on a BBC micro:bit with a Cortex-M0 (nRF51). It has little SRAM, so labels, units and
-//! help stay in flash. Its stats go on over a reset, as long as the program stays the same.
+//! help stay in flash. Its stats go on over a reset if the program is the same.
 #![no_std]
 #![no_main]
 
@@ -10,12 +10,16 @@ use mmstats_core::persistent_region;
 use motor::Motor;
 use semihosting as _;
 
-// `cortex-m-rt` has a section for what start-up leaves alone: behind all other variables.
+// The section of `cortex-m-rt` for memory that start-up code leaves alone, after all other
+// variables.
 persistent_region! { static REGION: PersistentRegion<{ Motor::publisher().directory_in_flash().size() }> in ".uninit.stats"; }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let (motor, _) = Motor::publisher().directory_in_flash().recover(&REGION).expect("nobody else takes the region");
+    let (motor, _) = Motor::publisher()
+        .directory_in_flash()
+        .recover(&REGION)
+        .expect("nobody else takes the region");
     let (stepper, controller) = motor.start();
     motor::run(stepper, controller, timer::start, wfi)
 }

@@ -11,7 +11,7 @@ const INTERRUPT: i16 = 8;
 #[repr(usize)]
 enum Register {
     Start = 0x4000_8000,
-    /// Set when the timer has come to `Compare0`; asks for the interrupt until it is cleared.
+    /// Set when the timer reaches `Compare0`; requests the interrupt until it is cleared.
     Compared0 = 0x4000_8140,
     Shortcuts = 0x4000_8200,
     EnableInterrupt = 0x4000_8304,
@@ -26,7 +26,7 @@ fn write(register: Register, value: u32) {
     unsafe { (register as usize as *mut u32).write_volatile(value) }
 }
 
-/// Lets the timer interrupt every tick.
+/// Starts the timer, which interrupts every tick.
 pub(crate) fn start() {
     // Of 16 MHz, down to 1 MHz.
     write(Register::Prescaler, 4);
@@ -49,8 +49,7 @@ fn enable_interrupt() {
 
 #[exception]
 #[allow(unsafe_code)]
-// SAFETY: of the kinds of code that must not handle any interrupt, such as one that frees memory,
-// this is none.
+// SAFETY: nothing here is unsound in an interrupt handler, such as freeing memory.
 unsafe fn DefaultHandler(interrupt: i16) {
     assert_eq!(interrupt, INTERRUPT, "no other interrupt is enabled");
     write(Register::Compared0, 0);

@@ -15,7 +15,7 @@ model! {
         steps: Counter<u32>,
         /// Of the winding.
         temperature: Gauge<i16> [celsius.e(-1)] => 200,
-        /// What it does.
+        /// Its activity.
         state: Text<8> => "idle",
     }
 }

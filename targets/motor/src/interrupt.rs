@@ -1,6 +1,6 @@
-//! Who owns what: the timer's interrupt the [`Stepper`], `main` the [`Controller`].
+//! Ownership: the timer's interrupt owns the [`Stepper`], `main` the [`Controller`].
 //!
-//! Both write to the same region, each through handles of its own; so neither has to wait for the
+//! Both write to the same region, each through its own handles, so that neither waits for the
 //! other.
 
 use crate::{Controller, Stepper};
@@ -8,13 +8,13 @@ use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use critical_section::Mutex;
 
-/// On its way from `main` to the interrupt, and there for good.
+/// Passed from `main` to the interrupt, which keeps it.
 static STEPPER: Mutex<RefCell<Option<Stepper>>> = Mutex::new(RefCell::new(None));
 
 /// Ticks so far. Only the interrupt writes it.
 static TICKS: AtomicU32 = AtomicU32::new(0);
 
-/// To be called by the timer's interrupt, and nowhere else.
+/// Makes a tick. Only the timer's interrupt may call it.
 pub fn on_tick() {
     critical_section::with(|token| {
         if let Some(stepper) = STEPPER.borrow_ref_mut(token).as_mut() {
@@ -25,8 +25,8 @@ pub fn on_tick() {
     TICKS.store(TICKS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// Hands the stepper to the interrupt, starts the timer, and from then on looks after every tick;
-/// `sleep` waits for an interrupt.
+/// Passes the stepper to the interrupt, starts the timer, and handles every tick; `sleep` waits for
+/// an interrupt.
 pub fn run(
     stepper: Stepper,
     mut controller: Controller,

@@ -1,11 +1,10 @@
-//! A stepper motor's controller, without the board that it runs on: what it publishes, and how it
-//! behaves.
+//! A stepper motor's controller, independent of the board: its stats and its behaviour.
 //!
-//! It makes [`MOVES`] turns, cools down and stands still. All of it depends on nothing but the
-//! number of timer ticks: so one knows what the stats have to say in the end.
+//! It makes [`MOVES`] turns, cools down and stops. Everything depends only on the number of timer
+//! ticks, so that the stats at the end are known.
 //!
-//! A board makes a region, publishes [`Motor`] in it, and calls [`run`] from `main` and [`on_tick`]
-//! from a timer's interrupt every [`TICK`] microseconds.
+//! A board creates a region, publishes [`Motor`] in it, and calls [`run`] from `main` and
+//! [`on_tick`] from a timer's interrupt every [`TICK`] microseconds.
 #![no_std]
 
 mod controller;
@@ -36,14 +35,14 @@ model! {
         interval: Histogram<2, 20, u32> [microseconds],
         /// Of the winding.
         temperature: Gauge<i16> [celsius.e(-1)] => controller::AMBIENT,
-        /// What it does.
+        /// Its activity.
         state: Text<12> => "off",
     }
 }
 
 impl Motor {
-    /// Counts the start, and gives each handle to the one who writes it: the first part belongs to
-    /// the interrupt, the second to `main`.
+    /// Counts the start, and divides the handles between the interrupt (the first part) and `main`
+    /// (the second).
     #[must_use]
     pub fn start(self) -> (Stepper, Controller) {
         let Motor { boots, steps, distance, interval, temperature, state } = self;

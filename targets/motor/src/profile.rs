@@ -1,12 +1,12 @@
-//! How the motor moves, tick by tick.
+//! The motion of the motor, tick by tick.
 
-/// Turns that it makes after a start.
+/// Turns after a start.
 pub const MOVES: u32 = 250;
 
 /// Steps of a turn.
 pub const STEPS: u32 = 200;
 
-/// Steps in which it gathers speed, and loses it.
+/// Steps in which it accelerates, and in which it brakes.
 const RAMP: u32 = 16;
 
 /// The last step at full speed.
@@ -15,14 +15,14 @@ const CRUISE: u32 = STEPS - RAMP;
 /// Ticks between two turns.
 const REST: u32 = 100;
 
-/// What the motor does.
+/// The phase of the motor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// It gathers speed.
+    /// It accelerates.
     Starting,
     /// It turns at full speed.
     Running,
-    /// It loses speed.
+    /// It brakes.
     Stopping,
     /// It waits for the next turn.
     Resting,
@@ -30,24 +30,24 @@ pub enum Phase {
     Done,
 }
 
-/// Where the motor is in its work. Two profiles that saw as many ticks are equal.
+/// The progress of the motor. Two profiles after the same number of ticks are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Profile {
     moves: u32,
-    /// Of this turn.
+    /// The step in this turn.
     step: u32,
-    /// Ticks until something happens.
+    /// Ticks until the next step or turn.
     wait: u32,
 }
 
 impl Profile {
-    /// At rest before the first turn.
+    /// Creates a profile at rest before the first turn.
     #[must_use]
     pub const fn new() -> Self {
         Profile { moves: 0, step: 0, wait: REST }
     }
 
-    /// What the motor does now.
+    /// Returns the current phase.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self.step {
@@ -59,8 +59,8 @@ impl Profile {
         }
     }
 
-    /// A tick later. If it is time for a step, tells the ticks since the step before (or since the
-    /// turn began).
+    /// Makes a tick. If it is time for a step, returns the ticks since the step before (or since
+    /// the start of the turn).
     pub const fn tick(&mut self) -> Option<u32> {
         if self.moves == MOVES {
             return None;
@@ -88,7 +88,7 @@ impl Default for Profile {
     }
 }
 
-/// Ticks that step number `step` of a turn takes: from 9 down to 1 and up again.
+/// Returns the ticks of step number `step` of a turn: from 9 down to 1 and up again.
 const fn interval(step: u32) -> u32 {
     let from_the_end = STEPS + 1 - step;
     let nearest = if step < from_the_end { step } else { from_the_end };

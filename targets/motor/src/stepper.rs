@@ -1,4 +1,4 @@
-//! The part of the motor that an interrupt drives.
+//! The part of the motor that the interrupt drives.
 
 use crate::TICK;
 use crate::profile::Profile;
@@ -7,7 +7,7 @@ use mmstats_core::{Counter, Histogram};
 /// Micrometres per step: a turn of the spindle moves the load by a millimetre.
 const PITCH: u64 = 5;
 
-/// Makes the steps, and counts them.
+/// Makes steps and counts them.
 pub struct Stepper {
     steps: Counter<u32>,
     distance: Counter,
@@ -16,7 +16,7 @@ pub struct Stepper {
 }
 
 impl Stepper {
-    /// A motor at rest, which counts here.
+    /// Creates the stepper of a motor at rest.
     #[must_use]
     pub const fn new(
         steps: Counter<u32>,

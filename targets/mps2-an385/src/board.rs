@@ -1,13 +1,13 @@
-//! What is the board's: its timer.
+//! The timer of the board.
 
 use cortex_m::Peripherals;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 
-/// Of the processor, in MHz.
+/// The frequency of the processor in MHz.
 const CLOCK: u32 = 25;
 
-/// Lets the timer interrupt every tick.
+/// Starts the timer, which interrupts every tick.
 pub(crate) fn start_timer() {
     let mut timer = Peripherals::take().expect("nobody else takes them").SYST;
     timer.set_clock_source(SystClkSource::Core);

@@ -1,4 +1,4 @@
-//! What the reading core makes of what it reads.
+//! Classifies the reads of the reading core.
 
 use crate::reader::Reader;
 use crate::{Pair, pair};
@@ -6,7 +6,7 @@ use mmstats_core::View;
 use mmstats_core::reader::ReadBuffers;
 use semihosting::{println, process};
 
-/// What became of reads.
+/// Numbers of reads by result.
 #[derive(Default)]
 struct Counts {
     /// Found a newer pair than the last one.
@@ -17,27 +17,26 @@ struct Counts {
     went_back: u32,
     /// Found numbers that do not belong together.
     torn: u32,
-    /// Were given up.
+    /// Were contended.
     contended: u32,
 }
 
 impl Counts {
-    /// All that found something.
+    /// Returns the reads that found a pair.
     fn reads(&self) -> u32 {
         self.new + self.same + self.went_back + self.torn
     }
 }
 
-/// Reads a region's values so many times, and goes on until a tenth of the reads, at least, has
-/// found a new pair. Then tells what became of them, and ends the program: with status 0 if none
-/// was torn or went back.
+/// Reads a region's values at least `times` times, and until a tenth of the reads has found a new
+/// pair. Then prints the counts and exits, with status 0 if no read was torn or went back.
 pub fn compare<const VALUES: usize>(
     view: &View<'_>,
-    images: ReadBuffers<'_>,
+    buffers: ReadBuffers<'_>,
     times: u32,
     pair_of: fn([u64; VALUES]) -> Pair,
 ) -> ! {
-    let mut reader = Reader::new(view, images);
+    let mut reader = Reader::new(view, buffers);
     let mut counts = Counts::default();
     let mut last = 0;
     while counts.reads() < times || counts.new < times / 10 {
@@ -45,7 +44,7 @@ pub fn compare<const VALUES: usize>(
             None => counts.contended += 1,
             Some(found) if found != pair(found[0]) => counts.torn += 1,
             Some([n, _]) => {
-                // Numbers wrap: those up to half of all behind are older.
+                // Numbers wrap: the nearer half below is older.
                 match n.wrapping_sub(last) as i32 {
                     0 => counts.same += 1,
                     1.. => counts.new += 1,

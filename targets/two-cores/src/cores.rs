@@ -1,4 +1,4 @@
-//! How core 1 is kept waiting, and woken.
+//! Keeps core 1 waiting, and wakes it.
 #![allow(unsafe_code)]
 
 use core::arch::global_asm;
@@ -7,17 +7,16 @@ use core::arch::global_asm;
 /// holds 1.
 const SOFTWARE_INTERRUPT: *mut u32 = 0x0200_0004 as *mut u32;
 
-/// Lets the other core begin, from core 0, which has prepared memory for both.
+/// Starts the other core, from core 0, after it has prepared memory for both.
 pub fn start_the_other() {
     // SAFETY: on this machine there is a register at this address, and nothing else in the program
     // uses it.
     unsafe { SOFTWARE_INTERRUPT.write_volatile(1) };
 }
 
-// `riscv-rt` asks each core whether it prepares memory: core 0 does. The other one sleeps here
-// until its software interrupt is pending. (It is enabled in `mie`, which wakes the core, and not
-// in `mstatus`, so nothing handles it.) In assembly, because there are no statics and no promises
-// yet.
+// `riscv-rt` asks each core whether it prepares memory, which core 0 does. The other one sleeps
+// here until its software interrupt is pending. (It is enabled in `mie`, which wakes the core, and
+// not in `mstatus`, so nothing handles it.) In assembly, because statics are not initialised yet.
 //
 // SAFETY: as `riscv-rt` asks: the answer is in `a0`, and no register but that and `t0` changes.
 global_asm!(

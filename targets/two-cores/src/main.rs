@@ -1,4 +1,4 @@
-//! One core publishes a latched value, the other one reads it: its halves belong together in every
+//! One core publishes a latched value and the other reads it: its halves belong together in every
 //! read.
 #![no_std]
 #![no_main]
@@ -8,7 +8,7 @@ use mmstats_core::{Gauge, StaticRegion, model};
 use two_cores::{Pair, compare, pair, start_the_other, write};
 
 model! {
-    /// What core 1 tells core 0.
+    /// Written by core 1, read by core 0.
     pub struct Shared {
         /// Two numbers that belong together.
         pair: Gauge<u64> => join(pair(0)),
@@ -17,7 +17,7 @@ model! {
 
 static REGION: StaticRegion<{ Shared::SIZE }> = StaticRegion::new();
 
-/// Begins on both cores.
+/// Runs on both cores.
 #[riscv_rt::entry]
 fn main(core: usize) -> ! {
     if core == 1 {

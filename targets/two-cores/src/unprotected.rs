@@ -1,5 +1,5 @@
-//! The same with the protection taken out: two values that are written one after the other. They do
-//! not belong together in every read, and one can see it.
+//! Like `two-cores` without protection: two values, written one after the other, which do not
+//! belong together in every read.
 #![no_std]
 #![no_main]
 
@@ -8,18 +8,18 @@ use mmstats_core::{Gauge, StaticRegion, model};
 use two_cores::{compare, pair, start_the_other, write};
 
 model! {
-    /// What core 1 tells core 0.
+    /// Written by core 1, read by core 0.
     pub struct Shared {
         /// A number.
         first: Gauge<u32> => pair(0)[0],
-        /// The one that belongs to it.
+        /// The number that belongs to it.
         second: Gauge<u32> => pair(0)[1],
     }
 }
 
 static REGION: StaticRegion<{ Shared::SIZE }> = StaticRegion::new();
 
-/// Begins on both cores.
+/// Runs on both cores.
 #[riscv_rt::entry]
 fn main(core: usize) -> ! {
     if core == 1 {

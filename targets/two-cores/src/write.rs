@@ -1,16 +1,16 @@
-//! What the writing core does.
+//! The writing core.
 
 use crate::{Pair, pair};
 use core::hint::spin_loop;
 
-/// Pairs that are written one after another, as fast as can be.
+/// Pairs written without a pause.
 const BURST: u32 = 32;
 
-/// Rounds of doing nothing between two bursts, about as long as a read takes: so that reads meet
-/// writes, and yet come to an end.
-const QUIET: u32 = 16;
+/// Idle loops between two bursts, about as long as a read takes, so that reads meet writes and
+/// still succeed.
+const PAUSE_LOOPS: u32 = 16;
 
-/// Writes pair after pair, without end.
+/// Writes pairs for ever.
 pub fn write(set: impl Fn(Pair)) -> ! {
     let mut n: u32 = 0;
     loop {
@@ -18,7 +18,7 @@ pub fn write(set: impl Fn(Pair)) -> ! {
             set(pair(n));
             n = n.wrapping_add(1);
         }
-        for _ in 0..QUIET {
+        for _ in 0..PAUSE_LOOPS {
             spin_loop();
         }
     }

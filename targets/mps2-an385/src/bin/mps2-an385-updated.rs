@@ -1,5 +1,5 @@
-//! A later version of the program, whose stats have one field more. What an earlier version left in
-//! RAM is not taken for them.
+//! A later version of the program with one more field. It does not mistake the stats that the
+//! earlier version left in RAM for its own.
 #![no_std]
 #![no_main]
 
@@ -24,7 +24,7 @@ model! {
         interval: Histogram<2, 20, u32> [microseconds],
         /// Of the winding.
         temperature: Gauge<i16> [celsius.e(-1)] => 200,
-        /// What it does.
+        /// Its activity.
         state: Text<12> => "off",
         /// Steps that the motor did not make though it was told to.
         missed: Counter<u32>,
