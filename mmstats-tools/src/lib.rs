@@ -17,6 +17,7 @@
 //!
 //! The programs in `src/bin/` only call the `run` functions.
 
+#![allow(missing_debug_implementations, reason = "the library is for these commands alone")]
 #![forbid(unsafe_code)]
 
 pub mod clean;

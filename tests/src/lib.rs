@@ -1,6 +1,8 @@
 //! What crosses crates: tests of real programs, real files and other implementations, and their
 //! helpers.
 
+#![allow(missing_debug_implementations, reason = "the library is for these tests alone")]
+
 pub mod cli;
 pub mod damage;
 pub mod elf;

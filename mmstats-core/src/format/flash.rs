@@ -66,6 +66,7 @@ const fn entry_length(field: &FieldDef, layout: &ValueLayout) -> usize {
 }
 
 /// A directory as it lies in flash.
+#[derive(Debug)]
 #[repr(C, align(4))]
 pub struct Entries<const N: usize>([u8; N]);
 
