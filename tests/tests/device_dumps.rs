@@ -220,7 +220,7 @@ fn a_directory_in_flash_is_fetched_from_the_program_or_from_a_dump_of_it() {
     assert!(
         other.status == 1
             && other.out.is_empty()
-            && other.err.contains("of another firmware than mps2-an385"),
+            && other.err.contains("from other firmware than mps2-an385"),
         "{other:?}"
     );
 

@@ -83,7 +83,7 @@ fn a_server_that_cannot_detach_is_asked_to_continue() {
     let error = result.unwrap_err();
     assert_eq!(
         source(&error),
-        "the target stands still: the server knows neither how to detach nor how to run on"
+        "the target is halted: the server can neither detach nor continue it"
     );
 }
 
@@ -104,7 +104,7 @@ fn a_target_halted_by_the_request_to_continue_is_continued_again() {
     result.unwrap();
     assert_eq!(heard, ["D", "c", "c"]);
     let (result, heard) = detach(|_, talk| talk.reply("T02thread:01;"));
-    assert!(source(&result.unwrap_err()).starts_with("the target stands still"));
+    assert!(source(&result.unwrap_err()).starts_with("the target is halted"));
     assert_eq!(heard, ["D", "c", "c", "c", "vCont;c", "vCont;c", "vCont;c"]);
 }
 

@@ -111,7 +111,7 @@ fn a_server_with_too_short_packets_is_refused() {
     });
     assert_eq!(
         source(&result.unwrap_err()),
-        "the server takes packets of 7 bytes (at least 8 are needed)"
+        "the server accepts packets of 7 bytes (at least 8 needed)"
     );
     assert!(heard.contains(&"D".to_owned()));
 }
@@ -144,7 +144,7 @@ fn errors_are_reported_as_unreadable_memory_with_its_address() {
 fn invalid_replies_are_reported_and_never_returned_as_memory() {
     for turn in [1, 2, 3, 4] {
         let too_long = lie(turn, PATIENT, |length, talk| talk.reply(&"00".repeat(length + 1)));
-        assert!(source(&too_long).contains("bytes of memory came instead of"), "{too_long}");
+        assert!(source(&too_long).contains("bytes of memory, but requested"), "{too_long}");
         let odd = lie(turn, PATIENT, |length, talk| talk.reply(&"0".repeat(2 * length - 1)));
         assert!(source(&odd).contains("an odd number"), "{odd}");
         for other in [
@@ -228,10 +228,10 @@ fn damaged_replies_are_requested_again() {
 #[test]
 fn persistently_damaged_replies_are_reported() {
     for (reply, what) in [
-        (&b"$0011#00"[..], "a reply whose bytes sum up to c2, and it says otherwise (4 times, to "),
-        (b"$0011#zz", "a reply whose bytes sum up to c2, and it says otherwise (4 times, to "),
-        (b"$00}#dd", "a reply that ends inside a byte (4 times, to "),
-        (b"$* #4a", "a reply that repeats what cannot be repeated (4 times, to "),
+        (&b"$0011#00"[..], "a reply with a wrong checksum (c2 expected) (4 times, to "),
+        (b"$0011#zz", "a reply with a wrong checksum (c2 expected) (4 times, to "),
+        (b"$00}#dd", "an incomplete reply (4 times, to "),
+        (b"$* #4a", "a reply with an invalid repetition (4 times, to "),
     ] {
         let (result, heard) = play(move |request, talk| {
             let is_lie = asked(request).is_some() || request == "-";
@@ -338,7 +338,7 @@ fn a_probe_without_a_target_scans_for_one() {
     let scan = format!("qRcmd,{}", hex(b"swdp_scan"));
     for (found, attached, error) in [
         ("OK", "T05", None),
-        ("OK", "E01", Some("what the target does cannot be told: the server says \"E01\"")),
+        ("OK", "E01", Some("cannot determine whether the target runs: the server says \"E01\"")),
         ("4661696c65640a", "", Some("the server has no target: it says \"W00\"")),
         ("", "", Some("the server has no target: it says \"W00\"")),
     ] {
@@ -372,6 +372,6 @@ fn a_missing_or_ambiguous_target_is_refused() {
     });
     assert_eq!(
         source(&result.unwrap_err()),
-        "what the target does cannot be told: the server says \"E02\""
+        "cannot determine whether the target runs: the server says \"E02\""
     );
 }

@@ -83,7 +83,7 @@ fn a_damaged_line_hides_nothing_that_stands_before_it() {
             "{}",
             outcome.err
         );
-        assert!(outcome.err.ends_with(" (what follows is not read)\n"), "{}", outcome.err);
+        assert!(outcome.err.ends_with(" (the rest is not read)\n"), "{}", outcome.err);
     }
     // What other programs write as the title of S-records is nobody's business.
     for title in ["S0021FDE", "S004FFFFFFFE", "S0030000FC"] {

@@ -102,7 +102,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
     let [found, computed] =
         [directory.entries, &entries].map(|entries| mmstats_core::format::crc32(0, entries));
     let told = format!(
-        "ram@0x40: of another firmware than v2.elf: its directory has the check {found:#010x}, the one in v2.elf {computed:#010x}"
+        "ram@0x40: from other firmware than v2.elf: directory checksum {found:#010x} (v2.elf has {computed:#010x})"
     );
     assert_reports(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&told], &other);
     // Nothing, and not all of it.
@@ -115,7 +115,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
         );
         assert_reports(
             &dir.slurp(&["--elf", "v3.elf", "ram"]),
-            &[&format!("ram@0x40: of another firmware than v3.elf, which {told}")],
+            &[&format!("ram@0x40: from other firmware than v3.elf, which {told}")],
             &other,
         );
     }
@@ -128,11 +128,11 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
             .build(),
     );
     let told = format!(
-        "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x})"
+        "external directory not in this memory: checksum {computed:#010x} ({found:#010x} expected)"
     );
     assert_reports(
         &dir.slurp(&["core"]),
-        &[&format!("core@0x20000040: {told}: see --elf, or, for a raw image, --load-address")],
+        &[&format!("core@0x20000040: {told}: pass --elf, or --load-address for a raw image")],
         "",
     );
     dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
@@ -141,7 +141,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
         directory.entries.len(),
         directory.address
     );
-    let told = format!("core@0x20000040: of another firmware than loader.elf, which {told}");
+    let told = format!("core@0x20000040: from other firmware than loader.elf, which {told}");
     assert_reports(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&told], "");
 }
 
@@ -188,7 +188,7 @@ fn a_symbol_tells_where_a_region_is() {
     for name in
         ["", "EGION", "p::REGION", "other::REGION", "stats", "lib::REGION", "region", "::REGION"]
     {
-        assert_reports(&slurp(name), &[&format!("ram: no data is called {name} in fw.elf")], "");
+        assert_reports(&slurp(name), &[&format!("ram: no data symbol {name} in fw.elf")], "");
     }
     let both = dir.slurp(&[
         "--elf",
@@ -203,11 +203,7 @@ fn a_symbol_tells_where_a_region_is() {
     ]);
     assert_prints(&both, &(pump_at("ram", at(3), 3) + &pump_at("ram", at(1), 1)));
     let raw = dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram"]);
-    assert_reports(
-        &raw,
-        &["ram: symbols are addresses, so --load-address is needed for a raw image"],
-        "",
-    );
+    assert_reports(&raw, &["ram: --symbol needs --load-address for a raw image"], "");
     let elsewhere =
         dir.slurp(&["--elf", "fw.elf", "--symbol", "BOARD", "ram", "--load-address=0x1000"]);
     assert_reports(
@@ -236,7 +232,7 @@ fn a_descriptor_tells_of_a_region_that_was_not_published() {
         &native_program().constants(0x100, &constants).zeros(0x2000_0000, 4096).build(),
     );
     dir.file("core", &native_core().physical(0x2000_0000, 0, &[0; 4096]).build());
-    let zeros = "core@0x20000040: only zeros: not published yet, or nothing that can be read there";
+    let zeros = "core@0x20000040: only zeros: not published yet, or not readable";
     assert_reports(&dir.slurp(&["--elf", "fw.elf", "core"]), &[zeros], "");
     // What can be found counts for more; and offsets of an image are no addresses.
     dir.file(
@@ -247,7 +243,7 @@ fn a_descriptor_tells_of_a_region_that_was_not_published() {
     dir.file("ram", &[0; 4096]);
     assert_reports(
         &dir.slurp(&["--elf", "fw.elf", "ram"]),
-        &["ram: no region of stats in it (it has 0x0 to 0x1000)"],
+        &["ram: no stats found (it has 0x0 to 0x1000)"],
         "",
     );
     let told = dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]);
@@ -287,7 +283,7 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
     );
     let outcome = dir.slurp(&["--elf", "program", "core"]);
     assert!(
-        outcome.err.starts_with("slurpstats: core@0xe040: of another firmware than program, ")
+        outcome.err.starts_with("slurpstats: core@0xe040: from other firmware than program, ")
             && outcome.status == 1,
         "{}",
         outcome.err
@@ -297,7 +293,7 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
         "core",
         &native_core().process(0x1040 + shift, &mapped).physical(0x9000, 0, &[1; 64]).build(),
     );
-    let why = "no region of stats in it (it has 0x9000 to 0x9040); its process had mapped /dev/shm/program-1-1.mmstats, which may still be there, \
+    let why = "no stats found (it has 0x9000 to 0x9040); its process had mapped /dev/shm/program-1-1.mmstats, which may still be there, \
                and which the core leaves out (see coredump_filter in core(5))";
     assert_reports(&dir.slurp(&["core"]), &[&format!("core: {why}")], "");
 }

@@ -176,11 +176,7 @@ fn an_image_may_be_larger_than_any_stats_file() {
     let dir = Dir::default();
     let file = File::create(dir.path().join("ram")).unwrap();
     file.set_len(3 << 30).unwrap();
-    assert_reports(
-        &dir.slurp(&["ram"]),
-        &["ram: no region of stats in it (it has 0x0 to 0xc0000000)"],
-        "",
-    );
+    assert_reports(&dir.slurp(&["ram"]), &["ram: no stats found (it has 0x0 to 0xc0000000)"], "");
     let places = [0x1000, (1 << 30) - 8, 2_147_483_999];
     for (at, turns) in places.iter().zip(1..) {
         file.write_all_at(&pump(turns), *at).unwrap();
@@ -216,26 +212,26 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     let becoming_another = [&being_made[..12], &[0xff], &being_made[13..]].concat();
     let damaged = with(24, &[1, 2, 3, 4]);
     let cases: [(&[u8], &str); 12] = [
-        (&[0; 512], "only zeros: not published yet, or nothing that can be read there"),
+        (&[0; 512], "only zeros: not published yet, or not readable"),
         (b"Dear reader", "not an mmstats file"),
         (&[&[0; 9], &[1; 100][..]].concat(), "not an mmstats file"),
         (
             &being_made,
-            "half-initialised: being published or made anew, or its program stopped while it did so",
+            "half-initialised: being published or reinitialized, or interrupted meanwhile",
         ),
         (
             &becoming_another,
-            "half-initialised: being published or made anew, or its program stopped while it did so",
+            "half-initialised: being published or reinitialized, or interrupted meanwhile",
         ),
         (
             &with(0, &[0; 8]),
-            "half-initialised: being published or made anew, or its program stopped while it did so",
+            "half-initialised: being published or reinitialized, or interrupted meanwhile",
         ),
         (&damaged, "damaged header: check 0x04030201 ("),
-        (&large, "has 68157440 bytes (67108864 at most are read)"),
+        (&large, "too large: 68157440 bytes (at most 67108864 expected)"),
         (&odd, "invalid header: word is 0x2"),
         (&with(0, b"\x07"), "unknown version 7 (1 or 2 expected)"),
-        (b"\x01\0\0\0\0\0\0\0", "no stats: it begins like version 1 (01), and no field follows"),
+        (b"\x01\0\0\0\0\0\0\0", "not mmstats: begins like version 1 (01), but has no fields"),
         (b"\x09", "not an mmstats file"),
     ];
     for (bytes, told) in cases {
@@ -270,7 +266,7 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     assert_reports(
         &dir.slurp(&["ram"]),
         &[
-            "ram@0x400: half-initialised: being published or made anew, or its program stopped while it did so",
+            "ram@0x400: half-initialised: being published or reinitialized, or interrupted meanwhile",
         ],
         "",
     );
@@ -327,19 +323,19 @@ fn a_file_that_is_no_memory_says_what_it_is() {
     dir.file("damaged", b"\x7fELF\x02\x01");
     fs::create_dir(dir.path().join("folder")).unwrap();
     for (arguments, told) in [
-        (&["program"][..], "program: a program, not its memory (give it with --elf beside that)"),
+        (&["program"][..], "program: a program, not a memory image (pass it with --elf)"),
         (&["damaged"], "damaged: a damaged ELF file: "),
-        (&["core"], "core: no region of stats in it (it has no memory at all)"),
+        (&["core"], "core: no stats found (it has no memory at all)"),
         (&["core", "--at=0"], "core@0x0: 0x0 cannot be read: it has no memory at all"),
         (&["folder", "--at=0"], "folder: not a regular file"),
         (&["/dev/zero", "--at=0"], "/dev/zero: not a regular file"),
         (&["nowhere", "--at=0"], "nowhere: No such file"),
-        (&["ram", "--elf=core"], "core: an ELF core, where a program's ELF file should be"),
+        (&["ram", "--elf=core"], "core: an ELF core (a program's ELF file expected)"),
         (&["ram", "--elf=ram"], "ram: not an ELF file"),
         (&["ram", "--elf=damaged"], "damaged: a damaged ELF file: "),
         (
             &["ram", "--elf=/dev/zero"],
-            "/dev/zero: not a regular file, where a program's ELF file should be",
+            "/dev/zero: not a regular file (a program's ELF file expected)",
         ),
         (&["ram", "--elf=nowhere"], "nowhere: No such file"),
     ] {

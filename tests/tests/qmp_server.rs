@@ -207,7 +207,7 @@ fn a_file_with_the_wrong_size_is_rejected() {
             "{error}"
         );
         assert!(
-            source(&error).ends_with("it has to run on this machine, and see its files"),
+            source(&error).ends_with("it must run on this machine and see its files"),
             "{error}"
         );
     }
@@ -261,7 +261,7 @@ fn a_server_that_is_silent_slow_flooding_or_closing_is_reported() {
     let error = read(&server.socket, 0, 4).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no answer to a connection (QEMU speaks to one at a time) within 0.6 s"
+        "no answer to a connection (QEMU accepts one client at a time) within 0.6 s"
     );
     assert!(matches!(lie(|_, _| {}), MemoryError::Timeout { .. }));
     let drips = lie(|_, stream| {

@@ -1,4 +1,4 @@
-//! Files that are kept open from one look to the next.
+//! Files that stay open between scrapes.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
@@ -11,50 +11,50 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::source::may_hold_regions;
 
-/// Descriptors that are left for everything else.
+/// The number of descriptors left for everything else.
 const RESERVED_DESCRIPTORS: usize = 64;
 
 /// Files by their paths.
 pub(super) struct Files {
-    kept: HashMap<PathBuf, OpenFile>,
-    /// Those of the user's own that were there once: when they are gone, their writer has ended.
+    known: HashMap<PathBuf, KnownFile>,
+    /// Named files that existed once: if one is missing later, its writer has ended.
     found: HashSet<PathBuf>,
     round: u64,
     open: usize,
-    /// How many may be open.
+    /// The number of files that may be open.
     max_open: usize,
-    /// How many descriptors this process may have.
+    /// The number of descriptors that this process may have.
     limit: usize,
 }
 
-struct OpenFile {
+struct KnownFile {
     /// Device and inode.
     id: (u64, u64),
-    /// In bytes. A mapping does not tell of a file that was cut short within its last page.
+    /// In bytes. A mapping does not show that a file was truncated within its last page.
     length: u64,
-    /// `None` if too many are open, or it could not be read.
+    /// `None` if too many files are open or it could not be read.
     file: Option<StatsFile>,
-    /// Whether there are no regions further on in it.
+    /// Whether there are no regions after its start.
     is_plain: bool,
-    /// The last look that found it.
+    /// The last scrape that found it.
     round: u64,
 }
 
-/// What came of reading a file.
+/// The result of reading a file.
 pub(super) enum Outcome {
-    /// It was read.
-    WriterSample,
-    /// It was read in this look already.
+    /// The file was read.
+    Read,
+    /// The file was read earlier in this scrape.
     AlreadyRead,
-    /// Its writer has ended, and removed it.
+    /// The writer has ended and removed the file.
     Gone,
-    /// It was not there, ever.
+    /// The file has never existed.
     Missing(String),
-    /// It could not be read.
+    /// The file could not be read.
     Failed(String),
-    /// It is not only stats, or none at all; why it could not be read otherwise.
+    /// The file has other data besides stats, or no stats.
     MayHoldRegions {
-        /// In words; `None` if it could.
+        /// Why it is not a stats file; `None` if it is one.
         otherwise: Option<String>,
     },
 }
@@ -63,7 +63,7 @@ impl Files {
     pub(super) fn new() -> Self {
         let limit = raise_descriptors();
         Files {
-            kept: HashMap::new(),
+            known: HashMap::new(),
             found: HashSet::new(),
             round: 1,
             open: 0,
@@ -72,20 +72,20 @@ impl Files {
         }
     }
 
-    /// Leaves so many descriptors for others, or half of all.
+    /// Leaves this many descriptors for other uses, but at most half of all.
     pub(super) fn reserve(&mut self, count: usize) {
         self.max_open = self.limit.saturating_sub(count).max(self.limit / 2);
     }
 
-    /// The files that are known directly in a directory.
+    /// Returns the known files directly in a directory.
     pub(super) fn below(&self, directory: &Path) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> =
-            self.kept.keys().filter(|path| path.parent() == Some(directory)).cloned().collect();
+            self.known.keys().filter(|path| path.parent() == Some(directory)).cloned().collect();
         paths.sort_unstable();
         paths
     }
 
-    /// Reads a file. `observe` is also told whether it is another one than that of this path before.
+    /// Reads a file. `observe` also gets whether another file had this path in the last scrape.
     pub(super) fn read(
         &mut self,
         path: &Path,
@@ -105,9 +105,9 @@ impl Files {
                 return Outcome::Missing(error.to_string());
             }
             Err(error) => {
-                // It is still known.
-                if let Some(kept) = self.kept.get_mut(path) {
-                    kept.round = self.round;
+                // The file stays known.
+                if let Some(known) = self.known.get_mut(path) {
+                    known.round = self.round;
                 }
                 return Outcome::Failed(error.to_string());
             }
@@ -117,19 +117,19 @@ impl Files {
         }
         let Some(is_other) = self.update(path, &metadata) else { return Outcome::AlreadyRead };
         let (round, has_room) = (self.round, self.open < self.max_open);
-        let Some(kept) = self.kept.get_mut(path) else { return Outcome::Gone };
-        kept.round = round;
-        let look_further = is_named && !kept.is_plain;
-        if kept.file.is_none() && has_room {
+        let Some(known) = self.known.get_mut(path) else { return Outcome::Gone };
+        known.round = round;
+        let look_further = is_named && !known.is_plain;
+        if known.file.is_none() && has_room {
             match StatsFile::open(path, reader) {
                 Ok(file) => {
-                    kept.file = Some(file);
+                    known.file = Some(file);
                     self.open += 1;
                 }
                 Err(error) => return failed(path, error, is_named, look_further),
             }
         }
-        let sample = match &mut kept.file {
+        let sample = match &mut known.file {
             Some(file) => file.sample(reader),
             None => reader.read(path),
         };
@@ -141,42 +141,43 @@ impl Files {
         match sample {
             Ok(sample) => {
                 observe(&sample, is_other);
-                Outcome::WriterSample
+                Outcome::Read
             }
             Err(error) => failed(path, error, is_named, look_further),
         }
     }
 
-    /// Whether it is another file than before; `None` if it was looked at in this round.
+    /// Updates what is known of a file. Returns `true` if another file had this path before; `None`
+    /// if it has been read in this round.
     fn update(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
         let id = (metadata.dev(), metadata.ino());
         let length = metadata.len();
-        let new = || OpenFile { id, length, file: None, is_plain: false, round: 0 };
-        let kept = self.kept.entry(path.to_owned()).or_insert_with(new);
-        if kept.round == self.round {
+        let new = || KnownFile { id, length, file: None, is_plain: false, round: 0 };
+        let known = self.known.entry(path.to_owned()).or_insert_with(new);
+        if known.round == self.round {
             return None;
         }
-        let is_other = kept.id != id;
-        if is_other || kept.length != length {
-            self.open -= usize::from(kept.file.is_some());
-            *kept = new();
+        let is_other = known.id != id;
+        if is_other || known.length != length {
+            self.open -= usize::from(known.file.is_some());
+            *known = new();
         }
         Some(is_other)
     }
 
-    /// There is nothing further on in this file, so that it can be read as it is.
+    /// Records that there are no regions after this file's start.
     pub(super) fn set_plain(&mut self, path: &Path) {
-        if let Some(kept) = self.kept.get_mut(path) {
-            kept.is_plain = true;
-            kept.round = 0;
+        if let Some(known) = self.known.get_mut(path) {
+            known.is_plain = true;
+            known.round = 0;
         }
     }
 
-    /// Ends a round: closes what is there no more.
+    /// Ends a round: closes files that it did not find.
     pub(super) fn end_round(&mut self) {
         let round = self.round;
-        self.kept.retain(|_, kept| kept.round == round);
-        self.open = self.kept.values().filter(|kept| kept.file.is_some()).count();
+        self.known.retain(|_, known| known.round == round);
+        self.open = self.known.values().filter(|known| known.file.is_some()).count();
         self.round += 1;
     }
 }
@@ -186,15 +187,13 @@ fn failed(path: &Path, error: FileError, is_named: bool, look_further: bool) -> 
         FileError::Format(_) | FileError::TooLarge { .. } if look_further => {
             Outcome::MayHoldRegions { otherwise: Some(error.to_string()) }
         }
-        // A file that was found and is gone now was removed by its writer, which is how a writer
-        // ends.
+        // A file that disappears between being found and read was removed by its writer.
         _ if !is_named && path.symlink_metadata().is_err() => Outcome::Gone,
         error => Outcome::Failed(error.to_string()),
     }
 }
 
-/// Raises the limit of open files as far as this process may, and tells how many descriptors it may
-/// have now.
+/// Raises this process's limit of open files as far as possible and returns it.
 #[must_use]
 pub fn raise_descriptors() -> usize {
     let limit = getrlimit(Resource::Nofile);

@@ -1,9 +1,8 @@
-//! Looks at all stats again and again.
+//! Reads all writers repeatedly.
 //!
-//! A [`Scraper`] keeps files open from one look to the next, and what is known of them. It finds
-//! the writers that have come, notices those that are gone, and tells a process from one that took
-//! its place, in the same file even. Devices, dumps and the like are opened anew at each look, so
-//! that a device is halted no longer than one takes.
+//! A [`Scraper`] keeps files open between scrapes. It detects new and ended writers, and a process
+//! that has replaced another, even in the same file. Devices and dumps are opened for each scrape,
+//! so that a device is halted only while it is read.
 
 mod files;
 mod histogram;
@@ -26,7 +25,13 @@ pub use histogram::{Bucket, HistogramSnapshot};
 pub use scrape::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use tracker::WriterTracker;
 
-/// Looks at what a command's arguments name.
+/// Fields that several writers may share.
+type Fields = Arc<[Field]>;
+
+/// How long a writer is assumed to stay alive after a check.
+const VERDICT_LIFETIME: Duration = Duration::from_secs(1);
+
+/// Scrapes the files and devices that a command's arguments name.
 pub struct Scraper {
     arguments: Vec<PathBuf>,
     sources: Sources,
@@ -34,30 +39,30 @@ pub struct Scraper {
     reader: Reader,
     files: Files,
     tracker: WriterTracker,
-    /// What was wrong at the look before, by its name.
+    /// The errors of the last scrape, by file or region.
     errors: HashMap<PathBuf, String>,
     follows_links: bool,
     searched: Vec<PathBuf>,
     started: Option<Instant>,
-    /// When the last look was.
+    /// The time of the last scrape.
     last_time: Option<SystemTime>,
 }
 
-/// A look while it is being made.
+/// A scrape in progress.
 struct ScrapeBuilder {
     scrape: Scrape,
-    /// Where each name's error is.
+    /// The index of each name's error.
     failed: HashMap<PathBuf, usize>,
-    /// When the look before was.
+    /// The time of the last scrape.
     before: Option<SystemTime>,
 }
 
 impl Scraper {
-    /// A sampler that has not last_time yet. The files, directories and devices are those that users
-    /// name; without any, the usual places are searched.
+    /// Creates a scraper of these files, directories and devices; without any, of the default
+    /// locations.
     ///
-    /// It raises this process's limit of open files as far as it may; files beyond that are opened
-    /// and closed at each look.
+    /// Raises this process's limit of open files as far as possible. Files beyond it are opened and
+    /// closed in each scrape.
     #[must_use]
     pub fn new(arguments: Vec<PathBuf>, sources: Sources) -> Self {
         Scraper {
@@ -75,28 +80,28 @@ impl Scraper {
         }
     }
 
-    /// Does not follow links that lead out of the directory in which they were found: where anybody
-    /// may write, one could lead to what only this user may read.
+    /// Skips links to files outside of their directory: in a directory that others can write, such
+    /// a link could lead to a file that only this user can read.
     #[must_use]
     pub fn without_links(mut self) -> Self {
         self.follows_links = false;
         self
     }
 
-    /// Leaves so many descriptors for others than files, or half of all.
+    /// Leaves this many descriptors for other uses than files, but at most half of all.
     #[must_use]
     pub fn with_spare_descriptors(mut self, count: usize) -> Self {
         self.files.reserve(count);
         self
     }
 
-    /// Where the last look searched for files, to name it if nothing was found.
+    /// Returns where the last scrape searched for files, for a message that it found none.
     #[must_use]
     pub fn searched(&self) -> &[PathBuf] {
         &self.searched
     }
 
-    /// Looks at everything.
+    /// Reads all writers.
     pub fn scrape(&mut self) -> Scrape {
         let now = Instant::now();
         let elapsed = now.duration_since(*self.started.get_or_insert(now));
@@ -131,7 +136,7 @@ impl Scraper {
         let found = discover(&self.environment, argument);
         for error in found.errors {
             builder.fail(&error.path, &error.error);
-            // What was in there may still be, and is not to be taken for new later.
+            // Known files in it may still exist, and must not count as new later.
             for path in self.files.below(&error.path) {
                 self.scrape_file(&path, false, builder);
             }
@@ -153,7 +158,7 @@ impl Scraper {
         let observe =
             |sample: &Sample<'_>, is_other: bool| tracker.observe(path, sample, is_other, builder);
         match self.files.read(path, is_named, &mut self.reader, observe) {
-            Outcome::WriterSample | Outcome::AlreadyRead | Outcome::Gone => {}
+            Outcome::Read | Outcome::AlreadyRead | Outcome::Gone => {}
             Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
                 (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
                     self.scrape_regions(path, &opened, builder)
@@ -197,7 +202,7 @@ impl Scraper {
         };
     }
 
-    /// It stays known: when it can be read again, it goes on.
+    /// Records an error. The writer stays known until it can be read again.
     fn fail(&mut self, name: &Path, why: impl ToString, builder: &mut ScrapeBuilder) {
         self.tracker.retain(name);
         builder.fail(name, why);
@@ -215,7 +220,7 @@ impl Scraper {
 impl ScrapeBuilder {
     fn fail(&mut self, name: &Path, why: impl ToString) {
         let what = why.to_string();
-        // Several of one file are told together, so that a new one shows.
+        // Errors of one file are joined, so that an additional one counts as new.
         match self.failed.get(name).and_then(|&at| self.scrape.errors.get_mut(at)) {
             Some(error) => {
                 error.what.push_str("; ");
@@ -236,7 +241,7 @@ impl ScrapeBuilder {
     }
 }
 
-/// Whether it is a link to a file that is not beside it.
+/// Returns `true` for a link to a file in another directory.
 fn leads_out(path: &Path) -> bool {
     let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
     let stays = || {
@@ -248,18 +253,12 @@ fn leads_out(path: &Path) -> bool {
     path.is_symlink() && !stays()
 }
 
-/// How long a writer that runs is believed to run on.
-const VERDICT_LIFETIME: Duration = Duration::from_secs(1);
-
-/// Fields that several writers have in common.
-type Fields = Arc<[Field]>;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn problems_stay_in_order_and_cost_the_same_however_many_there_are() {
+    fn errors_stay_in_order_and_cost_the_same_however_many_there_are() {
         const MANY: usize = 200_000;
         let scrape = Scrape {
             time: SystemTime::now(),

@@ -1,4 +1,4 @@
-//! What one look found.
+//! The result of one scrape.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,47 +11,47 @@ use mmstats_std::read::{Field, IdentityField, IdentityFields};
 
 use super::histogram::HistogramSnapshot;
 
-/// What all writers published, at one time.
+/// The values of all writers at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scrape {
-    /// When it was, by the clock on the wall.
+    /// The wall-clock time.
     pub time: SystemTime,
-    /// The same by a clock that never jumps, since the first look.
+    /// The monotonic time since the first scrape.
     pub elapsed: Duration,
-    /// The writers.
+    /// The samples of all writers.
     pub samples: Vec<WriterSample>,
-    /// What could not be read, or not wholly.
+    /// Files and regions that could not be read completely.
     pub errors: Vec<ScrapeError>,
-    /// For how long devices stood still to be read.
+    /// How long devices were halted to be read.
     pub halted: Option<Duration>,
 }
 
-/// What one writer published.
+/// The values of one writer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WriterSample {
-    /// Which one.
+    /// The writer.
     pub writer_id: Arc<WriterId>,
-    /// Its fields; as long as they are the same, so is this.
+    /// Its fields, shared between scrapes until they change.
     pub fields: Arc<[Field]>,
-    /// Their values, one for each.
+    /// The value of each field.
     pub values: Vec<Result<OwnedValue, ValueError>>,
-    /// Whether it still runs; this is looked at once a second.
+    /// Whether its process is alive, checked once a second.
     pub verdict: Verdict,
 }
 
 /// A writer: one file as long as it is the same process's, or one region in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriterId {
-    /// A number that no other one has, ascending.
+    /// A unique number, in the order of discovery.
     pub id: u64,
-    /// The file's path; of a region, its source and its address there.
+    /// The file's path, or a region's source and address.
     pub name: PathBuf,
-    /// Its format's version.
+    /// The version of its format.
     pub version: u8,
     /// Its process, if the file states it. The PID alone does not identify it: containers that
     /// share a directory can have processes with the same one.
     pub process: Option<ProcessId>,
-    /// Whether it was made between two looks, so that its counters were zero at the earlier one.
+    /// Whether it was created after the previous scrape, so that its counters were zero then.
     pub is_new: bool,
 }
 
@@ -63,18 +63,18 @@ impl WriterId {
     }
 }
 
-/// What is wrong with a file or region.
+/// An error in a file or region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScrapeError {
-    /// Its name.
+    /// The name of the file or region.
     pub name: PathBuf,
-    /// In words.
+    /// The message.
     pub what: String,
-    /// Whether it was not so at the look before.
+    /// Whether the previous scrape did not have this error.
     pub is_new: bool,
 }
 
-/// A value that outlives the bytes it was read from; not scaled.
+/// An owned value, not scaled.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OwnedValue {
     /// True or false.
@@ -85,7 +85,7 @@ pub enum OwnedValue {
     Signed(i64),
     /// A floating-point number of any width.
     Float(f64),
-    /// Text; what is not UTF-8 in it has been replaced.
+    /// Text; bytes that are not UTF-8 have been replaced.
     Text(Box<str>),
     /// A distribution.
     Histogram(Box<HistogramSnapshot>),

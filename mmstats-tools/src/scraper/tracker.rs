@@ -1,4 +1,4 @@
-//! What is state of writers from one look to the next.
+//! The state of writers between scrapes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use mmstats_std::read::Sample;
 use super::scrape::{OwnedValue, WriterId, WriterSample};
 use super::{Fields, ScrapeBuilder, VERDICT_LIFETIME};
 
-/// Fields are looked through for those that nobody has any more when there are so many.
+/// Above this number, shared fields without a writer are dropped.
 const MAX_UNUSED_FIELDS: usize = 64;
 
-/// Seconds from when a file says that it was made until it can be seen, at most.
+/// The maximum time between a file's creation time and its appearance in the directory.
 const MAX_SETUP_SECONDS: f64 = 0.1;
 
 /// All writers, by their names.
 #[derive(Default)]
 pub(super) struct WriterTracker {
     by_name: HashMap<PathBuf, TrackedName>,
-    /// All fields in use, and perhaps some that are not any more.
+    /// All fields in use, and possibly some that no writer has any more.
     fields: Vec<Fields>,
     last_id: u64,
     now: Option<Instant>,
@@ -33,11 +33,11 @@ pub(super) struct WriterTracker {
 /// The process that writes a file, and when it created it: not every file states a start time.
 type Writer = (Option<ProcessId>, Option<u64>);
 
-/// One writer. Before it was read for the first time, little is state of it.
+/// The writer of a name; its state is `None` until it has been read.
 #[derive(Default)]
 struct TrackedName {
     state: Option<WriterState>,
-    /// The last look that found it.
+    /// The last scrape that found it.
     round: u64,
 }
 
@@ -55,7 +55,7 @@ impl WriterTracker {
         self.round += 1;
     }
 
-    /// Forgets what is there no more.
+    /// Forgets writers that the scrape did not find.
     pub(super) fn end_round(&mut self) {
         let round = self.round;
         self.by_name.retain(|_, tracked| tracked.round == round);
@@ -64,14 +64,14 @@ impl WriterTracker {
         }
     }
 
-    /// Keeps what is there and cannot be read.
+    /// Keeps a writer that exists but cannot be read.
     pub(super) fn retain(&mut self, name: &Path) {
         let round = self.round;
         self.by_name.entry(name.to_owned()).or_default().round = round;
     }
 
-    /// Adds a writer to what a look found. `is_other` tells that it is in another file than the one
-    /// of this name before.
+    /// Adds a writer's sample to the scrape. `is_other` is `true` if another file had this name
+    /// before.
     pub(super) fn observe(
         &mut self,
         name: &Path,
@@ -85,7 +85,7 @@ impl WriterTracker {
         if state.is_some_and(|state| {
             !layout.errors.is_empty() && layout.fields.len() < state.fields.len()
         }) {
-            // It was whole, and what is left of it would look like a writer that lost its stats.
+            // The rest of a file that was complete would look like a writer that lost its fields.
             layout.errors.iter().for_each(|error| builder.fail(name, error));
             return self.retain(name);
         }
@@ -121,8 +121,8 @@ impl WriterTracker {
         builder.push(sample, &layout.errors);
     }
 
-    /// A writer that was not there at the look before, which was at this time: under a name that is
-    /// new, or in the place of another.
+    /// Adds a writer that the last scrape, at the time `before`, did not find: under a new name, or
+    /// in place of another.
     fn on_new_writer(
         &mut self,
         name: &Path,
@@ -131,12 +131,11 @@ impl WriterTracker {
         before: Option<SystemTime>,
     ) {
         self.last_id += 1;
-        let place = self.by_name.get(name);
-        // One that could not be read before may have been there for long, and one that was moved
-        // here may have counted for long.
-        let was_read = place.is_none_or(|tracked| tracked.state.is_some());
+        let previous = self.by_name.get(name);
+        // A file that could not be read before, or was moved here, may have counted for long.
+        let was_read = previous.is_none_or(|tracked| tracked.state.is_some());
         let is_made_since = |before| {
-            sample.created().map_or(place.is_some(), |created| {
+            sample.created().map_or(previous.is_some(), |created| {
                 created + MAX_SETUP_SECONDS >= unix_seconds(before)
             })
         };
@@ -160,7 +159,7 @@ impl WriterTracker {
     }
 }
 
-/// The fields of a sample, together with all others that have the same.
+/// Returns the fields of a sample, shared with all writers that have the same ones.
 fn shared(all: &mut Vec<Fields>, sample: &Sample<'_>) -> Fields {
     let fields = &sample.layout().fields[..];
     match all.iter().find(|state| state[..] == *fields) {

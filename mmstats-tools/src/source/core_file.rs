@@ -1,4 +1,4 @@
-//! ELF cores: the memory of a Linux process, or of a device, at one time.
+//! ELF cores: the memory of a Linux process or a device at one moment.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -11,33 +11,33 @@ use object::{Endianness, FileKind, ReadCache, ReadRef};
 use super::image::{Bytes, Image, Segment};
 use super::notes::Notes;
 
-/// What an ELF file is.
+/// The kinds of ELF files.
 #[derive(Debug)]
 pub enum Elf {
-    /// Memory.
+    /// The memory of a program.
     Core(Core),
     /// A program.
     Program,
 }
 
-/// Memory, and what its file says about it.
+/// The content of a core.
 #[derive(Debug)]
 pub struct Core {
-    /// The memory that the file has.
+    /// The memory in the file.
     pub image: Image,
-    /// Bytes of memory that it says it has, and has not.
+    /// The number of bytes that the file should have but lacks, as it was cut short.
     pub missing: u64,
-    /// What it says about the process.
+    /// Facts about the process.
     pub notes: Notes,
 }
 
-/// The longest notes that are read, in bytes.
+/// Longer notes are ignored.
 const MAX_NOTES_BYTES: u64 = 64 << 20;
 
-/// Opens a file that begins like ELF; `None` if it does not.
+/// Opens an ELF file; returns `None` for other files.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the ELF file is damaged.
 pub fn open(file: &File) -> Option<Result<Elf, String>> {
     let mut magic = [0; 4];
     let mut start = file;
@@ -56,7 +56,7 @@ fn parse(file: &File) -> Result<Elf, String> {
     Ok(core?.map_or(Elf::Program, Elf::Core))
 }
 
-/// The memory in a core; `None` if it is something else.
+/// Reads a core; returns `None` for other ELF files.
 fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     data: R,
     file: &File,
@@ -75,7 +75,7 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
             (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
         match segment.p_type(endian) {
             PT_LOAD => {
-                // Debuggers that know nothing of physical addresses leave them 0.
+                // Debuggers that do not know physical addresses write 0.
                 let physical: u64 = segment.p_paddr(endian).into();
                 let address = if physical == 0 { segment.p_vaddr(endian).into() } else { physical };
                 let there = length.min(file_length.saturating_sub(offset));

@@ -1,4 +1,4 @@
-//! Why a region cannot be read, in words.
+//! Errors of reading a region.
 
 use std::fmt;
 
@@ -11,40 +11,40 @@ use super::memory::MemoryError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RegionError {
-    /// Its memory cannot.
+    /// The memory cannot be read.
     Memory(MemoryError),
-    /// Its bytes are at fault.
+    /// The bytes are not a valid region.
     Format(FormatError),
-    /// There are only zeros.
+    /// All bytes of the header are zero.
     Zeros,
-    /// Its header is there in part.
+    /// The header is incomplete.
     HalfInitialised,
-    /// It begins like version 1 and holds no field, as many bytes do that are no stats.
+    /// It begins like version 1 but has no fields, which is common in other data.
     NoFields,
-    /// It is too large to be stats.
+    /// It is larger than any region.
     TooLarge {
-        /// Bytes.
+        /// The size in bytes.
         length: usize,
     },
-    /// It has words that this source does not read whole.
+    /// The source does not read its words whole.
     Narrow {
-        /// Bytes of its words.
+        /// The size of its words in bytes.
         word: u8,
-        /// Bytes that are read whole.
+        /// The size of words that are read whole, in bytes.
         load: u8,
     },
-    /// Its directory is outside of it, and is not what the same memory has there.
+    /// The memory does not have its external directory.
     NotThere {
-        /// CRC-32 in the region's header.
+        /// The CRC-32 in the region's header.
         found: u32,
-        /// CRC-32 of what is there.
+        /// The CRC-32 of the bytes at the directory's address.
         computed: u32,
     },
-    /// It is not of the program whose ELF file was given.
+    /// It was published by another program than that of the ELF file.
     OtherFirmware {
-        /// The ELF file.
+        /// The ELF file's name.
         name: String,
-        /// What differs.
+        /// The difference.
         problem: FormatError,
     },
 }
@@ -70,29 +70,29 @@ impl fmt::Display for RegionError {
             }
             RegionError::Format(problem) => problem.fmt(f),
             RegionError::Zeros => {
-                write!(f, "only zeros: not published yet, or nothing that can be read there")
+                write!(f, "only zeros: not published yet, or not readable")
             }
             RegionError::HalfInitialised => write!(
                 f,
-                "half-initialised: being published or made anew, or its program stopped while it did so"
+                "half-initialised: being published or reinitialized, or interrupted meanwhile"
             ),
             RegionError::NoFields => {
-                write!(f, "no stats: it begins like version 1 (01), and no field follows")
+                write!(f, "not mmstats: begins like version 1 (01), but has no fields")
             }
             RegionError::TooLarge { length } => {
-                write!(f, "has {length} bytes ({MAX_REGION_BYTES} at most are read)")
+                write!(f, "too large: {length} bytes (at most {MAX_REGION_BYTES} expected)")
             }
             RegionError::Narrow { word, load } => {
                 write!(
                     f,
-                    "its words have {word} bytes, of which {load} are read at once: while its program runs, they could be torn (read it halted, or dump it)"
+                    "words of {word} bytes are read in parts of {load} and may be torn while the program runs (halt it, or dump its memory)"
                 )
             }
             RegionError::NotThere { found, computed } => {
                 write!(
                     f,
-                    "its directory is in the program's flash, and this memory has something else there (its check is {found:#010x}, not {computed:#010x}): \
-                     see --elf, or, for a raw image, --load-address"
+                    "external directory not in this memory: checksum {computed:#010x} ({found:#010x} expected): \
+                     pass --elf, or --load-address for a raw image"
                 )
             }
             RegionError::OtherFirmware {
@@ -101,7 +101,7 @@ impl fmt::Display for RegionError {
             } => {
                 write!(
                     f,
-                    "of another firmware than {name}: its directory has the check {found:#010x}, the one in {name} {computed:#010x}"
+                    "from other firmware than {name}: directory checksum {found:#010x} ({name} has {computed:#010x})"
                 )
             }
             RegionError::OtherFirmware {
@@ -110,11 +110,11 @@ impl fmt::Display for RegionError {
             } => {
                 write!(
                     f,
-                    "of another firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}"
+                    "from other firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}"
                 )
             }
             RegionError::OtherFirmware { name, problem } => {
-                write!(f, "of another firmware than {name}: {problem}")
+                write!(f, "from other firmware than {name}: {problem}")
             }
         }
     }

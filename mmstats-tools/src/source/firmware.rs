@@ -1,4 +1,4 @@
-//! A program's ELF file: where its regions are in memory, and what its flash holds.
+//! A program's ELF file: the addresses of its regions and the content of its flash.
 
 use std::fmt;
 use std::fs::File;
@@ -21,25 +21,25 @@ use super::scan::ALIGNMENT;
 /// A program's ELF file.
 #[derive(Clone)]
 pub struct Firmware {
-    /// What it is called in messages.
+    /// The name for messages.
     name: String,
     data: Rc<[u8]>,
-    /// How much higher the program was loaded than its file says.
+    /// The difference between the address it was loaded at and the one in the file.
     shift: u64,
 }
 
-/// A symbol of data.
+/// A data symbol.
 struct Symbol {
-    /// As Rust's, demangled.
+    /// The demangled name.
     name: String,
     address: u64,
     size: u64,
 }
 
-/// Where the macro for kept regions puts the memory: below the static, which is but a handle.
+/// The symbol of a persistent region's memory, below the static, which is only a handle.
 const MEMORY: &str = "::MEMORY";
 
-/// What programs are loaded at multiples of: the size of the smallest pages.
+/// Programs are loaded at multiples of the smallest page size.
 const PAGE_BYTES: u64 = 4096;
 
 impl fmt::Debug for Firmware {
@@ -52,21 +52,21 @@ impl fmt::Debug for Firmware {
 }
 
 impl Firmware {
-    /// Reads it.
+    /// Reads an ELF file.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// If it cannot be read or is not a program.
     pub fn open(path: &Path) -> Result<Firmware, String> {
         let to_text = |error: std::io::Error| error.to_string();
-        // Anything else could hang, or do something.
+        // Opening a pipe or a device could block or have side effects.
         if !path.metadata().map_err(to_text)?.is_file() {
-            return Err("not a regular file, where a program's ELF file should be".to_owned());
+            return Err("not a regular file (a program's ELF file expected)".to_owned());
         }
         let mut file = File::open(path).map_err(to_text)?;
         match core_file::open(&file) {
             Some(Ok(Elf::Program)) => {}
             Some(Ok(Elf::Core(_))) => {
-                return Err("an ELF core, where a program's ELF file should be".to_owned());
+                return Err("an ELF core (a program's ELF file expected)".to_owned());
             }
             Some(Err(error)) => return Err(error),
             None => return Err("not an ELF file".to_owned()),
@@ -78,38 +78,38 @@ impl Firmware {
         Ok(Firmware { name, data: data.into(), shift: 0 })
     }
 
-    /// Its file's name.
+    /// Returns the file's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same program as a process has it that began to run at this address: a program that can
-    /// run anywhere is loaded somewhere.
+    /// Returns the same program as loaded by a process with this entry point: a
+    /// position-independent program may be loaded anywhere.
     #[must_use]
     pub fn loaded(&self, entry: u64) -> Firmware {
         let shift = match self.file() {
             Some(file) if file.kind() == ObjectKind::Dynamic => entry.wrapping_sub(file.entry()),
             _ => 0,
         };
-        // Of another program, if that is no whole number of pages. It will not hold what is looked
-        // for.
+        // A difference that is not a multiple of pages comes from another program, which does not
+        // have these regions.
         Firmware { shift: if shift % PAGE_BYTES == 0 { shift } else { 0 }, ..self.clone() }
     }
 
     fn file(&self) -> Option<object::File<'_>> {
-        // It could be parsed when it was opened.
+        // Parsing succeeded in `open`.
         object::File::parse(&*self.data).ok()
     }
 
-    /// The bytes at an address of the program as it is flashed, or as many as there are.
+    /// Returns the bytes that the file has at an address, `length` at most.
     #[must_use]
     pub fn bytes(&self, address: u64, length: u32) -> &[u8] {
         let Some(file) = self.file() else { return &[] };
         let address = address.wrapping_sub(self.shift);
         let found = file.segments().find_map(|segment| {
             let start = usize::try_from(address.checked_sub(segment.address())?).ok()?;
-            // Not the file's mapping of the object, but the file itself: it lives as long as this.
+            // Borrows from `self`, not from the parsed file.
             let (offset, size) = segment.file_range();
             let data = self.data.get(usize::try_from(offset).ok()?..)?;
             let data = &data[..data.len().min(usize::try_from(size).ok()?)];
@@ -119,8 +119,8 @@ impl Firmware {
         found.unwrap_or_default()
     }
 
-    /// Addresses where regions may be: those that descriptors name, and of all data that is large
-    /// enough for one and aligned like one.
+    /// Returns the addresses that may have regions: those in descriptors, and all writable data
+    /// with the size and alignment of a region.
     #[must_use]
     pub fn candidates(&self) -> Vec<u64> {
         let writable = self.writable();
@@ -136,7 +136,7 @@ impl Firmware {
         addresses
     }
 
-    /// Where the program has memory that it writes.
+    /// Returns the program's writable memory.
     #[must_use]
     pub fn writable(&self) -> Vec<Range<u64>> {
         let Some(file) = self.file() else { return Vec::new() };
@@ -150,8 +150,8 @@ impl Firmware {
         sections.map(|section| range(section.address(), section.size())).collect()
     }
 
-    /// Where this symbol's region may be: a static of this name (in Rust, its path or the end of
-    /// it), or what a kept region of this name has as its memory.
+    /// Returns the addresses of this symbol: a static of this name (in Rust, its path or the end of
+    /// it), or the memory of a persistent region of this name.
     ///
     /// # Errors
     /// If there is no such symbol.
@@ -174,7 +174,7 @@ impl Firmware {
             .map(|symbol| symbol.address)
             .collect();
         if addresses.is_empty() {
-            return Err(format!("no data is called {name} in {}", self.name));
+            return Err(format!("no data symbol {name} in {}", self.name));
         }
         addresses.sort_unstable();
         addresses.dedup();
@@ -183,7 +183,7 @@ impl Firmware {
 
     fn symbols(&self) -> Vec<Symbol> {
         let Some(file) = self.file() else { return Vec::new() };
-        // A linker script's symbols belong to no section.
+        // Symbols from linker scripts belong to no section.
         let is_there = |symbol: &object::Symbol<'_, '_>| {
             symbol.is_definition() || symbol.section() == SymbolSection::Absolute
         };
@@ -201,7 +201,7 @@ impl Firmware {
         named.collect()
     }
 
-    /// The addresses that descriptors among the constants name (FORMAT.md, "Finding regions").
+    /// Returns the addresses in the descriptors among the constants (FORMAT.md, "Finding regions").
     #[must_use]
     pub fn descriptors(&self) -> Vec<u64> {
         let Some(file) = self.file() else { return Vec::new() };
@@ -218,15 +218,14 @@ impl Firmware {
             .sections()
             .filter(|section| is_loaded(section.flags()))
             .filter_map(|section| section.data().ok());
-        // In a program that can run anywhere, the loader fills in addresses: there is none in the
-        // file.
+        // In a position-independent program the loader fills in the addresses; the file has 0.
         let addresses =
             data.flat_map(in_section).filter(|address| address % ALIGNMENT == 0 && *address != 0);
         addresses.map(|address| address.wrapping_add(self.shift)).collect()
     }
 }
 
-/// A pointer at the beginning of some bytes.
+/// Reads a pointer.
 fn address(bytes: &[u8], wide: bool, little: bool) -> Option<u64> {
     Some(match (wide, little) {
         (true, true) => u64::from_le_bytes(*bytes.first_chunk()?),

@@ -1,32 +1,30 @@
-//! Intel HEX and Motorola S-records: memory as text, which programs that flash devices and
-//! debuggers write.
+//! Intel HEX and Motorola S-records: memory as text, written by flash programmers and debuggers.
 
 use std::collections::BTreeMap;
 
 use super::image::{Bytes, Image, Segment};
 
-/// What such a text holds.
+/// The content of such a text.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The memory, as far as the text could be read.
+    /// The memory up to the first damaged line.
     pub image: Image,
-    /// Which line is damaged, and how. What follows it was not read: it might belong to other
-    /// addresses.
+    /// The number and the fault of the first damaged line. Later lines are not read, as they might
+    /// belong to other addresses.
     pub problem: Option<String>,
 }
 
-/// Whether a file that begins like this is meant as one of the two.
+/// Returns `true` if a file with this start looks like one of the two formats.
 #[must_use]
 pub fn is_meant(start: &[u8]) -> bool {
     format_of(start).is_some() && start.is_ascii()
 }
 
-/// Memory out of Intel HEX or S-records; `None` if the text is neither. Where lines overlap, the
-/// later one counts.
+/// Parses Intel HEX or S-records; returns `None` for other text. Where lines overlap, the later one
+/// is used.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<Parsed> {
     let format = format_of(text)?;
-    // Other text is not meant as such a file.
     let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
     let mut runs = Runs::default();
     let problem = match format {
@@ -53,14 +51,14 @@ fn format_of(text: &[u8]) -> Option<Format> {
     }
 }
 
-/// Bytes that follow each other, by the address that they begin at; apart from each other.
+/// Contiguous bytes by their first address; disjoint and not adjacent.
 #[derive(Default)]
 struct Runs(BTreeMap<u64, Vec<u8>>);
 
 impl Runs {
     fn push(&mut self, mut address: u64, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            // As far as the next run, or over what is there.
+            // Up to the next run, or over the bytes of an earlier line.
             let next = self.0.range(address + 1..).next().map_or(u64::MAX, |(start, _)| *start);
             let mut count = usize::try_from(next - address).unwrap_or(usize::MAX).min(bytes.len());
             match self.0.range_mut(..=address).next_back() {
@@ -89,15 +87,15 @@ impl Runs {
     }
 }
 
-/// A line, and what is wrong with it.
+/// The number of a damaged line, and its fault.
 type LineError = (usize, String);
 
 fn intel(text: &str, runs: &mut Runs) -> Result<(), LineError> {
     let mut base = 0;
     for (number, line) in lines(text) {
         let damage = |what: &str| (number, what.to_owned());
-        let digits = line.strip_prefix(':').ok_or(damage("it does not begin with a colon"))?;
-        // The count leaves out itself, the offset, the kind and the checksum.
+        let digits = line.strip_prefix(':').ok_or(damage("no colon at its start"))?;
+        // The count excludes itself, the offset, the type and the checksum.
         let content = record(digits, 5, 0).map_err(damage)?;
         let (head, data) = content.split_at(3);
         match (head[2], data) {
@@ -105,11 +103,11 @@ fn intel(text: &str, runs: &mut Runs) -> Result<(), LineError> {
             (1, _) => break,
             (2, [_, _]) => base = big_endian(data) << 4,
             (4, [_, _]) => base = big_endian(data) << 16,
-            // Where the program begins to run.
+            // The program's entry point.
             (3 | 5, _) => {}
             (kind, _) => {
                 return Err(damage(&format!(
-                    "a record of type {kind} with {} bytes is not known",
+                    "unknown record of type {kind} with {} bytes",
                     data.len()
                 )));
             }
@@ -122,15 +120,15 @@ fn motorola(text: &str, runs: &mut Runs) -> Result<(), LineError> {
     for (number, line) in lines(text) {
         let damage = |what: &str| (number, what.to_owned());
         let (kind, digits) = line.split_at_checked(2).ok_or(damage("too short"))?;
-        // The count leaves out itself.
+        // The count excludes itself.
         let content = record(digits, 1, 0xff).map_err(damage)?;
-        // Bytes of an address, in the records that have data.
+        // The size of the address, in records with data.
         let width = match kind {
             "S1" => 2,
             "S2" => 3,
             "S3" => 4,
             "S0" | "S4" | "S5" | "S6" | "S7" | "S8" | "S9" => continue,
-            _ => return Err(damage("it does not begin with S and a digit")),
+            _ => return Err(damage("no S and digit at its start")),
         };
         let (address, data) =
             content.split_at_checked(width).ok_or(damage("too short for its address"))?;
@@ -143,27 +141,25 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The bytes of a record, but for the count that begins it, which leaves out so many, and the
-/// checksum that ends it, with which the sum of all is this.
-fn record(digits: &str, left_out: usize, sum: u8) -> Result<Vec<u8>, &'static str> {
-    let digit = |digit: u8| {
-        char::from(digit).to_digit(16).ok_or("a character that is no hexadecimal digit")
-    };
+/// Decodes a record and returns its bytes without the count, which excludes `uncounted` bytes, and
+/// without the checksum, which makes `sum` of all bytes.
+fn record(digits: &str, uncounted: usize, sum: u8) -> Result<Vec<u8>, &'static str> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).ok_or("not a hexadecimal digit");
     let byte = |pair: &[u8]| Ok::<u8, &str>((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
     let mut bytes = digits.as_bytes().chunks_exact(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
     let count = usize::from(*bytes.first().ok_or("too short")?);
-    if digits.len() % 2 != 0 || bytes.len() != count + left_out || bytes.len() < 2 {
-        return Err("not as long as it says");
+    if digits.len() % 2 != 0 || bytes.len() != count + uncounted || bytes.len() < 2 {
+        return Err("its length differs from its count");
     }
     if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != sum {
-        return Err("its checksum is not that of its bytes");
+        return Err("wrong checksum");
     }
     bytes.pop();
     bytes.remove(0);
     Ok(bytes)
 }
 
-/// The lines that are not empty, with their numbers.
+/// Returns the lines that are not empty, with their numbers.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .enumerate()
@@ -185,7 +181,7 @@ mod tests {
         bytes
     }
 
-    /// A line of Intel HEX.
+    /// Encodes a line of Intel HEX.
     fn data(offset: u8, value: &[u8]) -> String {
         let bytes = [&[value.len() as u8, 0, offset, 0], value].concat();
         let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_sub(*byte));
@@ -206,12 +202,12 @@ mod tests {
         assert_eq!(
             read(&format!("{}:00000001FF\n{}", data(0, &[1]), data(1, &[2])), 0, 9),
             [1],
-            "what follows the end is not meant"
+            "records after the end are ignored"
         );
         assert_eq!(
             read(":01FFFF000100\n:020000040001F9\n:0100000002FD\n", 0xffff, 9),
             [1, 2],
-            "over the end of 64 KiB"
+            "across the end of 64 KiB"
         );
     }
 
@@ -224,13 +220,13 @@ mod tests {
         assert_eq!(
             read("S0021FDE\nS107123400010203AC\n", 0x1234, 1),
             [0],
-            "a title of any bytes is none of ours"
+            "a title may have any bytes"
         );
         assert_eq!(read("S004FFFFFFFE\nS107123400010203AC\n", 0x1234, 1), [0]);
     }
 
     #[test]
-    fn lines_may_come_in_any_order_and_of_those_that_overlap_the_later_one_counts() {
+    fn lines_may_come_in_any_order_and_of_overlapping_ones_the_later_is_used() {
         let lines = [
             data(8, &[8, 9]),
             data(0, &[0, 1, 2, 3]),
@@ -253,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_damaged_line_nothing_is_read_and_before_it_all() {
+    fn lines_are_read_up_to_the_first_damaged_one() {
         let intel = [
             ":020000042000DA",
             ":04001000010203",
@@ -282,14 +278,14 @@ mod tests {
         };
         let damage = [
             "",
-            "not as long as it says",
-            "not as long as it says",
-            "a character that is no hexadecimal digit",
-            "not as long as it says",
+            "its length differs from its count",
+            "its length differs from its count",
+            "not a hexadecimal digit",
+            "its length differs from its count",
             "too short",
-            "it does not begin with a colon",
-            "a record of type 6 with 0 bytes is not known",
-            "a record of type 4 with 1 bytes is not known",
+            "no colon at its start",
+            "unknown record of type 6 with 0 bytes",
+            "unknown record of type 4 with 1 bytes",
         ];
         for (line, what) in intel.iter().zip(damage) {
             let expected = if what.is_empty() {
@@ -300,13 +296,13 @@ mod tests {
             assert_eq!(error_in(format!(":0412340000010203B0\n\n{line}\n:00000001FF\n")), expected);
         }
         let damage = [
-            "its checksum is not that of its bytes",
-            "not as long as it says",
-            "not as long as it says",
-            "a character that is no hexadecimal digit",
+            "wrong checksum",
+            "its length differs from its count",
+            "its length differs from its count",
+            "not a hexadecimal digit",
             "too short for its address",
             "too short",
-            "it does not begin with S and a digit",
+            "no S and digit at its start",
             "too short",
         ];
         for (line, what) in motorola.iter().zip(damage) {
@@ -318,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_neither() {
+    fn other_bytes_are_not_parsed() {
         for bytes in [
             &b""[..],
             b"S",

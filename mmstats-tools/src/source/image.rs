@@ -1,4 +1,4 @@
-//! ReadBuffers of memory: a file of raw bytes, or parts of memory out of a file of another format.
+//! Memory images: a file of raw bytes, or segments read from another format.
 
 use std::fs::File;
 use std::io;
@@ -11,35 +11,36 @@ use rustix::io::Errno;
 
 use super::memory::{CloseReport, Memory, MemoryError, RunState};
 
-/// Memory that a file holds, in parts that each begin at an address.
+/// Memory in a file, as segments at addresses.
 #[derive(Debug)]
 pub struct Image {
-    /// In ascending order of their addresses, apart from each other, and none of them empty.
+    /// In ascending order of their addresses, disjoint, not empty.
     parts: Vec<Segment>,
     run_state: RunState,
 }
 
-/// Bytes that follow each other in memory.
+/// Contiguous bytes of memory.
 #[derive(Debug)]
 pub struct Segment {
-    /// The address of the first one.
+    /// The address of the first byte.
     pub address: u64,
     /// The bytes.
     pub bytes: Bytes,
 }
 
-/// Where the bytes of a part are.
+/// The bytes of a segment.
 #[derive(Debug)]
 pub enum Bytes {
-    /// Here.
+    /// Bytes that have been read.
     InMemory(Vec<u8>),
-    /// In a file.
+    /// Bytes in a file.
     InFile {
-        /// The file. A core has thousands of parts, a process but so many descriptors.
+        /// The file, shared by the segments: a core has thousands, more than a process has
+        /// descriptors.
         file: Rc<File>,
-        /// Where they begin.
+        /// The offset of the first byte.
         offset: u64,
-        /// How many there are.
+        /// The number of bytes.
         length: u64,
     },
 }
@@ -50,7 +51,7 @@ impl Segment {
             Bytes::InMemory(bytes) => bytes.len() as u64,
             Bytes::InFile { length, .. } => *length,
         };
-        // No address is behind the last one.
+        // Addresses do not wrap around.
         length.min(u64::MAX - self.address)
     }
 
@@ -58,7 +59,7 @@ impl Segment {
         self.address + self.length()
     }
 
-    /// Takes away what lies before this address.
+    /// Removes the bytes before this address.
     fn begin_at(&mut self, address: u64) {
         let skipped = address.saturating_sub(self.address).min(self.length());
         match &mut self.bytes {
@@ -71,7 +72,7 @@ impl Segment {
         self.address += skipped;
     }
 
-    /// Fills `to` from this address on, as far as the part goes.
+    /// Reads from this address on, up to the end of the segment.
     fn read(&self, address: u64, to: &mut [u8]) -> io::Result<usize> {
         let at = address - self.address;
         let most = usize::try_from(self.length() - at).unwrap_or(usize::MAX).min(to.len());
@@ -84,7 +85,7 @@ impl Segment {
         }
     }
 
-    /// The addresses of what is no hole in the file.
+    /// Returns the addresses that are not in a hole of the file.
     fn filled(&self) -> Vec<Range<u64>> {
         let Bytes::InFile { file, offset, .. } = &self.bytes else {
             return vec![self.address..self.end()];
@@ -99,8 +100,8 @@ impl Segment {
 }
 
 impl Image {
-    /// Raw bytes whose first one has this address. They may be live, such as those of a virtual
-    /// machine whose memory is a file.
+    /// Creates an image of raw bytes, the first of which has this address. They may change, such as
+    /// the memory of a virtual machine that is a file.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -113,8 +114,8 @@ impl Image {
         })
     }
 
-    /// Parts of a memory that nobody writes any more. Where they overlap, the one counts that
-    /// begins at the lower address.
+    /// Creates an image of segments that do not change. Where two overlap, the one at the lower
+    /// address is used.
     #[must_use]
     pub fn from_segments(mut parts: Vec<Segment>) -> Image {
         parts.sort_by_key(|part| part.address);
@@ -127,20 +128,20 @@ impl Image {
         Image { parts, run_state: RunState::Stopped }
     }
 
-    /// The part that has the byte at this address.
+    /// Returns the segment that contains this address.
     fn find(&self, address: u64) -> Option<&Segment> {
         let after = self.parts.partition_point(|part| part.address <= address);
         self.parts[..after].last().filter(|part| address < part.end())
     }
 
-    /// Where there may be anything but zeros: [`Memory::ranges`] without the holes of a sparse
-    /// file. A region lies in here with its header, not always with all of it.
+    /// Returns [`Memory::ranges`] without the holes of a sparse file, which are zeros. It includes
+    /// the header of each region, but not always all of it.
     #[must_use]
     pub fn filled(&self) -> Vec<Range<u64>> {
         joined(self.parts.iter().flat_map(Segment::filled))
     }
 
-    /// Which addresses there are, in words.
+    /// Describes the addresses for messages.
     #[must_use]
     pub fn describe(&self) -> String {
         const SHOWN: usize = 4;
@@ -167,12 +168,12 @@ impl Memory for Image {
             let Some(part) = self.find(at) else { break };
             match part.read(at, &mut to[there..]) {
                 Ok(0) => {
-                    why = Some("the file has been cut short meanwhile".to_owned());
+                    why = Some("the file was truncated meanwhile".to_owned());
                     break;
                 }
                 Ok(more) => there += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A bad place of a disk. What is beside it can still be read.
+                // A bad block of a disk; the bytes next to it can still be read.
                 Err(error) => {
                     why = Some(error.to_string());
                     break;
@@ -201,7 +202,7 @@ impl Memory for Image {
     }
 }
 
-/// Ranges in ascending order, of which those become one that touch each other.
+/// Merges adjacent ranges, which are in ascending order.
 fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in ranges {
@@ -213,8 +214,8 @@ fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     joined
 }
 
-/// The offsets in this range of a file at which it has blocks; all of them where the file system
-/// cannot tell.
+/// Returns the offsets in this range at which the file has blocks; all of them if the file system
+/// does not say.
 fn extents(file: &File, range: Range<u64>) -> Vec<Range<u64>> {
     let mut extents = Vec::new();
     let mut at = range.start;
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_touch_are_one_and_of_those_that_overlap_the_lower_counts() {
+    fn adjacent_segments_merge_and_of_overlapping_ones_the_lower_is_used() {
         let mut image = Image::from_segments(vec![
             here(30, &[3; 4]),
             here(10, &[1; 10]),
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_sparse_file_all_can_be_read_and_its_holes_need_not_be_searched() {
+    fn holes_of_a_sparse_file_can_be_read_and_are_not_searched() {
         let mut file = tempfile::tempfile_in("/dev/shm").unwrap();
         file.set_len(64 << 20).unwrap();
         for at in [1 << 20, 50 << 20] {
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_short_meanwhile_says_so() {
+    fn a_file_that_is_truncated_meanwhile_is_an_error() {
         let file = tempfile::tempfile_in("/dev/shm").unwrap();
         file.set_len(100).unwrap();
         let mut image = Image::raw(file.try_clone().unwrap(), 0).unwrap();
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(read(&mut image, 40), [0; 10]);
         assert_eq!(
             image.read(60, &mut [0]).unwrap_err().to_string(),
-            "0x3c cannot be read: the file has been cut short meanwhile"
+            "0x3c cannot be read: the file was truncated meanwhile"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A connection on which every wait ends: with bytes, at a deadline, or by Ctrl-C.
+//! A connection whose waits end with bytes, at a deadline, or on a signal.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -12,10 +12,10 @@ use super::memory::MemoryError;
 use super::url::Host;
 use crate::shutdown::Hold;
 
-/// After so long without a byte, the deadline and Ctrl-C are looked at.
+/// How often a wait checks its deadline and for signals.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long to wait for an answer, and to what.
+/// The deadline of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
     asked: String,
@@ -24,12 +24,12 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// From now on.
+    /// Creates a deadline that starts now.
     pub(super) fn new(asked: impl Into<String>, timeout: Duration) -> Wait {
         Wait::since(Instant::now(), asked, timeout)
     }
 
-    /// From then on.
+    /// Creates a deadline that started at `start`.
     pub(super) fn since(start: Instant, asked: impl Into<String>, timeout: Duration) -> Wait {
         Wait { asked: asked.into(), timeout, end: start + timeout }
     }
@@ -44,16 +44,16 @@ impl Wait {
     }
 }
 
-/// A connection. While it lives, Ctrl-C does not end the program, but (unless told otherwise) every
-/// wait.
+/// A connection. While it exists, a signal does not end the program but every wait, until
+/// `ignores_signals` is set.
 #[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
-    /// What was received and not taken yet: from `start` to `end`.
+    /// The bytes from `start` to `end` have been received and not been read yet.
     inbox: Box<[u8; 4096]>,
     start: usize,
     end: usize,
-    /// Whether waits go on in spite of Ctrl-C.
+    /// Whether waits go on in spite of a signal, to release the target.
     pub(super) ignores_signals: bool,
     hold: Hold,
 }
@@ -65,7 +65,7 @@ enum Stream {
 }
 
 impl Link {
-    /// Connects to a port; of several addresses, to the first that answers.
+    /// Connects to the first address of a host that answers.
     pub(super) fn to_host(host: &Host, timeout: Duration) -> Result<Link, MemoryError> {
         let hold = Hold::new()?;
         let wait = Wait::new("a connection", timeout);
@@ -85,11 +85,11 @@ impl Link {
         Err(error)
     }
 
-    /// Connects to a socket of the file system.
+    /// Connects to a Unix socket.
     pub(super) fn to_path(path: &Path, timeout: Duration) -> Result<Link, MemoryError> {
         let hold = Hold::new()?;
         let path = path.to_owned();
-        // A socket whose queue is full would wait for ever.
+        // Connecting blocks without a timeout while the socket's queue is full.
         let stream = run_in_thread(&Wait::new("a connection", timeout), &hold, move || {
             UnixStream::connect(path)
         })?;
@@ -99,7 +99,7 @@ impl Link {
     fn new(stream: Stream, hold: Hold) -> Result<Link, MemoryError> {
         match &stream {
             Stream::Tcp(stream) => {
-                // Small packets both ways: each would wait for the other's delayed acknowledgement.
+                // Otherwise small packets wait for delayed acknowledgements.
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(POLL_INTERVAL))?;
                 stream.set_write_timeout(Some(POLL_INTERVAL))?;
@@ -119,7 +119,7 @@ impl Link {
         })
     }
 
-    /// Sends all of it.
+    /// Sends all bytes.
     pub(super) fn send(&mut self, mut bytes: &[u8], wait: &Wait) -> Result<(), MemoryError> {
         while !bytes.is_empty() {
             self.check(wait)?;
@@ -136,7 +136,7 @@ impl Link {
         Ok(())
     }
 
-    /// The next byte.
+    /// Receives the next byte.
     pub(super) fn receive(&mut self, wait: &Wait) -> Result<u8, MemoryError> {
         while self.start == self.end {
             self.check(wait)?;
@@ -158,10 +158,10 @@ impl Link {
         Ok(byte)
     }
 
-    /// Throws away what has come so far, or much of it if it does not cease to come.
+    /// Discards the bytes received so far, up to a limit if more keep arriving.
     pub(super) fn discard_received(&mut self) -> Result<(), MemoryError> {
         self.set_nonblocking(true)?;
-        // What goes wrong here goes wrong again at the next use.
+        // An error here occurs again at the next use.
         (0..256).take_while(|_| matches!(self.fill(), Ok(1..))).for_each(drop);
         self.start = self.end;
         self.set_nonblocking(false)?;
@@ -172,8 +172,8 @@ impl Link {
         let count = match &mut self.stream {
             Stream::Tcp(stream) => {
                 // A server that waits for acknowledgements between its own small packets would
-                // otherwise take 40 ms for each answer. It is forgotten with each packet sent; and
-                // where there is no such thing, it is only slower.
+                // otherwise take 40 ms for each reply. The kernel resets this with each packet
+                // sent; without the option, reading is only slower.
                 #[cfg(target_os = "linux")]
                 let _ = rustix::net::sockopt::set_tcp_quickack(&*stream, true);
                 stream.read(&mut self.inbox[..])?
@@ -203,7 +203,7 @@ fn check(wait: &Wait, hold: &Hold) -> Result<(), MemoryError> {
     wait.left().map(drop)
 }
 
-/// Nothing came within a slice, or a signal did.
+/// Returns `true` for a timeout of one poll interval or an interrupted system call.
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
@@ -216,15 +216,14 @@ fn addresses(host: &Host, wait: &Wait, hold: &Hold) -> Result<Vec<SocketAddr>, M
     Ok(found)
 }
 
-/// Does what cannot be told to end in time in a thread of its own, which is left behind if it takes
-/// too long.
+/// Does work that has no timeout in a thread, which is abandoned if it takes too long.
 fn run_in_thread<T: Send + 'static>(
     wait: &Wait,
     hold: &Hold,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, MemoryError> {
     let (sender, receiver) = channel();
-    // Nobody waits for it any more: nobody to tell.
+    // Sending fails once the work has been abandoned.
     thread::Builder::new().spawn(move || drop(sender.send(work())))?;
     loop {
         check(wait, hold)?;
@@ -232,13 +231,13 @@ fn run_in_thread<T: Send + 'static>(
             Ok(done) => return done.map_err(MemoryError::from),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the thread that should connect is gone").into());
+                return Err(io::Error::other("the connecting thread has ended").into());
             }
         }
     }
 }
 
-/// What was sent or came, for messages: its beginning, without what would disturb a terminal.
+/// Quotes the beginning of bytes sent or received for messages, without control characters.
 pub(super) fn excerpt(bytes: &[u8]) -> String {
     const MAX_SHOWN_BYTES: usize = 100;
     let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN_BYTES)]);

@@ -16,8 +16,8 @@ pub trait Memory {
     /// If the bytes cannot be read.
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError>;
 
-    /// Returns the addresses that have bytes, in ascending order and not adjacent; empty if they are
-    /// unknown, as with most targets.
+    /// Returns the addresses that have bytes, in ascending order and not adjacent; empty if they
+    /// are unknown, as with most targets.
     fn ranges(&self) -> Vec<Range<u64>>;
 
     /// Returns whether the memory changes while it is read.

@@ -1,9 +1,9 @@
-//! Where bytes come from: files, dumps, cores, targets that run.
+//! Sources of bytes: files, dumps, cores and running targets.
 //!
-//! [`Sources`] opens what a command's arguments name and finds the [`Region`]s in it. An
-//! [`Image`](image) is memory out of a file: raw, [Intel HEX or S-records](hex), an [ELF
-//! core](core_file). [`Gdb`] and [`Qmp`] read a target that runs. [`Firmware`] is the ELF file that
-//! tells where its regions are.
+//! [`Sources`] opens the files and devices that a command's arguments name and finds the
+//! [`Region`]s in them. An [`Image`](image) is memory in a file: raw, [Intel HEX or
+//! S-records](hex), or an [ELF core](core_file). [`Gdb`] and [`Qmp`] read a running target.
+//! [`Firmware`] is the program's ELF file, which has the addresses of the regions.
 
 pub mod core_file;
 pub mod error;

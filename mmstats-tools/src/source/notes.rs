@@ -1,15 +1,15 @@
-//! The notes of an ELF core of a Linux process: what it was, beside its memory.
+//! The notes in an ELF core of a Linux process.
 
 use object::elf::{ELF_NOTE_CORE, NT_AUXV, NT_FILE};
 use object::read::elf::{FileHeader, NoteIterator};
 use object::{Endian, Endianness};
 
-/// What a core's notes say about a Linux process; nothing in the core of a device.
+/// Facts about the Linux process of a core; empty for a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// Where its program began to run, which tells where it was loaded.
+    /// The address of the program's entry point, which depends on where it was loaded.
     pub entry: Option<u64>,
-    /// The files that it had mapped.
+    /// The files that the process had mapped.
     pub mapped: Vec<String>,
 }
 
@@ -17,7 +17,7 @@ pub struct Notes {
 const AT_ENTRY: u64 = 9;
 
 impl Notes {
-    /// Takes up what these say. They only help: what is damaged of them does not matter.
+    /// Adds these notes. Ignores damaged ones, as the core can be read without them.
     pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         &mut self,
         notes: NoteIterator<'_, H>,
@@ -35,7 +35,7 @@ impl Notes {
     }
 }
 
-/// Numbers as wide as a process's pointers.
+/// Decodes numbers of the process's pointer width.
 struct Words {
     endian: Endianness,
     wide: bool,
@@ -54,7 +54,7 @@ impl Words {
         })
     }
 
-    /// Out of the auxiliary vector: pairs of a type and a value.
+    /// Finds the entry point in the auxiliary vector: pairs of a type and a value.
     fn entry(&self, vector: &[u8]) -> Option<u64> {
         let mut words = self.each(vector);
         std::iter::from_fn(|| words.next().zip(words.next()))
@@ -62,8 +62,8 @@ impl Words {
             .map(|(_, value)| value)
     }
 
-    /// Out of the list of mapped files: their count and the size of a page; start, end and offset
-    /// of each; and then their names.
+    /// Reads the names in the list of mapped files: their count and the page size; start, end and
+    /// offset of each; then the names.
     fn mapped(&self, list: &[u8]) -> Vec<String> {
         let count = self.each(list).next().and_then(|count| usize::try_from(count).ok());
         let numbers =
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_of_both_widths_and_byte_orders_are_understood() {
+    fn notes_of_both_widths_and_byte_orders_are_read() {
         for (wide, endian) in [
             (true, Endianness::Little),
             (false, Endianness::Little),
@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(
                 it.entry(&words(wide, endian, &[4096, 9, 0, 0, 9])),
                 None,
-                "what is a value is no type"
+                "a value is not a type"
             );
             let list = words(wide, endian, &[3, 4096, 1, 2, 0, 2, 3, 1, 3, 4, 0]);
             assert_eq!(

@@ -1,4 +1,4 @@
-//! What a command's arguments name, opened.
+//! Opens the files and devices that a command's arguments name.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -26,46 +26,46 @@ use super::url::Url;
 use crate::escape::lossless_path;
 use crate::options::SourceOptions;
 
-/// Opens what is named, in one and the same way.
+/// Opens files and devices with the options of one command.
 #[derive(Debug)]
 pub struct Sources {
     options: SourceOptions,
     firmware: Option<Rc<Firmware>>,
 }
 
-/// What one source holds.
+/// The content of one source.
 #[derive(Default)]
 pub struct Opened {
-    /// The regions, by their addresses.
+    /// The regions, in the order of their addresses.
     pub regions: Vec<Region>,
-    /// What is not a region but should be, by its name, and why.
+    /// The names and errors of regions that cannot be opened.
     pub errors: Vec<(String, String)>,
-    /// Whether it is memory for sure: a device, a file of a format that holds memory, or one with
-    /// something of ours further on.
+    /// Whether it is certainly memory: a device, a file of a memory format, or one with a region
+    /// after its start.
     pub is_known: bool,
-    /// Why there is neither a region nor a problem, if so.
+    /// The message for a source without regions and errors.
     pub why_nothing: String,
-    /// For how long a target stood still to be read.
+    /// How long the target was halted.
     pub halted: Option<Duration>,
 }
 
-/// What a file holds.
+/// The content of a file.
 struct Contents {
     image: Image,
-    /// Whether that is sure.
+    /// Whether it is certainly memory.
     is_known: bool,
-    /// Whether its addresses are those of the memory that it is of.
+    /// Whether its addresses are those of the original memory, not offsets in the file.
     has_addresses: bool,
-    /// What is missing of it.
+    /// The error in a file that is incomplete.
     problem: Option<String>,
     notes: Notes,
 }
 
 impl Sources {
-    /// Reads the ELF file, if there is one.
+    /// Reads the ELF file, if the options name one.
     ///
     /// # Errors
-    /// The ELF file, and what is wrong with it.
+    /// The ELF file's path, and why it cannot be used.
     pub fn new(options: SourceOptions) -> Result<Sources, (PathBuf, String)> {
         let firmware = match &options.elf {
             Some(path) => {
@@ -76,8 +76,8 @@ impl Sources {
         Ok(Sources { options, firmware })
     }
 
-    /// Whether this is no ordinary stats file for sure, so that [`Self::open`] is for it: a device,
-    /// or anything if an option says where to look.
+    /// Returns `true` if the path is certainly not an ordinary stats file and needs [`Self::open`]:
+    /// a device, or any path if the options give addresses.
     #[must_use]
     pub fn is_memory(&self, path: &Path) -> bool {
         path.to_str().is_some_and(Url::is_meant)
@@ -86,11 +86,11 @@ impl Sources {
             || self.options.load_address.is_some()
     }
 
-    /// Opens a device, or a file that holds memory.
+    /// Opens a device or a memory image.
     ///
     /// # Errors
-    /// If it cannot be read, or it is not known where to look. That there is no region in it is no
-    /// error.
+    /// If it cannot be read, or the addresses to read are unknown. A source without regions is not
+    /// an error.
     pub fn open(&self, path: &Path) -> Result<Opened, String> {
         let name = lossless_path(path);
         match path.to_str().filter(|text| Url::is_meant(text)) {
@@ -114,12 +114,12 @@ impl Sources {
         let places = match named(&self.options, firmware.as_deref())? {
             Some(places) => places,
             None => {
-                // At an unknown address, what is aligned there need not be aligned here.
+                // Alignment in memory is unknown if the file's address is.
                 let alignment = if has_addresses { ALIGNMENT } else { 1 };
                 let found = scan(&mut **memory.borrow_mut(), &filled, alignment)
                     .map_err(|error| error.to_string())?
                     .all();
-                // What the program says is there, and is not in order, is to be to_text.
+                // Regions that the program declares are reported even if they are invalid.
                 match &firmware {
                     Some(firmware) if found.is_empty() && has_addresses => firmware.descriptors(),
                     _ => found,
@@ -133,10 +133,10 @@ impl Sources {
         Ok(opened)
     }
 
-    /// The memory in a file of any format.
+    /// Reads the memory in a file of any format.
     fn contents(&self, path: &Path) -> Result<Contents, String> {
         let to_text = |error: std::io::Error| error.to_string();
-        // Anything else could hang, or do something.
+        // Opening a pipe or a device could block or have side effects.
         if !path.metadata().map_err(to_text)?.is_file() {
             return Err("not a regular file".to_owned());
         }
@@ -155,7 +155,7 @@ impl Sources {
                 return Ok(known(image, problem, notes));
             }
             Some(Ok(Elf::Program)) => {
-                return Err("a program, not its memory (give it with --elf beside that)".to_owned());
+                return Err("a program, not a memory image (pass it with --elf)".to_owned());
             }
             Some(Err(error)) => return Err(error),
             None => {}
@@ -166,15 +166,13 @@ impl Sources {
             if let Some(hex::Parsed { image, problem }) = hex::parse(&text) {
                 return Ok(known(
                     image,
-                    problem.map(|problem| problem + " (what follows is not read)"),
+                    problem.map(|problem| problem + " (the rest is not read)"),
                     Notes::default(),
                 ));
             }
         }
         if !self.options.symbol.is_empty() && self.options.load_address.is_none() {
-            return Err(
-                "symbols are addresses, so --load-address is needed for a raw image".to_owned()
-            );
+            return Err("--symbol needs --load-address for a raw image".to_owned());
         }
         let has_addresses = self.options.load_address.is_some();
         let image = Image::raw(file, self.options.load_address.unwrap_or(0)).map_err(to_text)?;
@@ -195,7 +193,7 @@ impl Sources {
         let memory: Box<dyn Memory> = match url {
             Url::Gdb(_) if self.options.no_halt => {
                 return Err(
-                    "a server for debuggers halts the target, which --no-halt forbids (qmp:// does not, nor does memory that is a file)".to_owned()
+                    "gdb:// halts the target, which --no-halt forbids (qmp:// and files do not halt it)".to_owned()
                 );
             }
             Url::Gdb(host) => Box::new(Gdb::connect(host).map_err(|error| error.to_string())?),
@@ -210,7 +208,7 @@ impl Sources {
         };
         opened.is_known = true;
         opened.why_nothing = "none of its program's statics is a region of stats (not published yet? --at tells of one elsewhere)".to_owned();
-        // What is live is read later, and then let go.
+        // Regions of a running target keep it open until they have been read.
         if let Some(memory) = Rc::into_inner(memory) {
             match memory.into_inner().close() {
                 Ok(closed) => opened.halted = closed.halted,
@@ -222,8 +220,8 @@ impl Sources {
         Ok(opened)
     }
 
-    /// The addresses of a target's regions: where the program has data that can be one, else
-    /// anywhere in memory that it writes.
+    /// Searches a target for regions: where the program has data that can be one, else in all its
+    /// writable memory.
     fn search(&self, memory: &Shared) -> Result<Vec<u64>, MemoryError> {
         let Some(firmware) = &self.firmware else { return Ok(Vec::new()) };
         let mut memory = memory.borrow_mut();
@@ -241,8 +239,8 @@ impl Sources {
     }
 }
 
-/// Whether there may be regions further on in a file: it begins with nothing that is known, or goes
-/// on behind what it begins with.
+/// Returns `true` if a file may have regions after its start: it is not a valid stats file, or
+/// longer than its first region.
 #[must_use]
 pub fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> bool {
     match sample {
@@ -255,7 +253,7 @@ pub fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> 
     }
 }
 
-/// The addresses that the user names, if any.
+/// Returns the addresses that the options name, if any.
 fn named(options: &SourceOptions, firmware: Option<&Firmware>) -> Result<Option<Vec<u64>>, String> {
     let mut places = options.at.clone();
     if let Some(firmware) = firmware {
@@ -281,18 +279,18 @@ fn regions(name: &str, memory: &Shared, places: &[u64], firmware: Option<&Rc<Fir
 }
 
 fn why_nothing(image: &Image, notes: &Notes) -> String {
-    let why = format!("no region of stats in it (it has {})", image.describe());
+    let why = format!("no stats found (it has {})", image.describe());
     match notes.mapped.iter().find(|file| file.ends_with(".mmstats")) {
         Some(file) => {
             format!(
-                "{why}; its process had mapped {file}, which may still be there, and which the core leaves out (see coredump_filter in core(5))"
+                "{why}; its process had mapped {file}, which may still exist; the core leaves it out (see coredump_filter in core(5))"
             )
         }
         None => why,
     }
 }
 
-/// How a file begins.
+/// Reads the start of a file.
 fn start(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut start = Vec::new();
     File::open(path)?.take(64).read_to_end(&mut start)?;

@@ -1,10 +1,10 @@
-//! QEMU's machine protocol: memory of a machine that runs on meanwhile.
+//! QEMU's machine protocol: reads the memory of a running machine.
 //!
-//! QEMU writes what is asked for to a file (`pmemsave`), which this process makes, in a folder that
-//! is its own; so QEMU has to run on the same machine, see the same files, and be allowed to write
-//! this one: as the same user, or as root. Addresses are physical. Where there is no memory QEMU
-//! gives zeros, and so it does for machines whose processor has memory of its own (microbit). The
-//! machine is left as it was found.
+//! QEMU writes the memory to a file (`pmemsave`) that this process creates in a private directory.
+//! So QEMU must run on the same machine, see the same files, and be allowed to write this one: as
+//! the same user, or as root. Addresses are physical. For addresses without memory, and for
+//! machines whose processor has its own memory (microbit), QEMU returns zeros. The machine's state
+//! does not change.
 
 use std::fs::File;
 use std::ops::Range;
@@ -18,48 +18,48 @@ use super::link::{Link, Wait, excerpt};
 use super::memory::{CloseReport, Memory, MemoryError, RunState};
 use super::url::Socket;
 
-/// The unit of a device's memory: words of it must not be torn.
+/// The size of words that must not be torn.
 const WORD_BYTES: usize = 4;
 
-/// Bytes in one request: QEMU's devices wait as long.
+/// Bounds a request, as QEMU's devices wait meanwhile.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 
-/// Bytes that a message may have.
+/// Longer messages are an error.
 const MAX_MESSAGE_BYTES: usize = 1 << 16;
 
-/// How many messages that answer nothing are skipped before an answer.
+/// The number of events that may precede a reply.
 const MAX_UNSOLICITED: usize = 1000;
 
-/// How long to wait for a connection, and for each answer.
+/// The timeout of the connection and of each reply.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A machine in QEMU.
 #[derive(Debug)]
 pub struct Qmp {
-    // Before the link: until that is dropped, Ctrl-C does not end the program.
+    // Dropped before the link, which holds signals off.
     _folder: TempDir,
     link: Link,
     timeout: Duration,
-    /// Requests so far.
+    /// The number of requests so far.
     asked: u64,
-    /// Where QEMU writes; nobody else may.
+    /// The file that QEMU writes.
     file: File,
     name: String,
 }
 
 impl Qmp {
-    /// Connects; the machine does not notice.
+    /// Connects, which does not affect the machine.
     ///
     /// # Errors
-    /// If there is no QEMU, or it speaks to somebody else.
+    /// If there is no QEMU, or it has another client.
     pub fn connect(socket: &Socket) -> Result<Qmp, MemoryError> {
         Qmp::connect_within(socket, TIMEOUT)
     }
 
-    /// The same, waiting for so long for a connection and for each answer.
+    /// Connects with a timeout for the connection and for each reply.
     ///
     /// # Errors
-    /// If there is no QEMU, or it speaks to somebody else.
+    /// If there is no QEMU, or it has another client.
     pub fn connect_within(socket: &Socket, timeout: Duration) -> Result<Qmp, MemoryError> {
         let link = match socket {
             Socket::Tcp(host) => Link::to_host(host, timeout)?,
@@ -69,15 +69,15 @@ impl Qmp {
         let path = folder.path().join("memory");
         let Some(name) = path.to_str().map(str::to_owned) else {
             return Err(MemoryError::Source(format!(
-                "QEMU cannot be told a file name that is not UTF-8: {}",
+                "QEMU needs a file name in UTF-8, not {}",
                 path.display()
             )));
         };
-        // QEMU overwrites it. If QEMU made it, as another user, it might not be readable.
+        // If QEMU created it, as another user, it might not be readable.
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         let mut qmp = Qmp { _folder: folder, link, timeout, asked: 0, file, name };
         let greeting =
-            qmp.message(&Wait::new("a connection (QEMU speaks to one at a time)", timeout))?;
+            qmp.message(&Wait::new("a connection (QEMU accepts one client at a time)", timeout))?;
         if greeting.get("QMP").is_none() {
             return Err(MemoryError::Source(format!(
                 "not QEMU's machine protocol: it begins with {}",
@@ -88,7 +88,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Gives a command and waits until it is done.
+    /// Executes a command.
     fn ask(&mut self, execute: &str, arguments: &Value) -> Result<(), MemoryError> {
         self.asked += 1;
         let wait = Wait::new(execute, self.timeout);
@@ -96,7 +96,7 @@ impl Qmp {
         self.link.send(format!("{command}\n").as_bytes(), &wait)?;
         for _ in 0..MAX_UNSOLICITED {
             let message = self.message(&wait)?;
-            // An error about what it did not understand at all has no id.
+            // An error about an unparsable command has no id.
             let is_mine = message.get("id").is_none_or(|id| *id == self.asked);
             if let (true, Some(error)) = (is_mine, message.get("error")) {
                 let why = error["desc"].as_str().unwrap_or("without a reason");
@@ -109,12 +109,10 @@ impl Qmp {
                 return Ok(());
             }
         }
-        Err(MemoryError::Source(format!(
-            "{MAX_UNSOLICITED} messages, and none of them answers {execute}"
-        )))
+        Err(MemoryError::Source(format!("no answer to {execute} in {MAX_UNSOLICITED} messages")))
     }
 
-    /// The next message: a line of JSON.
+    /// Receives the next message, a line of JSON.
     fn message(&mut self, wait: &Wait) -> Result<Value, MemoryError> {
         let mut line = Vec::new();
         loop {
@@ -136,16 +134,16 @@ impl Qmp {
         })
     }
 
-    /// Has QEMU write memory to the file, and copies it from there.
+    /// Has QEMU write memory to the file and reads it from there.
     fn copy(&mut self, address: u64, to: &mut [u8]) -> Result<(), MemoryError> {
-        // What is there now must not be taken for what QEMU writes.
+        // The old content must not be mistaken for the new one.
         self.file.set_len(0)?;
         self.ask("pmemsave", &json!({ "val": address, "size": to.len(), "filename": self.name }))?;
         let written = self.file.metadata()?.len();
         if written != to.len() as u64 {
             let (wanted, name) = (to.len(), &self.name);
             let what = format!(
-                "QEMU wrote {written} of {wanted} bytes to {name}: it has to run on this machine, and see its files"
+                "QEMU wrote {written} of {wanted} bytes to {name}: it must run on this machine and see its files"
             );
             return Err(MemoryError::Source(what));
         }
@@ -155,7 +153,7 @@ impl Qmp {
 }
 
 impl Memory for Qmp {
-    /// In aligned units of 4 bytes, however little is asked for.
+    /// Reads aligned words of 4 bytes, which may be more than `to` needs.
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
         let mut buffer = Vec::new();
         let mut done = 0;

@@ -1,4 +1,4 @@
-//! One region, and how it is read.
+//! A region of some memory, and reading it.
 
 use std::array;
 use std::cell::RefCell;
@@ -14,40 +14,40 @@ use super::error::RegionError;
 use super::firmware::Firmware;
 use super::memory::{Memory, MemoryError, RunState};
 
-/// Memory that several regions are read from.
+/// Memory that several regions share.
 pub(super) type Shared = Rc<RefCell<Box<dyn Memory>>>;
 
-/// Bytes of version 1 to begin with: where they end is only known when they are there.
+/// The first number of bytes read of version 1, whose length is unknown until its end is read.
 const INITIAL_BYTES: usize = 256;
 
 /// A region of some memory.
 pub struct Region {
-    /// What it is called: its source, and its address there.
+    /// Its source and its address there.
     pub name: String,
     bytes: Bytes,
     firmware: Option<Rc<Firmware>>,
 }
 
 enum Bytes {
-    /// As they were.
+    /// A copy.
     Copied {
         /// The region.
         words: Vec<u64>,
-        /// Bytes of it that there are.
+        /// The number of bytes that could be read.
         length: usize,
-        /// The directory, if that was outside and in the same memory.
+        /// The external directory, if it is in the same memory.
         outside: Vec<u8>,
     },
-    /// As they are whenever they are looked at.
+    /// Memory that changes and is read again for each sample.
     Live { memory: Shared, address: u64, length: usize },
 }
 
 impl Region {
-    /// The region at an address. What stands still, and all of version 1, is copied at once; so the
-    /// memory can be let go.
+    /// Opens the region at an address. Memory that does not change, and version 1, is copied at
+    /// once, so that the memory can be closed.
     ///
     /// # Errors
-    /// If there is none.
+    /// If the address has no region.
     pub(super) fn open(
         name: String,
         memory: &Shared,
@@ -104,11 +104,11 @@ impl Region {
         })
     }
 
-    /// Reads it.
+    /// Reads the region.
     ///
     /// # Errors
-    /// If it is no stats, or not any more. Single fields that are damaged are in the layout's
-    /// errors instead.
+    /// If it is not, or no longer, a valid region. Damaged fields are in the layout's errors
+    /// instead.
     pub fn read<'r>(&self, reader: &'r mut Reader) -> Result<Sample<'r>, RegionError> {
         let length = match &self.bytes {
             Bytes::Copied { length, .. } | Bytes::Live { length, .. } => *length,
@@ -120,7 +120,7 @@ impl Region {
         })
     }
 
-    /// What is wrong, as seen by who knows where it was looked for.
+    /// Adds to a format error the context of this region.
     fn explain(&self, problem: FormatError) -> RegionError {
         let mut start = [0; Header::SIZE / 8];
         let start = match self.read_at(0, &mut start) {
@@ -128,7 +128,7 @@ impl Region {
             Err(error) => return error.into(),
         };
         match (problem, &self.firmware) {
-            // It was there when it was opened.
+            // It was initialized when it was opened.
             (FormatError::Uninitialised, _) => diagnose(start, problem),
             (FormatError::DirectoryMismatch { found, computed }, None) => {
                 RegionError::NotThere { found, computed }
@@ -137,7 +137,8 @@ impl Region {
                 FormatError::DirectoryMismatch { .. } | FormatError::ExternalDirectory { .. },
                 Some(firmware),
             ) => {
-                // What differs may be what the memory has there, if the ELF file has nothing.
+                // The mismatch is between the memory and itself if the ELF file has no such
+                // address.
                 let nowhere = header(start).ok().filter(|(head, _)| {
                     directory_in(Some(firmware), head.directory, head.published).is_none()
                 });
@@ -191,25 +192,25 @@ impl RegionSource for Region {
     }
 
     fn attempts(&self) -> usize {
-        // A look at a file takes a microsecond; a writer that never pauses for so long leaves its
-        // value contended.
+        // Reading a file once takes a microsecond; a writer that never pauses for 1000 of them
+        // leaves its value contended.
         1000
     }
 }
 
-/// A directory in the program's ELF file; `None` if that has nothing at this address, as of another
-/// program on the same device.
+/// Returns a directory in the program's ELF file; `None` if the file has no such address, as for
+/// another program on the same device.
 fn directory_in(firmware: Option<&Firmware>, address: u64, length: u32) -> Option<&[u8]> {
     Some(firmware?.bytes(address, length)).filter(|directory| directory.len() == length as usize)
 }
 
-/// A directory in the same memory; nothing if it is not there.
+/// Reads a directory in the same memory; returns nothing if it is unreadable.
 fn read_directory(
     memory: &mut dyn Memory,
     address: u64,
     length: u32,
 ) -> Result<Vec<u8>, MemoryError> {
-    // Before so much memory is asked for on the word of a header.
+    // A header may claim any length.
     let mut bytes = vec![0; (length as usize).min(MAX_REGION_BYTES)];
     match memory.read(address, &mut bytes) {
         Ok(there) => {
@@ -221,7 +222,7 @@ fn read_directory(
     }
 }
 
-/// Bytes as words, so that they begin at a multiple of 8.
+/// Copies bytes to words, for an alignment of 8.
 fn copy(
     memory: &mut dyn Memory,
     address: u64,
@@ -245,7 +246,7 @@ fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, us
     }
 }
 
-/// What one has who finds no region where one should be.
+/// Explains why the address has no region.
 fn diagnose(start: &[u8], problem: FormatError) -> RegionError {
     match problem {
         FormatError::Uninitialised if start.iter().all(|byte| *byte == 0) => RegionError::Zeros,
@@ -259,8 +260,8 @@ fn diagnose(start: &[u8], problem: FormatError) -> RegionError {
     }
 }
 
-/// Whether a region was, is being, or has begun to be made here: half of its magic stands, or what
-/// stands behind that in every header.
+/// Returns `true` if a region has been started or is being initialized here: half of its magic, or
+/// a valid header without it.
 fn is_header_without_magic(start: &[u8]) -> bool {
     let half = start.len() >= MAGIC.len() && start[..4] == [0; 4] && start[4..8] == MAGIC[4..];
     half || start.first_chunk().is_some_and(|head: &[u8; Header::SIZE]| {
@@ -280,7 +281,7 @@ mod tests {
 
     const ADDRESS: u64 = 0x1000;
 
-    /// A region that somebody writes: each time it is read, one word of it has been counted up.
+    /// A region that is written: each read increments one word of it.
     struct Busy {
         bytes: Vec<u8>,
         counted: Option<usize>,
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_is_made_anew_while_it_is_read_says_so() {
+    fn a_region_that_is_reinitialized_while_it_is_read_is_an_error() {
         let region = open(region::<mmstats_core::V2>(), Some(Header::GENERATION), 8).unwrap();
         let failure = region.read(&mut Reader::new()).map(|_| ()).unwrap_err();
         assert!(matches!(failure, RegionError::HalfInitialised), "{failure}");

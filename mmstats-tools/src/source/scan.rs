@@ -1,4 +1,4 @@
-//! Finding regions in memory that holds them among other things.
+//! Finds regions in memory that also holds other data.
 
 use std::ops::Range;
 
@@ -9,28 +9,27 @@ use mmstats_core::reader::header;
 
 use super::memory::{Memory, MemoryError};
 
-/// Bytes that are looked at together.
+/// The amount of memory that is read and searched at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What cannot be read is passed over in steps of this: the smallest pages, and what the rights to
-/// memory mostly end at.
+/// The step over unreadable memory: the smallest page size, and the granularity of most memory
+/// protection.
 const PAGE_BYTES: u64 = 4096;
 
-/// Where a region begins in memory whose addresses are known (FORMAT.md, "Finding regions").
+/// The alignment of regions in memory whose addresses are known (FORMAT.md, "Finding regions").
 pub const ALIGNMENT: u64 = 8;
 
-/// What a scan finds, by addresses.
+/// The addresses that a scan finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Sound headers: the magic, and a check that holds.
+    /// Valid headers.
     pub regions: Vec<u64>,
-    /// What can hardly be anything else than the header of a region, and is damaged, cut short, or
-    /// of one that is being made.
+    /// Headers that are very likely of regions, but damaged, cut short or not yet complete.
     pub suspects: Vec<u64>,
 }
 
 impl Found {
-    /// All of them, in ascending order.
+    /// Returns both in ascending order.
     #[must_use]
     pub fn all(self) -> Vec<u64> {
         let mut all = [self.regions, self.suspects].concat();
@@ -39,10 +38,10 @@ impl Found {
     }
 }
 
-/// Looks for regions in these ranges, at multiples of `alignment`.
+/// Searches these ranges for regions at multiples of `alignment`.
 ///
 /// # Errors
-/// If the memory cannot be read at all. What cannot be read of it is passed over.
+/// If the source fails. Memory that is unreadable is skipped.
 pub fn scan(
     memory: &mut dyn Memory,
     ranges: &[Range<u64>],
@@ -50,7 +49,7 @@ pub fn scan(
 ) -> Result<Found, MemoryError> {
     let mut found = Found::default();
     let mut chunk = vec![0; CHUNK_BYTES];
-    // Of the magic, what also stands while a region is made anew.
+    // The half of the magic that stays while a region is reinitialized.
     let tail = Finder::new(&MAGIC[4..]);
     for range in ranges {
         let mut at = range.start;
@@ -68,7 +67,7 @@ pub fn scan(
                 match judge(&bytes[start..]) {
                     _ if address % alignment != 0 => {}
                     Some(Candidate::Region) => found.regions.push(address),
-                    // It is seen whole in the next chunk.
+                    // The next chunk has all of it.
                     Some(Candidate::Suspect)
                         if there == CHUNK_BYTES && there - start < Header::SIZE => {}
                     Some(Candidate::Suspect) => found.suspects.push(address),
@@ -84,7 +83,7 @@ pub fn scan(
             at = next;
         }
     }
-    // A header that ends where a chunk ends is seen twice.
+    // A header that ends where a chunk ends is found twice.
     found.regions.dedup();
     found.suspects.dedup();
     Ok(found)
@@ -95,9 +94,8 @@ enum Candidate {
     Suspect,
 }
 
-/// What bytes are whose second four are the magic's. The magic alone says little: it also stands in
-/// programs that read regions. And what was never published, as a header that a writer puts
-/// together somewhere else, has no generation.
+/// Classifies bytes whose second four are the magic's. The magic alone is not enough, as programs
+/// that read regions contain it; and a header that a writer prepares elsewhere has no generation.
 fn judge(bytes: &[u8]) -> Option<Candidate> {
     let is_made = || {
         bytes
@@ -146,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_found_wherever_it_lies_in_a_chunk_and_across_its_end() {
+    fn a_region_is_found_at_any_place_in_a_chunk_and_across_its_end() {
         let mut bytes = vec![0; 3 * CHUNK_BYTES];
         for at in [
             0,
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_cut_short_or_being_made_is_suspected() {
+    fn damaged_truncated_and_unfinished_headers_are_suspects() {
         let region = region();
         let with = |at: usize, new: &[u8]| {
             let mut bytes = [&[0; 64][..], &region].concat();
@@ -243,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_hides_nothing_that_lies_beside_it() {
+    fn regions_next_to_unreadable_memory_are_found() {
         let mut bytes = vec![0; 64 * PAGE_BYTES as usize];
         let starts = [0, 2 * PAGE_BYTES, 5 * PAGE_BYTES - 128, 7 * PAGE_BYTES, 63 * PAGE_BYTES];
         for start in starts {

@@ -1,10 +1,10 @@
-//! Where a device is reached: `gdb://HOST:PORT`, `qmp://HOST:PORT`, `qmp:///path/to/socket`.
+//! URLs of devices: `gdb://HOST:PORT`, `qmp://HOST:PORT`, `qmp:///path/to/socket`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A device, and how to speak to it.
+/// The protocol and address of a device.
 ///
 /// ```
 /// use mmstats_tools::source::url::{Host, Url};
@@ -15,41 +15,41 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Url {
-    /// A server for debuggers.
+    /// A GDB server.
     Gdb(Host),
     /// QEMU's machine protocol.
     Qmp(Socket),
 }
 
-/// A port of a machine.
+/// A host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// Its name or address; an IPv6 address without brackets.
+    /// The host's name or address; an IPv6 address without brackets.
     pub name: String,
     /// Never 0.
     pub port: u16,
 }
 
-/// What one connects to.
+/// The address of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Socket {
-    /// A port of a machine.
+    /// A TCP port.
     Tcp(Host),
-    /// A socket in this machine's file system.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-/// Why a text is no [`Url`].
+/// An invalid [`Url`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlError {
     /// The text.
     pub found: String,
-    /// What is wrong with it.
+    /// The fault.
     pub what: &'static str,
 }
 
 impl Url {
-    /// Whether a text is meant as one: whether it begins with `gdb:` or `qmp:`.
+    /// Returns `true` if the text begins with `gdb:` or `qmp:`, so that it is not a path.
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
         ["gdb:", "qmp:"].iter().any(|scheme| text.starts_with(scheme))
@@ -62,12 +62,12 @@ impl FromStr for Url {
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let parsed = match text.split_once("://") {
             Some(("gdb", rest)) if rest.starts_with('/') => {
-                Err("a path, where a host and a port should be")
+                Err("a path instead of a host and port")
             }
             Some(("gdb", rest)) => host(rest).map(Url::Gdb),
             Some(("qmp", rest)) if rest.starts_with('/') => socket(rest).map(Url::Qmp),
             Some(("qmp", rest)) => host(rest).map(|host| Url::Qmp(Socket::Tcp(host))),
-            Some(_) => Err("a protocol that is not known"),
+            Some(_) => Err("an unknown protocol"),
             None => Err("no ://"),
         };
         parsed.map_err(|what| UrlError { found: text.to_owned(), what })
@@ -83,7 +83,7 @@ fn host(text: &str) -> Result<Host, &'static str> {
         Some(rest) => {
             let (name, rest) = rest.split_once(']').ok_or("a bracket that is not closed")?;
             if !name.contains(':') {
-                return Err("brackets around what is no IPv6 address");
+                return Err("brackets around no IPv6 address");
             }
             (name, rest.strip_prefix(':').ok_or("no port")?)
         }
@@ -99,10 +99,10 @@ fn host(text: &str) -> Result<Host, &'static str> {
         return Err("no host");
     }
     if name.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#@[]".contains(c)) {
-        return Err("a host that cannot be");
+        return Err("an invalid host");
     }
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("a port that is no number");
+        return Err("a port that is not a number");
     }
     match port.parse() {
         Ok(port @ 1..) => Ok(Host { name: name.to_owned(), port }),
@@ -134,7 +134,7 @@ impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} has {} (gdb://HOST:PORT, qmp://HOST:PORT or qmp:///path/to/socket would do, an IPv6 address in brackets)",
+            "{:?} has {} (gdb://HOST:PORT, qmp://HOST:PORT or qmp:///path/to/socket expected, an IPv6 address in brackets)",
             self.found, self.what
         )
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_ports_and_paths_are_told_apart() {
+    fn hosts_ports_and_paths_are_parsed() {
         for (text, url) in [
             ("gdb://localhost:1234", Url::Gdb(at("localhost", 1234))),
             ("gdb://10.0.0.7:3333", Url::Gdb(at("10.0.0.7", 3333))),
@@ -167,30 +167,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_and_told_why() {
+    fn an_invalid_url_is_refused_with_the_reason() {
         for (text, what) in [
             ("gdb://localhost", "no port"),
             ("gdb://localhost:", "a port that is not from 1 to 65535"),
             ("gdb://localhost:0", "a port that is not from 1 to 65535"),
             ("gdb://localhost:65536", "a port that is not from 1 to 65535"),
             ("gdb://localhost:99999999999999999999", "a port that is not from 1 to 65535"),
-            ("gdb://localhost:+1", "a port that is no number"),
-            ("gdb://localhost:12x", "a port that is no number"),
-            ("gdb://localhost:1234/", "a port that is no number"),
+            ("gdb://localhost:+1", "a port that is not a number"),
+            ("gdb://localhost:12x", "a port that is not a number"),
+            ("gdb://localhost:1234/", "a port that is not a number"),
             ("gdb://:1234", "no host"),
             ("gdb://", "no port"),
-            ("gdb:///tmp/socket", "a path, where a host and a port should be"),
+            ("gdb:///tmp/socket", "a path instead of a host and port"),
             ("gdb://::1:1234", "an IPv6 address without brackets"),
             ("gdb://[::1]", "no port"),
             ("gdb://[::1]1234", "no port"),
             ("gdb://[::1:1234", "a bracket that is not closed"),
-            ("gdb://[localhost]:1234", "brackets around what is no IPv6 address"),
-            ("gdb://[]:1234", "brackets around what is no IPv6 address"),
-            ("gdb://me@host:1", "a host that cannot be"),
-            ("gdb://a b:1", "a host that cannot be"),
+            ("gdb://[localhost]:1234", "brackets around no IPv6 address"),
+            ("gdb://[]:1234", "brackets around no IPv6 address"),
+            ("gdb://me@host:1", "an invalid host"),
+            ("gdb://a b:1", "an invalid host"),
             ("qmp:///", "an empty path"),
             ("qmp://host", "no port"),
-            ("http://host:1", "a protocol that is not known"),
+            ("http://host:1", "an unknown protocol"),
             ("gdb:host:1", "no ://"),
             ("", "no ://"),
         ] {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_not_meant_as_urls() {
+    fn file_names_are_not_urls() {
         for text in ["/dev/shm/a.mmstats", "gdb", "./gdb:1", "gdb/x", "http://host:1"] {
             assert!(!Url::is_meant(text));
         }

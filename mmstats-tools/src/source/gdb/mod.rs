@@ -1,31 +1,31 @@
-//! A server for debuggers, spoken to in GDB's remote protocol: QEMU, OpenOCD, probe-rs, J-Link,
-//! pyOCD, Black Magic.
+//! GDB's remote protocol: reads a target through QEMU, OpenOCD, probe-rs, J-Link, pyOCD or Black
+//! Magic.
 //!
-//! # The target stands still meanwhile
+//! # The target is halted meanwhile
 //!
-//! These servers halt the target when somebody connects. It runs on when reading ends: by
-//! [`Memory::close`], by dropping (so also after errors and panics), and on Ctrl-C, SIGTERM and
-//! SIGHUP (see [`shutdown`](crate::shutdown)). Only a reader that is killed by SIGKILL, or whose
-//! connection breaks, leaves it halted. A target that was halted before runs afterwards, too.
+//! These servers halt the target when a client connects. It runs on when reading ends: on
+//! [`Memory::close`], on drop (so also after errors and panics), and on SIGINT, SIGTERM and SIGHUP
+//! (see [`shutdown`](crate::shutdown)). Only a reader that is killed by SIGKILL, or that loses
+//! its connection, leaves it halted. A target that was halted before runs afterwards, too.
 //!
-//! How it is let go: `monitor resume`, then `D`; if the server does not know that, `c`.
+//! It is released by `monitor resume` and `D`; if the server does not support that, by `c`.
 //!
 //! | server | |
 //! |---|---|
-//! | QEMU | runs on at `D`. Any byte that comes while the target runs halts it again, so nothing is sent behind that |
-//! | OpenOCD | answers `D`, and leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume` |
+//! | QEMU | runs on at `D`. Any byte that arrives while the target runs halts it again, so nothing is sent after that |
+//! | OpenOCD | replies to `D` but leaves the target halted (unless its event `gdb-detach` is configured): hence `monitor resume` |
 //! | gdbserver | runs on at `D` |
 //! | probe-rs | runs on at `D`; old versions may not |
 //! | pyOCD | runs on at `D`, and the server ends unless it was started with `--persist` |
-//! | J-Link | some versions do not know `D`: `c` |
+//! | J-Link | some versions do not support `D`: `c` |
 //! | Black Magic | has no target at first: `monitor swdp_scan` and `vAttach;1` before reading. Runs on at `D` |
 //!
-//! OpenOCD with an empty event `gdb-attach` does not halt the target at all; and where memory
-//! cannot be read, OpenOCD gives zeros.
+//! OpenOCD with an empty event `gdb-attach` does not halt the target; for unreadable memory,
+//! OpenOCD returns zeros.
 //!
-//! The first three were tried (QEMU 7.2, OpenOCD 0.12 with a simulated RISC-V, gdbserver 13.1), and
-//! servers made of the crate gdbstub, as that of probe-rs is. Of the others this is what their
-//! source or their users say.
+//! The first three were tested (QEMU 7.2, OpenOCD 0.12 with a simulated RISC-V, gdbserver 13.1),
+//! and servers that use the crate gdbstub, as probe-rs does. The rest is from the source or the
+//! users of the others.
 
 pub mod packet;
 mod reply;
@@ -41,31 +41,31 @@ use packet::Event;
 use reply::Status;
 use session::Session;
 
-/// The unit of a target's memory: registers may take no other, and words must not be torn.
+/// The size of each access: registers may allow no other, and words must not be torn.
 const WORD_BYTES: usize = 4;
 
-/// Bytes in one request. (QEMU takes no more.)
+/// The largest request that QEMU accepts.
 const MAX_REQUEST_BYTES: usize = 2048;
 
-/// The longest packet of a server that does not say. GDB assumes as much.
+/// The packet size of a server that gives none, as GDB assumes it.
 const DEFAULT_PACKET_BYTES: usize = 400;
 
-/// How often a target that stopped again is told to run.
+/// How often a target that stops again is resumed.
 const MAX_RESUMES: usize = 3;
 
-/// How long to wait for a server.
+/// The timeouts of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For a connection.
+    /// The timeout of connecting.
     pub connect: Duration,
-    /// For each answer. Letting the target go takes up to twice as long.
+    /// The timeout of each reply. Releasing the target takes up to twice as long.
     pub reply: Duration,
-    /// For all reading together, letting go excluded.
+    /// The timeout of all requests together, except for the release.
     pub session: Duration,
 }
 
 impl Default for Limits {
-    /// 3 s, 3 s, and a minute: for 1 MiB through a slow probe.
+    /// Returns 3 s, 3 s, and a minute, which is enough for 1 MiB through a slow probe.
     fn default() -> Self {
         Limits {
             connect: Duration::from_secs(3),
@@ -75,14 +75,14 @@ impl Default for Limits {
     }
 }
 
-/// A target behind a server for debuggers. It runs on when this is dropped.
+/// A target of a GDB server. It runs on when this is dropped.
 #[derive(Debug)]
 pub struct Gdb {
     session: Session,
     limits: Limits,
-    /// When it may have been halted.
+    /// The earliest time at which the target may have been halted.
     since: Instant,
-    /// Bytes to ask for at once.
+    /// The size of the largest request.
     max_bytes: usize,
     is_halted: bool,
     is_released: bool,
@@ -97,14 +97,14 @@ impl Gdb {
         Gdb::connect_within(host, Limits::default())
     }
 
-    /// The same with other limits.
+    /// Connects with other limits.
     ///
     /// # Errors
     /// If there is no such server, or it has no target.
     pub fn connect_within(host: &Host, limits: Limits) -> Result<Gdb, MemoryError> {
         let since = Instant::now();
         let session = Session::new(Link::to_host(host, limits.connect)?);
-        // Dropped, and so released, if the greeting fails.
+        // Dropping releases the target if the handshake fails.
         let mut gdb = Gdb {
             session,
             limits,
@@ -118,12 +118,12 @@ impl Gdb {
     }
 
     fn handshake(&mut self) -> Result<(), MemoryError> {
-        // A feature that is of no use here: some servers do not take the question without one.
+        // The feature is not used, but some servers require one.
         let size =
             self.ask(b"qSupported:hwbreak+", reply::packet_size)?.unwrap_or(DEFAULT_PACKET_BYTES);
         if size < 2 * WORD_BYTES {
             return Err(MemoryError::Source(format!(
-                "the server takes packets of {size} bytes (at least {} are needed)",
+                "the server accepts packets of {size} bytes (at least {} needed)",
                 2 * WORD_BYTES
             )));
         }
@@ -139,7 +139,7 @@ impl Gdb {
         }
     }
 
-    /// Attaches to the first target that a Black Magic probe finds. No other server takes the scan.
+    /// Attaches to the first target that a Black Magic probe finds. Other servers reject the scan.
     fn attach(&mut self, reply: &str) -> Result<(), MemoryError> {
         let is_found = self.ask(&command("swdp_scan"), reply::command)?;
         if is_found && self.ask(b"vAttach;1", reply::status)? == Status::Halted {
@@ -163,7 +163,7 @@ impl Gdb {
         self.session.ask(request, &wait, understand)
     }
 
-    /// Lets the target run on, if that was not done yet.
+    /// Lets the target run, unless that has been done.
     fn release(&mut self) -> Result<(), MemoryError> {
         if std::mem::replace(&mut self.is_released, true) {
             return Ok(());
@@ -171,7 +171,7 @@ impl Gdb {
         let third = self.limits.reply / 3;
         self.session.settle(&Wait::new("requests", third));
         if self.is_halted {
-            // Most servers do not know it, which does not matter.
+            // Most servers do not support it and need not.
             if let Err(MemoryError::Io(error)) =
                 self.session.ask(&command("resume"), &Wait::new("resume", third), reply::command)
             {
@@ -182,7 +182,7 @@ impl Gdb {
         let answer = self.session.detach(b"D", &Wait::new("a request to detach", third), |event| {
             let Event::Packet(body) = event else { return None };
             let is_detached = reply::detached(body)?;
-            // Late, and about something else.
+            // A late reply to another request.
             let is_late = !is_detached && pending > 0;
             pending -= usize::from(is_late);
             (!is_late).then_some(is_detached)
@@ -190,7 +190,7 @@ impl Gdb {
         match answer {
             Ok(true) => Ok(()),
             Ok(false) | Err(MemoryError::Timeout { .. }) => self.resume(third / 3),
-            // Some close at once.
+            // Some servers close the connection at once.
             Err(MemoryError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Ok(())
             }
@@ -198,7 +198,7 @@ impl Gdb {
         }
     }
 
-    /// Tells the target to run, which is not answered before it stops again.
+    /// Continues the target. The server does not reply before it stops again.
     fn resume(&mut self, timeout: Duration) -> Result<(), MemoryError> {
         for request in [&b"c"[..], b"vCont;c"] {
             for _ in 0..MAX_RESUMES {
@@ -219,8 +219,7 @@ impl Gdb {
                 );
                 match answer {
                     Err(MemoryError::Timeout { .. }) if is_acknowledged => return Ok(()),
-                    // QEMU whose target ran already: it lost the request, but halted the target for
-                    // it.
+                    // QEMU with a running target ignores the request but halts the target.
                     Ok(true) | Err(MemoryError::Timeout { .. }) => {}
                     Ok(false) => break,
                     Err(error) => return Err(error),
@@ -228,23 +227,22 @@ impl Gdb {
             }
         }
         Err(MemoryError::Source(
-            "the target stands still: the server knows neither how to detach nor how to run on"
-                .to_owned(),
+            "the target is halted: the server can neither detach nor continue it".to_owned(),
         ))
     }
 }
 
-/// A request to the server's own monitor.
+/// Encodes a monitor command.
 fn command(command: &str) -> Vec<u8> {
     [b"qRcmd,".to_vec(), packet::hex(command.as_bytes())].concat()
 }
 
 impl Memory for Gdb {
-    /// In aligned units of 4 bytes, however little is asked for.
+    /// Reads aligned words of 4 bytes, which may be more than `to` needs.
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
         let start = address - address % WORD_BYTES as u64;
         let skipped = (address - start) as usize;
-        // The last address there is may be read, too.
+        // The highest address can be read, too.
         let room = (u64::MAX - start).saturating_add(1);
         let end = (skipped + to.len())
             .next_multiple_of(WORD_BYTES)
@@ -257,7 +255,7 @@ impl Memory for Gdb {
                 .ask(format!("m{at:x},{count:x}").as_bytes(), |body| reply::memory(body, count))?
             {
                 reply::Memory::Bytes(bytes) if bytes.len() >= WORD_BYTES => {
-                    // Fewer may mean that memory ends there. If it does, the next request says so.
+                    // Fewer bytes may mean that memory ends there; the next request shows it.
                     let whole = &bytes[..bytes.len() - bytes.len() % WORD_BYTES];
                     let from = skipped.saturating_sub(done).min(whole.len());
                     to.iter_mut()
@@ -270,7 +268,7 @@ impl Memory for Gdb {
                 reply::Memory::Bytes(_) => "memory ends here".to_owned(),
                 reply::Memory::Unreadable(why) => why,
             };
-            // A server that cannot give all gives nothing: so less, to find where memory ends.
+            // A server that cannot read all returns nothing: a smaller request finds the end.
             if count > WORD_BYTES {
                 most = (count / 2).next_multiple_of(WORD_BYTES);
             } else if done > skipped {
@@ -302,7 +300,7 @@ impl Memory for Gdb {
 
 impl Drop for Gdb {
     fn drop(&mut self) {
-        // Nobody to tell.
+        // Errors cannot be returned here.
         let _ = self.release();
     }
 }

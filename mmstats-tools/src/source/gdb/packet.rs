@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! $ m 2 1 0 0 0 0 0 0 , 2 8 # c 3      a packet: its body, and the sum of the body's bytes
-//! +                                    an acknowledgement; - asks for the packet again
-//! % S t o p : … # x x                  a notification, which nobody acknowledges
+//! +                                    an acknowledgement; - requests the packet again
+//! % S t o p : … # x x                  a notification, which is not acknowledged
 //! ```
 //!
-//! In a body `}` goes before a byte that is one of these characters, which is sent exclusive-or
-//! 0x20; and `*` with a character *c* behind it repeats the byte before it *c* − 29 times more.
+//! In a body, one of these characters is sent as `}` and the character xor 0x20. `*` and a
+//! character *c* repeat the preceding byte *c* − 29 more times.
 
 use std::fmt;
 
-/// Bytes that a body may have: more than any server sends.
+/// Longer bodies are an error; no server sends as much.
 pub const MAX_BODY_BYTES: usize = 1 << 16;
 
-/// A packet with this body.
+/// Encodes a packet with this body.
 #[must_use]
 pub fn encode(body: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(body.len() + 4);
@@ -32,34 +32,34 @@ pub fn encode(body: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// What came.
+/// A received message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The last packet arrived.
+    /// The last packet was received.
     Acknowledged,
-    /// The last packet arrived damaged, and is wanted again.
+    /// The last packet was damaged and must be sent again.
     Refused,
-    /// A packet; its body as it was before it was encoded.
+    /// A packet's decoded body.
     Packet(Vec<u8>),
-    /// A packet that nobody asked for, nor acknowledges.
+    /// An unsolicited packet, which is not acknowledged.
     Notification,
-    /// A packet that is damaged.
+    /// A damaged packet.
     Damaged(PacketError),
 }
 
-/// What is wrong with a packet.
+/// Why a packet is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketError {
-    /// Its sum is another one.
+    /// Its checksum differs.
     Sum {
-        /// Of the bytes that came.
+        /// The checksum of the received bytes.
         computed: u8,
     },
-    /// It ends where the rest of a byte should be.
+    /// It ends in an escape or a repetition.
     Unfinished,
-    /// Nothing is there to be repeated, or not so often.
+    /// A repetition has no preceding byte or an invalid count.
     Repetition,
-    /// It has more than [`MAX_BODY_BYTES`] bytes.
+    /// It is longer than [`MAX_BODY_BYTES`].
     TooLong,
 }
 
@@ -67,16 +67,16 @@ impl fmt::Display for PacketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PacketError::Sum { computed } => {
-                write!(f, "a reply whose bytes sum up to {computed:02x}, and it says otherwise")
+                write!(f, "a reply with a wrong checksum ({computed:02x} expected)")
             }
-            PacketError::Unfinished => write!(f, "a reply that ends inside a byte"),
-            PacketError::Repetition => write!(f, "a reply that repeats what cannot be repeated"),
+            PacketError::Unfinished => write!(f, "an incomplete reply"),
+            PacketError::Repetition => write!(f, "a reply with an invalid repetition"),
             PacketError::TooLong => write!(f, "a reply of more than {MAX_BODY_BYTES} bytes"),
         }
     }
 }
 
-/// Takes bytes one by one, and tells what they are. What is between packets counts for nothing.
+/// Decodes a stream of bytes. Ignores bytes between packets.
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     state: State,
@@ -94,12 +94,12 @@ enum State {
 }
 
 impl Decoder {
-    /// Takes a byte.
+    /// Adds a byte; returns an event if the byte completes one.
     pub fn push(&mut self, byte: u8) -> Option<Event> {
         match (self.state, byte) {
             (State::Between, b'+') => return Some(Event::Acknowledged),
             (State::Between, b'-') => return Some(Event::Refused),
-            // In a body it would be escaped: a server that begins anew.
+            // In a body it would be escaped, so this starts a new packet.
             (_, b'$') | (State::Between, b'%') => {
                 self.body.clear();
                 self.is_notification = byte == b'%';
@@ -136,7 +136,7 @@ impl Decoder {
     }
 }
 
-/// Undoes escapes and repetitions.
+/// Expands escapes and repetitions.
 fn decode(encoded: &[u8]) -> Result<Vec<u8>, PacketError> {
     let mut body = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.iter();
@@ -163,14 +163,14 @@ fn sum(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
-/// Bytes as hexadecimal digits.
+/// Encodes bytes as hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> Vec<u8> {
     let digit = |half: u8| b"0123456789abcdef"[usize::from(half)];
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// The bytes of hexadecimal digits, large or small; `None` if they are none, or one is left over.
+/// Decodes hexadecimal digits of either case; returns `None` for other characters or an odd number.
 #[must_use]
 pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16).map(|half| half as u8);

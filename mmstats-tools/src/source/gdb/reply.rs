@@ -1,19 +1,19 @@
-//! What replies mean. `None`: it is no answer, and may be skipped. An error: it cannot be an
-//! answer.
+//! The meaning of replies. `None`: not a reply to the request, to be skipped. An error: an invalid
+//! reply.
 
 use super::packet::unhex;
 use crate::source::link::excerpt;
 
-/// An answer to a request for memory.
+/// A reply to a request for memory.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Memory {
-    /// As many bytes as were asked for, or fewer.
+    /// At most as many bytes as requested.
     Bytes(Vec<u8>),
-    /// They cannot be had.
+    /// The server cannot read them.
     Unreadable(String),
 }
 
-/// What a request for so many bytes led to.
+/// Parses a reply to a request for `asked` bytes.
 pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>> {
     if let Some(error) = error(body) {
         return Some(Ok(Memory::Unreadable(error)));
@@ -21,16 +21,18 @@ pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>
     if !body.is_empty() && body.iter().all(u8::is_ascii_hexdigit) {
         return Some(match unhex(body) {
             Some(bytes) if bytes.len() <= asked => Ok(Memory::Bytes(bytes)),
-            Some(bytes) => Err(format!("{} bytes of memory came instead of {asked}", bytes.len())),
+            Some(bytes) => {
+                Err(format!("received {} bytes of memory, but requested {asked}", bytes.len()))
+            }
             None => Err(format!(
-                "{} digits of memory came, an odd number, instead of {}",
+                "received an odd number of digits, {}, instead of {}",
                 body.len(),
                 2 * asked
             )),
         });
     }
     match body.first() {
-        // Not supported, which memory always is: so an answer to something else.
+        // "Not supported": a reply to something else, as every server supports reading memory.
         None => None,
         Some(b'W' | b'X') => Some(Err(format!("the target is gone: {}", excerpt(body)))),
         Some(b'T' | b'S' | b'F') => None,
@@ -39,7 +41,7 @@ pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>
     }
 }
 
-/// The longest packet that the server deals with, if it says so.
+/// Parses the maximum packet size, if the server gives one.
 pub(super) fn packet_size(body: &[u8]) -> Option<Result<Option<usize>, String>> {
     if is_unsolicited(body) {
         return None;
@@ -49,21 +51,21 @@ pub(super) fn packet_size(body: &[u8]) -> Option<Result<Option<usize>, String>> 
     Some(Ok(size.and_then(|size| usize::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok())))
 }
 
-/// What the target does.
+/// The state of the target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Status {
-    /// It stands still.
+    /// It is halted.
     Halted,
-    /// It runs. OpenOCD says so by signal 0, if it was told not to halt a target.
+    /// It runs. OpenOCD reports signal 0 if it is configured not to halt the target.
     Running,
-    /// There is none.
+    /// The server has no target.
     None(String),
 }
 
-/// Why the target stands still.
+/// Parses the state of the target.
 pub(super) fn status(body: &[u8]) -> Option<Result<Status, String>> {
     if let Some(error) = error(body) {
-        return Some(Err(format!("what the target does cannot be told: {error}")));
+        return Some(Err(format!("cannot determine whether the target runs: {error}")));
     }
     if is_output(body) {
         return None;
@@ -75,12 +77,12 @@ pub(super) fn status(body: &[u8]) -> Option<Result<Status, String>> {
     }))
 }
 
-/// Whether a command for the server's own monitor succeeded.
+/// Parses the result of a monitor command: `true` for success.
 pub(super) fn command(body: &[u8]) -> Option<Result<bool, String>> {
     if is_unsolicited(body) { None } else { Some(Ok(body == b"OK")) }
 }
 
-/// Whether the server lets the target go.
+/// Parses a reply to a request to detach: `true` if the server has done it.
 pub(super) fn detached(body: &[u8]) -> Option<bool> {
     match body {
         b"OK" => Some(true),
@@ -89,22 +91,22 @@ pub(super) fn detached(body: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether it tells that the target stopped.
+/// Returns `true` for a message that the target has stopped.
 pub(super) fn is_stop(body: &[u8]) -> bool {
     matches!(body, [b'T' | b'S', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
-/// Whether it comes without having been asked for.
+/// Returns `true` for a message that is not a reply.
 pub(super) fn is_unsolicited(body: &[u8]) -> bool {
     is_stop(body) || is_output(body)
 }
 
-/// Whether it is something to be shown on the debugger's console.
+/// Returns `true` for output to the debugger's console.
 fn is_output(body: &[u8]) -> bool {
     matches!(body, [b'O', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// An error in words.
+/// Describes an error reply; returns `None` for other replies.
 pub(super) fn error(body: &[u8]) -> Option<String> {
     match body {
         [b'E', b'.', ..] => Some(format!("the server says {}", excerpt(&body[2..]))),

@@ -1,39 +1,39 @@
-//! One request, one answer, whatever else the server sends.
+//! Matches replies to requests, whatever else the server sends.
 
 use super::packet::{Decoder, Event, encode};
 use super::reply;
 use crate::source::link::{Link, Wait, excerpt};
 use crate::source::memory::MemoryError;
 
-/// How often a damaged reply is asked for again, and a refused request sent again.
+/// How often a damaged reply or a refused request is repeated.
 const MAX_REPEATS: usize = 3;
 
-/// How many packets that answer nothing are skipped before an answer.
+/// The number of unsolicited packets that may precede a reply.
 const MAX_UNSOLICITED: usize = 1000;
 
-/// A connection on which requests are answered in turn.
+/// A connection on which each request has one reply.
 #[derive(Debug)]
 pub(super) struct Session {
     link: Link,
     decoder: Decoder,
-    /// Requests whose answers did not come (yet).
+    /// The number of requests without a reply yet.
     pub(super) pending: usize,
-    /// Something went wrong, so that what comes next may be an answer to anything.
+    /// Whether an error occurred, so that a later packet may be the reply to any request.
     is_lost: bool,
 }
 
 impl Session {
-    /// Nothing was asked yet.
+    /// Creates a session without requests.
     pub(super) fn new(link: Link) -> Session {
         Session { link, decoder: Decoder::default(), pending: 0, is_lost: false }
     }
 
-    /// Sends a request and waits for what `understand` takes for its answer, or for one that cannot
-    /// be. What it does not take is skipped.
+    /// Sends a request and returns its reply as parsed by `understand`, which returns `None` for
+    /// packets to skip.
     ///
     /// # Errors
-    /// If no answer comes, or one that cannot be; and ever after, because what comes then might be
-    /// the answer that did not.
+    /// If no reply or an invalid one arrives. All later requests fail too, as the missing reply may
+    /// still arrive.
     pub(super) fn ask<T>(
         &mut self,
         request: &[u8],
@@ -42,8 +42,7 @@ impl Session {
     ) -> Result<T, MemoryError> {
         if std::mem::replace(&mut self.is_lost, true) {
             return Err(MemoryError::Source(
-                "a request before was not answered, so answers cannot be told apart any more"
-                    .to_owned(),
+                "an earlier request was not answered, so replies cannot be matched".to_owned(),
             ));
         }
         let packet = self.send(request, wait)?;
@@ -86,15 +85,15 @@ impl Session {
             }
             if unsolicited > MAX_UNSOLICITED {
                 return Err(MemoryError::Source(format!(
-                    "{unsolicited} replies, and none of them to {}",
+                    "{unsolicited} unsolicited replies while waiting for {}",
                     excerpt(request)
                 )));
             }
         }
     }
 
-    /// From here on Ctrl-C does not disturb, and what went wrong does not matter. Waits for the
-    /// answers that are due, or what may be them.
+    /// Prepares for releasing the target: ignores signals and earlier errors from now on, and waits
+    /// for pending replies.
     pub(super) fn settle(&mut self, wait: &Wait) {
         self.link.ignores_signals = true;
         self.is_lost = false;
@@ -111,14 +110,13 @@ impl Session {
         }
     }
 
-    /// Sends a request that may let the target run on, and shows `understand` all that comes until
-    /// that has seen enough.
+    /// Sends a request that may let the target run, and returns what `understand` makes of the
+    /// events that follow.
     ///
-    /// Nothing is acknowledged: to QEMU, any byte that comes while the target runs means to halt
-    /// it.
+    /// Acknowledges nothing, as QEMU halts a running target at any byte.
     ///
     /// # Errors
-    /// If nothing comes that `understand` takes.
+    /// If `understand` accepts no event in time.
     pub(super) fn detach<T>(
         &mut self,
         request: &[u8],
@@ -133,9 +131,9 @@ impl Session {
         }
     }
 
-    /// Sends a request, and returns its packet.
+    /// Sends a request and returns its packet.
     fn send(&mut self, request: &[u8], wait: &Wait) -> Result<Vec<u8>, MemoryError> {
-        // What came before the request does not answer it.
+        // Earlier packets are not the reply.
         self.link.discard_received()?;
         self.decoder = Decoder::default();
         let packet = encode(request);
