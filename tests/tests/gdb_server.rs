@@ -190,7 +190,7 @@ fn after_an_invalid_reply_no_other_is_accepted() {
     gdb.read(BASE.into(), &mut bytes).unwrap_err();
     for at in [BASE, BASE + 4] {
         let error = gdb.read(at.into(), &mut bytes).unwrap_err();
-        assert!(source(&error).starts_with("a request before was not answered"), "{error}");
+        assert!(source(&error).starts_with("an earlier request was not answered"), "{error}");
     }
     assert_eq!(bytes, [0xee; 4]);
 }

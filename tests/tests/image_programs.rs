@@ -293,7 +293,7 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
         "core",
         &native_core().process(0x1040 + shift, &mapped).physical(0x9000, 0, &[1; 64]).build(),
     );
-    let why = "no stats found (it has 0x9000 to 0x9040); its process had mapped /dev/shm/program-1-1.mmstats, which may still be there, \
-               and which the core leaves out (see coredump_filter in core(5))";
+    let why = "no stats found (it has 0x9000 to 0x9040); its process had mapped /dev/shm/program-1-1.mmstats, which may still exist; \
+               the core leaves it out (see coredump_filter in core(5))";
     assert_reports(&dir.slurp(&["core"]), &[&format!("core: {why}")], "");
 }
