@@ -231,7 +231,10 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
         (&large, "too large: 68157440 bytes (at most 67108864 expected)"),
         (&odd, "invalid header: word is 0x2"),
         (&with(0, b"\x07"), "unknown version 7 (1 or 2 expected)"),
-        (b"\x01\0\0\0\0\0\0\0", "not mmstats: begins like version 1 (01), but has no fields"),
+        (
+            b"\x01\0\0\0\0\0\0\0",
+            "not an mmstats file: it begins like version 1 (01) but has no fields",
+        ),
         (b"\x09", "not an mmstats file"),
     ];
     for (bytes, told) in cases {

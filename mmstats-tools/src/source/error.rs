@@ -77,7 +77,7 @@ impl fmt::Display for RegionError {
                 "half-initialised: being published or reinitialized, or interrupted meanwhile"
             ),
             RegionError::NoFields => {
-                write!(f, "not mmstats: begins like version 1 (01), but has no fields")
+                write!(f, "not an mmstats file: it begins like version 1 (01) but has no fields")
             }
             RegionError::TooLarge { length } => {
                 write!(f, "too large: {length} bytes (at most {MAX_REGION_BYTES} expected)")
