@@ -8,21 +8,31 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::console::Console;
+use crate::generate;
 use crate::options::Selection;
 use crate::source::Sources;
 
 /// The exit status for invalid arguments.
 pub const USAGE: u8 = 2;
 
-/// Parses arguments. The first is the command's name.
+/// Parses arguments, of which the first is the command's name. Prints help, the version, errors,
+/// or what `--generate` asks for.
 ///
 /// # Errors
-/// The exit status, if help, the version or a usage error has been printed instead.
+/// The exit status, if there is nothing else to do.
 pub fn parse<O: Parser>(
     args: impl IntoIterator<Item = OsString>,
     console: &mut Console<'_>,
 ) -> Result<O, ExitCode> {
-    O::try_parse_from(args).map_err(|answer| print_usage(&answer, console))
+    let mut command = generate::add_option(O::command());
+    let matches =
+        command.try_get_matches_from_mut(args).map_err(|error| print_usage(&error, console))?;
+    if let Some(text) = generate::generate(&O::command(), &matches) {
+        let written = text.and_then(|text| console.out.write_all(&text));
+        let written = written.and_then(|()| console.out.flush());
+        return Err(status(&finish(written, console)));
+    }
+    O::from_arg_matches(&matches).map_err(|error| print_usage(&error.format(&mut command), console))
 }
 
 fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
@@ -46,9 +56,7 @@ pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<
         ExitCode::FAILURE
     })?;
     if selection.files.is_empty() && sources.is_memory(Path::new("")) {
-        console.report(
-            "which memory? name its file, or a device, beside --at, --elf and --load-address",
-        );
+        console.report("--region-address, --elf and --load-address need a FILE or device URL");
         return Err(ExitCode::from(USAGE));
     }
     Ok(sources)

@@ -24,6 +24,7 @@ pub mod clean;
 pub mod command;
 pub mod console;
 pub mod escape;
+mod generate;
 pub mod labels;
 #[cfg(feature = "web")]
 pub mod mmash;

@@ -113,7 +113,7 @@ fn number() -> impl Strategy<Value = u64> {
 /// Options that say where to look.
 fn options() -> impl Strategy<Value = Vec<String>> {
     let one = prop_oneof![
-        number().prop_map(|at| vec!["--at".to_owned(), at.to_string()]),
+        number().prop_map(|at| vec!["--region-address".to_owned(), at.to_string()]),
         Just(vec!["--elf".to_owned(), "fw.elf".to_owned()]),
         Just(["--elf", "fw.elf", "--symbol", "STATS"].map(str::to_owned).to_vec()),
     ];

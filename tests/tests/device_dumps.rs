@@ -157,7 +157,7 @@ fn a_cortex_m3_says_the_same_in_every_dump() {
     for elf in [
         &["--elf", elf][..],
         &["--elf", elf, "--symbol", "REGION"],
-        &["--at", &expected.0.to_string()],
+        &["--region-address", &expected.0.to_string()],
         &[],
     ] {
         let with = |name| [elf, &[name]].concat();

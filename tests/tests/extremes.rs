@@ -48,7 +48,7 @@ fn a_label_or_text_may_be_as_long_as_the_format_allows() {
         assert_eq!((outcome.status, outcome.err.as_str()), (0, ""), "{name}");
         assert!(outcome.out.contains("short"), "{name}");
     }
-    let outcome = call(&dir, "cleanstats", &["--dry-run", "--last-words", "."]);
+    let outcome = call(&dir, "cleanstats", &["--dry-run", "--print-removed", "."]);
     assert!(outcome.out.ends_with("Would remove 0  -  0 alive\n"), "{outcome:?}");
 }
 
@@ -86,7 +86,7 @@ fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
     let mut command = Command::new(program("--bin", "pollstats"));
     let command = command.current_dir(dir.path()).args([
         "--json",
-        "--absolute",
+        "--totals",
         "-d",
         "0.05",
         "-f",
@@ -113,7 +113,7 @@ fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
     let replayed = call(
         &dir,
         "pollstats",
-        &["--replay", "r.jsonl", "--json", "--absolute", "-f", "state=run", "n"],
+        &["--replay", "r.jsonl", "--json", "--totals", "-f", "state=run", "n"],
     );
     assert!(replayed.out.lines().last().unwrap().contains("\"n\":101"), "{replayed:?}");
 }

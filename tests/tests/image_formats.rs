@@ -30,7 +30,7 @@ fn hex_and_s_records_are_read_in_any_order_of_their_lines() {
                 text.replace('\n', "\r\n").to_lowercase().replace('s', "S").as_bytes(),
             );
             assert_prints(
-                &dir.slurp(&["dump", "--at=0x2001_01e8"]),
+                &dir.slurp(&["dump", "--region-address=0x2001_01e8"]),
                 &pump_at("dump", 0x2001_01e8, 2),
             );
         }
@@ -107,7 +107,10 @@ fn cores_of_both_widths_and_byte_orders_are_read() {
             .physical(0, 0, b"flash");
         dir.file("core", &elf.build());
         assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x8000_0050, 0x8000_03e8]));
-        assert_prints(&dir.slurp(&["core", "--at", "0x8000_0050"]), &pumps("core", &[0x8000_0050]));
+        assert_prints(
+            &dir.slurp(&["core", "--region-address", "0x8000_0050"]),
+            &pumps("core", &[0x8000_0050]),
+        );
     }
 }
 
@@ -147,5 +150,5 @@ fn a_core_that_is_cut_short_says_so_and_what_it_has_is_read() {
     assert_reports(&dir.slurp(&["core"]), &[cut], &pumps("core", &[0x1000, 0x8068]));
     let unreadable =
         "core@0x8fa0: 0x8fa0 cannot be read: it has 0x1000 to 0x1110, 0x8000 to 0x83e8";
-    assert_reports(&dir.slurp(&["core", "--at=0x8fa0"]), &[unreadable, cut], "");
+    assert_reports(&dir.slurp(&["core", "--region-address=0x8fa0"]), &[unreadable, cut], "");
 }

@@ -32,7 +32,10 @@ fn a_directory_in_flash_comes_from_the_elf_file_or_from_the_same_memory() {
         &dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]),
         &pumps("ram", &[0x2000_0040, 0x2000_0800]),
     );
-    assert_prints(&dir.slurp(&["--elf", "fw.elf", "ram", "--at=64"]), &pumps("ram", &[64]));
+    assert_prints(
+        &dir.slurp(&["--elf", "fw.elf", "ram", "--region-address=64"]),
+        &pumps("ram", &[64]),
+    );
     assert_prints(
         &dir.slurp(&["--elf", "fw.elf", "core"]),
         &pumps("core", &[0x2000_0040, 0x2000_0800]),
@@ -197,7 +200,7 @@ fn a_symbol_tells_where_a_region_is() {
         "BOARD",
         "--symbol",
         "in_c",
-        "--at=0x20000400",
+        "--region-address=0x20000400",
         "ram",
         "--load-address=0x20000000",
     ]);

@@ -63,15 +63,15 @@ fn what_is_to_be_read_can_be_named_by_offset_or_address() {
     let [a, b] = [1, 2].map(pump);
     dir.file("ram", &image(MIB, &[(0x40, &a), (0x805, &b)]));
     assert_prints(
-        &dir.slurp(&["ram", "--at", "0x40", "--at", "2_053"]),
+        &dir.slurp(&["ram", "--region-address", "0x40", "--region-address", "2_053"]),
         &pumps("ram", &[0x40, 0x805]),
     );
     assert_prints(
-        &dir.slurp(&["--at=0x2000_0040", "--load-address=0x2000_0000", "ram"]),
+        &dir.slurp(&["--region-address=0x2000_0040", "--load-address=0x2000_0000", "ram"]),
         &pumps("ram", &[0x2000_0040]),
     );
     assert_prints(
-        &dir.slurp(&["--at=0x40", "--at=64", "ram", "ram"]),
+        &dir.slurp(&["--region-address=0x40", "--region-address=64", "ram", "ram"]),
         &pumps("ram", &[0x40]).repeat(2),
     );
 }
@@ -112,7 +112,7 @@ fn version_1_is_read_where_it_is_said_to_be() {
             .concat(),
     );
     let second = (777 + files[0].len() + 55).to_string();
-    let outcome = dir.slurp(&["--at", "777", "--at", &second, "image"]);
+    let outcome = dir.slurp(&["--region-address", "777", "--region-address", &second, "image"]);
     let named = |path: &PathBuf, at: &str| {
         dir.slurp(&[path])
             .out
@@ -125,7 +125,7 @@ fn version_1_is_read_where_it_is_said_to_be() {
     // The label size that ends them may be cut away.
     let small = &VersionOne::default().field("x", "B", [5]).finish()[..9];
     dir.file("cut", &[&image(777, &[]), small].concat());
-    assert_prints(&dir.slurp(&["--at", "777", "cut"]), "==> cut@0x309\n  x 5\n\n");
+    assert_prints(&dir.slurp(&["--region-address", "777", "cut"]), "==> cut@0x309\n  x 5\n\n");
     // More fields than are looked for at first.
     let many = (0..200)
         .fold(VersionOne::default(), |file, i| {
@@ -133,7 +133,7 @@ fn version_1_is_read_where_it_is_said_to_be() {
         })
         .finish();
     dir.file("many", &[&image(100, &[])[..], &many].concat());
-    let outcome = dir.slurp(&["--at", "100", "many"]);
+    let outcome = dir.slurp(&["--region-address", "100", "many"]);
     assert_eq!((outcome.out.lines().count(), outcome.err.as_str(), outcome.status), (202, "", 0));
 }
 
@@ -239,7 +239,15 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     ];
     for (bytes, told) in cases {
         dir.file("ram", &image(8192, &[(64, &pump(1)), (1024, bytes), (4096, &pump(2))]));
-        let outcome = dir.slurp(&["ram", "--at", "64", "--at", "1024", "--at", "4096"]);
+        let outcome = dir.slurp(&[
+            "ram",
+            "--region-address",
+            "64",
+            "--region-address",
+            "1024",
+            "--region-address",
+            "4096",
+        ]);
         let expected = pump_at("ram", 0x40, 1) + &pump_at("ram", 0x1000, 2);
         assert_eq!((outcome.out.as_str(), outcome.status), (expected.as_str(), 1), "{told}");
         assert!(
@@ -276,7 +284,7 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
     dir.file("ram", &image(8192, &[(64, &pump(1))]));
     let unreadable = "ram@0x2000: 0x2000 cannot be read: it has 0x0 to 0x2000";
     assert_reports(
-        &dir.slurp(&["ram", "--at", "0x2000", "--at", "64"]),
+        &dir.slurp(&["ram", "--region-address", "0x2000", "--region-address", "64"]),
         &[unreadable],
         &pumps("ram", &[64]),
     );
@@ -329,10 +337,10 @@ fn a_file_that_is_no_memory_says_what_it_is() {
         (&["program"][..], "program: a program, not a memory image (pass it with --elf)"),
         (&["damaged"], "damaged: a damaged ELF file: "),
         (&["core"], "core: no stats found (it has no memory at all)"),
-        (&["core", "--at=0"], "core@0x0: 0x0 cannot be read: it has no memory at all"),
-        (&["folder", "--at=0"], "folder: not a regular file"),
-        (&["/dev/zero", "--at=0"], "/dev/zero: not a regular file"),
-        (&["nowhere", "--at=0"], "nowhere: No such file"),
+        (&["core", "--region-address=0"], "core@0x0: 0x0 cannot be read: it has no memory at all"),
+        (&["folder", "--region-address=0"], "folder: not a regular file"),
+        (&["/dev/zero", "--region-address=0"], "/dev/zero: not a regular file"),
+        (&["nowhere", "--region-address=0"], "nowhere: No such file"),
         (&["ram", "--elf=core"], "core: an ELF core (a program's ELF file expected)"),
         (&["ram", "--elf=ram"], "ram: not an ELF file"),
         (&["ram", "--elf=damaged"], "damaged: a damaged ELF file: "),
@@ -370,13 +378,13 @@ fn wrong_usage_is_status_2() {
     dir.file("fw.elf", &native_program().build());
     for (arguments, told) in [
         (
-            &["--at", "64"][..],
-            "which memory? name its file, or a device, beside --at, --elf and --load-address",
+            &["--region-address", "64"][..],
+            "--region-address, --elf and --load-address need a FILE or device URL",
         ),
         (&["--load-address", "64"], "which memory?"),
         (&["--elf", "fw.elf"], "which memory?"),
         (&["ram", "--symbol", "X"], "--elf <FILE>"),
-        (&["ram", "--at", "x"], "not a number (4096, 0x1000 and 0x2000_0000 would be)"),
+        (&["ram", "--region-address", "x"], "not a number (4096, 0x1000 or 0x2000_0000 expected)"),
         (&["ram", "--load-address", "0x1_0000_0000_0000_0000"], "larger than any address"),
     ] {
         let outcome = dir.slurp(arguments);

@@ -98,7 +98,7 @@ fn a_sampler_that_hangs_is_no_healthy_one() {
     // A device that takes connections and says nothing.
     let device = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("gdb://{}", device.local_addr().unwrap());
-    let server = Mmash::start(&mut command(&["-d", "0.1", "--at", "0x20000000", &url]));
+    let server = Mmash::start(&mut command(&["-d", "0.1", "--region-address", "0x20000000", &url]));
     let health = server.get("/healthz");
     assert_eq!((health.status, &health.json()["status"]), (503, &json!("late")));
     server.signal(Signal::TERM);

@@ -241,9 +241,7 @@ fn filters_choose_files_by_a_label_or_its_value() {
     let outcome = poll(&dir, &["-c1", "work.jobs", "1", "2", "-f", "nothing"]);
     assert_eq!((outcome.status, outcome.out.lines().count()), (1, 2));
     assert!(
-        outcome
-            .err
-            .starts_with("pollstats: none of 2 files passes the filters yet (see --filter)\n"),
+        outcome.err.starts_with("pollstats: none of 2 files matches the filters yet (--where)\n"),
         "{}",
         outcome.err
     );
@@ -397,8 +395,8 @@ fn a_field_that_no_file_has_is_told_of_and_the_others_are_shown() {
         (lines.len(), lines[1]),
         (3, "                 11 |                  - (total since start)")
     );
-    let told = "pollstats: no file has 6XX yet: looked for web.stats.status6XX, web.stats.status.6XX\n\
-                pollstats: no file has no.* yet: looked for web.stats.statusno.*, web.stats.status.no.*\n";
+    let told = "pollstats: no file has 6XX yet: searched web.stats.status6XX, web.stats.status.6XX\n\
+                pollstats: no file has no.* yet: searched web.stats.statusno.*, web.stats.status.no.*\n";
     assert_eq!((outcome.err.as_str(), outcome.status), (told, 1));
 }
 
@@ -413,7 +411,7 @@ fn the_first_row_has_the_totals_unless_it_is_left_out() {
         [HEADER, NOTHING, NOTHING].concat()
     );
     assert_eq!(
-        rows(&dir, &[&["--absolute", "-c2"], &arguments[..]].concat()),
+        rows(&dir, &[&["--totals", "-c2"], &arguments[..]].concat()),
         [HEADER, &TOTALS.replace("(total since start)", "").repeat(2)].concat()
     );
     let printed = rows(&dir, &[&["--rate", "-c2"], &arguments[..]].concat());
@@ -428,13 +426,15 @@ fn the_first_row_has_the_totals_unless_it_is_left_out() {
 fn groups_have_rows_of_their_own() {
     let dir = web();
     let _works = [work(&dir, "w1", (1, 0.0), ""), work(&dir, "w2", (2, 0.0), "")];
-    let grouped = |by: &str, files: &[&str]| -> Vec<(Value, Value)> {
-        let rows =
-            json(&dir, &[&["-c1", "--by", by, "web.stats.status.2XX,work.jobs"], files].concat());
+    let grouped = |by: &str, key: &str, files: &[&str]| -> Vec<(Value, Value)> {
+        let rows = json(
+            &dir,
+            &[&["-c1", "--group-by", by, "web.stats.status.2XX,work.jobs"], files].concat(),
+        );
         rows.into_iter()
             .map(|row| {
                 (
-                    row[by].clone(),
+                    row[key].clone(),
                     json!([row["values"]["web.stats.status.2XX"], row["values"]["work.jobs"]]),
                 )
             })
@@ -442,17 +442,23 @@ fn groups_have_rows_of_their_own() {
     };
     let pid = json!(std::process::id());
     let files = ["mmstats-2", "w1", "mmstats-1", "w2"];
-    assert_eq!(grouped("pid", &files), [(pid, json!([null, 3])), (Value::Null, json!([11, null]))]);
+    assert_eq!(
+        grouped("process", "pid", &files),
+        [(pid, json!([null, 3])), (Value::Null, json!([11, null]))]
+    );
     let by_file = [
         ("mmstats-1", json!([10, null])),
         ("mmstats-2", json!([1, null])),
         ("w1", json!([null, 1])),
         ("w2", json!([null, 2])),
     ];
-    assert_eq!(grouped("file", &files), by_file.map(|(file, values)| (json!(file), values)));
-    assert_eq!(grouped("thread", &files).len(), 2);
+    assert_eq!(
+        grouped("file", "file", &files),
+        by_file.map(|(file, values)| (json!(file), values))
+    );
+    assert_eq!(grouped("thread", "thread", &files).len(), 2);
     let printed =
-        rows(&dir, &["-c1", "--by=file", "web.stats.status.2XX", "mmstats-1", "mmstats-2"]);
+        rows(&dir, &["-c1", "--group-by=file", "web.stats.status.2XX", "mmstats-1", "mmstats-2"]);
     let expected = "        file        |web.stats.status.2XX\n          mmstats-1 |                 10 (total since start)\n          mmstats-2 |                  1 (total since start)\n";
     assert_eq!(printed, expected);
 }
@@ -460,7 +466,8 @@ fn groups_have_rows_of_their_own() {
 #[test]
 fn rows_can_begin_with_the_time_of_day() {
     let dir = web();
-    let printed = rows(&dir, &["-c1", "-t", "--by=file", "web.stats.status.2XX", "mmstats-1"]);
+    let printed =
+        rows(&dir, &["-c1", "-t", "--group-by=file", "web.stats.status.2XX", "mmstats-1"]);
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines[0], "     time (UTC)     |        file        |web.stats.status.2XX");
     let time = lines[1].split('|').next().unwrap().trim();
@@ -483,7 +490,7 @@ fn programs_get_json_and_csv() {
         .field("n", "d", f64::INFINITY.to_ne_bytes());
     dir.file("hostile", &hostile.finish());
     let arguments =
-        ["-c2", "-d0.05", "--by=file", "web.stats.status.2XX,a*,n,n", "mmstats-2", "hostile"];
+        ["-c2", "-d0.05", "--group-by=file", "web.stats.status.2XX,a*,n,n", "mmstats-2", "hostile"];
     let printed = rows(&dir, &[&["--json"], &arguments[..]].concat());
     let lines: Vec<Value> =
         printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -537,14 +544,14 @@ fn regions_in_memory_are_polled_as_files_are() {
         &dir,
         &[
             "-c1",
-            "--by=file",
+            "--group-by=file",
             "-p",
             "pump",
             "turns",
             "ram",
             "--load-address",
             "0x2000_0000",
-            "--at",
+            "--region-address",
             "0x2000_0040",
         ],
     );
@@ -590,18 +597,18 @@ fn wrong_usage_is_status_2_and_help_is_not() {
         ("-c 0 x f", "--count"),
         ("-c x x f", "--count"),
         ("-d 0 x f", "shorter than 1ms"),
-        ("-d soon x f", "not a time"),
+        ("-d soon x f", "not a duration"),
         ("-n -1 x f", "-1"),
-        ("x, f", "a name is empty"),
+        ("x, f", "empty label"),
         ("x[ f", "at character"),
         ("--json --csv x f", "cannot be used with"),
-        ("--rate --absolute x f", "cannot be used with"),
+        ("--rate --totals x f", "cannot be used with"),
         ("--replay r --record s x", "cannot be used with"),
         ("--replay r x f", "cannot be used with"),
-        ("--record - x f", "rows go to the standard output"),
-        ("--by moon x f", "possible values: file, pid, thread"),
+        ("--record - x f", "the standard output has the rows"),
+        ("--group-by moon x f", "possible values: process, thread, file"),
         ("--no-such x f", "--no-such"),
-        ("x --at 64", "which memory?"),
+        ("x --region-address 64", "need a FILE or device URL"),
     ] {
         let outcome = poll(&dir, &line.split_whitespace().collect::<Vec<_>>());
         assert!(
@@ -612,7 +619,7 @@ fn wrong_usage_is_status_2_and_help_is_not() {
     for (argument, part) in [
         ("--help", "Examples:"),
         ("--help", "Exit status: 0"),
-        ("-h", "--absolute"),
+        ("-h", "--totals"),
         ("-h", "Exit status: 0"),
     ] {
         assert!(rows(&dir, &[argument]).contains(part), "{argument}: {part}");

@@ -98,7 +98,7 @@ fn a_process_that_starts_anew_counts_from_zero() {
     first.jobs.add(100);
     staying.jobs.add(1000);
     let (mut changes, mut totals) =
-        (Poll::start(&dir, &["jobs", "."]), Poll::start(&dir, &["--absolute", "jobs", "."]));
+        (Poll::start(&dir, &["jobs", "."]), Poll::start(&dir, &["--totals", "jobs", "."]));
     assert_eq!((changes.value(), totals.value()), (json!(1100), json!(1100)));
     // Under the same name.
     drop(first);
@@ -159,7 +159,7 @@ fn files_that_come_and_go_are_noticed_and_told_of_if_asked() {
     poll.grows_by(4);
     drop(stats);
     poll.becomes(&Value::Null);
-    let told = "pollstats: no files found yet: looked for ./*.mmstats\npollstats: ./late.mmstats: has come\npollstats: ./late.mmstats: is gone\n";
+    let told = "pollstats: no files found yet: searched ./*.mmstats\npollstats: ./late.mmstats: appeared\npollstats: ./late.mmstats: vanished\n";
     assert_eq!(poll.interrupt(), (Some(0), told.to_owned()));
 }
 
@@ -269,7 +269,8 @@ fn a_recording_shows_the_same_rows_again() {
     let (one, other) = (work(&dir, "1.mmstats"), work(&dir, "2.mmstats"));
     one.jobs.add(100);
     for format in ["--json", "--csv", "-t"] {
-        for options in [&["--by=file"][..], &["--rate"], &["--absolute"], &["-y", "-f", "sys.pid"]]
+        for options in
+            [&["--group-by=file"][..], &["--rate"], &["--totals"], &["-y", "-f", "sys.pid"]]
         {
             let wanted = "work.jobs,work.depth,work.time:p50,*.time,*.boot_id,sys.c*,none";
             let arguments = [&[format, wanted], options].concat();
@@ -325,7 +326,7 @@ fn a_recording_that_is_cut_is_shown_up_to_there() {
     dir.file("cut", &whole[..whole.len() - 20]);
     let outcome = run(pollstats().args(["work.jobs", "--replay", "cut"]));
     assert_eq!((outcome.out.lines().count(), outcome.status), (3, 1));
-    assert_eq!(outcome.err, "pollstats: cut: line 4: cut short\n");
+    assert_eq!(outcome.err, "pollstats: cut: line 4: truncated\n");
     let standard_input = |name: &str| {
         let mut command = pollstats();
         let command = without_environment(command.args(["work.jobs", "--replay", "-"]))
@@ -337,7 +338,7 @@ fn a_recording_that_is_cut_is_shown_up_to_there() {
         )
     };
     assert_eq!(standard_input("whole"), (4, String::new()));
-    assert_eq!(standard_input("cut"), (3, "pollstats: -: line 4: cut short\n".to_owned()));
+    assert_eq!(standard_input("cut"), (3, "pollstats: -: line 4: truncated\n".to_owned()));
     dir.file("other", b"Dear reader\n");
     for (name, told) in [
         ("other", "line 1: not a recording of pollstats"),

@@ -21,10 +21,9 @@ use mmstats_std::discover::discover;
 use mmstats_std::liveness::Reason;
 use mmstats_std::template::Environment;
 
-use crate::command::{self, Stop, USAGE, status};
+use crate::command::{self, Stop, status};
 use crate::console::Console;
 use crate::options::clean::Options;
-use crate::options::seconds;
 use crate::render;
 use crate::render::escape::EscapedPath;
 use crate::shutdown::Shutdown;
@@ -33,23 +32,13 @@ use entry::Entry;
 use inspector::{Inspection, Inspector, State, Stats, pid_of_unfinished};
 use report::{Action, Counts, Report, ReportOptions};
 
-/// Time between two rounds of `--interval` without a value.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
-
 /// Runs the command. The first argument is the program's name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
     let options: Options = match command::parse(args, console) {
         Ok(options) => options,
         Err(status) => return status,
     };
-    if let Some(time) = mistaken_for_file(&options) {
-        console.report(format_args!(
-            "{time}: No such file or directory (to repeat, write --watch={time})"
-        ));
-        return ExitCode::from(USAGE);
-    }
-    let watch = match Watch::new(options.watch.map(|interval| interval.unwrap_or(DEFAULT_INTERVAL)))
-    {
+    let watch = match Watch::new(options.interval) {
         Ok(watch) => watch,
         Err(error) => {
             console.report(error);
@@ -57,19 +46,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         }
     };
     Clean::new(options, watch, console).run()
-}
-
-/// Returns a missing file whose name reads as a time: `--watch 10s` instead of `--watch=10s`.
-fn mistaken_for_file(options: &Options) -> Option<&str> {
-    let is_missing = |path: &Path| {
-        path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
-    };
-    let mut names =
-        options.files.iter().filter(|path| is_missing(path)).filter_map(|path| path.to_str());
-    options
-        .watch
-        .filter(Option::is_none)
-        .and_then(|_| names.find(|name| seconds::parse_interval(name).is_ok()))
 }
 
 /// One run of the command: rounds over all files.
@@ -90,11 +66,12 @@ impl<'s, 'c> Clean<'s, 'c> {
         let report_options = ReportOptions {
             json: options.json,
             quiet: options.quiet,
-            repeats: options.watch.is_some(),
+            repeats: options.interval.is_some(),
             dry_run: options.dry_run,
             has_min_age: options.min_age.is_some(),
         };
-        let inspector = Inspector::new(options.min_age.unwrap_or_default(), options.same_namespace);
+        let inspector =
+            Inspector::new(options.min_age.unwrap_or_default(), options.assume_same_pid_namespace);
         let report = Report::new(console, report_options);
         Clean {
             options,
@@ -174,7 +151,7 @@ impl<'s, 'c> Clean<'s, 'c> {
         let (entry, inspection) = match Entry::new(path) {
             Ok(entry) => {
                 let inspection = self.inspector.inspect(&entry, |sample| {
-                    if self.options.last_words {
+                    if self.options.print_removed {
                         let rows: Vec<_> = sample.fields().collect();
                         let style = (!self.options.json).then(|| self.report.style());
                         final_values = render::file(path, sample, &rows, style);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use glob::Pattern;
 
-use super::{Selection, seconds};
+use super::{Selection, duration};
 use crate::labels;
 
 /// The options of the server, which `--textfile` excludes.
@@ -56,11 +56,11 @@ pub struct Options {
     pub allow_host: Vec<String>,
 
     /// Time between scrapes: seconds, or with a unit (500ms, 2s, 1m).
-    #[arg(short = 'd', long, value_name = "TIME", default_value = "1", value_parser = parse_interval)]
+    #[arg(short = 'd', long, value_name = "TIME", default_value = "1", value_parser = duration::parse_scrape_interval)]
     pub interval: Duration,
 
     /// How far back values are stored, for plots and queries.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = seconds::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
     pub history: Duration,
 
     /// Maximum memory for stored values; the oldest are dropped. K, M and G are 1024, 1024² and
@@ -112,7 +112,6 @@ pub struct Options {
     #[arg(long, help_heading = METRICS)]
     pub live: bool,
 
-    // Last, as its heading would apply to all options after it.
     #[command(flatten)]
     #[allow(missing_docs)]
     pub selection: Selection,
@@ -149,18 +148,6 @@ fn parse_host(text: &str) -> Result<String, String> {
         Ok(text.to_ascii_lowercase())
     } else {
         Err("not a host (stats.example.org or 192.0.2.1:8080 expected)".to_owned())
-    }
-}
-
-/// The minimum time between scrapes, so that a typing mistake does not occupy a core.
-const MIN_INTERVAL: Duration = Duration::from_millis(100);
-
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let time = seconds::parse(text)?;
-    if time < MIN_INTERVAL {
-        Err("too short (at least 0.1s expected)".to_owned())
-    } else {
-        Ok(time)
     }
 }
 

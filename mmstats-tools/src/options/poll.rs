@@ -1,19 +1,19 @@
-//! Of `pollstats`.
+//! Options of `pollstats`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use super::{COLOURS, Selection, seconds};
+use super::{COLOURS, Selection, duration};
 use crate::labels;
 
-/// Prints how chosen stats change, line by line, as vmstat does.
+/// Prints how selected stats change, line by line, as vmstat does.
 ///
-/// A column for each field, a row for each look: what counts up is shown as its change since the
-/// row before, summed over all files; gauges and texts as they are. The first row has the totals
-/// since the programs' start, and says so. - stands for a field that no file has, * for texts that
-/// differ.
+/// A column per field, a row per interval: counters and histograms show their change since the
+/// previous row, summed over all files; gauges and texts their value. The first row shows totals
+/// since the programs started, and says so. - is a field that no file has, * are texts that differ.
 #[derive(Debug, Parser)]
 #[command(
     name = "pollstats",
@@ -24,44 +24,54 @@ use crate::labels;
 )]
 #[command(after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
 pub struct Options {
-    /// Labels, separated by commas; * ? and [abc] stand for any text, any character, one of these.
+    /// Labels, separated by commas; * ? [abc] match any text, any character, one of these.
     ///
-    /// Of a histogram, its name shows how many values were recorded, and NAME:p99 (or any
-    /// percentile: p50, p99.9), NAME:mean, NAME:min, NAME:max, NAME:sum, NAME:count, NAME:rate what
-    /// was recorded since the row before. NAME:rate is also there for counters.
+    /// A histogram's name shows how many values were recorded since the previous row; NAME:p99 (or
+    /// any percentile: p50, p99.9), NAME:mean, NAME:min, NAME:max, NAME:sum, NAME:count and
+    /// NAME:rate describe these values. NAME:rate also works for counters.
     #[arg(value_name = "FIELDS", value_parser = parse_fields)]
     pub fields: Fields,
 
-    /// Before each field: its label is PREFIX and FIELD, with or without a dot between them.
+    /// Prefix of all FIELDS, with or without a dot between.
     #[arg(short, long, default_value = "", hide_default_value = true)]
     pub prefix: String,
 
-    /// End after so many rows.
+    /// Number of rows to print [default: no limit].
     #[arg(short, long, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// Time between rows: 2, 0.25, 500ms, 5m.
-    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds::parse_interval)]
-    pub delay: Duration,
+    /// Time between two rows: 2, 0.25, 500ms, 5m.
+    // `--delay` is the original's name.
+    #[arg(
+        short = 'd',
+        long,
+        alias = "delay",
+        value_name = "TIME",
+        default_value = "1",
+        value_parser = duration::parse_interval
+    )]
+    pub interval: Duration,
 
-    /// Only files that hold a label with this beginning, or LABEL=VALUE.
+    /// Only files with a label starting with this, or with LABEL=VALUE.
     ///
-    /// With the prefix in front, or without; LABEL may also be the end of one, behind a dot
-    /// (sys.pid=42). Several words may follow at once, or the option be repeated; one of them is
-    /// enough unless --match says otherwise.
-    #[arg(short, long)]
+    /// The prefix may be left out; LABEL may be the end of a label, after a dot (sys.pid=42). Can
+    /// be repeated, or take several values; a file must match one of them, or see --match.
+    // The original's names are `-f` and `--filter`, which select labels in the other tools.
+    #[arg(long = "where", short_alias = 'f', alias = "filter", value_name = "LABEL[=VALUE]")]
     pub filter: Vec<String>,
 
-    /// How many filters a file must pass.
+    /// How many --where conditions a file must match.
     #[arg(long, value_enum, default_value_t = Match::Any)]
     pub r#match: Match,
 
-    /// Rows between two headers; 0 for one only.
-    #[arg(short = 'n', long, value_name = "ROWS", default_value_t = 20)]
+    /// Rows between two headers; 0 prints one header only.
+    // `-n` is the original's, and means another thing in the other tools.
+    #[arg(short_alias = 'n', long, value_name = "ROWS", default_value_t = 20)]
     pub headers: u64,
 
-    /// How to combine gauges of several files. The default is their sum; the mean of measurements
-    /// (seconds, ratio, celsius, …), and of timestamps the latest.
+    /// How to combine gauges of several files [default: sum; measurements: avg; timestamps: max].
+    ///
+    /// Measurements are gauges in seconds, ratio, celsius and the like.
     #[arg(long, value_enum)]
     pub agg: Option<AggregationArg>,
 
@@ -69,45 +79,44 @@ pub struct Options {
     #[arg(long)]
     pub rate: bool,
 
-    /// Totals instead of changes. They go on when a program ends or starts anew.
+    /// Totals instead of changes; they continue when a program exits or restarts.
     #[arg(long, conflicts_with = "rate")]
-    pub absolute: bool,
+    pub totals: bool,
 
-    /// A row for each of these, instead of one for all.
-    #[arg(long, value_enum)]
-    pub by: Option<By>,
+    /// One row per process, thread or file instead of one for all.
+    #[arg(short, long, value_enum)]
+    pub group_by: Option<GroupBy>,
 
-    /// Leave out the first row, the totals.
+    /// Omit the first row, which shows totals.
     #[arg(short = 'y', long)]
-    pub no_total: bool,
+    pub omit_first: bool,
 
-    /// Begin rows with the time of day, in UTC.
+    /// Begin each row with the time of day in UTC.
     #[arg(short, long)]
     pub time: bool,
 
-    /// Print JSON, one object a line for each row.
+    /// Print JSON, one object per line for each row.
     ///
-    /// Keys: time (RFC 3339), seconds (length of the interval; null for the first row), total (true
-    /// if the row has totals instead of changes), file, pid or thread (with --by), note (what
-    /// distinguishes the process, if another one has the same pid), values (by the columns' names;
-    /// numbers, texts, or null). Numbers that are not finite are the texts "NaN",
-    /// "Infinity" and "-Infinity".
+    /// Keys: time (RFC 3339), seconds (length of the interval; null in the first row), total (true
+    /// if the row shows totals), pid, thread or file (with --group-by), note (what distinguishes the
+    /// process, if another one has the same pid), values (by column name; numbers, texts, or null).
+    /// Numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
     #[arg(long)]
     pub json: bool,
 
-    /// Print CSV (RFC 4180). A new header follows if a pattern in FIELDS comes to match more.
+    /// Print CSV (RFC 4180); a pattern in FIELDS that matches more labels starts a new header.
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
 
-    /// Also write all that is seen into this file, all fields, to be shown again by --replay.
+    /// Also record all fields of these files for --replay.
     #[arg(long, value_name = "RECORDING", value_parser = parse_recording, conflicts_with = "replay")]
     pub record: Option<PathBuf>,
 
-    /// Show what was recorded, as fast as possible; - is the standard input.
+    /// Show a recording, as fast as possible; - is the standard input.
     #[arg(long, value_name = "RECORDING", conflicts_with = "files")]
     pub replay: Option<PathBuf>,
 
-    /// Tell of files that come and go; twice, of each look.
+    /// Log files that appear or vanish; -vv logs every scrape.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -116,11 +125,26 @@ pub struct Options {
     pub selection: Selection,
 }
 
-/// What is to be shown.
+impl Options {
+    /// Parses arguments as the original did: all words after `-f`, up to the next option, are
+    /// filters (`pollstats FIELDS FILE -f a b`).
+    ///
+    /// Returns `None` if that leaves no FIELDS, or no files. Each `-f` takes one word then, as in
+    /// `pollstats -f a FIELDS FILE`, which the original refused.
+    pub fn parse_like_original(args: &[OsString]) -> Option<Options> {
+        let command = Options::command().mut_arg("filter", |filter| filter.num_args(0..));
+        let matches = command.try_get_matches_from(args).ok()?;
+        let options = Options::from_arg_matches(&matches).ok()?;
+        let has_input = !options.selection.files.is_empty() || options.replay.is_some();
+        has_input.then_some(options)
+    }
+}
+
+/// The labels of the columns.
 #[derive(Clone, Debug)]
 pub struct Fields(pub Vec<String>);
 
-/// How many filters a file must pass.
+/// How many conditions a file must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Match {
     /// One is enough.
@@ -146,17 +170,16 @@ pub enum AggregationArg {
 
 /// What has a row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// Each file, or region in memory.
-    File,
+pub enum GroupBy {
     /// Each process.
-    Pid,
+    Process,
     /// Each thread.
     Thread,
+    /// Each file, or region in memory.
+    File,
 }
 
-/// Splits at commas, but not those between braces: `http.requests{method="GET",code="200"}` is one
-/// label.
+/// Splits at commas, but not within braces: `http.requests{method="GET",code="200"}` is one label.
 fn parse_fields(text: &str) -> Result<Fields, String> {
     let mut fields = vec![String::new()];
     let mut rest = text;
@@ -165,15 +188,15 @@ fn parse_fields(text: &str) -> Result<Fields, String> {
             '{' => rest.find('}').map_or(1, |end| end + 1),
             _ => character.len_utf8(),
         };
-        let (part, behind) = rest.split_at(length);
+        let (part, remaining) = rest.split_at(length);
         match fields.last_mut() {
             Some(last) if part != "," => last.push_str(part),
             _ => fields.push(String::new()),
         }
-        rest = behind;
+        rest = remaining;
     }
     if fields.iter().any(String::is_empty) {
-        return Err("a name is empty (ok,bad would be two)".to_owned());
+        return Err("empty label (ok or ok,bad expected)".to_owned());
     }
     for field in &fields {
         labels::parse(field).map_err(|error| format!("{field}: {error}"))?;
@@ -183,14 +206,14 @@ fn parse_fields(text: &str) -> Result<Fields, String> {
 
 fn parse_recording(text: &str) -> Result<PathBuf, String> {
     match text {
-        "-" => Err("rows go to the standard output (a file's name would be accepted, and --json for programs)".to_owned()),
+        "-" => Err("the standard output has the rows (a file name expected)".to_owned()),
         path => Ok(path.into()),
     }
 }
 
 fn status() -> String {
     format!(
-        "Exit status: 0, also if it was interrupted; 1 if a file could not be read, or had none of the labels; 2 for wrong usage.\n\
+        "Exit status: 0, also if interrupted; 1 if a file could not be read, or if a label was not found; 2 for wrong usage.\n\
          {COLOURS}"
     )
 }
@@ -198,13 +221,13 @@ fn status() -> String {
 const EXAMPLES: &str = "\
 Examples:
   pollstats -p web.stats.status 2XX,3XX,4XX,5XX /tmp/mmstats-*
-                                                   responses a second, of all threads together
-  pollstats -t -d 5 -c 12 'web.stats.status.*'     whatever status there is, for a minute
-  pollstats --rate --by pid 'jobs.done,jobs.latency:p99'
-                                                   each process, and how slow its slowest jobs are
-  pollstats ok,bad a.mmstats b.mmstats -f worker.name=alpha worker.name=beta
+                                                   responses per second, of all threads together
+  pollstats -t -d 5 -c 12 'web.stats.status.*'     every status, for a minute
+  pollstats --rate -g process 'jobs.done,jobs.latency:p99'
+                                                   each process, and its 99th percentile
+  pollstats --where worker.name=alpha --where worker.name=beta ok,bad a.mmstats b.mmstats
                                                    only files of these workers
-  pollstats --record night.jsonl '*' > /dev/null   all there is, to be looked at tomorrow:
+  pollstats --record night.jsonl '*' > /dev/null   record everything, then show some of it:
   pollstats --replay night.jsonl --csv ok,bad
 
 ";
@@ -227,14 +250,90 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_fields_is_told_what_would_be() {
+    fn empty_labels_are_refused() {
         for text in ["", ",", "a,", ",a", "a,,b"] {
             assert_eq!(
                 parse_fields(text).unwrap_err(),
-                "a name is empty (ok,bad would be two)",
+                "empty label (ok or ok,bad expected)",
                 "{text:?}"
             );
         }
         assert!(parse_fields("a,b[").unwrap_err().starts_with("b[: "));
+    }
+
+    /// The filters, the fields, and the files.
+    fn understood(line: &str) -> (String, String, String) {
+        let args: Vec<OsString> =
+            ["pollstats"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect();
+        let options = Options::parse_like_original(&args)
+            .or_else(|| Options::try_parse_from(&args).ok())
+            .unwrap_or_else(|| panic!("{line} is refused"));
+        let files: Vec<_> =
+            options.selection.files.iter().map(|file| file.to_str().unwrap()).collect();
+        (options.filter.join(" "), options.fields.0.join(","), files.join(" "))
+    }
+
+    #[test]
+    fn lines_that_the_original_took_mean_the_same() {
+        for line in [
+            "FIELDS FILE -f a b",
+            "FIELDS FILE --filter a b",
+            "FIELDS FILE --filt a b",
+            "-f a b -p x. FIELDS FILE",
+            "-f a b -v FIELDS FILE",
+            "-vf a b -c1 FIELDS FILE",
+            "-p x. -f a b -- FIELDS FILE",
+            "-c 1 -d 2 -n 3 FIELDS FILE -p x -f a b -v",
+            "--pre x --cou 1 FIELDS FILE -f a b",
+        ] {
+            assert_eq!(understood(line), ("a b".into(), "FIELDS".into(), "FILE".into()), "{line}");
+        }
+        assert_eq!(understood("F 1 -f a b 2"), ("a b 2".into(), "F".into(), "1".into()));
+        for line in [
+            "FIELDS FILE -f a",
+            "FIELDS FILE -fa",
+            "FIELDS FILE -f=a",
+            "-f=a FIELDS FILE",
+            "--filter=a FIELDS FILE",
+            "-f a -c 1 FIELDS FILE",
+        ] {
+            assert_eq!(understood(line), ("a".into(), "FIELDS".into(), "FILE".into()), "{line}");
+        }
+        for line in ["FIELDS FILE -f", "FIELDS FILE -f -v", "-f -- FIELDS FILE", "FIELDS FILE -vf"]
+        {
+            assert_eq!(understood(line), (String::new(), "FIELDS".into(), "FILE".into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_the_original_refused_mean_what_was_wanted() {
+        for line in [
+            "-f a FIELDS FILE",
+            "FIELDS -f a FILE",
+            "-p x -f a FIELDS FILE",
+            "-f a -- FIELDS FILE",
+            "-vf a FIELDS FILE",
+            "-f a FIELDS -c 1 FILE",
+        ] {
+            assert_eq!(understood(line), ("a".into(), "FIELDS".into(), "FILE".into()), "{line}");
+        }
+        assert_eq!(understood("-f a FIELDS"), ("a".into(), "FIELDS".into(), String::new()));
+        assert_eq!(
+            understood("-f a -f b FIELDS 1 2"),
+            ("a b".into(), "FIELDS".into(), "1 2".into())
+        );
+        assert_eq!(understood("FIELDS -f a 1 2"), ("a".into(), "FIELDS".into(), "1 2".into()));
+    }
+
+    #[test]
+    fn values_of_other_options_are_not_counted() {
+        assert_eq!(
+            understood("-g process --agg max -f a FIELDS 1"),
+            ("a".into(), "FIELDS".into(), "1".into())
+        );
+        assert_eq!(
+            understood("--region-address 64 -yf a FIELDS 1"),
+            ("a".into(), "FIELDS".into(), "1".into())
+        );
     }
 }

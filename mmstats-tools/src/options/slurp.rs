@@ -1,4 +1,4 @@
-//! Of `slurpstats`.
+//! Options of `slurpstats`.
 
 use clap::{Parser, ValueEnum};
 use glob::Pattern;
@@ -19,39 +19,39 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 
-    /// Print a page for Prometheus: text (its format 0.0.4, the default) or openmetrics.
+    /// Print in Prometheus' text format 0.0.4, or in OpenMetrics.
     ///
-    /// Labels become names, dimensions labels; numbers are in base units. Each file has series of
-    /// its own, told by the label "file", or see --sum. What has no kind, as all of version 1, is
-    /// untyped. Of two fields that would have the same name, one is left out, which is an error.
+    /// Labels become metric names, dimensions become labels; numbers are in base units. Each file
+    /// has its own series with a label "file", or see --sum. Fields without a kind, such as all of
+    /// version 1, are untyped. If two fields would have the same name, one is dropped, which is an
+    /// error.
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text", conflicts_with = "json")]
     pub prometheus: Option<Exposition>,
 
-    /// Add up all files; texts and constants are left out.
+    /// Add all writers; texts and constants are omitted.
     ///
-    /// Counters and histograms are added up over all files, gauges over those whose writer is not
-    /// dead. Measures (seconds, ratio, celsius, …) are averaged, and of dates the latest is shown.
+    /// Counters and histograms are added over all files, gauges over those whose writer is not
+    /// dead. Measures (seconds, ratio, celsius, …) are averaged; of dates the latest is shown.
     #[arg(long, requires = "prometheus")]
     pub sum: bool,
 
-    /// Only fields whose whole label matches: * is any text, ? any character, [abc] one of these.
-    /// Can be repeated.
+    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of
+    /// these. Can be repeated.
     #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
     pub filter: Vec<Pattern>,
 
-    /// No fields whose whole label matches, even if --filter takes them. Can be repeated.
+    /// Exclude fields whose whole label matches; wins over --filter. Can be repeated.
     #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse)]
     pub exclude: Vec<Pattern>,
 
-    /// Only files whose writer is alive.
+    /// Only files whose process is alive.
     #[arg(long)]
     pub live: bool,
 
-    /// Also units and help texts.
+    /// Also print units and help texts.
     #[arg(short, long)]
     pub verbose: bool,
 
-    // The last, or its heading would be that of all others.
     #[command(flatten)]
     #[allow(missing_docs)]
     pub selection: Selection,
@@ -68,18 +68,18 @@ pub enum Exposition {
 
 fn status() -> String {
     format!(
-        "Exit status: 0 if all files could be read, even if there were none; 1 if not; 2 for wrong usage.\n{COLOURS}"
+        "Exit status: 0 if all files could be read, also if there were none; 1 if not; 2 for wrong usage.\n{COLOURS}"
     )
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  slurpstats                                       what runs on this machine
-  slurpstats -f '*.2XX' --json /dev/shm            some of it, for programs
-  slurpstats --prometheus --sum /dev/shm           a page for Prometheus, all files added up
-  slurpstats --elf fw.elf gdb://localhost:3333     a device, through a debug server
+  slurpstats                                       programs on this machine
+  slurpstats -f '*.2XX' --json /dev/shm            some fields, as JSON
+  slurpstats --prometheus --sum /dev/shm           for Prometheus, all writers added
+  slurpstats --elf fw.elf gdb://localhost:3333     a device, by a debug server
   slurpstats --elf fw.elf --load-address 0x20000000 ram.bin
-                                                   a dump of its RAM
-  slurpstats --elf app core                        a process that crashed
+                                                   a dump of its memory
+  slurpstats --elf app core                        a crashed process
 
 ";

@@ -1,36 +1,38 @@
-//! Options that tell where in memory the stats are, for all tools.
+//! Options that locate stats in memory, for all tools that read values.
 
 use std::path::PathBuf;
 
-/// Where in memory the stats are.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Memory of devices, dumps, cores")]
-pub struct SourceOptions {
-    /// A region is at this address; in a raw image without --load-address, at this offset. Can be
-    /// repeated.
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_number)]
-    pub at: Vec<u64>,
+/// The heading of these options in help texts. Each names it: `next_help_heading` would also cover
+/// the options of a tool that are declared after a flattened [`SourceOptions`].
+pub(crate) const HEADING: &str = "Memory of devices, dumps, cores";
 
-    /// The ELF file of the program that the memory belongs to: tells where its regions are, and has
-    /// the directory of those that leave it in flash.
-    #[arg(long, value_name = "FILE")]
+/// The location of stats in memory.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct SourceOptions {
+    /// The address of a region; in a raw image without --load-address, its offset. Can be repeated.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_number, help_heading = HEADING)]
+    pub region_address: Vec<u64>,
+
+    /// The ELF file of the program that the memory belongs to: has the addresses of its regions,
+    /// and the directories of those that leave theirs in flash.
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub elf: Option<PathBuf>,
 
     /// Only the region of this static, by its name or the end of its path (REGION, app::REGION).
     /// Can be repeated.
-    #[arg(long, value_name = "NAME", requires = "elf")]
+    #[arg(long, value_name = "NAME", requires = "elf", help_heading = HEADING)]
     pub symbol: Vec<String>,
 
-    /// The address of a raw image's first byte. Other formats say it themselves.
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_number)]
+    /// The address of a raw image's first byte. Other formats contain it.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_number, help_heading = HEADING)]
     pub load_address: Option<u64>,
 
     /// Never halt a device to read it; fail instead.
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub no_halt: bool,
 }
 
-/// Parses a number: decimal, or hexadecimal behind 0x; underscores may stand between digits.
+/// Parses a number: decimal, or hexadecimal after `0x`; underscores may separate digits.
 fn parse_number(text: &str) -> Result<u64, String> {
     let (digits, base) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
@@ -41,8 +43,8 @@ fn parse_number(text: &str) -> Result<u64, String> {
     let parsed = is_number.then(|| u64::from_str_radix(&digits.replace('_', ""), base));
     match parsed {
         Some(Ok(number)) => Ok(number),
-        Some(Err(_)) => Err(format!("larger than any address ({:#x} is the last one)", u64::MAX)),
-        None => Err("not a number (4096, 0x1000 and 0x2000_0000 would be)".to_owned()),
+        Some(Err(_)) => Err(format!("larger than any address (at most {:#x} expected)", u64::MAX)),
+        None => Err("not a number (4096, 0x1000 or 0x2000_0000 expected)".to_owned()),
     }
 }
 
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_what_would_be() {
+    fn other_texts_are_refused_with_the_accepted_forms() {
         for text in [
             "",
             "x",
@@ -93,14 +95,14 @@ mod tests {
         ] {
             assert_eq!(
                 parse_number(text),
-                Err("not a number (4096, 0x1000 and 0x2000_0000 would be)".to_owned()),
+                Err("not a number (4096, 0x1000 or 0x2000_0000 expected)".to_owned()),
                 "{text:?}"
             );
         }
         for text in ["18446744073709551616", "0x1_0000_0000_0000_0000"] {
             assert_eq!(
                 parse_number(text),
-                Err("larger than any address (0xffffffffffffffff is the last one)".to_owned()),
+                Err("larger than any address (at most 0xffffffffffffffff expected)".to_owned()),
                 "{text}"
             );
         }

@@ -1,29 +1,25 @@
-//! Of `topstats`.
+//! Options of `topstats`.
 
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use super::{COLOURS, Selection, seconds};
+use super::{COLOURS, Selection, duration};
 
 /// Shows all stats live on the whole screen, as top does.
 ///
-/// A row is a field over all writers that publish it: counters and other numbers are summed, what
-/// is a measure (seconds, ratio, volts, …) is averaged. Keys are told in the last line, and all of
-/// them by ?.
+/// A row is a field over all writers that publish it: counters and other numbers are summed,
+/// measures (seconds, ratio, volts, …) are averaged. The last line shows the main keys; ? shows
+/// all.
 #[derive(Debug, Parser)]
 #[command(name = "topstats", version, max_term_width = 100, after_help = status(), after_long_help = [EXAMPLES, KEYS, &status()].concat())]
 pub struct Options {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub selection: Selection,
-
-    /// Time between two looks: seconds, or with a unit (500ms, 5s, 1m). At least 0.1.
-    #[arg(short = 'd', long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    /// Time between two scrapes: seconds, or with a unit (500ms, 5s, 1m). At least 0.1.
+    #[arg(short = 'd', long, value_name = "TIME", default_value = "1", value_parser = duration::parse_scrape_interval)]
     pub interval: Duration,
 
-    /// Only rows that hold all these words; a word with * is a pattern of the whole label.
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    /// Only fields whose label has all these words; a word with * must match the whole label.
+    #[arg(short, long, value_name = "WORDS", default_value = "", hide_default_value = true)]
     pub filter: String,
 
     /// What to sort by.
@@ -32,23 +28,23 @@ pub struct Options {
 
     /// What to group by.
     #[arg(short, long, value_enum, default_value_t)]
-    pub group: Grouping,
+    pub group_by: Grouping,
 
     /// Hide rows that are zero or empty.
     #[arg(short = 'z', long)]
     pub hide_zeros: bool,
 
-    /// Leave the mouse to the terminal.
+    /// Do not capture the mouse.
     #[arg(long)]
     pub no_mouse: bool,
 
-    /// Print a table as plain text after one interval, and end.
+    /// Print a table as plain text after one interval, and exit.
     #[arg(short, long)]
     pub batch: bool,
 
-    /// Print so many tables, one after each interval.
+    /// Number of tables to print [default: 1].
     #[arg(
-        short = 'n',
+        short,
         long,
         value_name = "COUNT",
         default_value = "1",
@@ -57,6 +53,10 @@ pub struct Options {
     )]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub count: u64,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub selection: Selection,
 }
 
 /// What rows are sorted by.
@@ -71,7 +71,7 @@ pub enum Sort {
     Rate,
 }
 
-/// What rows are put together by.
+/// What rows are grouped by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Grouping {
     /// One list.
@@ -79,7 +79,7 @@ pub enum Grouping {
     None,
     /// A tree by the labels' dots.
     Prefix,
-    /// By what stands before {…} in labels.
+    /// By the part of labels before {…}.
     Dimension,
     /// By process; a row is a field of one process.
     Process,
@@ -87,30 +87,18 @@ pub enum Grouping {
     File,
 }
 
-/// The shortest interval, so that a slip of the keyboard does not take a whole core.
-const SHORTEST: Duration = Duration::from_millis(100);
-
-/// Parses the time between two looks.
-///
-/// # Errors
-/// What would be one.
-pub fn interval(text: &str) -> Result<Duration, String> {
-    let time = seconds::parse(text)?;
-    if time < SHORTEST { Err("shorter than 0.1s".to_owned()) } else { Ok(time) }
-}
-
 fn status() -> String {
     format!(
-        "Exit status: 0 after q or all tables; 1 if the terminal fails, or with -b if not all could be read; 2 for wrong usage.\n{COLOURS}"
+        "Exit status: 0 after q or all tables; 1 if the terminal fails, or with -b if a file could not be read; 2 for wrong usage.\n{COLOURS}"
     )
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  topstats                                         what runs on this machine
-  topstats -f web -s rate -g process               some of it, the fastest first
+  topstats                                         programs on this machine
+  topstats -f web -s rate -g process               some fields, the fastest first
   topstats --elf fw.elf qmp:///run/qemu.qmp        a device, in an emulator
-  topstats -b -d 10 -n 6                           plain text, six times in a minute
+  topstats -b -d 10 -c 6                           plain text, six times in a minute
 
 ";
 
@@ -120,16 +108,3 @@ Keys:
   z hide zeros    u raw numbers    a aggregation    + - d interval    e errors    ? help    q quit
 
 ";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_is_not_too_short() {
-        assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(interval("100ms"), Ok(SHORTEST));
-        assert_eq!(interval("99ms"), Err("shorter than 0.1s".to_owned()));
-        assert!(interval("soon").is_err());
-    }
-}

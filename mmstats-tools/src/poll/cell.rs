@@ -1,4 +1,4 @@
-//! What stands in a row.
+//! The cells of a row.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,16 +9,16 @@ use crate::render::date::Date;
 use crate::render::number::{Scale, ScaledNumber};
 use crate::series::{Number, Scaled};
 
-/// What was measured at one look, of one group of files.
+/// The values of one group of files in one scrape.
 pub(super) struct Row {
     pub(super) time: SystemTime,
-    /// The length of the interval; `None` at the first look.
+    /// The length of the interval; `None` in the first row.
     pub(super) seconds: Option<f64>,
     pub(super) group: Group,
     /// What distinguishes a process from others with its PID.
     pub(super) note: Option<String>,
     pub(super) cells: Vec<Cell>,
-    /// Whether changes are those since the programs' start.
+    /// Whether changes are since the programs' start.
     pub(super) is_total: bool,
 }
 
@@ -41,23 +41,24 @@ impl Row {
     }
 }
 
-/// What was measured of one column.
+/// The value of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cell {
     pub(super) value: Value,
-    /// Empty for a plain number.
+    /// Empty for plain numbers.
     pub(super) unit: String,
 }
 
+/// A value to print.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     /// No file has it.
     Missing,
-    /// The files do not agree.
+    /// Texts of the files differ.
     Mixed,
     Text(String),
     Number(ScaledNumber),
-    /// More than fits into 64 bits.
+    /// A number of more than 64 bits.
     Large(i128),
     /// Per second.
     Rate(f64),
@@ -84,7 +85,7 @@ impl Cell {
         Cell { value, unit: unit.to_owned() }
     }
 
-    /// As a float, if it is a number.
+    /// Returns numbers as floats.
     pub(super) fn approximate(&self) -> Option<f64> {
         match &self.value {
             Value::Missing | Value::Mixed | Value::Text(_) => None,
@@ -96,7 +97,7 @@ impl Cell {
         }
     }
 
-    /// As the tools print it; texts as they are.
+    /// Formats the value with all digits; texts are not escaped.
     pub(super) fn plain(&self) -> String {
         match &self.value {
             Value::Missing => "-".to_owned(),
@@ -123,18 +124,19 @@ impl Serialize for Cell {
     }
 }
 
-/// `2012-11-20T20:17:00.125Z`.
+/// Formats a time as `2012-11-20T20:17:00.125Z`.
 pub(super) fn rfc_3339(time: SystemTime) -> String {
     let (date, since) = date(time);
     let milliseconds = since.subsec_millis();
     date.map_or_else(String::new, |(day, time)| format!("{day}T{time}.{milliseconds:03}Z"))
 }
 
-/// `20:17:00`.
+/// Formats a time as `20:17:00`.
 pub(super) fn time_of_day(time: SystemTime) -> String {
     date(time).0.map_or_else(String::new, |(_, time)| time)
 }
 
+/// Returns the date, the time of day, and the time since 1970.
 fn date(time: SystemTime) -> (Option<(String, String)>, Duration) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let shown = Date::from_unix(since.as_secs_f64().max(1.0)).map(|date| date.to_string());

@@ -1,4 +1,4 @@
-//! What the columns are: names on the command line, and the labels that files have for them.
+//! Columns: the names on the command line, and the labels that they stand for.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -12,32 +12,34 @@ use crate::labels;
 use crate::scraper::Scrape;
 use crate::series::is_cumulative;
 
+/// The number of field layouts after which unused ones are dropped.
+const MAX_CACHED_LAYOUTS: usize = 4096;
+
 /// A column.
 pub(super) struct Column {
-    /// A number that no other one has.
+    /// Unique among columns.
     pub(super) id: usize,
-    /// What stands above it.
     pub(super) name: String,
-    /// The labels that are meant, the first that there is.
+    /// Labels in order of preference.
     wanted: Vec<(String, Option<Statistic>)>,
-    /// Whether any file had one.
+    /// Whether any file had one of them.
     pub(super) is_found: bool,
 }
 
-/// Where a column's value is in a file, and what to make of it.
+/// The field of a file that a column shows.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// Which column, counted from the left.
+pub(super) struct FieldBinding {
+    /// The index of the column, from the left.
     pub(super) column: usize,
-    /// Which field of the file.
-    pub(super) at: usize,
+    /// The index of the field in its file.
+    pub(super) field_index: usize,
     pub(super) statistic: Option<Statistic>,
 }
 
-/// That a column wants a label.
-struct Wish {
+/// A column that a label could be bound to.
+struct Candidate {
     column: usize,
-    /// How many others it would rather have.
+    /// The number of labels that the column prefers to this one.
     rank: usize,
     statistic: Option<Statistic>,
 }
@@ -45,36 +47,31 @@ struct Wish {
 /// All columns.
 pub(super) struct Columns {
     prefix: String,
-    /// A part for each name on the command line.
-    parts: Vec<Part>,
-    /// Where columns are in files, by the addresses of these files' fields: no more than there are
-    /// fields, however many columns other files have.
-    places: HashMap<*const Field, Known>,
+    specs: Vec<ColumnSpec>,
+    /// Bindings by the address of a file's fields. Files without a bound field take little memory,
+    /// however many columns there are.
+    bindings: HashMap<*const Field, CachedBindings>,
     last_id: usize,
 }
 
-struct Part {
-    /// As it stood on the command line.
+/// One name on the command line.
+struct ColumnSpec {
     text: String,
-    /// Of a name with `*` and its like: all columns that it stands for, by name. Else the only one.
+    /// The columns of a pattern, by name; the only column of a plain name.
     columns: Vec<Column>,
     patterns: Vec<(Pattern, Option<Statistic>)>,
-    /// The labels that the patterns have met, and whether with the statistic, of which a name has
-    /// but one.
-    met: HashSet<(String, bool)>,
+    /// Labels that already have a column, and whether with the statistic; a name has at most one.
+    matched: HashSet<(String, bool)>,
 }
 
-struct Known {
-    /// Keeps the address from becoming another's.
+struct CachedBindings {
+    /// Keeps the address, which is the key, in use.
     _fields: Arc<[Field]>,
-    places: Vec<Place>,
+    bindings: Vec<FieldBinding>,
 }
 
-/// What is forgotten when there is so much: fields of files that are gone for long.
-const MANY: usize = 4096;
-
-/// The labels that a name can mean.
-pub(super) fn with_prefix(prefix: &str, name: &str) -> Vec<String> {
+/// Returns the labels that a name can stand for.
+pub(super) fn prefixed_labels(prefix: &str, name: &str) -> Vec<String> {
     let mut labels = vec![[prefix, name].concat()];
     if !prefix.is_empty() && !prefix.ends_with('.') {
         labels.push([prefix, ".", name].concat());
@@ -86,80 +83,76 @@ impl Columns {
     pub(super) fn new(names: &[String], prefix: &str) -> Columns {
         let mut columns = Columns {
             prefix: prefix.to_owned(),
-            parts: Vec::new(),
-            places: HashMap::new(),
+            specs: Vec::new(),
+            bindings: HashMap::new(),
             last_id: 0,
         };
         for name in names {
-            let wanted = with_statistics(name);
-            let part = Part {
-                text: name.clone(),
-                columns: Vec::new(),
-                patterns: Vec::new(),
-                met: HashSet::new(),
-            };
-            columns.parts.push(if name.contains(['*', '?', '[']) {
-                columns.patterns(part, &wanted)
+            let spec = if name.contains(['*', '?', '[']) {
+                columns.pattern_spec(name)
             } else {
-                columns.exact(part, &wanted)
-            });
+                columns.plain_spec(name)
+            };
+            columns.specs.push(spec);
             columns.last_id += 1;
         }
         columns
     }
 
-    fn patterns(&self, part: Part, wanted: &[(&str, Option<Statistic>)]) -> Part {
-        let escaped = Pattern::escape(&self.prefix);
-        let joined = |(stem, statistic): &(&str, _)| {
-            let mut globs = vec![[&escaped, *stem].concat()];
-            if !self.prefix.is_empty() && !self.prefix.ends_with('.') {
-                globs.push([&escaped, ".", *stem].concat());
-            }
-            globs
-                .into_iter()
-                .filter_map(|glob| Some((labels::parse(&glob).ok()?, *statistic)))
-                .collect::<Vec<_>>()
-        };
-        Part { patterns: wanted.iter().flat_map(joined).collect(), ..part }
-    }
-
-    fn exact(&self, mut part: Part, wanted: &[(&str, Option<Statistic>)]) -> Part {
-        let labels = |(stem, statistic): &(&str, _)| {
-            with_prefix(&self.prefix, stem)
-                .into_iter()
-                .map(|label| (label, *statistic))
-                .collect::<Vec<_>>()
-        };
-        let wanted = wanted.iter().flat_map(labels).collect();
-        part.columns.push(Column {
-            id: self.last_id,
-            name: part.text.clone(),
-            wanted,
-            is_found: false,
+    fn pattern_spec(&self, text: &str) -> ColumnSpec {
+        let prefix = Pattern::escape(&self.prefix);
+        let patterns = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
+            let globs = prefixed_labels(&prefix, stem).into_iter();
+            globs.filter_map(move |glob| Some((labels::parse(&glob).ok()?, statistic)))
         });
-        part
+        ColumnSpec {
+            text: text.to_owned(),
+            columns: Vec::new(),
+            patterns: patterns.collect(),
+            matched: HashSet::new(),
+        }
     }
 
-    /// Learns what the files of a look have. Tells whether there are more columns now.
-    pub(super) fn learn(&mut self, scrape: &Scrape) -> bool {
-        if self.places.len() > MANY.max(2 * scrape.samples.len()) {
-            self.places.clear();
+    fn plain_spec(&self, text: &str) -> ColumnSpec {
+        let wanted = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
+            let labels = prefixed_labels(&self.prefix, stem).into_iter();
+            labels.map(move |label| (label, statistic))
+        });
+        let column = Column {
+            id: self.last_id,
+            name: text.to_owned(),
+            wanted: wanted.collect(),
+            is_found: false,
+        };
+        ColumnSpec {
+            text: text.to_owned(),
+            columns: vec![column],
+            patterns: Vec::new(),
+            matched: HashSet::new(),
+        }
+    }
+
+    /// Binds columns to the fields of a scrape. Returns `true` if a pattern matched new labels, so
+    /// that there are more columns.
+    pub(super) fn update(&mut self, scrape: &Scrape) -> bool {
+        if self.bindings.len() > MAX_CACHED_LAYOUTS.max(2 * scrape.samples.len()) {
+            self.bindings.clear();
         }
         let new: Vec<&Arc<[Field]>> = scrape
             .samples
             .iter()
             .map(|sample| &sample.fields)
-            .filter(|fields| !self.places.contains_key(&fields.as_ptr()))
+            .filter(|fields| !self.bindings.contains_key(&fields.as_ptr()))
             .collect();
         let mut has_more = false;
         for fields in &new {
-            has_more |= self.find_more(fields);
+            has_more |= self.add_matching(fields);
         }
         if has_more {
-            self.parts
+            self.specs
                 .iter_mut()
-                .for_each(|part| part.columns.sort_by(|one, other| one.name.cmp(&other.name)));
-            self.places.clear();
+                .for_each(|spec| spec.columns.sort_by(|one, other| one.name.cmp(&other.name)));
+            self.bindings.clear();
         }
         let fields = if has_more {
             scrape.samples.iter().map(|sample| &sample.fields).collect()
@@ -167,31 +160,35 @@ impl Columns {
             new
         };
         if !fields.is_empty() {
-            self.find_places(fields);
+            self.bind(fields);
         }
         has_more
     }
 
-    fn find_more(&mut self, fields: &[Field]) -> bool {
+    /// Adds columns for labels that patterns match for the first time.
+    fn add_matching(&mut self, fields: &[Field]) -> bool {
         let mut has_more = false;
-        for part in &mut self.parts {
-            let matching = |(pattern, statistic): &(Pattern, Option<Statistic>)| -> Vec<(String, Option<Statistic>)> {
-                let fits = |field: &&Field| pattern.matches(&field.label) && is_of(field, *statistic);
-                fields.iter().filter(fits).map(|field| (field.label.clone(), *statistic)).collect()
+        for spec in &mut self.specs {
+            let matching = |(pattern, statistic): &(Pattern, Option<Statistic>)| -> Vec<_> {
+                let is_match = |field: &&Field| {
+                    pattern.matches(&field.label) && has_statistic(field, *statistic)
+                };
+                let matching = fields.iter().filter(is_match);
+                matching.map(|field| (field.label.clone(), *statistic)).collect()
             };
-            for wanted in part
+            for wanted in spec
                 .patterns
                 .iter()
                 .map(matching)
                 .find(|found| !found.is_empty())
                 .unwrap_or_default()
             {
-                if !part.met.insert((wanted.0.clone(), wanted.1.is_some())) {
+                if !spec.matched.insert((wanted.0.clone(), wanted.1.is_some())) {
                     continue;
                 }
                 self.last_id += 1;
-                let name = shown(&wanted, &self.prefix, &part.text);
-                part.columns.push(Column {
+                let name = column_name(&wanted, &self.prefix, &spec.text);
+                spec.columns.push(Column {
                     id: self.last_id,
                     name,
                     wanted: vec![wanted],
@@ -203,11 +200,11 @@ impl Columns {
         has_more
     }
 
-    fn find_places(&mut self, all: Vec<&Arc<[Field]>>) {
-        let mut wishes: HashMap<&str, Vec<Wish>> = HashMap::new();
-        for (index, column) in self.parts.iter().flat_map(|part| &part.columns).enumerate() {
+    fn bind(&mut self, all: Vec<&Arc<[Field]>>) {
+        let mut candidates: HashMap<&str, Vec<Candidate>> = HashMap::new();
+        for (index, column) in self.specs.iter().flat_map(|spec| &spec.columns).enumerate() {
             for (rank, (label, statistic)) in column.wanted.iter().enumerate() {
-                wishes.entry(label).or_default().push(Wish {
+                candidates.entry(label).or_default().push(Candidate {
                     column: index,
                     rank,
                     statistic: *statistic,
@@ -216,81 +213,78 @@ impl Columns {
         }
         let mut found = HashSet::new();
         for fields in all {
-            self.places.entry(fields.as_ptr()).or_insert_with(|| {
-                let places = places(fields, &wishes);
-                found.extend(places.iter().map(|place| place.column));
-                Known { _fields: fields.clone(), places }
+            self.bindings.entry(fields.as_ptr()).or_insert_with(|| {
+                let bindings = bind_fields(fields, &candidates);
+                found.extend(bindings.iter().map(|binding| binding.column));
+                CachedBindings { _fields: fields.clone(), bindings }
             });
         }
-        for (index, column) in self.parts.iter_mut().flat_map(|part| &mut part.columns).enumerate()
+        for (index, column) in self.specs.iter_mut().flat_map(|spec| &mut spec.columns).enumerate()
         {
             column.is_found |= found.contains(&index);
         }
     }
 
-    /// All of them, from left to right.
+    /// Returns all columns, from left to right.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Column> {
-        self.parts.iter().flat_map(|part| &part.columns)
+        self.specs.iter().flat_map(|spec| &spec.columns)
     }
 
-    /// What stands above them.
+    /// Returns the names of all columns, from left to right.
     pub(super) fn names(&self) -> Vec<String> {
         self.iter().map(|column| column.name.clone()).collect()
     }
 
-    /// Where columns' values are in a file with these fields, of a look that was learnt of.
-    pub(super) fn places(&self, fields: &Arc<[Field]>) -> &[Place] {
-        self.places.get(&fields.as_ptr()).map_or(&[], |known| &known.places)
+    /// Returns the bindings of a file with these fields, which [`Columns::update`] has seen.
+    pub(super) fn bindings(&self, fields: &Arc<[Field]>) -> &[FieldBinding] {
+        self.bindings.get(&fields.as_ptr()).map_or(&[], |cached| &cached.bindings)
     }
 
-    /// What no file has had, as it stood on the command line, and the labels that were looked for.
+    /// Returns the names on the command line that no file has had, and the labels that they stand
+    /// for.
     pub(super) fn missing(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
         let missing =
-            self.parts.iter().filter(|part| !part.columns.iter().any(|column| column.is_found));
-        missing.map(|part| {
-            let labels = part
+            self.specs.iter().filter(|spec| !spec.columns.iter().any(|column| column.is_found));
+        missing.map(|spec| {
+            let labels = spec
                 .columns
                 .iter()
                 .flat_map(|column| &column.wanted)
                 .map(|(label, _)| label.as_str());
-            let patterns = part.patterns.iter().map(|(pattern, _)| pattern.as_str());
-            (part.text.as_str(), labels.chain(patterns).collect())
+            let patterns = spec.patterns.iter().map(|(pattern, _)| pattern.as_str());
+            (spec.text.as_str(), labels.chain(patterns).collect())
         })
     }
 }
 
-/// Where columns' values are among these fields: at the label that a column wants most, and at its
-/// first field if there are several.
-fn places(fields: &[Field], wishes: &HashMap<&str, Vec<Wish>>) -> Vec<Place> {
-    let mut best: BTreeMap<usize, (usize, Place)> = BTreeMap::new();
-    for (at, field) in fields.iter().enumerate() {
-        for wish in wishes
-            .get(field.label.as_str())
-            .into_iter()
-            .flatten()
-            .filter(|wish| is_of(field, wish.statistic))
+/// Binds each column to the label that it prefers, and to its first field if several have it.
+fn bind_fields(fields: &[Field], candidates: &HashMap<&str, Vec<Candidate>>) -> Vec<FieldBinding> {
+    let mut best: BTreeMap<usize, (usize, FieldBinding)> = BTreeMap::new();
+    for (field_index, field) in fields.iter().enumerate() {
+        let candidates = candidates.get(field.label.as_str()).into_iter().flatten();
+        for Candidate { column, rank, statistic } in
+            candidates.filter(|candidate| has_statistic(field, candidate.statistic))
         {
-            let place = Place { column: wish.column, at, statistic: wish.statistic };
-            let known = best.entry(wish.column).or_insert((wish.rank, place));
-            if wish.rank < known.0 {
-                *known = (wish.rank, place);
+            let binding = FieldBinding { column: *column, field_index, statistic: *statistic };
+            let known = best.entry(*column).or_insert((*rank, binding));
+            if *rank < known.0 {
+                *known = (*rank, binding);
             }
         }
     }
-    best.into_values().map(|(_, place)| place).collect()
+    best.into_values().map(|(_, binding)| binding).collect()
 }
 
-/// A name as it is, which goes first, and as that of a histogram with a statistic of it behind a
-/// colon.
-fn with_statistics(name: &str) -> Vec<(&str, Option<Statistic>)> {
+/// Returns a name as it is, which is preferred, and without the statistic that follows its last
+/// colon, if there is one.
+fn parse_statistic(name: &str) -> Vec<(&str, Option<Statistic>)> {
     let split = name
         .rsplit_once(':')
         .and_then(|(stem, statistic)| Some((stem, Some(Statistic::parse(statistic)?))));
     [(name, None)].into_iter().chain(split).collect()
 }
 
-/// Whether there can be such a statistic of a field.
-fn is_of(field: &Field, statistic: Option<Statistic>) -> bool {
+fn has_statistic(field: &Field, statistic: Option<Statistic>) -> bool {
     match statistic {
         None => true,
         Some(Statistic::Rate) => is_cumulative(field),
@@ -298,12 +292,17 @@ fn is_of(field: &Field, statistic: Option<Statistic>) -> bool {
     }
 }
 
-/// A label's name where the prefix is known; with what stands behind the colon on the command line.
-fn shown((label, statistic): &(String, Option<Statistic>), prefix: &str, text: &str) -> String {
-    let rest = label.strip_prefix(prefix).unwrap_or(label);
-    let rest = if prefix.is_empty() { rest } else { rest.strip_prefix('.').unwrap_or(rest) };
+/// Returns the name of a pattern's column: the label without the prefix, with the statistic as it
+/// is spelled on the command line.
+fn column_name(
+    (label, statistic): &(String, Option<Statistic>),
+    prefix: &str,
+    text: &str,
+) -> String {
+    let name = label.strip_prefix(prefix).unwrap_or(label);
+    let name = if prefix.is_empty() { name } else { name.strip_prefix('.').unwrap_or(name) };
     match (statistic, text.rsplit_once(':')) {
-        (Some(_), Some((_, behind))) => format!("{rest}:{behind}"),
-        _ => rest.to_owned(),
+        (Some(_), Some((_, statistic))) => format!("{name}:{statistic}"),
+        _ => name.to_owned(),
     }
 }

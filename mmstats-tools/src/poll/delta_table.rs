@@ -9,10 +9,10 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
 use super::cell::{Cell, Row, Value};
-use super::columns::{Columns, Place};
+use super::columns::{Columns, FieldBinding};
 use super::group::Group;
 use super::statistic::Statistic;
-use crate::options::poll::{AggregationArg, By, Options};
+use crate::options::poll::{AggregationArg, GroupBy, Options};
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{
@@ -22,7 +22,7 @@ use crate::series::{
 
 /// Computes rows, and keeps the values of the last scrape for that.
 pub(super) struct DeltaTable {
-    by: Option<By>,
+    by: Option<GroupBy>,
     aggregation: Aggregation,
     mode: Mode,
     /// All writers of the last scrape by their ids, with the last values that could be read.
@@ -71,7 +71,7 @@ struct Member<'p> {
 
 impl DeltaTable {
     pub(super) fn new(options: &Options) -> DeltaTable {
-        let mode = match (options.rate, options.absolute) {
+        let mode = match (options.rate, options.totals) {
             (true, _) => Mode::Rates,
             (_, true) => Mode::Totals,
             _ => Mode::Changes,
@@ -85,7 +85,7 @@ impl DeltaTable {
             Some(AggregationArg::Last) => Aggregation::Last,
         };
         DeltaTable {
-            by: options.by,
+            by: options.group_by,
             aggregation,
             mode,
             before: HashMap::new(),
@@ -148,7 +148,9 @@ impl DeltaTable {
         let mut all: Vec<_> = columns.iter().map(|_| (Vec::new(), None)).collect();
         for sample in samples {
             let writer_baseline = self.writer_baseline(sample);
-            for Place { column, at, statistic } in columns.places(&sample.fields).iter().copied() {
+            for FieldBinding { column, field_index: at, statistic } in
+                columns.bindings(&sample.fields).iter().copied()
+            {
                 let Ok(stored) = &sample.values[at] else { continue };
                 let field = &sample.fields[at];
                 let baseline = writer_baseline.field(at, field);

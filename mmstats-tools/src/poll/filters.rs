@@ -1,58 +1,56 @@
-//! Which files take part.
+//! Selecting files by their labels and values (`--where`).
 
 use crate::options::poll::Match;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 
-/// What a file must hold.
+/// Conditions that a file must match.
 pub(super) struct Filters {
-    /// Each with what may stand before it.
-    wanted: Vec<Wanted>,
-    how_many: Match,
+    conditions: Vec<Condition>,
+    required: Match,
 }
 
-struct Wanted {
-    /// A label's beginning, or `LABEL=VALUE`, in all the ways that it may be meant.
+struct Condition {
+    /// The start of a label, or `LABEL=VALUE`, with and without the prefix. One of them must match.
     texts: Vec<String>,
 }
 
 impl Filters {
-    pub(super) fn new(filters: &[String], prefix: &str, how_many: Match) -> Filters {
-        let wanted = filters.iter().map(|filter| {
-            let mut texts = super::columns::with_prefix(prefix, filter);
+    pub(super) fn new(filters: &[String], prefix: &str, required: Match) -> Filters {
+        let conditions = filters.iter().map(|filter| {
+            let mut texts = super::columns::prefixed_labels(prefix, filter);
             texts.push(filter.clone());
-            Wanted { texts }
+            Condition { texts }
         });
-        Filters { wanted: wanted.collect(), how_many }
+        Filters { conditions: conditions.collect(), required }
     }
 
     pub(super) fn accept(&self, sample: &WriterSample) -> bool {
-        let mut passes =
-            self.wanted.iter().map(|wanted| wanted.texts.iter().any(|text| holds(sample, text)));
-        match self.how_many {
-            _ if self.wanted.is_empty() => true,
-            Match::Any => passes.any(|passes| passes),
-            Match::All => passes.all(|passes| passes),
+        let matches =
+            |condition: &Condition| condition.texts.iter().any(|text| matches(sample, text));
+        match self.required {
+            Match::Any => self.conditions.is_empty() || self.conditions.iter().any(matches),
+            Match::All => self.conditions.iter().all(matches),
         }
     }
 }
 
-/// Whether a file has a label that begins so, or a label with the value behind `=`. A label can
-/// itself have `=` in it.
-fn holds(sample: &WriterSample, text: &str) -> bool {
+/// Returns `true` if a file has a label that starts with the text, or a label with the value after
+/// `=`. Labels may also contain `=`.
+fn matches(sample: &WriterSample, text: &str) -> bool {
     sample.fields.iter().any(|field| field.label.starts_with(text))
         || text.match_indices('=').any(|(at, _)| has_value(sample, &text[..at], &text[at + 1..]))
 }
 
 fn has_value(sample: &WriterSample, label: &str, value: &str) -> bool {
-    let is_it = |found: &str| {
-        found == label || found.strip_suffix(label).is_some_and(|before| before.ends_with('.'))
+    let is_label = |found: &str| {
+        found == label || found.strip_suffix(label).is_some_and(|prefix| prefix.ends_with('.'))
     };
     let mut values = sample
         .fields
         .iter()
         .zip(&sample.values)
-        .filter(|(field, _)| !label.is_empty() && is_it(&field.label));
+        .filter(|(field, _)| !label.is_empty() && is_label(&field.label));
     values.any(|(field, stored)| {
         let scale = scale(field);
         let shown = match stored {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mmstats_std::identity::ProcessId;
 use mmstats_std::read::IdentityField;
 
-use crate::options::poll::By;
+use crate::options::poll::GroupBy;
 use crate::render::escape::lossless_path;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::distinguish_process;
@@ -27,14 +27,14 @@ pub(super) enum Group {
 
 impl Group {
     /// Returns the group of a writer.
-    pub(super) fn from_sample(sample: &WriterSample, by: Option<By>) -> Group {
+    pub(super) fn from_sample(sample: &WriterSample, by: Option<GroupBy>) -> Group {
         match by {
             None => Group::All,
-            Some(By::File) => Group::File(lossless_path(&sample.writer_id.name)),
-            Some(By::Pid) => {
+            Some(GroupBy::File) => Group::File(lossless_path(&sample.writer_id.name)),
+            Some(GroupBy::Process) => {
                 sample.writer_id.process.clone().map_or(Group::Unknown, Group::Process)
             }
-            Some(By::Thread) => match sample.identity(IdentityField::Tid) {
+            Some(GroupBy::Thread) => match sample.identity(IdentityField::Tid) {
                 Some(OwnedValue::Signed(tid)) => Group::Thread((*tid).into()),
                 Some(OwnedValue::Unsigned(tid)) => Group::Thread((*tid).into()),
                 _ => Group::Unknown,
@@ -64,11 +64,11 @@ impl Group {
     }
 
     /// Returns the heading above groups.
-    pub(super) fn title(by: By) -> &'static str {
+    pub(super) fn title(by: GroupBy) -> &'static str {
         match by {
-            By::File => "file",
-            By::Pid => "pid",
-            By::Thread => "thread",
+            GroupBy::File => "file",
+            GroupBy::Process => "pid",
+            GroupBy::Thread => "thread",
         }
     }
 

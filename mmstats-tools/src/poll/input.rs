@@ -1,29 +1,29 @@
-//! Looks that are taken now, or were recorded; and recording them.
+//! Scrapes made now or read from a recording, and recording them.
 
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::pace::Pace;
-use super::recording::{FIRST, Recorder, Replay};
+use super::recording::{HEADER_LINE, Recorder, Replay};
+use super::ticker::Ticker;
 use crate::command;
 use crate::console::Console;
 use crate::options::poll::Options;
 use crate::scraper::{Scrape, Scraper};
 use crate::shutdown::Shutdown;
 
-/// Where looks come from.
+/// A source of scrapes.
 pub(super) enum ScrapeSource {
-    Live(Box<Scraper>, Pace),
+    Live(Box<Scraper>, Ticker),
     Recorded(Replay),
 }
 
 impl ScrapeSource {
-    /// As the options have it.
+    /// Opens the source that the options select, and reports if it cannot be opened.
     ///
     /// # Errors
-    /// The exit status; why was said.
+    /// The exit status.
     pub(super) fn new(
         options: &Options,
         console: &mut Console<'_>,
@@ -42,30 +42,30 @@ impl ScrapeSource {
             None => {
                 let sources = command::open_sources(&options.selection, console)?;
                 let scraper = Scraper::new(options.selection.files.clone(), sources);
-                Ok(ScrapeSource::Live(Box::new(scraper), Pace::new(options.delay)))
+                Ok(ScrapeSource::Live(Box::new(scraper), Ticker::new(options.interval)))
             }
         }
     }
 
-    /// The next one, if there is one.
+    /// Returns the next scrape, or `None` at the end of a recording.
     ///
     /// # Errors
-    /// What is wrong with a recording.
+    /// If a recording cannot be read.
     pub(super) fn next(&mut self) -> Result<Option<Scrape>, String> {
         match self {
             ScrapeSource::Live(scraper, _) => Ok(Some(scraper.scrape())),
-            ScrapeSource::Recorded(replay) => replay.scrape(),
+            ScrapeSource::Recorded(replay) => replay.next(),
         }
     }
 
-    /// Waits until the next one is due.
+    /// Waits until the next scrape is due.
     pub(super) fn wait(&self, shutdown: &Shutdown) {
-        if let ScrapeSource::Live(_, pace) = self {
-            pace.wait(shutdown);
+        if let ScrapeSource::Live(_, ticker) = self {
+            ticker.wait(shutdown);
         }
     }
 
-    /// Where files were searched.
+    /// Returns the patterns that files were searched by.
     pub(super) fn searched(&self) -> &[PathBuf] {
         match self {
             ScrapeSource::Live(scraper, _) => scraper.searched(),
@@ -74,7 +74,7 @@ impl ScrapeSource {
     }
 }
 
-/// A recording that is being made.
+/// A recording that is written.
 pub(super) struct Record {
     pub(super) path: PathBuf,
     file: File,
@@ -82,7 +82,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Begins a recording, in the place of another one.
+    /// Creates a recording; replaces an existing file.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -92,17 +92,21 @@ impl Record {
             file: File::create(path)?,
             recorder: Recorder::default(),
         };
-        record.line(FIRST.to_owned())?;
+        record.write_line(HEADER_LINE.to_owned())?;
         Ok(record)
     }
 
-    pub(super) fn scrape(&mut self, scrape: &Scrape) -> io::Result<()> {
-        let line = self.recorder.line(scrape)?;
-        self.line(line)
+    /// Appends a scrape.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(super) fn write(&mut self, scrape: &Scrape) -> io::Result<()> {
+        let line = self.recorder.encode(scrape)?;
+        self.write_line(line)
     }
 
-    /// In one piece, so that there is no half of a line if this ends.
-    fn line(&mut self, line: String) -> io::Result<()> {
+    /// Writes a line in one call, so that a killed process leaves no partial line.
+    fn write_line(&mut self, line: String) -> io::Result<()> {
         self.file.write_all((line + "\n").as_bytes())
     }
 }

@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cell::{Row, Value, rfc_3339};
 use super::group::Group;
-use crate::options::poll::By;
+use crate::options::poll::GroupBy;
 use crate::render::escape::Escaped;
 use crate::render::json::write_object;
 
@@ -16,10 +16,10 @@ use crate::render::json::write_object;
 struct Object<'r> {
     row: &'r Row,
     names: &'r [String],
-    by: Option<By>,
+    by: Option<GroupBy>,
 }
 
-/// Columns by their names; of several with one name, the first.
+/// Values by column name; the first one of columns with the same name.
 struct Values<'r>(&'r Row, &'r [String]);
 
 impl Serialize for Object<'_> {
@@ -44,8 +44,9 @@ impl Serialize for Object<'_> {
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Values(row, names) = self;
-        let mut told = HashSet::new();
-        serializer.collect_map(names.iter().zip(&row.cells).filter(|(name, _)| told.insert(*name)))
+        let mut written = HashSet::new();
+        serializer
+            .collect_map(names.iter().zip(&row.cells).filter(|(name, _)| written.insert(*name)))
     }
 }
 
@@ -60,24 +61,24 @@ impl Serialize for Group {
     }
 }
 
-/// A row's line of JSON.
+/// Formats a row as a line of JSON.
 ///
 /// # Errors
-/// None, but those of `serde_json`.
-pub(super) fn json(row: &Row, names: &[String], by: Option<By>) -> io::Result<Vec<u8>> {
+/// Only those of `serde_json`.
+pub(super) fn json(row: &Row, names: &[String], by: Option<GroupBy>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     write_object(&mut line, &Object { row, names, by })?;
     Ok(line)
 }
 
-/// The header of CSV.
-pub(super) fn csv_header(names: &[String], by: Option<By>) -> String {
+/// Returns the header line of CSV.
+pub(super) fn csv_header(names: &[String], by: Option<GroupBy>) -> String {
     let first = ["time", "seconds"].into_iter().chain(by.map(Group::title));
     csv_line(first.chain(names.iter().map(String::as_str)))
 }
 
-/// A row's line of CSV. What is not there is empty.
-pub(super) fn csv(row: &Row, by: Option<By>) -> String {
+/// Formats a row as a line of CSV. Missing values are empty.
+pub(super) fn csv(row: &Row, by: Option<GroupBy>) -> String {
     let seconds = row.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
     let group =
         by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group_text() });
@@ -99,7 +100,7 @@ fn csv_line<'f>(fields: impl Iterator<Item = &'f str>) -> String {
         }
         let field = Escaped(field).to_string();
         if field.contains([',', '"']) {
-            // A `String` takes everything.
+            // Writing to a `String` cannot fail.
             let _ = write!(line, "\"{}\"", field.replace('"', "\"\""));
         } else {
             line.push_str(&field);
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_commas_or_quotes_is_quoted() {
+    fn fields_with_commas_or_quotes_are_quoted() {
         let fields = ["a", "b,c", "d\"e", "", "f\ng\u{1b}"];
         assert_eq!(csv_line(fields.into_iter()), "a,\"b,c\",\"d\"\"e\",,f\\ng\\x1b\r\n");
     }

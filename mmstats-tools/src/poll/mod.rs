@@ -1,29 +1,26 @@
-//! `pollstats`: prints how chosen stats change.
+//! `pollstats`: prints how selected stats change.
 //!
-//! A look goes through here: it is taken, or read from a recording (`scrapes`); files that do not
-//! pass the `filters` are left out; the `columns` learn what there is; the `delta_table` computes
-//! changes; and a `table`, or `lines` for programs, are made of that.
+//! A scrape is made at each tick of the `ticker`, or read from a `recording` (`input`); `filters`
+//! select files; `columns` bind names on the command line to fields; the `delta_table` computes
+//! changes; a `table`, or `lines` for programs, prints them; `diagnostics` reports everything else.
 
 mod cell;
 mod columns;
 mod delta_table;
+mod diagnostics;
 mod filters;
 mod group;
 mod input;
 mod lines;
-mod news;
-mod pace;
 mod recording;
 mod statistic;
 mod table;
+mod ticker;
 mod width;
-mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-
-use clap::CommandFactory;
 
 use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
@@ -32,20 +29,23 @@ use crate::scraper::{Scrape, WriterSample};
 use crate::shutdown::Shutdown;
 use columns::Columns;
 use delta_table::DeltaTable;
+use diagnostics::Diagnostics;
 use filters::Filters;
 use input::{Record, ScrapeSource};
-use news::News;
 use table::Table;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
-    let words = words::separate_filters(args.into_iter().collect(), &Options::command());
-    let options: Options = match command::parse(words, console) {
-        Ok(options) => options,
-        Err(status) => return status,
+    let args: Vec<OsString> = args.into_iter().collect();
+    let options = match Options::parse_like_original(&args) {
+        Some(options) => options,
+        None => match command::parse(args, console) {
+            Ok(options) => options,
+            Err(status) => return status,
+        },
     };
-    // Before anything is connected to, which leaves signals to whoever has them. What was recorded
-    // is shown at once, or waited for in vain: nothing is lost if that is cut off.
+    // Handlers are installed before a device is connected, which keeps existing ones. A replay
+    // loses nothing if a signal kills it.
     let shutdown =
         match if options.replay.is_some() { Ok(Shutdown::immediate()) } else { Shutdown::new() } {
             Ok(shutdown) => shutdown,
@@ -61,18 +61,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     Poll::new(options, console).run(scrapes, &shutdown)
 }
 
-/// A run over looks.
+/// One run of the command.
 struct Poll<'s, 'c> {
     options: Options,
     filters: Filters,
     columns: Columns,
     delta_table: DeltaTable,
     table: Table,
-    news: News,
+    diagnostics: Diagnostics,
     console: &'s mut Console<'c>,
-    /// Whether names stand above the columns as they are.
+    /// Whether a header with the current columns was printed.
     is_headed: bool,
-    /// Whether anything went wrong.
+    /// Whether there was an error.
     failed: bool,
 }
 
@@ -83,7 +83,7 @@ impl<'s, 'c> Poll<'s, 'c> {
             columns: Columns::new(&options.fields.0, &options.prefix),
             delta_table: DeltaTable::new(&options),
             table: Table::new(&options, console.is_terminal, console.colour),
-            news: News::new(options.verbose),
+            diagnostics: Diagnostics::new(options.verbose),
             is_headed: false,
             failed: false,
             options,
@@ -94,7 +94,7 @@ impl<'s, 'c> Poll<'s, 'c> {
     fn run(mut self, scrapes: ScrapeSource, shutdown: &Shutdown) -> ExitCode {
         let end = self.poll(scrapes, shutdown);
         if end.is_ok() {
-            self.failed |= self.news.end(&self.columns, self.console);
+            self.failed |= self.diagnostics.report_end(&self.columns, self.console);
         }
         if self.failed { ExitCode::FAILURE } else { status(&end) }
     }
@@ -117,33 +117,38 @@ impl<'s, 'c> Poll<'s, 'c> {
         let mut is_first = true;
         loop {
             let scrape = scrapes.next();
-            // A look that was interrupted is none.
+            // Discards an interrupted scrape.
             if shutdown.requested() {
                 return if is_first { Err(Stop::Interrupted) } else { Ok(()) };
             }
             let mut scrape = match scrape {
                 Ok(Some(scrape)) => scrape,
                 Ok(None) => return Ok(()),
-                Err(what) => {
+                Err(error) => {
                     self.console
-                        .report_path(self.options.replay.as_deref().unwrap_or("-".as_ref()), what);
+                        .report_path(self.options.replay.as_deref().unwrap_or("-".as_ref()), error);
                     return Err(Stop::Failed);
                 }
             };
             if let Some(record) = &mut record {
-                if let Err(error) = record.scrape(&scrape) {
+                if let Err(error) = record.write(&scrape) {
                     self.console.report_path(&record.path, error);
                     return Err(Stop::Failed);
                 }
             }
             let all = scrape.samples.len();
-            let (sample, others) =
+            let (accepted, others) =
                 scrape.samples.into_iter().partition(|sample| self.filters.accept(sample));
-            scrape.samples = sample;
-            self.is_headed &= !self.columns.learn(&scrape);
-            self.failed |=
-                self.news.scrape(&scrape, all, scrapes.searched(), &self.columns, self.console);
-            let shows = !(is_first && self.options.no_total);
+            scrape.samples = accepted;
+            self.is_headed &= !self.columns.update(&scrape);
+            self.failed |= self.diagnostics.report_scrape(
+                &scrape,
+                all,
+                scrapes.searched(),
+                &self.columns,
+                self.console,
+            );
+            let shows = !(is_first && self.options.omit_first);
             is_first = false;
             self.print(scrape, others, shows)?;
             left = left.map(|left| left - u64::from(shows));
@@ -168,10 +173,10 @@ impl<'s, 'c> Poll<'s, 'c> {
             return Ok(());
         }
         let names = self.columns.names();
-        let by = self.options.by;
+        let by = self.options.group_by;
         let is_table = !self.options.json && !self.options.csv;
         if names.is_empty() && is_table {
-            // Nothing has matched yet.
+            // No pattern has matched a label yet.
             return Ok(());
         }
         for row in &rows {
@@ -185,12 +190,12 @@ impl<'s, 'c> Poll<'s, 'c> {
                 output.extend(lines::csv(row, by).into_bytes());
             } else {
                 if !self.is_headed {
-                    self.table.change();
+                    self.table.reset();
                 }
-                output.extend(self.table.row(row, &names, screen_width).into_bytes());
+                output.extend(self.table.format_row(row, &names, screen_width).into_bytes());
             }
             self.is_headed = true;
-            // In one piece, so that there is no half of a line if this ends.
+            // In one write, so that a killed process leaves no partial line.
             let written =
                 self.console.out.write_all(&output).and_then(|()| self.console.out.flush());
             finish(written, self.console)?;
@@ -199,11 +204,11 @@ impl<'s, 'c> Poll<'s, 'c> {
     }
 }
 
-/// How many characters the terminal has in a line.
+/// Returns the columns of the terminal.
 fn screen_width() -> usize {
     let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
-    if columns == 0 { USUAL_WIDTH } else { columns.into() }
+    if columns == 0 { DEFAULT_WIDTH } else { columns.into() }
 }
 
-/// Of terminals that do not tell.
-const USUAL_WIDTH: usize = 80;
+/// The columns of terminals that do not report them.
+const DEFAULT_WIDTH: usize = 80;

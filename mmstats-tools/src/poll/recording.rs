@@ -1,10 +1,10 @@
-//! Looks in a file, to be looked at again.
+//! Recordings: scrapes in a file.
 //!
-//! A recording has a look on each line, in JSON, behind a first line that says what it is. Fields
-//! stand in the first look that has them. Values stand as they are stored, one for each field:
-//! `true`, `{"u":7}`, `{"i":-7}`, `{"f":"0.5"}`, `{"t":"text"}`, a histogram's
-//! `{"h":[sum,[[low,high,count],…]]}`, and `null` where it could not be read. Floats are texts, so
-//! that each is read back as it was, those that are not finite, too.
+//! A recording has a header line, then a scrape per line in JSON. Fields are in the first scrape
+//! that has them. Values are as stored, one for each field: `true`, `{"u":7}`, `{"i":-7}`,
+//! `{"f":"0.5"}`, `{"t":"text"}`, a histogram's `{"h":[sum,[[low,high,count],…]]}`, and `null` if
+//! the value could not be read. Floats are texts, so that all are read back exactly, also those
+//! that are not finite.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -25,27 +25,27 @@ use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use crate::series::{Bucket, HistogramSnapshot};
 
 /// The first line.
-pub(super) const FIRST: &str = "{\"mmstats-recording\":1}";
+pub(super) const HEADER_LINE: &str = "{\"mmstats-recording\":1}";
 
-/// A longer line is no look.
-const LONGEST: u64 = 1 << 30;
+/// The longest line that is accepted.
+const MAX_LINE_BYTES: u64 = 1 << 30;
 
 #[derive(Serialize, Deserialize)]
-struct Line<'l> {
+struct ScrapeRecord<'l> {
     /// Nanoseconds since 1970.
     time: u64,
-    /// Nanoseconds since the first look.
+    /// Nanoseconds since the first scrape.
     elapsed: u64,
-    /// Fields that were not there before.
+    /// The fields of writers that are new in this scrape.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<Vec<FieldOnLine<'l>>>,
-    samples: Vec<SeenOnLine<'l>>,
+    fields: Vec<Vec<FieldRecord<'l>>>,
+    samples: Vec<SampleRecord<'l>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<(Cow<'l, str>, Cow<'l, str>, bool)>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FieldOnLine<'l> {
+struct FieldRecord<'l> {
     label: Cow<'l, str>,
     unit: Cow<'l, str>,
     kind: u8,
@@ -55,23 +55,23 @@ struct FieldOnLine<'l> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SeenOnLine<'l> {
+struct SampleRecord<'l> {
     id: u64,
     name: Cow<'l, str>,
     version: u8,
     #[serde(flatten)]
-    process: ProcessOnLine<'l>,
+    process: ProcessRecord<'l>,
     new: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     dead: bool,
-    /// Which of all fields that stood on lines so far.
+    /// An index into the fields of all lines so far.
     fields: usize,
-    values: Vec<Option<ValueOnLine<'l>>>,
+    values: Vec<Option<ValueRecord<'l>>>,
 }
 
-/// A process; 0 and the empty text stand for what is not known.
+/// The identity of a process; 0 and the empty text are unknown parts.
 #[derive(Default, Serialize, Deserialize)]
-struct ProcessOnLine<'l> {
+struct ProcessRecord<'l> {
     pid: Option<u32>,
     #[serde(default)]
     start: u64,
@@ -82,7 +82,7 @@ struct ProcessOnLine<'l> {
 }
 
 #[derive(Serialize, Deserialize)]
-enum ValueOnLine<'l> {
+enum ValueRecord<'l> {
     #[serde(rename = "b")]
     Bool(bool),
     #[serde(rename = "u")]
@@ -97,38 +97,38 @@ enum ValueOnLine<'l> {
     Histogram(u64, Vec<(u64, Option<u64>, u64)>),
 }
 
-/// Makes lines of looks.
+/// Encodes scrapes as lines.
 #[derive(Default)]
 pub(super) struct Recorder {
-    /// The fields that have been written, by their address, and kept there.
+    /// The fields that were written, by address, which is kept in use.
     written: HashMap<*const Field, (usize, Arc<[Field]>)>,
 }
 
 impl Recorder {
-    /// A look's line, without its end.
+    /// Encodes a scrape as a line, without its end.
     ///
     /// # Errors
-    /// None, but those of `serde_json`.
-    pub(super) fn line(&mut self, scrape: &Scrape) -> serde_json::Result<String> {
+    /// Only those of `serde_json`.
+    pub(super) fn encode(&mut self, scrape: &Scrape) -> serde_json::Result<String> {
         let mut fields = Vec::new();
-        let sample = scrape.samples.iter().map(|sample| {
+        let samples = scrape.samples.iter().map(|sample| {
             let next = self.written.len();
             let (index, _) = self.written.entry(sample.fields.as_ptr()).or_insert_with(|| {
-                fields.push(sample.fields.iter().map(FieldOnLine::new).collect());
+                fields.push(sample.fields.iter().map(FieldRecord::new).collect());
                 (next, sample.fields.clone())
             });
-            SeenOnLine::new(sample, *index)
+            SampleRecord::new(sample, *index)
         });
-        let samples = sample.collect();
-        let problem = |problem: &ScrapeError| {
-            (lossless_path(&problem.name).into(), problem.what.clone().into(), problem.is_new)
+        let samples = samples.collect();
+        let error = |error: &ScrapeError| {
+            (lossless_path(&error.name).into(), error.what.clone().into(), error.is_new)
         };
-        serde_json::to_string(&Line {
+        serde_json::to_string(&ScrapeRecord {
             time: nanoseconds(scrape.time.duration_since(UNIX_EPOCH).unwrap_or_default()),
             elapsed: nanoseconds(scrape.elapsed),
             fields,
             samples,
-            errors: scrape.errors.iter().map(problem).collect(),
+            errors: scrape.errors.iter().map(error).collect(),
         })
     }
 }
@@ -137,9 +137,9 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl<'l> FieldOnLine<'l> {
+impl<'l> FieldRecord<'l> {
     fn new(field: &'l Field) -> Self {
-        FieldOnLine {
+        FieldRecord {
             label: field.label.as_str().into(),
             unit: field.unit.as_str().into(),
             kind: field.kind as u8,
@@ -149,14 +149,14 @@ impl<'l> FieldOnLine<'l> {
         }
     }
 
-    fn field(self) -> Result<Field, String> {
+    fn decode(self) -> Result<Field, String> {
         let ty = match self.r#type {
             'e' => Some(Type::F16),
             'p' => Some(Type::Pascal),
             letter => u8::try_from(letter).ok().and_then(Type::from_letter),
         };
-        let ty = ty.ok_or_else(|| format!("type {:?} is not known", self.r#type))?;
-        // Where it was matters no more.
+        let ty = ty.ok_or_else(|| format!("unknown type: {:?}", self.r#type))?;
+        // Recorded values are decoded, so their location is not needed.
         let location = ValueLocation {
             offset: 0,
             size: 0,
@@ -179,16 +179,16 @@ impl<'l> FieldOnLine<'l> {
     }
 }
 
-impl<'l> SeenOnLine<'l> {
+impl<'l> SampleRecord<'l> {
     fn new(sample: &'l WriterSample, fields: usize) -> Self {
         let WriterId { id, name, version, process, is_new } = &*sample.writer_id;
         let values =
-            sample.values.iter().map(|value| value.as_ref().ok().map(ValueOnLine::new)).collect();
-        SeenOnLine {
+            sample.values.iter().map(|value| value.as_ref().ok().map(ValueRecord::new)).collect();
+        SampleRecord {
             id: *id,
             name: lossless_path(name).into(),
             version: *version,
-            process: process.as_ref().map(ProcessOnLine::new).unwrap_or_default(),
+            process: process.as_ref().map(ProcessRecord::new).unwrap_or_default(),
             new: *is_new,
             dead: sample.verdict.liveness == Liveness::Dead,
             fields,
@@ -197,9 +197,9 @@ impl<'l> SeenOnLine<'l> {
     }
 }
 
-impl<'l> ProcessOnLine<'l> {
+impl<'l> ProcessRecord<'l> {
     fn new(process: &'l ProcessId) -> Self {
-        ProcessOnLine {
+        ProcessRecord {
             pid: Some(process.pid()),
             start: process.start().unwrap_or(0),
             boot_id: process.boot_id().unwrap_or("").into(),
@@ -207,12 +207,12 @@ impl<'l> ProcessOnLine<'l> {
         }
     }
 
-    fn process(&self) -> Option<ProcessId> {
+    fn decode(&self) -> Option<ProcessId> {
         Some(ProcessId::new(self.pid?, self.start, &self.boot_id, self.pid_namespace))
     }
 }
 
-impl<'l> ValueOnLine<'l> {
+impl<'l> ValueRecord<'l> {
     fn new(stored: &'l OwnedValue) -> Self {
         match stored {
             OwnedValue::Bool(value) => Self::Bool(*value),
@@ -227,18 +227,18 @@ impl<'l> ValueOnLine<'l> {
         }
     }
 
-    fn stored(self) -> Result<OwnedValue, String> {
+    fn decode(self) -> Result<OwnedValue, String> {
         Ok(match self {
             Self::Bool(value) => OwnedValue::Bool(value),
             Self::Unsigned(value) => OwnedValue::Unsigned(value),
             Self::Signed(value) => OwnedValue::Signed(value),
             Self::Float(text) => {
-                OwnedValue::Float(text.parse().map_err(|_| format!("{text:?} is no number"))?)
+                OwnedValue::Float(text.parse().map_err(|_| format!("invalid number: {text:?}"))?)
             }
             Self::Text(text) => OwnedValue::Text(text.into()),
             Self::Histogram(sum, filled) => {
                 if filled.iter().any(|(low, high, _)| high.is_some_and(|high| high < *low)) {
-                    return Err("a bucket ends before it begins".to_owned());
+                    return Err("invalid bucket: its end is before its start".to_owned());
                 }
                 let filled = filled
                     .into_iter()
@@ -250,10 +250,10 @@ impl<'l> ValueOnLine<'l> {
     }
 }
 
-/// Makes looks of lines again.
+/// Decodes the scrapes of a recording.
 pub(super) struct Replay {
     input: Box<dyn BufRead>,
-    /// Lines that were read.
+    /// The number of lines read.
     lines: u64,
     fields: Vec<Arc<[Field]>>,
 }
@@ -263,29 +263,29 @@ impl Replay {
         Replay { input, lines: 0, fields: Vec::new() }
     }
 
-    /// The next look, if there is one.
+    /// Returns the next scrape, or `None` at the end.
     ///
     /// # Errors
-    /// What is wrong with its line, and which one it is.
-    pub(super) fn scrape(&mut self) -> Result<Option<Scrape>, String> {
-        if self.lines == 0 && self.line()?.as_deref() != Some(FIRST) {
-            return Err(format!("line 1: not a recording of pollstats ({FIRST} would be)"));
+    /// If the line cannot be read or decoded; the message has its number.
+    pub(super) fn next(&mut self) -> Result<Option<Scrape>, String> {
+        if self.lines == 0 && self.read_line()?.as_deref() != Some(HEADER_LINE) {
+            return Err(format!("line 1: not a recording of pollstats ({HEADER_LINE} expected)"));
         }
-        let Some(line) = self.line()? else { return Ok(None) };
+        let Some(line) = self.read_line()? else { return Ok(None) };
         let number = self.lines;
         let parsed = serde_json::from_str(&line).map_err(|error| {
-            if error.is_eof() { "cut short".to_owned() } else { error.to_string() }
+            if error.is_eof() { "truncated".to_owned() } else { error.to_string() }
         });
         parsed
-            .and_then(|line| self.understand(line))
+            .and_then(|record| self.decode_scrape(record))
             .map(Some)
-            .map_err(|what| format!("line {number}: {what}"))
+            .map_err(|error| format!("line {number}: {error}"))
     }
 
-    fn line(&mut self) -> Result<Option<String>, String> {
+    fn read_line(&mut self) -> Result<Option<String>, String> {
         let mut line = String::new();
         self.lines += 1;
-        match self.input.by_ref().take(LONGEST).read_line(&mut line) {
+        match self.input.by_ref().take(MAX_LINE_BYTES).read_line(&mut line) {
             Ok(0) => Ok(None),
             Ok(_) => {
                 line.truncate(line.trim_end_matches('\n').len());
@@ -295,50 +295,50 @@ impl Replay {
         }
     }
 
-    fn understand(&mut self, line: Line<'_>) -> Result<Scrape, String> {
-        for fields in line.fields {
+    fn decode_scrape(&mut self, record: ScrapeRecord<'_>) -> Result<Scrape, String> {
+        for fields in record.fields {
             self.fields.push(
-                fields.into_iter().map(FieldOnLine::field).collect::<Result<Vec<_>, _>>()?.into(),
+                fields.into_iter().map(FieldRecord::decode).collect::<Result<Vec<_>, _>>()?.into(),
             );
         }
-        let samples = line
+        let samples = record
             .samples
             .into_iter()
-            .map(|sample| self.understand_seen(sample))
+            .map(|sample| self.decode_sample(sample))
             .collect::<Result<_, _>>()?;
-        let problem = |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| ScrapeError {
+        let error = |(name, what, is_new): (Cow<'_, str>, Cow<'_, str>, bool)| ScrapeError {
             name: PathBuf::from(&*name),
             what: what.into_owned(),
             is_new,
         };
         Ok(Scrape {
-            time: UNIX_EPOCH + Duration::from_nanos(line.time),
-            elapsed: Duration::from_nanos(line.elapsed),
+            time: UNIX_EPOCH + Duration::from_nanos(record.time),
+            elapsed: Duration::from_nanos(record.elapsed),
             samples,
-            errors: line.errors.into_iter().map(problem).collect(),
+            errors: record.errors.into_iter().map(error).collect(),
             halted: None,
         })
     }
 
-    fn understand_seen(&mut self, line: SeenOnLine<'_>) -> Result<WriterSample, String> {
-        let SeenOnLine { id, name, version, process, new: is_new, dead, fields, values } = line;
+    fn decode_sample(&self, record: SampleRecord<'_>) -> Result<WriterSample, String> {
+        let SampleRecord { id, name, version, process, new: is_new, dead, fields, values } = record;
         let fields = self
             .fields
             .get(fields)
-            .ok_or_else(|| format!("fields {fields} of {name} stand nowhere"))?
+            .ok_or_else(|| format!("unknown fields of {name}: {fields}"))?
             .clone();
         if fields.len() != values.len() {
             return Err(format!(
-                "{} values of {name}, which has {} fields",
+                "invalid number of values of {name}: {} ({} expected)",
                 values.len(),
                 fields.len()
             ));
         }
-        let value = |value: Option<ValueOnLine<'_>>| match value {
-            Some(value) => value.stored().map(Ok),
+        let value = |value: Option<ValueRecord<'_>>| match value {
+            Some(value) => value.decode().map(Ok),
             None => Ok(Err(ValueError::Contended)),
         };
-        let process = process.process();
+        let process = process.decode();
         let writer_id = WriterId { id, name: PathBuf::from(&*name), version, process, is_new };
         let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
         Ok(WriterSample {
@@ -415,13 +415,13 @@ mod tests {
             values,
             verdict: Verdict::from(mmstats_std::liveness::Reason::NotObservable),
         };
-        let problem = ScrapeError { name: "z".into(), what: "damaged".into(), is_new: true };
+        let error = ScrapeError { name: "z".into(), what: "damaged".into(), is_new: true };
         let time = UNIX_EPOCH + Duration::new(1_353_442_620, 123_456_789);
         Scrape {
             time,
             elapsed: Duration::from_nanos(5),
             samples: vec![sample.clone(), sample],
-            errors: vec![problem],
+            errors: vec![error],
             halted: None,
         }
     }
@@ -431,50 +431,53 @@ mod tests {
     }
 
     #[test]
-    fn what_was_recorded_is_read_as_it_was() {
+    fn a_recording_is_read_back_exactly() {
         let (scrape, mut recorder) = (scrape(), Recorder::default());
         let lines = [
-            FIRST.to_owned(),
-            recorder.line(&scrape).unwrap(),
-            recorder.line(&scrape).unwrap(),
+            HEADER_LINE.to_owned(),
+            recorder.encode(&scrape).unwrap(),
+            recorder.encode(&scrape).unwrap(),
             String::new(),
         ];
         // Fields are written once.
         assert!(lines[1].contains("divisor") && !lines[2].contains("divisor"));
         let mut replay = replay(lines.join("\n"));
-        assert_eq!(replay.scrape(), Ok(Some(scrape.clone())));
-        assert_eq!(replay.scrape(), Ok(Some(scrape)));
-        assert_eq!(replay.scrape(), Ok(None));
+        assert_eq!(replay.next(), Ok(Some(scrape.clone())));
+        assert_eq!(replay.next(), Ok(Some(scrape)));
+        assert_eq!(replay.next(), Ok(None));
     }
 
     #[test]
-    fn a_line_that_is_damaged_or_cut_is_told_by_its_number() {
-        let line = Recorder::default().line(&scrape()).unwrap();
-        for (bad, told) in [
-            ("".to_owned(), "line 3: cut short"),
-            (line[..line.len() / 2].to_owned(), "line 3: cut short"),
+    fn errors_have_the_number_of_the_damaged_line() {
+        let line = Recorder::default().encode(&scrape()).unwrap();
+        for (bad, expected) in [
+            ("".to_owned(), "line 3: truncated"),
+            (line[..line.len() / 2].to_owned(), "line 3: truncated"),
             ("{}".to_owned(), "line 3: missing field"),
             (
                 line.replace("\"fields\":0", "\"fields\":9"),
-                "line 3: fields 9 of /dev/shm/x y stand nowhere",
+                "line 3: unknown fields of /dev/shm/x y: 9",
             ),
-            (line.replace("[1,2,3]", "[2,1,3]"), "line 3: a bucket ends before it begins"),
-            (line.replace("\"-inf\"", "\"much\""), "line 3: \"much\" is no number"),
+            (
+                line.replace("[1,2,3]", "[2,1,3]"),
+                "line 3: invalid bucket: its end is before its start",
+            ),
+            (line.replace("\"-inf\"", "\"much\""), "line 3: invalid number: \"much\""),
             (
                 line.replace("true},null", "true},null,null"),
-                "line 3: 9 values of /dev/shm/x y, which has 8 fields",
+                "line 3: invalid number of values of /dev/shm/x y: 9 (8 expected)",
             ),
-            (line.replace("\"e\"", "\"w\""), "line 3: type 'w' is not known"),
+            (line.replace("\"e\"", "\"w\""), "line 3: unknown type: 'w'"),
         ] {
-            let mut replay = replay([FIRST, &line, &bad, ""].join("\n"));
-            assert!(replay.scrape().unwrap().is_some());
-            let error = replay.scrape().unwrap_err();
-            assert!(error.starts_with(told), "{error} instead of {told}");
+            let mut replay = replay([HEADER_LINE, &line, &bad, ""].join("\n"));
+            assert!(replay.next().unwrap().is_some());
+            let error = replay.next().unwrap_err();
+            assert!(error.starts_with(expected), "{error} instead of {expected}");
         }
         for text in ["", "x", "{\"mmstats-recording\":2}\n"] {
             assert!(
                 replay(text.to_owned())
-                    .scrape()
+                    .next()
                     .unwrap_err()
                     .starts_with("line 1: not a recording of pollstats")
             );

@@ -1,4 +1,4 @@
-//! Rows as text: to the letter the original's where nobody looks, fitted to its width on a
+//! Rows as text: exactly the original's format for pipes and files, fitted to the width of a
 //! terminal.
 
 use std::fmt::Write;
@@ -8,27 +8,27 @@ use anstyle::{AnsiColor, Style};
 use super::cell::{Cell, Row, Value, time_of_day};
 use super::group::Group;
 use super::width::{Widths, elided, length};
-use crate::options::poll::{By, Options};
+use crate::options::poll::{GroupBy, Options};
 use crate::render::date::Date;
 use crate::render::escape::Escaped;
 use crate::render::human;
 use crate::render::{pad_left, spaces};
 
-/// The original's columns.
-const WIDTH: usize = 20;
+/// The width of the original's columns.
+const COLUMN_WIDTH: usize = 20;
 
-/// Behind a row of totals.
+/// Follows a row of totals.
 const NOTE: &str = "(total since start)";
-/// The same where there is less room.
+/// The same for narrow terminals.
 const SHORT_NOTE: &str = "(total)";
 
-/// Rows below headers.
+/// Prints rows, and headers between them.
 pub(super) struct Table {
-    by: Option<By>,
+    by: Option<GroupBy>,
     with_time: bool,
-    /// Rows between headers; 0 for one header only.
+    /// Rows between two headers; 0 for a single header.
     headers: u64,
-    /// Whether a person looks at it.
+    /// Whether the output is a terminal.
     is_terminal: bool,
     colour: bool,
     /// Rows since the last header; `None` before the first one.
@@ -36,28 +36,28 @@ pub(super) struct Table {
     widths: Widths,
 }
 
-/// What stands in a row, before it is fitted.
+/// The text of a cell.
 struct Text {
     text: String,
-    /// Can be cut.
+    /// Texts may be shortened, numbers may not.
     is_text: bool,
-    is_stand_in: bool,
+    is_placeholder: bool,
 }
 
 impl Table {
     pub(super) fn new(options: &Options, is_terminal: bool, colour: bool) -> Table {
-        let (by, with_time, headers) = (options.by, options.time, options.headers);
+        let (by, with_time, headers) = (options.group_by, options.time, options.headers);
         Table { by, with_time, headers, is_terminal, colour, rows: None, widths: Widths::default() }
     }
 
-    /// There are other columns now.
-    pub(super) fn change(&mut self) {
+    /// Starts a new header, as the columns have changed.
+    pub(super) fn reset(&mut self) {
         self.rows = None;
         self.widths = Widths::default();
     }
 
-    /// A row's text, behind a header if it is time for one. `screen` tells the terminal's width.
-    pub(super) fn row(
+    /// Formats a row, and a header before it if one is due. `screen` returns the terminal's width.
+    pub(super) fn format_row(
         &mut self,
         row: &Row,
         names: &[String],
@@ -66,8 +66,8 @@ impl Table {
         let texts = self.texts(row);
         let is_due = self.rows.is_none_or(|rows| self.headers > 0 && rows >= self.headers);
         let mut output = String::new();
-        if is_due || self.is_terminal && !self.widths.have_room(&lengths(&texts)) {
-            let names = self.names(names);
+        if is_due || self.is_terminal && !self.widths.fit_all(&lengths(&texts)) {
+            let names = self.header_names(names);
             if self.is_terminal {
                 let reserved = if row.is_total { SHORT_NOTE.len() + 2 } else { 0 };
                 let needed: Vec<(usize, usize)> = texts
@@ -76,26 +76,23 @@ impl Table {
                     .collect();
                 self.widths.fit(&names, &needed, screen().saturating_sub(reserved));
             } else {
-                self.widths.set(
-                    names
-                        .iter()
-                        .zip(&texts)
-                        .map(|(name, text)| WIDTH.max(length(name)).max(length(&text.text) + 1)),
-                );
+                self.widths.set(names.iter().zip(&texts).map(|(name, text)| {
+                    COLUMN_WIDTH.max(length(name)).max(length(&text.text) + 1)
+                }));
             }
-            self.header(&names, &mut output);
+            self.push_header(&names, &mut output);
             self.rows = Some(0);
         }
         if self.is_terminal {
-            self.for_people(row, &texts, &mut output);
+            self.push_fitted(row, &texts, &mut output);
         } else {
-            self.original(row, &texts, &mut output);
+            self.push_original(row, &texts, &mut output);
         }
         self.rows = self.rows.map(|rows| rows + 1);
         output
     }
 
-    fn names(&self, columns: &[String]) -> Vec<String> {
+    fn header_names(&self, columns: &[String]) -> Vec<String> {
         let time =
             self.with_time.then(|| if self.is_terminal { "UTC" } else { "time (UTC)" }.to_owned());
         let group = self.by.map(|by| Group::title(by).to_owned());
@@ -109,7 +106,7 @@ impl Table {
         let plain = |text: String| Text {
             text: Escaped(&text).to_string(),
             is_text: false,
-            is_stand_in: false,
+            is_placeholder: false,
         };
         let time = self.with_time.then(|| plain(time_of_day(row.time)));
         let group = self.by.map(|_| {
@@ -117,13 +114,13 @@ impl Table {
         });
         let cells = row.cells.iter().map(|cell| Text {
             is_text: matches!(cell.value, Value::Text(_)),
-            is_stand_in: matches!(cell.value, Value::Missing | Value::Mixed),
-            ..plain(if self.is_terminal { human(cell) } else { cell.plain() })
+            is_placeholder: matches!(cell.value, Value::Missing | Value::Mixed),
+            ..plain(if self.is_terminal { short(cell) } else { cell.plain() })
         });
         time.into_iter().chain(group).chain(cells).collect()
     }
 
-    fn header(&self, names: &[String], output: &mut String) {
+    fn push_header(&self, names: &[String], output: &mut String) {
         let bold = if self.colour { Style::new().bold() } else { Style::new() };
         let line = if self.is_terminal {
             let mut names: Vec<String> = names
@@ -131,18 +128,18 @@ impl Table {
                 .zip(self.widths.all())
                 .map(|(name, width)| pad_left(&elided(name, *width), *width))
                 .collect();
-            names.extend(self.widths.left_out());
+            names.extend(self.widths.omitted_note());
             names.join("  ")
         } else {
             let names =
                 names.iter().zip(self.widths.all()).map(|(name, width)| centred(name, *width));
             names.collect::<Vec<_>>().join("|")
         };
-        // A `String` takes everything.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(output, "{bold}{line}{bold:#}");
     }
 
-    fn original(&self, row: &Row, texts: &[Text], output: &mut String) {
+    fn push_original(&self, row: &Row, texts: &[Text], output: &mut String) {
         let cells = texts
             .iter()
             .zip(self.widths.all())
@@ -154,12 +151,12 @@ impl Table {
         output.push('\n');
     }
 
-    fn for_people(&self, row: &Row, texts: &[Text], output: &mut String) {
+    fn push_fitted(&self, row: &Row, texts: &[Text], output: &mut String) {
         let leading = texts.len() - row.cells.len();
         for (at, (text, width)) in texts.iter().zip(self.widths.all()).enumerate() {
             let style = match text {
                 _ if !self.colour => Style::new(),
-                _ if at < leading || text.is_stand_in => Style::new().dimmed(),
+                _ if at < leading || text.is_placeholder => Style::new().dimmed(),
                 _ => AnsiColor::Cyan.on_default(),
             };
             let shown = elided(&text.text, *width);
@@ -181,15 +178,15 @@ fn lengths(texts: &[Text]) -> Vec<usize> {
     texts.iter().map(|text| if text.is_text { 0 } else { length(&text.text) }).collect()
 }
 
-/// As Python's `str.center` has it.
+/// Centres a name as Python's `str.center` does.
 fn centred(name: &str, width: usize) -> String {
     let margin = width.saturating_sub(length(name));
     let left = margin / 2 + (margin & width & 1);
     spaces(left) + name + &spaces(margin - left)
 }
 
-/// In few characters.
-fn human(cell: &Cell) -> String {
+/// Formats a value in few characters.
+fn short(cell: &Cell) -> String {
     match cell.approximate() {
         None => cell.plain(),
         Some(value) => match cell.unit.strip_suffix("/s") {

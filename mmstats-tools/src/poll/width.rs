@@ -1,19 +1,19 @@
-//! How wide columns are on a terminal.
+//! The widths of columns on a terminal.
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// A number for people fits, and most of its changes.
-const NARROW: usize = 6;
-/// Names are not cut to less.
-const READABLE: usize = 8;
+/// Most short numbers fit, so that columns rarely change their width.
+const MIN_COLUMN_WIDTH: usize = 6;
+/// Names are not shortened further.
+const MIN_NAME_WIDTH: usize = 8;
 
-/// The columns' widths.
+/// The widths of all columns.
 #[derive(Default)]
 pub(super) struct Widths {
     widths: Vec<usize>,
-    /// Columns for which there is no room.
-    left_out: usize,
-    /// Characters that are left on the right.
+    /// The number of columns that do not fit.
+    omitted: usize,
+    /// Unused characters on the right.
     spare: usize,
 }
 
@@ -26,19 +26,19 @@ impl Widths {
         self.spare
     }
 
-    /// These, whatever room there is.
+    /// Sets widths regardless of the terminal.
     pub(super) fn set(&mut self, widths: impl Iterator<Item = usize>) {
-        *self = Widths { widths: widths.collect(), left_out: 0, spare: 0 };
+        *self = Widths { widths: widths.collect(), omitted: 0, spare: 0 };
     }
 
-    /// Whether values of these lengths fit into the columns that are shown.
-    pub(super) fn have_room(&self, lengths: &[usize]) -> bool {
+    /// Returns `true` if values of these lengths fit into the visible columns.
+    pub(super) fn fit_all(&self, lengths: &[usize]) -> bool {
         self.widths.iter().zip(lengths).all(|(width, length)| length <= width)
     }
 
-    /// Makes columns as wide as they like to be, else narrower, and leaves out those on the right
-    /// that still do not fit. Each has the length of a value, and to how much that can be cut (0 if
-    /// it cannot). They do not become narrower than they were.
+    /// Gives columns the width of their names and values if there is room, else less, and omits
+    /// columns on the right that do not fit even then. `needed` has the length of each value, and
+    /// the length that it may be shortened to (0: not at all). Columns never become narrower.
     pub(super) fn fit(&mut self, names: &[String], needed: &[(usize, usize)], room: usize) {
         let before = |at: usize| self.widths.get(at).copied().unwrap_or(0);
         let columns: Vec<(usize, usize)> = names
@@ -46,44 +46,52 @@ impl Widths {
             .zip(needed)
             .enumerate()
             .map(|(at, (name, (value, cut)))| {
-                let least = if *cut > 0 { (*value).min(*cut) } else { *value }.max(NARROW);
-                (least, length(name).max(*value).max(before(at)).max(least))
+                let minimum =
+                    if *cut > 0 { (*value).min(*cut) } else { *value }.max(MIN_COLUMN_WIDTH);
+                (minimum, length(name).max(*value).max(before(at)).max(minimum))
             })
             .collect();
         let total = |limit: usize, count: usize| -> usize {
             columns[..count]
                 .iter()
-                .map(|(least, liked)| (*liked).min(limit).max(*least) + GAP)
+                .map(|(minimum, preferred)| (*preferred).min(limit).max(*minimum) + GAP)
                 .sum::<usize>()
                 .saturating_sub(GAP)
         };
-        // What does not fit at its narrowest does not fit at all, so there is no need to try all
-        // widths of all columns, of which there may be thousands.
-        let is_room_for_all = total(READABLE, columns.len()) <= room;
-        let left = if is_room_for_all {
+        // Checks the smallest widths first: there may be thousands of columns, too many to try all
+        // widths.
+        let is_room_for_all = total(MIN_NAME_WIDTH, columns.len()) <= room;
+        let available = if is_room_for_all {
             room
         } else {
             room.saturating_sub(GAP + note(columns.len()).len())
         };
-        let fitting =
-            (1..=columns.len()).take_while(|count| total(READABLE, *count) <= left).last();
-        // The first one is always there.
+        let fitting = (1..=columns.len())
+            .take_while(|count| total(MIN_NAME_WIDTH, *count) <= available)
+            .last();
+        // The first column is always shown.
         let count = fitting.unwrap_or(columns.len().min(1));
-        let longest =
-            columns[..count].iter().map(|(_, liked)| *liked).max().unwrap_or(0).max(READABLE);
-        let limit = (READABLE..=longest)
+        let longest = columns[..count]
+            .iter()
+            .map(|(_, preferred)| *preferred)
+            .max()
+            .unwrap_or(0)
+            .max(MIN_NAME_WIDTH);
+        let limit = (MIN_NAME_WIDTH..=longest)
             .rev()
-            .find(|limit| total(*limit, count) <= left)
-            .unwrap_or(READABLE);
+            .find(|limit| total(*limit, count) <= available)
+            .unwrap_or(MIN_NAME_WIDTH);
         self.spare = room.saturating_sub(total(limit, count));
-        self.left_out = columns.len() - count;
-        self.widths =
-            columns[..count].iter().map(|(least, liked)| (*liked).min(limit).max(*least)).collect();
+        self.omitted = columns.len() - count;
+        self.widths = columns[..count]
+            .iter()
+            .map(|(minimum, preferred)| (*preferred).min(limit).max(*minimum))
+            .collect();
     }
 
-    /// What to say of columns that do not fit.
-    pub(super) fn left_out(&self) -> Option<String> {
-        (self.left_out > 0).then(|| note(self.left_out))
+    /// Returns a note about columns that do not fit.
+    pub(super) fn omitted_note(&self) -> Option<String> {
+        (self.omitted > 0).then(|| note(self.omitted))
     }
 }
 
@@ -91,12 +99,12 @@ fn note(count: usize) -> String {
     format!("(+{count} do not fit)")
 }
 
-/// How many characters there are.
+/// Returns the number of characters.
 pub(super) fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The end of a text that is too long: it is there that labels and paths differ.
+/// Shortens a text that is too long to its end, where labels and paths differ.
 pub(super) fn elided(text: &str, width: usize) -> String {
     match length(text).checked_sub(width) {
         None | Some(0) => text.to_owned(),
@@ -113,16 +121,16 @@ mod tests {
         let needed: Vec<_> = values.iter().map(|value| (*value, 0)).collect();
         let mut widths = Widths::default();
         widths.fit(&names, &needed, room);
-        (widths.all().to_vec(), widths.left_out())
+        (widths.all().to_vec(), widths.omitted_note())
     }
 
     #[test]
-    fn columns_are_as_wide_as_they_like_if_there_is_room() {
+    fn columns_have_their_preferred_width_if_there_is_room() {
         assert_eq!(fit(&["status.2XX", "x"], &[3, 9], 80), (vec![10, 9], None));
     }
 
     #[test]
-    fn names_are_cut_before_columns_are_left_out() {
+    fn names_are_shortened_before_columns_are_omitted() {
         assert_eq!(fit(&["a.rather.long.name", "x"], &[3, 9], 23), (vec![12, 9], None));
         assert_eq!(elided("a.rather.long.name", 12), "…r.long.name");
     }
@@ -133,7 +141,7 @@ mod tests {
             fit(&["aaaaaaaaa"; 10], &[6; 10], 60),
             (vec![9; 4], Some("(+6 do not fit)".to_owned()))
         );
-        // The first one is always there.
+        // The first column is always shown.
         assert_eq!(
             fit(&["aaaaaaaaa"; 3], &[6; 3], 1),
             (vec![8], Some("(+2 do not fit)".to_owned()))

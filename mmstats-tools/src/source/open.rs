@@ -81,7 +81,7 @@ impl Sources {
     #[must_use]
     pub fn is_memory(&self, path: &Path) -> bool {
         path.to_str().is_some_and(Url::is_meant)
-            || !self.options.at.is_empty()
+            || !self.options.region_address.is_empty()
             || self.firmware.is_some()
             || self.options.load_address.is_some()
     }
@@ -188,7 +188,7 @@ impl Sources {
     fn open_device(&self, name: &str, url: &Url) -> Result<Opened, String> {
         let named = named(&self.options, self.firmware.as_deref())?;
         if named.is_none() && self.firmware.is_none() {
-            return Err("where are its stats? --elf FILE finds them, --at ADDRESS tells".to_owned());
+            return Err("address unknown: pass --elf FILE or --region-address ADDRESS".to_owned());
         }
         let memory: Box<dyn Memory> = match url {
             Url::Gdb(_) if self.options.no_halt => {
@@ -207,7 +207,7 @@ impl Sources {
             }
         };
         opened.is_known = true;
-        opened.why_nothing = "none of its program's statics is a region of stats (not published yet? --at tells of one elsewhere)".to_owned();
+        opened.why_nothing = "none of its program's statics is a region of stats (not published yet? --region-address locates others)".to_owned();
         // Regions of a running target keep it open until they have been read.
         if let Some(memory) = Rc::into_inner(memory) {
             match memory.into_inner().close() {
@@ -255,7 +255,7 @@ pub fn may_hold_regions(path: &Path, sample: &Result<Sample<'_>, FileError>) -> 
 
 /// Returns the addresses that the options name, if any.
 fn named(options: &SourceOptions, firmware: Option<&Firmware>) -> Result<Option<Vec<u64>>, String> {
-    let mut places = options.at.clone();
+    let mut places = options.region_address.clone();
     if let Some(firmware) = firmware {
         for name in &options.symbol {
             places.extend(firmware.symbol(name)?);

@@ -27,11 +27,11 @@ pub(crate) struct App {
     pub(crate) scroll: usize,
     pub(crate) prompt: Option<Prompt>,
     /// What was wrong with what was typed last.
-    pub(crate) complaint: Option<String>,
+    pub(crate) input_error: Option<String>,
     pub(crate) is_paused: bool,
     pub(crate) interval: Duration,
     pub(crate) searched: Vec<PathBuf>,
-    pub(crate) places: Places,
+    pub(crate) hit_areas: HitAreas,
     changes: u64,
 }
 
@@ -40,20 +40,20 @@ pub(crate) struct App {
 pub(crate) enum Pane {
     Table,
     Detail,
-    Problems,
+    Errors,
     Help,
 }
 
 /// What is typed in the last line.
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
-    pub(crate) asks: Asks,
+    pub(crate) kind: PromptKind,
     pub(crate) text: String,
 }
 
 /// What it is for.
 #[derive(Clone, Debug)]
-pub(crate) enum Asks {
+pub(crate) enum PromptKind {
     Filter {
         /// What it was, to go back to.
         before: String,
@@ -63,7 +63,7 @@ pub(crate) enum Asks {
 
 /// Where things were drawn, for the mouse.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct HitAreas {
     /// The lines of the table.
     pub(crate) lines: Rect,
     /// How many lines a page has.
@@ -86,17 +86,17 @@ impl App {
             pane: Pane::Table,
             scroll: 0,
             prompt: None,
-            complaint: None,
+            input_error: None,
             is_paused: false,
             interval,
             searched: Vec::new(),
-            places: Places::default(),
+            hit_areas: HitAreas::default(),
             changes: 0,
         }
     }
 
     /// Takes a look in.
-    pub(crate) fn take(&mut self, scrape: Scrape) {
+    pub(crate) fn apply(&mut self, scrape: Scrape) {
         self.model.take(scrape);
         let changes = self.model.table().changes;
         // What is in the order of names stays so, as long as nothing comes or goes.
@@ -148,7 +148,7 @@ impl App {
 
     /// Scrolls the lines, and takes the selection along if it would be out of sight.
     pub(crate) fn scroll_lines(&mut self, lines: isize) {
-        let height = usize::from(self.places.lines.height);
+        let height = usize::from(self.hit_areas.lines.height);
         if height == 0 {
             // The terminal is too small to show any.
             return;

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::app::App;
+use super::format::{Formatter, has_symbol};
 use super::list::Line;
 use super::model::Class;
-use super::show::{Form, has_symbol};
 use super::view::text::{fit_middle, width};
 use crate::command::{Stop, finish, status};
 use crate::console::Console;
@@ -32,7 +32,7 @@ pub(super) fn run(
     for number in 0..=count {
         thread::sleep(next.saturating_duration_since(Instant::now()));
         next += app.interval;
-        app.take(scraper.scrape());
+        app.apply(scraper.scrape());
         for problem in &app.model.errors {
             has_failed = true;
             if problem.is_new {
@@ -63,7 +63,7 @@ fn print(text: &str, console: &mut Console<'_>) -> Result<(), Stop> {
 
 fn table(app: &App) -> String {
     let mut text = String::new();
-    let (census, form) = (app.model.census(), Form::new(&app.settings, app.model.time));
+    let (census, formatter) = (app.model.census(), Formatter::new(&app.settings, app.model.time));
     let now = app.model.time.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let date = Date::from_unix(now.as_secs_f64()).map_or(String::new(), |date| date.to_string());
     let writers = census.alive + census.dead + census.unknown;
@@ -101,13 +101,15 @@ fn table(app: &App) -> String {
                     "",
                     padding = WIDEST.saturating_sub(width(&label))
                 );
-                let value = form.value(row);
+                let value = formatter.value(row);
                 let note = match row.class {
-                    Class::Histogram => form.percentiles(row, &app.model.recorded(row)),
-                    _ if form.is_raw || !has_symbol(&row.unit) => Escaped(&row.unit).to_string(),
+                    Class::Histogram => formatter.percentiles(row, &app.model.recorded(row)),
+                    _ if formatter.is_raw || !has_symbol(&row.unit) => {
+                        Escaped(&row.unit).to_string()
+                    }
                     _ => String::new(),
                 };
-                format!("{label} {value:>20} {:>12}  {note}", form.rate(row, row.rate))
+                format!("{label} {value:>20} {:>12}  {note}", formatter.rate(row, row.rate))
             }
         };
         let _ = writeln!(text, "{}", line.trim_end());

@@ -8,10 +8,11 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::Position;
 
-use super::app::{App, Asks, Pane, Prompt};
+use super::app::{App, Pane, Prompt, PromptKind};
 use super::list::Line;
 use super::settings::{Shown, next_of};
-use crate::options::top::{self, Grouping, Sort};
+use crate::options::duration;
+use crate::options::top::{Grouping, Sort};
 
 /// What is to be done outside of the screen's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(crate) struct Clicks(Option<(Instant, usize)>);
 impl App {
     /// A key was pressed.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Action {
-        self.complaint = None;
+        self.input_error = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
                 KeyCode::Char('c') => return Action::Quit,
@@ -65,10 +66,10 @@ impl App {
             KeyCode::Char('+' | '=') => return self.change_interval(true),
             KeyCode::Char('-' | '_') => return self.change_interval(false),
             KeyCode::Char('d') => {
-                self.prompt = Some(Prompt { asks: Asks::Interval, text: String::new() })
+                self.prompt = Some(Prompt { kind: PromptKind::Interval, text: String::new() })
             }
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle(Pane::Help),
-            KeyCode::Char('e') => self.toggle(Pane::Problems),
+            KeyCode::Char('e') => self.toggle(Pane::Errors),
             KeyCode::Char('u') => self.settings.is_raw = !self.settings.is_raw,
             KeyCode::Esc => self.escape(),
             _ => self.key_of_table(key),
@@ -89,7 +90,7 @@ impl App {
     fn key_of_table(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char('a') => self.settings.aggregation = self.settings.aggregation.next(),
-            KeyCode::Enter if matches!(self.pane, Pane::Problems | Pane::Help) => {
+            KeyCode::Enter if matches!(self.pane, Pane::Errors | Pane::Help) => {
                 self.pane = Pane::Table
             }
             KeyCode::Enter if matches!(self.selected_line(), Some(Line::Group(_))) => {
@@ -103,7 +104,8 @@ impl App {
             KeyCode::Char('/') => {
                 self.pane = Pane::Table;
                 let before = self.settings.filter_text.clone();
-                self.prompt = Some(Prompt { text: before.clone(), asks: Asks::Filter { before } });
+                self.prompt =
+                    Some(Prompt { text: before.clone(), kind: PromptKind::Filter { before } });
                 return;
             }
             KeyCode::Char('s' | '>') => self.sort(false),
@@ -126,7 +128,7 @@ impl App {
     /// Whether it is a key that moves through what is shown.
     fn moves(&mut self, key: KeyEvent) -> bool {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let page = isize::from(i16::try_from(self.places.page).unwrap_or(i16::MAX)).max(1);
+        let page = isize::from(i16::try_from(self.hit_areas.page).unwrap_or(i16::MAX)).max(1);
         let lines = match key.code {
             KeyCode::Up | KeyCode::Char('k') => -1,
             KeyCode::Down | KeyCode::Char('j') => 1,
@@ -145,7 +147,7 @@ impl App {
             Pane::Table => self.step(lines),
             // In the details of a row, single steps go to the next one.
             Pane::Detail if is_single => self.step(lines),
-            Pane::Detail | Pane::Problems | Pane::Help => {
+            Pane::Detail | Pane::Errors | Pane::Help => {
                 self.scroll = self.scroll.saturating_add_signed(lines)
             }
         }
@@ -176,16 +178,16 @@ impl App {
 
     fn key_in_prompt(&mut self, key: KeyEvent, mut prompt: Prompt) -> Action {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match (key.code, &prompt.asks) {
-            (KeyCode::Enter, Asks::Filter { .. }) => return Action::Stay,
-            (KeyCode::Enter, Asks::Interval) => return self.set_interval(&prompt.text),
-            (KeyCode::Esc, Asks::Filter { .. }) => {
+        match (key.code, &prompt.kind) {
+            (KeyCode::Enter, PromptKind::Filter { .. }) => return Action::Stay,
+            (KeyCode::Enter, PromptKind::Interval) => return self.set_interval(&prompt.text),
+            (KeyCode::Esc, PromptKind::Filter { .. }) => {
                 self.settings.set_filter(String::new());
                 self.relist();
                 return Action::Stay;
             }
-            (KeyCode::Esc, Asks::Interval) => return Action::Stay,
-            (KeyCode::Backspace, Asks::Filter { before }) if prompt.text.is_empty() => {
+            (KeyCode::Esc, PromptKind::Interval) => return Action::Stay,
+            (KeyCode::Backspace, PromptKind::Filter { before }) if prompt.text.is_empty() => {
                 // Nothing left to delete: back to where it began.
                 let before = before.clone();
                 self.settings.set_filter(before);
@@ -206,7 +208,9 @@ impl App {
             (KeyCode::Char(typed), _) if !is_control => prompt.text.push(typed),
             _ => {}
         }
-        if matches!(prompt.asks, Asks::Filter { .. }) && prompt.text != self.settings.filter_text {
+        if matches!(prompt.kind, PromptKind::Filter { .. })
+            && prompt.text != self.settings.filter_text
+        {
             self.settings.set_filter(prompt.text.clone());
             self.relist();
         }
@@ -215,14 +219,14 @@ impl App {
     }
 
     fn set_interval(&mut self, text: &str) -> Action {
-        match top::interval(text.trim()) {
+        match duration::parse_scrape_interval(text.trim()) {
             _ if text.trim().is_empty() => Action::Stay,
             Ok(interval) => {
                 self.interval = interval;
                 Action::Scrape
             }
-            Err(complaint) => {
-                self.complaint = Some(format!("{}: {complaint}", text.trim()));
+            Err(input_error) => {
+                self.input_error = Some(format!("{}: {input_error}", text.trim()));
                 Action::Stay
             }
         }
@@ -245,12 +249,12 @@ impl App {
 
     fn click(&mut self, at: Position, clicks: &mut Clicks) {
         let head =
-            self.places.heads.iter().find(|(area, _)| area.contains(at)).map(|(_, sort)| *sort);
+            self.hit_areas.heads.iter().find(|(area, _)| area.contains(at)).map(|(_, sort)| *sort);
         if let Some(sort) = head {
             self.settings.sort_by(sort);
             return self.relist();
         }
-        let lines = self.places.lines;
+        let lines = self.hit_areas.lines;
         let line = self.first + usize::from(at.y.saturating_sub(lines.y));
         if !lines.contains(at) || line >= self.list.lines.len() {
             return;

@@ -10,13 +10,13 @@
 mod app;
 mod batch;
 mod filter;
+mod format;
 mod keys;
 mod list;
 mod model;
 mod screen;
 mod session;
 mod settings;
-mod show;
 mod view;
 
 use std::ffi::OsString;
@@ -50,7 +50,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(sources) => sources,
         Err(status) => return status,
     };
-    let settings = Settings::new(options.group, options.sort, options.filter, options.hide_zeros);
+    let settings =
+        Settings::new(options.group_by, options.sort, options.filter, options.hide_zeros);
     let app = App::new(settings, options.interval);
     if options.batch {
         let _shutdown = Shutdown::immediate();

@@ -102,7 +102,7 @@ impl Session {
 
     fn scrape(&mut self) {
         let scrape = self.scraper.scrape();
-        self.app.take(scrape);
+        self.app.apply(scrape);
         self.app.searched = self.scraper.searched().to_vec();
     }
 

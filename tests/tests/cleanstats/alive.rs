@@ -63,7 +63,7 @@ fn whoever_is_told_that_all_processes_are_here_takes_those_that_are_not_for_dead
         is_there(&dead) == 2 && outcome.out.ends_with("Removed 0  -  1 alive\n"),
         "{outcome:?}"
     );
-    let outcome = clean_in_namespace(at, &["--same-namespace"]);
+    let outcome = clean_in_namespace(at, &["--assume-same-pid-namespace"]);
     assert!(is_there(&dead) == 0 && is_there(&kept) == 2, "{outcome:?}");
     assert!(
         outcome
@@ -174,7 +174,7 @@ fn a_file_that_is_replaced_before_it_goes_stays() {
     fs::write(&path, long).unwrap();
     let (_program, live) = publisher(elsewhere.path(), "plain", None);
     let mut command = cleanstats();
-    let mut child = without_environment(command.arg(&path).arg("--last-words"))
+    let mut child = without_environment(command.arg(&path).arg("--print-removed"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

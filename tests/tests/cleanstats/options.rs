@@ -64,7 +64,7 @@ fn json_tells_of_every_file() {
 }
 
 #[test]
-fn last_words_are_what_slurpstats_prints() {
+fn removed_files_are_printed_as_by_slurpstats() {
     let directory = directory();
     let at = directory.path();
     let path = at.join("a.mmstats");
@@ -74,13 +74,13 @@ fn last_words_are_what_slurpstats_prints() {
         let printed =
             run(Command::new(program("--bin", "slurpstats")).current_dir(at).args(arguments)).out;
         assert_eq!(
-            clean(at, &[arguments, &["-n", "--last-words"]].concat())
+            clean(at, &[arguments, &["-n", "--print-removed"]].concat())
                 .out
                 .matches("web.hits")
                 .count(),
             1
         );
-        let outcome = clean(at, &[arguments, &["--last-words"]].concat());
+        let outcome = clean(at, &[arguments, &["--print-removed"]].concat());
         assert!(
             outcome.out.contains(&printed) && printed.contains("web.hits") && outcome.status == 0,
             "{outcome:?}"
@@ -98,7 +98,7 @@ fn last_words_are_what_slurpstats_prints() {
         assert!(!path.exists());
     }
     fs::write(&path, original(NOBODYS_PID, None)).unwrap();
-    let outcome = clean(at, &["-q", "--last-words", "."]);
+    let outcome = clean(at, &["-q", "--print-removed", "."]);
     assert!(
         outcome.out.starts_with("==> ./a.mmstats\n") && outcome.out.ends_with("\n\n"),
         "{outcome:?}"
@@ -106,7 +106,7 @@ fn last_words_are_what_slurpstats_prints() {
 }
 
 #[test]
-fn quietly_only_problems_are_told() {
+fn quiet_prints_only_errors() {
     let directory = directory();
     let at = directory.path();
     for name in ["a.mmstats", "b.mmstats"] {
@@ -123,36 +123,41 @@ fn quietly_only_problems_are_told() {
 }
 
 #[test]
-fn a_time_that_was_taken_for_a_file_is_noticed() {
+fn an_interval_is_never_taken_for_a_file() {
     let directory = directory();
     let at = directory.path();
-    for (arguments, time) in [
-        (&["--watch", "5"][..], "5"),
-        (&["--watch", "1m", "."], "1m"),
-        (&[".", "--watch", "0.5"], "0.5"),
-    ] {
+    for arguments in [&["--interval"][..], &[".", "--interval"], &["-d"], &["-d", "5x", "."]] {
         let mut command = cleanstats();
         let end =
             Program::spawn(without_environment(command.current_dir(at).args(arguments))).end();
-        let told = format!(
-            "cleanstats: {time}: No such file or directory (to repeat, write --watch={time})\n"
+        assert!(
+            end.lines.is_empty()
+                && end.errors.contains("--interval <TIME>")
+                && end.status.code() == Some(2),
+            "{arguments:?}: {}",
+            end.errors
         );
-        assert_eq!((end.lines, end.errors, end.status.code()), (vec![], told, Some(2)));
     }
-    // What is there is meant; and where a time is said, another one is a file.
-    for (arguments, name) in
-        [(&["--watch", "5"][..], "5"), (&["--watch=20ms", "6", "a.mmstats"], "a.mmstats")]
-    {
-        fs::write(at.join(name), original(NOBODYS_PID, None)).unwrap();
+    // However it is spelled, other words are files, also those that read as a duration.
+    for (arguments, name) in [
+        (&["--interval", "5", "a.mmstats"][..], "a.mmstats"),
+        (&["-d", "20ms", "6", "a.mmstats"], "6"),
+        (&["--interval=20ms", "6", "a.mmstats"], "a.mmstats"),
+    ] {
+        for name in ["5", name] {
+            fs::write(at.join(name), original(NOBODYS_PID, None)).unwrap();
+        }
         let mut command = cleanstats();
         let mut watch =
             Program::spawn(without_environment(command.current_dir(at).args(arguments)));
         watch.expect(&format!("PID {NOBODYS_PID} not found. Deleting {name}"));
+        watch.expect("Removed 1  -  0 alive");
+        assert!(at.join("5").exists());
     }
 }
 
 #[test]
-fn a_watch_removes_what_dies_and_ends_when_it_is_told_to() {
+fn files_of_processes_that_die_are_removed_until_a_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let directory = directory();
         let at = directory.path();
@@ -162,8 +167,9 @@ fn a_watch_removes_what_dies_and_ends_when_it_is_told_to() {
         let mut command = cleanstats();
         let named = at.join("named");
         fs::write(&named, original(NOBODYS_PID, None)).unwrap();
-        let mut watch =
-            Program::spawn(without_environment(command.args(["--watch=20ms"]).args([at, &named])));
+        let mut watch = Program::spawn(without_environment(
+            command.args(["--interval=20ms"]).args([at, &named]),
+        ));
         watch.expect(&format!("Invalid file: {}", at.join("garbage.mmstats").display()));
         watch.expect(&format!("PID {NOBODYS_PID} not found. Deleting {}", named.display()));
         watch.expect("Removed 1  -  2 alive");

@@ -26,7 +26,7 @@ fn nothing_goes_of_which_nobody_was_told() {
     let no_space =
         "cleanstats: standard output: No space left on device (os error 28)\n".to_owned();
     assert_eq!(end(&[], full()), (Some(1), no_space.clone()));
-    assert_eq!(end(&["-q", "--last-words"], full()), (Some(1), no_space.clone()));
+    assert_eq!(end(&["-q", "--print-removed"], full()), (Some(1), no_space.clone()));
     assert_eq!(names(at).len(), 3);
     // Nobody reads what is written here any more.
     let closed = || {
@@ -72,9 +72,13 @@ fn a_thousand_files_go_soon() {
 #[test]
 fn wrong_usage_is_status_2_and_help_is_not() {
     let directory = directory();
-    for arguments in
-        [&["--no-such"][..], &["--min-age"], &["--min-age", "x"], &["--watch=0"], &["-q", "--json"]]
-    {
+    for arguments in [
+        &["--no-such"][..],
+        &["--min-age"],
+        &["--min-age", "x"],
+        &["--interval=0"],
+        &["-q", "--json"],
+    ] {
         let outcome = clean(directory.path(), arguments);
         assert!(
             outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains("--help"),

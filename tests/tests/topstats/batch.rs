@@ -55,7 +55,7 @@ fn tables_come_one_after_each_interval() {
     let dir = Dir::new();
     let _shop = dir.shop("shop.mmstats");
     let begin = Instant::now();
-    let out = dir.top(&["-b", "-n", "3", "-d", "0.2", "-g", "dimension", "-s", "value", "."]).out;
+    let out = dir.top(&["-b", "-c", "3", "-d", "0.2", "-g", "dimension", "-s", "value", "."]).out;
     assert!(begin.elapsed().as_millis() >= 600);
     assert_eq!(out.matches("LABEL").count(), 3, "{out}");
     assert_eq!(out.matches("\n\ntopstats ").count(), 2, "{out}");
@@ -67,7 +67,7 @@ fn what_cannot_be_read_is_told_once_and_shows_in_the_exit_status() {
     let dir = Dir::new();
     let _shop = dir.shop("shop.mmstats");
     fs::write(dir.0.path().join("bad.mmstats"), b"").unwrap();
-    let Outcome { status, out, err } = dir.top(&["-b", "-n", "2", "-d", "0.1", "."]);
+    let Outcome { status, out, err } = dir.top(&["-b", "-c", "2", "-d", "0.1", "."]);
     assert_eq!((status, err.lines().count()), (1, 1), "{err}");
     assert!(
         err.starts_with("topstats: ./bad.mmstats: ") && out.contains("shop.orders"),
@@ -108,11 +108,11 @@ fn a_wrong_use_is_told() {
     let dir = Dir::new();
     for (arguments, message) in [
         (&["-d", "0.01"][..], "shorter than 0.1s"),
-        (&["-d", "x"], "not a time"),
-        (&["-n", "3"], "--batch"),
-        (&["-b", "-n", "0"], "0 is not in 1.."),
+        (&["-d", "x"], "not a duration"),
+        (&["-c", "3"], "--batch"),
+        (&["-b", "-c", "0"], "0 is not in 1.."),
         (&["-s", "size"], "[possible values: name, value, rate]"),
-        (&["-b", "--at", "16"], "which memory?"),
+        (&["-b", "--region-address", "16"], "need a FILE or device URL"),
     ] {
         let outcome = dir.top(arguments);
         assert_eq!((outcome.status, outcome.out.as_str()), (2, ""), "{arguments:?}");

@@ -255,7 +255,7 @@ fn the_interval_can_be_changed() {
     top.tmux.wait("a look", |screen| line(screen, "shop.orders ").contains(" 5 "));
     top.press(&["d"], "interval: ");
     top.tmux.text("soon");
-    top.press(&["Enter"], "soon: not a time (2, 0.5, 500ms");
+    top.press(&["Enter"], "soon: not a duration (2, 0.5, 500ms");
     top.press(&["d"], "interval: ");
     top.tmux.text("0.2");
     top.press(&["Enter"], "every 200ms");

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::super::app::App;
+use super::super::format::{Formatter, NO_VALUE};
 use super::super::list::Line;
 use super::super::model::{Aggregation, Class, Part, Recorded, Row};
-use super::super::show::{Form, NOTHING};
 use super::errors::draw_lines;
 use super::text::{fit_middle, put, put_right, width, wrap};
-use super::{Palette, chart, indented, line, shape};
+use super::{Palette, chart, histogram, indented, line};
 use crate::render::escape::{Escaped, EscapedPath};
 use crate::render::human;
 use crate::scraper::OwnedValue;
@@ -37,12 +37,12 @@ const QUANTILES: [(&str, f64); 5] =
 /// Draws the details of the selected row.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
     let Some(row) = app.selected_row() else { return draw_group(buffer, area, app, palette) };
-    let form = Form::new(&app.settings, app.model.time);
+    let formatter = Formatter::new(&app.settings, app.model.time);
     let recorded =
         if row.class == Class::Histogram { app.model.recorded(row) } else { Recorded::default() };
     let mut rest = draw_title(buffer, area, row, palette);
     for (text, style) in
-        facts(row, &recorded, form, usize::from(area.width).saturating_sub(2), palette)
+        facts(row, &recorded, formatter, usize::from(area.width).saturating_sub(2), palette)
     {
         put(buffer, line(rest, 0), 1, &text, style);
         rest = below(rest, 1);
@@ -55,10 +55,10 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
     if height > LEAST_CHART && row.class != Class::Fact {
         rest = below(rest, 1);
         let picture = Rect { height: height - 1, ..rest };
-        draw_pictures(buffer, picture, app, row, &recorded, form, palette);
+        draw_pictures(buffer, picture, app, row, &recorded, formatter, palette);
         rest = below(rest, height - 1);
     }
-    let writers = writers(row, &parts, form, area.width, palette);
+    let writers = writers(row, &parts, formatter, area.width, palette);
     let mut scroll = app.scroll;
     if let Some((head, lines)) = writers.split_first() {
         rest = below(rest, 1);
@@ -66,7 +66,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
         rest = below(rest, 1);
         draw_lines(buffer, rest, lines, &mut scroll);
     }
-    app.places.page = rest.height;
+    app.hit_areas.page = rest.height;
     app.scroll = scroll;
 }
 
@@ -128,22 +128,24 @@ fn scale(row: &Row) -> String {
 fn facts(
     row: &Row,
     recorded: &Recorded,
-    form: Form,
+    formatter: Formatter,
     columns: usize,
     palette: &Palette,
 ) -> Vec<(String, Style)> {
     if row.class == Class::Histogram {
-        return quantiles(row, recorded, form)
+        return quantiles(row, recorded, formatter)
             .into_iter()
             .zip([palette.note, palette.plain, palette.plain])
             .collect();
     }
-    let mut parts = vec![format!("value {}", form.value(row))];
-    if let Some(exact) = form.exact(row).filter(|exact| !parts[0].ends_with(&format!(" {exact}"))) {
+    let mut parts = vec![format!("value {}", formatter.value(row))];
+    if let Some(exact) =
+        formatter.exact(row).filter(|exact| !parts[0].ends_with(&format!(" {exact}")))
+    {
         parts.push(format!("exactly {exact}"));
     }
     if row.rate.is_some() {
-        parts.push(format!("{} a second", form.rate(row, row.rate)));
+        parts.push(format!("{} a second", formatter.rate(row, row.rate)));
     }
     if row.tally.values > 1 && matches!(row.class, Class::Counting | Class::Level) {
         for aggregation in
@@ -152,7 +154,7 @@ fn facts(
             parts.push(format!(
                 "{} {}",
                 aggregation.name(),
-                form.aggregated(row, aggregation).unwrap_or_default()
+                formatter.aggregated(row, aggregation).unwrap_or_default()
             ));
         }
     }
@@ -172,28 +174,29 @@ fn flow(texts: &[String], columns: usize) -> Vec<String> {
 }
 
 /// A head and two lines: of what was recorded lately, and ever.
-fn quantiles(row: &Row, recorded: &Recorded, form: Form) -> Vec<String> {
+fn quantiles(row: &Row, recorded: &Recorded, formatter: Formatter) -> Vec<String> {
     let line = |what: &str, cells: [String; 7]| {
         format!("{what:10}{}", cells.map(|cell| format!("{cell:>9}")).concat())
     };
     let cells = |buckets: &HistogramSnapshot| {
         let mut cells = [const { String::new() }; 7];
-        cells[0] = if form.is_raw {
+        cells[0] = if formatter.is_raw {
             buckets.count().to_string()
         } else {
             human::number(buckets.count() as f64)
         };
         let mean = buckets.mean().map(|mean| {
-            if form.is_raw {
+            if formatter.is_raw {
                 format!("{mean:.1}")
             } else {
-                form.short(row.scale.approximate(mean), &row.unit)
+                formatter.short(row.scale.approximate(mean), &row.unit)
             }
         });
         cells[1] = mean.unwrap_or_default();
         for (cell, (_, fraction)) in cells[2..].iter_mut().zip(QUANTILES) {
-            *cell =
-                buckets.quantile(fraction).map_or(String::new(), |value| form.bucket(row, value));
+            *cell = buckets
+                .quantile(fraction)
+                .map_or(String::new(), |value| formatter.bucket(row, value));
         }
         cells
     };
@@ -211,7 +214,7 @@ fn draw_pictures(
     app: &App,
     row: &Row,
     recorded: &Recorded,
-    form: Form,
+    formatter: Formatter,
     palette: &Palette,
 ) {
     let mut area = area;
@@ -223,7 +226,13 @@ fn draw_pictures(
             ("last look", &recorded.lately)
         };
         put(buffer, half, 1, &format!("values, {what}"), palette.note);
-        shape::draw(buffer, below(half, 1), buckets, |value| form.bucket(row, value), palette);
+        histogram::draw(
+            buffer,
+            below(half, 1),
+            buckets,
+            |value| formatter.bucket(row, value),
+            palette,
+        );
         area = indented(area, half.width + 1);
     }
     let is_rate = row.class.is_counting();
@@ -243,8 +252,8 @@ fn draw_pictures(
         .collect();
     let text = |value: f64| match (row.class, is_rate) {
         (Class::Histogram, _) => human::number(value),
-        (_, true) => form.rate(row, Some(value / row.scale.approximate(1.0))),
-        (_, false) => form.short(value, &row.unit),
+        (_, true) => formatter.rate(row, Some(value / row.scale.approximate(1.0))),
+        (_, false) => formatter.short(value, &row.unit),
     };
     // Rates are stored ones, to be scaled here.
     let factor =
@@ -258,14 +267,14 @@ fn draw_pictures(
 fn writers(
     row: &Row,
     parts: &[Part<'_>],
-    form: Form,
+    formatter: Formatter,
     columns: u16,
     palette: &Palette,
 ) -> Vec<(String, Style)> {
     let value = |part: &Part<'_>| match part.value {
         Some(OwnedValue::Text(text)) => Escaped(text).to_string(),
-        Some(stored) => form.stored(row, stored),
-        None => NOTHING.to_owned(),
+        Some(stored) => formatter.stored(row, stored),
+        None => NO_VALUE.to_owned(),
     };
     let values: Vec<String> = parts.iter().map(value).collect();
     let widest = values.iter().map(|value| width(value)).max().unwrap_or(0).clamp(11, WIDEST);
@@ -284,11 +293,11 @@ fn writers(
     for (part, value) in parts.iter().zip(&values) {
         let writer = part.writer;
         let rate = if row.class.is_counting() {
-            format!("{:>9} ", form.rate(row, part.rate))
+            format!("{:>9} ", formatter.rate(row, part.rate))
         } else {
             String::new()
         };
-        let pid = writer.writer_id.pid().map_or(NOTHING.to_owned(), |pid| pid.to_string());
+        let pid = writer.writer_id.pid().map_or(NO_VALUE.to_owned(), |pid| pid.to_string());
         let mark = if writer.is_dead() { '†' } else { ' ' };
         let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
         let reason =

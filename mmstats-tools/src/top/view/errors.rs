@@ -25,7 +25,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
     if lines.is_empty() {
         lines.push(("Everything could be read.".to_owned(), palette.note));
     }
-    app.places.page = area.height;
+    app.hit_areas.page = area.height;
     draw_lines(buffer, area, &lines, &mut app.scroll);
 }
 

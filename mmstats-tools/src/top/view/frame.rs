@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::super::app::{App, Asks, Pane};
+use super::super::app::{App, Pane, PromptKind};
 use super::super::model::Aggregation;
 use super::super::settings::Shown;
 use super::text::{put, put_right, width};
@@ -60,7 +60,7 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     }
     let errors = app.model.errors.len();
     if errors > 0 {
-        words.push((format!("{} (e)", count(errors, "problem")), palette.problem));
+        words.push((format!("{} (e)", count(errors, "problem")), palette.error));
     }
     if settings.grouping != Grouping::None {
         words.push((format!("by {}", name(settings.grouping)), palette.plain));
@@ -97,9 +97,9 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
 /// What can be done here.
 pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     if let Some(prompt) = &app.prompt {
-        let (asks, hint) = match prompt.asks {
-            Asks::Filter { .. } => ("filter: ", "  Enter keeps, Esc clears"),
-            Asks::Interval => ("interval: ", "  as 0.5, 500ms or 10s"),
+        let (asks, hint) = match prompt.kind {
+            PromptKind::Filter { .. } => ("filter: ", "  Enter keeps, Esc clears"),
+            PromptKind::Interval => ("interval: ", "  as 0.5, 500ms or 10s"),
         };
         let column = put(buffer, area, 0, asks, palette.key);
         let text = Escaped(&prompt.text).to_string();
@@ -114,8 +114,8 @@ pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
         put(buffer, area, column, hint, palette.note);
         return;
     }
-    if let Some(complaint) = &app.complaint {
-        put(buffer, area, 0, &Escaped(complaint).to_string(), palette.problem);
+    if let Some(input_error) = &app.input_error {
+        put(buffer, area, 0, &Escaped(input_error).to_string(), palette.error);
         return;
     }
     let keys: &[(&str, &str)] = match app.pane {
@@ -142,7 +142,7 @@ pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
             ("?", "help"),
             ("q", "quit"),
         ],
-        Pane::Problems | Pane::Help => &[("Esc", "back"), ("PgDn", "more"), ("q", "quit")],
+        Pane::Errors | Pane::Help => &[("Esc", "back"), ("PgDn", "more"), ("q", "quit")],
     };
     let mut column = 0;
     for (key, what) in keys {

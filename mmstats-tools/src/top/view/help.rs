@@ -52,7 +52,7 @@ const KEYS: u16 = 11;
 /// Draws as much of the help as there is room for.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
     let height = usize::from(area.height);
-    app.places.page = area.height;
+    app.hit_areas.page = area.height;
     app.scroll = app.scroll.min(HELP.len().saturating_sub(height));
     for (number, (keys, what)) in HELP.iter().skip(app.scroll).take(height).enumerate() {
         let area = line(area, number as u16);

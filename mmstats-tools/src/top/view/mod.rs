@@ -6,8 +6,8 @@ mod detail;
 mod errors;
 mod frame;
 mod help;
+mod histogram;
 mod palette;
-mod shape;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::app::{App, Pane, Places};
+use super::app::{App, HitAreas, Pane};
 pub(crate) use palette::Palette;
 
 /// Below this nothing can be shown.
@@ -30,7 +30,7 @@ const HIGH: u16 = 40;
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App, palette: &Palette) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
-    app.places = Places::default();
+    app.hit_areas = HitAreas::default();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let (columns, lines) = LEAST;
         text::put(buffer, area, 0, &format!("at least {columns}×{lines}, please"), palette.plain);
@@ -52,7 +52,7 @@ fn draw_body(buffer: &mut Buffer, body: Rect, app: &mut App, palette: &Palette) 
     match app.pane {
         Pane::Table => table::draw(buffer, body, app, palette),
         Pane::Help => help::draw(buffer, body, app, palette),
-        Pane::Problems => errors::draw(buffer, body, app, palette),
+        Pane::Errors => errors::draw(buffer, body, app, palette),
         Pane::Detail if body.height < HIGH => detail::draw(buffer, body, app, palette),
         Pane::Detail => {
             let upper = Rect { height: body.height / 2, ..body };

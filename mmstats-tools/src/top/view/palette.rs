@@ -18,7 +18,7 @@ pub(crate) struct Palette {
     pub(super) key: Style,
     /// What matters less: units, explanations, the dead.
     pub(super) note: Style,
-    pub(super) problem: Style,
+    pub(super) error: Style,
     /// What is different from the usual: a pause, a filter.
     pub(super) notice: Style,
     pub(super) selected: Style,
@@ -38,7 +38,7 @@ impl Palette {
             trend: coloured(Color::Cyan),
             key: bold,
             note: plain.add_modifier(Modifier::DIM),
-            problem: coloured(Color::Red).add_modifier(Modifier::BOLD),
+            error: coloured(Color::Red).add_modifier(Modifier::BOLD),
             notice: coloured(Color::Magenta).add_modifier(Modifier::BOLD),
             selected: plain.add_modifier(Modifier::REVERSED),
         }

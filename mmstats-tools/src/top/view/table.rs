@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::super::app::App;
+use super::super::format::Formatter;
 use super::super::list::{Group, Line};
 use super::super::model::{Class, Row};
-use super::super::show::Form;
 use super::chart::sparkline;
 use super::columns::{Columns, MARK};
 use super::text::{fit_middle, put, put_right, width, wrap};
@@ -24,20 +24,27 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
     let columns = Columns::new(area.width, app.model.table().longest(), app.settings.is_raw);
     draw_heads(buffer, line(area, 0), app, columns, palette);
     let lines = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    app.places.lines = lines;
-    app.places.page = lines.height;
+    app.hit_areas.lines = lines;
+    app.hit_areas.page = lines.height;
     if app.list.lines.is_empty() {
         return draw_nothing(buffer, lines, app, palette);
     }
     keep_in_sight(app, lines.height.into());
-    let form = Form::new(&app.settings, app.model.time);
+    let formatter = Formatter::new(&app.settings, app.model.time);
     for (number, at) in (app.first..app.list.lines.len()).take(lines.height.into()).enumerate() {
         let area = line(lines, number as u16);
         match &app.list.lines[at] {
             Line::Group(group) => draw_group(buffer, area, group, palette),
             Line::Row { place, depth, skip, .. } => {
                 if let Some(row) = app.model.table().get(*place) {
-                    draw_row(buffer, area, app, (row, *depth, *skip), (columns, form), palette);
+                    draw_row(
+                        buffer,
+                        area,
+                        app,
+                        (row, *depth, *skip),
+                        (columns, formatter),
+                        palette,
+                    );
                 }
             }
         }
@@ -61,26 +68,26 @@ fn draw_heads(buffer: &mut Buffer, area: Rect, app: &mut App, columns: Columns, 
         (true, false) => "↓",
     };
     let mut rest = indented(area, MARK);
-    let label = take(&mut rest, columns.label);
+    let label = split_column(&mut rest, columns.label);
     put(buffer, label, 0, &format!("NAME{}", arrow(Sort::Name)), palette.head);
     let mut heads = vec![(label, Sort::Name)];
-    let value = take(&mut rest, columns.value);
+    let value = split_column(&mut rest, columns.value);
     put_right(buffer, value, &format!("VALUE{}", arrow(Sort::Value)), palette.head);
     heads.push((value, Sort::Value));
     if columns.unit > 0 {
-        put(buffer, take(&mut rest, columns.unit), 0, "UNIT", palette.head);
+        put(buffer, split_column(&mut rest, columns.unit), 0, "UNIT", palette.head);
     }
     if columns.rate > 0 {
-        let rate = take(&mut rest, columns.rate);
+        let rate = split_column(&mut rest, columns.rate);
         put_right(buffer, rate, &format!("RATE/s{}", arrow(Sort::Rate)), palette.head);
         heads.push((rate, Sort::Rate));
     }
-    put(buffer, take(&mut rest, columns.trend), 0, "TREND", palette.head);
-    app.places.heads = heads;
+    put(buffer, split_column(&mut rest, columns.trend), 0, "TREND", palette.head);
+    app.hit_areas.heads = heads;
 }
 
 /// Takes a column, and the space behind it, from the left of what is left.
-fn take(rest: &mut Rect, columns: u16) -> Rect {
+fn split_column(rest: &mut Rect, columns: u16) -> Rect {
     let column = Rect { width: columns.min(rest.width), ..*rest };
     *rest = indented(*rest, columns + 1);
     column
@@ -112,27 +119,27 @@ fn draw_row(
     area: Rect,
     app: &App,
     (row, depth, skip): (&Row, usize, usize),
-    (columns, form): (Columns, Form),
+    (columns, formatter): (Columns, Formatter),
     palette: &Palette,
 ) {
     let is_dead = row.is_dead();
     let style = |alive: Style| if is_dead { palette.note } else { alive };
     put(buffer, area, 0, if is_dead { "†" } else { "" }, style(palette.plain));
     let mut rest = indented(area, MARK);
-    let label = indented(take(&mut rest, columns.label), indentation(depth));
+    let label = indented(split_column(&mut rest, columns.label), indentation(depth));
     let text = Escaped(row.label.get(skip..).unwrap_or_default()).to_string();
     put(buffer, label, 0, &fit_middle(&text, label.width.into()), style(palette.plain));
-    let value = form.value(row);
+    let value = formatter.value(row);
     if width(&value) > columns.value.into() && matches!(row.fact, Some(OwnedValue::Text(_))) {
         // A text has no rate and no trend, so it may take their place.
         put(buffer, rest, 0, &value, style(palette.plain));
         return;
     }
-    put_right(buffer, take(&mut rest, columns.value), &value, style(palette.plain));
+    put_right(buffer, split_column(&mut rest, columns.value), &value, style(palette.plain));
     if columns.unit > 0 {
         put(
             buffer,
-            take(&mut rest, columns.unit),
+            split_column(&mut rest, columns.unit),
             0,
             &Escaped(&row.unit).to_string(),
             palette.note,
@@ -142,13 +149,13 @@ fn draw_row(
         let is_idle = row.rate == Some(0.0);
         put_right(
             buffer,
-            take(&mut rest, columns.rate),
-            &form.rate(row, row.rate),
+            split_column(&mut rest, columns.rate),
+            &formatter.rate(row, row.rate),
             style(if is_idle { palette.note } else { palette.rate }),
         );
     }
     if columns.trend > 0 {
-        draw_trend(buffer, take(&mut rest, columns.trend), app, row, form, palette);
+        draw_trend(buffer, split_column(&mut rest, columns.trend), app, row, formatter, palette);
     }
 }
 
@@ -157,12 +164,12 @@ fn draw_trend(
     area: Rect,
     app: &App,
     row: &Row,
-    form: Form,
+    formatter: Formatter,
     palette: &Palette,
 ) {
     let mut area = area;
     if row.class == Class::Histogram {
-        let text = form.percentiles(row, &app.model.recorded(row));
+        let text = formatter.percentiles(row, &app.model.recorded(row));
         let column = put(
             buffer,
             area,

@@ -75,7 +75,7 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
             what: "empty".to_owned(),
             is_new: false,
         }];
-        app.take(Scrape {
+        app.apply(Scrape {
             time: SystemTime::UNIX_EPOCH,
             elapsed: Duration::from_secs(scrape),
             samples: sample.collect(),

@@ -17,29 +17,29 @@ use crate::series::HistogramSnapshot;
 use crate::series::Number;
 
 /// What stands where there is no value.
-pub(crate) const NOTHING: &str = "–";
+pub(crate) const NO_VALUE: &str = "–";
 
 /// Units that [`human::quantity`] writes as a symbol; others have a column of their own.
 const SYMBOLS: [&str; 10] = [
     "bytes", "seconds", "ratio", "volts", "amperes", "watts", "joules", "hertz", "meters", "grams",
 ];
 
-/// Whether the short form of a number tells its unit.
+/// Whether the short formatter of a number tells its unit.
 pub(crate) fn has_symbol(unit: &str) -> bool {
     SYMBOLS.contains(&unit) || matches!(unit, "celsius" | "unixtime")
 }
 
 /// How numbers are shown.
 #[derive(Clone, Copy)]
-pub(crate) struct Form {
+pub(crate) struct Formatter {
     pub(crate) is_raw: bool,
     pub(crate) aggregation: Aggregation,
     pub(crate) now: SystemTime,
 }
 
-impl Form {
+impl Formatter {
     pub(crate) fn new(settings: &Settings, now: SystemTime) -> Self {
-        Form { is_raw: settings.is_raw, aggregation: settings.aggregation, now }
+        Formatter { is_raw: settings.is_raw, aggregation: settings.aggregation, now }
     }
 
     /// A row's value.
@@ -53,12 +53,12 @@ impl Form {
             (Class::Flag, _) if tally.values > 1 && !self.is_raw => {
                 format!("{} of {}", tally.sum.map_or(0.0, Number::as_f64), tally.values)
             }
-            (Class::Fact, _) => NOTHING.to_owned(),
+            (Class::Fact, _) => NO_VALUE.to_owned(),
             (Class::Flag, _) if tally.values == 1 => truth(tally.most != 0.0).to_owned(),
             _ => {
                 let resolved = row.resolve(self.aggregation);
                 let Some(number) = self.aggregated(row, resolved) else {
-                    return NOTHING.to_owned();
+                    return NO_VALUE.to_owned();
                 };
                 let is_told =
                     tally.values > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
@@ -146,7 +146,7 @@ impl Form {
     /// The time of the last day, else the date.
     fn date(self, seconds: f64) -> String {
         let now = unix_seconds(self.now);
-        let Some(date) = Date::from_unix(seconds) else { return NOTHING.to_owned() };
+        let Some(date) = Date::from_unix(seconds) else { return NO_VALUE.to_owned() };
         let date = date.to_string();
         let part = if (now - seconds).abs() < 86_400.0 { date.get(11..19) } else { date.get(..10) };
         part.unwrap_or(&date).to_owned()
