@@ -2,7 +2,7 @@
 //!
 //! One thread receives them for the whole process and decides what each one does:
 //!
-//! - While a device is connected (a [`Hold`] exists), SIGHUP, SIGINT and SIGTERM end every wait for
+//! - While a device is connected (a `Hold` exists), SIGHUP, SIGINT and SIGTERM end every wait for
 //!   the device, which is then released. A tool (a [`Shutdown`] exists) ends afterwards; a library's
 //!   user gets [`MemoryError::Interrupted`](crate::source::MemoryError).
 //! - A signal that a [`Shutdown`] is graceful about is only recorded, and the tool ends by itself.
@@ -10,7 +10,7 @@
 //! - Anything else ends the process at once, as without this module.
 //!
 //! A signal that was ignored when the process started (`nohup`) stays ignored. One that the program
-//! already handles when the first [`Hold`] is created is recorded and left to that handler.
+//! already handles when the first `Hold` is created is recorded and left to that handler.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -13,7 +13,7 @@ use super::notes::Notes;
 
 /// The kinds of ELF files.
 #[derive(Debug)]
-pub enum Elf {
+pub(super) enum Elf {
     /// The memory of a program.
     Core(Core),
     /// A program.
@@ -22,13 +22,13 @@ pub enum Elf {
 
 /// The content of a core.
 #[derive(Debug)]
-pub struct Core {
+pub(super) struct Core {
     /// The memory in the file.
-    pub image: Image,
+    pub(super) image: Image,
     /// The number of bytes that the file should have but lacks, as it was cut short.
-    pub missing: u64,
+    pub(super) missing: u64,
     /// Facts about the process.
-    pub notes: Notes,
+    pub(super) notes: Notes,
 }
 
 /// Longer notes are ignored.
@@ -38,7 +38,7 @@ const MAX_NOTES_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// If the ELF file is damaged.
-pub fn open(file: &File) -> Option<Result<Elf, String>> {
+pub(super) fn open(file: &File) -> Option<Result<Elf, String>> {
     let mut magic = [0; 4];
     let mut start = file;
     start.seek(SeekFrom::Start(0)).and_then(|_| start.read_exact(&mut magic)).ok()?;

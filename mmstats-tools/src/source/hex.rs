@@ -1,4 +1,7 @@
 //! Intel HEX and Motorola S-records: memory as text, written by flash programmers and debuggers.
+//!
+//! Both are parsed here, as the crate `srec` (0.2) panics on titles that are not UTF-8, and `ihex`
+//! (3.0) does not return line numbers.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +9,24 @@ use super::image::{Bytes, Image, Segment};
 
 /// The content of such a text.
 #[derive(Debug)]
-pub struct Parsed {
+pub(super) struct Parsed {
     /// The memory up to the first damaged line.
-    pub image: Image,
+    pub(super) image: Image,
     /// The number and the fault of the first damaged line. Later lines are not read, as they might
     /// belong to other addresses.
-    pub problem: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 /// Returns `true` if a file with this start looks like one of the two formats.
 #[must_use]
-pub fn is_meant(start: &[u8]) -> bool {
+pub(super) fn is_meant(start: &[u8]) -> bool {
     format_of(start).is_some() && start.is_ascii()
 }
 
 /// Parses Intel HEX or S-records; returns `None` for other text. Where lines overlap, the later one
 /// is used.
 #[must_use]
-pub fn parse(text: &[u8]) -> Option<Parsed> {
+pub(super) fn parse(text: &[u8]) -> Option<Parsed> {
     let format = format_of(text)?;
     let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
     let mut runs = Runs::default();

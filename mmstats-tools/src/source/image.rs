@@ -13,7 +13,7 @@ use super::memory::{CloseReport, Memory, MemoryError, RunState};
 
 /// Memory in a file, as segments at addresses.
 #[derive(Debug)]
-pub struct Image {
+pub(super) struct Image {
     /// In ascending order of their addresses, disjoint, not empty.
     parts: Vec<Segment>,
     run_state: RunState,
@@ -21,16 +21,16 @@ pub struct Image {
 
 /// Contiguous bytes of memory.
 #[derive(Debug)]
-pub struct Segment {
+pub(super) struct Segment {
     /// The address of the first byte.
-    pub address: u64,
+    pub(super) address: u64,
     /// The bytes.
-    pub bytes: Bytes,
+    pub(super) bytes: Bytes,
 }
 
 /// The bytes of a segment.
 #[derive(Debug)]
-pub enum Bytes {
+pub(super) enum Bytes {
     /// Bytes that have been read.
     InMemory(Vec<u8>),
     /// Bytes in a file.
@@ -105,7 +105,7 @@ impl Image {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn raw(file: File, address: u64) -> io::Result<Image> {
+    pub(super) fn raw(file: File, address: u64) -> io::Result<Image> {
         let length = file.metadata()?.len();
         let bytes = Bytes::InFile { file: Rc::new(file), offset: 0, length };
         Ok(Image {
@@ -117,7 +117,7 @@ impl Image {
     /// Creates an image of segments that do not change. Where two overlap, the one at the lower
     /// address is used.
     #[must_use]
-    pub fn from_segments(mut parts: Vec<Segment>) -> Image {
+    pub(super) fn from_segments(mut parts: Vec<Segment>) -> Image {
         parts.sort_by_key(|part| part.address);
         let mut end = 0;
         for part in &mut parts {
@@ -137,13 +137,13 @@ impl Image {
     /// Returns [`Memory::ranges`] without the holes of a sparse file, which are zeros. It includes
     /// the header of each region, but not always all of it.
     #[must_use]
-    pub fn filled(&self) -> Vec<Range<u64>> {
+    pub(super) fn filled(&self) -> Vec<Range<u64>> {
         joined(self.parts.iter().flat_map(Segment::filled))
     }
 
     /// Describes the addresses for messages.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         const SHOWN: usize = 4;
         let ranges = self.ranges();
         let all: Vec<_> = ranges

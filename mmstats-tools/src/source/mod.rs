@@ -1,23 +1,24 @@
 //! Sources of bytes: files, dumps, cores and running targets.
 //!
 //! [`Sources`] opens the files and devices that a command's arguments name and finds the
-//! [`Region`]s in them. An [`Image`](image) is memory in a file: raw, [Intel HEX or
-//! S-records](hex), or an [ELF core](core_file). [`Gdb`] and [`Qmp`] read a running target.
-//! [`Firmware`] is the program's ELF file, which has the addresses of the regions.
+//! [`Region`]s in them. A file can be memory as raw bytes, Intel HEX, S-records or an ELF core
+//! (`image`,
+//! `hex`, `core_file`); [`Gdb`] and [`Qmp`] read a running target. [`Firmware`] is the program's
+//! ELF file, which has the addresses of the regions.
 
-pub mod core_file;
-pub mod error;
-pub mod firmware;
+mod core_file;
+mod error;
+mod firmware;
 pub mod gdb;
-pub mod hex;
-pub mod image;
+mod hex;
+mod image;
 mod link;
-pub mod memory;
-pub mod notes;
-pub mod open;
+mod memory;
+mod notes;
+mod open;
 pub mod qmp;
-pub mod region;
-pub mod scan;
+mod region;
+mod scan;
 pub mod url;
 
 pub use error::RegionError;

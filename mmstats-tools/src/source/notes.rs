@@ -6,11 +6,11 @@ use object::{Endian, Endianness};
 
 /// Facts about the Linux process of a core; empty for a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
+pub(super) struct Notes {
     /// The address of the program's entry point, which depends on where it was loaded.
-    pub entry: Option<u64>,
+    pub(super) entry: Option<u64>,
     /// The files that the process had mapped.
-    pub mapped: Vec<String>,
+    pub(super) mapped: Vec<String>,
 }
 
 /// The type of the entry point in an auxiliary vector.

@@ -17,21 +17,21 @@ const CHUNK_BYTES: usize = 1 << 20;
 const PAGE_BYTES: u64 = 4096;
 
 /// The alignment of regions in memory whose addresses are known (FORMAT.md, "Finding regions").
-pub const ALIGNMENT: u64 = 8;
+pub(super) const ALIGNMENT: u64 = 8;
 
 /// The addresses that a scan finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// Valid headers.
-    pub regions: Vec<u64>,
+    pub(super) regions: Vec<u64>,
     /// Headers that are very likely of regions, but damaged, cut short or not yet complete.
-    pub suspects: Vec<u64>,
+    pub(super) suspects: Vec<u64>,
 }
 
 impl Found {
     /// Returns both in ascending order.
     #[must_use]
-    pub fn all(self) -> Vec<u64> {
+    pub(super) fn all(self) -> Vec<u64> {
         let mut all = [self.regions, self.suspects].concat();
         all.sort_unstable();
         all
@@ -42,7 +42,7 @@ impl Found {
 ///
 /// # Errors
 /// If the source fails. Memory that is unreadable is skipped.
-pub fn scan(
+pub(super) fn scan(
     memory: &mut dyn Memory,
     ranges: &[Range<u64>],
     alignment: u64,

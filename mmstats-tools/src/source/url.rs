@@ -1,4 +1,7 @@
 //! URLs of devices: `gdb://HOST:PORT`, `qmp://HOST:PORT`, `qmp:///path/to/socket`.
+//!
+//! They are parsed here, as the crate `url` (2.5) rejects zones in IPv6 addresses and
+//! percent-encodes paths.
 
 use std::fmt;
 use std::path::PathBuf;
