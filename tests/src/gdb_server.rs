@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// The start of the servers' memory: not a multiple of a packet's size; nor is the end a multiple of
-/// 4 KiB.
+/// The start of the servers' memory: not a multiple of a packet's size; nor is the end a multiple
+/// of 4 KiB.
 pub const BASE: u32 = 0x2000_0100;
 
 /// The size of the memory in bytes.
