@@ -50,8 +50,8 @@ pub struct Options {
     /// repeated.
     ///
     /// Guards against DNS rebinding: other requests are accepted only if their Host is localhost,
-    /// 127.0.0.1, [::1] or the address that they arrived at, with this server's port. Use it for the
-    /// names of a proxy or of this machine.
+    /// 127.0.0.1, [::1] or the address that they arrived at, with this server's port. Use it for
+    /// the names of a proxy or of this machine.
     #[arg(long, value_name = "NAME[:PORT]", value_parser = parse_host)]
     pub allow_host: Vec<String>,
 
@@ -68,8 +68,8 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = parse_bytes)]
     pub history_bytes: usize,
 
-    /// Maximum number of event streams at a time. Lowered, with a warning, if the open-file limit is
-    /// smaller.
+    /// Maximum number of event streams at a time. Lowered, with a warning, if the open-file limit
+    /// is smaller.
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
     pub max_sse_clients: u16,
 
@@ -89,18 +89,18 @@ pub struct Options {
     /// Add all writers; sums never decrease while mmash runs.
     ///
     /// Counters and histograms of ended writers stay in the sums. Gauges are added over all writers
-    /// that have not ended; measures (seconds, ratio, celsius, …) are averaged, and of timestamps the
-    /// latest counts.
+    /// that have not ended; measures (seconds, ratio, celsius, …) are averaged, and of timestamps
+    /// the latest counts.
     #[arg(long, help_heading = METRICS)]
     pub sum: bool,
 
-    /// Do not serve, but write the metrics to this file after each scrape, for the textfile collector
-    /// of node_exporter.
+    /// Do not serve, but write the metrics to this file after each scrape, for the textfile
+    /// collector of node_exporter.
     #[arg(long, value_name = "FILE", help_heading = METRICS, conflicts_with_all = SERVER_OPTIONS)]
     pub textfile: Option<PathBuf>,
 
-    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of these.
-    /// Can be repeated.
+    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of
+    /// these. Can be repeated.
     #[arg(short, long, value_name = "GLOB", value_parser = labels::parse, help_heading = METRICS)]
     pub filter: Vec<Pattern>,
 

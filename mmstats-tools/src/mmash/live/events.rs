@@ -1,7 +1,7 @@
 //! `/events`: values at every scrape, as server-sent events.
 //!
-//! An event is made once for all clients with the same query, and only when one of them can send it:
-//! a slow client misses scrapes, but delays nobody.
+//! An event is made once for all clients with the same query, and only when one of them can send
+//! it: a slow client misses scrapes, but delays nobody.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -136,8 +136,8 @@ pub(crate) async fn events(
     Ok(with_type("text/event-stream", Body::from_stream(stream)))
 }
 
-/// Returns the minimum time between two scrapes that are sent, for one event in `seconds`. This does
-/// not count scrapes, as these may be late.
+/// Returns the minimum time between two scrapes that are sent, for one event in `seconds`. This
+/// does not count scrapes, as these may be late.
 fn pause(seconds: f64, scrape_interval: Duration) -> Duration {
     let interval = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     if interval <= scrape_interval {

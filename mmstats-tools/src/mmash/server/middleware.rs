@@ -1,8 +1,8 @@
 //! The checks that every request passes, and the headers that every response has.
 //!
 //! Another site's page can make a browser send requests to this server. It cannot read the
-//! responses, as no header allows that, unless its host name is made to resolve to this server after
-//! it was loaded ("DNS rebinding"). So the host of a request has to be one of this server's.
+//! responses, as no header allows that, unless its host name is made to resolve to this server
+//! after it was loaded ("DNS rebinding"). So the host of a request has to be one of this server's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

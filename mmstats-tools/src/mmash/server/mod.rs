@@ -124,8 +124,8 @@ impl Server {
         task::spawn_blocking(job).await.map_err(|_| failed())
     }
 
-    /// Makes a body in another thread and returns it as a response, compressed if the client accepts
-    /// that.
+    /// Makes a body in another thread and returns it as a response, compressed if the client
+    /// accepts that.
     pub(crate) async fn respond(
         &self,
         content_type: &'static str,

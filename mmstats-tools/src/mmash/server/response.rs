@@ -17,8 +17,8 @@ pub(crate) const JSON: &str = "application/json";
 /// Smaller bodies are not compressed.
 const MIN_COMPRESSED_BYTES: usize = 1024;
 
-/// A request that fails. [`super::middleware`] writes the body: as JSON or as text, depending on the
-/// path.
+/// A request that fails. [`super::middleware`] writes the body: as JSON or as text, depending on
+/// the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HttpError {
     pub(crate) status: StatusCode,

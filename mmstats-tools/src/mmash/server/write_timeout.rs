@@ -107,7 +107,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::sleep;
 
-    /// Sends a megabyte to a client that reads this many bytes each second. Returns how long it took.
+    /// Sends a megabyte to a client that reads this many bytes each second. Returns how long it
+    /// took.
     async fn send(bytes_per_second: usize) -> (io::Result<()>, Duration) {
         let (server, client) = duplex(64 << 10);
         let client = tokio::spawn(read_slowly(client, bytes_per_second));
