@@ -1,4 +1,4 @@
-//! Something to look at: a web server that is not there, a device, and a process that dies.
+//! An example workload: a simulated web server, a device, and a process that crashes.
 
 use std::env;
 use std::f64::consts::TAU;
@@ -16,59 +16,59 @@ use mmstats_std::{
 };
 use tempfile::{Builder, TempDir};
 
-/// Where the files go, if that is a tmpfs.
+/// The directory of the files, if it exists.
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Time between two steps of the workload.
-const STEP: Duration = Duration::from_millis(50);
+const STEP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// For how long the process that dies has to publish something first.
-const LIFE: Duration = Duration::from_secs(5);
+/// How long the process that crashes publishes first.
+const CASUALTY_LIFETIME: Duration = Duration::from_secs(5);
 
 model! {
     /// One worker of a web server.
     struct Worker {
-        /// Requests that were answered.
+        /// Answered requests.
         get_ok: Counter = "http.requests{method=\"GET\",status=\"200\"}",
-        /// Requests that were answered.
+        /// Answered requests.
         get_missing: Counter = "http.requests{method=\"GET\",status=\"404\"}",
-        /// Requests that were answered.
+        /// Answered requests.
         post_ok: Counter = "http.requests{method=\"POST\",status=\"200\"}",
-        /// Requests that were answered.
+        /// Answered requests.
         post_failed: Counter = "http.requests{method=\"POST\",status=\"500\"}",
-        /// Bytes that were sent.
+        /// Bytes sent.
         sent: Counter = "http.sent" [bytes],
-        /// From a request to the end of its response.
+        /// Time from a request to the end of its response.
         latency: Histogram<3, 32> = "http.latency" [microseconds],
-        /// When the last request came.
+        /// Time of the last request.
         last: Gauge<f64> = "http.last_request" [unixtime],
-        /// Requests that wait for the worker.
+        /// Requests waiting for the worker.
         queue: Gauge<u32> = "worker.queue",
-        /// Part of the time that it was busy.
+        /// Fraction of time the worker was busy.
         busy: Gauge<f32> = "worker.busy" [ratio],
-        /// What it is doing.
+        /// Current activity.
         state: Text<32> = "worker.state" => "starting",
-        /// Which program this is.
+        /// Version of the program.
         version: ConstantText<16> = "build.version" => env!("CARGO_PKG_VERSION"),
-        /// Requests that may wait.
+        /// Maximum number of waiting requests.
         limit: Constant<u32> = "worker.queue_limit" => 64,
     }
 }
 
 model! {
-    /// A device that measures.
+    /// A device with sensors.
     struct Device {
-        /// Of the housing.
+        /// Temperature of the housing.
         temperature: Gauge<i16> = "device.temperature" [celsius.e(-1)],
-        /// Of the battery.
+        /// Voltage of the battery.
         voltage: Gauge<u16> = "device.battery" [volts.e(-3)],
-        /// Steps that the motor made.
+        /// Steps of the motor.
         steps: Counter<u32> = "device.motor.steps",
     }
 }
 
 model! {
-    /// A program of ten years ago.
+    /// An old program, which writes version 1.
     struct Old {
         jobs: Counter = "batch.jobs",
         backlog: Gauge<i32> = "batch.backlog",
@@ -84,20 +84,20 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    /// Starts it, with its files in a directory of their own.
+    /// Starts the workload, with its files in a temporary directory.
     pub(super) fn start() -> Result<Demo, String> {
         let explain = |error: io::Error| format!("the demo: {error}");
         let in_memory = Builder::new().prefix("mmash-demo-").tempdir_in(SHARED_MEMORY);
         let directory = in_memory
             .or_else(|_| Builder::new().prefix("mmash-demo-").tempdir())
             .map_err(explain)?;
-        let casualty = casualty(directory.path()).map_err(explain)?;
+        let casualty = start_casualty(directory.path()).map_err(explain)?;
         let (stop, stopped) = mpsc::channel();
         let (ready, is_ready) = mpsc::channel();
         let path = directory.path().to_owned();
         let work = move || match Workload::new(&path) {
             Ok(mut workload) => {
-                // What is looked at first is not to be zero.
+                // So that the first scrape does not show zeros.
                 workload.step(0.0);
                 let _ = ready.send(Ok(()));
                 workload.run(&stopped, casualty);
@@ -106,11 +106,11 @@ impl Demo {
         };
         let thread = thread::Builder::new().name("demo".to_owned()).spawn(work).map_err(explain)?;
         let demo = Demo { directory, stop: Some(stop), thread: Some(thread) };
-        is_ready.recv().unwrap_or_else(|_| Err("the demo: it does not start".to_owned()))?;
+        is_ready.recv().unwrap_or_else(|_| Err("the demo: its thread did not start".to_owned()))?;
         Ok(demo)
     }
 
-    /// Where its files are.
+    /// Returns the directory of its files.
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -125,24 +125,24 @@ impl Drop for Demo {
     }
 }
 
-/// Options for files in that directory. They have to stay for as long as the process does.
+/// Returns options for files in a directory. They are leaked, as options need static strings.
 fn options(directory: &Path, file: &'static str) -> Result<Options, String> {
     let directory =
         directory.to_str().ok_or("the demo: the temporary directory's name is not UTF-8")?;
-    // In a template, braces stand for themselves when they are doubled.
+    // Literal braces are doubled in a template.
     let template = directory.replace('{', "{{").replace('}', "}}");
     Ok(Options::new().directory(Box::leak(template.into_boxed_str())).file_name(file))
 }
 
-/// A process of this program that is going to be killed.
-fn casualty(directory: &Path) -> io::Result<Child> {
+/// Starts the process that will be killed.
+fn start_casualty(directory: &Path) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
-    // Not `mmash`: it is another program for who looks at processes.
+    // Another name than `mmash` in lists of processes.
     command.arg0("mmash-demo").arg("--demo-casualty").arg(directory);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// What that process does. It ends by itself when nobody is there any more to kill it.
+/// Publishes until the process is killed, or until its parent has ended.
 pub(super) fn publish_until_killed(directory: &Path) -> Result<(), String> {
     let file = options(directory, "crashed-{PID}-{TID}.mmstats")?;
     let worker: Published<Worker> = publish(&file).map_err(|error| error.to_string())?;
@@ -156,7 +156,7 @@ pub(super) fn publish_until_killed(directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// All of it, in one thread: what is published does not tell.
+/// The workload, all in one thread.
 struct Workload {
     workers: Vec<Published<Worker>>,
     device: Published<Device>,
@@ -178,25 +178,25 @@ impl Workload {
     fn run(mut self, stopped: &mpsc::Receiver<()>, mut casualty: Child) {
         let start = Instant::now();
         let mut is_dead = false;
-        while stopped.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout) {
+        while stopped.recv_timeout(STEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             self.step(start.elapsed().as_secs_f64());
-            if !is_dead && start.elapsed() > LIFE {
+            if !is_dead && start.elapsed() > CASUALTY_LIFETIME {
                 is_dead = true;
-                end(&mut casualty);
+                kill(&mut casualty);
             }
         }
-        end(&mut casualty);
+        kill(&mut casualty);
     }
 
     fn step(&mut self, time: f64) {
-        // A tide of a minute, and bursts.
+        // A cycle of one minute, with bursts.
         let tide = 0.55 + 0.4 * (time / 60.0 * TAU).sin();
         for (i, worker) in self.workers.iter().enumerate() {
             let burst = if (time / 7.0 + i as f64 * 0.3).fract() < 0.15 { 2.5 } else { 1.0 };
             let load = (tide * burst * (1.0 + 0.1 * i as f64)).min(2.0);
             let requests = (load * 12.0 * (0.5 + self.random.unit())) as u64;
             for _ in 0..requests {
-                // Most are quick; some wait for something slow.
+                // Most are fast, some are slow.
                 let slow = if self.random.unit() < 0.05 { 20.0 } else { 1.0 };
                 worker.latency.record(
                     (300.0 * slow * (1.0 + load) * (2.0 * self.random.unit()).exp()) as u64,
@@ -238,16 +238,16 @@ impl Workload {
     }
 }
 
-fn end(child: &mut Child) {
+fn kill(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// A generator of random numbers (splitmix64).
+/// A random number generator (splitmix64).
 struct Random(u64);
 
 impl Random {
-    /// From 0 up to 1.
+    /// Returns a number from 0 to 1.
     fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,8 +1,7 @@
-//! `/api/v1/query`: what is remembered, as series.
+//! `/api/v1/query`: stored values, as series.
 //!
-//! The result is written piece by piece, as the client takes it. Looks that are forgotten meanwhile
-//! are not in the pieces that follow: whoever reads slowly keeps nothing in memory but the list of
-//! series, and one piece.
+//! The response is made in chunks, as the client reads it. Scrapes that are dropped meanwhile are
+//! missing from later chunks: a slow client keeps only the list of series and one chunk in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -40,41 +39,40 @@ use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterId};
 use crate::series::{Aggregate, Class, SeriesKey};
 
-/// So many points are written at a time: all that is remembered may be much more than should be in
-/// memory as JSON.
-const POINTS: usize = 5000;
+/// The approximate number of points in a chunk. As JSON, all of the history would need too much
+/// memory.
+const POINTS_PER_CHUNK: usize = 5000;
 
-/// Answers.
+/// Handles `/api/v1/query`.
 pub(crate) async fn query(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
-    let question = Query::from_parameters(&parameters)?;
+    let query = Query::from_parameters(&parameters)?;
     let latest = server.snapshot().await?;
     let since = match parameters.number("since")? {
         Some(back) if back < 0.0 => unix_seconds(SystemTime::now()) + back,
         since => since.unwrap_or(0.0),
     };
     let history = server.latest.history.clone();
-    let result = Arc::new(
-        server.run_job(move || QueryResult::new(history, &latest, since, &question)).await?,
-    );
+    let result =
+        Arc::new(server.run_job(move || QueryResult::new(history, &latest, since, &query)).await?);
     let compress = accepts_gzip(&headers);
-    let packer = GzipChunks::new(compress);
-    let room = server.budget.reserve(result.bytes() + packer.bytes())?;
+    let encoder = GzipChunks::new(compress);
+    let permit = server.budget.reserve(result.bytes() + encoder.bytes())?;
     let head = format!(
         "{{\"time\":{:?},\"interval\":{:?},\"series\":[",
         result.time,
         server.interval.as_secs_f64()
     );
-    let mut cursor = Cursor { server, result, head, next: Some((0, packer)), _room: room };
-    // Until there is a piece, the whole result can be refused.
-    let first = cursor.piece().await.transpose()?;
+    let mut cursor = Cursor { server, result, head, next: Some((0, encoder)), _permit: permit };
+    // An error in the first chunk can still be the response.
+    let first = cursor.chunk().await.transpose()?;
     let rest = stream::unfold(cursor, |mut cursor| async move {
-        let piece = cursor.piece().await?;
-        Some((piece.map_err(|error| io::Error::other(error.message)), cursor))
+        let chunk = cursor.chunk().await?;
+        Some((chunk.map_err(|error| io::Error::other(error.message)), cursor))
     });
     Ok(set_encoding(
         with_type(JSON, Body::from_stream(stream::iter(first.map(Ok)).chain(rest))),
@@ -82,61 +80,60 @@ pub(crate) async fn query(
     ))
 }
 
-/// How much of an result is written.
+/// The position in a result that is being written.
 struct Cursor {
     server: Arc<Server>,
     result: Arc<QueryResult>,
-    /// What stands before the next piece.
+    /// The text before the next chunk.
     head: String,
-    /// Where the next series begins, and what compresses it.
+    /// The first member of the next series, and the encoder.
     next: Option<(usize, GzipChunks)>,
-    _room: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Cursor {
-    /// The next piece; none after the last one, or one that could not be made.
-    async fn piece(&mut self) -> Option<Result<Bytes, HttpError>> {
-        let (from, mut packer) = self.next.take()?;
+    /// Returns the next chunk; `None` after the last one, or after an error.
+    async fn chunk(&mut self) -> Option<Result<Bytes, HttpError>> {
+        let (from, mut encoder) = self.next.take()?;
         let (result, head) = (self.result.clone(), std::mem::take(&mut self.head));
-        let pack = move || {
-            let (bytes, next) = result.piece(head, from);
-            (packer.encode(bytes, next.is_none()), next.map(|next| (next, packer)))
+        let make = move || {
+            let (bytes, next) = result.chunk(head, from);
+            (encoder.encode(bytes, next.is_none()), next.map(|next| (next, encoder)))
         };
-        let made = self.server.run_job(pack).await;
-        let held = made.and_then(|(bytes, next)| Ok((self.server.budget.count(bytes)?, next)));
-        Some(held.map(|(piece, next)| {
+        let made = self.server.run_job(make).await;
+        Some(made.and_then(|(bytes, next)| {
+            let chunk = self.server.budget.count(bytes)?;
             self.next = next;
-            piece
+            Ok(chunk)
         }))
     }
 }
 
-/// Series, and the looks that they go through.
+/// The series that a query selects, without their points.
 ///
-/// There may be many series, and many answers at a time: so a series is a pair of numbers and
-/// nothing else.
+/// There may be many series, and many results at a time, so a member is just a pair of numbers.
 struct QueryResult {
-    /// Of the latest look, in Unix seconds: there is no point after it.
+    /// The time of the latest scrape, in Unix seconds: no point is later.
     time: f64,
     history: Arc<History>,
-    /// The numbers of the looks.
+    /// The numbers of the scrapes.
     scrapes: Vec<u64>,
     writers: Vec<Writer>,
     by: By,
-    /// Ordered by their keys, then by writer: those of one series are side by side.
+    /// Ordered by series, then by writer.
     members: Vec<Member>,
 }
 
-/// A writer as it was seen last.
+/// A writer, as in the last scrape that had it.
 struct Writer {
     writer_id: Arc<WriterId>,
     fields: Arc<[Field]>,
     liveness: Liveness,
-    /// It is dead, or was not in the latest look any more.
+    /// It is dead, or missing from the latest scrape.
     has_ended: bool,
 }
 
-/// A field of a writer: where they are among the writers and their fields.
+/// A field of a writer: the indices of the writer and of its field.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Member {
     writer: u32,
@@ -144,28 +141,29 @@ struct Member {
 }
 
 impl QueryResult {
-    fn new(history: Arc<History>, latest: &Snapshot, since: f64, question: &Query) -> Self {
-        let pasts = history.since(since);
-        // It may have had to wait for its turn, while others looked.
-        let time = pasts.last().map_or_else(|| unix_seconds(latest.scrape.time), |past| past.time);
-        let last: BTreeMap<u64, &StoredWriter> = pasts
+    fn new(history: Arc<History>, latest: &Snapshot, since: f64, query: &Query) -> Self {
+        let stored = history.since(since);
+        // The job may have waited while further scrapes were made.
+        let time =
+            stored.last().map_or_else(|| unix_seconds(latest.scrape.time), |scrape| scrape.time);
+        let last: BTreeMap<u64, &StoredWriter> = stored
             .iter()
-            .flat_map(|past| &past.writers)
+            .flat_map(|scrape| &scrape.writers)
             .map(|writer| (writer.writer_id.id, writer))
             .collect();
-        let writer = |past: &StoredWriter| Writer {
-            writer_id: past.writer_id.clone(),
-            fields: past.fields.clone(),
-            liveness: past.liveness,
-            has_ended: past.liveness == Liveness::Dead
-                || pasts.last().is_none_or(|latest| latest.writer(past.writer_id.id).is_none()),
+        let writer = |last: &StoredWriter| Writer {
+            writer_id: last.writer_id.clone(),
+            fields: last.fields.clone(),
+            liveness: last.liveness,
+            has_ended: last.liveness == Liveness::Dead
+                || stored.last().is_none_or(|latest| latest.writer(last.writer_id.id).is_none()),
         };
         let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
         writers.sort_by(|one, other| one.writer_id.name.cmp(&other.writer_id.name));
-        let scrapes = pasts.iter().map(|past| past.number).collect();
+        let scrapes = stored.iter().map(|scrape| scrape.number).collect();
         let mut result =
-            QueryResult { time, history, scrapes, writers, by: question.by, members: Vec::new() };
-        result.members = result.choose(&question.labels);
+            QueryResult { time, history, scrapes, writers, by: query.by, members: Vec::new() };
+        result.members = result.choose(&query.labels);
         result
     }
 
@@ -192,7 +190,7 @@ impl QueryResult {
         &self.writer(member).fields[member.field as usize]
     }
 
-    /// What it takes as long as it is being written, in bytes.
+    /// Returns the memory that is needed while the result is written, in bytes.
     fn bytes(&self) -> usize {
         let mut fields: HashMap<*const Field, usize> = HashMap::new();
         for writer in &self.writers {
@@ -209,7 +207,7 @@ impl QueryResult {
             + fields.values().sum::<usize>()
     }
 
-    /// The series that begins with this member.
+    /// Returns the series that begins with this member.
     fn series(&self, from: usize) -> Option<Series<'_>> {
         let rest = self.members.get(from..)?;
         let first = *rest.first()?;
@@ -223,20 +221,19 @@ impl QueryResult {
         Some(Series { result: self, first, members: &rest[..members] })
     }
 
-    /// Some series from this member on, behind what stands before them; and where the next one
-    /// begins.
-    fn piece(&self, head: String, mut from: usize) -> (Vec<u8>, Option<usize>) {
-        let pasts = self.history.get(&self.scrapes);
+    /// Returns some series from this member on, after `head`, and the first member of the next one.
+    fn chunk(&self, head: String, mut from: usize) -> (Vec<u8>, Option<usize>) {
+        let stored = self.history.get(&self.scrapes);
         let (mut bytes, mut points) = (head.into_bytes(), 0);
         while let Some(series) = self.series(from) {
-            if points > POINTS {
+            if points > POINTS_PER_CHUNK {
                 return (bytes, Some(from));
             }
             if from > 0 {
                 bytes.push(b',');
             }
-            bytes.extend(json::bytes(&series.object(&pasts)));
-            points += pasts.len() * series.members.len();
+            bytes.extend(json::bytes(&series.object(&stored)));
+            points += stored.len() * series.members.len();
             from += series.members.len();
         }
         bytes.extend(b"]}");
@@ -244,15 +241,15 @@ impl QueryResult {
     }
 }
 
-/// A field, of one writer or of several.
+/// A field of one writer, or of several.
 struct Series<'a> {
     result: &'a QueryResult,
-    /// What it is shown as.
+    /// The member whose label, kind and unit are shown.
     first: Member,
     members: &'a [Member],
 }
 
-/// Whether a field's values are remembered.
+/// Returns `true` if the values of a field are stored.
 fn is_number(field: &Field) -> bool {
     !matches!(field.location.ty, Type::Text | Type::Pascal)
 }
@@ -262,7 +259,7 @@ impl Series<'_> {
         self.result.field(self.first)
     }
 
-    fn object<'s>(&'s self, pasts: &'s [Arc<StoredScrape>]) -> impl Serialize + 's {
+    fn object<'s>(&'s self, stored: &'s [Arc<StoredScrape>]) -> impl Serialize + 's {
         #[derive(Serialize)]
         struct Object<'s> {
             label: &'s str,
@@ -308,15 +305,15 @@ impl Series<'_> {
             dead: writer
                 .is_none()
                 .then(|| writers().filter(|member| self.result.writer(**member).has_ended).count()),
-            points: Points { series: self, pasts },
+            points: Points { series: self, stored },
         }
     }
 
-    /// What this was in a look.
-    fn at(&self, past: &StoredScrape) -> Option<(Aggregate, Option<f64>)> {
+    /// Returns the value and rate in a scrape.
+    fn at(&self, scrape: &StoredScrape) -> Option<(Aggregate, Option<f64>)> {
         let mut sum: Option<(Aggregate, Option<f64>)> = None;
         for member in self.members {
-            let Some(writer) = past.writer(self.result.writer(*member).writer_id.id) else {
+            let Some(writer) = scrape.writer(self.result.writer(*member).writer_id.id) else {
                 continue;
             };
             let Some(index) = self.index_in(&writer.fields, member.field as usize) else {
@@ -332,7 +329,7 @@ impl Series<'_> {
         sum
     }
 
-    /// Where a writer has the field, which was seen there last.
+    /// Returns the index of the field in a writer, most likely `last`.
     fn index_in(&self, fields: &[Field], last: usize) -> Option<usize> {
         let key = SeriesKey::from_field(self.field());
         let is_same = |index: &usize| {
@@ -344,24 +341,24 @@ impl Series<'_> {
 
 struct Points<'s> {
     series: &'s Series<'s>,
-    pasts: &'s [Arc<StoredScrape>],
+    stored: &'s [Arc<StoredScrape>],
 }
 
 impl Serialize for Points<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let scale = scale(self.series.field());
         let mut all = serializer.serialize_seq(None)?;
-        for past in self.pasts {
-            let Some((aggregate, rate)) = self.series.at(past) else { continue };
+        for scrape in self.stored {
+            let Some((aggregate, rate)) = self.series.at(scrape) else { continue };
             let rate = rate.map(Float);
             match aggregate.into_value() {
-                Ok(OwnedValue::Histogram(grown)) => {
-                    all.serialize_element(&(past.time, Recorded(&grown, scale), rate))?
+                Ok(OwnedValue::Histogram(recorded)) => {
+                    all.serialize_element(&(scrape.time, Recorded(&recorded, scale), rate))?
                 }
                 Ok(value) => {
-                    all.serialize_element(&(past.time, DisplayValue::new(&value, scale), rate))?
+                    all.serialize_element(&(scrape.time, DisplayValue::new(&value, scale), rate))?
                 }
-                Err(_) => all.serialize_element(&(past.time, (), rate))?,
+                Err(_) => all.serialize_element(&(scrape.time, (), rate))?,
             }
         }
         all.end()

@@ -1,4 +1,4 @@
-//! Chooses fields, of each writer or of all together.
+//! Current values: of each writer, or of all writers combined by label.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -22,27 +22,30 @@ use crate::scraper::OwnedValue;
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, SeriesKey, is_cumulative};
 use mmstats_std::clock::unix_seconds;
 
-/// What a series is of.
+/// How values are grouped into series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum By {
-    /// A field of one writer.
+    /// Each field of each writer.
     #[default]
     File,
-    /// All fields with one label, if their values can be taken as one.
+    /// All fields with the same label, kind, unit and scale.
     Label,
 }
 
-/// Which series are wanted.
+/// Which series are requested.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
-    /// Of these labels.
+    /// The selected labels.
     pub(crate) labels: Labels,
-    /// Of what.
+    /// How values are grouped.
     pub(crate) by: By,
 }
 
 impl Query {
-    /// The parameters `match` and `by`.
+    /// Reads the parameters `match` and `by`.
+    ///
+    /// # Errors
+    /// If one is invalid.
     pub(crate) fn from_parameters(parameters: &Parameters) -> Result<Self, HttpError> {
         let include = parameters.patterns("match")?;
         let by = match parameters.one("by")? {
@@ -57,7 +60,7 @@ impl Query {
         Ok(Query { labels: Labels { include, exclude: Vec::new() }, by })
     }
 
-    /// What is the same for the same questions.
+    /// Returns a text that is equal for equal queries.
     pub(crate) fn key(&self) -> String {
         let mut patterns: Vec<&str> =
             self.labels.include.iter().map(glob::Pattern::as_str).collect();
@@ -67,10 +70,10 @@ impl Query {
     }
 }
 
-/// The answer, as JSON.
+/// Returns the values of a scrape as JSON.
 pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Answer<R: Serialize> {
+    struct QueryResult<R: Serialize> {
         time: f64,
         interval: f64,
         stats: R,
@@ -78,17 +81,17 @@ pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u
     let time = unix_seconds(snapshot.scrape.time);
     match query.by {
         By::File => {
-            json::bytes(&Answer { time, interval, stats: by_file(snapshot, &query.labels) })
+            json::bytes(&QueryResult { time, interval, stats: by_file(snapshot, &query.labels) })
         }
         By::Label => {
             let groups = by_label(snapshot, &query.labels);
             let stats: Vec<Row<'_>> = groups.iter().map(CombinedField::row).collect();
-            json::bytes(&Answer { time, interval, stats })
+            json::bytes(&QueryResult { time, interval, stats })
         }
     }
 }
 
-/// One of the series.
+/// The value of a series.
 #[derive(Serialize)]
 struct Row<'r> {
     label: &'r str,
@@ -157,13 +160,13 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Calls with all fields that are wanted: which writer, and which of its fields.
+/// Calls a function with the indices of the writer and of the field, for all selected fields.
 pub(crate) fn each_wanted<'f>(
     writers: impl IntoIterator<Item = &'f Arc<[Field]>>,
     labels: &Labels,
     mut call: impl FnMut(usize, usize),
 ) {
-    // Writers share their fields, so that they need not all be compared.
+    // Writers share fields, so each list is compared once.
     let mut wanted: HashMap<*const Field, Vec<usize>> = HashMap::new();
     for (writer, fields) in writers.into_iter().enumerate() {
         let choose = || (0..fields.len()).filter(|at| labels.accept(&fields[*at].label)).collect();
@@ -172,7 +175,7 @@ pub(crate) fn each_wanted<'f>(
     }
 }
 
-/// All writers' fields.
+/// Returns the fields of all writers.
 fn fields(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<[Field]>> {
     snapshot.scrape.samples.iter().map(|sample| &sample.fields)
 }
@@ -187,7 +190,7 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let row = |(writer, index): &(usize, usize)| {
                 let sample = &self.snapshot.scrape.samples[*writer];
-                let step = &self.snapshot.deltas[*writer][*index];
+                let delta = &self.snapshot.deltas[*writer][*index];
                 let liveness = liveness_name(sample.verdict.liveness);
                 let whose = Whose::One {
                     file: &self.files[*writer],
@@ -195,7 +198,13 @@ fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
                     liveness,
                 };
                 let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
-                Row::new(&sample.fields[*index], whose, value, step.rate, step.increase.as_deref())
+                Row::new(
+                    &sample.fields[*index],
+                    whose,
+                    value,
+                    delta.rate,
+                    delta.increase.as_deref(),
+                )
             };
             serializer.collect_seq(self.chosen.iter().map(row))
         }

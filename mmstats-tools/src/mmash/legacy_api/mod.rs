@@ -1,4 +1,4 @@
-//! `/stats/` and `/files/`: what the original answered, in the same shapes.
+//! `/stats/` and `/files/`: the API of the Python mmash.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::Number;
 
-/// `/stats/`: all labels.
+/// Handles `/stats/`: all labels.
 pub(crate) async fn labels(
     State(server): State<Arc<Server>>,
     RawQuery(query): RawQuery,
@@ -33,9 +33,7 @@ pub(crate) async fn labels(
         aggregator(name)?;
     }
     if ["exact", "aggr"].iter().any(|key| parameters.all(key).next().is_some()) {
-        return Err(HttpError::bad_request(
-            "exact and aggr are for values, at /stats/PREFIX; accepted here: glob",
-        ));
+        return Err(HttpError::bad_request("exact and aggr need /stats/PREFIX (glob expected)"));
     }
     let glob = glob(&parameters)?;
     let list = move |snapshot: &Snapshot| {
@@ -44,18 +42,18 @@ pub(crate) async fn labels(
             .collect();
         json::bytes(&json!({ "stats": labels }))
     };
-    answer(&server, &headers, list).await
+    respond(&server, &headers, list).await
 }
 
-/// `/stats/PREFIX`: the values of labels that begin so, a value for each file, or what an
-/// aggregator makes of them.
+/// Handles `/stats/PREFIX`: the values of all labels with this prefix, one for each file or
+/// combined by an aggregator.
 pub(crate) async fn values(
     State(server): State<Arc<Server>>,
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let prefix = below(&uri, "/stats/")?;
+    let prefix = path_after(&uri, "/stats/")?;
     let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
     let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
     let glob = glob(&parameters)?;
@@ -89,10 +87,10 @@ pub(crate) async fn values(
             }
         }
     };
-    answer(&server, &headers, collect).await
+    respond(&server, &headers, collect).await
 }
 
-/// `/files/` and `/files/GLOB`: the files' paths.
+/// Handles `/files/` and `/files/GLOB`: the paths of files.
 pub(crate) async fn files(
     State(server): State<Arc<Server>>,
     uri: Uri,
@@ -100,7 +98,7 @@ pub(crate) async fn files(
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     Parameters::parse(query.as_deref(), &[])?;
-    let glob = Some(below(&uri, "/files/")?).filter(|glob| !glob.is_empty());
+    let glob = Some(path_after(&uri, "/files/")?).filter(|glob| !glob.is_empty());
     let glob = glob.as_deref().map(parameters::parse_file_pattern).transpose()?;
     let list = move |snapshot: &Snapshot| {
         let files: Vec<String> = chosen(snapshot, glob.as_ref())
@@ -108,10 +106,10 @@ pub(crate) async fn files(
             .collect();
         json::bytes(&json!({ "files": files }))
     };
-    answer(&server, &headers, list).await
+    respond(&server, &headers, list).await
 }
 
-/// Which files are wanted; an empty pattern is none.
+/// Returns the pattern of files; an empty one is ignored.
 fn glob(parameters: &Parameters) -> Result<Option<Pattern>, HttpError> {
     parameters
         .one("glob")?
@@ -120,13 +118,13 @@ fn glob(parameters: &Parameters) -> Result<Option<Pattern>, HttpError> {
         .transpose()
 }
 
-/// What stands in the path behind its beginning, decoded.
-fn below(uri: &Uri, beginning: &str) -> Result<String, HttpError> {
-    let encoded = uri.path().strip_prefix(beginning).unwrap_or("");
+/// Returns the decoded path after a prefix.
+fn path_after(uri: &Uri, prefix: &str) -> Result<String, HttpError> {
+    let encoded = uri.path().strip_prefix(prefix).unwrap_or("");
     decode(encoded).map_err(|why| HttpError::bad_request(format!("{encoded:?}: {why}")))
 }
 
-async fn answer(
+async fn respond(
     server: &Server,
     headers: &HeaderMap,
     make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static,
@@ -135,9 +133,9 @@ async fn answer(
     server.respond(JSON, headers, move || make(&snapshot)).await
 }
 
-/// The writers whose file matches: of those that are read anyway, so that no pattern leads anywhere
-/// else. Patterns are of files' names; with directories in them, of paths that begin where files
-/// were searched for.
+/// Returns the writers whose file matches. The pattern only filters files that are scraped anyway,
+/// so it cannot lead to others. It matches file names or, if it has directories, paths relative to
+/// the searched directories.
 fn chosen<'s>(
     snapshot: &'s Snapshot,
     glob: Option<&'s Pattern>,
