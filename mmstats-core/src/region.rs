@@ -433,7 +433,8 @@ macro_rules! persistent_region {
     };
 }
 
-/// Tells tools that have the program's ELF file where a region is (FORMAT.md, "Finding regions").
+/// The address of a region, for tools that have the program's ELF file (FORMAT.md, "Finding
+/// regions").
 #[derive(Debug)]
 #[repr(C)]
 pub struct Descriptor {

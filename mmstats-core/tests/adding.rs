@@ -354,7 +354,7 @@ fn fields_added_while_another_thread_reads_are_seen_whole_or_not_yet() {
                 let mut images = ReadBuffers::new(&mut room);
                 let (directory, snapshot) = match read(&view, &mut images) {
                     Ok(read) => read,
-                    Err(ReadError::Format(problem)) => panic!("{problem}"),
+                    Err(ReadError::Format(error)) => panic!("{error}"),
                     Err(error) => panic!("{error}"),
                 };
                 let fields = common::show_all(&directory, &snapshot);

@@ -175,8 +175,8 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
                 );
                 fields += 1;
             }
-            Err(problem) => {
-                assert!(problem.offset <= length && !problem.to_string().is_empty());
+            Err(error) => {
+                assert!(error.offset <= length && !error.to_string().is_empty());
                 errors += 1;
             }
         }
@@ -190,8 +190,8 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
     let snapshot = Snapshot::from_static_bytes(bytes);
     let opened = Directory::open(bytes);
     let walked = opened.as_ref().ok().map(|directory| walk(directory, &snapshot, bytes.len()));
-    if let Err(problem) = opened {
-        assert!(!problem.to_string().is_empty());
+    if let Err(error) = opened {
+        assert!(!error.to_string().is_empty());
     }
     let _ = snapshot.is_consistent();
     for order in [ByteOrder::Little, ByteOrder::Big] {
@@ -207,8 +207,8 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
             let fields = walk(&directory, &snapshot, bytes.len());
             assert!(Some(fields) == walked || !enough);
         }
-        Err(ReadError::Format(problem)) => {
-            assert!(opened.is_err() || problem == FormatError::Contended, "{problem}")
+        Err(ReadError::Format(error)) => {
+            assert!(opened.is_err() || error == FormatError::Contended, "{error}")
         }
         Err(ReadError::TooLarge { length, capacity }) => assert!(length > capacity),
         Err(ReadError::Source(never)) => match never {},
@@ -278,7 +278,7 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
                     walk(&directory, &Snapshot::from_static_bytes(now), now.len());
                 }
             }
-            // Places of the whole do not lie in what is left of it.
+            // Locations in the whole region are outside the cut one.
             let snapshot = Snapshot::from_static_bytes(&cut);
             for entry in Directory::open(&bytes).unwrap().entries().flatten() {
                 let value = snapshot.value(&entry.location);

@@ -107,7 +107,7 @@ fn check(label: &[u8], value: Result<Value<'_>, ValueError>) -> bool {
     assert!(even || label.starts_with(b"odd") || label == b"spread", "{}", Lossy(label));
     match value {
         Err(ValueError::Contended) => return false,
-        Err(problem) => panic!("{}: {problem}", Lossy(label)),
+        Err(error) => panic!("{}: {error}", Lossy(label)),
         Ok(Value::Unsigned(number)) => {
             assert_eq!(number % 2 == 0, even, "{number} under {}", Lossy(label));
             // Both halves of what is latched were written together.

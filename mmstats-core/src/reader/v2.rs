@@ -112,7 +112,7 @@ impl<'b> Walk<'b> {
         }
     }
 
-    /// Over entries outside of a region of which there are so many bytes. They have been checked.
+    /// Walks an external directory that has been checked; `there` bytes of its region exist.
     pub(super) fn external(
         entries: &'b [u8],
         there: usize,

@@ -127,7 +127,7 @@ impl EntryWriter<'_> {
     }
 }
 
-/// Returns the end of the entries; `None` if there is none.
+/// Returns the end of the entries; `None` if an entry is invalid.
 pub(super) fn v1_end(region: &Region) -> Option<usize> {
     let mut at = 1;
     while v1_number(region, at)? > 0 {

@@ -26,7 +26,7 @@ model! {
         temperature: Gauge<i16> [celsius.e(-1)] => 200,
         /// Its activity.
         state: Text<12> => "off",
-        /// Steps that the motor did not make though it was told to.
+        /// Requested steps that the motor did not make.
         missed: Counter<u32>,
     }
 }
