@@ -1,7 +1,9 @@
 //! Values of several writers are combined by the same rules in all tools.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use mmstats_core::format::crc32;
 use mmstats_core::model;
@@ -100,8 +102,16 @@ fn pollstats_averages_ratios_and_adds_no_process_ids() {
 }
 
 #[test]
-fn sums_for_prometheus_combine_writers_as_pollstats_does() {
+fn topstats_and_sums_for_prometheus_combine_writers_as_pollstats_does() {
     let (dir, _caches) = caches();
+    let table = output(&dir, "topstats", &["-b", "-d", "0.1", "-f", "cache", "."]);
+    let words = |label: &str| -> Vec<&str> {
+        let line = table.lines().find(|line| line.contains(label));
+        line.unwrap_or_else(|| panic!("no {label} in {table}")).split_whitespace().collect()
+    };
+    assert_eq!(words("cache.hits"), ["cache.hits", "15", "0"]);
+    assert_eq!(words("cache.hit_ratio"), ["cache.hit_ratio", "avg", "50%"]);
+    assert_eq!(words("cache.entries"), ["cache.entries", "80"]);
     let sums = output(&dir, "slurpstats", &["--prometheus", "--sum", "."]);
     for line in ["cache_hits_total 15", "cache_hit_ratio 0.5", "cache_entries 80"] {
         assert!(sums.lines().any(|other| other == line), "no {line} in {sums}");
@@ -116,7 +126,7 @@ fn processes_with_the_same_pid_in_other_namespaces_are_shown_apart() {
     copy(&dir, "a.mmstats", "b.mmstats", namespace, 4_000_000_001);
     let pid = std::process::id();
     own.hits.add(1);
-    let all = rows(&dir, &["--by", "pid", "cache.hits", "."]);
+    let all = rows(&dir, &["--group-by", "process", "cache.hits", "."]);
     let mut shown: Vec<_> = all
         .iter()
         .map(|row| (row["pid"].clone(), row["note"].clone(), row["values"]["cache.hits"].clone()))
@@ -128,7 +138,7 @@ fn processes_with_the_same_pid_in_other_namespaces_are_shown_apart() {
         [(json!(pid), note, json!(1)), (json!(pid), Value::Null, json!(2))],
         "{all:?}"
     );
-    let table = output(&dir, "pollstats", &["-c1", "--by", "pid", "cache.hits", "."]);
+    let table = output(&dir, "pollstats", &["-c1", "--group-by", "process", "cache.hits", "."]);
     assert!(table.contains(&format!(" {pid} |")), "{table}");
     assert!(table.contains(&format!("{pid} (pid namespace 4000000001) |")), "{table}");
     let table = output(&dir, "topstats", &["-b", "-d", "0.1", "-g", "process", "-f", "hits", "."]);
@@ -136,4 +146,35 @@ fn processes_with_the_same_pid_in_other_namespaces_are_shown_apart() {
         .lines()
         .filter(|line| line.trim_start_matches(['†', ' ']).starts_with(&pid.to_string()));
     assert_eq!(groups.count(), 2, "{table}");
+}
+
+model! {
+    /// Counters of different scales.
+    struct Rates in "rates." {
+        requests: Counter,
+        megabytes: Counter [bytes.e(6)],
+    }
+}
+
+#[test]
+fn topstats_sorts_by_rates_as_they_are_displayed() {
+    let dir = Dir::default();
+    let directory = dir.path().to_str().unwrap().to_owned().leak();
+    let rates = publish::<Rates>(&Options::new().directory(directory)).unwrap();
+    let child = Command::new(program("--bin", "topstats"))
+        .current_dir(dir.path())
+        .args(["-b", "-d", "0.5", "-s", "rate", "-f", "rates", "."])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let reader = thread::spawn(|| child.wait_with_output().unwrap());
+    while !reader.is_finished() {
+        rates.requests.add(1000);
+        rates.megabytes.incr();
+        thread::sleep(Duration::from_millis(1));
+    }
+    let table = String::from_utf8(reader.join().unwrap().stdout).unwrap();
+    let [megabytes, requests] =
+        ["rates.megabytes", "rates.requests"].map(|label| table.find(label).unwrap());
+    assert!(megabytes < requests, "{table}");
 }

@@ -97,7 +97,7 @@ impl App {
 
     /// Takes a look in.
     pub(crate) fn apply(&mut self, scrape: Scrape) {
-        self.model.take(scrape);
+        self.model.apply(scrape);
         let changes = self.model.table().changes;
         // What is in the order of names stays so, as long as nothing comes or goes.
         if changes != self.changes

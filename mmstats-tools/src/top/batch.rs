@@ -63,7 +63,7 @@ fn print(text: &str, console: &mut Console<'_>) -> Result<(), Stop> {
 
 fn table(app: &App) -> String {
     let mut text = String::new();
-    let (census, formatter) = (app.model.census(), Formatter::new(&app.settings, app.model.time));
+    let (census, formatter) = (app.model.counts(), Formatter::new(&app.settings, app.model.time));
     let now = app.model.time.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let date = Date::from_unix(now.as_secs_f64()).map_or(String::new(), |date| date.to_string());
     let writers = census.alive + census.dead + census.unknown;

@@ -44,24 +44,25 @@ impl Formatter {
 
     /// A row's value.
     pub(crate) fn value(self, row: &Row) -> String {
-        let tally = &row.tally;
-        match (row.class, &row.fact) {
-            (Class::Fact, Some(_)) if tally.different > 1 => {
-                format!("{} different", tally.different)
+        match (row.class, row.fact()) {
+            (Class::Fact, Some(_)) if row.distinct > 1 => {
+                format!("{} different", row.distinct)
             }
-            (Class::Fact, Some(fact)) if tally.values > 0 => self.stored(row, fact),
-            (Class::Flag, _) if tally.values > 1 && !self.is_raw => {
-                format!("{} of {}", tally.sum.map_or(0.0, Number::as_f64), tally.values)
+            (Class::Fact, Some(fact)) => self.stored(row, fact),
+            (Class::Flag, _) if row.values() > 1 && !self.is_raw => {
+                format!("{} of {}", row.sum().map_or(0.0, Number::as_f64), row.values())
             }
             (Class::Fact, _) => NO_VALUE.to_owned(),
-            (Class::Flag, _) if tally.values == 1 => truth(tally.most != 0.0).to_owned(),
+            (Class::Flag, _) if row.values() == 1 => {
+                truth(row.sum().is_some_and(|sum| sum.as_f64() != 0.0)).to_owned()
+            }
             _ => {
                 let resolved = row.resolve(self.aggregation);
                 let Some(number) = self.aggregated(row, resolved) else {
                     return NO_VALUE.to_owned();
                 };
                 let is_told =
-                    tally.values > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
+                    row.values() > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
                 if is_told { format!("{} {number}", resolved.name()) } else { number }
             }
         }
@@ -70,7 +71,7 @@ impl Formatter {
     /// What is made of all writers' numbers in one way.
     pub(crate) fn aggregated(self, row: &Row, aggregation: Aggregation) -> Option<String> {
         let number = row.number(aggregation)?;
-        Some(match (self.is_raw, row.tally.sum) {
+        Some(match (self.is_raw, row.sum()) {
             // Sums of integers are exact.
             (true, Some(Number::Integer(sum))) if aggregation == Aggregation::Sum => {
                 sum.to_string()
@@ -83,9 +84,9 @@ impl Formatter {
 
     /// All digits of a row's value, in its unit; `None` if there is nothing to tell so exactly.
     pub(crate) fn exact(self, row: &Row) -> Option<String> {
-        if row.class == Class::Level || row.class == Class::Counting {
+        if row.is_amount() {
             let aggregation = row.resolve(self.aggregation);
-            let number = match row.tally.sum? {
+            let number = match row.sum()? {
                 Number::Integer(sum) if aggregation == Aggregation::Sum => {
                     match (u64::try_from(sum), i64::try_from(sum)) {
                         (Ok(sum), _) => row.scale.unsigned(sum),

@@ -214,7 +214,7 @@ fn compare(one: &Row, other: &Row, settings: &Settings) -> Ordering {
     let numbers = match settings.sort {
         Sort::Name => return if settings.is_ascending() { by_name() } else { by_name().reverse() },
         Sort::Value => [one.scaled(aggregation), other.scaled(aggregation)],
-        Sort::Rate => [one.rate, other.rate],
+        Sort::Rate => [one.scaled_rate(), other.scaled_rate()],
     };
     let order = match numbers.map(|number| number.filter(|number| !number.is_nan())) {
         [Some(one), Some(other)] if settings.is_ascending() => one.total_cmp(&other),

@@ -1,7 +1,7 @@
 //! Rows, and which fields of which writers belong to them.
 //!
-//! A field is looked up by its label once, when its writer appears; from then on a look only adds
-//! up.
+//! The row of a field is found by its label once, when its writer appears; later scrapes only add
+//! values.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,39 +9,39 @@ use std::sync::Arc;
 use mmstats_std::identity::ProcessId;
 use mmstats_std::read::Field;
 
-use super::row::{Key, Row};
+use super::row::{Row, RowKey};
 use super::writer::Writer;
 use crate::render::escape::EscapedPath;
 use crate::series::distinguish_process;
 
-/// Whose values are in one row.
+/// Which writers share a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All writers' together.
+    /// All writers.
     All,
-    /// Those of one process.
+    /// Writers of one process.
     Process,
-    /// Those of one file.
+    /// Each writer alone.
     File,
 }
 
-/// Rows by their places, which they keep.
+/// Rows by their places, which do not change.
 pub(crate) struct Table {
     pub(crate) scope: Scope,
     rows: Vec<Option<Row>>,
     free: Vec<usize>,
-    by_key: HashMap<Key, usize>,
-    keys: HashMap<usize, Key>,
+    by_key: HashMap<RowKey, usize>,
+    keys: HashMap<usize, RowKey>,
     links: BTreeMap<u64, Link>,
     /// The groups of processes. No two have the same name.
     processes: HashMap<ProcessId, Arc<str>>,
     last_id: u64,
     longest: usize,
-    /// Counts how often rows came or went.
+    /// Counts added and removed rows.
     pub(crate) changes: u64,
 }
 
-/// Where a writer's values go.
+/// The rows of a writer's fields.
 struct Link {
     fields: Arc<[Field]>,
     /// The row of each.
@@ -65,29 +65,29 @@ impl Table {
         }
     }
 
-    /// The rows with their places.
+    /// Returns the rows with their places.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, &Row)> {
         self.rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)))
     }
 
-    /// Characters in the longest label that there was.
+    /// Returns the length of the longest label so far, in characters.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// The row at a place.
+    /// Returns the row at a place.
     pub(crate) fn get(&self, place: usize) -> Option<&Row> {
         self.rows.get(place)?.as_ref()
     }
 
-    /// The writers and the numbers of their fields that belong to a row.
+    /// Returns the ids of a row's writers with the indices of their fields.
     pub(super) fn links(&self, row: &Row) -> impl Iterator<Item = (&u64, usize)> {
         let place = row.place;
         let field = move |link: &Link| link.rows.iter().position(|other| *other == place);
         self.links.iter().filter_map(move |(id, link)| Some((id, field(link)?)))
     }
 
-    /// Adds up anew, so many seconds after the last time.
+    /// Adds a scrape. `passed` are the seconds since the one before.
     pub(super) fn update(
         &mut self,
         writers: &BTreeMap<u64, Writer>,
@@ -102,7 +102,7 @@ impl Table {
                 writers.values().filter_map(|writer| writer.writer_id.process.as_ref()).collect();
             self.processes.retain(|process, _| present.contains(process));
         }
-        self.rows.iter_mut().flatten().for_each(Row::begin);
+        self.rows.iter_mut().flatten().for_each(Row::begin_scrape);
         for (id, writer) in writers {
             if !self.links.get(id).is_some_and(|link| Arc::ptr_eq(&link.fields, &writer.fields)) {
                 self.link(*id, writer);
@@ -116,7 +116,7 @@ impl Table {
         }
         for place in 0..self.rows.len() {
             match &mut self.rows[place] {
-                Some(row) if row.tally.writers > 0 => row.end(passed),
+                Some(row) if row.writers > 0 => row.end_scrape(passed),
                 Some(_) => self.remove(place),
                 None => {}
             }
@@ -175,7 +175,7 @@ impl Table {
     }
 
     fn place(&mut self, field: &Field, group: Option<Arc<str>>) -> usize {
-        let key = Key::new(field, group.clone());
+        let key = RowKey::new(field, group.clone());
         if let Some(place) = self.by_key.get(&key) {
             return *place;
         }
@@ -187,7 +187,7 @@ impl Table {
             self.rows.push(None);
         }
         let mut row = Row::new(self.last_id, place, field, group);
-        row.begin();
+        row.begin_scrape();
         self.rows[place] = Some(row);
         self.by_key.insert(key.clone(), place);
         self.keys.insert(place, key);

@@ -77,7 +77,7 @@ impl Play {
         });
         let sample = sample.collect();
         let elapsed = Duration::from_secs(self.seconds);
-        self.model.take(Scrape {
+        self.model.apply(Scrape {
             time: SystemTime::UNIX_EPOCH,
             elapsed,
             samples: sample,
@@ -143,7 +143,7 @@ fn who_cannot_be_read_for_a_while_goes_on_where_it_was() {
             is_new: true,
         }],
     );
-    assert_eq!((sum(play.row()), play.row().rate, play.row().tally.values), (20.0, Some(0.0), 1));
+    assert_eq!((sum(play.row()), play.row().rate, play.row().values()), (20.0, Some(0.0), 1));
     let row = play.scrape(&[unsigned(1, 13), (2, Err(ValueError::Contended))]);
     assert_eq!((sum(row), row.rate), (23.0, Some(3.0)));
     let row = play.scrape(&[unsigned(1, 13), unsigned(2, 14)]);
@@ -158,7 +158,7 @@ fn measures_are_averaged_and_all_else_is_summed() {
         let mut play = Play::new(field("g", Kind::Gauge, Type::F64, unit));
         let row = play.scrape(&[float(1, 1.0), float(2, 3.0)]);
         assert_eq!(row.number(Aggregation::Auto), Some(auto), "{unit}");
-        let all = [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most]
+        let all = [Aggregation::Sum, Aggregation::Mean, Aggregation::Min, Aggregation::Max]
             .map(|aggregation| row.number(aggregation).unwrap());
         assert_eq!(all, [4.0, 2.0, 1.0, 3.0]);
         let row = play.scrape(&[float(1, 1.0)]);
@@ -169,17 +169,17 @@ fn measures_are_averaged_and_all_else_is_summed() {
 #[test]
 fn texts_agree_or_differ() {
     let mut play = Play::new(field("t", Kind::Info, Type::Text, ""));
-    assert_eq!(play.scrape(&[text(1, "a"), text(2, "a")]).tally.different, 1);
+    assert_eq!(play.scrape(&[text(1, "a"), text(2, "a")]).distinct, 1);
     assert!(!play.row().has_changed && !play.row().is_zero());
     let row = play.scrape(&[text(1, "a"), text(2, "b")]);
-    assert_eq!((row.tally.different, row.has_changed), (2, true));
+    assert_eq!((row.distinct, row.has_changed), (2, true));
     assert!(play.scrape(&[text(1, "")]).is_zero());
 }
 
 #[test]
 fn process_numbers_are_not_summed() {
     for (label, class) in
-        [("web.sys.pid", Class::Fact), ("sys.tid", Class::Fact), ("dsys.pid", Class::Counting)]
+        [("web.sys.pid", Class::Fact), ("sys.tid", Class::Fact), ("dsys.pid", Class::Counter)]
     {
         assert_eq!(
             Play::new(field(label, Kind::Untyped, Type::U32, "")).scrape(&[unsigned(1, 77)]).class,
@@ -254,5 +254,5 @@ fn fields_that_do_not_fit_together_have_rows_of_their_own() {
     play.look_with(&[float(2, 1.0)], Vec::new());
     assert_eq!(&*play.row().unit, "seconds", "a writer may have other fields than before");
     drop(second);
-    assert_eq!(play.model.census(), Census { alive: 1, dead: 0, unknown: 0, fields: 1 });
+    assert_eq!(play.model.counts(), Counts { alive: 1, dead: 0, unknown: 0, fields: 1 });
 }

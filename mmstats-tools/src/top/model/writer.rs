@@ -9,87 +9,99 @@ use mmstats_std::read::Field;
 
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::HistogramSnapshot;
-use crate::series::{Number, delta};
+use crate::series::{Baseline, Counted, Number, delta};
 
-/// What one writer publishes, and published at the look before.
+/// The values of one writer in the last scrape and the one before.
 pub(crate) struct Writer {
     pub(crate) writer_id: Arc<WriterId>,
     pub(crate) fields: Arc<[Field]>,
     pub(crate) verdict: Verdict,
-    /// Whether the last look could read it.
-    pub(crate) is_seen: bool,
+    /// Whether the last scrape could read it.
+    pub(crate) is_present: bool,
     now: Vec<Result<OwnedValue, ValueError>>,
-    steps: Vec<Step>,
+    states: Vec<FieldState>,
 }
 
-/// How a field came to its value.
+/// The earlier values of a field.
 #[derive(Clone, Default)]
-struct Step {
+struct FieldState {
     /// The last value that could be read before.
     before: Option<OwnedValue>,
-    /// Whether it is known what there was before the value: another one, or nothing.
+    /// Whether it is known what the field had counted before.
     is_known: bool,
-    grown: Option<Number>,
-    /// The first value and all that it grew by; it does not go back, as the value does that wraps
-    /// or begins anew.
+    /// The increase since the scrape before.
+    delta: Option<Number>,
+    /// The first value and all increases since. It does not decrease when the value wraps or the
+    /// writer restarts.
     total: Option<Number>,
+}
+
+impl FieldState {
+    fn baseline(&self) -> Baseline<'_> {
+        match &self.before {
+            _ if !self.is_known => Baseline::Unknown,
+            Some(before) => Baseline::Value(before),
+            None => Baseline::Zero,
+        }
+    }
 }
 
 impl Writer {
     pub(super) fn new(sample: WriterSample) -> Self {
-        let steps = vec![
-            Step { is_known: sample.writer_id.is_new, ..Step::default() };
+        let states = vec![
+            FieldState { is_known: sample.writer_id.is_new, ..FieldState::default() };
             sample.fields.len()
         ];
         let WriterSample { writer_id, fields, values, verdict } = sample;
-        let mut writer = Writer { writer_id, fields, verdict, is_seen: true, now: values, steps };
-        writer.step();
+        let mut writer =
+            Writer { writer_id, fields, verdict, is_present: true, now: values, states };
+        writer.update_states();
         writer
     }
 
-    /// Before a look.
-    pub(super) fn begin(&mut self) {
-        self.is_seen = false;
+    /// Begins a scrape.
+    pub(super) fn begin_scrape(&mut self) {
+        self.is_present = false;
     }
 
-    pub(super) fn see(&mut self, sample: WriterSample) {
-        self.is_seen = true;
+    pub(super) fn observe(&mut self, sample: WriterSample) {
+        self.is_present = true;
         self.verdict = sample.verdict;
-        for (step, value) in self.steps.iter_mut().zip(std::mem::take(&mut self.now)) {
+        for (state, value) in self.states.iter_mut().zip(std::mem::take(&mut self.now)) {
             if let Ok(value) = value {
-                (step.before, step.is_known) = (Some(value), true);
+                (state.before, state.is_known) = (Some(value), true);
             }
         }
         if !Arc::ptr_eq(&self.fields, &sample.fields) {
-            self.carry_over(sample.fields);
+            self.replace_fields(sample.fields);
         }
         self.now = sample.values;
-        self.step();
+        self.update_states();
     }
 
-    /// Fields have come or gone. Those that came had counted nothing before.
-    fn carry_over(&mut self, fields: Arc<[Field]>) {
+    /// Keeps the states of fields that are still there. New ones have counted from zero.
+    fn replace_fields(&mut self, fields: Arc<[Field]>) {
         let mut known = HashMap::new();
-        for (field, step) in self.fields.iter().zip(std::mem::take(&mut self.steps)) {
-            known.insert((field.label.clone(), field.kind as u8), step);
+        for (field, state) in self.fields.iter().zip(std::mem::take(&mut self.states)) {
+            known.insert((field.label.clone(), field.kind as u8), state);
         }
-        let new = Step { is_known: true, ..Step::default() };
-        let step = |field: &Field| {
+        let new = FieldState { is_known: true, ..FieldState::default() };
+        let state = |field: &Field| {
             known.remove(&(field.label.clone(), field.kind as u8)).unwrap_or(new.clone())
         };
-        self.steps = fields.iter().map(step).collect();
+        self.states = fields.iter().map(state).collect();
         self.fields = fields;
     }
 
-    fn step(&mut self) {
-        for ((field, step), now) in self.fields.iter().zip(&mut self.steps).zip(&self.now) {
+    fn update_states(&mut self) {
+        for ((field, state), now) in self.fields.iter().zip(&mut self.states).zip(&self.now) {
             let Ok(now) = now else {
-                step.grown = None;
+                state.delta = None;
                 continue;
             };
-            step.grown = if step.is_known { delta(field, step.before.as_ref(), now) } else { None };
-            step.total = match (step.total, step.grown) {
-                (Some(total), Some(grown)) => Some(total + grown),
+            state.delta = state.baseline().delta(field, now);
+            state.total = match (state.total, state.delta) {
+                (Some(total), Some(delta)) => Some(total + delta),
                 (None, _) => delta(field, None, now),
                 (total, None) => total,
             };
@@ -100,38 +112,32 @@ impl Writer {
         self.verdict.liveness == Liveness::Dead
     }
 
-    /// A field's value, if it could be read.
+    /// Returns a field's value, if it could be read.
     pub(crate) fn value(&self, index: usize) -> Option<&OwnedValue> {
-        self.now.get(index)?.as_ref().ok().filter(|_| self.is_seen)
+        self.now.get(index)?.as_ref().ok().filter(|_| self.is_present)
     }
 
-    /// By how much a field grew since the look before; `None` if that is not known.
-    pub(crate) fn grown(&self, index: usize) -> Option<Number> {
-        self.steps.get(index)?.grown.filter(|_| self.is_seen)
+    /// Returns the increase of a field since the scrape before; `None` if it is not known.
+    pub(crate) fn delta(&self, index: usize) -> Option<Number> {
+        self.states.get(index)?.delta.filter(|_| self.is_present)
     }
 
-    /// All that a counter has counted, through wraps and new beginnings.
+    /// Returns all that a counter has counted, through wraps and restarts.
     pub(crate) fn total(&self, index: usize) -> Option<Number> {
-        self.steps.get(index)?.total
+        self.states.get(index)?.total
     }
 
-    /// What a histogram recorded since the look before.
+    /// Returns what a histogram recorded since the scrape before.
     pub(super) fn recorded_lately(&self, index: usize) -> Option<HistogramSnapshot> {
-        let (step, OwnedValue::Histogram(now)) = (self.steps.get(index)?, self.value(index)?)
-        else {
-            return None;
-        };
-        match &step.before {
-            Some(OwnedValue::Histogram(before)) => {
-                Some(now.since(before, self.fields.get(index)?.location.ty))
-            }
-            _ if step.is_known => Some(now.as_ref().clone()),
-            _ => None,
+        let (field, now) = (self.fields.get(index)?, self.value(index)?);
+        match self.states.get(index)?.baseline().counted(field, now)? {
+            Counted::Histogram(recorded, _) => Some(recorded.into_owned()),
+            Counted::Number(_) => None,
         }
     }
 
-    /// The command that its file is named after, by default `{CMD}-{PID}-{TID}.mmstats`, or what
-    /// the system calls the process.
+    /// Returns the command in the name of its file, by default `{CMD}-{PID}-{TID}.mmstats`, or else
+    /// the one that the system knows.
     pub(crate) fn command(&self) -> Option<String> {
         let pid = self.writer_id.pid()?;
         let name = self.writer_id.name.file_name()?.to_string_lossy();

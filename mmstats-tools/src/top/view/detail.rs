@@ -147,9 +147,8 @@ fn facts(
     if row.rate.is_some() {
         parts.push(format!("{} a second", formatter.rate(row, row.rate)));
     }
-    if row.tally.values > 1 && matches!(row.class, Class::Counting | Class::Level) {
-        for aggregation in
-            [Aggregation::Sum, Aggregation::Mean, Aggregation::Least, Aggregation::Most]
+    if row.values() > 1 && row.is_amount() {
+        for aggregation in [Aggregation::Sum, Aggregation::Mean, Aggregation::Min, Aggregation::Max]
         {
             parts.push(format!(
                 "{} {}",
@@ -235,8 +234,8 @@ fn draw_pictures(
         );
         area = indented(area, half.width + 1);
     }
-    let is_rate = row.class.is_counting();
-    let what = match (is_rate, row.tally.values > 1) {
+    let is_rate = row.class.is_cumulative();
+    let what = match (is_rate, row.values() > 1) {
         (true, _) => "a second".to_owned(),
         (false, true) => row.resolve(Aggregation::Auto).name().to_owned(),
         (false, false) => "value".to_owned(),
@@ -287,12 +286,12 @@ fn writers(
         )
     };
     let rate_head =
-        if row.class.is_counting() { format!("{:>9} ", "RATE/s") } else { String::new() };
+        if row.class.is_cumulative() { format!("{:>9} ", "RATE/s") } else { String::new() };
     let mut lines =
         vec![(format!("  {} {rate_head}{:>8} FILE", pad("VALUE"), "PID"), palette.head)];
     for (part, value) in parts.iter().zip(&values) {
         let writer = part.writer;
-        let rate = if row.class.is_counting() {
+        let rate = if row.class.is_cumulative() {
             format!("{:>9} ", formatter.rate(row, part.rate))
         } else {
             String::new()

@@ -19,7 +19,7 @@ use crate::render::escape::Escaped;
 /// Who publishes, and what is not as usual.
 pub(super) fn draw_head(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     let first = line(area, 0);
-    let census = app.model.census();
+    let census = app.model.counts();
     let mut column = put(buffer, first, 0, "topstats", palette.title);
     let time = format!("every {}  {}", interval(app.interval), time(app));
     column = put(

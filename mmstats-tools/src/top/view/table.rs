@@ -130,7 +130,7 @@ fn draw_row(
     let text = Escaped(row.label.get(skip..).unwrap_or_default()).to_string();
     put(buffer, label, 0, &fit_middle(&text, label.width.into()), style(palette.plain));
     let value = formatter.value(row);
-    if width(&value) > columns.value.into() && matches!(row.fact, Some(OwnedValue::Text(_))) {
+    if width(&value) > columns.value.into() && matches!(row.fact(), Some(OwnedValue::Text(_))) {
         // A text has no rate and no trend, so it may take their place.
         put(buffer, rest, 0, &value, style(palette.plain));
         return;
@@ -183,7 +183,7 @@ fn draw_trend(
         }
     }
     let values: Vec<f32> = row.history.last(area.width.into()).collect();
-    put_right(buffer, area, &sparkline(&values, row.class.is_counting()), palette.trend);
+    put_right(buffer, area, &sparkline(&values, row.class.is_cumulative()), palette.trend);
 }
 
 fn draw_nothing(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {

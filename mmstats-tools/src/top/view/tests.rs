@@ -107,7 +107,7 @@ fn rows_stand_in_their_columns() {
             "topstats  2 writers: 1 alive, 1 dead †  6 fields  every 1s",
             "  NAME↑               VALUE    RATE/s TREND",
             "  web.hits            2.13k        30               ▁▂▃▄▅▆▇█",
-            "  web.memory           8KiB                        ▁▁▁▁▁▁▁▁▁",
+            "  web.memory           4KiB                        ▁▁▁▁▁▁▁▁▁",
             "  web.misses              0         0",
             "",
             "",
