@@ -53,7 +53,7 @@ impl fmt::Display for FileError {
             FileError::Io(error) => error.fmt(f),
             FileError::NotAFile { found } => write!(f, "is {found} (a regular file expected)"),
             FileError::TooLarge { length } => {
-                write!(f, "too large: {length} bytes (at most {MAX_REGION_BYTES} expected)")
+                write!(f, "has {length} bytes (at most {MAX_REGION_BYTES} expected)")
             }
             FileError::Format(error) => error.fmt(f),
         }
