@@ -169,7 +169,7 @@ fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) ->
         .arg("sh")
         .arg(program("--bin", tool))
         .args(arguments)
-        .args(["--at", &format!("{BASE:#x}"), &format!("gdb://{}", server.host)]);
+        .args(["--region-address", &format!("{BASE:#x}"), &format!("gdb://{}", server.host)]);
     let program = Program::spawn(without_environment(&mut command));
     receiver.recv_timeout(PATIENCE).unwrap();
     let began = Instant::now();
@@ -188,7 +188,7 @@ fn a_signal_during_a_device_read_ends_each_tool_as_at_any_other_time() {
     let tools: [(&str, &[&str], &[Signal]); 6] = [
         ("slurpstats", &[], &[]),
         ("slurpstats", &["--prometheus"], &[]),
-        ("topstats", &["-b", "-n", "100"], &[]),
+        ("topstats", &["-b", "-c", "100"], &[]),
         ("pollstats", &["a"], &[Signal::INT, Signal::TERM]),
         ("mmash", &textfile, &SIGNALS),
         ("mmash", &["--port", "0"], &SIGNALS),
@@ -225,7 +225,7 @@ fn several_signals_during_a_device_read_end_each_tool_once_the_target_is_release
 
 #[test]
 fn a_signal_that_is_ignored_does_not_disturb_a_device_read() {
-    let end = interrupt("topstats", &["-b", "-n", "1", "-d", "0.1"], IGNORE, &SIGNALS[..1]);
+    let end = interrupt("topstats", &["-b", "-c", "1", "-d", "0.1"], IGNORE, &SIGNALS[..1]);
     // It reads the second time in vain, as this server serves once.
     assert_eq!(end.status.code(), Some(1), "{end:?}");
 }
@@ -245,7 +245,7 @@ fn a_signal_during_a_device_read_restores_the_terminal() {
         let (top, directory) = (program("--bin", "topstats"), directory());
         let pid = directory.path().join("pid");
         tmux.run(&format!(
-            "sh -c 'echo $$ > {}; exec {} --at {BASE:#x} gdb://{}'",
+            "sh -c 'echo $$ > {}; exec {} --region-address {BASE:#x} gdb://{}'",
             pid.display(),
             top.display(),
             server.host
