@@ -20,7 +20,7 @@ use crate::mmash::server::response::{HttpError, JSON};
 use crate::render::escape::lossless_path;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
-use crate::series::Number;
+use crate::series::{Aggregate, Class, Number, Scaled};
 
 /// Handles `/stats/`: all labels.
 pub(crate) async fn labels(
@@ -229,41 +229,27 @@ fn mean(numbers: &[f64]) -> Option<Box<RawValue>> {
 }
 
 fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
-    let (first, start) = values.first()?;
-    if values.iter().all(|(field, _)| scale(field) == scale(first)) {
-        // Exact, and distributions too.
-        let add = |total: OwnedValue, value: &OwnedValue| match (total, value) {
-            (OwnedValue::Histogram(mut total), OwnedValue::Histogram(value)) => {
-                total.add(value);
-                Some(OwnedValue::Histogram(total))
-            }
-            (total, value) => {
-                Some((Number::from_value(&total)? + Number::from_value(value)?).into())
-            }
-        };
-        let start = Number::from_value(start).map_or_else(|| (*start).clone(), OwnedValue::from);
-        let total = values[1..]
-            .iter()
-            .try_fold(start, |total, (_, value)| add(total, value))
-            .filter(|total| !matches!(total, OwnedValue::Text(_)))?;
-        return show(&(first, &total));
+    let (first, _) = values.first()?;
+    // All writers count, dead ones included, and whatever the kind of the field.
+    let mut aggregate = Aggregate::new(Class::Counter);
+    for (field, value) in values {
+        aggregate.add(Ok(value), scale(field), false);
     }
-    to_raw_value(&Float(numbers(values)?.iter().sum())).ok()
+    let of = aggregate.sum().map_or(scale(first), |sum| sum.scale);
+    match aggregate.into_value().ok()? {
+        OwnedValue::Text(_) => None,
+        OwnedValue::Histogram(_) if values.iter().any(|(field, _)| scale(field) != of) => None,
+        value => to_raw_value(&DisplayValue::new(&value, of)).ok(),
+    }
 }
 
-/// Numbers by their value, texts by the alphabet; nothing else is less than anything.
+/// Compares numbers by their value, texts by the alphabet; others are not less than anything.
 fn is_less(one: (&Field, &OwnedValue), other: (&Field, &OwnedValue)) -> bool {
-    match (one.1, other.1) {
-        (OwnedValue::Text(one), OwnedValue::Text(other)) => one < other,
-        (OwnedValue::Unsigned(a), OwnedValue::Unsigned(b)) if scale(one.0) == scale(other.0) => {
-            a < b
-        }
-        (OwnedValue::Signed(a), OwnedValue::Signed(b)) if scale(one.0) == scale(other.0) => a < b,
-        _ => match (numbers(&[one]), numbers(&[other])) {
-            (Some(one), Some(other)) => one < other,
-            _ => false,
-        },
+    if let (OwnedValue::Text(one), OwnedValue::Text(other)) = (one.1, other.1) {
+        return one < other;
     }
+    let scaled = |(field, value): (&Field, &OwnedValue)| Scaled::from_value(value, scale(field));
+    scaled(one).zip(scaled(other)).is_some_and(|(one, other)| one.is_less(other))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const HELP: [(&str, &str); 35] = [
     ("+ -  d", "a longer, a shorter, another interval"),
     ("z", "hide what is zero, then all that does not change, then nothing"),
     ("u", "numbers as they are stored, with all digits; or short, with units"),
-    ("a", "over several writers: auto, sum, avg, min, max"),
+    ("a", "over several writers: auto, sum, avg, min, max, last"),
     ("e", "what could not be read"),
     ("?  h  F1", "this help; Esc closes it, and everything else"),
     ("q  Ctrl-C", "quit; Ctrl-Z to the shell"),
