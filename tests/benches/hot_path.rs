@@ -2,8 +2,8 @@
 //!
 //! Each case is a loop of updates and has a twin: the same bytes written with raw pointers and the
 //! standard library's atomics, as a careful C programmer would. Case, twin and a volatile increment
-//! of a `u64` are timed in interleaved rounds, and the minimum over all rounds counts, because noise
-//! only ever adds. A case fails above 1.15 × its twin, so the result does not depend on the
+//! of a `u64` are timed in interleaved rounds, and the minimum over all rounds counts, because
+//! noise only ever adds. A case fails above 1.15 × its twin, so the result does not depend on the
 //! processor; the ratio to the volatile increment is printed as information.
 //!
 //! Run it with `cargo bench -p mmstats-tests --bench hot_path`.

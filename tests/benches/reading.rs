@@ -2,8 +2,8 @@
 //!
 //! Prints millions of fields a second, and the ratio to the least that the same bytes cost on this
 //! machine in the same run: opening, reading and closing the files; reading open ones; adding up
-//! words in memory. The minimum over interleaved rounds counts. Fails if a ratio is above its limit.
-//! Run it with `cargo bench -p mmstats-tests --bench reading`.
+//! words in memory. The minimum over interleaved rounds counts. Fails if a ratio is above its
+//! limit. Run it with `cargo bench -p mmstats-tests --bench reading`.
 
 use mmstats_core::{Counter, Gauge, Text, Writer};
 use mmstats_std::read::{Reader, Sample, StatsFile};

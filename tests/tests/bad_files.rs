@@ -1,5 +1,5 @@
-//! Whatever a file holds, whatever it is, and whatever becomes of it: its reader gets fields or an
-//! error, and the files beside it are read as ever.
+//! Damaged, hostile and vanishing files: a reader gets fields or an error, and reads the other
+//! files as usual.
 
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::Value;
@@ -24,7 +24,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Fails if it takes this long, or if it takes this process more memory than so many MiB.
+/// Fails if the test takes longer, or more memory in MiB.
 fn within(seconds: u64, mebibytes: u64, test: impl FnOnce() + Send + 'static) {
     let before = peak();
     let (sender, done) = channel::<()>();
@@ -39,14 +39,14 @@ fn within(seconds: u64, mebibytes: u64, test: impl FnOnce() + Send + 'static) {
     assert!(grown < mebibytes << 10, "{grown} KiB more than the {before} before");
 }
 
-/// The most memory that this process has had, in KiB.
+/// Returns the peak memory of this process in KiB.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Looks at everything that a sample tells, but for what is `deep` in histograms.
+/// Reads everything in a sample, and if `deep`, all buckets of histograms.
 fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
     let layout = sample.layout();
     let values = sample.fields().map(|(field, value)| match value {
@@ -60,28 +60,28 @@ fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
     values + layout.errors.len() + sample.verdict().reason.as_str().len()
 }
 
-/// A file in all ways in which it can be looked at.
-struct Looks {
+/// A file with all kinds of readers.
+struct Readers {
     path: PathBuf,
     file: File,
     bytes: Vec<u8>,
     reader: Reader,
     kept: StatsFile,
     mapped: StatsFile,
-    /// How often there were fields, and how often an error.
+    /// The number of reads with fields, and with an error.
     fields: usize,
     errors: usize,
 }
 
-impl Looks {
-    fn new(path: &Path, bytes: &[u8]) -> Looks {
+impl Readers {
+    fn new(path: &Path, bytes: &[u8]) -> Readers {
         fs::write(path, bytes).unwrap();
         let mut reader = Reader::new();
         let kept = StatsFile::open(path, &mut reader).unwrap();
         let mut mapped = StatsFile::open(path, &mut reader).unwrap();
         mapped.map().unwrap();
         let file = OpenOptions::new().write(true).open(path).unwrap();
-        Looks {
+        Readers {
             path: path.into(),
             file,
             bytes: bytes.into(),
@@ -93,8 +93,8 @@ impl Looks {
         }
     }
 
-    /// Not each time in each way: that takes long.
-    fn look(&mut self, at: usize) {
+    /// Reads the file; not always with every reader, as that takes long.
+    fn read(&mut self, at: usize) {
         let deep = at < 1024 || at % 16 == 0;
         let mut see = |sample: Result<Sample<'_>, FileError>| match sample {
             Ok(sample) => {
@@ -121,7 +121,7 @@ impl Looks {
     fn cut(&mut self) {
         for length in (0..self.bytes.len()).rev() {
             self.file.set_len(length as u64).unwrap();
-            self.look(length);
+            self.read(length);
         }
         self.file.write_all_at(&self.bytes, 0).unwrap();
     }
@@ -130,20 +130,20 @@ impl Looks {
     fn change(&mut self) {
         for at in 0..self.bytes.len() {
             self.file.write_all_at(&[!self.bytes[at]], at as u64).unwrap();
-            self.look(at);
+            self.read(at);
             if at < Header::SIZE {
                 let mut bytes = self.bytes.clone();
                 bytes[at] = !bytes[at];
                 update_check(&mut bytes);
                 self.file.write_all_at(&bytes, 0).unwrap();
-                self.look(at);
+                self.read(at);
                 self.file.write_all_at(&self.bytes, 0).unwrap();
             }
             self.file.write_all_at(&self.bytes[at..=at], at as u64).unwrap();
         }
     }
 
-    /// Nothing of the damage is left: all see what there was in the beginning.
+    /// Checks that all readers see the original values again.
     fn assert_whole(&mut self, before: &[serde_json::Value]) {
         assert_eq!(record::from_sample(&self.reader.read(&self.path).unwrap()), before);
         assert_eq!(record::from_sample(&self.kept.sample(&mut self.reader).unwrap()), before);
@@ -151,26 +151,26 @@ impl Looks {
     }
 }
 
-fn damage_gives_fields_or_an_error(bytes: Vec<u8>) {
+fn check_damage(bytes: Vec<u8>) {
     let directory = directory();
     let path = directory.path().join("damaged.mmstats");
     within(240, 50, move || {
-        let mut looks = Looks::new(&path, &bytes);
-        let before = record::from_sample(&looks.reader.read(&path).unwrap());
+        let mut readers = Readers::new(&path, &bytes);
+        let before = record::from_sample(&readers.reader.read(&path).unwrap());
         let start = Instant::now();
-        looks.cut();
-        looks.assert_whole(&before);
+        readers.cut();
+        readers.assert_whole(&before);
         let cut = start.elapsed();
-        looks.change();
-        looks.assert_whole(&before);
+        readers.change();
+        readers.assert_whole(&before);
         println!(
             "{} bytes: {} times fields, {} times an error, {cut:.1?} and {:.1?}",
             bytes.len(),
-            looks.fields,
-            looks.errors,
+            readers.fields,
+            readers.errors,
             start.elapsed() - cut
         );
-        assert!(looks.fields > 100 && looks.errors > 0);
+        assert!(readers.fields > 100 && readers.errors > 0);
     });
 }
 
@@ -182,7 +182,7 @@ model! {
     }
 }
 
-/// A file of version 2 as it is today.
+/// Returns a new file of version 2.
 fn fresh() -> Vec<u8> {
     let directory = directory();
     let path = directory.path().to_str().unwrap().to_owned().leak();
@@ -190,27 +190,27 @@ fn fresh() -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_file_of_version_2_gives_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fresh());
+fn a_damaged_file_of_version_2_returns_fields_or_an_error() {
+    check_damage(fresh());
 }
 
 #[test]
-fn a_damaged_golden_file_of_version_2_gives_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fs::read(golden().join("v2/rust-little-4.mmstats")).unwrap());
+fn a_damaged_golden_file_of_version_2_returns_fields_or_an_error() {
+    check_damage(fs::read(golden().join("v2/rust-little-4.mmstats")).unwrap());
 }
 
 #[test]
-fn a_damaged_golden_file_of_version_2_in_the_other_byte_order_gives_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fs::read(golden().join("v2/python-big-4.mmstats")).unwrap());
+fn a_damaged_golden_file_of_version_2_in_the_other_byte_order_returns_fields_or_an_error() {
+    check_damage(fs::read(golden().join("v2/python-big-4.mmstats")).unwrap());
 }
 
 #[test]
-fn damaged_golden_files_of_version_1_give_fields_or_an_error() {
-    damage_gives_fields_or_an_error(fs::read(golden().join("v1/kinds.mmstats")).unwrap());
-    damage_gives_fields_or_an_error(fs::read(golden().join("v1/webstats.mmstats")).unwrap());
+fn damaged_golden_files_of_version_1_return_fields_or_an_error() {
+    check_damage(fs::read(golden().join("v1/kinds.mmstats")).unwrap());
+    check_damage(fs::read(golden().join("v1/webstats.mmstats")).unwrap());
 }
 
-/// Things that are no files of stats, by name, and what is said of them.
+/// Creates things that are not stats files; returns their names and errors.
 fn strange_things(directory: &Path) -> Vec<(&'static str, &'static str)> {
     let path = |name| directory.join(name);
     fs::write(path("empty.mmstats"), "").unwrap();
@@ -260,7 +260,7 @@ fn error_of(path: &Path) -> String {
 }
 
 #[test]
-fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
+fn other_files_cause_an_error_and_the_others_are_read() {
     let directory = directory();
     within(60, 50, move || {
         let things = strange_things(directory.path());
@@ -287,7 +287,7 @@ fn what_is_no_file_of_stats_gives_an_error_and_the_files_beside_it_are_read() {
 }
 
 #[test]
-fn a_header_that_claims_4_gib_takes_no_such_memory() {
+fn a_header_that_claims_4_gib_takes_little_memory() {
     let directory = directory();
     within(60, 50, move || {
         let mut bytes = fs::read(golden().join("v2/rust-little-8.mmstats")).unwrap();
@@ -307,13 +307,13 @@ fn a_header_that_claims_4_gib_takes_no_such_memory() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_gives_an_error() {
+fn an_unreadable_file_causes_an_error() {
     let directory = directory();
     let path = directory.path().join("secret.mmstats");
     fs::copy(golden().join("v1/kinds.mmstats"), &path).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-    // Only of this thread; root may read everything.
+    // Drops the capability of this thread only, as root can read everything.
     let without_rights = move || {
         if rustix::process::getuid().is_root() {
             set_thread_uid(Uid::from_raw(65534)).unwrap();
@@ -324,20 +324,20 @@ fn a_file_that_may_not_be_read_gives_an_error() {
     assert!(error.contains("Permission denied"), "{error}");
 }
 
-/// What is in all fields of [`Steady`], for ever.
+/// The value of all fields of [`Steady`].
 const VALUE: u64 = 0x0102_0304_0506_0708;
 
 model! {
     struct Steady {
         first: Counter => VALUE,
         latched: Gauge<Latched<u64>> => Latched(VALUE),
-        /// So that the values are in several pages.
+/// Spreads the values over several pages.
         between: Histogram,
         last: Counter => VALUE,
     }
 }
 
-/// A file that is cut and made whole again, as fast as can be, while it is looked at.
+/// Truncates and restores a file as fast as possible while it is read.
 fn cut_while_it_is_read(mapped: bool) {
     let directory = directory();
     let path = directory.path().join("cut.mmstats");
@@ -363,7 +363,7 @@ fn cut_while_it_is_read(mapped: bool) {
                 for length in [0, 4096] {
                     file.set_len(length).unwrap();
                     thread::sleep(Duration::from_micros(50));
-                    // As a writer makes a region anew: its first bytes come last.
+                    // Like a writer that reinitializes a region: the first bytes come last.
                     generation += 1;
                     file.write_all_at(&[0; 8], 0).unwrap();
                     file.write_all_at(&generation.to_ne_bytes(), Header::GENERATION as u64)
@@ -414,11 +414,11 @@ fn cut_while_it_is_read(mapped: bool) {
 }
 
 #[test]
-fn a_file_that_is_cut_while_it_is_open_gives_errors_until_it_is_whole_again() {
+fn a_truncated_open_file_causes_errors_until_it_is_restored() {
     cut_while_it_is_read(false);
 }
 
 #[test]
-fn a_file_that_is_cut_while_it_is_mapped_gives_errors_until_it_is_whole_again() {
+fn a_truncated_mapped_file_causes_errors_until_it_is_restored() {
     cut_while_it_is_read(true);
 }

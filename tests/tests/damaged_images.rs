@@ -1,5 +1,5 @@
-//! Whatever a file of memory holds, `slurpstats` ends in time, with values or a reason; and damage
-//! to one region never hides another.
+//! With any memory image, `slurpstats` ends in time, with values or a reason; and a damaged region
+//! never hides another.
 
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
@@ -13,10 +13,10 @@ use mmstats_tools::slurp;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
-/// Far more than any of these takes on a busy machine.
+/// Much more than any of these runs takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What `slurpstats` prints and tells, and whether all was well.
+/// Runs `slurpstats`; returns its output, its errors, and `true` for success.
 fn called(arguments: &[String]) -> (String, String, bool) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -37,7 +37,7 @@ fn called(arguments: &[String]) -> (String, String, bool) {
     (out, err, format!("{status:?}") == format!("{:?}", std::process::ExitCode::SUCCESS))
 }
 
-/// A region with a header that holds, whatever it says.
+/// Returns a region whose changed header has a valid check.
 fn sound_header(at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut region = pump(1);
     region[at..at + bytes.len()].copy_from_slice(bytes);
@@ -45,7 +45,7 @@ fn sound_header(at: usize, bytes: &[u8]) -> Vec<u8> {
     region
 }
 
-/// Something that a file of memory may hold.
+/// A part of a memory image.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let memory = || image(700, &[(8, &pump(1)), (400, &pump_with_flash(2).0)]);
     let core = move |wide, big| {
@@ -83,7 +83,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Bytes of which a few have been changed, or cut off.
+/// Bytes with a few changed or cut off.
 fn damaged(bytes: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     (bytes, changes, prop::option::weighted(0.2, any::<prop::sample::Index>())).prop_map(
@@ -110,7 +110,7 @@ fn number() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Options that say where to look.
+/// Options for the location of regions.
 fn options() -> impl Strategy<Value = Vec<String>> {
     let one = prop_oneof![
         number().prop_map(|at| vec!["--region-address".to_owned(), at.to_string()]),
@@ -125,7 +125,7 @@ fn options() -> impl Strategy<Value = Vec<String>> {
         .prop_map(|(several, load, form)| several.into_iter().chain(load).chain(form).collect())
 }
 
-/// The ELF file of the program whose directory is in flash.
+/// Returns the ELF file of the program whose directory is in flash.
 fn firmware() -> Vec<u8> {
     let (_, directory) = pump_with_flash(1);
     let [wide, big] = [cfg!(target_pointer_width = "64"), cfg!(target_endian = "big")];

@@ -1,4 +1,4 @@
-//! Every board starts in QEMU, is read while it runs, and says in the end what is kept beside its
+//! Every board starts in QEMU, is read while it runs, and ends with the output kept next to its
 //! source.
 #![cfg(feature = "devices")]
 
@@ -10,17 +10,17 @@ use std::convert::identity;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// With atomic instructions, and without.
+/// Targets with atomic instructions, and without.
 const RISC_V: [&str; 2] = ["riscv32imac-unknown-none-elf", "riscv32imc-unknown-none-elf"];
 
-/// Where a micro:bit's RAM is, and how large.
+/// The address and size of a micro:bit's RAM.
 const MICROBIT_RAM: (u64, u64) = (0x2000_0000, 16 << 10);
 
 /// A running board.
 struct Board {
     device: Device,
     program: PathBuf,
-    /// Its stats; none if its RAM is no file.
+    /// Its stats; `None` if its RAM is not a file.
     live: Option<Live>,
 }
 
@@ -55,12 +55,12 @@ impl Board {
         }
     }
 
-    /// The first values for which this holds.
+    /// Waits for values that satisfy a condition, and returns them.
     fn values_when(&self, what: &str, holds: impl Fn(&Values) -> bool) -> Values {
         self.device.wait_for(what, || self.values().filter(&holds))
     }
 
-    /// It is read twice while it runs.
+    /// Reads it twice while it runs.
     fn advances(&self) {
         let first = self.values_when("steps", |values| values.count("motor.steps") > 0);
         let then = first.count("motor.steps");
@@ -71,8 +71,8 @@ impl Board {
         assert_eq!((first.count("motor.boots"), second.count("motor.boots")), (1, 1));
     }
 
-    /// It does all its work; then what is printed of its memory is what is kept beside the
-    /// program's source.
+    /// Waits until it has done its work, and compares the output of its memory with the file next
+    /// to the program's source.
     fn ends_as_expected(&self, kept: &str) {
         self.values_when("the end of its work", |values| {
             values.text("motor.state") == "done" && values.count("motor.temperature") == 200
@@ -96,7 +96,7 @@ impl Board {
 fn intervals(values: &Values) -> u64 {
     match values.get("motor.interval") {
         Held::Spread { count, .. } => *count,
-        other => panic!("{other:?} is no histogram"),
+        other => panic!("{other:?} is not a histogram"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a device logs by defmt.
+//! The defmt log of a device.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::programs;
@@ -7,12 +7,12 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-/// What a host makes of a log, whose texts are in the program; by a program of the other workspace,
-/// which is built if need be.
+/// Decodes a log, whose texts are in the program, with a tool of the other workspace, which is
+/// built if necessary.
 fn decoded(program: &Path, log: &[u8]) -> String {
     let directory = programs::directory();
     let path = directory.path().join("log");
-    fs::write(&path, log).expect("there is room");
+    fs::write(&path, log).expect("space for the log");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args([
         "run",
@@ -38,6 +38,6 @@ fn a_device_logs_errors_and_all_its_stats() {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../targets/defmt-log/log.out");
     assert_eq!(
         decoded(&program, &end.output),
-        fs::read_to_string(kept).expect("it is kept beside the source")
+        fs::read_to_string(kept).expect("a file next to the source")
     );
 }

@@ -1,5 +1,5 @@
-//! A dump of a device says the same as the device, in whatever way and format it was made; and so
-//! does the core of a Linux process.
+//! A dump of a device has the same stats as the device, in any format and from any tool; so has the
+//! core of a Linux process.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::cli::{program, run};
@@ -12,17 +12,17 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A board that has been stopped in the middle of its work.
+/// A board that was halted during its work.
 struct Board {
     device: Device,
     elf: PathBuf,
     dir: Dir,
-    /// Where its RAM is, and how much of it a dump takes.
+    /// The address of its RAM, and the number of dumped bytes.
     ram: (u64, u64),
 }
 
 impl Board {
-    /// Stopped when its motor has made some steps.
+    /// Starts it, and halts it after some steps of its motor.
     fn stopped(triple: &str, name: &str, machine: fn(&Path) -> Machine, ram: (u64, u64)) -> Board {
         let elf = firmware(triple, name);
         let device = machine(&elf).gdb().start();
@@ -46,7 +46,7 @@ impl Board {
         board
     }
 
-    /// Has the emulator save memory as the processor sees it; raw.
+    /// Lets the emulator save memory as the processor sees it, as a raw image.
     fn save(&self, name: &str, (address, size): (u64, u64)) {
         self.device.qmp(
             "memsave",
@@ -80,7 +80,7 @@ impl Board {
         self.elf.to_str().unwrap()
     }
 
-    /// What its region holds, and where that is.
+    /// Returns the address and the content of its region.
     fn expected(&self) -> (u64, String) {
         let regions = read(
             &self.dir,
@@ -91,7 +91,7 @@ impl Board {
         (*at, fields.clone())
     }
 
-    /// Has a debugger do this.
+    /// Runs commands in a debugger.
     fn debug(&self, commands: &[String]) {
         let port = self.device.gdb().port();
         let mut debugger = tool("gdb-multiarch");
@@ -107,7 +107,7 @@ impl Board {
         assert_eq!(outcome.status, 0, "{outcome:?}");
     }
 
-    /// Dumps by the debugger: raw, Intel HEX, S-records, and what else it is told to.
+    /// Dumps memory by the debugger: raw, Intel HEX, S-records, and further commands.
     fn dump_by_debugger(&self, more: Option<&str>) {
         let (start, end) = (self.ram.0, self.ram.0 + self.ram.1);
         let dumps = ["binary", "ihex", "srec"]
@@ -115,7 +115,7 @@ impl Board {
         self.debug(&dumps.into_iter().chain(more.map(str::to_owned)).collect::<Vec<_>>());
     }
 
-    /// The emulator's own core.
+    /// Returns a core written by the emulator.
     fn dump_by_emulator(&self) {
         let file = self.dir.path().join("qcore");
         self.device.qmp(
@@ -124,7 +124,7 @@ impl Board {
         );
     }
 
-    /// Every one of these says where the region is, and what it holds.
+    /// Checks that each of these has the address and the content of the region.
     #[track_caller]
     fn assert_same(&self, expected: &(u64, String), ways: &[&[&str]]) {
         for way in ways {
@@ -133,8 +133,7 @@ impl Board {
     }
 }
 
-/// The regions that `slurpstats` finds, all of them whole: their addresses, and what is printed of
-/// them.
+/// Returns the address and output of each region that `slurpstats` finds; all have to be intact.
 #[track_caller]
 fn read(dir: &Dir, arguments: &[&str]) -> Vec<(u64, String)> {
     let outcome = dir.slurp(arguments);
@@ -148,7 +147,7 @@ fn read(dir: &Dir, arguments: &[&str]) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn a_cortex_m3_says_the_same_in_every_dump() {
+fn every_dump_of_a_cortex_m3_has_the_same_stats() {
     let board = Board::mps2_an385();
     let expected = board.expected();
     let (start, elf) = (board.ram.0.to_string(), board.elf());
@@ -167,18 +166,18 @@ fn a_cortex_m3_says_the_same_in_every_dump() {
             &[&with("ihex"), &with("srec"), &with("gcore"), &with("qcore"), &loaded],
         );
     }
-    // Nobody says where the image begins, and the RAM itself, which is longer.
+    // An image without an address, and the RAM itself, which is longer.
     let offset = (expected.0 - board.ram.0, expected.1.clone());
     let ram = board.device.ram().to_str().unwrap();
     board.assert_same(&offset, &[&["binary"], &[ram]]);
 }
 
 #[test]
-fn a_risc_v_says_the_same_in_every_dump() {
+fn every_dump_of_a_risc_v_has_the_same_stats() {
     let board = Board::riscv_virt();
     let expected = board.expected();
     let (start, elf) = (board.ram.0.to_string(), board.elf());
-    // Its core would take the debugger a minute: all RAM is one section of the program.
+    // No core by the debugger: it would take a minute, as all RAM is one section of the program.
     board.dump_by_debugger(None);
     board.dump_by_emulator();
     board.assert_same(
@@ -194,7 +193,7 @@ fn a_risc_v_says_the_same_in_every_dump() {
 }
 
 #[test]
-fn a_directory_in_flash_is_fetched_from_the_program_or_from_a_dump_of_it() {
+fn a_directory_in_flash_is_read_from_the_program_or_from_a_dump_of_it() {
     let board = Board::microbit();
     let expected = board.expected();
     let (start, elf) = (board.ram.0.to_string(), board.elf());
@@ -224,7 +223,7 @@ fn a_directory_in_flash_is_fetched_from_the_program_or_from_a_dump_of_it() {
         "{other:?}"
     );
 
-    // All of the address space up to the end of RAM, as one sparse image: flash is in there.
+    // The address space up to the end of RAM, as one sparse image that includes flash.
     let all = File::create(board.dir.path().join("all")).unwrap();
     for (at, size) in [(0, 256 << 10), board.ram] {
         board.save("part", (at, size));
@@ -252,7 +251,7 @@ fn the_ram_of_a_device_that_was_killed_is_read() {
     assert_eq!(fs::metadata(ram).unwrap().len(), 16 << 20);
 }
 
-/// A core of a process that publishes, with what this filter lets into it.
+/// Returns a core of a process that publishes, with this core filter.
 fn process_core(dir: &Dir, filter: &str) -> (String, String) {
     let mut process = Program::start(env!("CARGO_BIN_EXE_holds_regions"), dir.path(), &[]);
     let file = process.line();
@@ -265,7 +264,7 @@ fn process_core(dir: &Dir, filter: &str) -> (String, String) {
 }
 
 #[test]
-fn the_core_of_a_process_holds_its_static_regions_and_the_files_that_it_had_mapped() {
+fn the_core_of_a_process_has_its_static_regions_and_mapped_files() {
     let dir = Dir::default();
     let elf = env!("CARGO_BIN_EXE_holds_regions");
     let statics = [
@@ -293,7 +292,7 @@ fn the_core_of_a_process_holds_its_static_regions_and_the_files_that_it_had_mapp
         assert_eq!(fields(read(&dir, &["--elf", elf, "--symbol", symbol, &core])), [text]);
     }
 
-    // Only what is anonymous.
+    // Only anonymous memory.
     let (_, core) = process_core(&dir, "0x1");
     let mut found = fields(read(&dir, &["--elf", elf, &core]));
     found.sort();

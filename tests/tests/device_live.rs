@@ -1,5 +1,5 @@
-//! A device that runs is read through its emulator: stopped for a moment, wherever that hits it, or
-//! not stopped at all. It always runs on.
+//! A running device is read through its emulator: halted for a moment at any instruction, or not
+//! halted at all. It always continues.
 #![cfg(feature = "devices")]
 
 use mmstats_core::reader::{
@@ -25,16 +25,16 @@ use std::thread;
 use std::time::Duration;
 use zerocopy::IntoBytes;
 
-/// Where the board's RAM begins, and with it the file.
+/// The address of the board's RAM and of the file's first byte.
 const RAM: u64 = 0x2100_0000;
 
-/// Bytes that are enough for the region.
-const ROOM: usize = 640;
+/// A size in bytes that is enough for the region.
+const SIZE: usize = 640;
 
-/// How often a device is stopped.
+/// The number of halts.
 const STOPS: usize = 200;
 
-/// A board that writes as fast as it can, and where its region is.
+/// A board that writes as fast as possible, and the address of its region.
 struct Board {
     device: Device,
     region: u64,
@@ -46,7 +46,7 @@ impl Board {
         let device = prepare(machine.gdb()).start();
         let region = device.wait_for("a region", || {
             let memory = fs::read(device.ram()).ok()?;
-            // While it is made, there may be another copy of its header.
+            // During initialization there can be a second copy of its header.
             regions(&memory).into_iter().find(|region| round(&memory[*region..]).is_some())
         });
         let board = Board { device, region: RAM + region as u64 };
@@ -62,10 +62,10 @@ impl Board {
         Host { name: "127.0.0.1".to_owned(), port: self.device.gdb().port() }
     }
 
-    /// The last round that ended, as the file says that is the device's RAM: so whoever looks has
-    /// no part in it.
+    /// Returns the last completed round, from the file that backs the RAM: the debugger is not
+    /// involved.
     fn round(&self) -> u64 {
-        let mut region = vec![0; ROOM];
+        let mut region = vec![0; SIZE];
         File::open(self.device.ram())
             .unwrap()
             .read_exact_at(&mut region, self.region - RAM)
@@ -73,14 +73,14 @@ impl Board {
         round(&region).unwrap()
     }
 
-    /// It goes on.
+    /// Waits until the device makes progress.
     fn runs(&self) {
         let round = self.round();
         self.device.wait_for("progress", || (self.round() != round).then_some(()));
     }
 }
 
-/// The last round that ended, if the device has begun.
+/// Returns the last completed round, if the device has started.
 fn round(region: &[u8]) -> Option<u64> {
     let directory = Directory::open(region).ok()?;
     let done = directory.entries().flatten().find(|entry| entry.label == b"rounds.done")?;
@@ -101,8 +101,8 @@ impl Source for At<'_> {
     }
 }
 
-/// What the fields said when the device was looked at.
-struct Look {
+/// The values of the fields at one halt.
+struct HaltedValues {
     bytes: Vec<u8>,
     locations: BTreeMap<String, ValueLocation>,
     begun: u64,
@@ -114,8 +114,8 @@ struct Look {
     spread: Result<(u64, Vec<(u64, u64)>), ValueError>,
 }
 
-fn look(memory: &mut dyn Memory, region: u64) -> Look {
-    let mut room = vec![0; ReadBuffers::words(ROOM)];
+fn read_halted(memory: &mut dyn Memory, region: u64) -> HaltedValues {
+    let mut room = vec![0; ReadBuffers::words(SIZE)];
     let mut images = ReadBuffers::new(&mut room);
     let (directory, snapshot) = read(&At(RefCell::new(memory), region), &mut images).unwrap();
     let entries: Vec<_> = directory.entries().map(Result::unwrap).collect();
@@ -139,7 +139,7 @@ fn look(memory: &mut dyn Memory, region: u64) -> Look {
         }
         other => panic!("{other:?}"),
     });
-    Look {
+    HaltedValues {
         bytes: snapshot.bytes().to_vec(),
         locations: entries
             .iter()
@@ -154,12 +154,12 @@ fn look(memory: &mut dyn Memory, region: u64) -> Look {
     }
 }
 
-/// What belongs to a round.
+/// Returns the text of a round.
 fn letters(round: u64) -> Vec<u8> {
     vec![b'A' + (round % 8) as u8; 12]
 }
 
-/// How often each value was recorded after so many rounds, and what they sum up to.
+/// Returns the sum and the count of each value after this number of rounds.
 fn spread_after(rounds: u64) -> (u64, Vec<(u64, u64)>) {
     let count = |value| if value == 0 { rounds / 8 } else { (rounds + 8 - value) / 8 };
     let buckets: Vec<_> =
@@ -167,11 +167,11 @@ fn spread_after(rounds: u64) -> (u64, Vec<(u64, u64)>) {
     (buckets.iter().map(|(value, count)| value * count).sum(), buckets)
 }
 
-impl Look {
-    /// Every field is as the round in progress left it, or the one before; and they changed in
-    /// order. Tells how many had changed.
-    fn is_as_some_write_left_it(&self) -> usize {
-        let Look { begun, done, .. } = *self;
+impl HaltedValues {
+    /// Checks that every field has its value of the current or previous round, and that they
+    /// changed in order. Returns the number of changed fields.
+    fn changed_fields(&self) -> usize {
+        let HaltedValues { begun, done, .. } = *self;
         assert!(begun == done || begun == done + 1, "round {begun} began, {done} ended");
         let pair = self.pair.unwrap();
         assert!(
@@ -196,7 +196,7 @@ impl Look {
             "a sum of {sum} after {recorded} values in round {begun}"
         );
         let is_recorded = recorded == begun;
-        // A recorded 0 changes the bucket alone.
+        // A recorded 0 changes only the bucket.
         let is_summed = is_recorded && *sum == spread_after(begun).0;
         let changed = [
             pair & 0xffff_ffff == begun,
@@ -213,9 +213,9 @@ impl Look {
         changed.into_iter().filter(|changed| *changed).count()
     }
 
-    /// Whether the writer stood between two stores to this latch: the buffer that nobody reads
-    /// holds parts of two values.
-    fn is_torn_behind(&self, label: &str) -> bool {
+    /// Returns `true` if the halt was between two stores to this latch: the buffer that readers do
+    /// not use holds parts of two values.
+    fn is_torn_when_halted(&self, label: &str) -> bool {
         let location = &self.locations[label];
         assert_eq!(location.storage, Storage::Latched);
         let stride = location.size.next_multiple_of(4) as usize;
@@ -230,7 +230,7 @@ impl Look {
     }
 }
 
-/// How QEMU is told to look for debuggers at each instruction, and not only at each jump.
+/// Returns QEMU's arguments to check for debuggers at each instruction, not only at each jump.
 fn at_each_instruction() -> &'static [&'static str] {
     let version = Command::new("qemu-system-arm").arg("--version").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
@@ -242,7 +242,7 @@ fn at_each_instruction() -> &'static [&'static str] {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_a_write_leaves_the_last_complete_value() {
+fn a_halt_within_a_write_leaves_the_last_complete_value() {
     let board = Board::start(|machine| machine.args(at_each_instruction()));
     let mut random = Random(42);
     let (mut stages, mut torn, mut rounds, mut halted) = ([0; 7], [0; 2], Vec::new(), Vec::new());
@@ -250,14 +250,14 @@ fn a_stop_in_the_middle_of_a_write_leaves_the_last_complete_value() {
         board.runs();
         thread::sleep(Duration::from_micros(random.below(3000) as u64));
         let mut gdb = board.gdb();
-        let look = look(&mut gdb, board.region);
+        let values = read_halted(&mut gdb, board.region);
         halted.push(Box::new(gdb).close().unwrap().halted.unwrap());
-        let changed = look.is_as_some_write_left_it();
-        // Between rounds as after the last field.
-        stages[if look.begun == look.done { 6 } else { changed }] += 1;
-        torn[0] += usize::from(look.is_torn_behind("rounds.pair"));
-        torn[1] += usize::from(look.is_torn_behind("rounds.text"));
-        rounds.push(look.begun);
+        let changed = values.changed_fields();
+        // Between two rounds, all fields have changed.
+        stages[if values.begun == values.done { 6 } else { changed }] += 1;
+        torn[0] += usize::from(values.is_torn_when_halted("rounds.pair"));
+        torn[1] += usize::from(values.is_torn_when_halted("rounds.text"));
+        rounds.push(values.begun);
     }
     halted.sort_unstable();
     println!(
@@ -270,23 +270,24 @@ fn a_stop_in_the_middle_of_a_write_leaves_the_last_complete_value() {
         rounds[STOPS - 1]
     );
     assert!(rounds.is_sorted_by(|before, after| before < after));
-    // The stops were where the test wants them. (The number is written by two stores in a row,
-    // which are seldom hit.)
+    // The halts hit writes. (The number is written by two consecutive stores, which are rarely
+    // hit.)
     assert!(torn[1] > 0, "{torn:?}");
     assert!(stages.iter().filter(|count| **count > 0).count() >= 5, "{stages:?}");
 }
 
 #[test]
-fn a_device_stands_still_while_a_debugger_reads_and_runs_on_afterwards() {
+fn a_device_is_halted_while_a_debugger_reads_and_continues_afterwards() {
     let board = Board::start(|machine| machine);
     let mut gdb = board.gdb();
     assert_eq!(gdb.run_state(), RunState::Stopped);
-    let (first, second) = (look(&mut gdb, board.region), look(&mut gdb, board.region));
+    let (first, second) =
+        (read_halted(&mut gdb, board.region), read_halted(&mut gdb, board.region));
     assert_eq!(first.bytes, second.bytes);
     assert_eq!(board.round(), first.done);
     assert!(Box::new(gdb).close().unwrap().halted.is_some());
     board.runs();
-    // Nor does an error keep it, or nothing at all.
+    // It also continues after an error, or after no read.
     let mut gdb = board.gdb();
     let error = gdb.read(0x7000_0000, &mut [0; 4]).unwrap_err();
     assert_eq!(error.to_string(), "0x70000000 cannot be read: the server says \"E14\"");
@@ -297,7 +298,7 @@ fn a_device_stands_still_while_a_debugger_reads_and_runs_on_afterwards() {
 }
 
 #[test]
-fn a_device_whose_reader_is_told_to_end_runs_on() {
+fn a_device_whose_reader_is_terminated_continues() {
     let board = Board::start(|machine| machine);
     let mut random = Random(1);
     for i in 0..30 {
@@ -305,13 +306,13 @@ fn a_device_whose_reader_is_told_to_end_runs_on() {
         reader.args([
             format!("gdb://{}", board.host()),
             format!("{:x}", board.region),
-            format!("{ROOM:x}"),
+            format!("{SIZE:x}"),
         ]);
         let mut program = Program::spawn(&mut reader);
         if i % 2 == 0 {
             program.expect("reading");
         }
-        // Now and then even before it has connected.
+        // Sometimes even before it has connected.
         thread::sleep(Duration::from_micros(random.below(20_000) as u64));
         let signal = [Signal::INT, Signal::TERM, Signal::HUP][i % 3];
         kill_process(Pid::from_raw(program.pid() as i32).unwrap(), signal).unwrap();
@@ -321,7 +322,7 @@ fn a_device_whose_reader_is_told_to_end_runs_on() {
     }
 }
 
-/// A second monitor, which is told of everything that happens.
+/// A second monitor that receives all events.
 struct Events {
     socket: UnixStream,
     lines: std::io::Lines<BufReader<UnixStream>>,
@@ -337,7 +338,7 @@ impl Events {
         events
     }
 
-    /// What happened since the last time.
+    /// Returns the events since the last call.
     fn ask(&mut self, execute: &str) -> Vec<String> {
         writeln!(self.socket, "{}", json!({ "execute": execute })).unwrap();
         let mut happened = Vec::new();
@@ -362,38 +363,38 @@ fn a_device_is_not_stopped_by_its_emulators_monitor() {
     let mut events = Events::at(&path);
     events.ask("query-status");
     drop(board.gdb());
-    assert_eq!(events.ask("query-status"), ["STOP", "RESUME"], "this is how it would be told");
+    assert_eq!(events.ask("query-status"), ["STOP", "RESUME"], "the events of a halt");
 
     let mut qmp = Qmp::connect(&Socket::Unix(board.device.qmp_socket().to_owned())).unwrap();
     assert_eq!(qmp.run_state(), RunState::Running { word: 4 });
     let first = board.round();
     let mut last = first;
     for _ in 0..STOPS {
-        let look = look(&mut qmp, board.region);
-        assert!(look.begun >= last, "{} after {last}", look.begun);
-        last = look.begun;
-        // Written so fast, they are seldom whole; but then they are right.
-        if let Ok(pair) = look.pair {
+        let values = read_halted(&mut qmp, board.region);
+        assert!(values.begun >= last, "{} after {last}", values.begun);
+        last = values.begun;
+        // Written this fast, they are rarely consistent; but if so, they are right.
+        if let Ok(pair) = values.pair {
             assert_eq!(pair >> 32, pair & 0xffff_ffff);
         }
-        if let Ok(text) = look.text {
+        if let Ok(text) = values.text {
             assert!((0..8).any(|round| text == letters(round)), "{text:?}");
         }
-        assert!(look.twice.is_err() || look.twice.unwrap() % 2 == 0);
+        assert!(values.twice.is_err() || values.twice.unwrap() % 2 == 0);
     }
-    assert!(last > first, "it did not go on meanwhile");
+    assert!(last > first, "it did not continue meanwhile");
     assert_eq!(events.ask("query-status"), [""; 0]);
     assert_eq!(Box::new(qmp).close().unwrap().halted, None);
     board.runs();
 }
 
 #[test]
-fn a_device_that_stands_still_is_read_whole_through_the_monitor_and_left_so() {
+fn a_paused_device_is_read_through_the_monitor_and_stays_paused() {
     let board = Board::start(|machine| machine);
     board.device.qmp("stop", &json!({}));
     let mut qmp = Qmp::connect(&Socket::Unix(board.device.qmp_socket().to_owned())).unwrap();
-    let read = look(&mut qmp, board.region);
-    read.is_as_some_write_left_it();
+    let read = read_halted(&mut qmp, board.region);
+    read.changed_fields();
     let mut all = vec![0xee; 5 << 20];
     assert_eq!(qmp.read(RAM, &mut all).unwrap(), all.len());
     assert!(fs::read(board.device.ram()).unwrap()[..all.len()] == all, "another memory");

@@ -1,7 +1,7 @@
-//! What a device finds in its RAM when it starts: its own stats go on, everything else is made
-//! anew.
+//! A device that starts continues the stats that it finds in its RAM, and reinitializes anything
+//! else.
 //!
-//! The RAM is a file that outlives QEMU, so a test can put there what it likes.
+//! The RAM is a file that outlives QEMU, so a test can change it between two runs.
 #![cfg(feature = "devices")]
 
 use mmstats_core::format::v2::Header;
@@ -20,12 +20,12 @@ struct Board {
     machine: fn(&Path) -> Machine,
     triple: &'static str,
     program: &'static str,
-    /// Where in its RAM the kept region is.
+    /// The offset of the persistent region in its RAM.
     kept: usize,
 }
 
-/// Bytes that are set aside for the kept region.
-const ROOM: usize = 4096;
+/// The bytes reserved for the persistent region.
+const REGION_BYTES: usize = 4096;
 
 const CORTEX_M3: Board = Board {
     machine: Machine::mps2_an385,
@@ -58,23 +58,23 @@ impl Board {
         (self.machine)(&firmware(self.triple, self.program))
     }
 
-    /// Starts it with this RAM, lets it make a few steps, and cuts its power. Tells its stats after
-    /// those steps.
+    /// Starts it with this RAM, lets it make a few steps, and cuts its power. Returns its stats
+    /// after those steps.
     fn run(&self, ram: &Path) -> Values {
         self.run_until(ram, self.machine(), |_| true)
     }
 
-    /// The same, but lets it make many steps, in no time.
+    /// Like [`Self::run`], but with many steps in virtual time.
     fn run_for_long(&self, ram: &Path) -> Values {
         self.run_until(ram, self.machine().hurried(), |values| values.count("motor.steps") > 20_000)
     }
 
     fn run_until(&self, ram: &Path, machine: Machine, is_enough: fn(&Values) -> bool) -> Values {
-        // Until the program begins, its predecessor's stats are there to be read.
+        // Until the program starts, its predecessor's stats are still readable.
         let found = Live::find(ram)
             .and_then(|live| live.values())
             .map(|values| values.count("motor.steps"));
-        // Two steps make sure that all that the first one counts is there.
+        // After the second step, everything that the first one counts is visible.
         let begins = |values: &Values| {
             values.count("motor.steps") > 1
                 && found.is_none_or(|found| values.count("motor.steps").abs_diff(found) > 1)
@@ -85,9 +85,9 @@ impl Board {
         })
     }
 
-    /// What its RAM has where the region is kept.
+    /// Returns the bytes of the persistent region in its RAM.
     fn kept(&self, ram: &Path) -> Vec<u8> {
-        fs::read(ram).unwrap()[self.kept..][..ROOM].to_vec()
+        fs::read(ram).unwrap()[self.kept..][..REGION_BYTES].to_vec()
     }
 
     fn generation(&self, ram: &Path) -> u32 {
@@ -95,7 +95,7 @@ impl Board {
     }
 }
 
-/// Everything that accumulates.
+/// Returns all cumulative values.
 fn counts(values: &Values) -> [u64; 4] {
     let Held::Spread { count, sum } = *values.get("motor.interval") else {
         panic!("{:?} is no histogram", values.get("motor.interval"))
@@ -103,22 +103,22 @@ fn counts(values: &Values) -> [u64; 4] {
     [values.count("motor.steps"), values.count("motor.distance"), count, sum]
 }
 
-/// Stats that began with this start, and not with `before`.
-fn assert_anew(values: &Values, before: &Values) {
+/// Checks that stats started with this run, not with `before`.
+fn assert_reinitialized(values: &Values, before: &Values) {
     assert_eq!(values.count("motor.boots"), 1);
     let (now, before) = (counts(values), counts(before));
     assert!((0..4).all(|i| now[i] < before[i]), "{now:?} after {before:?}");
 }
 
-/// Stats that go on from `before`.
-fn assert_goes_on(values: &Values, before: &Values) {
+/// Checks that stats continue from `before`.
+fn assert_continues(values: &Values, before: &Values) {
     assert_eq!(values.count("motor.boots"), before.count("motor.boots") + 1);
     let (now, before) = (counts(values), counts(before));
     assert!((0..4).all(|i| now[i] > before[i]), "{now:?} after {before:?}");
 }
 
 #[test]
-fn counters_go_on_over_a_reset() {
+fn counters_continue_after_a_reset() {
     for board in BOARDS {
         let device = board.machine().start();
         let live = device.wait_for("a region", || Live::find(device.ram()));
@@ -132,7 +132,7 @@ fn counters_go_on_over_a_reset() {
                     && values.count("motor.steps") > before.count("motor.steps") + 100
             };
             let after = device.wait_for("steps after the reset", || live.values().filter(is_later));
-            assert_goes_on(&after, &before);
+            assert_continues(&after, &before);
             before = after;
         }
         assert_eq!(board.generation(device.ram()), 1);
@@ -140,7 +140,7 @@ fn counters_go_on_over_a_reset() {
 }
 
 #[test]
-fn counters_go_on_over_a_reset_of_a_micro_bit() {
+fn counters_continue_after_a_reset_of_a_micro_bit() {
     let device = Machine::microbit(&firmware("thumbv6m-none-eabi", "microbit")).start();
     let stats = || probe(&device, 0x2000_0000, 16 << 10);
     let before =
@@ -152,19 +152,19 @@ fn counters_go_on_over_a_reset_of_a_micro_bit() {
                 && values.count("motor.steps") > before.count("motor.steps") + 1
         })
     });
-    assert_goes_on(&after, &before);
+    assert_continues(&after, &before);
 }
 
 #[test]
-fn counters_go_on_after_an_end_at_any_moment_if_ram_stays() {
+fn counters_continue_after_a_power_cut_at_any_moment_if_ram_is_kept() {
     for board in BOARDS {
         let directory = programs::directory();
         let ram = directory.path().join("ram");
         let mut before = board.run_for_long(&ram);
         for _ in 0..4 {
             let after = board.run(&ram);
-            assert_goes_on(&after, &before);
-            // It made more of them before it ended.
+            assert_continues(&after, &before);
+            // It made more steps before it ended.
             before = Live::find(&ram).unwrap().values().unwrap();
         }
         assert_eq!(board.generation(&ram), 1);
@@ -172,21 +172,21 @@ fn counters_go_on_after_an_end_at_any_moment_if_ram_stays() {
 }
 
 #[test]
-fn a_changed_layout_starts_afresh() {
+fn a_changed_layout_is_reinitialized() {
     let directory = programs::directory();
     let ram = directory.path().join("ram");
     let old = CORTEX_M3.run_for_long(&ram);
     assert!(!old.0.contains_key("motor.missed"));
 
     let first = UPDATED.run(&ram);
-    assert_anew(&first, &old);
+    assert_reinitialized(&first, &old);
     assert_eq!(first.count("motor.missed"), 0);
-    assert_eq!(UPDATED.generation(&ram), 2, "the same memory, made anew");
+    assert_eq!(UPDATED.generation(&ram), 2, "the same memory, reinitialized");
     let second = UPDATED.run_for_long(&ram);
-    assert_goes_on(&second, &first);
+    assert_continues(&second, &first);
 
     let back = CORTEX_M3.run(&ram);
-    assert_anew(&back, &second);
+    assert_reinitialized(&back, &second);
     assert!(!back.0.contains_key("motor.missed"));
     assert_eq!(CORTEX_M3.generation(&ram), 3);
 }
@@ -207,15 +207,15 @@ fn random_memory_is_never_taken_for_stats() {
         let kept = board.kept(&ram);
         let length = u32::from_le_bytes(*kept[12..].first_chunk().unwrap()) as usize;
         assert!(
-            kept[length..] == noise[board.kept % noise.len()..][length..ROOM],
+            kept[length..] == noise[board.kept % noise.len()..][length..REGION_BYTES],
             "the memory was not random when the program began"
         );
-        assert_goes_on(&board.run(&ram), &found);
+        assert_continues(&board.run(&ram), &found);
     }
 }
 
 #[test]
-fn one_flipped_bit_in_header_or_directory_makes_all_of_it_anew() {
+fn one_flipped_bit_in_header_or_directory_causes_reinitialization() {
     let mut random = Random(1);
     for board in &BOARDS[..2] {
         let directory = programs::directory();
@@ -249,7 +249,7 @@ fn one_flipped_bit_in_header_or_directory_makes_all_of_it_anew() {
                 bit % 8,
                 bit / 8
             );
-            assert_anew(&after, &before);
+            assert_reinitialized(&after, &before);
             assert!(
                 after.0.keys().eq(before.0.keys()),
                 "with bit {} of byte {} flipped: {:?}",
@@ -259,10 +259,9 @@ fn one_flipped_bit_in_header_or_directory_makes_all_of_it_anew() {
             );
         }
 
-        // The generation belongs to no layout; and this is what it looks like if all is as it was
-        // left.
+        // The generation belongs to no layout; the region was continued unchanged.
         flip(Header::GENERATION * 8 + 4);
-        assert_goes_on(&board.run(&ram), &before);
+        assert_continues(&board.run(&ram), &before);
         assert_eq!(board.generation(&ram), 0x11);
     }
 }

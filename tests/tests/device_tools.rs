@@ -1,4 +1,4 @@
-//! The tools that look again and again, at devices that run.
+//! The tools that scrape repeatedly, with running devices.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::cli::{Outcome, program, run};
@@ -9,8 +9,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// Whether `pollstats` says in each row what the motor is doing, and that it has made steps: in the
-/// first one not yet, if the device has only just started.
+/// Checks that each row of `pollstats` has the motor's state and steps (not the first row if the
+/// device has just started).
 fn poll(what: &str, source: &[OsString]) {
     let mut command = Command::new(program("--bin", "pollstats"));
     let outcome = run(command
@@ -38,7 +38,7 @@ fn arguments(arguments: &[&dyn AsRef<Path>]) -> Vec<OsString> {
 }
 
 #[test]
-fn memory_that_is_a_file_is_polled() {
+fn memory_in_a_file_is_polled() {
     let device = Machine::mps2_an385(&firmware("thumbv7m-none-eabi", "mps2-an385")).start();
     device.wait_for("a region", || Live::find(device.ram()));
     let source = arguments(&[&device.ram()]);
@@ -48,7 +48,7 @@ fn memory_that_is_a_file_is_polled() {
 }
 
 #[test]
-fn a_debug_server_is_polled() {
+fn a_gdb_server_is_polled() {
     let elf = firmware("thumbv6m-none-eabi", "microbit");
     let device = Machine::microbit(&elf).gdb().start();
     let source = arguments(&[&"--elf", &elf, &format!("gdb://{}", device.gdb())]);
@@ -75,7 +75,7 @@ fn an_emulator_is_polled_without_halting() {
 }
 
 #[test]
-fn nothing_of_a_device_is_cleaned() {
+fn cleanstats_refuses_devices() {
     let elf = firmware("thumbv7m-none-eabi", "mps2-an385");
     let device = Machine::mps2_an385(&elf).gdb().start();
     device.wait_for("a region", || Live::find(device.ram()));

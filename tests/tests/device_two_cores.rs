@@ -1,13 +1,13 @@
-//! Two cores that share memory: what one publishes, the other reads.
+//! Two cores that share memory: one publishes, the other reads.
 //!
-//! Each core has a thread of its own in QEMU; with one thread for both, they would take turns, and
-//! hardly ever meet.
+//! Each core has its own thread in QEMU; with one thread for both, they would take turns and hardly
+//! ever overlap.
 #![cfg(feature = "devices")]
 
 use mmstats_tests::qemu::{End, Machine, firmware};
 use std::time::Duration;
 
-/// How long 1 000 000 reads may take on a busy machine.
+/// The time limit of 1 000 000 reads on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn run(program: &str) -> End {
@@ -15,7 +15,7 @@ fn run(program: &str) -> End {
     machine.args(&["-smp", "2", "-accel", "tcg,thread=multi"]).start().end_within(PATIENCE)
 }
 
-/// One of the numbers in what the device wrote: `read 1000000, new 221853, went back 0, …`.
+/// Returns one of the numbers in the device's output: `read 1000000, new 221853, went back 0, …`.
 fn count(end: &End, name: &str) -> u64 {
     let output = String::from_utf8_lossy(&end.output);
     let number = output
@@ -28,7 +28,7 @@ fn count(end: &End, name: &str) -> u64 {
 }
 
 #[test]
-fn a_core_that_reads_what_another_writes_sees_whole_values_in_order() {
+fn a_core_reads_whole_values_of_another_in_order() {
     let end = run("two-cores");
     assert_eq!((count(&end, "torn"), count(&end, "went back")), (0, 0), "{end:?}");
     assert!(end.status.success(), "{end:?}");
@@ -40,7 +40,7 @@ fn a_core_that_reads_what_another_writes_sees_whole_values_in_order() {
 }
 
 #[test]
-fn without_a_latch_the_same_reads_are_seen_to_be_torn() {
+fn without_a_latch_the_same_reads_are_torn() {
     let end = run("two-cores-unprotected");
     assert!(count(&end, "torn") > 0, "{end:?}");
     assert_eq!(end.status.code(), Some(1), "{end:?}");

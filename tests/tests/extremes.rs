@@ -1,5 +1,5 @@
-//! Files that go to the limits of what a label and a text can be, and directories that cannot be
-//! listed for a while: every tool bears them.
+//! Labels and texts at the limits of the format, and directories that are unreadable for a while:
+//! every tool handles them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ fn write(dir: &Dir, name: &str, file: VersionOne) {
 }
 
 #[test]
-fn a_label_or_text_may_be_as_long_as_the_format_allows() {
+fn a_label_or_text_can_be_as_long_as_the_format_allows() {
     let dir = Dir::default();
     let label = "\x1b".repeat(60_000);
     write(
@@ -53,7 +53,7 @@ fn a_label_or_text_may_be_as_long_as_the_format_allows() {
 }
 
 #[test]
-fn a_label_may_be_nothing_but_dots() {
+fn a_label_can_consist_of_dots() {
     let dir = Dir::default();
     let dots = ".".repeat(65_000);
     write(
@@ -72,7 +72,7 @@ fn a_label_may_be_nothing_but_dots() {
 }
 
 #[test]
-fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
+fn a_file_that_starts_to_match_a_filter_counts_from_then_on() {
     let dir = Dir::default();
     let file = |n: u64, state: &str| {
         VersionOne::default().field("n", "Q", n.to_ne_bytes()).field(
@@ -107,7 +107,7 @@ fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
     fs::write(dir.path().join("a.mmstats"), file(100, "idle").finish()).unwrap();
     sleep(Duration::from_millis(300));
     fs::write(dir.path().join("a.mmstats"), file(101, "run").finish()).unwrap();
-    // Not 201: it had been counted already.
+    // Not 201: the file had that count before it matched.
     until(101);
     poll.kill();
     let replayed = call(
@@ -119,8 +119,8 @@ fn a_file_that_comes_to_pass_a_filter_counts_from_then_on() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_listed_for_a_while_makes_nothing_new() {
-    // Root may list everything, so another user looks.
+fn a_temporarily_unreadable_directory_creates_no_new_writers() {
+    // Root can list everything, so the tool runs as another user.
     let dir = directory();
     let at = dir.path().join("stats");
     fs::create_dir(&at).unwrap();
@@ -132,7 +132,7 @@ fn a_directory_that_cannot_be_listed_for_a_while_makes_nothing_new() {
     let allow =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     allow(dir.path(), 0o755);
-    // Where that user may run it.
+    // Copied to where that user can run it.
     let pollstats = dir.path().join("pollstats");
     fs::copy(program("--bin", "pollstats"), &pollstats).unwrap();
     allow(&pollstats, 0o755);
@@ -155,7 +155,7 @@ fn a_directory_that_cannot_be_listed_for_a_while_makes_nothing_new() {
 }
 
 #[test]
-fn links_that_lead_elsewhere_are_not_even_opened_where_that_is_asked_for() {
+fn links_out_of_the_directory_are_not_opened_on_request() {
     let dir = directory();
     let secret = directory();
     fs::write(secret.path().join("secret"), b"root:x:0").unwrap();

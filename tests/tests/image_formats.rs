@@ -1,5 +1,5 @@
-//! Regions in Intel HEX, S-records and ELF cores are found and read; damage hides nothing that is
-//! sound.
+//! Regions in Intel HEX, S-records and ELF cores are found and read; damage does not hide intact
+//! regions.
 
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::elf::Elf;
@@ -18,7 +18,7 @@ fn hex_and_s_records_are_read_in_any_order_of_their_lines() {
         match turn {
             1 => all.reverse(),
             2 => all.rotate_left(17),
-            // Over what is there already, neither beginning nor ending where that does.
+            // Overlaps existing lines without matching their bounds.
             3 => all.extend(lines(0x2001_0002, &memory[18..][..200], 33)),
             _ => {}
         }
@@ -38,7 +38,7 @@ fn hex_and_s_records_are_read_in_any_order_of_their_lines() {
 }
 
 #[test]
-fn what_lies_behind_a_gap_is_told_and_the_rest_is_shown() {
+fn data_after_a_gap_is_reported_and_the_rest_is_shown() {
     let dir = Dir::default();
     let (first, second) = (pump(1), pump(2));
     let directory = first.len() - 48;
@@ -67,7 +67,7 @@ fn what_lies_behind_a_gap_is_told_and_the_rest_is_shown() {
 }
 
 #[test]
-fn a_damaged_line_hides_nothing_that_stands_before_it() {
+fn a_damaged_line_does_not_hide_earlier_ones() {
     let dir = Dir::default();
     let all = [lines(0x1000, &pump(1), 16), lines(0x4000, &pump(2), 16)];
     let bad = all[0].len();
@@ -85,7 +85,7 @@ fn a_damaged_line_hides_nothing_that_stands_before_it() {
         );
         assert!(outcome.err.ends_with(" (the rest is not read)\n"), "{}", outcome.err);
     }
-    // What other programs write as the title of S-records is nobody's business.
+    // The title of S-records is ignored.
     for title in ["S0021FDE", "S004FFFFFFFE", "S0030000FC"] {
         dir.file("dump", format!("{title}\n{}", texts(&all.concat())[1]).as_bytes());
         assert_prints(&dir.slurp(&["dump"]), &pumps("dump", &[0x1000, 0x4000]));
@@ -99,7 +99,7 @@ fn cores_of_both_widths_and_byte_orders_are_read() {
     let dir = Dir::default();
     let memory = image(2000, &[(80, &pump(1)), (1000, &pump(2))]);
     for (wide, big) in [(true, false), (true, true), (false, false), (false, true)] {
-        // A debugger's, which knows virtual addresses only, and an emulator's.
+        // A debugger's core, with virtual addresses only, and an emulator's.
         dir.file("core", &Elf::core(wide, big).physical(0x2000_0000, 0, &memory).build());
         assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x2000_0050, 0x2000_03e8]));
         let elf = Elf::core(wide, big)
@@ -115,7 +115,7 @@ fn cores_of_both_widths_and_byte_orders_are_read() {
 }
 
 #[test]
-fn parts_of_a_core_may_touch_and_overlap_and_be_many() {
+fn parts_of_a_core_can_touch_overlap_and_be_many() {
     let dir = Dir::default();
     let memory = image(3000, &[(1000, &pump(1)), (2008, &pump(2))]);
     let parts = [(1500, 3000), (0, 1050), (1050, 1500), (900, 1100)];
@@ -124,7 +124,7 @@ fn parts_of_a_core_may_touch_and_overlap_and_be_many() {
     });
     dir.file("core", &core.build());
     assert_prints(&dir.slurp(&["core"]), &pumps("core", &[0x5000 + 1000, 0x5000 + 2008]));
-    // As a process with many mappings has; there are fewer descriptors.
+    // Like a process with many mappings: more than there are descriptors.
     let many = (0..3000)
         .fold(Elf::core(true, false), |core, i| core.constants(0x10_0000 + i * 0x2000, b"some"));
     dir.file("core", &many.constants(0x1000, &pump(1)).build());
@@ -137,13 +137,13 @@ fn parts_of_a_core_may_touch_and_overlap_and_be_many() {
 }
 
 #[test]
-fn a_core_that_is_cut_short_says_so_and_what_it_has_is_read() {
+fn a_truncated_core_is_reported_and_its_rest_is_read() {
     let dir = Dir::default();
     let core = Elf::core(true, false)
         .constants(0x1000, &pump(1))
         .constants(0x8000, &image(5000, &[(104, &pump(2)), (4000, &pump(3))]))
         .build();
-    // Contents are padded to a multiple of 8, and so are the symbols, of which there are none.
+    // Contents are padded to a multiple of 8; there are no symbols.
     let end = core.len() - 32;
     dir.file("core", &core[..end - 4000]);
     let cut = "core: cut short: 4000 bytes of its memory are missing";

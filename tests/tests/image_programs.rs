@@ -1,4 +1,4 @@
-//! A program's ELF file tells where regions are, and has the directory of those that leave it in
+//! A program's ELF file has the addresses of regions, and the directory of those that keep it in
 //! flash.
 
 use mmstats_tests::cli::golden;
@@ -10,7 +10,7 @@ use mmstats_tests::images::{
 };
 use std::fs;
 
-/// What describes a region at this address.
+/// Returns the descriptor of a region at this address.
 fn descriptor(address: usize) -> Vec<u8> {
     [&b"\x02MMSTATD"[..], &address.to_ne_bytes(), &512_u32.to_ne_bytes()].concat()
 }
@@ -54,7 +54,7 @@ fn a_directory_in_flash_comes_from_the_elf_file_or_from_the_same_memory() {
     let other = pump_at("core", 0x2000_0800, 2);
     assert_reports(&dir.slurp(&["core"]), &[&needed], &other);
 
-    // The dump has it, and the ELF file that is given is of the boot loader.
+    // The dump has it; the ELF file is that of the boot loader.
     dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
     dir.file(
         "whole",
@@ -93,7 +93,7 @@ fn a_directory_in_flash_is_read_in_the_devices_own_byte_order_and_width() {
 }
 
 #[test]
-fn another_programs_elf_file_is_told_from_the_right_one() {
+fn the_elf_file_of_another_program_is_detected() {
     let dir = Dir::default();
     let (region, directory) = pump_with_flash(1);
     let ram = image(4096, &[(64, &region), (2048, &pump(2))]);
@@ -108,7 +108,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
         "ram@0x40: from other firmware than v2.elf: directory checksum {found:#010x} (v2.elf has {computed:#010x})"
     );
     assert_reports(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&told], &other);
-    // Nothing, and not all of it.
+    // Without the directory, and with a part of it.
     for constants in [&b"code"[..], &directory.entries[..100]] {
         dir.file("v3.elf", &native_program().constants(directory.address, constants).build());
         let told = format!(
@@ -122,7 +122,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
             &other,
         );
     }
-    // What the memory has at that address is not it either.
+    // The memory at that address is not the directory either.
     dir.file(
         "core",
         &native_core()
@@ -149,7 +149,7 @@ fn another_programs_elf_file_is_told_from_the_right_one() {
 }
 
 #[test]
-fn a_symbol_tells_where_a_region_is() {
+fn a_symbol_locates_a_region() {
     let dir = Dir::default();
     let regions: Vec<_> = (1..=6).map(pump).collect();
     let at = |i: usize| 0x2000_0000 + 512 * (i as u64 - 1);
@@ -161,7 +161,7 @@ fn a_symbol_tells_where_a_region_is() {
         .data("in_c", at(1), 512)
         .data("_ZN3app6REGION17h0123456789abcdefE", at(2), 512)
         .data("_RNvCseYV3ueqwcpP_3app5BOARD", at(3), 512)
-        // A kept region, its handle, and a static region of the same name somewhere else.
+        // A persistent region, its handle, and a static region with the same name elsewhere.
         .data("_RNvNvCseYV3ueqwcpP_3app4KEPT6MEMORY", at(4), 512)
         .data("_RNvCseYV3ueqwcpP_3app4KEPT", 0x2000_0f00, 12)
         .data("_ZN5other4KEPT17h0123456789abcdefE", at(5), 512)
@@ -219,7 +219,7 @@ fn a_symbol_tells_where_a_region_is() {
 }
 
 #[test]
-fn a_descriptor_tells_of_a_region_that_was_not_published() {
+fn a_descriptor_reports_an_unpublished_region() {
     let dir = Dir::default();
     let constants = [
         &[7; 20][..],
@@ -237,7 +237,7 @@ fn a_descriptor_tells_of_a_region_that_was_not_published() {
     dir.file("core", &native_core().physical(0x2000_0000, 0, &[0; 4096]).build());
     let zeros = "core@0x20000040: only zeros: not published yet, or not readable";
     assert_reports(&dir.slurp(&["--elf", "fw.elf", "core"]), &[zeros], "");
-    // What can be found counts for more; and offsets of an image are no addresses.
+    // Found regions take precedence; and offsets of an image are not addresses.
     dir.file(
         "core",
         &native_core().physical(0x2000_0000, 0, &image(4096, &[(1024, &pump(1))])).build(),
@@ -254,7 +254,7 @@ fn a_descriptor_tells_of_a_region_that_was_not_published() {
 }
 
 #[test]
-fn a_process_is_read_wherever_its_program_was_loaded() {
+fn a_process_is_read_at_any_load_address() {
     let dir = Dir::default();
     let (region, directory) = pump_with_flash(1);
     let shift = 0x5000;
@@ -276,7 +276,7 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
         &dir.slurp(&["--elf", "program", "core", "--symbol", "STATS"]),
         &pumps("core", &[0xe040]),
     );
-    // Loaded elsewhere, it is not the one that is running.
+    // At another load address it is not the running program.
     dir.file(
         "core",
         &native_core()
@@ -291,7 +291,7 @@ fn a_process_is_read_wherever_its_program_was_loaded() {
         "{}",
         outcome.err
     );
-    // The kernel leaves mapped files out.
+    // The kernel omits mapped files.
     dir.file(
         "core",
         &native_core().process(0x1040 + shift, &mapped).physical(0x9000, 0, &[1; 64]).build(),

@@ -1,5 +1,5 @@
-//! Regions in raw images of memory are found and read as the files they could be; and what is no
-//! region is told from them in words.
+//! Regions in raw memory images are found and read like files; anything else is reported with its
+//! reason.
 
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::Header;
@@ -21,8 +21,7 @@ const MIB: usize = 1 << 20;
 fn without_a_load_address_regions_are_found_at_any_offset() {
     let dir = Dir::default();
     let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(pump);
-    // In the first bytes, anywhere, across the end of what is searched at once, in its last bytes,
-    // and in the last of all.
+    // At the start, anywhere, across the end of a searched block, at its end, and at the very end.
     let places = [3, 1001, MIB - 20, 2 * MIB - 40 - a.len(), 3 * MIB - a.len()];
     dir.file(
         "ram",
@@ -41,7 +40,7 @@ fn without_a_load_address_regions_are_found_at_any_offset() {
 }
 
 #[test]
-fn at_known_addresses_regions_are_where_regions_can_be() {
+fn at_known_addresses_regions_are_found_only_where_aligned() {
     let dir = Dir::default();
     let [a, b, c] = [1, 2, 3].map(pump);
     // The first byte is at an odd multiple of 4. At 0x0a00_0704 there is a copy that no program
@@ -58,7 +57,7 @@ fn at_known_addresses_regions_are_where_regions_can_be() {
 }
 
 #[test]
-fn what_is_to_be_read_can_be_named_by_offset_or_address() {
+fn regions_can_be_selected_by_offset_or_address() {
     let dir = Dir::default();
     let [a, b] = [1, 2].map(pump);
     dir.file("ram", &image(MIB, &[(0x40, &a), (0x805, &b)]));
@@ -77,7 +76,7 @@ fn what_is_to_be_read_can_be_named_by_offset_or_address() {
 }
 
 #[test]
-fn golden_files_of_both_byte_orders_read_the_same_inside_an_image() {
+fn golden_files_of_both_byte_orders_are_read_alike_inside_an_image() {
     let dir = Dir::default();
     let (mut whole, mut expected) = (image(1 << 16, &[]), String::new());
     let names = [
@@ -102,7 +101,7 @@ fn golden_files_of_both_byte_orders_read_the_same_inside_an_image() {
 }
 
 #[test]
-fn version_1_is_read_where_it_is_said_to_be() {
+fn version_1_is_read_at_a_given_address() {
     let dir = Dir::default();
     let (kinds, web) = (golden().join("v1/kinds.mmstats"), golden().join("v1/webstats.mmstats"));
     let files = [&kinds, &web].map(|path| fs::read(path).unwrap());
@@ -122,11 +121,11 @@ fn version_1_is_read_where_it_is_said_to_be() {
         &outcome,
         &(named(&kinds, "0x309") + &named(&web, &format!("{:#x}", 777 + files[0].len() + 55))),
     );
-    // The label size that ends them may be cut away.
+    // The final label size can be cut off.
     let small = &VersionOne::default().field("x", "B", [5]).finish()[..9];
     dir.file("cut", &[&image(777, &[]), small].concat());
     assert_prints(&dir.slurp(&["--region-address", "777", "cut"]), "==> cut@0x309\n  x 5\n\n");
-    // More fields than are looked for at first.
+    // More fields than the first read covers.
     let many = (0..200)
         .fold(VersionOne::default(), |file, i| {
             file.field(format!("field.{i}"), "I", 7_u32.to_ne_bytes())
@@ -138,7 +137,7 @@ fn version_1_is_read_where_it_is_said_to_be() {
 }
 
 #[test]
-fn an_image_may_begin_like_a_stats_file() {
+fn an_image_can_start_like_a_stats_file() {
     let dir = Dir::default();
     let region = pump(1);
     for beginning in [
@@ -161,8 +160,8 @@ fn an_image_may_begin_like_a_stats_file() {
             outcome.err
         );
     }
-    // With a region as its beginning it is still an image, and a stats file that ends where it says
-    // is none.
+    // A file that starts with a region but continues after it is an image; one that ends with the
+    // region is a stats file.
     dir.file("ram", &[&region[..], &image(100, &[]), &pump(2)].concat());
     assert_prints(&dir.slurp(&["ram"]), &pumps("ram", &[0, (region.len() + 100) as u64]));
     dir.file("file", &region);
@@ -172,7 +171,7 @@ fn an_image_may_begin_like_a_stats_file() {
 }
 
 #[test]
-fn an_image_may_be_larger_than_any_stats_file() {
+fn an_image_can_be_larger_than_any_stats_file() {
     let dir = Dir::default();
     let file = File::create(dir.path().join("ram")).unwrap();
     file.set_len(3 << 30).unwrap();
@@ -185,15 +184,15 @@ fn an_image_may_be_larger_than_any_stats_file() {
 }
 
 #[test]
-fn a_path_need_not_be_utf_8() {
+fn a_path_can_be_invalid_utf_8() {
     let dir = Dir::default();
     dir.file(OsStr::from_bytes(b"r\xffm"), &image(999, &[(64, &pump(1))]));
     assert_prints(&dir.slurp(&[OsStr::from_bytes(b"r\xffm")]), &pumps("r\\xffm", &[64]));
 }
 
-// What is no region
+// Other content
 
-/// A region with other bytes somewhere in its header.
+/// Returns a region with these bytes at an offset of its header.
 fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut region = pump(9);
     region[at..at + bytes.len()].copy_from_slice(bytes);
@@ -201,14 +200,14 @@ fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
+fn damaged_regions_are_reported_with_a_reason_and_the_others_are_shown() {
     let dir = Dir::default();
     let mut large = with(12, &(65_u32 << 20).to_ne_bytes());
     update_check(&mut large);
     let mut odd = with(10, &[2]);
     update_check(&mut odd);
     let being_made = with(0, &[0; 4]);
-    // Of another length than it was.
+    // With another length.
     let becoming_another = [&being_made[..12], &[0xff], &being_made[13..]].concat();
     let damaged = with(24, &[1, 2, 3, 4]);
     let cases: [(&[u8], &str); 12] = [
@@ -257,7 +256,7 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
             outcome.err
         );
 
-        // Nobody said that there is a region: only what can hardly be anything else is told of.
+        // Without a given address, only unmistakable regions are reported.
         let outcome = dir.slurp(&["ram"]);
         let is_ours = [&being_made[..], &damaged, &large, &odd].contains(&bytes);
         assert_eq!(
@@ -272,7 +271,7 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
             outcome.err
         );
     }
-    // And if there is nothing beside it.
+    // Without another region.
     dir.file("ram", &image(8192, &[(1024, &being_made)]));
     assert_reports(
         &dir.slurp(&["ram"]),
@@ -291,14 +290,14 @@ fn what_is_no_region_is_told_by_what_it_is_and_what_lies_beside_it_is_shown() {
 }
 
 #[test]
-fn a_region_that_is_cut_short_shows_what_is_left_of_it() {
+fn a_truncated_region_shows_its_remaining_fields() {
     let dir = Dir::default();
     let (first, last) = (pump(1), pump(9));
     for length in (0..last.len()).rev() {
         dir.file("ram", &[&image(1000, &[(64, &first)]), &last[..length]].concat());
         let outcome = dir.slurp(&["ram"]);
         assert!(outcome.out.starts_with(&pumps("ram", &[64])), "{length}: {outcome:?}");
-        // What is shown is true.
+        // Shown values are correct.
         let rest = &outcome.out[pumps("ram", &[64]).len()..];
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let whole: Vec<_> = pump_text(9).lines().map(words).collect();
@@ -308,7 +307,7 @@ fn a_region_that_is_cut_short_shows_what_is_left_of_it() {
                 || whole.contains(&words(line))),
             "{length}: {rest}"
         );
-        // With less than a magic it is nothing.
+        // Less than a magic is not a region.
         assert_eq!(outcome.status, i32::from(length >= MAGIC.len()), "{length}: {outcome:?}");
         if (MAGIC.len()..Header::SIZE).contains(&length) {
             let told = format!(
@@ -326,7 +325,7 @@ fn a_region_that_is_cut_short_shows_what_is_left_of_it() {
 }
 
 #[test]
-fn a_file_that_is_no_memory_says_what_it_is() {
+fn a_file_without_memory_is_reported_with_its_type() {
     let dir = Dir::default();
     dir.file("ram", &image(999, &[(64, &pump(1))]));
     dir.file("program", &native_program().build());
@@ -372,7 +371,7 @@ fn a_file_that_is_no_memory_says_what_it_is() {
 }
 
 #[test]
-fn wrong_usage_is_status_2() {
+fn wrong_usage_exits_with_2() {
     let dir = Dir::default();
     dir.file("ram", &image(999, &[(64, &pump(1))]));
     dir.file("fw.elf", &native_program().build());

@@ -1,4 +1,4 @@
-//! What `mmash` tells on its standard error of what is not in the metrics.
+//! The warnings of `mmash` about fields that are not in the metrics.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ use mmstats_tests::regions::region;
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
-fn each_field_that_is_left_out_is_told_once() {
+fn each_dropped_field_is_reported_once() {
     let directory = directory();
     let counters = region(|writer| {
         let _: Counter<u64, _> = writer.add(Counter::builder("one")).unwrap();
@@ -40,7 +40,7 @@ fn each_field_that_is_left_out_is_told_once() {
 }
 
 #[test]
-fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not() {
+fn named_files_without_stats_are_reported_once_and_found_ones_are_not() {
     let directory = directory();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("named.mmstats"), "no stats").unwrap();
@@ -69,7 +69,7 @@ fn named_files_that_are_no_stats_are_told_once_and_those_that_are_found_are_not(
         || fs::read_to_string(&file).is_ok_and(|page| page.contains("\nmmstats_read_failures 3\n"));
     let mut program = Command::new(program("--bin", "mmash"));
     let program = Program::spawn(program.args(["-d", "0.1", "--textfile"]).arg(&file).args(&named));
-    // Removed, it is there again after the next look.
+    // It was removed, and exists again after the next scrape.
     for _ in 0..3 {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !scrapes() {

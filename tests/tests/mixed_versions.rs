@@ -162,8 +162,8 @@ impl Watch {
     }
 }
 
-/// Reads a writer's file for a while, or `MMSTATS_MIXED_READS` times in all tests together. At least
-/// `share` of the reads of each field have to return a value; the best of a few tries counts,
+/// Reads a writer's file for a while, or `MMSTATS_MIXED_READS` times in all tests together. At
+/// least `share` of the reads of each field have to return a value; the best of a few tries counts,
 /// because others use the processors too. Every read asserts that no value is mixed or older than
 /// an earlier one.
 fn watch(way: Way, period: &str, share: f64) {

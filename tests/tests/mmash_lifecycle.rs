@@ -1,4 +1,4 @@
-//! How `mmash` begins and ends, and what it looks at.
+//! The start and the end of `mmash`, and the files that it reads.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// How long it takes to end a server with two hundred streams by this signal.
+/// Returns the time that a server with two hundred streams takes to exit after this signal.
 fn ending(signal: Signal) -> Duration {
     let directory = directory();
     let _shop = shop(&directory, "shop.mmstats");
@@ -38,7 +38,7 @@ fn ending(signal: Signal) -> Duration {
 #[test]
 fn a_server_with_streams_ends_within_a_second() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        // A machine that is busy with other tests may need another try.
+        // A machine that is busy with other tests can need another try.
         let tries: Vec<Duration> = (0..5)
             .map(|_| ending(signal))
             .take_while(|took| *took >= Duration::from_secs(1))
@@ -48,7 +48,7 @@ fn a_server_with_streams_ends_within_a_second() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_port_in_use_is_reported() {
     let directory = directory();
     let server = Mmash::serve(directory.path(), &[]);
     let port = server.address.port().to_string();
@@ -65,7 +65,7 @@ fn a_port_that_is_taken_is_told() {
 }
 
 #[test]
-fn others_can_read_stats_only_if_that_is_allowed() {
+fn other_users_can_read_stats_only_if_allowed() {
     for address in ["0.0.0.0", "[::]", "192.0.2.1:80", "::ffff:192.0.2.1"] {
         let outcome = run(Command::new(program("--bin", "mmash")).args(["--listen", address]));
         assert_eq!((outcome.status, outcome.out.as_str()), (2, ""), "{address}");
@@ -94,8 +94,8 @@ fn others_can_read_stats_only_if_that_is_allowed() {
 }
 
 #[test]
-fn a_sampler_that_hangs_is_no_healthy_one() {
-    // A device that takes connections and says nothing.
+fn a_server_with_a_hanging_scrape_is_not_healthy() {
+    // A device that accepts connections and sends nothing.
     let device = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("gdb://{}", device.local_addr().unwrap());
     let server = Mmash::start(&mut command(&["-d", "0.1", "--region-address", "0x20000000", &url]));
@@ -137,7 +137,7 @@ fn links_out_of_the_directory_and_pipes_are_not_followed() {
     );
 }
 
-/// How often a process has waited for anything.
+/// Returns the number of voluntary context switches of a process.
 fn waits(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     status
@@ -150,7 +150,7 @@ fn waits(pid: u32) -> u64 {
 }
 
 #[test]
-fn who_writes_a_file_sleeps_until_the_next_look_or_a_signal() {
+fn the_textfile_writer_sleeps_until_the_next_scrape_or_a_signal() {
     let (directory, out) = (directory(), directory());
     let file = out.path().join("mmstats.prom");
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
@@ -178,7 +178,7 @@ fn who_writes_a_file_sleeps_until_the_next_look_or_a_signal() {
 }
 
 #[test]
-fn who_writes_a_file_and_ignores_all_signals_goes_on() {
+fn the_textfile_writer_continues_if_all_signals_are_ignored() {
     let (directory, out) = (directory(), directory());
     let file = out.path().join("mmstats.prom");
     let mut command = Command::new("sh");

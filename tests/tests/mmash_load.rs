@@ -1,5 +1,5 @@
-//! The cost of `mmash`, and the load of many clients. With `--release -- --nocapture` it is measured
-//! for a minute, with limits; otherwise only briefly exercised.
+//! The cost of `mmash`, and the load of many clients. With `--release -- --nocapture` it is
+//! measured for a minute, with limits; otherwise only briefly exercised.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The location of files follows the environment and the options, and a file identifies its writer's
-//! process.
+//! The location of files follows the environment and the options, and a file identifies its
+//! writer's process.
 
 use mmstats_core::reader::Value;
 use mmstats_std::liveness::Liveness;

@@ -1,4 +1,4 @@
-//! `pollstats` as its users meet it, with files that do not change.
+//! The output, options and errors of `pollstats`, with files that do not change.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -17,12 +17,12 @@ fn pollstats() -> Command {
     Command::new(program("--bin", "pollstats"))
 }
 
-/// Runs in a directory, so that paths are short and known.
+/// Runs `pollstats` in a directory, so that paths are short and known.
 fn poll(dir: &Dir, arguments: &[&str]) -> Outcome {
     run(pollstats().current_dir(dir.path()).args(arguments))
 }
 
-/// What is printed, and nothing on the standard error.
+/// Returns the output; standard error has to be empty.
 fn rows(dir: &Dir, arguments: &[&str]) -> String {
     let outcome = poll(dir, arguments);
     assert_eq!((outcome.err.as_str(), outcome.status), ("", 0), "{arguments:?}");
@@ -36,7 +36,7 @@ fn json(dir: &Dir, arguments: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// The values of the first row.
+/// Returns the values of the first row.
 fn first(dir: &Dir, arguments: &[&str]) -> Value {
     json(dir, &[&["-c1"], arguments].concat())[0]["values"].clone()
 }
@@ -65,7 +65,7 @@ const TOTALS: &str = "                 11 |                 40 (total since star
 const NOTHING: &str = "                  0 |                  0 \n";
 
 model! {
-    /// One of each.
+/// One field of each kind.
     struct Work in "work." {
         jobs: Counter,
         bytes_out: Counter<u32> [bytes.e(3)],
@@ -100,14 +100,14 @@ fn work(dir: &Dir, name: &str, numbers: (i32, f64), state: &str) -> Published<Wo
 // The original's output
 
 #[test]
-fn the_lines_of_the_originals_readme_run_unchanged() {
+fn the_commands_of_the_originals_readme_run_unchanged() {
     let dir = web();
     dir.file(
         "flask.mmstats",
         &counters("flask.example.", &[("ok", 5), ("bad", 1), ("working", 2)]),
     );
     fs::rename(dir.path().join("flask.mmstats"), dir.path().join("mmstats-flask")).unwrap();
-    // The first is written with /tmp there.
+    // The first has /tmp in the README.
     let path = dir.path().display();
     for (line, header, totals) in [
         (
@@ -131,18 +131,18 @@ fn the_lines_of_the_originals_readme_run_unchanged() {
             without_environment(command.args(["-c", &line])).current_dir(dir.path()),
         );
         assert_eq!([program.line(), program.line()], [header, totals], "{line}");
-        // It goes on.
+        // It continues.
         assert!(program.line().starts_with("                  0 |"));
     }
 }
 
 #[test]
-fn rows_are_the_originals_to_the_letter() {
+fn rows_are_exactly_the_originals() {
     let dir = web();
     let arguments =
         ["-d", "0.01", "-c", "2", "-p", "web.stats.status.", "2XX,5XX", "mmstats-1", "mmstats-2"];
     assert_eq!(rows(&dir, &arguments), [HEADER, TOTALS, NOTHING].concat());
-    // A header again behind so many rows; for 0, never.
+    // The header is repeated after this number of rows; never for 0.
     let printed = rows(&dir, &[&["-n2", "-c5"], &arguments[..2], &arguments[4..]].concat());
     assert_eq!(
         printed,
@@ -152,7 +152,7 @@ fn rows_are_the_originals_to_the_letter() {
     assert_eq!(printed, [HEADER, TOTALS, &NOTHING.repeat(29)].concat());
     let printed = rows(&dir, &[&["-c", "21", "-d", "0.001"], &arguments[4..]].concat());
     assert_eq!(printed, [HEADER, TOTALS, &NOTHING.repeat(19), HEADER, NOTHING].concat());
-    // What is wider gets a wider column.
+    // Wider values widen their column.
     dir.file("wide", &counters("", &[("a.name.of.more.than.twenty", 1), ("large", u64::MAX)]));
     let printed = rows(&dir, &["-c1", "a.name.of.more.than.twenty,large", "wide"]);
     assert_eq!(
@@ -162,7 +162,7 @@ fn rows_are_the_originals_to_the_letter() {
 }
 
 #[test]
-fn options_stand_in_any_order() {
+fn options_can_be_in_any_order() {
     let dir = web();
     for line in [
         "-p web.stats.status. -c 1 -d 1 -n 20 2XX,5XX mmstats-1 mmstats-2",
@@ -183,7 +183,7 @@ fn options_stand_in_any_order() {
 }
 
 #[test]
-fn without_files_the_usual_places_are_searched() {
+fn without_files_the_default_directories_are_searched() {
     let dir = web();
     fs::copy(dir.path().join("mmstats-1"), dir.path().join("a.mmstats")).unwrap();
     let arguments = ["-p", "web.stats.status.", "2XX,5XX", "-c1"];
@@ -194,10 +194,10 @@ fn without_files_the_usual_places_are_searched() {
     );
 }
 
-// Which files
+// Selection of files
 
 #[test]
-fn filters_choose_files_by_a_label_or_its_value() {
+fn filters_select_files_by_a_label_or_its_value() {
     let dir = Dir::default();
     let _works = [
         work(&dir, "1", (1, 0.5), "a=b"),
@@ -247,7 +247,7 @@ fn filters_choose_files_by_a_label_or_its_value() {
     );
 }
 
-// Which values
+// Values
 
 #[test]
 fn counters_are_summed_measurements_averaged_and_texts_compared() {
@@ -270,7 +270,7 @@ fn counters_are_summed_measurements_averaged_and_texts_compared() {
             assert_eq!(row["values"][label], *value, "{label}");
         }
     }
-    // Texts that differ, and what is hostile.
+    // Texts that differ, and hostile ones.
     assert_eq!(
         rows(&dir, &["-c1", "work.state", "1", "3"]).lines().last().unwrap(),
         "                  * (total since start)"
@@ -295,7 +295,7 @@ fn counters_are_summed_measurements_averaged_and_texts_compared() {
             "{aggregate}"
         );
     }
-    // A date is never added up by itself.
+    // Timestamps are never added by default.
     let latest = |value: f64| VersionOne::default().field("x", "d", value.to_ne_bytes()).finish();
     dir.file("5", &latest(1.5));
     dir.file("6", &latest(f64::NAN));
@@ -341,12 +341,12 @@ fn patterns_are_columns_in_order_and_prefixes_are_not_patterns() {
     );
     assert_eq!(header(&["-p", "web.stats.status", "*", "mmstats-2", "more"]), "2XX 3XX 4XX");
     assert_eq!(header(&["-p", "a[b]*.", "*", "mmstats-2", "more"]), "x:p50 y z");
-    // A label that has a colon itself.
+    // A label that contains a colon.
     assert_eq!(first(&dir, &["-p", "a[b]*", "x:p50", "more"]), json!({ "x:p50": 3 }));
 }
 
 #[test]
-fn histograms_have_statistics_behind_a_colon() {
+fn histograms_have_statistics_after_a_colon() {
     let dir = Dir::default();
     let _works = [work(&dir, "1", (1, 0.0), ""), work(&dir, "2", (100, 0.0), "")];
     let values = first(
@@ -363,7 +363,7 @@ fn histograms_have_statistics_behind_a_colon() {
         (&values["time"], &values["time:count"], &values["time:rate"]),
         (&json!(100), &json!(100), &Value::Null)
     );
-    // Shown in seconds, as the field's scale has it.
+    // Shown in seconds, by the field's scale.
     let near = |found: f64, wanted: f64| (found - wanted).abs() <= wanted * 0.25;
     for (name, wanted) in [
         ("time:sum", 5050e-6),
@@ -384,7 +384,7 @@ fn histograms_have_statistics_behind_a_colon() {
 }
 
 #[test]
-fn a_field_that_no_file_has_is_told_of_and_the_others_are_shown() {
+fn a_missing_field_is_reported_and_the_others_are_shown() {
     let dir = web();
     let outcome = poll(
         &dir,
@@ -400,10 +400,10 @@ fn a_field_that_no_file_has_is_told_of_and_the_others_are_shown() {
     assert_eq!((outcome.err.as_str(), outcome.status), (told, 1));
 }
 
-// Which rows
+// Rows
 
 #[test]
-fn the_first_row_has_the_totals_unless_it_is_left_out() {
+fn the_first_row_has_the_totals_unless_it_is_omitted() {
     let dir = web();
     let arguments = ["-d0.01", "-p", "web.stats.status.", "2XX,5XX", "mmstats-1", "mmstats-2"];
     assert_eq!(
@@ -423,7 +423,7 @@ fn the_first_row_has_the_totals_unless_it_is_left_out() {
 }
 
 #[test]
-fn groups_have_rows_of_their_own() {
+fn each_group_has_rows() {
     let dir = web();
     let _works = [work(&dir, "w1", (1, 0.0), ""), work(&dir, "w2", (2, 0.0), "")];
     let grouped = |by: &str, key: &str, files: &[&str]| -> Vec<(Value, Value)> {
@@ -464,7 +464,7 @@ fn groups_have_rows_of_their_own() {
 }
 
 #[test]
-fn rows_can_begin_with_the_time_of_day() {
+fn rows_can_start_with_the_time_of_day() {
     let dir = web();
     let printed =
         rows(&dir, &["-c1", "-t", "--group-by=file", "web.stats.status.2XX", "mmstats-1"]);
@@ -530,10 +530,10 @@ fn programs_get_json_and_csv() {
     assert!(table[4][1].parse::<f64>().unwrap() > 0.04 && table[4][0].ends_with('Z'));
 }
 
-// Whatever else there is
+// Other sources and errors
 
 #[test]
-fn regions_in_memory_are_polled_as_files_are() {
+fn regions_in_memory_are_polled_like_files() {
     let dir = Dir::default();
     dir.file("ram", &image(9999, &[(64, &pump(3)), (4444, &pump(4))]));
     assert_eq!(
@@ -562,7 +562,7 @@ fn regions_in_memory_are_polled_as_files_are() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_of_once_and_the_others_are_shown() {
+fn an_unreadable_file_is_reported_once_and_the_others_are_shown() {
     let dir = web();
     dir.file("text", b"Dear reader");
     let outcome = poll(
@@ -590,7 +590,7 @@ fn a_file_that_cannot_be_read_is_told_of_once_and_the_others_are_shown() {
 }
 
 #[test]
-fn wrong_usage_is_status_2_and_help_is_not() {
+fn wrong_usage_exits_with_2_and_help_with_0() {
     let dir = web();
     for (line, told) in [
         ("", "<FIELDS>"),
@@ -627,7 +627,7 @@ fn wrong_usage_is_status_2_and_help_is_not() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
+fn a_closed_pipe_is_no_error_but_a_full_disk_is_one() {
     let dir = web();
     for format in ["--json", "--csv", "-t"] {
         let arguments = [format, "-d0.001", "web.stats.status.2XX", "mmstats-1"];

@@ -1,4 +1,4 @@
-//! Many columns: what they cost.
+//! The cost of many columns.
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +10,7 @@ use mmstats_tests::programs::directory;
 
 const FIELDS: usize = 50;
 
-/// Makes files, each of which has labels that no other one has.
+/// Writes files that have no label in common.
 fn publish(directory: &Path, files: usize) {
     for number in 0..files {
         let field = |file: VersionOne, i: usize| {
@@ -24,7 +24,7 @@ fn publish(directory: &Path, files: usize) {
     }
 }
 
-/// Nanoseconds for which it has had a processor to print a row of all columns.
+/// Returns the CPU time of printing a row of all columns, in nanoseconds.
 fn cost(directory: &Path, form: &str, columns: usize) -> f64 {
     let mut command = Command::new(program("--bin", "pollstats"));
     let command = without_environment(command.args(["-c", "1", form, "bench.*"]).arg(directory));
@@ -52,7 +52,7 @@ fn four_times_as_many_columns_cost_about_four_times_as_much() {
         let (one, other) =
             (least(few.path(), files * FIELDS), least(many.path(), 4 * files * FIELDS));
         println!("{form}: {:.1} ms, {:.1} ms", one / 1e6, other / 1e6);
-        // Were each column compared to each other, it would be 16 times.
+        // If each column was compared with each other, it would be 16 times.
         assert!(other < 8.0 * one, "{form}: {other} after {one}");
     }
 }

@@ -1,5 +1,5 @@
-//! `pollstats` of what changes while it looks: counters that wrap, processes that start anew, files
-//! that come, go and are cut short.
+//! `pollstats` with changing stats: counters that wrap, processes that restart, files that appear,
+//! vanish and are truncated.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 model! {
-    /// What changes.
+/// The changing stats.
     struct Work in "work." {
         jobs: Counter<u32>,
         depth: Gauge<i32>,
@@ -26,7 +26,7 @@ fn work(dir: &Dir, name: &str) -> Published<Work> {
     publish::<Work>(&Options::new().directory(directory).file_name(name.to_owned().leak())).unwrap()
 }
 
-/// A run that prints JSON, faster than anything changes.
+/// A run that prints JSON, faster than the stats change.
 struct Poll(Program);
 
 impl Poll {
@@ -43,13 +43,12 @@ impl Poll {
         serde_json::from_str(&self.0.line()).unwrap()
     }
 
-    /// The next row's first column.
+    /// Returns the first column of the next row.
     fn value(&mut self) -> Value {
         self.row()["values"].as_object().unwrap().values().next().unwrap().clone()
     }
 
-    /// Adds up changes, which are never negative, until they are so much; and looks whether they
-    /// stay so.
+    /// Adds changes, which are never negative, until they reach a total, and checks that it stays.
     fn grows_by(&mut self, wanted: i64) {
         let mut sum = 0;
         while sum < wanted {
@@ -63,7 +62,7 @@ impl Poll {
         }
     }
 
-    /// Waits for such a value.
+    /// Waits for a value that satisfies a condition.
     fn becomes(&mut self, wanted: &Value) {
         while self.value() != *wanted {}
     }
@@ -80,7 +79,7 @@ impl Poll {
 }
 
 #[test]
-fn a_counter_that_wraps_goes_on() {
+fn a_wrapped_counter_continues() {
     let dir = Dir::default();
     let stats = work(&dir, "1");
     stats.jobs.add(u32::MAX - 2);
@@ -92,7 +91,7 @@ fn a_counter_that_wraps_goes_on() {
 }
 
 #[test]
-fn a_process_that_starts_anew_counts_from_zero() {
+fn a_restarted_process_counts_from_zero() {
     let dir = Dir::default();
     let (first, staying) = (work(&dir, "1.mmstats"), work(&dir, "2.mmstats"));
     first.jobs.add(100);
@@ -100,13 +99,13 @@ fn a_process_that_starts_anew_counts_from_zero() {
     let (mut changes, mut totals) =
         (Poll::start(&dir, &["jobs", "."]), Poll::start(&dir, &["--totals", "jobs", "."]));
     assert_eq!((changes.value(), totals.value()), (json!(1100), json!(1100)));
-    // Under the same name.
+    // With the same name.
     drop(first);
     let second = work(&dir, "1.mmstats");
     second.jobs.add(5);
     changes.grows_by(5);
     totals.becomes(&json!(1105));
-    // Another one beside it; and one that goes takes nothing away.
+    // A second process is added; one that ends subtracts nothing.
     let third = work(&dir, "3.mmstats");
     third.jobs.add(20);
     drop(staying);
@@ -116,7 +115,7 @@ fn a_process_that_starts_anew_counts_from_zero() {
     third.jobs.incr();
     changes.grows_by(1);
     totals.becomes(&json!(1126));
-    // When all are gone, the total is still there.
+    // When all have ended, the total stays.
     drop(third);
     changes.becomes(&Value::Null);
     (0..10).for_each(|_| assert_eq!(totals.value(), json!(1126)));
@@ -127,7 +126,7 @@ fn a_process_that_starts_anew_counts_from_zero() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_told_of_once_and_goes_on_when_it_is_whole() {
+fn a_truncated_file_is_reported_once_and_continues_when_restored() {
     let dir = Dir::default();
     let one =
         |value: u64| VersionOne::default().field("work.jobs", "Q", value.to_ne_bytes()).finish();
@@ -150,7 +149,7 @@ fn a_file_that_is_cut_short_is_told_of_once_and_goes_on_when_it_is_whole() {
 }
 
 #[test]
-fn files_that_come_and_go_are_noticed_and_told_of_if_asked() {
+fn files_that_appear_and_vanish_are_followed_and_reported_on_request() {
     let dir = Dir::default();
     let mut poll = Poll::start(&dir, &["-v", "jobs", "."]);
     assert_eq!(poll.value(), Value::Null);
@@ -164,7 +163,7 @@ fn files_that_come_and_go_are_noticed_and_told_of_if_asked() {
 }
 
 #[test]
-fn gauges_and_distributions_are_of_now() {
+fn gauges_and_distributions_are_current() {
     let dir = Dir::default();
     let (one, other) = (work(&dir, "1"), work(&dir, "2"));
     (0..1000).for_each(|_| one.time.record(1));
@@ -176,7 +175,7 @@ fn gauges_and_distributions_are_of_now() {
     depth.becomes(&json!(9));
     other.depth.set(-9);
     depth.becomes(&json!(3));
-    // Thousand times as large as all before: only what is new is told of.
+    // A thousand times larger than all before: only new values count.
     other.time.record(1024);
     let value = loop {
         let value = low.value();
@@ -189,7 +188,7 @@ fn gauges_and_distributions_are_of_now() {
 }
 
 #[test]
-fn rates_are_per_second_of_the_time_that_passed() {
+fn rates_are_per_second_of_elapsed_time() {
     let dir = Dir::default();
     let stats = work(&dir, "1");
     let mut poll = Poll::start(&dir, &["--rate", "-d", "0.05", "jobs,depth", "1"]);
@@ -213,18 +212,18 @@ fn rates_are_per_second_of_the_time_that_passed() {
 }
 
 #[test]
-fn rows_come_at_their_times_and_no_earlier() {
+fn rows_are_printed_at_their_times_and_no_earlier() {
     let dir = Dir::default();
     let _stats = work(&dir, "1");
     let mut poll = Poll::start(&dir, &["-c", "11", "-d", "0.05", "jobs", "1"]);
     let elapsed: f64 = (0..11).map(|_| poll.row()["seconds"].as_f64().unwrap_or(0.0)).sum();
-    // The first one is late by as long as it takes to start.
+    // The first one is late by the time to start.
     assert!(elapsed > 0.45, "{elapsed}");
     assert!(poll.0.end().status.success());
 }
 
 #[test]
-fn a_pattern_that_comes_to_match_more_gets_a_new_header() {
+fn a_pattern_that_matches_more_fields_gets_a_new_header() {
     let dir = Dir::default();
     let jobs = |label: &str| VersionOne::default().field(label, "Q", 7_u64.to_ne_bytes()).finish();
     dir.file("1.mmstats", &jobs("b"));
@@ -244,7 +243,7 @@ fn a_pattern_that_comes_to_match_more_gets_a_new_header() {
         }
     };
     assert_eq!(header.trim_end(), "time,seconds,a,b");
-    // It does not tell when it was made, and may have counted long before.
+    // It has no creation time, so its counts can be old.
     let row = poll.line();
     assert!(row.trim_end().ends_with(",0,0"), "{row}");
 }
@@ -309,7 +308,7 @@ fn a_recording_shows_the_same_rows_again() {
 }
 
 #[test]
-fn a_recording_that_is_cut_is_shown_up_to_there() {
+fn a_truncated_recording_is_shown_up_to_its_end() {
     let dir = Dir::default();
     let _one = work(&dir, "1.mmstats");
     let pollstats = || {
@@ -354,7 +353,7 @@ fn a_recording_that_is_cut_is_shown_up_to_there() {
 
 // Terminals
 
-/// What is seen on a terminal with so many columns.
+/// Returns the output on a terminal with this number of columns.
 fn on_terminal(dir: &Dir, columns: u16, environment: &[(&str, &str)], arguments: &str) -> String {
     let line =
         format!("stty cols {columns}; {} {arguments}", program("--bin", "pollstats").display());
@@ -367,7 +366,7 @@ fn on_terminal(dir: &Dir, columns: u16, environment: &[(&str, &str)], arguments:
 }
 
 #[test]
-fn a_terminal_gets_what_fits_into_its_width() {
+fn a_terminal_gets_as_many_columns_as_fit() {
     let dir = Dir::default();
     let stats = work(&dir, "1");
     stats.jobs.add(12_345);
@@ -389,7 +388,7 @@ fn a_terminal_gets_what_fits_into_its_width() {
     let expected =
         "\x1b[1mwork.jobs    none\x1b[0m\n        \x1b[36m0\x1b[0m       \x1b[2m-\x1b[0m\n";
     assert!(coloured.ends_with(expected), "{coloured:?}");
-    // Not a terminal, and yet with colours.
+    // Not a terminal, but with colours.
     let mut command = Command::new(program("--bin", "pollstats"));
     let forced = run(command
         .current_dir(dir.path())

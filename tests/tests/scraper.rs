@@ -54,7 +54,8 @@ fn writers(scrape: &Scrape) -> Vec<(String, u64, bool, u64)> {
     scrape.samples.iter().map(writer).collect()
 }
 
-/// Returns the errors of a scrape: file name, whether the error is new, and the start of its message.
+/// Returns the errors of a scrape: file name, whether the error is new, and the start of its
+/// message.
 fn errors(scrape: &Scrape) -> Vec<(String, bool)> {
     let problem = |problem: &mmstats_tools::scraper::ScrapeError| {
         (problem.name.file_name().unwrap().to_string_lossy().into_owned(), problem.is_new)

@@ -1,11 +1,11 @@
-//! What the tools print, errors included, to the letter: `tests/snapshots/*.trycmd`. With
-//! `TRYCMD=overwrite` in the environment they are written anew.
+//! The exact output and errors of the tools: `tests/snapshots/*.trycmd`. `TRYCMD=overwrite` in the
+//! environment overwrites them.
 
 use mmstats_tests::cli::program;
 use trycmd::TestCases;
 
 #[test]
-fn the_tools_print_what_they_printed() {
+fn the_tools_print_the_recorded_output() {
     let cases = TestCases::new();
     for name in ["slurpstats", "pollstats", "topstats", "cleanstats", "mmash"] {
         cases.register_bin(name, program("--bin", name));

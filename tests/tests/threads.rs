@@ -84,7 +84,8 @@ fn two_thousand_short_threads_share_eight_files_and_sums_never_go_backwards_in_v
 
 #[test]
 fn two_thousand_short_threads_share_eight_files_in_exact_version_1() {
-    // A value can be torn while it is written, as in the original: sums are checked only at the end.
+    // A value can be torn while it is written, as in the original: sums are checked only at the
+    // end.
     poll_many("v1exact", |_| 0);
 }
 
