@@ -16,7 +16,7 @@ use crate::render::text::scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, Number, SeriesKey, is_identity};
 
-/// One of them.
+/// A row of the table.
 pub(super) struct Row<'l> {
     pub(super) label: &'l str,
     pub(super) kind: Kind,
@@ -28,11 +28,11 @@ pub(super) struct Row<'l> {
     aggregate: Aggregate,
 }
 
-/// A value for people.
-pub(super) struct Shown {
-    /// As short as it can be read.
+/// The texts of a value.
+pub(super) struct ValueText {
+    /// Rounded, with its unit.
     pub(super) short: String,
-    /// With all its digits.
+    /// With all its digits, for the tooltip.
     pub(super) exact: String,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn writer_rows<'l>(
     })
 }
 
-/// The part of a label before its last dot, dimensions aside.
+/// Returns the part of a label before the last dot of its name.
 fn prefix(label: &str) -> &str {
     let name = label.find('{').map_or(label, |brace| &label[..brace]);
     name.rfind('.').map_or("", |dot| &name[..dot])
@@ -97,22 +97,22 @@ impl<'l> Row<'l> {
         self.aggregate.add(value.as_ref(), self.scale, has_ended);
     }
 
-    /// Whether it says what something is, and not how much there is of it.
-    fn is_fact(&self) -> bool {
+    /// Returns `true` for constants and identity fields, which are not amounts.
+    fn is_info(&self) -> bool {
         self.kind == Kind::Info || is_identity(self.label)
     }
 
-    /// What comes before its last dot.
+    /// Returns the prefix of the label, by which rows are grouped.
     pub(super) fn prefix(&self) -> &'l str {
         prefix(self.label)
     }
 
-    /// Whether all its writers have ended.
+    /// Returns `true` if all writers have ended.
     pub(super) fn is_dead(&self) -> bool {
         self.dead == self.writers
     }
 
-    /// How many writers it has, in words if some have ended.
+    /// Returns the number of writers, and of ended ones if there are any.
     pub(super) fn count_writers(&self) -> String {
         match self.dead {
             0 => self.writers.to_string(),
@@ -120,14 +120,14 @@ impl<'l> Row<'l> {
         }
     }
 
-    /// Whether its value is the mean of several writers'.
+    /// Returns `true` if the value is the mean of several writers.
     pub(super) fn is_mean(&self) -> bool {
         self.aggregate.averaged().is_some()
     }
 
-    /// Its value.
-    pub(super) fn value(&self) -> Shown {
-        // A sum can be more than any integer that can be stored.
+    /// Returns the aggregated value.
+    pub(super) fn value(&self) -> ValueText {
+        // A sum may exceed every stored integer type.
         let exact = match self.aggregate.sum().map(|sum| sum.number) {
             Some(Number::Integer(sum)) if self.scale.is_none() && !self.is_mean() => {
                 Some(sum.to_string())
@@ -135,16 +135,16 @@ impl<'l> Row<'l> {
             _ => None,
         };
         match self.aggregate.clone().into_value() {
-            Err(NoValue::Differs) => Shown {
+            Err(NoValue::Differs) => ValueText {
                 short: "differs".to_owned(),
-                exact: format!("another one at some of {} writers", self.writers),
+                exact: format!("{} writers have different values", self.writers),
             },
-            Err(error) => Shown { short: "unreadable".to_owned(), exact: error.to_string() },
+            Err(error) => ValueText { short: "unreadable".to_owned(), exact: error.to_string() },
             Ok(OwnedValue::Text(text)) => {
-                Shown { short: text.to_string(), exact: text.to_string() }
+                ValueText { short: text.to_string(), exact: text.to_string() }
             }
             Ok(OwnedValue::Bool(value)) => {
-                Shown { short: value.to_string(), exact: value.to_string() }
+                ValueText { short: value.to_string(), exact: value.to_string() }
             }
             Ok(OwnedValue::Histogram(buckets)) => self.histogram(&buckets),
             Ok(OwnedValue::Unsigned(value)) => {
@@ -159,13 +159,13 @@ impl<'l> Row<'l> {
         }
     }
 
-    fn number(&self, stored: f64, exact: String) -> Shown {
+    fn number(&self, stored: f64, exact: String) -> ValueText {
         let shown = self.scale.approximate(stored);
         let date = Date::from_unix(shown).filter(|_| self.unit == "unixtime");
         let short = match date {
             Some(date) => date.to_string(),
             None if self.unit == "unixtime" && shown == 0.0 => "never".to_owned(),
-            None if self.is_fact() && self.unit.is_empty() => exact.clone(),
+            None if self.is_info() && self.unit.is_empty() => exact.clone(),
             None => human::quantity(shown, self.unit),
         };
         let of = self
@@ -173,10 +173,10 @@ impl<'l> Row<'l> {
             .averaged()
             .map(|values| format!(", mean of {values}"))
             .unwrap_or_default();
-        Shown { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
+        ValueText { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
     }
 
-    fn histogram(&self, buckets: &HistogramSnapshot) -> Shown {
+    fn histogram(&self, buckets: &HistogramSnapshot) -> ValueText {
         let quantity =
             |value: u64| human::quantity(self.scale.approximate(value as f64), self.unit);
         let quantiles = QUANTILES.map(|(name, fraction)| {
@@ -185,7 +185,7 @@ impl<'l> Row<'l> {
         let quantiles: Vec<String> = quantiles.into_iter().flatten().collect();
         let exact = format!("{} recorded", buckets.count());
         let short = if quantiles.is_empty() { "empty".to_owned() } else { quantiles.join(", ") };
-        Shown { short, exact }
+        ValueText { short, exact }
     }
 }
 

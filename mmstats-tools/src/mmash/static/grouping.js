@@ -15,7 +15,7 @@ function globToRegExp(glob) {
     return new RegExp(`^${glob.replace(/\[(!?)(\][^\]]*|[^\]]+)\]|[^]/g, convert)}$`, "s");
 }
 
-// Returns a function that tells whether a row matches all words of a search. A word may be anywhere
+// Returns a function that checks a row for all words of a search. A word may be anywhere
 // in the row's label, file or process; a word with * is a pattern for the whole label.
 function buildMatcher(search) {
     const words = search

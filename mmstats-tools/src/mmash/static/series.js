@@ -3,7 +3,7 @@
 import { toNumber } from "./json.js";
 import { basename, escapeText } from "./text.js";
 
-/** The largest number of lines in a plot; more could not be told apart. */
+/** The largest number of lines in a plot; more would be indistinguishable. */
 export const MAX_LINES = 24;
 
 // The percentiles of a histogram that are drawn, as one line each.

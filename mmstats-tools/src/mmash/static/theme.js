@@ -46,7 +46,7 @@ export function cssProperty(name) {
 
 /** The number of different series colours. */
 export const SERIES_COLORS = 8;
-// Dash patterns tell series of the same colour apart.
+// Dash patterns distinguish series of the same colour.
 const DASHES = [undefined, [12, 4], [2, 3]];
 
 /** Returns the colour of a series. */
