@@ -124,7 +124,7 @@ impl Region {
         RegionSeqlock { magic: [&self.magic[0], &self.magic[1]], generation: &self.generation }
     }
 
-    fn make_anew(&self, label: u32) {
+    fn initialize(&self, label: u32) {
         let seqlock = self.seqlock();
         seqlock.write_begin();
         self.label.store(label, Relaxed);
@@ -157,7 +157,7 @@ fn no_value_is_accepted_under_a_label_of_another_generation() {
         let writer = thread::spawn({
             let region = region.clone();
             move || {
-                region.make_anew(2);
+                region.initialize(2);
                 region.update();
             }
         });
@@ -175,8 +175,8 @@ fn no_value_is_accepted_under_another_label_however_often_a_region_is_initialise
             let region = region.clone();
             move || {
                 region.update();
-                region.make_anew(2);
-                region.make_anew(3);
+                region.initialize(2);
+                region.initialize(3);
             }
         });
         region.sample();
@@ -190,7 +190,7 @@ fn no_value_is_accepted_under_a_label_that_a_reader_kept_from_another_generation
         let region = Region::new(1);
         let writer = thread::spawn({
             let region = region.clone();
-            move || region.make_anew(2)
+            move || region.initialize(2)
         });
         // Parsed once, and used as long as the generation is the same.
         let mut parsed = None;
@@ -220,7 +220,7 @@ fn a_region_is_complete_as_soon_as_it_is_valid() {
         });
         let writer = thread::spawn({
             let region = region.clone();
-            move || region.make_anew(1)
+            move || region.initialize(1)
         });
         if let Some(generation) = region.sample() {
             assert_eq!(generation, 1);
@@ -256,7 +256,7 @@ impl Whole {
             length,
             directory: Header::SIZE as u64,
             check: 0,
-            // Nobody asks here whether the directory is damaged: one atomic less to follow.
+            // No test checks it, so that loom has one atomic less to explore.
             layout: 0,
             generation: 7,
             published: Whole::ENTRY,
@@ -291,8 +291,8 @@ impl Whole {
             label: 1,
             help: 0,
             unit: 0,
-            p: 0,
-            n: 0,
+            grouping_power: 0,
+            max_power: 0,
             flags: 0,
         }
     }
@@ -305,10 +305,10 @@ impl Whole {
         self.moving.iter().find(|(at, _)| *at == place).map(|(_, word)| word)
     }
 
-    fn make_anew(&self, label: u8) {
+    fn initialize(&self, label: u8) {
         let word = |place| self.word(place).unwrap();
         // The second half of the magic never changes.
-        let validity = RegionSeqlock {
+        let seqlock = RegionSeqlock {
             magic: [word(0), &AtomicU32::new(MAGIC_WORDS[1])],
             generation: word(Whole::GENERATION),
         };
@@ -359,7 +359,7 @@ fn a_reader_that_copies_is_right(backwards: bool) {
         let whole = Whole::new();
         let writer = thread::spawn({
             let whole = whole.clone();
-            move || whole.make_anew(2)
+            move || whole.initialize(2)
         });
         let mut room = [0; ReadBuffers::words(4 * Whole::WORDS)];
         match read(&Copies { of: whole, backwards }, &mut ReadBuffers::new(&mut room)) {
