@@ -59,7 +59,6 @@ pub trait Model: Sized + Debug {
     }
 
     /// Returns a publisher of this model.
-    #[must_use]
     fn publisher() -> Publisher<Self> {
         Publisher::new()
     }

@@ -208,7 +208,7 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
             assert!(Some(fields) == walked || !enough);
         }
         Err(ReadError::Format(error)) => {
-            assert!(opened.is_err() || error == FormatError::Contended, "{error}")
+            assert!(opened.is_err() || error == FormatError::Contended, "{error}");
         }
         Err(ReadError::TooLarge { length, capacity }) => assert!(length > capacity),
         Err(ReadError::Source(never)) => match never {},

@@ -23,7 +23,7 @@ fn files_of_the_original_are_read_as_it_printed_them() {
                 FieldValue::Unsigned(number) => assert_eq!(&number.to_string(), value, "{label}"),
                 FieldValue::Signed(number) => assert_eq!(&number.to_string(), value, "{label}"),
                 FieldValue::Float(bits) => {
-                    assert_eq!(f64::from_bits(*bits), value.parse::<f64>().unwrap(), "{label}")
+                    assert_eq!(f64::from_bits(*bits), value.parse::<f64>().unwrap(), "{label}");
                 }
                 FieldValue::Text(text) => assert_eq!(text, value, "{label}"),
                 FieldValue::Histogram(..) => panic!("a histogram in version 1"),

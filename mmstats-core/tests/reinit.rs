@@ -124,7 +124,7 @@ fn check(label: &[u8], value: Result<Value<'_>, ValueError>) -> bool {
             assert!(known.contains(&text), "{} under {}", Lossy(text), Lossy(label));
         }
         Ok(Value::Histogram(distribution)) => {
-            assert!(label == b"spread" && distribution.count() <= 9 && distribution.sum <= 81)
+            assert!(label == b"spread" && distribution.count() <= 9 && distribution.sum <= 81);
         }
         Ok(other) => panic!("{other:?} under {}", Lossy(label)),
     }

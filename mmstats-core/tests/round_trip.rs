@@ -284,7 +284,7 @@ impl Spec {
                 Box::new(move |round| {
                     rounds[round]
                         .iter()
-                        .for_each(|seconds| timer.record(Duration::from_secs((*seconds).into())))
+                        .for_each(|seconds| timer.record(Duration::from_secs((*seconds).into())));
                 })
             }
         })
@@ -469,7 +469,7 @@ fn written_is_read<F: Format>(specs: &[Spec], words: usize, garbage: u64) {
                 added.push((spec, update));
             }
             Err(AddError::DuplicateLabel { label }) => {
-                assert!(twice.is_some_and(|twice| twice.starts_with(label.as_str())), "{label}")
+                assert!(twice.is_some_and(|twice| twice.starts_with(label.as_str())), "{label}");
             }
             Err(AddError::Full { length }) => assert_eq!(length, 8 * words),
             Err(error) => panic!("{error}"),

@@ -64,7 +64,11 @@ impl<E: Format> Format for ReadError<E> {
             ReadError::Source(error) => write!(f, "{}", error),
             ReadError::Format(error) => write!(f, "{}", error),
             ReadError::TooLarge { length, capacity } => {
-                write!(f, "TooLarge {{ length: {=usize}, capacity: {=usize} }}", *length, *capacity)
+                write!(
+                    f,
+                    "TooLarge {{ length: {=usize}, capacity: {=usize} }}",
+                    *length, *capacity
+                );
             }
         }
     }
@@ -80,31 +84,31 @@ impl Format for EntryErrorKind<'_> {
     fn format(&self, f: Formatter<'_>) {
         match self {
             EntryErrorKind::CutShort { length } => {
-                write!(f, "CutShort {{ length: {=usize} }}", *length)
+                write!(f, "CutShort {{ length: {=usize} }}", *length);
             }
             EntryErrorKind::Length { found } => write!(f, "Length {{ found: {=u32} }}", *found),
             EntryErrorKind::EmptyLabel => write!(f, "EmptyLabel"),
             EntryErrorKind::Type { found } => write!(f, "Type {{ found: {} }}", Lossy(found)),
             EntryErrorKind::Access { found } => write!(f, "Access {{ found: {=u8} }}", *found),
             EntryErrorKind::WriteBuffer { found } => {
-                write!(f, "WriteBuffer {{ found: {=u8} }}", *found)
+                write!(f, "WriteBuffer {{ found: {=u8} }}", *found);
             }
             EntryErrorKind::Size { found } => write!(f, "Size {{ found: {=u32} }}", *found),
             EntryErrorKind::ValueOffset { found } => {
-                write!(f, "ValueOffset {{ found: {=u64:#x} }}", *found)
+                write!(f, "ValueOffset {{ found: {=u64:#x} }}", *found);
             }
             EntryErrorKind::Powers { grouping_power, max_power } => {
                 write!(
                     f,
                     "Powers {{ grouping_power: {=u8}, max_power: {=u8} }}",
                     *grouping_power, *max_power
-                )
+                );
             }
             EntryErrorKind::Published { found } => {
-                write!(f, "Published {{ found: {=u32} }}", *found)
+                write!(f, "Published {{ found: {=u32} }}", *found);
             }
             EntryErrorKind::Layout { found, computed } => {
-                write!(f, "Layout {{ found: {=u32:#x}, computed: {=u32:#x} }}", *found, *computed)
+                write!(f, "Layout {{ found: {=u32:#x}, computed: {=u32:#x} }}", *found, *computed);
             }
         }
     }

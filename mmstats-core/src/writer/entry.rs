@@ -144,12 +144,12 @@ pub(super) fn v1_next(region: &Region, entry: usize) -> Option<usize> {
     for at in ty + 2..index {
         match region.get(at)? {
             digit @ b'0'..=b'9' => {
-                count = count.checked_mul(10)?.checked_add((digit - b'0') as usize)?
+                count = count.checked_mul(10)?.checked_add((digit - b'0') as usize)?;
             }
             b's' => size = Some(count),
             letter => {
                 size = size
-                    .or(Type::from_letter(letter).and_then(Type::size).map(|bytes| bytes as usize))
+                    .or(Type::from_letter(letter).and_then(Type::size).map(|bytes| bytes as usize));
             }
         }
     }

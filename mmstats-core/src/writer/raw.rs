@@ -215,7 +215,7 @@ impl<'p> RawWriter<'p> {
                 self.published = self.cursor.low;
             }
             Version::V1 | Version::V1Exact if self.cursor.low > self.published => {
-                self.publish_v1(self.published)
+                self.publish_v1(self.published);
             }
             Version::V1 | Version::V1Exact => {}
         }

@@ -247,7 +247,7 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
                 reverse(&mut bytes, at + size, number);
             }
             Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Single => {
-                reverse(&mut bytes, at, number)
+                reverse(&mut bytes, at, number);
             }
         }
     }
