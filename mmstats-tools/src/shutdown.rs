@@ -29,6 +29,9 @@ pub const TERMINATION_SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 /// More than a device takes to be released.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Enough for a cleanup, and independent of `RUST_MIN_STACK`.
+const THREAD_STACK_BYTES: usize = 256 << 10;
+
 static STATE: Mutex<State> = Mutex::new(State {
     receiver: None,
     received: Vec::new(),
@@ -247,7 +250,8 @@ impl State {
 fn start() -> io::Result<Handle> {
     let mut signals = Signals::new([0; 0])?;
     let receiver = signals.handle();
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+    let thread = thread::Builder::new().name("signals".to_owned()).stack_size(THREAD_STACK_BYTES);
+    thread.spawn(move || {
         signals.forever().for_each(handle);
     })?;
     Ok(receiver)
