@@ -1,4 +1,4 @@
-//! The state of the screen.
+//! The state of the user interface.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use ratatui::layout::Rect;
 
 use super::list::{Line, List};
 use super::model::{Model, Row};
-use super::settings::{Settings, Shown};
+use super::settings::{Settings, Visibility};
 use crate::options::top::Sort;
 use crate::scraper::Scrape;
 
-/// Everything that the screen shows.
+/// The state that the screen shows and keys change.
 pub(crate) struct App {
     pub(crate) model: Model,
     pub(crate) settings: Settings,
     pub(crate) list: List,
     /// The selected line.
     pub(crate) selected: usize,
-    /// The first line that is seen.
+    /// The first visible line.
     pub(crate) first: usize,
-    /// Whether somebody chose the selected line, so that it stays selected wherever it goes.
+    /// Whether the user selected the line; the selection then follows it when the order changes.
     is_chosen: bool,
     pub(crate) pane: Pane,
-    /// How far the pane is scrolled.
+    /// The first visible line of the pane.
     pub(crate) scroll: usize,
     pub(crate) prompt: Option<Prompt>,
-    /// What was wrong with what was typed last.
+    /// The error in the last input.
     pub(crate) input_error: Option<String>,
     pub(crate) is_paused: bool,
     pub(crate) interval: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct App {
     changes: u64,
 }
 
-/// What fills the screen.
+/// The content of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pane {
     Table,
@@ -44,32 +44,32 @@ pub(crate) enum Pane {
     Help,
 }
 
-/// What is typed in the last line.
+/// Input in the last line.
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
     pub(crate) kind: PromptKind,
     pub(crate) text: String,
 }
 
-/// What it is for.
+/// The purpose of a prompt.
 #[derive(Clone, Debug)]
 pub(crate) enum PromptKind {
     Filter {
-        /// What it was, to go back to.
+        /// The previous filter, to restore.
         before: String,
     },
     Interval,
 }
 
-/// Where things were drawn, for the mouse.
+/// Areas of the screen that react to the mouse.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HitAreas {
     /// The lines of the table.
     pub(crate) lines: Rect,
-    /// How many lines a page has.
+    /// The lines of a page.
     pub(crate) page: u16,
-    /// The heads of columns that can be sorted by.
-    pub(crate) heads: Vec<(Rect, Sort)>,
+    /// The headings of columns that can be sorted by.
+    pub(crate) headings: Vec<(Rect, Sort)>,
 }
 
 impl App {
@@ -95,22 +95,22 @@ impl App {
         }
     }
 
-    /// Takes a look in.
+    /// Updates the rows from a scrape.
     pub(crate) fn apply(&mut self, scrape: Scrape) {
         self.model.apply(scrape);
         let changes = self.model.table().changes;
-        // What is in the order of names stays so, as long as nothing comes or goes.
+        // Rows in the order of names change only if rows are added or removed.
         if changes != self.changes
             || self.settings.sort != Sort::Name
-            || self.settings.shown != Shown::All
+            || self.settings.visibility != Visibility::All
         {
             self.relist();
         }
     }
 
-    /// Makes the lines anew, after rows or settings have changed.
+    /// Rebuilds the lines after rows or settings have changed.
     pub(crate) fn relist(&mut self) {
-        let chosen = self.selected_line().map(Line::identity).filter(|_| self.is_chosen);
+        let chosen = self.selected_line().map(Line::id).filter(|_| self.is_chosen);
         self.model.set_scope(self.settings.scope());
         self.changes = self.model.table().changes;
         self.list = List::new(self.model.table(), &self.settings);
@@ -120,24 +120,25 @@ impl App {
         self.selected = self.selected.min(self.list.lines.len().saturating_sub(1));
     }
 
+    /// Returns the selected line.
     pub(crate) fn selected_line(&self) -> Option<&Line> {
         self.list.lines.get(self.selected)
     }
 
-    /// The selected row, if it is one.
+    /// Returns the selected row, or `None` if a group is selected.
     pub(crate) fn selected_row(&self) -> Option<&Row> {
         match self.selected_line()? {
-            Line::Row { place, .. } => self.model.table().get(*place),
+            Line::Row { index, .. } => self.model.table().get(*index),
             Line::Group(_) => None,
         }
     }
 
-    /// Selects the line so many further on.
-    pub(crate) fn step(&mut self, lines: isize) {
+    /// Moves the selection by a number of lines.
+    pub(crate) fn move_selection(&mut self, lines: isize) {
         self.select(self.selected.saturating_add_signed(lines));
     }
 
-    /// Selects a line, or the last one.
+    /// Selects a line, at most the last one.
     pub(crate) fn select(&mut self, line: usize) {
         self.selected = line.min(self.list.lines.len().saturating_sub(1));
         self.is_chosen = true;
@@ -146,22 +147,22 @@ impl App {
         }
     }
 
-    /// Scrolls the lines, and takes the selection along if it would be out of sight.
+    /// Scrolls the table, and moves the selection if it would become invisible.
     pub(crate) fn scroll_lines(&mut self, lines: isize) {
         let height = usize::from(self.hit_areas.lines.height);
         if height == 0 {
-            // The terminal is too small to show any.
+            // The terminal is too small to show lines.
             return;
         }
         let last = self.list.lines.len().saturating_sub(height);
         self.first = self.first.saturating_add_signed(lines).min(last);
-        let sample = self.selected.clamp(self.first, (self.first + height).saturating_sub(1));
-        if sample != self.selected {
-            self.select(sample);
+        let visible = self.selected.clamp(self.first, (self.first + height).saturating_sub(1));
+        if visible != self.selected {
+            self.select(visible);
         }
     }
 
-    /// Folds or unfolds the selected group, or the one that the selected row is in.
+    /// Folds or unfolds the selected group. Folding a row or a folded group selects its parent.
     pub(crate) fn fold(&mut self, folded: Option<bool>) {
         match self.selected_line() {
             Some(Line::Group(group)) if folded == Some(true) && group.is_folded => {
@@ -189,9 +190,10 @@ impl App {
         }
     }
 
+    /// Folds or unfolds all groups.
     pub(crate) fn fold_all(&mut self, folded: bool) {
         self.settings.folds.set_all(folded);
-        // The selected row may be gone: its outermost group stands for it.
+        // The selected row becomes hidden, so its outermost group is selected.
         if let (true, Some(Line::Row { .. })) = (folded, self.selected_line()) {
             while self.selected_line().is_some_and(|line| line.depth() > 0) {
                 let before = self.selected;
@@ -205,7 +207,7 @@ impl App {
     }
 
     /// Opens a pane, or closes it if it is open.
-    pub(crate) fn toggle(&mut self, pane: Pane) {
+    pub(crate) fn toggle_pane(&mut self, pane: Pane) {
         self.pane = if self.pane == pane { Pane::Table } else { pane };
         self.scroll = 0;
     }

@@ -1,4 +1,4 @@
-//! The table as plain text.
+//! Tables as plain text.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -16,10 +16,10 @@ use crate::render::date::Date;
 use crate::render::escape::{Escaped, EscapedPath};
 use crate::scraper::Scraper;
 
-/// Labels longer than this are cut.
-const WIDEST: usize = 60;
+/// Longer labels are shortened.
+const LABEL_WIDTH: usize = 60;
 
-/// Prints so many tables, one after each interval.
+/// Prints `count` tables, one after each interval.
 pub(super) fn run(
     mut app: App,
     mut scraper: Scraper,
@@ -33,25 +33,25 @@ pub(super) fn run(
         thread::sleep(next.saturating_duration_since(Instant::now()));
         next += app.interval;
         app.apply(scraper.scrape());
-        for problem in &app.model.errors {
+        for error in &app.model.errors {
             has_failed = true;
-            if problem.is_new {
-                console.report_path(&problem.name, &problem.what);
+            if error.is_new {
+                console.report_path(&error.name, &error.what);
             }
         }
-        // The first look only tells what was there before.
+        // The first scrape is only the base of rates.
         if number > 0 {
             let separator = if number > 1 { "\n" } else { "" };
-            end = print(&format!("{separator}{}", table(&app)), console);
+            end = print(&format!("{separator}{}", format_table(&app)), console);
         }
         if end.is_err() {
             break;
         }
     }
     if app.model.table().rows().next().is_none() && !has_failed {
-        let places: Vec<_> =
-            scraper.searched().iter().map(|place| EscapedPath::new(place).to_string()).collect();
-        console.report(format_args!("no stats found: looked for {}", places.join(", ")));
+        let searched: Vec<_> =
+            scraper.searched().iter().map(|path| EscapedPath::new(path).to_string()).collect();
+        console.report(format_args!("no stats found: searched {}", searched.join(", ")));
     }
     if has_failed { ExitCode::FAILURE } else { status(&end) }
 }
@@ -61,19 +61,19 @@ fn print(text: &str, console: &mut Console<'_>) -> Result<(), Stop> {
     finish(written, console)
 }
 
-fn table(app: &App) -> String {
+fn format_table(app: &App) -> String {
     let mut text = String::new();
     let (census, formatter) = (app.model.counts(), Formatter::new(&app.settings, app.model.time));
     let now = app.model.time.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let date = Date::from_unix(now.as_secs_f64()).map_or(String::new(), |date| date.to_string());
     let writers = census.alive + census.dead + census.unknown;
-    // A `String` takes everything.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(
         text,
         "topstats {date}, {writers} writers: {} alive, {} dead, {} unknown, {} fields",
         census.alive, census.dead, census.unknown, census.fields
     );
-    let _ = writeln!(text, "{:<WIDEST$} {:>20} {:>12}  UNIT", "  LABEL", "VALUE", "RATE/s");
+    let _ = writeln!(text, "{:<LABEL_WIDTH$} {:>20} {:>12}  UNIT", "  LABEL", "VALUE", "RATE/s");
     for line in &app.list.lines {
         let line = match line {
             Line::Group(group) => {
@@ -86,8 +86,8 @@ fn table(app: &App) -> String {
                     indent = group.depth * 2
                 )
             }
-            Line::Row { place, depth, skip, .. } => {
-                let Some(row) = app.model.table().get(*place) else { continue };
+            Line::Row { index, depth, skip, .. } => {
+                let Some(row) = app.model.table().get(*index) else { continue };
                 let mark = if row.is_dead() { "† " } else { "  " };
                 let label = format!(
                     "{:indent$}{mark}{}",
@@ -95,11 +95,11 @@ fn table(app: &App) -> String {
                     Escaped(row.label.get(*skip..).unwrap_or_default()),
                     indent = depth * 2
                 );
-                let label = fit_middle(&label, WIDEST);
+                let label = fit_middle(&label, LABEL_WIDTH);
                 let label = format!(
                     "{label}{:padding$}",
                     "",
-                    padding = WIDEST.saturating_sub(width(&label))
+                    padding = LABEL_WIDTH.saturating_sub(width(&label))
                 );
                 let value = formatter.value(row);
                 let note = match row.class {

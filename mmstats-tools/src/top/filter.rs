@@ -1,10 +1,10 @@
-//! Which rows are shown, by words that are typed.
+//! Selecting rows by words that the user types.
 
 use glob::Pattern;
 
 use crate::labels;
 
-/// Words that a row has to hold, all of them; capital letters do not matter.
+/// Words that a row must contain, in upper or lower case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     words: Vec<Word>,
@@ -12,15 +12,14 @@ pub(crate) struct Filter {
 
 #[derive(Clone, Debug)]
 enum Word {
-    /// Somewhere in the text.
+    /// A part of the text.
     Part(String),
-    /// The whole text.
+    /// A pattern of the whole text.
     Whole(Pattern),
 }
 
 impl Filter {
-    /// The filter that this text means. It always means one: what is no pattern is looked for as it
-    /// is.
+    /// Parses a filter. Every text is one: a word that is not a valid pattern matches itself.
     pub(crate) fn new(text: &str) -> Self {
         let word = |word: &str| {
             let word = word.to_lowercase();
@@ -32,7 +31,7 @@ impl Filter {
         Filter { words: text.split_whitespace().map(word).collect() }
     }
 
-    /// Whether all words are in the label or the name of its group.
+    /// Returns `true` if the label or the name of its group contains every word.
     pub(crate) fn accepts(&self, label: &str, group: Option<&str>) -> bool {
         if self.words.is_empty() {
             return true;
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_words_have_to_be_there() {
+    fn all_words_must_match() {
         for (filter, accepted) in [
             ("", true),
             ("  ", true),

@@ -1,4 +1,4 @@
-//! Values as short texts.
+//! Formatting values as short texts.
 
 use std::time::SystemTime;
 
@@ -16,20 +16,20 @@ use crate::scraper::OwnedValue;
 use crate::series::HistogramSnapshot;
 use crate::series::Number;
 
-/// What stands where there is no value.
+/// Shown instead of a missing value.
 pub(crate) const NO_VALUE: &str = "–";
 
-/// Units that [`human::quantity`] writes as a symbol; others have a column of their own.
-const SYMBOLS: [&str; 10] = [
+/// Units that [`human::quantity`] formats as a symbol; others are in the column UNIT.
+const UNITS_WITH_SYMBOL: [&str; 10] = [
     "bytes", "seconds", "ratio", "volts", "amperes", "watts", "joules", "hertz", "meters", "grams",
 ];
 
-/// Whether the short formatter of a number tells its unit.
+/// Returns `true` if short numbers include their unit.
 pub(crate) fn has_symbol(unit: &str) -> bool {
-    SYMBOLS.contains(&unit) || matches!(unit, "celsius" | "unixtime")
+    UNITS_WITH_SYMBOL.contains(&unit) || matches!(unit, "celsius" | "unixtime")
 }
 
-/// How numbers are shown.
+/// Formats numbers by the settings.
 #[derive(Clone, Copy)]
 pub(crate) struct Formatter {
     pub(crate) is_raw: bool,
@@ -42,7 +42,7 @@ impl Formatter {
         Formatter { is_raw: settings.is_raw, aggregation: settings.aggregation, now }
     }
 
-    /// A row's value.
+    /// Formats a row's value.
     pub(crate) fn value(self, row: &Row) -> String {
         match (row.class, row.fact()) {
             (Class::Fact, Some(_)) if row.distinct > 1 => {
@@ -54,21 +54,21 @@ impl Formatter {
             }
             (Class::Fact, _) => NO_VALUE.to_owned(),
             (Class::Flag, _) if row.values() == 1 => {
-                truth(row.sum().is_some_and(|sum| sum.as_f64() != 0.0)).to_owned()
+                bool_text(row.sum().is_some_and(|sum| sum.as_f64() != 0.0)).to_owned()
             }
             _ => {
                 let resolved = row.resolve(self.aggregation);
                 let Some(number) = self.aggregated(row, resolved) else {
                     return NO_VALUE.to_owned();
                 };
-                let is_told =
+                let is_named =
                     row.values() > 1 && resolved != Aggregation::Sum && &*row.unit != "unixtime";
-                if is_told { format!("{} {number}", resolved.name()) } else { number }
+                if is_named { format!("{} {number}", resolved.name()) } else { number }
             }
         }
     }
 
-    /// What is made of all writers' numbers in one way.
+    /// Formats an aggregation of all writers' numbers.
     pub(crate) fn aggregated(self, row: &Row, aggregation: Aggregation) -> Option<String> {
         let number = row.number(aggregation)?;
         Some(match (self.is_raw, row.sum()) {
@@ -82,7 +82,7 @@ impl Formatter {
         })
     }
 
-    /// All digits of a row's value, in its unit; `None` if there is nothing to tell so exactly.
+    /// Formats a row's value with all digits and its unit; `None` if it is not a number.
     pub(crate) fn exact(self, row: &Row) -> Option<String> {
         if row.is_amount() {
             let aggregation = row.resolve(self.aggregation);
@@ -105,15 +105,15 @@ impl Formatter {
         None
     }
 
-    /// One writer's value.
+    /// Formats the value of one writer.
     pub(crate) fn stored(self, row: &Row, stored: &OwnedValue) -> String {
         match stored {
             OwnedValue::Text(text) => Escaped(text).to_string(),
-            OwnedValue::Bool(value) => truth(*value).to_owned(),
+            OwnedValue::Bool(value) => bool_text(*value).to_owned(),
             OwnedValue::Histogram(buckets) if self.is_raw => buckets.count().to_string(),
             OwnedValue::Histogram(buckets) => human::number(buckets.count() as f64),
-            OwnedValue::Unsigned(value) if self.is_raw || is_name(row) => value.to_string(),
-            OwnedValue::Signed(value) if self.is_raw || is_name(row) => value.to_string(),
+            OwnedValue::Unsigned(value) if self.is_raw || is_identifier(row) => value.to_string(),
+            OwnedValue::Signed(value) if self.is_raw || is_identifier(row) => value.to_string(),
             OwnedValue::Float(value) if self.is_raw => Scale::NONE.float(*value).to_string(),
             number => self.short(
                 row.scale.approximate(Number::from_value(number).map_or(f64::NAN, Number::as_f64)),
@@ -122,7 +122,7 @@ impl Formatter {
         }
     }
 
-    /// A change per second.
+    /// Formats a change per second.
     pub(crate) fn rate(self, row: &Row, rate: Option<f64>) -> String {
         let Some(rate) = rate else { return String::new() };
         match row.class {
@@ -135,7 +135,7 @@ impl Formatter {
         }
     }
 
-    /// A number as short as can be.
+    /// Formats a number in few characters.
     pub(crate) fn short(self, number: f64, unit: &str) -> String {
         match unit {
             "unixtime" => self.date(number),
@@ -144,7 +144,7 @@ impl Formatter {
         }
     }
 
-    /// The time of the last day, else the date.
+    /// Formats the time of day if it is within a day, else the date.
     fn date(self, seconds: f64) -> String {
         let now = unix_seconds(self.now);
         let Some(date) = Date::from_unix(seconds) else { return NO_VALUE.to_owned() };
@@ -153,8 +153,8 @@ impl Formatter {
         part.unwrap_or(&date).to_owned()
     }
 
-    /// Median and 99th percentile of what was recorded lately; if that is nothing, of all, in
-    /// parentheses.
+    /// Formats the median and the 99th percentile of values since the previous scrape; if there are
+    /// none, of all values, in parentheses.
     pub(crate) fn percentiles(self, row: &Row, recorded: &Recorded) -> String {
         let of = |buckets: &HistogramSnapshot| {
             let quantile = |fraction| Some(self.bucket(row, buckets.quantile(fraction)?));
@@ -166,7 +166,7 @@ impl Formatter {
         }
     }
 
-    /// A value that a histogram counts.
+    /// Formats a bound of a histogram bucket.
     pub(crate) fn bucket(self, row: &Row, value: u64) -> String {
         if self.is_raw {
             value.to_string()
@@ -176,11 +176,11 @@ impl Formatter {
     }
 }
 
-/// Whether an integer is a name, of which every digit counts: a process id is not `12.3k`.
-fn is_name(row: &Row) -> bool {
+/// Returns `true` if an integer is an identifier and keeps all digits: a process id is not `12.3k`.
+fn is_identifier(row: &Row) -> bool {
     row.class == Class::Fact && row.unit.is_empty() && row.scale.is_none() && row.ty != Type::F64
 }
 
-fn truth(value: bool) -> &'static str {
+fn bool_text(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }

@@ -1,4 +1,4 @@
-//! What keys and the mouse do.
+//! Keyboard and mouse input.
 
 use std::time::{Duration, Instant};
 
@@ -10,39 +10,39 @@ use ratatui::layout::Position;
 
 use super::app::{App, Pane, Prompt, PromptKind};
 use super::list::Line;
-use super::settings::{Shown, next_of};
+use super::settings::{Visibility, cycle};
 use crate::options::duration;
 use crate::options::top::{Grouping, Sort};
 
-/// What is to be done outside of the screen's state.
+/// What the session has to do after an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Nothing.
     Stay,
-    /// End.
+    /// Exit.
     Quit,
-    /// Let the shell come to the fore.
+    /// Stop, and return to the shell.
     Suspend,
-    /// Look now: the interval is another, or a pause is over.
+    /// Scrape now, because the interval changed or a pause ended.
     Scrape,
 }
 
 /// The intervals that + and - choose from, in milliseconds.
-const INTERVALS: [u64; 10] = [100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000];
+const INTERVALS_MS: [u64; 10] = [100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000];
 
-/// Two clicks on one line within this time are a double click.
-const DOUBLE_CLICK: Duration = Duration::from_millis(400);
+/// The longest time between two clicks of a double click.
+const DOUBLE_CLICK_TIME: Duration = Duration::from_millis(400);
 
-/// Lines that a turn of the wheel moves.
-const WHEEL: isize = 3;
+/// Lines per step of the mouse wheel.
+const WHEEL_LINES: isize = 3;
 
-/// The last click, to tell a double one.
+/// The last click, to detect double clicks.
 #[derive(Default)]
 pub(crate) struct Clicks(Option<(Instant, usize)>);
 
 impl App {
-    /// A key was pressed.
-    pub(crate) fn key(&mut self, key: KeyEvent) -> Action {
+    /// Handles a key.
+    pub(crate) fn handle_key(&mut self, key: KeyEvent) -> Action {
         self.input_error = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
@@ -52,9 +52,9 @@ impl App {
             }
         }
         if let Some(prompt) = self.prompt.take() {
-            return self.key_in_prompt(key, prompt);
+            return self.handle_prompt_key(key, prompt);
         }
-        if self.moves(key) {
+        if self.handle_movement(key) {
             return Action::Stay;
         }
         match key.code {
@@ -68,17 +68,17 @@ impl App {
             KeyCode::Char('d') => {
                 self.prompt = Some(Prompt { kind: PromptKind::Interval, text: String::new() })
             }
-            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle(Pane::Help),
-            KeyCode::Char('e') => self.toggle(Pane::Errors),
+            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle_pane(Pane::Help),
+            KeyCode::Char('e') => self.toggle_pane(Pane::Errors),
             KeyCode::Char('u') => self.settings.is_raw = !self.settings.is_raw,
-            KeyCode::Esc => self.escape(),
-            _ => self.key_of_table(key),
+            KeyCode::Esc => self.go_back(),
+            _ => self.handle_table_key(key),
         }
         Action::Stay
     }
 
-    /// Esc goes one step back: it closes what is open, then takes the filter away.
-    fn escape(&mut self) {
+    /// Closes the open pane, or else removes the filter.
+    fn go_back(&mut self) {
         if self.pane != Pane::Table {
             self.pane = Pane::Table;
         } else if !self.settings.filter_text.is_empty() {
@@ -87,7 +87,7 @@ impl App {
         }
     }
 
-    fn key_of_table(&mut self, key: KeyEvent) {
+    fn handle_table_key(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char('a') => self.settings.aggregation = self.settings.aggregation.next(),
             KeyCode::Enter if matches!(self.pane, Pane::Errors | Pane::Help) => {
@@ -96,7 +96,9 @@ impl App {
             KeyCode::Enter if matches!(self.selected_line(), Some(Line::Group(_))) => {
                 return self.fold(None);
             }
-            KeyCode::Enter if self.selected_row().is_some() => return self.toggle(Pane::Detail),
+            KeyCode::Enter if self.selected_row().is_some() => {
+                return self.toggle_pane(Pane::Detail);
+            }
             KeyCode::Left => return self.fold(Some(true)),
             KeyCode::Right => return self.fold(Some(false)),
             KeyCode::Char('[') => return self.fold_all(true),
@@ -108,15 +110,15 @@ impl App {
                     Some(Prompt { text: before.clone(), kind: PromptKind::Filter { before } });
                 return;
             }
-            KeyCode::Char('s' | '>') => self.sort(false),
-            KeyCode::Char('<') => self.sort(true),
+            KeyCode::Char('s' | '>') => self.select_sort(false),
+            KeyCode::Char('<') => self.select_sort(true),
             KeyCode::Char('r') => self.settings.is_reversed = !self.settings.is_reversed,
-            KeyCode::Tab | KeyCode::Char('b') => self.regroup(false),
-            KeyCode::BackTab => self.regroup(true),
+            KeyCode::Tab | KeyCode::Char('b') => self.select_grouping(false),
+            KeyCode::BackTab => self.select_grouping(true),
             KeyCode::Char('z') => {
-                self.settings.shown = next_of(
-                    &[Shown::All, Shown::NotZero, Shown::Changing],
-                    self.settings.shown,
+                self.settings.visibility = cycle(
+                    &[Visibility::All, Visibility::NotZero, Visibility::Changing],
+                    self.settings.visibility,
                     false,
                 )
             }
@@ -125,8 +127,8 @@ impl App {
         self.relist();
     }
 
-    /// Whether it is a key that moves through what is shown.
-    fn moves(&mut self, key: KeyEvent) -> bool {
+    /// Handles keys that move the selection or scroll. Returns `true` if the key was one.
+    fn handle_movement(&mut self, key: KeyEvent) -> bool {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
         let page = isize::from(i16::try_from(self.hit_areas.page).unwrap_or(i16::MAX)).max(1);
         let lines = match key.code {
@@ -144,9 +146,9 @@ impl App {
         };
         let is_single = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Char('j' | 'k'));
         match self.pane {
-            Pane::Table => self.step(lines),
-            // In the details of a row, single steps go to the next one.
-            Pane::Detail if is_single => self.step(lines),
+            Pane::Table => self.move_selection(lines),
+            // In the details of a row, single steps select another row.
+            Pane::Detail if is_single => self.move_selection(lines),
             Pane::Detail | Pane::Errors | Pane::Help => {
                 self.scroll = self.scroll.saturating_add_signed(lines)
             }
@@ -154,29 +156,29 @@ impl App {
         true
     }
 
-    fn sort(&mut self, back: bool) {
+    fn select_sort(&mut self, back: bool) {
         self.settings.sort =
-            next_of(&[Sort::Name, Sort::Value, Sort::Rate], self.settings.sort, back);
+            cycle(&[Sort::Name, Sort::Value, Sort::Rate], self.settings.sort, back);
         self.settings.is_reversed = false;
     }
 
-    fn regroup(&mut self, back: bool) {
-        self.settings.group_by(next_of(Grouping::value_variants(), self.settings.grouping, back));
+    fn select_grouping(&mut self, back: bool) {
+        self.settings.group_by(cycle(Grouping::value_variants(), self.settings.grouping, back));
     }
 
     fn change_interval(&mut self, longer: bool) -> Action {
         let now = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
         let next = if longer {
-            INTERVALS.iter().find(|one| **one > now)
+            INTERVALS_MS.iter().find(|one| **one > now)
         } else {
-            INTERVALS.iter().rfind(|one| **one < now)
+            INTERVALS_MS.iter().rfind(|one| **one < now)
         };
         let Some(next) = next else { return Action::Stay };
         self.interval = Duration::from_millis(*next);
         Action::Scrape
     }
 
-    fn key_in_prompt(&mut self, key: KeyEvent, mut prompt: Prompt) -> Action {
+    fn handle_prompt_key(&mut self, key: KeyEvent, mut prompt: Prompt) -> Action {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, &prompt.kind) {
             (KeyCode::Enter, PromptKind::Filter { .. }) => return Action::Stay,
@@ -188,14 +190,14 @@ impl App {
             }
             (KeyCode::Esc, PromptKind::Interval) => return Action::Stay,
             (KeyCode::Backspace, PromptKind::Filter { before }) if prompt.text.is_empty() => {
-                // Nothing left to delete: back to where it began.
+                // Nothing is left to delete: restores the previous filter.
                 let before = before.clone();
                 self.settings.set_filter(before);
                 self.relist();
                 return Action::Stay;
             }
             (KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown, _) => {
-                self.moves(key);
+                self.handle_movement(key);
             }
             (KeyCode::Backspace, _) => {
                 prompt.text.pop();
@@ -232,25 +234,33 @@ impl App {
         }
     }
 
-    /// The mouse was used.
-    pub(crate) fn mouse(&mut self, event: MouseEvent, clicks: &mut Clicks) {
+    /// Handles a mouse event.
+    pub(crate) fn handle_mouse(&mut self, event: MouseEvent, clicks: &mut Clicks) {
         let is_table = self.pane == Pane::Table;
         match event.kind {
-            MouseEventKind::ScrollDown if is_table => self.scroll_lines(WHEEL),
-            MouseEventKind::ScrollUp if is_table => self.scroll_lines(-WHEEL),
-            MouseEventKind::ScrollDown => self.scroll = self.scroll.saturating_add_signed(WHEEL),
-            MouseEventKind::ScrollUp => self.scroll = self.scroll.saturating_add_signed(-WHEEL),
+            MouseEventKind::ScrollDown if is_table => self.scroll_lines(WHEEL_LINES),
+            MouseEventKind::ScrollUp if is_table => self.scroll_lines(-WHEEL_LINES),
+            MouseEventKind::ScrollDown => {
+                self.scroll = self.scroll.saturating_add_signed(WHEEL_LINES)
+            }
+            MouseEventKind::ScrollUp => {
+                self.scroll = self.scroll.saturating_add_signed(-WHEEL_LINES)
+            }
             MouseEventKind::Down(MouseButton::Left) => {
-                self.click(Position::new(event.column, event.row), clicks)
+                self.handle_click(Position::new(event.column, event.row), clicks)
             }
             _ => {}
         }
     }
 
-    fn click(&mut self, at: Position, clicks: &mut Clicks) {
-        let head =
-            self.hit_areas.heads.iter().find(|(area, _)| area.contains(at)).map(|(_, sort)| *sort);
-        if let Some(sort) = head {
+    fn handle_click(&mut self, at: Position, clicks: &mut Clicks) {
+        let heading = self
+            .hit_areas
+            .headings
+            .iter()
+            .find(|(area, _)| area.contains(at))
+            .map(|(_, sort)| *sort);
+        if let Some(sort) = heading {
             self.settings.sort_by(sort);
             return self.relist();
         }
@@ -261,7 +271,7 @@ impl App {
         }
         let now = Instant::now();
         let is_double = clicks.0.is_some_and(|(before, other)| {
-            other == line && now.duration_since(before) < DOUBLE_CLICK
+            other == line && now.duration_since(before) < DOUBLE_CLICK_TIME
         });
         clicks.0 = if is_double { None } else { Some((now, line)) };
         self.select(line);

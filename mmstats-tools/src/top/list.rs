@@ -1,4 +1,4 @@
-//! The lines of the table: rows in their order, under the names of their groups.
+//! The lines of the table: sorted rows, under the names of their groups.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,47 +10,47 @@ use crate::options::top::{Grouping, Sort};
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Line {
-    /// The name of a group.
+    /// A group.
     Group(Group),
     /// A row.
     Row {
-        /// Its place in the table of rows.
-        place: usize,
+        /// Its index in the table of rows.
+        index: usize,
         id: u64,
-        /// How many groups it is in.
+        /// The number of groups around it.
         depth: usize,
-        /// Where in its label begins what its groups do not say.
+        /// The length of the part of its label that its groups already show.
         skip: usize,
     },
 }
 
-/// Rows that belong together.
+/// A group of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
-    /// What no other group is called.
+    /// Unique among groups.
     pub(crate) path: String,
-    /// The part of it that the groups around do not say.
+    /// The part of the path that the groups around do not show.
     pub(crate) name: String,
     pub(crate) depth: usize,
-    /// How many rows are in it.
+    /// The number of its rows.
     pub(crate) rows: usize,
     pub(crate) is_folded: bool,
-    /// Whether all its writers are dead.
+    /// Whether all writers of its rows are dead.
     pub(crate) is_dead: bool,
 }
 
-/// What a line is, so that it is found again in another order.
+/// The identity of a line, to find it again when the order changes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Identity {
+pub(crate) enum LineId {
     Group(String),
     Row(u64),
 }
 
 impl Line {
-    pub(crate) fn identity(&self) -> Identity {
+    pub(crate) fn id(&self) -> LineId {
         match self {
-            Line::Group(group) => Identity::Group(group.path.clone()),
-            Line::Row { id, .. } => Identity::Row(*id),
+            Line::Group(group) => LineId::Group(group.path.clone()),
+            Line::Row { id, .. } => LineId::Row(*id),
         }
     }
 
@@ -62,44 +62,44 @@ impl Line {
     }
 }
 
-/// The lines, and of how many rows they are.
+/// All lines of the table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct List {
     pub(crate) lines: Vec<Line>,
-    /// Rows that are shown, folded ones included.
+    /// The number of rows that the settings accept, including folded ones.
     pub(crate) rows: usize,
 }
 
-/// A group while the list is made.
+/// A group while the list is built.
 #[derive(Default)]
 struct Node<'t> {
-    /// Its rows, and where in their labels begins what is not said yet.
+    /// Its rows: index, row, and the length of the part of the label that is already shown.
     rows: Vec<(usize, &'t Row, usize)>,
     groups: BTreeMap<&'t str, Node<'t>>,
 }
 
 impl List {
-    /// The lines of this table.
+    /// Builds the lines of a table.
     pub(crate) fn new(table: &Table, settings: &Settings) -> List {
         let mut root = Node::default();
         let mut list = List::default();
-        for (place, row) in table.rows().filter(|(_, row)| settings.accepts(row)) {
-            root.place(place, row, settings.grouping);
+        for (index, row) in table.rows().filter(|(_, row)| settings.accepts(row)) {
+            root.insert(index, row, settings.grouping);
             list.rows += 1;
         }
-        root.dissolve_single(settings.grouping);
+        root.dissolve_single_rows(settings.grouping);
         list.add(root, "", 0, settings);
         list
     }
 
     fn add(&mut self, mut node: Node<'_>, path: &str, depth: usize, settings: &Settings) {
         node.rows.sort_by(|(_, one, _), (_, other, _)| compare(one, other, settings));
-        for (place, row, skip) in node.rows {
-            self.lines.push(Line::Row { place, id: row.id, depth, skip });
+        for (index, row, skip) in node.rows {
+            self.lines.push(Line::Row { index, id: row.id, depth, skip });
         }
         for (name, node) in node.groups {
             let (mut name, mut node) = (name.to_owned(), node);
-            // A group of nothing but one group is no group of its own.
+            // A group that contains only one group is merged with it.
             while settings.grouping == Grouping::Prefix
                 && node.rows.is_empty()
                 && node.groups.len() == 1
@@ -126,40 +126,40 @@ impl List {
         }
     }
 
-    /// Where the line is that was this one.
-    pub(crate) fn find(&self, identity: &Identity) -> Option<usize> {
-        self.lines.iter().position(|line| match (line, identity) {
-            (Line::Group(group), Identity::Group(path)) => group.path == *path,
-            (Line::Row { id, .. }, Identity::Row(wanted)) => id == wanted,
+    /// Returns the index of a line.
+    pub(crate) fn find(&self, id: &LineId) -> Option<usize> {
+        self.lines.iter().position(|line| match (line, id) {
+            (Line::Group(group), LineId::Group(path)) => group.path == *path,
+            (Line::Row { id, .. }, LineId::Row(wanted)) => id == wanted,
             _ => false,
         })
     }
 }
 
-/// Groups within groups: a label may have more dots than a stack has room.
-const DEEPEST: usize = 32;
+/// The greatest depth of groups, as labels may have more dots than recursion has stack.
+const MAX_DEPTH: usize = 32;
 
 impl<'t> Node<'t> {
-    fn place(&mut self, place: usize, row: &'t Row, grouping: Grouping) {
+    fn insert(&mut self, index: usize, row: &'t Row, grouping: Grouping) {
         let label = &*row.label;
-        let name = name(label);
+        let name = base_name(label);
         match grouping {
-            Grouping::None => self.rows.push((place, row, 0)),
+            Grouping::None => self.rows.push((index, row, 0)),
             Grouping::File | Grouping::Process => {
-                self.group(row.group.as_deref().unwrap_or_default()).rows.push((place, row, 0))
+                self.group(row.group.as_deref().unwrap_or_default()).rows.push((index, row, 0))
             }
             Grouping::Dimension if name.len() < label.len() => {
-                self.group(name).rows.push((place, row, name.len()))
+                self.group(name).rows.push((index, row, name.len()))
             }
-            Grouping::Dimension => self.rows.push((place, row, 0)),
+            Grouping::Dimension => self.rows.push((index, row, 0)),
             Grouping::Prefix => {
                 let last = name.rfind('.').map_or(0, |dot| dot + 1);
                 let (mut node, mut skip) = (self, 0);
-                for part in name[..last].split_terminator('.').take(DEEPEST) {
+                for part in name[..last].split_terminator('.').take(MAX_DEPTH) {
                     node = node.group(part);
                     skip += part.len() + 1;
                 }
-                node.rows.push((place, row, skip));
+                node.rows.push((index, row, skip));
             }
         }
     }
@@ -168,20 +168,20 @@ impl<'t> Node<'t> {
         self.groups.entry(name).or_default()
     }
 
-    /// A row that is alone in its group needs no line that tells the group's name.
-    fn dissolve_single(&mut self, grouping: Grouping) {
+    /// Moves the rows of groups with a single row into the parent.
+    fn dissolve_single_rows(&mut self, grouping: Grouping) {
         let rows = &mut self.rows;
         match grouping {
             Grouping::Prefix | Grouping::Dimension => {}
             Grouping::None | Grouping::Process | Grouping::File => return,
         }
         self.groups.retain(|name, group| {
-            group.dissolve_single(grouping);
+            group.dissolve_single_rows(grouping);
             match &group.rows[..] {
-                [(place, row, skip)] if group.groups.is_empty() => {
-                    // The group's name, and the dot behind it, if there is one.
+                [(index, row, skip)] if group.groups.is_empty() => {
+                    // The group's name, and the dot after it if there is one.
                     let dot = usize::from(grouping == Grouping::Prefix);
-                    rows.push((*place, row, skip - name.len() - dot));
+                    rows.push((*index, row, skip - name.len() - dot));
                     false
                 }
                 _ => true,
@@ -198,8 +198,8 @@ impl<'t> Node<'t> {
     }
 }
 
-/// A label without its dimensions.
-fn name(label: &str) -> &str {
+/// Returns a label without its dimensions.
+fn base_name(label: &str) -> &str {
     label.find('{').map_or(label, |brace| &label[..brace])
 }
 
@@ -219,7 +219,7 @@ fn compare(one: &Row, other: &Row, settings: &Settings) -> Ordering {
     let order = match numbers.map(|number| number.filter(|number| !number.is_nan())) {
         [Some(one), Some(other)] if settings.is_ascending() => one.total_cmp(&other),
         [Some(one), Some(other)] => other.total_cmp(&one),
-        // What has no number comes last in either order.
+        // Rows without a number are last in both orders.
         [one, other] => one.is_none().cmp(&other.is_none()),
     };
     order.then_with(by_name)

@@ -1,11 +1,10 @@
 //! `topstats`: shows all stats live, on the whole screen.
 //!
-//! - `model` is what all looks together tell: rows over writers, their rates and histories.
-//! - `settings`, `filter` and `list` make the lines of it that a user wants to see; `show` writes
-//!   values.
-//! - `app` is the state of the screen, `keys` changes it, `view` draws it.
-//! - `session` is the loop of looks, keys and frames; `screen` takes the terminal and gives it back.
-//!   `batch` prints instead.
+//! - `model` turns scrapes into rows over writers, with rates and histories.
+//! - `settings`, `filter` and `list` select, sort and group rows into lines; `format` formats values.
+//! - `app` is the state of the user interface, `keys` changes it, `view` draws it.
+//! - `session` is the main loop over scrapes, input and frames; `screen` sets the terminal up and
+//!   restores it. `batch` prints plain text instead.
 
 mod app;
 mod batch;
@@ -43,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     if !options.batch && !console.is_terminal {
-        console.report("standard output is no terminal (-b prints a table)");
+        console.report("standard output is not a terminal (-b prints a table)");
         return ExitCode::from(USAGE);
     }
     let sources = match command::open_sources(&options.selection, console) {
@@ -83,6 +82,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 }
 
 fn fail(console: &mut Console<'_>, error: &std::io::Error) -> ExitCode {
-    console.report(format_args!("the terminal: {error}"));
+    console.report(format_args!("terminal: {error}"));
     ExitCode::FAILURE
 }

@@ -1,4 +1,4 @@
-//! The terminal: taken, and given back on every way out.
+//! The terminal, which is restored on every way out.
 
 use std::io::{self, BufWriter, Stdout};
 use std::panic;
@@ -14,24 +14,24 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
-/// Whether it has been taken, and not been given back. Giving it back twice would put the cursor
-/// where it was before whatever was told in between.
-static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is set up and not restored. Restoring it twice would move the cursor before
+/// messages that were printed in between.
+static IS_SET_UP: AtomicBool = AtomicBool::new(false);
 
-/// The whole screen, as long as it is not dropped.
+/// The terminal in full-screen mode; dropping it restores the terminal.
 pub(crate) struct Screen {
     pub(crate) terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     has_mouse: bool,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Sets the terminal up.
     ///
     /// # Errors
-    /// If it cannot be set up.
+    /// Those of the terminal.
     pub(crate) fn new(has_mouse: bool) -> io::Result<Screen> {
         restore_in_panics();
-        // A frame goes out at once, not line by line.
+        // A frame is written at once, not line by line.
         let output = BufWriter::with_capacity(1 << 16, io::stdout());
         let mut screen =
             Screen { terminal: Terminal::new(CrosstermBackend::new(output))?, has_mouse };
@@ -39,12 +39,12 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Takes the terminal again.
+    /// Sets the terminal up again after [`restore`].
     ///
     /// # Errors
-    /// If it cannot be set up.
+    /// Those of the terminal.
     pub(crate) fn enter(&mut self) -> io::Result<()> {
-        IS_TAKEN.store(true, Ordering::SeqCst);
+        IS_SET_UP.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen)?;
         if self.has_mouse {
@@ -61,22 +61,22 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back as it was, if it is taken. What fails cannot be helped.
+/// Restores the terminal if it is set up. Errors are ignored, as nothing else can be done.
 pub(crate) fn restore() {
-    if IS_TAKEN.swap(false, Ordering::SeqCst) {
+    if IS_SET_UP.swap(false, Ordering::SeqCst) {
         let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
 }
 
-/// A panic's message is to be seen, so the terminal is given back before it is told.
+/// Restores the terminal before a panic prints its message, which would be lost otherwise.
 fn restore_in_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let told = panic::take_hook();
+        let default_hook = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             restore();
-            told(panic);
+            default_hook(panic);
         }));
     });
 }

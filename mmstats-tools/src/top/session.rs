@@ -1,4 +1,4 @@
-//! The loop: looks, keys, frames.
+//! The main loop: scrapes, input and frames.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,19 +15,19 @@ use super::view::{self, Palette};
 use crate::scraper::Scraper;
 use crate::shutdown::{self, Shutdown};
 
-/// Signals are looked for so often.
-const ATTENTION: Duration = Duration::from_millis(100);
+/// The interval at which signals are checked.
+const SIGNAL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a session ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// As the user wished.
+    /// By the user.
     Quit,
-    /// By this signal.
+    /// By a signal.
     Signal(i32),
 }
 
-/// The screen in use.
+/// A run of the user interface.
 pub(crate) struct Session {
     pub(crate) app: App,
     pub(crate) scraper: Scraper,
@@ -37,14 +37,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Shows, until there is a reason to end.
+    /// Runs until the user or a signal ends it.
     ///
     /// # Errors
-    /// Of the terminal.
+    /// Those of the terminal.
     pub(crate) fn run(mut self, screen: &mut Screen) -> io::Result<End> {
-        let events = listen();
+        let events = read_events();
         self.scrape();
-        // The second look comes soon, for rates.
+        // The second scrape follows soon, because rates need two.
         let mut next = Instant::now() + self.app.interval.min(Duration::from_secs(1));
         let mut is_stale = true;
         loop {
@@ -53,9 +53,9 @@ impl Session {
                 is_stale = false;
             }
             let wait = if self.app.is_paused {
-                ATTENTION
+                SIGNAL_CHECK_INTERVAL
             } else {
-                next.saturating_duration_since(Instant::now()).min(ATTENTION)
+                next.saturating_duration_since(Instant::now()).min(SIGNAL_CHECK_INTERVAL)
             };
             let mut action = Action::Stay;
             match events.recv_timeout(wait) {
@@ -68,7 +68,7 @@ impl Session {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            // All that has been typed is shown at once.
+            // Handles all pending input before the next frame.
             while action == Action::Stay {
                 let Ok(event) = events.try_recv() else { break };
                 action = self.handle(&event?);
@@ -93,7 +93,7 @@ impl Session {
             if !self.app.is_paused && Instant::now() >= next {
                 next += self.app.interval;
                 self.scrape();
-                // Looks that were missed are not made up for.
+                // Missed ticks are skipped.
                 next = next.max(Instant::now());
                 is_stale = true;
             }
@@ -108,17 +108,19 @@ impl Session {
 
     fn handle(&mut self, event: &Event) -> Action {
         match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => return self.app.key(*key),
-            Event::Mouse(mouse) => self.app.mouse(*mouse, &mut self.clicks),
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                return self.app.handle_key(*key);
+            }
+            Event::Mouse(mouse) => self.app.handle_mouse(*mouse, &mut self.clicks),
             _ => {}
         }
         Action::Stay
     }
 }
 
-/// Keys and the like, by a thread of their own: whoever waits for them at a terminal that has hung
-/// up may wait for ever, and not notice signals.
-fn listen() -> Receiver<io::Result<Event>> {
+/// Starts a thread that reads events. Reading from a terminal that has hung up may block forever,
+/// and the main loop has to notice signals.
+fn read_events() -> Receiver<io::Result<Event>> {
     let (sender, events) = channel();
     thread::spawn(move || {
         let mut is_wanted = true;

@@ -1,4 +1,4 @@
-//! What a user has chosen to see.
+//! The settings of the table that users change.
 
 use std::collections::HashSet;
 
@@ -6,37 +6,37 @@ use super::filter::Filter;
 use super::model::{Aggregation, Row, Scope};
 use crate::options::top::{Grouping, Sort};
 
-/// How rows are chosen, ordered and shown.
+/// How rows are selected, sorted and formatted.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) grouping: Grouping,
     pub(crate) sort: Sort,
-    /// Against the order that is usual for what is sorted by.
+    /// Whether the default order is reversed.
     pub(crate) is_reversed: bool,
     pub(crate) filter_text: String,
     pub(crate) filter: Filter,
-    pub(crate) shown: Shown,
-    /// Numbers as they are stored.
+    pub(crate) visibility: Visibility,
+    /// Whether numbers are shown as stored.
     pub(crate) is_raw: bool,
     pub(crate) aggregation: Aggregation,
     pub(crate) folds: Folds,
 }
 
-/// Which rows are shown of those that the filter takes.
+/// Which of the rows that match the filter are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum Visibility {
     #[default]
     All,
-    /// Those that are not zero.
+    /// Rows that are not zero.
     NotZero,
-    /// Those that were seen to change.
+    /// Rows that have changed.
     Changing,
 }
 
 /// Which groups are folded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Folds {
-    /// Whether those are that are not among the exceptions.
+    /// The state of groups that are not in `except`.
     all: bool,
     except: HashSet<String>,
 }
@@ -67,14 +67,14 @@ impl Settings {
             is_reversed: false,
             filter: Filter::new(&filter),
             filter_text: filter,
-            shown: if hide_zeros { Shown::NotZero } else { Shown::All },
+            visibility: if hide_zeros { Visibility::NotZero } else { Visibility::All },
             is_raw: false,
             aggregation: Aggregation::Auto,
             folds: Folds::default(),
         }
     }
 
-    /// Whose values are to be in one row.
+    /// Returns the scope of the rows.
     pub(crate) fn scope(&self) -> Scope {
         match self.grouping {
             Grouping::File => Scope::File,
@@ -84,12 +84,12 @@ impl Settings {
     }
 
     pub(crate) fn accepts(&self, row: &Row) -> bool {
-        let is_shown = match self.shown {
-            Shown::All => true,
-            Shown::NotZero => !row.is_zero(),
-            Shown::Changing => row.has_changed,
+        let is_visible = match self.visibility {
+            Visibility::All => true,
+            Visibility::NotZero => !row.is_zero(),
+            Visibility::Changing => row.has_changed,
         };
-        is_shown && self.filter.accepts(&row.label, row.group.as_deref())
+        is_visible && self.filter.accepts(&row.label, row.group.as_deref())
     }
 
     pub(crate) fn set_filter(&mut self, text: String) {
@@ -102,20 +102,20 @@ impl Settings {
         self.folds = Folds::default();
     }
 
-    /// Sorts by this; if it is that already, the other way round.
+    /// Sorts by this; reverses the order if it is already sorted by this.
     pub(crate) fn sort_by(&mut self, sort: Sort) {
         self.is_reversed = sort == self.sort && !self.is_reversed;
         self.sort = sort;
     }
 
-    /// Whether the smallest, or the first of the alphabet, comes first.
+    /// Returns `true` if the smallest number, or the first name, is first.
     pub(crate) fn is_ascending(&self) -> bool {
         (self.sort == Sort::Name) != self.is_reversed
     }
 }
 
-/// The one behind this, or before it, in a circle.
-pub(crate) fn next_of<T: Copy + PartialEq>(all: &[T], current: T, back: bool) -> T {
+/// Returns the next or previous value, wrapping around.
+pub(crate) fn cycle<T: Copy + PartialEq>(all: &[T], current: T, back: bool) -> T {
     let at = all.iter().position(|one| *one == current).unwrap_or(0);
     let step = if back { all.len() - 1 } else { 1 };
     all[(at + step) % all.len()]
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_folded_one_by_one_or_all_together() {
+    fn groups_are_folded_one_by_one_or_all_at_once() {
         let mut folds = Folds::default();
         folds.set("a", true);
         assert!(folds.is_folded("a") && !folds.is_folded("b"));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn to_sort_again_turns_the_order_round() {
+    fn sorting_again_reverses_the_order() {
         let mut settings = Settings::new(Grouping::None, Sort::Name, String::new(), false);
         assert!(settings.is_ascending());
         settings.sort_by(Sort::Rate);
@@ -151,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_chosen_from_goes_round() {
+    fn cycling_wraps_around() {
         let all = [Sort::Name, Sort::Value, Sort::Rate];
-        assert_eq!(next_of(&all, Sort::Rate, false), Sort::Name);
-        assert_eq!(next_of(&all, Sort::Name, true), Sort::Rate);
+        assert_eq!(cycle(&all, Sort::Rate, false), Sort::Name);
+        assert_eq!(cycle(&all, Sort::Name, true), Sort::Rate);
     }
 }

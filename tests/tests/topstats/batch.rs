@@ -81,7 +81,7 @@ fn nothing_is_no_error_but_told() {
     let Outcome { status, out, err } = dir.top(&["-b", "-d", "0.1", "."]);
     assert_eq!(status, 0);
     assert!(out.contains("0 writers"), "{out}");
-    assert!(err.contains("no stats found: looked for ./*.mmstats"), "{err}");
+    assert!(err.contains("no stats found: searched ./*.mmstats"), "{err}");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn regions_in_memory_are_a_source_like_files() {
 }
 
 #[test]
-fn a_wrong_use_is_told() {
+fn wrong_usage_is_reported() {
     let dir = Dir::new();
     for (arguments, message) in [
         (&["-d", "0.01"][..], "shorter than 0.1s"),

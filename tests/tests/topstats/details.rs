@@ -11,15 +11,15 @@ fn details_tell_everything_about_a_row() {
     top.start("-d 0.1 -f orders .");
     top.tmux.wait_for("shop.orders ");
     top.press(&["Enter"], "Orders that were taken.");
-    let screen = top.tmux.wait_for("0 a second ");
+    let screen = top.tmux.wait_for("0 per second ");
     assert!(line(&screen, " shop.orders ").ends_with(" counter"), "{screen}");
     for text in [
-        "value 1.23k   exactly 1234   0 a second   sum 1.23k   avg 617   min 234",
+        "value 1.23k   exact 1234   0 per second   sum 1.23k   avg 617   min 234",
         "max 1k",
         "VALUE",
         "RATE/s",
         "PID FILE",
-        "a second",
+        "per second",
     ] {
         assert!(screen.contains(text), "no {text:?} in:\n{screen}");
     }
@@ -35,7 +35,7 @@ fn details_tell_everything_about_a_row() {
     });
     assert!(screen.contains(" now"));
     one.orders.add(1);
-    top.tmux.wait_for("exactly 1235");
+    top.tmux.wait_for("exact 1235");
     // The next row.
     top.press(&["Down"], "shop.orders.failed");
     let screen = top.press(&["Escape"], "NAME");
@@ -53,7 +53,7 @@ fn units_and_scales_are_told() {
         line(&screen, "shop.temperature").ends_with("gauge, celsius, stored × 10^-1"),
         "{screen}"
     );
-    assert!(screen.contains("value 21.5°C   exactly 21.5 celsius"), "{screen}");
+    assert!(screen.contains("value 21.5°C   exact 21.5 celsius"), "{screen}");
     top.press(&["u"], "value 215");
 }
 
@@ -67,14 +67,18 @@ fn a_histogram_shows_its_shape_and_percentiles() {
     top.start("-d 0.1 -f latency .");
     let screen = top.tmux.wait("percentiles of all", |screen| screen.contains("(p50 "));
     assert!(line(&screen, "shop.latency").contains(" 10 "), "{screen}");
-    let screen = top.press(&["Enter"], "values, ever");
+    let screen = top.press(&["Enter"], "values, all time");
     assert!(
         line(&screen, "count")
             .split_whitespace()
             .eq(["count", "mean", "p50", "p90", "p99", "p99.9", "max"]),
         "{screen}"
     );
-    assert_eq!(line(&screen, " ever  ").split_whitespace().next_back(), Some("90.1ms"), "{screen}");
+    assert_eq!(
+        line(&screen, "all time  ").split_whitespace().next_back(),
+        Some("90.1ms"),
+        "{screen}"
+    );
     assert!(line(&screen, "█").contains(" 8"), "{screen}");
     // What is recorded now is told apart from what was recorded ever.
     top.press(&["Space"], "PAUSED");
@@ -83,7 +87,7 @@ fn a_histogram_shows_its_shape_and_percentiles() {
     }
     top.tmux.keys(&["Space"]);
     top.tmux.wait("all of them", |screen| {
-        line(screen, " ever  ").split_whitespace().nth(1) == Some("110")
+        line(screen, "all time  ").split_whitespace().nth(2) == Some("110")
     });
 }
 
@@ -100,9 +104,9 @@ fn recent_values_have_percentiles_of_their_own() {
     (0..10).for_each(|_| shop.latency.record(500_000));
     let screen = top.press(&["-"], "p50 4");
     assert!(!screen.contains("(p50"), "{screen}");
-    let screen = top.press(&["Enter"], "values, last look");
-    assert_eq!(line(&screen, "last look  ").split_whitespace().nth(2), Some("10"), "{screen}");
-    assert!(line(&screen, " ever  ").contains("1.01k"), "{screen}");
+    let screen = top.press(&["Enter"], "values, latest");
+    assert_eq!(line(&screen, "latest  ").split_whitespace().nth(1), Some("10"), "{screen}");
+    assert!(line(&screen, "all time  ").contains("1.01k"), "{screen}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn the_screen_is_as_it_was_designed() {
     );
     let expected = "\
 topstats  3 writers: 1 dead †, 2 unknown  7 fields     every 500ms  HH:MM:SS UTC
-1 problem (e)  by prefix  filter: web                                4 of 6 rows
+1 error (e)  by prefix  filter: web                                  4 of 6 rows
   NAME↑                      VALUE    RATE/s TREND
   ▾ web  4 rows
     failed                       0         0
@@ -134,7 +134,7 @@ fn a_filter_works_while_it_is_typed() {
     top.press(&["u"], "raw");
     top.press(&["Escape"], "shop.memory");
     // Esc while typing clears, too.
-    top.press(&["/", "x", "y", "z"], "No row is left");
+    top.press(&["/", "x", "y", "z"], "No row matches");
     top.press(&["Escape"], "shop.memory");
 }
 
@@ -282,7 +282,7 @@ fn what_dead_writers_left_is_marked() {
 fn writers_come_and_go() {
     let top = Top::new();
     let screen = top.start(QUICK);
-    assert!(screen.contains("No stats found yet: looked for ./*.mmstats"), "{screen}");
+    assert!(screen.contains("No stats found yet: searched ./*.mmstats"), "{screen}");
     let shop = top.shop("shop.mmstats");
     shop.orders.add(77);
     top.tmux.wait("the writer", |screen| {
@@ -300,7 +300,7 @@ fn what_cannot_be_read_is_told_and_the_rest_is_shown() {
     top.start(QUICK);
     top.tmux.wait_for("  cut ");
     fs::File::options().write(true).open(&cut).unwrap().set_len(3).unwrap();
-    let screen = top.tmux.wait_for("1 problem (e)");
+    let screen = top.tmux.wait_for("1 error (e)");
     assert!(line(&screen, "  good ").contains(" 4 "), "{screen}");
     top.press(&["e"], "./cut.mmstats");
     let screen = top.press(&["Escape"], "  good ");

@@ -318,6 +318,6 @@ fn what_is_no_terminal_gets_no_screen() {
         run(Command::new(program("--bin", "topstats")).arg(top.path()).stderr(Stdio::piped()));
     assert_eq!(
         (outcome.status, outcome.out.as_str(), outcome.err.as_str()),
-        (2, "", "topstats: standard output is no terminal (-b prints a table)\n")
+        (2, "", "topstats: standard output is not a terminal (-b prints a table)\n")
     );
 }

@@ -1,4 +1,4 @@
-//! Histories, drawn.
+//! Charts of histories.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,22 +11,22 @@ use super::Palette;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Values as bars of eight heights, one column each. What has `zero` as its floor shows nothing for
-/// zero; otherwise the smallest is the lowest bar.
-pub(super) fn sparkline(values: &[f32], zero: bool) -> String {
+/// Formats values as bars of eight heights, one column each. With `from_zero`, zero is empty;
+/// otherwise the smallest value is the lowest bar.
+pub(super) fn sparkline(values: &[f32], from_zero: bool) -> String {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
-    let most = finite().fold(f32::NEG_INFINITY, f32::max);
-    let least = finite().fold(f32::INFINITY, f32::min);
-    let floor = if zero { least.min(0.0) } else { least };
+    let max = finite().fold(f32::NEG_INFINITY, f32::max);
+    let min = finite().fold(f32::INFINITY, f32::min);
+    let floor = if from_zero { min.min(0.0) } else { min };
     let bar = |value: &f32| match value {
-        value if !value.is_finite() || (zero && *value == 0.0) => ' ',
-        _ if most <= floor => BARS[0],
-        value => BARS[((value - floor) / (most - floor) * 7.0).round().clamp(0.0, 7.0) as usize],
+        value if !value.is_finite() || (from_zero && *value == 0.0) => ' ',
+        _ if max <= floor => BARS[0],
+        value => BARS[((value - floor) / (max - floor) * 7.0).round().clamp(0.0, 7.0) as usize],
     };
     values.iter().map(bar).collect()
 }
 
-/// A line over time: seconds since the latest look, which are not positive, and values.
+/// Draws a line over time. Points are seconds since the latest scrape (not positive) and values.
 pub(super) fn draw(
     buffer: &mut Buffer,
     area: Rect,
@@ -38,19 +38,19 @@ pub(super) fn draw(
     let finite: Vec<(f64, f64)> =
         points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
     let Some((oldest, _)) = finite.first().copied().filter(|_| finite.len() > 1) else {
-        super::text::put(buffer, area, 1, "nothing to draw yet", palette.note);
+        super::text::put(buffer, area, 1, "no data yet", palette.note);
         return;
     };
-    let most = finite.iter().map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max);
-    let least = finite.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
-    let least = if from_zero { least.min(0.0) } else { least };
-    // A line that is flat lies in the middle, or on the ground.
-    let (low, high) = if most > least {
-        (least, most)
-    } else if most == 0.0 {
+    let max = finite.iter().map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max);
+    let min = finite.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
+    let min = if from_zero { min.min(0.0) } else { min };
+    // A flat line is in the middle, or at the bottom if it is zero.
+    let (low, high) = if max > min {
+        (min, max)
+    } else if max == 0.0 {
         (0.0, 1.0)
     } else {
-        (least - most.abs() / 2.0, most + most.abs() / 2.0)
+        (min - max.abs() / 2.0, max + max.abs() / 2.0)
     };
     let note = |text: String| Span::styled(text, palette.note);
     let time = Axis::default()
@@ -74,7 +74,7 @@ pub(super) fn draw(
         .render(area, buffer);
 }
 
-/// A time in the past.
+/// Formats a time in the past.
 fn ago(seconds: f64) -> String {
     format!("{} ago", crate::render::human::quantity(seconds.round(), "seconds"))
 }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_are_as_high_as_values() {
+    fn bars_are_proportional_to_values() {
         assert_eq!(sparkline(&[0.0, 1.0, 4.0, 8.0], true), " ▂▅█");
         assert_eq!(sparkline(&[100.0, 101.0, 107.0, f32::NAN], false), "▁▂█ ");
         assert_eq!(sparkline(&[5.0, 5.0], false), "▁▁");

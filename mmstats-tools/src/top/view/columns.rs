@@ -1,9 +1,9 @@
-//! How the table's width is divided.
+//! The widths of the columns of the table.
 
-/// Columns in front of the label: the mark of the dead, and a space.
-pub(super) const MARK: u16 = 2;
+/// The width before the label: the mark of dead writers, and a space.
+pub(super) const MARK_WIDTH: u16 = 2;
 
-/// The widths of the columns; 0 leaves one out. Between two there is a space.
+/// The widths of the columns; 0 hides one. They are separated by a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     pub(super) label: u16,
@@ -14,11 +14,11 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// For this width, and labels that are up to so long.
+    /// Divides a width, for labels of up to `longest` characters.
     pub(super) fn new(width: u16, longest: usize, is_raw: bool) -> Self {
         let (value, rate) = if is_raw { (20, 12) } else { (11, 9) };
         let mut columns = Columns { label: 0, value, unit: 0, rate: 0, trend: 0 };
-        let mut rest = width.saturating_sub(MARK + value + 1);
+        let mut rest = width.saturating_sub(MARK_WIDTH + value + 1);
         if width >= 50 {
             columns.rate = rate;
             rest -= rate + 1;
@@ -30,8 +30,8 @@ impl Columns {
         let longest = u16::try_from(longest).unwrap_or(u16::MAX);
         if width >= 60 {
             // Labels get what they need, but leave two fifths to the trend.
-            let most = rest - (rest * 2 / 5).max(if is_raw { 12 } else { 22 }) - 1;
-            columns.label = longest.clamp(20.min(most), most);
+            let max = rest - (rest * 2 / 5).max(if is_raw { 12 } else { 22 }) - 1;
+            columns.label = longest.clamp(20.min(max), max);
             columns.trend = (rest - columns.label - 1).min(super::super::model::LOOKS as u16);
             rest -= columns.trend + 1;
         }
@@ -60,7 +60,7 @@ mod tests {
                         .map(|column| column + 1)
                         .sum();
                     assert_eq!(
-                        MARK + label + 1 + value + others,
+                        MARK_WIDTH + label + 1 + value + others,
                         width,
                         "{width} {longest} {is_raw}"
                     );

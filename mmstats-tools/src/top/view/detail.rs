@@ -1,4 +1,4 @@
-//! Everything about one row.
+//! The details of one row.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,21 +16,20 @@ use crate::render::human;
 use crate::scraper::OwnedValue;
 use crate::series::HistogramSnapshot;
 
-/// Lines of help at most.
-const HELP: usize = 4;
+/// The most lines of help.
+const MAX_HELP_LINES: usize = 4;
 
-/// The heights of the chart.
-const LEAST_CHART: u16 = 5;
-const MOST_CHART: u16 = 14;
+/// The smallest and largest height of the chart.
+const MIN_CHART_HEIGHT: u16 = 5;
+const MAX_CHART_HEIGHT: u16 = 14;
 
-/// The widest value in the list of writers.
-const WIDEST: usize = 32;
+/// The largest width of values in the list of writers.
+const MAX_VALUE_WIDTH: usize = 32;
 
-/// What stands between two facts.
+/// Separates two facts.
 const GAP: &str = "   ";
 
-/// What is recorded in a histogram, in the head of its columns, and the fractions of them that are
-/// not computed otherwise.
+/// The quantiles of histograms: their heading, and their fraction of the values.
 const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
@@ -48,11 +47,11 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
         rest = below(rest, 1);
     }
     let parts = app.model.parts(row);
-    // Writers get what they need, and at least some lines, the chart the rest.
+    // Writers get up to half of the lines, the chart the rest.
     let wanted =
         u16::try_from(parts.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
-    let height = rest.height.saturating_sub(wanted).min(MOST_CHART);
-    if height > LEAST_CHART && row.class != Class::Fact {
+    let height = rest.height.saturating_sub(wanted).min(MAX_CHART_HEIGHT);
+    if height > MIN_CHART_HEIGHT && row.class != Class::Fact {
         rest = below(rest, 1);
         let picture = Rect { height: height - 1, ..rest };
         draw_pictures(buffer, picture, app, row, &recorded, formatter, palette);
@@ -82,13 +81,13 @@ fn draw_group(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     }
 }
 
-/// An area without its first lines.
+/// Returns an area without its first lines.
 fn below(area: Rect, lines: u16) -> Rect {
     let lines = lines.min(area.height);
     Rect { y: area.y + lines, height: area.height - lines, ..area }
 }
 
-/// The label, what it is, and what it means.
+/// Draws the label, kind, unit and help. Returns the rest of the area.
 fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> Rect {
     let mut about = vec![row.kind.name().to_owned()];
     if !row.unit.is_empty() {
@@ -108,14 +107,14 @@ fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> 
     texts.extend(row.help.lines().flat_map(|text| {
         wrap(&Escaped(text).to_string(), usize::from(area.width).saturating_sub(2))
     }));
-    for text in texts.iter().take(HELP) {
+    for text in texts.iter().take(MAX_HELP_LINES) {
         put(buffer, rest, 1, text, palette.note);
         rest = below(rest, 1);
     }
     rest
 }
 
-/// How stored numbers relate to those that are shown.
+/// Describes how displayed numbers are computed from stored ones.
 fn scale(row: &Row) -> String {
     let power =
         if row.scale.power == 0 { String::new() } else { format!(" × 10^{}", row.scale.power) };
@@ -124,7 +123,7 @@ fn scale(row: &Row) -> String {
     format!("stored{power}{divisor}")
 }
 
-/// What is known of all writers together.
+/// Returns lines about all writers together.
 fn facts(
     row: &Row,
     recorded: &Recorded,
@@ -142,10 +141,10 @@ fn facts(
     if let Some(exact) =
         formatter.exact(row).filter(|exact| !parts[0].ends_with(&format!(" {exact}")))
     {
-        parts.push(format!("exactly {exact}"));
+        parts.push(format!("exact {exact}"));
     }
     if row.rate.is_some() {
-        parts.push(format!("{} a second", formatter.rate(row, row.rate)));
+        parts.push(format!("{} per second", formatter.rate(row, row.rate)));
     }
     if row.values() > 1 && row.is_amount() {
         for aggregation in [Aggregation::Sum, Aggregation::Mean, Aggregation::Min, Aggregation::Max]
@@ -160,7 +159,7 @@ fn facts(
     flow(&parts, columns).into_iter().map(|line| (line, palette.plain)).collect()
 }
 
-/// Texts side by side, in as many lines as they take.
+/// Puts texts side by side, in as many lines as they need.
 fn flow(texts: &[String], columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
@@ -172,7 +171,7 @@ fn flow(texts: &[String], columns: usize) -> Vec<String> {
     lines
 }
 
-/// A head and two lines: of what was recorded lately, and ever.
+/// Returns a heading and two lines: values since the previous scrape, and all values.
 fn quantiles(row: &Row, recorded: &Recorded, formatter: Formatter) -> Vec<String> {
     let line = |what: &str, cells: [String; 7]| {
         format!("{what:10}{}", cells.map(|cell| format!("{cell:>9}")).concat())
@@ -202,8 +201,8 @@ fn quantiles(row: &Row, recorded: &Recorded, formatter: Formatter) -> Vec<String
     let [p50, p90, p99, p999, max] = QUANTILES.map(|(name, _)| name.to_owned());
     vec![
         line("", ["count".to_owned(), "mean".to_owned(), p50, p90, p99, p999, max]),
-        line("last look", cells(&recorded.lately)),
-        line("ever", cells(&recorded.ever)),
+        line("latest", cells(&recorded.lately)),
+        line("all time", cells(&recorded.ever)),
     ]
 }
 
@@ -220,9 +219,9 @@ fn draw_pictures(
     if row.class == Class::Histogram {
         let half = Rect { width: area.width / 2 - 1, ..area };
         let (what, buckets) = if recorded.lately.filled.is_empty() {
-            ("ever", &recorded.ever)
+            ("all time", &recorded.ever)
         } else {
-            ("last look", &recorded.lately)
+            ("latest", &recorded.lately)
         };
         put(buffer, half, 1, &format!("values, {what}"), palette.note);
         histogram::draw(
@@ -236,7 +235,7 @@ fn draw_pictures(
     }
     let is_rate = row.class.is_cumulative();
     let what = match (is_rate, row.values() > 1) {
-        (true, _) => "a second".to_owned(),
+        (true, _) => "per second".to_owned(),
         (false, true) => row.resolve(Aggregation::Auto).name().to_owned(),
         (false, false) => "value".to_owned(),
     };
@@ -254,7 +253,7 @@ fn draw_pictures(
         (_, true) => formatter.rate(row, Some(value / row.scale.approximate(1.0))),
         (_, false) => formatter.short(value, &row.unit),
     };
-    // Rates are stored ones, to be scaled here.
+    // Rates are in stored units, so they are scaled here.
     let factor =
         if is_rate && row.class != Class::Histogram { row.scale.approximate(1.0) } else { 1.0 };
     let points: Vec<(f64, f64)> =
@@ -262,7 +261,7 @@ fn draw_pictures(
     chart::draw(buffer, below(area, 1), &points, is_rate, text, palette);
 }
 
-/// A head, and a line for each writer.
+/// Returns a heading, and a line for each writer.
 fn writers(
     row: &Row,
     parts: &[Part<'_>],
@@ -276,7 +275,8 @@ fn writers(
         None => NO_VALUE.to_owned(),
     };
     let values: Vec<String> = parts.iter().map(value).collect();
-    let widest = values.iter().map(|value| width(value)).max().unwrap_or(0).clamp(11, WIDEST);
+    let widest =
+        values.iter().map(|value| width(value)).max().unwrap_or(0).clamp(11, MAX_VALUE_WIDTH);
     let pad = |text: &str| {
         format!(
             "{:padding$}{}",

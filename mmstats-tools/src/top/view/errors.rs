@@ -1,4 +1,4 @@
-//! What could not be read.
+//! The list of errors.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,27 +9,27 @@ use super::text::{put, wrap};
 use super::{Palette, line};
 use crate::render::escape::{Escaped, EscapedPath};
 
-/// Draws the list of problems.
+/// Draws the list of errors.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
     let columns = usize::from(area.width).saturating_sub(4);
     let mut lines: Vec<(String, Style)> = Vec::new();
-    for problem in &app.model.errors {
-        let name = EscapedPath::new(&problem.name).to_string();
+    for error in &app.model.errors {
+        let name = EscapedPath::new(&error.name).to_string();
         lines.extend(wrap(&name, columns).into_iter().map(|line| (line, palette.title)));
         lines.extend(
-            wrap(&Escaped(&problem.what).to_string(), columns)
+            wrap(&Escaped(&error.what).to_string(), columns)
                 .into_iter()
                 .map(|line| (format!("  {line}"), palette.plain)),
         );
     }
     if lines.is_empty() {
-        lines.push(("Everything could be read.".to_owned(), palette.note));
+        lines.push(("No errors: all files could be read.".to_owned(), palette.note));
     }
     app.hit_areas.page = area.height;
     draw_lines(buffer, area, &lines, &mut app.scroll);
 }
 
-/// Draws as many lines as there is room for, from `scroll` on; that is kept within what there is.
+/// Draws the lines from `scroll` on, which is limited to the number of lines.
 pub(super) fn draw_lines(
     buffer: &mut Buffer,
     area: Rect,

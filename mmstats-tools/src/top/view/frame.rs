@@ -1,4 +1,4 @@
-//! The lines above and below everything.
+//! The header and the footer of the screen.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,15 +9,15 @@ use ratatui::style::Style;
 
 use super::super::app::{App, Pane, PromptKind};
 use super::super::model::Aggregation;
-use super::super::settings::Shown;
+use super::super::settings::Visibility;
 use super::text::{put, put_right, width};
 use super::{Palette, line};
 use crate::options::top::Grouping;
 use crate::render::date::Date;
 use crate::render::escape::Escaped;
 
-/// Who publishes, and what is not as usual.
-pub(super) fn draw_head(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+/// Draws the number of writers, the time, and settings that differ from the defaults.
+pub(super) fn draw_header(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     let first = line(area, 0);
     let census = app.model.counts();
     let mut column = put(buffer, first, 0, "topstats", palette.title);
@@ -41,18 +41,18 @@ pub(super) fn draw_head(buffer: &mut Buffer, area: Rect, app: &App, palette: &Pa
     }
     column =
         put(buffer, first, column, &format!("  {}", count(census.fields, "field")), palette.plain);
-    // The time gives way first.
+    // The time is omitted first.
     if usize::from(column) + 2 + width(&time) <= area.width.into() {
         put_right(buffer, first, &time, palette.plain);
     }
     if area.height > 1 {
-        draw_choices(buffer, line(area, 1), app, palette);
+        draw_settings(buffer, line(area, 1), app, palette);
     } else if app.is_paused {
         put_right(buffer, first, " PAUSED", palette.notice);
     }
 }
 
-fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+fn draw_settings(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     let settings = &app.settings;
     let mut words: Vec<(String, Style)> = Vec::new();
     if app.is_paused {
@@ -60,15 +60,15 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     }
     let errors = app.model.errors.len();
     if errors > 0 {
-        words.push((format!("{} (e)", count(errors, "problem")), palette.error));
+        words.push((format!("{} (e)", count(errors, "error")), palette.error));
     }
     if settings.grouping != Grouping::None {
         words.push((format!("by {}", name(settings.grouping)), palette.plain));
     }
-    match settings.shown {
-        Shown::All => {}
-        Shown::NotZero => words.push(("no zeros".to_owned(), palette.notice)),
-        Shown::Changing => words.push(("changing only".to_owned(), palette.notice)),
+    match settings.visibility {
+        Visibility::All => {}
+        Visibility::NotZero => words.push(("no zeros".to_owned(), palette.notice)),
+        Visibility::Changing => words.push(("changing only".to_owned(), palette.notice)),
     }
     if settings.is_raw {
         words.push(("raw".to_owned(), palette.notice));
@@ -94,16 +94,16 @@ fn draw_choices(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     }
 }
 
-/// What can be done here.
-pub(super) fn draw_foot(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+/// Draws the prompt, the last input error, or the main keys.
+pub(super) fn draw_footer(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     if let Some(prompt) = &app.prompt {
-        let (asks, hint) = match prompt.kind {
+        let (label, hint) = match prompt.kind {
             PromptKind::Filter { .. } => ("filter: ", "  Enter keeps, Esc clears"),
-            PromptKind::Interval => ("interval: ", "  as 0.5, 500ms or 10s"),
+            PromptKind::Interval => ("interval: ", "  0.5, 500ms or 10s"),
         };
-        let column = put(buffer, area, 0, asks, palette.key);
+        let column = put(buffer, area, 0, label, palette.key);
         let text = Escaped(&prompt.text).to_string();
-        // The end is what is being typed.
+        // Shows the end of a long text, where the user types.
         let skipped = text
             .char_indices()
             .map(|(at, _)| at)

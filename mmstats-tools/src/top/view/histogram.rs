@@ -1,4 +1,4 @@
-//! The shape of a distribution, as bars.
+//! Histograms as bars.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,51 +8,50 @@ use super::{Palette, indented, line};
 use crate::render::human;
 use crate::series::HistogramSnapshot;
 
-/// Parts of a column that a bar may end in.
+/// The last character of a bar, in eighths of a column.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// From this ratio of the largest to the smallest value on, bars take ranges that grow by a factor,
-/// not by a sum.
-const WIDE: f64 = 16.0;
+/// The ratio of the largest to the smallest value from which on the scale is logarithmic.
+const MIN_LOGARITHMIC_RATIO: f64 = 16.0;
 
-/// Columns of a bar's upper bound, and of its count.
-const BOUND: u16 = 9;
-const COUNT: u16 = 6;
+/// The widths of a bar's upper bound and of its count.
+const BOUND_WIDTH: u16 = 9;
+const COUNT_WIDTH: u16 = 6;
 
-/// The values up to a bound.
+/// The number of values up to a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Bar {
     up_to: f64,
     count: f64,
 }
 
-/// Puts buckets into at most so many bars of equal range.
-fn bars(buckets: &HistogramSnapshot, most: usize) -> Vec<Bar> {
+/// Distributes buckets over at most `max` bars of equal ranges.
+fn bars(buckets: &HistogramSnapshot, max: usize) -> Vec<Bar> {
     let (Some(first), Some(last)) = (buckets.filled.first(), buckets.filled.last()) else {
         return Vec::new();
     };
-    // Zero has no logarithm, so all is moved by one.
+    // One is added to all values, as zero has no logarithm.
     let (low, high) = (first.low as f64 + 1.0, last.high.unwrap_or(last.low) as f64 + 2.0);
-    let is_wide = high / low >= WIDE;
-    let place = |value: f64| if is_wide { value.ln() } else { value };
-    let value = |place: f64| if is_wide { place.exp() } else { place };
-    let most = if buckets.filled.len() == 1 { 1 } else { most.max(1) };
-    let step = (place(high) - place(low)) / most as f64;
+    let is_logarithmic = high / low >= MIN_LOGARITHMIC_RATIO;
+    let place = |value: f64| if is_logarithmic { value.ln() } else { value };
+    let value = |place: f64| if is_logarithmic { place.exp() } else { place };
+    let count = if buckets.filled.len() == 1 { 1 } else { max.max(1) };
+    let step = (place(high) - place(low)) / count as f64;
     let up_to = |bar: usize| value(place(low) + step * (bar + 1) as f64) - 2.0;
     let mut bars: Vec<Bar> =
-        (0..most).map(|bar| Bar { up_to: up_to(bar).max(0.0), count: 0.0 }).collect();
+        (0..count).map(|bar| Bar { up_to: up_to(bar).max(0.0), count: 0.0 }).collect();
     for bucket in &buckets.filled {
         let middle = bucket
             .high
             .map_or(bucket.low as f64, |high| bucket.low as f64 / 2.0 + high as f64 / 2.0)
             + 1.0;
         let at = ((place(middle) - place(low)) / step) as usize;
-        bars[at.min(most - 1)].count += bucket.count as f64;
+        bars[at.min(count - 1)].count += bucket.count as f64;
     }
     bars
 }
 
-/// Draws one bar in each line. `text` writes a stored value.
+/// Draws one bar in each line. `text` formats a stored value.
 pub(super) fn draw(
     buffer: &mut Buffer,
     area: Rect,
@@ -61,18 +60,18 @@ pub(super) fn draw(
     palette: &Palette,
 ) {
     let bars = bars(buckets, area.height.into());
-    let most = bars.iter().map(|bar| bar.count).fold(1.0, f64::max);
+    let max_count = bars.iter().map(|bar| bar.count).fold(1.0, f64::max);
     for (number, bar) in bars.iter().enumerate() {
         let area = line(area, number as u16);
         put_right(
             buffer,
-            Rect { width: BOUND.min(area.width), ..area },
+            Rect { width: BOUND_WIDTH.min(area.width), ..area },
             &format!("≤ {}", text(bar.up_to.round() as u64)),
             palette.note,
         );
-        let area = indented(area, BOUND + 1);
-        let room = area.width.saturating_sub(COUNT + 1);
-        let eighths = (bar.count / most * f64::from(room) * 8.0).ceil() as usize;
+        let area = indented(area, BOUND_WIDTH + 1);
+        let room = area.width.saturating_sub(COUNT_WIDTH + 1);
+        let eighths = (bar.count / max_count * f64::from(room) * 8.0).ceil() as usize;
         let text = format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8]);
         let end = put(buffer, area, 0, &text, palette.trend);
         if bar.count > 0.0 {
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn narrow_ranges_grow_by_a_sum() {
+    fn narrow_ranges_have_a_linear_scale() {
         let bars = bars(&buckets(&[(100, 109, 1), (110, 119, 2), (120, 129, 3)]), 3);
         assert_eq!(
             bars.iter().map(|bar| (bar.up_to.round(), bar.count)).collect::<Vec<_>>(),

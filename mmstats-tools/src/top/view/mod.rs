@@ -20,40 +20,40 @@ use ratatui::layout::Rect;
 use super::app::{App, HitAreas, Pane};
 pub(crate) use palette::Palette;
 
-/// Below this nothing can be shown.
-const LEAST: (u16, u16) = (20, 5);
+/// The smallest screen: columns and lines.
+const MIN_SIZE: (u16, u16) = (20, 5);
 
-/// From so many lines on, the details of a row stand below the table.
-const HIGH: u16 = 40;
+/// With this many lines, the details of a row are below the table instead of replacing it.
+const SPLIT_HEIGHT: u16 = 40;
 
-/// Draws all of it.
+/// Draws a frame.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App, palette: &Palette) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
     app.hit_areas = HitAreas::default();
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        let (columns, lines) = LEAST;
-        text::put(buffer, area, 0, &format!("at least {columns}×{lines}, please"), palette.plain);
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        let (columns, lines) = MIN_SIZE;
+        text::put(buffer, area, 0, &format!("at least {columns}×{lines} needed"), palette.plain);
         return;
     }
-    // The second line of the header is left out where there is hardly room for the table.
-    let head = if area.height < 10 { 1 } else { 2 };
-    frame::draw_head(buffer, Rect { height: head, ..area }, app, palette);
-    frame::draw_foot(buffer, line(area, area.height - 1), app, palette);
-    let body = Rect { y: area.y + head, height: area.height - head - 1, ..area };
+    // Small screens have no second header line.
+    let header = if area.height < 10 { 1 } else { 2 };
+    frame::draw_header(buffer, Rect { height: header, ..area }, app, palette);
+    frame::draw_footer(buffer, line(area, area.height - 1), app, palette);
+    let body = Rect { y: area.y + header, height: area.height - header - 1, ..area };
     draw_body(buffer, body, app, palette);
 }
 
 fn draw_body(buffer: &mut Buffer, body: Rect, app: &mut App, palette: &Palette) {
-    // A row may have gone while its details were looked at.
-    if app.pane == Pane::Detail && app.selected_row().is_none() && body.height < HIGH {
+    // The row may have been removed while its details are shown.
+    if app.pane == Pane::Detail && app.selected_row().is_none() && body.height < SPLIT_HEIGHT {
         app.pane = Pane::Table;
     }
     match app.pane {
         Pane::Table => table::draw(buffer, body, app, palette),
         Pane::Help => help::draw(buffer, body, app, palette),
         Pane::Errors => errors::draw(buffer, body, app, palette),
-        Pane::Detail if body.height < HIGH => detail::draw(buffer, body, app, palette),
+        Pane::Detail if body.height < SPLIT_HEIGHT => detail::draw(buffer, body, app, palette),
         Pane::Detail => {
             let upper = Rect { height: body.height / 2, ..body };
             table::draw(buffer, upper, app, palette);
@@ -67,7 +67,7 @@ fn draw_body(buffer: &mut Buffer, body: Rect, app: &mut App, palette: &Palette) 
     }
 }
 
-/// One line of an area; none if it is not so high.
+/// Returns one line of an area, which is empty if the area has fewer lines.
 fn line(area: Rect, number: u16) -> Rect {
     Rect {
         y: area.y.saturating_add(number),
@@ -76,7 +76,7 @@ fn line(area: Rect, number: u16) -> Rect {
     }
 }
 
-/// An area without its first columns.
+/// Returns an area without its first columns.
 fn indented(area: Rect, columns: u16) -> Rect {
     let columns = columns.min(area.width);
     Rect { x: area.x + columns, width: area.width - columns, ..area }

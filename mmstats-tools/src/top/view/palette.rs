@@ -1,25 +1,25 @@
-//! How things look.
+//! Styles.
 //!
-//! Only the terminal's own colours are used, on its own background, so that they suit light and
-//! dark ones; and nothing is told by colour alone.
+//! Only the 16 colours of the terminal are used, on its own background, so that they suit light and
+//! dark themes. No information is in colour alone.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// The styles of the parts.
+/// The styles of the parts of the screen.
 pub(crate) struct Palette {
     pub(super) plain: Style,
     pub(super) title: Style,
-    /// Heads of columns.
+    /// Headings of columns.
     pub(super) head: Style,
     pub(super) group: Style,
     pub(super) rate: Style,
     pub(super) trend: Style,
     /// Keys in the last line and in the help.
     pub(super) key: Style,
-    /// What matters less: units, explanations, the dead.
+    /// Less important: units, explanations, dead writers.
     pub(super) note: Style,
     pub(super) error: Style,
-    /// What is different from the usual: a pause, a filter.
+    /// Settings that differ from the defaults: a pause, a filter.
     pub(super) notice: Style,
     pub(super) selected: Style,
 }

@@ -9,34 +9,34 @@ use super::super::format::Formatter;
 use super::super::list::{Group, Line};
 use super::super::model::{Class, Row};
 use super::chart::sparkline;
-use super::columns::{Columns, MARK};
+use super::columns::{Columns, MARK_WIDTH};
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, indented, line};
 use crate::options::top::Sort;
 use crate::render::escape::{Escaped, EscapedPath};
 use crate::scraper::OwnedValue;
 
-/// A trend beside percentiles has at least so many columns.
-const SHORTEST_TREND: usize = 8;
+/// The smallest width of a trend beside percentiles.
+const MIN_TREND_WIDTH: usize = 8;
 
-/// Draws heads and lines.
+/// Draws headings and lines.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
     let columns = Columns::new(area.width, app.model.table().longest(), app.settings.is_raw);
-    draw_heads(buffer, line(area, 0), app, columns, palette);
+    draw_headings(buffer, line(area, 0), app, columns, palette);
     let lines = Rect { y: area.y + 1, height: area.height - 1, ..area };
     app.hit_areas.lines = lines;
     app.hit_areas.page = lines.height;
     if app.list.lines.is_empty() {
-        return draw_nothing(buffer, lines, app, palette);
+        return draw_empty(buffer, lines, app, palette);
     }
-    keep_in_sight(app, lines.height.into());
+    scroll_to_selection(app, lines.height.into());
     let formatter = Formatter::new(&app.settings, app.model.time);
     for (number, at) in (app.first..app.list.lines.len()).take(lines.height.into()).enumerate() {
         let area = line(lines, number as u16);
         match &app.list.lines[at] {
             Line::Group(group) => draw_group(buffer, area, group, palette),
-            Line::Row { place, depth, skip, .. } => {
-                if let Some(row) = app.model.table().get(*place) {
+            Line::Row { index, depth, skip, .. } => {
+                if let Some(row) = app.model.table().get(*index) {
                     draw_row(
                         buffer,
                         area,
@@ -54,39 +54,45 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
     }
 }
 
-fn keep_in_sight(app: &mut App, height: usize) {
+fn scroll_to_selection(app: &mut App, height: usize) {
     let last = app.list.lines.len().saturating_sub(height);
     app.first =
         app.first.min(last).min(app.selected).max((app.selected + 1).saturating_sub(height));
 }
 
-fn draw_heads(buffer: &mut Buffer, area: Rect, app: &mut App, columns: Columns, palette: &Palette) {
+fn draw_headings(
+    buffer: &mut Buffer,
+    area: Rect,
+    app: &mut App,
+    columns: Columns,
+    palette: &Palette,
+) {
     buffer.set_style(area, palette.head);
     let arrow = |sort| match (app.settings.sort == sort, app.settings.is_ascending()) {
         (false, _) => "",
         (true, true) => "↑",
         (true, false) => "↓",
     };
-    let mut rest = indented(area, MARK);
+    let mut rest = indented(area, MARK_WIDTH);
     let label = split_column(&mut rest, columns.label);
     put(buffer, label, 0, &format!("NAME{}", arrow(Sort::Name)), palette.head);
-    let mut heads = vec![(label, Sort::Name)];
+    let mut headings = vec![(label, Sort::Name)];
     let value = split_column(&mut rest, columns.value);
     put_right(buffer, value, &format!("VALUE{}", arrow(Sort::Value)), palette.head);
-    heads.push((value, Sort::Value));
+    headings.push((value, Sort::Value));
     if columns.unit > 0 {
         put(buffer, split_column(&mut rest, columns.unit), 0, "UNIT", palette.head);
     }
     if columns.rate > 0 {
         let rate = split_column(&mut rest, columns.rate);
         put_right(buffer, rate, &format!("RATE/s{}", arrow(Sort::Rate)), palette.head);
-        heads.push((rate, Sort::Rate));
+        headings.push((rate, Sort::Rate));
     }
     put(buffer, split_column(&mut rest, columns.trend), 0, "TREND", palette.head);
-    app.hit_areas.heads = heads;
+    app.hit_areas.headings = headings;
 }
 
-/// Takes a column, and the space behind it, from the left of what is left.
+/// Splits a column, and the space after it, off the left.
 fn split_column(rest: &mut Rect, columns: u16) -> Rect {
     let column = Rect { width: columns.min(rest.width), ..*rest };
     *rest = indented(*rest, columns + 1);
@@ -96,7 +102,7 @@ fn split_column(rest: &mut Rect, columns: u16) -> Rect {
 fn draw_group(buffer: &mut Buffer, area: Rect, group: &Group, palette: &Palette) {
     let style = if group.is_dead { palette.group.patch(palette.note) } else { palette.group };
     put(buffer, area, 0, if group.is_dead { "†" } else { "" }, style);
-    let area = indented(area, MARK + indentation(group.depth));
+    let area = indented(area, MARK_WIDTH + indentation(group.depth));
     let sign = if group.is_folded { "▸" } else { "▾" };
     let rows = format!("  {} row{}", group.rows, if group.rows == 1 { "" } else { "s" });
     let room = usize::from(area.width).saturating_sub(2 + width(&rows));
@@ -125,13 +131,13 @@ fn draw_row(
     let is_dead = row.is_dead();
     let style = |alive: Style| if is_dead { palette.note } else { alive };
     put(buffer, area, 0, if is_dead { "†" } else { "" }, style(palette.plain));
-    let mut rest = indented(area, MARK);
+    let mut rest = indented(area, MARK_WIDTH);
     let label = indented(split_column(&mut rest, columns.label), indentation(depth));
     let text = Escaped(row.label.get(skip..).unwrap_or_default()).to_string();
     put(buffer, label, 0, &fit_middle(&text, label.width.into()), style(palette.plain));
     let value = formatter.value(row);
     if width(&value) > columns.value.into() && matches!(row.fact(), Some(OwnedValue::Text(_))) {
-        // A text has no rate and no trend, so it may take their place.
+        // Texts have no rate and no trend, so they may use these columns.
         put(buffer, rest, 0, &value, style(palette.plain));
         return;
     }
@@ -178,7 +184,7 @@ fn draw_trend(
             if text.starts_with('(') { palette.note } else { palette.plain },
         );
         area = indented(area, if column > 0 { column + 1 } else { 0 });
-        if usize::from(area.width) < SHORTEST_TREND {
+        if usize::from(area.width) < MIN_TREND_WIDTH {
             return;
         }
     }
@@ -186,15 +192,15 @@ fn draw_trend(
     put_right(buffer, area, &sparkline(&values, row.class.is_cumulative()), palette.trend);
 }
 
-fn draw_nothing(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
+fn draw_empty(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     let text = if app.model.table().rows().next().is_some() {
-        "No row is left: see the filter (/) and the hidden ones (z).".to_owned()
+        "No row matches: change the filter (/) or show hidden rows (z).".to_owned()
     } else if !app.model.errors.is_empty() {
-        "Nothing could be read: see the problems (e).".to_owned()
+        "No file could be read: see the errors (e).".to_owned()
     } else {
-        let places: Vec<_> =
-            app.searched.iter().map(|place| EscapedPath::new(place).to_string()).collect();
-        format!("No stats found yet: looked for {}", places.join(", "))
+        let searched: Vec<_> =
+            app.searched.iter().map(|path| EscapedPath::new(path).to_string()).collect();
+        format!("No stats found yet: searched {}", searched.join(", "))
     };
     for (number, text) in wrap(&text, usize::from(area.width).saturating_sub(4)).iter().enumerate()
     {

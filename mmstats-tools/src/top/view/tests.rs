@@ -96,7 +96,7 @@ fn screen(app: &mut App, columns: u16, lines: u16) -> Vec<String> {
 }
 
 fn press(app: &mut App, code: KeyCode) {
-    app.key(KeyEvent::new(code, KeyModifiers::NONE));
+    app.handle_key(KeyEvent::new(code, KeyModifiers::NONE));
 }
 
 #[test]

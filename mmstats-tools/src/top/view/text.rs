@@ -1,37 +1,37 @@
-//! Text in columns of a terminal, where a character may take none, one or two.
+//! Text in columns of a terminal; characters may be zero, one or two columns wide.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-/// What stands for what was cut away.
-const CUT: &str = "…";
+/// Replaces removed text.
+const ELLIPSIS: &str = "…";
 
-/// How many columns a text takes.
+/// Returns the width of a text in columns.
 pub(crate) fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
 
-/// A text cut at its end to so many columns.
+/// Shortens a text at its end to a number of columns.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
     match columns {
         0 => String::new(),
-        _ => beginning(text, columns - 1) + CUT,
+        _ => prefix(text, columns - 1) + ELLIPSIS,
     }
 }
 
-/// A text cut in its middle to so many columns; more of its end is left, which is what tells labels
-/// apart.
+/// Shortens a text in its middle to a number of columns. Keeps more of the end, where labels
+/// differ.
 pub(crate) fn fit_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns || columns < 5 {
         return fit(text, columns);
     }
     let first = (columns - 1) / 3;
-    let reversed: Vec<String> = characters(text).rev().collect();
+    let reversed: Vec<String> = graphemes(text).rev().collect();
     let mut rest = columns - 1 - first;
     let mut end: Vec<&str> = Vec::new();
     for character in &reversed {
@@ -42,25 +42,25 @@ pub(crate) fn fit_middle(text: &str, columns: usize) -> String {
         end.push(character);
     }
     end.reverse();
-    beginning(text, first) + CUT + &end.concat()
+    prefix(text, first) + ELLIPSIS + &end.concat()
 }
 
-/// As much of a text as so many columns hold.
-fn beginning(text: &str, columns: usize) -> String {
+/// Returns the start of a text that fits into a number of columns.
+fn prefix(text: &str, columns: usize) -> String {
     let mut left = columns;
-    let mut beginning = String::new();
-    for character in characters(text) {
+    let mut prefix = String::new();
+    for character in graphemes(text) {
         match left.checked_sub(width(&character)) {
             Some(rest) => left = rest,
             None => break,
         }
-        beginning.push_str(&character);
+        prefix.push_str(&character);
     }
-    beginning
+    prefix
 }
 
-/// What a reader takes for one character: with its accents, for instance.
-fn characters(text: &str) -> impl DoubleEndedIterator<Item = String> {
+/// Returns the grapheme clusters of a text: characters with their accents.
+fn graphemes(text: &str) -> impl DoubleEndedIterator<Item = String> {
     let all: Vec<String> = Span::raw(text)
         .styled_graphemes(Style::new())
         .map(|grapheme| grapheme.symbol.to_owned())
@@ -68,7 +68,7 @@ fn characters(text: &str) -> impl DoubleEndedIterator<Item = String> {
     all.into_iter()
 }
 
-/// A text in lines of at most so many columns, broken between words where that is possible.
+/// Wraps a text into lines of at most `columns`, between words if possible.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines: Vec<String> = Vec::new();
@@ -85,7 +85,7 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
         }
         let mut rest = word;
         while width(rest) > columns {
-            let part = beginning(rest, columns);
+            let part = prefix(rest, columns);
             if part.is_empty() {
                 break;
             }
@@ -100,8 +100,8 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Writes a text in an area's first line, from this column of it on, as far as it fits, and tells
-/// in which column it ends.
+/// Writes a text in the first line of an area, starting at a column, as far as it fits. Returns the
+/// column after it.
 pub(crate) fn put(buffer: &mut Buffer, area: Rect, column: u16, text: &str, style: Style) -> u16 {
     let room = area.width.saturating_sub(column);
     if room == 0 || area.height == 0 {
@@ -112,7 +112,7 @@ pub(crate) fn put(buffer: &mut Buffer, area: Rect, column: u16, text: &str, styl
     end - area.x
 }
 
-/// Writes a text so that it ends where the area does.
+/// Writes a text at the right end of the first line of an area.
 pub(crate) fn put_right(buffer: &mut Buffer, area: Rect, text: &str, style: Style) {
     let text = fit(text, area.width.into());
     let column = area.width - u16::try_from(width(&text)).unwrap_or(area.width).min(area.width);
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_is_cut() {
+    fn long_texts_are_shortened() {
         assert_eq!(fit("status", 6), "status");
         assert_eq!(fit("status", 5), "stat…");
         assert_eq!(fit("status", 0), "");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_characters_take_two_columns_and_accents_none() {
+    fn wide_characters_have_two_columns_and_accents_none() {
         assert_eq!(width("東京"), 4);
         assert_eq!(fit("東京都", 5), "東京…");
         assert_eq!(fit("東京都", 4), "東…");
