@@ -170,5 +170,5 @@ fn links_out_of_the_directory_are_not_opened_on_request() {
         what(scraper().without_links()),
         ["a link that leads out of its directory, which is not followed"]
     );
-    assert!(what(scraper())[0].starts_with("not mmstats"));
+    assert!(what(scraper())[0].starts_with("not an mmstats file"));
 }

@@ -363,7 +363,11 @@ fn a_bad_file_does_not_hide_the_others() {
     fs::write(dir.path().join("bad.mmstats"), b"nonsense").unwrap();
     let outcome = slurp(dir.path(), &["--prometheus", "bad.mmstats", "a.mmstats"]);
     assert_eq!(outcome.status, 1);
-    assert!(outcome.err.starts_with("slurpstats: bad.mmstats: not mmstats"), "{}", outcome.err);
+    assert!(
+        outcome.err.starts_with("slurpstats: bad.mmstats: not an mmstats file"),
+        "{}",
+        outcome.err
+    );
     assert_eq!(samples(&outcome.out, "mmstats_read_failures"), ["mmstats_read_failures 1"]);
     assert_eq!(samples(&outcome.out, "busy"), ["busy{file=\"a.mmstats\"} 1"]);
     assert_eq!(check::promtool(&outcome.out), "");

@@ -583,7 +583,7 @@ fn an_unreadable_file_is_reported_once_and_the_others_are_shown() {
     let told: Vec<_> = outcome.err.lines().collect();
     assert!(
         told.len() == 2
-            && told[0].starts_with("pollstats: text: not mmstats")
+            && told[0].starts_with("pollstats: text: not an mmstats file")
             && told[1].starts_with("pollstats: missing: No such file"),
         "{told:?}"
     );

@@ -138,13 +138,15 @@ fn wide_and_high_terminals_show_the_table_beside_details() {
 }
 
 #[test]
-fn the_help_tells_all_keys() {
+fn the_help_lists_all_keys() {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
     top.start("-d 0.1 .");
     for key in ["?", "h", "F1"] {
         let screen = top.press(&[key], "filter as you type");
-        for text in ["a line up, down", "fold and unfold", "pause and go on", "interval", "quit"] {
+        for text in
+            ["one line up or down", "fold or unfold", "pause or continue", "interval", "quit"]
+        {
             assert!(screen.contains(text), "no {text:?} in:\n{screen}");
         }
         top.press(&["End"], "NO_COLOR=1");
