@@ -1,4 +1,4 @@
-//! A reader that is told to end lets its target go first.
+//! A signal to a reader of a device: the target is released first.
 
 use mmstats_tests::cli::{program, without_environment};
 use mmstats_tests::gdb_server::{BASE, Scripted, asked};
@@ -16,11 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 
-/// What the reader does before anything else.
+/// The reader's first request.
 const NOTHING: &str = ":";
 const IGNORE: &str = "trap '' INT HUP";
 
-/// Starts a reader of this server, whatever signals this process ignores.
+/// Starts a reader of this server, independent of the signals that this process ignores.
 fn start(server: &Scripted, first: &str, once: bool) -> Program {
     let mut command = Command::new("env");
     command
@@ -38,7 +38,7 @@ fn send(program: &Program, signal: Signal) {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_reading_lets_the_target_go() {
+fn a_signal_during_a_read_releases_the_target() {
     for signal in SIGNALS {
         let server = Scripted::start(|_, _| false);
         let mut program = start(&server, NOTHING, false);
@@ -55,7 +55,7 @@ fn a_signal_in_the_middle_of_reading_lets_the_target_go() {
 }
 
 #[test]
-fn a_signal_while_the_server_is_silent_lets_the_target_go_soon() {
+fn a_signal_while_the_server_is_silent_releases_the_target_soon() {
     let silence = |signal: Signal, silent: &'static str| {
         let (sender, receiver) = channel();
         let server = Scripted::start(move |request, _| {
@@ -75,8 +75,8 @@ fn a_signal_while_the_server_is_silent_lets_the_target_go_soon() {
             (Some(1), "Error: Interrupted"),
             "{signal:?} at {silent}"
         );
-        // It waits a second for the answer that is due, but not for the three that an answer may
-        // take, and not on and on.
+        // It waits a second for the pending answer, not the three seconds that an answer can take,
+        // and not repeatedly.
         assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
         assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{signal:?} at {silent}");
     };
@@ -90,12 +90,12 @@ fn a_signal_while_the_server_is_silent_lets_the_target_go_soon() {
 }
 
 #[test]
-fn a_signal_does_not_disturb_letting_go() {
+fn a_signal_does_not_disturb_the_release() {
     let (sender, receiver) = channel();
     let server = Scripted::start(move |request, _| {
         if request.starts_with("qRcmd") {
             sender.send(()).unwrap();
-            // The signals come meanwhile.
+            // The signals arrive meanwhile.
             thread::sleep(Duration::from_millis(200));
         }
         false
@@ -110,7 +110,7 @@ fn a_signal_does_not_disturb_letting_go() {
 }
 
 #[test]
-fn a_signal_after_reading_ends_the_program_as_ever() {
+fn a_signal_after_reading_ends_the_program_as_usual() {
     for signal in SIGNALS {
         let server = Scripted::start(|_, _| false);
         let mut program = start(&server, NOTHING, true);
@@ -121,7 +121,7 @@ fn a_signal_after_reading_ends_the_program_as_ever() {
 }
 
 #[test]
-fn a_signal_that_is_ignored_stays_so() {
+fn an_ignored_signal_stays_ignored() {
     for (once, line) in [(false, "reading"), (true, "closed")] {
         let (sender, receiver) = channel();
         let server = Scripted::start(move |request, _| {
@@ -139,7 +139,7 @@ fn a_signal_that_is_ignored_stays_so() {
             assert!(program.end().status.success());
             continue;
         }
-        // It goes on reading.
+        // It continues to read.
         receiver.try_iter().for_each(drop);
         for _ in 0..100 {
             receiver.recv_timeout(PATIENCE).unwrap();
@@ -151,8 +151,7 @@ fn a_signal_that_is_ignored_stays_so() {
 }
 
 /// Starts a tool on a server that is slow to answer the first request for memory, sends it signals
-/// in the middle of that, and returns how the tool ended. The server must have been told to let its
-/// target go.
+/// during that, and returns the tool's exit. The server has to receive the request to detach.
 fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) -> End {
     let (sender, receiver) = channel();
     let server = Scripted::start(move |request, _| {
@@ -226,7 +225,7 @@ fn several_signals_during_a_device_read_end_each_tool_once_the_target_is_release
 #[test]
 fn a_signal_that_is_ignored_does_not_disturb_a_device_read() {
     let end = interrupt("topstats", &["-b", "-c", "1", "-d", "0.1"], IGNORE, &SIGNALS[..1]);
-    // It reads the second time in vain, as this server serves once.
+    // The second read fails, as this server serves one connection.
     assert_eq!(end.status.code(), Some(1), "{end:?}");
 }
 

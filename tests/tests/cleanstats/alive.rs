@@ -1,9 +1,9 @@
-//! Who is alive, and who is not.
+//! Processes that are alive, dead or unknown.
 
 use super::*;
 
 #[test]
-fn a_recycled_pid_is_noticed_by_the_time_that_a_version_1_file_tells() {
+fn a_recycled_pid_is_detected_by_the_creation_time_of_a_version_1_file() {
     let directory = directory();
     let at = directory.path();
     let live = std::process::id();
@@ -13,7 +13,7 @@ fn a_recycled_pid_is_noticed_by_the_time_that_a_version_1_file_tells() {
         ("created-after", Some(now()), 0, false),
         ("modified-before", None, 1_000_000, true),
         ("modified-after", None, 0, false),
-        // What the file says itself counts more.
+        // The file's content takes precedence.
         ("created-after-and-modified-before", Some(now()), 1_000_000, false),
         ("created-never", Some(0.0), 1_000_000, true),
     ] {
@@ -34,7 +34,7 @@ fn a_recycled_pid_is_noticed_by_the_time_that_a_version_1_file_tells() {
 }
 
 #[test]
-fn whoever_sees_only_some_processes_takes_none_for_dead() {
+fn without_seeing_all_processes_none_is_taken_for_dead() {
     let directory = public();
     let at = directory.path();
     let path = at.join("a.mmstats");
@@ -45,7 +45,7 @@ fn whoever_sees_only_some_processes_takes_none_for_dead() {
 }
 
 #[test]
-fn whoever_is_told_that_all_processes_are_here_takes_those_that_are_not_for_dead() {
+fn on_the_assumption_of_one_namespace_missing_processes_are_dead() {
     let (directory, outside) = (public(), public());
     let at = directory.path();
     let dead = [at.join("a.mmstats"), at.join(format!(".mmstats-{NOBODYS_PID}-0.tmp"))];
@@ -53,9 +53,9 @@ fn whoever_is_told_that_all_processes_are_here_takes_those_that_are_not_for_dead
     fs::write(&dead[0], original(NOBODYS_PID, Some(now()))).unwrap();
     fs::write(&dead[1], []).unwrap();
     set_modified(&dead[1], Duration::from_secs(3600));
-    // The first process of every namespace, which has started before.
+    // The first process of every namespace, which started earlier.
     fs::write(&kept[0], original(1, Some(now() + 1e6))).unwrap();
-    // This one tells of its namespace.
+    // This file has its namespace.
     fs::rename(left(outside.path(), "plain", None), &kept[1]).unwrap();
     let is_there = |paths: &[PathBuf]| paths.iter().filter(|path| path.exists()).count();
     let outcome = clean_in_namespace(at, &[]);
@@ -74,7 +74,7 @@ fn whoever_is_told_that_all_processes_are_here_takes_those_that_are_not_for_dead
     assert!(outcome.out.ends_with("Removed 2  -  1 alive\n") && outcome.status == 0, "{outcome:?}");
 }
 
-/// From within a PID namespace, which has no processes but this.
+/// Runs `cleanstats` in a new PID namespace without other processes.
 fn clean_in_namespace(at: &Path, arguments: &[&str]) -> Outcome {
     let mut command = tool("unshare");
     if !rustix::process::geteuid().is_root() {
@@ -88,11 +88,11 @@ fn clean_in_namespace(at: &Path, arguments: &[&str]) -> Outcome {
 }
 
 #[test]
-fn a_clock_that_was_set_kills_nobody() {
+fn a_clock_change_makes_no_process_dead() {
     let directory = public();
     let at = directory.path();
     let path = at.join("a.mmstats");
-    // As if the clock had been in 1970 when it began, as it is on machines without a battery.
+    // As if the clock had been in 1970 at the start, like on machines without a battery.
     let original = Original::start(&path, 12.5, None);
     let outcome = clean(at, &["."]);
     let pid = original.0.id();
@@ -103,7 +103,7 @@ fn a_clock_that_was_set_kills_nobody() {
         )
     );
     if is_root() {
-        // Who may not see what it has mapped, cannot tell.
+        // Without permission to see its mappings, the verdict is unknown.
         let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
         let why = "its PID may have been reused, or the clock was set";
         assert_eq!(
@@ -121,7 +121,7 @@ fn a_clock_that_was_set_kills_nobody() {
 }
 
 #[test]
-fn a_version_1_file_of_another_namespace_is_alive_as_long_as_somebody_writes_to_it() {
+fn a_version_1_file_of_another_namespace_is_alive_while_it_is_written() {
     let directory = directory();
     let path = directory.path().join("a.mmstats");
     let original = Original::start_as(NOBODYS_PID, &path, now(), None);
@@ -133,7 +133,7 @@ fn a_version_1_file_of_another_namespace_is_alive_as_long_as_somebody_writes_to_
 }
 
 #[test]
-fn what_is_being_made_stays_and_what_never_will_be_goes() {
+fn pending_files_stay_and_abandoned_ones_are_removed() {
     let directory = directory();
     let at = directory.path();
     let old = Duration::from_secs(3600);
@@ -163,10 +163,10 @@ fn what_is_being_made_stays_and_what_never_will_be_goes() {
 }
 
 #[test]
-fn a_file_that_is_replaced_before_it_goes_stays() {
+fn a_file_that_is_replaced_before_its_removal_stays() {
     let (directory, elsewhere) = (directory(), directory());
     let path = directory.path().join("a.mmstats");
-    // Its last words are more than a pipe takes, so that there is time.
+    // Its final values exceed a pipe's capacity, so that there is time.
     let long = VersionOne::default()
         .field("sys.pid", "I", NOBODYS_PID.to_ne_bytes())
         .field("note", "900000s", vec![b'x'; 900_000])

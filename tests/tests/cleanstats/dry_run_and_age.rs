@@ -1,22 +1,22 @@
-//! Files of every kind, of which exactly the right ones go.
+//! Files of every kind: exactly those of dead processes are removed.
 
 use super::*;
 
 /// Files of every kind.
-struct Trial {
+struct Cases {
     directory: TempDir,
     elsewhere: TempDir,
-    /// What has to go.
+    /// The files to remove.
     dead: Vec<PathBuf>,
-    /// What has to stay.
+    /// The files to keep.
     kept: Vec<PathBuf>,
     _running: Vec<Program>,
     _originals: Vec<Original>,
 }
 
-impl Trial {
-    /// Other users' files are as well others' than the one's who cleans.
-    fn new(cleaner: Option<u32>, other: Option<u32>) -> Trial {
+impl Cases {
+    /// Creates files of the user who cleans, and of others.
+    fn new(cleaner: Option<u32>, other: Option<u32>) -> Cases {
         let (directory, elsewhere) = (public(), public());
         let at = directory.path();
         let (mut dead, mut kept, mut running, mut originals) =
@@ -36,7 +36,7 @@ impl Trial {
                 in_namespace(at, scene, &format!("namespace-dead-{scene}.mmstats"));
             program.kill();
             kept.push(path);
-            // Its parent, this process, does not wait for it.
+            // A zombie: its parent, this process, does not wait for it.
             let (program, path) = publisher(at, scene, cleaner);
             kill_process(Pid::from_raw(program.pid() as i32).unwrap(), Signal::KILL).unwrap();
             wait_until(|| Reader::new().read(&path).unwrap().verdict().liveness == Liveness::Dead);
@@ -98,7 +98,7 @@ impl Trial {
             at.join("directory.mmstats"),
             at.join("pipe.mmstats"),
         ]);
-        Trial { directory, elsewhere, dead, kept, _running: running, _originals: originals }
+        Cases { directory, elsewhere, dead, kept, _running: running, _originals: originals }
     }
 
     fn check(&self, outcome: &Outcome) {
@@ -120,16 +120,16 @@ impl Trial {
 }
 
 #[test]
-fn exactly_what_dead_processes_left_goes() {
+fn exactly_the_files_of_dead_processes_are_removed() {
     let trial = if rustix::process::geteuid().is_root() {
-        Trial::new(None, Some(SOMEBODY))
+        Cases::new(None, Some(SOMEBODY))
     } else {
-        Trial::new(None, None)
+        Cases::new(None, None)
     };
     let outcome = run(cleanstats().arg(trial.directory.path()));
     trial.check(&outcome);
-    // The same, the same process of another name, two that are the same, and what the originals
-    // have.
+    // The same name, another name of the same process, two equal processes, and the original's
+    // fields.
     let alive = 4 + 2 + 2;
     assert!(
         outcome.out.ends_with(&format!("\nRemoved {}  -  {alive} alive\n", trial.dead.len())),
@@ -141,11 +141,11 @@ fn exactly_what_dead_processes_left_goes() {
 }
 
 #[test]
-fn exactly_what_dead_processes_left_goes_for_a_user_as_well() {
+fn exactly_the_files_of_dead_processes_are_removed_for_a_user_too() {
     if !is_root() {
         return;
     }
-    let mut trial = Trial::new(Some(CLEANER), Some(SOMEBODY));
+    let mut trial = Cases::new(Some(CLEANER), Some(SOMEBODY));
     let unreadable = trial.directory.path().join("unreadable.mmstats");
     fs::write(&unreadable, original(NOBODYS_PID, Some(now()))).unwrap();
     fs::set_permissions(&unreadable, Permissions::from_mode(0o000)).unwrap();
@@ -165,7 +165,7 @@ fn exactly_what_dead_processes_left_goes_for_a_user_as_well() {
 }
 
 #[test]
-fn another_users_directory_loses_nothing() {
+fn another_users_directory_keeps_all_files() {
     if !is_root() {
         return;
     }

@@ -1,4 +1,4 @@
-//! `cleanstats` as its users meet it: what dead processes left goes, and nothing else.
+//! `cleanstats` removes the files of dead processes, and nothing else.
 
 mod alive;
 mod dry_run_and_age;
@@ -28,10 +28,10 @@ use zerocopy::FromBytes;
 
 const EXE: &str = env!("CARGO_BIN_EXE_publishes");
 
-/// How long something that has to come may take.
+/// The time after which a wait fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// More than any machine has.
+/// A PID above the limit of every machine.
 const NOBODYS_PID: u32 = 0x7fff_fff0;
 
 /// Two users besides root.
@@ -42,7 +42,7 @@ fn cleanstats() -> Command {
     Command::new(program("--bin", "cleanstats"))
 }
 
-/// Runs it in a directory, so that paths are short and known.
+/// Runs `cleanstats` in a directory, so that paths are short and known.
 fn clean(directory: &Path, arguments: &[&str]) -> Outcome {
     run(cleanstats().current_dir(directory).args(arguments))
 }
@@ -63,7 +63,7 @@ fn is_root() -> bool {
     is_root
 }
 
-/// What the original writes: nothing tells of the process but these.
+/// Returns a file like the original's, with only these facts about the process.
 fn original(pid: u32, created: Option<f64>) -> Vec<u8> {
     let file = VersionOne::default().field("web.sys.pid", "I", pid.to_ne_bytes()).field(
         "web.hits",
@@ -89,15 +89,14 @@ fn set_modified(path: &Path, age: Duration) {
         .unwrap();
 }
 
-/// A directory that everybody may write to.
+/// Creates a directory that everybody can write to.
 fn public() -> TempDir {
     let directory = directory();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
     directory
 }
 
-/// A program that publishes, as this user, and the file that it made; under another name if it is
-/// in a namespace of its own, where all have the same PID.
+/// Starts a program that publishes, as this user; returns it and its file.
 fn publisher(directory: &Path, scene: &str, user: Option<u32>) -> (Program, PathBuf) {
     let mut command = Command::new(EXE);
     command.arg(scene);
@@ -122,7 +121,7 @@ fn start(directory: &Path, command: &mut Command) -> (Program, PathBuf) {
     (program, directory.join(new))
 }
 
-/// A program in a PID namespace of its own.
+/// Starts a program in a new PID namespace, with this name for its file, as all have the same PID.
 fn in_namespace(directory: &Path, scene: &str, name: &str) -> (Program, PathBuf) {
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
@@ -135,14 +134,14 @@ fn in_namespace(directory: &Path, scene: &str, name: &str) -> (Program, PathBuf)
     (program, to)
 }
 
-/// A file that a killed process left.
+/// Returns a file left by a killed process.
 fn left(directory: &Path, scene: &str, user: Option<u32>) -> PathBuf {
     let (mut program, path) = publisher(directory, scene, user);
     program.kill();
     path
 }
 
-/// A copy of a version 2 file with another value of a constant.
+/// Copies a version 2 file with another value of a constant.
 fn forged(from: &Path, to: &Path, label: &str, value: &[u8]) {
     let mut bytes = fs::read(from).unwrap();
     let mut reader = Reader::new();
@@ -156,7 +155,7 @@ fn forged(from: &Path, to: &Path, label: &str, value: &[u8]) {
     fs::write(to, bytes).unwrap();
 }
 
-/// Maps a file of version 1 as the original does, and keeps it.
+/// A process that maps a file of version 1 like the original.
 struct Original(Child);
 
 impl Original {
@@ -164,7 +163,7 @@ impl Original {
         Self::start_as(0, path, created, user)
     }
 
-    /// It calls itself by this PID; by its own, if that is 0.
+    /// Writes this PID into the file; its own, if that is 0.
     fn start_as(pid: u32, path: &Path, created: f64, user: Option<u32>) -> Original {
         let script = "import mmap, os, struct, sys, time\n\
             field = lambda label, ty, value: struct.pack('@H', len(label)) + label + struct.pack('@H', len(ty)) + ty + b'\\xff' + value\n\

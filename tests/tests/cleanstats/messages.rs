@@ -1,9 +1,9 @@
-//! What it says.
+//! The messages of `cleanstats`.
 
 use super::*;
 
 #[test]
-fn the_originals_cases_are_told_in_its_words() {
+fn the_originals_cases_have_its_messages() {
     let directory = directory();
     let at = directory.path();
     let (_program, live) = publisher(at, "plain", None);
@@ -16,7 +16,7 @@ fn the_originals_cases_are_told_in_its_words() {
     let found = "PID 2147483632 not found. Deleting ./a.mmstats\nInvalid file: ./b.mmstats\nFile has no sys.pid entry: ./c.mmstats\nRemoved 1  -  1 alive\n";
     let outcome = clean(at, &["."]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (found, "", 0));
-    // As the shell gives them.
+    // As the shell expands them.
     let named = "Invalid file: b.mmstats\nFile has no sys.pid entry: c.mmstats\nPID 2147483632 not found. Deleting mmstats-d\nRemoved 1  -  1 alive\n";
     let outcome = clean(at, &["b.mmstats", "c.mmstats", "e.mmstats", "mmstats-d"]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (named, "", 1));
@@ -24,7 +24,7 @@ fn the_originals_cases_are_told_in_its_words() {
 }
 
 #[test]
-fn without_arguments_it_cleans_the_usual_places() {
+fn without_arguments_it_cleans_the_default_directories() {
     let directory = directory();
     let at = directory.path();
     for (name, value) in
@@ -41,7 +41,7 @@ fn without_arguments_it_cleans_the_usual_places() {
 }
 
 #[test]
-fn what_no_process_left_is_refused() {
+fn files_without_a_process_are_refused() {
     let directory = directory();
     let outcome = clean(directory.path(), &["gdb://localhost:1", "qmp:///run/qemu", "missing"]);
     let told = "cleanstats: gdb://localhost:1: a device: only files can be removed\ncleanstats: qmp:///run/qemu: a device: only files can be removed\n\

@@ -1,4 +1,4 @@
-//! What can be asked of it.
+//! The options of `cleanstats`.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn a_dry_run_removes_nothing() {
 }
 
 #[test]
-fn a_file_goes_when_it_is_old_enough() {
+fn a_file_is_removed_when_it_is_old_enough() {
     let directory = directory();
     let path = directory.path().join("a.mmstats");
     fs::write(&path, original(NOBODYS_PID, None)).unwrap();
@@ -41,7 +41,7 @@ fn a_file_goes_when_it_is_old_enough() {
 }
 
 #[test]
-fn json_tells_of_every_file() {
+fn json_has_every_file() {
     let directory = directory();
     let at = directory.path();
     let (program, live) = publisher(at, "plain", None);
@@ -64,7 +64,7 @@ fn json_tells_of_every_file() {
 }
 
 #[test]
-fn removed_files_are_printed_as_by_slurpstats() {
+fn removed_files_are_printed_like_by_slurpstats() {
     let directory = directory();
     let at = directory.path();
     let path = at.join("a.mmstats");
@@ -175,7 +175,7 @@ fn files_of_processes_that_die_are_removed_until_a_signal() {
         watch.expect("Removed 1  -  2 alive");
         for (program, alive) in [(&mut first, 1), (&mut second, 0)] {
             program.kill();
-            // It may look while the process is a zombie.
+            // It can scrape while the process is a zombie.
             watch.expect(&format!("PID {} ", program.pid()));
             watch.expect(&format!("Removed 1  -  {alive} alive"));
         }

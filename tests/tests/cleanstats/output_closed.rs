@@ -1,9 +1,9 @@
-//! How it ends.
+//! Closed output, large directories and wrong usage.
 
 use super::*;
 
 #[test]
-fn nothing_goes_of_which_nobody_was_told() {
+fn removal_stops_when_the_output_is_closed() {
     let directory = directory();
     let at = directory.path();
     let fill = || {
@@ -28,7 +28,7 @@ fn nothing_goes_of_which_nobody_was_told() {
     assert_eq!(end(&[], full()), (Some(1), no_space.clone()));
     assert_eq!(end(&["-q", "--print-removed"], full()), (Some(1), no_space.clone()));
     assert_eq!(names(at).len(), 3);
-    // Nobody reads what is written here any more.
+    // The output is no longer read.
     let closed = || {
         let mut child = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
         let unread = child.stdin.take().unwrap();
@@ -39,19 +39,19 @@ fn nothing_goes_of_which_nobody_was_told() {
     assert_eq!(end(&[], closed()), (Some(1), unread.clone()));
     assert_eq!(end(&["--dry-run"], closed()), (Some(0), String::new()));
     assert_eq!(names(at).len(), 3);
-    // What was done can only be told afterwards, so one goes.
+    // A removal is reported afterwards, so one file is removed.
     assert_eq!(end(&["--json"], full()), (Some(1), no_space));
     assert_eq!(names(at).len(), 2);
     assert_eq!(end(&["--json"], closed()), (Some(1), unread));
     assert_eq!(names(at).len(), 1);
     assert_eq!(end(&["-q"], closed()), (Some(0), String::new()));
     assert_eq!(names(at).len(), 0);
-    // All was done before it could not be told.
+    // Everything was removed before the report failed.
     assert_eq!(end(&[], closed()), (Some(0), String::new()));
 }
 
 #[test]
-fn a_thousand_files_go_soon() {
+fn a_thousand_files_are_removed_quickly() {
     let directory = directory();
     let at = directory.path();
     let path = left(at, "plain", None);
@@ -70,7 +70,7 @@ fn a_thousand_files_go_soon() {
 }
 
 #[test]
-fn wrong_usage_is_status_2_and_help_is_not() {
+fn wrong_usage_exits_with_2_and_help_with_0() {
     let directory = directory();
     for arguments in [
         &["--no-such"][..],

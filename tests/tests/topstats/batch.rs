@@ -1,4 +1,4 @@
-//! `topstats -b`, its arguments, and other sources than files.
+//! `topstats -b`, its arguments, and sources other than files.
 
 use std::fs;
 use std::process::Command;
@@ -51,7 +51,7 @@ fn a_table_is_printed_as_plain_text() {
 }
 
 #[test]
-fn tables_come_one_after_each_interval() {
+fn one_table_is_printed_per_interval() {
     let dir = Dir::new();
     let _shop = dir.shop("shop.mmstats");
     let begin = Instant::now();
@@ -63,7 +63,7 @@ fn tables_come_one_after_each_interval() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_once_and_shows_in_the_exit_status() {
+fn errors_are_reported_once_and_set_the_exit_status() {
     let dir = Dir::new();
     let _shop = dir.shop("shop.mmstats");
     fs::write(dir.0.path().join("bad.mmstats"), b"").unwrap();
@@ -76,7 +76,7 @@ fn what_cannot_be_read_is_told_once_and_shows_in_the_exit_status() {
 }
 
 #[test]
-fn nothing_is_no_error_but_told() {
+fn a_missing_writer_is_reported_without_an_error() {
     let dir = Dir::new();
     let Outcome { status, out, err } = dir.top(&["-b", "-d", "0.1", "."]);
     assert_eq!(status, 0);
@@ -121,7 +121,7 @@ fn wrong_usage_is_reported() {
 }
 
 #[test]
-fn the_help_is_short_or_long() {
+fn help_has_a_short_and_a_long_form() {
     let dir = Dir::new();
     let (short, long) = (dir.top(&["-h"]).out, dir.top(&["--help"]).out);
     assert!(short.contains("Exit status:") && !short.contains("Keys:"), "{short}");

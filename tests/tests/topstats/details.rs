@@ -1,9 +1,9 @@
-//! The panes: details of a row, help.
+//! The panes with details and help.
 
 use super::{Top, line};
 
 #[test]
-fn details_tell_everything_about_a_row() {
+fn details_show_all_properties_of_a_row() {
     let top = Top::new();
     let [one, other] = ["one.mmstats", "other.mmstats"].map(|name| top.shop(name));
     one.orders.add(1000);
@@ -43,7 +43,7 @@ fn details_tell_everything_about_a_row() {
 }
 
 #[test]
-fn units_and_scales_are_told() {
+fn units_and_scales_are_shown() {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
     top.start("-d 0.1 -f temperature .");
@@ -80,7 +80,7 @@ fn a_histogram_shows_its_shape_and_percentiles() {
         "{screen}"
     );
     assert!(line(&screen, "█").contains(" 8"), "{screen}");
-    // What is recorded now is told apart from what was recorded ever.
+    // Recent values are shown separately from all values.
     top.press(&["Space"], "PAUSED");
     for _ in 0..100 {
         shop.latency.record(500);
@@ -92,12 +92,12 @@ fn a_histogram_shows_its_shape_and_percentiles() {
 }
 
 #[test]
-fn recent_values_have_percentiles_of_their_own() {
+fn recent_values_have_separate_percentiles() {
     let top = Top::new();
     let shop = top.shop("shop.mmstats");
     (0..1000).for_each(|_| shop.latency.record(10));
     top.start("-d 300 -f latency .");
-    // The last look for a long time.
+    // The last scrape for a long time.
     top.tmux.wait("a rate", |screen| {
         line(screen, "shop.latency").split_whitespace().nth(2) == Some("0")
     });

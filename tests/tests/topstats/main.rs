@@ -1,4 +1,4 @@
-//! `topstats` as its users meet it: in a terminal, by its keys.
+//! `topstats` in a terminal, controlled by its keys.
 
 mod batch;
 mod details;
@@ -17,7 +17,7 @@ use mmstats_tests::tmux::Tmux;
 use tempfile::TempDir;
 
 model! {
-    /// What a web shop does.
+/// The stats of a web shop.
     pub(crate) struct Shop in "shop." {
         /// Orders that were taken.
         orders: Counter,
@@ -63,13 +63,13 @@ impl Top {
         path
     }
 
-    /// Publishes in a file that is called so; it is there as long as the test.
+    /// Publishes in a file with this name until the test ends.
     fn shop(&self, name: &'static str) -> Published<Shop> {
         let directory = self.path().to_str().unwrap().to_owned().leak();
         publish::<Shop>(&Options::new().directory(directory).file_name(name)).unwrap()
     }
 
-    /// Starts `topstats` with these arguments, and waits until it shows something.
+    /// Starts `topstats` with these arguments, and waits for its first screen.
     fn start(&self, arguments: &str) -> String {
         self.tmux.run(&format!("{} {arguments}", program("--bin", "topstats").display()));
         self.tmux.wait("table", |screen| screen.starts_with("topstats") && screen.contains("NAME"))
@@ -81,7 +81,7 @@ impl Top {
         self.tmux.wait_for(text)
     }
 
-    /// The line of the screen that holds this text, and a space behind it.
+    /// Returns the line of the screen with this text and a space after it.
     fn line(&self, text: &str) -> String {
         format!("{} ", line(&self.tmux.wait_for(text), text))
     }
@@ -94,7 +94,7 @@ fn line<'s>(screen: &'s str, text: &str) -> &'s str {
         .unwrap_or_else(|| panic!("no {text:?} in:\n{screen}"))
 }
 
-/// The first words of the table's lines.
+/// Returns the first words of the table's lines.
 fn names(screen: &str) -> Vec<&str> {
     let lines = screen.lines().skip_while(|line| !line.contains("NAME")).skip(1);
     let mut names: Vec<_> = lines
@@ -107,20 +107,20 @@ fn names(screen: &str) -> Vec<&str> {
     names
 }
 
-/// A file of version 1, of the process with this number.
+/// Returns a file of version 1 of the process with this PID.
 fn old_file(pid: u32, label: &str, value: u64) -> Vec<u8> {
     let file = VersionOne::default().field("old.sys.pid", "I", pid.to_ne_bytes());
     file.field(label, "Q", value.to_ne_bytes()).finish()
 }
 
-/// The number of a process that has ended.
+/// Returns the PID of a process that has ended.
 fn dead_pid() -> u32 {
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     child.id()
 }
 
-/// The screen with its times made alike.
+/// Returns the screen with all times replaced.
 fn without_time(screen: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in screen.split_inclusive(char::is_whitespace) {
@@ -134,7 +134,7 @@ fn without_time(screen: &str) -> String {
     words.concat()
 }
 
-/// Long enough for some looks to be made, if any are.
-fn some_looks() {
+/// Waits long enough for some scrapes, if any are made.
+fn wait_for_scrapes() {
     sleep(Duration::from_millis(500));
 }

@@ -4,12 +4,12 @@ use std::fs;
 
 use mmstats_tests::cli::VersionOne;
 
-use super::{Top, dead_pid, line, names, old_file, some_looks, without_time};
+use super::{Top, dead_pid, line, names, old_file, wait_for_scrapes, without_time};
 
 const QUICK: &str = "-d 0.1 .";
 
 #[test]
-fn the_screen_is_as_it_was_designed() {
+fn the_screen_has_its_designed_form() {
     let top = Top::new();
     top.file(
         "a.mmstats",
@@ -56,7 +56,7 @@ topstats  3 writers: 1 dead †, 2 unknown  7 fields     every 500ms  HH:MM:SS U
 
 ? help  / filter  s sort  Tab group  Enter details  Space pause  z zeros  q quit
 ";
-    // How many looks there were is left to chance.
+    // The number of scrapes varies.
     let screen: Vec<String> =
         screen.replace('▁', "").lines().map(|line| line.trim_end().to_owned()).collect();
     assert_eq!(screen, expected.lines().collect::<Vec<_>>(), "{screen:#?}");
@@ -84,7 +84,7 @@ fn a_row_is_the_sum_of_all_writers() {
 }
 
 #[test]
-fn a_total_does_not_go_back_when_a_writer_ends() {
+fn a_total_does_not_decrease_when_a_writer_ends() {
     let top = Top::new();
     let [one, other] = ["one.mmstats", "other.mmstats"].map(|name| top.shop(name));
     one.orders.add(100);
@@ -98,7 +98,7 @@ fn a_total_does_not_go_back_when_a_writer_ends() {
 }
 
 #[test]
-fn rates_are_shown_of_what_counts_up() {
+fn rates_are_shown_for_cumulative_fields() {
     let top = Top::new();
     let shop = top.shop("shop.mmstats");
     top.start(&format!("{QUICK} -f shop"));
@@ -130,10 +130,10 @@ fn a_filter_works_while_it_is_typed() {
     top.tmux.wait("only what matches as a whole", |screen| names(screen) == ["shop.orders"]);
     let screen = top.press(&["Enter"], "? help");
     assert!(screen.contains("filter: *.orders"), "{screen}");
-    // What keys do is not typed into the filter any more.
+    // Keys are no longer typed into the filter.
     top.press(&["u"], "raw");
     top.press(&["Escape"], "shop.memory");
-    // Esc while typing clears, too.
+    // Esc also clears the filter while typing.
     top.press(&["/", "x", "y", "z"], "No row matches");
     top.press(&["Escape"], "shop.memory");
 }
@@ -179,7 +179,7 @@ fn rows_are_grouped_and_folded() {
     assert_eq!(names(&screen).len(), 2, "{screen}");
     let screen = top.press(&["Down", "Right"], "▾ ./two.mmstats");
     assert!(screen.contains("▸ ./one.mmstats"), "{screen}");
-    // From a row to the group it is in, and fold that.
+    // Moves from a row to its group, and folds it.
     top.press(&["Down", "Down", "Left", "Left"], "▸ ./two.mmstats");
     top.press(&["]"], "▾ ./two.mmstats");
     top.press(&["g", "Enter"], "▸ ./one.mmstats");
@@ -190,7 +190,7 @@ fn rows_are_grouped_and_folded() {
 }
 
 #[test]
-fn zeros_are_hidden_and_then_what_does_not_change() {
+fn zeros_and_then_unchanged_rows_are_hidden() {
     let top = Top::new();
     let shop = top.shop("shop.mmstats");
     shop.orders.incr();
@@ -210,7 +210,7 @@ fn zeros_are_hidden_and_then_what_does_not_change() {
 }
 
 #[test]
-fn numbers_are_short_or_as_they_are_stored() {
+fn numbers_are_shortened_or_shown_as_stored() {
     let top = Top::new();
     let shop = top.shop("shop.mmstats");
     shop.orders.add(123_456_789);
@@ -232,7 +232,7 @@ fn during_a_pause_values_stay() {
     top.start(&format!("{QUICK} -f shop"));
     top.press(&["Space"], "PAUSED");
     shop.orders.add(6);
-    some_looks();
+    wait_for_scrapes();
     assert!(top.line("shop.orders ").contains(" 5 "));
     top.tmux.keys(&["p"]);
     let screen =
@@ -246,10 +246,10 @@ fn the_interval_can_be_changed() {
     let shop = top.shop("shop.mmstats");
     top.start("-d 300 -f shop .");
     top.tmux.wait_for("every 5m00s");
-    // There is a second look after a second, for rates; none after that.
+    // A second scrape follows after a second, for rates; none after that.
     top.tmux.wait("a rate", |screen| line(screen, "shop.orders ").trim_end().ends_with(" 0"));
     shop.orders.add(5);
-    some_looks();
+    wait_for_scrapes();
     assert!(top.line("shop.orders ").contains(" 0 "));
     top.press(&["-"], "every 1m00s");
     top.tmux.wait("a look", |screen| line(screen, "shop.orders ").contains(" 5 "));
@@ -265,7 +265,7 @@ fn the_interval_can_be_changed() {
 }
 
 #[test]
-fn what_dead_writers_left_is_marked() {
+fn files_of_dead_writers_are_marked() {
     let top = Top::new();
     top.file("dead.mmstats", &old_file(dead_pid(), "old.count", 3));
     top.file("alive.mmstats", &old_file(std::process::id(), "new.count", 4));
@@ -279,7 +279,7 @@ fn what_dead_writers_left_is_marked() {
 }
 
 #[test]
-fn writers_come_and_go() {
+fn writers_appear_and_vanish() {
     let top = Top::new();
     let screen = top.start(QUICK);
     assert!(screen.contains("No stats found yet: searched ./*.mmstats"), "{screen}");
@@ -293,7 +293,7 @@ fn writers_come_and_go() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_the_rest_is_shown() {
+fn errors_are_reported_and_the_rest_is_shown() {
     let top = Top::new();
     top.file("good.mmstats", &old_file(std::process::id(), "good", 4));
     let cut = top.file("cut.mmstats", &old_file(std::process::id(), "cut", 5));
@@ -308,7 +308,7 @@ fn what_cannot_be_read_is_told_and_the_rest_is_shown() {
 }
 
 #[test]
-fn what_a_file_says_cannot_act_on_the_terminal() {
+fn texts_of_a_file_cannot_control_the_terminal() {
     let top = Top::new();
     let hostile = "\x1b[2J\x1b]0;title\x07\n\u{9b}31m\u{202e}x";
     let wide = "東京e\u{301}👍";
@@ -320,7 +320,7 @@ fn what_a_file_says_cannot_act_on_the_terminal() {
     let screen = top.start(QUICK);
     assert!(screen.contains("\\x1b"), "{screen}");
     assert!(!top.tmux.styled_screen().contains("\x1b]0"));
-    // Columns after wide characters and accents are where they are in other lines.
+    // Columns after wide characters and accents are aligned with other lines.
     let ends = |text: &str| {
         let line = line(&screen, text);
         let cells: usize = line

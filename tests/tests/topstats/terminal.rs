@@ -1,4 +1,4 @@
-//! The terminal: what it gets, and that it gets everything back.
+//! The terminal: the output that it receives, and its restored state.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use super::{Top, dead_pid, line, names, old_file};
 /// Arguments that show one row.
 const ONE: &str = "-d 0.1 -f shop.orders .";
 
-/// What ends `topstats`, and the exit status that the shell sees.
-fn ends(end: impl Fn(&Top, u32), status: i32) {
+/// Checks that the terminal is restored after an end, and the exit status that the shell sees.
+fn check_restored(end: impl Fn(&Top, u32), status: i32) {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
     top.tmux.run("echo before; stty -a > before");
@@ -32,7 +32,7 @@ fn ends(end: impl Fn(&Top, u32), status: i32) {
         ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name));
     assert_eq!(flags, ["0", "1", "0"]);
     top.tmux.run("echo status $?; stty -a > after; cmp before after && echo same");
-    // Not where the command itself says so.
+    // A whole line, as the command contains the word too.
     let screen =
         top.tmux.wait("the same settings", |screen| screen.lines().any(|line| line == "same"));
     assert!(screen.contains(&format!("status {status}\n")), "{screen}");
@@ -45,24 +45,24 @@ fn send(signal: &str, pid: u32) {
 }
 
 #[test]
-fn the_terminal_is_as_before_after_q() {
-    ends(|top, _| top.tmux.keys(&["q"]), 0);
+fn the_terminal_is_restored_after_q() {
+    check_restored(|top, _| top.tmux.keys(&["q"]), 0);
 }
 
 #[test]
-fn the_terminal_is_as_before_after_control_c() {
-    ends(|top, _| top.tmux.keys(&["C-c"]), 0);
+fn the_terminal_is_restored_after_control_c() {
+    check_restored(|top, _| top.tmux.keys(&["C-c"]), 0);
 }
 
 #[test]
-fn the_terminal_is_as_before_after_signals() {
+fn the_terminal_is_restored_after_signals() {
     for (signal, status) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
-        ends(|_, pid| send(signal, pid), status);
+        check_restored(|_, pid| send(signal, pid), status);
     }
 }
 
 #[test]
-fn it_ends_with_its_terminal() {
+fn it_exits_when_its_terminal_is_closed() {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
     top.start(ONE);
@@ -77,7 +77,7 @@ fn it_ends_with_its_terminal() {
 }
 
 #[test]
-fn control_z_leads_to_the_shell_and_back() {
+fn control_z_suspends_it_and_fg_resumes_it() {
     let top = Top::new();
     let shop = top.shop("shop.mmstats");
     top.tmux.run("set -m; echo before");
@@ -107,16 +107,16 @@ fn control_z_leads_to_the_shell_and_back() {
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back_before_it_is_told() {
+fn a_panic_restores_the_terminal_before_its_message() {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
-    // All that the terminal gets, besides.
+    // Also records everything that the terminal receives.
     top.tmux.run(&format!(
         "tmux pipe-pane 'cat > {}/got'; echo before; stty -a > before",
         top.path().display()
     ));
     top.tmux.wait_for_prompt();
-    // No thread can have such a stack, and there is a panic if one cannot be started.
+    // No thread can have such a stack, and a thread that cannot be started causes a panic.
     let huge = 1_u64 << 62;
     top.tmux.run(&format!(
         "RUST_BACKTRACE=0 RUST_MIN_STACK={huge} {} {ONE}",
@@ -126,7 +126,7 @@ fn a_panic_gives_the_terminal_back_before_it_is_told() {
         screen.contains("panicked at") && screen.trim_end().ends_with("ready$")
     });
     assert!(screen.contains("before") && !screen.contains("NAME"), "{screen}");
-    // In raw mode, lines would begin where the one before ends.
+    // In raw mode, each line would start at the end of the previous one.
     assert!(screen.lines().any(|line| line.starts_with("note: ")), "{screen}");
     assert_eq!(
         ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| top.tmux.variable(name)),
@@ -154,8 +154,8 @@ fn a_panic_gives_the_terminal_back_before_it_is_told() {
     }
 }
 
-/// The codes of colours in a screen: `5` for magenta, whether it is `35` or `38;5;5`, `40` and more
-/// for what is behind the text.
+/// Returns the colour codes in a screen: `5` for magenta, whether it is `35` or `38;5;5`, `40` and
+/// more for the background.
 fn colours(screen: &str) -> Vec<u32> {
     let sequences = screen
         .split("\x1b[")
@@ -193,7 +193,7 @@ fn without_colours_there_are_only_attributes() {
     top.tmux.wait_for("▾ shop");
     let styled = top.tmux.styled_screen();
     assert_eq!(colours(&styled), [0; 0], "{styled}");
-    // The selected line is seen all the same, and all that was told is told.
+    // The selected line is still visible, and no text is missing.
     assert!(styled.contains("\x1b[7m") || styled.contains(";7m"), "{styled}");
     assert_eq!(names(&top.tmux.screen()), names(&plain));
     assert!(line(&top.tmux.screen(), "old").starts_with('†'));
@@ -209,7 +209,7 @@ fn only_the_terminals_own_sixteen_colours_are_used() {
     let styled = top.tmux.styled_screen();
     assert!(colours(&styled).len() > 3);
     for code in colours(&styled) {
-        // Of the text, never of what is behind it, and never white or black.
+        // Only foreground colours, and never white or black.
         assert!((1..=6).contains(&code), "{code} in {styled:?}");
     }
 }
@@ -241,7 +241,7 @@ fn the_mouse_selects_sorts_opens_and_scrolls() {
 }
 
 impl Top {
-    /// The process that runs in the shell.
+    /// Returns the PID of the process that runs in the shell.
     fn pid(&self) -> u32 {
         let shell = self.tmux.variable("pane_pid");
         fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))
@@ -251,7 +251,7 @@ impl Top {
             .unwrap()
     }
 
-    /// In a terminal with few lines, the wheel brings others into sight.
+    /// Checks that the wheel scrolls in a terminal with few lines.
     fn resize_to_scroll(&self) {
         self.tmux.resize(80, 8);
         let before = self.tmux.wait("a small table", |screen| {
@@ -267,7 +267,7 @@ impl Top {
 }
 
 #[test]
-fn the_mouse_is_left_alone_if_wished() {
+fn the_mouse_is_not_captured_on_request() {
     let top = Top::new();
     let _shop = top.shop("shop.mmstats");
     top.start("--no-mouse -d 0.1 .");
@@ -275,7 +275,7 @@ fn the_mouse_is_left_alone_if_wished() {
 }
 
 #[test]
-fn any_size_of_terminal_will_do() {
+fn every_size_of_terminal_works() {
     let top = Top::new();
     let _shops = ["one.mmstats", "two.mmstats"].map(|name| top.shop(name));
     top.start("-d 0.1 -f shop -g prefix .");
@@ -304,7 +304,7 @@ fn any_size_of_terminal_will_do() {
                 }
                 false => screen.starts_with("topstats"),
             });
-            // The wheel, whatever there is to scroll.
+            // The wheel, in every state.
             top.tmux.text("\x1b[<65;1;1M\x1b[<64;1;1M\x1b[<65;1;1M");
         }
     }
@@ -312,7 +312,7 @@ fn any_size_of_terminal_will_do() {
 }
 
 #[test]
-fn what_is_no_terminal_gets_no_screen() {
+fn without_a_terminal_there_is_no_screen() {
     let top = Top::new();
     let outcome =
         run(Command::new(program("--bin", "topstats")).arg(top.path()).stderr(Stdio::piped()));
