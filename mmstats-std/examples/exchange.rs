@@ -1,12 +1,12 @@
-//! `exchange write DIRECTORY` publishes every field there is, in a file of each format. `exchange
-//! read FILE` prints what such a file holds: the same whichever machine wrote it, and whichever
-//! reads it. `tests/big_endian` compares them.
+//! `exchange write DIRECTORY` publishes every kind of field, in a file of each format. `exchange read
+//! FILE` prints the content of such a file, which does not depend on the machines that wrote and read
+//! it: `tests/big_endian` compares them.
 //!
-//! An example of this library and not a program of the tests, because it is built for foreign
-//! machines, and with it all that it depends on.
+//! It is an example of this library and not a program of the tests, because it is built with few
+//! dependencies for machines in emulators.
 
 #[path = "../../tests/src/every_field.rs"]
-#[allow(unreachable_pub, reason = "there it is part of a library")]
+#[allow(unreachable_pub, reason = "it is part of a library there")]
 mod every_field;
 
 use every_field::publish_filled;
@@ -30,22 +30,22 @@ fn main() {
 }
 
 fn write<F: Format>(directory: &Path, name: &'static str) {
-    publish_filled::<F>(directory, name).expect("a file can be made there");
+    publish_filled::<F>(directory, name).expect("the file can be created");
 }
 
 fn read(file: &Path) {
     let mut reader = Reader::new();
-    let sample = reader.read(file).expect("a file of stats");
+    let sample = reader.read(file).expect("a valid file");
     assert!(sample.layout().errors.is_empty(), "{:?}", sample.layout().errors);
     for (field, value) in sample.fields() {
-        // Who wrote it is another one each time.
+        // The identity of the writer differs.
         if !field.label.starts_with("sys.") {
-            print(field, &value.expect("a value that nobody writes"));
+            print(field, &value.expect("a value that is not being written"));
         }
     }
 }
 
-/// Prints all but where the value lies, and in words of how many bytes.
+/// Prints everything except the location and the size of words.
 fn print(field: &Field, value: &Value<'_>) {
     let Field { label, unit, help, kind, scale, divisor, location } = field;
     let value = match value {

@@ -1,7 +1,7 @@
-//! Finding the files to read.
+//! Finds the files to read.
 //!
-//! One place that cannot be looked through never hides what the others hold: problems are returned
-//! beside the paths. Files whose name starts with a dot are still being made, and are left out.
+//! A directory that cannot be searched does not hide the files of others: errors are returned beside
+//! the paths. Files whose names start with a dot are not complete yet, and are skipped.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -18,23 +18,23 @@ use crate::template::{Environment, SHARED_MEMORY, Template, invalid_variable, pa
 const ALL_FILES: &str = "*.mmstats";
 const SUFFIX: &[u8] = b".mmstats";
 
-/// Files to read, and what could not be searched for them.
+/// The files to read, and the errors of the search.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The files: sorted, each path once.
+    /// The files, sorted and without duplicates.
     pub paths: Vec<PathBuf>,
-    /// The patterns that were searched, to name them if nothing was found.
+    /// The patterns that were searched, for messages if nothing was found.
     pub searched: Vec<PathBuf>,
-    /// What went wrong.
+    /// The errors.
     pub errors: Vec<DiscoverError>,
 }
 
-/// A place that could not be searched.
+/// A directory or pattern that could not be searched.
 #[derive(Debug)]
 pub struct DiscoverError {
-    /// The directory, or the pattern or template that is not valid.
+    /// The directory, or the invalid pattern or template.
     pub path: PathBuf,
-    /// Why.
+    /// The error.
     pub error: io::Error,
 }
 
@@ -44,12 +44,21 @@ impl fmt::Display for DiscoverError {
     }
 }
 
-/// Finds the files that `arguments` name: all `*.mmstats` directly in a directory, and any other
-/// argument itself, even if there is no such file (whoever opens it has the better message).
+/// Finds the files that `arguments` name: every `*.mmstats` in a directory (not below it), and any
+/// other argument itself, even if there is no such file: opening it gives the better error.
 ///
-/// Without arguments these are the files that `environment` names: those that match `MMSTATS_GLOB`,
-/// else the `*.mmstats` in `MMSTATS_PATH`, else those in `/dev/shm` and the temporary directory.
-/// Placeholders match anything, and it is no problem if nothing matches.
+/// Without arguments, the files are those that match `MMSTATS_GLOB`, otherwise every `*.mmstats` in
+/// `MMSTATS_PATH`, otherwise those in `/dev/shm` and the temporary directory. Placeholders match
+/// anything. An empty result is not an error.
+///
+/// ```
+/// use mmstats_std::discover::discover;
+/// use mmstats_std::template::Environment;
+///
+/// let found = discover(&Environment::read(), &["/no/such.mmstats"]);
+/// assert_eq!(found.paths, [std::path::Path::new("/no/such.mmstats")]);
+/// assert!(found.errors.is_empty());
+/// ```
 pub fn discover<P: AsRef<Path>>(environment: &Environment, arguments: &[P]) -> Found {
     let mut found = Found::default();
     for path in arguments.iter().map(AsRef::as_ref) {
@@ -71,16 +80,16 @@ impl Found {
     fn search_defaults(&mut self, environment: &Environment) {
         if let Some(glob) = &environment.glob {
             if let Err(error) = self.search_glob(glob) {
-                self.note(glob, error);
+                self.add_error(glob, error);
             }
         } else if let Some(path) = &environment.path {
             if let Err(error) = self.search_path(path) {
-                self.note(path, error);
+                self.add_error(path, error);
             }
         } else {
             let shared_memory = Path::new(SHARED_MEMORY);
             self.search(shared_memory);
-            if !is_same(shared_memory, &environment.temporary) {
+            if !is_same_directory(shared_memory, &environment.temporary) {
                 self.search(&environment.temporary);
             }
         }
@@ -119,24 +128,24 @@ impl Found {
         self.add_files(directory);
     }
 
-    /// Adds the files in `directory`. Their names need not be UTF-8, as a pattern's matches must.
+    /// Adds the files in `directory`. Their names need not be UTF-8.
     fn add_files(&mut self, directory: &Path) {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return self.note(directory, error),
+            Err(error) => return self.add_error(directory, error),
         };
         for entry in entries {
             match entry.map(|entry| entry.path()) {
-                Ok(path) if is_finished(&path) => self.paths.push(path),
+                Ok(path) if is_complete(&path) => self.paths.push(path),
                 Ok(_) => {}
-                Err(error) => self.note(directory, error),
+                Err(error) => self.add_error(directory, error),
             }
         }
     }
 
     fn matches(&mut self, variable: &str, pattern: &str) -> io::Result<Vec<PathBuf>> {
-        // Not with the option that leaves out hidden files: it panics at a name that is not UTF-8.
+        // The option of `glob` that skips hidden files panics on names that are not UTF-8.
         let matches = glob::glob(pattern).map_err(|error| invalid_variable(variable, error))?;
         let mut paths = Vec::new();
         for path in matches {
@@ -144,14 +153,14 @@ impl Found {
                 Ok(path) => paths.push(path),
                 Err(unreadable) => {
                     let path = unreadable.path().to_path_buf();
-                    self.note(path, unreadable.into());
+                    self.add_error(path, unreadable.into());
                 }
             }
         }
         Ok(paths)
     }
 
-    fn note(&mut self, path: impl Into<PathBuf>, error: io::Error) {
+    fn add_error(&mut self, path: impl Into<PathBuf>, error: io::Error) {
         let path = path.into();
         self.errors.push(DiscoverError { path, error });
     }
@@ -164,10 +173,10 @@ fn to_pattern(
 ) -> io::Result<String> {
     template
         .to_pattern(literal)
-        .ok_or_else(|| invalid_variable(variable, "a pattern has to be UTF-8"))
+        .ok_or_else(|| invalid_variable(variable, "invalid pattern: not UTF-8"))
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
+fn is_same_directory(one: &Path, other: &Path) -> bool {
     let identity = |path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
     identity(one).is_some_and(|one| Some(one) == identity(other))
 }
@@ -176,7 +185,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
 }
 
-fn is_finished(path: &Path) -> bool {
+fn is_complete(path: &Path) -> bool {
     let name = path.as_os_str().as_bytes();
     name.ends_with(SUFFIX) && !is_hidden(path)
 }

@@ -1,10 +1,10 @@
-//! Who publishes: what a file says about its process, so that nobody takes another for it.
+//! The identity of a process.
 //!
-//! A PID alone is no identity. It is used again after its process has ended, after a reboot, and in
-//! every PID namespace. The process's start time, the boot id and the namespace tell these apart.
+//! A PID alone does not identify a process: PIDs are reused after a process has ended, after a
+//! reboot, and in every PID namespace. Start time, boot ID and PID namespace make it unique.
 //!
-//! All of that comes from `/proc`. Where it is not mounted, these facts are missing and publishing
-//! goes on without them.
+//! These facts come from `/proc`. If it is not mounted, they are missing, and publishing works
+//! without them.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process;
 
-/// The length of a boot id, a UUID in text.
+/// The length of a boot ID, a UUID as text.
 pub const BOOT_ID_LENGTH: usize = 36;
 
 /// The identity of a process, unique over time, boots and PID namespaces.
@@ -46,7 +46,7 @@ impl ProcessId {
     /// Returns the identity of the calling process, from `/proc/self`.
     #[must_use]
     pub fn current() -> Self {
-        // `self` and not the number: a `/proc` of another PID namespace shows us under another one.
+        // `self`, as a `/proc` of another PID namespace shows this process with another PID.
         let start = Stat::read("self").map_or(0, |stat| stat.start);
         let pid_namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino());
         Self::new(process::id(), start, &boot_id().unwrap_or_default(), pid_namespace)
@@ -84,7 +84,7 @@ fn boot_id() -> Option<String> {
     (id.len() == BOOT_ID_LENGTH).then(|| id.to_owned())
 }
 
-/// What `/proc/PID/stat` says.
+/// The used fields of `/proc/PID/stat`.
 pub(crate) struct Stat {
     state: u8,
     threads: u64,
@@ -92,14 +92,14 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// `process` is a PID or `self`.
+    /// Reads the fields of a PID or `self`.
     pub(crate) fn read(process: impl fmt::Display) -> Option<Self> {
         Self::parse(&fs::read(format!("/proc/{process}/stat")).ok()?)
     }
 
     fn parse(stat: &[u8]) -> Option<Self> {
-        // Field 2 is the program's name in parentheses. It may hold spaces, parentheses and bytes
-        // that are no UTF-8; what follows the last parenthesis is plain.
+        // Field 2 is the program's name in parentheses, which can hold any bytes. ASCII follows the
+        // last parenthesis.
         let name_end = stat.iter().rposition(|&byte| byte == b')')?;
         let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
         let mut fields = fields.split_ascii_whitespace();
@@ -110,35 +110,35 @@ impl Stat {
         })
     }
 
-    /// Whether the process has ended, although its PID is still taken.
+    /// Returns `true` if the process has ended, although its PID still exists.
     pub(crate) fn has_ended(&self) -> bool {
-        // A main thread that has ended before the others is shown as a zombie too.
+        // A main thread that ended before the others is shown as a zombie too.
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
 }
 
-/// The base name of the program, as it was called.
+/// Returns the base name of the program as it was invoked.
 pub fn command() -> OsString {
     let base_name = |path: PathBuf| path.file_name().map(OsStr::to_os_string);
     let called_as = env::args_os().next().map(PathBuf::from);
     called_as
         .and_then(base_name)
-        // A library without a Rust `main` may see no arguments, and `exec` may pass none.
+        // There may be no arguments: in a library without a Rust `main`, or after `exec`.
         .or_else(|| env::current_exe().ok().and_then(base_name))
         .unwrap_or_else(|| "unknown".into())
 }
 
-/// The calling thread's id, as the kernel numbers threads.
+/// Returns the ID of the calling thread, see gettid(2).
 pub fn tid() -> u32 {
     rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
 }
 
-/// The real user id of the calling process.
+/// Returns the real user ID of the calling process.
 pub fn uid() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
-/// The real group id of the calling process.
+/// Returns the real group ID of the calling process.
 pub fn gid() -> u32 {
     rustix::process::getgid().as_raw()
 }

@@ -1,7 +1,15 @@
-//! Whether the process that made a file still runs.
+//! Determines whether the process that writes a file still runs.
 //!
-//! Files of dead processes are deleted, so `Dead` needs proof. What cannot be seen from here, such
-//! as a process in another container, is `Unknown`.
+//! `cleanstats` removes files of dead processes, so `Dead` needs proof. A process that is not visible
+//! from here, for example in another container, is `Unknown`.
+//!
+//! ```
+//! use mmstats_std::identity::ProcessId;
+//! use mmstats_std::liveness::{Evidence, Liveness, liveness};
+//!
+//! let evidence = Evidence { process: Some(ProcessId::current()), ..Evidence::default() };
+//! assert_eq!(liveness(&evidence).liveness, Liveness::Alive);
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,66 +24,67 @@ use rustix::process::{Pid, test_kill_process};
 use crate::clock::{unix_seconds, unix_time};
 use crate::identity::{ProcessId, Stat};
 
-/// The kernel's `USER_HZ`, the unit of start times: part of its ABI, and 100 wherever std runs.
+/// The kernel's `USER_HZ`, the unit of start times: part of its ABI, 100 on all platforms of std.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// In seconds: the boot time is up to one too early, a start time and a file's are rounded down.
-const SLACK: f64 = 2.0;
+/// The tolerance in seconds: the boot time is up to one second early, and start times and file times
+/// are rounded down.
+const TOLERANCE_SECONDS: f64 = 2.0;
 
-/// Whether a file's process runs.
+/// Whether the process of a file runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Liveness {
-    /// It runs.
+    /// The process runs.
     Alive,
-    /// It has ended: nobody writes the file any more.
+    /// The process has ended, so the file is no longer written.
     Dead,
-    /// It cannot be seen from here.
+    /// The process is not visible from here.
     Unknown,
 }
 
-/// A [`Liveness`] and the ground for it.
+/// A [`Liveness`] and its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether the process runs.
     pub liveness: Liveness,
-    /// The ground.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// The ground for a [`Liveness`]; displayed as a clause for humans: `its process has ended`.
+/// The reason for a [`Liveness`]. Displays as a clause: `its process has ended`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Alive: the process runs.
     Runs,
     /// Alive: the process runs as another user.
     RunsAsOther,
-    /// Alive: a process with its PID runs, and `/proc` does not show whether it is another one.
+    /// Alive: a process with its PID runs, and `/proc` does not show whether it is the same.
     PidRuns,
     /// Dead: there is no process with its PID.
     Ended,
-    /// Dead: its parent has yet to wait for it.
+    /// Dead: a zombie, whose parent has not waited for it.
     Zombie,
-    /// Dead: the process that has its PID started at another time.
+    /// Dead: its PID now belongs to a process with another start time.
     OtherStart,
-    /// Dead: the process that has its PID started later by the clock on the wall. That clock can be
-    /// set, so this is no proof.
+    /// Dead: its PID now belongs to a process that started later by the wall clock. The clock can be
+    /// set, so this is not a proof.
     StartedLater,
-    /// Dead: the machine was started anew since.
+    /// Dead: the machine was rebooted.
     OtherBoot,
-    /// Unknown: another container, some of which have a boot id of their own, or an earlier boot.
+    /// Unknown: another container (some have their own boot ID), or an earlier boot.
     OtherContainerOrBoot,
-    /// Unknown: it is in another PID namespace, or may be.
+    /// Unknown: the process is, or may be, in another PID namespace.
     OtherNamespace,
-    /// Unknown: the file names no process.
+    /// Unknown: the file has no PID.
     NoPid,
-    /// Unknown: no process can have its PID.
+    /// Unknown: the PID is out of range.
     ImpossiblePid,
-    /// Unknown: the system does not tell.
+    /// Unknown: the operating system refuses the check.
     NotObservable,
 }
 
 impl Reason {
-    /// What it speaks for.
+    /// Returns the liveness that follows.
     #[must_use]
     pub fn liveness(self) -> Liveness {
         match self {
@@ -93,7 +102,7 @@ impl Reason {
         }
     }
 
-    /// As it is displayed.
+    /// Returns the displayed text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,16 +110,16 @@ impl Reason {
             Self::RunsAsOther => "its process runs, as another user",
             Self::PidRuns => "a process with its PID runs",
             Self::Ended => "its process has ended",
-            Self::Zombie => "its process has ended, and its parent has yet to notice",
+            Self::Zombie => "its process has ended, and its parent has not waited for it",
             Self::OtherStart | Self::StartedLater => {
-                "its process has ended, and another one has its PID"
+                "its process has ended, and its PID was reused"
             }
             Self::OtherBoot => "it is from an earlier boot",
             Self::OtherContainerOrBoot => "it is from another container or an earlier boot",
             Self::OtherNamespace => "its process may be in another PID namespace",
-            Self::NoPid => "it names no process",
-            Self::ImpossiblePid => "its PID is an impossible one",
-            Self::NotObservable => "its process cannot be asked for",
+            Self::NoPid => "it has no PID",
+            Self::ImpossiblePid => "its PID is out of range",
+            Self::NotObservable => "cannot determine whether its process is alive",
         }
     }
 }
@@ -127,7 +136,7 @@ impl From<Reason> for Verdict {
     }
 }
 
-/// The facts by which a file's process is judged.
+/// The facts from which liveness is determined.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
     /// The process, as the file states it. Without a PID namespace, it is taken to be in ours.
@@ -147,20 +156,20 @@ impl Evidence {
     }
 }
 
-/// Judges whether the process that `evidence` describes still runs.
+/// Determines whether the process that `evidence` describes still runs.
 ///
-/// It costs one or two system calls if the process has ended, and a read of `/proc/PID/stat` if
-/// there is one with its PID. No signal is sent.
+/// This costs one or two system calls if the process has ended, and a read of `/proc/PID/stat` if
+/// its PID exists. No signal is sent.
 #[must_use]
 pub fn liveness(evidence: &Evidence) -> Verdict {
     Observer::current().judge(evidence).into()
 }
 
-/// From where we look.
+/// The process that determines liveness.
 #[derive(Clone)]
 struct Observer {
     process: ProcessId,
-    /// Whether the numbers in `/proc` are the PIDs of our namespace.
+    /// Whether `/proc` shows the PIDs of our namespace.
     proc_is_ours: bool,
 }
 
@@ -171,7 +180,7 @@ impl Observer {
         if observer.process.pid() == process::id() {
             Cow::Borrowed(observer)
         } else {
-            // We are a fork of the process that looked first, perhaps in a namespace of its own.
+            // A fork of the process that was stored, perhaps in another namespace.
             Cow::Owned(Self::new())
         }
     }
@@ -186,14 +195,14 @@ impl Observer {
         };
         let is_elsewhere = self.is_other_namespace(process);
         if self.is_other_boot(process) {
-            // Some container managers give each container a boot ID of its own.
+            // Some container managers give each container its own boot ID.
             return if is_elsewhere && !is_before_boot(evidence) {
                 Reason::OtherContainerOrBoot
             } else {
                 Reason::OtherBoot
             };
         }
-        // `kill` takes a negative number for a group of processes.
+        // For `kill`, a negative number is a process group.
         let Some(pid) = i32::try_from(process.pid()).ok().and_then(Pid::from_raw) else {
             return Reason::ImpossiblePid;
         };
@@ -209,8 +218,8 @@ impl Observer {
         }
     }
 
-    /// Judges whether the running process with this PID is the one that the file states; if so, or
-    /// if `/proc` does not show it, `known` stands.
+    /// Determines whether the running process with this PID is the one that the file states. If so,
+    /// or if `/proc` does not show it, returns `known`.
     fn judge_running(&self, process: &ProcessId, evidence: &Evidence, known: Reason) -> Reason {
         let Some(stat) = self.proc_is_ours.then(|| Stat::read(process.pid())).flatten() else {
             return if known == Reason::RunsAsOther { known } else { Reason::PidRuns };
@@ -247,18 +256,18 @@ fn proc_is_ours() -> bool {
 }
 
 fn started_after(stat: &Stat, evidence: &Evidence) -> bool {
-    evidence
-        .ran_at()
-        .is_some_and(|ran_at| booted() + stat.start as f64 / TICKS_PER_SECOND > ran_at + SLACK)
+    evidence.ran_at().is_some_and(|ran_at| {
+        boot_time() + stat.start as f64 / TICKS_PER_SECOND > ran_at + TOLERANCE_SECONDS
+    })
 }
 
 fn is_before_boot(evidence: &Evidence) -> bool {
-    evidence.ran_at().is_some_and(|ran_at| ran_at + SLACK < booted())
+    evidence.ran_at().is_some_and(|ran_at| ran_at + TOLERANCE_SECONDS < boot_time())
 }
 
-/// When the machine was started, in seconds since 1970. It is asked for each time, as it moves when
-/// the clock is set.
-fn booted() -> f64 {
+/// Returns the boot time in seconds since 1970. It is not stored, as it changes when the clock is
+/// set.
+fn boot_time() -> f64 {
     unix_time() - rustix::system::sysinfo().uptime as f64
 }
 
@@ -274,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_alive_by_any_evidence_that_is_not_against_it() {
+    fn a_process_is_alive_unless_evidence_contradicts_it() {
         let (process, _) = own();
         let complete = Evidence {
             process: Some(process.clone()),
@@ -297,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fact_against_it_is_enough() {
+    fn one_contradicting_fact_is_enough() {
         let (own, start) = own();
         let pid = own.pid();
         let process = |pid, start, boot_id, namespace| Evidence {
@@ -328,10 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_was_started_before_this_process() {
+    fn the_machine_booted_before_this_process_started() {
         let (_, start) = own();
         assert!(
-            booted() > 0.0 && booted() + start as f64 / TICKS_PER_SECOND <= unix_time() + SLACK
+            boot_time() > 0.0
+                && boot_time() + start as f64 / TICKS_PER_SECOND <= unix_time() + TOLERANCE_SECONDS
         );
     }
 }

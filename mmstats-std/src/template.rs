@@ -1,12 +1,12 @@
 //! Path templates, and the environment variables that hold them.
 //!
 //! A template is a path with placeholders: `{CMD}` is the base name of the program, `{PID}` and
-//! `{TID}` number the process and the thread, `{MODEL}` vars the set of fields. `{{` and `}}`
-//! stand for the braces themselves.
+//! `{TID}` are the process and thread IDs, `{MODEL}` is the name of the model. `{{` and `}}` are
+//! literal braces.
 //!
-//! The text around placeholders is the user's own and stays as it is, byte for byte. What replaces
-//! `{CMD}` and `{MODEL}` is not: it must neither add a directory to the path nor hide the file from
-//! the tools, so each `/` in it and a leading `.` become `_`.
+//! The text around placeholders is kept byte for byte. The values of `{CMD}` and `{MODEL}` must
+//! neither add a directory to the path nor hide the file from the tools, so each `/` in them and a
+//! leading `.` become `_`.
 
 use std::env;
 use std::error::Error;
@@ -48,11 +48,10 @@ enum Part {
 }
 
 impl Template {
-    /// Parses `text`, which need not be UTF-8.
+    /// Parses a template, which need not be UTF-8.
     ///
     /// # Errors
-    ///
-    /// An unknown placeholder, or a brace without its partner.
+    /// If a placeholder is unknown, or a brace is unpaired.
     pub fn parse(text: impl AsRef<OsStr>) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut literal = Vec::new();
@@ -64,7 +63,7 @@ impl Template {
                 literal.push(rest[0]);
                 rest = &rest[2..];
             } else {
-                let (part, after) = placeholder(rest)?;
+                let (part, after) = parse_placeholder(rest)?;
                 push_literal(&mut parts, &mut literal);
                 parts.push(part);
                 rest = after;
@@ -75,27 +74,27 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// A template without placeholders: braces in `path` mean nothing.
+    /// Creates a template without placeholders: braces in `path` are literal.
     pub fn literal(path: impl Into<OsString>) -> Self {
         Self { parts: vec![Part::Literal(path.into())] }
     }
 
-    /// The path for `vars`.
+    /// Replaces the placeholders by these values.
     pub fn expand(&self, vars: &TemplateVars) -> PathBuf {
         let mut path = OsString::new();
         for part in &self.parts {
             match part {
                 Part::Literal(text) => path.push(text),
-                Part::Command => path.push(within_file_name(&vars.command)),
+                Part::Command => path.push(sanitize_file_name(&vars.command)),
                 Part::Pid => path.push(vars.pid.to_string()),
                 Part::Tid => path.push(vars.tid.to_string()),
-                Part::Model => path.push(within_file_name(vars.model.as_ref())),
+                Part::Model => path.push(sanitize_file_name(vars.model.as_ref())),
             }
         }
         path.into()
     }
 
-    /// The path, if it is the same for all vars.
+    /// Returns the path if the template has no placeholders.
     pub(crate) fn as_literal(&self) -> Option<&Path> {
         match self.parts.as_slice() {
             [Part::Literal(path)] => Some(Path::new(path)),
@@ -103,12 +102,12 @@ impl Template {
         }
     }
 
-    /// The pattern of all paths this can expand to: `*` for each placeholder, and whatever
-    /// `literal` makes of the text around them. `None` if that text is not UTF-8.
+    /// Returns the glob pattern of all paths that the template expands to: `*` for each placeholder,
+    /// and the text between them converted by `literal`. `None` if that text is not UTF-8.
     pub(crate) fn to_pattern(&self, literal: fn(&str) -> String) -> Option<String> {
         let mut pattern = String::new();
         for part in &self.parts {
-            // `**` would mean something else, whichever two parts it came from.
+            // Two adjacent `*` would match directories.
             if let Part::Literal(text) = part {
                 let text = literal(text.to_str()?);
                 let doubled = pattern.ends_with('*');
@@ -128,7 +127,7 @@ fn push_literal(parts: &mut Vec<Part>, literal: &mut Vec<u8>) {
 }
 
 /// Parses the placeholder at the start of `text`, which is a brace, and returns what follows.
-fn placeholder(text: &[u8]) -> Result<(Part, &[u8]), TemplateError> {
+fn parse_placeholder(text: &[u8]) -> Result<(Part, &[u8]), TemplateError> {
     let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let closing = text.iter().position(|&byte| byte == b'}');
     let Some(end) = closing.filter(|&at| at > 0) else {
@@ -145,13 +144,13 @@ fn placeholder(text: &[u8]) -> Result<(Part, &[u8]), TemplateError> {
     Ok((part, after))
 }
 
-fn within_file_name(value: &OsStr) -> OsString {
+fn sanitize_file_name(value: &OsStr) -> OsString {
     let mut bytes = value.as_bytes().to_vec();
     if bytes.first() == Some(&b'.') {
         bytes[0] = b'_';
     }
     for byte in &mut bytes {
-        // A NUL would make the path one that cannot be opened.
+        // A path with a NUL cannot be opened.
         if matches!(byte, b'/' | b'\0') {
             *byte = b'_';
         }
@@ -159,15 +158,15 @@ fn within_file_name(value: &OsStr) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// Why a text is not a template.
+/// An error while a template is parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
-    /// A placeholder that is none.
+    /// An unknown placeholder.
     Unknown {
         /// The placeholder, with its braces.
         found: String,
     },
-    /// A brace without its partner.
+    /// An unpaired brace.
     Unpaired {
         /// The template from that brace on.
         at: String,
@@ -178,33 +177,35 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { found } => {
-                write!(f, "{found} is not known ({{CMD}}, {{PID}}, {{TID}} and {{MODEL}} are)")
+                write!(
+                    f,
+                    "unknown placeholder {found} ({{CMD}}, {{PID}}, {{TID}} or {{MODEL}} expected)"
+                )
             }
-            Self::Unpaired { at } => write!(
-                f,
-                "the brace at {at:?} has no partner ({{{{ and }}}} stand for braces themselves)"
-            ),
+            Self::Unpaired { at } => {
+                write!(f, "unpaired brace at {at:?} ({{{{ or }}}} expected for a literal brace)")
+            }
         }
     }
 }
 
 impl Error for TemplateError {}
 
-/// What the placeholders stand for.
+/// The values of the placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateVars {
     /// `{CMD}`: the base name of the program.
     pub command: OsString,
-    /// `{PID}`: the process.
+    /// `{PID}`: the process ID.
     pub pid: u32,
-    /// `{TID}`: the thread.
+    /// `{TID}`: the thread ID.
     pub tid: u32,
-    /// `{MODEL}`: the set of fields.
+    /// `{MODEL}`: the name of the model.
     pub model: String,
 }
 
 impl TemplateVars {
-    /// The vars of the calling process and thread.
+    /// Returns the values of the calling process and thread.
     pub fn current(model: impl Into<String>) -> Self {
         Self {
             command: identity::command(),
@@ -215,16 +216,27 @@ impl TemplateVars {
     }
 }
 
-/// What the environment says about files. An empty variable counts as one that is not set.
+/// The environment variables about files. An empty variable counts as unset.
+///
+/// ```
+/// use mmstats_std::template::Environment;
+/// let environment = Environment { path: Some("/run/{CMD}".into()), ..Environment::read() };
+/// assert!(environment.directory().is_ok());
+/// let environment = Environment { path: Some("/run/{USER}".into()), ..environment };
+/// assert_eq!(
+///     environment.directory().unwrap_err().to_string(),
+///     "MMSTATS_PATH: unknown placeholder {USER} ({CMD}, {PID}, {TID} or {MODEL} expected)"
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// `MMSTATS_PATH`: a template of the directory.
+    /// `MMSTATS_PATH`: the template of the directory.
     pub path: Option<OsString>,
-    /// `MMSTATS_FILES`: a template of the file name.
+    /// `MMSTATS_FILES`: the template of the file name.
     pub files: Option<OsString>,
-    /// `MMSTATS_GLOB`: a pattern of the files to read. Placeholders in it match anything.
+    /// `MMSTATS_GLOB`: the glob pattern of the files to read. Placeholders match anything.
     pub glob: Option<OsString>,
-    /// The temporary directory: `TMPDIR`, else the system's.
+    /// The temporary directory: `TMPDIR`, otherwise `/tmp`.
     pub temporary: PathBuf,
 }
 
@@ -240,12 +252,11 @@ impl Environment {
         }
     }
 
-    /// The directory for new files: `MMSTATS_PATH`, else `/dev/shm` where it is a tmpfs that can be
-    /// written to, else the temporary directory.
+    /// Returns the directory of new files: `MMSTATS_PATH`, otherwise `/dev/shm` if it is a writable
+    /// tmpfs, otherwise the temporary directory.
     ///
     /// # Errors
-    ///
-    /// `MMSTATS_PATH` is no template.
+    /// If `MMSTATS_PATH` is not a valid template.
     pub fn directory(&self) -> io::Result<Template> {
         match &self.path {
             Some(path) => parse_variable("MMSTATS_PATH", path),
@@ -254,31 +265,30 @@ impl Environment {
         }
     }
 
-    /// The name of new files: `MMSTATS_FILES`, else `{CMD}-{PID}-{TID}.mmstats`.
+    /// Returns the name of new files: `MMSTATS_FILES`, otherwise `{CMD}-{PID}-{TID}.mmstats`.
     ///
     /// # Errors
-    ///
-    /// `MMSTATS_FILES` is no template.
+    /// If `MMSTATS_FILES` is not a valid template.
     pub fn file_name(&self) -> io::Result<Template> {
         let files = self.files.as_deref().unwrap_or(DEFAULT_FILES.as_ref());
         parse_variable("MMSTATS_FILES", files)
     }
 }
 
-/// Parses the template that the environment variable `name` holds.
+/// Parses the template in the environment variable `name`.
 pub(crate) fn parse_variable(name: &str, value: &OsStr) -> io::Result<Template> {
     Template::parse(value).map_err(|error| invalid_variable(name, error))
 }
 
-/// An error about what the environment variable `name` holds.
+/// Creates an error about the value of the environment variable `name`.
 pub(crate) fn invalid_variable(name: &str, fault: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {fault}"))
 }
 
-/// Whether new files can be made in `directory` and stay in memory: a store to a mapping of a file
-/// on a disk can block for as long as the disk is busy.
+/// Returns `true` if files can be created in `directory` and stay in memory. (On a disk, a store to a
+/// mapping can block while the disk is busy.)
 fn is_writable_tmpfs(directory: &str) -> bool {
-    // `TMPFS_MAGIC`, of a type that depends on the architecture.
+    // `TMPFS_MAGIC` in statfs(2), whose type depends on the architecture.
     statfs(directory).is_ok_and(|stat| stat.f_type == 0x0102_1994)
         && access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }

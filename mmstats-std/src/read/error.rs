@@ -1,9 +1,12 @@
 //! Why a file cannot be read.
 
-use super::source::MAX_REGION_BYTES;
 use mmstats_core::reader::{FormatError, ReadError};
 use std::fmt;
 use std::io;
+
+/// The length of the largest region that is read, in bytes. Longer files are no stats, or an attack
+/// on the reader's memory.
+pub const MAX_REGION_BYTES: usize = 64 << 20;
 
 /// An error while a file is read. The message does not name the file, which the caller knows.
 #[derive(Debug)]

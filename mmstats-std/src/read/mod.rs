@@ -26,10 +26,10 @@ mod sample;
 mod source;
 mod stats_file;
 
-pub use error::FileError;
+pub use error::{FileError, MAX_REGION_BYTES};
 pub use identity::{IdentityField, IdentityFields};
 pub use layout::{Field, Layout};
 pub use reader::Reader;
 pub use sample::Sample;
-pub use source::{MAX_REGION_BYTES, RegionSource};
+pub use source::RegionSource;
 pub use stats_file::StatsFile;

@@ -1,9 +1,9 @@
 //! Reads files and regions once.
 
-use super::error::FileError;
+use super::error::{FileError, MAX_REGION_BYTES};
 use super::layout::{Layout, Layouts};
 use super::sample::{Sample, modified};
-use super::source::{FileSource, MAX_REGION_BYTES, RegionSource, open};
+use super::source::{FileSource, RegionSource, open};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, FormatError, ReadBuffers, ReadError, ReadPlan};
 use rustix::fs::Stat;

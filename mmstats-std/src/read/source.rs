@@ -10,10 +10,6 @@ use std::io;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
-/// The length of the largest region that is read, in bytes. Longer files are no stats, or an attack
-/// on the reader's memory.
-pub const MAX_REGION_BYTES: usize = 64 << 20;
-
 /// Opens a regular file and follows links to it. Does not open other types of files, as that can
 /// block or have side effects.
 pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {

@@ -1,10 +1,10 @@
 //! A file that is read repeatedly.
 
-use super::error::FileError;
+use super::error::{FileError, MAX_REGION_BYTES};
 use super::layout::Layout;
 use super::reader::{Reader, load};
 use super::sample::{Sample, modified};
-use super::source::{FileSource, MAX_REGION_BYTES, RegionSource, open};
+use super::source::{FileSource, RegionSource, open};
 use crate::memory::ReadMapping;
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{HEADER_WORDS, ReadBuffers};
