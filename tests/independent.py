@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""An independent implementation of mmstats-core/FORMAT.md, made from that document alone: it shares no code with the Rust one.
+"""An independent implementation of mmstats-core/FORMAT.md, written from that document only. It
+shares no code with the Rust implementation.
 
-    independent.py dump FILE...              print every field as one line of JSON; --directory FILE if that lies outside
+    independent.py dump FILE...              print every field as one line of JSON;
+                                             --directory FILE gives an external directory
     independent.py live FILE LABEL SECONDS   sample one field of a file that is being written
-    independent.py write v1|v2 OUT           write a file with all the format knows, and in OUT.json what dump must print of it
+    independent.py write v1|v2 OUT           write a file with everything in the format, and the
+                                             expected output of dump in OUT.json
 
-Python has no fences: reading a file while it is written relies on a machine that keeps loads in order (x86).
+Python has no fences: reading a file while it is written requires a machine that keeps the order of
+loads (x86).
 """
 
 import argparse
@@ -31,11 +35,11 @@ SIZES = dict(zip("?bBchHeiIflLqQnNd", (1, 1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8, 8,
 SIGNED, FLOATS = "bhilqn", "efd"
 PREFIX = {"little": "<", "big": ">"}
 ORDERS = {"<": "little", ">": "big", "!": "big"}
-LOADS = {1: "B", 2: "H", 4: "I", 8: "Q"}  # memoryview's native items, each fetched by one instruction
+LOADS = {1: "B", 2: "H", 4: "I", 8: "Q"}  # memoryview's native items, each loaded at once
 V1_TYPE = re.compile(rb"([@=<>!]?)[ \t\n\v\f\r]*([0-9]*)([?bBhHiIlLqQnNefdcsp])[ \t\n\v\f\r]*")
 
-Field = namedtuple("Field", "info read")  # info: what dump prints but file and value; read(view) gives the value
-Header = namedtuple("Header", "order word length outside directory published layout")
+Field = namedtuple("Field", "info read")  # info: for dump; read(view): the value
+Header = namedtuple("Header", "order word length external directory published layout")
 
 class Damage(Exception):
     """The bytes break a rule of the format."""
@@ -43,9 +47,9 @@ class Damage(Exception):
 class Contended(Exception):
     """The bytes changed too often to be read."""
 
-def need(condition, otherwise, *values):
+def require(condition, message, *values):
     if not condition:
-        raise Damage(otherwise % values)
+        raise Damage(message % values)
 
 # Both versions: sizes and values
 
@@ -61,7 +65,7 @@ def bucket_bounds(index, p, n):
     return m << s, None if index == bucket_count(p, n) - 1 else ((m + 1) << s) - 1
 
 def load(view, at, size):
-    """The bytes of one load."""
+    """Return the bytes of one load."""
     return view[at:at + size].cast(LOADS[size])[0].to_bytes(size, sys.byteorder)
 
 def fetch(view, at, size):
@@ -81,11 +85,11 @@ def decode(letter, raw, order):
     return int.from_bytes(raw, order, signed=letter in SIGNED)
 
 def plain(value):
-    """A value as JSON can hold it."""
+    """Return a value that JSON can represent."""
     return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
-def steady(guard, copy):
-    """What copy(seen) gives when guard() gave `seen` before and after it."""
+def read_consistent(guard, copy):
+    """Return copy(seen) if guard() returned `seen` before and after it."""
     for _ in range(TRIES):
         seen = guard()
         copied = copy(seen)
@@ -94,12 +98,12 @@ def steady(guard, copy):
     raise Contended("it changed too often to be read")
 
 def read_buffers(view, at, size):
-    """A value of version 1: `at` is the place of its write buffer."""
-    return steady(lambda: view[at], lambda index: fetch(view, at + 1 + (size if index == 0 else 0), size))
+    """Read a value of version 1; `at` is the offset of its write buffer index."""
+    return read_consistent(lambda: view[at], lambda index: fetch(view, at + 1 + (size if index == 0 else 0), size))
 
 def read_latch(view, at, size, header):
     sequence_at, stride = at + 2 * round_up(size, header.word), round_up(size, header.word)
-    return steady(lambda: load_u32(view, sequence_at, header.order),
+    return read_consistent(lambda: load_u32(view, sequence_at, header.order),
                   lambda sequence: bytes(view[at + sequence % 2 * stride:][:size]))
 
 def read_histogram(view, at, size, letter, p, n, header):
@@ -115,47 +119,47 @@ def read_histogram(view, at, size, letter, p, n, header):
 
 def open_view(path):
     with open(path, "rb") as file:
-        need(file.seek(0, 2), "cut short: it is empty")
+        require(file.seek(0, 2), "truncated: empty file")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 def examine(view, directory=None):
-    """All fields, and all that is wrong but leaves something to be read."""
+    """Return all fields, and the errors that leave other fields readable."""
     start = bytes(view[:8])
-    need(start[0] != 0, "not initialised, or removed")
-    need(start == MAGIC or not (start[1:] == MAGIC[1:] or 3 <= start[0] <= 8), "version %d is not known", start[0])
-    need(start[0] == 1 or start == MAGIC or not MAGIC.startswith(start), "cut short in its magic")
-    need(start[0] == 1 or start == MAGIC, "not mmstats")
+    require(start[0] != 0, "uninitialised or removed")
+    require(start == MAGIC or not (start[1:] == MAGIC[1:] or 3 <= start[0] <= 8), "version %d is unknown", start[0])
+    require(start[0] == 1 or start == MAGIC or not MAGIC.startswith(start), "truncated in its magic")
+    require(start[0] == 1 or start == MAGIC, "not mmstats")
     return examine_v1(view) if start[0] == 1 else examine_v2(view, directory)
 
 def stamp(view):
-    """What changes when a region is made anew or removed."""
+    """Return the bytes that change when a region is reinitialized or removed."""
     return view[0] if view[0] == 1 or len(view) < HEADER_SIZE else (load(view, 32, 4), load(view, 0, 8))
 
 def canonical(letter, size):
-    """The one letter among several that mean the same."""
+    """Return the canonical one of several equivalent letters."""
     return {"c": "s", "l": "i" if size == 4 else "q", "L": "I" if size == 4 else "Q", "n": "q", "N": "Q"}.get(letter, letter)
 
 def v1_type(letter, size):
     return "%d%s" % (size, letter) if letter in "sp" else letter
 
 def parse_v1_type(text, order):
-    """Letter, size and byte order of a value."""
+    """Return the letter, size and byte order of a value."""
     match = V1_TYPE.fullmatch(text)
-    need(match, "type %r is not known", text)
+    require(match, "type %r is unknown", text)
     prefix, count, letter = (part.decode() for part in match.groups())
     number = int(count.lstrip("0")[:9] or 0) if count else 1
     standard = prefix not in ("", "@")
-    need((number == 1 or letter in "sp") and not (standard and letter in "nN"), "type %r is not allowed", text)
+    require((number == 1 or letter in "sp") and not (standard and letter in "nN"), "type %r is not allowed", text)
     size = number if letter in "sp" else 4 if standard and letter in "lL" else SIZES[letter]
     return canonical(letter, size), size, ORDERS.get(prefix, order)
 
 def walk_v1(view, order):
-    """Fields, and what ended the walk if it is not the last field's end."""
+    """Return the fields, and the error that ended the walk, if any."""
     fields, at = [], 1
 
     def take(size):
         nonlocal at
-        need(size <= len(view) - at, "a field at %d is cut short", at)
+        require(size <= len(view) - at, "the field at %d is truncated", at)
         at += size
         return bytes(view[at - size:at])
 
@@ -167,7 +171,7 @@ def walk_v1(view, order):
             label = take(label_size).decode(errors="replace")
             letter, size, value_order = parse_v1_type(take(int.from_bytes(take(2), order)), order)
             place, buffer = at, take(1)[0]
-            need(buffer in (0, 1, 255), "write buffer %d at %d is not known", buffer, place)
+            require(buffer in (0, 1, 255), "write buffer %d at %d is unknown", buffer, place)
             take(size if buffer == 255 else 2 * size)
             fields.append(Field({"label": label, "version": 1, "byte_order": order, "type": v1_type(letter, size)},
                                 lambda view, place=place, size=size, letter=letter, value_order=value_order:
@@ -181,30 +185,30 @@ def examine_v1(view):
     return max(walks, key=lambda walk: (not walk[1], 0 if not walk[1] else len(walk[0])))
 
 def read_header(view):
-    need(len(view) >= HEADER_SIZE, "cut short in its header")
+    require(len(view) >= HEADER_SIZE, "truncated in its header")
     order = {b"\x02\x01": "little", b"\x01\x02": "big"}.get(bytes(view[8:10]))
-    need(order, "byte order %s is not known", bytes(view[8:10]).hex())
+    require(order, "byte order %s is unknown", bytes(view[8:10]).hex())
     published = load_u32(view, 36, order)  # before layout: a writer stores them the other way round
     layout = load_u32(view, 28, order)
     word, flags, length, directory, check = struct.unpack(PREFIX[order] + "BBIQI", bytes(view[10:28]))
-    need(check == zlib.crc32(view[:24]), "its header is damaged: the check is %08x", check)
-    need(not flags & 0x0E, "header flags %02x are not known", flags)
-    need(word in (4, 8), "word %d is not known", word)
+    require(check == zlib.crc32(view[:24]), "damaged header: the check is %08x", check)
+    require(not flags & 0x0E, "header flags %02x are not known", flags)
+    require(word in (4, 8), "word %d is unknown", word)
     if flags & 1:
-        need(directory % 4 == 0, "the directory cannot be at %#x", directory)
+        require(directory % 4 == 0, "invalid directory address %#x", directory)
         return Header(order, word, length, True, directory, published, layout)
-    need(HEADER_SIZE <= directory <= length and directory % 4 == 0, "the directory cannot be at %d", directory)
+    require(HEADER_SIZE <= directory <= length and directory % 4 == 0, "invalid directory offset %d", directory)
     return Header(order, word, length, False, directory, published, layout)
 
 def entry_length(view, at, end, order):
-    need(end - at >= ENTRY_SIZE, "cut short")
+    require(end - at >= ENTRY_SIZE, "truncated")
     length, label, help_, unit = struct.unpack(PREFIX[order] + "I16xHHB3x", bytes(view[at:at + ENTRY_SIZE]))
     possible = length % 4 == 0 and ENTRY_SIZE + label + help_ + unit <= length <= end - at
-    need(possible, "it cannot have length %d", length)
+    require(possible, "invalid length %d", length)
     return length
 
 def layout_agrees(view, header, end, limit):
-    """Whether layout is the CRC of the published entries, or of these and some whole ones behind them."""
+    """Return True if layout is the CRC of the published entries, or of these and whole later ones."""
     crc = zlib.crc32(view[header.directory:end])
     try:
         while crc != header.layout:
@@ -217,8 +221,8 @@ def layout_agrees(view, header, end, limit):
 
 def examine_v2(view, directory):
     header = read_header(view)
-    if header.outside:
-        return examine_outside(view, header, directory)
+    if header.external:
+        return examine_external(view, header, directory)
     fields, problems = [], []
     limit = min(header.length, len(view))
     end = header.directory + max(min(header.published, limit - header.directory), 0) // 4 * 4
@@ -238,10 +242,10 @@ def examine_v2(view, directory):
         at += length
     return fields, problems
 
-def examine_outside(view, header, directory):
-    need(directory is not None and len(directory) >= header.published, "its directory is outside, at %#x", header.directory)
+def examine_external(view, header, directory):
+    require(directory is not None and len(directory) >= header.published, "external directory at %#x: not given", header.directory)
     directory = directory[:header.published]
-    need(zlib.crc32(directory) == header.layout, "its directory is of another program: layout is not its CRC")
+    require(zlib.crc32(directory) == header.layout, "the directory is of another program: its CRC is not the layout")
     fields, problems, at = [], [], 0
     while at < len(directory):
         length = len(directory)
@@ -261,36 +265,36 @@ def parse_entry(view, header, entry, directory_end):
     help_at, end = unit_at + unit_size, unit_at + unit_size + help_size
     label, unit, help_ = (entry[a:b].decode(errors="replace") for a, b in ((ENTRY_SIZE, unit_at), (unit_at, help_at), (help_at, end)))
     letter, kind = chr(letter), KINDS[kind] if kind < len(KINDS) else "untyped"
-    need(label, "it has no label")
-    need(letter in V2_TYPES, "%s: type %r is not known", label, letter)
-    need(access < len(ACCESSES), "%s: access %d is not known", label, access)
+    require(label, "empty label")
+    require(letter in V2_TYPES, "%s: type %r is unknown", label, letter)
+    require(access < len(ACCESSES), "%s: access %d is unknown", label, access)
     access = ACCESSES[access]
     space, alignment = size, word
     if kind == "histogram":
-        need(access == "word" and letter in "IQ" and SIZES[letter] <= word, "%s: histogram of type %s, %s", label, letter, access)
+        require(access == "word" and letter in "IQ" and SIZES[letter] <= word, "%s: histogram of type %s, %s", label, letter, access)
         possible = p < n <= 64 and p <= 24 and size == (8 if word == 8 else 20) + bucket_count(p, n) * SIZES[letter]
-        need(possible, "%s: a histogram cannot have p %d, n %d and %d bytes", label, p, n, size)
+        require(possible, "%s: invalid histogram with p %d, n %d and %d bytes", label, p, n, size)
     else:
-        need(letter == "s" or size == SIZES[letter], "%s: type %s cannot have %d bytes", label, letter, size)
+        require(letter == "s" or size == SIZES[letter], "%s: invalid size of type %s: %d bytes", label, letter, size)
         if access == "word":
-            need(letter != "s" and size <= word, "%s: type %s cannot be a word", label, letter)
+            require(letter != "s" and size <= word, "%s: type %s cannot be a word", label, letter)
             alignment = size
         else:
             space = 2 * round_up(size, word) + 4
-    if access == "constant" and header.outside:
-        need(HEADER_SIZE <= offset and offset + size <= min(header.length, len(view)), "%s: its constant cannot be at %d", label, offset)
+    if access == "constant" and header.external:
+        require(HEADER_SIZE <= offset and offset + size <= min(header.length, len(view)), "%s: invalid offset of a constant: %d", label, offset)
     elif access == "constant":
-        need(end <= offset and offset + size <= length, "%s: its constant is not behind its texts, in its entry", label)
+        require(end <= offset and offset + size <= length, "%s: the constant is not after the texts of its entry", label)
     else:
-        need(offset % alignment == 0, "%s: its value at %d is not aligned to %d", label, offset, alignment)
-        apart = offset >= directory_end or HEADER_SIZE <= offset and offset + space <= header.directory and not header.outside
-        need(apart and offset + space <= header.length, "%s: its value cannot be at %d", label, offset)
-        need(offset + space <= len(view), "%s: its value has been cut off", label)
+        require(offset % alignment == 0, "%s: the value at %d is not aligned to %d", label, offset, alignment)
+        apart = offset >= directory_end or HEADER_SIZE <= offset and offset + space <= header.directory and not header.external
+        require(apart and offset + space <= header.length, "%s: invalid offset of a value: %d", label, offset)
+        require(offset + space <= len(view), "%s: the value is cut off", label)
 
     def read(view):
         if kind == "histogram":
             return read_histogram(view, offset, size, letter, p, n, header)
-        raw = (bytes(view[offset:offset + size]) if access == "constant" and header.outside
+        raw = (bytes(view[offset:offset + size]) if access == "constant" and header.external
                else entry[offset:offset + size] if access == "constant" else load(view, offset, size) if access == "word"
                else read_latch(view, offset, size, header))
         return decode(letter, raw, order)
@@ -300,13 +304,13 @@ def parse_entry(view, header, entry, directory_end):
 
 # Commands: dump and live
 
-def complain(path, problem):
+def report(path, problem):
     what = str(getattr(problem, "strerror", None) or problem)
     print("%s: %s" % (path, what.replace("\n", "\\n")), file=sys.stderr)
     return 1
 
 def read_values(view, directory):
-    """What dump prints of a file, and what is wrong with it."""
+    """Return the records that dump prints for a file, and its errors."""
     records = []
     fields, problems = examine(view, directory)
     for field in fields:
@@ -321,13 +325,13 @@ def dump(paths, directory):
     for path in paths:
         try:
             view = open_view(path)
-            records, problems = steady(lambda: stamp(view), lambda _: read_values(view, directory))
+            records, problems = read_consistent(lambda: stamp(view), lambda _: read_values(view, directory))
         except (Damage, Contended, OSError) as error:
             records, problems = [], [error]
         for record in records:
             print(json.dumps({"file": path, **record}))
         for problem in problems:
-            status = complain(path, problem)
+            status = report(path, problem)
     return status
 
 def live(path, label, seconds, halves):
@@ -339,7 +343,7 @@ def live(path, label, seconds, halves):
             if before is None or stamp(view) != before:
                 before = stamp(view)
                 field = next((field for field in examine(view)[0] if field.info["label"] == label), None)
-                need(field, "it has no field %s", label)
+                require(field, "no field %s", label)
             try:
                 value = field.read(view)
             except Contended:
@@ -351,7 +355,7 @@ def live(path, label, seconds, halves):
                 values = [values[0] if reads else value, value]
                 reads += 1
     except (Damage, OSError) as error:
-        status = complain(path, error)
+        status = report(path, error)
     print(json.dumps({"reads": reads, "contended": contended, "first": plain(values[0]), "last": plain(values[1]), "decreasing": decreasing, "torn": torn}))
     return status
 
@@ -378,7 +382,7 @@ DETAILED = (('http.requests{method="GET",code="200"}', "", 0, 0, "Requests, by m
             ("unit.long", "u" * 255, 127, 0x01020304, "help"))
 
 def samples(letter, size, order):
-    """Pairs of bytes and the value they mean, that tell signs, widths and byte orders apart."""
+    """Return pairs of bytes and value that distinguish signs, widths and byte orders."""
     if letter in OTHERS:
         return OTHERS[letter]
     if letter in FLOATS:
@@ -388,7 +392,7 @@ def samples(letter, size, order):
             for value in ((-pattern, -half, half - 1) if signed else (pattern, 2 * half - 1, half))]
 
 def decoy(letter, raw):
-    """Other bytes of the same size, that mean another value."""
+    """Return bytes of the same size with another value."""
     return bytes([raw == b"\0"]) if letter == "?" else bytes(byte ^ 0xFF for byte in raw)
 
 def build_v1(order, word, exact):
@@ -423,7 +427,7 @@ def latch(letter, raw, order, word, sequence):
     return (bad + good if sequence % 2 else good + bad) + sequence.to_bytes(4, order)
 
 def histogram(letter, p, n, times, order, word, sequence):
-    """The block of a histogram that has recorded each value so many times, and what dump must say of it."""
+    """Return the block of a histogram with these values and counts, and its expected output."""
     total = sum(value * count for value, count in times.items()) % 2 ** 64
     counts = [0] * bucket_count(p, n)
     for value, count in times.items():
@@ -440,14 +444,14 @@ def histogram(letter, p, n, times, order, word, sequence):
     return block + b"".join(count.to_bytes(SIZES[letter], order) for count in counts), {
         "sum": total, "count": sum(times.values()), "p": p, "n": n, "type": letter, "buckets": [b for b in buckets if b[2]]}
 
-def build_v2(order, word, outside):
-    entries, values, expected = [], b"", []  # entries: what depends on the region's length is still to be added
+def build_v2(order, word, external):
+    entries, values, expected = [], b"", []  # entries: still without the region's length
 
     def add(label, kind, letter, access, size, block, alignment, value, unit="", scale=0, divisor=1, help_="", p=0, n=0):
         nonlocal values
         texts = [text.encode() for text in (label, unit, help_)]
         tail = b"".join(texts)
-        if access == "constant" and not outside:
+        if access == "constant" and not external:
             offset, tail = ENTRY_SIZE + len(tail), tail + block
         else:
             alignment = 1 if access == "constant" else alignment
@@ -481,7 +485,7 @@ def build_v2(order, word, outside):
             add("latency.%s.%d.%d" % (letter, p, n), "histogram", letter, "word", len(block), block, word, value,
                 "seconds", -6, 1, "How long it took.", p, n)
     size = sum(ENTRY_SIZE + len(tail) for _, _, tail in entries)
-    if outside:
+    if external:
         length = round_up(HEADER_SIZE + len(values), 8)
         directory = pack_entries(entries, length, order)
         start = struct.pack(PREFIX[order] + "8sHBBIQ", MAGIC, 0x0102, word, 0x01, length, 0x08001234)
@@ -501,8 +505,8 @@ def pack_entries(entries, length, order):
     return b"".join(struct.pack(PREFIX[order] + ENTRY_HEAD, ENTRY_SIZE + len(tail), offset + (length if offset < 0 else 0), *rest)
                     + tail for offset, rest, tail in entries)
 
-def write(version, path, order, word, exact, outside):
-    data, expected, directory = (*build_v1(order, word, exact), None) if version == "v1" else build_v2(order, word, outside)
+def write(version, path, order, word, exact, external):
+    data, expected, directory = (*build_v1(order, word, exact), None) if version == "v1" else build_v2(order, word, external)
     if directory is not None:
         with open(path + ".directory", "wb") as file:
             file.write(directory)
@@ -517,7 +521,7 @@ def main():
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("dump")
     command.add_argument("files", nargs="+")
-    command.add_argument("--directory", type=argparse.FileType("rb"), help="the entries of regions that have them outside")
+    command.add_argument("--directory", type=argparse.FileType("rb"), help="the external directory of the regions")
     command.set_defaults(run=lambda options: dump(options.files, options.directory and options.directory.read()))
     command = commands.add_parser("live")
     command.add_argument("file")
@@ -530,9 +534,9 @@ def main():
     command.add_argument("out")
     command.add_argument("--byte-order", choices=("little", "big"), default=sys.byteorder)
     command.add_argument("--word", type=int, choices=(4, 8), default=8)
-    command.add_argument("--exact", action="store_true", help="version 1 with nothing padded, and the original's buffers")
-    command.add_argument("--outside", action="store_true", help="version 2 with its directory outside, in OUT.directory")
-    command.set_defaults(run=lambda options: write(options.version, options.out, options.byte_order, options.word, options.exact, options.outside))
+    command.add_argument("--exact", action="store_true", help="version 1 without padding, with the original's buffers")
+    command.add_argument("--external", action="store_true", help="version 2 with an external directory, in OUT.directory")
+    command.set_defaults(run=lambda options: write(options.version, options.out, options.byte_order, options.word, options.exact, options.external))
     options = parser.parse_args()
     return options.run(options)
 

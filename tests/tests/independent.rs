@@ -156,7 +156,7 @@ fn the_others_external_directory_is_read_as_written() {
             let path = directory.path().join(format!("{order}-{word}"));
             run_well(
                 script()
-                    .args(["write", "v2", "--outside", "--byte-order", order, "--word", word])
+                    .args(["write", "v2", "--external", "--byte-order", order, "--word", word])
                     .arg(&path),
             );
             assert_reads(&path, &kept(&path));
