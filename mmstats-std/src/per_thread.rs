@@ -60,12 +60,16 @@ pub struct PerThread<M: Model + 'static> {
 /// uses of it refer to the same instances.
 #[macro_export]
 macro_rules! per_thread {
-    ($($(#[$attribute:meta])* $visible:vis static $name:ident : $model:ty $(= $options:expr)? ;)*) => { $(
+    ($(
+        $(#[$attribute:meta])*
+        $visible:vis static $name:ident : $model:ty $(= $options:expr)? ;
+    )*) => { $(
         $(#[$attribute])*
         #[allow(clippy::declare_interior_mutable_const)]
         $visible const $name: $crate::PerThread<$model> = {
             ::std::thread_local! {
-                static SLOT: $crate::__private::ThreadSlot<$model> = const { $crate::__private::ThreadSlot::new() };
+                static SLOT: $crate::__private::ThreadSlot<$model> =
+                    const { $crate::__private::ThreadSlot::new() };
             }
             fn shared() -> &'static $crate::__private::Shared<$model> {
                 static SHARED: $crate::__private::Shared<$model> =

@@ -24,14 +24,15 @@ use mmstats_tools::source::Sources;
 
 model! {
     pub struct Load in "bench.load." {
-        c00: Counter, c01: Counter, c02: Counter, c03: Counter, c04: Counter, c05: Counter, c06: Counter, c07: Counter,
-        c08: Counter, c09: Counter, c10: Counter, c11: Counter, c12: Counter, c13: Counter, c14: Counter, c15: Counter,
-        c16: Counter, c17: Counter, c18: Counter, c19: Counter, c20: Counter, c21: Counter, c22: Counter, c23: Counter,
-        c24: Counter,
-        g00: Gauge<f64>, g01: Gauge<f64>, g02: Gauge<f64>, g03: Gauge<f64>, g04: Gauge<f64>, g05: Gauge<f64>,
-        g06: Gauge<f64>, g07: Gauge<f64>, g08: Gauge<f64>, g09: Gauge<f64>, g10: Gauge<f64>, g11: Gauge<f64>,
-        g12: Gauge<f64>, g13: Gauge<f64>, g14: Gauge<f64>, g15: Gauge<f64>, g16: Gauge<f64>, g17: Gauge<f64>,
-        g18: Gauge<f64>, g19: Gauge<f64>, g20: Gauge<f64>, g21: Gauge<f64>, g22: Gauge<f64>, g23: Gauge<f64>,
+        c00: Counter, c01: Counter, c02: Counter, c03: Counter, c04: Counter, c05: Counter,
+        c06: Counter, c07: Counter, c08: Counter, c09: Counter, c10: Counter, c11: Counter,
+        c12: Counter, c13: Counter, c14: Counter, c15: Counter, c16: Counter, c17: Counter,
+        c18: Counter, c19: Counter, c20: Counter, c21: Counter, c22: Counter, c23: Counter,
+        c24: Counter, g00: Gauge<f64>, g01: Gauge<f64>, g02: Gauge<f64>, g03: Gauge<f64>,
+        g04: Gauge<f64>, g05: Gauge<f64>, g06: Gauge<f64>, g07: Gauge<f64>, g08: Gauge<f64>,
+        g09: Gauge<f64>, g10: Gauge<f64>, g11: Gauge<f64>, g12: Gauge<f64>, g13: Gauge<f64>,
+        g14: Gauge<f64>, g15: Gauge<f64>, g16: Gauge<f64>, g17: Gauge<f64>, g18: Gauge<f64>,
+        g19: Gauge<f64>, g20: Gauge<f64>, g21: Gauge<f64>, g22: Gauge<f64>, g23: Gauge<f64>,
         g24: Gauge<f64>,
     }
 }

@@ -1,4 +1,4 @@
-//! What others say to pages: `promtool`, and the strict parser of Python's prometheus-client.
+//! Checks pages with `promtool` and the strict parser of Python's prometheus-client.
 //! `tests/run` installs both.
 #![allow(dead_code, reason = "not every test asks both")]
 

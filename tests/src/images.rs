@@ -18,7 +18,7 @@ model! {
         turns: Counter<u32>,
         /// Now.
         pressure: Gauge<Latched<u64>> [Unit::named("pascals")],
-        /// What it does.
+        /// Its state.
         state: Text<12> => "idle",
     }
 }

@@ -1,4 +1,4 @@
-//! What crosses crates: tests of real programs, real files and other implementations, and their
+//! Tests across crates: of real programs, real files and other implementations, and their
 //! helpers.
 
 #![allow(missing_debug_implementations, reason = "the library is for these tests alone")]

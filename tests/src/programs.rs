@@ -86,9 +86,9 @@ pub struct Program {
 pub struct End {
     /// Its status.
     pub status: ExitStatus,
-    /// What it printed and nobody had read yet.
+    /// The lines of its output that were not read yet.
     pub lines: Vec<String>,
-    /// What it printed on standard error.
+    /// Its standard error.
     pub errors: String,
 }
 

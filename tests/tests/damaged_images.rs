@@ -194,7 +194,9 @@ proptest! {
     }
 
     #[test]
-    fn a_program_that_is_damaged_gives_addresses_or_a_reason(file in damaged(damaged(Just(firmware())))) {
+    fn a_program_that_is_damaged_gives_addresses_or_a_reason(
+        file in damaged(damaged(Just(firmware())))
+    ) {
         let dir = Dir::default();
         let path = dir.file("fw.elf", &file);
         if let Ok(firmware) = mmstats_tools::source::Firmware::open(&path) {

@@ -15,7 +15,8 @@ proptest! {
     #[test]
     fn encoded_bodies_are_decoded(bodies in vec(vec(any::<u8>(), 0..300), 0..5)) {
         let packets: Vec<u8> = bodies.iter().flat_map(|body| encode(body)).collect();
-        prop_assert_eq!(decode(&packets), bodies.into_iter().map(Event::Packet).collect::<Vec<_>>());
+        let expected: Vec<_> = bodies.into_iter().map(Event::Packet).collect();
+        prop_assert_eq!(decode(&packets), expected);
     }
 
     #[test]
@@ -37,13 +38,20 @@ proptest! {
     }
 
     #[test]
-    fn a_packet_is_found_after_noise(noise in vec(any::<u8>(), 0..300), body in vec(any::<u8>(), 0..30)) {
+    fn a_packet_is_found_after_noise(
+        noise in vec(any::<u8>(), 0..300),
+        body in vec(any::<u8>(), 0..30),
+    ) {
         let last = decode(&[noise, encode(&body)].concat()).pop();
         prop_assert_eq!(last, Some(Event::Packet(body)));
     }
 
     #[test]
-    fn a_flipped_bit_is_detected(body in vec(any::<u8>(), 1..300), at in any::<proptest::sample::Index>(), bit in 0..8) {
+    fn a_flipped_bit_is_detected(
+        body in vec(any::<u8>(), 1..300),
+        at in any::<proptest::sample::Index>(),
+        bit in 0..8,
+    ) {
         let mut packet = encode(&body);
         let inside = 1..packet.len() - 3;
         packet[inside.start + at.index(inside.len())] ^= 1_u8 << bit;
@@ -61,7 +69,8 @@ proptest! {
         let packet = packet(&[byte.as_bytes(), b"*", &[times + 29]].concat());
 // Counts encoded as # and $ are not allowed, because these delimit packets.
         if ![b'#', b'$'].contains(&(times + 29)) {
-            prop_assert_eq!(decode(&packet), vec![Event::Packet(byte.repeat(usize::from(times) + 1).into_bytes())]);
+            let expected = byte.repeat(usize::from(times) + 1).into_bytes();
+            prop_assert_eq!(decode(&packet), vec![Event::Packet(expected)]);
         }
     }
 }

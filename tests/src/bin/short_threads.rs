@@ -13,7 +13,8 @@ mmstats_std::model! {
     /// Begins with what others hold, which are published only for that.
     struct Second {
         done: Counter,
-        others: Gauge<u64> => publish::<Steps>(&Options::new()).map_or(0, |others| others.fixed.get()),
+        others: Gauge<u64> =>
+            publish::<Steps>(&Options::new()).map_or(0, |others| others.fixed.get()),
     }
 }
 
