@@ -133,6 +133,57 @@ impl IdentityFields {
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
+
+    /// Returns how a label of the file matches a label without prefix; `None` if it does not.
+    ///
+    /// ```
+    /// use mmstats_std::read::{IdentityFields, LabelMatch};
+    /// let identity = IdentityFields::find(["web_sys.pid", "web_errors", "io.errors"]);
+    /// assert_eq!(identity.match_label("errors", "errors"), Some(LabelMatch::Exact));
+    /// assert_eq!(identity.match_label("web_errors", "errors"), Some(LabelMatch::Prefixed));
+    /// assert_eq!(identity.match_label("io.errors", "errors"), Some(LabelMatch::Suffix));
+    /// assert_eq!(identity.match_label("no_errors", "errors"), None);
+    /// ```
+    #[must_use]
+    pub fn match_label(&self, label: &str, wanted: &str) -> Option<LabelMatch> {
+        match label.strip_suffix(wanted)? {
+            "" => Some(LabelMatch::Exact),
+            prefix if prefix == self.prefix() => Some(LabelMatch::Prefixed),
+            prefix if prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_') => None,
+            _ => Some(LabelMatch::Suffix),
+        }
+    }
+
+    /// Returns the index of the label that matches best; of several, the first.
+    #[must_use]
+    pub fn find_label<'l>(
+        &self,
+        labels: impl IntoIterator<Item = &'l str>,
+        wanted: &str,
+    ) -> Option<usize> {
+        let mut best: Option<(LabelMatch, usize)> = None;
+        for (index, label) in labels.into_iter().enumerate() {
+            match self.match_label(label, wanted) {
+                Some(LabelMatch::Exact) => return Some(index),
+                Some(found) if best.is_none_or(|(best, _)| found < best) => {
+                    best = Some((found, index));
+                }
+                _ => {}
+            }
+        }
+        Some(best?.1)
+    }
+}
+
+/// How a label in a file matches a label without prefix, from the best match to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LabelMatch {
+    /// They are equal.
+    Exact,
+    /// It has the file's label prefix.
+    Prefixed,
+    /// It has another prefix, which ends in a separator: neither a letter, a digit nor `_`.
+    Suffix,
 }
 
 #[cfg(test)]

@@ -200,19 +200,11 @@ impl Layout {
         })
     }
 
-    /// Returns the index of the field with this label; else of that with the file's label prefix in
-    /// front of it; else of the first with any prefix that ends in a separator (neither a letter, a
-    /// digit nor `_`), so that `errors` finds `io.errors` but not `no_errors`.
+    /// Returns the index of the field with this label, with or without a prefix; see
+    /// [`IdentityFields::find_label`].
     #[must_use]
     pub fn find(&self, label: &str) -> Option<usize> {
-        let find = |is_prefix: &dyn Fn(&str) -> bool| {
-            self.fields
-                .iter()
-                .position(|field| field.label.strip_suffix(label).is_some_and(is_prefix))
-        };
-        find(&str::is_empty).or_else(|| find(&|prefix| prefix == self.identity.prefix())).or_else(
-            || find(&|prefix| !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_')),
-        )
+        self.identity.find_label(self.fields.iter().map(|field| field.label.as_str()), label)
     }
 }
 

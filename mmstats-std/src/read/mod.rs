@@ -27,7 +27,7 @@ mod source;
 mod stats_file;
 
 pub use error::{FileError, MAX_REGION_BYTES};
-pub use identity::{IdentityField, IdentityFields};
+pub use identity::{IdentityField, IdentityFields, LabelMatch};
 pub use layout::{Field, Layout};
 pub use reader::Reader;
 pub use sample::Sample;

@@ -8,6 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::{COLOURS, Selection, duration};
 use crate::labels;
+use crate::series::Aggregation;
 
 /// Prints how selected stats change, line by line, as vmstat does.
 ///
@@ -73,7 +74,7 @@ pub struct Options {
     ///
     /// Measurements are gauges in seconds, ratio, celsius and the like.
     #[arg(long, value_enum)]
-    pub agg: Option<AggregationArg>,
+    pub agg: Option<Aggregation>,
 
     /// Changes per second.
     #[arg(long)]
@@ -151,21 +152,6 @@ pub enum Match {
     Any,
     /// All of them.
     All,
-}
-
-/// How to combine the numbers of several files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AggregationArg {
-    /// Their sum.
-    Sum,
-    /// Their mean.
-    Avg,
-    /// The smallest.
-    Min,
-    /// The largest.
-    Max,
-    /// That of the newest file.
-    Last,
 }
 
 /// What has a row of its own.

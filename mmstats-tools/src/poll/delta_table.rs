@@ -12,7 +12,7 @@ use super::cell::{Cell, Row, Value};
 use super::columns::{Columns, FieldBinding};
 use super::group::Group;
 use super::statistic::Statistic;
-use crate::options::poll::{AggregationArg, GroupBy, Options};
+use crate::options::poll::{GroupBy, Options};
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{
@@ -76,17 +76,9 @@ impl DeltaTable {
             (_, true) => Mode::Totals,
             _ => Mode::Changes,
         };
-        let aggregation = match options.agg {
-            None => Aggregation::Auto,
-            Some(AggregationArg::Sum) => Aggregation::Sum,
-            Some(AggregationArg::Avg) => Aggregation::Mean,
-            Some(AggregationArg::Min) => Aggregation::Min,
-            Some(AggregationArg::Max) => Aggregation::Max,
-            Some(AggregationArg::Last) => Aggregation::Last,
-        };
         DeltaTable {
             by: options.group_by,
-            aggregation,
+            aggregation: options.agg.unwrap_or_default(),
             mode,
             before: HashMap::new(),
             joined: HashSet::new(),
@@ -291,12 +283,7 @@ impl<'b> WriterBaseline<'b> {
             WriterBaseline::Unknown => return Baseline::Unknown,
             WriterBaseline::Known { sample, .. } => sample,
         };
-        match sample.value_at(at, &field.label) {
-            // A field that was added.
-            None => Baseline::Zero,
-            Some(Ok(value)) => Baseline::Value(value),
-            Some(Err(_)) => Baseline::Unknown,
-        }
+        Baseline::from_sample(sample, at, field)
     }
 }
 
@@ -331,7 +318,7 @@ fn total_cell(total: &CounterTotal, statistic: Option<Statistic>, unit: &str) ->
 /// Replaces values that could not be read by those of the last scrape.
 fn replace_unreadable(sample: &mut WriterSample, old: &WriterSample) {
     for (at, (field, value)) in sample.fields.iter().zip(&mut sample.values).enumerate() {
-        if let (true, Some(Ok(stored))) = (value.is_err(), old.value_at(at, &field.label)) {
+        if let (true, Some(Ok(stored))) = (value.is_err(), old.value_of(at, field)) {
             *value = Ok(stored.clone());
         }
     }

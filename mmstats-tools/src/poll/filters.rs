@@ -42,15 +42,17 @@ fn matches(sample: &WriterSample, text: &str) -> bool {
         || text.match_indices('=').any(|(at, _)| has_value(sample, &text[..at], &text[at + 1..]))
 }
 
+/// Returns `true` if a field with this label, with or without a prefix, has the value.
 fn has_value(sample: &WriterSample, label: &str, value: &str) -> bool {
-    let is_label = |found: &str| {
-        found == label || found.strip_suffix(label).is_some_and(|prefix| prefix.ends_with('.'))
-    };
+    if label.is_empty() {
+        return false;
+    }
+    let identity = sample.identity_fields();
     let mut values = sample
         .fields
         .iter()
         .zip(&sample.values)
-        .filter(|(field, _)| !label.is_empty() && is_label(&field.label));
+        .filter(|(field, _)| identity.match_label(&field.label, label).is_some());
     values.any(|(field, stored)| {
         let scale = scale(field);
         let shown = match stored {

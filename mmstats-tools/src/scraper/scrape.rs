@@ -1,6 +1,7 @@
 //! The result of one scrape.
 
 use std::path::PathBuf;
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -107,25 +108,20 @@ impl From<&Value<'_>> for OwnedValue {
 }
 
 impl WriterSample {
-    /// Returns the value of the field with this label; else of that with the file's label prefix in
-    /// front of it; else of the first with any prefix that ends in a separator.
+    /// Returns the value of the field with this label, with or without a prefix; see
+    /// [`IdentityFields::find_label`].
     #[must_use]
     pub fn find(&self, label: &str) -> Option<&OwnedValue> {
-        let identity = self.identity_fields();
-        let find = |is_prefix: &dyn Fn(&str) -> bool| {
-            self.fields
-                .iter()
-                .position(|field| field.label.strip_suffix(label).is_some_and(is_prefix))
-        };
-        let index =
-            find(&str::is_empty).or_else(|| find(&|prefix| prefix == identity.prefix())).or_else(
-                || find(&|prefix| !prefix.ends_with(|c: char| c.is_alphanumeric() || c == '_')),
-            )?;
+        let index = self.identity_fields().find_label(self.labels(), label)?;
         self.values.get(index)?.as_ref().ok()
     }
 
-    fn identity_fields(&self) -> IdentityFields {
-        IdentityFields::find(self.fields.iter().map(|field| field.label.as_str()))
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.label.as_str())
+    }
+
+    pub(crate) fn identity_fields(&self) -> IdentityFields {
+        IdentityFields::find(self.labels())
     }
 
     /// Returns the value of an identity field; `None` if there is none that can be read.
@@ -134,16 +130,17 @@ impl WriterSample {
         self.values.get(self.identity_fields().index(field)?)?.as_ref().ok()
     }
 
-    /// The value of the field with exactly this label, which is most likely at this place: fields
-    /// are only added at the end.
+    /// Returns the value of a field of another scrape, which has the same label and most likely
+    /// this index, as fields are only added at the end; `None` if there is no such field.
     #[must_use]
-    pub fn value_at(&self, at: usize, label: &str) -> Option<&Result<OwnedValue, ValueError>> {
-        let is_it = |field: &Field| field.label == label;
-        let at = if self.fields.get(at).is_some_and(is_it) {
-            at
+    pub fn value_of(&self, index: usize, field: &Field) -> Option<&Result<OwnedValue, ValueError>> {
+        // Scrapes share their fields until they change.
+        let is_same = |own: &Field| ptr::eq(own, field) || own.label == field.label;
+        let index = if self.fields.get(index).is_some_and(is_same) {
+            index
         } else {
-            self.fields.iter().position(is_it)?
+            self.fields.iter().position(is_same)?
         };
-        self.values.get(at)
+        self.values.get(index)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use clap::ValueEnum;
 use mmstats_core::reader::ValueError;
 
 use super::class::Class;
@@ -10,20 +11,22 @@ use super::number::{Scale, Scaled, ScaledSum};
 use super::{HistogramSnapshot, OwnedValue};
 
 /// How to combine the gauges of several writers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Aggregation {
     /// As the field's class says.
     #[default]
+    #[value(skip)]
     Auto,
     /// Their sum.
     Sum,
     /// Their mean.
+    #[value(name = "avg")]
     Mean,
     /// The smallest.
     Min,
     /// The largest.
     Max,
-    /// That of the newest writer.
+    /// That of the newest file.
     Last,
 }
 

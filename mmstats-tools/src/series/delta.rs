@@ -11,6 +11,7 @@ use mmstats_std::read::Field;
 
 use super::number::{Number, Scale, Scaled, ScaledSum};
 use super::{HistogramSnapshot, OwnedValue};
+use crate::scraper::WriterSample;
 
 /// Returns by how much the number in a field has increased since `before`, or since zero if there
 /// is nothing before; of a histogram, how many values were recorded. `None` for texts.
@@ -65,6 +66,17 @@ pub enum Baseline<'v> {
 }
 
 impl<'v> Baseline<'v> {
+    /// Returns the baseline of a field whose writer was in an earlier scrape: a field that it did
+    /// not have then was added later. The field most likely had the same index.
+    #[must_use]
+    pub fn from_sample(earlier: &'v WriterSample, index: usize, field: &Field) -> Self {
+        match earlier.value_of(index, field) {
+            None => Baseline::Zero,
+            Some(Ok(value)) => Baseline::Value(value),
+            Some(Err(_)) => Baseline::Unknown,
+        }
+    }
+
     /// Returns by how much a number has increased; see [`delta`]. `None` if that is not known.
     #[must_use]
     pub fn delta(self, field: &Field, now: &OwnedValue) -> Option<Number> {

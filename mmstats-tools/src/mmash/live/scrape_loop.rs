@@ -14,10 +14,8 @@ use tokio::sync::watch;
 use crate::mmash::live::history::History;
 use crate::options::mmash::Options;
 use crate::render::metrics::{Sums, Totals};
-use crate::render::text::scale;
-use crate::scraper::{OwnedValue, Scrape, Scraper, WriterSample};
-use crate::series::HistogramSnapshot;
-use crate::series::{delta, is_cumulative};
+use crate::scraper::{Scrape, Scraper, WriterSample};
+use crate::series::{Baseline, Counted, HistogramSnapshot, is_cumulative};
 use crate::source::Sources;
 
 /// How long the end of the thread is waited for. Only a device that does not answer takes any time.
@@ -191,40 +189,25 @@ impl ScrapeSource {
 }
 
 fn deltas(sample: &WriterSample, previous: Option<&WriterSample>, seconds: f64) -> Vec<Delta> {
-    let step = |(index, field): (usize, &Field)| {
+    let delta = |(index, field): (usize, &Field)| {
         let Some(Ok(now)) = sample.values.get(index).filter(|_| is_cumulative(field)) else {
             return Delta::default();
         };
-        let earlier = match previous.map(|previous| value_before(previous, sample, index)) {
-            // A new writer has increased from zero, unless it may have started long ago.
-            None if sample.writer_id.is_new => None,
-            None | Some(Some(Err(_))) => return Delta::default(),
-            Some(earlier) => earlier.and_then(|earlier| earlier.as_ref().ok()),
+        let baseline = match previous {
+            Some(previous) => Baseline::from_sample(previous, index, field),
+            None if sample.writer_id.is_new => Baseline::Zero,
+            None => Baseline::Unknown,
         };
-        let increase = match (earlier, now) {
-            (Some(OwnedValue::Histogram(earlier)), OwnedValue::Histogram(now)) => {
-                Some(Box::new(now.since(earlier, field.location.ty)))
+        let (amount, increase) = match baseline.counted(field, now) {
+            None => return Delta::default(),
+            Some(Counted::Number(increase)) => {
+                (increase.scale.approximate(increase.number.as_f64()), None)
             }
-            (None, OwnedValue::Histogram(now)) => Some(now.clone()),
-            _ => None,
+            Some(Counted::Histogram(recorded, _)) => {
+                (recorded.count() as f64, Some(Box::new(recorded.into_owned())))
+            }
         };
-        let delta = delta(field, earlier, now).map(|delta| match now {
-            OwnedValue::Histogram(_) => delta.as_f64(),
-            _ => scale(field).approximate(delta.as_f64()),
-        });
-        Delta { rate: delta.filter(|_| seconds > 0.0).map(|delta| delta / seconds), increase }
+        Delta { rate: (seconds > 0.0).then(|| amount / seconds), increase }
     };
-    sample.fields.iter().enumerate().map(step).collect()
-}
-
-/// Returns the value of the same field in an earlier scrape.
-fn value_before<'b>(
-    previous: &'b WriterSample,
-    sample: &WriterSample,
-    index: usize,
-) -> Option<&'b Result<OwnedValue, mmstats_core::reader::ValueError>> {
-    if Arc::ptr_eq(&previous.fields, &sample.fields) {
-        return previous.values.get(index);
-    }
-    previous.value_at(index, &sample.fields[index].label)
+    sample.fields.iter().enumerate().map(delta).collect()
 }
