@@ -160,9 +160,9 @@ impl Formatter {
             let quantile = |fraction| Some(self.bucket(row, buckets.quantile(fraction)?));
             Some(format!("p50 {} p99 {}", quantile(0.5)?, quantile(0.99)?))
         };
-        match of(&recorded.lately) {
+        match of(&recorded.since_last_scrape) {
             Some(text) => text,
-            None => of(&recorded.ever).map_or(String::new(), |text| format!("({text})")),
+            None => of(&recorded.total).map_or(String::new(), |text| format!("({text})")),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::options::top::{Grouping, Sort};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Line {
     /// A group.
-    Group(Group),
+    Group(GroupLine),
     /// A row.
     Row {
         /// Its index in the table of rows.
@@ -26,7 +26,7 @@ pub(crate) enum Line {
 
 /// A group of rows.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Group {
+pub(crate) struct GroupLine {
     /// Unique among groups.
     pub(crate) path: String,
     /// The part of the path that the groups around do not show.
@@ -111,7 +111,7 @@ impl List {
             }
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let is_folded = settings.folds.is_folded(&path);
-            let group = Group {
+            let group = GroupLine {
                 path: path.clone(),
                 name,
                 depth,

@@ -130,7 +130,7 @@ struct Writer {
     fields: Arc<[Field]>,
     liveness: Liveness,
     /// It is dead, or missing from the latest scrape.
-    has_ended: bool,
+    is_dead: bool,
 }
 
 /// A field of a writer: the indices of the writer and of its field.
@@ -155,7 +155,7 @@ impl QueryResult {
             writer_id: last.writer_id.clone(),
             fields: last.fields.clone(),
             liveness: last.liveness,
-            has_ended: last.liveness == Liveness::Dead
+            is_dead: last.liveness == Liveness::Dead
                 || stored.last().is_none_or(|latest| latest.writer(last.writer_id.id).is_none()),
         };
         let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
@@ -304,7 +304,7 @@ impl Series<'_> {
             writers: writer.is_none().then(|| writers().count()),
             dead: writer
                 .is_none()
-                .then(|| writers().filter(|member| self.result.writer(**member).has_ended).count()),
+                .then(|| writers().filter(|member| self.result.writer(**member).is_dead).count()),
             points: Points { series: self, stored },
         }
     }

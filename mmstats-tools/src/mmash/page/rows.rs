@@ -41,13 +41,13 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
     let search = Search::new(search);
     let mut rows: BTreeMap<_, Option<Row<'l>>> = BTreeMap::new();
     for sample in &scrape.samples {
-        let has_ended = sample.verdict.liveness == Liveness::Dead;
+        let is_dead = sample.verdict.liveness == Liveness::Dead;
         for (field, value) in sample.fields.iter().zip(&sample.values) {
             let row = rows
                 .entry((prefix(&field.label), SeriesKey::from_field(field)))
                 .or_insert_with(|| search.matches(&field.label).then(|| Row::new(field)));
             if let Some(row) = row {
-                row.add(value, has_ended);
+                row.add(value, is_dead);
             }
         }
     }
@@ -91,10 +91,10 @@ impl<'l> Row<'l> {
         }
     }
 
-    fn add(&mut self, value: &Result<OwnedValue, ValueError>, has_ended: bool) {
+    fn add(&mut self, value: &Result<OwnedValue, ValueError>, is_dead: bool) {
         self.writers += 1;
-        self.dead += usize::from(has_ended);
-        self.aggregate.add(value.as_ref(), self.scale, has_ended);
+        self.dead += usize::from(is_dead);
+        self.aggregate.add(value.as_ref(), self.scale, is_dead);
     }
 
     /// Returns `true` for constants and identity fields, which are not amounts.
@@ -107,12 +107,12 @@ impl<'l> Row<'l> {
         prefix(self.label)
     }
 
-    /// Returns `true` if all writers have ended.
+    /// Returns `true` if all writers are dead.
     pub(super) fn is_dead(&self) -> bool {
         self.dead == self.writers
     }
 
-    /// Returns the number of writers, and of ended ones if there are any.
+    /// Returns the number of writers, and of dead ones if there are any.
     pub(super) fn count_writers(&self) -> String {
         match self.dead {
             0 => self.writers.to_string(),

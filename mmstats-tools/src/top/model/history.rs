@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::LOOKS;
+use super::HISTORY_SCRAPES;
 
-/// The last [`LOOKS`] values, the latest last.
+/// The last [`HISTORY_SCRAPES`] values, the latest last.
 #[derive(Clone, Debug)]
 pub(crate) struct History<T>(VecDeque<T>);
 
@@ -14,7 +14,7 @@ impl<T: Copy> History<T> {
     }
 
     pub(crate) fn push(&mut self, value: T) {
-        if self.0.len() == LOOKS {
+        if self.0.len() == HISTORY_SCRAPES {
             self.0.pop_front();
         }
         self.0.push_back(value);
@@ -41,8 +41,8 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let mut history = History::new();
-        (0..LOOKS + 10).for_each(|value| history.push(value));
-        assert_eq!((history.len(), history.iter().next()), (LOOKS, Some(10)));
-        assert_eq!(history.last(2).collect::<Vec<_>>(), [LOOKS + 8, LOOKS + 9]);
+        (0..HISTORY_SCRAPES + 10).for_each(|value| history.push(value));
+        assert_eq!((history.len(), history.iter().next()), (HISTORY_SCRAPES, Some(10)));
+        assert_eq!(history.last(2).collect::<Vec<_>>(), [HISTORY_SCRAPES + 8, HISTORY_SCRAPES + 9]);
     }
 }

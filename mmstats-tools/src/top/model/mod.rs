@@ -27,7 +27,7 @@ pub(crate) use table::{Scope, Table};
 pub(crate) use writer::Writer;
 
 /// The number of scrapes in a history.
-pub(crate) const LOOKS: usize = 240;
+pub(crate) const HISTORY_SCRAPES: usize = 240;
 
 /// The state of all writers and rows.
 pub(crate) struct Model {
@@ -58,14 +58,14 @@ pub(crate) struct Counts {
 /// The values in the histograms of a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Recorded {
-    /// Since the scrape before.
-    pub(crate) lately: HistogramSnapshot,
+    /// Since the previous scrape.
+    pub(crate) since_last_scrape: HistogramSnapshot,
     /// Since the writers' start.
-    pub(crate) ever: HistogramSnapshot,
+    pub(crate) total: HistogramSnapshot,
 }
 
-/// A writer's share of a row.
-pub(crate) struct Part<'m> {
+/// The contribution of a writer to a row.
+pub(crate) struct Contribution<'m> {
     pub(crate) writer: &'m Writer,
     /// Its value, if it could be read.
     pub(crate) value: Option<&'m OwnedValue>,
@@ -162,16 +162,16 @@ impl Model {
         Some(now - before).filter(|passed| *passed > 0.0)
     }
 
-    /// Returns the writers of a row.
-    pub(crate) fn parts(&self, row: &Row) -> Vec<Part<'_>> {
+    /// Returns the contributions of all writers to a row.
+    pub(crate) fn contributions(&self, row: &Row) -> Vec<Contribution<'_>> {
         let passed = self.passed();
-        let part = |(writer, index): (&u64, usize)| {
+        let contribution = |(writer, index): (&u64, usize)| {
             let writer = self.writers.get(writer)?;
             let delta = writer.delta(index).filter(|_| row.class.is_cumulative());
             let rate = delta.and_then(|delta| Some(delta.as_f64() / passed?));
-            Some(Part { writer, value: writer.value(index), rate })
+            Some(Contribution { writer, value: writer.value(index), rate })
         };
-        self.table().links(row).filter_map(part).collect()
+        self.table().links(row).filter_map(contribution).collect()
     }
 
     /// Returns the values in the histograms of a row.
@@ -180,9 +180,9 @@ impl Model {
         for (id, index) in self.table().links(row) {
             let Some(writer) = self.writers.get(id) else { continue };
             if let Some(OwnedValue::Histogram(now)) = writer.value(index) {
-                recorded.ever.add(now);
-                if let Some(lately) = writer.recorded_lately(index) {
-                    recorded.lately.add(&lately);
+                recorded.total.add(now);
+                if let Some(recent) = writer.recorded_since_last_scrape(index) {
+                    recorded.since_last_scrape.add(&recent);
                 }
             }
         }

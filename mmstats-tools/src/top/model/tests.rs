@@ -115,8 +115,11 @@ fn counters_are_summed_and_have_a_rate() {
     assert_eq!((sum(row), row.rate, row.history.len()), (120.0, None, 0));
     let row = play.scrape(&[unsigned(1, 101), unsigned(2, 25)]);
     assert_eq!((sum(row), row.rate, row.has_changed), (126.0, Some(6.0), true));
-    let parts = play.model.parts(play.row());
-    assert_eq!(parts.iter().map(|part| part.rate).collect::<Vec<_>>(), [Some(1.0), Some(5.0)]);
+    let contributions = play.model.contributions(play.row());
+    assert_eq!(
+        contributions.iter().map(|contribution| contribution.rate).collect::<Vec<_>>(),
+        [Some(1.0), Some(5.0)]
+    );
 }
 
 #[test]
@@ -206,12 +209,12 @@ fn histograms_are_added_up_lately_and_ever() {
     };
     let mut play = Play::new(field("h", Kind::Histogram, Type::U64, ""));
     play.scrape(&[recorded(1, &[5, 0, 1]), recorded(2, &[1])]);
-    assert_eq!(play.model.recorded(play.row()).lately.count(), 0);
+    assert_eq!(play.model.recorded(play.row()).since_last_scrape.count(), 0);
     let row = play.scrape(&[recorded(1, &[5, 2, 1]), recorded(2, &[4])]);
     assert_eq!((sum(row), row.rate), (12.0, Some(5.0)));
-    let Recorded { lately, ever } = play.model.recorded(play.row());
+    let Recorded { since_last_scrape, total } = play.model.recorded(play.row());
     assert_eq!(
-        [lately, ever].map(|buckets| buckets
+        [since_last_scrape, total].map(|buckets| buckets
             .filled
             .iter()
             .map(|bucket| bucket.count)

@@ -127,8 +127,8 @@ impl Writer {
         self.states.get(index)?.total
     }
 
-    /// Returns what a histogram recorded since the scrape before.
-    pub(super) fn recorded_lately(&self, index: usize) -> Option<HistogramSnapshot> {
+    /// Returns the values that a histogram recorded since the previous scrape.
+    pub(super) fn recorded_since_last_scrape(&self, index: usize) -> Option<HistogramSnapshot> {
         let (field, now) = (self.fields.get(index)?, self.value(index)?);
         match self.states.get(index)?.baseline().counted(field, now)? {
             Counted::Histogram(recorded, _) => Some(recorded.into_owned()),

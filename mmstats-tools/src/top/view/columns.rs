@@ -32,7 +32,8 @@ impl Columns {
             // Labels get what they need, but leave two fifths to the trend.
             let max = rest - (rest * 2 / 5).max(if is_raw { 12 } else { 22 }) - 1;
             columns.label = longest.clamp(20.min(max), max);
-            columns.trend = (rest - columns.label - 1).min(super::super::model::LOOKS as u16);
+            columns.trend =
+                (rest - columns.label - 1).min(super::super::model::HISTORY_SCRAPES as u16);
             rest -= columns.trend + 1;
         }
         columns.label = rest;

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::super::app::App;
 use super::super::format::{Formatter, NO_VALUE};
 use super::super::list::Line;
-use super::super::model::{Aggregation, Class, Part, Recorded, Row};
+use super::super::model::{Aggregation, Class, Contribution, Recorded, Row};
 use super::errors::draw_lines;
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, chart, histogram, indented, line};
@@ -46,10 +46,10 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
         put(buffer, line(rest, 0), 1, &text, style);
         rest = below(rest, 1);
     }
-    let parts = app.model.parts(row);
+    let contributions = app.model.contributions(row);
     // Writers get up to half of the lines, the chart the rest.
     let wanted =
-        u16::try_from(parts.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
+        u16::try_from(contributions.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
     let height = rest.height.saturating_sub(wanted).min(MAX_CHART_HEIGHT);
     if height > MIN_CHART_HEIGHT && row.class != Class::Fact {
         rest = below(rest, 1);
@@ -57,7 +57,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
         draw_pictures(buffer, picture, app, row, &recorded, formatter, palette);
         rest = below(rest, height - 1);
     }
-    let writers = writers(row, &parts, formatter, area.width, palette);
+    let writers = writers(row, &contributions, formatter, area.width, palette);
     let mut scroll = app.scroll;
     if let Some((head, lines)) = writers.split_first() {
         rest = below(rest, 1);
@@ -201,8 +201,8 @@ fn quantiles(row: &Row, recorded: &Recorded, formatter: Formatter) -> Vec<String
     let [p50, p90, p99, p999, max] = QUANTILES.map(|(name, _)| name.to_owned());
     vec![
         line("", ["count".to_owned(), "mean".to_owned(), p50, p90, p99, p999, max]),
-        line("latest", cells(&recorded.lately)),
-        line("all time", cells(&recorded.ever)),
+        line("latest", cells(&recorded.since_last_scrape)),
+        line("all time", cells(&recorded.total)),
     ]
 }
 
@@ -218,10 +218,10 @@ fn draw_pictures(
     let mut area = area;
     if row.class == Class::Histogram {
         let half = Rect { width: area.width / 2 - 1, ..area };
-        let (what, buckets) = if recorded.lately.filled.is_empty() {
-            ("all time", &recorded.ever)
+        let (what, buckets) = if recorded.since_last_scrape.filled.is_empty() {
+            ("all time", &recorded.total)
         } else {
-            ("latest", &recorded.lately)
+            ("latest", &recorded.since_last_scrape)
         };
         put(buffer, half, 1, &format!("values, {what}"), palette.note);
         histogram::draw(
@@ -264,17 +264,17 @@ fn draw_pictures(
 /// Returns a heading, and a line for each writer.
 fn writers(
     row: &Row,
-    parts: &[Part<'_>],
+    contributions: &[Contribution<'_>],
     formatter: Formatter,
     columns: u16,
     palette: &Palette,
 ) -> Vec<(String, Style)> {
-    let value = |part: &Part<'_>| match part.value {
+    let value = |contribution: &Contribution<'_>| match contribution.value {
         Some(OwnedValue::Text(text)) => Escaped(text).to_string(),
         Some(stored) => formatter.stored(row, stored),
         None => NO_VALUE.to_owned(),
     };
-    let values: Vec<String> = parts.iter().map(value).collect();
+    let values: Vec<String> = contributions.iter().map(value).collect();
     let widest =
         values.iter().map(|value| width(value)).max().unwrap_or(0).clamp(11, MAX_VALUE_WIDTH);
     let pad = |text: &str| {
@@ -289,10 +289,10 @@ fn writers(
         if row.class.is_cumulative() { format!("{:>9} ", "RATE/s") } else { String::new() };
     let mut lines =
         vec![(format!("  {} {rate_head}{:>8} FILE", pad("VALUE"), "PID"), palette.head)];
-    for (part, value) in parts.iter().zip(&values) {
-        let writer = part.writer;
+    for (contribution, value) in contributions.iter().zip(&values) {
+        let writer = contribution.writer;
         let rate = if row.class.is_cumulative() {
-            format!("{:>9} ", formatter.rate(row, part.rate))
+            format!("{:>9} ", formatter.rate(row, contribution.rate))
         } else {
             String::new()
         };

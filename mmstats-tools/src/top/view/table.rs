@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::super::app::App;
 use super::super::format::Formatter;
-use super::super::list::{Group, Line};
+use super::super::list::{GroupLine, Line};
 use super::super::model::{Class, Row};
 use super::chart::sparkline;
 use super::columns::{Columns, MARK_WIDTH};
@@ -99,7 +99,7 @@ fn split_column(rest: &mut Rect, columns: u16) -> Rect {
     column
 }
 
-fn draw_group(buffer: &mut Buffer, area: Rect, group: &Group, palette: &Palette) {
+fn draw_group(buffer: &mut Buffer, area: Rect, group: &GroupLine, palette: &Palette) {
     let style = if group.is_dead { palette.group.patch(palette.note) } else { palette.group };
     put(buffer, area, 0, if group.is_dead { "†" } else { "" }, style);
     let area = indented(area, MARK_WIDTH + indentation(group.depth));
