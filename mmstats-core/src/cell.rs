@@ -224,6 +224,7 @@ impl Bytes {
     }
 
     /// Returns the index of the buffer that readers read.
+    #[inline(always)]
     fn readable_index(&self) -> usize {
         // SAFETY: a version 1 slot has the write buffer index before it.
         (unsafe { self.at(-1) }.load(Ordering::Relaxed) & 1 ^ 1) as usize
@@ -255,6 +256,7 @@ impl<T: ToBits> ValueCell<T> for DoubleBuffer<T> {
         DoubleBuffer { bytes: Bytes(slot.at), _value: PhantomData }
     }
 
+    #[inline(always)]
     fn get(&self) -> T {
         let buffer = if Self::WIDTH == 1 { 0 } else { self.bytes.readable_index() };
         let mut bytes = <T::Bits as Bits>::Bytes::default();

@@ -5,22 +5,31 @@
 //! proof of each `unsafe` block.
 
 use std::cell::Cell;
+use std::hint::black_box;
 use std::ptr;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
 use std::time::Instant;
 
-fn leak<T>(value: T) -> &'static T {
-    std::hint::black_box(Box::leak(Box::new(value)))
+/// Leaks zeros that begin at a position, in words, of a cache line, and share no line with others.
+pub(super) fn line(words: usize, position: usize) -> &'static mut [u64] {
+    let memory = vec![0; (position + words).next_multiple_of(8) + 7].leak();
+    let first = memory.as_ptr().align_offset(64);
+    black_box(&mut memory[first + position..][..words])
+}
+
+/// Leaks zeros at a position of a cache line.
+fn zeros<T>(position: usize) -> *mut T {
+    line(size_of::<T>().div_ceil(8), position).as_mut_ptr().cast()
 }
 
 /// A word.
 #[derive(Clone, Copy)]
-pub(super) struct Slot<T: 'static>(*mut T);
+pub(super) struct Slot<T>(*mut T);
 
-impl<T: Default> Slot<T> {
-    pub(super) fn new() -> Self {
-        Slot(std::hint::black_box(Box::leak(Box::new(T::default()))))
+impl<T> Slot<T> {
+    pub(super) fn new(position: usize) -> Self {
+        Slot(zeros(position))
     }
 
     #[inline(always)]
@@ -57,7 +66,7 @@ thread_local! {
 
 impl Thread {
     pub(super) fn set_up() {
-        THREAD.set(leak(Thread { count: Box::leak(Box::new(0)) }));
+        THREAD.set(black_box(Box::leak(Box::new(Thread { count: zeros(0) }))));
     }
 
     #[inline(always)]
@@ -79,8 +88,9 @@ impl Thread {
 pub(super) struct Python(&'static [AtomicU8; 17]);
 
 impl Python {
-    pub(super) fn new() -> Self {
-        Python(leak([const { AtomicU8::new(0) }; 17]))
+    pub(super) fn new(position: usize) -> Self {
+        // SAFETY: zeros are atomics.
+        Python(unsafe { &*zeros(position) })
     }
 
     #[inline(always)]
@@ -117,8 +127,9 @@ pub(super) struct Latch {
 }
 
 impl Latch {
-    pub(super) fn new() -> Self {
-        Latch { region: leak(Default::default()), value: Cell::new(0) }
+    pub(super) fn new(position: usize) -> Self {
+        // SAFETY: zeros are atomics.
+        Latch { region: unsafe { &*zeros(position) }, value: Cell::new(0) }
     }
 
     #[inline(always)]
@@ -140,8 +151,9 @@ pub(super) struct Words {
 }
 
 impl Words {
-    pub(super) fn new() -> Self {
-        Words { region: leak(Default::default()), value: Cell::new(0) }
+    pub(super) fn new(position: usize) -> Self {
+        // SAFETY: zeros are atomics.
+        Words { region: unsafe { &*zeros(position) }, value: Cell::new(0) }
     }
 
     #[inline(always)]
@@ -165,8 +177,8 @@ pub(super) struct Histogram8<const P: u32, const N: u32>(*mut u64);
 impl<const P: u32, const N: u32> Histogram8<P, N> {
     const BUCKETS: usize = ((N - P + 1) as usize) << P;
 
-    pub(super) fn new() -> Self {
-        Histogram8(std::hint::black_box(vec![0; 1 + Self::BUCKETS].leak().as_mut_ptr()))
+    pub(super) fn new(position: usize) -> Self {
+        Histogram8(line(1 + Self::BUCKETS, position).as_mut_ptr())
     }
 
     #[inline(always)]
@@ -195,8 +207,9 @@ pub(super) struct TextLatch {
 }
 
 impl TextLatch {
-    pub(super) fn new() -> Self {
-        TextLatch { region: leak(Default::default()), last: Cell::new(0) }
+    pub(super) fn new(position: usize) -> Self {
+        // SAFETY: zeros are atomics.
+        TextLatch { region: unsafe { &*zeros(position) }, last: Cell::new(0) }
     }
 
     #[inline(always)]
@@ -206,18 +219,26 @@ impl TextLatch {
         let next = self.last.get().wrapping_add(1);
         let buffer = &buffers[next as usize & 1];
         fence(Release);
-        let words = bytes.chunks_exact(8);
-        let rest = words.remainder();
-        for (to, word) in buffer.iter().zip(words) {
-            to.store(u64::from_ne_bytes(word.try_into().unwrap()), Relaxed);
-        }
-        // The end of a shorter text: its last bytes, and at least one NUL.
-        if let Some(to) = buffer.get(bytes.len() / 8) {
-            let mut tail = 0;
-            for (i, byte) in rest.iter().enumerate() {
-                tail |= u64::from(*byte) << (8 * i);
+        let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
+        let (words, rest) = (bytes.len() / 8, bytes.len() % 8);
+        if words == 4 {
+            for (i, to) in buffer.iter().enumerate() {
+                to.store(word(8 * i), Relaxed);
             }
-            to.store(tail.to_le(), Relaxed);
+        } else {
+            for (i, to) in buffer[..words].iter().enumerate() {
+                to.store(word(8 * i), Relaxed);
+            }
+            // The end of a shorter text: its last bytes, and at least one NUL.
+            let mut end = 0;
+            if rest != 0 && words > 0 {
+                end = word(bytes.len() - 8).to_le() >> (64 - 8 * rest);
+            } else {
+                for (i, byte) in bytes.iter().enumerate().take(rest) {
+                    end |= u64::from(*byte) << (8 * i);
+                }
+            }
+            buffer[words].store(end.to_le(), Relaxed);
         }
         sequence.store(next, Release);
         self.last.set(next);
@@ -236,16 +257,16 @@ pub(super) struct TimerTwin {
 }
 
 impl TimerTwin {
-    pub(super) fn new() -> &'static Self {
-        leak(TimerTwin {
-            mean: Slot::new(),
-            histogram: Histogram8::new(),
+    pub(super) fn new(position: usize) -> Self {
+        TimerTwin {
+            mean: Slot::new(position),
+            histogram: Histogram8::new(position),
             window: [const { Cell::new(0.0) }; 100],
             next: Cell::new(0),
             count: Cell::new(0),
             sum: Cell::new(0.0),
             last: Cell::new(0),
-        })
+        }
     }
 
     #[inline(always)]
