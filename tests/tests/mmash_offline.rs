@@ -98,7 +98,7 @@ fn a_textfile_replaces_only_regular_files() {
 #[test]
 fn server_options_are_refused_without_a_server() {
     for arguments in [
-        &["-p", "1"][..],
+        &["--port", "1"][..],
         &["--listen", "127.0.0.1"],
         &["--allow-host", "x"],
         &["--max-sse-clients", "1"],

@@ -9,7 +9,8 @@ use super::{COLOURS, duration};
 
 /// Removes the stats files of dead processes, and never one that a live process owns.
 #[derive(Debug, Parser)]
-#[command(name = "cleanstats", version, max_term_width = 100, after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
+#[command(name = "cleanstats", version, max_term_width = 100)]
+#[command(after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
 pub struct Options {
     /// Files, or directories (every *.mmstats in them).
     ///

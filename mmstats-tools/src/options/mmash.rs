@@ -34,7 +34,7 @@ pub const DEFAULT_PORT: u16 = 5002;
 #[command(name = "mmash", version, max_term_width = 100, after_help = STATUS, after_long_help = [EXAMPLES, ADDRESSES, STATUS].concat())]
 pub struct Options {
     /// Port on 127.0.0.1; 0 picks a free one.
-    #[arg(short, long, default_value_t = DEFAULT_PORT)]
+    #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
 
     /// Address to listen on instead of 127.0.0.1. One that other machines can reach also needs

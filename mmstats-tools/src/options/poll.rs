@@ -99,8 +99,8 @@ pub struct Options {
     /// Print JSON, one object per line for each row.
     ///
     /// Keys: time (RFC 3339), seconds (length of the interval; null in the first row), total (true
-    /// if the row shows totals), pid, thread or file (with --group-by), note (what distinguishes the
-    /// process, if another one has the same pid), values (by column name; numbers, texts, or null).
+    /// if the row shows totals), pid, thread or file (with --group-by), note (distinguishes the
+    /// process if another one has the same pid), values (by column name; numbers, texts, or null).
     /// Numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
     #[arg(long)]
     pub json: bool,
@@ -110,7 +110,8 @@ pub struct Options {
     pub csv: bool,
 
     /// Also record all fields of these files for --replay.
-    #[arg(long, value_name = "RECORDING", value_parser = parse_recording, conflicts_with = "replay")]
+    #[arg(long, value_name = "RECORDING", value_parser = parse_recording)]
+    #[arg(conflicts_with = "replay")]
     pub record: Option<PathBuf>,
 
     /// Show a recording, as fast as possible; - is the standard input.
@@ -154,7 +155,7 @@ pub enum Match {
     All,
 }
 
-/// What has a row of its own.
+/// The groups that have a row each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GroupBy {
     /// Each process.

@@ -8,7 +8,8 @@ use crate::labels;
 
 /// Prints what programs publish in their mmstats files: every field's label and value.
 #[derive(Debug, Parser)]
-#[command(name = "slurpstats", version, max_term_width = 100, after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
+#[command(name = "slurpstats", version, max_term_width = 100)]
+#[command(after_help = status(), after_long_help = [EXAMPLES, &status()].concat())]
 pub struct Options {
     /// Print JSON, one object per line for each field.
     ///
@@ -25,7 +26,8 @@ pub struct Options {
     /// has its own series with a label "file", or see --sum. Fields without a kind, such as all of
     /// version 1, are untyped. If two fields would have the same name, one is dropped, which is an
     /// error.
-    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text", conflicts_with = "json")]
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "text", conflicts_with = "json")]
     pub prometheus: Option<Exposition>,
 
     /// Add all writers; texts and constants are omitted.

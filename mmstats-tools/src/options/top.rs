@@ -12,21 +12,23 @@ use super::{COLOURS, Selection, duration};
 /// measures (seconds, ratio, volts, …) are averaged. The last line shows the main keys; ? shows
 /// all.
 #[derive(Debug, Parser)]
-#[command(name = "topstats", version, max_term_width = 100, after_help = status(), after_long_help = [EXAMPLES, KEYS, &status()].concat())]
+#[command(name = "topstats", version, max_term_width = 100)]
+#[command(after_help = status(), after_long_help = [EXAMPLES, KEYS, &status()].concat())]
 pub struct Options {
     /// Time between two scrapes: seconds, or with a unit (500ms, 5s, 1m). At least 0.1.
-    #[arg(short = 'd', long, value_name = "TIME", default_value = "1", value_parser = duration::parse_scrape_interval)]
+    #[arg(short = 'd', long, value_name = "TIME", default_value = "1")]
+    #[arg(value_parser = duration::parse_scrape_interval)]
     pub interval: Duration,
 
     /// Only fields whose label has all these words; a word with * must match the whole label.
     #[arg(short, long, value_name = "WORDS", default_value = "", hide_default_value = true)]
     pub filter: String,
 
-    /// What to sort by.
+    /// Sort by name, value or rate.
     #[arg(short, long, value_enum, default_value_t)]
     pub sort: Sort,
 
-    /// What to group by.
+    /// Group by process, file, prefix or dimension.
     #[arg(short, long, value_enum, default_value_t)]
     pub group_by: Grouping,
 
@@ -59,7 +61,7 @@ pub struct Options {
     pub selection: Selection,
 }
 
-/// What rows are sorted by.
+/// The order of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Sort {
     /// By label.
@@ -71,7 +73,7 @@ pub enum Sort {
     Rate,
 }
 
-/// What rows are grouped by.
+/// The groups of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Grouping {
     /// One list.

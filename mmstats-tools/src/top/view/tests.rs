@@ -37,8 +37,8 @@ fn field(label: &str, kind: Kind, unit: &str) -> Field {
     }
 }
 
-/// An application that has made this many looks, a second apart, at two counters and a gauge of one
-/// dead and one live process.
+/// An application after this many scrapes, a second apart, of two counters and a gauge of one dead
+/// and one live process.
 fn app(grouping: Grouping, scrapes: u64) -> App {
     let fields: Arc<[Field]> = [
         field("web.hits", Kind::Counter, ""),
