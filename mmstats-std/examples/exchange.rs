@@ -1,6 +1,6 @@
-//! `exchange write DIRECTORY` publishes every kind of field, in a file of each format. `exchange read
-//! FILE` prints the content of such a file, which does not depend on the machines that wrote and read
-//! it: `tests/big_endian` compares them.
+//! `exchange write DIRECTORY` publishes every kind of field, in a file of each format. `exchange
+//! read FILE` prints the content of such a file, which does not depend on the machines that wrote
+//! and read it: `tests/big_endian` compares them.
 //!
 //! It is an example of this library and not a program of the tests, because it is built with few
 //! dependencies for machines in emulators.

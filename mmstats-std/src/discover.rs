@@ -1,7 +1,7 @@
 //! Finds the files to read.
 //!
-//! A directory that cannot be searched does not hide the files of others: errors are returned beside
-//! the paths. Files whose names start with a dot are not complete yet, and are skipped.
+//! A directory that cannot be searched does not hide the files of others: errors are returned
+//! beside the paths. Files whose names start with a dot are not complete yet, and are skipped.
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -78,8 +78,8 @@ impl NewFile {
         &self.path
     }
 
-    /// Renames the file to its path, or to one with a number if that is taken. Unless `keep` is set,
-    /// the file is removed when the process exits.
+    /// Renames the file to its path, or to one with a number if that is taken. Unless `keep` is
+    /// set, the file is removed when the process exits.
     pub(crate) fn publish(self, keep: bool) -> Result<OwnFile, PublishError> {
         let failed = |error: io::Error| PublishError::new(&self.path, Attempt::Rename, error);
         let metadata = self.file.metadata().map_err(failed)?;

@@ -26,8 +26,8 @@
 //!   [`publish()`] creates a file that belongs to no thread, and [`create_writer`] one for fields
 //!   that are added at run time.
 //! - [`Options`] and the [environment](template::Environment) set where the files go.
-//! - [`discover`] finds files, [`read`] reads them, and [`liveness`] judges whether the process that
-//!   writes one is alive.
+//! - [`discover`] finds files, [`read`] reads them, and [`liveness`] judges whether the process
+//!   that writes one is alive.
 //!
 //! The fields and their operations are in [`mmstats_core`], and re-exported here.
 

@@ -1,7 +1,7 @@
 //! Determines whether the process that writes a file still runs.
 //!
-//! `cleanstats` removes files of dead processes, so `Dead` needs proof. A process that is not visible
-//! from here, for example in another container, is `Unknown`.
+//! `cleanstats` removes files of dead processes, so `Dead` needs proof. A process that is not
+//! visible from here, for example in another container, is `Unknown`.
 //!
 //! ```
 //! use mmstats_std::identity::ProcessId;
@@ -27,8 +27,8 @@ use crate::identity::{ProcessId, Stat};
 /// The kernel's `USER_HZ`, the unit of start times: part of its ABI, 100 on all platforms of std.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The tolerance in seconds: the boot time is up to one second early, and start times and file times
-/// are rounded down.
+/// The tolerance in seconds: the boot time is up to one second early, and start times and file
+/// times are rounded down.
 const TOLERANCE_SECONDS: f64 = 2.0;
 
 /// Whether the process of a file runs.
@@ -66,8 +66,8 @@ pub enum Reason {
     Zombie,
     /// Dead: its PID now belongs to a process with another start time.
     OtherStart,
-    /// Dead: its PID now belongs to a process that started later by the wall clock. The clock can be
-    /// set, so this is not a proof.
+    /// Dead: its PID now belongs to a process that started later by the wall clock. The clock can
+    /// be set, so this is not a proof.
     StartedLater,
     /// Dead: the machine was rebooted.
     OtherBoot,

@@ -393,8 +393,8 @@ impl ReadMapping {
     }
 }
 
-/// Installs a handler for SIGBUS, which the kernel raises in a thread that loads from beyond the end
-/// of a truncated file. The handler maps zeros there, and the load is repeated.
+/// Installs a handler for SIGBUS, which the kernel raises in a thread that loads from beyond the
+/// end of a truncated file. The handler maps zeros there, and the load is repeated.
 fn install_sigbus_handler() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -32,8 +32,8 @@ impl Options {
     }
 
     /// Sets the directory of the files, regardless of the environment: a
-    /// [template](crate::template) with `{CMD}`, `{PID}`, `{TID}` and `{MODEL}`. The directory has to
-    /// exist.
+    /// [template](crate::template) with `{CMD}`, `{PID}`, `{TID}` and `{MODEL}`. The directory has
+    /// to exist.
     ///
     /// The default is `MMSTATS_PATH`, otherwise `/dev/shm` if it is a writable tmpfs, otherwise the
     /// temporary directory. On a disk, a store to the mapping can block while the disk is busy.

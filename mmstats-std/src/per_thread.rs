@@ -1,8 +1,8 @@
 //! One writer per thread and model.
 //!
-//! The first use in a thread creates its file or adopts the file of a thread that has ended. The end
-//! of the thread parks the file for the next one. So there are never more files than threads that
-//! ran at the same time, and sums over the files never decrease.
+//! The first use in a thread creates its file or adopts the file of a thread that has ended. The
+//! end of the thread parks the file for the next one. So there are never more files than threads
+//! that ran at the same time, and sums over the files never decrease.
 
 use crate::error::PublishError;
 use crate::identity;
@@ -96,7 +96,8 @@ impl<M: Model> PerThread<M> {
     /// warning goes to standard error, unless [`Options::quiet`] is set. [`Self::publication`]
     /// returns the error.
     ///
-    /// Not for signal handlers, which may interrupt the first call. They need a handle of their own.
+    /// Not for signal handlers, which may interrupt the first call. They need a handle of their
+    /// own.
     #[inline(always)]
     pub fn with<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
         self.slot.with(|slot| match slot.get() {
@@ -141,8 +142,8 @@ impl<M: Model> PerThread<M> {
         }
     }
 
-    /// Calls `f` with this thread's entry for this static, which it creates at the first use; `None`
-    /// if the thread is ending.
+    /// Calls `f` with this thread's entry for this static, which it creates at the first use;
+    /// `None` if the thread is ending.
     fn with_entry<R>(&'static self, f: impl FnOnce(&ThreadEntry<M>) -> R) -> Option<R> {
         self.with(|_| ());
         THREAD
@@ -331,8 +332,8 @@ impl Drop for Thread {
 
 static FORK_HANDLER: ForkHandler = ForkHandler::new(forget_this_thread);
 
-/// Runs in a forked child: this thread's stats belong to its parent. They are neither used again nor
-/// freed.
+/// Runs in a forked child: this thread's stats belong to its parent. They are neither used again
+/// nor freed.
 extern "C" fn forget_this_thread() {
     if !IS_USED.get() {
         return;

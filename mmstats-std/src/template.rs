@@ -102,8 +102,9 @@ impl Template {
         }
     }
 
-    /// Returns the glob pattern of all paths that the template expands to: `*` for each placeholder,
-    /// and the text between them converted by `literal`. `None` if that text is not UTF-8.
+    /// Returns the glob pattern of all paths that the template expands to: `*` for each
+    /// placeholder, and the text between them converted by `literal`. `None` if that text is not
+    /// UTF-8.
     pub(crate) fn to_pattern(&self, literal: fn(&str) -> String) -> Option<String> {
         let mut pattern = String::new();
         for part in &self.parts {
@@ -285,8 +286,8 @@ pub(crate) fn invalid_variable(name: &str, fault: impl fmt::Display) -> io::Erro
     io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {fault}"))
 }
 
-/// Returns `true` if files can be created in `directory` and stay in memory. (On a disk, a store to a
-/// mapping can block while the disk is busy.)
+/// Returns `true` if files can be created in `directory` and stay in memory. (On a disk, a store to
+/// a mapping can block while the disk is busy.)
 fn is_writable_tmpfs(directory: &str) -> bool {
     // `TMPFS_MAGIC` in statfs(2), whose type depends on the architecture.
     statfs(directory).is_ok_and(|stat| stat.f_type == 0x0102_1994)

@@ -1,9 +1,9 @@
 //! The mmstats tools.
 //!
-//! Each tool is a module: [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`] is
-//! `pollstats`, which prints how values change; [`top`] is `topstats`, which shows that on the whole
-//! screen; [`clean`] is `cleanstats`, which removes the files of dead processes; [`mmash`] serves a
-//! web page, JSON and Prometheus metrics.
+//! Each tool is a module: [`slurp`] is `slurpstats`, which prints files as text or JSON; [`poll`]
+//! is `pollstats`, which prints how values change; [`top`] is `topstats`, which shows that on the
+//! whole screen; [`clean`] is `cleanstats`, which removes the files of dead processes; [`mmash`]
+//! serves a web page, JSON and Prometheus metrics.
 //!
 //! The modules below them, each using only those before it:
 //!

@@ -3,8 +3,8 @@
 //! One thread receives them for the whole process and decides what each one does:
 //!
 //! - While a device is connected (a `Hold` exists), SIGHUP, SIGINT and SIGTERM end every wait for
-//!   the device, which is then released. A tool (a [`Shutdown`] exists) ends afterwards; a library's
-//!   user gets [`MemoryError::Interrupted`](crate::source::MemoryError).
+//!   the device, which is then released. A tool (a [`Shutdown`] exists) ends afterwards; a
+//!   library's user gets [`MemoryError::Interrupted`](crate::source::MemoryError).
 //! - A signal that a [`Shutdown`] is graceful about is only recorded, and the tool ends by itself.
 //!   The second one ends the process at once, or as soon as the devices are released.
 //! - Anything else ends the process at once, as without this module.

@@ -1,5 +1,5 @@
-//! `slurpstats`: prints stats files one after another, or one scrape of all of them in an exposition
-//! format.
+//! `slurpstats`: prints stats files one after another, or one scrape of all of them in an
+//! exposition format.
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -57,9 +57,9 @@ impl IdentityField {
     /// Splits a label into a prefix and the identity field that it names; `None` if it names
     /// another field.
     ///
-    /// A prefix is empty or ends in a character that is neither letter nor digit, so that `mysys.pid`
-    /// is an ordinary label. Whether the prefix is the file's, only all its labels show: see
-    /// [`IdentityFields::find`].
+    /// A prefix is empty or ends in a character that is neither letter nor digit, so that
+    /// `mysys.pid` is an ordinary label. Whether the prefix is the file's, only all its labels
+    /// show: see [`IdentityFields::find`].
     ///
     /// ```
     /// use mmstats_std::read::IdentityField;

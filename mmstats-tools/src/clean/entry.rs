@@ -115,8 +115,8 @@ impl Entry {
         }
     }
 
-    /// Returns `true` if the directory is on a network file system, so that the file may belong to a
-    /// process on another machine.
+    /// Returns `true` if the directory is on a network file system, so that the file may belong to
+    /// a process on another machine.
     pub(super) fn is_on_network(&self) -> bool {
         // From statfs(2): NFS, SMB, CIFS, SMB2, 9P, FUSE (sshfs, virtiofs, GlusterFS), Ceph, AFS,
         // Lustre, GFS2, OCFS2.

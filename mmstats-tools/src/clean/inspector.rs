@@ -107,8 +107,8 @@ pub(super) struct Inspector {
 }
 
 impl Inspector {
-    /// Creates an inspector that keeps files younger than `min_age`, and files of PID namespaces that
-    /// are not visible from here.
+    /// Creates an inspector that keeps files younger than `min_age`, and files of PID namespaces
+    /// that are not visible from here.
     pub(super) fn new(min_age: Duration, same_namespace: bool) -> Inspector {
         Inspector { min_age, same_namespace, ..Inspector::default() }
     }
@@ -239,8 +239,8 @@ fn is_of_this_boot(sample: &Sample<'_>) -> bool {
 }
 
 impl Mapped {
-    /// Judges by the evidence in the file and, where that does not prove death, by whether a process
-    /// has the file mapped.
+    /// Judges by the evidence in the file and, where that does not prove death, by whether a
+    /// process has the file mapped.
     fn judge(
         &mut self,
         entry: &Entry,

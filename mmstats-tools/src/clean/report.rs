@@ -55,7 +55,7 @@ pub(super) struct Counts {
     pub(super) would_remove: Option<u64>,
 }
 
-/// What was done to a file.
+/// The action taken on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Action {

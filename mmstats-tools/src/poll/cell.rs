@@ -15,7 +15,7 @@ pub(super) struct Row {
     /// The length of the interval; `None` in the first row.
     pub(super) seconds: Option<f64>,
     pub(super) group: Group,
-    /// What distinguishes a process from others with its PID.
+    /// A note that distinguishes a process from others with its PID.
     pub(super) note: Option<String>,
     pub(super) cells: Vec<Cell>,
     /// Whether changes are since the programs' start.

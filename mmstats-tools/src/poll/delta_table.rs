@@ -36,7 +36,7 @@ pub(super) struct DeltaTable {
     totals: Totals,
 }
 
-/// What is shown of counters and histograms.
+/// How counters and histograms are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Changes,
@@ -44,7 +44,7 @@ enum Mode {
     Totals,
 }
 
-/// What each group of files has counted in each column, with its unit.
+/// The totals of each group of files in each column, with their units.
 type Totals = HashMap<(Group, usize), (CounterTotal, String)>;
 
 /// The earlier values of a writer.

@@ -13,8 +13,8 @@ const YEAR_10000: f64 = 253_402_300_800.0;
 pub struct Date(DateTime);
 
 impl Date {
-    /// Converts seconds since 1970; `None` outside of the years 1970 to 9999, and for 0, which means
-    /// that the date was never set.
+    /// Converts seconds since 1970; `None` outside of the years 1970 to 9999, and for 0, which
+    /// means that the date was never set.
     #[must_use]
     pub fn from_unix(seconds: f64) -> Option<Date> {
         if !(1.0..YEAR_10000).contains(&seconds) {

@@ -1,5 +1,5 @@
-//! Renders fields as JSON Lines: one object per line, so that truncated output stays valid up to its
-//! last complete line.
+//! Renders fields as JSON Lines: one object per line, so that truncated output stays valid up to
+//! its last complete line.
 //!
 //! ```json
 //! {"label":"web.stats.status.2XX","value":7,"kind":"counter","type":"Q","unit":"",
@@ -29,8 +29,8 @@
 //!
 //! A histogram is
 //! `{"count":…,"sum":…,"p50":…,"p90":…,"p99":…,"buckets":[{"from":…,"to":…,"count":…},…]}`. Its
-//! buckets are the non-empty ones, with inclusive bounds; `to` is `null` for the unbounded bucket. A
-//! quantile is the middle of its bucket, and `null` if the count is 0.
+//! buckets are the non-empty ones, with inclusive bounds; `to` is `null` for the unbounded bucket.
+//! A quantile is the middle of its bucket, and `null` if the count is 0.
 
 use std::io;
 use std::path::Path;

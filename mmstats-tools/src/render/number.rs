@@ -118,8 +118,8 @@ impl Decimal {
             .without_trailing_zeros()
     }
 
-    /// Returns `numerator / denominator`, exact up to 17 digits, else rounded. The denominator is at
-    /// most 2^96, so that ten times a remainder fits `u128`; 0 counts as 1.
+    /// Returns `numerator / denominator`, exact up to 17 digits, else rounded. The denominator is
+    /// at most 2^96, so that ten times a remainder fits `u128`; 0 counts as 1.
     fn from_quotient(numerator: u64, denominator: u128) -> Self {
         let denominator = denominator.max(1);
         let (whole, mut rest) =
@@ -182,8 +182,8 @@ impl Decimal {
 }
 
 impl fmt::Display for Decimal {
-    /// Formats like Python: with an exponent below 0.0001 and from 1e16 on, unless all digits before
-    /// the point are known.
+    /// Formats like Python: with an exponent below 0.0001 and from 1e16 on, unless all digits
+    /// before the point are known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = std::str::from_utf8(&self.digits).unwrap_or_default();
         if self.negative {

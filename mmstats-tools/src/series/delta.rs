@@ -110,7 +110,7 @@ impl<'v> Baseline<'v> {
     }
 }
 
-/// What one field has counted between two scrapes.
+/// The increase of one field between two scrapes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Counted<'v> {
     /// The increase of a number.
@@ -119,7 +119,7 @@ pub enum Counted<'v> {
     Histogram(Cow<'v, HistogramSnapshot>, Scale),
 }
 
-/// What several writers have counted over any number of scrapes. It never decreases when writers
+/// The total of several writers over any number of scrapes. It never decreases when writers
 /// end, restart or wrap, as only deltas are added.
 #[derive(Clone, Debug, Default)]
 pub struct CounterTotal {

@@ -7,8 +7,8 @@
 //!   without a kind, as in all files of version 1, count as counters, but may decrease.
 //! - **Histograms** are added bucket by bucket.
 //! - **Gauges** are added. Those in a unit of measurement (seconds, ratio, celsius, …; see
-//!   [`is_averaged_unit`]) are averaged. Of **timestamps** (`unixtime`) the latest counts. A command
-//!   can choose another [`Aggregation`].
+//!   [`is_averaged_unit`]) are averaged. Of **timestamps** (`unixtime`) the latest counts. A
+//!   command can choose another [`Aggregation`].
 //! - **Booleans** have one value if all writers agree; as numbers they count the true ones.
 //! - **Texts, constants and identity** (`sys.pid`, …) are never added: there is a value only if all
 //!   writers have the same.

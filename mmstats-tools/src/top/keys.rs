@@ -14,7 +14,7 @@ use super::settings::{Visibility, cycle};
 use crate::options::duration;
 use crate::options::top::{Grouping, Sort};
 
-/// What the session has to do after an input.
+/// The action of the session after an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Nothing.

@@ -1,8 +1,8 @@
 //! Groups the fields of a page into metric families.
 //!
 //! Two labels can map to one name (`a.b` and `a_b`), and one label can have two types in two files.
-//! Such families are never merged: the first in alphabetical order of labels keeps the name, so that
-//! the order of files does not matter; the others are dropped and reported.
+//! Such families are never merged: the first in alphabetical order of labels keeps the name, so
+//! that the order of files does not matter; the others are dropped and reported.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,10 +1,10 @@
 //! Converts histograms to cumulative buckets.
 //!
 //! Prometheus keeps a series for each bound, and a field has many buckets. So the bounds are powers
-//! of two, which are also bounds of the field's buckets at any precision: 2^k − 1, the largest value
-//! with k bits, for each k below the field's maximum power (the last bucket starts there or above
-//! and is unbounded). They do not depend on the recorded values, so no series appears late, and the
-//! buckets of all writers can be added.
+//! of two, which are also bounds of the field's buckets at any precision: 2^k − 1, the largest
+//! value with k bits, for each k below the field's maximum power (the last bucket starts there or
+//! above and is unbounded). They do not depend on the recorded values, so no series appears late,
+//! and the buckets of all writers can be added.
 
 use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;

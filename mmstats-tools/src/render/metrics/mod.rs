@@ -20,8 +20,8 @@
 //! (`_timestamp_seconds` for `unixtime`), then `_total` for counters or `_info`. The suffix
 //! `.histogram` of a histogram becomes `_distribution`: types do not belong in names, and a timer's
 //! mean has the name without it. Dimensions, as in `http{method="GET"}`, become labels; dimensions
-//! named `file`, `le`, `quantile` (for infos also `value` and `unit`) get the prefix `exported_`. If
-//! the braces of a label hold no dimensions, they belong to the name.
+//! named `file`, `le`, `quantile` (for infos also `value` and `unit`) get the prefix `exported_`.
+//! If the braces of a label hold no dimensions, they belong to the name.
 //!
 //! **Collisions** are never merged: of two families with one name, the first in alphabetical order
 //! of labels is shown, and the other is a [`DroppedField`]. So are duplicate series, and counters

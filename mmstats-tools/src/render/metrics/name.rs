@@ -8,8 +8,8 @@ use super::family::Type;
 pub(super) struct Name<'l> {
     /// The part before the dimensions.
     pub(super) base: &'l str,
-    /// The dimensions as labels, sorted by name: `code="200",method="GET"`. Dimensions with an empty
-    /// value are omitted, as Prometheus treats them as absent.
+    /// The dimensions as labels, sorted by name: `code="200",method="GET"`. Dimensions with an
+    /// empty value are omitted, as Prometheus treats them as absent.
     pub(super) dimensions: String,
 }
 

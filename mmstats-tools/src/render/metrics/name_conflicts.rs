@@ -7,7 +7,7 @@ use mmstats_std::read::Field;
 use super::family::{Family, Type};
 use super::name::Name;
 
-/// What makes fields one metric family: base, type and unit.
+/// The key of a metric family: base, type and unit.
 type FamilyId = (String, Type, String);
 
 /// Fields with equal keys are added.

@@ -40,7 +40,7 @@ pub(crate) struct Model {
     last: Option<Duration>,
     /// The time of the last scrape.
     pub(crate) time: SystemTime,
-    /// What the last scrape could not read.
+    /// The errors of the last scrape.
     pub(crate) errors: Vec<ScrapeError>,
     /// For how long devices were halted.
     pub(crate) halted: Option<Duration>,

@@ -12,7 +12,7 @@ use crate::render::text::scale;
 use crate::scraper::OwnedValue;
 use crate::series::{Aggregate, Aggregation, Class, Number, Scaled};
 
-/// What fields in one row have in common.
+/// The key that fields in one row share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RowKey {
     group: Option<Arc<str>>,
@@ -69,7 +69,7 @@ pub(crate) struct Row {
     pub(crate) history: History<f32>,
     /// Whether it has ever changed.
     pub(crate) has_changed: bool,
-    /// What writers had counted that are gone.
+    /// The totals of writers that are gone.
     retired: Number,
     previous: f64,
 }
