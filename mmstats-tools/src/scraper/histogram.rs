@@ -53,8 +53,8 @@ impl HistogramSnapshot {
         quantile(self.filled.iter().map(|bucket| (bucket.low, bucket.high, bucket.count)), fraction)
     }
 
-    /// What was counted since `before`, in buckets that are numbers of type `ty` and may have
-    /// wrapped. All of it, if there is less than before: the writer has begun anew.
+    /// Returns the increase since `before`, in buckets that are numbers of type `ty` and may have
+    /// wrapped. If there is less than before, the writer has restarted, and all of it counts.
     #[must_use]
     pub fn since(&self, before: &HistogramSnapshot, ty: Type) -> HistogramSnapshot {
         let mut grown = HistogramSnapshot {

@@ -79,8 +79,8 @@ impl Class {
     }
 }
 
-/// The key of fields that are shown as one: the label and the meaning of its values. Identity fields
-/// only have the label, as writers of version 1 cannot state their kind.
+/// The key of fields that are shown as one: the label and the meaning of its values. Identity
+/// fields only have the label, as writers of version 1 cannot state their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SeriesKey<'f> {
     /// The label.
