@@ -16,13 +16,13 @@ use mmstats_std::{
 };
 use tempfile::{Builder, TempDir};
 
-/// The directory of the files, if it exists.
+/// The preferred parent of the temporary directory.
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Time between two steps of the workload.
 const STEP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the process that crashes publishes first.
+/// The time until the process crashes.
 const CASUALTY_LIFETIME: Duration = Duration::from_secs(5);
 
 model! {
@@ -76,7 +76,7 @@ model! {
     }
 }
 
-/// A workload that is published until this is dropped.
+/// A running workload. It stops when this is dropped.
 pub(super) struct Demo {
     directory: TempDir,
     stop: Option<mpsc::Sender<()>>,
@@ -97,7 +97,7 @@ impl Demo {
         let path = directory.path().to_owned();
         let work = move || match Workload::new(&path) {
             Ok(mut workload) => {
-                // So that the first scrape does not show zeros.
+                // The first scrape must not show zeros.
                 workload.step(0.0);
                 let _ = ready.send(Ok(()));
                 workload.run(&stopped, casualty);
@@ -134,15 +134,15 @@ fn options(directory: &Path, file: &'static str) -> Result<Options, String> {
     Ok(Options::new().directory(Box::leak(template.into_boxed_str())).file_name(file))
 }
 
-/// Starts the process that will be killed.
+/// Starts the process that is killed later.
 fn start_casualty(directory: &Path) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
-    // Another name than `mmash` in lists of processes.
+    // Lists of processes show this name.
     command.arg0("mmash-demo").arg("--demo-casualty").arg(directory);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// Publishes until the process is killed, or until its parent has ended.
+/// Publishes until the process is killed or its parent exits.
 pub(super) fn publish_until_killed(directory: &Path) -> Result<(), String> {
     let file = options(directory, "crashed-{PID}-{TID}.mmstats")?;
     let worker: Published<Worker> = publish(&file).map_err(|error| error.to_string())?;
@@ -156,7 +156,7 @@ pub(super) fn publish_until_killed(directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The workload, all in one thread.
+/// The workload of one thread.
 struct Workload {
     workers: Vec<Published<Worker>>,
     device: Published<Device>,
@@ -188,6 +188,7 @@ impl Workload {
         kill(&mut casualty);
     }
 
+    /// Simulates one step at this time, in seconds since the start.
     fn step(&mut self, time: f64) {
         // A cycle of one minute, with bursts.
         let tide = 0.55 + 0.4 * (time / 60.0 * TAU).sin();

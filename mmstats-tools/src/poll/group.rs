@@ -82,7 +82,7 @@ impl Group {
         }
     }
 
-    /// Returns the text without what is mostly the same for all.
+    /// Returns a short text: of a file, its name without directory and extension.
     pub(super) fn short(&self) -> String {
         match self {
             Group::File(path) => {

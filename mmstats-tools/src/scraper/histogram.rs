@@ -1,31 +1,31 @@
-//! Distributions that outlive the bytes they were read from: added up over writers, and subtracted
-//! over time.
+//! Histograms that are independent of the memory they were read from. They can be added over
+//! writers and subtracted over time.
 
 use mmstats_core::Type;
 use mmstats_core::reader::{Distribution, quantile};
 
-/// Values counted in buckets.
+/// The values that a histogram has recorded, counted in buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistogramSnapshot {
-    /// Of all values, wrapping.
+    /// The sum of all values, wrapping.
     pub sum: u64,
-    /// Those that are not empty, by their bounds.
+    /// The buckets that are not empty, ordered by their bounds.
     pub filled: Vec<Bucket>,
 }
 
-/// How many values lay between two bounds.
+/// The number of values between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// The smallest value that it takes.
+    /// The smallest value that it counts.
     pub low: u64,
-    /// The largest; `None` if there is no bound.
+    /// The largest value that it counts; `None` if there is no limit.
     pub high: Option<u64>,
-    /// How many there were.
+    /// The number of values.
     pub count: u64,
 }
 
 impl HistogramSnapshot {
-    /// A field's distribution.
+    /// Copies a field's distribution.
     #[must_use]
     pub fn new(distribution: &Distribution<'_>) -> HistogramSnapshot {
         let filled =
@@ -33,31 +33,32 @@ impl HistogramSnapshot {
         HistogramSnapshot { sum: distribution.sum, filled }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.filled.iter().fold(0, |count, bucket| count.wrapping_add(bucket.count))
     }
 
-    /// Their mean; `None` if there are none.
+    /// Returns the mean of the values; `None` if there are no values.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let count = self.count();
         (count > 0).then(|| self.sum as f64 / count as f64)
     }
 
-    /// The value below which a fraction of them lies: the middle of its bucket, of one without
-    /// bound the lower end; `None` if there are none.
+    /// Returns the value below which a fraction of the values lies; `None` if there are no values.
+    /// It is the middle of its bucket, or the lower bound of a bucket without upper bound.
     #[must_use]
     pub fn quantile(&self, fraction: f64) -> Option<u64> {
         quantile(self.filled.iter().map(|bucket| (bucket.low, bucket.high, bucket.count)), fraction)
     }
 
-    /// Returns the increase since `before`, in buckets that are numbers of type `ty` and may have
-    /// wrapped. If there is less than before, the writer has restarted, and all of it counts.
+    /// Returns the values that were recorded since `before`. Counts of type `ty` may have wrapped.
+    /// A count that is smaller than before means that the writer restarted: then all values are
+    /// returned.
     #[must_use]
     pub fn since(&self, before: &HistogramSnapshot, ty: Type) -> HistogramSnapshot {
-        let mut grown = HistogramSnapshot {
+        let mut recorded = HistogramSnapshot {
             sum: self.sum.wrapping_sub(before.sum),
             filled: Vec::with_capacity(self.filled.len()),
         };
@@ -65,7 +66,7 @@ impl HistogramSnapshot {
         for bucket in &self.filled {
             let old = match earlier.peek() {
                 Some(old) if old.low == bucket.low => earlier.next().map_or(0, |old| old.count),
-                // What had been counted is gone.
+                // A bucket was emptied: the writer restarted.
                 Some(old) if old.low < bucket.low => return self.clone(),
                 _ => 0,
             };
@@ -77,13 +78,13 @@ impl HistogramSnapshot {
                 return self.clone();
             }
             if count > 0 {
-                grown.filled.push(Bucket { count, ..*bucket });
+                recorded.filled.push(Bucket { count, ..*bucket });
             }
         }
-        if earlier.next().is_some() { self.clone() } else { grown }
+        if earlier.next().is_some() { self.clone() } else { recorded }
     }
 
-    /// Whether there would be no more than can be counted, if these were added.
+    /// Returns `true` if neither the sum nor the count overflows when these values are added.
     #[must_use]
     pub fn has_room_for(&self, other: &HistogramSnapshot) -> bool {
         let mut counts = self.filled.iter().chain(&other.filled).map(|bucket| bucket.count);
@@ -91,11 +92,11 @@ impl HistogramSnapshot {
             && counts.try_fold(0_u64, u64::checked_add).is_some()
     }
 
-    /// Adds another writer's.
+    /// Adds the values of another writer.
     pub fn add(&mut self, other: &HistogramSnapshot) {
         self.sum = self.sum.wrapping_add(other.sum);
         for bucket in &other.filled {
-            // Buckets of another width are only ordered by their lower bounds.
+            // Histograms of another width have buckets with the same lower but other upper bounds.
             match self.filled.binary_search_by_key(&(bucket.low, bucket.high), |bucket| {
                 (bucket.low, bucket.high)
             }) {
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_between_two_looks_is_the_difference() {
+    fn since_returns_the_values_between_two_scrapes() {
         let before = buckets(100, &[(0, 3), (20, 5)]);
         let now = buckets(250, &[(0, 3), (10, 1), (20, 9)]);
         assert_eq!(now.since(&before, Type::U64), buckets(150, &[(10, 1), (20, 4)]));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_began_anew_has_counted_all_there_is() {
+    fn after_a_restart_all_values_are_new() {
         let now = buckets(9, &[(10, 2)]);
         for before in [
             buckets(90, &[(0, 1), (10, 1)]),
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn writers_are_added_up_bucket_by_bucket() {
+    fn writers_are_added_bucket_by_bucket() {
         let mut sum = buckets(1, &[(0, 1), (20, 2)]);
         sum.add(&buckets(2, &[(10, 4), (20, 8), (30, 16)]));
         assert_eq!(sum, buckets(3, &[(0, 1), (10, 4), (20, 10), (30, 16)]));

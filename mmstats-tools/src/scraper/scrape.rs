@@ -124,7 +124,7 @@ impl WriterSample {
         IdentityFields::find(self.labels())
     }
 
-    /// Returns the value of an identity field; `None` if there is none that can be read.
+    /// Returns the value of an identity field; `None` if it is missing or unreadable.
     #[must_use]
     pub fn identity(&self, field: IdentityField) -> Option<&OwnedValue> {
         self.values.get(self.identity_fields().index(field)?)?.as_ref().ok()

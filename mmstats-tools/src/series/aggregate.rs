@@ -134,7 +134,7 @@ impl Aggregate {
         }
     }
 
-    /// Adds a writer's value, or why there is none.
+    /// Adds a writer's value, or the error of reading it.
     pub fn add(&mut self, value: Result<&OwnedValue, &ValueError>, scale: Scale, is_dead: bool) {
         if !self.accepts(is_dead) {
             return;
@@ -212,7 +212,7 @@ impl Aggregate {
         }
     }
 
-    /// Adds what writers had counted that are gone.
+    /// Adds the count of writers that are gone.
     pub fn add_retired(&mut self, number: Scaled) {
         if self.sum.total().is_some() {
             self.sum.add(number);

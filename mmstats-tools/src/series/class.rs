@@ -1,4 +1,4 @@
-//! Classifies fields by what their values mean.
+//! Classifies fields by the meaning of their values.
 
 use mmstats_core::{Kind, Type};
 use mmstats_std::read::Field;

@@ -83,8 +83,8 @@ impl<'v> Baseline<'v> {
         delta(field, self.value()?, now)
     }
 
-    /// Returns what a field has counted since, with its scale; `None` if that is not known, and for
-    /// texts.
+    /// Returns the increase of a field since then, with its scale; `None` if that is not known, and
+    /// for texts.
     #[must_use]
     pub fn counted<'n>(self, field: &Field, now: &'n OwnedValue) -> Option<Counted<'n>> {
         let before = self.value()?;
@@ -131,7 +131,7 @@ pub struct CounterTotal {
 }
 
 impl CounterTotal {
-    /// Adds what a writer has counted.
+    /// Adds a writer's increase.
     pub fn add(&mut self, counted: &Counted<'_>) {
         match counted {
             Counted::Number(number) => self.numbers.add(*number),
@@ -143,7 +143,7 @@ impl CounterTotal {
         }
     }
 
-    /// Adds what a writer has counted; of a histogram, only how many values were recorded.
+    /// Adds a writer's increase; of a histogram, only the number of recorded values.
     pub fn add_count(&mut self, counted: &Counted<'_>) {
         match counted {
             Counted::Number(number) => self.numbers.add(*number),

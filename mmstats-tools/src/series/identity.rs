@@ -12,8 +12,9 @@ pub fn is_identity(label: &str) -> bool {
     IdentityField::from_label(label).is_some()
 }
 
-/// Returns what distinguishes a process from others with the same PID: `pid namespace 4026532301`.
-/// `None` for one that needs no note, as it has what this tool's own process has.
+/// Returns a note that distinguishes a process from others with the same PID, such as
+/// `pid namespace 4026532301`; `None` if it needs no note. The boot and namespace of this tool's
+/// own process are not noted.
 #[must_use]
 pub fn distinguish_process(process: &ProcessId, others: &[&ProcessId]) -> Option<String> {
     static OWN: OnceLock<ProcessId> = OnceLock::new();

@@ -17,8 +17,8 @@
 //!   about the present.
 //! - **Restarts and ends** do not decrease totals over time: [`CounterTotal`] adds deltas.
 //!
-//! [`Aggregate`] combines the values of several writers in one scrape, [`Baseline`] and
-//! [`CounterTotal`] what is counted over several scrapes.
+//! [`Aggregate`] combines the values of several writers in one scrape; [`Baseline`] and
+//! [`CounterTotal`] compute increases over several scrapes.
 
 mod aggregate;
 mod class;

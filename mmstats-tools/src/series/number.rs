@@ -45,7 +45,7 @@ impl Number {
     }
 }
 
-/// Converts to what a field could store; an integer beyond 64 bits becomes a float.
+/// Converts to a value that a field can store: an integer of more than 64 bits becomes a float.
 impl From<Number> for OwnedValue {
     fn from(number: Number) -> OwnedValue {
         match number {

@@ -1,15 +1,13 @@
 //! `topstats`: shows all stats live, on the whole screen.
 //!
 //! - `model` turns scrapes into rows over writers, with rates and histories.
-//! - `settings`, `filter` and `list` select, sort and group rows into lines; `format` formats their
-//!   values.
+//! - `settings` and `list` select, sort and group rows into lines; `format` formats their values.
 //! - `app` is the state of the user interface, `keys` changes it, `view` draws it.
 //! - `session` is the main loop over scrapes, input and frames; `screen` sets the terminal up and
 //!   restores it. `batch` prints plain text instead.
 
 mod app;
 mod batch;
-mod filter;
 mod format;
 mod keys;
 mod list;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::filter::Filter;
 use super::model::{Aggregation, Row, Scope};
+use crate::labels::Search;
 use crate::options::top::{Grouping, Sort};
 
 /// How rows are selected, sorted and formatted.
@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     /// Whether the default order is reversed.
     pub(crate) is_reversed: bool,
     pub(crate) filter_text: String,
-    pub(crate) filter: Filter,
+    pub(crate) filter: Search,
     pub(crate) visibility: Visibility,
     /// Whether numbers are shown as stored.
     pub(crate) is_raw: bool,
@@ -65,7 +65,7 @@ impl Settings {
             grouping,
             sort,
             is_reversed: false,
-            filter: Filter::new(&filter),
+            filter: Search::new(&filter),
             filter_text: filter,
             visibility: if hide_zeros { Visibility::NotZero } else { Visibility::All },
             is_raw: false,
@@ -89,11 +89,11 @@ impl Settings {
             Visibility::NotZero => !row.is_zero(),
             Visibility::Changing => row.has_changed,
         };
-        is_visible && self.filter.accepts(&row.label, row.group.as_deref())
+        is_visible && self.filter.matches(&row.label, row.group.as_deref())
     }
 
     pub(crate) fn set_filter(&mut self, text: String) {
-        self.filter = Filter::new(&text);
+        self.filter = Search::new(&text);
         self.filter_text = text;
     }
 

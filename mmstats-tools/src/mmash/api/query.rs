@@ -1,7 +1,8 @@
-//! `/api/v1/query`: stored values, as series.
+//! `/api/v1/query`: series of stored values.
 //!
-//! The response is made in chunks, as the client reads it. Scrapes that are dropped meanwhile are
-//! missing from later chunks: a slow client keeps only the list of series and one chunk in memory.
+//! The response is written in chunks as the client reads it, so that a slow client needs memory
+//! only for the list of series and one chunk. Scrapes that the history drops meanwhile are missing
+//! from later chunks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -39,7 +40,7 @@ use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterId};
 use crate::series::{Aggregate, Class, SeriesKey};
 
-/// The approximate number of points in a chunk. As JSON, all of the history would need too much
+/// The approximate number of points in a chunk. The whole history as JSON would need too much
 /// memory.
 const POINTS_PER_CHUNK: usize = 5000;
 
@@ -68,7 +69,7 @@ pub(crate) async fn query(
         server.interval.as_secs_f64()
     );
     let mut cursor = Cursor { server, result, head, next: Some((0, encoder)), _permit: permit };
-    // An error in the first chunk can still be the response.
+    // An error in the first chunk can still determine the status of the response.
     let first = cursor.chunk().await.transpose()?;
     let rest = stream::unfold(cursor, |mut cursor| async move {
         let chunk = cursor.chunk().await?;
@@ -84,9 +85,9 @@ pub(crate) async fn query(
 struct Cursor {
     server: Arc<Server>,
     result: Arc<QueryResult>,
-    /// The text before the next chunk.
+    /// The start of the JSON, which precedes the first chunk.
     head: String,
-    /// The first member of the next series, and the encoder.
+    /// The index of the next series' first member, and the encoder; `None` at the end.
     next: Option<(usize, GzipChunks)>,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -111,9 +112,10 @@ impl Cursor {
 
 /// The series that a query selects, without their points.
 ///
-/// There may be many series, and many results at a time, so a member is just a pair of numbers.
+/// Members are pairs of indices to save memory: there may be many series, and several results at a
+/// time.
 struct QueryResult {
-    /// The time of the latest scrape, in Unix seconds: no point is later.
+    /// The time of the latest scrape, in Unix seconds. No point is later.
     time: f64,
     history: Arc<History>,
     /// The numbers of the scrapes.
@@ -124,12 +126,12 @@ struct QueryResult {
     members: Vec<Member>,
 }
 
-/// A writer, as in the last scrape that had it.
+/// A writer in the last scrape that contains it.
 struct Writer {
     writer_id: Arc<WriterId>,
     fields: Arc<[Field]>,
     liveness: Liveness,
-    /// It is dead, or missing from the latest scrape.
+    /// Whether it is dead or missing from the latest scrape.
     is_dead: bool,
 }
 
@@ -143,7 +145,7 @@ struct Member {
 impl QueryResult {
     fn new(history: Arc<History>, latest: &Snapshot, since: f64, query: &Query) -> Self {
         let stored = history.since(since);
-        // The job may have waited while further scrapes were made.
+        // The history may contain scrapes that are newer than `latest`.
         let time =
             stored.last().map_or_else(|| unix_seconds(latest.scrape.time), |scrape| scrape.time);
         let last: BTreeMap<u64, &StoredWriter> = stored
@@ -190,7 +192,7 @@ impl QueryResult {
         &self.writer(member).fields[member.field as usize]
     }
 
-    /// Returns the memory that is needed while the result is written, in bytes.
+    /// Returns the memory in bytes that this needs until the response is written.
     fn bytes(&self) -> usize {
         let mut fields: HashMap<*const Field, usize> = HashMap::new();
         for writer in &self.writers {
@@ -221,7 +223,8 @@ impl QueryResult {
         Some(Series { result: self, first, members: &rest[..members] })
     }
 
-    /// Returns some series from this member on, after `head`, and the first member of the next one.
+    /// Returns `head` and the next series as JSON, and the index of the first member that did not
+    /// fit; `None` after the last series.
     fn chunk(&self, head: String, mut from: usize) -> (Vec<u8>, Option<usize>) {
         let stored = self.history.get(&self.scrapes);
         let (mut bytes, mut points) = (head.into_bytes(), 0);
@@ -241,7 +244,7 @@ impl QueryResult {
     }
 }
 
-/// A field of one writer, or of several.
+/// One field of one or several writers.
 struct Series<'a> {
     result: &'a QueryResult,
     /// The member whose label, kind and unit are shown.
@@ -285,7 +288,7 @@ impl Series<'_> {
         let (field, by) = (self.field(), self.result.by);
         let (power, divisor) = json::scaling(field);
         let writer = Some(self.result.writer(self.first)).filter(|_| by == By::File);
-        // A writer may have several fields of one label.
+        // A writer may have several fields with the same label.
         let writers = || {
             self.members
                 .chunk_by(|one, other| one.writer == other.writer)
@@ -309,7 +312,7 @@ impl Series<'_> {
         }
     }
 
-    /// Returns the value and rate in a scrape.
+    /// Returns the value and rate in a scrape; `None` if no writer has them.
     fn at(&self, scrape: &StoredScrape) -> Option<(Aggregate, Option<f64>)> {
         let mut sum: Option<(Aggregate, Option<f64>)> = None;
         for member in self.members {
@@ -329,7 +332,7 @@ impl Series<'_> {
         sum
     }
 
-    /// Returns the index of the field in a writer, most likely `last`.
+    /// Returns the index of the field in a writer, which is most likely `last`.
     fn index_in(&self, fields: &[Field], last: usize) -> Option<usize> {
         let key = SeriesKey::from_field(self.field());
         let is_same = |index: &usize| {

@@ -7,7 +7,7 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use crate::labels;
+use crate::labels::Search;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
@@ -28,15 +28,16 @@ pub(super) struct Row<'l> {
     aggregate: Aggregate,
 }
 
-/// The texts of a value.
+/// A formatted value.
 pub(super) struct ValueText {
     /// Rounded, with its unit.
     pub(super) short: String,
-    /// With all its digits, for the tooltip.
+    /// With all digits, for the tooltip.
     pub(super) exact: String,
 }
 
-/// Builds the rows whose labels match a search, ordered by prefix.
+/// Returns the rows whose labels match a search, ordered by prefix. (The page's scripts also search
+/// the files and processes of writers, as they may show a row for each.)
 pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
     let search = Search::new(search);
     let mut rows: BTreeMap<_, Option<Row<'l>>> = BTreeMap::new();
@@ -45,7 +46,7 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
         for (field, value) in sample.fields.iter().zip(&sample.values) {
             let row = rows
                 .entry((prefix(&field.label), SeriesKey::from_field(field)))
-                .or_insert_with(|| search.matches(&field.label).then(|| Row::new(field)));
+                .or_insert_with(|| search.matches(&field.label, None).then(|| Row::new(field)));
             if let Some(row) = row {
                 row.add(value, is_dead);
             }
@@ -54,7 +55,7 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
     rows.into_values().flatten().collect()
 }
 
-/// Returns each writer of a label, with a row of its own.
+/// Returns all writers of a label, each with a row of its value.
 pub(super) fn writer_rows<'l>(
     scrape: &'l Scrape,
     label: &'l str,
@@ -97,12 +98,12 @@ impl<'l> Row<'l> {
         self.aggregate.add(value.as_ref(), self.scale, is_dead);
     }
 
-    /// Returns `true` for constants and identity fields, which are not amounts.
+    /// Returns `true` for constants and identity fields, whose numbers are not rounded.
     fn is_info(&self) -> bool {
         self.kind == Kind::Info || is_identity(self.label)
     }
 
-    /// Returns the prefix of the label, by which rows are grouped.
+    /// Returns the label's prefix, by which rows are grouped.
     pub(super) fn prefix(&self) -> &'l str {
         prefix(self.label)
     }
@@ -112,7 +113,7 @@ impl<'l> Row<'l> {
         self.dead == self.writers
     }
 
-    /// Returns the number of writers, and of dead ones if there are any.
+    /// Formats the number of writers, and of dead ones if there are any.
     pub(super) fn count_writers(&self) -> String {
         match self.dead {
             0 => self.writers.to_string(),
@@ -127,7 +128,7 @@ impl<'l> Row<'l> {
 
     /// Returns the aggregated value.
     pub(super) fn value(&self) -> ValueText {
-        // A sum may exceed every stored integer type.
+        // A sum may exceed the range of all stored integers.
         let exact = match self.aggregate.sum().map(|sum| sum.number) {
             Some(Number::Integer(sum)) if self.scale.is_none() && !self.is_mean() => {
                 Some(sum.to_string())
@@ -186,64 +187,5 @@ impl<'l> Row<'l> {
         let exact = format!("{} recorded", buckets.count());
         let short = if quantiles.is_empty() { "empty".to_owned() } else { quantiles.join(", ") };
         ValueText { short, exact }
-    }
-}
-
-/// The words of a search, all of which must match; case is ignored. A word may be anywhere in the
-/// label; a word with `*` is a pattern for the whole label. The scripts also search the files and
-/// processes of writers, as they may have a row for each.
-struct Search(Vec<Word>);
-
-enum Word {
-    Part(String),
-    Whole(glob::Pattern),
-}
-
-impl Search {
-    fn new(search: &str) -> Self {
-        let word = |word: &str| match labels::parse(word) {
-            Ok(pattern) if word.contains('*') => Word::Whole(pattern),
-            _ => Word::Part(word.to_owned()),
-        };
-        Search(search.to_lowercase().split_whitespace().map(word).collect())
-    }
-
-    fn matches(&self, label: &str) -> bool {
-        let is_match = |word: &Word, label: &str| match word {
-            Word::Part(part) => label.contains(part.as_str()),
-            Word::Whole(pattern) => pattern.matches(label),
-        };
-        self.0.is_empty() || {
-            let label = label.to_lowercase();
-            self.0.iter().all(|word| is_match(word, &label))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_words_of_a_search_must_match() {
-        let matches = |search: &str, label: &str| Search::new(search).matches(label);
-        assert!(matches(" STATUS  2x", "web.Status.2XX"));
-        assert!(!matches(" STATUS  2x", "web.status.4XX"));
-        assert!(matches("", "anything"));
-    }
-
-    #[test]
-    fn a_word_with_a_star_must_match_the_whole_label() {
-        for (search, is_match) in [
-            ("web.*", true),
-            ("*2xx", true),
-            ("WEB.*.?xx", true),
-            ("*[0-9]xx stat", true),
-            ("stat*", false),
-            ("web.*.4xx", false),
-            ("[*", false),
-        ] {
-            assert_eq!(Search::new(search).matches("web.status.2XX"), is_match, "{search}");
-        }
     }
 }

@@ -68,7 +68,7 @@ impl Sum {
         }
     }
 
-    /// Removes what is only of one scrape.
+    /// Removes values that are valid for one scrape only.
     pub(super) fn begin_scrape(&mut self) {
         if let Value::Current(aggregate) = &mut self.value {
             aggregate.clear();
@@ -125,7 +125,7 @@ impl Sum {
         Ok(())
     }
 
-    /// Returns the sum as a field and its value; `None` if there is none.
+    /// Returns the sum as a field and its value; `None` if nothing was added.
     pub(super) fn get(&self) -> Option<(Field, OwnedValue)> {
         let (scale, value) = match &self.value {
             _ if self.is_retired => return None,

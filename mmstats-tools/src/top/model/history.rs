@@ -1,10 +1,10 @@
-//! The last of what was measured.
+//! The latest values of a quantity.
 
 use std::collections::VecDeque;
 
 use super::HISTORY_SCRAPES;
 
-/// The last [`HISTORY_SCRAPES`] values, the latest last.
+/// The last [`HISTORY_SCRAPES`] values, the oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct History<T>(VecDeque<T>);
 
@@ -28,7 +28,7 @@ impl<T: Copy> History<T> {
         self.0.iter().copied()
     }
 
-    /// The last so many of them.
+    /// Returns the latest values, at most this many, the oldest first.
     pub(crate) fn last(&self, count: usize) -> impl Iterator<Item = T> + '_ {
         self.iter().skip(self.len().saturating_sub(count))
     }

@@ -1,4 +1,4 @@
-//! All scrapes together: the writers, and the rows of what they publish.
+//! All scrapes together: the writers, and the rows of their fields.
 //!
 //! A [`Writer`] keeps its values of the last two scrapes and their deltas. A [`Table`] aggregates
 //! them to rows: one for each label over all writers, and, if that is chosen, one for each label of

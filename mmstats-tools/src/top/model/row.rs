@@ -132,7 +132,7 @@ impl Row {
         matches!(self.kind, Kind::Counter | Kind::Histogram)
     }
 
-    /// Keeps what a writer has counted that is gone.
+    /// Keeps the count of a writer that is gone.
     pub(super) fn retire(&mut self, writer: &Writer, index: usize) {
         if let Some(total) = writer.total(index).filter(|_| self.keeps_total()) {
             self.retired += total;
@@ -193,7 +193,7 @@ impl Row {
         self.aggregate.fact()
     }
 
-    /// Returns the combined number as it is stored; `None` if there is none.
+    /// Returns the combined number, not scaled; `None` if no writer has one.
     pub(crate) fn number(&self, aggregation: Aggregation) -> Option<f64> {
         Some(self.aggregate.combine(self.resolve(aggregation))?.number.as_f64())
     }

@@ -129,7 +129,7 @@ fn a_total_never_goes_back() {
     // One wraps, one ends.
     let row = play.scrape(&[unsigned(1, 1)]);
     assert_eq!((sum(row), row.rate), (f64::from(u32::MAX) + 52.0, Some(2.0)));
-    // One begins anew, and one comes that had counted before it was seen.
+    // One writer restarts, and one appears that had counted before it was discovered.
     let row = play.scrape(&[unsigned(1, 0), unsigned(3, 7)]);
     assert_eq!((sum(row), row.rate), (f64::from(u32::MAX) + 59.0, Some(7.0)));
 }
