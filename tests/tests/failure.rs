@@ -222,7 +222,7 @@ fn existing_links_are_not_followed() {
     let victim = path.join("victim");
     fs::write(&victim, "of an attack").unwrap();
     let plant = |name: &str, i: u32| {
-        symlink(path.join(if i % 2 == 0 { "victim" } else { "nowhere" }), path.join(name)).unwrap()
+        symlink(path.join(if i % 2 == 0 { "victim" } else { "nowhere" }), path.join(name)).unwrap();
     };
     plant("a.mmstats", 0);
     plant("b.mmstats", 1);

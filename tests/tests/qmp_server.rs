@@ -92,9 +92,9 @@ fn read(socket: &Socket, address: u64, length: usize) -> Result<Vec<u8>, MemoryE
 fn lie(mut answer: impl FnMut(&Value, &mut TcpStream) + Send + 'static) -> MemoryError {
     let server = serve(GREETING, move |command, stream| {
         if command["execute"] == "pmemsave" {
-            answer(command, stream)
+            answer(command, stream);
         } else {
-            honest(command, stream)
+            honest(command, stream);
         }
     });
     let error = read(&server.socket, 0x2000_0000, 40).unwrap_err();
@@ -180,7 +180,7 @@ fn refusals_are_reported_with_qemus_reason() {
         "QEMU refuses pmemsave: \"Could not open '\u{fffd}': Permission denied\""
     );
     let error = lie(|_, stream| {
-        say(stream, r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#)
+        say(stream, r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#);
     });
     assert_eq!(source(&error), "QEMU refuses pmemsave: \"JSON parse error\"");
     let error =
@@ -219,9 +219,9 @@ fn memory_of_an_earlier_read_is_never_returned() {
     let server = serve(GREETING, move |command, stream| {
         turns += 1;
         if turns < 3 {
-            honest(command, stream)
+            honest(command, stream);
         } else {
-            say(stream, &json!({ "return": {}, "id": command["id"] }).to_string())
+            say(stream, &json!({ "return": {}, "id": command["id"] }).to_string());
         }
     });
     let mut qmp = Qmp::connect_within(&server.socket, PATIENCE).unwrap();

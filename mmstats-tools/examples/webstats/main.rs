@@ -74,7 +74,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 1 => stats::V1_STATS
                     .with(|stats| server.run_worker(stats, &stats::V1_STATS.publication())),
                 _ => {
-                    stats::STATS.with(|stats| server.run_worker(stats, &stats::STATS.publication()))
+                    stats::STATS
+                        .with(|stats| server.run_worker(stats, &stats::STATS.publication()));
                 }
             });
         }

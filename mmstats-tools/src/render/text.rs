@@ -85,14 +85,14 @@ pub fn write_file(
         write!(to, "  {} ", super::pad_right(label, width))?;
         match value {
             Ok(value) => {
-                write!(to, "{value_style}{}{value_style:#}", DisplayValue { field, value })?
+                write!(to, "{value_style}{}{value_style:#}", DisplayValue { field, value })?;
             }
             Err(value_error) => write!(to, "{error}{}{error:#}", placeholder(*value_error))?,
         }
         match value {
             // A histogram is not read as a number by scripts: it always shows its unit.
             Ok(value) if style.annotated || matches!(value, Value::Histogram(_)) => {
-                write_unit(to, field, value, note)?
+                write_unit(to, field, value, note)?;
             }
             _ => {}
         }

@@ -161,7 +161,7 @@ impl Scraper {
             Outcome::Read | Outcome::AlreadyRead | Outcome::Gone => {}
             Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
                 (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
-                    self.scrape_regions(path, &opened, builder)
+                    self.scrape_regions(path, &opened, builder);
                 }
                 (Ok(_), Some(why)) => self.fail(path, why, builder),
                 (Ok(_), None) => {

@@ -71,7 +71,7 @@ impl Runs {
                     there[..count].copy_from_slice(&bytes[..count]);
                 }
                 Some((start, run)) if address - start == run.len() as u64 => {
-                    run.extend(&bytes[..count])
+                    run.extend(&bytes[..count]);
                 }
                 _ => drop(self.0.insert(address, bytes[..count].to_vec())),
             }

@@ -166,7 +166,7 @@ impl App {
     pub(crate) fn fold(&mut self, folded: Option<bool>) {
         match self.selected_line() {
             Some(Line::Group(group)) if folded == Some(true) && group.is_folded => {
-                self.select_parent()
+                self.select_parent();
             }
             Some(Line::Group(group)) => {
                 let (path, folded) = (group.path.clone(), folded.unwrap_or(!group.is_folded));

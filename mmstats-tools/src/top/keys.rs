@@ -66,7 +66,7 @@ impl App {
             KeyCode::Char('+' | '=') => return self.change_interval(true),
             KeyCode::Char('-' | '_') => return self.change_interval(false),
             KeyCode::Char('d') => {
-                self.prompt = Some(Prompt { kind: PromptKind::Interval, text: String::new() })
+                self.prompt = Some(Prompt { kind: PromptKind::Interval, text: String::new() });
             }
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle_pane(Pane::Help),
             KeyCode::Char('e') => self.toggle_pane(Pane::Errors),
@@ -91,7 +91,7 @@ impl App {
         match key.code {
             KeyCode::Char('a') => self.settings.aggregation = self.settings.aggregation.next(),
             KeyCode::Enter if matches!(self.pane, Pane::Errors | Pane::Help) => {
-                self.pane = Pane::Table
+                self.pane = Pane::Table;
             }
             KeyCode::Enter if matches!(self.selected_line(), Some(Line::Group(_))) => {
                 return self.fold(None);
@@ -120,7 +120,7 @@ impl App {
                     &[Visibility::All, Visibility::NotZero, Visibility::Changing],
                     self.settings.visibility,
                     false,
-                )
+                );
             }
             _ => return,
         }
@@ -150,7 +150,7 @@ impl App {
             // In the details of a row, single steps select another row.
             Pane::Detail if is_single => self.move_selection(lines),
             Pane::Detail | Pane::Errors | Pane::Help => {
-                self.scroll = self.scroll.saturating_add_signed(lines)
+                self.scroll = self.scroll.saturating_add_signed(lines);
             }
         }
         true
@@ -241,13 +241,13 @@ impl App {
             MouseEventKind::ScrollDown if is_table => self.scroll_lines(WHEEL_LINES),
             MouseEventKind::ScrollUp if is_table => self.scroll_lines(-WHEEL_LINES),
             MouseEventKind::ScrollDown => {
-                self.scroll = self.scroll.saturating_add_signed(WHEEL_LINES)
+                self.scroll = self.scroll.saturating_add_signed(WHEEL_LINES);
             }
             MouseEventKind::ScrollUp => {
-                self.scroll = self.scroll.saturating_add_signed(-WHEEL_LINES)
+                self.scroll = self.scroll.saturating_add_signed(-WHEEL_LINES);
             }
             MouseEventKind::Down(MouseButton::Left) => {
-                self.handle_click(Position::new(event.column, event.row), clicks)
+                self.handle_click(Position::new(event.column, event.row), clicks);
             }
             _ => {}
         }

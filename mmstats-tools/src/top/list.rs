@@ -146,10 +146,10 @@ impl<'t> Node<'t> {
         match grouping {
             Grouping::None => self.rows.push((index, row, 0)),
             Grouping::File | Grouping::Process => {
-                self.group(row.group.as_deref().unwrap_or_default()).rows.push((index, row, 0))
+                self.group(row.group.as_deref().unwrap_or_default()).rows.push((index, row, 0));
             }
             Grouping::Dimension if name.len() < label.len() => {
-                self.group(name).rows.push((index, row, name.len()))
+                self.group(name).rows.push((index, row, name.len()));
             }
             Grouping::Dimension => self.rows.push((index, row, 0)),
             Grouping::Prefix => {

@@ -76,7 +76,7 @@ fn main() {
         Some("nul") => show(&NUL, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("collides") => show(&COLLIDES, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("collides_v1") => {
-            show(&COLLIDES_V1, |stats| stats.done.incr(), |stats| stats.done.get())
+            show(&COLLIDES_V1, |stats| stats.done.incr(), |stats| stats.done.get());
         }
         Some("bad_name") => show(&BAD_NAME, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("full") => full(),

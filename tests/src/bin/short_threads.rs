@@ -63,8 +63,8 @@ fn many<F: Format>(stats: Stats<F>) {
     let lane = move |lane: u64| {
         move || {
             (0..250).for_each(|i| {
-                in_thread(move || stats.with(|stats| stats.steps((lane + 8 * i) % 10 + 1)))
-            })
+                in_thread(move || stats.with(|stats| stats.steps((lane + 8 * i) % 10 + 1)));
+            });
         }
     };
     let lanes: Vec<_> = (0..8).map(|i| thread::spawn(lane(i))).collect();

@@ -8,8 +8,8 @@ fn removal_stops_when_the_output_is_closed() {
     let at = directory.path();
     let fill = || {
         (0..3).for_each(|i| {
-            fs::write(at.join(format!("{i}.mmstats")), original(NOBODYS_PID, None)).unwrap()
-        })
+            fs::write(at.join(format!("{i}.mmstats")), original(NOBODYS_PID, None)).unwrap();
+        });
     };
     let end = |arguments: &[&str], out: Stdio| {
         let mut command = cleanstats();

@@ -356,10 +356,10 @@ impl Serialize for Points<'_> {
             let rate = rate.map(Float);
             match aggregate.into_value() {
                 Ok(OwnedValue::Histogram(recorded)) => {
-                    all.serialize_element(&(scrape.time, Recorded(&recorded, scale), rate))?
+                    all.serialize_element(&(scrape.time, Recorded(&recorded, scale), rate))?;
                 }
                 Ok(value) => {
-                    all.serialize_element(&(scrape.time, DisplayValue::new(&value, scale), rate))?
+                    all.serialize_element(&(scrape.time, DisplayValue::new(&value, scale), rate))?;
                 }
                 Err(_) => all.serialize_element(&(scrape.time, (), rate))?,
             }

@@ -115,7 +115,12 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, server: &A
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                drop(tokio::spawn(serve_connection(stream, permit, router.clone(), server.clone())))
+                drop(tokio::spawn(serve_connection(
+                    stream,
+                    permit,
+                    router.clone(),
+                    server.clone(),
+                )));
             }
             // Most likely too many files are open; retries soon.
             Err(_) => sleep(Duration::from_millis(50)).await,

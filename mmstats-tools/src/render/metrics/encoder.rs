@@ -125,12 +125,12 @@ impl Encoder {
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
                     self.write_line(&names.sample, [labels[0], labels[1], bound], |to| {
-                        DisplayValue::Unsigned(below).push(to)
+                        DisplayValue::Unsigned(below).push(to);
                     });
                 }
                 self.write_line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
                 self.write_line(&names.count, [labels[0], labels[1], ""], |to| {
-                    DisplayValue::Unsigned(count).push(to)
+                    DisplayValue::Unsigned(count).push(to);
                 });
             }
             (Type::Info, value) => {

@@ -54,7 +54,7 @@ impl Identity {
             };
             match sample.values.get(index) {
                 Some(Ok(value)) => {
-                    push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default())
+                    push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default());
                 }
                 Some(Err(error)) => {
                     dropped.push(DroppedField {

@@ -102,7 +102,7 @@ impl Session {
                 Ok(Event::Packet(body))
                     if !reply::is_unsolicited(&body) && self.link.send(b"+", wait).is_ok() =>
                 {
-                    self.pending -= 1
+                    self.pending -= 1;
                 }
                 Ok(_) => {}
                 Err(_) => break,

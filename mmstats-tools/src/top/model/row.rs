@@ -158,7 +158,7 @@ impl Row {
         self.previous = now;
         match self.class {
             Class::Counter | Class::Histogram => {
-                self.rate.iter().for_each(|rate| self.history.push(*rate as f32))
+                self.rate.iter().for_each(|rate| self.history.push(*rate as f32));
             }
             Class::Fact => {}
             _ => self.history.push(self.scale.approximate(now) as f32),
