@@ -113,9 +113,9 @@ impl Serialize for Objects<'_> {
 }
 
 /// The values that a histogram recorded in an interval, with buckets as `[from, to, count]`.
-pub(crate) struct Recorded<'b>(pub(crate) &'b HistogramSnapshot, pub(crate) Scale);
+pub(crate) struct HistogramJson<'b>(pub(crate) &'b HistogramSnapshot, pub(crate) Scale);
 
-impl Serialize for Recorded<'_> {
+impl Serialize for HistogramJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Triples<'b>(&'b HistogramSnapshot, Scale);
         impl Serialize for Triples<'_> {

@@ -23,7 +23,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::labels::Labels;
-use crate::mmash::api::json::{self, DisplayValue, Float, Recorded};
+use crate::mmash::api::json::{self, DisplayValue, Float, HistogramJson};
 use crate::mmash::api::stats::{By, Query, add_rates, each_wanted};
 use crate::mmash::live::history::{
     History, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
@@ -356,7 +356,7 @@ impl Serialize for Points<'_> {
             let rate = rate.map(Float);
             match aggregate.into_value() {
                 Ok(OwnedValue::Histogram(recorded)) => {
-                    all.serialize_element(&(scrape.time, Recorded(&recorded, scale), rate))?;
+                    all.serialize_element(&(scrape.time, HistogramJson(&recorded, scale), rate))?;
                 }
                 Ok(value) => {
                     all.serialize_element(&(scrape.time, DisplayValue::new(&value, scale), rate))?;

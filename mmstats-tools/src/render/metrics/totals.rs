@@ -39,7 +39,7 @@ pub struct Totals {
     /// The sums that fields add to, by the address of the fields.
     layouts: HashMap<usize, Targets>,
     /// By the ids of writers.
-    writers: HashMap<u64, WriterState>,
+    writers: HashMap<u64, CountedWriter>,
     dropped: Vec<DroppedField>,
 }
 
@@ -68,7 +68,7 @@ struct Targets {
 }
 
 /// A writer, and the last values that could be read.
-struct WriterState {
+struct CountedWriter {
     writer_id: Arc<WriterId>,
     is_dead: bool,
     fields: Arc<[Field]>,
@@ -171,7 +171,7 @@ impl Totals {
     fn add_writer(&mut self, sample: &WriterSample) {
         let targets = self.targets(&sample.fields);
         let known =
-            self.writers.entry(sample.writer_id.id).or_insert_with(|| WriterState::new(sample));
+            self.writers.entry(sample.writer_id.id).or_insert_with(|| CountedWriter::new(sample));
         known.update_fields(&sample.fields);
         known.is_dead = sample.verdict.liveness == Liveness::Dead;
         let is_dead = known.is_dead;
@@ -228,9 +228,9 @@ fn address(fields: &Arc<[Field]>) -> usize {
     fields.as_ptr().addr()
 }
 
-impl WriterState {
+impl CountedWriter {
     fn new(sample: &WriterSample) -> Self {
-        WriterState {
+        CountedWriter {
             writer_id: sample.writer_id.clone(),
             is_dead: false,
             fields: sample.fields.clone(),
