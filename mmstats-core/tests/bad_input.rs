@@ -377,19 +377,19 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn errors_quote_at_most_100_characters_of_a_name() {
-    let told = |label: &[u8], found: &[u8]| {
+    let reported = |label: &[u8], found: &[u8]| {
         EntryError { offset: 7, label, kind: EntryErrorKind::Type { found } }.to_string()
     };
     assert_eq!(
-        told("ü\n".as_bytes(), b"x\xff"),
+        reported("ü\n".as_bytes(), b"x\xff"),
         "field \"ü\n\" at byte 7: unknown type \"x\u{fffd}\""
     );
     let whole = ["é".repeat(100), "\u{fffd}".repeat(100)];
     assert_eq!(
-        told(whole[0].as_bytes(), &[0xff; 100]),
+        reported(whole[0].as_bytes(), &[0xff; 100]),
         format!("field \"{}\" at byte 7: unknown type \"{}\"", whole[0], whole[1])
     );
-    let cut = told("é".repeat(60_000).as_bytes(), &[0xff; 60_000]);
+    let cut = reported("é".repeat(60_000).as_bytes(), &[0xff; 60_000]);
     assert_eq!(cut, format!("field \"{}…\" at byte 7: unknown type \"{}…\"", whole[0], whole[1]));
 }
 

@@ -242,7 +242,7 @@ impl ForkHandler {
 
     /// Makes forked children run the function from now on.
     pub(crate) fn register(&self) {
-        // Not a `Once`: a child would wait for ever if another thread was inside it during the
+        // Not a `Once`: a child would wait forever if another thread was inside it during the
         // fork. The cost is that two threads may both register the function.
         // Partner: the Release store below.
         if !self.is_registered.load(Ordering::Acquire) {
@@ -302,7 +302,7 @@ impl<T: Default> PerProcess<T> {
         while unsafe { current.as_ref() }
             .is_none_or(|tagged| tagged.fork_generation != fork_generation)
         {
-            // Before any thread can lock the value, a child must be able to tell that it has to
+            // Before any thread can lock the value, a child must be able to see that it has to
             // create its own.
             FORK_HANDLER.register();
             let new = Box::into_raw(Box::new(Tagged { fork_generation, value: T::default() }));

@@ -249,7 +249,7 @@ impl<M: Model> fmt::Debug for Shared<M> {
 }
 
 /// Writes a line to standard error and ignores failures. `eprintln!` would panic at them, and would
-/// wait for ever in a forked child that inherited its lock.
+/// wait forever in a forked child that inherited its lock.
 fn warn(line: &str) {
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }

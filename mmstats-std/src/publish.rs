@@ -64,7 +64,7 @@ pub enum Publication {
 /// A model and its identity in one region.
 struct Fields<M: Model> {
     model: M,
-    /// `None` in private memory, which nobody reads.
+    /// `None` in private memory, which has no readers.
     identity: Option<Identity<M::Format>>,
 }
 
@@ -261,7 +261,7 @@ impl<M: Model> Published<M> {
     }
 
     /// Removes the file now, even if [`Options::keep`] is set. The fields keep working in memory
-    /// that nobody reads.
+    /// that has no readers.
     pub fn remove(&self) {
         if self.fork_generation == fork_generation() {
             self.file.discard();

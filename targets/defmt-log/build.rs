@@ -1,4 +1,4 @@
-//! Tells the linker where memory is, and to keep the texts of the log beside the program.
+//! Passes the memory layout to the linker, and keeps the texts of the log in the ELF file.
 
 fn main() {
     // The linker script of `cortex-m-rt` includes `memory.x` itself.

@@ -135,11 +135,11 @@ pub fn assert_prints(outcome: &Outcome, expected: &str) {
 /// # Panics
 /// If it was not.
 #[track_caller]
-pub fn assert_reports(outcome: &Outcome, told: &[&str], printed: &str) {
-    let told: String = told.iter().map(|line| format!("slurpstats: {line}\n")).collect();
+pub fn assert_reports(outcome: &Outcome, reported: &[&str], printed: &str) {
+    let reported: String = reported.iter().map(|line| format!("slurpstats: {line}\n")).collect();
     assert_eq!(
         (outcome.err.as_str(), outcome.out.as_str(), outcome.status),
-        (told.as_str(), printed, 1)
+        (reported.as_str(), printed, 1)
     );
 }
 

@@ -198,7 +198,7 @@ pub fn stat<'v>(stats: &'v Value, label: &str) -> &'v Value {
     stat
 }
 
-/// Options for a server that looks often.
+/// Options for a server that scrapes often.
 pub const FAST: [&str; 2] = ["-d", "0.1"];
 
 /// Copies a file of the released original's into a directory.

@@ -47,7 +47,7 @@ pub fn tool(name: &str) -> Command {
     Command::new(name)
 }
 
-/// Builds a program of this package as it is built for users, and tells where it is.
+/// Builds a program of this package in release mode, and returns its path.
 ///
 /// # Panics
 /// If it cannot be built.

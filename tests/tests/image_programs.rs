@@ -104,21 +104,21 @@ fn the_elf_file_of_another_program_is_detected() {
     dir.file("v2.elf", &native_program().constants(directory.address, &entries).build());
     let [found, computed] =
         [directory.entries, &entries].map(|entries| mmstats_core::format::crc32(0, entries));
-    let told = format!(
+    let reported = format!(
         "ram@0x40: from other firmware than v2.elf: directory checksum {found:#010x} (v2.elf has {computed:#010x})"
     );
-    assert_reports(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&told], &other);
+    assert_reports(&dir.slurp(&["--elf", "v2.elf", "ram"]), &[&reported], &other);
     // Without the directory, and with a part of it.
     for constants in [&b"code"[..], &directory.entries[..100]] {
         dir.file("v3.elf", &native_program().constants(directory.address, constants).build());
-        let told = format!(
+        let reported = format!(
             "does not have the {} bytes of its directory at {:#x}",
             directory.entries.len(),
             directory.address
         );
         assert_reports(
             &dir.slurp(&["--elf", "v3.elf", "ram"]),
-            &[&format!("ram@0x40: from other firmware than v3.elf, which {told}")],
+            &[&format!("ram@0x40: from other firmware than v3.elf, which {reported}")],
             &other,
         );
     }
@@ -130,22 +130,23 @@ fn the_elf_file_of_another_program_is_detected() {
             .physical(0x2000_0000, 0, &ram[..2048])
             .build(),
     );
-    let told = format!(
+    let reported = format!(
         "external directory not in this memory: checksum {computed:#010x} ({found:#010x} expected)"
     );
     assert_reports(
         &dir.slurp(&["core"]),
-        &[&format!("core@0x20000040: {told}: pass --elf, or --load-address for a raw image")],
+        &[&format!("core@0x20000040: {reported}: pass --elf, or --load-address for a raw image")],
         "",
     );
     dir.file("loader.elf", &native_program().constants(0x100, b"code").build());
-    let told = format!(
+    let reported = format!(
         "does not have the {} bytes of its directory at {:#x}",
         directory.entries.len(),
         directory.address
     );
-    let told = format!("core@0x20000040: from other firmware than loader.elf, which {told}");
-    assert_reports(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&told], "");
+    let reported =
+        format!("core@0x20000040: from other firmware than loader.elf, which {reported}");
+    assert_reports(&dir.slurp(&["core", "--elf", "loader.elf"]), &[&reported], "");
 }
 
 #[test]
@@ -249,8 +250,8 @@ fn a_descriptor_reports_an_unpublished_region() {
         &["ram: no stats found (it has 0x0 to 0x1000)"],
         "",
     );
-    let told = dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]);
-    assert_reports(&told, &[&zeros.replace("core", "ram")], "");
+    let reported = dir.slurp(&["--elf", "fw.elf", "ram", "--load-address=0x20000000"]);
+    assert_reports(&reported, &[&zeros.replace("core", "ram")], "");
 }
 
 #[test]

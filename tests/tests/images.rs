@@ -236,7 +236,7 @@ fn damaged_regions_are_reported_with_a_reason_and_the_others_are_shown() {
         ),
         (b"\x09", "not an mmstats file"),
     ];
-    for (bytes, told) in cases {
+    for (bytes, reported) in cases {
         dir.file("ram", &image(8192, &[(64, &pump(1)), (1024, bytes), (4096, &pump(2))]));
         let outcome = dir.slurp(&[
             "ram",
@@ -248,11 +248,11 @@ fn damaged_regions_are_reported_with_a_reason_and_the_others_are_shown() {
             "4096",
         ]);
         let expected = pump_at("ram", 0x40, 1) + &pump_at("ram", 0x1000, 2);
-        assert_eq!((outcome.out.as_str(), outcome.status), (expected.as_str(), 1), "{told}");
+        assert_eq!((outcome.out.as_str(), outcome.status), (expected.as_str(), 1), "{reported}");
         assert!(
-            outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}"))
+            outcome.err.starts_with(&format!("slurpstats: ram@0x400: {reported}"))
                 && outcome.err.lines().count() == 1,
-            "{told}: {}",
+            "{reported}: {}",
             outcome.err
         );
 
@@ -262,12 +262,12 @@ fn damaged_regions_are_reported_with_a_reason_and_the_others_are_shown() {
         assert_eq!(
             (outcome.out.as_str(), outcome.status),
             (expected.as_str(), i32::from(is_ours)),
-            "{told}: {}",
+            "{reported}: {}",
             outcome.err
         );
         assert!(
-            !is_ours || outcome.err.starts_with(&format!("slurpstats: ram@0x400: {told}")),
-            "{told}: {}",
+            !is_ours || outcome.err.starts_with(&format!("slurpstats: ram@0x400: {reported}")),
+            "{reported}: {}",
             outcome.err
         );
     }
@@ -310,10 +310,10 @@ fn a_truncated_region_shows_its_remaining_fields() {
         // Less than a magic is not a region.
         assert_eq!(outcome.status, i32::from(length >= MAGIC.len()), "{length}: {outcome:?}");
         if (MAGIC.len()..Header::SIZE).contains(&length) {
-            let told = format!(
+            let reported = format!(
                 "slurpstats: ram@0x3e8: cut short: {length} bytes (at least 40 expected)\n"
             );
-            assert_eq!((outcome.err, rest), (told, ""));
+            assert_eq!((outcome.err, rest), (reported, ""));
         } else if length >= Header::SIZE {
             assert!(
                 outcome.err.contains("cut off") || outcome.err.contains("cut short"),
@@ -332,7 +332,7 @@ fn a_file_without_memory_is_reported_with_its_type() {
     dir.file("core", &native_core().build());
     dir.file("damaged", b"\x7fELF\x02\x01");
     fs::create_dir(dir.path().join("folder")).unwrap();
-    for (arguments, told) in [
+    for (arguments, reported) in [
         (&["program"][..], "program: a program, not a memory image (pass it with --elf)"),
         (&["damaged"], "damaged: a damaged ELF file: "),
         (&["core"], "core: no stats found (it has no memory at all)"),
@@ -357,7 +357,7 @@ fn a_file_without_memory_is_reported_with_its_type() {
             outcome.err
         );
         assert!(
-            outcome.err.starts_with(&format!("slurpstats: {told}"))
+            outcome.err.starts_with(&format!("slurpstats: {reported}"))
                 && outcome.err.lines().count() == 1,
             "{arguments:?}: {}",
             outcome.err
@@ -375,7 +375,7 @@ fn wrong_usage_exits_with_2() {
     let dir = Dir::default();
     dir.file("ram", &image(999, &[(64, &pump(1))]));
     dir.file("fw.elf", &native_program().build());
-    for (arguments, told) in [
+    for (arguments, reported) in [
         (
             &["--region-address", "64"][..],
             "--region-address, --elf and --load-address need a FILE or device URL",
@@ -393,7 +393,7 @@ fn wrong_usage_exits_with_2() {
             "{arguments:?}: {}",
             outcome.err
         );
-        assert!(outcome.err.contains(told), "{arguments:?}: {}", outcome.err);
+        assert!(outcome.err.contains(reported), "{arguments:?}: {}", outcome.err);
     }
     let nobody = dir.slurp(&["ram", "--live"]);
     assert!(

@@ -89,8 +89,8 @@ fn add(totals: &mut Totals, samples: Vec<WriterSample>) -> (BTreeMap<String, Str
     (samples, page.dropped.iter().map(ToString::to_string).collect())
 }
 
-fn samples(told: &[(&str, &str)]) -> BTreeMap<String, String> {
-    told.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn samples(reported: &[(&str, &str)]) -> BTreeMap<String, String> {
+    reported.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn assert_no_step_back(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {

@@ -31,12 +31,12 @@ fn each_dropped_field_is_reported_once() {
         assert!(page.contains("\nmmstats_dropped_fields 2\n"), "{page}");
     }
     server.signal(Signal::TERM);
-    let told = |label: &str| {
+    let reported = |label: &str| {
         format!(
             "mmash: not in the metrics: {label}: dropped: as a gauge, it would be {label}, which is taken by {label} (a counter)\n"
         )
     };
-    assert_eq!(server.end().errors, told("one") + &told("other"));
+    assert_eq!(server.end().errors, reported("one") + &reported("other"));
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn a_prefix_precedes_every_label() {
     assert_eq!(
         found,
         Some(Value::Unsigned(program.pid().into())),
-        "readers know it behind a prefix"
+        "readers find it after a prefix"
     );
 }
 

@@ -395,9 +395,9 @@ fn a_missing_field_is_reported_and_the_others_are_shown() {
         (lines.len(), lines[1]),
         (3, "                 11 |                  - (total since start)")
     );
-    let told = "pollstats: no file has 6XX yet: searched web.stats.status6XX, web.stats.status.6XX\n\
+    let reported = "pollstats: no file has 6XX yet: searched web.stats.status6XX, web.stats.status.6XX\n\
                 pollstats: no file has no.* yet: searched web.stats.statusno.*, web.stats.status.no.*\n";
-    assert_eq!((outcome.err.as_str(), outcome.status), (told, 1));
+    assert_eq!((outcome.err.as_str(), outcome.status), (reported, 1));
 }
 
 // Rows
@@ -580,19 +580,19 @@ fn an_unreadable_file_is_reported_once_and_the_others_are_shown() {
         ],
     );
     assert_eq!((outcome.out, outcome.status), ([HEADER, TOTALS, NOTHING, NOTHING].concat(), 1));
-    let told: Vec<_> = outcome.err.lines().collect();
+    let reported: Vec<_> = outcome.err.lines().collect();
     assert!(
-        told.len() == 2
-            && told[0].starts_with("pollstats: text: not an mmstats file")
-            && told[1].starts_with("pollstats: missing: No such file"),
-        "{told:?}"
+        reported.len() == 2
+            && reported[0].starts_with("pollstats: text: not an mmstats file")
+            && reported[1].starts_with("pollstats: missing: No such file"),
+        "{reported:?}"
     );
 }
 
 #[test]
 fn wrong_usage_exits_with_2_and_help_with_0() {
     let dir = web();
-    for (line, told) in [
+    for (line, reported) in [
         ("", "<FIELDS>"),
         ("-c 0 x f", "--count"),
         ("-c x x f", "--count"),
@@ -612,7 +612,7 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
     ] {
         let outcome = poll(&dir, &line.split_whitespace().collect::<Vec<_>>());
         assert!(
-            outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains(told),
+            outcome.status == 2 && outcome.out.is_empty() && outcome.err.contains(reported),
             "{line}: {outcome:?}"
         );
     }
@@ -646,10 +646,10 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is_one() {
             .stdout(full)
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
+        let reported = String::from_utf8(output.stderr).unwrap();
         assert!(
-            output.status.code() == Some(1) && told.contains("standard output: No space left"),
-            "{format}: {told}"
+            output.status.code() == Some(1) && reported.contains("standard output: No space left"),
+            "{format}: {reported}"
         );
     }
 }

@@ -31,12 +31,12 @@ fn cost(directory: &Path, form: &str, columns: usize) -> f64 {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    // It is known as long as nobody has waited for it, and is its main thread's, which does all of
-    // this.
-    let told = fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap();
+    // The CPU time of the main thread, which does all the work, readable until the child is waited
+    // for.
+    let schedstat = fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(out.matches(".field.").count(), columns);
-    told.split(' ').next().unwrap().parse().unwrap()
+    schedstat.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]

@@ -139,12 +139,12 @@ fn a_truncated_file_is_reported_once_and_continues_when_restored() {
     poll.grows_by(3);
     fs::write(&file, one(17)).unwrap();
     poll.grows_by(7);
-    let (status, told) = poll.interrupt();
+    let (status, reported) = poll.interrupt();
     assert_eq!(status, Some(1));
     assert!(
-        told.lines().all(|line| line.starts_with("pollstats: 1: "))
-            && (1..=3).contains(&told.lines().count()),
-        "{told}"
+        reported.lines().all(|line| line.starts_with("pollstats: 1: "))
+            && (1..=3).contains(&reported.lines().count()),
+        "{reported}"
     );
 }
 
@@ -158,8 +158,8 @@ fn files_that_appear_and_vanish_are_followed_and_reported_on_request() {
     poll.grows_by(4);
     drop(stats);
     poll.becomes(&Value::Null);
-    let told = "pollstats: no files found yet: searched ./*.mmstats\npollstats: ./late.mmstats: appeared\npollstats: ./late.mmstats: vanished\n";
-    assert_eq!(poll.interrupt(), (Some(0), told.to_owned()));
+    let reported = "pollstats: no files found yet: searched ./*.mmstats\npollstats: ./late.mmstats: appeared\npollstats: ./late.mmstats: vanished\n";
+    assert_eq!(poll.interrupt(), (Some(0), reported.to_owned()));
 }
 
 #[test]
@@ -339,13 +339,13 @@ fn a_truncated_recording_is_shown_up_to_its_end() {
     assert_eq!(standard_input("whole"), (4, String::new()));
     assert_eq!(standard_input("cut"), (3, "pollstats: -: line 4: truncated\n".to_owned()));
     dir.file("other", b"Dear reader\n");
-    for (name, told) in [
+    for (name, reported) in [
         ("other", "line 1: not a recording of pollstats"),
         ("missing", "No such file"),
         (".", "directory"),
     ] {
         let outcome = run(pollstats().args(["work.jobs", "--replay", name]));
-        assert!(outcome.status == 1 && outcome.err.contains(told), "{outcome:?}");
+        assert!(outcome.status == 1 && outcome.err.contains(reported), "{outcome:?}");
     }
     let outcome = run(pollstats().args(["work.jobs", "1.mmstats", "--record", "/dev/full"]));
     assert!(outcome.status == 1 && outcome.err.contains("/dev/full: No space left"), "{outcome:?}");

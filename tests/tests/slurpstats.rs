@@ -395,7 +395,7 @@ fn a_bad_file_is_reported_and_the_others_are_read() {
     symlink("nowhere", dir.path().join("dangling")).unwrap();
     fs::create_dir(dir.path().join("directory")).unwrap();
     assert!(Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap().success());
-    for (argument, told) in [
+    for (argument, reported) in [
         ("missing", "No such file"),
         ("dangling", "No such file"),
         ("loop", "symbolic links"),
@@ -416,7 +416,7 @@ fn a_bad_file_is_reported_and_the_others_are_read() {
         );
         assert!(
             outcome.err.starts_with(&format!("slurpstats: {argument}: "))
-                && outcome.err.contains(told),
+                && outcome.err.contains(reported),
             "{argument}: {}",
             outcome.err
         );
@@ -489,10 +489,10 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is_one() {
             .unwrap()
             .wait_with_output()
             .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
+        let reported = String::from_utf8(output.stderr).unwrap();
         assert!(
-            output.status.code() == Some(1) && told.contains("standard output: No space left"),
-            "{argument}: {told}"
+            output.status.code() == Some(1) && reported.contains("standard output: No space left"),
+            "{argument}: {reported}"
         );
     }
 }

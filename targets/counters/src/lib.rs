@@ -32,7 +32,7 @@ pub fn count(counter: &Counter<u32>) {
     counter.incr();
 }
 
-/// Stops for ever.
+/// Stops forever.
 pub fn stop() -> ! {
     loop {
         core::hint::spin_loop();

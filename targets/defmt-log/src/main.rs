@@ -40,7 +40,7 @@ static SMALL: StaticRegion<{ Motor::SIZE - 8 }> = StaticRegion::new();
 #[cortex_m_rt::entry]
 fn main() -> ! {
     defmt::info!("a region that is too small");
-    if let Err(error) = Motor::publish(SMALL.take().expect("nobody else takes it")) {
+    if let Err(error) = Motor::publish(SMALL.take().expect("it is free")) {
         defmt::error!("{}", error);
     }
     defmt::info!("a region that is not published yet");

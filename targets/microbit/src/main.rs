@@ -16,10 +16,8 @@ persistent_region! { static REGION: PersistentRegion<{ Motor::publisher().direct
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let (motor, _) = Motor::publisher()
-        .directory_in_flash()
-        .recover(&REGION)
-        .expect("nobody else takes the region");
+    let (motor, _) =
+        Motor::publisher().directory_in_flash().recover(&REGION).expect("the region is free");
     let (stepper, controller) = motor.start();
     motor::run(stepper, controller, timer::start, wfi)
 }

@@ -42,7 +42,7 @@ pub(crate) fn start() {
 
 #[allow(unsafe_code)]
 fn enable_interrupt() {
-    let interrupts = Peripherals::take().expect("nobody else takes them").NVIC;
+    let interrupts = Peripherals::take().expect("they are free").NVIC;
     // SAFETY: no critical section is open here that the interrupt could break.
     unsafe { interrupts.iser[0].write(1 << INTERRUPT) }
 }

@@ -35,7 +35,7 @@ const _: () = assert!(
             + 4
 );
 
-/// Runs for ever.
+/// Runs forever.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {

@@ -9,7 +9,7 @@ const CLOCK: u32 = 25;
 
 /// Starts the timer, which interrupts every tick.
 pub(crate) fn start_timer() {
-    let mut timer = Peripherals::take().expect("nobody else takes them").SYST;
+    let mut timer = Peripherals::take().expect("they are free").SYST;
     timer.set_clock_source(SystClkSource::Core);
     timer.set_reload(CLOCK * motor::TICK - 1);
     timer.clear_current();

@@ -13,7 +13,7 @@ persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persi
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let (motor, _) = Motor::publisher().recover(&REGION).expect("nobody else takes the region");
+    let (motor, _) = Motor::publisher().recover(&REGION).expect("the region is free");
     let (stepper, controller) = motor.start();
     motor::run(stepper, controller, board::start_timer, wfi)
 }

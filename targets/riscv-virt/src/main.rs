@@ -13,7 +13,7 @@ persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persi
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    let (motor, _) = Motor::publisher().recover(&REGION).expect("nobody else takes the region");
+    let (motor, _) = Motor::publisher().recover(&REGION).expect("the region is free");
     let (stepper, controller) = motor.start();
     motor::run(stepper, controller, timer::start, wfi)
 }

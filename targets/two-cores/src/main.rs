@@ -21,7 +21,7 @@ static REGION: StaticRegion<{ Shared::SIZE }> = StaticRegion::new();
 #[riscv_rt::entry]
 fn main(core: usize) -> ! {
     if core == 1 {
-        let shared = Shared::publish(&REGION).expect("nobody else takes the region");
+        let shared = Shared::publish(&REGION).expect("the region is free");
         write(|pair| shared.pair.set(join(pair)));
     }
     start_the_other();

@@ -23,7 +23,7 @@ static REGION: StaticRegion<{ Shared::SIZE }> = StaticRegion::new();
 #[riscv_rt::entry]
 fn main(core: usize) -> ! {
     if core == 1 {
-        let shared = Shared::publish(&REGION).expect("nobody else takes the region");
+        let shared = Shared::publish(&REGION).expect("the region is free");
         write(|[first, second]| {
             shared.first.set(first);
             shared.second.set(second);

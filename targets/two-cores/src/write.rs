@@ -10,7 +10,7 @@ const BURST: u32 = 32;
 /// still succeed.
 const PAUSE_LOOPS: u32 = 16;
 
-/// Writes pairs for ever.
+/// Writes pairs forever.
 pub fn write(set: impl Fn(Pair)) -> ! {
     let mut n: u32 = 0;
     loop {

@@ -18,7 +18,7 @@ fn main() {
         run(&TWO, 1);
         run(&ONE, 1);
         say("before");
-        // A system call, so that the test can tell that it would see one.
+        // A system call, so that the test can verify that it would see one.
         thread::yield_now();
         say("begin");
         run(&TWO, steps);

@@ -1,4 +1,4 @@
-//! `publishes SCENE`: publishes under several names, or tells what it finds.
+//! `publishes SCENE`: publishes under several names, or prints the files it finds.
 
 use mmstats_std::discover::discover;
 use mmstats_std::identity::tid;

@@ -1,4 +1,4 @@
-//! Reads a part of a target again and again, until it is told to end: `reads_target URL ADDRESS
+//! Reads a part of a target repeatedly, until it is asked to end: `reads_target URL ADDRESS
 //! LENGTH`, the numbers in hexadecimal. With `once` behind that it lets the target go after the
 //! first time, and waits.
 

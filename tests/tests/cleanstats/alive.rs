@@ -21,14 +21,14 @@ fn a_recycled_pid_is_detected_by_the_creation_time_of_a_version_1_file() {
         fs::write(&path, original(live, created)).unwrap();
         set_modified(&path, Duration::from_secs(age));
         let outcome = clean(at, &["."]);
-        let told = if is_dead {
+        let reported = if is_dead {
             format!(
                 "PID {live} is another process now. Deleting ./{name}.mmstats\nRemoved 1  -  0 alive\n"
             )
         } else {
             "Removed 0  -  1 alive\n".to_owned()
         };
-        assert_eq!((outcome.out, outcome.status, path.exists()), (told, 0, !is_dead), "{name}");
+        assert_eq!((outcome.out, outcome.status, path.exists()), (reported, 0, !is_dead), "{name}");
         let _ = fs::remove_file(path);
     }
 }
@@ -152,12 +152,12 @@ fn pending_files_stay_and_abandoned_ones_are_removed() {
         fs::write(&path, content).unwrap();
         set_modified(&path, age);
         let outcome = clean(at, &["."]);
-        let told = if is_left {
+        let reported = if is_left {
             "Removed 0  -  0 alive\n".to_owned()
         } else {
             format!("PID {NOBODYS_PID} not found. Deleting ./{name}\nRemoved 1  -  0 alive\n")
         };
-        assert_eq!((outcome.out, outcome.status, path.exists()), (told, 0, is_left), "{name}");
+        assert_eq!((outcome.out, outcome.status, path.exists()), (reported, 0, is_left), "{name}");
         let _ = fs::remove_file(path);
     }
 }

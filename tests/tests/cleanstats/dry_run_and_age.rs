@@ -174,10 +174,10 @@ fn another_users_directory_keeps_all_files() {
     let path = directory.path().join("a.mmstats");
     fs::write(&path, original(NOBODYS_PID, None)).unwrap();
     let outcome = run(cleanstats().arg(directory.path()).uid(CLEANER).gid(CLEANER));
-    let told = format!(
+    let reported = format!(
         "PID {NOBODYS_PID} not found. Deleting {0}\nCould not remove {0}: Permission denied (os error 13)\nRemoved 0  -  0 alive\n",
         path.display()
     );
-    assert_eq!((outcome.out, outcome.err.as_str(), outcome.status), (told, "", 1));
+    assert_eq!((outcome.out, outcome.err.as_str(), outcome.status), (reported, "", 1));
     assert!(path.exists());
 }

@@ -44,11 +44,11 @@ fn without_arguments_it_cleans_the_default_directories() {
 fn files_without_a_process_are_refused() {
     let directory = directory();
     let outcome = clean(directory.path(), &["gdb://localhost:1", "qmp:///run/qemu", "missing"]);
-    let told = "cleanstats: gdb://localhost:1: a device: only files can be removed\ncleanstats: qmp:///run/qemu: a device: only files can be removed\n\
+    let reported = "cleanstats: gdb://localhost:1: a device: only files can be removed\ncleanstats: qmp:///run/qemu: a device: only files can be removed\n\
         cleanstats: missing: No such file or directory\n";
     assert_eq!(
         (outcome.out.as_str(), outcome.err.as_str(), outcome.status),
-        ("Removed 0  -  0 alive\n", told, 1)
+        ("Removed 0  -  0 alive\n", reported, 1)
     );
     let core = directory.path().join("core");
     fs::write(&core, [b"\x7fELF".as_slice(), &[0; 4000], &original(NOBODYS_PID, None)].concat())

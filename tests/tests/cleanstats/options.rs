@@ -8,14 +8,14 @@ fn a_dry_run_removes_nothing() {
     fs::write(directory.path().join("a.mmstats"), original(NOBODYS_PID, None)).unwrap();
     for argument in ["-n", "--dry-run"] {
         let outcome = clean(directory.path(), &[argument, "."]);
-        let told =
+        let reported =
             "PID 2147483632 not found. Would delete ./a.mmstats\nWould remove 1  -  0 alive\n";
-        assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (told, "", 0));
+        assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), (reported, "", 0));
     }
-    let told = objects(&clean(directory.path(), &["-n", "--json", "."]));
-    assert_eq!(told[0]["action"], "would remove");
+    let reported = objects(&clean(directory.path(), &["-n", "--json", "."]));
+    assert_eq!(reported[0]["action"], "would remove");
     assert_eq!(
-        told[1],
+        reported[1],
         json!({"removed": 0, "alive": 0, "unknown": 0, "failed": 0, "would_remove": 1})
     );
     assert_eq!(names(directory.path()), ["a.mmstats"]);
@@ -33,8 +33,11 @@ fn a_file_is_removed_when_it_is_old_enough() {
         "s ago, skipping ./a.mmstats\nRemoved 0  -  0 alive\n",
     );
     assert!(kept.out.starts_with(start) && kept.out.ends_with(end) && kept.status == 0, "{kept:?}");
-    let told = objects(&clean(directory.path(), &["--min-age", "1h", "--json", "."]));
-    assert_eq!(told[1], json!({"removed": 0, "alive": 0, "unknown": 0, "failed": 0, "young": 1}));
+    let reported = objects(&clean(directory.path(), &["--min-age", "1h", "--json", "."]));
+    assert_eq!(
+        reported[1],
+        json!({"removed": 0, "alive": 0, "unknown": 0, "failed": 0, "young": 1})
+    );
     assert!(path.exists());
     let gone = clean(directory.path(), &["--min-age=10m", "."]);
     assert!(gone.out.ends_with("\nRemoved 1  -  0 alive\n") && !path.exists(), "{gone:?}");
@@ -116,9 +119,9 @@ fn quiet_prints_only_errors() {
     let outcome = clean(at, &["-q", "."]);
     assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), ("", "", 0));
     let outcome = clean(at, &["--quiet", "c.mmstats", "d.mmstats"]);
-    let told =
+    let reported =
         ("Invalid file: c.mmstats\n", "cleanstats: d.mmstats: No such file or directory\n", 1);
-    assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), told);
+    assert_eq!((outcome.out.as_str(), outcome.err.as_str(), outcome.status), reported);
     assert_eq!(names(at), ["c.mmstats"]);
 }
 

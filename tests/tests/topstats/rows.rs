@@ -252,7 +252,7 @@ fn the_interval_can_be_changed() {
     wait_for_scrapes();
     assert!(top.line("shop.orders ").contains(" 0 "));
     top.press(&["-"], "every 1m00s");
-    top.tmux.wait("a look", |screen| line(screen, "shop.orders ").contains(" 5 "));
+    top.tmux.wait("a scrape", |screen| line(screen, "shop.orders ").contains(" 5 "));
     top.press(&["d"], "interval: ");
     top.tmux.text("soon");
     top.press(&["Enter"], "soon: not a duration (2, 0.5, 500ms");
@@ -260,7 +260,7 @@ fn the_interval_can_be_changed() {
     top.tmux.text("0.2");
     top.press(&["Enter"], "every 200ms");
     shop.orders.add(1);
-    top.tmux.wait("a look", |screen| line(screen, "shop.orders ").contains(" 6 "));
+    top.tmux.wait("a scrape", |screen| line(screen, "shop.orders ").contains(" 6 "));
     top.press(&["+"], "every 500ms");
 }
 

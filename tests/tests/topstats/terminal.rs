@@ -146,11 +146,14 @@ fn a_panic_restores_the_terminal_before_its_message() {
         sleep(Duration::from_millis(20));
     };
     let place = |text: &str| got.find(text).unwrap_or_else(|| panic!("no {text:?} in {got:?}"));
-    let told = place("panicked at");
+    let reported = place("panicked at");
     for (taken, given_back) in
         [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?25l", "\x1b[?25h"), ("\x1b[?1000h", "\x1b[?1000l")]
     {
-        assert!(place(taken) < place(given_back) && place(given_back) < told, "{taken:?} {got:?}");
+        assert!(
+            place(taken) < place(given_back) && place(given_back) < reported,
+            "{taken:?} {got:?}"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::render::metrics::DroppedField;
 
-/// The number of labels that are logged; nobody reads more.
+/// The number of labels that are logged.
 const MAX_LABELS: usize = 100;
 
 /// The labels that have been logged.

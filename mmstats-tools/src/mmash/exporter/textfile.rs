@@ -1,5 +1,5 @@
 //! Metrics in a file, for node_exporter's textfile collector. Each version is written to a
-//! temporary file and renamed, so that nobody reads half of it.
+//! temporary file and renamed, so that readers never see half of it.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write};

@@ -1,7 +1,7 @@
 //! `/events`: values at every scrape, as server-sent events.
 //!
 //! An event is made once for all clients with the same query, and only when one of them can send
-//! it: a slow client misses scrapes, but delays nobody.
+//! it: a slow client misses scrapes, but delays no other.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -87,7 +87,7 @@ impl History {
 
     /// Adds a scrape, and drops those that exceed the limits.
     pub(crate) fn push(&self, snapshot: &Snapshot) {
-        // Built before locking, so that nobody waits for it.
+        // Built before locking, so that no request waits for it.
         let stored = StoredScrape::new(snapshot);
         let now = stored.elapsed;
         let mut ring = self.lock();

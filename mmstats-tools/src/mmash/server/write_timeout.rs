@@ -1,5 +1,5 @@
-//! A connection that is closed if its client reads too slowly, so that nobody keeps a response in
-//! memory by reading a byte now and then.
+//! A connection that is closed if its client reads too slowly, so that no client keeps a response
+//! in memory by reading a byte now and then.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};

@@ -26,8 +26,7 @@ fn field(label: &str, kind: Kind, ty: Type, unit: &str) -> Field {
     }
 }
 
-/// Looks a second apart, in which one field has these values: of each writer, by its number, if it
-/// is there.
+/// Scrapes a second apart in which one field has these values, by the ID of each writer.
 struct Play {
     model: Model,
     fields: Arc<[Field]>,

@@ -4,7 +4,7 @@
 
 use counters::stop;
 
-/// Runs for ever.
+/// Runs forever.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {

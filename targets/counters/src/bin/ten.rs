@@ -7,7 +7,7 @@ use mmstats_core::StaticRegion;
 
 static REGION: StaticRegion<{ Ten::SIZE }> = StaticRegion::new();
 
-/// Runs for ever.
+/// Runs forever.
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {

@@ -36,7 +36,7 @@ persistent_region! { static REGION: PersistentRegion<{ Motor::SIZE }> in ".persi
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let (Motor { boots, steps, distance, interval, temperature, state, missed: _ }, _) =
-        Motor::publisher().recover(&REGION).expect("nobody else takes the region");
+        Motor::publisher().recover(&REGION).expect("the region is free");
     boots.incr();
     motor::run(
         Stepper::new(steps, distance, interval),
