@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// The time after which a server counts as hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A response.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub struct Response {
     /// Its status.
     pub status: u16,
     /// Its headers, with lower-case names.
@@ -20,7 +20,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// Returns the value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -48,7 +48,7 @@ impl Answer {
 pub struct Open {
     reader: BufReader<TcpStream>,
     /// The response, without its body.
-    pub answer: Answer,
+    pub response: Response,
 }
 
 /// Connects to a server.
@@ -57,16 +57,16 @@ pub struct Open {
 /// If the connection fails.
 #[must_use]
 pub fn connect(server: SocketAddr) -> TcpStream {
-    let connection = TcpStream::connect_timeout(&server, PATIENCE).expect("the server listens");
-    connection.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    connection.set_write_timeout(Some(PATIENCE)).expect("a socket");
+    let connection = TcpStream::connect_timeout(&server, TIMEOUT).expect("the server listens");
+    connection.set_read_timeout(Some(TIMEOUT)).expect("a socket");
+    connection.set_write_timeout(Some(TIMEOUT)).expect("a socket");
     connection
 }
 
 /// Sends these bytes, and reads the header of the response.
 ///
 /// # Errors
-/// If the server closes the connection, or does not answer in HTTP.
+/// If the server closes the connection, or does not response in HTTP.
 pub fn open(server: SocketAddr, request: &[u8]) -> io::Result<Open> {
     open_on(connect(server), request)
 }
@@ -79,9 +79,9 @@ pub fn open_on(mut connection: TcpStream, request: &[u8]) -> io::Result<Open> {
     // A server may refuse a request before it has read all of it.
     let _ = connection.write_all(request);
     let mut reader = BufReader::new(connection);
-    let mut answer = Answer::default();
+    let mut response = Response::default();
     let first = line(&mut reader)?;
-    answer.status = first
+    response.status = first
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok())
@@ -89,9 +89,9 @@ pub fn open_on(mut connection: TcpStream, request: &[u8]) -> io::Result<Open> {
     loop {
         let line = line(&mut reader)?;
         let Some((name, value)) = line.split_once(':') else { break };
-        answer.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        response.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Ok(Open { reader, answer })
+    Ok(Open { reader, response })
 }
 
 fn line(reader: &mut impl BufRead) -> io::Result<String> {
@@ -107,19 +107,19 @@ impl Open {
     ///
     /// # Errors
     /// If it ends early.
-    pub fn finish(mut self) -> io::Result<Answer> {
-        if let Some(length) = self.answer.header("content-length") {
+    pub fn finish(mut self) -> io::Result<Response> {
+        if let Some(length) = self.response.header("content-length") {
             let length: usize = length.parse().map_err(|_| io::ErrorKind::InvalidData)?;
-            self.answer.body.resize(length, 0);
-            self.reader.read_exact(&mut self.answer.body)?;
-        } else if self.answer.header("transfer-encoding") == Some("chunked") {
+            self.response.body.resize(length, 0);
+            self.reader.read_exact(&mut self.response.body)?;
+        } else if self.response.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk()? {
-                self.answer.body.extend(chunk);
+                self.response.body.extend(chunk);
             }
         } else {
-            self.reader.read_to_end(&mut self.answer.body)?;
+            self.reader.read_to_end(&mut self.response.body)?;
         }
-        Ok(self.answer)
+        Ok(self.response)
     }
 
     /// Reads the next chunk; `None` at the end.
@@ -156,10 +156,10 @@ impl Open {
 
 /// Sends these bytes, and reads the response; `None` without one.
 #[must_use]
-pub fn send(server: SocketAddr, request: &[u8]) -> Option<Answer> {
+pub fn send(server: SocketAddr, request: &[u8]) -> Option<Response> {
     let is_head = request.starts_with(b"HEAD ");
     let opened = open(server, request).ok()?;
-    if is_head { Some(opened.answer) } else { opened.finish().ok() }
+    if is_head { Some(opened.response) } else { opened.finish().ok() }
 }
 
 /// Builds a valid request with additional headers, each ended by a line break.
@@ -174,7 +174,7 @@ pub fn request(server: SocketAddr, method: &str, target: &str, headers: &str) ->
 /// # Panics
 /// If there is no response.
 #[must_use]
-pub fn get(server: SocketAddr, target: &str) -> Answer {
+pub fn get(server: SocketAddr, target: &str) -> Response {
     get_with(server, target, "")
 }
 
@@ -183,7 +183,7 @@ pub fn get(server: SocketAddr, target: &str) -> Answer {
 /// # Panics
 /// If there is no response.
 #[must_use]
-pub fn get_with(server: SocketAddr, target: &str, headers: &str) -> Answer {
+pub fn get_with(server: SocketAddr, target: &str, headers: &str) -> Response {
     let opened = open(server, &request(server, "GET", target, headers))
         .unwrap_or_else(|error| panic!("{target}: {error}"));
     opened.finish().unwrap_or_else(|error| panic!("{target}: {error}"))

@@ -13,11 +13,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::cli::{program, without_environment};
-use crate::http::{Answer, get};
+use crate::http::{Response, get};
 use crate::programs::{End, Program};
 
 /// The time after which a wait fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `mmash`, killed on drop.
 pub struct Mmash {
@@ -70,7 +70,7 @@ impl Mmash {
 
     /// Sends a GET request.
     #[must_use]
-    pub fn get(&self, target: &str) -> Answer {
+    pub fn get(&self, target: &str) -> Response {
         get(self.address, target)
     }
 
@@ -90,7 +90,7 @@ impl Mmash {
     /// # Panics
     /// If it takes too long.
     pub fn wait_for(&self, target: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             // Until the first scrape is complete, some requests fail.
             let answer = self.get(target);

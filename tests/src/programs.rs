@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a test waits for a program before it takes it for hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A new directory in memory, for one test alone; it goes with what is returned.
 #[must_use]
@@ -133,7 +133,7 @@ impl Program {
 
     /// The next line it prints.
     pub fn line(&mut self) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.lines.recv_timeout(TIMEOUT) {
             Ok(line) => line,
             Err(error) => {
                 let _ = self.child.kill();
@@ -175,7 +175,7 @@ impl Program {
     /// Waits for its end, and that of the children which share its output.
     pub fn end(mut self) -> End {
         drop(self.child.stdin.take());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut lines = Vec::new();
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

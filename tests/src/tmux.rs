@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::cli::without_environment;
 
 /// The time after which a wait for a screen fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The shell's prompt.
 const PROMPT: &str = "ready$";
@@ -133,7 +133,7 @@ impl Tmux {
                 return screen;
             }
             was_there = is_there;
-            assert!(begin.elapsed() < PATIENCE, "no {what} on the screen:\n{screen}");
+            assert!(begin.elapsed() < TIMEOUT, "no {what} on the screen:\n{screen}");
             sleep(Duration::from_millis(20));
         }
     }

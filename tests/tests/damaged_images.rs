@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 /// Much more than any of these runs takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs `slurpstats`; returns its output, its errors, and `true` for success.
 fn called(arguments: &[String]) -> (String, String, bool) {
@@ -32,7 +32,7 @@ fn called(arguments: &[String]) -> (String, String, bool) {
         &mut console,
     );
     drop(console);
-    assert!(start.elapsed() < PATIENCE, "{:?} for {arguments:?}", start.elapsed());
+    assert!(start.elapsed() < TIMEOUT, "{:?} for {arguments:?}", start.elapsed());
     let [out, err] = [out, err].map(|text| String::from_utf8(text).expect("UTF-8"));
     (out, err, format!("{status:?}") == format!("{:?}", std::process::ExitCode::SUCCESS))
 }

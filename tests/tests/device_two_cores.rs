@@ -8,11 +8,11 @@ use mmstats_tests::qemu::{End, Machine, firmware};
 use std::time::Duration;
 
 /// The time limit of 1 000 000 reads on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 fn run(program: &str) -> End {
     let machine = Machine::riscv_virt(&firmware("riscv32imac-unknown-none-elf", program));
-    machine.args(&["-smp", "2", "-accel", "tcg,thread=multi"]).start().end_within(PATIENCE)
+    machine.args(&["-smp", "2", "-accel", "tcg,thread=multi"]).start().end_within(TIMEOUT)
 }
 
 /// Returns one of the numbers in the device's output: `read 1000000, new 221853, went back 0, …`.

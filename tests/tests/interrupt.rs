@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The time after which a wait fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 
@@ -66,7 +66,7 @@ fn a_signal_while_the_server_is_silent_releases_the_target_soon() {
             is_silent
         });
         let program = start(&server, NOTHING, false);
-        receiver.recv_timeout(PATIENCE).unwrap();
+        receiver.recv_timeout(TIMEOUT).unwrap();
         let began = Instant::now();
         send(&program, signal);
         let end = program.end();
@@ -101,7 +101,7 @@ fn a_signal_does_not_disturb_the_release() {
         false
     });
     let mut program = start(&server, NOTHING, true);
-    receiver.recv_timeout(PATIENCE).unwrap();
+    receiver.recv_timeout(TIMEOUT).unwrap();
     SIGNALS.iter().for_each(|signal| send(&program, *signal));
     program.expect("closed");
     program.go();
@@ -142,7 +142,7 @@ fn an_ignored_signal_stays_ignored() {
         // It continues to read.
         receiver.try_iter().for_each(drop);
         for _ in 0..100 {
-            receiver.recv_timeout(PATIENCE).unwrap();
+            receiver.recv_timeout(TIMEOUT).unwrap();
         }
         send(&program, Signal::TERM);
         assert_eq!(program.end().errors.trim(), "Error: Interrupted");
@@ -170,11 +170,11 @@ fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) ->
         .args(arguments)
         .args(["--region-address", &format!("{BASE:#x}"), &format!("gdb://{}", server.host)]);
     let program = Program::spawn(without_environment(&mut command));
-    receiver.recv_timeout(PATIENCE).unwrap();
+    receiver.recv_timeout(TIMEOUT).unwrap();
     let began = Instant::now();
     signals.iter().for_each(|signal| send(&program, *signal));
     let end = program.end();
-    assert!(began.elapsed() < PATIENCE / 4, "{tool}: {:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT / 4, "{tool}: {:?}", began.elapsed());
     assert_eq!(server.heard().last().map(String::as_str), Some("D"), "{tool}: {end:?}");
     end
 }
@@ -249,7 +249,7 @@ fn a_signal_during_a_device_read_restores_the_terminal() {
             top.display(),
             server.host
         ));
-        receiver.recv_timeout(PATIENCE).unwrap();
+        receiver.recv_timeout(TIMEOUT).unwrap();
         assert_eq!(tmux.variable("alternate_on"), "1");
         let pid = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();

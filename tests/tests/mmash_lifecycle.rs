@@ -80,7 +80,7 @@ fn other_users_can_read_stats_only_if_allowed() {
     let address = ([127, 0, 0, 1], server.address.port()).into();
     let status = |host: &str| {
         let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        open(address, request.as_bytes()).unwrap().answer.status
+        open(address, request.as_bytes()).unwrap().response.status
     };
     assert_eq!(
         [

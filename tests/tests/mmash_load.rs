@@ -54,7 +54,7 @@ fn publish(directory: &Path, files: u64) {
 fn listen(server: SocketAddr, is_over: &AtomicBool, total: &AtomicU64) -> u64 {
     let mut stream =
         open(server, &request(server, "GET", "/events?match=bench.stats.field.01", "")).unwrap();
-    assert_eq!(stream.answer.status, 200);
+    assert_eq!(stream.response.status, 200);
     let mut events = 0;
     while !is_over.load(Ordering::Relaxed) {
         let chunk = stream.chunk().unwrap().expect("the server goes on");
@@ -158,7 +158,7 @@ fn unread_responses_take_a_limited_amount_of_memory() {
         let memory = server.resident();
         let asked: Vec<Open> = (0..clients).map(|_| ask(server.address, target)).collect();
         let [answered, refused] = [200, 503]
-            .map(|status| asked.iter().filter(|asked| asked.answer.status == status).count());
+            .map(|status| asked.iter().filter(|asked| asked.response.status == status).count());
         let more = server.resident().saturating_sub(memory);
         println!(
             "{target}: {answered} unread responses, {refused} refused: {:.1} MB more",
@@ -170,8 +170,8 @@ fn unread_responses_take_a_limited_amount_of_memory() {
         assert_eq!(server.get("/stats/bench.stats.field.01?aggr=sum").status, 200);
         if IS_MEASURED && target == "/api/v1/stats" {
             assert!(answered > 5 && refused > 0, "{answered} and {refused}");
-            let full = asked.iter().find(|asked| asked.answer.status == 503).unwrap();
-            assert!(full.answer.header("retry-after").is_some());
+            let full = asked.iter().find(|asked| asked.response.status == 503).unwrap();
+            assert!(full.response.header("retry-after").is_some());
             // Clients that read nothing are disconnected, which frees their memory.
             let start = Instant::now();
             while server.get(target).status != 200 {

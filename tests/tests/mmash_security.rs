@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mmstats_tests::cli::{VersionOne, program};
-use mmstats_tests::http::{Answer, connect, get, get_with, open, request, send};
+use mmstats_tests::http::{Response, connect, get, get_with, open, request, send};
 use mmstats_tests::mmash::Mmash;
 use mmstats_tests::programs::directory;
 use tempfile::TempDir;
@@ -48,7 +48,7 @@ impl Victim {
     }
 
     /// Sends bytes, and checks that nothing leaks and the server still responds.
-    fn attack(&self, bytes: &[u8]) -> Option<Answer> {
+    fn attack(&self, bytes: &[u8]) -> Option<Response> {
         let answer = send(self.address(), bytes);
         if let Some(answer) = &answer {
             let text = format!("{:?}{}", answer.headers, answer.text());
@@ -65,7 +65,7 @@ impl Victim {
     }
 }
 
-fn check_headers(answer: &Answer, what: &str) {
+fn check_headers(answer: &Response, what: &str) {
     let policy =
         answer.header("content-security-policy").unwrap_or_else(|| panic!("{what}: {answer:?}"));
     for part in [
@@ -512,7 +512,7 @@ fn pages_of_other_sites_can_only_link() {
 #[test]
 fn too_many_requests_are_refused_for_a_while() {
     let victim = Victim::new(&["--max-requests-per-second", "5"]);
-    let answers: Vec<Answer> = (0..40).map(|_| get(victim.address(), "/stats/n")).collect();
+    let answers: Vec<Response> = (0..40).map(|_| get(victim.address(), "/stats/n")).collect();
     let refused = answers.iter().find(|answer| answer.status == 429).expect("a refusal");
     assert!(
         answers[0].status == 200
@@ -558,7 +558,7 @@ fn a_thousand_connections_are_queued() {
     // More than are served at once; silent ones are disconnected after a while.
     let waiting: Vec<_> = (0..1000).map(|_| connect(victim.address())).collect();
     let answer = open(victim.address(), &request(victim.address(), "GET", "/stats/n", "")).unwrap();
-    assert_eq!(answer.answer.status, 200);
+    assert_eq!(answer.response.status, 200);
     drop(waiting);
     assert_eq!(get(victim.address(), "/stats/n").status, 200);
 }

@@ -18,7 +18,7 @@ fn streams_send_changes() {
         open(server.address, &request(server.address, "GET", "/events?match=shop.orders", ""))
             .unwrap();
     assert_eq!(
-        (stream.answer.status, stream.answer.header("content-type")),
+        (stream.response.status, stream.response.header("content-type")),
         (200, Some("text/event-stream"))
     );
     let mut last = 0;
@@ -91,7 +91,7 @@ fn streams_leave_connections_for_other_requests() {
         let opened: Vec<_> = (0..streams)
             .map(|_| open(server.address, &request(server.address, "GET", "/events", "")).unwrap())
             .collect();
-        assert!(opened.iter().all(|stream| stream.answer.status == 200), "{wanted}");
+        assert!(opened.iter().all(|stream| stream.response.status == 200), "{wanted}");
         assert_eq!(
             [
                 server.get("/events").status,
@@ -134,7 +134,7 @@ fn the_number_of_streams_is_limited() {
     // A disconnected one makes room.
     drop(streams.pop());
     let deadline = Instant::now() + Duration::from_secs(60);
-    while stream().answer.status != 200 {
+    while stream().response.status != 200 {
         assert!(Instant::now() < deadline);
         sleep(Duration::from_millis(50));
     }
@@ -149,8 +149,8 @@ fn a_head_request_for_a_stream_ends() {
             open(server.address, &request(server.address, method, target, "")).unwrap()
         });
         assert_eq!(
-            (get.answer.status, get.answer.header("content-type")),
-            (head.answer.status, head.answer.header("content-type")),
+            (get.response.status, get.response.header("content-type")),
+            (head.response.status, head.response.header("content-type")),
             "{target}"
         );
     }

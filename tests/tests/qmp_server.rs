@@ -12,7 +12,7 @@ use std::os::unix::net::UnixListener;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_millis(600);
+const TIMEOUT: Duration = Duration::from_millis(600);
 
 /// A server of one connection, with the requested addresses and lengths.
 struct Server {
@@ -78,13 +78,13 @@ const GREETING: &str = r#"{"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, 
 
 fn read(socket: &Socket, address: u64, length: usize) -> Result<Vec<u8>, MemoryError> {
     let start = Instant::now();
-    let result = Qmp::connect_within(socket, PATIENCE).and_then(|mut qmp| {
+    let result = Qmp::connect_within(socket, TIMEOUT).and_then(|mut qmp| {
         let mut bytes = vec![0xee; length];
         let count = qmp.read(address, &mut bytes)?;
         bytes.truncate(count);
         Ok(bytes)
     });
-    assert!(start.elapsed() < 4 * PATIENCE, "{:?} for {result:?}", start.elapsed());
+    assert!(start.elapsed() < 4 * TIMEOUT, "{:?} for {result:?}", start.elapsed());
     result
 }
 
@@ -224,7 +224,7 @@ fn memory_of_an_earlier_read_is_never_returned() {
             say(stream, &json!({ "return": {}, "id": command["id"] }).to_string());
         }
     });
-    let mut qmp = Qmp::connect_within(&server.socket, PATIENCE).unwrap();
+    let mut qmp = Qmp::connect_within(&server.socket, TIMEOUT).unwrap();
     qmp.read(0, &mut [0; 40]).unwrap();
     source(&qmp.read(0, &mut [0; 40]).unwrap_err());
 }

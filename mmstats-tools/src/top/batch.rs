@@ -63,15 +63,15 @@ fn print(text: &str, console: &mut Console<'_>) -> Result<(), Stop> {
 
 fn format_table(app: &App) -> String {
     let mut text = String::new();
-    let (census, formatter) = (app.model.counts(), Formatter::new(&app.settings, app.model.time));
+    let (counts, formatter) = (app.model.counts(), Formatter::new(&app.settings, app.model.time));
     let now = app.model.time.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let date = Date::from_unix(now.as_secs_f64()).map_or(String::new(), |date| date.to_string());
-    let writers = census.alive + census.dead + census.unknown;
+    let writers = counts.alive + counts.dead + counts.unknown;
     // Writing to a `String` cannot fail.
     let _ = writeln!(
         text,
         "topstats {date}, {writers} writers: {} alive, {} dead, {} unknown, {} fields",
-        census.alive, census.dead, census.unknown, census.fields
+        counts.alive, counts.dead, counts.unknown, counts.fields
     );
     let _ = writeln!(text, "{:<LABEL_WIDTH$} {:>20} {:>12}  UNIT", "  LABEL", "VALUE", "RATE/s");
     for line in &app.list.lines {

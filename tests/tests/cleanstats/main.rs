@@ -29,7 +29,7 @@ use zerocopy::FromBytes;
 const EXE: &str = env!("CARGO_BIN_EXE_publishes");
 
 /// The time after which a wait fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A PID above the limit of every machine.
 const NOBODYS_PID: u32 = 0x7fff_fff0;
@@ -201,7 +201,7 @@ impl Drop for Original {
 fn wait_until(mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "it does not come");
+        assert!(begun.elapsed() < TIMEOUT, "it does not come");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

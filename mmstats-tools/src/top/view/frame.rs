@@ -19,20 +19,20 @@ use crate::render::escape::Escaped;
 /// Draws the number of writers, the time, and settings that differ from the defaults.
 pub(super) fn draw_header(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
     let first = line(area, 0);
-    let census = app.model.counts();
+    let counts = app.model.counts();
     let mut column = put(buffer, first, 0, "topstats", palette.title);
     let time = format!("every {}  {}", interval(app.interval), time(app));
     column = put(
         buffer,
         first,
         column,
-        &format!("  {}", count(census.alive + census.dead + census.unknown, "writer")),
+        &format!("  {}", count(counts.alive + counts.dead + counts.unknown, "writer")),
         palette.plain,
     );
     for (number, what, style) in [
-        (census.alive, "alive", palette.plain),
-        (census.dead, "dead †", palette.plain),
-        (census.unknown, "unknown", palette.plain),
+        (counts.alive, "alive", palette.plain),
+        (counts.dead, "dead †", palette.plain),
+        (counts.unknown, "unknown", palette.plain),
     ] {
         if number > 0 {
             let separator = if what == "alive" || column < 20 { ": " } else { ", " };
@@ -40,7 +40,7 @@ pub(super) fn draw_header(buffer: &mut Buffer, area: Rect, app: &App, palette: &
         }
     }
     column =
-        put(buffer, first, column, &format!("  {}", count(census.fields, "field")), palette.plain);
+        put(buffer, first, column, &format!("  {}", count(counts.fields, "field")), palette.plain);
     // The time is omitted first.
     if usize::from(column) + 2 + width(&time) <= area.width.into() {
         put_right(buffer, first, &time, palette.plain);
