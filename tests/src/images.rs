@@ -18,7 +18,7 @@ model! {
         turns: Counter<u32>,
         /// Now.
         pressure: Gauge<Latched<u64>> [Unit::named("pascals")],
-        /// Its state.
+        /// Current state
         state: Text<12> => "idle",
     }
 }
