@@ -13,14 +13,14 @@ use crate::options::Selection;
 use crate::source::Sources;
 
 /// The exit status for invalid arguments.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Parses arguments, of which the first is the command's name. Prints help, the version, errors,
 /// or what `--generate` asks for.
 ///
 /// # Errors
 /// The exit status, if there is nothing else to do.
-pub fn parse<O: Parser>(
+pub(crate) fn parse<O: Parser>(
     args: impl IntoIterator<Item = OsString>,
     console: &mut Console<'_>,
 ) -> Result<O, ExitCode> {
@@ -50,7 +50,10 @@ fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
 ///
 /// # Errors
 /// The exit status, after the error has been reported.
-pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<Sources, ExitCode> {
+pub(crate) fn open_sources(
+    selection: &Selection,
+    console: &mut Console<'_>,
+) -> Result<Sources, ExitCode> {
     let sources = Sources::new(selection.sources.clone()).map_err(|(path, error)| {
         console.report_path(&path, error);
         ExitCode::FAILURE
@@ -64,7 +67,7 @@ pub fn open_sources(selection: &Selection, console: &mut Console<'_>) -> Result<
 
 /// Why a command stops printing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// The reader of the output has closed it.
     BrokenPipe,
     /// A signal interrupted the first scrape.
@@ -77,7 +80,7 @@ pub enum Stop {
 ///
 /// # Errors
 /// Why printing stops.
-pub fn finish(written: io::Result<()>, console: &mut Console<'_>) -> Result<(), Stop> {
+pub(crate) fn finish(written: io::Result<()>, console: &mut Console<'_>) -> Result<(), Stop> {
     written.map_err(|error| {
         if error.kind() == ErrorKind::BrokenPipe {
             return Stop::BrokenPipe;
@@ -89,6 +92,6 @@ pub fn finish(written: io::Result<()>, console: &mut Console<'_>) -> Result<(), 
 
 /// Returns the exit status of a command whose printing ended this way and that met no other error.
 #[must_use]
-pub fn status(end: &Result<(), Stop>) -> ExitCode {
+pub(crate) fn status(end: &Result<(), Stop>) -> ExitCode {
     if matches!(end, Err(Stop::Failed)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 /// Displays a text with control and format characters escaped as in a Python literal: `\n`,
 /// `\x1b`, `\u202e`, `\U000e0001`. Everything else, backslashes included, is unchanged.
 #[derive(Clone, Copy, Debug)]
-pub struct Escaped<'t>(pub &'t str);
+pub(crate) struct Escaped<'t>(pub(crate) &'t str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,12 +32,12 @@ impl fmt::Display for Escaped<'_> {
 /// Displays a path or another string of the operating system; bytes that are not UTF-8 are also
 /// escaped, as `\xff`.
 #[derive(Clone, Copy, Debug)]
-pub struct EscapedPath<'p>(pub &'p OsStr);
+pub(crate) struct EscapedPath<'p>(pub(crate) &'p OsStr);
 
 impl<'p> EscapedPath<'p> {
     /// Wraps a path.
     #[must_use]
-    pub fn new(path: &'p Path) -> Self {
+    pub(crate) fn new(path: &'p Path) -> Self {
         EscapedPath(path.as_os_str())
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for EscapedPath<'_> {
 
 /// Converts a path to text for programs: only bytes that are not UTF-8 are escaped.
 #[must_use]
-pub fn lossless_path(path: &Path) -> String {
+pub(crate) fn lossless_path(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         text.push_str(chunk.valid());
@@ -81,7 +81,7 @@ fn escape(character: char, to: &mut impl Write) -> fmt::Result {
 /// separators), except the few format characters that are visible, such as U+06DD, the Arabic end
 /// of ayah.
 #[must_use]
-pub fn needs_escape(character: char) -> bool {
+pub(crate) fn needs_escape(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

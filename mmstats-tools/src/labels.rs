@@ -29,7 +29,7 @@ fn matches(patterns: &[Pattern], label: &str) -> bool {
 ///
 /// # Errors
 /// If the syntax is invalid.
-pub fn parse(pattern: &str) -> Result<Pattern, String> {
+pub(crate) fn parse(pattern: &str) -> Result<Pattern, String> {
     // `glob` treats `**` as a path component; labels are not paths.
     let mut single = String::with_capacity(pattern.len());
     for character in pattern.chars() {
@@ -49,7 +49,7 @@ pub fn parse(pattern: &str) -> Result<Pattern, String> {
 /// The words of a search, all of which must match; case is ignored. A word may be anywhere in a
 /// text; a word with `*` is a pattern for a whole text.
 #[derive(Clone, Debug, Default)]
-pub struct Search(Vec<Word>);
+pub(crate) struct Search(Vec<Word>);
 
 #[derive(Clone, Debug)]
 enum Word {
@@ -60,7 +60,7 @@ enum Word {
 impl Search {
     /// Parses a search. Every text is one: a word that is not a valid pattern matches itself.
     #[must_use]
-    pub fn new(text: &str) -> Search {
+    pub(crate) fn new(text: &str) -> Search {
         let word = |word: &str| match parse(word) {
             Ok(pattern) if word.contains('*') => Word::Whole(pattern),
             _ => Word::Substring(word.to_owned()),
@@ -70,7 +70,7 @@ impl Search {
 
     /// Returns `true` if each word matches the label or the name of its group.
     #[must_use]
-    pub fn matches(&self, label: &str, group: Option<&str>) -> bool {
+    pub(crate) fn matches(&self, label: &str, group: Option<&str>) -> bool {
         if self.0.is_empty() {
             return true;
         }

@@ -7,34 +7,40 @@
 //!
 //! The modules below them, each using only those before it:
 //!
-//! - [`console`] prints messages, [`shutdown`] handles signals, [`labels`] selects fields,
-//!   [`escape`] makes texts safe for terminals;
+//! - [`console`] prints messages, `shutdown` handles signals, `labels` selects fields,
+//!   `escape` makes texts safe for terminals;
 //! - [`source`] reads bytes: files, dumps, cores, devices;
 //! - [`scraper`] reads all writers repeatedly;
 //! - [`series`] gives values their meaning: deltas, rates, aggregation over writers;
 //! - [`render`] formats text, JSON and the exposition formats;
-//! - [`options`] parses command lines, [`command`] holds what the tools' main functions share.
+//! - [`options`] parses command lines, `command` holds what the tools' main functions share.
 //!
-//! The programs in `src/bin/` only call the `run` functions.
+//! The programs in `src/bin/` only call the `run` functions, which are the interface of this crate.
+//! The hidden modules are public for tests and benchmarks only.
 
 #![allow(missing_debug_implementations, reason = "the library is for these commands alone")]
 #![forbid(unsafe_code)]
 
 pub mod clean;
-pub mod command;
+mod command;
 pub mod console;
-pub mod escape;
+mod escape;
 mod generate;
-pub mod labels;
+mod labels;
 #[cfg(feature = "web")]
 pub mod mmash;
+#[doc(hidden)]
 pub mod options;
 pub mod poll;
+#[doc(hidden)]
 pub mod render;
+#[doc(hidden)]
 pub mod scraper;
+#[doc(hidden)]
 pub mod series;
-pub mod shutdown;
+mod shutdown;
 pub mod slurp;
+#[doc(hidden)]
 pub mod source;
 #[cfg(feature = "tui")]
 pub mod top;

@@ -24,7 +24,7 @@ use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 
 /// The signals that ask a program to end.
-pub const TERMINATION_SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+pub(crate) const TERMINATION_SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
 /// More than a device takes to be released.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ struct Received {
 
 /// The end of a tool that runs until a signal arrives.
 #[derive(Debug)]
-pub struct Shutdown {
+pub(crate) struct Shutdown {
     graceful: Vec<i32>,
 }
 
@@ -85,7 +85,7 @@ impl Shutdown {
     ///
     /// # Errors
     /// If the signal handler cannot be installed.
-    pub fn new() -> io::Result<Shutdown> {
+    pub(crate) fn new() -> io::Result<Shutdown> {
         Shutdown::on(&[SIGINT, SIGTERM])
     }
 
@@ -93,7 +93,7 @@ impl Shutdown {
     ///
     /// # Errors
     /// If the signal handler cannot be installed.
-    pub fn on(signals: &[i32]) -> io::Result<Shutdown> {
+    pub(crate) fn on(signals: &[i32]) -> io::Result<Shutdown> {
         let mut state = lock();
         state.receive(signals)?;
         state.graceful.extend(signals);
@@ -104,14 +104,14 @@ impl Shutdown {
 
     /// Leaves all signals to end the process: at once, or as soon as the devices are released.
     #[must_use]
-    pub fn immediate() -> Shutdown {
+    pub(crate) fn immediate() -> Shutdown {
         lock().tools += 1;
         Shutdown { graceful: Vec::new() }
     }
 
     /// Calls `cleanup` before a second signal ends the process.
     #[must_use]
-    pub fn with_cleanup(self, cleanup: fn()) -> Shutdown {
+    pub(crate) fn with_cleanup(self, cleanup: fn()) -> Shutdown {
         let mut state = lock();
         state.cleanup = Some(cleanup);
         state.update();
@@ -121,25 +121,25 @@ impl Shutdown {
 
     /// Returns `true` once a signal has asked the tool to end.
     #[must_use]
-    pub fn requested(&self) -> bool {
+    pub(crate) fn requested(&self) -> bool {
         self.signal().is_some()
     }
 
     /// Returns the signal that asked the tool to end.
     #[must_use]
-    pub fn signal(&self) -> Option<i32> {
+    pub(crate) fn signal(&self) -> Option<i32> {
         lock().first
     }
 
     /// Waits until the time is over or a signal asks the tool to end; returns `true` for a signal.
-    pub fn wait(&self, time: Duration) -> bool {
+    pub(crate) fn wait(&self, time: Duration) -> bool {
         wait_while(time, |state| state.first.is_none());
         self.requested()
     }
 
     /// Returns `true` if SIGTSTP has arrived since the last call.
     #[must_use]
-    pub fn take_suspend(&self) -> bool {
+    pub(crate) fn take_suspend(&self) -> bool {
         std::mem::take(&mut lock().is_suspended)
     }
 }
@@ -196,12 +196,12 @@ impl Drop for Hold {
 }
 
 /// Waits until every device is released.
-pub fn wait_for_release() {
+pub(crate) fn wait_for_release() {
     wait_while(RELEASE_TIMEOUT, |state| state.holds > 0);
 }
 
 /// Ends or suspends this process as the signal does by default, so that its parent sees why.
-pub fn obey(signal: i32) {
+pub(crate) fn obey(signal: i32) {
     // Fails only for a number that is no signal.
     let _ = emulate_default_handler(signal);
 }

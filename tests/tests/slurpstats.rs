@@ -250,7 +250,10 @@ fn without_arguments_files_are_discovered() {
         "{outcome:?}"
     );
     let outcome = with("MMSTATS_PATH", Path::new("{WHAT}"));
-    assert!(outcome.status == 1 && outcome.err.contains("unknown placeholder {WHAT}"), "{outcome:?}");
+    assert!(
+        outcome.status == 1 && outcome.err.contains("unknown placeholder {WHAT}"),
+        "{outcome:?}"
+    );
 }
 
 // JSON

@@ -23,9 +23,9 @@ use mmstats_std::template::Environment;
 
 use crate::command::{self, Stop, status};
 use crate::console::Console;
+use crate::escape::EscapedPath;
 use crate::options::clean::Options;
 use crate::render;
-use crate::render::escape::EscapedPath;
 use crate::shutdown::Shutdown;
 use crate::source::Url;
 use entry::Entry;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::inspector::{State, Stats};
 use crate::command::{Stop, finish};
 use crate::console::Console;
-use crate::render::escape::{EscapedPath, lossless_path};
+use crate::escape::{EscapedPath, lossless_path};
 use crate::render::json;
 use crate::render::text::TextStyle;
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use mmstats_std::identity::ProcessId;
 use mmstats_std::read::IdentityField;
 
+use crate::escape::lossless_path;
 use crate::options::poll::GroupBy;
-use crate::render::escape::lossless_path;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::distinguish_process;
 

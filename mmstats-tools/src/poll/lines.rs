@@ -8,8 +8,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cell::{Row, Value, rfc_3339};
 use super::group::Group;
+use crate::escape::Escaped;
 use crate::options::poll::GroupBy;
-use crate::render::escape::Escaped;
 use crate::render::json::write_object;
 
 /// A row as a JSON object.

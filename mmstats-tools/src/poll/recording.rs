@@ -20,7 +20,7 @@ use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Field;
 use serde::{Deserialize, Serialize};
 
-use crate::render::escape::lossless_path;
+use crate::escape::lossless_path;
 use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use crate::series::{Bucket, HistogramSnapshot};
 

@@ -8,9 +8,9 @@ use anstyle::{AnsiColor, Style};
 use super::cell::{Cell, Row, Value, time_of_day};
 use super::group::Group;
 use super::width::{Widths, elided, length};
+use crate::escape::Escaped;
 use crate::options::poll::{GroupBy, Options};
 use crate::render::date::Date;
-use crate::render::escape::Escaped;
 use crate::render::human;
 use crate::render::{pad_left, spaces};
 

@@ -44,9 +44,9 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
 
 use super::distribution::QUANTILES;
-use super::escape::{lossless_path, needs_escape};
 use super::number::{Scale, ScaledNumber};
 use super::text::{Row, scale};
+use crate::escape::{lossless_path, needs_escape};
 
 /// The keys that all fields of a file share.
 #[derive(Clone, Debug, Serialize)]

@@ -9,8 +9,6 @@ pub mod metrics;
 pub mod number;
 pub mod text;
 
-pub use crate::escape;
-
 use std::path::Path;
 
 use mmstats_std::read::Sample;

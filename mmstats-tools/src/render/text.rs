@@ -14,8 +14,8 @@ use mmstats_std::read::Field;
 
 use super::date::Date;
 use super::distribution::Summary;
-use super::escape::{Escaped, EscapedPath};
 use super::number::Scale;
+use crate::escape::{Escaped, EscapedPath};
 
 /// The parts of the text besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,8 +12,8 @@ use super::model::Class;
 use super::view::text::{fit_middle, width};
 use crate::command::{Stop, finish, status};
 use crate::console::Console;
+use crate::escape::{Escaped, EscapedPath};
 use crate::render::date::Date;
-use crate::render::escape::{Escaped, EscapedPath};
 use crate::scraper::Scraper;
 
 /// Longer labels are shortened.

@@ -8,8 +8,8 @@ use mmstats_core::Type;
 
 use super::model::{Aggregation, Class, Recorded, Row};
 use super::settings::Settings;
+use crate::escape::Escaped;
 use crate::render::date::Date;
-use crate::render::escape::Escaped;
 use crate::render::human;
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;

@@ -13,11 +13,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::escape::lossless_path;
 use crate::mmash::api::stats::{Query, render};
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{HttpError, JSON, with_type};
-use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::{self, Scrape};
 use mmstats_std::clock::unix_seconds;

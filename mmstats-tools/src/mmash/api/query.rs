@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::escape::lossless_path;
 use crate::labels::Labels;
 use crate::mmash::api::json::{self, DisplayValue, Float, HistogramJson};
 use crate::mmash::api::stats::{By, Query, add_rates, each_wanted};
@@ -34,7 +35,6 @@ use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{
     GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
 };
-use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterId};

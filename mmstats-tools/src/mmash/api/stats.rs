@@ -9,12 +9,12 @@ use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 
+use crate::escape::lossless_path;
 use crate::labels::Labels;
 use crate::mmash::api::json::{self, DisplayValue, Float, scaling, type_code};
 use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::HttpError;
-use crate::render::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
 use crate::render::text::scale;

@@ -10,13 +10,13 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
+use crate::escape::Escaped;
 use crate::labels::Labels;
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{HttpError, preferences};
 use crate::options::mmash::Options;
-use crate::render::escape::Escaped;
 use crate::render::metrics::{Format, Page, Settings, per_writer};
 
 /// Returns which metrics the command line selects.

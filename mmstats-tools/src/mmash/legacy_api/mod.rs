@@ -12,12 +12,12 @@ use mmstats_std::read::Field;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::escape::lossless_path;
 use crate::mmash::api::json::{self, DisplayValue, Float};
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::{self, Parameters, decode};
 use crate::mmash::server::response::{HttpError, JSON};
-use crate::render::escape::lossless_path;
 use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::{Aggregate, Class, Number, Scaled};

@@ -4,7 +4,7 @@ use mmstats_std::liveness::Liveness;
 
 use super::encoding::{Html, encode_parameter, parameter_values};
 use super::rows::{Row, writer_rows};
-use crate::render::escape::lossless_path;
+use crate::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::{Scrape, WriterSample};
 

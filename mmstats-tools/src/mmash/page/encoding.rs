@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::render::escape::Escaped;
+use crate::escape::Escaped;
 
 /// A writer of HTML.
 pub(super) struct Html(String);

@@ -12,8 +12,8 @@ mod rows;
 use mmstats_std::clock::unix_seconds;
 use mmstats_std::liveness::Liveness;
 
+use crate::escape::lossless_path;
 use crate::render::date::Date;
-use crate::render::escape::lossless_path;
 use crate::scraper::Scrape;
 pub use assets::ASSETS;
 use details::{details_link, plotted_labels, write_details};

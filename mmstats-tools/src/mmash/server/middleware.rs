@@ -169,10 +169,9 @@ fn set_error_body(response: &mut Response, error: &HttpError, path: &str) {
     let is_api = ["/api", "/stats", "/files", "/events"].iter().any(|data| path.starts_with(data));
     let (content_type, body) = match is_api {
         true => (JSON, json!({ "error": error.message }).to_string() + "\n"),
-        false => (
-            "text/plain; charset=utf-8",
-            format!("{}\n", crate::render::escape::Escaped(&error.message)),
-        ),
+        false => {
+            ("text/plain; charset=utf-8", format!("{}\n", crate::escape::Escaped(&error.message)))
+        }
     };
     *response.body_mut() = Body::from(body);
     // The length of the empty body.

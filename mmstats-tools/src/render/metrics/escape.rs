@@ -1,6 +1,6 @@
 //! Escapes text for the exposition formats, and for terminals that a page is printed on.
 
-use crate::render::escape::{Escaped, needs_escape};
+use crate::escape::{Escaped, needs_escape};
 
 /// Appends a text with `\` and line feeds escaped, and `"` if `quotes`: label values always escape
 /// quotes, help texts only in OpenMetrics.

@@ -64,8 +64,8 @@ use std::time::Duration;
 
 use mmstats_std::liveness::Liveness;
 
+use crate::escape::{EscapedPath, lossless_path};
 use crate::labels::Labels;
-use crate::render::escape::{EscapedPath, lossless_path};
 use crate::scraper::Scrape;
 use encoder::{Encoder, Layout, Writer};
 use families::Families;

@@ -11,7 +11,7 @@ use mmstats_std::read::Field;
 
 use super::row::{Row, RowKey};
 use super::writer::Writer;
-use crate::render::escape::EscapedPath;
+use crate::escape::EscapedPath;
 use crate::series::distinguish_process;
 
 /// Which writers share a row.

@@ -11,7 +11,7 @@ use super::super::model::{Aggregation, Class, Contribution, Recorded, Row};
 use super::errors::draw_lines;
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, chart, histogram, indented, line};
-use crate::render::escape::{Escaped, EscapedPath};
+use crate::escape::{Escaped, EscapedPath};
 use crate::render::human;
 use crate::scraper::OwnedValue;
 use crate::series::HistogramSnapshot;

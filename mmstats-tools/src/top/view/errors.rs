@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::super::app::App;
 use super::text::{put, wrap};
 use super::{Palette, line};
-use crate::render::escape::{Escaped, EscapedPath};
+use crate::escape::{Escaped, EscapedPath};
 
 /// Draws the list of errors.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {

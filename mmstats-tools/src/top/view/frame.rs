@@ -12,9 +12,9 @@ use super::super::model::Aggregation;
 use super::super::settings::Visibility;
 use super::text::{put, put_right, width};
 use super::{Palette, line};
+use crate::escape::Escaped;
 use crate::options::top::Grouping;
 use crate::render::date::Date;
-use crate::render::escape::Escaped;
 
 /// Draws the number of writers, the time, and settings that differ from the defaults.
 pub(super) fn draw_header(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {

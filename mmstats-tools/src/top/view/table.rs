@@ -12,8 +12,8 @@ use super::chart::sparkline;
 use super::columns::{Columns, MARK_WIDTH};
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, indented, line};
+use crate::escape::{Escaped, EscapedPath};
 use crate::options::top::Sort;
-use crate::render::escape::{Escaped, EscapedPath};
 use crate::scraper::OwnedValue;
 
 /// The smallest width of a trend beside percentiles.
