@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::reader::{Storage, ValueLocation};
+use mmstats_core::reader::Storage;
 use mmstats_core::{Kind, Type};
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
@@ -13,32 +13,21 @@ use mmstats_tools::render::metrics::{Format, Settings, Totals};
 use mmstats_tools::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 use mmstats_tools::series::{Bucket, HistogramSnapshot};
 
-fn field(label: &str, kind: Kind, ty: Type) -> Field {
-    let location =
-        ValueLocation { offset: 0, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
-    Field {
-        label: label.to_owned(),
-        unit: String::new(),
-        help: String::new(),
-        kind,
-        scale: 0,
-        divisor: 1,
-        location,
-    }
-}
-
 fn counter(label: &str, value: u64) -> (Field, OwnedValue) {
-    (field(label, Kind::Counter, Type::U64), OwnedValue::Unsigned(value))
+    (Field::new(label, Kind::Counter, Type::U64), OwnedValue::Unsigned(value))
 }
 
 fn gauge(label: &str, value: u64) -> (Field, OwnedValue) {
-    (field(label, Kind::Gauge, Type::U64), OwnedValue::Unsigned(value))
+    (Field::new(label, Kind::Gauge, Type::U64), OwnedValue::Unsigned(value))
 }
 
 /// Returns a histogram of milliseconds, microseconds, …, up to 2^`n`.
 fn histogram(scale: i8, n: u8, filled: &[(u64, Option<u64>, u64)]) -> (Field, OwnedValue) {
-    let mut field =
-        Field { scale, unit: "seconds".to_owned(), ..field("latency", Kind::Histogram, Type::U64) };
+    let mut field = Field {
+        scale,
+        unit: "seconds".to_owned(),
+        ..Field::new("latency", Kind::Histogram, Type::U64)
+    };
     field.location.storage = Storage::Histogram { grouping_power: 0, max_power: n };
     let filled: Vec<_> =
         filled.iter().map(|&(low, high, count)| Bucket { low, high, count }).collect();
@@ -265,7 +254,7 @@ fn counters_never_decrease_with_any_scales() {
                 scale,
                 divisor,
                 unit: "seconds".to_owned(),
-                ..field("busy", Kind::Counter, ty)
+                ..Field::new("busy", Kind::Counter, ty)
             };
             writers.push((id, field, value));
             for (_, _, value) in &mut writers {
@@ -293,7 +282,7 @@ fn counters_never_decrease_with_any_scales() {
 
 #[test]
 fn gauges_and_timestamps_of_dead_writers_count_only_if_no_other_has_them() {
-    let untyped = |label: &str, ty| field(label, Kind::Untyped, ty);
+    let untyped = |label: &str, ty| Field::new(label, Kind::Untyped, ty);
     let fields = |value: u64| {
         [
             (untyped("hits", Type::U32), OwnedValue::Unsigned(value)),

@@ -1,13 +1,13 @@
 //! A directory that is parsed once and shared by all files with the same one.
 
 use super::identity::IdentityFields;
-use mmstats_core::Kind;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header, IMMUTABLE_LAYOUT};
 use mmstats_core::reader::{
     ByteOrder, Directory, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value, ValueError,
     ValueLocation,
 };
+use mmstats_core::{Kind, Type};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,6 +30,19 @@ pub struct Field {
     pub divisor: u32,
     /// Where the value is in the region.
     pub location: ValueLocation,
+}
+
+impl Field {
+    /// Creates a field of one word, without unit, help and scale, for a value that is not in a region:
+    /// recorded, or computed.
+    #[must_use]
+    pub fn new(label: impl Into<String>, kind: Kind, ty: Type) -> Field {
+        let size = ty.size().unwrap_or(0);
+        let storage = Storage::Word;
+        let location = ValueLocation { offset: 0, size, ty, storage, swapped: false, word: 8 };
+        let (unit, help) = (String::new(), String::new());
+        Field { label: label.into(), unit, help, kind, scale: 0, divisor: 1, location }
+    }
 }
 
 /// The fields of a file and their places.

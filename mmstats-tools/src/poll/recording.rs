@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use mmstats_core::reader::{Storage, ValueError, ValueLocation};
+use mmstats_core::reader::ValueError;
 use mmstats_core::{Kind, Type};
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Liveness, Reason, Verdict};
@@ -156,26 +156,9 @@ impl<'l> FieldRecord<'l> {
             letter => u8::try_from(letter).ok().and_then(Type::from_letter),
         };
         let ty = ty.ok_or_else(|| format!("unknown type: {:?}", self.r#type))?;
-        // Recorded values are decoded, so their location is not needed.
-        let location = ValueLocation {
-            offset: 0,
-            size: 0,
-            ty,
-            storage: Storage::Word,
-            swapped: false,
-            word: 8,
-        };
-        let (label, unit, kind) =
-            (self.label.into_owned(), self.unit.into_owned(), Kind::from_number(self.kind));
-        Ok(Field {
-            label,
-            unit,
-            help: String::new(),
-            kind,
-            scale: self.scale,
-            divisor: self.divisor,
-            location,
-        })
+        let kind = Kind::from_number(self.kind);
+        let (unit, scale, divisor) = (self.unit.into_owned(), self.scale, self.divisor);
+        Ok(Field { unit, scale, divisor, ..Field::new(self.label, kind, ty) })
     }
 }
 
@@ -355,24 +338,11 @@ mod tests {
     use super::*;
 
     fn scrape() -> Scrape {
-        let field = |label: &str, ty, kind| {
-            let location = ValueLocation {
-                offset: 0,
-                size: 0,
-                ty,
-                storage: Storage::Word,
-                swapped: false,
-                word: 8,
-            };
-            Field {
-                label: label.to_owned(),
-                unit: "bytes".to_owned(),
-                help: String::new(),
-                kind,
-                scale: -3,
-                divisor: 7,
-                location,
-            }
+        let field = |label: &str, ty, kind| Field {
+            unit: "bytes".to_owned(),
+            scale: -3,
+            divisor: 7,
+            ..Field::new(label, kind, ty)
         };
         let fields: Arc<[Field]> = [
             field("a", Type::U64, Kind::Counter),

@@ -252,27 +252,13 @@ impl Formatter for EscapingFormatter {
 mod tests {
     use super::*;
     use mmstats_core::Kind;
-    use mmstats_core::reader::{Storage, ValueLocation};
 
     #[test]
     fn an_unreadable_value_is_null_with_an_error() {
-        let location = ValueLocation {
-            offset: 40,
-            size: 8,
-            ty: Type::I64,
-            storage: Storage::Latched,
-            swapped: false,
-            word: 4,
-        };
-        let (unit, help) = (String::new(), "About\u{202e} it.".to_owned());
         let field = Field {
-            label: "a\n\u{e0041}".to_owned(),
-            unit,
-            help,
-            kind: Kind::Gauge,
+            help: "About\u{202e} it.".to_owned(),
             scale: -3,
-            divisor: 1,
-            location,
+            ..Field::new("a\n\u{e0041}", Kind::Gauge, Type::I64)
         };
         let file = File::new(Path::new("f\x7f"), 2, None, Liveness::Unknown);
         let mut line = Vec::new();

@@ -153,28 +153,13 @@ fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mmstats_core::reader::{Storage, ValueLocation};
+
     use mmstats_core::{Kind, Type};
     use mmstats_std::liveness::Reason;
 
     fn field(label: &str, unit: &str, help: &str) -> Field {
-        let location = ValueLocation {
-            offset: 40,
-            size: 8,
-            ty: Type::U64,
-            storage: Storage::Word,
-            swapped: false,
-            word: 8,
-        };
-        Field {
-            label: label.to_owned(),
-            unit: unit.to_owned(),
-            help: help.to_owned(),
-            kind: Kind::Gauge,
-            scale: 0,
-            divisor: 1,
-            location,
-        }
+        let (unit, help) = (unit.to_owned(), help.to_owned());
+        Field { unit, help, ..Field::new(label, Kind::Gauge, Type::U64) }
     }
 
     fn text(rows: &[Row<'_>], style: TextStyle) -> String {

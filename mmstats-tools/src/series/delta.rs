@@ -186,26 +186,9 @@ impl CounterTotal {
 pub(crate) mod tests {
     use super::*;
     use mmstats_core::Type;
-    use mmstats_core::reader::{Storage, ValueLocation};
 
     pub(crate) fn field(kind: Kind, ty: Type) -> Field {
-        let location = ValueLocation {
-            offset: 0,
-            size: 8,
-            ty,
-            storage: Storage::Word,
-            swapped: false,
-            word: 8,
-        };
-        Field {
-            label: String::new(),
-            unit: String::new(),
-            help: String::new(),
-            kind,
-            scale: 0,
-            divisor: 1,
-            location,
-        }
+        Field::new("", kind, ty)
     }
 
     fn step(kind: Kind, ty: Type, before: u64, now: u64) -> i128 {

@@ -255,27 +255,11 @@ fn is_less(one: (&Field, &OwnedValue), other: (&Field, &OwnedValue)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mmstats_core::reader::{Storage, ValueLocation};
+
     use mmstats_core::{Kind, Type};
 
     fn aggregate(name: &str, values: &[OwnedValue]) -> String {
-        let location = ValueLocation {
-            offset: 0,
-            size: 8,
-            ty: Type::U64,
-            storage: Storage::Word,
-            swapped: false,
-            word: 8,
-        };
-        let field = Field {
-            label: String::new(),
-            unit: String::new(),
-            help: String::new(),
-            kind: Kind::Untyped,
-            scale: 0,
-            divisor: 1,
-            location,
-        };
+        let field = Field::new("", Kind::Untyped, Type::U64);
         let values: Vec<_> = values.iter().map(|value| (&field, value)).collect();
         aggregator(name).unwrap()(&values).map_or("none".to_owned(), |value| value.get().to_owned())
     }

@@ -274,7 +274,7 @@ pub(crate) fn fields_bytes(fields: &[Field]) -> usize {
 mod tests {
     use super::*;
     use crate::scraper::Scrape;
-    use mmstats_core::reader::{Storage, ValueLocation};
+
     use mmstats_core::{Kind, Type};
     use mmstats_std::liveness::{Reason, Verdict};
     use std::path::PathBuf;
@@ -282,23 +282,7 @@ mod tests {
 
     /// Returns a writer with this many numbers.
     fn writer(fields: usize) -> WriterSample {
-        let location = ValueLocation {
-            offset: 0,
-            size: 8,
-            ty: Type::U64,
-            storage: Storage::Word,
-            swapped: false,
-            word: 8,
-        };
-        let field = Field {
-            label: "n".into(),
-            unit: String::new(),
-            help: String::new(),
-            kind: Kind::Counter,
-            scale: 0,
-            divisor: 1,
-            location,
-        };
+        let field = Field::new("n", Kind::Counter, Type::U64);
         let writer_id =
             WriterId { id: 1, name: PathBuf::from("f"), version: 2, process: None, is_new: false };
         WriterSample {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use mmstats_core::reader::{Storage, ValueError, ValueLocation};
+use mmstats_core::reader::ValueError;
 use mmstats_core::{Kind, Type};
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Reason, Verdict};
@@ -14,23 +14,7 @@ use crate::scraper::{OwnedValue, ScrapeError, WriterId, WriterSample};
 use crate::series::{Bucket, HistogramSnapshot};
 
 fn field(label: &str, kind: Kind, unit: &str) -> Field {
-    let location = ValueLocation {
-        offset: 40,
-        size: 8,
-        ty: Type::U64,
-        storage: Storage::Word,
-        swapped: false,
-        word: 8,
-    };
-    Field {
-        label: label.to_owned(),
-        unit: unit.to_owned(),
-        help: String::new(),
-        kind,
-        scale: 0,
-        divisor: 1,
-        location,
-    }
+    Field { unit: unit.to_owned(), ..Field::new(label, kind, Type::U64) }
 }
 
 fn writer(reason: Reason, fields: Vec<(Field, Result<OwnedValue, ValueError>)>) -> WriterSample {

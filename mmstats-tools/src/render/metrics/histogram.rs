@@ -77,27 +77,13 @@ impl Bounds {
 mod tests {
     use super::*;
     use crate::series::Bucket;
-    use mmstats_core::reader::ValueLocation;
+
     use mmstats_core::{Kind, Type};
 
     fn field(p: u8, n: u8, scale: i8) -> Field {
-        let location = ValueLocation {
-            offset: 0,
-            size: 8,
-            ty: Type::U64,
-            storage: Storage::Histogram { grouping_power: p, max_power: n },
-            swapped: false,
-            word: 8,
-        };
-        Field {
-            label: String::new(),
-            unit: String::new(),
-            help: String::new(),
-            kind: Kind::Histogram,
-            scale,
-            divisor: 1,
-            location,
-        }
+        let mut field = Field { scale, ..Field::new("", Kind::Histogram, Type::U64) };
+        field.location.storage = Storage::Histogram { grouping_power: p, max_power: n };
+        field
     }
 
     fn cumulated(field: &Field, filled: &[(u64, Option<u64>, u64)]) -> Vec<(String, u64)> {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mmstats_core::reader::{Storage, ValueError, ValueLocation};
+use mmstats_core::reader::ValueError;
 use mmstats_core::{Kind, Type};
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Reason, Verdict};
@@ -13,17 +13,7 @@ use crate::scraper::{WriterId, WriterSample};
 use crate::series::{Bucket, HistogramSnapshot};
 
 fn field(label: &str, kind: Kind, ty: Type, unit: &str) -> Field {
-    let location =
-        ValueLocation { offset: 40, size: 8, ty, storage: Storage::Word, swapped: false, word: 8 };
-    Field {
-        label: label.to_owned(),
-        unit: unit.to_owned(),
-        help: String::new(),
-        kind,
-        scale: 0,
-        divisor: 1,
-        location,
-    }
+    Field { unit: unit.to_owned(), ..Field::new(label, kind, ty) }
 }
 
 /// Scrapes a second apart in which one field has these values, by the ID of each writer.

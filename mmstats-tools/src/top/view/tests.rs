@@ -2,7 +2,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::reader::{Storage, ValueLocation};
 use mmstats_core::{Kind, Type};
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Liveness, Reason, Verdict};
@@ -17,24 +16,8 @@ use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
 use crate::top::settings::Settings;
 
 fn field(label: &str, kind: Kind, unit: &str) -> Field {
-    let location = ValueLocation {
-        offset: 40,
-        size: 8,
-        ty: Type::U64,
-        storage: Storage::Word,
-        swapped: false,
-        word: 8,
-    };
     let help = "What it means.".to_owned();
-    Field {
-        label: label.to_owned(),
-        unit: unit.to_owned(),
-        help,
-        kind,
-        scale: 0,
-        divisor: 1,
-        location,
-    }
+    Field { unit: unit.to_owned(), help, ..Field::new(label, kind, Type::U64) }
 }
 
 /// An application after this many scrapes, a second apart, of two counters and a gauge of one dead
