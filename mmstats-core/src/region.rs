@@ -225,21 +225,21 @@ impl View<'_> {
     #[inline]
     pub fn read_at(&self, at: usize, to: &mut [u64]) -> usize {
         assert!(at % 8 == 0);
-        let there = self.region.len.saturating_sub(at).min(size_of_val(to));
-        let (whole, rest) = to.split_at_mut(there / 8);
+        let available = self.region.len.saturating_sub(at).min(size_of_val(to));
+        let (whole, rest) = to.split_at_mut(available / 8);
         for (i, word) in whole.iter_mut().enumerate() {
-            // SAFETY: `at + 8 * i + 8 <= at + there <= len`, so the base plus that is in bounds.
+            // SAFETY: `at + 8 * i + 8 <= at + available <= len`, so base plus that is in bounds.
             *word = unsafe { load_word(self.region.base.add(at + 8 * i)) };
         }
         if let Some((last, beyond)) = rest.split_first_mut() {
             let mut bytes = [0; 8];
-            for (i, byte) in bytes.iter_mut().enumerate().take(there % 8) {
-                *byte = self.region.byte(at + (there & !7) + i).load(Ordering::Relaxed);
+            for (i, byte) in bytes.iter_mut().enumerate().take(available % 8) {
+                *byte = self.region.byte(at + (available & !7) + i).load(Ordering::Relaxed);
             }
             *last = u64::from_ne_bytes(bytes);
             beyond.fill(0);
         }
-        there
+        available
     }
 }
 

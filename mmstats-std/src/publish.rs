@@ -241,7 +241,8 @@ pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError
 pub struct Published<M: Model> {
     mapped: MappedFields<Fields<M>>,
     file: OwnFile,
-    /// That of the process that created it: a forked child must not remove its parent's file.
+    /// The fork generation of the process that created the file: a forked child must not remove its
+    /// parent's file.
     fork_generation: u32,
 }
 

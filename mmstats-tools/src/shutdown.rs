@@ -81,7 +81,7 @@ pub(crate) struct Shutdown {
 }
 
 impl Shutdown {
-    /// Records SIGINT and SIGTERM, so that the tool can end by itself.
+    /// Records SIGINT and SIGTERM, so that the tool can clean up and exit.
     ///
     /// # Errors
     /// If the signal handler cannot be installed.
@@ -89,7 +89,7 @@ impl Shutdown {
         Shutdown::on(&[SIGINT, SIGTERM])
     }
 
-    /// Records these signals, so that the tool can end by itself.
+    /// Records these signals, so that the tool can clean up and exit.
     ///
     /// # Errors
     /// If the signal handler cannot be installed.

@@ -14,7 +14,7 @@ mod sealed {
 }
 pub(super) use sealed::Sealed;
 
-/// A field: a value, or several, under a label.
+/// A field: one or several values under a label.
 pub trait Field: Sealed + Sized + Debug {
     /// The format that it is published in.
     type Format: Format;
@@ -29,12 +29,12 @@ pub trait Field: Sealed + Sized + Debug {
         slots: &mut SlotIter<'_, A>,
         initial: Option<Self::Initial<'_>>,
     ) -> Result<Self, AddError>;
-    /// Resets a value that describes a moment to zero or an empty text, and leaves totals alone.
+    /// Resets the value to zero or an empty text if it describes only the present; keeps totals.
     #[doc(hidden)]
     fn reset_transient(&self) {}
 }
 
-/// Adds a field without checks: that of a model was checked by `model!`.
+/// Adds a field without checks, for the fields of a model, which `model!` has checked.
 #[doc(hidden)]
 #[inline(always)]
 pub fn attach<A: Allocator, H: Field>(

@@ -9,15 +9,15 @@ use crate::kind::{Access, Kind, Type, Unit};
 use crate::scalar::Bucket;
 use core::fmt;
 
-/// The distribution of unsigned values: `2^P` buckets for each doubling, so a relative error below
-/// `2^-P`; values of `2^N` and more share the last bucket.
+/// A histogram of unsigned values, with `2^P` buckets for each power of two: the relative error is
+/// below `2^-P`. Values of `2^N` and more share the last bucket.
 ///
-/// A 64-bit machine counts in `T`, a 32-bit one always in `u32`. Version 1 has no histograms, so
-/// there it records nothing.
+/// Buckets have the type `T` on a 64-bit machine, and always `u32` on a 32-bit one. Version 1 has
+/// no histograms: there, nothing is recorded.
 ///
 /// | | buckets | bytes |
 /// |---|---|---|
-/// | `Histogram` (`P` = 5, `N` = 40: up to 18 minutes in nanoseconds, to 3 %) | 1152 | 9224 |
+/// | `Histogram` (`P` = 5, `N` = 40: up to 18 minutes in nanoseconds, within 3 %) | 1152 | 9224 |
 /// | `Histogram<2, 20, u32>` on a 32-bit machine | 76 | 324 |
 pub struct Histogram<const P: u32 = 5, const N: u32 = 40, T: Bucket = u64, F: Format = V2> {
     buckets: F::Buckets<T, P, N>,
@@ -49,7 +49,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
         histogram::count(P, N)
     };
 
-    /// Whether the format has histograms.
+    /// Whether the format `F` has histograms.
     pub(super) const EXISTS: bool = <F::Buckets<T, P, N> as BucketCell>::TYPE.is_some();
 
     /// The layout in formats that have histograms.

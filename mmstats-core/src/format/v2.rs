@@ -8,13 +8,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// The first bytes of a region; the very first is the version.
 pub const MAGIC: [u8; 8] = *b"\x02MMSTATS";
 
-/// The magic as the two words that are stored, in this machine's order.
+/// The magic as two words in this machine's byte order, as the writer stores it.
 pub const MAGIC_WORDS: [u32; 2] = [
     u32::from_ne_bytes([MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3]]),
     u32::from_ne_bytes([MAGIC[4], MAGIC[5], MAGIC[6], MAGIC[7]]),
 ];
 
-/// Distinguishes the byte orders.
+/// The value of [`Header::byte_order`] in the writer's byte order.
 pub const BYTE_ORDER: u16 = 0x0102;
 
 /// Flag bit 0: the directory is external, outside the region.
@@ -26,15 +26,15 @@ pub const IMMUTABLE_LAYOUT: u8 = 1 << 4;
 /// Flag bits that a reader refuses if it does not know them.
 pub const INCOMPATIBLE_FLAGS: u8 = 0x0f;
 
-/// The header.
+/// The header of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Header {
-    /// [`MAGIC`]
+    /// [`MAGIC`].
     pub magic: [u8; 8],
-    /// [`BYTE_ORDER`]
+    /// [`BYTE_ORDER`].
     pub byte_order: u16,
-    /// Bytes that the writer stores at once: 4 or 8.
+    /// Bytes that the writer stores in one instruction: 4 or 8.
     pub word: u8,
     /// [`EXTERNAL_DIRECTORY`] and [`IMMUTABLE_LAYOUT`].
     pub flags: u8,
@@ -42,7 +42,7 @@ pub struct Header {
     pub length: u32,
     /// Offset of the first entry; the address of an external directory.
     pub directory: u64,
-    /// CRC-32 of the bytes before it.
+    /// CRC-32 of the header's bytes before this one.
     pub check: u32,
     /// CRC-32 of the published entries.
     pub layout: u32,
@@ -53,9 +53,9 @@ pub struct Header {
 }
 
 impl Header {
-    /// Bytes of a header.
+    /// Length of a header in bytes.
     pub const SIZE: usize = size_of::<Header>();
-    /// Bytes that the check covers.
+    /// Number of bytes that `check` covers.
     pub const CHECKED: usize = core::mem::offset_of!(Header, check);
     /// Offset of `layout`.
     pub const LAYOUT: usize = core::mem::offset_of!(Header, layout);
@@ -64,7 +64,7 @@ impl Header {
     /// Offset of `published`.
     pub const PUBLISHED: usize = core::mem::offset_of!(Header, published);
 
-    /// Returns the same with the bytes of every number reversed.
+    /// Returns the header with the bytes of every number reversed.
     #[must_use]
     pub const fn swapped(self) -> Header {
         Header {
@@ -84,11 +84,11 @@ impl Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct EntryHeader {
-    /// Bytes of the whole entry.
+    /// Length of the whole entry in bytes.
     pub length: u32,
     /// Offset of the value.
     pub value: u32,
-    /// Bytes of one value.
+    /// Length of one value in bytes.
     pub size: u32,
     /// A [`crate::Kind`].
     pub kind: u8,
@@ -96,29 +96,29 @@ pub struct EntryHeader {
     pub ty: u8,
     /// An [`crate::Access`].
     pub access: u8,
-    /// Power of ten.
+    /// Power of ten by which the value is multiplied.
     pub scale: i8,
-    /// 0 means 1.
+    /// Number by which the value is divided; 0 means 1.
     pub divisor: u32,
-    /// Bytes of label.
+    /// Length of the label in bytes.
     pub label: u16,
-    /// Bytes of help.
+    /// Length of the help text in bytes.
     pub help: u16,
-    /// Bytes of unit.
+    /// Length of the unit in bytes.
     pub unit: u8,
     /// A histogram's grouping power.
     pub grouping_power: u8,
     /// A histogram's maximum power.
     pub max_power: u8,
-    /// 0.
+    /// Always 0.
     pub flags: u8,
 }
 
 impl EntryHeader {
-    /// Bytes before the texts.
+    /// Number of bytes before the texts.
     pub const SIZE: usize = size_of::<EntryHeader>();
 
-    /// Returns the same with the bytes of every number reversed.
+    /// Returns the entry header with the bytes of every number reversed.
     #[must_use]
     pub const fn swapped(self) -> EntryHeader {
         EntryHeader {
@@ -132,7 +132,7 @@ impl EntryHeader {
         }
     }
 
-    /// Returns the bytes of the texts.
+    /// Returns the length of the texts in bytes.
     #[must_use]
     pub const fn texts(&self) -> usize {
         self.label as usize + self.unit as usize + self.help as usize
@@ -141,12 +141,11 @@ impl EntryHeader {
 
 const _: () = assert!(Header::SIZE == 40 && EntryHeader::SIZE == 28 && Header::CHECKED == 24);
 
-/// Returns the CRC-32 (ISO-HDLC, as in zlib) of `bytes` after bytes whose CRC was `crc`; the first
-/// is
-/// 0.
+/// Returns the CRC-32 (ISO-HDLC, as in zlib) of `bytes` after other bytes with the CRC `crc`; 0 if
+/// there are no other bytes.
 ///
-/// Computed bit by bit: about 50 bytes of code on a device, and it only runs when fields are added
-/// or a layout is seen for the first time.
+/// Computes bit by bit, which needs only about 50 bytes of code on a device. Speed matters little:
+/// it runs only when fields are added or a layout is seen for the first time.
 ///
 /// ```
 /// assert_eq!(mmstats_core::format::crc32(0, b"123456789"), 0xCBF4_3926);

@@ -10,22 +10,22 @@ use core::convert::Infallible;
 use core::ops::Range;
 use zerocopy::IntoBytes;
 
-/// A source of bytes: memory, a file, a debug probe.
+/// A source of a region's bytes: memory, a file, a debug probe.
 pub trait Source {
     /// The error of a read.
     type Error;
 
     /// Copies bytes from offset `at`, a multiple of 8, and returns how many there were. Missing
-    /// bytes stay or become zero.
+    /// bytes keep their value in `to`, or become zero.
     ///
-    /// If the bytes are live, aligned words as wide as the writer's must be copied whole. (Offset
-    /// and buffer are equal modulo 8, so that the kernel's copy is.)
+    /// If the bytes are live, each aligned word, as wide as the writer's, must be copied by one
+    /// load. (Offset and address of `to` are equal modulo 8, so that the kernel does.)
     ///
     /// # Errors
     /// If they cannot be read. The end of the bytes is no error.
     fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, Self::Error>;
 
-    /// Orders the reads before it and the reads after it.
+    /// Orders the reads before the fence and those after it.
     fn fence(&self) {
         between_passes();
     }
@@ -47,11 +47,11 @@ impl Source for View<'_> {
 
 /// Buffers for copies of a region, each from the region's start.
 ///
-/// A region is read in passes, with a [`Source::fence`] between them:
+/// A region is read in these steps, with a [`Source::fence`] between them:
 /// 1. the header, into `header`;
-/// 2. everything, into `pass1`, where words, constants and the sequences of latches count;
-/// 3. latched values, into `pass2`;
-/// 4. the header and the sequences again, into `pass3`.
+/// 2. pass 1: everything, for words, constants and the sequences of latches;
+/// 3. pass 2: latched values;
+/// 4. pass 3: the header and the sequences again.
 #[derive(Debug)]
 pub struct ReadBuffers<'b> {
     header: &'b mut [u64],
@@ -60,14 +60,14 @@ pub struct ReadBuffers<'b> {
     pass3: &'b mut [u64],
 }
 
-/// The parts of a region that hold the fields to be read, once its layout is known.
+/// The part of a region that holds the values to be read, known from its layout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadPlan {
     /// Offset of the first value, rounded down to a multiple of 8.
     pub start: usize,
     /// End of the last value.
     pub end: usize,
-    /// Whether any of them is latched.
+    /// Whether any value is latched.
     pub latched: bool,
 }
 
@@ -87,8 +87,8 @@ impl ReadPlan {
         }
     }
 
-    /// The largest gap between header and values that is read along with them, because that costs
-    /// less than a second system call.
+    /// The largest gap between header and values that one read covers, because that costs less than
+    /// a second system call.
     const MAX_GAP_BYTES: usize = 16384;
 
     fn words(&self) -> Range<usize> {
@@ -96,18 +96,18 @@ impl ReadPlan {
     }
 }
 
-/// Words of 8 bytes in a header.
+/// The number of 8-byte words in a header.
 pub const HEADER_WORDS: usize = Header::SIZE.div_ceil(8);
 
 impl<'b> ReadBuffers<'b> {
-    /// Returns the words of memory that a region of `length` bytes needs.
+    /// Returns the number of words of memory that a region of `length` bytes needs.
     #[must_use]
     pub const fn words(length: usize) -> usize {
         HEADER_WORDS + 3 * length.div_ceil(8)
     }
 
     /// Creates buffers in this memory, for a region of the length that was passed to
-    /// [`Self::words`]. Bytes of an earlier read stay valid.
+    /// [`Self::words`]. Bytes of an earlier read in this memory are kept.
     ///
     /// # Panics
     /// If the memory is smaller than [`Self::words`] of 0.
@@ -119,22 +119,22 @@ impl<'b> ReadBuffers<'b> {
         ReadBuffers { header, pass1, pass2, pass3: &mut rest[..third] }
     }
 
-    /// Returns the largest length of a region in bytes.
+    /// Returns the length in bytes of the largest region that fits.
     #[must_use]
     pub fn capacity(&self) -> usize {
         8 * self.pass2.len()
     }
 
-    /// Reads the header, the first pass, and returns how many bytes there were. A region that is
-    /// being initialised is shown as uninitialised.
+    /// Reads the header and returns how many bytes there were. A region that is being initialised
+    /// appears as uninitialised.
     ///
     /// # Errors
     /// If the source fails.
     pub fn read_header<S: Source>(&mut self, source: &S) -> Result<usize, S::Error> {
-        let mut there = source.read_at(0, self.header)?;
-        // The generation of the first copy, the magic of the second and the rest of the third
-        // count: within a copy nothing is ordered, and in every other order the magic or
-        // `published` may be of the old generation, and the generation new.
+        let mut available = source.read_at(0, self.header)?;
+        // Takes the generation from the first copy, the magic from the second and the rest from
+        // the third. Within a copy nothing is ordered, so in any other order the magic or
+        // `published` could be that of the old generation although the generation is the new one.
         for _ in 0..2 {
             if !self.header().starts_with(&MAGIC)
                 || self.header()[core::mem::offset_of!(Header, flags)] & IMMUTABLE_LAYOUT != 0
@@ -143,12 +143,12 @@ impl<'b> ReadBuffers<'b> {
             }
             let generation = self.generation();
             source.fence();
-            there = source.read_at(0, self.header)?;
+            available = source.read_at(0, self.header)?;
             if self.generation() != generation {
                 self.header[0] = 0;
             }
         }
-        Ok(there)
+        Ok(available)
     }
 
     fn generation(&self) -> [u8; 4] {
@@ -162,29 +162,30 @@ impl<'b> ReadBuffers<'b> {
         self.header.as_bytes()
     }
 
-    /// Returns `true` if the header was exactly this one in the first pass.
+    /// Returns `true` if the header was exactly this one before pass 1.
     #[must_use]
     #[inline]
-    pub fn header_is(&self, head: &[u64; HEADER_WORDS]) -> bool {
-        *self.header == *head
+    pub fn header_is(&self, expected: &[u64; HEADER_WORDS]) -> bool {
+        *self.header == *expected
     }
 
-    /// Returns `true` if the header was exactly this one in the first and in the last pass.
+    /// Returns `true` if the header was exactly this one before pass 1 and in pass 3.
     #[must_use]
     #[inline]
-    pub fn header_remained(&self, head: &[u64; HEADER_WORDS]) -> bool {
-        self.header_is(head) && self.pass3.get(..HEADER_WORDS).is_some_and(|after| *after == *head)
+    pub fn header_remained(&self, expected: &[u64; HEADER_WORDS]) -> bool {
+        self.header_is(expected)
+            && self.pass3.get(..HEADER_WORDS).is_some_and(|after| *after == *expected)
     }
 
-    /// Reads `length` bytes of a region whose layout is not known yet, or as many as there are; the
-    /// second pass.
+    /// Makes pass 1 over a region whose layout is not known yet: reads `length` bytes, or as many
+    /// as there are.
     ///
     /// # Errors
     /// If the source fails.
     pub fn read_all<S: Source>(&mut self, source: &S, length: usize) -> Result<&[u8], S::Error> {
         source.fence();
-        let there = copy(source, self.pass1, 0..length.div_ceil(8))?;
-        Ok(&self.pass1.as_bytes()[..there.min(length)])
+        let available = copy(source, self.pass1, 0..length.div_ceil(8))?;
+        Ok(&self.pass1.as_bytes()[..available.min(length)])
     }
 
     /// Returns the bytes that [`Self::read_all`] or [`Self::read_single_pass`] read.
@@ -193,7 +194,7 @@ impl<'b> ReadBuffers<'b> {
         self.pass1.as_bytes()
     }
 
-    /// Makes the passes after [`Self::read_all`]; returns `true` if no bytes were missing.
+    /// Makes passes 2 and 3; returns `true` if no bytes were missing.
     ///
     /// # Errors
     /// If the source fails.
@@ -226,8 +227,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(copy(source, self.pass3, words)? + start >= plan.end)
     }
 
-    /// Reads a region with an immutable and known layout without latched fields, for which one pass
-    /// is enough; returns `true` if no bytes were missing.
+    /// Reads a region in one pass, which is enough if its layout is immutable, known, and without
+    /// latched fields; returns `true` if no bytes were missing.
     ///
     /// # Errors
     /// If the source fails.
@@ -241,9 +242,9 @@ impl<'b> ReadBuffers<'b> {
             source.read_at(0, self.header)?;
             return Ok(copy(source, self.pass1, plan.words())? + plan.start >= plan.end);
         }
-        let there = copy(source, self.pass1, 0..plan.words().end.max(HEADER_WORDS))?;
+        let available = copy(source, self.pass1, 0..plan.words().end.max(HEADER_WORDS))?;
         self.header.copy_from_slice(&self.pass1[..HEADER_WORDS]);
-        Ok(there >= plan.end)
+        Ok(available >= plan.end)
     }
 
     /// Makes all passes over a region whose layout is known; returns `true` if no bytes were
@@ -255,7 +256,7 @@ impl<'b> ReadBuffers<'b> {
     pub fn sample<S: Source>(&mut self, source: &S, plan: &ReadPlan) -> Result<bool, S::Error> {
         if plan.latched && plan.start <= ReadPlan::MAX_GAP_BYTES && self.pass1.len() >= HEADER_WORDS
         {
-            // Words may be as old as the sequences, so one copy can have header and words.
+            // Words need not be newer than the sequences, so one copy can hold header and words.
             if copy(source, self.pass1, 0..plan.words().end)? < plan.end {
                 return Ok(false);
             }
@@ -270,8 +271,9 @@ impl<'b> ReadBuffers<'b> {
         self.verify(source, plan)
     }
 
-    /// Makes all passes, and reads each latch on its own, with repeated attempts: for memory that
-    /// is fast to read. The value of a latch that stays contended is an error.
+    /// Makes all passes, and reads each latch by itself in repeated attempts: for memory that is
+    /// fast to read. Returns `true` if no bytes were missing. The value of a latch that stays
+    /// contended is an error.
     ///
     /// # Errors
     /// If the source fails.
@@ -284,15 +286,16 @@ impl<'b> ReadBuffers<'b> {
     ) -> Result<bool, S::Error> {
         source.read_at(0, self.header)?;
         source.fence();
-        let there = copy(source, self.pass1, plan.words())? + plan.start >= plan.end;
+        let is_complete = copy(source, self.pass1, plan.words())? + plan.start >= plan.end;
         for location in latched {
             self.read_latch(source, location, ATTEMPTS)?;
         }
         source.fence();
-        Ok(copy(source, self.pass3, 0..HEADER_WORDS)? == Header::SIZE && there)
+        Ok(copy(source, self.pass3, 0..HEADER_WORDS)? == Header::SIZE && is_complete)
     }
 
-    /// Reads one latch again, up to `attempts` times; returns `true` if one attempt met no write.
+    /// Reads one latch again, up to `attempts` times; returns `true` if no write interfered with
+    /// one of them.
     ///
     /// # Errors
     /// If the source fails.
@@ -320,8 +323,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(false)
     }
 
-    /// Reads the header again, after latches were read again; returns `true` if the region was
-    /// still valid and of the same generation.
+    /// Reads the header once more after [`Self::read_latch`]; returns `true` if the region is still
+    /// valid and of the same generation.
     ///
     /// # Errors
     /// If the source fails.

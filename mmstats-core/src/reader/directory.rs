@@ -35,16 +35,16 @@ impl<'b> Directory<'b> {
     /// Opens the directory of the region that begins with `bytes`, which may be longer.
     ///
     /// # Errors
-    /// If they are no valid region.
+    /// If the bytes are not a valid region.
     pub fn open(bytes: &'b [u8]) -> Result<Self, FormatError> {
         Self::open_with(bytes, bytes, None)
     }
 
-    /// Opens a directory with an earlier copy of the bytes, whose `published` counts, and with the
-    /// byte order of version 1, which its bytes do not record.
+    /// Opens the directory of a live region: takes `published` from `before`, an earlier copy of
+    /// the bytes. `order` is the byte order in version 1, which does not record it; `None` guesses.
     ///
     /// # Errors
-    /// If they are no valid region.
+    /// If the bytes are not a valid region.
     pub fn open_with(
         bytes: &'b [u8],
         before: &[u8],
@@ -58,7 +58,7 @@ impl<'b> Directory<'b> {
     /// regions.
     ///
     /// # Errors
-    /// If the bytes are no valid region, or the entries are not those of this region.
+    /// If the bytes are not a valid region, or the entries are not those of this region.
     pub fn open_external(
         bytes: &'b [u8],
         before: &[u8],
@@ -78,8 +78,8 @@ impl<'b> Directory<'b> {
             _ => {
                 let (mut header, order) = v2::header(bytes)?;
                 let (earlier, _) = v2::header(before)?;
-                // `published` of the earlier copy: `layout` is stored first, so that it may be
-                // ahead of `published` but never older.
+                // A writer stores `layout` before `published`. With `published` of the earlier
+                // copy, `layout` may be ahead of it but is never older.
                 header.published = earlier.published;
                 if header.flags & EXTERNAL_DIRECTORY != 0 {
                     v2::check_external(&header, entries)?;
@@ -105,7 +105,7 @@ impl<'b> Directory<'b> {
         }
     }
 
-    /// Returns the writer's byte order, which in version 1 is guessed.
+    /// Returns the writer's byte order; in version 1, the given or guessed one.
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {
         match self.kind {
@@ -140,7 +140,8 @@ impl<'b> Directory<'b> {
         })
     }
 
-    /// Returns the bytes that all regions of the same layout share: in version 2, the entries.
+    /// Returns the bytes of the directory: in version 2 the entries; in version 1 the whole region,
+    /// because its values are between the labels.
     #[must_use]
     pub fn bytes(&self) -> &'b [u8] {
         match &self.kind {
@@ -151,7 +152,8 @@ impl<'b> Directory<'b> {
     }
 }
 
-/// The iterator over a directory. It ends after the first entry that hides where the next one is.
+/// The iterator over a directory. It ends after an error that hides where the next entry
+/// begins.
 #[derive(Clone, Debug)]
 pub struct Entries<'b>(EntriesKind<'b>);
 

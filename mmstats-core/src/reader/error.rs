@@ -104,7 +104,7 @@ impl core::error::Error for FormatError {}
 pub enum ReadError<E> {
     /// The source failed.
     Source(E),
-    /// The bytes are no valid region.
+    /// The bytes are not a valid region.
     Format(FormatError),
     /// The region is larger than the buffers.
     TooLarge {

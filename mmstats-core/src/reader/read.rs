@@ -11,7 +11,7 @@ const ATTEMPTS: usize = if cfg!(loom) { 1 } else { 8 };
 /// Reads a whole region once, of any version.
 ///
 /// # Errors
-/// If the source fails, the bytes are no valid region, or the buffers are too small.
+/// If the source fails, the bytes are not a valid region, or the buffers are too small.
 pub fn read<'i, S: Source>(
     source: &S,
     buffers: &'i mut ReadBuffers<'_>,
@@ -23,8 +23,8 @@ pub fn read<'i, S: Source>(
 /// gets them from [`Model::directory`](crate::Model::directory).
 ///
 /// # Errors
-/// If the source fails, the bytes are no valid region or not of these entries, or the buffers are
-/// too small.
+/// If the source fails, the bytes are not a valid region with these entries, or the buffers are too
+/// small.
 pub fn read_external<'i, S: Source>(
     source: &S,
     buffers: &'i mut ReadBuffers<'_>,
@@ -49,8 +49,8 @@ fn fill<S: Source>(
     entries: &[u8],
 ) -> Result<usize, ReadError<S::Error>> {
     for _ in 0..ATTEMPTS {
-        let there = buffers.read_header(source).map_err(ReadError::Source)?;
-        let head = &buffers.header()[..there];
+        let available = buffers.read_header(source).map_err(ReadError::Source)?;
+        let head = &buffers.header()[..available];
         let capacity = buffers.capacity();
         let Some(header) = Directory::open_external(head, head, entries)?.header().copied() else {
             return buffers.read_all(source, capacity).map(<[u8]>::len).map_err(ReadError::Source);
@@ -72,7 +72,8 @@ fn fill<S: Source>(
         }
     }
     // Removed, or initialised in every attempt.
-    let there = buffers.read_header(source).map_err(ReadError::Source)?;
-    Directory::open_external(&buffers.header()[..there], &buffers.header()[..there], entries)?;
+    let available = buffers.read_header(source).map_err(ReadError::Source)?;
+    let header = &buffers.header()[..available];
+    Directory::open_external(header, header, entries)?;
     Err(ReadError::Format(FormatError::Contended))
 }

@@ -1,14 +1,14 @@
-//! The fields of version 1, one after another.
+//! Parses the fields of version 1, one after another.
 
 use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind};
 use crate::bytes::ByteOrder;
 use crate::kind::{Kind, Type};
 
-/// The most bytes that a [`ValueLocation`] can address.
+/// The maximum number of bytes that a [`ValueLocation`] can address.
 const MAX_BYTES: usize = u32::MAX as usize;
 
-/// The walk over the fields.
+/// An iterator over the fields.
 #[derive(Clone, Debug)]
 pub(super) struct Walk<'b> {
     bytes: &'b [u8],
@@ -23,13 +23,13 @@ impl<'b> Walk<'b> {
 
     pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryError<'b>>> {
         let entry = self.at;
-        // Without a whole label size the bytes end, and so do the fields.
-        let label_size = self.number(entry)?;
+        // The fields also end where the bytes end instead of a label size.
+        let label_size = self.read_u16(entry)?;
         if label_size == 0 {
             return None;
         }
         let mut label = &[][..];
-        let field = self.field(entry, label_size, &mut label);
+        let field = self.parse_field(entry, label_size, &mut label);
         match &field {
             Ok(field) => self.at = field.location.range().end,
             Err(_) => self.at = self.bytes.len(),
@@ -37,7 +37,7 @@ impl<'b> Walk<'b> {
         Some(field.map_err(|kind| EntryError { offset: entry, label, kind }))
     }
 
-    fn field(
+    fn parse_field(
         &self,
         entry: usize,
         label_size: usize,
@@ -46,9 +46,9 @@ impl<'b> Walk<'b> {
         let cut_short = EntryErrorKind::CutShort { length: self.bytes.len() };
         *label = self.bytes.get(entry + 2..entry + 2 + label_size).ok_or(cut_short)?;
         let at = entry + 2 + label_size;
-        let type_size = self.number(at).ok_or(cut_short)?;
+        let type_size = self.read_u16(at).ok_or(cut_short)?;
         let code = self.bytes.get(at + 2..at + 2 + type_size).ok_or(cut_short)?;
-        let parsed = parse(code, self.order).ok_or(EntryErrorKind::Type { found: code })?;
+        let parsed = parse_type(code, self.order).ok_or(EntryErrorKind::Type { found: code })?;
         let index = at + 2 + type_size;
         let storage = match self.bytes.get(index).ok_or(cut_short)? {
             0xff => Storage::Single,
@@ -79,7 +79,7 @@ impl<'b> Walk<'b> {
         })
     }
 
-    fn number(&self, at: usize) -> Option<usize> {
+    fn read_u16(&self, at: usize) -> Option<usize> {
         let bytes = [*self.bytes.get(at)?, *self.bytes.get(at + 1)?];
         Some(usize::from(match self.order {
             ByteOrder::Little => u16::from_le_bytes(bytes),
@@ -88,16 +88,17 @@ impl<'b> Walk<'b> {
     }
 }
 
-/// Guesses the byte order: that in which the fields can be walked to their end, or further.
+/// Guesses the byte order: the one in which all fields are valid, or else more of them; if both are
+/// equal, that of this machine.
 pub(super) fn guess_order(bytes: &[u8]) -> ByteOrder {
     let walk = |order| {
         let mut walk = Walk::new(bytes, order);
-        let (mut fields, mut sound) = (0_usize, true);
+        let (mut fields, mut all_valid) = (0_usize, true);
         while let Some(field) = walk.next() {
-            sound &= field.is_ok();
+            all_valid &= field.is_ok();
             fields += usize::from(field.is_ok());
         }
-        (sound, fields)
+        (all_valid, fields)
     };
     let (native, other) = (ByteOrder::NATIVE, ByteOrder::NATIVE.other());
     let own = walk(native);
@@ -111,8 +112,8 @@ struct Parsed {
 }
 
 /// Parses a `struct` format of one value (FORMAT.md, "Types").
-fn parse(code: &[u8], native: ByteOrder) -> Option<Parsed> {
-    let (order, standard, rest) = match code {
+fn parse_type(code: &[u8], native: ByteOrder) -> Option<Parsed> {
+    let (order, standard_size, rest) = match code {
         [b'@', rest @ ..] => (native, false, rest),
         [b'=', rest @ ..] => (native, true, rest),
         [b'<', rest @ ..] => (ByteOrder::Little, true, rest),
@@ -121,9 +122,9 @@ fn parse(code: &[u8], native: ByteOrder) -> Option<Parsed> {
     };
     let rest = trim(rest);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let count = if digits == 0 { None } else { Some(decimal(&rest[..digits])?) };
+    let count = if digits == 0 { None } else { Some(parse_decimal(&rest[..digits])?) };
     let [letter] = rest[digits..] else { return None };
-    let (ty, size) = match (letter, standard) {
+    let (ty, size) = match (letter, standard_size) {
         (b's', _) => (Type::Text, count.unwrap_or(1)),
         (b'p', _) => (Type::Pascal, count.unwrap_or(1)),
         _ if count.is_some_and(|count| count != 1) => return None,
@@ -161,7 +162,7 @@ fn trim(mut code: &[u8]) -> &[u8] {
     code
 }
 
-fn decimal(digits: &[u8]) -> Option<u32> {
+fn parse_decimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |number, digit| {
         number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
     })

@@ -89,8 +89,8 @@ enum Step {
 pub(super) struct Walk<'b> {
     /// The bytes that hold the entries, from `at` to `end`: the region or its external directory.
     bytes: &'b [u8],
-    /// Bytes of the region that are there.
-    there: usize,
+    /// The number of bytes of the region that are available.
+    available: usize,
     header: Header,
     order: ByteOrder,
     at: usize,
@@ -103,7 +103,7 @@ impl<'b> Walk<'b> {
         let at = header.directory as usize;
         Walk {
             bytes,
-            there: bytes.len(),
+            available: bytes.len(),
             header,
             order,
             at,
@@ -112,16 +112,16 @@ impl<'b> Walk<'b> {
         }
     }
 
-    /// Walks an external directory that has been checked; `there` bytes of its region exist.
+    /// Walks an external directory that has been checked; `available` bytes of its region exist.
     pub(super) fn external(
         entries: &'b [u8],
-        there: usize,
+        available: usize,
         header: Header,
         order: ByteOrder,
     ) -> Self {
         Walk {
             bytes: entries,
-            there,
+            available,
             header,
             order,
             at: 0,
@@ -289,7 +289,7 @@ impl<'b> Walk<'b> {
                 entry as u64 + u64::from(head.length),
             )
         } else {
-            (Header::SIZE as u64, u64::from(self.header.length).min(self.there as u64))
+            (Header::SIZE as u64, u64::from(self.header.length).min(self.available as u64))
         };
         let bad_offset = EntryErrorKind::ValueOffset { found: offset };
         if offset < floor || offset > end || offset % u64::from(align) != 0 {

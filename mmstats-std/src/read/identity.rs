@@ -1,9 +1,9 @@
 //! The fields that identify a file's process, and where they are among its fields.
 //!
 //! A writer adds them to its own fields: `sys.pid`, `sys.start` and so on, each with the file's
-//! label prefix in front ([`Options::label_prefix`](crate::Options::label_prefix)). The rule for
-//! finding them is here alone: a field has exactly such a label, or one that ends in it, where what
-//! stands in front is the file's label prefix.
+//! label prefix in front ([`Options::label_prefix`](crate::Options::label_prefix)). This module has
+//! the only rule for finding them: the label of an identity field is exactly one of these, or one
+//! of these after the file's label prefix.
 
 /// A field that identifies the process of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ pub enum IdentityField {
 }
 
 impl IdentityField {
-    /// All of them.
+    /// All identity fields, in the order of declaration.
     pub const ALL: [IdentityField; 8] = [
         IdentityField::Pid,
         IdentityField::Tid,
@@ -58,8 +58,8 @@ impl IdentityField {
     /// another field.
     ///
     /// A prefix is empty or ends in a character that is neither letter nor digit, so that
-    /// `mysys.pid` is an ordinary label. Whether the prefix is the file's, only all its labels
-    /// show: see [`IdentityFields::find`].
+    /// `mysys.pid` is an ordinary label. The prefix may be another than the file's, which
+    /// [`IdentityFields::find`] determines from all labels.
     ///
     /// ```
     /// use mmstats_std::read::IdentityField;
@@ -86,12 +86,12 @@ impl IdentityFields {
     /// Finds the identity fields among a file's labels.
     ///
     /// A program may have fields of its own that look like them, such as `worker.sys.pid`. So the
-    /// file's prefix is the one that `sys.pid` has; of several such prefixes, the one with the most
+    /// file's prefix is that of `sys.pid`. If there are several, it is the prefix with the most
     /// identity fields, then the shortest, then the last. A field that is missing under the prefix
-    /// is taken from exactly its label; of fields with the same label, the last counts.
+    /// is looked up without a prefix; of fields with the same label, the last counts.
     #[must_use]
     pub fn find<'l>(labels: impl IntoIterator<Item = &'l str>) -> IdentityFields {
-        // Under each prefix. Hardly any file has more than one.
+        // The indices found under each prefix. Hardly any file has more than one prefix.
         let mut candidates: Vec<(&str, [Option<usize>; IdentityField::ALL.len()])> = Vec::new();
         for (index, label) in labels.into_iter().enumerate() {
             let Some((prefix, field)) = IdentityField::from_label(label) else { continue };
@@ -122,13 +122,13 @@ impl IdentityFields {
         self.indices[field as usize]
     }
 
-    /// Returns the identity field with this index; `None` if it is another field.
+    /// Returns the identity field with this index; `None` if the index is that of another field.
     #[must_use]
     pub fn field_at(&self, index: usize) -> Option<IdentityField> {
         IdentityField::ALL.into_iter().find(|field| self.index(*field) == Some(index))
     }
 
-    /// Returns the file's label prefix; empty if there is none or no identity field shows it.
+    /// Returns the file's label prefix; empty if it has none, or no identity fields.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -191,12 +191,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_in_the_order_of_their_numbers() {
+    fn all_lists_the_fields_in_the_order_of_declaration() {
         assert!(IdentityField::ALL.iter().enumerate().all(|(i, field)| *field as usize == i));
     }
 
     #[test]
-    fn identity_fields_are_found_behind_every_prefix() {
+    fn identity_fields_are_found_after_every_prefix() {
         for prefix in ["", "web.", "web/", "a-b_"] {
             let label = |name: &str| format!("{prefix}{name}");
             for field in IdentityField::ALL {

@@ -45,7 +45,7 @@ impl Field {
     }
 }
 
-/// The fields of a file and their places.
+/// The fields of a file and their locations.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
     /// The version of the format: 1 or 2.
@@ -56,13 +56,14 @@ pub struct Layout {
     pub fields: Vec<Field>,
     /// A message for each invalid field.
     pub errors: Vec<String>,
-    /// The locations of `fields` again, close together: all that a sample needs.
+    /// The locations of `fields` once more, contiguous for speed: a sample needs nothing else.
     pub(super) locations: Vec<ValueLocation>,
     pub(super) plan: ReadPlan,
+    /// The locations of the latched fields.
     pub(super) latched: Vec<ValueLocation>,
     /// Whether the region states that it is never reinitialized in place.
     is_immutable: bool,
-    /// Whether its directory is outside of the region.
+    /// Whether the directory is outside the region.
     is_external: bool,
     pub(super) identity: IdentityFields,
     /// The start of a region of this layout: in version 2, its header and directory.
@@ -124,7 +125,8 @@ impl Layout {
         self.fields.push(field);
     }
 
-    /// Everything in the header but the generation, and the entries.
+    /// Returns the bytes that regions of this layout share: the header without the generation, and
+    /// the entries.
     fn fixed_in_version_2(&self, header: &Header) -> Vec<Range<usize>> {
         if self.is_external {
             return vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
@@ -134,7 +136,8 @@ impl Layout {
         vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE, start..end]
     }
 
-    /// Everything but the values and the buffer indices before double-buffered ones.
+    /// Returns the bytes that regions of this layout share: all except the values and the buffer
+    /// index before each double-buffered value.
     fn fixed_in_version_1(&self) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
         let mut start = 0;
@@ -162,8 +165,8 @@ impl Layout {
             && (self.version != 1 || self.has_valid_indices(bytes))
     }
 
-    /// Returns `true` if the buffer index before each double-buffered value is 0 or 1. A version-1
-    /// value without buffers has another byte there.
+    /// Returns `true` if the buffer index before each double-buffered value is 0 or 1. Before a
+    /// single value there is another byte.
     fn has_valid_indices(&self, bytes: &[u8]) -> bool {
         self.locations.iter().all(|location| {
             location.storage != Storage::Double || bytes[location.offset as usize - 1] < 2
@@ -172,7 +175,7 @@ impl Layout {
 
     /// Returns `true` if one pass reads all values: none is latched, and the region is never
     /// reinitialized.
-    pub(super) fn needs_single_pass(&self) -> bool {
+    pub(super) fn single_pass_suffices(&self) -> bool {
         self.is_immutable && !self.plan.latched
     }
 
@@ -193,7 +196,7 @@ impl Layout {
         self.image.len().max(self.plan.end)
     }
 
-    /// Returns where the fields are that identify the process.
+    /// Returns the positions of the fields that identify the process.
     #[must_use]
     pub fn identity(&self) -> &IdentityFields {
         &self.identity
@@ -224,7 +227,7 @@ impl Layout {
 /// A cache of layouts.
 #[derive(Debug, Default)]
 pub(super) struct Layouts {
-    /// That of the previous file: the next one is likely to have the same.
+    /// The layout of the previous file: the next file is likely to have the same.
     last: Option<Arc<Layout>>,
     all: HashMap<Key, Vec<Arc<Layout>>>,
     count: usize,
@@ -234,7 +237,7 @@ pub(super) struct Layouts {
 /// layouts. All layouts of version 1 have the same key.
 type Key = [u32; 3];
 
-/// The number of layouts in the cache at most: more than all programs of one machine have.
+/// The maximum number of cached layouts: more than the programs of one machine have.
 const MAX_LAYOUTS: usize = 4096;
 
 impl Layouts {
@@ -249,8 +252,8 @@ impl Layouts {
 
     /// Returns the layout of a region with these bytes, from the cache or by parsing.
     ///
-    /// `header` is its start as it was read before `bytes`; `external` are the entries of a region
-    /// whose directory is elsewhere, otherwise empty.
+    /// `header` is the start of the region, read before `bytes`; `external` are the entries of an
+    /// external directory, otherwise empty.
     pub(super) fn get(
         &mut self,
         header: &[u8],

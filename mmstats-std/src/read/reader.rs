@@ -13,11 +13,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How often a region is read that is reinitialized meanwhile.
+/// The maximum number of times that a region is read if it is reinitialized meanwhile.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Reads files one after another. It caches their layouts, as most files of a program have the same
-/// one, and keeps the memory for their bytes.
+/// Reads files one after another. It caches layouts, because most files of a program have the same
+/// one, and reuses the memory for their bytes.
 #[derive(Debug, Default)]
 pub struct Reader {
     layouts: Layouts,
@@ -55,7 +55,7 @@ impl Reader {
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let mut layout = load(&FileSource(file), length, &mut self.layouts, &mut self.buffer);
         if layout.as_ref().map_or(true, |layout| !layout.errors.is_empty()) {
-            // The length is from before the file was opened, and may be that of another one.
+            // The length may be outdated: it was read before the file was opened.
             let now = file.metadata()?.len();
             if now != length {
                 layout = load(&FileSource(file), now, &mut self.layouts, &mut self.buffer);
@@ -102,10 +102,10 @@ pub(super) fn load<S: RegionSource>(
         .ok()
         .filter(|length| *length <= MAX_REGION_BYTES)
         .ok_or(too_large)?;
-    // A longer buffer does no harm: memory that was allocated once is kept.
+    // A longer buffer of an earlier read is kept.
     let words = ReadBuffers::words(length.max(Header::SIZE));
     if buffer.len() < words {
-        // Only a region with a valid header gets that memory.
+        // Allocates the buffer only for a region with a valid header.
         let mut header = [0; ReadBuffers::words(0)];
         let mut buffers = ReadBuffers::new(&mut header);
         let header_length = buffers.read_header(source).map_err(ReadError::Source)?;
@@ -115,14 +115,14 @@ pub(super) fn load<S: RegionSource>(
         }
         *buffer = vec![0; words];
     }
-    // Most files have the layout of the previous one. Then one pass may suffice: in whatever order
-    // its bytes were read, they are a complete directory and its values.
+    // Most files have the layout of the previous one. Then one pass may suffice: its bytes
+    // are that directory and its values, in whatever order they were copied.
     let mut buffers = ReadBuffers::new(buffer);
     let is_complete = buffers
         .read_single_pass(source, &ReadPlan { start: 0, end: length, latched: false })
         .map_err(ReadError::Source)?;
     if let Some(cached) = layouts.cached(&buffers.bytes()[..length]).filter(|_| is_complete) {
-        if cached.version == 1 || cached.needs_single_pass() {
+        if cached.version == 1 || cached.single_pass_suffices() {
             return Ok(cached.clone());
         }
     }
@@ -143,7 +143,7 @@ pub(super) fn load<S: RegionSource>(
         if layout.version == 1 {
             return Ok(layout);
         }
-        // Incomplete if it has been truncated meanwhile.
+        // Bytes are missing if the file has been truncated meanwhile.
         let is_complete = buffers.verify(source, &layout.plan).map_err(ReadError::Source)?;
         if is_complete
             && buffers.snapshot().is_consistent()

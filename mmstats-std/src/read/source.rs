@@ -10,13 +10,13 @@ use std::io;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
-/// Opens a regular file and follows links to it. Does not open other types of files, as that can
-/// block or have side effects.
+/// Opens a regular file, following symbolic links. Refuses other types of files, because opening
+/// them can block or have side effects.
 pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {
     let stat = rustix::fs::stat(path).map_err(io::Error::from)?;
     let found = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
-            // It may have been replaced by another type since `stat`: so pipes must not block.
+            // A pipe may have replaced it since `stat`, and must not block.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
             let file = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
             return Ok((file.into(), stat));
@@ -30,27 +30,28 @@ pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {
     Err(FileError::NotAFile { found })
 }
 
-/// How often a contended latch is read, by system calls or from another source.
+/// The maximum number of reads of a contended latch, by system calls or from another source.
 const MAX_LATCH_READS: usize = 4;
 
-/// How often a contended latch is read through a mapping, which takes nanoseconds.
+/// The maximum number of reads of a contended latch through a mapping, each of which takes
+/// nanoseconds.
 const MAX_MAPPED_LATCH_READS: usize = 1000;
 
 /// A region in any memory, for [`Reader::read_region`](super::Reader::read_region).
 pub trait RegionSource: Source {
-    /// Reads the directory of a region that has it elsewhere, for example in flash: `length` bytes
-    /// at this address of its program, or as many as there are.
+    /// Reads an external directory, for example in flash: `length` bytes at this address of the
+    /// program, or as many as there are.
     ///
     /// # Errors
     /// If the bytes cannot be read.
     fn read_external_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, Self::Error>;
 
-    /// Returns how often a latch that is being written is read, before it is given up.
+    /// Returns the maximum number of reads of a latch that is being written.
     fn attempts(&self) -> usize {
         MAX_LATCH_READS
     }
 
-    /// Reads latches again that were written during all passes. Returns `false` if the region has
+    /// Reads latches again that were being written in all passes. Returns `false` if the region has
     /// been reinitialized meanwhile.
     #[doc(hidden)]
     fn retry_contended(
@@ -111,7 +112,7 @@ impl Source for FileSource<'_> {
 }
 
 impl RegionSource for FileSource<'_> {
-    /// Returns nothing: a process has its directory in the file.
+    /// Returns no bytes: files contain their directory.
     fn read_external_directory(&self, _: u64, _: u32) -> Result<Vec<u8>, io::Error> {
         Ok(Vec::new())
     }

@@ -130,7 +130,7 @@ impl StatsFile {
                 });
                 is_complete && buffers.header_remained(&self.header)
             }
-            None if layout.needs_single_pass() => {
+            None if layout.single_pass_suffices() => {
                 buffers.read_single_pass(&FileSource(&self.file), &layout.plan)?
                     && buffers.header_is(&self.header)
             }

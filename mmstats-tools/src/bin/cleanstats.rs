@@ -1,4 +1,4 @@
-//! Removes the stats files that dead processes left. All of it is in [`mmstats_tools::clean`].
+//! Removes the stats files that dead processes left. The code is in [`mmstats_tools::clean`].
 
 use std::env;
 use std::process::ExitCode;

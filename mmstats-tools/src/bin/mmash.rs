@@ -1,4 +1,4 @@
-//! Serves all stats to browsers and to Prometheus. All of it is in [`mmstats_tools::mmash`].
+//! Serves all stats to browsers and to Prometheus. The code is in [`mmstats_tools::mmash`].
 
 use std::env;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Prints how chosen stats change, line by line, as vmstat does. All of it is in
+//! Prints how chosen stats change, line by line, as vmstat does. The code is in
 //! [`mmstats_tools::poll`].
 
 use std::env;

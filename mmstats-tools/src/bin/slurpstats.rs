@@ -1,4 +1,4 @@
-//! Prints stats files. All of it is in [`mmstats_tools::slurp`].
+//! Prints stats files. The code is in [`mmstats_tools::slurp`].
 
 use std::env;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Shows all stats live on the whole screen, as top does. All of it is in [`mmstats_tools::top`].
+//! Shows all stats live on the whole screen, as top does. The code is in [`mmstats_tools::top`].
 
 use std::env;
 use std::process::ExitCode;

@@ -29,7 +29,8 @@ pub(super) struct Opened {
 pub(super) enum OpenError {
     /// There is no such entry.
     Gone,
-    /// Not a regular file but this; opening it can block or have side effects.
+    /// The file is not a regular file but of this type, and opening it can block or have side
+    /// effects.
     NotAFile(&'static str),
     /// Another file has taken the name meanwhile.
     Changed,
@@ -43,7 +44,7 @@ impl From<Errno> for OpenError {
     }
 }
 
-/// The name of symbolic links, which are kept: the target may be in another directory.
+/// The type of symbolic links. They are never removed, as their target may be in another directory.
 pub(super) const LINK: &str = "a symbolic link";
 
 impl Entry {
@@ -66,7 +67,7 @@ impl Entry {
 
     /// Opens the file for reading, if it is a regular file.
     pub(super) fn open(&self) -> Result<Opened, OpenError> {
-        let found = match FileType::from_raw_mode(self.stat()?.st_mode) {
+        let file_type = match FileType::from_raw_mode(self.stat()?.st_mode) {
             FileType::RegularFile => {
                 // The entry may have changed since `stat`: a link is not followed, and a pipe does
                 // not block.
@@ -87,7 +88,7 @@ impl Entry {
             FileType::Socket => "a socket",
             FileType::Unknown => "an unknown kind of file",
         };
-        Err(OpenError::NotAFile(found))
+        Err(OpenError::NotAFile(file_type))
     }
 
     /// Returns `true` if the entry still refers to this regular file.
@@ -100,10 +101,10 @@ impl Entry {
     /// Removes the entry if it still refers to this file; returns `true` if it did.
     ///
     /// Linux cannot compare and unlink in one step, so a file that takes the name in the
-    /// microseconds between is lost. mmstats' own writers never replace an existing file: for them,
-    /// another process would have to remove the name and a new process with the same PID and thread
-    /// number would have to start in that interval. The Python mmstats reuses a file with its name:
-    /// there, a process of the same name would have to get the dead one's PID in that interval.
+    /// microseconds in between is lost. mmstats' own writers never replace an existing file: to
+    /// lose theirs, another process has to remove the name, and a new process with the same PID and
+    /// thread number has to start, all in these microseconds. The Python mmstats reuses a file with
+    /// its name: to lose it, a process of the same name has to get the dead one's PID in them.
     pub(super) fn remove(&self, opened: &Opened) -> io::Result<bool> {
         if !self.refers_to(opened) {
             return Ok(false);

@@ -113,7 +113,7 @@ impl Inspector {
         Inspector { min_age, same_namespace, ..Inspector::default() }
     }
 
-    /// Discards the mappings seen in the round before.
+    /// Discards the mappings seen in the previous round.
     pub(super) fn begin_round(&mut self) {
         self.mapped.clear();
     }

@@ -1,10 +1,10 @@
-//! The files that processes have mapped for writing: the proof of life for files that hold only a
-//! PID and a time.
+//! The files that processes have mapped for writing. For files that identify their process only by
+//! PID and creation time, such a mapping is the evidence that the process is alive.
 //!
-//! After the wall clock was set, a process can seem to have started after it created its file, as
-//! if its PID had been reused. A process restored from a checkpoint has a new start time; one in
-//! another container has another PID than is visible here; a child may write to a mapping of its
-//! parent. In all these cases the file is mapped.
+//! PID and time alone can mislead. After the wall clock was set, a process can seem to have started
+//! after it created its file, as if its PID had been reused. A process restored from a checkpoint
+//! has a new start time; a process in another container has another PID than is visible here; a
+//! child may write to a mapping of its parent. In all these cases the file is mapped.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -16,14 +16,15 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Stat, major, minor};
 
-/// The most that the kernel's file times lag behind the clock.
+/// The maximum time by which the kernel's file times are older than the clock.
 const FILE_TIME_LAG: Duration = Duration::from_millis(20);
 
 /// All files mapped for writing, as far as `/proc` shows them.
 #[derive(Default)]
 pub(super) struct Mapped {
-    read: Option<SystemTime>,
-    files: HashSet<File>,
+    /// The time of the last read; `None` to read again.
+    read_time: Option<SystemTime>,
+    files: HashSet<FileId>,
     /// Paths, for file systems where a mapping has another device number than its file (btrfs,
     /// overlayfs).
     paths: HashSet<PathBuf>,
@@ -32,29 +33,29 @@ pub(super) struct Mapped {
 }
 
 /// Device (major, minor) and inode.
-type File = (u32, u32, u64);
+type FileId = (u32, u32, u64);
 
 impl Mapped {
-    /// Reads the mappings of all processes, unless that was done since the file changed: mapping a
-    /// file to create or adopt it changes it.
+    /// Reads the mappings of all processes, unless they were read after the file last changed.
+    /// A process that creates or adopts a file changes it, so no later mapping is missed.
     pub(super) fn refresh(&mut self, stat: &Stat) {
         let changed = Duration::new(
             u64::try_from(stat.st_ctime).unwrap_or(0),
             u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
         );
         let changed = SystemTime::UNIX_EPOCH + changed;
-        if self.read.is_none_or(|read| read < changed + FILE_TIME_LAG) {
-            *self = Mapped { read: Some(SystemTime::now()), ..Mapped::default() };
+        if self.read_time.is_none_or(|time| time < changed + FILE_TIME_LAG) {
+            *self = Mapped { read_time: Some(SystemTime::now()), ..Mapped::default() };
             self.read_all();
         }
     }
 
     /// Makes the next [`Self::refresh`] read again.
     pub(super) fn clear(&mut self) {
-        self.read = None;
+        self.read_time = None;
     }
 
-    /// Returns `true` if a process has this file mapped.
+    /// Returns `true` if a process has this file mapped for writing.
     pub(super) fn holds(&self, path: &Path, stat: &Stat) -> bool {
         let is_at_path = || {
             !self.paths.is_empty()
@@ -97,7 +98,7 @@ impl Mapped {
     }
 }
 
-fn parse_shared_writable(line: &[u8]) -> Option<(File, PathBuf)> {
+fn parse_shared_writable(line: &[u8]) -> Option<(FileId, PathBuf)> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');
     let permissions = fields.nth(1)?;
     // Skips private and read-only mappings.

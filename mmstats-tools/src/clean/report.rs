@@ -1,4 +1,5 @@
-//! Reports about files: in the words of the Python mmstats where it had some, or as JSON.
+//! Reports about files, as text or as JSON. Where the Python mmstats had a message, the text is the
+//! same.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,13 +20,13 @@ use crate::render::text::TextStyle;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReportOptions {
     pub(super) json: bool,
-    /// Print errors only.
+    /// Whether to print only errors.
     pub(super) quiet: bool,
-    /// Skip what the round before reported.
+    /// Whether rounds are repeated; then lines that the previous round reported are skipped.
     pub(super) repeats: bool,
-    /// Nothing is removed.
+    /// Whether nothing is removed.
     pub(super) dry_run: bool,
-    /// A minimum age is set.
+    /// Whether a minimum age is set.
     pub(super) has_min_age: bool,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Report<'s, 'c> {
     pub(super) counts: Counts,
     /// Whether anything failed, for the exit status.
     pub(super) failed: bool,
-    /// Lines reported in the round before, and in this one.
+    /// Lines reported in the previous round, and in this one.
     reported: [HashSet<String>; 2],
 }
 
@@ -114,9 +115,9 @@ impl<'s, 'c> Report<'s, 'c> {
         reason: Reason,
         final_values: &[u8],
     ) -> Result<(), Stop> {
-        let what = if self.options.dry_run { "Would delete" } else { "Deleting" };
+        let verb = if self.options.dry_run { "Would delete" } else { "Deleting" };
         let line =
-            format!("{} {what} {}", process_status(stats.pid, reason), EscapedPath::new(path));
+            format!("{} {verb} {}", process_status(stats.pid, reason), EscapedPath::new(path));
         if self.options.dry_run && !self.is_new(&line) {
             return Ok(());
         }
@@ -126,7 +127,7 @@ impl<'s, 'c> Report<'s, 'c> {
         self.write(final_values)
     }
 
-    /// Reports what was done to stats.
+    /// Reports the action taken on a file, and counts it.
     pub(super) fn report(
         &mut self,
         path: &Path,
@@ -166,22 +167,22 @@ impl<'s, 'c> Report<'s, 'c> {
         })
     }
 
-    /// Reports a file that is skipped, in the words of the Python mmstats. That is a failure if the
-    /// file was named as an argument.
+    /// Reports a skipped file: prints `message`, or as JSON an object with `why`. Skipping a file
+    /// is a failure if it was named as an argument.
     pub(super) fn report_skipped(
         &mut self,
         path: &Path,
-        words: String,
+        message: String,
         why: &str,
         is_failure: bool,
     ) -> Result<(), Stop> {
         let action = if is_failure { Action::Failed } else { Action::Kept };
         if is_failure {
             self.counts.failed += 1;
-            self.print_failure(words)?;
+            self.print_failure(message)?;
         } else {
             self.counts.unknown += 1;
-            self.print_note(words)?;
+            self.print_note(message)?;
         }
         self.write_object(&Line {
             file: lossless_path(path),
@@ -214,7 +215,7 @@ impl<'s, 'c> Report<'s, 'c> {
     /// Prints the counts.
     pub(super) fn print_summary(&mut self, counts: &Counts) -> Result<(), Stop> {
         if self.options.json {
-            return self.write(&object(counts));
+            return self.write(&json_line(counts));
         }
         if self.options.quiet {
             return Ok(());
@@ -262,28 +263,29 @@ impl<'s, 'c> Report<'s, 'c> {
         if !self.options.json {
             return Ok(());
         }
-        let bytes = object(line);
+        let bytes = json_line(line);
         // A removal is reported even if a file of the same name was removed before.
         let is_new =
             line.action == Action::Removed || self.is_new(&String::from_utf8_lossy(&bytes));
         if is_new { self.write(&bytes) } else { Ok(()) }
     }
 
-    /// Writes and flushes, before anything else is done.
+    /// Writes bytes and flushes them, so that they are out before the next action.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let written = self.console.out.write_all(bytes).and_then(|()| self.console.out.flush());
         finish(written, self.console)
     }
 }
 
-fn object(object: &impl Serialize) -> Vec<u8> {
+/// Formats an object as a line of JSON.
+fn json_line(object: &impl Serialize) -> Vec<u8> {
     let mut line = Vec::new();
     // Writing to a `Vec` cannot fail.
     let _ = json::write_object(&mut line, object);
     line
 }
 
-/// Returns why stats are kept, unless it is only that their process is alive.
+/// Describes why a file is kept; `None` if the only reason is that its process is alive.
 fn describe_kept(path: &Path, stats: &Stats) -> Option<String> {
     let (file, pid) = (EscapedPath::new(path), stats.pid);
     match stats.state {

@@ -67,8 +67,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     to_status(end, console)
 }
 
-/// Reports which of these files cannot be read. This is no reason to stop: they may appear later,
-/// or become readable.
+/// Reports which of these files cannot be read. `mmash` continues without them: they may appear
+/// later, or become readable.
 fn report_unreadable(files: Vec<PathBuf>, sources: Sources, console: &mut Console<'_>) {
     // A scraper without files would search for all of them.
     if !files.is_empty() {

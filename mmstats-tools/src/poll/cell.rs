@@ -28,7 +28,7 @@ impl Row {
         self.with_note(self.group.text())
     }
 
-    /// Returns the same without what is mostly equal for all groups.
+    /// Returns the same text without the part that is mostly equal for all groups.
     pub(super) fn short_group_text(&self) -> String {
         self.with_note(self.group.short())
     }

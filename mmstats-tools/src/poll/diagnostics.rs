@@ -31,7 +31,7 @@ impl Diagnostics {
         }
     }
 
-    /// Reports a scrape, of which `all` files were read before the filters. Returns `true` if a
+    /// Reports a scrape; `all` is the number of files read before the filters. Returns `true` if a
     /// file could not be read.
     pub(super) fn report_scrape(
         &mut self,

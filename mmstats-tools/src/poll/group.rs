@@ -13,9 +13,9 @@ use crate::series::distinguish_process;
 /// Files that share a row, in the order of rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Group {
-    /// All of them.
+    /// All files.
     All,
-    /// Those of a process.
+    /// The files of a process.
     Process(ProcessId),
     /// Those of a thread.
     Thread(i128),

@@ -79,9 +79,9 @@ pub fn liveness_name(liveness: Liveness) -> &'static str {
 #[derive(Serialize)]
 struct Line<'l> {
     label: &'l str,
-    value: Option<DisplayValue>,
+    value: Option<JsonValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<DisplayValue>,
+    raw: Option<JsonValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     kind: &'static str,
@@ -102,12 +102,12 @@ impl<'l> Line<'l> {
         let scaled = matches!(value, Ok(value) if !scale.is_none() && !matches!(value, Value::Bool(_) | Value::Text(_)));
         Line {
             label: &field.label,
-            value: value.as_ref().ok().map(|value| DisplayValue::new(value, scale)),
+            value: value.as_ref().ok().map(|value| JsonValue::new(value, scale)),
             raw: value
                 .as_ref()
                 .ok()
                 .filter(|_| scaled)
-                .map(|value| DisplayValue::new(value, Scale::NONE)),
+                .map(|value| JsonValue::new(value, Scale::NONE)),
             error: value.as_ref().err().map(ValueError::to_string),
             kind: field.kind.name(),
             r#type: type_code(field),
@@ -130,24 +130,24 @@ fn type_code(field: &Field) -> String {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum DisplayValue {
+enum JsonValue {
     Bool(bool),
     Number(ScaledNumber),
     Text(String),
     Histogram(Histogram),
 }
 
-impl DisplayValue {
+impl JsonValue {
     fn new(value: &Value<'_>, scale: Scale) -> Self {
         match value {
-            Value::Bool(value) => DisplayValue::Bool(*value),
-            Value::Text(text) => DisplayValue::Text(Lossy(text).to_string()),
+            Value::Bool(value) => JsonValue::Bool(*value),
+            Value::Text(text) => JsonValue::Text(Lossy(text).to_string()),
             Value::Histogram(distribution) => {
-                DisplayValue::Histogram(Histogram::new(distribution, scale))
+                JsonValue::Histogram(Histogram::new(distribution, scale))
             }
-            Value::Unsigned(value) => DisplayValue::Number(scale.unsigned(*value)),
-            Value::Signed(value) => DisplayValue::Number(scale.signed(*value)),
-            Value::Float(value) => DisplayValue::Number(scale.float(*value)),
+            Value::Unsigned(value) => JsonValue::Number(scale.unsigned(*value)),
+            Value::Signed(value) => JsonValue::Number(scale.signed(*value)),
+            Value::Float(value) => JsonValue::Number(scale.float(*value)),
         }
     }
 }

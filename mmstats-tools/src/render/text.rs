@@ -85,7 +85,7 @@ pub fn write_file(
         write!(to, "  {} ", super::pad_right(label, width))?;
         match value {
             Ok(value) => {
-                write!(to, "{value_style}{}{value_style:#}", DisplayValue { field, value })?;
+                write!(to, "{value_style}{}{value_style:#}", FormattedValue { field, value })?;
             }
             Err(value_error) => write!(to, "{error}{}{error:#}", placeholder(*value_error))?,
         }
@@ -119,12 +119,12 @@ pub fn scale(field: &Field) -> Scale {
 }
 
 /// Displays a value.
-struct DisplayValue<'v> {
+struct FormattedValue<'v> {
     field: &'v Field,
     value: &'v Value<'v>,
 }
 
-impl fmt::Display for DisplayValue<'_> {
+impl fmt::Display for FormattedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scale = scale(self.field);
         match self.value {

@@ -26,7 +26,7 @@ pub enum Aggregation {
     Min,
     /// The largest.
     Max,
-    /// That of the newest file.
+    /// The value of the newest file.
     Last,
 }
 

@@ -78,11 +78,11 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
                 // Debuggers that do not know physical addresses write 0.
                 let physical: u64 = segment.p_paddr(endian).into();
                 let address = if physical == 0 { segment.p_vaddr(endian).into() } else { physical };
-                let there = length.min(file_length.saturating_sub(offset));
-                missing = missing.saturating_add(length - there);
+                let available = length.min(file_length.saturating_sub(offset));
+                missing = missing.saturating_add(length - available);
                 parts.push(Segment {
                     address,
-                    bytes: Bytes::InFile { file: file.clone(), offset, length: there },
+                    bytes: Bytes::InFile { file: file.clone(), offset, length: available },
                 });
             }
             PT_NOTE if length <= MAX_NOTES_BYTES => {

@@ -66,9 +66,9 @@ impl Runs {
             let mut count = usize::try_from(next - address).unwrap_or(usize::MAX).min(bytes.len());
             match self.0.range_mut(..=address).next_back() {
                 Some((start, run)) if address - start < run.len() as u64 => {
-                    let there = &mut run[(address - start) as usize..];
-                    count = count.min(there.len());
-                    there[..count].copy_from_slice(&bytes[..count]);
+                    let overlap = &mut run[(address - start) as usize..];
+                    count = count.min(overlap.len());
+                    overlap[..count].copy_from_slice(&bytes[..count]);
                 }
                 Some((start, run)) if address - start == run.len() as u64 => {
                     run.extend(&bytes[..count]);
@@ -179,8 +179,8 @@ mod tests {
         let Parsed { mut image, problem } = parse(text.as_bytes()).expect("a known format");
         assert_eq!(problem, None);
         let mut bytes = vec![0; length];
-        let there = image.read(address, &mut bytes).unwrap();
-        bytes.truncate(there);
+        let available = image.read(address, &mut bytes).unwrap();
+        bytes.truncate(available);
         bytes
     }
 

@@ -161,17 +161,17 @@ impl Image {
 
 impl Memory for Image {
     fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
-        let mut there = 0;
+        let mut available = 0;
         let mut why = None;
-        while there < to.len() {
-            let Some(at) = address.checked_add(there as u64) else { break };
+        while available < to.len() {
+            let Some(at) = address.checked_add(available as u64) else { break };
             let Some(part) = self.find(at) else { break };
-            match part.read(at, &mut to[there..]) {
+            match part.read(at, &mut to[available..]) {
                 Ok(0) => {
                     why = Some("the file was truncated meanwhile".to_owned());
                     break;
                 }
-                Ok(more) => there += more,
+                Ok(more) => available += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A bad block of a disk; the bytes next to it can still be read.
                 Err(error) => {
@@ -180,13 +180,13 @@ impl Memory for Image {
                 }
             }
         }
-        if there == 0 && !to.is_empty() {
+        if available == 0 && !to.is_empty() {
             return Err(MemoryError::Unreadable {
                 address,
                 why: why.unwrap_or_else(|| format!("it has {}", self.describe())),
             });
         }
-        Ok(there)
+        Ok(available)
     }
 
     fn ranges(&self) -> Vec<Range<u64>> {
@@ -249,8 +249,8 @@ mod tests {
 
     fn read(image: &mut Image, address: u64) -> Vec<u8> {
         let mut bytes = vec![0xee; 100];
-        let there = image.read(address, &mut bytes).unwrap();
-        bytes.truncate(there);
+        let available = image.read(address, &mut bytes).unwrap();
+        bytes.truncate(available);
         bytes
     }
 

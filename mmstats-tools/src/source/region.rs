@@ -57,8 +57,8 @@ impl Region {
         let mut borrowed = memory.borrow_mut();
         let run_state = borrowed.run_state();
         let mut start = [0; Header::SIZE];
-        let there = borrowed.read(address, &mut start)?;
-        let start = &start[..there];
+        let available = borrowed.read(address, &mut start)?;
+        let start = &start[..available];
         match Directory::open(start) {
             Ok(directory) if directory.version() == 1 => {
                 let (words, length) = copy_version_1(&mut **borrowed, address)?;
@@ -124,7 +124,7 @@ impl Region {
     fn explain(&self, problem: FormatError) -> RegionError {
         let mut start = [0; Header::SIZE / 8];
         let start = match self.read_at(0, &mut start) {
-            Ok(there) => &start.as_bytes()[..there],
+            Ok(available) => &start.as_bytes()[..available],
             Err(error) => return error.into(),
         };
         match (problem, &self.firmware) {
@@ -158,12 +158,12 @@ impl Source for Region {
 
     fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, MemoryError> {
         let bytes = to.as_mut_bytes();
-        let there = match &self.bytes {
+        let available = match &self.bytes {
             Bytes::Copied { words, length, .. } => {
                 let rest = words.as_bytes()[..*length].get(at..).unwrap_or_default();
-                let there = rest.len().min(bytes.len());
-                bytes[..there].copy_from_slice(&rest[..there]);
-                there
+                let available = rest.len().min(bytes.len());
+                bytes[..available].copy_from_slice(&rest[..available]);
+                available
             }
             Bytes::Live { memory, address, length } => {
                 let most = length.saturating_sub(at).min(bytes.len());
@@ -173,8 +173,8 @@ impl Source for Region {
                 }
             }
         };
-        bytes[there..].fill(0);
-        Ok(there)
+        bytes[available..].fill(0);
+        Ok(available)
     }
 }
 
@@ -213,8 +213,8 @@ fn read_directory(
     // A header may claim any length.
     let mut bytes = vec![0; (length as usize).min(MAX_REGION_BYTES)];
     match memory.read(address, &mut bytes) {
-        Ok(there) => {
-            bytes.truncate(there);
+        Ok(available) => {
+            bytes.truncate(available);
             Ok(bytes)
         }
         Err(MemoryError::Unreadable { .. }) => Ok(Vec::new()),
@@ -229,18 +229,18 @@ fn copy(
     length: usize,
 ) -> Result<(Vec<u64>, usize), MemoryError> {
     let mut words = vec![0; length.div_ceil(8)];
-    let there = memory.read(address, &mut words.as_mut_bytes()[..length])?;
-    Ok((words, there))
+    let available = memory.read(address, &mut words.as_mut_bytes()[..length])?;
+    Ok((words, available))
 }
 
 fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, usize), MemoryError> {
     let mut length = INITIAL_BYTES;
     loop {
-        let (words, there) = copy(memory, address, length)?;
-        let ends = Directory::open(&words.as_bytes()[..there])
+        let (words, available) = copy(memory, address, length)?;
+        let ends = Directory::open(&words.as_bytes()[..available])
             .is_ok_and(|directory| directory.entries().all(|entry| entry.is_ok()));
-        if ends || there < length || length >= MAX_REGION_BYTES {
-            return Ok((words, there));
+        if ends || available < length || length >= MAX_REGION_BYTES {
+            return Ok((words, available));
         }
         length *= 4;
     }
@@ -296,9 +296,9 @@ mod tests {
                 counted.copy_from_slice(&count.wrapping_add(1).to_ne_bytes());
             }
             let rest = &self.bytes[(address - ADDRESS) as usize..];
-            let there = rest.len().min(to.len());
-            to[..there].copy_from_slice(&rest[..there]);
-            Ok(there)
+            let available = rest.len().min(to.len());
+            to[..available].copy_from_slice(&rest[..available]);
+            Ok(available)
         }
 
         fn ranges(&self) -> Vec<Range<u64>> {

@@ -55,12 +55,12 @@ pub(super) fn scan(
         let mut at = range.start;
         while at < range.end {
             let most = usize::try_from(range.end - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-            let there = match memory.read(at, &mut chunk[..most]) {
-                Ok(there) => there,
+            let available = match memory.read(at, &mut chunk[..most]) {
+                Ok(available) => available,
                 Err(MemoryError::Unreadable { .. }) => 0,
                 Err(error) => return Err(error),
             };
-            let bytes = &chunk[..there];
+            let bytes = &chunk[..available];
             for end in tail.find_iter(bytes) {
                 let Some(start) = end.checked_sub(4) else { continue };
                 let address = at + start as u64;
@@ -69,15 +69,15 @@ pub(super) fn scan(
                     Some(Candidate::Region) => found.regions.push(address),
                     // The next chunk has all of it.
                     Some(Candidate::Suspect)
-                        if there == CHUNK_BYTES && there - start < Header::SIZE => {}
+                        if available == CHUNK_BYTES && available - start < Header::SIZE => {}
                     Some(Candidate::Suspect) => found.suspects.push(address),
                     None => {}
                 }
             }
-            let step = match there {
+            let step = match available {
                 CHUNK_BYTES => (CHUNK_BYTES - Header::SIZE) as u64,
-                _ if there == most => break,
-                _ => PAGE_BYTES + there as u64 - (at + there as u64) % PAGE_BYTES,
+                _ if available == most => break,
+                _ => PAGE_BYTES + available as u64 - (at + available as u64) % PAGE_BYTES,
             };
             let Some(next) = at.checked_add(step) else { break };
             at = next;
@@ -219,12 +219,13 @@ mod tests {
     impl Memory for Patchy {
         fn read(&mut self, address: u64, to: &mut [u8]) -> Result<usize, MemoryError> {
             let is_bad = |at: u64| self.bad.contains(&(at / PAGE_BYTES));
-            let there = (address..address + to.len() as u64).take_while(|at| !is_bad(*at)).count();
-            if there == 0 {
+            let available =
+                (address..address + to.len() as u64).take_while(|at| !is_bad(*at)).count();
+            if available == 0 {
                 return Err(MemoryError::Unreadable { address, why: "a bad page".to_owned() });
             }
-            to[..there].copy_from_slice(&self.bytes[address as usize..][..there]);
-            Ok(there)
+            to[..available].copy_from_slice(&self.bytes[address as usize..][..available]);
+            Ok(available)
         }
 
         fn ranges(&self) -> Vec<Range<u64>> {

@@ -31,12 +31,13 @@ pub(crate) struct DisplayValue<'s> {
     pub(crate) stored: &'s OwnedValue,
     /// The scale from the stored value to the base unit.
     pub(crate) scale: Scale,
-    /// The values that a histogram recorded in the last interval, if these are wanted.
+    /// The values that a histogram recorded in the last interval, if requested; `Some(None)` if
+    /// they are unknown.
     pub(crate) interval: Option<Option<&'s HistogramSnapshot>>,
 }
 
 impl<'s> DisplayValue<'s> {
-    /// Creates a value without the last interval.
+    /// Creates a value; of a histogram, without the last interval.
     pub(crate) fn new(stored: &'s OwnedValue, scale: Scale) -> Self {
         DisplayValue { stored, scale, interval: None }
     }
@@ -55,8 +56,8 @@ impl Serialize for DisplayValue<'_> {
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("count", &buckets.count())?;
                 map.serialize_entry("sum", &self.scale.unsigned(buckets.sum))?;
-                quantiles(&mut map, buckets, self.scale)?;
-                map.serialize_entry("buckets", &Objects(buckets, self.scale))?;
+                serialize_quantiles(&mut map, buckets, self.scale)?;
+                map.serialize_entry("buckets", &BucketObjects(buckets, self.scale))?;
                 if let Some(interval) = self.interval {
                     map.serialize_entry(
                         "interval",
@@ -71,7 +72,7 @@ impl Serialize for DisplayValue<'_> {
     }
 }
 
-fn quantiles<M: SerializeMap>(
+fn serialize_quantiles<M: SerializeMap>(
     map: &mut M,
     buckets: &HistogramSnapshot,
     scale: Scale,
@@ -87,14 +88,14 @@ struct Quantiles<'b>(&'b HistogramSnapshot, Scale);
 impl Serialize for Quantiles<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(QUANTILES.len()))?;
-        quantiles(&mut map, self.0, self.1)?;
+        serialize_quantiles(&mut map, self.0, self.1)?;
         map.end()
     }
 }
 
-struct Objects<'b>(&'b HistogramSnapshot, Scale);
+struct BucketObjects<'b>(&'b HistogramSnapshot, Scale);
 
-impl Serialize for Objects<'_> {
+impl Serialize for BucketObjects<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Object {
@@ -117,8 +118,8 @@ pub(crate) struct HistogramJson<'b>(pub(crate) &'b HistogramSnapshot, pub(crate)
 
 impl Serialize for HistogramJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Triples<'b>(&'b HistogramSnapshot, Scale);
-        impl Serialize for Triples<'_> {
+        struct BucketTriples<'b>(&'b HistogramSnapshot, Scale);
+        impl Serialize for BucketTriples<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let show = |value| self.1.unsigned(value);
                 let mut all = serializer.serialize_seq(Some(self.0.filled.len()))?;
@@ -134,8 +135,8 @@ impl Serialize for HistogramJson<'_> {
         }
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("count", &self.0.count())?;
-        quantiles(&mut map, self.0, self.1)?;
-        map.serialize_entry("buckets", &Triples(self.0, self.1))?;
+        serialize_quantiles(&mut map, self.0, self.1)?;
+        map.serialize_entry("buckets", &BucketTriples(self.0, self.1))?;
         map.end()
     }
 }
@@ -149,7 +150,7 @@ pub(crate) fn type_code(field: &Field) -> String {
     }
 }
 
-/// Returns the power of ten and the divisor by which the stored value is scaled, where they matter.
+/// Returns the power of ten and the divisor that scale the stored value; `None` if without effect.
 pub(crate) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     let is_number = !matches!(field.location.ty, Type::Bool | Type::Text | Type::Pascal);
     (
@@ -158,7 +159,7 @@ pub(crate) fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     )
 }
 
-/// Serializes an object.
+/// Serializes an object as JSON.
 pub(crate) fn bytes(object: &impl Serialize) -> Vec<u8> {
     // Writing to memory cannot fail, and all keys are strings.
     serde_json::to_vec(object).unwrap_or_default()

@@ -97,12 +97,12 @@ impl Cursor {
     async fn chunk(&mut self) -> Option<Result<Bytes, HttpError>> {
         let (from, mut encoder) = self.next.take()?;
         let (result, head) = (self.result.clone(), std::mem::take(&mut self.head));
-        let make = move || {
+        let encode = move || {
             let (bytes, next) = result.chunk(head, from);
             (encoder.encode(bytes, next.is_none()), next.map(|next| (next, encoder)))
         };
-        let made = self.server.run_job(make).await;
-        Some(made.and_then(|(bytes, next)| {
+        let encoded = self.server.run_job(encode).await;
+        Some(encoded.and_then(|(bytes, next)| {
             let chunk = self.server.budget.count(bytes)?;
             self.next = next;
             Ok(chunk)
@@ -135,7 +135,7 @@ struct Writer {
     is_dead: bool,
 }
 
-/// A field of a writer: the indices of the writer and of its field.
+/// A field of a writer: the index of the writer, and that of the field in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Member {
     writer: u32,
@@ -148,35 +148,36 @@ impl QueryResult {
         // The history may contain scrapes that are newer than `latest`.
         let time =
             stored.last().map_or_else(|| unix_seconds(latest.scrape.time), |scrape| scrape.time);
-        let last: BTreeMap<u64, &StoredWriter> = stored
+        let last_by_id: BTreeMap<u64, &StoredWriter> = stored
             .iter()
             .flat_map(|scrape| &scrape.writers)
             .map(|writer| (writer.writer_id.id, writer))
             .collect();
+        let latest_scrape = stored.last();
         let writer = |last: &StoredWriter| Writer {
             writer_id: last.writer_id.clone(),
             fields: last.fields.clone(),
             liveness: last.liveness,
             is_dead: last.liveness == Liveness::Dead
-                || stored.last().is_none_or(|latest| latest.writer(last.writer_id.id).is_none()),
+                || latest_scrape.is_none_or(|scrape| scrape.writer(last.writer_id.id).is_none()),
         };
-        let mut writers: Vec<Writer> = last.into_values().map(writer).collect();
+        let mut writers: Vec<Writer> = last_by_id.into_values().map(writer).collect();
         writers.sort_by(|one, other| one.writer_id.name.cmp(&other.writer_id.name));
         let scrapes = stored.iter().map(|scrape| scrape.number).collect();
         let mut result =
             QueryResult { time, history, scrapes, writers, by: query.by, members: Vec::new() };
-        result.members = result.choose(&query.labels);
+        result.members = result.select_members(&query.labels);
         result
     }
 
-    fn choose(&self, labels: &Labels) -> Vec<Member> {
+    fn select_members(&self, labels: &Labels) -> Vec<Member> {
         let mut members = Vec::new();
         each_wanted(self.writers.iter().map(|writer| &writer.fields), labels, |writer, field| {
-            let numbers = u32::try_from(writer).ok().zip(u32::try_from(field).ok());
+            let indices = u32::try_from(writer).ok().zip(u32::try_from(field).ok());
             members.extend(
-                numbers
+                indices
                     .map(|(writer, field)| Member { writer, field })
-                    .filter(|member| is_number(self.field(*member))),
+                    .filter(|member| is_stored(self.field(*member))),
             );
         });
         members.shrink_to_fit();
@@ -192,7 +193,7 @@ impl QueryResult {
         &self.writer(member).fields[member.field as usize]
     }
 
-    /// Returns the memory in bytes that this needs until the response is written.
+    /// Returns the memory in bytes that this result needs until the response is written.
     fn bytes(&self) -> usize {
         let mut fields: HashMap<*const Field, usize> = HashMap::new();
         for writer in &self.writers {
@@ -252,8 +253,8 @@ struct Series<'a> {
     members: &'a [Member],
 }
 
-/// Returns `true` if the values of a field are stored.
-fn is_number(field: &Field) -> bool {
+/// Returns `true` if the history stores the values of a field: all but texts.
+fn is_stored(field: &Field) -> bool {
     !matches!(field.location.ty, Type::Text | Type::Pascal)
 }
 
@@ -313,7 +314,7 @@ impl Series<'_> {
     }
 
     /// Returns the value and rate in a scrape; `None` if no writer has them.
-    fn at(&self, scrape: &StoredScrape) -> Option<(Aggregate, Option<f64>)> {
+    fn value_at(&self, scrape: &StoredScrape) -> Option<(Aggregate, Option<f64>)> {
         let mut sum: Option<(Aggregate, Option<f64>)> = None;
         for member in self.members {
             let Some(writer) = scrape.writer(self.result.writer(*member).writer_id.id) else {
@@ -352,7 +353,7 @@ impl Serialize for Points<'_> {
         let scale = scale(self.series.field());
         let mut all = serializer.serialize_seq(None)?;
         for scrape in self.stored {
-            let Some((aggregate, rate)) = self.series.at(scrape) else { continue };
+            let Some((aggregate, rate)) = self.series.value_at(scrape) else { continue };
             let rate = rate.map(Float);
             match aggregate.into_value() {
                 Ok(OwnedValue::Histogram(recorded)) => {

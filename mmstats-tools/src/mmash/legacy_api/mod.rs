@@ -215,7 +215,7 @@ fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
     to_raw_value(&DisplayValue::new(value, scale(field))).ok()
 }
 
-/// All of them, as they are shown; `None` if one is no number.
+/// Returns all values in their base units; `None` if one is not a number.
 fn numbers(values: &Values<'_>) -> Option<Vec<f64>> {
     let number = |(field, value): &(&Field, &OwnedValue)| {
         Number::from_value(value).map(|amount| scale(field).approximate(amount.as_f64()))

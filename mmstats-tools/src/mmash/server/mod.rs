@@ -33,7 +33,7 @@ use crate::mmash::server::response_budget::ResponseBudget;
 use crate::options::mmash::Options;
 use crate::render::metrics::Settings;
 
-/// How many responses are made at a time, in threads beside the one that serves.
+/// The maximum number of responses that are made at a time, in threads other than the server's.
 const MAX_JOBS: usize = 2;
 
 /// The memory limit of responses that have not been read yet.

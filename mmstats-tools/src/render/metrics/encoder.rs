@@ -9,7 +9,7 @@ use super::escape::push_label;
 use super::families::{Families, Member};
 use super::family::{Family, Type};
 use super::identity::{Identity, words};
-use super::number::DisplayValue;
+use super::number::MetricValue;
 use super::{DroppedField, Format, Page};
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
@@ -80,7 +80,7 @@ impl Encoder {
     pub(super) fn write_own_family<L: AsRef<str>>(
         &mut self,
         family: &Family,
-        samples: impl IntoIterator<Item = (L, DisplayValue)>,
+        samples: impl IntoIterator<Item = (L, MetricValue)>,
     ) {
         let start = self.page.text.len();
         family.push_metadata(&mut self.page.text, self.format);
@@ -121,16 +121,16 @@ impl Encoder {
         let labels = [&member.dimensions[..], &writer.labels];
         match (names.ty, value) {
             (Type::Histogram, OwnedValue::Histogram(buckets)) => {
-                let (sum, mut count) = (DisplayValue::unsigned(buckets.sum, scale(field)), 0);
+                let (sum, mut count) = (MetricValue::unsigned(buckets.sum, scale(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
                     self.write_line(&names.sample, [labels[0], labels[1], bound], |to| {
-                        DisplayValue::Unsigned(below).push(to);
+                        MetricValue::Unsigned(below).push(to);
                     });
                 }
                 self.write_line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
                 self.write_line(&names.count, [labels[0], labels[1], ""], |to| {
-                    DisplayValue::Unsigned(count).push(to);
+                    MetricValue::Unsigned(count).push(to);
                 });
             }
             (Type::Info, value) => {
@@ -144,7 +144,7 @@ impl Encoder {
                 self.write_line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
             }
             (ty, value) => {
-                let Some(shown) = DisplayValue::new(value, scale(field)) else {
+                let Some(shown) = MetricValue::new(value, scale(field)) else {
                     return Err("not a number".to_owned());
                 };
                 if ty == Type::Counter && !shown.is_valid_count() {

@@ -7,7 +7,7 @@ use mmstats_std::liveness::Liveness;
 use super::encoder::Encoder;
 use super::escape::push_label;
 use super::family::{Family, Type};
-use super::number::DisplayValue;
+use super::number::MetricValue;
 use crate::scraper::Scrape;
 
 /// Names and help texts of these families; all names start with `mmstats.`.
@@ -31,7 +31,7 @@ const HALTED: (&str, &str) =
 /// The health of one scrape.
 pub(super) struct Health {
     writers: Vec<String>,
-    alive: Vec<(String, DisplayValue)>,
+    alive: Vec<(String, MetricValue)>,
     counts: [(&'static str, u64); 3],
     failures: u64,
     duration: Duration,
@@ -64,7 +64,7 @@ impl Health {
         if liveness != Liveness::Unknown {
             self.alive.push((
                 label.to_owned(),
-                DisplayValue::Unsigned((liveness == Liveness::Alive).into()),
+                MetricValue::Unsigned((liveness == Liveness::Alive).into()),
             ));
         }
     }
@@ -87,23 +87,23 @@ impl Health {
         let [writer, alive, writers, failures, dropped, duration, halted] = Self::families();
         encoder.write_own_family(
             &writer,
-            self.writers.iter().map(|labels| (labels, DisplayValue::Unsigned(1))),
+            self.writers.iter().map(|labels| (labels, MetricValue::Unsigned(1))),
         );
         encoder.write_own_family(&alive, self.alive.iter().map(|(label, value)| (label, *value)));
         encoder.write_own_family(
             &writers,
             self.counts
                 .iter()
-                .map(|(name, count)| (liveness_label(name), DisplayValue::Unsigned(*count))),
+                .map(|(name, count)| (liveness_label(name), MetricValue::Unsigned(*count))),
         );
-        encoder.write_own_family(&failures, [("", DisplayValue::Unsigned(self.failures))]);
+        encoder.write_own_family(&failures, [("", MetricValue::Unsigned(self.failures))]);
         let count = encoder.dropped_count() as u64;
-        encoder.write_own_family(&dropped, [("", DisplayValue::Unsigned(count))]);
+        encoder.write_own_family(&dropped, [("", MetricValue::Unsigned(count))]);
         encoder
-            .write_own_family(&duration, [("", DisplayValue::Float(self.duration.as_secs_f64()))]);
+            .write_own_family(&duration, [("", MetricValue::Float(self.duration.as_secs_f64()))]);
         encoder.write_own_family(
             &halted,
-            self.halted.map(|halted| ("", DisplayValue::Float(halted.as_secs_f64()))),
+            self.halted.map(|halted| ("", MetricValue::Float(halted.as_secs_f64()))),
         );
     }
 }

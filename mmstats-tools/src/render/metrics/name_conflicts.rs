@@ -40,9 +40,9 @@ impl SumKey {
 
 /// The names and series in a page.
 pub(super) struct UsedNames<'s> {
-    /// By name; of several families, the one that a page shows.
+    /// The family of each name; if several have it, the one that the page shows.
     names: HashMap<&'s str, &'s FamilyId>,
-    /// With their dimensions.
+    /// The series, as a family and its dimensions.
     series: HashSet<(&'s FamilyId, &'s str)>,
 }
 

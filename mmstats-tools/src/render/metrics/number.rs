@@ -8,57 +8,57 @@ use crate::scraper::OwnedValue;
 
 /// A number to export.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum DisplayValue {
+pub(super) enum MetricValue {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
 }
 
-impl DisplayValue {
+impl MetricValue {
     /// Scales a stored value; returns `None` for texts and histograms.
-    pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<DisplayValue> {
+    pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<MetricValue> {
         Some(match *stored {
-            OwnedValue::Bool(value) => DisplayValue::Unsigned(value.into()),
-            OwnedValue::Unsigned(value) => DisplayValue::unsigned(value, scale),
-            OwnedValue::Signed(value) if scale.is_none() => DisplayValue::Signed(value),
+            OwnedValue::Bool(value) => MetricValue::Unsigned(value.into()),
+            OwnedValue::Unsigned(value) => MetricValue::unsigned(value, scale),
+            OwnedValue::Signed(value) if scale.is_none() => MetricValue::Signed(value),
             OwnedValue::Signed(value) => {
-                DisplayValue::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
+                MetricValue::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
             }
             OwnedValue::Float(value) if scale.is_none() || !value.is_finite() => {
-                DisplayValue::Float(value)
+                MetricValue::Float(value)
             }
-            // In decimal, a power of ten only moves the point.
+            // In decimal, a power of ten only moves the point, so it adds no rounding error.
             OwnedValue::Float(value) => {
-                DisplayValue::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
+                MetricValue::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
             }
             OwnedValue::Text(_) | OwnedValue::Histogram(_) => return None,
         })
     }
 
     /// Scales an unsigned integer.
-    pub(super) fn unsigned(value: u64, scale: Scale) -> DisplayValue {
+    pub(super) fn unsigned(value: u64, scale: Scale) -> MetricValue {
         if scale.is_none() {
-            DisplayValue::Unsigned(value)
+            MetricValue::Unsigned(value)
         } else {
-            DisplayValue::Float(scaled(value, scale))
+            MetricValue::Float(scaled(value, scale))
         }
     }
 
     /// Converts to the type that Prometheus stores.
     pub(super) fn as_f64(self) -> f64 {
         match self {
-            DisplayValue::Unsigned(value) => value as f64,
-            DisplayValue::Signed(value) => value as f64,
-            DisplayValue::Float(value) => value,
+            MetricValue::Unsigned(value) => value as f64,
+            MetricValue::Signed(value) => value as f64,
+            MetricValue::Float(value) => value,
         }
     }
 
     /// Returns `true` if a counter can have this value.
     pub(super) fn is_valid_count(self) -> bool {
         match self {
-            DisplayValue::Unsigned(_) => true,
-            DisplayValue::Signed(value) => value >= 0,
-            DisplayValue::Float(value) => value.is_finite() && value >= 0.0,
+            MetricValue::Unsigned(_) => true,
+            MetricValue::Signed(value) => value >= 0,
+            MetricValue::Float(value) => value.is_finite() && value >= 0.0,
         }
     }
 
@@ -74,24 +74,24 @@ impl DisplayValue {
     }
 }
 
-impl fmt::Display for DisplayValue {
+impl fmt::Display for MetricValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            DisplayValue::Unsigned(value) => value.fmt(f),
-            DisplayValue::Signed(value) => value.fmt(f),
-            DisplayValue::Float(value) if value.is_nan() => f.write_str("NaN"),
-            DisplayValue::Float(value) if value.is_infinite() => {
+            MetricValue::Unsigned(value) => value.fmt(f),
+            MetricValue::Signed(value) => value.fmt(f),
+            MetricValue::Float(value) if value.is_nan() => f.write_str("NaN"),
+            MetricValue::Float(value) if value.is_infinite() => {
                 f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
             }
-            DisplayValue::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
+            MetricValue::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
                 value.fmt(f)
             }
-            DisplayValue::Float(value) => write!(f, "{value:e}"),
+            MetricValue::Float(value) => write!(f, "{value:e}"),
         }
     }
 }
 
-/// The largest integer up to which all are exact as floats.
+/// The largest integer up to which every integer is an exact `f64`.
 const MAX_EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
 /// Returns the float nearest to `stored` × 10^power / divisor.
@@ -129,7 +129,7 @@ mod tests {
 
     fn shown(stored: OwnedValue, power: i8, divisor: u32) -> String {
         let mut to = String::new();
-        DisplayValue::new(&stored, Scale { power, divisor }).unwrap().push(&mut to);
+        MetricValue::new(&stored, Scale { power, divisor }).unwrap().push(&mut to);
         to
     }
 

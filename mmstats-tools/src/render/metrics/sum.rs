@@ -5,7 +5,7 @@ use mmstats_std::read::Field;
 
 use super::family::Type;
 use super::name_conflicts::SumKey;
-use super::number::DisplayValue;
+use super::number::MetricValue;
 use crate::render::number::Scale;
 use crate::render::text::scale;
 use crate::scraper::OwnedValue;
@@ -110,7 +110,7 @@ impl Sum {
                 return Ok(());
             }
         };
-        let shown = DisplayValue::new(now, scale(field));
+        let shown = MetricValue::new(now, scale(field));
         if let Some(shown) = shown.filter(|shown| !shown.is_valid_count()) {
             return Err(shown.invalid_count_error());
         }
@@ -150,6 +150,6 @@ fn counter(sum: &ScaledSum) -> Option<(Scale, OwnedValue)> {
     if parts.next().is_none() {
         return Some((first.scale, first.number.into()));
     }
-    let shown = sum.parts().filter_map(|part| DisplayValue::new(&part.number.into(), part.scale));
-    Some((Scale::NONE, OwnedValue::Float(shown.map(DisplayValue::as_f64).sum())))
+    let shown = sum.parts().filter_map(|part| MetricValue::new(&part.number.into(), part.scale));
+    Some((Scale::NONE, OwnedValue::Float(shown.map(MetricValue::as_f64).sum())))
 }

@@ -21,8 +21,8 @@ use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 /// Sums over all writers, kept from one scrape to the next.
 ///
 /// Values are combined by the rules of [`series`](crate::series). Counters and histograms are what
-/// each writer has counted so far, including those that have ended since; anything else is of the
-/// last scrape. Texts and constants have no sum.
+/// each writer has counted so far, including writers that have ended since; everything else is the
+/// state of the last scrape. Texts and constants have no sum.
 ///
 /// Counters do not decrease while these sums are kept. They are in memory only, so new ones do not
 /// include writers whose files are gone. A moved file is another writer, so its counters are added

@@ -61,7 +61,7 @@ pub(crate) struct Row {
     aggregate: Aggregate,
     /// How many different texts, constants or identities there are.
     pub(crate) distinct: usize,
-    /// The increase since the scrape before.
+    /// The increase since the previous scrape.
     increase: Option<Number>,
     /// The increase per second; not scaled.
     pub(crate) rate: Option<f64>,
@@ -139,7 +139,7 @@ impl Row {
         }
     }
 
-    /// Computes rate and history after a scrape. `passed` are the seconds since the one before.
+    /// Computes rate and history after a scrape. `passed` are the seconds since the previous one.
     pub(super) fn end_scrape(&mut self, passed: Option<f64>) {
         let passed = passed.filter(|passed| *passed > 0.0);
         if self.retired != Number::ZERO {

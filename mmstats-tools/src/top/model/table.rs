@@ -87,7 +87,7 @@ impl Table {
         self.links.iter().filter_map(move |(id, link)| Some((id, field(link)?)))
     }
 
-    /// Adds a scrape. `passed` are the seconds since the one before.
+    /// Adds a scrape. `passed` are the seconds since the previous one.
     pub(super) fn update(
         &mut self,
         writers: &BTreeMap<u64, Writer>,

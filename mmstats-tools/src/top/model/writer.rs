@@ -11,7 +11,7 @@ use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::HistogramSnapshot;
 use crate::series::{Baseline, Counted, Number, delta};
 
-/// The values of one writer in the last scrape and the one before.
+/// The values of one writer in the last scrape and in the previous one.
 pub(crate) struct Writer {
     pub(crate) writer_id: Arc<WriterId>,
     pub(crate) fields: Arc<[Field]>,
@@ -29,7 +29,7 @@ struct FieldState {
     before: Option<OwnedValue>,
     /// Whether it is known what the field had counted before.
     is_known: bool,
-    /// The increase since the scrape before.
+    /// The increase since the previous scrape.
     delta: Option<Number>,
     /// The first value and all increases since. It does not decrease when the value wraps or the
     /// writer restarts.
@@ -117,7 +117,7 @@ impl Writer {
         self.now.get(index)?.as_ref().ok().filter(|_| self.is_present)
     }
 
-    /// Returns the increase of a field since the scrape before; `None` if it is not known.
+    /// Returns the increase of a field since the previous scrape; `None` if it is not known.
     pub(crate) fn delta(&self, index: usize) -> Option<Number> {
         self.states.get(index)?.delta.filter(|_| self.is_present)
     }
