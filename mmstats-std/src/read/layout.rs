@@ -33,8 +33,8 @@ pub struct Field {
 }
 
 impl Field {
-    /// Creates a field of one word, without unit, help and scale, for a value that is not in a region:
-    /// recorded, or computed.
+    /// Creates a field of one word, without unit, help and scale, for a value that is not in a
+    /// region: recorded, or computed.
     #[must_use]
     pub fn new(label: impl Into<String>, kind: Kind, ty: Type) -> Field {
         let size = ty.size().unwrap_or(0);
