@@ -7,7 +7,7 @@ use mmstats_tests::tmux::Tmux;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -150,9 +150,8 @@ fn an_ignored_signal_stays_ignored() {
     }
 }
 
-/// Starts a tool on a server that is slow to answer the first request for memory, sends it signals
-/// during that, and returns the tool's exit. The server has to receive the request to detach.
-fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) -> End {
+/// Starts a server that is slow to answer requests for memory, and reports each to the receiver.
+fn slow_server() -> (Scripted, Receiver<()>) {
     let (sender, receiver) = channel();
     let server = Scripted::start(move |request, _| {
         if asked(request).is_some() {
@@ -161,6 +160,13 @@ fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) ->
         }
         false
     });
+    (server, receiver)
+}
+
+/// Starts a tool on a server that is slow to answer the first request for memory, sends it signals
+/// during that, and returns the tool's exit. The server has to receive the request to detach.
+fn interrupt(tool: &str, arguments: &[&str], first: &str, signals: &[Signal]) -> End {
+    let (server, receiver) = slow_server();
     let mut command = Command::new("env");
     command
         .args(["--default-signal", "sh", "-c"])
@@ -232,14 +238,7 @@ fn a_signal_that_is_ignored_does_not_disturb_a_device_read() {
 #[test]
 fn a_signal_during_a_device_read_restores_the_terminal() {
     for (signal, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
-        let (sender, receiver) = channel();
-        let server = Scripted::start(move |request, _| {
-            if asked(request).is_some() {
-                let _ = sender.send(());
-                thread::sleep(Duration::from_millis(500));
-            }
-            false
-        });
+        let (server, receiver) = slow_server();
         let tmux = Tmux::sized(100, 24);
         let (top, directory) = (program("--bin", "topstats"), directory());
         let pid = directory.path().join("pid");

@@ -148,7 +148,7 @@ fn full() {
 fn interrupted() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: a C struct of integers; and a handler that does nothing, which system calls are not
-    // begun anew after.
+    // started again afterwards.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;

@@ -1,4 +1,4 @@
-//! `hot_loop STEPS`: a thread that makes so many steps in version 2 and a tenth of them in version
+//! `hot_loop STEPS`: a thread that makes STEPS steps in version 2 and a tenth of them in version
 //! 1, between two lines that it writes.
 
 use mmstats_std::{Format, Options, PerThread, V1, V2, per_thread};

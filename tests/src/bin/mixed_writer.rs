@@ -1,4 +1,4 @@
-//! `mixed_writer wide|narrow NANOSECONDS`: writes latched values once in so many nanoseconds (0: as
+//! `mixed_writer wide|narrow NANOSECONDS`: writes latched values every NANOSECONDS (0: as
 //! often as it can), until its standard input ends.
 
 use mmstats_std::{Format, Latched, Model, Options, PublishError, V2, V2Narrow, publish};
