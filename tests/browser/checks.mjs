@@ -193,6 +193,25 @@ export const checks = {
         await tab.close();
     },
 
+    async "a click is for the row that was pressed, even if rows move before the release"(
+        browser,
+        server,
+    ) {
+        const tab = await (await Tab.open(browser, server.url)).live();
+        await tab.row(SENT).hover();
+        await tab.page.mouse.down();
+        const { y } = await tab.row(SENT).boundingBox();
+        await tab.page.fill("#q", "sent");
+        await until(
+            "the row has moved",
+            async () => Math.abs((await tab.row(SENT).boundingBox()).y - y) > 50,
+        );
+        await tab.page.mouse.up();
+        await until("it is plotted", async () => (await tab.series()).join() === SENT);
+        tab.assertNoMessages();
+        await tab.close();
+    },
+
     async "dragging zooms, and back undoes it"(browser, server) {
         const tab = await (await Tab.open(browser, `${server.url}?plot=${SENT}`)).live();
         await tab.page.click("#data summary");

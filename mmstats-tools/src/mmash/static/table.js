@@ -19,6 +19,8 @@ const COLUMNS = [
 const DIGIT_WIDTH = 9;
 // The number of entries above and below the window that are kept in the document.
 const OVERSCAN = 8;
+// The distance in pixels between press and release up to which it is a click, not a drag.
+const MAX_CLICK_DISTANCE = 5;
 
 export class Table {
     /**
@@ -29,6 +31,7 @@ export class Table {
         this.actions = actions;
         this.entries = [];
         this.drawn = new Map();
+        this.pressed = null;
         this.focusedKey = null;
         this.lostFocusKey = null;
         this.isPrinting = false;
@@ -59,7 +62,10 @@ export class Table {
             this.#measure();
             this.scheduleDraw();
         });
-        this.body.addEventListener("click", (event) => this.#onClick(event));
+        addEventListener("pointerdown", (event) => {
+            this.pressed = event;
+        });
+        addEventListener("click", (event) => this.#onClick(event));
         this.body.addEventListener("keydown", (event) => this.#onKey(event));
         this.body.addEventListener("focusin", (event) => this.#onFocus(event));
     }
@@ -211,12 +217,21 @@ export class Table {
         const kept = new Map();
         const focus = document.activeElement;
         const hadFocus = this.body.contains(focus);
+        // Vanished entries first: the others are then in place, and an element that is not moved
+        // keeps the focus and a press of the mouse.
+        const shownKeys = new Set(this.entries.slice(first, last).map((entry) => entry.key));
+        for (const [key, { tr }] of this.drawn) {
+            if (!shownKeys.has(key)) {
+                this.lostFocusKey = tr.contains(focus) ? this.focusedKey : this.lostFocusKey;
+                tr.remove();
+            }
+        }
         let next = this.spaceBefore.nextSibling;
         for (let index = first; index < last; index += 1) {
             const entry = this.entries[index];
-            let drawn = this.drawn.get(entry.key);
-            this.drawn.delete(entry.key);
-            drawn ??= entry.row ? this.#createRow(entry) : this.#createGroup(entry);
+            const drawn =
+                this.drawn.get(entry.key) ??
+                (entry.row ? this.#createRow(entry) : this.#createGroup(entry));
             kept.set(entry.key, drawn);
             if (drawn.tr === next) {
                 next = next.nextSibling;
@@ -226,12 +241,6 @@ export class Table {
             setAttribute(drawn.tr, "aria-rowindex", String(index + 2));
             drawn.button.tabIndex = entry.key === tabStop ? 0 : -1;
             drawn.update(entry, style, columns);
-        }
-        for (const { tr } of this.drawn.values()) {
-            this.lostFocusKey = tr.contains(document.activeElement)
-                ? this.focusedKey
-                : this.lostFocusKey;
-            tr.remove();
         }
         this.drawn = kept;
         this.#restoreFocus();
@@ -334,19 +343,26 @@ export class Table {
         return this.entries.find((entry) => entry.key === key);
     }
 
+    // Returns the element of the table that was clicked. Where rows moved between press and release,
+    // the browser reports a click on an element around both, but the user meant the pressed one.
+    #clicked({ target, clientX, clientY }) {
+        const { pressed } = this;
+        const isStill =
+            pressed &&
+            Math.hypot(clientX - pressed.clientX, clientY - pressed.clientY) <= MAX_CLICK_DISTANCE;
+        const clicked = isStill && target.contains(this.body) ? pressed.target : target;
+        return this.body.contains(clicked) ? clicked : null;
+    }
+
     #onClick(event) {
-        const entry = this.#entryOf(event.target);
+        const target = this.#clicked(event);
+        const entry = target && this.#entryOf(target);
         if (!entry || String(getSelection()) !== "") {
             return;
         }
         if (!entry.row) {
             this.actions.fold(entry.path);
-        } else if (
-            event.target.closest(".add") ||
-            event.shiftKey ||
-            event.ctrlKey ||
-            event.metaKey
-        ) {
+        } else if (target.closest(".add") || event.shiftKey || event.ctrlKey || event.metaKey) {
             this.actions.toggle(entry.row.label);
         } else {
             this.actions.open(entry.row.label);
