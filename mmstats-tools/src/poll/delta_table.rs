@@ -13,7 +13,7 @@ use super::columns::{Columns, FieldBinding};
 use super::group::Group;
 use super::statistic::Statistic;
 use crate::options::poll::{GroupBy, Options};
-use crate::render::text::scale;
+use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{
     Aggregate, Aggregation, Baseline, Class, CounterTotal, HistogramSnapshot, NoValue, Number,
@@ -212,8 +212,11 @@ impl DeltaTable {
         if !class.is_cumulative() {
             return self.current(members, class, unit);
         }
-        let has_one_scale =
-            || members.iter().all(|member| scale(member.field) == scale(first.field));
+        let has_one_scale = || {
+            members
+                .iter()
+                .all(|member| Scale::from_field(member.field) == Scale::from_field(first.field))
+        };
         if statistic.is_some() && !has_one_scale() {
             return Cell::new(Value::Mixed, "");
         }
@@ -232,7 +235,7 @@ impl DeltaTable {
         add_all(&mut change, members, statistic, |member| member.baseline);
         let Some(statistic) = statistic else {
             let unit = if first.field.kind == Kind::Histogram { "" } else { unit };
-            let none = Scaled { number: Number::ZERO, scale: scale(first.field) };
+            let none = Scaled { number: Number::ZERO, scale: Scale::from_field(first.field) };
             let change = change.numbers().total().unwrap_or(none);
             return match seconds {
                 Some(seconds) if per_second => rate(change.as_f64(), seconds, unit),
@@ -241,7 +244,8 @@ impl DeltaTable {
             };
         };
         let empty = HistogramSnapshot::default();
-        let (buckets, scale) = change.histogram().unwrap_or((&empty, scale(first.field)));
+        let (buckets, scale) =
+            change.histogram().unwrap_or((&empty, Scale::from_field(first.field)));
         let unit = if statistic.has_unit() { unit } else { "" };
         let Some(number) = statistic.evaluate(buckets, scale) else { return Cell::MISSING };
         let cell = Cell::new(Value::Number(number), unit);
@@ -258,17 +262,19 @@ impl DeltaTable {
     fn current(&self, members: &[Member<'_>], class: Class, unit: &str) -> Cell {
         let mut aggregate = Aggregate::new(class);
         for member in members {
-            aggregate.add(Ok(member.stored), scale(member.field), member.is_dead);
+            aggregate.add(Ok(member.stored), Scale::from_field(member.field), member.is_dead);
         }
         if let Some(number) = aggregate.combine(self.aggregation) {
             return Cell::new(Value::from_scaled(number), unit);
         }
         match aggregate.into_value() {
             Ok(OwnedValue::Text(text)) => Cell::new(Value::Text(text.into()), ""),
-            Ok(value) => match (Scaled::from_value(&value, scale(members[0].field)), class) {
-                (Some(number), _) => Cell::new(Value::from_scaled(number), unit),
-                (None, _) => Cell::MISSING,
-            },
+            Ok(value) => {
+                match (Scaled::from_value(&value, Scale::from_field(members[0].field)), class) {
+                    (Some(number), _) => Cell::new(Value::from_scaled(number), unit),
+                    (None, _) => Cell::MISSING,
+                }
+            }
             Err(NoValue::Differs) => Cell::new(Value::Mixed, ""),
             Err(NoValue::Unreadable(_) | NoValue::Missing) => Cell::MISSING,
         }

@@ -1,7 +1,7 @@
 //! Selecting files by their labels and values (`--where`).
 
 use crate::options::poll::Match;
-use crate::render::text::scale;
+use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterSample};
 
 /// Conditions that a file must match.
@@ -54,7 +54,7 @@ fn has_value(sample: &WriterSample, label: &str, value: &str) -> bool {
         .zip(&sample.values)
         .filter(|(field, _)| identity.match_label(&field.label, label).is_some());
     values.any(|(field, stored)| {
-        let scale = scale(field);
+        let scale = Scale::from_field(field);
         let shown = match stored {
             Ok(OwnedValue::Bool(value)) => if *value { "True" } else { "False" }.to_owned(),
             Ok(OwnedValue::Unsigned(value)) => scale.unsigned(*value).to_string(),

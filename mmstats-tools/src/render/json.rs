@@ -45,7 +45,7 @@ use serde_json::value::RawValue;
 
 use super::distribution::QUANTILES;
 use super::number::{Scale, ScaledNumber};
-use super::text::{Row, scale};
+use super::text::Row;
 use crate::escape::{lossless_path, needs_escape};
 
 /// The keys that all fields of a file share.
@@ -98,7 +98,7 @@ struct Line<'l> {
 
 impl<'l> Line<'l> {
     fn new(file: &'l File, (field, value): &Row<'l>) -> Self {
-        let scale = scale(field);
+        let scale = Scale::from_field(field);
         let scaled = matches!(value, Ok(value) if !scale.is_none() && !matches!(value, Value::Bool(_) | Value::Text(_)));
         Line {
             label: &field.label,

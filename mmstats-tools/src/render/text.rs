@@ -112,12 +112,6 @@ fn placeholder(error: ValueError) -> &'static str {
     }
 }
 
-/// Returns the scale of a field's numbers.
-#[must_use]
-pub fn scale(field: &Field) -> Scale {
-    Scale::from_field(field)
-}
-
 /// Displays a value.
 struct FormattedValue<'v> {
     field: &'v Field,
@@ -126,7 +120,7 @@ struct FormattedValue<'v> {
 
 impl fmt::Display for FormattedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = scale(self.field);
+        let scale = Scale::from_field(self.field);
         match self.value {
             Value::Bool(value) => f.write_str(if *value { "True" } else { "False" }),
             Value::Text(text) => Escaped(&Lossy(text).to_string()).fmt(f),
@@ -143,7 +137,7 @@ fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style
     if let Some(date) = value
         .as_f64()
         .filter(|_| field.unit == "unixtime")
-        .and_then(|stored| Date::from_unix(scale(field).approximate(stored)))
+        .and_then(|stored| Date::from_unix(Scale::from_field(field).approximate(stored)))
     {
         return write!(to, " {note}({date}){note:#}");
     }

@@ -36,7 +36,7 @@ use crate::mmash::server::response::{
     GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
 };
 use crate::render::json::liveness_name;
-use crate::render::text::scale;
+use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterId};
 use crate::series::{Aggregate, Class, SeriesKey};
 
@@ -327,7 +327,7 @@ impl Series<'_> {
             let (aggregate, rates) =
                 sum.get_or_insert_with(|| (Aggregate::new(Class::from_field(self.field())), None));
             let field = &writer.fields[index];
-            aggregate.add(Ok(&value), scale(field), writer.liveness == Liveness::Dead);
+            aggregate.add(Ok(&value), Scale::from_field(field), writer.liveness == Liveness::Dead);
             *rates = add_rates(*rates, rate);
         }
         sum
@@ -350,7 +350,7 @@ struct Points<'s> {
 
 impl Serialize for Points<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let scale = scale(self.series.field());
+        let scale = Scale::from_field(self.series.field());
         let mut all = serializer.serialize_seq(None)?;
         for scrape in self.stored {
             let Some((aggregate, rate)) = self.series.value_at(scrape) else { continue };

@@ -17,7 +17,6 @@ use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::HttpError;
 use crate::render::json::liveness_name;
 use crate::render::number::Scale;
-use crate::render::text::scale;
 use crate::scraper::OwnedValue;
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, SeriesKey, is_cumulative};
 use mmstats_std::clock::unix_seconds;
@@ -131,7 +130,7 @@ impl<'r> Row<'r> {
         rate: Option<f64>,
         increase: Option<&'r HistogramSnapshot>,
     ) -> Self {
-        let scale = scale(field);
+        let scale = Scale::from_field(field);
         let (power, divisor) = scaling(field);
         let is_scaled = power.is_some() || divisor.is_some();
         Row {
@@ -286,7 +285,7 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> Vec<CombinedField<'s
             members.writers += 1;
             members.dead += usize::from(is_dead);
         }
-        members.aggregate.add(sample.values[index].as_ref(), scale(field), is_dead);
+        members.aggregate.add(sample.values[index].as_ref(), Scale::from_field(field), is_dead);
         members.rate = add_rates(members.rate, *rate);
         if let Some(increase) = increase {
             members.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);

@@ -18,7 +18,7 @@ use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::{self, Parameters, decode};
 use crate::mmash::server::response::{HttpError, JSON};
-use crate::render::text::scale;
+use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::{Aggregate, Class, Number, Scaled};
 
@@ -72,7 +72,7 @@ pub(crate) async fn values(
         match aggregator {
             None => {
                 let shown = |(field, value): &(&Field, &OwnedValue)| {
-                    to_raw_value(&DisplayValue::new(value, scale(field))).ok()
+                    to_raw_value(&DisplayValue::new(value, Scale::from_field(field))).ok()
                 };
                 let all: BTreeMap<&str, Vec<_>> = values
                     .iter()
@@ -212,13 +212,14 @@ fn aggregator(name: &str) -> Result<Aggregator, HttpError> {
 }
 
 fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
-    to_raw_value(&DisplayValue::new(value, scale(field))).ok()
+    to_raw_value(&DisplayValue::new(value, Scale::from_field(field))).ok()
 }
 
 /// Returns all values in their base units; `None` if one is not a number.
 fn numbers(values: &Values<'_>) -> Option<Vec<f64>> {
     let number = |(field, value): &(&Field, &OwnedValue)| {
-        Number::from_value(value).map(|amount| scale(field).approximate(amount.as_f64()))
+        Number::from_value(value)
+            .map(|amount| Scale::from_field(field).approximate(amount.as_f64()))
     };
     values.iter().map(number).collect()
 }
@@ -233,12 +234,16 @@ fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
     // All writers count, dead ones included, and whatever the kind of the field.
     let mut aggregate = Aggregate::new(Class::Counter);
     for (field, value) in values {
-        aggregate.add(Ok(value), scale(field), false);
+        aggregate.add(Ok(value), Scale::from_field(field), false);
     }
-    let of = aggregate.sum().map_or(scale(first), |sum| sum.scale);
+    let of = aggregate.sum().map_or(Scale::from_field(first), |sum| sum.scale);
     match aggregate.into_value().ok()? {
         OwnedValue::Text(_) => None,
-        OwnedValue::Histogram(_) if values.iter().any(|(field, _)| scale(field) != of) => None,
+        OwnedValue::Histogram(_)
+            if values.iter().any(|(field, _)| Scale::from_field(field) != of) =>
+        {
+            None
+        }
         value => to_raw_value(&DisplayValue::new(&value, of)).ok(),
     }
 }
@@ -248,7 +253,8 @@ fn is_less(one: (&Field, &OwnedValue), other: (&Field, &OwnedValue)) -> bool {
     if let (OwnedValue::Text(one), OwnedValue::Text(other)) = (one.1, other.1) {
         return one < other;
     }
-    let scaled = |(field, value): (&Field, &OwnedValue)| Scaled::from_value(value, scale(field));
+    let scaled =
+        |(field, value): (&Field, &OwnedValue)| Scaled::from_value(value, Scale::from_field(field));
     scaled(one).zip(scaled(other)).is_some_and(|(one, other)| one.is_less(other))
 }
 

@@ -12,7 +12,6 @@ use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
 use crate::render::number::Scale;
-use crate::render::text::scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, Number, SeriesKey, is_identity};
 
@@ -85,7 +84,7 @@ impl<'l> Row<'l> {
             kind: field.kind,
             unit,
             help,
-            scale: scale(field),
+            scale: Scale::from_field(field),
             writers: 0,
             dead: 0,
             aggregate: Aggregate::new(Class::from_field(field)),

@@ -11,7 +11,7 @@ use super::family::{Family, Type};
 use super::identity::{Identity, words};
 use super::number::MetricValue;
 use super::{DroppedField, Format, Page};
-use crate::render::text::scale;
+use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
 
 /// A set of fields and all writers that have it.
@@ -121,7 +121,8 @@ impl Encoder {
         let labels = [&member.dimensions[..], &writer.labels];
         match (names.ty, value) {
             (Type::Histogram, OwnedValue::Histogram(buckets)) => {
-                let (sum, mut count) = (MetricValue::unsigned(buckets.sum, scale(field)), 0);
+                let (sum, mut count) =
+                    (MetricValue::unsigned(buckets.sum, Scale::from_field(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
                     self.write_line(&names.sample, [labels[0], labels[1], bound], |to| {
@@ -135,7 +136,7 @@ impl Encoder {
             }
             (Type::Info, value) => {
                 let mut label = String::new();
-                if let Some(value) = words(value, scale(field)) {
+                if let Some(value) = words(value, Scale::from_field(field)) {
                     push_label(&mut label, "value", &value);
                 }
                 if !field.unit.is_empty() {
@@ -144,7 +145,7 @@ impl Encoder {
                 self.write_line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
             }
             (ty, value) => {
-                let Some(shown) = MetricValue::new(value, scale(field)) else {
+                let Some(shown) = MetricValue::new(value, Scale::from_field(field)) else {
                     return Err("not a number".to_owned());
                 };
                 if ty == Type::Counter && !shown.is_valid_count() {

@@ -10,7 +10,7 @@ use mmstats_core::reader::Storage;
 use mmstats_std::read::Field;
 
 use super::number::{format_bound, scaled};
-use crate::render::text::scale;
+use crate::render::number::Scale;
 use crate::series::HistogramSnapshot;
 
 /// The bounds of a field.
@@ -33,7 +33,13 @@ impl Bounds {
         Bounds {
             finite: stored
                 .map(|stored| {
-                    (stored, format!("le=\"{}\"", format_bound(scaled(stored, scale(field)))))
+                    (
+                        stored,
+                        format!(
+                            "le=\"{}\"",
+                            format_bound(scaled(stored, Scale::from_field(field)))
+                        ),
+                    )
                 })
                 .collect(),
         }

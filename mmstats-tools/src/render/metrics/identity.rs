@@ -7,7 +7,6 @@ use super::escape::push_label;
 use super::family::Type;
 use crate::labels::Labels;
 use crate::render::number::Scale;
-use crate::render::text::scale;
 use crate::scraper::{OwnedValue, WriterSample};
 
 /// The names of the labels of identity fields, in the order of [`IdentityField::ALL`].
@@ -54,7 +53,11 @@ impl Identity {
             };
             match sample.values.get(index) {
                 Some(Ok(value)) => {
-                    push_label(&mut text, name, &words(value, scale(field)).unwrap_or_default());
+                    push_label(
+                        &mut text,
+                        name,
+                        &words(value, Scale::from_field(field)).unwrap_or_default(),
+                    );
                 }
                 Some(Err(error)) => {
                     dropped.push(DroppedField {

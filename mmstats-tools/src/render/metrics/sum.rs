@@ -7,7 +7,6 @@ use super::family::Type;
 use super::name_conflicts::SumKey;
 use super::number::MetricValue;
 use crate::render::number::Scale;
-use crate::render::text::scale;
 use crate::scraper::OwnedValue;
 use crate::series::{Aggregate, Aggregation, Baseline, Class, CounterTotal, ScaledSum};
 
@@ -106,11 +105,11 @@ impl Sum {
         let total = match &mut self.value {
             Value::Counted(total) => total,
             Value::Current(aggregate) => {
-                aggregate.add(Ok(now), scale(field), is_dead);
+                aggregate.add(Ok(now), Scale::from_field(field), is_dead);
                 return Ok(());
             }
         };
-        let shown = MetricValue::new(now, scale(field));
+        let shown = MetricValue::new(now, Scale::from_field(field));
         if let Some(shown) = shown.filter(|shown| !shown.is_valid_count()) {
             return Err(shown.invalid_count_error());
         }

@@ -8,7 +8,6 @@ use mmstats_std::read::Field;
 use super::History;
 use super::writer::Writer;
 use crate::render::number::Scale;
-use crate::render::text::scale;
 use crate::scraper::OwnedValue;
 use crate::series::{Aggregate, Aggregation, Class, Number, Scaled};
 
@@ -87,7 +86,7 @@ impl Row {
             kind: field.kind,
             ty: field.location.ty,
             class,
-            scale: scale(field),
+            scale: Scale::from_field(field),
             writers: 0,
             dead: 0,
             readable: 0,
