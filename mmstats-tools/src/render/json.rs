@@ -36,7 +36,7 @@ use std::io;
 use std::path::Path;
 
 use mmstats_core::Type;
-use mmstats_core::reader::{Distribution, Lossy, Value, ValueError};
+use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
@@ -47,6 +47,8 @@ use super::distribution::QUANTILES;
 use super::number::{Scale, ScaledNumber};
 use super::text::Row;
 use crate::escape::{lossless_path, needs_escape};
+use crate::scraper::OwnedValue;
+use crate::series::HistogramSnapshot;
 
 /// The keys that all fields of a file share.
 #[derive(Clone, Debug, Serialize)]
@@ -79,9 +81,9 @@ pub fn liveness_name(liveness: Liveness) -> &'static str {
 #[derive(Serialize)]
 struct Line<'l> {
     label: &'l str,
-    value: Option<JsonValue>,
+    value: Option<JsonValue<'l>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<JsonValue>,
+    raw: Option<JsonValue<'l>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     kind: &'static str,
@@ -96,31 +98,9 @@ struct Line<'l> {
     file: &'l File,
 }
 
-impl<'l> Line<'l> {
-    fn new(file: &'l File, (field, value): &Row<'l>) -> Self {
-        let scale = Scale::from_field(field);
-        let scaled = matches!(value, Ok(value) if !scale.is_none() && !matches!(value, Value::Bool(_) | Value::Text(_)));
-        Line {
-            label: &field.label,
-            value: value.as_ref().ok().map(|value| JsonValue::new(value, scale)),
-            raw: value
-                .as_ref()
-                .ok()
-                .filter(|_| scaled)
-                .map(|value| JsonValue::new(value, Scale::NONE)),
-            error: value.as_ref().err().map(ValueError::to_string),
-            kind: field.kind.name(),
-            r#type: type_code(field),
-            unit: &field.unit,
-            scale: Some(field.scale).filter(|scale| scaled && *scale != 0),
-            divisor: Some(field.divisor).filter(|divisor| scaled && *divisor > 1),
-            help: &field.help,
-            file,
-        }
-    }
-}
-
-fn type_code(field: &Field) -> String {
+/// Returns the type of a field, or of the buckets of a histogram, as in Python's `struct`.
+#[must_use]
+pub fn type_code(field: &Field) -> String {
     let letter = char::from(field.location.ty.letter());
     match field.location.ty {
         Type::Text | Type::Pascal => format!("{}{letter}", field.location.size),
@@ -128,26 +108,90 @@ fn type_code(field: &Field) -> String {
     }
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum JsonValue {
-    Bool(bool),
-    Number(ScaledNumber),
-    Text(String),
-    Histogram(Histogram),
+/// Returns the power of ten and the divisor that scale the stored value; `None` if without effect.
+#[must_use]
+pub fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
+    let is_number = !matches!(field.location.ty, Type::Bool | Type::Text | Type::Pascal);
+    (
+        Some(field.scale).filter(|power| is_number && *power != 0),
+        Some(field.divisor).filter(|divisor| is_number && *divisor > 1),
+    )
 }
 
-impl JsonValue {
-    fn new(value: &Value<'_>, scale: Scale) -> Self {
-        match value {
-            Value::Bool(value) => JsonValue::Bool(*value),
-            Value::Text(text) => JsonValue::Text(Lossy(text).to_string()),
-            Value::Histogram(distribution) => {
-                JsonValue::Histogram(Histogram::new(distribution, scale))
+/// Returns the value of a field in its base unit, and the stored value if it differs.
+#[must_use]
+pub fn values<'v>(
+    field: &Field,
+    value: Option<&'v OwnedValue>,
+) -> (Option<JsonValue<'v>>, Option<JsonValue<'v>>) {
+    let is_scaled = scaling(field) != (None, None);
+    let raw = value.filter(|_| is_scaled).map(|stored| JsonValue::new(stored, Scale::NONE));
+    (value.map(|stored| JsonValue::new(stored, Scale::from_field(field))), raw)
+}
+
+/// A value in its base unit.
+#[derive(Clone, Copy)]
+pub struct JsonValue<'v> {
+    stored: &'v OwnedValue,
+    scale: Scale,
+    interval: Option<Option<&'v HistogramSnapshot>>,
+}
+
+impl<'v> JsonValue<'v> {
+    /// Creates a value from the stored one and its scale.
+    #[must_use]
+    pub fn new(stored: &'v OwnedValue, scale: Scale) -> Self {
+        JsonValue { stored, scale, interval: None }
+    }
+
+    /// Also shows the quantiles of the values that a histogram recorded in the last interval;
+    /// `None` if they are unknown.
+    #[must_use]
+    pub fn with_interval(self, increase: Option<&'v HistogramSnapshot>) -> Self {
+        JsonValue { interval: Some(increase), ..self }
+    }
+}
+
+impl Serialize for JsonValue<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Object {
+            from: ScaledNumber,
+            to: Option<ScaledNumber>,
+            count: u64,
+        }
+        match self.stored {
+            OwnedValue::Bool(value) => serializer.serialize_bool(*value),
+            OwnedValue::Text(text) => serializer.serialize_str(text),
+            OwnedValue::Float(value) if self.scale.is_none() => Float(*value).serialize(serializer),
+            OwnedValue::Histogram(histogram) => {
+                let json = HistogramJson::new(histogram, self.scale, |from, to, count| Object {
+                    from,
+                    to,
+                    count,
+                });
+                let quantiles = |increase| Quantiles::new(increase, self.scale);
+                let recorded = |increase: &&HistogramSnapshot| increase.count() > 0;
+                let interval =
+                    self.interval.map(|increase| increase.filter(recorded).map(quantiles));
+                let sum = Some(self.scale.unsigned(histogram.sum));
+                HistogramJson { sum, interval, ..json }.serialize(serializer)
             }
-            Value::Unsigned(value) => JsonValue::Number(scale.unsigned(*value)),
-            Value::Signed(value) => JsonValue::Number(scale.signed(*value)),
-            Value::Float(value) => JsonValue::Number(scale.float(*value)),
+            number => self.scale.number(number).serialize(serializer),
+        }
+    }
+}
+
+/// A number. JSON has only finite numbers, so others are written as strings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Float(pub f64);
+
+impl Serialize for Float {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() {
+            serializer.serialize_f64(self.0)
+        } else {
+            ScaledNumber::NotFinite(self.0).serialize(serializer)
         }
     }
 }
@@ -169,41 +213,55 @@ impl Serialize for ScaledNumber {
     }
 }
 
+/// A histogram whose buckets have the form `B`.
 #[derive(Serialize)]
-struct Histogram {
+pub struct HistogramJson<B> {
     count: u64,
-    sum: ScaledNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sum: Option<ScaledNumber>,
+    #[serde(flatten)]
+    quantiles: Quantiles,
+    buckets: Vec<B>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<Option<Quantiles>>,
+}
+
+impl<B> HistogramJson<B> {
+    /// Creates the object without a sum. `bucket` gets the bounds and the count of each bucket.
+    #[must_use]
+    pub fn new(
+        histogram: &HistogramSnapshot,
+        scale: Scale,
+        bucket: impl Fn(ScaledNumber, Option<ScaledNumber>, u64) -> B,
+    ) -> Self {
+        let show = |value| scale.unsigned(value);
+        let buckets = histogram
+            .filled
+            .iter()
+            .map(|filled| bucket(show(filled.low), filled.high.map(show), filled.count));
+        HistogramJson {
+            count: histogram.count(),
+            sum: None,
+            quantiles: Quantiles::new(histogram, scale),
+            buckets: buckets.collect(),
+            interval: None,
+        }
+    }
+}
+
+/// The keys of [`QUANTILES`].
+#[derive(Serialize)]
+struct Quantiles {
     p50: Option<ScaledNumber>,
     p90: Option<ScaledNumber>,
     p99: Option<ScaledNumber>,
-    buckets: Vec<Bucket>,
 }
 
-#[derive(Serialize)]
-struct Bucket {
-    from: ScaledNumber,
-    to: Option<ScaledNumber>,
-    count: u64,
-}
-
-impl Histogram {
-    fn new(distribution: &Distribution<'_>, scale: Scale) -> Self {
+impl Quantiles {
+    fn new(histogram: &HistogramSnapshot, scale: Scale) -> Self {
         let show = |value| scale.unsigned(value);
-        let [p50, p90, p99] =
-            QUANTILES.map(|(_, fraction)| distribution.quantile(fraction).map(show));
-        let buckets = distribution.buckets().map(|(low, high, count)| Bucket {
-            from: show(low),
-            to: high.map(show),
-            count,
-        });
-        Histogram {
-            count: distribution.count(),
-            sum: show(distribution.sum),
-            p50,
-            p90,
-            p99,
-            buckets: buckets.collect(),
-        }
+        let [p50, p90, p99] = QUANTILES.map(|(_, fraction)| histogram.quantile(fraction).map(show));
+        Quantiles { p50, p90, p99 }
     }
 }
 
@@ -211,8 +269,35 @@ impl Histogram {
 ///
 /// # Errors
 /// Returns the errors of `to` only.
-pub fn write_line(to: &mut impl io::Write, file: &File, row: &Row<'_>) -> io::Result<()> {
-    write_object(to, &Line::new(file, row))
+pub fn write_line(
+    to: &mut impl io::Write,
+    file: &File,
+    (field, value): &Row<'_>,
+) -> io::Result<()> {
+    let owned = value.as_ref().ok().map(OwnedValue::from);
+    let (value_json, raw) = values(field, owned.as_ref());
+    let (scale, divisor) = scaling(field);
+    let line = Line {
+        label: &field.label,
+        value: value_json,
+        raw,
+        error: value.as_ref().err().map(ValueError::to_string),
+        kind: field.kind.name(),
+        r#type: type_code(field),
+        unit: &field.unit,
+        scale: scale.filter(|_| value.is_ok()),
+        divisor: divisor.filter(|_| value.is_ok()),
+        help: &field.help,
+        file,
+    };
+    write_object(to, &line)
+}
+
+/// Serializes an object as JSON.
+#[must_use]
+pub fn bytes(object: &impl Serialize) -> Vec<u8> {
+    // Writing to memory cannot fail, and all keys are strings.
+    serde_json::to_vec(object).unwrap_or_default()
 }
 
 /// Writes an object on its own line.

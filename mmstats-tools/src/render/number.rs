@@ -2,19 +2,18 @@
 
 use std::fmt;
 
-use mmstats_core::reader::Value;
-
+use crate::scraper::OwnedValue;
 pub use crate::series::Scale;
 
 impl Scale {
     /// Scales a stored number; returns `None` for texts, booleans and histograms.
     #[must_use]
-    pub fn number(self, stored: &Value<'_>) -> Option<ScaledNumber> {
+    pub fn number(self, stored: &OwnedValue) -> Option<ScaledNumber> {
         Some(match *stored {
-            Value::Unsigned(value) => self.unsigned(value),
-            Value::Signed(value) => self.signed(value),
-            Value::Float(value) => self.float(value),
-            Value::Bool(_) | Value::Text(_) | Value::Histogram(_) => return None,
+            OwnedValue::Unsigned(value) => self.unsigned(value),
+            OwnedValue::Signed(value) => self.signed(value),
+            OwnedValue::Float(value) => self.float(value),
+            OwnedValue::Bool(_) | OwnedValue::Text(_) | OwnedValue::Histogram(_) => return None,
         })
     }
 

@@ -125,7 +125,7 @@ impl fmt::Display for FormattedValue<'_> {
             Value::Bool(value) => f.write_str(if *value { "True" } else { "False" }),
             Value::Text(text) => Escaped(&Lossy(text).to_string()).fmt(f),
             Value::Histogram(distribution) => Summary::new(distribution, scale).fmt(f),
-            number => scale.number(number).map_or(Ok(()), |number| number.fmt(f)),
+            number => scale.number(&number.into()).map_or(Ok(()), |number| number.fmt(f)),
         }
     }
 }

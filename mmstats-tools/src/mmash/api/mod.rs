@@ -1,6 +1,5 @@
 //! `/api/v1` and `/healthz`: JSON for programs.
 
-pub(super) mod json;
 pub(super) mod query;
 pub(super) mod stats;
 
@@ -18,7 +17,7 @@ use crate::mmash::api::stats::{Query, render};
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{HttpError, JSON, with_type};
-use crate::render::json::liveness_name;
+use crate::render::json::{bytes, liveness_name};
 use crate::scraper::{self, Scrape};
 use mmstats_std::clock::unix_seconds;
 
@@ -78,7 +77,7 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
         file: lossless_path(&error.name),
         error: error.what.clone(),
     };
-    json::bytes(&FileList {
+    bytes(&FileList {
         time: unix_seconds(scrape.time),
         files: scrape.samples.iter().map(file).collect(),
         errors: scrape.errors.iter().map(error).collect(),

@@ -24,8 +24,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::escape::lossless_path;
 use crate::labels::Labels;
-use crate::mmash::api::json::{self, DisplayValue, Float, HistogramJson};
-use crate::mmash::api::stats::{By, Query, add_rates, each_wanted};
+
+use crate::mmash::api::stats::{By, Query, Whose, add_rates, each_wanted};
 use crate::mmash::live::history::{
     History, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
 };
@@ -35,7 +35,7 @@ use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{
     GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
 };
-use crate::render::json::liveness_name;
+use crate::render::json::{self, Float, HistogramJson, JsonValue, liveness_name};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterId};
 use crate::series::{Aggregate, Class, SeriesKey};
@@ -274,41 +274,35 @@ impl Series<'_> {
             #[serde(skip_serializing_if = "Option::is_none")]
             divisor: Option<u32>,
             help: &'s str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            file: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pid: Option<Option<u32>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            liveness: Option<&'static str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            writers: Option<usize>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            dead: Option<usize>,
+            #[serde(flatten)]
+            whose: Whose<'s>,
             points: Points<'s>,
         }
-        let (field, by) = (self.field(), self.result.by);
-        let (power, divisor) = json::scaling(field);
-        let writer = Some(self.result.writer(self.first)).filter(|_| by == By::File);
-        // A writer may have several fields with the same label.
-        let writers = || {
-            self.members
-                .chunk_by(|one, other| one.writer == other.writer)
-                .filter_map(|fields| fields.first())
+        let (field, first) = (self.field(), self.result.writer(self.first));
+        let (scale, divisor) = json::scaling(field);
+        let whose = match self.result.by {
+            By::File => Whose::One {
+                file: lossless_path(&first.writer_id.name).into(),
+                pid: first.writer_id.pid(),
+                liveness: liveness_name(first.liveness),
+            },
+            By::Label => {
+                // A writer may have several fields with the same label.
+                let fields = self.members.chunk_by(|one, other| one.writer == other.writer);
+                let writers: Vec<&Writer> =
+                    fields.map(|fields| self.result.writer(fields[0])).collect();
+                let dead = writers.iter().filter(|writer| writer.is_dead).count();
+                Whose::All { writers: writers.len(), dead }
+            }
         };
         Object {
             label: &field.label,
             kind: field.kind.name(),
             unit: &field.unit,
-            scale: power,
+            scale,
             divisor,
             help: &field.help,
-            file: writer.map(|writer| lossless_path(&writer.writer_id.name)),
-            pid: writer.map(|writer| writer.writer_id.pid()),
-            liveness: writer.map(|writer| liveness_name(writer.liveness)),
-            writers: writer.is_none().then(|| writers().count()),
-            dead: writer
-                .is_none()
-                .then(|| writers().filter(|member| self.result.writer(**member).is_dead).count()),
+            whose,
             points: Points { series: self, stored },
         }
     }
@@ -357,10 +351,12 @@ impl Serialize for Points<'_> {
             let rate = rate.map(Float);
             match aggregate.into_value() {
                 Ok(OwnedValue::Histogram(recorded)) => {
-                    all.serialize_element(&(scrape.time, HistogramJson(&recorded, scale), rate))?;
+                    let bucket = |from, to, count| (from, to, count);
+                    let recorded = HistogramJson::new(&recorded, scale, bucket);
+                    all.serialize_element(&(scrape.time, recorded, rate))?;
                 }
                 Ok(value) => {
-                    all.serialize_element(&(scrape.time, DisplayValue::new(&value, scale), rate))?;
+                    all.serialize_element(&(scrape.time, JsonValue::new(&value, scale), rate))?;
                 }
                 Err(_) => all.serialize_element(&(scrape.time, (), rate))?,
             }

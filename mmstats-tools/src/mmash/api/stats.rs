@@ -1,7 +1,7 @@
 //! Current values: of each writer, or of all writers combined by label.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use mmstats_core::reader::ValueError;
@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::escape::lossless_path;
 use crate::labels::Labels;
-use crate::mmash::api::json::{self, DisplayValue, Float, scaling, type_code};
+
 use crate::mmash::live::scrape_loop::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::HttpError;
-use crate::render::json::liveness_name;
+use crate::render::json::{Float, JsonValue, bytes, liveness_name, scaling, type_code, values};
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, SeriesKey, is_cumulative};
@@ -71,23 +71,57 @@ impl Query {
 
 /// Returns the values of a scrape as JSON.
 pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
+    match query.by {
+        By::File => {
+            let samples = &snapshot.scrape.samples;
+            let files: Vec<String> =
+                samples.iter().map(|sample| lossless_path(&sample.writer_id.name)).collect();
+            let mut chosen = Vec::new();
+            each_wanted(fields(snapshot), &query.labels, |writer, index| {
+                chosen.push((writer, index));
+            });
+            let row = |(writer, index): &(usize, usize)| {
+                let (sample, delta) = (&samples[*writer], &snapshot.deltas[*writer][*index]);
+                let whose = Whose::One {
+                    file: (&files[*writer]).into(),
+                    pid: sample.writer_id.pid(),
+                    liveness: liveness_name(sample.verdict.liveness),
+                };
+                let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
+                let increase = delta.increase.as_deref();
+                Row::new(&sample.fields[*index], whose, value, delta.rate, increase)
+            };
+            write_rows(snapshot, interval, &chosen, row)
+        }
+        By::Label => {
+            let combined = by_label(snapshot, &query.labels);
+            write_rows(snapshot, interval, &combined, CombinedField::row)
+        }
+    }
+}
+
+/// Returns JSON with a row for each item.
+fn write_rows<'t, T>(
+    snapshot: &Snapshot,
+    interval: f64,
+    items: &'t [T],
+    row: impl Fn(&'t T) -> Row<'t>,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct QueryResult<R: Serialize> {
         time: f64,
         interval: f64,
         stats: R,
     }
-    let time = unix_seconds(snapshot.scrape.time);
-    match query.by {
-        By::File => {
-            json::bytes(&QueryResult { time, interval, stats: by_file(snapshot, &query.labels) })
-        }
-        By::Label => {
-            let groups = by_label(snapshot, &query.labels);
-            let stats: Vec<Row<'_>> = groups.iter().map(CombinedField::row).collect();
-            json::bytes(&QueryResult { time, interval, stats })
+    /// Makes each row only when it is written, as there may be many.
+    struct Rows<'t, T, F>(&'t [T], F);
+    impl<'t, T, F: Fn(&'t T) -> Row<'t>> Serialize for Rows<'t, T, F> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(&self.1))
         }
     }
+    let time = unix_seconds(snapshot.scrape.time);
+    bytes(&QueryResult { time, interval, stats: Rows(items, row) })
 }
 
 /// The value of a series.
@@ -100,9 +134,9 @@ struct Row<'r> {
     help: &'r str,
     #[serde(flatten)]
     whose: Whose<'r>,
-    value: Option<DisplayValue<'r>>,
+    value: Option<JsonValue<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<DisplayValue<'r>>,
+    raw: Option<JsonValue<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,10 +149,11 @@ struct Row<'r> {
     rate: Option<Option<Float>>,
 }
 
+/// The writers of a series.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Whose<'r> {
-    One { file: &'r str, pid: Option<u32>, liveness: &'static str },
+pub(crate) enum Whose<'r> {
+    One { file: Cow<'r, str>, pid: Option<u32>, liveness: &'static str },
     All { writers: usize, dead: usize },
 }
 
@@ -130,9 +165,8 @@ impl<'r> Row<'r> {
         rate: Option<f64>,
         increase: Option<&'r HistogramSnapshot>,
     ) -> Self {
-        let scale = Scale::from_field(field);
-        let (power, divisor) = scaling(field);
-        let is_scaled = power.is_some() || divisor.is_some();
+        let (scale, divisor) = scaling(field);
+        let (base, raw) = values(field, value.as_ref().ok().copied());
         Row {
             label: &field.label,
             kind: field.kind.name(),
@@ -140,19 +174,11 @@ impl<'r> Row<'r> {
             unit: &field.unit,
             help: &field.help,
             whose,
-            value: value.as_ref().ok().map(|stored| DisplayValue {
-                stored,
-                scale,
-                interval: Some(increase),
-            }),
-            raw: value
-                .as_ref()
-                .ok()
-                .filter(|_| is_scaled)
-                .map(|stored| DisplayValue::new(stored, Scale::NONE)),
+            value: base.map(|value| value.with_interval(increase)),
+            raw,
             error: value.err(),
             aggregate: None,
-            scale: power,
+            scale,
             divisor,
             rate: is_cumulative(field).then(|| rate.map(Float)),
         }
@@ -179,54 +205,16 @@ fn fields(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<[Field]>> {
     snapshot.scrape.samples.iter().map(|sample| &sample.fields)
 }
 
-fn by_file<'s>(snapshot: &'s Snapshot, labels: &Labels) -> impl Serialize + 's {
-    struct Rows<'s> {
-        snapshot: &'s Snapshot,
-        files: Vec<String>,
-        chosen: Vec<(usize, usize)>,
-    }
-    impl Serialize for Rows<'_> {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let row = |(writer, index): &(usize, usize)| {
-                let sample = &self.snapshot.scrape.samples[*writer];
-                let delta = &self.snapshot.deltas[*writer][*index];
-                let liveness = liveness_name(sample.verdict.liveness);
-                let whose = Whose::One {
-                    file: &self.files[*writer],
-                    pid: sample.writer_id.pid(),
-                    liveness,
-                };
-                let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
-                Row::new(
-                    &sample.fields[*index],
-                    whose,
-                    value,
-                    delta.rate,
-                    delta.increase.as_deref(),
-                )
-            };
-            serializer.collect_seq(self.chosen.iter().map(row))
-        }
-    }
-    let files = snapshot
-        .scrape
-        .samples
-        .iter()
-        .map(|sample| lossless_path(&sample.writer_id.name))
-        .collect();
-    let mut chosen = Vec::new();
-    each_wanted(fields(snapshot), labels, |writer, index| chosen.push((writer, index)));
-    Rows { snapshot, files, chosen }
-}
-
 /// All fields with one key, combined.
 struct CombinedField<'g> {
     field: &'g Field,
+    class: Class,
+    value: Result<OwnedValue, NoValue>,
     writers: usize,
+    /// The last of them: a writer may have two fields of one label.
+    last: Option<usize>,
     /// Of these, the dead ones.
     dead: usize,
-    value: Result<OwnedValue, NoValue>,
-    class: Class,
     rate: Option<f64>,
     increase: Option<HistogramSnapshot>,
 }
@@ -235,16 +223,9 @@ impl CombinedField<'_> {
     fn row(&self) -> Row<'_> {
         let value = self.value.as_ref().map_err(NoValue::to_string);
         let aggregate = Some(self.class.aggregate_name()).filter(|_| value.is_ok());
-        Row {
-            aggregate,
-            ..Row::new(
-                self.field,
-                Whose::All { writers: self.writers, dead: self.dead },
-                value,
-                self.rate,
-                self.increase.as_ref(),
-            )
-        }
+        let whose = Whose::All { writers: self.writers, dead: self.dead };
+        let row = Row::new(self.field, whose, value, self.rate, self.increase.as_ref());
+        Row { aggregate, ..row }
     }
 }
 
@@ -257,43 +238,31 @@ pub(crate) fn add_rates(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 }
 
 fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> Vec<CombinedField<'s>> {
-    struct Members<'s> {
-        field: &'s Field,
-        class: Class,
-        aggregate: Aggregate,
-        writers: usize,
-        /// The last of them: a writer may have two fields of one label.
-        last: Option<usize>,
-        dead: usize,
-        rate: Option<f64>,
-        increase: Option<HistogramSnapshot>,
-    }
-    let mut all: BTreeMap<SeriesKey<'_>, Members<'_>> = BTreeMap::new();
+    let mut all: BTreeMap<SeriesKey<'_>, (Aggregate, CombinedField<'_>)> = BTreeMap::new();
     each_wanted(fields(snapshot), labels, |writer, index| {
         let sample = &snapshot.scrape.samples[writer];
         let is_dead = sample.verdict.liveness == Liveness::Dead;
         let field = &sample.fields[index];
         let Delta { rate, increase } = &snapshot.deltas[writer][index];
         let new = || {
-            let class = Class::from_field(field);
-            let aggregate = Aggregate::new(class);
+            let (class, value) = (Class::from_field(field), Err(NoValue::Missing));
             let (writers, last, dead, rate, increase) = (0, None, 0, None, None);
-            Members { field, class, aggregate, writers, last, dead, rate, increase }
+            let combined =
+                CombinedField { field, class, value, writers, last, dead, rate, increase };
+            (Aggregate::new(class), combined)
         };
-        let members = all.entry(SeriesKey::from_field(field)).or_insert_with(new);
-        if members.last.replace(writer) != Some(writer) {
-            members.writers += 1;
-            members.dead += usize::from(is_dead);
+        let (aggregate, combined) = all.entry(SeriesKey::from_field(field)).or_insert_with(new);
+        if combined.last.replace(writer) != Some(writer) {
+            combined.writers += 1;
+            combined.dead += usize::from(is_dead);
         }
-        members.aggregate.add(sample.values[index].as_ref(), Scale::from_field(field), is_dead);
-        members.rate = add_rates(members.rate, *rate);
+        aggregate.add(sample.values[index].as_ref(), Scale::from_field(field), is_dead);
+        combined.rate = add_rates(combined.rate, *rate);
         if let Some(increase) = increase {
-            members.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);
+            combined.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);
         }
     });
-    let combine = |members: Members<'s>| {
-        let Members { field, class, aggregate, writers, dead, rate, increase, .. } = members;
-        CombinedField { field, writers, dead, value: aggregate.into_value(), class, rate, increase }
-    };
-    all.into_values().map(combine).collect()
+    all.into_values()
+        .map(|(aggregate, combined)| CombinedField { value: aggregate.into_value(), ..combined })
+        .collect()
 }

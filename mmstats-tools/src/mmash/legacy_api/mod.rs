@@ -13,11 +13,11 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::escape::lossless_path;
-use crate::mmash::api::json::{self, DisplayValue, Float};
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Server;
 use crate::mmash::server::parameters::{self, Parameters, decode};
 use crate::mmash::server::response::{HttpError, JSON};
+use crate::render::json::{self, Float, JsonValue};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterSample};
 use crate::series::{Aggregate, Class, Number, Scaled};
@@ -72,7 +72,7 @@ pub(crate) async fn values(
         match aggregator {
             None => {
                 let shown = |(field, value): &(&Field, &OwnedValue)| {
-                    to_raw_value(&DisplayValue::new(value, Scale::from_field(field))).ok()
+                    to_raw_value(&JsonValue::new(value, Scale::from_field(field))).ok()
                 };
                 let all: BTreeMap<&str, Vec<_>> = values
                     .iter()
@@ -212,7 +212,7 @@ fn aggregator(name: &str) -> Result<Aggregator, HttpError> {
 }
 
 fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
-    to_raw_value(&DisplayValue::new(value, Scale::from_field(field))).ok()
+    to_raw_value(&JsonValue::new(value, Scale::from_field(field))).ok()
 }
 
 /// Returns all values in their base units; `None` if one is not a number.
@@ -244,7 +244,7 @@ fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
         {
             None
         }
-        value => to_raw_value(&DisplayValue::new(&value, of)).ok(),
+        value => to_raw_value(&JsonValue::new(&value, of)).ok(),
     }
 }
 

@@ -78,12 +78,9 @@ impl Identity {
 
 /// Formats a value as the value of a label; returns `None` for histograms.
 pub(super) fn words(stored: &OwnedValue, scale: Scale) -> Option<String> {
-    Some(match stored {
-        OwnedValue::Bool(value) => value.to_string(),
-        OwnedValue::Unsigned(value) => scale.unsigned(*value).to_string(),
-        OwnedValue::Signed(value) => scale.signed(*value).to_string(),
-        OwnedValue::Float(value) => scale.float(*value).to_string(),
-        OwnedValue::Text(text) => text.to_string(),
-        OwnedValue::Histogram(_) => return None,
-    })
+    match stored {
+        OwnedValue::Bool(value) => Some(value.to_string()),
+        OwnedValue::Text(text) => Some(text.to_string()),
+        number => scale.number(number).map(|number| number.to_string()),
+    }
 }
