@@ -3,45 +3,32 @@
 pub(super) mod query;
 pub(super) mod stats;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::escape::lossless_path;
 use crate::mmash::api::stats::{Query, render};
-use crate::mmash::server::Server;
-use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::Call;
 use crate::mmash::server::response::{HttpError, JSON, with_type};
 use crate::render::json::{bytes, liveness_name};
 use crate::scraper::{self, Scrape};
 use mmstats_std::clock::unix_seconds;
 
 /// Handles `/api/v1/stats`.
-pub(crate) async fn stats(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    let query = Query::from_parameters(&Parameters::parse(query.as_deref(), &["match", "by"])?)?;
-    let snapshot = server.snapshot().await?;
-    let interval = server.interval.as_secs_f64();
-    server.respond(JSON, &headers, move || render(&snapshot, interval, &query)).await
+pub(crate) async fn stats(call: Call) -> Result<Response, HttpError> {
+    let query = Query::from_parameters(&call.parameters(&["match", "by"])?)?;
+    let interval = call.server.interval.as_secs_f64();
+    call.respond_with_scrape(JSON, move |snapshot| render(snapshot, interval, &query)).await
 }
 
 /// Handles `/api/v1/files`.
-pub(crate) async fn files(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    Parameters::parse(query.as_deref(), &[])?;
-    let snapshot = server.snapshot().await?;
-    server.respond(JSON, &headers, move || list_files(&snapshot.scrape)).await
+pub(crate) async fn files(call: Call) -> Result<Response, HttpError> {
+    call.parameters(&[])?;
+    call.respond_with_scrape(JSON, |snapshot| list_files(&snapshot.scrape)).await
 }
 
 fn list_files(scrape: &Scrape) -> Vec<u8> {
@@ -85,11 +72,9 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
 }
 
 /// Handles `/healthz`: whether scrapes are on time.
-pub(crate) async fn health(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, HttpError> {
-    Parameters::parse(query.as_deref(), &[])?;
+pub(crate) async fn health(call: Call) -> Result<Response, HttpError> {
+    call.parameters(&[])?;
+    let server = &call.server;
     let latest = server.latest.snapshot.borrow().clone();
     let age = latest.as_ref().map(|latest| latest.finished.elapsed());
     // Devices and loaded machines may need a while.

@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use mmstats_core::Type;
@@ -30,11 +28,10 @@ use crate::mmash::live::history::{
     History, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
 };
 use crate::mmash::live::scrape_loop::Snapshot;
-use crate::mmash::server::Server;
-use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{
     GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
 };
+use crate::mmash::server::{Call, Server};
 use crate::render::json::{self, Float, HistogramJson, JsonValue, liveness_name};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterId};
@@ -45,12 +42,9 @@ use crate::series::{Aggregate, Class, SeriesKey};
 const POINTS_PER_CHUNK: usize = 5000;
 
 /// Handles `/api/v1/query`.
-pub(crate) async fn query(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    let parameters = Parameters::parse(query.as_deref(), &["match", "by", "since"])?;
+pub(crate) async fn query(call: Call) -> Result<Response, HttpError> {
+    let parameters = call.parameters(&["match", "by", "since"])?;
+    let server = call.server;
     let query = Query::from_parameters(&parameters)?;
     let latest = server.snapshot().await?;
     let since = match parameters.number("since")? {
@@ -60,7 +54,7 @@ pub(crate) async fn query(
     let history = server.latest.history.clone();
     let result =
         Arc::new(server.run_job(move || QueryResult::new(history, &latest, since, &query)).await?);
-    let compress = accepts_gzip(&headers);
+    let compress = accepts_gzip(&call.headers);
     let encoder = GzipChunks::new(compress);
     let permit = server.budget.reserve(result.bytes() + encoder.bytes())?;
     let head = format!(

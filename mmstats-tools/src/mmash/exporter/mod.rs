@@ -3,9 +3,6 @@
 pub(super) mod dropped_fields;
 pub(super) mod textfile;
 
-use std::sync::Arc;
-
-use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
@@ -13,8 +10,7 @@ use axum::response::Response;
 use crate::escape::Escaped;
 use crate::labels::Labels;
 use crate::mmash::live::scrape_loop::Snapshot;
-use crate::mmash::server::Server;
-use crate::mmash::server::parameters::Parameters;
+use crate::mmash::server::Call;
 use crate::mmash::server::response::{HttpError, preferences};
 use crate::options::mmash::Options;
 use crate::render::metrics::{Format, Page, Settings, per_writer};
@@ -26,23 +22,18 @@ pub(crate) fn settings(options: &Options) -> Settings {
 }
 
 /// Handles `/metrics`.
-pub(crate) async fn metrics(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    Parameters::parse(query.as_deref(), &[])?;
-    let snapshot = server.snapshot().await?;
-    let settings = Settings { format: format(&headers), ..server.metrics.clone() };
-    let (content_type, shared) = (settings.format.content_type(), server.clone());
-    let make = move || {
-        let page = page(&snapshot, &settings);
+pub(crate) async fn metrics(call: Call) -> Result<Response, HttpError> {
+    call.parameters(&[])?;
+    let settings = Settings { format: format(&call.headers), ..call.server.metrics.clone() };
+    let (content_type, shared) = (settings.format.content_type(), call.server.clone());
+    let make = move |snapshot: &Snapshot| {
+        let page = page(snapshot, &settings);
         for message in shared.dropped_fields.new_messages(&page.dropped) {
             eprintln!("mmash: {}", Escaped(&message));
         }
         page.text.into_bytes()
     };
-    let mut response = server.respond(content_type, &headers, make).await?;
+    let mut response = call.respond_with_scrape(content_type, make).await?;
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
     Ok(response)
 }

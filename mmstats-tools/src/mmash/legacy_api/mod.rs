@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 use glob::{MatchOptions, Pattern};
 use mmstats_std::read::Field;
@@ -14,21 +12,17 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::escape::lossless_path;
 use crate::mmash::live::scrape_loop::Snapshot;
-use crate::mmash::server::Server;
+use crate::mmash::server::Call;
 use crate::mmash::server::parameters::{self, Parameters, decode};
 use crate::mmash::server::response::{HttpError, JSON};
 use crate::render::json::{self, Float, JsonValue};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterSample};
-use crate::series::{Aggregate, Class, Number, Scaled};
+use crate::series::{Aggregate, Aggregation, Class, Number, Scaled};
 
 /// Handles `/stats/`: all labels.
-pub(crate) async fn labels(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
+pub(crate) async fn labels(call: Call) -> Result<Response, HttpError> {
+    let parameters = call.parameters(&["exact", "glob", "aggr"])?;
     if let Some(name) = parameters.one("aggr")? {
         aggregator(name)?;
     }
@@ -42,24 +36,19 @@ pub(crate) async fn labels(
             .collect();
         json::bytes(&json!({ "stats": labels }))
     };
-    respond(&server, &headers, list).await
+    call.respond_with_scrape(JSON, list).await
 }
 
 /// Handles `/stats/PREFIX`: the values of all labels with this prefix, one for each file or
 /// combined by an aggregator.
-pub(crate) async fn values(
-    State(server): State<Arc<Server>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    let prefix = path_after(&uri, "/stats/")?;
-    let parameters = Parameters::parse(query.as_deref(), &["exact", "glob", "aggr"])?;
+pub(crate) async fn values(call: Call) -> Result<Response, HttpError> {
+    let prefix = path_after(&call.uri, "/stats/")?;
+    let parameters = call.parameters(&["exact", "glob", "aggr"])?;
     let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
     let glob = glob(&parameters)?;
     let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
     let collect = move |snapshot: &Snapshot| {
-        let mut values: BTreeMap<&str, Vec<(&Field, &OwnedValue)>> = BTreeMap::new();
+        let mut values: BTreeMap<&str, Vec<Value<'_>>> = BTreeMap::new();
         for sample in chosen(snapshot, glob.as_ref()) {
             for (field, value) in sample.fields.iter().zip(&sample.values) {
                 let is_wanted =
@@ -69,36 +58,25 @@ pub(crate) async fn values(
                 }
             }
         }
-        match aggregator {
-            None => {
-                let shown = |(field, value): &(&Field, &OwnedValue)| {
-                    to_raw_value(&JsonValue::new(value, Scale::from_field(field))).ok()
-                };
-                let all: BTreeMap<&str, Vec<_>> = values
-                    .iter()
-                    .map(|(label, values)| (*label, values.iter().map(shown).collect()))
-                    .collect();
-                json::bytes(&all)
-            }
-            Some(aggregator) => {
-                let all: BTreeMap<&str, _> =
-                    values.iter().map(|(label, values)| (*label, aggregator(values))).collect();
-                json::bytes(&all)
-            }
-        }
+        let show_all = |values: &[Value<'_>]| {
+            to_raw_value(&values.iter().copied().map(show).collect::<Vec<_>>()).ok()
+        };
+        let shown: BTreeMap<&str, _> = values
+            .iter()
+            .map(|(label, values)| match aggregator {
+                None => (*label, show_all(values)),
+                Some(aggregator) => (*label, combine(aggregator, values)),
+            })
+            .collect();
+        json::bytes(&shown)
     };
-    respond(&server, &headers, collect).await
+    call.respond_with_scrape(JSON, collect).await
 }
 
 /// Handles `/files/` and `/files/GLOB`: the paths of files.
-pub(crate) async fn files(
-    State(server): State<Arc<Server>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    Parameters::parse(query.as_deref(), &[])?;
-    let glob = Some(path_after(&uri, "/files/")?).filter(|glob| !glob.is_empty());
+pub(crate) async fn files(call: Call) -> Result<Response, HttpError> {
+    call.parameters(&[])?;
+    let glob = Some(path_after(&call.uri, "/files/")?).filter(|glob| !glob.is_empty());
     let glob = glob.as_deref().map(parameters::parse_file_pattern).transpose()?;
     let list = move |snapshot: &Snapshot| {
         let files: Vec<String> = chosen(snapshot, glob.as_ref())
@@ -106,7 +84,7 @@ pub(crate) async fn files(
             .collect();
         json::bytes(&json!({ "files": files }))
     };
-    respond(&server, &headers, list).await
+    call.respond_with_scrape(JSON, list).await
 }
 
 /// Returns the pattern of files; an empty one is ignored.
@@ -122,15 +100,6 @@ fn glob(parameters: &Parameters) -> Result<Option<Pattern>, HttpError> {
 fn path_after(uri: &Uri, prefix: &str) -> Result<String, HttpError> {
     let encoded = uri.path().strip_prefix(prefix).unwrap_or("");
     decode(encoded).map_err(|why| HttpError::bad_request(format!("{encoded:?}: {why}")))
-}
-
-async fn respond(
-    server: &Server,
-    headers: &HeaderMap,
-    make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static,
-) -> Result<Response, HttpError> {
-    let snapshot = server.snapshot().await?;
-    server.respond(JSON, headers, move || make(&snapshot)).await
 }
 
 /// Returns the writers whose file matches. The pattern only filters files that are scraped anyway,
@@ -164,97 +133,77 @@ fn chosen<'s>(
         .filter(move |sample| glob.is_none_or(|glob| is_chosen(&sample.writer_id.name, glob)))
 }
 
-type Values<'v> = [(&'v Field, &'v OwnedValue)];
-type Aggregator = fn(&Values<'_>) -> Option<Box<RawValue>>;
+/// A value and its field.
+type Value<'v> = (&'v Field, &'v OwnedValue);
 
-const AGGREGATORS: [(&str, Aggregator); 7] = [
-    ("avg", |values| mean(&numbers(values)?)),
-    ("one", |values| values.first().and_then(show)),
-    ("max", |values| {
-        values
-            .iter()
-            .copied()
-            .reduce(|one, other| if is_less(one, other) { other } else { one })
-            .as_ref()
-            .and_then(show)
-    }),
-    ("min", |values| {
-        values
-            .iter()
-            .copied()
-            .reduce(|one, other| if is_less(other, one) { other } else { one })
-            .as_ref()
-            .and_then(show)
-    }),
-    ("sum", sum),
-    ("nonzero-min", |values| {
-        let is_nonzero = |(_, value): &&(&Field, &OwnedValue)| {
-            Number::from_value(value).is_none_or(|amount| amount.as_f64() != 0.0)
-        };
-        let nonzero: Vec<_> = values.iter().filter(is_nonzero).copied().collect();
-        let least =
-            nonzero.into_iter().reduce(|one, other| if is_less(other, one) { other } else { one });
-        least.as_ref().map_or_else(|| to_raw_value(&0).ok(), show)
-    }),
-    ("nonzero-avg", |values| {
-        let nonzero: Vec<f64> =
-            numbers(values)?.into_iter().filter(|number| *number != 0.0).collect();
-        if nonzero.is_empty() { to_raw_value(&0).ok() } else { mean(&nonzero) }
-    }),
-];
+const AGGREGATORS: [&str; 7] = ["avg", "one", "max", "min", "sum", "nonzero-min", "nonzero-avg"];
 
-fn aggregator(name: &str) -> Result<Aggregator, HttpError> {
-    let found =
-        AGGREGATORS.iter().find(|(known, _)| *known == name).map(|(_, aggregator)| *aggregator);
-    let known = AGGREGATORS.map(|(known, _)| known).join(", ");
-    found
-        .ok_or_else(|| HttpError::bad_request(format!("aggr={name:?}: unknown ({known} expected)")))
+fn aggregator(name: &str) -> Result<&'static str, HttpError> {
+    AGGREGATORS.into_iter().find(|known| *known == name).ok_or_else(|| {
+        let known = AGGREGATORS.join(", ");
+        HttpError::bad_request(format!("aggr={name:?}: unknown ({known} expected)"))
+    })
 }
 
-fn show((field, value): &(&Field, &OwnedValue)) -> Option<Box<RawValue>> {
+/// Combines the values of a label; `None` if they cannot be combined.
+fn combine(aggregator: &str, values: &[Value<'_>]) -> Option<Box<RawValue>> {
+    if let Some(aggregator) = aggregator.strip_prefix("nonzero-") {
+        let is_zero = |(_, value): &Value<'_>| {
+            Number::from_value(value).is_some_and(|number| number.as_f64() == 0.0)
+        };
+        let nonzero: Vec<_> = values.iter().filter(|value| !is_zero(value)).copied().collect();
+        let zero = || to_raw_value(&0).ok();
+        return if nonzero.is_empty() { zero() } else { combine(aggregator, &nonzero) };
+    }
+    let mut all = values.iter().copied();
+    let chosen = match aggregator {
+        "avg" => return mean(values),
+        "sum" => return sum(values),
+        "max" => all.reduce(|one, other| if is_less(one, other) { other } else { one }),
+        "min" => all.reduce(|one, other| if is_less(other, one) { other } else { one }),
+        _ => all.next(),
+    };
+    chosen.and_then(show)
+}
+
+fn show((field, value): Value<'_>) -> Option<Box<RawValue>> {
     to_raw_value(&JsonValue::new(value, Scale::from_field(field))).ok()
 }
 
-/// Returns all values in their base units; `None` if one is not a number.
-fn numbers(values: &Values<'_>) -> Option<Vec<f64>> {
-    let number = |(field, value): &(&Field, &OwnedValue)| {
-        Number::from_value(value)
-            .map(|amount| Scale::from_field(field).approximate(amount.as_f64()))
-    };
-    values.iter().map(number).collect()
-}
-
-fn mean(numbers: &[f64]) -> Option<Box<RawValue>> {
-    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-    to_raw_value(&Float(mean)).ok()
-}
-
-fn sum(values: &Values<'_>) -> Option<Box<RawValue>> {
-    let (first, _) = values.first()?;
-    // All writers count, dead ones included, and whatever the kind of the field.
-    let mut aggregate = Aggregate::new(Class::Counter);
+/// Adds all values: those of dead writers too, and whatever the kind of the field.
+fn add(values: &[Value<'_>], class: Class) -> Aggregate {
+    let mut aggregate = Aggregate::new(class);
     for (field, value) in values {
         aggregate.add(Ok(value), Scale::from_field(field), false);
     }
-    let of = aggregate.sum().map_or(Scale::from_field(first), |sum| sum.scale);
-    match aggregate.into_value().ok()? {
+    aggregate
+}
+
+fn mean(values: &[Value<'_>]) -> Option<Box<RawValue>> {
+    let mean = add(values, Class::Average);
+    let number = mean.combine(Aggregation::Auto)?.as_f64();
+    // Numbers and other values have no mean.
+    mean.into_value().ok().and_then(|_| to_raw_value(&Float(number)).ok())
+}
+
+fn sum(values: &[Value<'_>]) -> Option<Box<RawValue>> {
+    let sum = add(values, Class::Counter);
+    let (first, _) = values.first()?;
+    let scale = sum.sum().map_or(Scale::from_field(first), |sum| sum.scale);
+    let has_one_scale = values.iter().all(|(field, _)| Scale::from_field(field) == scale);
+    match sum.into_value().ok()? {
         OwnedValue::Text(_) => None,
-        OwnedValue::Histogram(_)
-            if values.iter().any(|(field, _)| Scale::from_field(field) != of) =>
-        {
-            None
-        }
-        value => to_raw_value(&JsonValue::new(&value, of)).ok(),
+        OwnedValue::Histogram(_) if !has_one_scale => None,
+        value => to_raw_value(&JsonValue::new(&value, scale)).ok(),
     }
 }
 
 /// Compares numbers by their value, texts by the alphabet; others are not less than anything.
-fn is_less(one: (&Field, &OwnedValue), other: (&Field, &OwnedValue)) -> bool {
+fn is_less(one: Value<'_>, other: Value<'_>) -> bool {
     if let (OwnedValue::Text(one), OwnedValue::Text(other)) = (one.1, other.1) {
         return one < other;
     }
-    let scaled =
-        |(field, value): (&Field, &OwnedValue)| Scaled::from_value(value, Scale::from_field(field));
+    let scaled = |(field, value): Value<'_>| Scaled::from_value(value, Scale::from_field(field));
     scaled(one).zip(scaled(other)).is_some_and(|(one, other)| one.is_less(other))
 }
 
@@ -267,7 +216,8 @@ mod tests {
     fn aggregate(name: &str, values: &[OwnedValue]) -> String {
         let field = Field::new("", Kind::Untyped, Type::U64);
         let values: Vec<_> = values.iter().map(|value| (&field, value)).collect();
-        aggregator(name).unwrap()(&values).map_or("none".to_owned(), |value| value.get().to_owned())
+        combine(aggregator(name).unwrap(), &values)
+            .map_or("none".to_owned(), |value| value.get().to_owned())
     }
 
     #[test]

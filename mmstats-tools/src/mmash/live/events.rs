@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream;
@@ -18,9 +17,8 @@ use tokio::time::sleep;
 
 use crate::mmash::api::stats::{Query, render};
 use crate::mmash::live::scrape_loop::Snapshot;
-use crate::mmash::server::Server;
-use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{HttpError, with_type};
+use crate::mmash::server::{Call, Server};
 
 /// After this time without an event a comment is sent, so that no proxy closes the connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -95,11 +93,9 @@ struct SseClient {
 }
 
 /// Handles `/events`.
-pub(crate) async fn events(
-    State(server): State<Arc<Server>>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, HttpError> {
-    let parameters = Parameters::parse(query.as_deref(), &["match", "by", "interval"])?;
+pub(crate) async fn events(call: Call) -> Result<Response, HttpError> {
+    let parameters = call.parameters(&["match", "by", "interval"])?;
+    let server = call.server;
     let query = Query::from_parameters(&parameters)?;
     let pause = match parameters.number("interval")? {
         Some(interval) if interval < 0.0 => {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
 use crate::escape::Escaped;
 
 /// A writer of HTML.
@@ -57,49 +59,16 @@ pub(super) fn parameter_values<'q>(
     query: &'q str,
     name: &'q str,
 ) -> impl DoubleEndedIterator<Item = String> + 'q {
-    query.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decode)
-}
-
-fn decode(value: &str) -> String {
-    let bytes = value.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|digits| Some(16 * hex_digit(digits[0])? + hex_digit(digits[1])?));
-        match (byte, hex) {
-            (b'%', Some(decoded_byte)) => {
-                decoded.push(decoded_byte);
-                at += 2;
-            }
-            (b'+', _) => decoded.push(b' '),
-            _ => decoded.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    let values =
+        query.split('&').filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='));
+    values
+        .map(|value| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
 }
 
 /// Encodes the value of a parameter. The result has no special characters of URLs or HTML.
 pub(super) fn encode_parameter(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                encoded.push(char::from(byte));
-            }
-            _ => {
-                // Writing to a string never fails.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
+    const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+    utf8_percent_encode(value, &ENCODED).to_string()
 }
 
 #[cfg(test)]

@@ -15,10 +15,13 @@ pub(super) mod response_budget;
 mod routes;
 mod write_timeout;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use tokio::sync::{Semaphore, watch};
 use tokio::task;
@@ -28,6 +31,7 @@ use crate::mmash::exporter::dropped_fields::DroppedFieldLog;
 use crate::mmash::live::events::SseStreams;
 use crate::mmash::live::scrape_loop::{Latest, Snapshot};
 use crate::mmash::server::limits::{Limits, RateLimiter};
+use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{HttpError, accepts_gzip, gzip, set_encoding, with_type};
 use crate::mmash::server::response_budget::ResponseBudget;
 use crate::options::mmash::Options;
@@ -123,17 +127,55 @@ impl Server {
         };
         task::spawn_blocking(job).await.map_err(|_| failed())
     }
+}
+
+/// A request, and the state of the server: what a handler needs.
+pub(crate) struct Call {
+    pub(crate) server: Arc<Server>,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+impl FromRequestParts<Arc<Server>> for Call {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        server: &Arc<Server>,
+    ) -> Result<Self, Infallible> {
+        let (uri, headers) = (parts.uri.clone(), parts.headers.clone());
+        Ok(Call { server: server.clone(), uri, headers })
+    }
+}
+
+impl Call {
+    /// Decodes the query, which may have these parameters.
+    ///
+    /// # Errors
+    /// If it is not encoded properly, or has others.
+    pub(crate) fn parameters(&self, known: &[&str]) -> Result<Parameters, HttpError> {
+        Parameters::parse(self.uri.query(), known)
+    }
 
     /// Makes a body in another thread and returns it as a response, compressed if the client
     /// accepts that.
     pub(crate) async fn respond(
         &self,
         content_type: &'static str,
-        headers: &HeaderMap,
         make: impl FnOnce() -> Vec<u8> + Send + 'static,
     ) -> Result<Response, HttpError> {
-        let compress = accepts_gzip(headers);
-        let (body, is_compressed) = self.run_job(move || gzip(make(), compress)).await?;
-        Ok(set_encoding(with_type(content_type, self.budget.count(body)?), is_compressed))
+        let compress = accepts_gzip(&self.headers);
+        let (body, is_compressed) = self.server.run_job(move || gzip(make(), compress)).await?;
+        Ok(set_encoding(with_type(content_type, self.server.budget.count(body)?), is_compressed))
+    }
+
+    /// Like [`Call::respond`], with a body made of the latest scrape.
+    pub(crate) async fn respond_with_scrape(
+        &self,
+        content_type: &'static str,
+        make: impl FnOnce(&Snapshot) -> Vec<u8> + Send + 'static,
+    ) -> Result<Response, HttpError> {
+        let snapshot = self.server.snapshot().await?;
+        self.respond(content_type, move || make(&snapshot)).await
     }
 }

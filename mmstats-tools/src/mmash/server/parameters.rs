@@ -1,10 +1,11 @@
 //! The query and path of a request, decoded strictly. Unknown parameters are refused, as they are
 //! most likely typing mistakes.
 //!
-//! The decoder is not `form_urlencoded`'s, which passes on invalid escapes and replaces bytes that
-//! are not UTF-8: here both are errors that name the parameter.
+//! Invalid escapes and bytes that are not UTF-8 are errors that name the parameter; most decoders
+//! pass them on or replace them.
 
 use glob::Pattern;
+use percent_encoding::percent_decode_str;
 
 use crate::labels;
 use crate::mmash::server::response::HttpError;
@@ -49,20 +50,12 @@ impl Parameters {
     ///
     /// # Errors
     /// If it is repeated.
-    pub(crate) fn one(&self, key: &str) -> Result<Option<&str>, HttpError> {
-        let values: Vec<&str> = self
-            .0
-            .iter()
-            .filter(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
-            .collect();
-        match values[..] {
-            [] => Ok(None),
-            [value] => Ok(Some(value)),
-            _ => Err(HttpError::bad_request(format!(
-                "{key} is given {} times (once expected)",
-                values.len()
-            ))),
+    pub(crate) fn one<'p>(&'p self, key: &'p str) -> Result<Option<&'p str>, HttpError> {
+        match self.all(key).count() {
+            0 | 1 => Ok(self.all(key).next()),
+            times => {
+                Err(HttpError::bad_request(format!("{key} is given {times} times (once expected)")))
+            }
         }
     }
 
@@ -104,23 +97,15 @@ impl Parameters {
 /// # Errors
 /// If an escape is invalid, or the result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let digits = rest
-            .get(..2)
-            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(decoded.ok_or("% without two hexadecimal digits")?);
-        rest = &rest[2..];
+    // The crate would pass on invalid escapes.
+    let is_escape = |after: &[u8]| {
+        after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.as_bytes().split(|byte| *byte == b'%').skip(1).all(is_escape) {
+        return Err("% without two hexadecimal digits".to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| "not UTF-8")?;
+    Ok(decoded.into_owned())
 }
 
 /// Parses a pattern of files, which is relative to the searched directories and stays in them.

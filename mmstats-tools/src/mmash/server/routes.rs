@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, Request, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
@@ -13,10 +12,11 @@ use axum::routing::get;
 
 use crate::mmash::api::query;
 use crate::mmash::live::events;
+use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::page::{self, PageRequest};
-use crate::mmash::server::Server;
 use crate::mmash::server::middleware::check_requests;
 use crate::mmash::server::response::{HttpError, set_encoding};
+use crate::mmash::server::{Call, Server};
 use crate::mmash::{api, exporter, legacy_api};
 
 /// Returns the handlers of all paths.
@@ -53,30 +53,18 @@ async fn redirect_to_slash(uri: Uri) -> Redirect {
     Redirect::permanent(&format!("{name}/{query}"))
 }
 
-async fn render_page(
-    State(server): State<Arc<Server>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, HttpError> {
-    let snapshot = server.snapshot().await?;
-    let graph = uri.path() == "/graph/";
-    let render = move || {
-        page::render(
-            &snapshot.scrape,
-            &PageRequest { query: query.as_deref().unwrap_or(""), graph },
-        )
-        .into_bytes()
+async fn render_page(call: Call) -> Result<Response, HttpError> {
+    let uri = call.uri.clone();
+    let render = move |snapshot: &Snapshot| {
+        let (query, graph) = (uri.query().unwrap_or(""), uri.path() == "/graph/");
+        page::render(&snapshot.scrape, &PageRequest { query, graph }).into_bytes()
     };
-    server.respond("text/html; charset=utf-8", &headers, render).await
+    call.respond_with_scrape("text/html; charset=utf-8", render).await
 }
 
 /// Serves a file of the page. Files change only with this program, so browsers revalidate them.
-async fn serve_file(
-    State(server): State<Arc<Server>>,
-    request: Request,
-) -> Result<Response, HttpError> {
-    let path = request.uri().path().strip_prefix("/static/").unwrap_or("");
+async fn serve_file(call: Call) -> Result<Response, HttpError> {
+    let path = call.uri.path().strip_prefix("/static/").unwrap_or("");
     let found = page::ASSETS.iter().find(|(name, ..)| *name == path);
     let Some((_, content_type, bytes)) = found else {
         return Err(HttpError::new(StatusCode::NOT_FOUND, "no such file"));
@@ -84,10 +72,10 @@ async fn serve_file(
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
-    let mut response = if is_known(&tag, request.headers()) {
+    let mut response = if is_known(&tag, &call.headers) {
         set_encoding(StatusCode::NOT_MODIFIED.into_response(), false)
     } else {
-        server.respond(content_type, request.headers(), || bytes.to_vec()).await?
+        call.respond(content_type, || bytes.to_vec()).await?
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Weak, as it is the same for compressed and uncompressed responses.
