@@ -2,13 +2,18 @@
 
 use glob::Pattern;
 
+// The docs of the fields are printed as help.
 /// A label filter: accepts labels that match any of `include` (all if it is empty) and none of
 /// `exclude`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Labels {
-    /// Patterns of labels to accept.
+    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of
+    /// these. Can be repeated.
+    #[arg(short = 'f', long = "filter", value_name = "GLOB", value_parser = parse)]
     pub include: Vec<Pattern>,
-    /// Patterns of labels to reject.
+
+    /// Exclude fields whose whole label matches; wins over --filter. Can be repeated.
+    #[arg(short = 'x', long, value_name = "GLOB", value_parser = parse)]
     pub exclude: Vec<Pattern>,
 }
 

@@ -14,7 +14,6 @@ use mmstats_std::template::Environment;
 
 use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
-use crate::labels::Labels;
 use crate::options::slurp::{Exposition, Options};
 use crate::render;
 use crate::render::metrics::{self, Format, Settings, Totals};
@@ -50,11 +49,7 @@ fn print_exposition(
         Exposition::Text => Format::Text,
         Exposition::Openmetrics => Format::OpenMetrics,
     };
-    let settings = Settings {
-        format,
-        labels: Labels { include: options.filter, exclude: options.exclude },
-        live: options.live,
-    };
+    let settings = Settings { format, labels: options.labels, live: options.live };
     let mut scraper = Scraper::new(options.selection.files, sources);
     let started = Instant::now();
     let scrape = scraper.scrape();
@@ -94,7 +89,6 @@ fn print_exposition(
 struct Slurp<'s, 'c> {
     options: Options,
     sources: Sources,
-    labels: Labels,
     style: TextStyle,
     console: &'s mut Console<'c>,
     /// Whether a file could not be read completely.
@@ -108,11 +102,7 @@ struct Slurp<'s, 'c> {
 }
 
 impl<'s, 'c> Slurp<'s, 'c> {
-    fn new(mut options: Options, sources: Sources, console: &'s mut Console<'c>) -> Self {
-        let labels = Labels {
-            include: std::mem::take(&mut options.filter),
-            exclude: std::mem::take(&mut options.exclude),
-        };
+    fn new(options: Options, sources: Sources, console: &'s mut Console<'c>) -> Self {
         let style = TextStyle {
             colour: console.colour,
             annotated: console.is_terminal || options.verbose,
@@ -121,7 +111,6 @@ impl<'s, 'c> Slurp<'s, 'c> {
         Slurp {
             options,
             sources,
-            labels,
             style,
             console,
             failed: false,
@@ -232,7 +221,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             return Ok(());
         }
         let rows: Vec<Row<'_>> =
-            sample.fields().filter(|(field, _)| self.labels.accept(&field.label)).collect();
+            sample.fields().filter(|(field, _)| self.options.labels.accept(&field.label)).collect();
         let layout = sample.layout();
         if rows.is_empty() && !layout.fields.is_empty() {
             self.unmatched += 1;

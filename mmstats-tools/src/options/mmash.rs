@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use glob::Pattern;
+use clap::builder::Resettable;
 
 use super::{Selection, duration};
-use crate::labels;
+use crate::labels::Labels;
 
 /// The options of the server, which `--textfile` excludes.
 const SERVER_OPTIONS: [&str; 8] = [
@@ -99,20 +99,15 @@ pub struct Options {
     #[arg(long, value_name = "FILE", help_heading = METRICS, conflicts_with_all = SERVER_OPTIONS)]
     pub textfile: Option<PathBuf>,
 
-    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of
-    /// these. Can be repeated.
-    #[arg(short, long, value_name = "GLOB", value_parser = labels::parse, help_heading = METRICS)]
-    pub filter: Vec<Pattern>,
-
-    /// Exclude fields whose whole label matches; wins over --filter. Can be repeated.
-    #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse, help_heading = METRICS)]
-    pub exclude: Vec<Pattern>,
+    #[command(flatten, next_help_heading = METRICS)]
+    #[allow(missing_docs)]
+    pub labels: Labels,
 
     /// Only files whose process is alive.
     #[arg(long, help_heading = METRICS)]
     pub live: bool,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = Resettable::Reset)]
     #[allow(missing_docs)]
     pub selection: Selection,
 }

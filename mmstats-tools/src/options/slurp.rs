@@ -1,10 +1,9 @@
 //! Options of `slurpstats`.
 
 use clap::{Parser, ValueEnum};
-use glob::Pattern;
 
 use super::{COLOURS, Selection};
-use crate::labels;
+use crate::labels::Labels;
 
 /// Prints what programs publish in their mmstats files: every field's label and value.
 #[derive(Debug, Parser)]
@@ -37,14 +36,9 @@ pub struct Options {
     #[arg(long, requires = "prometheus")]
     pub sum: bool,
 
-    /// Only fields whose whole label matches; * ? [abc] match any text, any character, one of
-    /// these. Can be repeated.
-    #[arg(short, long, value_name = "GLOB", value_parser = labels::parse)]
-    pub filter: Vec<Pattern>,
-
-    /// Exclude fields whose whole label matches; wins over --filter. Can be repeated.
-    #[arg(short = 'x', long, value_name = "GLOB", value_parser = labels::parse)]
-    pub exclude: Vec<Pattern>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub labels: Labels,
 
     /// Only files whose process is alive.
     #[arg(long)]

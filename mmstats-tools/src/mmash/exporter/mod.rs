@@ -8,7 +8,6 @@ use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
 use crate::escape::Escaped;
-use crate::labels::Labels;
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::response::{HttpError, preferences};
@@ -17,8 +16,7 @@ use crate::render::metrics::{Format, Page, Settings, per_writer};
 
 /// Returns which metrics the command line selects.
 pub(crate) fn settings(options: &Options) -> Settings {
-    let labels = Labels { include: options.filter.clone(), exclude: options.exclude.clone() };
-    Settings { format: Format::Text, labels, live: options.live }
+    Settings { format: Format::Text, labels: options.labels.clone(), live: options.live }
 }
 
 /// Handles `/metrics`.

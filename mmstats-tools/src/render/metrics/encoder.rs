@@ -52,42 +52,42 @@ impl Encoder {
     /// Writes all families.
     pub(super) fn write_families(&mut self, families: &Families, layouts: &[Layout<'_>]) {
         for (family, members) in &families.families {
-            let start = self.page.text.len();
-            family.push_metadata(&mut self.page.text, self.format);
-            let metadata_end = self.page.text.len();
-            let names = Names::new(family);
-            for member in members {
-                let Some(layout) = layouts.get(member.layout) else { continue };
-                let Some(field) = layout.fields.get(member.field) else { continue };
-                for writer in &layout.writers {
-                    if let Err(reason) = self.write_sample(&names, member, field, writer) {
-                        let file = writer.path.map(Path::to_owned);
-                        self.page.dropped.push(DroppedField {
-                            file,
-                            label: field.label.clone(),
-                            reason,
-                        });
+            self.write_family(family, |encoder, names| {
+                for member in members {
+                    let Some(layout) = layouts.get(member.layout) else { continue };
+                    let Some(field) = layout.fields.get(member.field) else { continue };
+                    for writer in &layout.writers {
+                        let sample = (family.ty, names, member);
+                        if let Err(reason) = encoder.write_sample(sample, field, writer) {
+                            let (file, label) =
+                                (writer.path.map(Path::to_owned), field.label.clone());
+                            encoder.page.dropped.push(DroppedField { file, label, reason });
+                        }
                     }
                 }
-            }
-            if self.page.text.len() == metadata_end {
-                self.page.text.truncate(start);
-            }
+            });
         }
     }
 
     /// Writes a family about the page itself from labels and values.
-    pub(super) fn write_own_family<L: AsRef<str>>(
+    pub(super) fn write_own_family(&mut self, family: &Family, samples: &[(String, MetricValue)]) {
+        self.write_family(family, |encoder, [name, ..]| {
+            for (labels, value) in samples {
+                encoder.write_line(name, [labels, "", ""], |to| value.push(to));
+            }
+        });
+    }
+
+    /// Writes the metadata of a family, and its samples if there are any.
+    fn write_family(
         &mut self,
         family: &Family,
-        samples: impl IntoIterator<Item = (L, MetricValue)>,
+        write_samples: impl FnOnce(&mut Self, &[String; 3]),
     ) {
         let start = self.page.text.len();
         family.push_metadata(&mut self.page.text, self.format);
         let metadata_end = self.page.text.len();
-        for (labels, value) in samples {
-            self.write_line(&family.sample_name(), [labels.as_ref(), "", ""], |to| value.push(to));
-        }
+        write_samples(self, &family.sample_names());
         if self.page.text.len() == metadata_end {
             self.page.text.truncate(start);
         }
@@ -108,8 +108,7 @@ impl Encoder {
 
     fn write_sample(
         &mut self,
-        names: &Names,
-        member: &Member,
+        (ty, [name, sum_name, count_name], member): (Type, &[String; 3], &Member),
         field: &Field,
         writer: &Writer<'_>,
     ) -> Result<(), String> {
@@ -119,18 +118,18 @@ impl Encoder {
             None => return Ok(()),
         };
         let labels = [&member.dimensions[..], &writer.labels];
-        match (names.ty, value) {
+        match (ty, value) {
             (Type::Histogram, OwnedValue::Histogram(buckets)) => {
                 let (sum, mut count) =
                     (MetricValue::unsigned(buckets.sum, Scale::from_field(field)), 0);
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
-                    self.write_line(&names.sample, [labels[0], labels[1], bound], |to| {
+                    self.write_line(name, [labels[0], labels[1], bound], |to| {
                         MetricValue::Unsigned(below).push(to);
                     });
                 }
-                self.write_line(&names.sum, [labels[0], labels[1], ""], |to| sum.push(to));
-                self.write_line(&names.count, [labels[0], labels[1], ""], |to| {
+                self.write_line(sum_name, [labels[0], labels[1], ""], |to| sum.push(to));
+                self.write_line(count_name, [labels[0], labels[1], ""], |to| {
                     MetricValue::Unsigned(count).push(to);
                 });
             }
@@ -142,7 +141,7 @@ impl Encoder {
                 if !field.unit.is_empty() {
                     push_label(&mut label, "unit", &field.unit);
                 }
-                self.write_line(&names.sample, [labels[0], labels[1], &label], |to| to.push('1'));
+                self.write_line(name, [labels[0], labels[1], &label], |to| to.push('1'));
             }
             (ty, value) => {
                 let Some(shown) = MetricValue::new(value, Scale::from_field(field)) else {
@@ -151,7 +150,7 @@ impl Encoder {
                 if ty == Type::Counter && !shown.is_valid_count() {
                     return Err(shown.invalid_count_error());
                 }
-                self.write_line(&names.sample, [labels[0], labels[1], ""], |to| shown.push(to));
+                self.write_line(name, [labels[0], labels[1], ""], |to| shown.push(to));
             }
         }
         Ok(())
@@ -170,30 +169,5 @@ impl Encoder {
         to.push_str(if separator == ',' { "} " } else { " " });
         value(to);
         to.push('\n');
-    }
-}
-
-/// The sample names of a family.
-struct Names {
-    ty: Type,
-    /// For a histogram, the name of the buckets.
-    sample: String,
-    sum: String,
-    count: String,
-}
-
-impl Names {
-    fn new(family: &Family) -> Self {
-        let sample = if family.ty == Type::Histogram {
-            format!("{}_bucket", family.name)
-        } else {
-            family.sample_name()
-        };
-        Names {
-            ty: family.ty,
-            sample,
-            sum: format!("{}_sum", family.name),
-            count: format!("{}_count", family.name),
-        }
     }
 }

@@ -46,12 +46,13 @@ impl Type {
         }
     }
 
-    /// Returns the suffix of sample names; empty for histograms, which have several.
-    fn sample_suffix(self) -> &'static str {
+    /// Returns the suffixes of sample names; only histograms have more than one.
+    fn sample_suffixes(self) -> [&'static str; 3] {
         match self {
-            Type::Counter => "_total",
-            Type::Info => "_info",
-            Type::Gauge | Type::Histogram | Type::Unknown => "",
+            Type::Counter => ["_total", "", ""],
+            Type::Info => ["_info", "", ""],
+            Type::Histogram => ["_bucket", "_sum", "_count"],
+            Type::Gauge | Type::Unknown => ["", "", ""],
         }
     }
 
@@ -97,15 +98,16 @@ impl Family {
         self.ty.reserved_suffixes().iter().map(|suffix| format!("{}{suffix}", self.name))
     }
 
-    /// Returns the name of the samples.
-    pub(super) fn sample_name(&self) -> String {
-        format!("{}{}", self.name, self.ty.sample_suffix())
+    /// Returns the names of the samples; for a histogram, of buckets, sum and count.
+    pub(super) fn sample_names(&self) -> [String; 3] {
+        self.ty.sample_suffixes().map(|suffix| format!("{}{suffix}", self.name))
     }
 
     /// Appends the metadata lines: `# HELP`, `# TYPE` and, in OpenMetrics, `# UNIT`.
     pub(super) fn push_metadata(&self, to: &mut String, format: Format) {
-        let sample = self.sample_name();
-        let name = if format == Format::Text { &sample } else { &self.name };
+        let [sample, ..] = self.sample_names();
+        let is_sample = format == Format::Text && self.ty != Type::Histogram;
+        let name = if is_sample { &sample } else { &self.name };
         to.push_str("# HELP ");
         to.push_str(name);
         to.push(' ');

@@ -8,7 +8,8 @@ use super::encoder::Encoder;
 use super::escape::push_label;
 use super::family::{Family, Type};
 use super::number::MetricValue;
-use crate::scraper::Scrape;
+use crate::render::json::liveness_name;
+use crate::scraper::{Scrape, WriterSample};
 
 /// Names and help texts of these families; all names start with `mmstats.`.
 const WRITER: (&str, &str) = ("mmstats.writer", "The writer of a file.");
@@ -28,45 +29,45 @@ const DURATION: (&str, &str) = ("mmstats.scrape_duration", "Time that reading ev
 const HALTED: (&str, &str) =
     ("mmstats.target_halt", "Time that target devices were halted to be read.");
 
-/// The health of one scrape.
-pub(super) struct Health {
-    writers: Vec<String>,
-    alive: Vec<(String, MetricValue)>,
-    counts: [(&'static str, u64); 3],
-    failures: u64,
-    duration: Duration,
-    halted: Option<Duration>,
-}
+/// The health of one scrape: the samples of each of its families, with their labels.
+pub(super) struct Health([Vec<(String, MetricValue)>; 7]);
 
 impl Health {
     pub(super) fn new(scrape: &Scrape, duration: Duration) -> Self {
-        let count = |liveness| {
-            scrape.samples.iter().filter(|sample| sample.verdict.liveness == liveness).count()
-                as u64
-        };
-        let counts =
-            [("alive", Liveness::Alive), ("dead", Liveness::Dead), ("unknown", Liveness::Unknown)];
-        Health {
-            writers: Vec::new(),
-            alive: Vec::new(),
-            counts: counts.map(|(name, liveness)| (name, count(liveness))),
-            failures: scrape.errors.len() as u64,
-            duration,
-            halted: scrape.halted,
-        }
+        let writers = [Liveness::Alive, Liveness::Dead, Liveness::Unknown].map(|liveness| {
+            let is_counted = |sample: &&WriterSample| sample.verdict.liveness == liveness;
+            let mut label = String::new();
+            push_label(&mut label, "liveness", liveness_name(liveness));
+            (label, count(scrape.samples.iter().filter(is_counted).count()))
+        });
+        let one = |value| vec![(String::new(), value)];
+        let seconds = |time: Duration| one(MetricValue::Float(time.as_secs_f64()));
+        Health([
+            Vec::new(),
+            Vec::new(),
+            writers.into(),
+            one(count(scrape.errors.len())),
+            one(count(0)),
+            seconds(duration),
+            scrape.halted.map(seconds).unwrap_or_default(),
+        ])
     }
 
     /// Adds a writer with the label of its series and its identity labels.
-    pub(super) fn add_writer(&mut self, label: &str, identity: String, liveness: Liveness) {
+    pub(super) fn add_writer(&mut self, label: &str, identity: &str, liveness: Liveness) {
+        let [writers, alive, ..] = &mut self.0;
         if !identity.is_empty() {
-            self.writers.push(format!("{label},{identity}"));
+            writers.push((format!("{label},{identity}"), count(1)));
         }
         if liveness != Liveness::Unknown {
-            self.alive.push((
-                label.to_owned(),
-                MetricValue::Unsigned((liveness == Liveness::Alive).into()),
-            ));
+            alive.push((label.to_owned(), count((liveness == Liveness::Alive).into())));
         }
+    }
+
+    /// Sets the number of fields that the page lacks.
+    pub(super) fn set_dropped(&mut self, fields: usize) {
+        let [.., dropped, _, _] = &mut self.0;
+        dropped.iter_mut().for_each(|(_, value)| *value = count(fields));
     }
 
     /// Returns all families that a page can have.
@@ -84,32 +85,12 @@ impl Health {
     }
 
     pub(super) fn write(&self, encoder: &mut Encoder) {
-        let [writer, alive, writers, failures, dropped, duration, halted] = Self::families();
-        encoder.write_own_family(
-            &writer,
-            self.writers.iter().map(|labels| (labels, MetricValue::Unsigned(1))),
-        );
-        encoder.write_own_family(&alive, self.alive.iter().map(|(label, value)| (label, *value)));
-        encoder.write_own_family(
-            &writers,
-            self.counts
-                .iter()
-                .map(|(name, count)| (liveness_label(name), MetricValue::Unsigned(*count))),
-        );
-        encoder.write_own_family(&failures, [("", MetricValue::Unsigned(self.failures))]);
-        let count = encoder.dropped_count() as u64;
-        encoder.write_own_family(&dropped, [("", MetricValue::Unsigned(count))]);
-        encoder
-            .write_own_family(&duration, [("", MetricValue::Float(self.duration.as_secs_f64()))]);
-        encoder.write_own_family(
-            &halted,
-            self.halted.map(|halted| ("", MetricValue::Float(halted.as_secs_f64()))),
-        );
+        for (family, samples) in Self::families().iter().zip(&self.0) {
+            encoder.write_own_family(family, samples);
+        }
     }
 }
 
-fn liveness_label(name: &str) -> String {
-    let mut label = String::new();
-    push_label(&mut label, "liveness", name);
-    label
+fn count(number: usize) -> MetricValue {
+    MetricValue::Unsigned(number as u64)
 }

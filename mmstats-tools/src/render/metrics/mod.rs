@@ -167,20 +167,20 @@ pub fn per_writer(scrape: &Scrape, duration: Duration, settings: &Settings) -> P
         });
         let layout = &mut layouts[index];
         let identity = layout.identity.labels(sample, &settings.labels, &mut dropped);
-        health.add_writer(&labels, identity, sample.verdict.liveness);
+        health.add_writer(&labels, &identity, sample.verdict.liveness);
         layout.writers.push(Writer {
             path: Some(&sample.writer_id.name),
             labels,
             values: &sample.values,
         });
     }
-    write(&layouts, dropped, &health, settings)
+    write(&layouts, dropped, health, settings)
 }
 
 fn write(
     layouts: &[Layout<'_>],
     mut dropped: Vec<DroppedField>,
-    health: &Health,
+    mut health: Health,
     settings: &Settings,
 ) -> Page {
     let mut families = Families::new(layouts, &settings.labels, &Health::families());
@@ -188,6 +188,7 @@ fn write(
     let samples = layouts.iter().map(|layout| layout.fields.len() * layout.writers.len()).sum();
     let mut encoder = Encoder::new(settings.format, dropped, samples);
     encoder.write_families(&families, layouts);
+    health.set_dropped(encoder.dropped_count());
     health.write(&mut encoder);
     encoder.finish()
 }

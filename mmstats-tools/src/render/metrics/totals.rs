@@ -57,7 +57,7 @@ impl Sums {
         // Identity fields are not added.
         let writers = vec![Writer { path: None, labels: String::new(), values: &self.values }];
         let layout = Layout { fields: &self.fields, identity: Identity::default(), writers };
-        write(&[layout], self.dropped.clone(), &Health::new(scrape, duration), settings)
+        write(&[layout], self.dropped.clone(), Health::new(scrape, duration), settings)
     }
 }
 
