@@ -17,7 +17,7 @@ use crate::console::Console;
 use crate::options::slurp::{Exposition, Options};
 use crate::render;
 use crate::render::metrics::{self, Format, Settings, Totals};
-use crate::render::text::{Row, TextStyle};
+use crate::render::text::{FieldValue, TextStyle};
 use crate::scraper::Scraper;
 use crate::shutdown::Shutdown;
 use crate::source::{Opened, Sources, may_hold_regions};
@@ -220,7 +220,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             self.not_alive += 1;
             return Ok(());
         }
-        let rows: Vec<Row<'_>> =
+        let rows: Vec<FieldValue<'_>> =
             sample.fields().filter(|(field, _)| self.options.labels.accept(&field.label)).collect();
         let layout = sample.layout();
         if rows.is_empty() && !layout.fields.is_empty() {

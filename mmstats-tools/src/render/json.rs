@@ -45,25 +45,25 @@ use serde_json::value::RawValue;
 
 use super::distribution::QUANTILES;
 use super::number::{Scale, ScaledNumber};
-use super::text::Row;
+use super::text::FieldValue;
 use crate::escape::{lossless_path, needs_escape};
 use crate::scraper::OwnedValue;
 use crate::series::HistogramSnapshot;
 
 /// The keys that all fields of a file share.
 #[derive(Clone, Debug, Serialize)]
-pub struct File {
+pub struct FileKeys {
     file: String,
     version: u8,
     pid: Option<u32>,
     liveness: &'static str,
 }
 
-impl File {
+impl FileKeys {
     /// Creates the keys of a file.
     #[must_use]
     pub fn new(path: &Path, version: u8, pid: Option<u32>, liveness: Liveness) -> Self {
-        File { file: lossless_path(path), version, pid, liveness: liveness_name(liveness) }
+        FileKeys { file: lossless_path(path), version, pid, liveness: liveness_name(liveness) }
     }
 }
 
@@ -79,7 +79,7 @@ pub fn liveness_name(liveness: Liveness) -> &'static str {
 
 /// A line of output; the module describes the keys.
 #[derive(Serialize)]
-struct Line<'l> {
+struct FieldLine<'l> {
     label: &'l str,
     value: Option<JsonValue<'l>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ struct Line<'l> {
     divisor: Option<u32>,
     help: &'l str,
     #[serde(flatten)]
-    file: &'l File,
+    file: &'l FileKeys,
 }
 
 /// Returns the type of a field, or of the buckets of a histogram, as in Python's `struct`.
@@ -155,7 +155,7 @@ impl<'v> JsonValue<'v> {
 impl Serialize for JsonValue<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Object {
+        struct BucketJson {
             from: ScaledNumber,
             to: Option<ScaledNumber>,
             count: u64,
@@ -165,10 +165,8 @@ impl Serialize for JsonValue<'_> {
             OwnedValue::Text(text) => serializer.serialize_str(text),
             OwnedValue::Float(value) if self.scale.is_none() => Float(*value).serialize(serializer),
             OwnedValue::Histogram(histogram) => {
-                let json = HistogramJson::new(histogram, self.scale, |from, to, count| Object {
-                    from,
-                    to,
-                    count,
+                let json = HistogramJson::new(histogram, self.scale, |from, to, count| {
+                    BucketJson { from, to, count }
                 });
                 let quantiles = |increase| Quantiles::new(increase, self.scale);
                 let recorded = |increase: &&HistogramSnapshot| increase.count() > 0;
@@ -271,13 +269,13 @@ impl Quantiles {
 /// Returns the errors of `to` only.
 pub fn write_line(
     to: &mut impl io::Write,
-    file: &File,
-    (field, value): &Row<'_>,
+    file: &FileKeys,
+    (field, value): &FieldValue<'_>,
 ) -> io::Result<()> {
     let owned = value.as_ref().ok().map(OwnedValue::from);
     let (value_json, raw) = values(field, owned.as_ref());
     let (scale, divisor) = scaling(field);
-    let line = Line {
+    let line = FieldLine {
         label: &field.label,
         value: value_json,
         raw,
@@ -345,7 +343,7 @@ mod tests {
             scale: -3,
             ..Field::new("a\n\u{e0041}", Kind::Gauge, Type::I64)
         };
-        let file = File::new(Path::new("f\x7f"), 2, None, Liveness::Unknown);
+        let file = FileKeys::new(Path::new("f\x7f"), 2, None, Liveness::Unknown);
         let mut line = Vec::new();
         write_line(&mut line, &file, &(&field, Err(ValueError::Contended))).unwrap();
         let expected = concat!(

@@ -13,14 +13,14 @@ use std::path::Path;
 
 use mmstats_std::read::Sample;
 
-use text::{Row, TextStyle};
+use text::{FieldValue, TextStyle};
 
 /// Renders rows of a file as text, or as JSON Lines without a style.
 #[must_use]
 pub fn file(
     path: &Path,
     sample: &Sample<'_>,
-    rows: &[Row<'_>],
+    rows: &[FieldValue<'_>],
     style: Option<TextStyle>,
 ) -> Vec<u8> {
     // Writing to a `String` or a `Vec` cannot fail.
@@ -31,7 +31,7 @@ pub fn file(
     }
     let mut output = Vec::new();
     let (version, liveness) = (sample.layout().version, sample.verdict().liveness);
-    let file = json::File::new(path, version, sample.pid(), liveness);
+    let file = json::FileKeys::new(path, version, sample.pid(), liveness);
     for row in rows {
         let _ = json::write_line(&mut output, &file, row);
     }

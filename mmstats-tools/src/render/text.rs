@@ -55,7 +55,7 @@ impl Palette {
 const MAX_ALIGNED_WIDTH: usize = 60;
 
 /// A field with its value.
-pub type Row<'r> = (&'r Field, Result<Value<'r>, ValueError>);
+pub type FieldValue<'r> = (&'r Field, Result<Value<'r>, ValueError>);
 
 /// Writes a file's fields and values.
 ///
@@ -65,7 +65,7 @@ pub fn write_file(
     to: &mut impl Write,
     path: &Path,
     verdict: Verdict,
-    rows: &[Row<'_>],
+    rows: &[FieldValue<'_>],
     style: TextStyle,
 ) -> fmt::Result {
     let Palette { path: path_style, value: value_style, note, error } = Palette::new(style);
@@ -156,7 +156,7 @@ mod tests {
         Field { unit, help, ..Field::new(label, Kind::Gauge, Type::U64) }
     }
 
-    fn text(rows: &[Row<'_>], style: TextStyle) -> String {
+    fn text(rows: &[FieldValue<'_>], style: TextStyle) -> String {
         let verdict = Verdict::from(Reason::Ended);
         let mut text = String::new();
         write_file(&mut text, Path::new("f"), verdict, rows, style).unwrap();

@@ -35,11 +35,11 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
     #[derive(Serialize)]
     struct FileList {
         time: f64,
-        files: Vec<File>,
-        errors: Vec<ScrapeError>,
+        files: Vec<FileJson>,
+        errors: Vec<ErrorJson>,
     }
     #[derive(Serialize)]
-    struct File {
+    struct FileJson {
         file: String,
         version: u8,
         pid: Option<u32>,
@@ -48,11 +48,11 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
         fields: usize,
     }
     #[derive(Serialize)]
-    struct ScrapeError {
+    struct ErrorJson {
         file: String,
         error: String,
     }
-    let file = |sample: &scraper::WriterSample| File {
+    let file = |sample: &scraper::WriterSample| FileJson {
         file: lossless_path(&sample.writer_id.name),
         version: sample.writer_id.version,
         pid: sample.writer_id.pid(),
@@ -60,7 +60,7 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
         reason: sample.verdict.reason.as_str(),
         fields: sample.fields.len(),
     };
-    let error = |error: &scraper::ScrapeError| ScrapeError {
+    let error = |error: &scraper::ScrapeError| ErrorJson {
         file: lossless_path(&error.name),
         error: error.what.clone(),
     };

@@ -25,7 +25,7 @@ use crate::labels::Labels;
 
 use crate::mmash::api::stats::{By, Query, Whose, add_rates, each_wanted};
 use crate::mmash::live::history::{
-    History, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
+    ScrapeHistory, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
 };
 use crate::mmash::live::scrape_loop::Snapshot;
 use crate::mmash::server::response::{
@@ -111,17 +111,17 @@ impl Cursor {
 struct QueryResult {
     /// The time of the latest scrape, in Unix seconds. No point is later.
     time: f64,
-    history: Arc<History>,
+    history: Arc<ScrapeHistory>,
     /// The numbers of the scrapes.
     scrapes: Vec<u64>,
-    writers: Vec<Writer>,
+    writers: Vec<QueriedWriter>,
     by: By,
     /// Ordered by series, then by writer.
-    members: Vec<Member>,
+    members: Vec<SeriesMember>,
 }
 
 /// A writer in the last scrape that contains it.
-struct Writer {
+struct QueriedWriter {
     writer_id: Arc<WriterId>,
     fields: Arc<[Field]>,
     liveness: Liveness,
@@ -131,13 +131,13 @@ struct Writer {
 
 /// A field of a writer: the index of the writer, and that of the field in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Member {
+struct SeriesMember {
     writer: u32,
     field: u32,
 }
 
 impl QueryResult {
-    fn new(history: Arc<History>, latest: &Snapshot, since: f64, query: &Query) -> Self {
+    fn new(history: Arc<ScrapeHistory>, latest: &Snapshot, since: f64, query: &Query) -> Self {
         let stored = history.since(since);
         // The history may contain scrapes that are newer than `latest`.
         let time =
@@ -148,14 +148,14 @@ impl QueryResult {
             .map(|writer| (writer.writer_id.id, writer))
             .collect();
         let latest_scrape = stored.last();
-        let writer = |last: &StoredWriter| Writer {
+        let writer = |last: &StoredWriter| QueriedWriter {
             writer_id: last.writer_id.clone(),
             fields: last.fields.clone(),
             liveness: last.liveness,
             is_dead: last.liveness == Liveness::Dead
                 || latest_scrape.is_none_or(|scrape| scrape.writer(last.writer_id.id).is_none()),
         };
-        let mut writers: Vec<Writer> = last_by_id.into_values().map(writer).collect();
+        let mut writers: Vec<QueriedWriter> = last_by_id.into_values().map(writer).collect();
         writers.sort_by(|one, other| one.writer_id.name.cmp(&other.writer_id.name));
         let scrapes = stored.iter().map(|scrape| scrape.number).collect();
         let mut result =
@@ -164,13 +164,13 @@ impl QueryResult {
         result
     }
 
-    fn select_members(&self, labels: &Labels) -> Vec<Member> {
+    fn select_members(&self, labels: &Labels) -> Vec<SeriesMember> {
         let mut members = Vec::new();
         each_wanted(self.writers.iter().map(|writer| &writer.fields), labels, |writer, field| {
             let indices = u32::try_from(writer).ok().zip(u32::try_from(field).ok());
             members.extend(
                 indices
-                    .map(|(writer, field)| Member { writer, field })
+                    .map(|(writer, field)| SeriesMember { writer, field })
                     .filter(|member| is_stored(self.field(*member))),
             );
         });
@@ -179,11 +179,11 @@ impl QueryResult {
         members
     }
 
-    fn writer(&self, member: Member) -> &Writer {
+    fn writer(&self, member: SeriesMember) -> &QueriedWriter {
         &self.writers[member.writer as usize]
     }
 
-    fn field(&self, member: Member) -> &Field {
+    fn field(&self, member: SeriesMember) -> &Field {
         &self.writer(member).fields[member.field as usize]
     }
 
@@ -196,7 +196,7 @@ impl QueryResult {
         let writers = self
             .writers
             .iter()
-            .map(|writer| size_of::<Writer>() + writer_id_bytes(&writer.writer_id))
+            .map(|writer| size_of::<QueriedWriter>() + writer_id_bytes(&writer.writer_id))
             .sum::<usize>();
         size_of_val(&*self.scrapes)
             + size_of_val(&*self.members)
@@ -243,8 +243,8 @@ impl QueryResult {
 struct Series<'a> {
     result: &'a QueryResult,
     /// The member whose label, kind and unit are shown.
-    first: Member,
-    members: &'a [Member],
+    first: SeriesMember,
+    members: &'a [SeriesMember],
 }
 
 /// Returns `true` if the history stores the values of a field: all but texts.
@@ -259,7 +259,7 @@ impl Series<'_> {
 
     fn object<'s>(&'s self, stored: &'s [Arc<StoredScrape>]) -> impl Serialize + 's {
         #[derive(Serialize)]
-        struct Object<'s> {
+        struct SeriesObject<'s> {
             label: &'s str,
             kind: &'static str,
             unit: &'s str,
@@ -283,13 +283,13 @@ impl Series<'_> {
             By::Label => {
                 // A writer may have several fields with the same label.
                 let fields = self.members.chunk_by(|one, other| one.writer == other.writer);
-                let writers: Vec<&Writer> =
+                let writers: Vec<&QueriedWriter> =
                     fields.map(|fields| self.result.writer(fields[0])).collect();
                 let dead = writers.iter().filter(|writer| writer.is_dead).count();
                 Whose::All { writers: writers.len(), dead }
             }
         };
-        Object {
+        SeriesObject {
             label: &field.label,
             kind: field.kind.name(),
             unit: &field.unit,

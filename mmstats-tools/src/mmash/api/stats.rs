@@ -89,7 +89,7 @@ pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u
                 };
                 let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
                 let increase = delta.increase.as_deref();
-                Row::new(&sample.fields[*index], whose, value, delta.rate, increase)
+                SeriesJson::new(&sample.fields[*index], whose, value, delta.rate, increase)
             };
             write_rows(snapshot, interval, &chosen, row)
         }
@@ -105,28 +105,28 @@ fn write_rows<'t, T>(
     snapshot: &Snapshot,
     interval: f64,
     items: &'t [T],
-    row: impl Fn(&'t T) -> Row<'t>,
+    row: impl Fn(&'t T) -> SeriesJson<'t>,
 ) -> Vec<u8> {
     #[derive(Serialize)]
-    struct QueryResult<R: Serialize> {
+    struct ResultJson<R: Serialize> {
         time: f64,
         interval: f64,
         stats: R,
     }
     /// Makes each row only when it is written, as there may be many.
     struct Rows<'t, T, F>(&'t [T], F);
-    impl<'t, T, F: Fn(&'t T) -> Row<'t>> Serialize for Rows<'t, T, F> {
+    impl<'t, T, F: Fn(&'t T) -> SeriesJson<'t>> Serialize for Rows<'t, T, F> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serializer.collect_seq(self.0.iter().map(&self.1))
         }
     }
     let time = unix_seconds(snapshot.scrape.time);
-    bytes(&QueryResult { time, interval, stats: Rows(items, row) })
+    bytes(&ResultJson { time, interval, stats: Rows(items, row) })
 }
 
 /// The value of a series.
 #[derive(Serialize)]
-struct Row<'r> {
+struct SeriesJson<'r> {
     label: &'r str,
     kind: &'static str,
     r#type: String,
@@ -157,7 +157,7 @@ pub(crate) enum Whose<'r> {
     All { writers: usize, dead: usize },
 }
 
-impl<'r> Row<'r> {
+impl<'r> SeriesJson<'r> {
     fn new(
         field: &'r Field,
         whose: Whose<'r>,
@@ -167,7 +167,7 @@ impl<'r> Row<'r> {
     ) -> Self {
         let (scale, divisor) = scaling(field);
         let (base, raw) = values(field, value.as_ref().ok().copied());
-        Row {
+        SeriesJson {
             label: &field.label,
             kind: field.kind.name(),
             r#type: type_code(field),
@@ -220,12 +220,12 @@ struct CombinedField<'g> {
 }
 
 impl CombinedField<'_> {
-    fn row(&self) -> Row<'_> {
+    fn row(&self) -> SeriesJson<'_> {
         let value = self.value.as_ref().map_err(NoValue::to_string);
         let aggregate = Some(self.class.aggregate_name()).filter(|_| value.is_ok());
         let whose = Whose::All { writers: self.writers, dead: self.dead };
-        let row = Row::new(self.field, whose, value, self.rate, self.increase.as_ref());
-        Row { aggregate, ..row }
+        let row = SeriesJson::new(self.field, whose, value, self.rate, self.increase.as_ref());
+        SeriesJson { aggregate, ..row }
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn values(call: Call) -> Result<Response, HttpError> {
     let glob = glob(&parameters)?;
     let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
     let collect = move |snapshot: &Snapshot| {
-        let mut values: BTreeMap<&str, Vec<Value<'_>>> = BTreeMap::new();
+        let mut values: BTreeMap<&str, Vec<Reading<'_>>> = BTreeMap::new();
         for sample in chosen(snapshot, glob.as_ref()) {
             for (field, value) in sample.fields.iter().zip(&sample.values) {
                 let is_wanted =
@@ -58,7 +58,7 @@ pub(crate) async fn values(call: Call) -> Result<Response, HttpError> {
                 }
             }
         }
-        let show_all = |values: &[Value<'_>]| {
+        let show_all = |values: &[Reading<'_>]| {
             to_raw_value(&values.iter().copied().map(show).collect::<Vec<_>>()).ok()
         };
         let shown: BTreeMap<&str, _> = values
@@ -134,7 +134,7 @@ fn chosen<'s>(
 }
 
 /// A value and its field.
-type Value<'v> = (&'v Field, &'v OwnedValue);
+type Reading<'v> = (&'v Field, &'v OwnedValue);
 
 const AGGREGATORS: [&str; 7] = ["avg", "one", "max", "min", "sum", "nonzero-min", "nonzero-avg"];
 
@@ -146,9 +146,9 @@ fn aggregator(name: &str) -> Result<&'static str, HttpError> {
 }
 
 /// Combines the values of a label; `None` if they cannot be combined.
-fn combine(aggregator: &str, values: &[Value<'_>]) -> Option<Box<RawValue>> {
+fn combine(aggregator: &str, values: &[Reading<'_>]) -> Option<Box<RawValue>> {
     if let Some(aggregator) = aggregator.strip_prefix("nonzero-") {
-        let is_zero = |(_, value): &Value<'_>| {
+        let is_zero = |(_, value): &Reading<'_>| {
             Number::from_value(value).is_some_and(|number| number.as_f64() == 0.0)
         };
         let nonzero: Vec<_> = values.iter().filter(|value| !is_zero(value)).copied().collect();
@@ -166,12 +166,12 @@ fn combine(aggregator: &str, values: &[Value<'_>]) -> Option<Box<RawValue>> {
     chosen.and_then(show)
 }
 
-fn show((field, value): Value<'_>) -> Option<Box<RawValue>> {
+fn show((field, value): Reading<'_>) -> Option<Box<RawValue>> {
     to_raw_value(&JsonValue::new(value, Scale::from_field(field))).ok()
 }
 
 /// Adds all values: those of dead writers too, and whatever the kind of the field.
-fn add(values: &[Value<'_>], class: Class) -> Aggregate {
+fn add(values: &[Reading<'_>], class: Class) -> Aggregate {
     let mut aggregate = Aggregate::new(class);
     for (field, value) in values {
         aggregate.add(Ok(value), Scale::from_field(field), false);
@@ -179,14 +179,14 @@ fn add(values: &[Value<'_>], class: Class) -> Aggregate {
     aggregate
 }
 
-fn mean(values: &[Value<'_>]) -> Option<Box<RawValue>> {
+fn mean(values: &[Reading<'_>]) -> Option<Box<RawValue>> {
     let mean = add(values, Class::Average);
     let number = mean.combine(Aggregation::Auto)?.as_f64();
     // Numbers and other values have no mean.
     mean.into_value().ok().and_then(|_| to_raw_value(&Float(number)).ok())
 }
 
-fn sum(values: &[Value<'_>]) -> Option<Box<RawValue>> {
+fn sum(values: &[Reading<'_>]) -> Option<Box<RawValue>> {
     let sum = add(values, Class::Counter);
     let (first, _) = values.first()?;
     let scale = sum.sum().map_or(Scale::from_field(first), |sum| sum.scale);
@@ -199,11 +199,11 @@ fn sum(values: &[Value<'_>]) -> Option<Box<RawValue>> {
 }
 
 /// Compares numbers by their value, texts by the alphabet; others are not less than anything.
-fn is_less(one: Value<'_>, other: Value<'_>) -> bool {
+fn is_less(one: Reading<'_>, other: Reading<'_>) -> bool {
     if let (OwnedValue::Text(one), OwnedValue::Text(other)) = (one.1, other.1) {
         return one < other;
     }
-    let scaled = |(field, value): Value<'_>| Scaled::from_value(value, Scale::from_field(field));
+    let scaled = |(field, value): Reading<'_>| Scaled::from_value(value, Scale::from_field(field));
     scaled(one).zip(scaled(other)).is_some_and(|(one, other)| one.is_less(other))
 }
 

@@ -19,7 +19,7 @@ use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::{Bucket, HistogramSnapshot};
 
 /// The ring, shared between threads.
-pub(crate) struct History {
+pub(crate) struct ScrapeHistory {
     max_age: Duration,
     max_bytes: usize,
     ring: Mutex<Ring>,
@@ -79,10 +79,10 @@ enum StoredValue {
     Recorded(Box<HistogramSnapshot>),
 }
 
-impl History {
+impl ScrapeHistory {
     /// Creates an empty history with these limits.
     pub(crate) fn new(max_age: Duration, max_bytes: usize) -> Self {
-        History { max_age, max_bytes, ring: Mutex::default() }
+        ScrapeHistory { max_age, max_bytes, ring: Mutex::default() }
     }
 
     /// Adds a scrape, and drops those that exceed the limits.
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn old_scrapes_are_dropped() {
-        let history = History::new(Duration::from_secs(10), 1 << 20);
+        let history = ScrapeHistory::new(Duration::from_secs(10), 1 << 20);
         let writer = writer(3);
         (0..100).for_each(|second| history.push(&snapshot(second, &writer)));
         let times: Vec<f64> = history.since(0.0).iter().map(|past| past.time).collect();
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn after_the_clock_was_set_back_scrapes_in_its_future_are_left_out() {
-        let history = History::new(Duration::from_secs(1000), 1 << 20);
+        let history = ScrapeHistory::new(Duration::from_secs(1000), 1 << 20);
         let writer = writer(3);
         for (second, clock) in (0..).zip([100, 101, 102, 103, 50, 51, 52]) {
             let mut snapshot = snapshot(second, &writer);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn labels_of_removed_writers_are_counted() {
-        let history = History::new(Duration::from_secs(1000), 100_000);
+        let history = ScrapeHistory::new(Duration::from_secs(1000), 100_000);
         for second in 0..100 {
             let mut writer = writer(1);
             writer.fields =
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn labels_that_scrapes_share_are_counted_once() {
-        let history = History::new(Duration::from_secs(1000), 1 << 20);
+        let history = ScrapeHistory::new(Duration::from_secs(1000), 1 << 20);
         let ended = writer(100);
         (0..50).for_each(|second| history.push(&snapshot(second, &ended)));
         let (_, alive) = history.size();
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn the_memory_limit_holds() {
-        let history = History::new(Duration::from_secs(1000), 100_000);
+        let history = ScrapeHistory::new(Duration::from_secs(1000), 100_000);
         let usual = writer(100);
         for second in 0..200 {
             history.push(&snapshot(second, &usual));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mmstats_std::read::Field;
 use tokio::sync::watch;
 
-use crate::mmash::live::history::History;
+use crate::mmash::live::history::ScrapeHistory;
 use crate::options::mmash::Options;
 use crate::render::metrics::{Sums, Totals};
 use crate::scraper::{Scrape, Scraper, WriterSample};
@@ -54,7 +54,7 @@ pub(crate) struct Latest {
     /// The latest scrape.
     pub(crate) snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
     /// The scrapes before it.
-    pub(crate) history: Arc<History>,
+    pub(crate) history: Arc<ScrapeHistory>,
 }
 
 /// The thread that scrapes.
@@ -72,7 +72,7 @@ impl ScrapeLoop {
     pub(crate) fn start(options: &Options, spare_descriptors: usize) -> io::Result<ScrapeLoop> {
         let (sender, snapshot) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
-        let history = Arc::new(History::new(options.history, options.history_bytes));
+        let history = Arc::new(ScrapeHistory::new(options.history, options.history_bytes));
         let latest = Latest { snapshot, history };
         let (selection, interval, totals, shared) = (
             options.selection.clone(),

@@ -3,7 +3,7 @@
 use mmstats_std::liveness::Liveness;
 
 use super::encoding::{Html, encode_parameter, parameter_values};
-use super::rows::{Row, writer_rows};
+use super::rows::{LabelRow, writer_rows};
 use crate::escape::lossless_path;
 use crate::render::json::liveness_name;
 use crate::scraper::{Scrape, WriterSample};
@@ -81,7 +81,7 @@ fn write_label(html: &mut Html, scrape: &Scrape, label: &str) {
     }
 }
 
-fn write_writer(html: &mut Html, sample: &WriterSample, row: &Row<'_>) {
+fn write_writer(html: &mut Html, sample: &WriterSample, row: &LabelRow<'_>) {
     let (path, value) = (lossless_path(&sample.writer_id.name), row.value());
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_dead = sample.verdict.liveness == Liveness::Dead;

@@ -18,7 +18,7 @@ use crate::scraper::Scrape;
 pub use assets::ASSETS;
 use details::{details_link, plotted_labels, write_details};
 use encoding::{Html, parameter_values};
-use rows::{Row, build_rows};
+use rows::{LabelRow, build_rows};
 
 /// The document; `{{name}}` marks a part that is filled in.
 const TEMPLATE: &str = include_str!("../static/page.html");
@@ -89,7 +89,7 @@ pub fn render(scrape: &Scrape, request: &PageRequest<'_>) -> String {
 
 fn write_rows<'h>(
     html: &'h mut Html,
-    rows: &[Row<'_>],
+    rows: &[LabelRow<'_>],
     plotted: &[String],
     search: &str,
 ) -> &'h mut Html {
@@ -114,7 +114,7 @@ fn write_rows<'h>(
     html.raw(if group.is_some() { "</tbody>" } else { "<tbody></tbody>" })
 }
 
-fn write_row(html: &mut Html, row: &Row<'_>, is_plotted: bool, search: &str) {
+fn write_row(html: &mut Html, row: &LabelRow<'_>, is_plotted: bool, search: &str) {
     html.raw(match (row.is_dead(), is_plotted) {
         (false, false) => "<tr>",
         (true, false) => "<tr class=\"dead\">",

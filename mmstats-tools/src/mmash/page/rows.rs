@@ -16,7 +16,7 @@ use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, Number, SeriesKey, is_identity};
 
 /// A row of the table.
-pub(super) struct Row<'l> {
+pub(super) struct LabelRow<'l> {
     pub(super) label: &'l str,
     pub(super) kind: Kind,
     pub(super) unit: &'l str,
@@ -37,15 +37,16 @@ pub(super) struct ValueText {
 
 /// Returns the rows whose labels match a search, ordered by prefix. (The page's scripts also search
 /// the files and processes of writers, as they may show a row for each.)
-pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
+pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<LabelRow<'l>> {
     let search = Search::new(search);
-    let mut rows: BTreeMap<_, Option<Row<'l>>> = BTreeMap::new();
+    let mut rows: BTreeMap<_, Option<LabelRow<'l>>> = BTreeMap::new();
     for sample in &scrape.samples {
         let is_dead = sample.verdict.liveness == Liveness::Dead;
         for (field, value) in sample.fields.iter().zip(&sample.values) {
-            let row = rows
-                .entry((prefix(&field.label), SeriesKey::from_field(field)))
-                .or_insert_with(|| search.matches(&field.label, None).then(|| Row::new(field)));
+            let row =
+                rows.entry((prefix(&field.label), SeriesKey::from_field(field))).or_insert_with(
+                    || search.matches(&field.label, None).then(|| LabelRow::new(field)),
+                );
             if let Some(row) = row {
                 row.add(value, is_dead);
             }
@@ -58,12 +59,12 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<Row<'l>> {
 pub(super) fn writer_rows<'l>(
     scrape: &'l Scrape,
     label: &'l str,
-) -> impl Iterator<Item = (&'l WriterSample, Row<'l>)> {
+) -> impl Iterator<Item = (&'l WriterSample, LabelRow<'l>)> {
     scrape.samples.iter().flat_map(move |sample| {
         let all =
             sample.fields.iter().zip(&sample.values).filter(move |(field, _)| field.label == label);
         all.map(move |(field, value)| {
-            let mut row = Row::new(field);
+            let mut row = LabelRow::new(field);
             row.add(value, sample.verdict.liveness == Liveness::Dead);
             (sample, row)
         })
@@ -76,10 +77,10 @@ fn prefix(label: &str) -> &str {
     name.rfind('.').map_or("", |dot| &name[..dot])
 }
 
-impl<'l> Row<'l> {
+impl<'l> LabelRow<'l> {
     fn new(field: &'l Field) -> Self {
         let (label, unit, help) = (&field.label, &field.unit, &field.help);
-        Row {
+        LabelRow {
             label,
             kind: field.kind,
             unit,
@@ -140,21 +141,15 @@ impl<'l> Row<'l> {
                 exact: format!("{} writers have different values", self.writers),
             },
             Err(error) => ValueText { short: "unreadable".to_owned(), exact: error.to_string() },
-            Ok(OwnedValue::Text(text)) => {
-                ValueText { short: text.to_string(), exact: text.to_string() }
-            }
+            Ok(OwnedValue::Text(text)) => ValueText { short: text.to_string(), exact: text.into() },
             Ok(OwnedValue::Bool(value)) => {
                 ValueText { short: value.to_string(), exact: value.to_string() }
             }
             Ok(OwnedValue::Histogram(buckets)) => self.histogram(&buckets),
-            Ok(OwnedValue::Unsigned(value)) => {
-                self.number(value as f64, self.scale.unsigned(value).to_string())
-            }
-            Ok(OwnedValue::Signed(value)) => {
-                self.number(value as f64, self.scale.signed(value).to_string())
-            }
-            Ok(OwnedValue::Float(value)) => {
-                self.number(value, exact.unwrap_or_else(|| self.scale.float(value).to_string()))
+            Ok(number) => {
+                let shown = || self.scale.number(&number).map(|number| number.to_string());
+                let stored = Number::from_value(&number).map_or(f64::NAN, Number::as_f64);
+                self.number(stored, exact.or_else(shown).unwrap_or_default())
             }
         }
     }

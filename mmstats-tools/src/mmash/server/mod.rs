@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
-use crate::mmash::exporter::dropped_fields::DroppedFieldLog;
+use crate::mmash::exporter::DroppedFieldLog;
 use crate::mmash::live::events::SseStreams;
 use crate::mmash::live::scrape_loop::{Latest, Snapshot};
 use crate::mmash::server::limits::{Limits, RateLimiter};

@@ -67,14 +67,8 @@ pub(crate) fn set_encoding(mut response: Response, is_compressed: bool) -> Respo
 /// This takes too long for the thread that serves, and the response budget counts what it returns;
 /// so it is not left to a middleware.
 pub(crate) fn gzip(body: Vec<u8>, compress: bool) -> (Vec<u8>, bool) {
-    if compress && body.len() >= MIN_COMPRESSED_BYTES {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
-        // Writing to memory cannot fail.
-        if let Ok(compressed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
-            return (compressed, true);
-        }
-    }
-    (body, false)
+    let is_worth_it = compress && body.len() >= MIN_COMPRESSED_BYTES;
+    (GzipChunks::new(is_worth_it).encode(body, true), is_worth_it)
 }
 
 /// The chunks of a response that is made piece by piece, compressed if the client accepts that.

@@ -24,12 +24,12 @@ pub(crate) struct ResponseBudget {
 }
 
 /// Bytes, and their part of the budget.
-struct Counted {
+struct CountedBytes {
     bytes: Vec<u8>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -50,7 +50,7 @@ impl ResponseBudget {
         // A buffer that JSON was written to has up to twice the capacity that it needs.
         bytes.shrink_to_fit();
         Ok(match self.reserve(bytes.capacity())? {
-            Some(permit) => Bytes::from_owner(Counted { bytes, _permit: permit }),
+            Some(permit) => Bytes::from_owner(CountedBytes { bytes, _permit: permit }),
             None => bytes.into(),
         })
     }

@@ -6,19 +6,20 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::read::Field;
 
 use super::escape::push_label;
-use super::families::{Families, Member};
+use super::families::{Families, FamilyMember};
 use super::family::{Family, Type};
 use super::identity::{Identity, words};
 use super::number::MetricValue;
 use super::{DroppedField, Format, Page};
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
+use crate::series::Number;
 
 /// A set of fields and all writers that have it.
 pub(super) struct Layout<'l> {
     pub(super) fields: &'l [Field],
     pub(super) identity: Identity,
-    pub(super) writers: Vec<Writer<'l>>,
+    pub(super) writers: Vec<SeriesValues<'l>>,
 }
 
 impl Layout<'_> {
@@ -29,7 +30,7 @@ impl Layout<'_> {
 }
 
 /// The values of one writer, or of sums.
-pub(super) struct Writer<'l> {
+pub(super) struct SeriesValues<'l> {
     /// `None` for sums.
     pub(super) path: Option<&'l Path>,
     /// Rendered as labels.
@@ -108,9 +109,9 @@ impl Encoder {
 
     fn write_sample(
         &mut self,
-        (ty, [name, sum_name, count_name], member): (Type, &[String; 3], &Member),
+        (ty, [name, sum_name, count_name], member): (Type, &[String; 3], &FamilyMember),
         field: &Field,
-        writer: &Writer<'_>,
+        writer: &SeriesValues<'_>,
     ) -> Result<(), String> {
         let value = match writer.values.get(member.field) {
             Some(Ok(value)) => value,
@@ -120,17 +121,22 @@ impl Encoder {
         let labels = [&member.dimensions[..], &writer.labels];
         match (ty, value) {
             (Type::Histogram, OwnedValue::Histogram(buckets)) => {
-                let (sum, mut count) =
-                    (MetricValue::unsigned(buckets.sum, Scale::from_field(field)), 0);
+                let (sum, mut count) = (
+                    MetricValue::scale(
+                        Number::Integer(buckets.sum.into()),
+                        Scale::from_field(field),
+                    ),
+                    0,
+                );
                 for (bound, below) in member.bounds.cumulate(buckets) {
                     count = below;
                     self.write_line(name, [labels[0], labels[1], bound], |to| {
-                        MetricValue::Unsigned(below).push(to);
+                        MetricValue::count(below).push(to);
                     });
                 }
                 self.write_line(sum_name, [labels[0], labels[1], ""], |to| sum.push(to));
                 self.write_line(count_name, [labels[0], labels[1], ""], |to| {
-                    MetricValue::Unsigned(count).push(to);
+                    MetricValue::count(count).push(to);
                 });
             }
             (Type::Info, value) => {

@@ -17,13 +17,13 @@ use crate::labels::Labels;
 
 /// All families with their fields.
 pub(super) struct Families {
-    pub(super) families: Vec<(Family, Vec<Member>)>,
+    pub(super) families: Vec<(Family, Vec<FamilyMember>)>,
     /// Fields that cannot be exported.
     pub(super) dropped: Vec<DroppedField>,
 }
 
 /// A field of a layout that belongs to a family.
-pub(super) struct Member {
+pub(super) struct FamilyMember {
     pub(super) layout: usize,
     pub(super) field: usize,
     /// Rendered as labels.
@@ -115,7 +115,7 @@ impl Families {
                 continue;
             }
             let bounds = Bounds::from_field(candidate.field);
-            members.push(Member {
+            members.push(FamilyMember {
                 layout: candidate.layout,
                 field: candidate.index,
                 dimensions,

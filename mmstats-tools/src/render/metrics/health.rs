@@ -41,7 +41,7 @@ impl Health {
             (label, count(scrape.samples.iter().filter(is_counted).count()))
         });
         let one = |value| vec![(String::new(), value)];
-        let seconds = |time: Duration| one(MetricValue::Float(time.as_secs_f64()));
+        let seconds = |time: Duration| one(MetricValue::seconds(time));
         Health([
             Vec::new(),
             Vec::new(),
@@ -92,5 +92,5 @@ impl Health {
 }
 
 fn count(number: usize) -> MetricValue {
-    MetricValue::Unsigned(number as u64)
+    MetricValue::count(number as u64)
 }

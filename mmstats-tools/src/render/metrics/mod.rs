@@ -67,7 +67,7 @@ use mmstats_std::liveness::Liveness;
 use crate::escape::{EscapedPath, lossless_path};
 use crate::labels::Labels;
 use crate::scraper::Scrape;
-use encoder::{Encoder, Layout, Writer};
+use encoder::{Encoder, Layout, SeriesValues};
 use families::Families;
 use health::Health;
 use identity::Identity;
@@ -168,7 +168,7 @@ pub fn per_writer(scrape: &Scrape, duration: Duration, settings: &Settings) -> P
         let layout = &mut layouts[index];
         let identity = layout.identity.labels(sample, &settings.labels, &mut dropped);
         health.add_writer(&labels, &identity, sample.verdict.liveness);
-        layout.writers.push(Writer {
+        layout.writers.push(SeriesValues {
             path: Some(&sample.writer_id.name),
             labels,
             values: &sample.values,

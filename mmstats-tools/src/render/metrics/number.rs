@@ -2,64 +2,57 @@
 //! parses to the same value, scaled numbers rounded only once.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
+use crate::series::Number;
 
-/// A number to export.
+/// A number to export, in its base unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum MetricValue {
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-}
+pub(super) struct MetricValue(Number);
 
 impl MetricValue {
     /// Scales a stored value; returns `None` for texts and histograms.
     pub(super) fn new(stored: &OwnedValue, scale: Scale) -> Option<MetricValue> {
-        Some(match *stored {
-            OwnedValue::Bool(value) => MetricValue::Unsigned(value.into()),
-            OwnedValue::Unsigned(value) => MetricValue::unsigned(value, scale),
-            OwnedValue::Signed(value) if scale.is_none() => MetricValue::Signed(value),
-            OwnedValue::Signed(value) => {
-                MetricValue::Float(scaled(value.unsigned_abs(), scale).copysign(value as f64))
-            }
-            OwnedValue::Float(value) if scale.is_none() || !value.is_finite() => {
-                MetricValue::Float(value)
+        let scale = if matches!(stored, OwnedValue::Bool(_)) { Scale::NONE } else { scale };
+        Number::from_value(stored).map(|number| MetricValue::scale(number, scale))
+    }
+
+    /// Scales a number.
+    pub(super) fn scale(number: Number, scale: Scale) -> MetricValue {
+        MetricValue(match number {
+            number if scale.is_none() => number,
+            Number::Integer(value) => {
+                let magnitude = u64::try_from(value.unsigned_abs()).unwrap_or(u64::MAX);
+                Number::Float(scaled(magnitude, scale).copysign(value as f64))
             }
             // In decimal, a power of ten only moves the point, so it adds no rounding error.
-            OwnedValue::Float(value) => {
-                MetricValue::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
+            Number::Float(value) if value.is_finite() => {
+                Number::Float(scale.float(value).to_string().parse().unwrap_or(f64::NAN))
             }
-            OwnedValue::Text(_) | OwnedValue::Histogram(_) => return None,
+            number => number,
         })
     }
 
-    /// Scales an unsigned integer.
-    pub(super) fn unsigned(value: u64, scale: Scale) -> MetricValue {
-        if scale.is_none() {
-            MetricValue::Unsigned(value)
-        } else {
-            MetricValue::Float(scaled(value, scale))
-        }
+    /// Converts a count.
+    pub(super) fn count(count: u64) -> MetricValue {
+        MetricValue(Number::Integer(count.into()))
+    }
+
+    /// Converts a duration to seconds.
+    pub(super) fn seconds(duration: Duration) -> MetricValue {
+        MetricValue(Number::Float(duration.as_secs_f64()))
     }
 
     /// Converts to the type that Prometheus stores.
     pub(super) fn as_f64(self) -> f64 {
-        match self {
-            MetricValue::Unsigned(value) => value as f64,
-            MetricValue::Signed(value) => value as f64,
-            MetricValue::Float(value) => value,
-        }
+        self.0.as_f64()
     }
 
     /// Returns `true` if a counter can have this value.
     pub(super) fn is_valid_count(self) -> bool {
-        match self {
-            MetricValue::Unsigned(_) => true,
-            MetricValue::Signed(value) => value >= 0,
-            MetricValue::Float(value) => value.is_finite() && value >= 0.0,
-        }
+        self.as_f64().is_finite() && self.as_f64() >= 0.0
     }
 
     /// Returns the error for a counter with this value.
@@ -76,17 +69,20 @@ impl MetricValue {
 
 impl fmt::Display for MetricValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            MetricValue::Unsigned(value) => value.fmt(f),
-            MetricValue::Signed(value) => value.fmt(f),
-            MetricValue::Float(value) if value.is_nan() => f.write_str("NaN"),
-            MetricValue::Float(value) if value.is_infinite() => {
+        match self.0 {
+            // Short integers are formatted faster.
+            Number::Integer(value) => match u64::try_from(value) {
+                Ok(value) => value.fmt(f),
+                Err(_) => value.fmt(f),
+            },
+            Number::Float(value) if value.is_nan() => f.write_str("NaN"),
+            Number::Float(value) if value.is_infinite() => {
                 f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
             }
-            MetricValue::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
+            Number::Float(value) if value == 0.0 || (1e-5..1e17).contains(&value.abs()) => {
                 value.fmt(f)
             }
-            MetricValue::Float(value) => write!(f, "{value:e}"),
+            Number::Float(value) => write!(f, "{value:e}"),
         }
     }
 }

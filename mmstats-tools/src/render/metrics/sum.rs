@@ -20,25 +20,25 @@ pub(super) struct Sum {
     pub(super) names: Vec<String>,
     /// One of the fields that are added.
     field: Field,
-    value: Value,
+    value: SumValue,
     /// Whether something else has its name now. It starts again from zero when a writer that is not
     /// dead adds to it.
     is_retired: bool,
 }
 
-enum Value {
+enum SumValue {
     /// Of counters and histograms, kept from one scrape to the next.
     Counted(CounterTotal),
     /// Of anything else, of one scrape.
     Current(Aggregate),
 }
 
-impl Value {
+impl SumValue {
     fn new(field: &Field, ty: Type) -> Self {
         match ty {
-            Type::Counter | Type::Histogram => Value::Counted(CounterTotal::default()),
+            Type::Counter | Type::Histogram => SumValue::Counted(CounterTotal::default()),
             Type::Gauge | Type::Info | Type::Unknown => {
-                Value::Current(Aggregate::new(Class::from_field(field)))
+                SumValue::Current(Aggregate::new(Class::from_field(field)))
             }
         }
     }
@@ -51,7 +51,7 @@ impl Sum {
             names: key.names(),
             key,
             field: field.clone(),
-            value: Value::new(field, ty),
+            value: SumValue::new(field, ty),
             is_retired: false,
         }
     }
@@ -69,7 +69,7 @@ impl Sum {
 
     /// Removes values that are valid for one scrape only.
     pub(super) fn begin_scrape(&mut self) {
-        if let Value::Current(aggregate) = &mut self.value {
+        if let SumValue::Current(aggregate) = &mut self.value {
             aggregate.clear();
         }
     }
@@ -77,15 +77,15 @@ impl Sum {
     /// Resets the sum, as its name means something else now.
     pub(super) fn retire(&mut self) {
         match &mut self.value {
-            Value::Counted(total) => *total = CounterTotal::default(),
-            Value::Current(aggregate) => aggregate.clear(),
+            SumValue::Counted(total) => *total = CounterTotal::default(),
+            SumValue::Current(aggregate) => aggregate.clear(),
         }
         self.is_retired = true;
     }
 
     /// Returns `true` if it stays when its last writer is gone.
     pub(super) fn persists(&self) -> bool {
-        matches!(self.value, Value::Counted(_)) && !self.is_retired
+        matches!(self.value, SumValue::Counted(_)) && !self.is_retired
     }
 
     /// Adds a writer's value of a field: of counters and histograms, only what was counted since
@@ -103,8 +103,8 @@ impl Sum {
             return Ok(());
         }
         let total = match &mut self.value {
-            Value::Counted(total) => total,
-            Value::Current(aggregate) => {
+            SumValue::Counted(total) => total,
+            SumValue::Current(aggregate) => {
                 aggregate.add(Ok(now), Scale::from_field(field), is_dead);
                 return Ok(());
             }
@@ -128,11 +128,11 @@ impl Sum {
     pub(super) fn get(&self) -> Option<(Field, OwnedValue)> {
         let (scale, value) = match &self.value {
             _ if self.is_retired => return None,
-            Value::Counted(total) => match total.histogram() {
+            SumValue::Counted(total) => match total.histogram() {
                 Some((sum, scale)) => (scale, OwnedValue::Histogram(Box::new(sum.clone()))),
                 None => counter(total.numbers())?,
             },
-            Value::Current(aggregate) => {
+            SumValue::Current(aggregate) => {
                 let number = aggregate.combine(Aggregation::Auto)?;
                 (number.scale, number.number.into())
             }

@@ -9,7 +9,7 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use super::encoder::{Layout, Writer};
+use super::encoder::{Layout, SeriesValues};
 use super::family::Type;
 use super::health::Health;
 use super::identity::Identity;
@@ -55,7 +55,8 @@ impl Sums {
     #[must_use]
     pub fn page(&self, scrape: &Scrape, duration: Duration, settings: &Settings) -> Page {
         // Identity fields are not added.
-        let writers = vec![Writer { path: None, labels: String::new(), values: &self.values }];
+        let writers =
+            vec![SeriesValues { path: None, labels: String::new(), values: &self.values }];
         let layout = Layout { fields: &self.fields, identity: Identity::default(), writers };
         write(&[layout], self.dropped.clone(), Health::new(scrape, duration), settings)
     }
