@@ -1,6 +1,6 @@
 //! Why stats cannot be published.
 
-use mmstats_core::AddError;
+use rustix::io::Errno;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -11,55 +11,38 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct PublishError {
     path: PathBuf,
-    attempt: Attempt,
-    cause: Cause,
-}
-
-#[derive(Debug)]
-pub(crate) enum Attempt {
-    /// Expanding the path templates.
-    Name,
-    Create,
-    /// Allocating this many bytes.
-    Allocate(usize),
-    Map,
-    /// Adding the fields.
-    Layout,
-    /// Renaming the file to its final name.
-    Rename,
-    /// At the end of a thread or process, which is not reported as a fault.
-    TooLate,
-}
-
-#[derive(Debug)]
-pub(crate) enum Cause {
-    Io(io::Error),
-    Add(AddError),
-}
-
-impl From<io::Error> for Cause {
-    fn from(error: io::Error) -> Self {
-        Cause::Io(error)
-    }
-}
-
-impl From<AddError> for Cause {
-    fn from(error: AddError) -> Self {
-        Cause::Add(error)
-    }
+    /// What cannot be done, as part of the message; may be empty.
+    attempt: String,
+    cause: Box<dyn Error + Send + Sync>,
+    /// Whether the thread or process is ending, which is not reported as a fault.
+    is_too_late: bool,
 }
 
 impl PublishError {
-    pub(crate) fn new(path: &Path, attempt: Attempt, cause: impl Into<Cause>) -> PublishError {
-        PublishError { path: path.to_owned(), attempt, cause: cause.into() }
+    pub(crate) fn new(
+        path: &Path,
+        attempt: impl Into<String>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> PublishError {
+        let (path, attempt, cause) = (path.to_owned(), attempt.into(), cause.into());
+        PublishError { path, attempt, cause, is_too_late: false }
     }
 
     pub(crate) fn too_late(reason: &str) -> PublishError {
-        PublishError::new(Path::new(""), Attempt::TooLate, io::Error::other(reason))
+        PublishError { is_too_late: true, ..PublishError::new(Path::new(""), "", reason) }
     }
 
     pub(crate) fn is_too_late(&self) -> bool {
-        matches!(self.attempt, Attempt::TooLate)
+        self.is_too_late
+    }
+
+    /// Returns `true` if there was too little memory, disk space or descriptors, of which there may
+    /// be enough later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        let error = self.cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        [Errno::NOSPC, Errno::DQUOT, Errno::NOMEM, Errno::MFILE, Errno::NFILE]
+            .into_iter()
+            .any(|temporary| error == Some(temporary.raw_os_error()))
     }
 
     /// Returns the path of the file; empty if there is none yet.
@@ -74,26 +57,15 @@ impl fmt::Display for PublishError {
         if !self.path.as_os_str().is_empty() {
             write!(f, "{}: ", self.path.display())?;
         }
-        match self.attempt {
-            Attempt::Name => write!(f, "no name for the file: ")?,
-            Attempt::Create => write!(f, "cannot be created: ")?,
-            Attempt::Allocate(length) => write!(f, "cannot allocate {length} bytes: ")?,
-            Attempt::Map => write!(f, "cannot be mapped: ")?,
-            Attempt::Rename => write!(f, "cannot be renamed into place: ")?,
-            Attempt::Layout | Attempt::TooLate => {}
+        if !self.attempt.is_empty() {
+            write!(f, "{}: ", self.attempt)?;
         }
-        match &self.cause {
-            Cause::Io(error) => error.fmt(f),
-            Cause::Add(error) => error.fmt(f),
-        }
+        self.cause.fmt(f)
     }
 }
 
 impl Error for PublishError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(match &self.cause {
-            Cause::Io(error) => error,
-            Cause::Add(error) => error,
-        })
+        Some(&*self.cause)
     }
 }

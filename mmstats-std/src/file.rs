@@ -1,21 +1,34 @@
 //! Creates and removes files: each is created under a temporary name, allocated, filled, and then
 //! renamed, so that readers never see an incomplete one.
 
-use crate::error::{Attempt, PublishError};
-use crate::memory::{Mapping, PerProcess, on_exit};
+use crate::error::PublishError;
+use crate::memory::{Magic, Mapping, PerProcess, on_exit};
 use crate::options::Options;
 use crate::template::{Environment, Template, TemplateVars};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The permissions of files, within the umask. Nobody needs to write to them: their process has
+/// them open. So a redirection to one (`: > FILE`) fails, which would kill the process, except if
+/// root makes it.
+const DEFAULT_MODE: u32 = 0o444;
+
+/// How many names are tried before other processes of this machine must have taken all of them.
+const MAX_TRIES: u32 = 16;
+
+/// How many of them have a number; the others have a random suffix, as other users can take all
+/// names that they can predict.
+const MAX_NUMBERS: u32 = 8;
 
 /// A file under its temporary name, which is removed on drop.
 pub(crate) struct NewFile {
@@ -31,46 +44,51 @@ pub(crate) struct OwnFile {
     pub(crate) path: PathBuf,
     device: u64,
     inode: u64,
+    magic: Magic,
     pub(crate) keep: bool,
 }
 
 impl NewFile {
-    /// Creates a file of `length` zeros, allocates its blocks and maps it.
+    /// Creates a file and moves the memory into it.
     pub(crate) fn create(
         options: &Options,
         model: &str,
-        length: usize,
-    ) -> Result<(NewFile, Mapping), PublishError> {
+        mapping: &Mapping,
+    ) -> Result<NewFile, PublishError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let pending = PendingFile::begin()?;
         let path = expand_path(options, model)
-            .map_err(|error| PublishError::new(Path::new(""), Attempt::Name, error))?;
-        let directory =
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            .map_err(|error| PublishError::new(Path::new(""), "no name for the file", error))?;
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(options.mode.unwrap_or(DEFAULT_MODE));
+        let mut tries = 0..MAX_TRIES;
         let (file, temporary) = loop {
-            let temporary = directory.join(format!(
-                ".mmstats-{}-{}.tmp",
-                std::process::id(),
-                COUNT.fetch_add(1, Ordering::Relaxed)
-            ));
-            match rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644)) {
+            // `cleanstats` expects this form.
+            let number = match tries.next() {
+                Some(0..MAX_NUMBERS) => COUNT.fetch_add(1, Ordering::Relaxed).into(),
+                _ => random(),
+            };
+            let name = format!(".mmstats-{}-{number}.tmp", std::process::id());
+            let temporary = path.with_file_name(name);
+            match rustix::fs::open(&temporary, flags, mode) {
                 Ok(file) => break (File::from(file), temporary),
                 // Left by a killed process that had this PID, or in use by another container.
-                Err(Errno::EXIST) => {}
-                Err(error) => {
-                    let error = io::Error::from(error);
-                    return Err(PublishError::new(&path, Attempt::Create, error));
-                }
+                Err(Errno::EXIST) if !tries.is_empty() => {}
+                Err(error) => return Err(failed(&path, "cannot be created", error)),
             }
         };
         let new = NewFile { file, temporary, path, _pending: pending };
+        let length = mapping.len();
         allocate(&new.file, length)
-            .map_err(|error| PublishError::new(&new.path, Attempt::Allocate(length), error))?;
-        let mapping = Mapping::map_file(&new.file, length)
-            .map_err(|error| PublishError::new(&new.path, Attempt::Map, error))?;
-        Ok((new, mapping))
+            .map_err(|error| failed(&new.path, format!("cannot allocate {length} bytes"), error))?;
+        mapping.move_to(&new.file).map_err(|error| failed(&new.path, "cannot be mapped", error))?;
+        if options.mode.is_some() {
+            // Regardless of the umask.
+            rustix::fs::fchmod(&new.file, mode)
+                .map_err(|error| failed(&new.path, "cannot set its permissions", error))?;
+        }
+        Ok(new)
     }
 
     /// Returns the path that the file is to have.
@@ -78,18 +96,24 @@ impl NewFile {
         &self.path
     }
 
-    /// Renames the file to its path, or to one with a number if that is taken. Unless `keep` is
+    /// Renames the file to its path, or to one with a suffix if that is taken. Unless `keep` is
     /// set, the file is removed when the process exits.
-    pub(crate) fn publish(self, keep: bool) -> Result<OwnFile, PublishError> {
-        let failed = |error: io::Error| PublishError::new(&self.path, Attempt::Rename, error);
-        let metadata = self.file.metadata().map_err(failed)?;
-        for number in 0..1_000_000 {
-            let path = numbered(&self.path, number);
+    pub(crate) fn publish(self, magic: Magic, keep: bool) -> Result<OwnFile, PublishError> {
+        let rename_failed =
+            |error: io::Error| failed(&self.path, "cannot be renamed into place", error);
+        let metadata = self.file.metadata().map_err(rename_failed)?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        for number in 0..MAX_TRIES {
+            let path = match number {
+                0 => self.path.clone(),
+                1..MAX_NUMBERS => with_suffix(&self.path, &number.to_string()),
+                _ => with_suffix(&self.path, &format!("{:016x}", random())),
+            };
             match rename_without_replacing(&self.temporary, &path) {
                 Err(Errno::EXIST) => {}
-                Err(error) => return Err(failed(error.into())),
+                Err(error) => return Err(rename_failed(error.into())),
                 Ok(()) => {
-                    let own = OwnFile { path, device: metadata.dev(), inode: metadata.ino(), keep };
+                    let own = OwnFile { path, device, inode, magic, keep };
                     if !keep {
                         EXIT.get().lock().files.push(own.clone());
                     }
@@ -97,8 +121,17 @@ impl NewFile {
                 }
             }
         }
-        Err(failed(Errno::EXIST.into()))
+        Err(rename_failed(Errno::EXIST.into()))
     }
+}
+
+fn failed(path: &Path, attempt: impl Into<String>, error: impl Into<io::Error>) -> PublishError {
+    PublishError::new(path, attempt, error.into())
+}
+
+/// Returns a number that other users cannot predict.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 impl Drop for NewFile {
@@ -109,22 +142,24 @@ impl Drop for NewFile {
 }
 
 impl OwnFile {
-    /// Removes the file, unless its name belongs to another one now. First clears the magic number,
-    /// so that readers that have the file open see that it is gone.
+    /// Returns the file's length if its name still belongs to it.
+    fn length(&self) -> Option<u64> {
+        let found = std::fs::symlink_metadata(&self.path).ok()?;
+        ((found.dev(), found.ino()) == (self.device, self.inode)).then_some(found.len())
+    }
+
+    /// Returns `true` if the file has been removed, or its name belongs to another one now.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.length().is_none()
+    }
+
+    /// Removes the file, unless it is lost.
     fn remove(&self) {
-        let Ok(file) = rustix::fs::open(
-            &self.path,
-            OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC,
-            Mode::empty(),
-        ) else {
-            return;
-        };
-        let file = File::from(file);
-        if file
-            .metadata()
-            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode))
-        {
-            let _ = file.write_at(&[0; 4], 0);
+        if let Some(length) = self.length() {
+            // A store to a file that was truncated would kill the program.
+            if length > 0 {
+                self.magic.clear();
+            }
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -217,7 +252,7 @@ extern "C" fn remove_all() {
 }
 
 /// Expands the templates of the options, or else of the environment, to a path.
-fn expand_path(options: &Options, model: &str) -> io::Result<PathBuf> {
+pub(crate) fn expand_path(options: &Options, model: &str) -> io::Result<PathBuf> {
     let environment = Environment::read();
     let parse = |text| {
         Template::parse(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
@@ -229,16 +264,12 @@ fn expand_path(options: &Options, model: &str) -> io::Result<PathBuf> {
     std::path::absolute(directory.expand(&vars).join(file_name.expand(&vars)))
 }
 
-/// Inserts a number before the extension: `web-1-1.mmstats`, `web-1-1.1.mmstats` and so on.
-fn numbered(path: &Path, number: u32) -> PathBuf {
-    if number == 0 {
-        return path.to_owned();
-    }
-    let mut name = OsString::from(path.file_stem().unwrap_or(OsStr::new("stats")));
-    name.push(format!(".{number}"));
-    if let Some(extension) = path.extension() {
+/// Inserts a suffix before the extension: `web-1-1.mmstats` becomes `web-1-1.SUFFIX.mmstats`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or(OsStr::new("stats")).to_owned();
+    for part in [Some(suffix.as_ref()), path.extension()].into_iter().flatten() {
         name.push(".");
-        name.push(extension);
+        name.push(part);
     }
     path.with_file_name(name)
 }

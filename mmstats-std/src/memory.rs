@@ -14,41 +14,93 @@ use mmstats_core::{Region, View};
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::mem::ManuallyDrop;
-use std::ptr::{NonNull, null, null_mut};
-use std::sync::Once;
+use std::mem::{self, ManuallyDrop};
+use std::os::unix::fs::FileExt;
+use std::ptr::{self, NonNull, null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Once, OnceLock};
+use zerocopy::IntoBytes;
 
-/// Memory for one writer: a file's, or private.
+/// Memory for one writer: private at first, and a file's once that exists.
 ///
-/// Its addresses are never unmapped. When it is dropped, private zeros replace it. So a handle that
-/// was kept too long writes to that memory, and not to whatever would be mapped there next. The
-/// file's memory is released all the same.
+/// Addresses that were mapped stay mapped: when it is dropped, private zeros replace the content. So
+/// a handle that was kept too long writes to that memory, and not to whatever would be mapped there
+/// next. The file's memory is released all the same.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    map: ManuallyDrop<MmapRaw>,
-    /// `None` for private memory: a forked child has a copy of that anyway.
-    registration: Option<&'static ForkRegistry>,
+    base: NonNull<u8>,
+    len: usize,
+    /// Whether it is on the heap, where no file can replace it.
+    is_heap: bool,
+    /// Empty for private memory: a forked child has a copy of that anyway.
+    registration: OnceLock<&'static ForkRegistry>,
 }
 
+// SAFETY: it only holds an address, of memory that all threads share.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
 impl Mapping {
-    /// Maps the first `len` bytes of a file whose blocks are allocated.
-    pub(crate) fn map_file(file: &File, len: usize) -> io::Result<Mapping> {
-        FORK_HANDLER.register();
-        let map = MmapOptions::new().len(len).map_raw(file)?;
-        let registration = Some(ForkRegistry::register(map.as_mut_ptr(), map.len()));
-        Ok(Mapping { map: ManuallyDrop::new(map), registration })
+    /// Maps zeros that no other process sees. If the system has no more mappings to give, they are
+    /// on the heap.
+    pub(crate) fn private(len: usize) -> Mapping {
+        let map = MmapMut::map_anon(len).map(|map| ManuallyDrop::new(MmapRaw::from(map)));
+        let is_heap = map.is_err();
+        let base = match map {
+            Ok(map) => map.as_mut_ptr(),
+            Err(_) => Box::into_raw(vec![0_u64; len.div_ceil(8)].into_boxed_slice()).cast(),
+        };
+        let base = NonNull::new(base).expect("no memory is at address 0");
+        Mapping { base, len, is_heap, registration: OnceLock::new() }
     }
 
-    /// Maps zeros that no other process sees.
-    pub(crate) fn map_private(len: usize) -> io::Result<Mapping> {
-        let map = MmapMut::map_anon(len)?.into();
-        Ok(Mapping { map: ManuallyDrop::new(map), registration: None })
+    /// Copies the memory to a file whose blocks are allocated, and maps the file in its place. If
+    /// another thread writes meanwhile, that can be lost.
+    pub(crate) fn move_to(&self, file: &File) -> io::Result<()> {
+        if self.is_heap {
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        }
+        FORK_HANDLER.register();
+        let mut content = vec![0; self.len / 8];
+        self.view().read_at(0, &mut content);
+        file.write_all_at(content.as_bytes(), 0)?;
+        let map = MmapOptions::new().len(self.len).map_raw(file)?;
+        // Before the file can be seen here, so that no child sees it.
+        self.registration.get_or_init(|| ForkRegistry::register(self.base.as_ptr(), self.len));
+        // SAFETY: both are mappings of this process with this length, and `self` is accessed by
+        // atomics only. Afterwards, the address of `map` is free.
+        let moved = unsafe {
+            libc::mremap(
+                map.as_mut_ptr().cast(),
+                self.len,
+                self.len,
+                libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED,
+                self.base.as_ptr(),
+            )
+        };
+        if moved == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        mem::forget(map);
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     /// Writes the changed pages to the file's disk; `asynchronous` only starts that.
     pub(crate) fn flush(&self, asynchronous: bool) -> io::Result<()> {
-        if asynchronous { self.map.flush_async() } else { self.map.flush() }
+        let flag = if asynchronous { libc::MS_ASYNC } else { libc::MS_SYNC };
+        // SAFETY: this memory is mapped.
+        let result = unsafe { libc::msync(self.base.as_ptr().cast(), self.len, flag) };
+        if self.is_heap || result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Returns the magic number at its start.
+    pub(crate) fn magic(&self) -> Magic {
+        Magic(self.base.cast())
     }
 
     /// Turns it into a region that lives until the process ends.
@@ -64,28 +116,52 @@ impl Mapping {
     /// The region and everything made from it are dropped before the mapping is, and nothing else
     /// writes to it meanwhile.
     unsafe fn region(&self) -> Region {
-        let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
         // SAFETY: mapped memory is readable, writable and initialised; the caller guarantees the
         // rest.
-        unsafe { Region::from_raw(base, self.map.len()) }
-            .expect("a mapping starts at a page and is shorter than 4 GiB")
+        unsafe { Region::from_raw(self.base, self.len) }.expect(VALID)
+    }
+
+    fn view(&self) -> View<'_> {
+        // SAFETY: mapped as long as `self`, and accessed by atomics only.
+        unsafe { View::from_raw(self.base, self.len) }.expect(VALID)
     }
 }
 
+const VALID: &str = "a mapping is aligned and shorter than 4 GiB";
+
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if let Some(registration) = self.registration {
+        if let Some(registration) = self.registration.get() {
             registration.unregister();
         }
-        // If it fails, the file stays mapped, which is as safe.
-        // SAFETY: a mapping of this process with exactly this length, accessed by atomics only.
-        unsafe {
-            remap_anonymous(
-                self.map.as_mut_ptr(),
-                self.map.len(),
-                libc::PROT_READ | libc::PROT_WRITE,
-            )
-        };
+        let (base, len) = (self.base.as_ptr(), self.len);
+        if self.is_heap {
+            let words = ptr::slice_from_raw_parts_mut(base.cast::<u64>(), len.div_ceil(8));
+            // SAFETY: from `Box::into_raw`; no region is left.
+            drop(unsafe { Box::from_raw(words) });
+        } else {
+            // If it fails, the file stays mapped, which is as safe.
+            // SAFETY: a mapping of this process with exactly this length, accessed by atomics only.
+            unsafe { remap_anonymous(base, len, READ_WRITE) };
+        }
+    }
+}
+
+const READ_WRITE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+
+/// The magic number at the start of a mapping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Magic(NonNull<u32>);
+
+// SAFETY: it only holds an address, of memory that all threads share.
+unsafe impl Send for Magic {}
+
+impl Magic {
+    /// Clears the magic number, so that readers that have the file open see that it is gone. The
+    /// file must not be empty.
+    pub(crate) fn clear(self) {
+        // SAFETY: the start of a mapping, whose addresses are never unmapped.
+        unsafe { AtomicU32::from_ptr(self.0.as_ptr()) }.store(0, Ordering::Relaxed);
     }
 }
 
@@ -210,7 +286,7 @@ impl ForkRegistry {
         }
         // SAFETY: a mapping of this process with exactly this length. Handles may still write to
         // it; nothing borrows it.
-        unsafe { remap_anonymous(base, len, libc::PROT_READ | libc::PROT_WRITE) };
+        unsafe { remap_anonymous(base, len, READ_WRITE) };
     }
 }
 
@@ -268,6 +344,13 @@ static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
 /// another PID namespace, a child may have its parent's.
 pub(crate) fn fork_generation() -> u32 {
     FORK_GENERATION.load(Ordering::Relaxed)
+}
+
+/// Returns `true` if the program has privileges that its caller has not (it is setuid, setgid or has
+/// capabilities), so that it must not trust the environment.
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: it only reads memory that the kernel has filled.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 /// Makes `function` run when the process exits in an orderly way.
@@ -384,11 +467,10 @@ impl ReadMapping {
                 READING.set(self.0);
             }
         }
-        let base = NonNull::new(self.map.as_mut_ptr()).expect("a mapping is not at address 0");
+        let base = NonNull::new(self.map.as_mut_ptr()).expect("no memory is at address 0");
         let _restore = Restore(READING.replace((base.addr().get(), self.map.len())));
         // SAFETY: mapped as long as the view is used; other processes write to it.
-        let view = unsafe { View::from_raw(base, self.map.len()) }
-            .expect("a mapping starts at a page and is shorter than 4 GiB");
+        let view = unsafe { View::from_raw(base, self.map.len()) }.expect(VALID);
         read(&view)
     }
 }
@@ -415,7 +497,7 @@ fn install_sigbus_handler() {
 /// Returns the default action, without flags and with an empty mask.
 fn default_action() -> libc::sigaction {
     // SAFETY: a C struct of integers and a nullable pointer.
-    unsafe { std::mem::zeroed() }
+    unsafe { mem::zeroed() }
 }
 
 extern "C" fn on_sigbus(
@@ -446,12 +528,12 @@ extern "C" fn on_sigbus(
         handler if action.sa_flags & libc::SA_SIGINFO != 0 => {
             // SAFETY: with this flag, a handler is a function of this type.
             let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
-                unsafe { std::mem::transmute(handler) };
+                unsafe { mem::transmute(handler) };
             handler(signal, info, context);
         }
         handler => {
             // SAFETY: without this flag, a handler is a function of this type.
-            let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
+            let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
             handler(signal);
         }
     }

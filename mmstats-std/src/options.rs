@@ -15,6 +15,7 @@ pub struct Options {
     pub(crate) label_prefix: &'static str,
     pub(crate) directory: Option<&'static str>,
     pub(crate) file_name: Option<&'static str>,
+    pub(crate) mode: Option<u32>,
     pub(crate) keep: bool,
     pub(crate) quiet: bool,
 }
@@ -22,7 +23,14 @@ pub struct Options {
 impl Options {
     /// Creates the default options: files as the environment says, removed when the process exits.
     pub const fn new() -> Options {
-        Options { label_prefix: "", directory: None, file_name: None, keep: false, quiet: false }
+        Options {
+            label_prefix: "",
+            directory: None,
+            file_name: None,
+            mode: None,
+            keep: false,
+            quiet: false,
+        }
     }
 
     /// Sets the prefix of every label, including those about the process (`sys.pid` …).
@@ -43,11 +51,24 @@ impl Options {
     }
 
     /// Sets the file name, regardless of the environment: a template like that of
-    /// [`directory`](Self::directory). If the name exists, a number is appended.
+    /// [`directory`](Self::directory). If the name exists, a number is appended,
+    /// or random digits if those names exist too.
     ///
     /// The default is `MMSTATS_FILES`, otherwise `{CMD}-{PID}-{TID}.mmstats`.
     pub const fn file_name(mut self, template: &'static str) -> Options {
         self.file_name = Some(template);
+        self
+    }
+
+    /// Sets the permissions of the files, regardless of the umask; `0o440` lets only the process's
+    /// user and group read them.
+    ///
+    /// The default is `0o444` within the umask: with a umask of 077, only the process's user and
+    /// root can read the files. Without permission to write, a redirection to a file
+    /// (`: > FILE`) fails, unless root makes it. A process is killed by its next update if its file
+    /// is truncated.
+    pub const fn mode(mut self, mode: u32) -> Options {
+        self.mode = Some(mode & 0o777);
         self
     }
 

@@ -5,7 +5,6 @@
 //! that ran at the same time, and sums over the files never decrease.
 
 use crate::error::PublishError;
-use crate::identity;
 use crate::memory::{ForkHandler, PerProcess, ThreadSlot};
 use crate::options::Options;
 use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication};
@@ -16,6 +15,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::LocalKey;
@@ -94,7 +94,12 @@ impl<M: Model> PerThread<M> {
     ///
     /// It never fails: if no file can be created, the stats count in private memory, and one
     /// warning goes to standard error, unless [`Options::quiet`] is set. [`Self::publication`]
-    /// returns the error.
+    /// returns the error. If disk space, memory or descriptors were missing, the thread tries again
+    /// about once a second; until then, each use costs some ten nanoseconds.
+    ///
+    /// A forked child gets files of its own. Call `chroot` and change the user before the first use:
+    /// files that exist then are written on, but the process may be unable to remove them, and they
+    /// state the user who created them.
     ///
     /// Not for signal handlers, which may interrupt the first call. They need a handle of their
     /// own.
@@ -102,19 +107,23 @@ impl<M: Model> PerThread<M> {
     pub fn with<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
         self.slot.with(|slot| match slot.get() {
             Some(stats) => f(stats),
-            None => self.with_new_entry(f),
+            None => self.with_entry(|entry| f(entry.region.model())),
         })
     }
 
     /// Returns the file of this thread's stats, or why they have none. Creates the file if this is
     /// the first use.
+    ///
+    /// If the file has been removed by somebody else, or could not be created because disk space,
+    /// memory or descriptors were missing, this creates a new one, in which the counts go on.
     pub fn publication(&'static self) -> Publication {
-        let publication = self.with_entry(|entry| match entry.region.file() {
-            Ok(file) => Publication::File(file.path.clone()),
-            Err(error) => Publication::Private(error.clone()),
-        });
-        publication.unwrap_or_else(|| {
-            Publication::Private(Arc::new(PublishError::too_late("the thread is ending")))
+        self.with_entry(|entry| {
+            if is_ending() {
+                let error = PublishError::too_late("the thread is ending");
+                return Publication::Private(Arc::new(error));
+            }
+            entry.region.ensure_file(&(self.shared)().options);
+            entry.region.publication()
         })
     }
 
@@ -123,18 +132,24 @@ impl<M: Model> PerThread<M> {
     /// # Errors
     /// If the operating system cannot.
     pub fn flush(&'static self, mode: Flush) -> io::Result<()> {
-        self.with_entry(|entry| entry.region.flush(mode)).unwrap_or(Ok(()))
+        self.with_entry(|entry| entry.region.flush(mode))
     }
 
     /// Removes this thread's file and the files of threads that have ended. Running threads keep
     /// theirs. The next use in this thread creates a new file.
+    ///
+    /// Stats in use stay until nobody uses them. The fast uses are not counted, so stats that had
+    /// any stay until the thread ends; the more of them there are, the later a thread uses new
+    /// stats the fast way.
     pub fn remove(&'static self) {
         // If the thread is ending, it has parked its file already.
         let _ = THREAD.try_with(|thread| {
-            for entry in
-                thread.entries.borrow_mut().iter_mut().filter(|entry| entry.is_for(self.address()))
-            {
-                entry.remove();
+            let mut entries = thread.entries.borrow_mut();
+            if let Some(at) = entries.iter().position(|entry| entry.is_for(self.address())) {
+                let entry = entries.swap_remove(at);
+                if entry.remove() {
+                    thread.removed.borrow_mut().push(entry);
+                }
             }
         });
         for parked in mem::take(&mut *(self.shared)().parked()) {
@@ -142,50 +157,38 @@ impl<M: Model> PerThread<M> {
         }
     }
 
-    /// Calls `f` with this thread's entry for this static, which it creates at the first use;
-    /// `None` if the thread is ending.
-    fn with_entry<R>(&'static self, f: impl FnOnce(&ThreadEntry<M>) -> R) -> Option<R> {
-        self.with(|_| ());
-        THREAD
-            .try_with(|thread| {
-                let entries = thread.entries.borrow();
-                let entry = entries
-                    .iter()
-                    .find(|entry| entry.is_for(self.address()) && !entry.is_removed())?;
-                entry.as_any().downcast_ref().map(f)
-            })
-            .ok()
-            .flatten()
+    /// Calls `f` with this thread's entry for this static, which it creates at the first use.
+    #[cold]
+    #[inline(never)]
+    fn with_entry<R>(&'static self, f: impl FnOnce(&ThreadEntry<M>) -> R) -> R {
+        let known = THREAD.try_with(|thread| {
+            let entries = thread.entries.borrow();
+            let entry = entries.iter().find(|entry| entry.is_for(self.address()))?.clone();
+            entry.as_any().downcast().ok()
+        });
+        let entry = known.ok().flatten().unwrap_or_else(|| self.add_entry());
+        entry.allow_fast_use();
+        let result = f(&entry);
+        if is_ending() {
+            entry.release();
+        }
+        result
+    }
+
+    /// Creates this thread's entry.
+    fn add_entry(&'static self) -> Rc<ThreadEntry<M>> {
+        FORK_HANDLER.register();
+        let region = (self.shared)().adopt_or_create();
+        let (uses, is_fast) = (Cell::new(0), Cell::new(false));
+        let entry = Rc::new(ThreadEntry { region, owner: self, uses, is_fast });
+        let _ = THREAD.try_with(|thread| thread.entries.borrow_mut().push(entry.clone()));
+        IS_USED.set(true);
+        entry
     }
 
     /// Returns a number that differs between statics, even those of one model.
     fn address(&self) -> usize {
         (&raw const *(self.shared)()).addr()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn with_new_entry<R>(&'static self, f: impl FnOnce(&M) -> R) -> R {
-        FORK_HANDLER.register();
-        let region = (self.shared)().adopt_or_create();
-        let mut entry = Some(Box::new(ThreadEntry { region, owner: self, is_removed: false }));
-        let added = THREAD.try_with(|thread| {
-            if let Some(entry) = entry.take() {
-                // The slot points into the box, which does not move until it is released.
-                self.slot.with(|slot| slot.set(entry.region.model()));
-                thread.entries.borrow_mut().push(entry);
-            }
-        });
-        IS_USED.set(true);
-        match (added, entry) {
-            (Err(_), Some(entry)) => {
-                // A destructor that runs at the thread's end after that of `Thread`.
-                let result = f(entry.region.model());
-                entry.release();
-                result
-            }
-            _ => self.slot.with(|slot| f(slot.get().expect("it was set just now"))),
-        }
     }
 }
 
@@ -224,21 +227,21 @@ impl<M: Model> Shared<M> {
     fn adopt_or_create(&self) -> OwnedRegion<M> {
         // The lock is released before the region is adopted.
         let parked = self.parked().pop();
-        let adopted = parked.and_then(|parked| parked.adopt(&self.options, identity::tid().into()));
-        adopted.unwrap_or_else(|| {
-            OwnedRegion::create(&self.options).unwrap_or_else(|error| {
-                if !self.options.quiet
-                    && !error.is_too_late()
-                    && !self.warned.swap(true, Ordering::Relaxed)
-                {
-                    warn(&format!(
-                        "mmstats: {} is not published: {error}; it is counted in private memory\n",
-                        M::NAME
-                    ));
-                }
-                OwnedRegion::create_private(Arc::new(error))
-            })
-        })
+        let region = parked
+            .and_then(|parked| parked.adopt(&self.options))
+            .unwrap_or_else(|| OwnedRegion::create(&self.options));
+        if let Publication::Private(error) = region.publication() {
+            if !self.options.quiet
+                && !error.is_too_late()
+                && !self.warned.swap(true, Ordering::Relaxed)
+            {
+                warn(&format!(
+                    "mmstats: {} is not published: {error}; it is counted in private memory\n",
+                    M::NAME
+                ));
+            }
+        }
+        region
     }
 }
 
@@ -254,23 +257,42 @@ fn warn(line: &str) {
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
-/// A thread's stats for one static.
+/// A thread's stats for one static. Those who use it have an `Rc` to it, except for those who got
+/// the fields from the slot.
 struct ThreadEntry<M: Model + 'static> {
     region: OwnedRegion<M>,
     owner: &'static PerThread<M>,
-    is_removed: bool,
+    /// How often it was used, while not in the slot.
+    uses: Cell<u64>,
+    /// Whether it has been in the slot.
+    is_fast: Cell<bool>,
+}
+
+impl<M: Model> ThreadEntry<M> {
+    /// Puts the fields in the slot, so that they are used without counting who uses them. They
+    /// cannot be released before the thread ends then. So after `n` of that kind have been removed,
+    /// the next needs 2^`n` uses.
+    fn allow_fast_use(&self) {
+        self.uses.set(self.uses.get() + 1);
+        let removed = THREAD.try_with(|thread| thread.removed.borrow().len());
+        let is_worth_it = removed.is_ok_and(|removed| self.uses.get() >> removed.min(63) > 0);
+        if is_worth_it && !self.region.awaits_file(&(self.owner.shared)().options) {
+            self.is_fast.set(true);
+            // The slot points into the `Rc`, which stays until the slot is cleared.
+            self.owner.slot.with(|slot| slot.set(self.region.model()));
+        }
+    }
 }
 
 /// A [`ThreadEntry`] of any model.
-trait AnyThreadEntry: Any {
+trait AnyThreadEntry {
     /// Returns `true` if it belongs to the static with this address.
     fn is_for(&self, address: usize) -> bool;
-    fn is_removed(&self) -> bool;
-    fn as_any(&self) -> &dyn Any;
-    /// Removes the file. The fields stay until the thread ends, as a caller may be using them.
-    fn remove(&mut self);
+    fn as_any(self: Rc<Self>) -> Rc<dyn Any>;
+    /// Removes the file; returns `true` if a caller may be using the fields uncounted.
+    fn remove(&self) -> bool;
     /// Parks the region at the thread's end.
-    fn release(self: Box<Self>);
+    fn release(self: Rc<Self>);
     fn clear_slot(&self);
 }
 
@@ -279,32 +301,21 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
         self.owner.address() == address
     }
 
-    fn is_removed(&self) -> bool {
-        self.is_removed
-    }
-
-    fn as_any(&self) -> &dyn Any {
+    fn as_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
     }
 
-    fn remove(&mut self) {
-        if self.is_removed {
-            return;
-        }
-        self.is_removed = true;
+    fn remove(&self) -> bool {
         self.clear_slot();
-        if let Ok(file) = self.region.file() {
-            file.discard();
-        }
+        self.region.discard_file();
+        self.is_fast.get()
     }
 
-    fn release(self: Box<Self>) {
-        if !self.is_removed {
-            self.clear_slot();
-            let shared = (self.owner.shared)();
-            if let Some(parked) = self.region.park() {
-                shared.parked().push(parked);
-            }
+    fn release(self: Rc<Self>) {
+        self.clear_slot();
+        // It is still in use if `exit` is called within a use.
+        if let Ok(entry) = Rc::try_unwrap(self) {
+            (entry.owner.shared)().parked().extend(entry.region.park());
         }
     }
 
@@ -315,13 +326,21 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
 
 /// All stats of a thread.
 struct Thread {
-    entries: RefCell<Vec<Box<dyn AnyThreadEntry>>>,
+    entries: RefCell<Vec<Rc<dyn AnyThreadEntry>>>,
+    /// Removed stats that may still be in use.
+    removed: RefCell<Vec<Rc<dyn AnyThreadEntry>>>,
 }
 
 thread_local! {
-    static THREAD: Thread = const { Thread { entries: RefCell::new(Vec::new()) } };
+    static THREAD: Thread =
+        const { Thread { entries: RefCell::new(Vec::new()), removed: RefCell::new(Vec::new()) } };
     /// Whether `THREAD` has been used. It has no destructor, so that a forked child may read it.
     static IS_USED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns `true` in a destructor that runs at the thread's end after that of `Thread`.
+fn is_ending() -> bool {
+    THREAD.try_with(|_| ()).is_err()
 }
 
 impl Drop for Thread {
@@ -342,6 +361,7 @@ extern "C" fn forget_this_thread() {
         if let Ok(mut entries) = thread.entries.try_borrow_mut() {
             entries.iter().for_each(|entry| entry.clear_slot());
             mem::forget(mem::take(&mut *entries));
+            mem::forget(thread.removed.take());
         }
     });
 }

@@ -1,19 +1,20 @@
 //! Stats in a file, or in private memory if no file can be created.
 
 use crate::clock;
-use crate::error::{Attempt, PublishError};
-use crate::file::{NewFile, OwnFile};
+use crate::error::PublishError;
+use crate::file::{self, NewFile, OwnFile};
 use crate::identity::{self, ProcessId};
 use crate::memory::{MappedFields, Mapping, PerProcess, fork_generation};
 use crate::options::Options;
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Version, Writer};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 mmstats_core::model! {
     /// The identity of the process and thread that write a file.
@@ -96,107 +97,154 @@ fn layout_fields<M: Model>(
     Ok(Fields { model, identity: Some(identity) })
 }
 
-/// A region with a model and one owner.
+/// A region with a model and one owner: in a file, or in private memory if there can be none.
 pub(crate) struct OwnedRegion<M: Model> {
     mapped: MappedFields<Fields<M>>,
-    origin: Result<Origin, Arc<PublishError>>,
-}
-
-/// The file of a region, which stays the same when its owner changes.
-struct Origin {
-    file: OwnFile,
-    /// `sys.created`, in seconds since 1970.
+    file: RefCell<Result<OwnFile, Arc<PublishError>>>,
+    /// `sys.created`, in seconds since 1970. It stays the same when the owner changes.
     created: f64,
+    /// When the last file was created, or could not be.
+    attached: Cell<Instant>,
 }
 
 /// A region whose owner has ended, for the next owner.
 pub(crate) struct ParkedRegion {
     mapping: Mapping,
-    origin: Origin,
+    file: OwnFile,
+    created: f64,
 }
 
-/// Creates a file and lays a model out in it.
-fn create_file<M: Model>(
-    options: &Options,
-) -> Result<(MappedFields<Fields<M>>, Origin), PublishError> {
-    let (new, mapping) = NewFile::create(options, M::NAME, size::<M>(options))?;
-    let created = clock::unix_time();
-    let mapped = MappedFields::new(mapping, |region| {
-        let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-        layout_fields(writer, created, identity::tid().into())
-    })
-    .map_err(|error| PublishError::new(new.path(), Attempt::Layout, error))?;
-    Ok((mapped, Origin { file: new.publish(options.keep)?, created }))
-}
+/// How long to wait before a thread that could create no file tries again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<M: Model> OwnedRegion<M> {
     /// Creates a region in a new file.
-    pub(crate) fn create(options: &Options) -> Result<OwnedRegion<M>, PublishError> {
-        let (mapped, origin) = create_file(options)?;
-        Ok(OwnedRegion { mapped, origin: Ok(origin) })
+    pub(crate) fn create(options: &Options) -> OwnedRegion<M> {
+        let created = clock::unix_time();
+        let mapped = MappedFields::new(Mapping::private(size::<M>(options)), |region| {
+            let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
+            layout_fields(writer, created, identity::tid().into())
+        });
+        match mapped {
+            Ok(mapped) => {
+                let no_file = PublishError::new(Path::new(""), "", "no file yet");
+                let region = OwnedRegion::new(mapped, Err(Arc::new(no_file)), created);
+                region.attach(options);
+                region
+            }
+            Err(error) => {
+                let path = file::expand_path(options, M::NAME).unwrap_or_default();
+                let mapped = MappedFields::new(Mapping::private(M::SIZE), |region| {
+                    Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
+                });
+                let mapped = mapped.expect("a model fits its own size");
+                let error = Arc::new(PublishError::new(&path, "", error));
+                OwnedRegion::new(mapped, Err(error), created)
+            }
+        }
     }
 
-    /// Creates a region in private memory, because there can be no file. A model always fits: its
-    /// size is computed at compile time.
-    pub(crate) fn create_private(error: Arc<PublishError>) -> OwnedRegion<M> {
-        let length = M::SIZE;
-        let Ok(mapping) = Mapping::map_private(length) else {
-            std::alloc::handle_alloc_error(
-                std::alloc::Layout::from_size_align(length, 8).expect("a model's size"),
-            );
+    fn new(
+        mapped: MappedFields<Fields<M>>,
+        file: Result<OwnFile, Arc<PublishError>>,
+        created: f64,
+    ) -> OwnedRegion<M> {
+        let (file, attached) = (RefCell::new(file), Cell::new(Instant::now()));
+        OwnedRegion { mapped, file, created, attached }
+    }
+
+    /// Moves the region to a new file.
+    fn attach(&self, options: &Options) {
+        let mapping = self.mapped.mapping();
+        let file = NewFile::create(options, M::NAME, mapping)
+            .and_then(|new| new.publish(mapping.magic(), options.keep));
+        self.attached.set(Instant::now());
+        if let Ok(old) = self.file.replace(file.map_err(Arc::new)) {
+            old.discard();
+        }
+    }
+
+    /// Moves the region to a new file if its file has been removed, or could not be created for a
+    /// reason that may have passed.
+    pub(crate) fn ensure_file(&self, options: &Options) {
+        let is_needed = match &*self.file.borrow() {
+            Ok(file) => file.is_lost(),
+            Err(error) => error.is_temporary(),
         };
-        let mapped = MappedFields::new(mapping, |region| {
-            Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
-        });
-        OwnedRegion { mapped: mapped.expect("a model fits its own size"), origin: Err(error) }
+        if is_needed {
+            self.attach(options);
+        }
+    }
+
+    /// Returns `true` if the region has no file, but may get one; tries that now and then.
+    pub(crate) fn awaits_file(&self, options: &Options) -> bool {
+        if self.has_temporary_error() && self.attached.get().elapsed() >= RETRY_INTERVAL {
+            self.attach(options);
+        }
+        self.has_temporary_error()
+    }
+
+    fn has_temporary_error(&self) -> bool {
+        self.file.borrow().as_ref().is_err_and(|error| error.is_temporary())
     }
 
     pub(crate) fn model(&self) -> &M {
         &self.mapped.fields().model
     }
 
-    /// Returns the file, or why there is none.
-    pub(crate) fn file(&self) -> Result<&OwnFile, &Arc<PublishError>> {
-        self.origin.as_ref().map(|origin| &origin.file)
+    pub(crate) fn publication(&self) -> Publication {
+        match &*self.file.borrow() {
+            Ok(file) => Publication::File(file.path.clone()),
+            Err(error) => Publication::Private(error.clone()),
+        }
     }
 
     pub(crate) fn flush(&self, mode: Flush) -> io::Result<()> {
-        mode.apply(self.mapped.mapping())
+        self.mapped.mapping().flush(mode == Flush::Async)
+    }
+
+    /// Removes the file; the fields keep working.
+    pub(crate) fn discard_file(&self) {
+        if let Ok(file) = &*self.file.borrow() {
+            file.discard();
+        }
     }
 
     /// Ends these fields and keeps their counts for the next owner. Runs no code of the program, as
     /// its thread is ending.
     pub(crate) fn park(self) -> Option<ParkedRegion> {
         // Private memory is not kept: the next thread may be able to create a file.
-        let origin = self.origin.ok()?;
-        let fields = self.mapped.fields();
-        fields.model.reset_transient();
-        if let Some(identity) = &fields.identity {
+        let file = self.file.into_inner().ok()?;
+        let Fields { model, identity } = self.mapped.fields();
+        model.reset_transient();
+        if let Some(identity) = identity {
             identity.tid.set(0);
         }
-        Some(ParkedRegion { mapping: self.mapped.into_mapping(), origin })
+        Some(ParkedRegion { mapping: self.mapped.into_mapping(), file, created: self.created })
     }
 }
 
 impl ParkedRegion {
     /// Continues the counters and histograms of this region for a new owner. If its layout is
     /// another one, removes the file and returns `None`.
-    pub(crate) fn adopt<M: Model>(self, options: &Options, tid: i64) -> Option<OwnedRegion<M>> {
-        let ParkedRegion { mapping, origin } = self;
+    pub(crate) fn adopt<M: Model>(self, options: &Options) -> Option<OwnedRegion<M>> {
+        let ParkedRegion { mapping, file, created } = self;
         let mapped = MappedFields::new(mapping, |region| {
             let writer = Writer::adopt(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, origin.created, tid)
+            layout_fields(writer, created, identity::tid().into())
         });
         let Ok(mapped) = mapped else {
-            origin.file.discard();
+            file.discard();
             return None;
         };
-        Some(OwnedRegion { mapped, origin: Ok(origin) })
+        let region = OwnedRegion::new(mapped, Ok(file), created);
+        region.ensure_file(options);
+        Some(region)
     }
 
     /// Removes the file.
     pub(crate) fn discard(self) {
-        self.origin.file.discard();
+        self.file.discard();
     }
 }
 
@@ -210,15 +258,13 @@ pub enum Flush {
     Async,
 }
 
-impl Flush {
-    fn apply(self, mapping: &Mapping) -> io::Result<()> {
-        mapping.flush(self == Flush::Async)
-    }
-}
-
 /// Publishes a model in a file of its own, for stats that do not belong to a thread.
 ///
 /// The file is removed when the result is dropped, unless [`Options::keep`] is set.
+///
+/// In a forked child, the result keeps working, but in private memory without readers, and does not
+/// remove the file: call this again there. After `chroot` or a change of the user, the process still
+/// writes to the file, but may be unable to remove it, and the file states the user who created it.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, model, publish};
@@ -233,7 +279,8 @@ impl Flush {
 /// # Errors
 /// If the file cannot be created.
 pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError> {
-    let (mapped, Origin { file, .. }) = create_file(options)?;
+    let OwnedRegion { mapped, file, .. } = OwnedRegion::create(options);
+    let file = file.into_inner().map_err(|error| Arc::into_inner(error).expect("not shared"))?;
     Ok(Published { mapped, file, fork_generation: fork_generation() })
 }
 
@@ -258,7 +305,7 @@ impl<M: Model> Published<M> {
     /// # Errors
     /// If the operating system cannot.
     pub fn flush(&self, mode: Flush) -> io::Result<()> {
-        mode.apply(self.mapped.mapping())
+        self.mapped.mapping().flush(mode == Flush::Async)
     }
 
     /// Removes the file now, even if [`Options::keep`] is set. The fields keep working in memory
@@ -317,14 +364,16 @@ pub fn create_writer<F: Format>(
     length: usize,
     options: &Options,
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
-    let (new, mapping) = NewFile::create(options, name, length.next_multiple_of(8))?;
-    let failed = |error: AddError| PublishError::new(new.path(), Attempt::Layout, error);
+    let mapping = Mapping::private(length.next_multiple_of(8));
+    let magic = mapping.magic();
+    let new = NewFile::create(options, name, &mapping)?;
+    let failed = |error: AddError| PublishError::new(new.path(), "", error);
     CREATED.set(clock::unix_time());
     let mut writer = Writer::<F>::with_immutable_layout(mapping.into_region())
         .map_err(failed)?
         .label_prefix(options.label_prefix);
     let identity: Identity<F> = writer.add_model().map_err(failed)?;
     identity.tid.set(identity::tid().into());
-    let file = new.publish(options.keep)?;
+    let file = new.publish(magic, options.keep)?;
     Ok((writer, file.path))
 }

@@ -20,6 +20,7 @@ use std::process;
 use rustix::fs::{Access, access, statfs};
 
 use crate::identity;
+use crate::memory::is_privileged;
 
 const DEFAULT_FILES: &str = "{CMD}-{PID}-{TID}.mmstats";
 pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
@@ -217,7 +218,9 @@ impl TemplateVars {
     }
 }
 
-/// The environment variables about files. An empty variable counts as unset.
+/// The environment variables about files. An empty variable counts as unset, and all do in a program
+/// that is setuid, setgid or has file capabilities: otherwise, whoever starts it could choose where
+/// it creates files with its privileges.
 ///
 /// ```
 /// use mmstats_std::template::Environment;
@@ -244,7 +247,8 @@ pub struct Environment {
 impl Environment {
     /// Reads the environment of this process.
     pub fn read() -> Self {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let is_trusted = !is_privileged();
+        let variable = |name| env::var_os(name).filter(|value| is_trusted && !value.is_empty());
         Self {
             path: variable("MMSTATS_PATH"),
             files: variable("MMSTATS_FILES"),

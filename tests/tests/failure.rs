@@ -1,7 +1,7 @@
 //! A program that cannot publish continues: it counts in private memory, and warns once.
 
 use mmstats_std::{Options, publish};
-use mmstats_tests::files::{all_values, files, names, values};
+use mmstats_tests::files::{all_values, files, names, only_file, values};
 use mmstats_tests::programs::{End, Program, command, directory};
 use mmstats_tests::step_model::Steps;
 use std::fs;
@@ -71,8 +71,8 @@ fn a_directory_without_permission_is_named() {
     assert!(causes.iter().all(|cause| publish_said(&end).contains(cause)), "{end:?}");
 }
 
-#[test]
-fn a_full_file_system_is_reported_and_kills_nothing() {
+/// Runs a scene on a file system of 64 KiB.
+fn on_small_file_system(scene: &str) -> End {
     let directory = directory();
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
@@ -80,10 +80,76 @@ fn a_full_file_system_is_reported_and_kills_nothing() {
     }
     let script = "mount -t tmpfs -o size=64k tmpfs \"$MMSTATS_PATH\" && exec \"$@\"";
     command
-        .args(["--mount", "sh", "-c", script, "sh", EXE, "full"])
+        .args(["--mount", "sh", "-c", script, "sh", EXE, scene])
         .env("MMSTATS_PATH", directory.path())
         .env_remove("MMSTATS_FILES");
-    let end = Program::spawn(&mut command).end();
+    Program::spawn(&mut command).end()
+}
+
+#[test]
+fn a_thread_that_met_a_full_file_system_publishes_once_there_is_room() {
+    let end = on_small_file_system("freed");
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.lines, ["0", "goes on"], "{end:?}");
+    assert_eq!(end.errors.lines().count(), 1, "{end:?}");
+}
+
+#[test]
+fn a_removed_file_of_a_live_writer_is_replaced_and_its_counts_go_on() {
+    let directory = directory();
+    let mut program = Program::start(EXE, directory.path(), &["lost"]);
+    for turn in 1..=2 {
+        let path = program.expect("file:");
+        assert_eq!(only_file(directory.path()).to_str(), Some(&*path));
+        let values = values(path.as_ref());
+        assert_eq!((values.count("done"), values.count("sys.pid")), (turn, program.pid().into()));
+        assert_eq!(values.text("note"), "b".repeat(48), "what is not counted stays as well");
+        if turn == 1 {
+            fs::remove_file(path).unwrap();
+        }
+        program.go();
+    }
+    // The file of a thread that has ended.
+    for turn in 1..=2 {
+        program.expect("ended");
+        let mut done: Vec<_> = files(directory.path())
+            .into_iter()
+            .map(|path| (values(&path).count("done"), values(&path).count("sys.tid"), path))
+            .collect();
+        done.sort();
+        assert_eq!((done[0].0, done[1].0), (turn.min(2), 2), "{done:?}");
+        let parked = done.into_iter().find(|(_, tid, _)| *tid == 0).unwrap();
+        assert_eq!(parked.0, turn);
+        fs::remove_file(parked.2).unwrap();
+        program.go();
+    }
+    let end = program.end();
+    assert!(end.status.success() && end.errors.is_empty(), "{end:?}");
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+#[test]
+fn a_program_without_mappings_left_goes_on() {
+    let directory = directory();
+    let end = Program::start(EXE, directory.path(), &["no_mappings"]).end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.lines, ["2 true", "true"], "{end:?}");
+}
+
+#[test]
+fn stats_that_are_removed_again_and_again_are_released() {
+    let directory = directory();
+    let end = Program::start(EXE, directory.path(), &["remove_often"]).end();
+    assert!(end.status.success(), "{end:?}");
+    let grown =
+        |line: usize, name| -> i64 { end.lines[line].strip_prefix(name).unwrap().parse().unwrap() };
+    // A mapping and 5 KiB for each of 4000 would be 4000 and 20 000.
+    assert!(grown(0, "mappings: ") < 100 && grown(1, "memory: ") < 2000, "{end:?}");
+}
+
+#[test]
+fn a_full_file_system_is_reported_and_kills_nothing() {
+    let end = on_small_file_system("full");
     assert!(end.status.success(), "{end:?}");
     let count = |beginning| end.lines.iter().filter(|line| line.starts_with(beginning)).count();
     let (files, private) = (count("file: "), count("private: "));
@@ -213,6 +279,24 @@ fn a_file_whose_name_is_taken_gets_a_number() {
     drop(both);
     assert_eq!(fs::read(path.join("a.mmstats")).unwrap(), b"another's");
     assert_eq!(names(path), ["a.mmstats"]);
+}
+
+#[test]
+fn a_name_that_nobody_predicts_is_taken_if_the_others_are_taken() {
+    let directory = directory();
+    let path = directory.path();
+    fs::write(path.join("a.mmstats"), "").unwrap();
+    (1..1000).for_each(|i| fs::write(path.join(format!("a.{i}.mmstats")), "").unwrap());
+    let both = [published(path, "a.mmstats"), published(path, "a.mmstats")];
+    for own in &both {
+        let name = own.path().file_name().unwrap().to_str().unwrap();
+        let suffix = name.strip_prefix("a.").and_then(|name| name.strip_suffix(".mmstats"));
+        assert_eq!(suffix.unwrap().len(), 16, "{name}");
+        assert_eq!(values(own.path()).count("done"), 0);
+    }
+    assert_ne!(both[0].path(), both[1].path());
+    drop(both);
+    assert_eq!(names(path).len(), 1000);
 }
 
 #[test]

@@ -193,6 +193,86 @@ fn the_file_of_another_user_has_its_uid() {
     );
 }
 
+#[test]
+fn the_umask_and_the_options_set_who_can_read() {
+    for (scene, umask, mode) in
+        [("plain", "022", 0o444), ("plain", "077", 0o400), ("group", "077", 0o440)]
+    {
+        let directory = directory();
+        let script = format!("umask {umask}; exec \"$0\" {scene}");
+        let _program = ready(&mut command("/bin/sh", directory.path(), &["-c", &script, EXE]));
+        let metadata = fs::metadata(only_file(directory.path())).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{scene} {umask}");
+    }
+}
+
+#[test]
+fn the_owner_of_a_file_cannot_truncate_it_by_a_redirection() {
+    let directory = directory();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let as_user = |mut command: Command| {
+        if rustix::process::geteuid().is_root() {
+            command.uid(65_534).gid(65_534);
+        }
+        command
+    };
+    let mut program = ready(&mut as_user(command(EXE, directory.path(), &["plain"])));
+    let path = only_file(directory.path());
+    let mut truncate = Command::new("/bin/sh");
+    truncate.args(["-c", ": > \"$0\""]).arg(&path).stderr(std::process::Stdio::null());
+    assert!(!as_user(truncate).status().unwrap().success());
+    assert_eq!(values(&path).count("done"), 1);
+    program.go();
+    assert!(program.end().status.success());
+    assert_eq!(names(directory.path()), [""; 0]);
+}
+
+/// Starts the program as an ordinary user who sets all variables, with the privileges that `grant`
+/// gives to its file `$1`. Returns the names of stats files in `/dev/shm`, `/tmp` and elsewhere.
+fn files_of_privileged(shm_mode: &str, grant: &str) -> [Vec<String>; 3] {
+    let script = format!(
+        "set -e
+        mount -t tmpfs -o mode={shm_mode} tmpfs /dev/shm
+        mkdir /dev/shm/other && chmod 777 /dev/shm/other
+        cp \"$1\" /dev/shm/program && set -- /dev/shm/program
+        mount -t tmpfs -o mode=1777 tmpfs /tmp
+        {grant}
+        export MMSTATS_PATH=/dev/shm/other TMPDIR=/dev/shm/other MMSTATS_FILES=other.mmstats
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$1\" plain"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script, "sh", EXE]);
+    let program = ready(&mut command);
+    ["dev/shm", "tmp", "dev/shm/other"].map(|at| {
+        let mut names = names(&Path::new(&format!("/proc/{}/root", program.pid())).join(at));
+        names.retain(|name| name.ends_with(".mmstats"));
+        names
+    })
+}
+
+#[test]
+fn a_privileged_program_ignores_the_environment() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can give privileges to a program.
+        return;
+    }
+    let is_one = |names: &[String]| names.len() == 1 && names[0].starts_with("program-");
+    // Without privileges, the variables count.
+    let [shm, tmp, other] = files_of_privileged("1777", "true");
+    assert!(shm.is_empty() && tmp.is_empty() && other == ["other.mmstats"], "{other:?}");
+    let [shm, tmp, other] = files_of_privileged("1777", "chmod u+s \"$1\"");
+    assert!(is_one(&shm) && tmp.is_empty() && other.is_empty(), "setuid: {shm:?} {other:?}");
+    // CAP_NET_BIND_SERVICE; as setcap(8) writes it.
+    let grant = "python3 -c 'import os, struct, sys
+os.setxattr(sys.argv[1], \"security.capability\",
+            struct.pack(\"<5I\", 0x2000001, 1 << 10, 0, 0, 0))' \"$1\"";
+    let [shm, tmp, other] = files_of_privileged("1777", grant);
+    assert!(is_one(&shm) && tmp.is_empty() && other.is_empty(), "capable: {shm:?} {other:?}");
+    // This user cannot write to `/dev/shm`.
+    let [shm, tmp, other] = files_of_privileged("0755", grant);
+    assert!(shm.is_empty() && is_one(&tmp) && other.is_empty(), "capable: {tmp:?} {other:?}");
+}
+
 fn verdict(path: &Path) -> Liveness {
     Reader::new().read(path).unwrap().verdict().liveness
 }

@@ -81,6 +81,10 @@ fn main() {
         Some("bad_name") => show(&BAD_NAME, |stats| stats.done.incr(), |stats| stats.done.get()),
         Some("full") => full(),
         Some("interrupted") => interrupted(),
+        Some("freed") => freed(),
+        Some("lost") => lost(),
+        Some("no_mappings") => no_mappings(),
+        Some("remove_often") => remove_often(),
         other => panic!("no scene {other:?}"),
     }
 }
@@ -166,4 +170,102 @@ fn interrupted() {
         }
     }
     say("done");
+}
+
+/// Uses its stats on a full file system, and until there is a file once there is room again.
+fn freed() {
+    let directory = std::env::var("MMSTATS_PATH").expect("it is set");
+    let filler = Path::new(&directory).join("filler");
+    let mut file = std::fs::File::create(&filler).expect("it can have an empty file");
+    while file.write(&[1; 4096]).is_ok_and(|written| written > 0) {}
+    PLAIN.with(|stats| stats.step(1));
+    say(&format!("{:?}", all_values(Path::new(&directory)).len()));
+    std::fs::remove_file(filler).expect("it is there");
+    drop(file);
+    while all_values(Path::new(&directory)).is_empty() {
+        PLAIN.with(|stats| stats.step(1));
+        thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let counted = PLAIN.with(|stats| stats.done.get());
+    let published: Vec<_> =
+        all_values(Path::new(&directory)).iter().map(|values| values.count("done")).collect();
+    say(if published == [counted] && counted > 1 { "goes on" } else { "does not go on" });
+}
+
+/// Uses its stats before and after somebody else removes the file.
+fn lost() {
+    let step = || PLAIN.with(|stats| stats.step(1));
+    let publication = || match PLAIN.publication() {
+        Publication::File(path) => pause(&format!("file: {}", path.display())),
+        Publication::Private(error) => pause(&format!("private: {error}")),
+    };
+    step();
+    publication();
+    step();
+    publication();
+    for _ in 0..2 {
+        thread::spawn(step).join().expect("it does not panic");
+        pause("ended");
+    }
+}
+
+/// Uses its stats when the system refuses further mappings.
+fn no_mappings() {
+    // SAFETY: new memory, of which every second page is made read-only, so that each page is a
+    // mapping of its own.
+    unsafe {
+        let (page, pages) = (4096, 1 << 18);
+        let (flags, all) = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, libc::PROT_READ);
+        let memory =
+            libc::mmap(std::ptr::null_mut(), page * pages, all | libc::PROT_WRITE, flags, -1, 0);
+        assert_ne!(memory, libc::MAP_FAILED);
+        let refused = (0..pages)
+            .step_by(2)
+            .find(|i| libc::mprotect(memory.byte_add(i * page), page, all) != 0);
+        assert!(refused.is_some(), "this system has no limit of mappings");
+        // The last one may be had otherwise, as by merging.
+        while libc::mmap(std::ptr::null_mut(), page, all, flags | libc::MAP_SHARED, -1, 0)
+            != libc::MAP_FAILED
+        {}
+        PLAIN.with(|stats| stats.step(1));
+        PLAIN.with(|stats| stats.step(2));
+        let is_private = matches!(PLAIN.publication(), Publication::Private(_));
+        say(&format!("{} {is_private}", PLAIN.with(|stats| stats.done.get())));
+        libc::munmap(memory, page * pages);
+    }
+    thread::spawn(|| {
+        PLAIN.with(|stats| stats.step(1));
+        say(&format!("{}", matches!(PLAIN.publication(), Publication::File(_))));
+    })
+    .join()
+    .expect("it does not panic");
+}
+
+/// Removes its stats again and again, and says how many mappings and KiB that costs.
+fn remove_often() {
+    let used = || {
+        let count = |path: &str| std::fs::read_to_string(path).expect("/proc is mounted");
+        let status = count("/proc/self/status");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it is there");
+        let kib: i64 = kib.trim().trim_end_matches(" kB").parse().expect("a number");
+        (i64::try_from(count("/proc/self/maps").lines().count()).expect("few"), kib)
+    };
+    let rounds = |rounds| {
+        for _ in 0..rounds {
+            PLAIN.with(|stats| stats.step(1));
+            PLAIN.with(|outer| {
+                PLAIN.remove();
+                PLAIN.with(|stats| stats.step(1));
+                outer.step(1);
+            });
+            PLAIN.with(|stats| assert_eq!(stats.done.get(), 1));
+            PLAIN.remove();
+        }
+    };
+    rounds(500);
+    let before = used();
+    rounds(2000);
+    let after = used();
+    say(&format!("mappings: {}", after.0 - before.0));
+    say(&format!("memory: {}", after.1 - before.1));
 }

@@ -13,6 +13,7 @@ per_thread! {
     static PLAIN: Steps = Options::new();
     static PREFIXED: Steps = Options::new().label_prefix("web.stats.").file_name("prefixed.mmstats");
     static VERSION_1: Steps<V1> = Options::new();
+    static GROUP: Steps = Options::new().mode(0o440);
     static PLACED: Steps = Options::new().directory("of-{MODEL}").file_name("{CMD}.{PID}.{TID}.mmstats");
 }
 
@@ -36,6 +37,10 @@ fn main() {
         }
         Some("version_1") => {
             VERSION_1.with(|stats| stats.step(1));
+            pause("ready");
+        }
+        Some("group") => {
+            GROUP.with(|stats| stats.step(1));
             pause("ready");
         }
         Some("placed") => {
