@@ -23,6 +23,7 @@ cfg_if::cfg_if! {
         use core::sync::atomic::AtomicBool;
 
         /// A flag that one caller claims.
+        #[derive(Debug)]
         pub(crate) struct Claim(AtomicBool);
 
         impl Claim {
@@ -44,6 +45,7 @@ cfg_if::cfg_if! {
         /// Anderson ("Wait-free algorithms for fast, long-lived renaming", 1995). At most one
         /// caller succeeds, however many interrupt each other; of callers that arrive at the same
         /// time, none may.
+        #[derive(Debug)]
         pub(crate) struct Claim {
             last: AtomicUsize,
             closed: AtomicBool,

@@ -2,6 +2,7 @@
 
 use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
 use core::fmt::Debug;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 #[cfg(target_pointer_width = "64")]
 use crate::atomic::AtomicU64;
@@ -45,7 +46,8 @@ pub(crate) mod sealed {
 /// A value as the bits that are stored.
 #[doc(hidden)]
 pub trait ToBits: sealed::Sealed + Copy + Debug + Send + 'static {
-    type Bits: Bits;
+    /// Unsigned, of the value's size.
+    type Bits: Copy + Default + Debug + FromBytes + IntoBytes + Immutable;
     fn to_bits(self) -> Self::Bits;
     fn from_bits(bits: Self::Bits) -> Self;
     /// The value of a field before it is set.
@@ -55,36 +57,13 @@ pub trait ToBits: sealed::Sealed + Copy + Debug + Send + 'static {
     }
 }
 
-/// Unsigned bits of a value.
-#[doc(hidden)]
-pub trait Bits: Copy + Default + Debug {
-    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Default;
-    fn to_ne_bytes(self) -> Self::Bytes;
-    fn from_ne_bytes(bytes: Self::Bytes) -> Self;
-}
-
 /// Bits that this machine loads and stores at once.
 #[doc(hidden)]
-pub trait WordBits: Bits {
+pub trait WordBits: Copy {
     type Atomic: Debug;
     fn load(from: &Self::Atomic) -> Self;
     fn store(self, to: &Self::Atomic);
 }
-
-macro_rules! bits {
-    ($($bits:ty)*) => { $(
-        impl Bits for $bits {
-            type Bytes = [u8; size_of::<$bits>()];
-            fn to_ne_bytes(self) -> Self::Bytes {
-                <$bits>::to_ne_bytes(self)
-            }
-            fn from_ne_bytes(bytes: Self::Bytes) -> Self {
-                <$bits>::from_ne_bytes(bytes)
-            }
-        }
-    )* };
-}
-bits! { u8 u16 u32 u64 }
 
 macro_rules! word_bits {
     ($($bits:ty, $atomic:ty;)*) => { $(

@@ -8,18 +8,16 @@
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
-use crate::bytes::{Bits, ToBits, WordBits, join, little_endian, padded, split, tail};
+use crate::bytes::{ToBits, WordBits, little_endian, padded, split, tail};
 use crate::format::{NATIVE_WORD, histogram};
 use crate::kind::{Access, Type};
 use crate::protocol::latch_write;
-use crate::region::Slot;
+use crate::region::{Slot, load_8};
 use core::cell::Cell;
 use core::fmt::Debug;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-
-#[cfg(target_pointer_width = "64")]
-use crate::atomic::AtomicU64;
+use zerocopy::IntoBytes;
 
 cfg_if::cfg_if! {
     if #[cfg(target_pointer_width = "64")] {
@@ -32,6 +30,87 @@ cfg_if::cfg_if! {
         pub(crate) type WideCell<T> = Latch<T, 4>;
         /// A value of 8 bytes in padded version 1.
         pub(crate) type WideV1Cell<T> = DoubleBuffer<T>;
+    }
+}
+
+/// The bytes of a cell's slot.
+#[derive(Debug)]
+struct Base(NonNull<u8>);
+
+// SAFETY: the slot is its cell's alone, on whatever thread.
+unsafe impl Send for Base {}
+
+impl Base {
+    /// # Safety
+    /// The slot has an aligned word of these bits at this offset.
+    #[inline(always)]
+    unsafe fn word<B: WordBits>(&self, at: usize) -> &B::Atomic {
+        // SAFETY: the caller's.
+        let word = unsafe { self.0.add(at).cast::<B::Atomic>() };
+        // SAFETY: the caller's, and the file's invariant.
+        unsafe { word.as_ref() }
+    }
+
+    /// Stores the low `WORD` bytes of `bits` as one word.
+    ///
+    /// # Safety
+    /// The slot has an aligned word of `WORD` bytes at this offset.
+    #[inline(always)]
+    unsafe fn store_word<const WORD: usize>(&self, at: usize, bits: u64) {
+        #[cfg(target_pointer_width = "64")]
+        if WORD == 8 {
+            // SAFETY: the caller's.
+            return bits.store(unsafe { self.word::<u64>(at) });
+        }
+        // SAFETY: the caller's.
+        (bits as u32).store(unsafe { self.word::<u32>(at) });
+    }
+
+    /// Returns version 1's write buffer index.
+    ///
+    /// # Safety
+    /// The slot is one of version 1, which has the index before it.
+    #[inline(always)]
+    unsafe fn index(&self) -> &AtomicU8 {
+        // SAFETY: the caller's, and the file's invariant; any address is aligned for a byte.
+        unsafe { self.0.sub(1).cast::<AtomicU8>().as_ref() }
+    }
+
+    /// Writes a value of version 1: into the only buffer, or into the one of two that readers do
+    /// not read, and then flips the index.
+    ///
+    /// # Safety
+    /// The slot is one of version 1 and has `BUFFERS` buffers of `bytes.len()`.
+    #[inline(always)]
+    unsafe fn write_v1<const BUFFERS: usize>(&self, bytes: &[u8]) {
+        // SAFETY: the caller's.
+        let index = unsafe { self.index() };
+        let next = if BUFFERS == 2 { index.load(Ordering::Relaxed) & 1 } else { 0 };
+        for (i, byte) in bytes.iter().enumerate() {
+            // SAFETY: in the buffer.
+            byte.store(unsafe { self.word::<u8>(next as usize * bytes.len() + i) });
+        }
+        if BUFFERS == 2 {
+            // Release: a reader that sees the new index sees the bytes of its buffer. Readers in
+            // Python have no partner for it; ours read one copy.
+            index.store(next ^ 1, Ordering::Release);
+        }
+    }
+
+    /// Reads a value of version 1 from the buffer that readers read.
+    ///
+    /// # Safety
+    /// As for [`Self::write_v1`].
+    #[inline(always)]
+    unsafe fn read_v1<const BUFFERS: usize>(&self, bytes: &mut [u8]) {
+        // SAFETY: the caller's.
+        let index = unsafe { self.index() };
+        let buffer = if BUFFERS == 2 { index.load(Ordering::Relaxed) & 1 ^ 1 } else { 0 };
+        let start = usize::from(buffer) * bytes.len();
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            // SAFETY: in the buffer.
+            *byte = u8::load(unsafe { self.word::<u8>(start + i) });
+        }
     }
 }
 
@@ -50,12 +129,7 @@ pub trait ValueCell<T>: Sized + Send + Debug {
 /// One aligned word, loaded and stored whole.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Word<T: ToBits>(NonNull<<T::Bits as WordBits>::Atomic>)
-where
-    T::Bits: WordBits;
-
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: ToBits> Send for Word<T> where T::Bits: WordBits {}
+pub struct Word<T>(Base, PhantomData<T>);
 
 impl<T: ToBits> ValueCell<T> for Word<T>
 where
@@ -67,55 +141,20 @@ where
 
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
-        Word(slot.at.cast())
+        Word(Base(slot.at), PhantomData)
     }
 
     #[inline(always)]
     fn get(&self) -> T {
-        // SAFETY: the file's invariant.
-        T::from_bits(T::Bits::load(unsafe { self.0.as_ref() }))
+        // SAFETY: the slot is one aligned word.
+        T::from_bits(T::Bits::load(unsafe { self.0.word::<T::Bits>(0) }))
     }
 
     #[inline(always)]
     fn set(&self, value: T) {
-        // SAFETY: the file's invariant.
-        value.to_bits().store(unsafe { self.0.as_ref() });
+        // SAFETY: the slot is one aligned word.
+        value.to_bits().store(unsafe { self.0.word::<T::Bits>(0) });
     }
-}
-
-/// Stores 8 bytes in words of `WORD` bytes.
-///
-/// # Safety
-/// `at` has 8 bytes that are valid and a multiple of `WORD`.
-#[inline(always)]
-unsafe fn store_8<const WORD: usize>(at: NonNull<u8>, bits: u64) {
-    #[cfg(target_pointer_width = "64")]
-    if WORD == 8 {
-        // SAFETY: the caller's.
-        unsafe { at.cast::<AtomicU64>().as_ref() }.store(bits, Ordering::Relaxed);
-        return;
-    }
-    // SAFETY: the caller's; a multiple of 8 is one of 4.
-    let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-    let [a, b] = split(bits);
-    halves[0].store(a, Ordering::Relaxed);
-    halves[1].store(b, Ordering::Relaxed);
-}
-
-/// Loads 8 bytes in words of `WORD` bytes.
-///
-/// # Safety
-/// `at` has 8 bytes that are valid and a multiple of `WORD`.
-#[inline(always)]
-unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
-    #[cfg(target_pointer_width = "64")]
-    if WORD == 8 {
-        // SAFETY: the caller's.
-        return unsafe { at.cast::<AtomicU64>().as_ref() }.load(Ordering::Relaxed);
-    }
-    // SAFETY: the caller's; a multiple of 8 is one of 4.
-    let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-    join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
 }
 
 /// A latched value of 8 bytes, in words of `WORD` bytes. The cell also has a copy of the value, so
@@ -124,24 +163,15 @@ unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Latch<T: ToBits, const WORD: usize = NATIVE_WORD> {
-    base: NonNull<u8>,
+    base: Base,
     value: Cell<T>,
 }
-
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: ToBits, const WORD: usize> Send for Latch<T, WORD> {}
 
 impl<T: ToBits, const WORD: usize> Latch<T, WORD> {
     #[inline(always)]
     fn sequence(&self) -> &AtomicU32 {
-        // SAFETY: after two buffers of 8 bytes, a multiple of 4; the file's invariant.
-        unsafe { self.base.add(16).cast::<AtomicU32>().as_ref() }
-    }
-
-    #[inline(always)]
-    fn buffer(&self, index: usize) -> NonNull<u8> {
-        // SAFETY: `index` is 0 or 1, so this is in the slot.
-        unsafe { self.base.add(8 * index) }
+        // SAFETY: after two buffers of 8 bytes, a multiple of 4.
+        unsafe { self.base.word::<u32>(16) }
     }
 }
 
@@ -152,10 +182,10 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
 
     fn new(slot: Slot) -> Self {
         assert!(slot.len == 20);
-        let latch = Latch { base: slot.at, value: Cell::new(T::zero()) };
+        let latch = Latch { base: Base(slot.at), value: Cell::new(T::zero()) };
         let index = latch.sequence().load(Ordering::Relaxed) as usize & 1;
-        // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
-        latch.value.set(T::from_bits(unsafe { load_8::<WORD>(latch.buffer(index)) }));
+        // SAFETY: the slot has two buffers of 8 bytes, aligned to `WORD`.
+        latch.value.set(T::from_bits(unsafe { load_8::<WORD>(slot.at.add(8 * index)) }));
         latch
     }
 
@@ -170,126 +200,68 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
         // Relaxed: only this writer stores it.
         let last = sequence.load(Ordering::Relaxed);
         latch_write(sequence, last, |buffer| {
-            // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
-            unsafe { store_8::<WORD>(self.buffer(buffer), value.to_bits()) };
+            let (at, bits) = (8 * buffer, value.to_bits());
+            if WORD == 8 {
+                // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
+                return unsafe { self.base.store_word::<8>(at, bits) };
+            }
+            for (i, half) in split(bits).into_iter().enumerate() {
+                // SAFETY: the same.
+                unsafe { self.base.store_word::<4>(at + 4 * i, half.into()) };
+            }
         });
         self.value.set(value);
-    }
-}
-
-/// Bytes at any address, for version 1.
-#[derive(Debug)]
-struct Bytes(NonNull<u8>);
-
-impl Bytes {
-    /// # Safety
-    /// The byte at this offset is in the cell's slot.
-    #[inline(always)]
-    unsafe fn at(&self, offset: isize) -> &AtomicU8 {
-        // SAFETY: the caller's, and the file's invariant; any address is aligned for a byte.
-        unsafe { self.0.offset(offset).cast::<AtomicU8>().as_ref() }
-    }
-
-    /// # Safety
-    /// The bytes from `to` on that are stored are in the cell's slot.
-    #[inline(always)]
-    unsafe fn store(&self, to: usize, bytes: &[u8]) {
-        for (i, byte) in bytes.iter().enumerate() {
-            // SAFETY: the caller's.
-            unsafe { self.at((to + i) as isize) }.store(*byte, Ordering::Relaxed);
-        }
-    }
-
-    /// # Safety
-    /// The bytes from `from` on that are loaded are in the cell's slot.
-    #[inline(always)]
-    unsafe fn load(&self, from: usize, bytes: &mut [u8]) {
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            // SAFETY: the caller's.
-            *byte = unsafe { self.at((from + i) as isize) }.load(Ordering::Relaxed);
-        }
-    }
-
-    /// Writes version 1's double buffer: `write(index)` fills the buffer that readers do not read,
-    /// then the index flips.
-    #[inline(always)]
-    fn flip(&self, write: impl FnOnce(usize)) {
-        // SAFETY: a version 1 slot has the write buffer index before it.
-        let index = unsafe { self.at(-1) };
-        let next = index.load(Ordering::Relaxed) & 1;
-        write(next as usize);
-        // Release: a reader that sees the new index sees the bytes of its buffer. Readers in Python
-        // have no partner for it; ours read one copy.
-        index.store(next ^ 1, Ordering::Release);
-    }
-
-    /// Returns the index of the buffer that readers read.
-    #[inline(always)]
-    fn readable_index(&self) -> usize {
-        // SAFETY: a version 1 slot has the write buffer index before it.
-        (unsafe { self.at(-1) }.load(Ordering::Relaxed) & 1 ^ 1) as usize
     }
 }
 
 /// A value of version 1 as Python lays it out: unaligned, and in two buffers unless it is one byte.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct DoubleBuffer<T> {
-    bytes: Bytes,
-    _value: PhantomData<Cell<T>>,
-}
-
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: ToBits> Send for DoubleBuffer<T> {}
-
-impl<T: ToBits> DoubleBuffer<T> {
-    const WIDTH: usize = size_of::<T::Bits>();
-}
+pub struct DoubleBuffer<T>(Base, PhantomData<T>);
 
 impl<T: ToBits> ValueCell<T> for DoubleBuffer<T> {
-    const ACCESS: Access = if Self::WIDTH == 1 { Access::Word } else { Access::Latched };
-    const SIZE: usize = if Self::WIDTH == 1 { 1 } else { 2 * Self::WIDTH };
+    const ACCESS: Access = if size_of::<T>() == 1 { Access::Word } else { Access::Latched };
+    const SIZE: usize = if size_of::<T>() == 1 { 1 } else { 2 * size_of::<T>() };
     const ALIGN: usize = 1;
 
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
-        DoubleBuffer { bytes: Bytes(slot.at), _value: PhantomData }
+        DoubleBuffer(Base(slot.at), PhantomData)
     }
 
     #[inline(always)]
     fn get(&self) -> T {
-        let buffer = if Self::WIDTH == 1 { 0 } else { self.bytes.readable_index() };
-        let mut bytes = <T::Bits as Bits>::Bytes::default();
-        // SAFETY: a buffer has that many bytes, and there are two unless that is one.
-        unsafe { self.bytes.load(buffer * Self::WIDTH, bytes.as_mut()) };
-        T::from_bits(T::Bits::from_ne_bytes(bytes))
+        let mut bits = T::Bits::default();
+        let bytes = bits.as_mut_bytes();
+        // SAFETY: the slot's size is that of one or two buffers.
+        unsafe {
+            if Self::SIZE == 1 { self.0.read_v1::<1>(bytes) } else { self.0.read_v1::<2>(bytes) }
+        }
+        T::from_bits(bits)
     }
 
     #[inline]
     fn set(&self, value: T) {
-        let bytes = value.to_bits().to_ne_bytes();
-        if Self::WIDTH == 1 {
-            // SAFETY: the slot has that one byte.
-            unsafe { self.bytes.store(0, bytes.as_ref()) };
-        } else {
-            // SAFETY: there are two buffers of that many bytes.
-            self.bytes
-                .flip(|buffer| unsafe { self.bytes.store(buffer * Self::WIDTH, bytes.as_ref()) });
+        let bits = value.to_bits();
+        let bytes = bits.as_bytes();
+        // SAFETY: the slot's size is that of one or two buffers.
+        unsafe {
+            if Self::SIZE == 1 { self.0.write_v1::<1>(bytes) } else { self.0.write_v1::<2>(bytes) }
         }
     }
 }
 
-/// The cell of a field's text, as its format stores it.
+/// The cell of a field's text of `N` bytes, as its format stores it.
 #[doc(hidden)]
-pub trait TextCell: Sized + Send + Debug {
+pub trait TextCell<const N: usize>: Sized + Send + Debug {
     const ACCESS: Access;
     const SIZE: usize;
     const ALIGN: usize;
     fn new(slot: Slot) -> Self;
     /// Stores as many bytes as fit.
     fn set(&self, bytes: &[u8]);
-    /// Copies the stored bytes, with NULs and whatever follows them.
-    fn get(&self, bytes: &mut [u8]);
+    /// Returns the stored bytes, with NULs and whatever follows them.
+    fn get(&self) -> [u8; N];
 }
 
 /// A latched text, in words of `WORD` bytes. The cell has a copy of the sequence, so that a write
@@ -297,47 +269,28 @@ pub trait TextCell: Sized + Send + Debug {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct LatchText<const N: usize, const WORD: usize> {
-    base: NonNull<u8>,
+    base: Base,
     last: Cell<u32>,
 }
-
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<const N: usize, const WORD: usize> Send for LatchText<N, WORD> {}
 
 impl<const N: usize, const WORD: usize> LatchText<N, WORD> {
     const STRIDE: usize = N.next_multiple_of(WORD);
 
     #[inline(always)]
     fn sequence(&self) -> &AtomicU32 {
-        // SAFETY: after two buffers, a multiple of 4; the file's invariant.
-        unsafe { self.base.add(2 * Self::STRIDE).cast::<AtomicU32>().as_ref() }
+        // SAFETY: after two buffers, a multiple of 4.
+        unsafe { self.base.word::<u32>(2 * Self::STRIDE) }
     }
 }
 
-/// Stores a word whose bytes are `word`'s, least significant first.
-///
-/// # Safety
-/// `to` is a multiple of `WORD` and valid for that many bytes.
-#[inline(always)]
-unsafe fn store_word<const WORD: usize>(to: NonNull<u8>, word: u64) {
-    #[cfg(target_pointer_width = "64")]
-    if WORD == 8 {
-        // SAFETY: the caller's, and the file's invariant.
-        unsafe { to.cast::<AtomicU64>().as_ref() }.store(word.to_le(), Ordering::Relaxed);
-        return;
-    }
-    // SAFETY: the caller's, and the file's invariant.
-    unsafe { to.cast::<AtomicU32>().as_ref() }.store((word as u32).to_le(), Ordering::Relaxed);
-}
-
-impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
+impl<const N: usize, const WORD: usize> TextCell<N> for LatchText<N, WORD> {
     const ACCESS: Access = Access::Latched;
     const SIZE: usize = 2 * Self::STRIDE + 4;
     const ALIGN: usize = WORD;
 
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
-        let text = LatchText { base: slot.at, last: Cell::new(0) };
+        let text = LatchText { base: Base(slot.at), last: Cell::new(0) };
         text.last.set(text.sequence().load(Ordering::Relaxed));
         text
     }
@@ -345,15 +298,13 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
     #[inline]
     fn set(&self, bytes: &[u8]) {
         let bytes = &bytes[..bytes.len().min(N)];
-        let base = self.base;
         let next = latch_write(self.sequence(), self.last.get(), |buffer| {
             let store = |at: usize, word: u64| {
                 debug_assert!(at < Self::STRIDE);
+                let word = if WORD == 8 { word.to_le() } else { (word as u32).to_le().into() };
                 // SAFETY: every `at` below is a multiple of `WORD` and less than the stride: within
                 // the slot's buffers.
-                let to = unsafe { base.add(buffer * Self::STRIDE + at) };
-                // SAFETY: the same.
-                unsafe { store_word::<WORD>(to, word) };
+                unsafe { self.base.store_word::<WORD>(buffer * Self::STRIDE + at, word) };
             };
             if let (Some(full), 0) = (bytes.first_chunk::<N>(), N % WORD) {
                 // The common case of a text of full size, in a loop of known length.
@@ -377,76 +328,39 @@ impl<const N: usize, const WORD: usize> TextCell for LatchText<N, WORD> {
         self.last.set(next);
     }
 
-    fn get(&self, bytes: &mut [u8]) {
-        let index = self.last.get() as usize & 1;
-        for (i, byte) in bytes.iter_mut().enumerate().take(N) {
-            // SAFETY: byte i of a buffer, for i below N.
-            let at = unsafe { self.base.add(index * Self::STRIDE + i) };
-            // SAFETY: the file's invariant.
-            *byte = unsafe { at.cast::<AtomicU8>().as_ref() }.load(Ordering::Relaxed);
-        }
+    fn get(&self) -> [u8; N] {
+        let buffer = (self.last.get() as usize & 1) * Self::STRIDE;
+        // SAFETY: byte i of a buffer, for i below N.
+        core::array::from_fn(|i| u8::load(unsafe { self.base.word::<u8>(buffer + i) }))
     }
 }
 
-/// A text in version 1's double buffer.
+/// A text of version 1: in two buffers, or in one as Python writes it.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct DoubleBufferText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
+pub struct V1Text<const N: usize, const BUFFERS: usize>(Base);
 
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<const N: usize> Send for DoubleBufferText<N> {}
-
-impl<const N: usize> TextCell for DoubleBufferText<N> {
-    const ACCESS: Access = Access::Latched;
-    const SIZE: usize = 2 * N;
+impl<const N: usize, const BUFFERS: usize> TextCell<N> for V1Text<N, BUFFERS> {
+    const ACCESS: Access = if BUFFERS == 2 { Access::Latched } else { Access::Word };
+    const SIZE: usize = BUFFERS * N;
     const ALIGN: usize = 1;
 
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
-        DoubleBufferText(Bytes(slot.at), PhantomData)
+        V1Text(Base(slot.at))
     }
 
     #[inline]
     fn set(&self, bytes: &[u8]) {
-        // SAFETY: there are two buffers of N bytes.
-        self.0.flip(|buffer| unsafe { self.0.store(buffer * N, &padded::<N>(bytes)) });
+        // SAFETY: the slot has `BUFFERS` buffers of N bytes.
+        unsafe { self.0.write_v1::<BUFFERS>(&padded::<N>(bytes)) };
     }
 
-    fn get(&self, bytes: &mut [u8]) {
-        let n = bytes.len().min(N);
-        // SAFETY: a buffer has N bytes.
-        unsafe { self.0.load(self.0.readable_index() * N, &mut bytes[..n]) };
-    }
-}
-
-/// A text of version 1 as Python writes it: in one buffer.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct UnbufferedText<const N: usize>(Bytes, PhantomData<Cell<u8>>);
-
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<const N: usize> Send for UnbufferedText<N> {}
-
-impl<const N: usize> TextCell for UnbufferedText<N> {
-    const ACCESS: Access = Access::Word;
-    const SIZE: usize = N;
-    const ALIGN: usize = 1;
-
-    fn new(slot: Slot) -> Self {
-        assert!(slot.len == Self::SIZE);
-        UnbufferedText(Bytes(slot.at), PhantomData)
-    }
-
-    #[inline]
-    fn set(&self, bytes: &[u8]) {
-        // SAFETY: the slot has N bytes.
-        unsafe { self.0.store(0, &padded::<N>(bytes)) };
-    }
-
-    fn get(&self, bytes: &mut [u8]) {
-        let n = bytes.len().min(N);
-        // SAFETY: the slot has N bytes.
-        unsafe { self.0.load(0, &mut bytes[..n]) };
+    fn get(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        // SAFETY: the slot has `BUFFERS` buffers of N bytes.
+        unsafe { self.0.read_v1::<BUFFERS>(&mut bytes) };
+        bytes
     }
 }
 
@@ -469,9 +383,8 @@ pub trait BucketCell: Sized + Send + Debug {
     const TYPE: Option<Type>;
     /// Bytes of the block.
     const SIZE: usize;
-    fn new(slot: Slot) -> Self;
-    /// Returns the cell of a format without histograms.
-    fn without_storage() -> Option<Self>;
+    /// Creates the cell in the next slot, if it needs one.
+    fn new<E>(slot: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E>;
     /// Adds one to the value's bucket, then the value to the sum.
     fn record(&self, value: u64);
 }
@@ -481,14 +394,8 @@ pub trait BucketCell: Sized + Send + Debug {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Buckets<T, const P: u32, const N: u32, const WORD: usize> {
-    base: NonNull<u8>,
-    _bucket: PhantomData<Cell<T>>,
-}
-
-// SAFETY: the slot is this cell's alone, on whatever thread.
-unsafe impl<T: ToBits, const P: u32, const N: u32, const WORD: usize> Send
-    for Buckets<T, P, N, WORD>
-{
+    base: Base,
+    _bucket: PhantomData<T>,
 }
 
 impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, WORD> {
@@ -496,29 +403,6 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> Buckets<T, P, N, 
     const WIDTH: usize = if WORD == 4 { 4 } else { size_of::<T>() };
     /// Bytes of the sum before them.
     const SUM: usize = if WORD == 4 { 20 } else { 8 };
-
-    /// # Safety
-    /// The block has a word of these bits at this offset.
-    #[inline(always)]
-    unsafe fn word<B: WordBits>(&self, at: usize) -> &B::Atomic {
-        // SAFETY: the caller's.
-        let word = unsafe { self.base.add(at).cast::<B::Atomic>() };
-        // SAFETY: the caller's, and the file's invariant.
-        unsafe { word.as_ref() }
-    }
-
-    /// Adds one to the bucket at an offset, then `value` to the sum.
-    ///
-    /// # Safety
-    /// The block has a word of these bits at this offset, and begins with a word of 8 bytes.
-    #[cfg(target_pointer_width = "64")]
-    #[inline(always)]
-    unsafe fn add<B: WordBits>(&self, at: usize, one_more: impl FnOnce(B) -> B, value: u64) {
-        // SAFETY: the caller's.
-        let (bucket, sum) = unsafe { (self.word::<B>(at), self.word::<u64>(0)) };
-        one_more(B::load(bucket)).store(bucket);
-        u64::load(sum).wrapping_add(value).store(sum);
-    }
 }
 
 impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
@@ -527,13 +411,10 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
     const TYPE: Option<Type> = Some(if WORD == 4 { Type::U32 } else { T::TYPE });
     const SIZE: usize = Self::SUM + histogram::count(P, N) * Self::WIDTH;
 
-    fn new(slot: Slot) -> Self {
+    fn new<E>(slot: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E> {
+        let slot = slot()?;
         assert!(slot.len == Self::SIZE);
-        Buckets { base: slot.at, _bucket: PhantomData }
-    }
-
-    fn without_storage() -> Option<Self> {
-        None
+        Ok(Buckets { base: Base(slot.at), _bucket: PhantomData })
     }
 
     #[inline(always)]
@@ -543,19 +424,22 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
         #[cfg(target_pointer_width = "64")]
         if WORD == 8 {
             if Self::WIDTH == 8 {
-                // SAFETY: in the block, and a multiple of 8 as the sum's width and the bucket's
-                // are.
-                unsafe { self.add::<u64>(at, |count| count.wrapping_add(1), value) };
+                // SAFETY: in the block, and a multiple of 8 as the widths of sum and bucket are.
+                let bucket = unsafe { self.base.word::<u64>(at) };
+                u64::load(bucket).wrapping_add(1).store(bucket);
             } else {
                 // SAFETY: in the block, and a multiple of 4.
-                unsafe { self.add::<u32>(at, |count| count.wrapping_add(1), value) };
+                let bucket = unsafe { self.base.word::<u32>(at) };
+                u32::load(bucket).wrapping_add(1).store(bucket);
             }
-            return;
+            // SAFETY: the block begins with a word of 8 bytes.
+            let sum = unsafe { self.base.word::<u64>(0) };
+            return u64::load(sum).wrapping_add(value).store(sum);
         }
         // SAFETY: in the block, and a multiple of 4.
-        let bucket = unsafe { self.word::<u32>(at) };
+        let bucket = unsafe { self.base.word::<u32>(at) };
         u32::load(bucket).wrapping_add(1).store(bucket);
-        let sum = Latch::<u64, 4>::new(Slot { at: self.base, len: 20 });
+        let sum = Latch::<u64, 4>::new(Slot { at: self.base.0, len: 20 });
         sum.set(sum.get().wrapping_add(value));
     }
 }
@@ -569,12 +453,8 @@ impl BucketCell for NoBuckets {
     const TYPE: Option<Type> = None;
     const SIZE: usize = 0;
 
-    fn new(_: Slot) -> Self {
-        NoBuckets(PhantomData)
-    }
-
-    fn without_storage() -> Option<Self> {
-        Some(NoBuckets(PhantomData))
+    fn new<E>(_: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E> {
+        Ok(NoBuckets(PhantomData))
     }
 
     #[inline(always)]

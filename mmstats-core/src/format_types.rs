@@ -1,8 +1,7 @@
 //! The formats as types: the type parameter of fields, models and writers.
 
 use crate::cell::{
-    BucketCell, Buckets, DoubleBuffer, DoubleBufferText, LatchText, NoBuckets, TextCell,
-    UnbufferedText, ValueCell,
+    BucketCell, Buckets, DoubleBuffer, LatchText, NoBuckets, TextCell, V1Text, ValueCell,
 };
 use crate::format::{NATIVE_WORD, Version};
 use crate::scalar::{Bucket, Scalar};
@@ -23,7 +22,7 @@ pub trait Format: sealed::Sealed + Sized + Debug + 'static {
     #[doc(hidden)]
     type Cell<T: Scalar>: ValueCell<T>;
     #[doc(hidden)]
-    type Text<const N: usize>: TextCell;
+    type Text<const N: usize>: TextCell<N>;
     #[doc(hidden)]
     type Buckets<T: Bucket, const P: u32, const N: u32>: BucketCell;
 }
@@ -67,7 +66,7 @@ impl Format for V1 {
     const VERSION: Version = Version::V1;
     const WORD: usize = NATIVE_WORD;
     type Cell<T: Scalar> = T::V1Cell;
-    type Text<const N: usize> = DoubleBufferText<N>;
+    type Text<const N: usize> = V1Text<N, 2>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = NoBuckets;
 }
 
@@ -76,6 +75,6 @@ impl Format for V1Exact {
     const VERSION: Version = Version::V1Exact;
     const WORD: usize = 1;
     type Cell<T: Scalar> = DoubleBuffer<T>;
-    type Text<const N: usize> = UnbufferedText<N>;
+    type Text<const N: usize> = V1Text<N, 1>;
     type Buckets<T: Bucket, const P: u32, const N: u32> = NoBuckets;
 }

@@ -1,7 +1,9 @@
 //! The meaning of a number: its type, kind and unit.
 
+use zerocopy::TryFromBytes;
+
 /// How a field is aggregated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Kind {
@@ -21,14 +23,8 @@ pub enum Kind {
 impl Kind {
     /// Returns the kind with this number in a directory; unknown numbers are untyped.
     #[must_use]
-    pub const fn from_number(number: u8) -> Kind {
-        match number {
-            1 => Kind::Counter,
-            2 => Kind::Gauge,
-            3 => Kind::Info,
-            4 => Kind::Histogram,
-            _ => Kind::Untyped,
-        }
+    pub fn from_number(number: u8) -> Kind {
+        Kind::try_read_from_bytes(&[number]).unwrap_or_default()
     }
 
     /// Returns the name in lower case.
@@ -45,7 +41,7 @@ impl Kind {
 }
 
 /// The encoding of one value, named by a letter of Python's `struct` module.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Type {
@@ -88,22 +84,9 @@ impl Type {
 
     /// Returns the type with this letter in version 2.
     #[must_use]
-    pub const fn from_letter(letter: u8) -> Option<Type> {
-        Some(match letter {
-            b'?' => Type::Bool,
-            b'b' => Type::I8,
-            b'B' => Type::U8,
-            b'h' => Type::I16,
-            b'H' => Type::U16,
-            b'i' => Type::I32,
-            b'I' => Type::U32,
-            b'q' => Type::I64,
-            b'Q' => Type::U64,
-            b'f' => Type::F32,
-            b'd' => Type::F64,
-            b's' => Type::Text,
-            _ => return None,
-        })
+    pub fn from_letter(letter: u8) -> Option<Type> {
+        let ty = Type::try_read_from_bytes(&[letter]).ok()?;
+        (!matches!(ty, Type::F16 | Type::Pascal)).then_some(ty)
     }
 
     /// Returns the bytes of one value; `None` for texts, whose entries have a size.
@@ -120,7 +103,7 @@ impl Type {
 }
 
 /// How a value is read while its writer runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Access {

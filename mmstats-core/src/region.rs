@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Claim, Ordering};
+use crate::bytes::join;
+use crate::format::NATIVE_WORD;
 use crate::format::v2::Header;
 use crate::protocol::RegionSeqlock;
 use core::cell::UnsafeCell;
@@ -229,7 +231,7 @@ impl View<'_> {
         let (whole, rest) = to.split_at_mut(available / 8);
         for (i, word) in whole.iter_mut().enumerate() {
             // SAFETY: `at + 8 * i + 8 <= at + available <= len`, so base plus that is in bounds.
-            *word = unsafe { load_word(self.region.base.add(at + 8 * i)) };
+            *word = unsafe { load_8::<NATIVE_WORD>(self.region.base.add(at + 8 * i)) };
         }
         if let Some((last, beyond)) = rest.split_first_mut() {
             let mut bytes = [0; 8];
@@ -243,22 +245,20 @@ impl View<'_> {
     }
 }
 
-/// Reads 8 bytes in loads as wide as this machine's word.
+/// Loads 8 bytes in words of `WORD` bytes.
 ///
 /// # Safety
-/// `at` is a multiple of 8 with 8 valid bytes that are only written by atomics.
+/// `at` has 8 bytes that are valid, only accessed by atomics, and a multiple of `WORD`.
 #[inline(always)]
-unsafe fn load_word(at: NonNull<u8>) -> u64 {
-    cfg_if::cfg_if! {
-        if #[cfg(target_pointer_width = "64")] {
-            // SAFETY: the caller's.
-            unsafe { at.cast::<crate::atomic::AtomicU64>().as_ref() }.load(Ordering::Relaxed)
-        } else {
-            // SAFETY: the caller's.
-            let [a, b] = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-            crate::bytes::join([a.load(Ordering::Relaxed), b.load(Ordering::Relaxed)])
-        }
+pub(crate) unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
+    #[cfg(target_pointer_width = "64")]
+    if WORD == 8 {
+        // SAFETY: the caller's.
+        return unsafe { at.cast::<crate::atomic::AtomicU64>().as_ref() }.load(Ordering::Relaxed);
     }
+    // SAFETY: the caller's; a multiple of 8 is one of 4.
+    let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
+    join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
 }
 
 /// Memory that a model can be published in: a [`Region`], or a static that gives one out.
@@ -300,6 +300,7 @@ impl IntoRegion for Region {
 ///
 /// It begins as zeros at every start. For memory that keeps its stats over a reset, see
 /// [`persistent_region!`](crate::persistent_region).
+#[derive(Debug)]
 #[repr(C)]
 pub struct StaticRegion<const N: usize> {
     memory: Memory<N>,
@@ -340,14 +341,9 @@ impl<const N: usize> IntoRegion for &'static StaticRegion<N> {
     }
 }
 
-impl<const N: usize> fmt::Debug for StaticRegion<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticRegion").field("length", &N).finish_non_exhaustive()
-    }
-}
-
 /// A region whose memory keeps its bytes over a reset, made by
 /// [`persistent_region!`](crate::persistent_region).
+#[derive(Debug)]
 pub struct PersistentRegion<const N: usize> {
     memory: &'static Memory<N>,
     descriptor: &'static Descriptor,
@@ -387,12 +383,6 @@ impl<const N: usize> IntoRegion for &'static PersistentRegion<N> {
     #[inline]
     fn into_region(self) -> Result<Region, RegionError> {
         self.take()
-    }
-}
-
-impl<const N: usize> fmt::Debug for PersistentRegion<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PersistentRegion").field("length", &N).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::bytes::{ToBits, sealed::Sealed};
 use crate::cell::{DoubleBuffer, Latch, ValueCell, WideCell, WideV1Cell, Word};
 use crate::kind::Type;
+use core::ops::{Add, Sub};
 
 pub use crate::cell::Bucket;
 
@@ -94,38 +95,23 @@ wide_value! {
     f64, F64, f64::to_bits, f64::from_bits;
 }
 
-macro_rules! integer {
-    ($($type:ty)*) => { $(
+macro_rules! number {
+    ($one:literal, $plus:ident, $minus:ident: $($type:ty)*) => { $(
         impl Number for $type {
-            const ONE: Self = 1;
+            const ONE: Self = $one;
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
-                self.wrapping_add(other)
+                <$type>::$plus(self, other)
             }
             #[inline(always)]
             fn minus(self, other: Self) -> Self {
-                self.wrapping_sub(other)
+                <$type>::$minus(self, other)
             }
         }
     )* };
 }
-integer! { i8 u8 i16 u16 i32 u32 i64 u64 }
-macro_rules! float {
-    ($($type:ty)*) => { $(
-        impl Number for $type {
-            const ONE: Self = 1.0;
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                self + other
-            }
-            #[inline(always)]
-            fn minus(self, other: Self) -> Self {
-                self - other
-            }
-        }
-    )* };
-}
-float! { f32 f64 }
+number! { 1, wrapping_add, wrapping_sub: i8 u8 i16 u16 i32 u32 i64 u64 }
+number! { 1.0, add, sub: f32 f64 }
 impl<T: Number> Number for Latched<T>
 where
     Latched<T>: Scalar,

@@ -4,8 +4,9 @@ use core::fmt;
 use core::ops::Deref;
 
 /// Text of up to `N` bytes, stored in place. It dereferences to `str`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TextBuf<const N: usize> {
+    /// NULs after the text.
     bytes: [u8; N],
     length: usize,
 }
@@ -24,8 +25,9 @@ impl<const N: usize> TextBuf<N> {
     }
 
     /// Takes the bytes before the first NUL; an empty text if they are not UTF-8.
-    pub(crate) fn from_stored(bytes: [u8; N]) -> Self {
+    pub(crate) fn from_stored(mut bytes: [u8; N]) -> Self {
         let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(N);
+        bytes[length..].fill(0);
         TextBuf { bytes, length }
     }
 
@@ -56,14 +58,6 @@ impl<const N: usize> From<&str> for TextBuf<N> {
         TextBuf::from_parts(&[text])
     }
 }
-
-impl<const N: usize> PartialEq for TextBuf<N> {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl<const N: usize> Eq for TextBuf<N> {}
 
 impl<const N: usize> PartialEq<str> for TextBuf<N> {
     fn eq(&self, other: &str) -> bool {

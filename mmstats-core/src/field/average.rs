@@ -1,4 +1,4 @@
-use super::definition::{Field, Sealed, builder, debug_value, number};
+use super::definition::{Field, Sealed, builder, debug_value, number, present_cell};
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
@@ -27,7 +27,7 @@ impl<F: Format> Field for Average<F> {
         initial: Option<f64>,
     ) -> Result<Self, AddError> {
         Ok(Average {
-            mean: mean_cell::<F, A>(slots, initial)?,
+            mean: present_cell::<f64, F, A>(slots, initial)?,
             sum: Cell::new(0.0),
             count: Cell::new(0),
         })
@@ -36,19 +36,6 @@ impl<F: Format> Field for Average<F> {
     fn reset_transient(&self) {
         self.mean.set(0.0);
     }
-}
-
-/// Returns the cell of a mean, which starts again when it is resumed.
-pub(super) fn mean_cell<F: Format, A: Allocator>(
-    slots: &mut SlotIter<'_, A>,
-    initial: Option<f64>,
-) -> Result<F::Cell<f64>, AddError> {
-    let resuming = slots.resuming();
-    let mean = F::Cell::<f64>::new(slots.next()?);
-    if resuming || initial.is_some() {
-        mean.set(initial.unwrap_or(0.0));
-    }
-    Ok(mean)
 }
 
 impl<F: Format> Average<F> {
@@ -72,3 +59,71 @@ impl<F: Format> Average<F> {
 }
 
 debug_value!([F: Format] Average<F>, "Average");
+
+/// The arithmetic mean of the last `N` samples; 0 before the first.
+pub struct MovingAverage<const N: usize = 100, F: Format = V2> {
+    mean: F::Cell<f64>,
+    window: [Cell<f64>; N],
+    next: Cell<usize>,
+    count: Cell<usize>,
+    sum: Cell<f64>,
+}
+
+impl<const N: usize, F: Format> Sealed for MovingAverage<N, F> {}
+
+impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
+    type Format = F;
+    type In<G: Format> = MovingAverage<N, G>;
+    type Initial<'i> = f64;
+    const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
+
+    fn attach<A: Allocator>(
+        slots: &mut SlotIter<'_, A>,
+        initial: Option<f64>,
+    ) -> Result<Self, AddError> {
+        const { assert!(N > 0, "a moving average needs at least one sample") };
+        Ok(MovingAverage {
+            mean: present_cell::<f64, F, A>(slots, initial)?,
+            window: [const { Cell::new(0.0) }; N],
+            next: Cell::new(0),
+            count: Cell::new(0),
+            sum: Cell::new(0.0),
+        })
+    }
+
+    fn reset_transient(&self) {
+        self.mean.set(0.0);
+    }
+}
+
+impl<const N: usize, F: Format> MovingAverage<N, F> {
+    builder!();
+
+    /// Records a sample, which replaces the oldest of `N`.
+    #[inline]
+    pub fn record(&self, sample: f64) {
+        let next = self.next.get();
+        let dropped = self.window[next].replace(sample);
+        if self.count.get() < N {
+            self.count.set(self.count.get() + 1);
+        }
+        if next + 1 < N {
+            self.next.set(next + 1);
+            self.sum.set(self.sum.get() + sample - dropped);
+        } else {
+            // Once per round the sum is computed again, so that rounding errors do not accumulate
+            // and a NaN leaves with its sample.
+            self.next.set(0);
+            self.sum.set(self.window.iter().map(Cell::get).sum());
+        }
+        self.mean.set(self.sum.get() / self.count.get() as f64);
+    }
+
+    /// Returns the mean of the last `N` samples.
+    #[must_use]
+    pub fn get(&self) -> f64 {
+        self.mean.get()
+    }
+}
+
+debug_value!([const N: usize, F: Format] MovingAverage<N, F>, "MovingAverage");

@@ -2,15 +2,15 @@ use super::definition::{Field, Sealed, builder, debug_value};
 use super::text::cut;
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
-use crate::bytes::Bits;
 use crate::format::layout::ValueLayout;
 use crate::format::{NATIVE_WORD, Version};
 use crate::format_types::{Format, V2};
-use crate::kind::{Access, Kind, Type, Unit};
+use crate::kind::{Access, Kind, Type};
 use crate::scalar::Scalar;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
+use zerocopy::IntoBytes;
 
 /// A number that is set once, when its field is added: a process id, a capacity. In version 2 it
 /// takes no space among the values, only its entry.
@@ -26,19 +26,11 @@ pub struct ConstantText<const N: usize, F: Format = V2> {
 
 const fn value_layout<F: Format>(ty: Type, size: usize, align: usize) -> ValueLayout {
     ValueLayout {
-        suffix: "",
-        kind: Kind::Info,
-        ty,
-        unit: Unit::NONE,
-        access: Access::Constant,
-        value_size: size,
-        size,
         align: match F::VERSION {
             Version::V1 => align,
             Version::V1Exact | Version::V2 => 1,
         },
-        grouping_power: 0,
-        max_power: 0,
+        ..ValueLayout::new(Kind::Info, ty, Access::Constant, size)
     }
 }
 
@@ -59,10 +51,9 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
         slots: &mut SlotIter<'_, A>,
         initial: Option<T>,
     ) -> Result<Self, AddError> {
-        let value = initial.unwrap_or(T::zero());
-        let mut bytes = value.to_bits().to_ne_bytes();
-        slots.constant(bytes.as_mut())?;
-        Ok(Constant { value: T::from_bits(T::Bits::from_ne_bytes(bytes)), _format: PhantomData })
+        let mut bits = initial.unwrap_or(T::zero()).to_bits();
+        slots.constant(bits.as_mut_bytes())?;
+        Ok(Constant { value: T::from_bits(bits), _format: PhantomData })
     }
 }
 

@@ -115,15 +115,21 @@ pub(super) use debug_value;
 /// Returns the layout of a single number.
 pub(super) const fn number<T: Scalar, F: Format>(kind: Kind) -> ValueLayout {
     ValueLayout {
-        suffix: "",
-        kind,
-        ty: T::TYPE,
-        unit: Unit::NONE,
-        access: <F::Cell<T> as ValueCell<T>>::ACCESS,
-        value_size: size_of::<T>(),
         size: <F::Cell<T> as ValueCell<T>>::SIZE,
         align: <F::Cell<T> as ValueCell<T>>::ALIGN,
-        grouping_power: 0,
-        max_power: 0,
+        ..ValueLayout::new(kind, T::TYPE, <F::Cell<T> as ValueCell<T>>::ACCESS, size_of::<T>())
     }
+}
+
+/// Returns the cell of a number that describes the present, and starts again when it is resumed.
+pub(super) fn present_cell<T: Scalar, F: Format, A: Allocator>(
+    slots: &mut SlotIter<'_, A>,
+    initial: Option<T>,
+) -> Result<F::Cell<T>, AddError> {
+    let resuming = slots.resuming();
+    let value = F::Cell::<T>::new(slots.next()?);
+    if resuming || initial.is_some() {
+        value.set(initial.unwrap_or(T::zero()));
+    }
+    Ok(value)
 }

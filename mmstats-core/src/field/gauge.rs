@@ -1,4 +1,4 @@
-use super::definition::{Field, Sealed, builder, debug_value, number};
+use super::definition::{Field, Sealed, builder, debug_value, number, present_cell};
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
@@ -27,12 +27,7 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
         slots: &mut SlotIter<'_, A>,
         initial: Option<T>,
     ) -> Result<Self, AddError> {
-        let resuming = slots.resuming();
-        let value = F::Cell::<T>::new(slots.next()?);
-        if resuming || initial.is_some() {
-            value.set(initial.unwrap_or(T::zero()));
-        }
-        Ok(Gauge { value })
+        Ok(Gauge { value: present_cell::<T, F, A>(slots, initial)? })
     }
 
     fn reset_transient(&self) {

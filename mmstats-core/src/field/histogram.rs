@@ -5,7 +5,7 @@ use crate::cell::BucketCell;
 use crate::format::layout::ValueLayout;
 use crate::format::{NATIVE_WORD, histogram};
 use crate::format_types::{Format, V2};
-use crate::kind::{Access, Kind, Type, Unit};
+use crate::kind::{Access, Kind, Type};
 use crate::scalar::Bucket;
 use core::fmt;
 
@@ -32,11 +32,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
     const LAYOUTS: &'static [ValueLayout] = if Self::EXISTS { &[Self::LAYOUT] } else { &[] };
 
     fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
-        let buckets = match F::Buckets::without_storage() {
-            Some(buckets) => buckets,
-            None => F::Buckets::new(slots.next()?),
-        };
-        Ok(Histogram { buckets })
+        Ok(Histogram { buckets: F::Buckets::new(|| slots.next())? })
     }
 }
 
@@ -55,21 +51,16 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Histogram<P, N, T, F> {
     /// The layout in formats that have histograms.
     pub(super) const LAYOUT: ValueLayout = {
         assert!(Self::BUCKETS > 0);
+        let ty = match <F::Buckets<T, P, N> as BucketCell>::TYPE {
+            Some(ty) => ty,
+            None => Type::U32,
+        };
         let size = <F::Buckets<T, P, N> as BucketCell>::SIZE;
         ValueLayout {
-            suffix: "",
-            kind: Kind::Histogram,
-            ty: match <F::Buckets<T, P, N> as BucketCell>::TYPE {
-                Some(ty) => ty,
-                None => Type::U32,
-            },
-            unit: Unit::NONE,
-            access: Access::Word,
-            value_size: size,
-            size,
             align: if F::WORD < NATIVE_WORD { F::WORD } else { NATIVE_WORD },
             grouping_power: P as u8,
             max_power: N as u8,
+            ..ValueLayout::new(Kind::Histogram, ty, Access::Word, size)
         }
     };
 

@@ -11,11 +11,10 @@ mod counter;
 mod definition;
 mod gauge;
 mod histogram;
-mod moving_average;
 mod text;
 mod timer;
 
-pub use average::Average;
+pub use average::{Average, MovingAverage};
 pub use constant::{Constant, ConstantText};
 pub use counter::Counter;
 #[doc(hidden)]
@@ -23,6 +22,5 @@ pub use definition::attach;
 pub use definition::{Field, FieldBuilder};
 pub use gauge::{Flag, Gauge};
 pub use histogram::Histogram;
-pub use moving_average::MovingAverage;
 pub use text::Text;
 pub use timer::{Clock, Timer, TimerGuard};

@@ -4,7 +4,7 @@ use crate::allocator::{Allocator, SlotIter};
 use crate::cell::TextCell;
 use crate::format::layout::ValueLayout;
 use crate::format_types::{Format, V2};
-use crate::kind::{Kind, Type, Unit};
+use crate::kind::{Kind, Type};
 use crate::text_buf::TextBuf;
 
 /// Text of up to `N` bytes of UTF-8.
@@ -29,16 +29,9 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
     type In<G: Format> = Text<N, G>;
     type Initial<'i> = &'i str;
     const LAYOUTS: &'static [ValueLayout] = &[ValueLayout {
-        suffix: "",
-        kind: Kind::Info,
-        ty: Type::Text,
-        unit: Unit::NONE,
-        access: <F::Text<N> as TextCell>::ACCESS,
-        value_size: N,
-        size: <F::Text<N> as TextCell>::SIZE,
-        align: <F::Text<N> as TextCell>::ALIGN,
-        grouping_power: 0,
-        max_power: 0,
+        size: <F::Text<N> as TextCell<N>>::SIZE,
+        align: <F::Text<N> as TextCell<N>>::ALIGN,
+        ..ValueLayout::new(Kind::Info, Type::Text, <F::Text<N> as TextCell<N>>::ACCESS, N)
     }];
 
     fn attach<A: Allocator>(
@@ -72,9 +65,7 @@ impl<const N: usize, F: Format> Text<N, F> {
     /// Returns the text.
     #[must_use]
     pub fn get(&self) -> TextBuf<N> {
-        let mut bytes = [0; N];
-        self.text.get(&mut bytes);
-        TextBuf::from_stored(bytes)
+        TextBuf::from_stored(self.text.get())
     }
 }
 

@@ -1,6 +1,6 @@
+use super::average::MovingAverage;
 use super::definition::{Field, Sealed, builder, number};
 use super::histogram::Histogram;
-use super::moving_average::MovingAverage;
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
 use crate::format::layout::ValueLayout;

@@ -40,6 +40,25 @@ pub struct ValueLayout {
     pub max_power: u8,
 }
 
+impl ValueLayout {
+    /// Creates the layout of a value of the field's own label and unit.
+    #[must_use]
+    pub const fn new(kind: Kind, ty: Type, access: Access, value_size: usize) -> ValueLayout {
+        ValueLayout {
+            suffix: "",
+            kind,
+            ty,
+            unit: Unit::NONE,
+            access,
+            value_size,
+            size: value_size,
+            align: 1,
+            grouping_power: 0,
+            max_power: 0,
+        }
+    }
+}
+
 /// The definition of a field.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDef<'a> {

@@ -22,12 +22,8 @@ enum DirectoryKind<'b> {
     V2 {
         header: Header,
         order: ByteOrder,
-    },
-    /// Version 2 with an external directory.
-    External {
-        header: Header,
-        order: ByteOrder,
-        entries: &'b [u8],
+        /// The entries of an external directory.
+        external: Option<&'b [u8]>,
     },
 }
 
@@ -81,16 +77,12 @@ impl<'b> Directory<'b> {
                 // A writer stores `layout` before `published`. With `published` of the earlier
                 // copy, `layout` may be ahead of it but is never older.
                 header.published = earlier.published;
+                let mut external = None;
                 if header.flags & EXTERNAL_DIRECTORY != 0 {
                     v2::check_external(&header, entries)?;
-                    DirectoryKind::External {
-                        header,
-                        order,
-                        entries: &entries[..header.published as usize],
-                    }
-                } else {
-                    DirectoryKind::V2 { header, order }
+                    external = Some(&entries[..header.published as usize]);
                 }
+                DirectoryKind::V2 { header, order, external }
             }
         };
         Ok(Directory { bytes, kind })
@@ -101,7 +93,7 @@ impl<'b> Directory<'b> {
     pub fn version(&self) -> u8 {
         match self.kind {
             DirectoryKind::V1 { .. } => 1,
-            DirectoryKind::V2 { .. } | DirectoryKind::External { .. } => 2,
+            DirectoryKind::V2 { .. } => 2,
         }
     }
 
@@ -109,9 +101,7 @@ impl<'b> Directory<'b> {
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {
         match self.kind {
-            DirectoryKind::V1 { order }
-            | DirectoryKind::V2 { order, .. }
-            | DirectoryKind::External { order, .. } => order,
+            DirectoryKind::V1 { order } | DirectoryKind::V2 { order, .. } => order,
         }
     }
 
@@ -120,9 +110,7 @@ impl<'b> Directory<'b> {
     pub fn header(&self) -> Option<&Header> {
         match &self.kind {
             DirectoryKind::V1 { .. } => None,
-            DirectoryKind::V2 { header, .. } | DirectoryKind::External { header, .. } => {
-                Some(header)
-            }
+            DirectoryKind::V2 { header, .. } => Some(header),
         }
     }
 
@@ -131,11 +119,8 @@ impl<'b> Directory<'b> {
     pub fn entries(&self) -> Entries<'b> {
         Entries(match self.kind {
             DirectoryKind::V1 { order } => EntriesKind::V1(v1::Walk::new(self.bytes, order)),
-            DirectoryKind::V2 { header, order } => {
-                EntriesKind::V2(v2::Walk::new(self.bytes, header, order))
-            }
-            DirectoryKind::External { header, order, entries } => {
-                EntriesKind::V2(v2::Walk::external(entries, self.bytes.len(), header, order))
+            DirectoryKind::V2 { header, order, external } => {
+                EntriesKind::V2(v2::Walk::new(self.bytes, header, order, external))
             }
         })
     }
@@ -146,8 +131,8 @@ impl<'b> Directory<'b> {
     pub fn bytes(&self) -> &'b [u8] {
         match &self.kind {
             DirectoryKind::V1 { .. } => self.bytes,
+            DirectoryKind::V2 { external: Some(entries), .. } => entries,
             DirectoryKind::V2 { header, .. } => v2::entries(self.bytes, header),
-            DirectoryKind::External { entries, .. } => entries,
         }
     }
 }

@@ -48,7 +48,8 @@ impl<'b> Walk<'b> {
         let at = entry + 2 + label_size;
         let type_size = self.read_u16(at).ok_or(cut_short)?;
         let code = self.bytes.get(at + 2..at + 2 + type_size).ok_or(cut_short)?;
-        let parsed = parse_type(code, self.order).ok_or(EntryErrorKind::Type { found: code })?;
+        let (ty, size, order) =
+            parse_type(code, self.order).ok_or(EntryErrorKind::Type { found: code })?;
         let index = at + 2 + type_size;
         let storage = match self.bytes.get(index).ok_or(cut_short)? {
             0xff => Storage::Single,
@@ -57,13 +58,13 @@ impl<'b> Walk<'b> {
         };
         let location = ValueLocation {
             offset: index as u32 + 1,
-            size: parsed.size,
-            ty: parsed.ty,
+            size,
+            ty,
             storage,
-            swapped: parsed.order.is_swapped(),
+            swapped: order.is_swapped(),
             word: 1,
         };
-        if (index + 1) as u64 + 2 * u64::from(parsed.size) > MAX_BYTES as u64
+        if (index + 1) as u64 + 2 * u64::from(size) > MAX_BYTES as u64
             || location.range().end > self.bytes.len()
         {
             return Err(cut_short);
@@ -105,14 +106,8 @@ pub(super) fn guess_order(bytes: &[u8]) -> ByteOrder {
     if own.0 || own >= walk(other) { native } else { other }
 }
 
-struct Parsed {
-    ty: Type,
-    size: u32,
-    order: ByteOrder,
-}
-
-/// Parses a `struct` format of one value (FORMAT.md, "Types").
-fn parse_type(code: &[u8], native: ByteOrder) -> Option<Parsed> {
+/// Parses a `struct` format of one value (FORMAT.md, "Types"): its type, size and byte order.
+fn parse_type(code: &[u8], native: ByteOrder) -> Option<(Type, u32, ByteOrder)> {
     let (order, standard_size, rest) = match code {
         [b'@', rest @ ..] => (native, false, rest),
         [b'=', rest @ ..] => (native, true, rest),
@@ -122,7 +117,10 @@ fn parse_type(code: &[u8], native: ByteOrder) -> Option<Parsed> {
     };
     let rest = trim(rest);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let count = if digits == 0 { None } else { Some(parse_decimal(&rest[..digits])?) };
+    let count = match digits {
+        0 => None,
+        _ => Some(core::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?),
+    };
     let [letter] = rest[digits..] else { return None };
     let (ty, size) = match (letter, standard_size) {
         (b's', _) => (Type::Text, count.unwrap_or(1)),
@@ -139,31 +137,14 @@ fn parse_type(code: &[u8], native: ByteOrder) -> Option<Parsed> {
             (ty, ty.size()?)
         }
     };
-    Some(Parsed { ty, size, order })
+    Some((ty, size, order))
 }
 
 /// Strips the white space at both ends.
-fn trim(mut code: &[u8]) -> &[u8] {
-    const fn is_space(byte: u8) -> bool {
-        matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
-    }
-    while let [first, rest @ ..] = code {
-        if !is_space(*first) {
-            break;
-        }
-        code = rest;
-    }
-    while let [rest @ .., last] = code {
-        if !is_space(*last) {
-            break;
-        }
-        code = rest;
-    }
-    code
-}
-
-fn parse_decimal(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0_u32, |number, digit| {
-        number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
-    })
+fn trim(code: &[u8]) -> &[u8] {
+    // As in C, with the vertical tab.
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = code.iter().take_while(|byte| is_space(byte)).count();
+    let end = code.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &code[start..end]
 }

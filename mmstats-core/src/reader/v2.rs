@@ -8,7 +8,7 @@ use crate::format::v2::{
 };
 use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, TryFromBytes};
 
 /// Reads the header of a version 2 region, in this machine's byte order, and the order that it was
 /// in. It needs [`Header::SIZE`] bytes; a scan for regions calls it.
@@ -81,7 +81,6 @@ enum Step {
     Published,
     Layout,
     Entries,
-    Done,
 }
 
 /// The walk over the entries.
@@ -99,73 +98,47 @@ pub(super) struct Walk<'b> {
 }
 
 impl<'b> Walk<'b> {
-    pub(super) fn new(bytes: &'b [u8], header: Header, order: ByteOrder) -> Self {
-        let at = header.directory as usize;
-        Walk {
-            bytes,
-            available: bytes.len(),
-            header,
-            order,
-            at,
-            end: at + entries(bytes, &header).len(),
-            step: Step::Published,
-        }
-    }
-
-    /// Walks an external directory that has been checked; `available` bytes of its region exist.
-    pub(super) fn external(
-        entries: &'b [u8],
-        available: usize,
+    /// Walks the entries in the region's bytes, or an external directory that has been checked.
+    pub(super) fn new(
+        region: &'b [u8],
         header: Header,
         order: ByteOrder,
+        external: Option<&'b [u8]>,
     ) -> Self {
-        Walk {
-            bytes: entries,
-            available,
-            header,
-            order,
-            at: 0,
-            end: header.published as usize,
-            step: Step::Entries,
-        }
+        let (bytes, at, length, step) = match external {
+            None => {
+                let length = entries(region, &header).len();
+                (region, header.directory as usize, length, Step::Published)
+            }
+            Some(entries) => (entries, 0, entries.len(), Step::Entries),
+        };
+        Walk { bytes, available: region.len(), header, order, at, end: at + length, step }
     }
 
     pub(super) fn next(&mut self) -> Option<Result<Entry<'b>, EntryError<'b>>> {
-        loop {
-            match self.step {
-                Step::Published => {
-                    self.step = Step::Layout;
-                    let found = self.header.published;
-                    if self.end - self.header.directory as usize != found as usize {
-                        let kind = if self.is_published_valid() {
-                            EntryErrorKind::CutShort { length: self.bytes.len() }
-                        } else {
-                            EntryErrorKind::Published { found }
-                        };
-                        return Some(Err(EntryError {
-                            offset: Header::PUBLISHED,
-                            label: b"",
-                            kind,
-                        }));
-                    }
-                }
-                Step::Layout => {
-                    self.step = Step::Entries;
-                    let found = self.header.layout;
-                    // Not by `at`: the directory may begin after the end of the bytes.
-                    let computed = crc32(0, entries(self.bytes, &self.header));
-                    if computed != found && !self.is_ahead(computed) {
-                        return Some(Err(EntryError {
-                            offset: Header::LAYOUT,
-                            label: b"",
-                            kind: EntryErrorKind::Layout { found, computed },
-                        }));
-                    }
-                }
-                Step::Entries if self.at < self.end => return Some(self.entry()),
-                Step::Entries | Step::Done => return None,
+        let error = |offset, kind| Some(Err(EntryError { offset, label: b"", kind }));
+        if matches!(self.step, Step::Published) {
+            self.step = Step::Layout;
+            let found = self.header.published;
+            if self.end - self.header.directory as usize != found as usize {
+                let kind = if self.is_published_valid() {
+                    EntryErrorKind::CutShort { length: self.bytes.len() }
+                } else {
+                    EntryErrorKind::Published { found }
+                };
+                return error(Header::PUBLISHED, kind);
             }
         }
+        if matches!(self.step, Step::Layout) {
+            self.step = Step::Entries;
+            let found = self.header.layout;
+            // Not by `at`: the directory may begin after the end of the bytes.
+            let computed = crc32(0, entries(self.bytes, &self.header));
+            if computed != found && !self.is_ahead(computed) {
+                return error(Header::LAYOUT, EntryErrorKind::Layout { found, computed });
+            }
+        }
+        (self.at < self.end).then(|| self.entry())
     }
 
     fn is_published_valid(&self) -> bool {
@@ -203,10 +176,10 @@ impl<'b> Walk<'b> {
         let head = self.head(bytes);
         let Some((head, length)) = head.and_then(|head| Some((head, whole(&head, bytes.len())?)))
         else {
-            self.step = Step::Done;
             let kind = head.map_or(EntryErrorKind::CutShort { length: self.end }, |head| {
                 EntryErrorKind::Length { found: head.length }
             });
+            self.at = self.end;
             return Err(EntryError { offset, label: b"", kind });
         };
         self.at += length;
@@ -239,19 +212,15 @@ impl<'b> Walk<'b> {
         let letter = &self.bytes[entry + core::mem::offset_of!(EntryHeader, ty)..][..1];
         let ty = Type::from_letter(head.ty).ok_or(EntryErrorKind::Type { found: letter })?;
         let bad_size = EntryErrorKind::Size { found: head.size };
-        let access = match head.access {
-            0 => Access::Constant,
-            1 => Access::Word,
-            2 => Access::Latched,
-            found => return Err(EntryErrorKind::Access { found }),
-        };
+        let bad_access = EntryErrorKind::Access { found: head.access };
+        let access = Access::try_read_from_bytes(&[head.access]).map_err(|_| bad_access)?;
         let is_external = self.header.flags & EXTERNAL_DIRECTORY != 0;
         let storage = match (Kind::from_number(head.kind), access) {
             (Kind::Histogram, Access::Word) => Storage::Histogram {
                 grouping_power: head.grouping_power,
                 max_power: head.max_power,
             },
-            (Kind::Histogram, _) => return Err(EntryErrorKind::Access { found: head.access }),
+            (Kind::Histogram, _) => return Err(bad_access),
             (_, Access::Constant) if is_external => Storage::PlacedConstant,
             (_, Access::Constant) => Storage::Constant,
             (_, Access::Word) => Storage::Word,
