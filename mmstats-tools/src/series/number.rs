@@ -120,6 +120,9 @@ impl Scale {
     /// Scales a number with the precision of floating point.
     #[must_use]
     pub fn approximate(self, stored: f64) -> f64 {
+        if self.is_none() {
+            return stored;
+        }
         stored * 10_f64.powi(self.power.into()) / f64::from(self.divisor.max(1))
     }
 }

@@ -73,30 +73,47 @@ pub(crate) struct List {
 /// A group while the list is built.
 #[derive(Default)]
 struct Node<'t> {
-    /// Its rows: index, row, and the length of the part of the label that is already shown.
-    rows: Vec<(usize, &'t Row, usize)>,
+    rows: Vec<Entry<'t>>,
     groups: BTreeMap<&'t str, Node<'t>>,
+}
+
+/// A row while the list is built.
+struct Entry<'t> {
+    row: &'t Row,
+    index: usize,
+    /// Its position in the order of names.
+    rank: usize,
+    /// The number to sort by.
+    number: Option<f64>,
+    /// The length of the part of its label that its groups already show.
+    skip: usize,
 }
 
 impl List {
     /// Builds the lines of a table.
     pub(crate) fn new(table: &Table, settings: &Settings) -> List {
-        let mut root = Node::default();
-        let mut list = List::default();
-        for (index, row) in table.rows().filter(|(_, row)| settings.accepts(row)) {
-            root.insert(index, row, settings.grouping);
-            list.rows += 1;
-        }
+        let entries = table.rows().enumerate().filter(|(_, (_, row))| settings.accepts(row));
+        let entries: Vec<_> = entries
+            .map(|(rank, (index, row))| {
+                let number = settings.sort_number(row).filter(|number| !number.is_nan());
+                Entry { row, index, rank, number, skip: 0 }
+            })
+            .collect();
+        let mut list = List { lines: Vec::with_capacity(entries.len()), rows: entries.len() };
+        let mut root = Node::new(entries, settings.grouping);
         root.dissolve_single_rows(settings.grouping);
         list.add(root, "", 0, settings);
         list
     }
 
     fn add(&mut self, mut node: Node<'_>, path: &str, depth: usize, settings: &Settings) {
-        node.rows.sort_by(|(_, one, _), (_, other, _)| compare(one, other, settings));
-        for (index, row, skip) in node.rows {
-            self.lines.push(Line::Row { index, id: row.id, depth, skip });
-        }
+        node.rows.sort_by(|one, other| compare(one, other, settings));
+        self.lines.extend(node.rows.iter().map(|entry| Line::Row {
+            index: entry.index,
+            id: entry.row.id,
+            depth,
+            skip: entry.skip,
+        }));
         for (name, node) in node.groups {
             let (mut name, mut node) = (name.to_owned(), node);
             // A group that contains only one group is merged with it.
@@ -140,28 +157,44 @@ impl List {
 const MAX_DEPTH: usize = 32;
 
 impl<'t> Node<'t> {
-    fn insert(&mut self, index: usize, row: &'t Row, grouping: Grouping) {
-        let label = &*row.label;
-        let name = base_name(label);
+    fn new(entries: Vec<Entry<'t>>, grouping: Grouping) -> Self {
+        let mut root = Node::default();
         match grouping {
-            Grouping::None => self.rows.push((index, row, 0)),
+            Grouping::None => root.rows = entries,
+            // The order of names is that of groups first.
             Grouping::File | Grouping::Process => {
-                self.group(row.group.as_deref().unwrap_or_default()).rows.push((index, row, 0));
-            }
-            Grouping::Dimension if name.len() < label.len() => {
-                self.group(name).rows.push((index, row, name.len()));
-            }
-            Grouping::Dimension => self.rows.push((index, row, 0)),
-            Grouping::Prefix => {
-                let last = name.rfind('.').map_or(0, |dot| dot + 1);
-                let (mut node, mut skip) = (self, 0);
-                for part in name[..last].split_terminator('.').take(MAX_DEPTH) {
-                    node = node.group(part);
-                    skip += part.len() + 1;
+                let mut entries = entries.into_iter().peekable();
+                while let Some(first) = entries.next() {
+                    let group = &first.row.group;
+                    let rows = &mut root.group(group.as_deref().unwrap_or_default()).rows;
+                    rows.push(first);
+                    while let Some(entry) = entries.next_if(|entry| entry.row.group == *group) {
+                        rows.push(entry);
+                    }
                 }
-                node.rows.push((index, row, skip));
+            }
+            Grouping::Dimension | Grouping::Prefix => {
+                entries.into_iter().for_each(|entry| root.insert(entry, grouping));
             }
         }
+        root
+    }
+
+    fn insert(&mut self, mut entry: Entry<'t>, grouping: Grouping) {
+        let label = &*entry.row.label;
+        let name = base_name(label);
+        let mut node = self;
+        if grouping == Grouping::Prefix {
+            let last = name.rfind('.').map_or(0, |dot| dot + 1);
+            for part in name[..last].split_terminator('.').take(MAX_DEPTH) {
+                node = node.group(part);
+                entry.skip += part.len() + 1;
+            }
+        } else if name.len() < label.len() {
+            node = node.group(name);
+            entry.skip = name.len();
+        }
+        node.rows.push(entry);
     }
 
     fn group(&mut self, name: &'t str) -> &mut Node<'t> {
@@ -177,15 +210,13 @@ impl<'t> Node<'t> {
         }
         self.groups.retain(|name, group| {
             group.dissolve_single_rows(grouping);
-            match &group.rows[..] {
-                [(index, row, skip)] if group.groups.is_empty() => {
-                    // The group's name, and the dot after it if there is one.
-                    let dot = usize::from(grouping == Grouping::Prefix);
-                    rows.push((*index, row, skip - name.len() - dot));
-                    false
-                }
-                _ => true,
+            if group.rows.len() != 1 || !group.groups.is_empty() {
+                return true;
             }
+            // The group's name, and the dot after it if there is one.
+            let shown = name.len() + usize::from(grouping == Grouping::Prefix);
+            rows.extend(group.rows.pop().map(|row| Entry { skip: row.skip - shown, ..row }));
+            false
         });
     }
 
@@ -194,7 +225,7 @@ impl<'t> Node<'t> {
     }
 
     fn is_dead(&self) -> bool {
-        self.rows.iter().all(|(_, row, _)| row.is_dead()) && self.groups.values().all(Node::is_dead)
+        self.rows.iter().all(|entry| entry.row.is_dead()) && self.groups.values().all(Node::is_dead)
     }
 }
 
@@ -203,24 +234,14 @@ fn base_name(label: &str) -> &str {
     label.find('{').map_or(label, |brace| &label[..brace])
 }
 
-fn compare(one: &Row, other: &Row, settings: &Settings) -> Ordering {
-    let by_name = || {
-        one.label
-            .cmp(&other.label)
-            .then_with(|| one.group.cmp(&other.group))
-            .then(one.id.cmp(&other.id))
-    };
-    let aggregation = settings.aggregation;
-    let numbers = match settings.sort {
-        Sort::Name => return if settings.is_ascending() { by_name() } else { by_name().reverse() },
-        Sort::Value => [one.scaled(aggregation), other.scaled(aggregation)],
-        Sort::Rate => [one.scaled_rate(), other.scaled_rate()],
-    };
-    let order = match numbers.map(|number| number.filter(|number| !number.is_nan())) {
-        [Some(one), Some(other)] if settings.is_ascending() => one.total_cmp(&other),
-        [Some(one), Some(other)] => other.total_cmp(&one),
+fn compare(one: &Entry<'_>, other: &Entry<'_>, settings: &Settings) -> Ordering {
+    let by_name = one.rank.cmp(&other.rank);
+    let order = match (one.number, other.number) {
+        _ if settings.sort == Sort::Name && settings.is_reversed => return by_name.reverse(),
+        (Some(one), Some(other)) if settings.is_ascending() => one.total_cmp(&other),
+        (Some(one), Some(other)) => other.total_cmp(&one),
         // Rows without a number are last in both orders.
-        [one, other] => one.is_none().cmp(&other.is_none()),
+        (one, other) => one.is_none().cmp(&other.is_none()),
     };
-    order.then_with(by_name)
+    order.then(by_name)
 }

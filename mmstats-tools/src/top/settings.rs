@@ -92,6 +92,15 @@ impl Settings {
         is_visible && self.filter.matches(&row.label, row.group.as_deref())
     }
 
+    /// Returns the number by which a row is sorted.
+    pub(crate) fn sort_number(&self, row: &Row) -> Option<f64> {
+        match self.sort {
+            Sort::Name => None,
+            Sort::Value => row.scaled(self.aggregation),
+            Sort::Rate => row.scaled_rate(),
+        }
+    }
+
     pub(crate) fn set_filter(&mut self, text: String) {
         self.filter = Search::new(&text);
         self.filter_text = text;

@@ -42,6 +42,8 @@ pub(crate) struct Row {
     pub(crate) id: u64,
     /// The index in the table.
     pub(super) place: usize,
+    /// The last scrape that a writer had it in.
+    pub(super) round: u64,
     /// The file or process, if rows are split by them.
     pub(crate) group: Option<Arc<str>>,
     pub(crate) label: Box<str>,
@@ -79,6 +81,7 @@ impl Row {
         Row {
             id,
             place,
+            round: 0,
             group,
             label: field.label.as_str().into(),
             unit: field.unit.as_str().into(),
@@ -101,14 +104,13 @@ impl Row {
         }
     }
 
-    /// Removes the values of the last scrape.
-    pub(super) fn begin_scrape(&mut self) {
-        self.aggregate.clear();
-        (self.writers, self.dead, self.readable, self.increase) = (0, 0, 0, None);
-    }
-
-    /// Adds a writer's field.
-    pub(super) fn add(&mut self, writer: &Writer, index: usize) {
+    /// Adds a writer's field. The first one in a scrape replaces those of the scrape before.
+    pub(super) fn add(&mut self, writer: &Writer, index: usize, round: u64) {
+        if self.round != round {
+            self.round = round;
+            self.aggregate.clear();
+            (self.writers, self.dead, self.readable, self.increase) = (0, 0, 0, None);
+        }
         self.writers += 1;
         let is_dead = writer.is_dead();
         self.dead += usize::from(is_dead);
@@ -146,8 +148,8 @@ impl Row {
         }
         self.distinct = self.aggregate.count_distinct();
         if let Some(passed) = passed {
-            let is_known = self.class.is_cumulative() && self.writers > 0;
-            self.rate = is_known.then(|| self.increase.map_or(0.0, Number::as_f64) / passed);
+            let increase = self.increase.map_or(0.0, Number::as_f64);
+            self.rate = self.class.is_cumulative().then_some(increase / passed);
         }
         let now = match self.class {
             Class::Fact => (self.aggregate.fingerprint() >> 12) as f64,

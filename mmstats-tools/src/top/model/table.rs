@@ -31,11 +31,14 @@ pub(crate) struct Table {
     rows: Vec<Option<Row>>,
     free: Vec<usize>,
     by_key: HashMap<RowKey, usize>,
-    keys: HashMap<usize, RowKey>,
+    /// The places of all rows, sorted by group and label.
+    order: Vec<usize>,
     links: BTreeMap<u64, Link>,
     /// The groups of processes. No two have the same name.
     processes: HashMap<ProcessId, Arc<str>>,
     last_id: u64,
+    /// Counts scrapes.
+    round: u64,
     longest: usize,
     /// Counts added and removed rows.
     pub(crate) changes: u64,
@@ -50,24 +53,29 @@ struct Link {
 
 impl Table {
     pub(super) fn new(scope: Scope) -> Self {
-        let (rows, free) = (Vec::new(), Vec::new());
         Table {
             scope,
-            rows,
-            free,
+            rows: Vec::new(),
+            free: Vec::new(),
             by_key: HashMap::new(),
-            keys: HashMap::new(),
+            order: Vec::new(),
             links: BTreeMap::new(),
             processes: HashMap::new(),
             last_id: 0,
+            round: 0,
             longest: 0,
             changes: 0,
         }
     }
 
-    /// Returns the rows with their places.
+    /// Returns the rows with their places, sorted by group and label.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, &Row)> {
-        self.rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)))
+        self.order.iter().filter_map(|place| Some((*place, self.get(*place)?)))
+    }
+
+    /// Returns the number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
     }
 
     /// Returns the length of the longest label so far, in characters.
@@ -102,7 +110,8 @@ impl Table {
                 writers.values().filter_map(|writer| writer.writer_id.process.as_ref()).collect();
             self.processes.retain(|process, _| present.contains(process));
         }
-        self.rows.iter_mut().flatten().for_each(Row::begin_scrape);
+        self.round += 1;
+        let changes = self.changes;
         for (id, writer) in writers {
             if !self.links.get(id).is_some_and(|link| Arc::ptr_eq(&link.fields, &writer.fields)) {
                 self.link(*id, writer);
@@ -110,17 +119,33 @@ impl Table {
             let Some(link) = self.links.get(id) else { continue };
             for (index, place) in link.rows.iter().enumerate() {
                 if let Some(Some(row)) = self.rows.get_mut(*place) {
-                    row.add(writer, index);
+                    row.add(writer, index, self.round);
                 }
             }
         }
-        for place in 0..self.rows.len() {
-            match &mut self.rows[place] {
-                Some(row) if row.writers > 0 => row.end_scrape(passed),
-                Some(_) => self.remove(place),
+        for (place, slot) in self.rows.iter_mut().enumerate() {
+            match slot {
+                Some(row) if row.round == self.round => row.end_scrape(passed),
+                Some(_) => {
+                    *slot = None;
+                    self.free.push(place);
+                    self.changes += 1;
+                }
                 None => {}
             }
         }
+        if self.changes != changes {
+            self.update_order();
+        }
+    }
+
+    /// Drops the places of removed rows and sorts in those of new ones.
+    fn update_order(&mut self) {
+        let rows = &self.rows;
+        self.by_key.retain(|_, place| rows[*place].is_some());
+        self.order.retain(|place| rows[*place].is_some());
+        let name = |place: usize| rows[place].as_ref().map(|row| (&row.group, &row.label, row.id));
+        self.order.sort_by(|one, other| name(*one).cmp(&name(*other)));
     }
 
     fn retire(&mut self, writer: &Writer) {
@@ -129,15 +154,6 @@ impl Table {
             if let Some(Some(row)) = self.rows.get_mut(*place) {
                 row.retire(writer, index);
             }
-        }
-    }
-
-    fn remove(&mut self, place: usize) {
-        self.rows[place] = None;
-        self.free.push(place);
-        self.changes += 1;
-        if let Some(key) = self.keys.remove(&place) {
-            self.by_key.remove(&key);
         }
     }
 
@@ -186,11 +202,9 @@ impl Table {
         if place == self.rows.len() {
             self.rows.push(None);
         }
-        let mut row = Row::new(self.last_id, place, field, group);
-        row.begin_scrape();
-        self.rows[place] = Some(row);
-        self.by_key.insert(key.clone(), place);
-        self.keys.insert(place, key);
+        self.rows[place] = Some(Row::new(self.last_id, place, field, group));
+        self.by_key.insert(key, place);
+        self.order.push(place);
         place
     }
 }

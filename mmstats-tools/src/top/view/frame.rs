@@ -86,7 +86,7 @@ fn draw_settings(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) 
     for (word, style) in words {
         column = put(buffer, area, column, &word, style) + 2;
     }
-    let (rows, all) = (app.list.rows, app.model.table().rows().count());
+    let (rows, all) = (app.list.rows, app.model.table().len());
     let rows =
         if rows == all { count(all, "row") } else { format!("{rows} of {}", count(all, "row")) };
     if usize::from(column) + width(&rows) <= area.width.into() {
