@@ -99,6 +99,18 @@ pub(crate) const fn join(halves: [u32; 2]) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
+/// Returns `true` if bytes begin with others.
+pub(crate) const fn begins(bytes: &[u8], with: &[u8]) -> bool {
+    let mut i = 0;
+    while i < with.len() {
+        if i >= bytes.len() || bytes[i] != with[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
 /// Reads up to 8 bytes as a number, least significant first.
 #[inline(always)]
 pub(crate) fn little_endian<const N: usize>(bytes: [u8; N]) -> u64 {

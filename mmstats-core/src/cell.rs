@@ -200,14 +200,15 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
         // Relaxed: only this writer stores it.
         let last = sequence.load(Ordering::Relaxed);
         latch_write(sequence, last, |buffer| {
-            let (at, bits) = (8 * buffer, value.to_bits());
+            // SAFETY: the slot has two buffers of 8 bytes.
+            let buffer = Base(unsafe { self.base.0.add(8 * buffer) });
             if WORD == 8 {
                 // SAFETY: a buffer has 8 bytes and is aligned to `WORD`.
-                return unsafe { self.base.store_word::<8>(at, bits) };
+                return unsafe { buffer.store_word::<8>(0, value.to_bits()) };
             }
-            for (i, half) in split(bits).into_iter().enumerate() {
+            for (i, half) in split(value.to_bits()).into_iter().enumerate() {
                 // SAFETY: the same.
-                unsafe { self.base.store_word::<4>(at + 4 * i, half.into()) };
+                unsafe { buffer.store_word::<4>(4 * i, half.into()) };
             }
         });
         self.value.set(value);
@@ -298,13 +299,17 @@ impl<const N: usize, const WORD: usize> TextCell<N> for LatchText<N, WORD> {
     #[inline]
     fn set(&self, bytes: &[u8]) {
         let bytes = &bytes[..bytes.len().min(N)];
+        // A copy, so that it is loaded once.
+        let base = self.base.0;
         let next = latch_write(self.sequence(), self.last.get(), |buffer| {
             let store = |at: usize, word: u64| {
                 debug_assert!(at < Self::STRIDE);
-                let word = if WORD == 8 { word.to_le() } else { (word as u32).to_le().into() };
                 // SAFETY: every `at` below is a multiple of `WORD` and less than the stride: within
                 // the slot's buffers.
-                unsafe { self.base.store_word::<WORD>(buffer * Self::STRIDE + at, word) };
+                let to = Base(unsafe { base.add(buffer * Self::STRIDE + at) });
+                let word = if WORD == 8 { word.to_le() } else { (word as u32).to_le().into() };
+                // SAFETY: the same.
+                unsafe { to.store_word::<WORD>(0, word) };
             };
             if let (Some(full), 0) = (bytes.first_chunk::<N>(), N % WORD) {
                 // The common case of a text of full size, in a loop of known length.

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Claim, Ordering};
-use crate::bytes::join;
+use crate::bytes::{begins, join};
 use crate::format::NATIVE_WORD;
 use crate::format::v2::Header;
 use crate::protocol::RegionSeqlock;
@@ -452,16 +452,6 @@ impl Descriptor {
 /// For such a section.
 #[doc(hidden)]
 pub const fn check_section(name: &str) {
-    const fn begins(name: &[u8], with: &[u8]) -> bool {
-        let mut i = 0;
-        while i < with.len() {
-            if i >= name.len() || name[i] != with[i] {
-                return false;
-            }
-            i += 1;
-        }
-        true
-    }
     let name = name.as_bytes();
     assert!(
         begins(name, b".uninit") || begins(name, b".noinit") || begins(name, b".persistent"),

@@ -3,7 +3,7 @@
 //!
 //! Constants lie among the values here, because their values are known only when the program runs.
 
-use super::layout::{Cursor, FieldDef, ValueLayout, help_length};
+use super::layout::{Cursor, FieldDef, ValueLayout};
 use super::v2::{EntryHeader, Header, crc32};
 
 /// Returns the bytes of a region for these fields with their directory in flash, a multiple of 8.
@@ -12,21 +12,34 @@ use super::v2::{EntryHeader, Header, crc32};
 /// If they need a quarter of the address space.
 #[must_use]
 pub const fn region_size(fields: &[FieldDef]) -> usize {
+    sizes(fields).0
+}
+
+/// Returns the bytes of these fields' directory.
+#[must_use]
+pub const fn directory_length(fields: &[FieldDef]) -> usize {
+    sizes(fields).1
+}
+
+/// Returns the bytes of the region and of the directory.
+const fn sizes(fields: &[FieldDef]) -> (usize, usize) {
     let far = 1 << (usize::BITS - 2);
-    let mut high = far;
+    let (mut high, mut directory) = (far, 0);
     let mut i = 0;
     while i < fields.len() {
         let mut j = 0;
         while j < fields[i].layouts.len() {
-            high = match value_below(high, fields[i].layouts[j].size, fields[i].layouts[j].align) {
+            let layout = &fields[i].layouts[j];
+            high = match value_below(high, layout.size, layout.align) {
                 Some(value) => value,
                 None => panic!("the fields are too large for this machine"),
             };
+            directory += entry_length(&fields[i], layout);
             j += 1;
         }
         i += 1;
     }
-    (Header::SIZE + far - high).next_multiple_of(8)
+    ((Header::SIZE + far - high).next_multiple_of(8), directory)
 }
 
 /// Returns the offset of a value that is placed below one at `high`; `None` if it would reach into
@@ -39,22 +52,6 @@ pub const fn value_below(high: usize, size: usize, align: usize) -> Option<usize
     }
     let value = (high - size) & !(align - 1);
     if value < Header::SIZE { None } else { Some(value) }
-}
-
-/// Returns the bytes of these fields' directory.
-#[must_use]
-pub const fn directory_length(fields: &[FieldDef]) -> usize {
-    let mut length = 0;
-    let mut i = 0;
-    while i < fields.len() {
-        let mut j = 0;
-        while j < fields[i].layouts.len() {
-            length += entry_length(&fields[i], &fields[i].layouts[j]);
-            j += 1;
-        }
-        i += 1;
-    }
-    length
 }
 
 const fn label_length(field: &FieldDef, layout: &ValueLayout) -> usize {
@@ -128,29 +125,14 @@ const fn write_entry(
     layout: &ValueLayout,
     value: usize,
 ) {
-    let unit = field.unit_of(layout);
-    let head = EntryHeader {
-        length: entry_length(field, layout) as u32,
-        value: value as u32,
-        size: layout.value_size as u32,
-        kind: layout.kind as u8,
-        ty: layout.ty.letter(),
-        access: layout.access as u8,
-        scale: unit.scale,
-        divisor: unit.divisor,
-        label: label_length(field, layout) as u16,
-        help: help_length(field.help) as u16,
-        unit: unit.name.len() as u8,
-        grouping_power: layout.grouping_power,
-        max_power: layout.max_power,
-        flags: 0,
-    };
+    let (length, label) = (entry_length(field, layout), label_length(field, layout));
+    let head = field.entry_header(layout, label, length, value);
     let head: [u8; EntryHeader::SIZE] = zerocopy::transmute!(head);
     let mut at = write(entries, start, &head);
     at = write(entries, at, field.prefix.as_bytes());
     at = write(entries, at, field.label.as_bytes());
     at = write(entries, at, layout.suffix.as_bytes());
-    at = write(entries, at, unit.name.as_bytes());
+    at = write(entries, at, field.unit_of(layout).name.as_bytes());
     let mut line = 0;
     while line < field.help.len() {
         if line > 0 {

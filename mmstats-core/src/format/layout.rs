@@ -3,6 +3,7 @@
 
 use super::Version;
 use super::v2::{EntryHeader, Header};
+use crate::bytes::begins;
 use crate::kind::{Access, Kind, Type, Unit};
 
 /// The longest label: its length is a `u16` in both versions.
@@ -79,6 +80,34 @@ impl FieldDef<'_> {
     #[must_use]
     pub const fn unit_of(&self, layout: &ValueLayout) -> Unit {
         if layout.unit.name.is_empty() { self.unit } else { layout.unit }
+    }
+
+    /// Returns the fixed part of a value's entry of `length` bytes, whose label has `label` bytes.
+    #[must_use]
+    pub const fn entry_header(
+        &self,
+        layout: &ValueLayout,
+        label: usize,
+        length: usize,
+        value: usize,
+    ) -> EntryHeader {
+        let unit = self.unit_of(layout);
+        EntryHeader {
+            length: length as u32,
+            value: value as u32,
+            size: layout.value_size as u32,
+            kind: layout.kind as u8,
+            ty: layout.ty.letter(),
+            access: layout.access as u8,
+            scale: unit.scale,
+            divisor: unit.divisor,
+            label: label as u16,
+            help: help_length(self.help) as u16,
+            unit: unit.name.len() as u8,
+            grouping_power: layout.grouping_power,
+            max_power: layout.max_power,
+            flags: 0,
+        }
     }
 }
 
@@ -249,13 +278,23 @@ pub const fn type_length(layout: &ValueLayout) -> usize {
 /// Strips the space that a line of a doc comment begins with.
 #[must_use]
 pub const fn help_line(line: &str) -> &str {
-    match line.as_bytes() {
-        [b' ', rest @ ..] => match core::str::from_utf8(rest) {
-            Ok(rest) => rest,
-            Err(_) => line,
-        },
-        _ => line,
+    strip(line, b" ")
+}
+
+/// Strips the `r#` of a raw identifier from a field's name.
+#[must_use]
+pub const fn label(identifier: &str) -> &str {
+    strip(identifier, b"r#")
+}
+
+const fn strip<'t>(text: &'t str, prefix: &[u8]) -> &'t str {
+    if begins(text.as_bytes(), prefix) {
+        let (_, rest) = text.as_bytes().split_at(prefix.len());
+        if let Ok(rest) = core::str::from_utf8(rest) {
+            return rest;
+        }
     }
+    text
 }
 
 /// Returns the bytes of the lines of help, joined by line feeds.
@@ -268,18 +307,6 @@ pub const fn help_length(help: &[&str]) -> usize {
         i += 1;
     }
     length
-}
-
-/// Strips the `r#` of a raw identifier from a field's name.
-#[must_use]
-pub const fn label(identifier: &str) -> &str {
-    match identifier.as_bytes() {
-        [b'r', b'#', rest @ ..] => match core::str::from_utf8(rest) {
-            Ok(rest) => rest,
-            Err(_) => identifier,
-        },
-        _ => identifier,
-    }
 }
 
 /// Fails to compile (it is called in constants) for a model that can never be published.

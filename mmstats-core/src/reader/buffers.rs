@@ -338,25 +338,14 @@ impl<'b> ReadBuffers<'b> {
     #[must_use]
     #[inline]
     pub fn into_snapshot(self) -> Snapshot<'b> {
-        let ReadBuffers { header, pass1, pass2, pass3 } = self;
-        Snapshot {
-            header: header.as_bytes(),
-            pass1: pass1.as_bytes(),
-            pass2: pass2.as_bytes(),
-            pass3: pass3.as_bytes(),
-        }
+        Snapshot::new([self.header, self.pass1, self.pass2, self.pass3])
     }
 
     /// Returns a snapshot of what was read.
     #[must_use]
     #[inline]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            header: self.header.as_bytes(),
-            pass1: self.pass1.as_bytes(),
-            pass2: self.pass2.as_bytes(),
-            pass3: self.pass3.as_bytes(),
-        }
+        Snapshot::new([self.header, self.pass1, self.pass2, self.pass3])
     }
 }
 

@@ -6,6 +6,7 @@ use super::value::{self, Value};
 use crate::format::MAGIC;
 use crate::format::v2::Header;
 use crate::kind::Type;
+use zerocopy::IntoBytes;
 
 /// The values of a region at one time.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,12 @@ pub struct Snapshot<'b> {
 }
 
 impl<'b> Snapshot<'b> {
+    #[inline]
+    pub(super) fn new(copies: [&'b [u64]; 4]) -> Self {
+        let [header, pass1, pass2, pass3] = copies.map(IntoBytes::as_bytes);
+        Snapshot { header, pass1, pass2, pass3 }
+    }
+
     /// Creates a snapshot of bytes that are not written any more: a dump, a file whose writer has
     /// ended.
     #[must_use]

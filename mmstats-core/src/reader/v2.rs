@@ -22,35 +22,31 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
     if header.magic != MAGIC {
         return Err(FormatError::Uninitialised);
     }
+    let invalid = |what, found| Err(FormatError::BadHeader { what, found });
     let (header, order) = match header.byte_order {
         BYTE_ORDER => (header, ByteOrder::NATIVE),
         other if other == BYTE_ORDER.swap_bytes() => (header.swapped(), ByteOrder::NATIVE.other()),
-        other => {
-            return Err(FormatError::BadHeader { what: "byte order", found: other.into() });
-        }
+        other => return invalid("byte order", other.into()),
     };
     let computed = crc32(0, &bytes[..Header::CHECKED]);
     if header.check != computed {
         return Err(FormatError::BadCheck { found: header.check, computed });
     }
     if header.flags & INCOMPATIBLE_FLAGS & !EXTERNAL_DIRECTORY != 0 {
-        return Err(FormatError::BadHeader { what: "flags", found: header.flags.into() });
+        return invalid("flags", header.flags.into());
     }
     if header.word != 4 && header.word != 8 {
-        return Err(FormatError::BadHeader { what: "word", found: header.word.into() });
+        return invalid("word", header.word.into());
     }
     if header.flags & EXTERNAL_DIRECTORY != 0 {
         return match header.directory % 4 {
             0 => Ok((header, order)),
-            _ => Err(FormatError::BadHeader { what: "directory address", found: header.directory }),
+            _ => invalid("directory address", header.directory),
         };
     }
-    let length = u64::from(header.length);
-    if header.directory % 4 != 0
-        || header.directory < Header::SIZE as u64
-        || header.directory > length
-    {
-        return Err(FormatError::BadHeader { what: "directory offset", found: header.directory });
+    let offsets = Header::SIZE as u64..=u64::from(header.length);
+    if header.directory % 4 != 0 || !offsets.contains(&header.directory) {
+        return invalid("directory offset", header.directory);
     }
     Ok((header, order))
 }

@@ -2,8 +2,7 @@
 
 use crate::add_error::AddError;
 use crate::format::crc32;
-use crate::format::layout::{self, FieldDef, Placement, ValueLayout};
-use crate::format::v2::EntryHeader;
+use crate::format::layout::{FieldDef, Placement, ValueLayout};
 use crate::kind::{Access, Type};
 use crate::region::Region;
 use zerocopy::IntoBytes;
@@ -53,30 +52,12 @@ impl EntryWriter<'_> {
 
     pub(super) fn version_2(&mut self, fields: &EntryFields<'_>) -> Result<[u8; 2], AddError> {
         let EntryFields { label, definition, layout, placement, constant, .. } = *fields;
-        let unit = definition.unit_of(layout);
-        let head = EntryHeader {
-            length: placement.length as u32,
-            value: if constant.is_some() {
-                placement.value - placement.entry
-            } else {
-                placement.value
-            } as u32,
-            size: layout.value_size as u32,
-            kind: layout.kind as u8,
-            ty: layout.ty.letter(),
-            access: layout.access as u8,
-            scale: unit.scale,
-            divisor: unit.divisor,
-            label: label.iter().map(|part| part.len()).sum::<usize>() as u16,
-            help: layout::help_length(definition.help) as u16,
-            unit: unit.name.len() as u8,
-            grouping_power: layout.grouping_power,
-            max_power: layout.max_power,
-            flags: 0,
-        };
+        let length = label.iter().map(|part| part.len()).sum();
+        let value = placement.value - if constant.is_some() { placement.entry } else { 0 };
+        let head = definition.entry_header(layout, length, placement.length, value);
         self.put(head.as_bytes())?;
         self.put_all(&label)?;
-        self.put(unit.name.as_bytes())?;
+        self.put(definition.unit_of(layout).name.as_bytes())?;
         for (i, line) in definition.help.iter().enumerate() {
             if i > 0 {
                 self.put(b"\n")?;

@@ -1,6 +1,6 @@
 //! Publishing with the directory in flash: values are placed, no entry is written.
 
-use super::raw::header;
+use super::raw::{header, write_header};
 use crate::add_error::AddError;
 use crate::allocator::Allocator;
 use crate::format::flash::{FlashDirectory, value_below};
@@ -30,11 +30,7 @@ impl FlashAllocator {
         if region.len() < length {
             return Err(AddError::Full { length: region.len() });
         }
-        region.seqlock().write_begin();
-        let header = flash_header(length, directory);
-        // The generation lies between the two parts and must stay.
-        region.write(8, &header.as_bytes()[8..Header::GENERATION]);
-        region.write(Header::PUBLISHED, &header.as_bytes()[Header::PUBLISHED..]);
+        write_header(&region, &flash_header(length, directory));
         Ok(FlashAllocator { region, high: length, resuming: false })
     }
 

@@ -47,11 +47,7 @@ impl<'p> RawWriter<'p> {
         }
         match version {
             Version::V2 => {
-                region.seqlock().write_begin();
-                let header = header(length, word, flags, Header::SIZE as u64);
-                // The generation lies between the two parts and must stay.
-                region.write(8, &header.as_bytes()[8..Header::GENERATION]);
-                region.zero(Header::PUBLISHED, 4);
+                write_header(&region, &header(length, word, flags, Header::SIZE as u64));
                 region.seqlock().write_end();
             }
             Version::V1 | Version::V1Exact => {
@@ -198,7 +194,7 @@ impl<'p> RawWriter<'p> {
 
     /// Makes the entries up to the cursor visible.
     pub(super) fn publish(&mut self) {
-        if self.cursor.low < self.published {
+        if self.resuming() {
             return;
         }
         match self.version {
@@ -212,22 +208,17 @@ impl<'p> RawWriter<'p> {
                     self.region.word(Header::PUBLISHED),
                     length,
                 );
-                self.published = self.cursor.low;
             }
+            // The first label size comes last. Those after it were written with their entries,
+            // because a reader cannot reach them before the first is there.
             Version::V1 | Version::V1Exact if self.cursor.low > self.published => {
-                self.publish_v1(self.published);
+                self.region.zero(self.cursor.low, layout::V1_END_BYTES);
+                protocol::between_passes();
+                self.region.write(self.published + 1, &self.first_size[1..]);
+                self.region.write(self.published, &self.first_size[..1]);
             }
             Version::V1 | Version::V1Exact => {}
         }
-    }
-
-    /// Writes the first label size. Those after it were written with their entries, because a
-    /// reader cannot reach them before the first is there.
-    fn publish_v1(&mut self, from: usize) {
-        self.region.zero(self.cursor.low, layout::V1_END_BYTES);
-        protocol::between_passes();
-        self.region.write(from + 1, &self.first_size[1..]);
-        self.region.write(from, &self.first_size[..1]);
         self.published = self.cursor.low;
     }
 }
@@ -288,6 +279,14 @@ impl Allocator for RawWriter<'_> {
         }
         Ok(self.region.slot(placement.value, size, align))
     }
+}
+
+/// Begins to initialise a region with this header.
+pub(super) fn write_header(region: &Region, header: &Header) {
+    region.seqlock().write_begin();
+    // The magic comes last, and the generation lies between the two parts and must stay.
+    region.write(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::GENERATION]);
+    region.write(Header::PUBLISHED, &header.as_bytes()[Header::PUBLISHED..]);
 }
 
 /// Returns the constant part of the header of a region made by this program. The magic is missing,
