@@ -1,0 +1,92 @@
+//! Runs a tool in this process on a file of given bytes.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::fd::AsRawFd;
+use std::process::ExitCode;
+
+use mmstats_tools::console::Console;
+use rustix::fs::{MemfdFlags, memfd_create};
+
+/// A tool's main function.
+pub type Run = fn(Vec<OsString>, &mut Console<'_>) -> ExitCode;
+
+/// The output of a tool.
+pub struct Output {
+    /// Results.
+    pub out: String,
+    /// Messages.
+    pub err: String,
+}
+
+/// A file in memory, at a path that tools can open.
+pub struct MemoryFile(File);
+
+impl MemoryFile {
+    /// Creates an empty file.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    #[must_use]
+    pub fn new() -> Self {
+        MemoryFile(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("memory").into())
+    }
+
+    /// Replaces the bytes, and returns the path.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    pub fn fill(&mut self, bytes: &[u8]) -> String {
+        self.0.set_len(0).and_then(|()| self.0.rewind()).expect("an empty file");
+        self.0.write_all(bytes).expect("memory");
+        format!("/proc/self/fd/{}", self.0.as_raw_fd())
+    }
+}
+
+impl Default for MemoryFile {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs a tool.
+///
+/// # Panics
+/// If it prints a character that could harm a terminal, or bytes that are not UTF-8.
+pub fn run(name: &str, tool: Run, arguments: &[&str]) -> Output {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut console = Console {
+        name,
+        out: Box::new(&mut out),
+        err: Box::new(&mut err),
+        is_terminal: false,
+        colour: false,
+    };
+    let arguments = [name].iter().chain(arguments).map(OsString::from).collect();
+    tool(arguments, &mut console);
+    drop(console);
+    let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    for text in [&out, &err] {
+        assert!(!text.contains(is_harmful), "{text:?}");
+    }
+    Output { out, err }
+}
+
+/// Returns `true` for control characters, and for format characters that change the direction of
+/// text or hide.
+fn is_harmful(character: char) -> bool {
+    (character.is_control() && character != '\n')
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Checks that each line is a JSON object.
+///
+/// # Panics
+/// If one is not.
+pub fn check_json_lines(text: &str) {
+    for line in text.lines() {
+        let value: Result<serde_json::Value, _> = serde_json::from_str(line);
+        assert!(value.as_ref().is_ok_and(serde_json::Value::is_object), "{value:?}: {line}");
+    }
+}
