@@ -8,7 +8,7 @@
 //! The modules below them, each using only those before it:
 //!
 //! - [`console`] prints messages, `shutdown` handles signals, `labels` selects fields,
-//!   `escape` makes texts safe for terminals;
+//!   `search` finds words in labels, `escape` makes texts safe for terminals;
 //! - [`source`] reads bytes: files, dumps, cores, devices;
 //! - [`scraper`] reads all writers repeatedly;
 //! - [`series`] gives values their meaning: deltas, rates, aggregation over writers;
@@ -36,6 +36,8 @@ pub mod poll;
 pub mod render;
 #[doc(hidden)]
 pub mod scraper;
+#[cfg(any(feature = "tui", feature = "web"))]
+mod search;
 #[doc(hidden)]
 pub mod series;
 mod shutdown;

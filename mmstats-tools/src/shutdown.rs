@@ -27,6 +27,7 @@ use signal_hook::low_level::emulate_default_handler;
 pub(crate) const TERMINATION_SIGNALS: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
 /// More than a device takes to be released.
+#[cfg(feature = "web")]
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Enough for a cleanup, and independent of `RUST_MIN_STACK`.
@@ -110,6 +111,7 @@ impl Shutdown {
     }
 
     /// Calls `cleanup` before a second signal ends the process.
+    #[cfg(feature = "tui")]
     #[must_use]
     pub(crate) fn with_cleanup(self, cleanup: fn()) -> Shutdown {
         let mut state = lock();
@@ -138,6 +140,7 @@ impl Shutdown {
     }
 
     /// Returns `true` if SIGTSTP has arrived since the last call.
+    #[cfg(feature = "tui")]
     #[must_use]
     pub(crate) fn take_suspend(&self) -> bool {
         std::mem::take(&mut lock().is_suspended)
@@ -196,6 +199,7 @@ impl Drop for Hold {
 }
 
 /// Waits until every device is released.
+#[cfg(feature = "web")]
 pub(crate) fn wait_for_release() {
     wait_while(RELEASE_TIMEOUT, |state| state.holds > 0);
 }

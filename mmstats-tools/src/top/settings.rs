@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::model::{Aggregation, Row, Scope};
-use crate::labels::Search;
 use crate::options::top::{Grouping, Sort};
+use crate::search::Search;
 
 /// How rows are selected, sorted and formatted.
 #[derive(Clone, Debug)]

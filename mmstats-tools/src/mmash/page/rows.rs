@@ -7,12 +7,12 @@ use mmstats_core::reader::ValueError;
 use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
-use crate::labels::Search;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
+use crate::search::Search;
 use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, Number, SeriesKey, is_identity};
 
 /// A row of the table.
