@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use mmstats_std::discover::discover;
 use mmstats_std::liveness::Liveness;
-use mmstats_std::read::{FileError, Reader, Sample};
+use mmstats_std::read::{FileError, Links, Reader, Sample, open_file};
 use mmstats_std::template::Environment;
 
 use crate::command::{self, Stop, finish, status};
@@ -157,7 +157,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
     }
 
     fn print_file(&mut self, reader: &mut Reader, path: &Path, is_named: bool) -> Result<(), Stop> {
-        let sample = reader.read(path);
+        let links = if is_named { Links::Follow } else { Links::Refuse };
+        let sample = open_file(path, links).and_then(|file| reader.read_file(&file));
         if is_named && may_hold_regions(path, &sample) {
             let is_too_large = matches!(sample, Err(FileError::TooLarge { .. }));
             // The file may be a dump that holds regions among other memory.

@@ -2,18 +2,17 @@
 //! every tool handles them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use mmstats_tests::cli::{Outcome, VersionOne, program, run, without_environment};
 use mmstats_tests::images::Dir;
 use mmstats_tests::programs::{Program, directory, tool};
-use mmstats_tools::options::SourceOptions;
-use mmstats_tools::scraper::Scraper;
-use mmstats_tools::source::Sources;
+use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 use serde_json::Value;
 
 fn call(dir: &Dir, name: &str, arguments: &[&str]) -> Outcome {
@@ -155,20 +154,73 @@ fn a_temporarily_unreadable_directory_creates_no_new_writers() {
 }
 
 #[test]
-fn links_out_of_the_directory_are_not_opened_on_request() {
-    let dir = directory();
-    let secret = directory();
-    fs::write(secret.path().join("secret"), b"root:x:0").unwrap();
-    std::os::unix::fs::symlink(secret.path().join("secret"), dir.path().join("l.mmstats")).unwrap();
-    let scraper = || {
-        Scraper::new(vec![dir.path().to_owned()], Sources::new(SourceOptions::default()).unwrap())
-    };
-    let what = |mut scraper: Scraper| {
-        scraper.scrape().errors.into_iter().map(|problem| problem.what).collect::<Vec<_>>()
-    };
-    assert_eq!(
-        what(scraper().without_links()),
-        ["a link that leads out of its directory, which is not followed"]
-    );
-    assert!(what(scraper())[0].starts_with("not an mmstats file"));
+fn links_in_a_directory_are_not_followed_by_any_tool() {
+    let (dir, elsewhere) = (Dir::default(), Dir::default());
+    write(&dir, "a.mmstats", VersionOne::default().field("shop", "B", [1]));
+    write(&elsewhere, "secret", VersionOne::default().field("secret", "B", [2]));
+    symlink(elsewhere.path().join("secret"), dir.path().join("l.mmstats")).unwrap();
+    for (tool, arguments) in [
+        ("slurpstats", &["."][..]),
+        ("slurpstats", &["--json", "."]),
+        ("slurpstats", &["--prometheus", "."]),
+        ("pollstats", &["--json", "-c", "1", "*", "."]),
+        ("topstats", &["-b", "-c", "1", "."]),
+    ] {
+        let outcome = call(&dir, tool, arguments);
+        assert!(outcome.out.contains("shop"), "{tool} {arguments:?}: {}", outcome.err);
+        assert!(!outcome.out.contains("secret"), "{tool} {arguments:?}: {}", outcome.out);
+        let report = "l.mmstats: is a symbolic link (a regular file expected)";
+        assert!(outcome.err.contains(report), "{tool} {arguments:?}: {}", outcome.err);
+        let named: Vec<&str> =
+            arguments.iter().map(|it| if *it == "." { "l.mmstats" } else { *it }).collect();
+        let outcome = call(&dir, tool, &named);
+        assert!(outcome.out.contains("secret"), "{tool} {named:?}: {}", outcome.err);
+    }
+    let mut found = Command::new(program("--bin", "slurpstats"));
+    found.current_dir(dir.path());
+    let outcome = run(without_environment(&mut found).env("MMSTATS_GLOB", "*.mmstats"));
+    assert!(outcome.out.contains("shop") && !outcome.out.contains("secret"), "{}", outcome.out);
+}
+
+#[test]
+fn a_pipe_that_takes_the_place_of_a_named_file_blocks_no_tool() {
+    let dir = Dir::default();
+    let [file, pipe] = ["file", "pipe"].map(|name| dir.path().join(name));
+    fs::write(&file, "no stats").unwrap();
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                renameat_with(CWD, &file, CWD, &pipe, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        for _ in 0..30 {
+            for (tool, arguments) in
+                [("slurpstats", &["file"][..]), ("slurpstats", &["--elf", "file", "file"])]
+            {
+                let mut command = Command::new("timeout");
+                command.current_dir(dir.path()).arg("60").arg(program("--bin", tool));
+                let outcome = run(command.args(arguments));
+                assert_ne!(outcome.status, 124, "{tool} {arguments:?} waits");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_file_that_states_another_owner_is_marked() {
+    let dir = Dir::default();
+    for (name, owner) in [("own", 7_u32), ("other", 65534)] {
+        write(&dir, name, VersionOne::default().field("sys.uid", "I", 7_u32.to_ne_bytes()));
+        chown(dir.path().join(name), Some(owner), None).unwrap();
+        let line = call(&dir, "slurpstats", &["--json", name]).out;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let marked = if name == "own" { Value::Null } else { owner.into() };
+        assert_eq!(line["owner"], marked);
+        let text = call(&dir, "slurpstats", &["-v", name]).out;
+        let is_marked = text.contains("(owned by user 65534, not by its sys.uid)");
+        assert_eq!(is_marked, name == "other", "{text}");
+    }
 }

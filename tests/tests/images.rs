@@ -337,16 +337,13 @@ fn a_file_without_memory_is_reported_with_its_type() {
         (&["damaged"], "damaged: a damaged ELF file: "),
         (&["core"], "core: no stats found (it has no memory at all)"),
         (&["core", "--region-address=0"], "core@0x0: 0x0 cannot be read: it has no memory at all"),
-        (&["folder", "--region-address=0"], "folder: not a regular file"),
-        (&["/dev/zero", "--region-address=0"], "/dev/zero: not a regular file"),
+        (&["folder", "--region-address=0"], "folder: is a directory (a regular file expected)"),
+        (&["/dev/zero", "--region-address=0"], "/dev/zero: is a device (a regular file expected)"),
         (&["nowhere", "--region-address=0"], "nowhere: No such file"),
         (&["ram", "--elf=core"], "core: an ELF core (a program's ELF file expected)"),
         (&["ram", "--elf=ram"], "ram: not an ELF file"),
         (&["ram", "--elf=damaged"], "damaged: a damaged ELF file: "),
-        (
-            &["ram", "--elf=/dev/zero"],
-            "/dev/zero: not a regular file (a program's ELF file expected)",
-        ),
+        (&["ram", "--elf=/dev/zero"], "/dev/zero: is a device (a regular file expected)"),
         (&["ram", "--elf=nowhere"], "nowhere: No such file"),
     ] {
         let outcome = dir.slurp(arguments);

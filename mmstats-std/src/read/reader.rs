@@ -2,8 +2,8 @@
 
 use super::error::{FileError, MAX_REGION_BYTES};
 use super::layout::{Layout, Layouts};
-use super::sample::{Sample, modified};
-use super::source::{FileSource, RegionSource, open};
+use super::sample::{FileStat, Sample};
+use super::source::{FileSource, Links, RegionSource, open};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, FormatError, ReadBuffers, ReadError, ReadPlan};
 use rustix::fs::Stat;
@@ -32,13 +32,14 @@ impl Reader {
         Self::default()
     }
 
-    /// Reads a file once.
+    /// Reads a file once. Symbolic links are followed: use [`open_file`](super::open_file) and
+    /// [`Self::read_file`] for a file that was found in a directory.
     ///
     /// # Errors
     /// If the file cannot be read or has no valid header. Invalid fields are in [`Layout::errors`]
     /// instead.
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
-        let (file, stat) = open(path)?;
+        let (file, stat) = open(path, Links::Follow)?;
         self.read_opened(&file, &stat)
     }
 
@@ -63,7 +64,7 @@ impl Reader {
         }
         let layout = layout.map_err(FileError::from)?;
         let snapshot = ReadBuffers::new(&mut self.buffer).into_snapshot();
-        Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: modified(stat) })
+        Ok(Sample { layout: self.layout.insert(layout), snapshot, stat: Some(FileStat::new(stat)) })
     }
 
     /// Reads a region of at most `length` bytes once, from any source.
@@ -78,7 +79,7 @@ impl Reader {
     ) -> Result<Sample<'_>, ReadError<S::Error>> {
         let layout = load(source, length, &mut self.layouts, &mut self.buffer)?;
         let snapshot = ReadBuffers::new(&mut self.buffer).into_snapshot();
-        Ok(Sample { layout: self.layout.insert(layout), snapshot, modified: None })
+        Ok(Sample { layout: self.layout.insert(layout), snapshot, stat: None })
     }
 
     /// Returns the cache and the memory, for [`StatsFile`](super::StatsFile).

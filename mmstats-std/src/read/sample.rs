@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 pub struct Sample<'r> {
     pub(super) layout: &'r Layout,
     pub(super) snapshot: Snapshot<'r>,
-    pub(super) modified: Option<SystemTime>,
+    /// `None` if it was not read from a file.
+    pub(super) stat: Option<FileStat>,
 }
 
 impl<'r> Sample<'r> {
@@ -70,7 +71,7 @@ impl<'r> Sample<'r> {
         liveness(&Evidence {
             process: self.process_id(),
             created: self.created(),
-            modified: self.modified,
+            modified: self.stat.and_then(|stat| stat.modified),
         })
     }
 
@@ -97,6 +98,16 @@ impl<'r> Sample<'r> {
         self.identity_value(IdentityField::Created)?.as_f64()
     }
 
+    /// Returns the user ID of the file's owner if it is not the one that the file states
+    /// (`sys.uid`): another user may have written it, or its process is in another user namespace
+    /// or was setuid.
+    #[must_use]
+    pub fn other_owner(&self) -> Option<u32> {
+        let owner = self.stat?.owner;
+        let stated = self.identity_value(IdentityField::Uid)?.as_f64()?;
+        (stated != f64::from(owner)).then_some(owner)
+    }
+
     /// Returns the ID of the process that writes the file, as it states (`sys.pid`).
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -112,8 +123,18 @@ impl<'r> Sample<'r> {
     }
 }
 
-/// Returns when a file was last modified, in whole seconds.
-pub(super) fn modified(stat: &rustix::fs::Stat) -> Option<SystemTime> {
-    let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).ok()?);
-    SystemTime::UNIX_EPOCH.checked_add(seconds)
+/// The owner and the time of a file when it was opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileStat {
+    owner: u32,
+    /// In whole seconds.
+    modified: Option<SystemTime>,
+}
+
+impl FileStat {
+    pub(super) fn new(stat: &rustix::fs::Stat) -> Self {
+        let seconds = u64::try_from(stat.st_mtime).ok().map(Duration::from_secs);
+        let modified = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(seconds));
+        FileStat { owner: stat.st_uid, modified }
+    }
 }

@@ -4,28 +4,54 @@ use super::error::FileError;
 use super::layout::Layout;
 use crate::memory::ReadMapping;
 use mmstats_core::reader::{ReadBuffers, Source, ValueLocation};
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, statat};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
-/// Opens a regular file, following symbolic links. Refuses other types of files, because opening
-/// them can block or have side effects.
-pub(super) fn open(path: &Path) -> Result<(File, Stat), FileError> {
-    let stat = rustix::fs::stat(path).map_err(io::Error::from)?;
+/// Whether a symbolic link is followed when a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// For a path that the user names.
+    Follow,
+    /// For a path that was found: in a directory that others can write, a link could lead to a file
+    /// that only this user can read.
+    Refuse,
+}
+
+/// Opens a regular file for reading. Other types of files are refused, as opening them can block or
+/// have side effects, also if they take the name meanwhile.
+///
+/// # Errors
+/// If it is not a regular file, or cannot be opened.
+pub fn open_file(path: &Path, links: Links) -> Result<File, FileError> {
+    open(path, links).map(|(file, _)| file)
+}
+
+pub(super) fn open(path: &Path, links: Links) -> Result<(File, Stat), FileError> {
+    let (at_flags, links) = match links {
+        Links::Follow => (AtFlags::empty(), OFlags::empty()),
+        Links::Refuse => (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW),
+    };
+    check_type(&statat(CWD, path, at_flags).map_err(io::Error::from)?)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | links;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
+    // Another file may have taken the name since.
+    let stat = fstat(&file).map_err(io::Error::from)?;
+    check_type(&stat)?;
+    Ok((file.into(), stat))
+}
+
+fn check_type(stat: &Stat) -> Result<(), FileError> {
     let found = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => {
-            // A pipe may have replaced it since `stat`, and must not block.
-            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            let file = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
-            return Ok((file.into(), stat));
-        }
+        FileType::RegularFile => return Ok(()),
         FileType::Directory => "a directory",
         FileType::Fifo => "a pipe",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         FileType::Socket => "a socket",
-        FileType::Symlink | FileType::Unknown => "of an unknown type",
+        FileType::Symlink => "a symbolic link",
+        FileType::Unknown => "of an unknown type",
     };
     Err(FileError::NotAFile { found })
 }

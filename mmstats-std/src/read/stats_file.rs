@@ -3,8 +3,8 @@
 use super::error::{FileError, MAX_REGION_BYTES};
 use super::layout::Layout;
 use super::reader::{Reader, load};
-use super::sample::{Sample, modified};
-use super::source::{FileSource, RegionSource, open};
+use super::sample::{FileStat, Sample};
+use super::source::{FileSource, Links, RegionSource, open_file};
 use crate::memory::ReadMapping;
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{HEADER_WORDS, ReadBuffers};
@@ -13,7 +13,6 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// An open file and its layout.
 ///
@@ -24,7 +23,7 @@ use std::time::SystemTime;
 pub struct StatsFile {
     path: PathBuf,
     file: File,
-    modified: Option<SystemTime>,
+    stat: FileStat,
     mapping: Option<ReadMapping>,
     layout: Arc<Layout>,
     /// Version 2's header when the layout was read. The layout changes only if the header does.
@@ -32,12 +31,20 @@ pub struct StatsFile {
 }
 
 impl StatsFile {
-    /// Opens a file and reads its layout.
+    /// Opens a file and reads its layout. Symbolic links are followed.
     ///
     /// # Errors
     /// If the file cannot be read or has no valid header.
     pub fn open(path: &Path, reader: &mut Reader) -> Result<StatsFile, FileError> {
-        let (file, stat) = open(path)?;
+        Self::from_file(path, open_file(path, Links::Follow)?, reader)
+    }
+
+    /// Reads the layout of an open file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or has no valid header.
+    pub fn from_file(path: &Path, file: File, reader: &mut Reader) -> Result<StatsFile, FileError> {
+        let stat = rustix::fs::fstat(&file).map_err(io::Error::from)?;
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let (layouts, buffer) = reader.parts();
         let layout = load(&FileSource(&file), length, layouts, buffer)?;
@@ -45,7 +52,7 @@ impl StatsFile {
         let mut this = StatsFile {
             path: path.to_owned(),
             file,
-            modified: modified(&stat),
+            stat: FileStat::new(&stat),
             mapping: None,
             layout,
             header,
@@ -105,7 +112,7 @@ impl StatsFile {
         Ok(Sample {
             layout: &self.layout,
             snapshot: ReadBuffers::new(buffer).into_snapshot(),
-            modified: self.modified,
+            stat: Some(self.stat),
         })
     }
 

@@ -21,6 +21,7 @@
 //! | `version` | the version of the file's format |
 //! | `pid` | the writer's PID; `null` if the file has none |
 //! | `liveness` | of the writer: `alive`, `dead` or `unknown` |
+//! | `owner` | the user ID of the file's owner, if it is not the file's `sys.uid` |
 //! | `error` | why `value` is `null` |
 //!
 //! Integers are exact and have up to 20 digits; a reader that converts them to doubles loses
@@ -57,13 +58,22 @@ pub struct FileKeys {
     version: u8,
     pid: Option<u32>,
     liveness: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<u32>,
 }
 
 impl FileKeys {
     /// Creates the keys of a file.
     #[must_use]
     pub fn new(path: &Path, version: u8, pid: Option<u32>, liveness: Liveness) -> Self {
-        FileKeys { file: lossless_path(path), version, pid, liveness: liveness_name(liveness) }
+        let (file, liveness) = (lossless_path(path), liveness_name(liveness));
+        FileKeys { file, version, pid, liveness, owner: None }
+    }
+
+    /// Adds the user ID of the file's owner, if it is not the one that the file states.
+    #[must_use]
+    pub fn with_owner(self, other_owner: Option<u32>) -> Self {
+        FileKeys { owner: other_owner, ..self }
     }
 }
 

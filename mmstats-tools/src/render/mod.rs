@@ -26,12 +26,14 @@ pub fn file(
     // Writing to a `String` or a `Vec` cannot fail.
     if let Some(style) = style {
         let mut output = String::new();
-        let _ = text::write_file(&mut output, path, sample.verdict(), rows, style);
+        let (verdict, owner) = (sample.verdict(), sample.other_owner());
+        let _ = text::write_file(&mut output, path, verdict, owner, rows, style);
         return output.into_bytes();
     }
     let mut output = Vec::new();
     let (version, liveness) = (sample.layout().version, sample.verdict().liveness);
-    let file = json::FileKeys::new(path, version, sample.pid(), liveness);
+    let file =
+        json::FileKeys::new(path, version, sample.pid(), liveness).with_owner(sample.other_owner());
     for row in rows {
         let _ = json::write_line(&mut output, &file, row);
     }

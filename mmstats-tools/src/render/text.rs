@@ -57,7 +57,8 @@ const MAX_ALIGNED_WIDTH: usize = 60;
 /// A field with its value.
 pub type FieldValue<'r> = (&'r Field, Result<Value<'r>, ValueError>);
 
-/// Writes a file's fields and values.
+/// Writes a file's fields and values. `other_owner` is the user ID of its owner, if it is not the
+/// one that the file states.
 ///
 /// # Errors
 /// Returns the errors of `to` only.
@@ -65,6 +66,7 @@ pub fn write_file(
     to: &mut impl Write,
     path: &Path,
     verdict: Verdict,
+    other_owner: Option<u32>,
     rows: &[FieldValue<'_>],
     style: TextStyle,
 ) -> fmt::Result {
@@ -73,6 +75,9 @@ pub fn write_file(
     if style.annotated && verdict.liveness != Liveness::Alive {
         let style = if verdict.liveness == Liveness::Dead { error } else { note };
         write!(to, " {style}({}){style:#}", verdict.reason)?;
+    }
+    if let Some(owner) = other_owner.filter(|_| style.annotated) {
+        write!(to, " {error}(owned by user {owner}, not by its sys.uid){error:#}")?;
     }
     writeln!(to)?;
     let labels: Vec<String> =
@@ -159,7 +164,7 @@ mod tests {
     fn text(rows: &[FieldValue<'_>], style: TextStyle) -> String {
         let verdict = Verdict::from(Reason::Ended);
         let mut text = String::new();
-        write_file(&mut text, Path::new("f"), verdict, rows, style).unwrap();
+        write_file(&mut text, Path::new("f"), verdict, None, rows, style).unwrap();
         text
     }
 

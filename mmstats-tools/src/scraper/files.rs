@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mmstats_std::read::{FileError, Reader, Sample, StatsFile};
+use mmstats_std::read::{FileError, Links, Reader, Sample, StatsFile, open_file};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::source::may_hold_regions;
@@ -93,7 +93,11 @@ impl Files {
         reader: &mut Reader,
         observe: impl FnOnce(&Sample<'_>, bool),
     ) -> Outcome {
-        let metadata = match path.metadata() {
+        let (metadata, links) = match is_named {
+            true => (path.metadata(), Links::Follow),
+            false => (path.symlink_metadata(), Links::Refuse),
+        };
+        let metadata = match metadata {
             Ok(metadata) => metadata,
             Err(error)
                 if error.kind() == ErrorKind::NotFound
@@ -121,7 +125,9 @@ impl Files {
         known.round = round;
         let look_further = is_named && !known.is_plain;
         if known.file.is_none() && has_room {
-            match StatsFile::open(path, reader) {
+            let opened =
+                open_file(path, links).and_then(|file| StatsFile::from_file(path, file, reader));
+            match opened {
                 Ok(file) => {
                     known.file = Some(file);
                     self.open += 1;
@@ -131,7 +137,7 @@ impl Files {
         }
         let sample = match &mut known.file {
             Some(file) => file.sample(reader),
-            None => reader.read(path),
+            None => open_file(path, links).and_then(|file| reader.read_file(&file)),
         };
         if look_further && may_hold_regions(path, &sample) {
             return Outcome::MayHoldRegions {

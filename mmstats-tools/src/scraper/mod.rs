@@ -41,7 +41,6 @@ pub struct Scraper {
     tracker: WriterTracker,
     /// The errors of the last scrape, by file or region.
     errors: HashMap<PathBuf, String>,
-    follows_links: bool,
     searched: Vec<PathBuf>,
     started: Option<Instant>,
     /// The time of the last scrape.
@@ -73,19 +72,10 @@ impl Scraper {
             files: Files::new(),
             tracker: WriterTracker::default(),
             errors: HashMap::new(),
-            follows_links: true,
             searched: Vec::new(),
             started: None,
             last_time: None,
         }
-    }
-
-    /// Skips links to files outside of their directory: in a directory that others can write, such
-    /// a link could lead to a file that only this user can read.
-    #[must_use]
-    pub fn without_links(mut self) -> Self {
-        self.follows_links = false;
-        self
     }
 
     /// Leaves this many descriptors for other uses than files, but at most half of all.
@@ -144,11 +134,6 @@ impl Scraper {
         self.searched.extend(found.searched);
         for path in found.paths {
             let is_named = argument.first() == Some(&path);
-            if !is_named && !self.follows_links && leads_out(&path) {
-                builder
-                    .fail(&path, "a link that leads out of its directory, which is not followed");
-                continue;
-            }
             self.scrape_file(&path, is_named, builder);
         }
     }
@@ -239,18 +224,6 @@ impl ScrapeBuilder {
         }
         self.scrape.samples.push(sample);
     }
-}
-
-/// Returns `true` for a link to a file in another directory.
-fn leads_out(path: &Path) -> bool {
-    let parent = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
-    let stays = || {
-        path.canonicalize()
-            .ok()
-            .and_then(|target| parent(&target))
-            .is_some_and(|target| parent(path) == Some(target))
-    };
-    path.is_symlink() && !stays()
 }
 
 #[cfg(test)]

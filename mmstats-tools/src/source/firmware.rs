@@ -1,7 +1,6 @@
 //! A program's ELF file: the addresses of its regions and the content of its flash.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::Path;
@@ -9,6 +8,7 @@ use std::rc::Rc;
 
 use mmstats_core::format::v2::Header;
 use mmstats_core::region::Descriptor;
+use mmstats_std::read::{Links, open_file};
 use object::elf::{SHF_ALLOC, SHF_WRITE};
 use object::{
     Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind,
@@ -58,11 +58,7 @@ impl Firmware {
     /// If it cannot be read or is not a program.
     pub fn open(path: &Path) -> Result<Firmware, String> {
         let to_text = |error: std::io::Error| error.to_string();
-        // Opening a pipe or a device could block or have side effects.
-        if !path.metadata().map_err(to_text)?.is_file() {
-            return Err("not a regular file (a program's ELF file expected)".to_owned());
-        }
-        let mut file = File::open(path).map_err(to_text)?;
+        let mut file = open_file(path, Links::Follow).map_err(|error| error.to_string())?;
         match core_file::open(&file) {
             Some(Ok(Elf::Program)) => {}
             Some(Ok(Elf::Core(_))) => {

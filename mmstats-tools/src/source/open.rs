@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use mmstats_core::format::v2::Header;
-use mmstats_std::read::{FileError, Sample};
+use mmstats_std::read::{FileError, Links, Sample, open_file};
 
 use super::core_file::{self, Core, Elf};
 use super::firmware::Firmware;
@@ -136,11 +136,7 @@ impl Sources {
     /// Reads the memory in a file of any format.
     fn contents(&self, path: &Path) -> Result<Contents, String> {
         let to_text = |error: std::io::Error| error.to_string();
-        // Opening a pipe or a device could block or have side effects.
-        if !path.metadata().map_err(to_text)?.is_file() {
-            return Err("not a regular file".to_owned());
-        }
-        let file = File::open(path).map_err(to_text)?;
+        let file = open_file(path, Links::Follow).map_err(|error| error.to_string())?;
         let known = |image, problem, notes| Contents {
             image,
             is_known: true,
@@ -160,9 +156,12 @@ impl Sources {
             Some(Err(error)) => return Err(error),
             None => {}
         }
-        if hex::is_meant(&start(path).map_err(to_text)?) {
+        let mut start = [0; 64];
+        let length = file.read_at(&mut start, 0).map_err(to_text)?;
+        if hex::is_meant(&start[..length]) {
             let mut text = Vec::new();
-            File::open(path).and_then(|mut file| file.read_to_end(&mut text)).map_err(to_text)?;
+            let mut file = &file;
+            file.rewind().and_then(|()| file.read_to_end(&mut text)).map_err(to_text)?;
             if let Some(hex::Parsed { image, problem }) = hex::parse(&text) {
                 return Ok(known(
                     image,
@@ -288,11 +287,4 @@ fn why_nothing(image: &Image, notes: &Notes) -> String {
         }
         None => why,
     }
-}
-
-/// Reads the start of a file.
-fn start(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    File::open(path)?.take(64).read_to_end(&mut start)?;
-    Ok(start)
 }

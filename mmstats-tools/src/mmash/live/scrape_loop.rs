@@ -149,7 +149,7 @@ pub(crate) struct ScrapeSource {
 impl ScrapeSource {
     /// Creates a source that has not scraped yet.
     pub(crate) fn new(scraper: Scraper, totals: Option<LiveTotals>) -> Self {
-        ScrapeSource { scraper: scraper.without_links(), totals, previous: None }
+        ScrapeSource { scraper, totals, previous: None }
     }
 
     /// Scrapes all writers.
