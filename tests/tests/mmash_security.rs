@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use mmstats_tests::cli::{VersionOne, program};
 use mmstats_tests::http::{Response, connect, get, get_with, open, request, send};
-use mmstats_tests::mmash::Mmash;
+use mmstats_tests::mmash::{Mmash, command, with_descriptors};
 use mmstats_tests::programs::directory;
+use mmstats_tools::scraper::raise_descriptors;
 use tempfile::TempDir;
 
 /// A label in a file outside the server's directory: no response may contain it.
@@ -112,8 +113,8 @@ fn foreign_hosts_are_refused_on_every_route() {
         format!("evil.org:{port}"),
         format!("localhost.evil.org:{port}"),
         format!("127.0.0.1.evil.org:{port}"),
-        "localhost:1".to_owned(),
-        format!("127.0.0.1:{}0", port % 6000),
+        "localhost:".to_owned(),
+        "localhost:65536".to_owned(),
         format!("localhost:{port}:80"),
         format!("localhost@evil.org:{port}"),
         format!("evil.org@localhost:{port}"),
@@ -141,8 +142,9 @@ fn foreign_hosts_are_refused_on_every_route() {
             attacks += 1;
         }
     }
+    let no_host = b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n";
+    assert_eq!(victim.attack(no_host).unwrap().status, 400);
     for head in [
-        "Connection: close\r\n".to_owned(),
         format!("Host: localhost:{port}\r\nHost: localhost:{port}\r\n"),
         format!("Host: localhost:{port}\r\nHost: evil.org\r\n"),
         format!("Host: evil.org\r\nHost: localhost:{port}\r\n"),
@@ -159,7 +161,7 @@ fn foreign_hosts_are_refused_on_every_route() {
         "evil.org",
         "localhost@evil.org",
         "evil.org@localhost",
-        "localhost:1",
+        "evil.org:1",
         "user:password@127.0.0.1",
     ] {
         let request = format!(
@@ -185,23 +187,17 @@ fn the_refusal_of_a_host_names_the_accepted_ones() {
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         send(server.address, request.as_bytes()).unwrap()
     };
-    for (target, host, named) in [
-        ("/", "Stats:80", "Stats:80"),
-        ("http://other:80/", "localhost", "other:80"),
-        ("/", "\u{fc}ber", "ber"),
+    for (target, host, named, option) in [
+        ("/", "Stats:80", "Stats:80", "--allow-host stats:80\n"),
+        ("http://other:80/", "localhost", "other:80", "--allow-host other:80\n"),
+        ("/", "\u{fc}ber", "ber", "--allow-host NAME\n"),
     ] {
         let refused = sent(target, host);
         let text = refused.text();
         assert_eq!(refused.status, 421, "{text}");
-        for part in [
-            named,
-            &port.to_string(),
-            "--allow-host",
-            "localhost",
-            "127.0.0.1",
-            "[::1]",
-            "127.0.0.9",
-        ] {
+        for part in
+            [named, &port.to_string(), option, "localhost", "127.0.0.1", "[::1]", "127.0.0.9"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
@@ -227,7 +223,15 @@ fn the_servers_own_names_are_accepted() {
             assert_eq!(send(victim.address(), request.as_bytes()).unwrap().status, 200, "{host}");
         }
     }
-    for (host, status) in [("tunnel:8080", 200), ("tunnel:8081", 421), ("tunnel", 421)] {
+    // Another port of a loopback address may be forwarded to this server.
+    for (host, status) in [
+        ("tunnel:8080", 200),
+        ("tunnel:8081", 421),
+        ("tunnel", 421),
+        ("localhost:9000", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:65535", 200),
+    ] {
         assert_eq!(
             send(
                 victim.address(),
@@ -550,6 +554,105 @@ fn clients_that_never_finish_are_disconnected() {
         assert!(end.as_ref().is_ok() || start.elapsed() < Duration::from_secs(59), "{end:?}");
     }
     assert!(start.elapsed() < Duration::from_secs(59), "{:?}", start.elapsed());
+}
+
+/// A number of slow clients that is more than the server's connections.
+const SLOW_CLIENTS: usize = 2000;
+
+#[test]
+fn slow_clients_do_not_keep_scrapes_out() {
+    let victim = Victim::new(&[]);
+    assert!(raise_descriptors() > SLOW_CLIENTS + 100, "more open files are needed");
+    let header = request(victim.address(), "GET", "/", "X: y\r\n");
+    let mut slow: Vec<_> = (0..SLOW_CLIENTS).map(|_| connect(victim.address())).collect();
+    let start = Instant::now();
+    for sent in 0..20 {
+        // Each sends a byte now and then; those that were disconnected come back.
+        for connection in &mut slow {
+            if connection.write_all(&header[sent..=sent]).is_err() && sent % 5 == 0 {
+                *connection = connect(victim.address());
+            }
+        }
+        assert_eq!(get(victim.address(), "/metrics").status, 200);
+        assert_eq!(get(victim.address(), "/healthz").status, 200);
+    }
+    // A slow client is disconnected after ten seconds; scrapes do not wait for that.
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+}
+
+#[test]
+fn health_checks_are_answered_while_all_connections_are_busy() {
+    let (elsewhere, arguments) = (directory(), ["--max-requests-per-second", "100000"]);
+    let limited = with_descriptors(160, &command(&arguments));
+    let server = Mmash::start(&mut { limited }.arg(elsewhere.path()));
+    let unread = request(server.address, "GET", "/static/uplot/uPlot.iife.min.js", "");
+    let unread = String::from_utf8(unread).unwrap().replace("Connection: close\r\n", "");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut busy = Vec::new();
+    // Clients that ask for far more than they read.
+    let refused = loop {
+        let mut connection = connect(server.address);
+        connection.write_all(unread.repeat(1000).as_bytes()).unwrap();
+        busy.push(connection);
+        let answer = get(server.address, "/metrics");
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "{} busy connections", busy.len());
+    };
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.text().contains("too many connections"), "{}", refused.text());
+    for _ in 0..50 {
+        assert_eq!(get(server.address, "/healthz").status, 200);
+    }
+}
+
+#[test]
+fn event_streams_at_their_limit_leave_room_for_scrapes() {
+    let directory = directory();
+    let limited = with_descriptors(160, &command(&[]));
+    let server = Mmash::start(&mut { limited }.arg(directory.path()));
+    let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
+    let mut streams = Vec::new();
+    let refused = loop {
+        let next = stream();
+        if next.response.status != 200 {
+            break next.response.status;
+        }
+        streams.push(next);
+        assert!(streams.len() < 160);
+    };
+    assert_eq!(refused, 503);
+    for _ in 0..50 {
+        assert_eq!(get(server.address, "/metrics").status, 200);
+        assert_eq!(stream().response.status, 503);
+    }
+}
+
+#[test]
+fn a_client_that_closes_its_side_gets_its_answer() {
+    let victim = Victim::new(&[]);
+    for target in ["/metrics", "/healthz", "/", "/api/v1/query"] {
+        let mut connection = connect(victim.address());
+        // As of `printf 'GET …' | nc -N`, without asking for the end of the connection.
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        connection.write_all(request.as_bytes()).unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{target}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_request_of_http_1_0_needs_no_host() {
+    let victim = Victim::new(&[]);
+    for target in ["/metrics", "/healthz", "/"] {
+        let answer = send(victim.address(), format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes());
+        assert_eq!(answer.unwrap().status, 200, "{target}");
+    }
+    let foreign = send(victim.address(), b"GET / HTTP/1.0\r\nHost: evil.org\r\n\r\n");
+    assert_eq!(foreign.unwrap().status, 421);
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn streams_send_changes() {
         (stream.response.status, stream.response.header("content-type")),
         (200, Some("text/event-stream"))
     );
+    assert_eq!(stream.response.header("x-accel-buffering"), Some("no"), "nginx would hold it back");
     let mut last = 0;
     for orders in 1..=5 {
         shop.orders.incr();

@@ -50,7 +50,7 @@ pub struct Options {
     /// repeated.
     ///
     /// Guards against DNS rebinding: other requests are accepted only if their Host is localhost,
-    /// 127.0.0.1, [::1] or the address that they arrived at, with this server's port. Use it for
+    /// 127.0.0.1 or [::1], or the address that they arrived at with this server's port. Use it for
     /// the names of a proxy or of this machine.
     #[arg(long, value_name = "NAME[:PORT]", value_parser = parse_host)]
     pub allow_host: Vec<String>,
@@ -136,7 +136,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Parses a host as in the Host header of a request.
-fn parse_host(text: &str) -> Result<String, String> {
+pub(crate) fn parse_host(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     let is_host = !text.is_empty() && text.chars().all(is_name);
     if is_host {

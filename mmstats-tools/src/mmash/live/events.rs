@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, watch};
@@ -129,7 +129,12 @@ pub(crate) async fn events(call: Call) -> Result<Response, HttpError> {
         let bytes = client.next().await?;
         Some((Ok::<_, Infallible>(bytes), client))
     });
-    Ok(with_type("text/event-stream", Body::from_stream(stream)))
+    let mut response = with_type("text/event-stream", Body::from_stream(stream));
+    // Without this, nginx holds events back.
+    let no_buffering =
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response.headers_mut().extend([no_buffering]);
+    Ok(response)
 }
 
 /// Returns the minimum time between two scrapes that are sent, for one event in `seconds`. This

@@ -6,14 +6,19 @@ use std::time::Instant;
 /// Connections that are not event streams.
 const OTHER_CONNECTIONS: usize = 256;
 
+/// Connections beyond the limit that only answer health checks.
+pub(super) const SPARE_CONNECTIONS: usize = 16;
+
 /// File descriptors that are neither a connection nor a file of stats.
 const OTHER_DESCRIPTORS: usize = 64;
 
 /// Limits on clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time; for more, one that is still in its header is closed.
     pub(crate) connections: usize,
+    /// Connections of one peer at a time.
+    pub(crate) per_peer: usize,
     /// Event streams at a time; more are refused.
     pub(crate) streams: usize,
 }
@@ -26,7 +31,9 @@ impl Limits {
         let available = (descriptors / 2).saturating_sub(OTHER_DESCRIPTORS);
         let connections = (wanted_streams + OTHER_CONNECTIONS).min(available).max(2);
         let reserved = connections.div_ceil(4).min(OTHER_CONNECTIONS);
-        Limits { connections, streams: wanted_streams.min(connections - reserved) }
+        // Behind a proxy, all clients are one peer, which needs all the streams.
+        let per_peer = connections - reserved.div_ceil(2);
+        Limits { connections, per_peer, streams: wanted_streams.min(connections - reserved) }
     }
 
     /// Returns the number of descriptors that are not for files of stats.
@@ -72,13 +79,21 @@ mod tests {
 
     #[test]
     fn streams_leave_connections_for_others_and_descriptors_for_files() {
-        assert_eq!(Limits::new(256, usize::MAX), Limits { connections: 512, streams: 256 });
-        assert_eq!(Limits::new(256, 1024), Limits { connections: 448, streams: 256 });
+        assert_eq!(
+            Limits::new(256, usize::MAX),
+            Limits { connections: 512, per_peer: 448, streams: 256 }
+        );
+        assert_eq!(
+            Limits::new(256, 1024),
+            Limits { connections: 448, per_peer: 392, streams: 256 }
+        );
         for wanted in [0, 1, 2, 256, 1000, 65_535] {
             for descriptors in [0, 130, 256, 1024, 4096, 20_000, 1 << 20] {
                 let limits = Limits::new(wanted, descriptors);
                 assert!(
-                    limits.streams < limits.connections && limits.streams <= wanted,
+                    limits.streams <= limits.per_peer
+                        && limits.per_peer < limits.connections
+                        && limits.streams <= wanted,
                     "{wanted} {descriptors}: {limits:?}"
                 );
                 assert!(

@@ -6,24 +6,29 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt::set_tcp_user_timeout;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Builder;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::console::Console;
 use crate::mmash::exporter;
 use crate::mmash::live::scrape_loop::ScrapeLoop;
 use crate::mmash::server::Server;
+use crate::mmash::server::connections::{Connections, Place};
 use crate::mmash::server::limits::Limits;
-use crate::mmash::server::middleware::LocalAddress;
+use crate::mmash::server::middleware::Accepted;
 use crate::mmash::server::routes::router;
-use crate::mmash::server::write_timeout::{MAX_BLOCKED, WriteTimeout};
+use crate::mmash::server::write_timeout::MAX_BLOCKED;
 use crate::options::mmash::Options;
 use crate::scraper::raise_descriptors;
 use crate::shutdown::{self, Shutdown, TERMINATION_SIGNALS};
@@ -31,7 +36,14 @@ use crate::shutdown::{self, Shutdown, TERMINATION_SIGNALS};
 /// How long a client may take for the header of a request, and be silent between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Connections that the kernel holds until they are accepted. With a full backlog, clients try
+/// again after a second only.
+const BACKLOG: u32 = 4096;
+
 const MAX_HEADER_BYTES: usize = 32 << 10;
+
+/// The time after which an attempt that failed for lack of resources is repeated.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a response may still take when the server ends.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
@@ -62,10 +74,7 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
         end.send_replace(true);
     });
     let address = options.address();
-    let bound = TcpListener::bind(address)
-        .await
-        .and_then(|listener| listener.local_addr().map(|local| (listener, local)));
-    let (listener, local) = bound.map_err(|error| cannot_listen(address, &error))?;
+    let (listener, local) = listen(address).map_err(|error| cannot_listen(address, &error))?;
     let descriptors = raise_descriptors();
     let limits = Limits::new(options.max_sse_clients.into(), descriptors);
     if limits.streams < options.max_sse_clients.into() {
@@ -85,19 +94,32 @@ async fn serve(options: &Options, console: &mut Console<'_>) -> Result<(), Strin
     ));
     // Closed output is no reason to stop.
     let _ = writeln!(console.out, "mmash: http://{local}/").and_then(|()| console.out.flush());
-    let connections = Arc::new(Semaphore::new(limits.connections));
+    let connections = Arc::new(Connections::new(limits));
     let accepting = accept(&listener, &connections, &server);
     tokio::select! {
         _ = shutdown.wait_for(|is_ending| *is_ending) => {}
         () = accepting => {}
     }
     drop(listener);
-    // All permits are free once all connections have ended.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = timeout(SHUTDOWN_TIMEOUT, connections.acquire_many(all)).await;
+    let all_ended = async {
+        while !connections.is_empty() {
+            let _ = timeout(RETRY_INTERVAL, connections.ended.notified()).await;
+        }
+    };
+    let _ = timeout(SHUTDOWN_TIMEOUT, all_ended).await;
     scrape_loop.stop();
     shutdown::wait_for_release();
     Ok(())
+}
+
+fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart need not wait for old connections to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+    let local = listener.local_addr()?;
+    Ok((listener, local))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
@@ -109,42 +131,47 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address}: {error}{hint}")
 }
 
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>, server: &Arc<Server>) {
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>, server: &Arc<Server>) {
     let router = router(server);
     loop {
-        let Ok(permit) = connections.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                drop(tokio::spawn(serve_connection(
-                    stream,
-                    permit,
-                    router.clone(),
-                    server.clone(),
-                )));
+        // Most likely too many files are open if this fails; retries soon.
+        let Ok((stream, peer)) = listener.accept().await else {
+            sleep(RETRY_INTERVAL).await;
+            continue;
+        };
+        // Lets the connections that were accepted before read what their clients have sent.
+        yield_now().await;
+        let place = loop {
+            match connections.admit(peer.ip()) {
+                Some(place) => break place,
+                None => drop(timeout(RETRY_INTERVAL, connections.ended.notified()).await),
             }
-            // Most likely too many files are open; retries soon.
-            Err(_) => sleep(Duration::from_millis(50)).await,
-        }
+        };
+        let connection = place.connection.clone();
+        let serving = serve_connection(stream, place, router.clone(), server.clone());
+        connection.set_task(tokio::spawn(serving).abort_handle());
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-    router: Router,
-    server: Arc<Server>,
-) {
+async fn serve_connection(stream: TcpStream, place: Place, router: Router, server: Arc<Server>) {
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
     // A client that vanished occupies its connection no longer than one that does not read.
     let _ = set_tcp_user_timeout(&stream, u32::try_from(MAX_BLOCKED.as_millis()).unwrap_or(0));
-    let service = TowerToHyperService::new(router.layer(Extension(LocalAddress(local))));
+    let connection = place.connection.clone();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        // A stream ends only with its client.
+        let answering = connection.begin_answer(request.uri().path() != "/events");
+        request.extensions_mut().insert(Accepted { local, answering });
+        router.call(request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES);
-    let mut connection =
-        std::pin::pin!(http.serve_connection(TokioIo::new(WriteTimeout::new(stream)), service));
+    let stream = TokioIo::new(place.wrap(stream));
+    let mut connection = std::pin::pin!(http.serve_connection(stream, service));
     let mut shutdown = server.shutdown.clone();
     // Errors of a connection concern its client only.
     tokio::select! {

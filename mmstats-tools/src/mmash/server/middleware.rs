@@ -11,35 +11,44 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName,
-    HeaderValue, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::mmash::server::Server;
+use crate::mmash::server::connections::{AnswerBody, Answering};
 use crate::mmash::server::response::{HttpError, JSON};
+use crate::options::mmash::parse_host;
 
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                               img-src 'self'; connect-src 'self'; form-action 'self'; \
                               base-uri 'none'; frame-ancestors 'none'";
 
-/// The address at which a connection was accepted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LocalAddress(pub(super) SocketAddr);
+/// The connection of a request.
+#[derive(Clone)]
+pub(super) struct Accepted {
+    /// This server's address on it.
+    pub(super) local: SocketAddr,
+    pub(super) answering: Arc<Answering>,
+}
+
+/// The path of health checks, which are answered under any load.
+const HEALTH: &str = "/healthz";
 
 /// Checks a request, and completes its response: the body of an error, and common headers.
 pub(super) async fn check_requests(
     State(server): State<Arc<Server>>,
-    Extension(local): Extension<LocalAddress>,
+    Extension(accepted): Extension<Accepted>,
     request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
-    let mut response = match check(&server, local.0, &request) {
+    let mut response = match check(&server, &accepted, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
@@ -56,26 +65,34 @@ pub(super) async fn check_requests(
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    if accepted.answering.0.is_spare {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| Body::new(AnswerBody { body, _answering: accepted.answering }))
 }
 
-fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), HttpError> {
+fn check(server: &Server, accepted: &Accepted, request: &Request) -> Result<(), HttpError> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(HttpError::bad_request(
-            "missing or repeated Host header (exactly one expected)",
-        ));
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(String::from_utf8_lossy(host.as_bytes())),
+        // No browser sends such a request, so no page can make one.
+        (None, _) if request.version() == Version::HTTP_10 => None,
+        _ => {
+            return Err(HttpError::bad_request(
+                "missing or repeated Host header (exactly one expected)",
+            ));
+        }
     };
-    let host = String::from_utf8_lossy(host.as_bytes());
     // A request target may name a host as well.
     let target = request.uri().authority().map(Authority::as_str);
-    if let Some(other) = [Some(&*host), target]
+    if let Some(other) = [host.as_deref(), target]
         .into_iter()
         .flatten()
-        .find(|host| !is_ours(host, local, &server.hosts))
+        .find(|host| !is_ours(host, accepted.local, &server.hosts))
     {
-        return Err(HttpError::new(StatusCode::MISDIRECTED_REQUEST, not_ours(other, local)));
+        let message = not_ours(other, accepted.local);
+        return Err(HttpError::new(StatusCode::MISDIRECTED_REQUEST, message));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Err(HttpError::new(
@@ -86,8 +103,16 @@ fn check(server: &Server, local: SocketAddr, request: &Request) -> Result<(), Ht
     if is_cross_site(headers, request.uri()) {
         return Err(HttpError::new(StatusCode::FORBIDDEN, "request from another site's page"));
     }
-    // Health checks are answered under any load.
-    if request.uri().path() != "/healthz" && !server.rate_limiter.try_acquire() {
+    if request.uri().path() == HEALTH {
+        return Ok(());
+    }
+    if accepted.answering.0.is_spare {
+        return Err(HttpError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many connections; try again later",
+        ));
+    }
+    if !server.rate_limiter.try_acquire() {
         return Err(HttpError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too many requests; see --max-requests-per-second",
@@ -103,33 +128,27 @@ fn is_ours(host: &str, local: SocketAddr, allowed: &[String]) -> bool {
     if allowed.iter().any(|allowed| *allowed == host || *allowed == name) {
         return true;
     }
-    let has_port = port.is_none_or(|port| port == local.port().to_string());
-    let is_local = match parse_address(name) {
-        // Other names need DNS, and can be made to resolve to this server; addresses cannot.
+    // Other names need DNS, and can be made to resolve to this server; addresses cannot.
+    let is_number = |port: &str| port.parse().is_ok_and(|number: u16| number.to_string() == port);
+    match parse_address(name) {
+        // Another port of this machine may be forwarded to this server.
+        Some(address) if is_canonical_loopback(address) => port.is_none_or(is_number),
         Some(address) => {
-            address.is_loopback() && is_canonical_loopback(address)
-                || address == local.ip().to_canonical()
+            address == local.ip().to_canonical()
+                && port.is_none_or(|port| port == local.port().to_string())
         }
-        None => name == "localhost",
-    };
-    has_port && is_local
+        None => name == "localhost" && port.is_none_or(is_number),
+    }
 }
 
 /// Returns the error message for a host that is not this server.
 fn not_ours(host: &str, local: SocketAddr) -> String {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
-    let own = match local.ip().to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    };
-    if !names.contains(&own) {
-        names.push(own);
-    }
-    let names = names.join(", ");
+    let own = SocketAddr::new(local.ip().to_canonical(), local.port());
+    // A host that the option would not accept is not repeated as its value.
+    let option = parse_host(host).unwrap_or_else(|_| "NAME".to_owned());
     format!(
-        "host {host:?} is not this server ({names}, without a port or with {}, or a name given by \
-         --allow-host expected)",
-        local.port()
+        "host {host:?} is not this server (localhost, 127.0.0.1, [::1] or {own} expected); to \
+         accept it, start mmash with --allow-host {option}"
     )
 }
 
@@ -199,9 +218,14 @@ mod tests {
 
     #[test]
     fn only_own_host_names_are_accepted() {
-        for host in
-            ["localhost", "LOCALHOST:5002", "127.0.0.1", "127.0.0.1:5002", "[::1]", "[::1]:5002"]
-        {
+        for host in [
+            "localhost",
+            "LOCALHOST:5002",
+            "localhost:80",
+            "127.0.0.1",
+            "127.0.0.1:9000",
+            "[::1]:1",
+        ] {
             assert!(ours(host, "127.0.0.1:5002", &[]), "{host}");
         }
         for host in [
@@ -209,8 +233,8 @@ mod tests {
             ":",
             ":5002",
             "localhost:",
-            "localhost:80",
             "localhost:05002",
+            "localhost:65536",
             "localhost:+5002",
             "localhost.",
             "localhost.evil.org",
@@ -243,8 +267,9 @@ mod tests {
         assert!(!ours("192.0.2.2:5002", "192.0.2.1:5002", &[]));
         assert!(ours("Stats.example.org", "192.0.2.1:5002", &["stats.example.org"]));
         assert!(ours("stats.example.org:443", "192.0.2.1:5002", &["stats.example.org"]));
-        assert!(ours("localhost:8080", "127.0.0.1:5002", &["localhost:8080"]));
-        assert!(!ours("localhost:8081", "127.0.0.1:5002", &["localhost:8080"]));
+        assert!(!ours("192.0.2.1:5003", "192.0.2.1:5002", &[]));
+        assert!(ours("tunnel:8080", "127.0.0.1:5002", &["tunnel:8080"]));
+        assert!(!ours("tunnel:8081", "127.0.0.1:5002", &["tunnel:8080"]));
         assert!(!ours("example.org", "192.0.2.1:5002", &["stats.example.org"]));
     }
 }

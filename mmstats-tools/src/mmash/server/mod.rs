@@ -3,9 +3,10 @@
 //! - `listener` accepts connections; `routes` maps paths to handlers;
 //! - `middleware` checks every request: by whom, for what, and how often;
 //! - `parameters` decodes queries and paths; `response` builds and compresses responses;
-//! - the cost of clients is bounded: `limits` bounds their number and their requests,
+//! - the cost of clients is bounded: `limits` and `connections` bound their number and requests,
 //!   `response_budget` the memory of unread responses, `write_timeout` how slowly they may read.
 
+mod connections;
 pub(super) mod limits;
 pub(super) mod listener;
 pub(super) mod middleware;

@@ -1,13 +1,17 @@
 //! A connection that is closed if its client reads too slowly, so that no client keeps a response
-//! in memory by reading a byte now and then.
+//! in memory by reading a byte now and then. A client that has closed its own side still gets its
+//! response.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use crate::mmash::server::connections::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long writing may be blocked while the client reads nothing.
@@ -20,6 +24,10 @@ const MIN_BYTES_PER_SECOND: u32 = 16 << 10;
 /// A connection with a time limit on blocked writes.
 pub(super) struct WriteTimeout<S> {
     stream: S,
+    connection: Arc<Connection>,
+    half_closed: Arc<Semaphore>,
+    /// For an answer to a client that has closed its side.
+    permit: Option<OwnedSemaphorePermit>,
     /// How much longer writing may be blocked, counted from the start of `blocked`.
     remaining: Duration,
     blocked: Option<Blocked>,
@@ -33,8 +41,21 @@ struct Blocked {
 
 impl<S> WriteTimeout<S> {
     /// Wraps a connection.
-    pub(super) fn new(stream: S) -> Self {
-        WriteTimeout { stream, remaining: MAX_BLOCKED, blocked: None }
+    pub(super) fn new(stream: S, connection: Arc<Connection>, half_closed: Arc<Semaphore>) -> Self {
+        let (permit, remaining, blocked) = (None, MAX_BLOCKED, None);
+        WriteTimeout { stream, connection, half_closed, permit, remaining, blocked }
+    }
+
+    /// Returns `true` if the end of the client's side is not to be noticed yet, as the server would
+    /// give up the answer.
+    fn holds_end(&mut self) -> bool {
+        if !self.connection.serves_half_closed() && self.blocked.is_none() {
+            return false;
+        }
+        if self.permit.is_none() {
+            self.permit = self.half_closed.clone().try_acquire_owned().ok();
+        }
+        self.permit.is_some()
     }
 
     /// Passes on the result of a write; an error if the client has been too slow.
@@ -65,7 +86,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let filled = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let is_end = matches!(result, Poll::Ready(Ok(()))) && buffer.filled().len() == filled;
+        if is_end && self.holds_end() {
+            return Poll::Pending;
+        }
+        self.connection.record_read(result.is_pending() && self.blocked.is_none());
+        result
     }
 }
 
@@ -112,7 +140,10 @@ mod tests {
     async fn send(bytes_per_second: usize) -> (io::Result<()>, Duration) {
         let (server, client) = duplex(64 << 10);
         let client = tokio::spawn(read_slowly(client, bytes_per_second));
-        let (mut stream, start) = (WriteTimeout::new(server), Instant::now());
+        let (mut stream, start) = (
+            WriteTimeout::new(server, Arc::default(), Arc::new(Semaphore::new(1))),
+            Instant::now(),
+        );
         let sent = async {
             stream.write_all(&vec![1; 1 << 20]).await?;
             stream.flush().await
@@ -159,7 +190,10 @@ mod tests {
             client.read_exact(&mut vec![0; 50 << 20]).await.unwrap();
             read_slowly(client, 1000).await;
         });
-        let (mut stream, start) = (WriteTimeout::new(server), Instant::now());
+        let (mut stream, start) = (
+            WriteTimeout::new(server, Arc::default(), Arc::new(Semaphore::new(1))),
+            Instant::now(),
+        );
         let sent = stream.write_all(&vec![1; 60 << 20]).await;
         assert!(
             sent.is_err() && (MAX_BLOCKED..MAX_BLOCKED * 2).contains(&start.elapsed()),
@@ -173,7 +207,10 @@ mod tests {
     async fn a_response_in_pieces_has_the_same_limit() {
         let (server, client) = duplex(4 << 10);
         let client = tokio::spawn(read_slowly(client, 4 << 10));
-        let (mut stream, start) = (WriteTimeout::new(server), Instant::now());
+        let (mut stream, start) = (
+            WriteTimeout::new(server, Arc::default(), Arc::new(Semaphore::new(1))),
+            Instant::now(),
+        );
         let sent = async {
             for _ in 0..100 {
                 stream.write_all(&[1; 100 << 10]).await?;
@@ -194,7 +231,7 @@ mod tests {
     async fn time_between_responses_does_not_count() {
         let (server, client) = duplex(1 << 10);
         let client = tokio::spawn(read_slowly(client, 20 << 10));
-        let mut stream = WriteTimeout::new(server);
+        let mut stream = WriteTimeout::new(server, Arc::default(), Arc::new(Semaphore::new(1)));
         for _ in 0..5 {
             stream.write_all(&[1; 30 << 10]).await.unwrap();
             stream.flush().await.unwrap();
