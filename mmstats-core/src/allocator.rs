@@ -4,9 +4,19 @@ use crate::add_error::AddError;
 use crate::format::layout::{FieldDef, ValueLayout};
 use crate::region::Slot;
 
-/// Allocates places for values in a region.
+/// Allocates places for values in a region. Sealed: cells trust the slots that it returns.
 #[doc(hidden)]
-pub trait Allocator {
+pub trait Allocator: Place {}
+
+impl<A: Place> Allocator for A {}
+
+/// A permission to ask for a slot, which only [`SlotIter`] gives: a slot of a layout that is not
+/// the cell's own could be misaligned.
+#[derive(Debug)]
+pub struct Permission(());
+
+/// The methods of an [`Allocator`]. The trait is not exported, so nothing else implements it.
+pub trait Place {
     /// The part of a field's definition that it needs besides the layouts of its values: nothing
     /// where no entry is written.
     type Metadata<'d>: Copy;
@@ -20,6 +30,7 @@ pub trait Allocator {
         metadata: Self::Metadata<'_>,
         layout: &ValueLayout,
         constant: Option<&mut [u8]>,
+        permission: Permission,
     ) -> Result<Slot, AddError>;
 }
 
@@ -64,6 +75,6 @@ impl<'w, A: Allocator> SlotIter<'w, A> {
         let (layout, rest) =
             self.layouts.split_first().expect("a field asks for as many slots as it has layouts");
         self.layouts = rest;
-        self.allocator.place(self.metadata, layout, constant)
+        self.allocator.place(self.metadata, layout, constant, Permission(()))
     }
 }

@@ -8,11 +8,11 @@
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
-use crate::bytes::{ToBits, WordBits, little_endian, padded, split, tail};
+use crate::bytes::{ToBits, WordBits, join, little_endian, padded, split, tail};
 use crate::format::{NATIVE_WORD, histogram};
 use crate::kind::{Access, Type};
 use crate::protocol::latch_write;
-use crate::region::{Slot, load_8};
+use crate::region::Slot;
 use core::cell::Cell;
 use core::fmt::Debug;
 use core::marker::PhantomData;
@@ -183,9 +183,12 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     fn new(slot: Slot) -> Self {
         assert!(slot.len == 20);
         let latch = Latch { base: Base(slot.at), value: Cell::new(T::zero()) };
-        let index = latch.sequence().load(Ordering::Relaxed) as usize & 1;
-        // SAFETY: the slot has two buffers of 8 bytes, aligned to `WORD`.
-        latch.value.set(T::from_bits(unsafe { load_8::<WORD>(slot.at.add(8 * index)) }));
+        let buffer = 8 * (latch.sequence().load(Ordering::Relaxed) as usize & 1);
+        let half =
+            // SAFETY: the slot has two buffers of 8 bytes, aligned to 4. This thread's stores, of
+            // whatever size, happened before.
+            |offset| u32::load(unsafe { latch.base.word::<u32>(buffer + offset) });
+        latch.value.set(T::from_bits(join([half(0), half(4)])));
         latch
     }
 

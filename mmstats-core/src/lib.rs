@@ -94,6 +94,12 @@ pub use text_buf::TextBuf;
 pub use writer::Writer;
 
 /// The parts that macros expand to, and that tests of the protocols need. Not for direct use.
+///
+/// None of them, and no other item of the crate, lets safe code break what `region.rs` and
+/// `cell.rs` rely on: the traits of fields, formats, scalars and allocators are sealed; only the
+/// crate's fields get slots, each for a cell of its own layouts; [`Model`] is an unsafe trait, as
+/// its implementation handles cells before they are final; and whoever makes a region of memory
+/// that is not its own promises so with `unsafe`.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::allocator::Allocator;

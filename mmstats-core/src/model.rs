@@ -13,7 +13,13 @@ use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 
 /// A declared set of fields, made by [`model!`](crate::model!).
-pub trait Model: Sized + Debug {
+///
+/// # Safety
+/// Only `model!` implements it. `FIELDS` are the fields that `attach` adds, in that order, and the
+/// sizes are theirs. `attach` keeps no handle when it returns an error, because the writer then
+/// uses their memory again.
+#[allow(unsafe_code, reason = "this declares the contract; nothing unsafe is done here")]
+pub unsafe trait Model: Sized + Debug {
     /// The format that it is published in.
     type Format: Format;
     /// The same model in another format.
@@ -364,7 +370,9 @@ macro_rules! model {
             )*
         }
 
-        impl<MmstatsFormat: $crate::Format> $crate::Model for $name<MmstatsFormat> {
+        // SAFETY: `FIELDS` and `attach` come from the same list; the sizes are the defaults; an
+        // error drops the handles, which nothing else has seen.
+        unsafe impl<MmstatsFormat: $crate::Format> $crate::Model for $name<MmstatsFormat> {
             type Format = MmstatsFormat;
             type In<MmstatsOther: $crate::Format> = $name<MmstatsOther>;
             const NAME: &'static str = ::core::stringify!($name);

@@ -2,13 +2,12 @@
 //!
 //! One of the two files with `unsafe` (the other is `cell.rs`). Their common invariant: a
 //! [`Region`] or [`View`] is `len` bytes at an address that is a multiple of 8, valid for as long
-//! as anything made from it is used; live bytes are accessed by atomics alone and never borrowed
-//! as a slice.
+//! as anything made from it is used; live bytes are accessed by atomics alone (by views as
+//! `load_word` describes) and never borrowed as a slice.
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Claim, Ordering};
-use crate::bytes::{begins, join};
-use crate::format::NATIVE_WORD;
+use crate::bytes::begins;
 use crate::format::v2::Header;
 use crate::protocol::RegionSeqlock;
 use core::cell::UnsafeCell;
@@ -83,7 +82,7 @@ impl Region {
     /// # Safety
     /// For as long as the region or anything made from it (writers, handles, views) is used, the
     /// `len` bytes at `base` are initialised, readable and writable, no other writer in this
-    /// program writes them, and readers in this program use atomics (as [`View`] does).
+    /// program writes them, and readers in this program are [`View`]s.
     pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Region, RegionError> {
         let address = base.addr().get();
         if address % 8 != 0 {
@@ -190,7 +189,7 @@ pub struct View<'r> {
     _life: PhantomData<&'r [AtomicU32]>,
 }
 
-// SAFETY: a view only reads, by atomics.
+// SAFETY: a view only reads, by `load_word` and atomics.
 unsafe impl Sync for View<'_> {}
 
 impl View<'_> {
@@ -219,8 +218,8 @@ impl View<'_> {
         self.region.len == 0
     }
 
-    /// Copies bytes from offset `at`, a multiple of 8, by relaxed loads of whole words, and returns
-    /// how many there were. Missing bytes become zero.
+    /// Copies bytes from offset `at`, a multiple of 8, by loads of whole words, and returns how many
+    /// there were. Missing bytes become zero.
     ///
     /// # Panics
     /// If `at` is not a multiple of 8.
@@ -231,10 +230,12 @@ impl View<'_> {
         let (whole, rest) = to.split_at_mut(available / 8);
         for (i, word) in whole.iter_mut().enumerate() {
             // SAFETY: `at + 8 * i + 8 <= at + available <= len`, so base plus that is in bounds.
-            *word = unsafe { load_8::<NATIVE_WORD>(self.region.base.add(at + 8 * i)) };
+            *word = unsafe { load_8(self.region.base.add(at + 8 * i)) };
         }
         if let Some((last, beyond)) = rest.split_first_mut() {
             let mut bytes = [0; 8];
+            // Single bytes, because nothing in this program stores to them: writers use whole
+            // multiples of 8.
             for (i, byte) in bytes.iter_mut().enumerate().take(available % 8) {
                 *byte = self.region.byte(at + (available & !7) + i).load(Ordering::Relaxed);
             }
@@ -245,20 +246,80 @@ impl View<'_> {
     }
 }
 
-/// Loads 8 bytes in words of `WORD` bytes.
+#[cfg(target_pointer_width = "64")]
+type MachineWord = u64;
+#[cfg(not(target_pointer_width = "64"))]
+type MachineWord = u32;
+
+/// Loads 8 bytes, in one or two words of this machine.
 ///
 /// # Safety
-/// `at` has 8 bytes that are valid, only accessed by atomics, and a multiple of `WORD`.
+/// `at` is a multiple of 8 with 8 valid bytes that are only written by atomics.
 #[inline(always)]
-pub(crate) unsafe fn load_8<const WORD: usize>(at: NonNull<u8>) -> u64 {
+unsafe fn load_8(at: NonNull<u8>) -> u64 {
     #[cfg(target_pointer_width = "64")]
-    if WORD == 8 {
-        // SAFETY: the caller's.
-        return unsafe { at.cast::<crate::atomic::AtomicU64>().as_ref() }.load(Ordering::Relaxed);
+    // SAFETY: the caller's.
+    return unsafe { load_word(at) };
+    #[cfg(not(target_pointer_width = "64"))]
+    // SAFETY: the caller's.
+    crate::bytes::join([0, 4].map(|offset| unsafe { load_word(at.add(offset)) }))
+}
+
+/// Loads a word that other threads of this program may be storing to, in words of any size.
+///
+/// In Rust's memory model, atomic accesses that race must not overlap partly, and a reader does not
+/// know the sizes of the stores before it has read the directory. So this load is no atomic access
+/// of the word: it is inline assembly that stands for relaxed atomic loads of all stored parts of
+/// the word, each in the size of its store. One load of an aligned word is one of the results that
+/// these loads may have, because the machines below read each aligned part of it whole. The
+/// compiler cannot assume more: it does not know what the assembly does. The fences of
+/// `protocol.rs` order it as they order relaxed loads, and as the block may access any memory, the
+/// compiler moves no other access across it.
+///
+/// # Safety
+/// `at` is aligned for a word, with valid bytes that are only written by atomics.
+#[inline(always)]
+unsafe fn load_word(at: NonNull<u8>) -> MachineWord {
+    #[allow(unused_macros, reason = "other machines have none")]
+    macro_rules! load {
+        ($instruction:literal) => {{
+            let word: MachineWord;
+            // SAFETY: the caller's; it only loads a word.
+            unsafe {
+                core::arch::asm!(
+                    $instruction,
+                    out(reg) word,
+                    in(reg) at.as_ptr(),
+                    options(nostack, preserves_flags)
+                );
+            }
+            word
+        }};
     }
-    // SAFETY: the caller's; a multiple of 8 is one of 4.
-    let halves = unsafe { at.cast::<[AtomicU32; 2]>().as_ref() };
-    join([halves[0].load(Ordering::Relaxed), halves[1].load(Ordering::Relaxed)])
+    cfg_if::cfg_if! {
+        if #[cfg(any(
+            all(target_arch = "x86_64", target_pointer_width = "64"),
+            target_arch = "x86"
+        ))] {
+            load!("mov {}, [{}]")
+        } else if #[cfg(any(
+            all(target_arch = "aarch64", target_pointer_width = "64"),
+            target_arch = "arm"
+        ))] {
+            load!("ldr {}, [{}]")
+        } else if #[cfg(target_arch = "riscv64")] {
+            load!("ld {}, 0({})")
+        } else if #[cfg(target_arch = "riscv32")] {
+            load!("lw {}, 0({})")
+        } else {
+            // Other machines: the address is hidden, so that the compiler cannot relate this load
+            // to any store.
+            use crate::bytes::WordBits;
+            let at = core::hint::black_box(at).cast::<<MachineWord as WordBits>::Atomic>();
+            // SAFETY: the caller's.
+            MachineWord::load(unsafe { at.as_ref() })
+        }
+    }
 }
 
 /// Memory that a model can be published in: a [`Region`], or a static that gives one out.

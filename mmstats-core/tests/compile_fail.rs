@@ -111,7 +111,7 @@ fn misuse_does_not_compile_and_the_error_says_why() {
         .unwrap()
         .map(|program| program.unwrap().path())
         .collect();
-    assert!(programs.len() >= 10);
+    assert!(programs.len() >= 13);
     for program in programs {
         let name = program.file_stem().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&program).unwrap();

@@ -2,7 +2,7 @@
 
 use super::raw::{header, write_header};
 use crate::add_error::AddError;
-use crate::allocator::Allocator;
+use crate::allocator::{Permission, Place};
 use crate::format::flash::{FlashDirectory, value_below};
 use crate::format::layout::{FieldDef, ValueLayout};
 use crate::format::v2::{EXTERNAL_DIRECTORY, Header};
@@ -62,7 +62,7 @@ impl FlashAllocator {
     }
 }
 
-impl Allocator for FlashAllocator {
+impl Place for FlashAllocator {
     type Metadata<'d> = ();
 
     fn metadata<'d>(_: &'d FieldDef<'d>) {}
@@ -77,6 +77,7 @@ impl Allocator for FlashAllocator {
         (): (),
         layout: &ValueLayout,
         constant: Option<&mut [u8]>,
+        _: Permission,
     ) -> Result<Slot, AddError> {
         let slot = self.allocate(layout.size, layout.align);
         match constant {

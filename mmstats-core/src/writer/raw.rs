@@ -2,7 +2,7 @@
 
 use super::entry::{EntryFields, EntryWriter, WriteEntry, v1_end, v1_next};
 use crate::add_error::AddError;
-use crate::allocator::Allocator;
+use crate::allocator::{Permission, Place};
 use crate::format::layout::{self, Cursor, FieldDef, ValueLayout};
 use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, IMMUTABLE_LAYOUT};
 use crate::format::{MAGIC, Version, crc32};
@@ -223,7 +223,7 @@ impl<'p> RawWriter<'p> {
     }
 }
 
-impl Allocator for RawWriter<'_> {
+impl Place for RawWriter<'_> {
     type Metadata<'d> = &'d FieldDef<'d>;
 
     fn metadata<'d>(definition: &'d FieldDef<'d>) -> &'d FieldDef<'d> {
@@ -241,6 +241,7 @@ impl Allocator for RawWriter<'_> {
         definition: &FieldDef<'_>,
         layout: &ValueLayout,
         mut constant: Option<&mut [u8]>,
+        _: Permission,
     ) -> Result<Slot, AddError> {
         let resuming = self.resuming();
         let full = AddError::Full { length: self.region.len() };
