@@ -322,6 +322,7 @@ impl ForkHandler {
         // fork. The cost is that two threads may both register the function.
         // Partner: the Release store below.
         if !self.is_registered.load(Ordering::Acquire) {
+            pin_library();
             // SAFETY: a function of this program, which may run in a forked child.
             unsafe { libc::pthread_atfork(None, None, Some(self.in_child)) };
             // Partner: the Acquire load above.
@@ -351,6 +352,26 @@ pub(crate) fn fork_generation() -> u32 {
 pub(crate) fn is_privileged() -> bool {
     // SAFETY: it only reads memory that the kernel has filled.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Keeps this code loaded if it is in a library: handlers of the process refer to it, which would
+/// outlive it after a `dlclose`.
+fn pin_library() {
+    let library_of = |address: *const libc::c_void| {
+        // SAFETY: a C struct of integers and nullable pointers.
+        let mut info: libc::Dl_info = unsafe { mem::zeroed() };
+        // SAFETY: it only writes to `info`.
+        unsafe { libc::dladdr(address, &raw mut info) };
+        info
+    };
+    let own = library_of(pin_library as fn() as *const libc::c_void);
+    // SAFETY: it only reads memory that the kernel has filled.
+    let headers = unsafe { libc::getauxval(libc::AT_PHDR) } as *const libc::c_void;
+    if !own.dli_fname.is_null() && own.dli_fbase != library_of(headers).dli_fbase {
+        let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+        // SAFETY: the name of a library that is loaded; so this runs no code of it.
+        unsafe { libc::dlopen(own.dli_fname, flags) };
+    }
 }
 
 /// Makes `function` run when the process exits in an orderly way.
@@ -480,6 +501,7 @@ impl ReadMapping {
 fn install_sigbus_handler() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        pin_library();
         let mut action = default_action();
         action.sa_sigaction = on_sigbus
             as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)
