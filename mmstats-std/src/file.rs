@@ -2,11 +2,15 @@
 //! renamed, so that readers never see an incomplete one.
 
 use crate::error::PublishError;
+use crate::identity::ProcessId;
+use crate::mappings::mapped_files;
 use crate::memory::{Magic, Mapping, PerProcess, on_exit};
 use crate::options::Options;
+use crate::read::Reader;
 use crate::template::{Environment, Template, TemplateVars};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -79,6 +83,9 @@ impl NewFile {
             }
         };
         let new = NewFile { file, temporary, path, _pending: pending };
+        if !options.keep {
+            remove_files_of_earlier_program(&new.path);
+        }
         let length = mapping.len();
         allocate(&new.file, length)
             .map_err(|error| failed(&new.path, format!("cannot allocate {length} bytes"), error))?;
@@ -181,6 +188,8 @@ struct Exit {
 #[derive(Default)]
 struct State {
     files: Vec<OwnFile>,
+    /// The directories in which files of an earlier program were searched for.
+    searched: HashSet<PathBuf>,
     /// The number of [`PendingFile`]s.
     pending: u32,
     /// Whether the process is exiting: then no more files are created.
@@ -248,6 +257,42 @@ extern "C" fn remove_all() {
             return;
         }
         thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Removes the files in the directory of `path` that this process created before it replaced its
+/// program by the current one (`exec`), which has the same process ID and start time. Does so once
+/// for each directory.
+fn remove_files_of_earlier_program(path: &Path) {
+    let Some(directory) = path.parent() else { return };
+    if !EXIT.get().lock().searched.insert(directory.to_owned()) {
+        return;
+    }
+    let pid = std::process::id().to_string();
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let named_alike: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(OsStr::new("mmstats")))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&pid)))
+        .collect();
+    if named_alike.is_empty() {
+        return;
+    }
+    let own = Some(ProcessId::current());
+    // Another copy of this crate in this process may have created some. As files are mapped before
+    // they get their names, the mappings are read after the names.
+    let Ok(mapped) = mapped_files("self") else { return };
+    for path in named_alike {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::open(&path, flags, Mode::empty()) else { continue };
+        let file = File::from(file);
+        let is_left = file.metadata().is_ok_and(|metadata| {
+            metadata.is_file() && mapped.iter().all(|mapped| mapped.inode != metadata.ino())
+        });
+        let mut reader = Reader::new();
+        if is_left && reader.read_file(&file).is_ok_and(|sample| sample.process_id() == own) {
+            let _ = std::fs::remove_file(&path);
+        }
     }
 }
 

@@ -39,6 +39,7 @@ mod error;
 mod file;
 pub mod identity;
 pub mod liveness;
+pub mod mappings;
 mod memory;
 mod options;
 mod per_thread;

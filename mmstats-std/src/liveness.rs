@@ -23,6 +23,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::clock::{unix_seconds, unix_time};
 use crate::identity::{ProcessId, Stat};
+use crate::mappings::{FileId, has_mapped};
 
 /// The kernel's `USER_HZ`, the unit of start times: part of its ABI, 100 on all platforms of std.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -58,6 +59,9 @@ pub enum Reason {
     Runs,
     /// Alive: the process runs as another user.
     RunsAsOther,
+    /// Alive: a process with its PID has the file mapped to write to it, although its start time is
+    /// another one.
+    Mapped,
     /// Alive: a process with its PID runs, and `/proc` does not show whether it is the same.
     PidRuns,
     /// Dead: there is no process with its PID.
@@ -66,8 +70,9 @@ pub enum Reason {
     Zombie,
     /// Dead: its PID now belongs to a process with another start time.
     OtherStart,
-    /// Dead: its PID now belongs to a process that started later by the wall clock. The clock can
-    /// be set, so this is not a proof.
+    /// Dead: its process runs, but no longer has the file mapped to write to it.
+    Unmapped,
+    /// Unknown: its PID belongs to a process that started later by the wall clock, which can be set.
     StartedLater,
     /// Dead: the machine was rebooted.
     OtherBoot,
@@ -88,13 +93,12 @@ impl Reason {
     #[must_use]
     pub fn liveness(self) -> Liveness {
         match self {
-            Self::Runs | Self::RunsAsOther | Self::PidRuns => Liveness::Alive,
-            Self::Ended
-            | Self::Zombie
-            | Self::OtherStart
-            | Self::StartedLater
-            | Self::OtherBoot => Liveness::Dead,
-            Self::OtherContainerOrBoot
+            Self::Runs | Self::RunsAsOther | Self::Mapped | Self::PidRuns => Liveness::Alive,
+            Self::Ended | Self::Zombie | Self::OtherStart | Self::Unmapped | Self::OtherBoot => {
+                Liveness::Dead
+            }
+            Self::StartedLater
+            | Self::OtherContainerOrBoot
             | Self::OtherNamespace
             | Self::NoPid
             | Self::ImpossiblePid
@@ -108,12 +112,13 @@ impl Reason {
         match self {
             Self::Runs => "its process runs",
             Self::RunsAsOther => "its process runs, as another user",
+            Self::Mapped => "a process has it mapped to write to it",
             Self::PidRuns => "a process with its PID runs",
             Self::Ended => "its process has ended",
             Self::Zombie => "its process has ended, and its parent has not waited for it",
-            Self::OtherStart | Self::StartedLater => {
-                "its process has ended, and its PID was reused"
-            }
+            Self::OtherStart => "its process has ended, and its PID was reused",
+            Self::Unmapped => "its process no longer writes to it",
+            Self::StartedLater => "its PID may have been reused, or the clock was set",
             Self::OtherBoot => "it is from an earlier boot",
             Self::OtherContainerOrBoot => "it is from another container or an earlier boot",
             Self::OtherNamespace => "its process may be in another PID namespace",
@@ -145,6 +150,8 @@ pub struct Evidence {
     pub created: Option<f64>,
     /// When the file was last modified; used only if `created` is unknown.
     pub modified: Option<SystemTime>,
+    /// The file, if it is one. A process that has it mapped is its writer.
+    pub file: Option<FileId>,
 }
 
 impl Evidence {
@@ -158,8 +165,8 @@ impl Evidence {
 
 /// Determines whether the process that `evidence` describes still runs.
 ///
-/// This costs one or two system calls if the process has ended, and a read of `/proc/PID/stat` if
-/// its PID exists. No signal is sent.
+/// This costs one or two system calls if the process has ended, and a read of `/proc/PID/stat` and,
+/// every few seconds, of `/proc/PID/maps` if its PID exists. No signal is sent.
 #[must_use]
 pub fn liveness(evidence: &Evidence) -> Verdict {
     Observer::current().judge(evidence).into()
@@ -224,10 +231,21 @@ impl Observer {
         let Some(stat) = self.proc_is_ours.then(|| Stat::read(process.pid())).flatten() else {
             return if known == Reason::RunsAsOther { known } else { Reason::PidRuns };
         };
+        let is_mapped =
+            || evidence.file.and_then(|file| has_mapped(process.pid(), stat.start, file));
         match process.start() {
-            Some(start) if start != stat.start => Reason::OtherStart,
-            None if started_after(&stat, evidence) => Reason::StartedLater,
+            // A process that was restored from a checkpoint has another start time.
+            Some(start) if start != stat.start => match is_mapped() {
+                Some(true) => Reason::Mapped,
+                _ => Reason::OtherStart,
+            },
+            None if started_after(&stat, evidence) => match is_mapped() {
+                Some(true) => Reason::Mapped,
+                Some(false) => Reason::OtherStart,
+                None => Reason::StartedLater,
+            },
             _ if stat.has_ended() => Reason::Zombie,
+            Some(_) if is_mapped() == Some(false) => Reason::Unmapped,
             _ => known,
         }
     }
@@ -289,11 +307,12 @@ mod tests {
             process: Some(process.clone()),
             created: Some(unix_time()),
             modified: Some(SystemTime::now()),
+            file: None,
         };
         let only_pid = Some(ProcessId::new(process.pid(), 0, "", 0));
         for evidence in [
             complete.clone(),
-            Evidence { process: only_pid.clone(), created: Some(0.0), modified: None },
+            Evidence { process: only_pid.clone(), created: Some(0.0), modified: None, file: None },
             Evidence { process: only_pid, ..Evidence::default() },
             Evidence { created: Some(1.0), ..complete },
         ] {

@@ -2,9 +2,9 @@
 //! writer's process.
 
 use mmstats_core::reader::Value;
-use mmstats_std::liveness::Liveness;
+use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Reader;
-use mmstats_tests::files::{Held, Values, names, only_file, values};
+use mmstats_tests::files::{Held, Values, files, names, only_file, values};
 use mmstats_tests::programs::{Program, command, directory};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -315,4 +315,48 @@ fn a_process_of_another_pid_namespace_is_unknown() {
     assert_eq!(verdict(&path), Liveness::Unknown);
     program.kill();
     assert_eq!(verdict(&path), Liveness::Unknown);
+}
+
+#[test]
+fn a_program_that_replaces_another_in_its_process_removes_its_files() {
+    let directory = directory();
+    let other = ready(&mut command(EXE, directory.path(), &["plain"]));
+    let mut program = ready(&mut command(EXE, directory.path(), &["exec", EXE, "thread"]));
+    assert_eq!(files(directory.path()).len(), 3);
+    let copy = directory.path().join(format!("copy-{}.mmstats", program.pid()));
+    fs::write(&copy, "not stats").unwrap();
+    program.go();
+    let tid = program.expect("ready");
+    let mut expected = vec![
+        format!("copy-{}.mmstats", program.pid()),
+        format!("publishes-{}-{tid}.mmstats", program.pid()),
+        format!("publishes-{0}-{0}.mmstats", other.pid()),
+    ];
+    expected.sort();
+    assert_eq!(names(directory.path()), expected);
+}
+
+#[test]
+fn files_of_a_program_that_was_replaced_in_its_process_are_dead() {
+    let directory = directory();
+    let mut program =
+        ready(&mut command(EXE, directory.path(), &["exec", "sh", "-c", "echo now; read end"]));
+    let paths = files(directory.path());
+    assert_eq!(paths.len(), 2);
+    assert!(paths.iter().all(|path| verdict(path) == Liveness::Alive));
+    program.go();
+    program.expect("now");
+    let begun = Instant::now();
+    for path in &paths {
+        // The mappings of a process are remembered for some seconds.
+        while verdict(path) == Liveness::Alive {
+            assert!(begun.elapsed() < Duration::from_secs(30));
+        }
+        assert_eq!(
+            Reader::new().read(path).unwrap().verdict(),
+            Verdict::from(Reason::Unmapped),
+            "{}",
+            path.display()
+        );
+    }
 }

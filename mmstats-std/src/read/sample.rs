@@ -4,6 +4,7 @@ use super::identity::IdentityField;
 use super::layout::{Field, Layout};
 use crate::identity::ProcessId;
 use crate::liveness::{Evidence, Verdict, liveness};
+use crate::mappings::FileId;
 use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
 use std::time::{Duration, SystemTime};
 
@@ -72,6 +73,7 @@ impl<'r> Sample<'r> {
             process: self.process_id(),
             created: self.created(),
             modified: self.stat.and_then(|stat| stat.modified),
+            file: self.stat.map(|stat| stat.file),
         })
     }
 
@@ -129,12 +131,13 @@ pub(super) struct FileStat {
     owner: u32,
     /// In whole seconds.
     modified: Option<SystemTime>,
+    file: FileId,
 }
 
 impl FileStat {
     pub(super) fn new(stat: &rustix::fs::Stat) -> Self {
         let seconds = u64::try_from(stat.st_mtime).ok().map(Duration::from_secs);
         let modified = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(seconds));
-        FileStat { owner: stat.st_uid, modified }
+        FileStat { owner: stat.st_uid, modified, file: FileId::from_stat(stat) }
     }
 }

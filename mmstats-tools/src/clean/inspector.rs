@@ -72,8 +72,6 @@ pub(super) enum State {
     Young(Reason, Duration),
     /// Kept: the process is alive.
     Alive(Reason),
-    /// Kept: a process has the file mapped.
-    Mapped,
     /// Kept: it cannot be determined whether the process is alive.
     Unknown,
 }
@@ -82,7 +80,7 @@ impl State {
     pub(super) fn liveness(self) -> Liveness {
         match self {
             State::Dead(_) | State::Young(..) => Liveness::Dead,
-            State::Alive(_) | State::Mapped => Liveness::Alive,
+            State::Alive(_) => Liveness::Alive,
             State::Unknown => Liveness::Unknown,
         }
     }
@@ -250,6 +248,10 @@ impl Mapped {
     ) -> (State, Cow<'static, str>) {
         let reason = provenance.verdict.reason;
         let text = Cow::Borrowed(reason.as_str());
+        if reason == Reason::Unmapped {
+            // Its process runs, and may have copied the file.
+            return (State::Alive(reason), text);
+        }
         match provenance.verdict.liveness {
             Liveness::Alive => return (State::Alive(reason), text),
             Liveness::Unknown => return (State::Unknown, text),
@@ -261,16 +263,15 @@ impl Mapped {
         if provenance.is_hidden {
             return (State::Unknown, Cow::Borrowed("its process may be in another PID namespace"));
         }
-        if !provenance.is_exact || matches!(reason, Reason::OtherStart | Reason::StartedLater) {
+        if !provenance.is_exact || reason == Reason::OtherStart {
             self.refresh(&opened.stat);
             if self.holds(&entry.path, &opened.stat) {
-                return (State::Mapped, Cow::Borrowed("a process has it mapped to write to it"));
+                let reason = Reason::Mapped;
+                return (State::Alive(reason), Cow::Borrowed(reason.as_str()));
             }
-            if reason == Reason::StartedLater && self.is_hidden(pid) {
-                return (
-                    State::Unknown,
-                    Cow::Borrowed("its PID may have been reused, or the clock was set"),
-                );
+            if reason == Reason::OtherStart && self.is_hidden(pid) {
+                let reason = "its PID may have been reused, or it was restored from a checkpoint";
+                return (State::Unknown, Cow::Borrowed(reason));
             }
         }
         (State::Dead(reason), text)

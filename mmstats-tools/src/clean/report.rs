@@ -140,7 +140,7 @@ impl<'s, 'c> Report<'s, 'c> {
             Action::WouldRemove => self.counts.would_remove.get_or_insert_default(),
             Action::Failed => &mut self.counts.failed,
             Action::Kept => match stats.state {
-                State::Alive(_) | State::Mapped => &mut self.counts.alive,
+                State::Alive(_) => &mut self.counts.alive,
                 State::Young(..) => self.counts.young.get_or_insert_default(),
                 State::Dead(_) | State::Unknown => &mut self.counts.unknown,
             },
@@ -292,7 +292,10 @@ fn describe_kept(path: &Path, stats: &Stats) -> Option<String> {
         State::Alive(Reason::RunsAsOther) => {
             Some(format!("PID {pid} is alive but owned by another user, skipping."))
         }
-        State::Mapped => Some(format!(
+        State::Alive(Reason::Unmapped) => {
+            Some(format!("PID {pid} is alive but no longer writes to {file}, skipping."))
+        }
+        State::Alive(Reason::Mapped) => Some(format!(
             "PID {pid} may be alive: a process has {file} mapped to write to it, skipping."
         )),
         State::Unknown => {
@@ -311,7 +314,7 @@ fn describe_kept(path: &Path, stats: &Stats) -> Option<String> {
 fn process_status(pid: u32, reason: Reason) -> String {
     match reason {
         Reason::Zombie => format!("PID {pid} has ended."),
-        Reason::OtherStart | Reason::StartedLater => format!("PID {pid} is another process now."),
+        Reason::OtherStart => format!("PID {pid} is another process now."),
         Reason::OtherBoot => format!("PID {pid} is of an earlier boot."),
         _ => format!("PID {pid} not found."),
     }

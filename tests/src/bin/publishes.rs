@@ -6,7 +6,9 @@ use mmstats_std::template::Environment;
 use mmstats_std::{Options, V1, per_thread};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::step_model::Steps;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 
 per_thread! {
@@ -38,6 +40,14 @@ fn main() {
         Some("version_1") => {
             VERSION_1.with(|stats| stats.step(1));
             pause("ready");
+        }
+        Some("exec") => {
+            PLAIN.with(|stats| stats.step(1));
+            thread::spawn(|| PLAIN.with(|stats| stats.step(1))).join().expect("it does not panic");
+            pause("ready");
+            let mut arguments = std::env::args_os().skip(2);
+            let error = Command::new(arguments.next().expect("a program")).args(arguments).exec();
+            panic!("{error}");
         }
         Some("group") => {
             GROUP.with(|stats| stats.step(1));

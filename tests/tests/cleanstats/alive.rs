@@ -121,6 +121,29 @@ fn a_clock_change_makes_no_process_dead() {
 }
 
 #[test]
+fn readers_take_no_version_1_writer_for_dead_after_the_clock_was_set_forward() {
+    let directory = public();
+    let path = directory.path().join("a.mmstats");
+    let original = Original::start(&path, now() - 3600.0, is_root().then_some(SOMEBODY));
+    let slurpstats = |user: Option<u32>, arguments: &[&str]| {
+        let mut command = Command::new(program("--bin", "slurpstats"));
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        run(command.args(arguments).arg(&path)).out
+    };
+    assert!(slurpstats(None, &["--live"]).contains("sys.pid"));
+    if is_root() {
+        // Without permission to see its mappings, the verdict is unknown.
+        let out = slurpstats(Some(CLEANER), &["--json"]);
+        assert!(out.contains("\"liveness\":\"unknown\""), "{out}");
+    }
+    drop(original);
+    let out = slurpstats(None, &["--json"]);
+    assert!(out.contains("\"liveness\":\"dead\""), "{out}");
+}
+
+#[test]
 fn a_version_1_file_of_another_namespace_is_alive_while_it_is_written() {
     let directory = directory();
     let path = directory.path().join("a.mmstats");
@@ -194,4 +217,41 @@ fn a_file_that_is_replaced_before_its_removal_stays() {
         &rest[900_000..]
     );
     assert!(child.wait().unwrap().success() && path.exists());
+}
+
+#[test]
+fn files_that_a_process_left_when_it_replaced_its_program_stay_until_it_ends() {
+    let directory = directory();
+    let mut command = Command::new(EXE);
+    command.args(["exec", "sh", "-c", "echo now; read end"]);
+    let (mut program, _) = start(directory.path(), &mut command);
+    assert_eq!(clean(directory.path(), &["."]).out, "Removed 0  -  2 alive\n");
+    program.go();
+    program.expect("now");
+    let outcome = clean(directory.path(), &["."]);
+    let line = format!("PID {} is alive but no longer writes to ./publishes-", program.pid());
+    assert_eq!(outcome.out.matches(&line).count(), 2, "{outcome:?}");
+    assert!(outcome.out.ends_with("Removed 0  -  2 alive\n"), "{outcome:?}");
+    program.kill();
+    assert!(clean(directory.path(), &["."]).out.ends_with("Removed 2  -  0 alive\n"));
+}
+
+#[test]
+fn a_process_with_another_start_time_is_alive_while_it_maps_its_file() {
+    let directory = public();
+    let at = directory.path();
+    let (mut program, path) = publisher(at, "plain", is_root().then_some(SOMEBODY));
+    // As a process restored in another time namespace: the file stays the same, but not its content.
+    let start = values(&path).count("sys.start");
+    forged(&path, &path, "sys.start", &(start + 1).to_ne_bytes());
+    let verdict = || Reader::new().read(&path).unwrap().verdict();
+    assert_eq!(verdict().reason, Reason::Mapped);
+    let kept = clean(at, &["."]);
+    assert!(kept.out.ends_with("Removed 0  -  1 alive\n"), "{kept:?}");
+    if is_root() {
+        let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
+        assert!(outcome.out.contains(" cannot be judged (its PID may have been reused, or "));
+    }
+    program.kill();
+    assert!(clean(at, &["."]).out.ends_with("Removed 1  -  0 alive\n"));
 }

@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use mmstats_core::format::v2::{Header, crc32};
-use mmstats_std::liveness::Liveness;
+use mmstats_std::liveness::{Liveness, Reason};
 use mmstats_std::read::Reader;
 use mmstats_tests::cli::{Outcome, VersionOne, program, run, without_environment};
 use mmstats_tests::files::{names, values};
