@@ -92,39 +92,35 @@ impl Reason {
     /// Returns the liveness that follows.
     #[must_use]
     pub fn liveness(self) -> Liveness {
-        match self {
-            Self::Runs | Self::RunsAsOther | Self::Mapped | Self::PidRuns => Liveness::Alive,
-            Self::Ended | Self::Zombie | Self::OtherStart | Self::Unmapped | Self::OtherBoot => {
-                Liveness::Dead
-            }
-            Self::StartedLater
-            | Self::OtherContainerOrBoot
-            | Self::OtherNamespace
-            | Self::NoPid
-            | Self::ImpossiblePid
-            | Self::NotObservable => Liveness::Unknown,
-        }
+        self.describe().0
     }
 
     /// Returns the displayed text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        self.describe().1
+    }
+
+    fn describe(self) -> (Liveness, &'static str) {
+        use Liveness::{Alive, Dead, Unknown};
         match self {
-            Self::Runs => "its process runs",
-            Self::RunsAsOther => "its process runs, as another user",
-            Self::Mapped => "a process has it mapped to write to it",
-            Self::PidRuns => "a process with its PID runs",
-            Self::Ended => "its process has ended",
-            Self::Zombie => "its process has ended, and its parent has not waited for it",
-            Self::OtherStart => "its process has ended, and its PID was reused",
-            Self::Unmapped => "its process no longer writes to it",
-            Self::StartedLater => "its PID may have been reused, or the clock was set",
-            Self::OtherBoot => "it is from an earlier boot",
-            Self::OtherContainerOrBoot => "it is from another container or an earlier boot",
-            Self::OtherNamespace => "its process may be in another PID namespace",
-            Self::NoPid => "it has no PID",
-            Self::ImpossiblePid => "its PID is out of range",
-            Self::NotObservable => "cannot determine whether its process is alive",
+            Self::Runs => (Alive, "its process runs"),
+            Self::RunsAsOther => (Alive, "its process runs, as another user"),
+            Self::Mapped => (Alive, "a process has it mapped to write to it"),
+            Self::PidRuns => (Alive, "a process with its PID runs"),
+            Self::Ended => (Dead, "its process has ended"),
+            Self::Zombie => (Dead, "its process has ended, and its parent has not waited for it"),
+            Self::OtherStart => (Dead, "its process has ended, and its PID was reused"),
+            Self::Unmapped => (Dead, "its process no longer writes to it"),
+            Self::OtherBoot => (Dead, "it is from an earlier boot"),
+            Self::StartedLater => (Unknown, "its PID may have been reused, or the clock was set"),
+            Self::OtherContainerOrBoot => {
+                (Unknown, "it is from another container or an earlier boot")
+            }
+            Self::OtherNamespace => (Unknown, "its process may be in another PID namespace"),
+            Self::NoPid => (Unknown, "it has no PID"),
+            Self::ImpossiblePid => (Unknown, "its PID is out of range"),
+            Self::NotObservable => (Unknown, "cannot determine whether its process is alive"),
         }
     }
 }

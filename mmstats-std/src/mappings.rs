@@ -66,15 +66,22 @@ pub struct FileId {
     pub inode: u64,
     /// When its inode last changed (`st_ctime`), as by its creation.
     pub changed: SystemTime,
+    /// When it was last modified, in whole seconds.
+    pub modified: SystemTime,
 }
 
 impl FileId {
     pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> FileId {
-        let seconds = Duration::from_secs(u64::try_from(stat.st_ctime).unwrap_or(0));
-        let changed = SystemTime::UNIX_EPOCH.checked_add(seconds).map(|changed| {
-            changed + Duration::from_nanos(u64::try_from(stat.st_ctime_nsec).unwrap_or(0))
-        });
-        FileId { inode: stat.st_ino, changed: changed.unwrap_or(SystemTime::UNIX_EPOCH) }
+        let time = |seconds: i64, nanoseconds: u64| {
+            let since = Duration::new(u64::try_from(seconds).unwrap_or(0), 0)
+                + Duration::from_nanos(nanoseconds);
+            SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+        };
+        FileId {
+            inode: stat.st_ino,
+            changed: time(stat.st_ctime, stat.st_ctime_nsec),
+            modified: time(stat.st_mtime, 0),
+        }
     }
 }
 

@@ -384,12 +384,8 @@ pub(crate) fn on_exit(function: extern "C" fn()) {
 /// A static that a forked child has a new value of: what it inherits may be locked by a thread that
 /// it does not have.
 pub(crate) struct PerProcess<T> {
-    current: AtomicPtr<Tagged<T>>,
-}
-
-struct Tagged<T> {
-    fork_generation: u32,
-    value: T,
+    /// With the fork generation that it belongs to.
+    current: AtomicPtr<(u32, T)>,
 }
 
 impl<T: Default> PerProcess<T> {
@@ -403,13 +399,11 @@ impl<T: Default> PerProcess<T> {
         // Partner: the Release half of the exchange below.
         let mut current = self.current.load(Ordering::Acquire);
         // SAFETY: null, or a value that is leaked and initialised.
-        while unsafe { current.as_ref() }
-            .is_none_or(|tagged| tagged.fork_generation != fork_generation)
-        {
+        while unsafe { current.as_ref() }.is_none_or(|value| value.0 != fork_generation) {
             // Before any thread can lock the value, a child must be able to see that it has to
             // create its own.
             FORK_HANDLER.register();
-            let new = Box::into_raw(Box::new(Tagged { fork_generation, value: T::default() }));
+            let new = Box::into_raw(Box::new((fork_generation, T::default())));
             // Partner of Release: the Acquire loads above and in this exchange in other threads.
             match self.current.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => current = new,
@@ -421,7 +415,7 @@ impl<T: Default> PerProcess<T> {
             }
         }
         // SAFETY: leaked and initialised; the loop does not end at null.
-        unsafe { &(*current).value }
+        unsafe { &(*current).1 }
     }
 }
 

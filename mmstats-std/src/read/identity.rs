@@ -26,6 +26,18 @@ pub enum IdentityField {
     PidNamespace,
 }
 
+/// The labels without a prefix, in the order of declaration.
+const LABELS: [&str; 8] = [
+    "sys.pid",
+    "sys.tid",
+    "sys.uid",
+    "sys.gid",
+    "sys.created",
+    "sys.start",
+    "sys.boot_id",
+    "sys.pid_namespace",
+];
+
 impl IdentityField {
     /// All identity fields, in the order of declaration.
     pub const ALL: [IdentityField; 8] = [
@@ -42,16 +54,7 @@ impl IdentityField {
     /// Returns the label without a prefix.
     #[must_use]
     pub const fn label(self) -> &'static str {
-        match self {
-            IdentityField::Pid => "sys.pid",
-            IdentityField::Tid => "sys.tid",
-            IdentityField::Uid => "sys.uid",
-            IdentityField::Gid => "sys.gid",
-            IdentityField::Created => "sys.created",
-            IdentityField::Start => "sys.start",
-            IdentityField::BootId => "sys.boot_id",
-            IdentityField::PidNamespace => "sys.pid_namespace",
-        }
+        LABELS[self as usize]
     }
 
     /// Splits a label into a prefix and the identity field that it names; `None` if it names

@@ -61,10 +61,8 @@ pub struct Layout {
     pub(super) plan: ReadPlan,
     /// The locations of the latched fields.
     pub(super) latched: Vec<ValueLocation>,
-    /// Whether the region states that it is never reinitialized in place.
-    is_immutable: bool,
-    /// Whether the directory is outside the region.
-    is_external: bool,
+    /// The flags of version 2's header.
+    flags: u8,
     pub(super) identity: IdentityFields,
     /// The start of a region of this layout: in version 2, its header and directory.
     image: Box<[u8]>,
@@ -74,83 +72,42 @@ pub struct Layout {
 
 impl Layout {
     fn new(directory: &Directory<'_>, bytes: &[u8]) -> Layout {
-        let mut layout = Layout {
-            version: directory.version(),
-            byte_order: directory.byte_order(),
-            fields: Vec::new(),
-            errors: Vec::new(),
-            locations: Vec::new(),
-            plan: ReadPlan::default(),
-            latched: Vec::new(),
-            is_immutable: directory
-                .header()
-                .is_some_and(|header| header.flags & IMMUTABLE_LAYOUT != 0),
-            is_external: directory
-                .header()
-                .is_some_and(|header| header.flags & EXTERNAL_DIRECTORY != 0),
-            identity: IdentityFields::default(),
-            image: Box::default(),
-            fixed: Vec::new(),
-        };
         let text = |bytes| Lossy(bytes).to_string();
+        let (mut fields, mut errors) = (Vec::new(), Vec::new());
         for entry in directory.entries() {
             match entry {
-                Ok(entry) => {
-                    let (label, unit, help) =
-                        (text(entry.label), text(entry.unit), text(entry.help));
-                    let (kind, scale, divisor, location) =
-                        (entry.kind, entry.scale, entry.divisor, entry.location);
-                    layout.push(Field { label, unit, help, kind, scale, divisor, location });
-                }
-                Err(error) => layout.errors.push(error.to_string()),
+                Ok(entry) => fields.push(Field {
+                    label: text(entry.label),
+                    unit: text(entry.unit),
+                    help: text(entry.help),
+                    kind: entry.kind,
+                    scale: entry.scale,
+                    divisor: entry.divisor,
+                    location: entry.location,
+                }),
+                Err(error) => errors.push(error.to_string()),
             }
         }
-        layout.identity =
-            IdentityFields::find(layout.fields.iter().map(|field| field.label.as_str()));
-        layout.fixed = match directory.header() {
-            Some(header) => layout.fixed_in_version_2(header),
-            None => layout.fixed_in_version_1(),
+        let locations: Vec<_> = fields.iter().map(|field| field.location).collect();
+        let flags = directory.header().map_or(0, |header| header.flags);
+        let fixed = match directory.header() {
+            Some(header) => fixed_in_version_2(header),
+            None => fixed_in_version_1(&locations),
         };
-        let end = layout.fixed.iter().map(|range| range.end).max().unwrap_or(0);
-        layout.image = bytes[..end.min(bytes.len())].into();
-        layout
-    }
-
-    fn push(&mut self, field: Field) {
-        if field.location.is_latched() {
-            self.latched.push(field.location);
+        let end = fixed.iter().map(|range| range.end).max().unwrap_or(0);
+        Layout {
+            version: directory.version(),
+            byte_order: directory.byte_order(),
+            errors,
+            plan: locations.iter().fold(ReadPlan::default(), ReadPlan::with),
+            latched: locations.iter().filter(|at| at.is_latched()).copied().collect(),
+            locations,
+            flags,
+            identity: IdentityFields::find(fields.iter().map(|field| field.label.as_str())),
+            fields,
+            image: bytes[..end.min(bytes.len())].into(),
+            fixed,
         }
-        self.plan = self.plan.with(&field.location);
-        self.locations.push(field.location);
-        self.fields.push(field);
-    }
-
-    /// Returns the bytes that regions of this layout share: the header without the generation, and
-    /// the entries.
-    fn fixed_in_version_2(&self, header: &Header) -> Vec<Range<usize>> {
-        if self.is_external {
-            return vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
-        }
-        let start = header.directory as usize;
-        let end = (start + header.published as usize).min(header.length as usize);
-        vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE, start..end]
-    }
-
-    /// Returns the bytes that regions of this layout share: all except the values and the buffer
-    /// index before each double-buffered value.
-    fn fixed_in_version_1(&self) -> Vec<Range<usize>> {
-        let mut ranges = Vec::new();
-        let mut start = 0;
-        for field in &self.fields {
-            let location = field.location;
-            let values = location.offset as usize;
-            ranges
-                .push(start..if location.storage == Storage::Double { values - 1 } else { values });
-            start = location.range().end;
-        }
-        // The label size of 0 that ends the fields.
-        ranges.push(start..start.max(1) + 2);
-        ranges
     }
 
     /// Returns `true` if a region with these bytes has this layout.
@@ -176,7 +133,7 @@ impl Layout {
     /// Returns `true` if one pass reads all values: none is latched, and the region is never
     /// reinitialized.
     pub(super) fn single_pass_suffices(&self) -> bool {
-        self.is_immutable && !self.plan.latched
+        self.flags & IMMUTABLE_LAYOUT != 0 && !self.plan.latched
     }
 
     /// Returns the value of a constant, which is the same in every region of this layout.
@@ -186,7 +143,7 @@ impl Layout {
 
     /// Returns `true` if other files may share this layout.
     fn is_shareable(&self) -> bool {
-        !self.is_external
+        self.flags & EXTERNAL_DIRECTORY == 0
             && self.errors.is_empty()
             && self.fixed.iter().all(|range| range.end <= self.image.len())
     }
@@ -222,6 +179,32 @@ impl Layout {
     pub fn find(&self, label: &str) -> Option<usize> {
         self.identity.find_label(self.fields.iter().map(|field| field.label.as_str()), label)
     }
+}
+
+/// Returns the bytes that regions of a layout of version 2 share: the header without the
+/// generation, and the entries.
+fn fixed_in_version_2(header: &Header) -> Vec<Range<usize>> {
+    let mut ranges = vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
+    if header.flags & EXTERNAL_DIRECTORY == 0 {
+        let start = header.directory as usize;
+        ranges.push(start..(start + header.published as usize).min(header.length as usize));
+    }
+    ranges
+}
+
+/// Returns the bytes that regions of a layout of version 1 share: all except the values and the
+/// buffer index before each double-buffered value.
+fn fixed_in_version_1(locations: &[ValueLocation]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for location in locations {
+        let values = location.offset as usize;
+        ranges.push(start..if location.storage == Storage::Double { values - 1 } else { values });
+        start = location.range().end;
+    }
+    // The label size of 0 that ends the fields.
+    ranges.push(start..start.max(1) + 2);
+    ranges
 }
 
 /// A cache of layouts.

@@ -6,7 +6,6 @@ use crate::identity::ProcessId;
 use crate::liveness::{Evidence, Verdict, liveness};
 use crate::mappings::FileId;
 use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
-use std::time::{Duration, SystemTime};
 
 /// The values of a file or region at one time.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +71,7 @@ impl<'r> Sample<'r> {
         liveness(&Evidence {
             process: self.process_id(),
             created: self.created(),
-            modified: self.stat.and_then(|stat| stat.modified),
+            modified: self.stat.map(|stat| stat.file.modified),
             file: self.stat.map(|stat| stat.file),
         })
     }
@@ -125,19 +124,15 @@ impl<'r> Sample<'r> {
     }
 }
 
-/// The owner and the time of a file when it was opened.
+/// The owner and the times of a file when it was opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileStat {
     owner: u32,
-    /// In whole seconds.
-    modified: Option<SystemTime>,
     file: FileId,
 }
 
 impl FileStat {
     pub(super) fn new(stat: &rustix::fs::Stat) -> Self {
-        let seconds = u64::try_from(stat.st_mtime).ok().map(Duration::from_secs);
-        let modified = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(seconds));
-        FileStat { owner: stat.st_uid, modified, file: FileId::from_stat(stat) }
+        FileStat { owner: stat.st_uid, file: FileId::from_stat(stat) }
     }
 }
