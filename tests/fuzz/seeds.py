@@ -81,3 +81,15 @@ LINE = (
 recording = LINE.format(1, f',"fields":[{FIELDS}]') + LINE.format(2, "") + LINE.format(5, "")
 for mode in range(0, 128, 4):
     write("recording", str(mode), bytes([mode]) + recording.encode())
+
+GDB = [b"PacketSize=1000", b"S05", b"00000000" * 25, b"E01", b"OK", b"00" * 100, b"", b"OK"]
+QMP = [
+    b'{"QMP":{"version":{},"capabilities":[]}}',
+    b'{"return":{},"id":1}',
+    b'{"event":"STOP"}',
+    b'{"return":{},"id":2}',
+    b'{"error":{"class":"GenericError","desc":"no"},"id":3}',
+]
+write("servers", "gdb", b"\0" + b"\xff".join(GDB))
+write("servers", "gdb-damaged", b"\0" + b"\xff".join([b"$O4a#00", *GDB]))
+write("servers", "qmp", b"\1" + b"\xff".join(QMP))
