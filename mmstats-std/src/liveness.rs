@@ -64,6 +64,9 @@ pub enum Reason {
     Mapped,
     /// Alive: a process with its PID runs, and `/proc` does not show whether it is the same.
     PidRuns,
+    /// Alive: the process runs, but the thread that wrote the file has ended. The next one takes
+    /// the file over.
+    ThreadEnded,
     /// Dead: there is no process with its PID.
     Ended,
     /// Dead: a zombie, whose parent has not waited for it.
@@ -107,6 +110,7 @@ impl Reason {
             Self::Runs => (Alive, "its process runs"),
             Self::RunsAsOther => (Alive, "its process runs, as another user"),
             Self::Mapped => (Alive, "a process has it mapped to write to it"),
+            Self::ThreadEnded => (Alive, "its thread has ended"),
             Self::PidRuns => (Alive, "a process with its PID runs"),
             Self::Ended => (Dead, "its process has ended"),
             Self::Zombie => (Dead, "its process has ended, and its parent has not waited for it"),
@@ -128,6 +132,15 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Verdict {
+    /// Returns `true` if the process, or the thread that wrote the file, has ended: its gauges,
+    /// texts and the like say nothing about the present.
+    #[must_use]
+    pub fn writer_has_ended(self) -> bool {
+        self.liveness == Liveness::Dead || self.reason == Reason::ThreadEnded
     }
 }
 

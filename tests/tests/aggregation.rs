@@ -1,14 +1,16 @@
 //! Values of several writers are combined by the same rules in all tools.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
 use mmstats_core::format::crc32;
 use mmstats_core::model;
 use mmstats_std::identity::ProcessId;
-use mmstats_std::{Counter, Gauge, Options, Published, publish};
+use mmstats_std::{Counter, Flag, Gauge, Options, Published, Text, per_thread, publish};
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::images::Dir;
 use serde_json::{Value, json};
@@ -49,8 +51,12 @@ fn copy(dir: &Dir, from: &str, to: &str, number: u64, other: u64) {
 }
 
 fn output(dir: &Dir, tool: &str, arguments: &[&str]) -> String {
+    output_in(dir.path(), tool, arguments)
+}
+
+fn output_in(directory: &Path, tool: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(program("--bin", tool));
-    let outcome = run(command.current_dir(dir.path()).args(arguments));
+    let outcome = run(command.current_dir(directory).args(arguments));
     assert_eq!((outcome.err.as_str(), outcome.status), ("", 0), "{tool} {arguments:?}");
     outcome.out
 }
@@ -177,4 +183,73 @@ fn topstats_sorts_by_rates_as_they_are_displayed() {
     let [megabytes, requests] =
         ["rates.megabytes", "rates.requests"].map(|label| table.find(label).unwrap());
     assert!(megabytes < requests, "{table}");
+}
+
+model! {
+    /// A worker of a pool.
+    struct Pool in "pool." {
+        jobs: Counter,
+        load: Gauge<f64> [ratio],
+        open: Gauge<u32>,
+        is_idle: Flag,
+        state: Text<16>,
+    }
+}
+
+per_thread! {
+    static POOL: Pool = Options::new().directory(POOL_DIRECTORY);
+}
+
+const POOL_DIRECTORY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/ended-threads");
+
+fn work(load: f64) {
+    POOL.with(|pool| {
+        pool.jobs.incr();
+        pool.load.set(load);
+        pool.open.set(4);
+        pool.is_idle.set(false);
+        pool.state.set("busy");
+    });
+}
+
+#[test]
+fn ended_threads_count_in_counters_only() {
+    let _ = fs::remove_dir_all(POOL_DIRECTORY);
+    fs::create_dir(POOL_DIRECTORY).unwrap();
+    let all_have_files = Barrier::new(3);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                work(0.9);
+                all_have_files.wait();
+            });
+        }
+    });
+    // Takes over one of their files.
+    work(0.25);
+    let fields = "pool.jobs,pool.load,pool.open";
+    let expected = json!({ "pool.jobs": 4, "pool.load": 0.25, "pool.open": 4 });
+    for aggregation in [&[][..], &["--agg", "min"], &["--agg", "last"]] {
+        let arguments = [&["--json", "-c1", fields, "."], aggregation].concat();
+        let row: Value =
+            serde_json::from_str(&output_in(Path::new(POOL_DIRECTORY), "pollstats", &arguments))
+                .unwrap();
+        assert_eq!(row["values"], expected, "{aggregation:?}");
+    }
+    let table =
+        output_in(Path::new(POOL_DIRECTORY), "topstats", &["-b", "-d", "0.1", "-f", "pool", "."]);
+    for words in [
+        &["pool.jobs", "4", "0"][..],
+        &["pool.load", "25%"],
+        &["pool.open", "4"],
+        &["pool.is_idle", "false"],
+        &["pool.state", "busy"],
+    ] {
+        let is_row = |line: &str| line.split_whitespace().eq(words.iter().copied());
+        assert!(table.lines().any(is_row), "no {words:?} in {table}");
+    }
+    let sums = output_in(Path::new(POOL_DIRECTORY), "slurpstats", &["--prometheus", "--sum", "."]);
+    for line in ["pool_jobs_total 4", "pool_load_ratio 0.25", "pool_open 4"] {
+        assert!(sums.lines().any(|other| other == line), "no {line} in {sums}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::identity::IdentityField;
 use super::layout::{Field, Layout};
 use crate::identity::ProcessId;
-use crate::liveness::{Evidence, Verdict, liveness};
+use crate::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use crate::mappings::FileId;
 use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
 
@@ -65,15 +65,26 @@ impl<'r> Sample<'r> {
         self.value(self.layout.find(label)?).ok()
     }
 
-    /// Judges whether the process that writes the file still runs.
+    /// Judges whether the process that writes the file still runs, and the thread.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        liveness(&Evidence {
+        let verdict = liveness(&Evidence {
             process: self.process_id(),
             created: self.created(),
             modified: self.stat.map(|stat| stat.file.modified),
             file: self.stat.map(|stat| stat.file),
-        })
+        });
+        if verdict.liveness == Liveness::Alive && self.thread_has_ended() {
+            return Reason::ThreadEnded.into();
+        }
+        verdict
+    }
+
+    /// Returns `true` if the file states that its thread has ended (`sys.tid` is 0) and the next
+    /// thread of the process has not taken it over yet.
+    #[must_use]
+    pub fn thread_has_ended(&self) -> bool {
+        self.identity_value(IdentityField::Tid).and_then(|tid| tid.as_f64()) == Some(0.0)
     }
 
     /// Returns the identity of the process that writes the file, as the file states it; `None` if

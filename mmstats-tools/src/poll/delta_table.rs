@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use mmstats_core::Kind;
-use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
 use super::cell::{Cell, Row, Value};
@@ -62,7 +61,7 @@ enum WriterBaseline<'b> {
 struct Member<'p> {
     field: &'p Field,
     stored: &'p OwnedValue,
-    is_dead: bool,
+    has_ended: bool,
     /// Its value at the last scrape.
     baseline: Baseline<'p>,
     /// The part of its value that is in the totals.
@@ -151,8 +150,8 @@ impl DeltaTable {
                     | (_, Baseline::Unknown) => Baseline::Zero,
                     (_, known) => known,
                 };
-                let is_dead = sample.verdict.liveness == Liveness::Dead;
-                all[column].0.push(Member { field, stored, is_dead, baseline, total_baseline });
+                let has_ended = sample.verdict.writer_has_ended();
+                all[column].0.push(Member { field, stored, has_ended, baseline, total_baseline });
                 all[column].1 = statistic;
             }
         }
@@ -262,7 +261,7 @@ impl DeltaTable {
     fn current(&self, members: &[Member<'_>], class: Class, unit: &str) -> Cell {
         let mut aggregate = Aggregate::new(class);
         for member in members {
-            aggregate.add(Ok(member.stored), Scale::from_field(member.field), member.is_dead);
+            aggregate.add(Ok(member.stored), Scale::from_field(member.field), member.has_ended);
         }
         if let Some(number) = aggregate.combine(self.aggregation) {
             return Cell::new(Value::from_scaled(number), unit);

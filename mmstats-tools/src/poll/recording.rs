@@ -64,6 +64,8 @@ struct SampleRecord<'l> {
     new: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     dead: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    thread_ended: bool,
     /// An index into the fields of all lines so far.
     fields: usize,
     values: Vec<Option<ValueRecord<'l>>>,
@@ -174,6 +176,7 @@ impl<'l> SampleRecord<'l> {
             process: process.as_ref().map(ProcessRecord::new).unwrap_or_default(),
             new: *is_new,
             dead: sample.verdict.liveness == Liveness::Dead,
+            thread_ended: sample.verdict.reason == Reason::ThreadEnded,
             fields,
             values,
         }
@@ -304,7 +307,12 @@ impl Replay {
     }
 
     fn decode_sample(&self, record: SampleRecord<'_>) -> Result<WriterSample, String> {
-        let SampleRecord { id, name, version, process, new: is_new, dead, fields, values } = record;
+        let SampleRecord { id, name, version, process, new: is_new, fields, values, .. } = record;
+        let reason = match record {
+            SampleRecord { dead: true, .. } => Reason::Ended,
+            SampleRecord { thread_ended: true, .. } => Reason::ThreadEnded,
+            _ => Reason::NotObservable,
+        };
         let fields = self
             .fields
             .get(fields)
@@ -328,7 +336,7 @@ impl Replay {
             writer_id: Arc::new(writer_id),
             fields,
             values,
-            verdict: Verdict::from(if dead { Reason::Ended } else { Reason::NotObservable }),
+            verdict: Verdict::from(reason),
         })
     }
 }

@@ -72,7 +72,7 @@ pub fn write_file(
 ) -> fmt::Result {
     let Palette { path: path_style, value: value_style, note, error } = Palette::new(style);
     write!(to, "{path_style}==> {}{path_style:#}", EscapedPath::new(path))?;
-    if style.annotated && verdict.liveness != Liveness::Alive {
+    if style.annotated && (verdict.liveness != Liveness::Alive || verdict.writer_has_ended()) {
         let style = if verdict.liveness == Liveness::Dead { error } else { note };
         write!(to, " {style}({}){style:#}", verdict.reason)?;
     }

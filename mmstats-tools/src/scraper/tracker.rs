@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use mmstats_std::clock::unix_seconds;
 use mmstats_std::identity::ProcessId;
-use mmstats_std::liveness::{Liveness, Verdict};
+use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
@@ -107,7 +107,12 @@ impl WriterTracker {
         let is_old = |verdict_time: Instant| {
             now.is_some_and(|now| now.duration_since(verdict_time) >= VERDICT_LIFETIME)
         };
-        if state.verdict.liveness != Liveness::Dead && state.verdict_time.is_none_or(is_old) {
+        // Threads end and take files over more often than processes end.
+        let thread_changed =
+            sample.thread_has_ended() != (state.verdict.reason == Reason::ThreadEnded);
+        if state.verdict.liveness != Liveness::Dead
+            && (state.verdict_time.is_none_or(is_old) || thread_changed)
+        {
             (state.verdict, state.verdict_time) = (sample.verdict(), now);
         }
         let values =

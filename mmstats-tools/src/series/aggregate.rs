@@ -63,7 +63,7 @@ impl Aggregation {
     #[must_use]
     pub fn resolve(self, class: Class) -> Aggregation {
         match (self, class) {
-            (_, Class::Fact | Class::Histogram) => Aggregation::Sum,
+            (_, Class::Fact | Class::Text | Class::Histogram) => Aggregation::Sum,
             (Aggregation::Auto, Class::Timestamp) => Aggregation::Max,
             (Aggregation::Auto, Class::Average) => Aggregation::Mean,
             (Aggregation::Auto, _) => Aggregation::Sum,
@@ -97,7 +97,7 @@ impl fmt::Display for NoValue {
 #[derive(Clone, Debug)]
 pub struct Aggregate {
     class: Class,
-    /// Whether a value of a writer that is not dead was added.
+    /// Whether a value of a writer that has not ended was added.
     is_current: bool,
     values: usize,
     sum: ScaledSum,
@@ -135,8 +135,8 @@ impl Aggregate {
     }
 
     /// Adds a writer's value, or the error of reading it.
-    pub fn add(&mut self, value: Result<&OwnedValue, &ValueError>, scale: Scale, is_dead: bool) {
-        if !self.accepts(is_dead) {
+    pub fn add(&mut self, value: Result<&OwnedValue, &ValueError>, scale: Scale, has_ended: bool) {
+        if !self.accepts(has_ended) {
             return;
         }
         let value = match value {
@@ -153,7 +153,9 @@ impl Aggregate {
                 None => self.histogram = Some(added.clone()),
             },
             value => match Scaled::from_value(value, scale) {
-                Some(number) if self.class != Class::Fact => self.push_number(number),
+                Some(number) if !matches!(self.class, Class::Fact | Class::Text) => {
+                    self.push_number(number)
+                }
                 _ => self.push_fact(value),
             },
         }
@@ -161,20 +163,20 @@ impl Aggregate {
 
     /// Adds a number that stands for a writer's value.
     #[inline]
-    pub fn add_number(&mut self, number: Scaled, is_dead: bool) {
-        if self.accepts(is_dead) {
+    pub fn add_number(&mut self, number: Scaled, has_ended: bool) {
+        if self.accepts(has_ended) {
             self.values += 1;
             self.push_number(number);
         }
     }
 
-    /// Values of dead writers are replaced by those of others if they describe the present.
+    /// Values of ended writers are replaced by those of others if they describe the present.
     #[inline]
-    fn accepts(&mut self, is_dead: bool) -> bool {
+    fn accepts(&mut self, has_ended: bool) -> bool {
         if !self.class.is_current() {
             return true;
         }
-        match (is_dead, self.is_current) {
+        match (has_ended, self.is_current) {
             (true, true) => return false,
             (false, false) => {
                 self.clear();
@@ -344,8 +346,8 @@ mod tests {
 
     fn aggregate(field: &Field, values: &[(OwnedValue, bool)]) -> Aggregate {
         let mut aggregate = Aggregate::new(Class::from_field(field));
-        for (value, is_dead) in values {
-            aggregate.add(Ok(value), Scale::from_field(field), *is_dead);
+        for (value, has_ended) in values {
+            aggregate.add(Ok(value), Scale::from_field(field), *has_ended);
         }
         aggregate
     }
@@ -403,13 +405,13 @@ mod tests {
     }
 
     #[test]
-    fn gauges_of_dead_writers_count_only_if_no_other_writer_has_them() {
+    fn gauges_of_ended_writers_count_only_if_no_other_writer_has_them() {
         let (gauge, counter) = (field(Kind::Gauge, ""), field(Kind::Counter, ""));
         for order in [
             [(64, true), (1, false), (2, false), (32, true)],
             [(1, false), (64, true), (32, true), (2, false)],
         ] {
-            let order = order.map(|(value, is_dead)| (OwnedValue::Unsigned(value), is_dead));
+            let order = order.map(|(value, has_ended)| (OwnedValue::Unsigned(value), has_ended));
             let sum = |field: &Field| aggregate(field, &order).into_value().unwrap();
             assert_eq!(
                 [sum(&gauge), sum(&counter)],
@@ -444,7 +446,7 @@ mod tests {
             [(9.0, true), (5.0, false), (f64::NAN, false)],
             [(f64::NAN, false), (5.0, false), (9.0, true)],
         ] {
-            let order = order.map(|(value, is_dead)| (OwnedValue::Float(value), is_dead));
+            let order = order.map(|(value, has_ended)| (OwnedValue::Float(value), has_ended));
             assert_eq!(aggregate(&date, &order).into_value(), Ok(OwnedValue::Float(5.0)));
         }
     }

@@ -20,7 +20,9 @@ pub enum Class {
     Timestamp,
     /// True or false.
     Flag,
-    /// A text, a constant or a part of the writer's identity: all writers have to agree.
+    /// A text: all writers have to agree.
+    Text,
+    /// A constant number or a part of the writer's identity: all writers have to agree.
     Fact,
 }
 
@@ -41,7 +43,8 @@ impl Class {
         let is_integer_like = !matches!(field.location.ty, Type::F16 | Type::F32 | Type::F64);
         match (field.kind, field.location.ty) {
             (Kind::Histogram, _) => Class::Histogram,
-            (Kind::Info, _) | (_, Type::Text | Type::Pascal) => Class::Fact,
+            (_, Type::Text | Type::Pascal) if !is_identity(&field.label) => Class::Text,
+            (Kind::Info, _) => Class::Fact,
             (Kind::Counter, _) => Class::Counter,
             _ if field.unit == "unixtime" => Class::Timestamp,
             // Writers of version 1 cannot mark them as constants, and a thread id changes when
@@ -60,10 +63,10 @@ impl Class {
         matches!(self, Class::Counter | Class::Histogram)
     }
 
-    /// Returns `true` if values describe the present, so that those of dead writers are outdated.
+    /// Returns `true` if values describe the present, so that those of ended writers are outdated.
     #[must_use]
     pub fn is_current(self) -> bool {
-        matches!(self, Class::Gauge | Class::Average | Class::Timestamp | Class::Flag)
+        !self.is_cumulative() && self != Class::Fact
     }
 
     /// Returns the name of the way in which writers are combined: `sum`, `mean`, `latest`,
@@ -74,7 +77,7 @@ impl Class {
             Class::Counter | Class::Histogram | Class::Gauge => "sum",
             Class::Average => "mean",
             Class::Timestamp => "latest",
-            Class::Flag | Class::Fact => "unique",
+            Class::Flag | Class::Text | Class::Fact => "unique",
         }
     }
 }
@@ -149,7 +152,9 @@ mod tests {
             (Kind::Gauge, Type::F64, "a", "unixtime", Class::Timestamp),
             (Kind::Gauge, Type::Bool, "a", "", Class::Flag),
             (Kind::Info, Type::U64, "a", "", Class::Fact),
-            (Kind::Untyped, Type::Pascal, "a", "", Class::Fact),
+            (Kind::Untyped, Type::Pascal, "a", "", Class::Text),
+            (Kind::Info, Type::Text, "a", "", Class::Text),
+            (Kind::Untyped, Type::Pascal, "sys.boot_id", "", Class::Fact),
             (Kind::Untyped, Type::U32, "web.sys.pid", "", Class::Fact),
             (Kind::Gauge, Type::I64, "sys.tid", "", Class::Fact),
             (Kind::Untyped, Type::U32, "dsys.pid", "", Class::Counter),

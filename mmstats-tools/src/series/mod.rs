@@ -12,9 +12,9 @@
 //! - **Booleans** have one value if all writers agree; as numbers they count the true ones.
 //! - **Texts, constants and identity** (`sys.pid`, …) are never added: there is a value only if all
 //!   writers have the same.
-//! - **Dead writers** contribute to counters, histograms, texts and constants. Their gauges,
-//!   timestamps and booleans contribute only if no other writer has the field: they say nothing
-//!   about the present.
+//! - **Ended writers**, whose process or thread has ended, contribute to counters, histograms and
+//!   constants. Their gauges, timestamps, booleans and texts contribute only if no other writer has
+//!   the field: they say nothing about the present.
 //! - **Restarts and ends** do not decrease totals over time: [`CounterTotal`] adds deltas.
 //!
 //! [`Aggregate`] combines the values of several writers in one scrape; [`Baseline`] and

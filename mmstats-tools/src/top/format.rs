@@ -45,14 +45,14 @@ impl Formatter {
     /// Formats a row's value.
     pub(crate) fn value(self, row: &Row) -> String {
         match (row.class, row.fact()) {
-            (Class::Fact, Some(_)) if row.distinct > 1 => {
+            (Class::Fact | Class::Text, Some(_)) if row.distinct > 1 => {
                 format!("{} different", row.distinct)
             }
-            (Class::Fact, Some(fact)) => self.stored(row, fact),
+            (Class::Fact | Class::Text, Some(fact)) => self.stored(row, fact),
             (Class::Flag, _) if row.values() > 1 && !self.is_raw => {
                 format!("{} of {}", row.sum().map_or(0.0, Number::as_f64), row.values())
             }
-            (Class::Fact, _) => NO_VALUE.to_owned(),
+            (Class::Fact | Class::Text, _) => NO_VALUE.to_owned(),
             (Class::Flag, _) if row.values() == 1 => {
                 bool_text(row.sum().is_some_and(|sum| sum.as_f64() != 0.0)).to_owned()
             }

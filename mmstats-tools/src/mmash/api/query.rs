@@ -125,8 +125,8 @@ struct QueriedWriter {
     writer_id: Arc<WriterId>,
     fields: Arc<[Field]>,
     liveness: Liveness,
-    /// Whether it is dead or missing from the latest scrape.
-    is_dead: bool,
+    /// Whether it has ended or is missing from the latest scrape.
+    has_ended: bool,
 }
 
 /// A field of a writer: the index of the writer, and that of the field in it.
@@ -151,8 +151,8 @@ impl QueryResult {
         let writer = |last: &StoredWriter| QueriedWriter {
             writer_id: last.writer_id.clone(),
             fields: last.fields.clone(),
-            liveness: last.liveness,
-            is_dead: last.liveness == Liveness::Dead
+            liveness: last.verdict.liveness,
+            has_ended: last.verdict.writer_has_ended()
                 || latest_scrape.is_none_or(|scrape| scrape.writer(last.writer_id.id).is_none()),
         };
         let mut writers: Vec<QueriedWriter> = last_by_id.into_values().map(writer).collect();
@@ -285,7 +285,7 @@ impl Series<'_> {
                 let fields = self.members.chunk_by(|one, other| one.writer == other.writer);
                 let writers: Vec<&QueriedWriter> =
                     fields.map(|fields| self.result.writer(fields[0])).collect();
-                let dead = writers.iter().filter(|writer| writer.is_dead).count();
+                let dead = writers.iter().filter(|writer| writer.has_ended).count();
                 Whose::All { writers: writers.len(), dead }
             }
         };
@@ -315,7 +315,7 @@ impl Series<'_> {
             let (aggregate, rates) =
                 sum.get_or_insert_with(|| (Aggregate::new(Class::from_field(self.field())), None));
             let field = &writer.fields[index];
-            aggregate.add(Ok(&value), Scale::from_field(field), writer.liveness == Liveness::Dead);
+            aggregate.add(Ok(&value), Scale::from_field(field), writer.verdict.writer_has_ended());
             *rates = add_rates(*rates, rate);
         }
         sum

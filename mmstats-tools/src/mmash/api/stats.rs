@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use mmstats_core::reader::ValueError;
-use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 use serde::Serialize;
 
@@ -241,7 +240,7 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> Vec<CombinedField<'s
     let mut all: BTreeMap<SeriesKey<'_>, (Aggregate, CombinedField<'_>)> = BTreeMap::new();
     each_wanted(fields(snapshot), labels, |writer, index| {
         let sample = &snapshot.scrape.samples[writer];
-        let is_dead = sample.verdict.liveness == Liveness::Dead;
+        let has_ended = sample.verdict.writer_has_ended();
         let field = &sample.fields[index];
         let Delta { rate, increase } = &snapshot.deltas[writer][index];
         let new = || {
@@ -254,9 +253,9 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> Vec<CombinedField<'s
         let (aggregate, combined) = all.entry(SeriesKey::from_field(field)).or_insert_with(new);
         if combined.last.replace(writer) != Some(writer) {
             combined.writers += 1;
-            combined.dead += usize::from(is_dead);
+            combined.dead += usize::from(has_ended);
         }
-        aggregate.add(sample.values[index].as_ref(), Scale::from_field(field), is_dead);
+        aggregate.add(sample.values[index].as_ref(), Scale::from_field(field), has_ended);
         combined.rate = add_rates(combined.rate, *rate);
         if let Some(increase) = increase {
             combined.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mmstats_core::reader::ValueError;
 use mmstats_std::clock::unix_seconds;
 use mmstats_std::identity::ProcessId;
-use mmstats_std::liveness::Liveness;
+use mmstats_std::liveness::Verdict;
 use mmstats_std::read::Field;
 
 use crate::mmash::live::scrape_loop::{Delta, Snapshot};
@@ -55,8 +55,8 @@ pub(crate) struct StoredWriter {
     pub(crate) writer_id: Arc<WriterId>,
     /// Its fields.
     pub(crate) fields: Arc<[Field]>,
-    /// Whether its process was running.
-    pub(crate) liveness: Liveness,
+    /// Whether its process was running, and its thread.
+    pub(crate) verdict: Verdict,
     points: Box<[StoredPoint]>,
 }
 
@@ -204,7 +204,7 @@ impl StoredWriter {
         StoredWriter {
             writer_id: sample.writer_id.clone(),
             fields: sample.fields.clone(),
-            liveness: sample.verdict.liveness,
+            verdict: sample.verdict,
             points: points.collect(),
         }
     }
@@ -276,7 +276,7 @@ mod tests {
     use crate::scraper::Scrape;
 
     use mmstats_core::{Kind, Type};
-    use mmstats_std::liveness::{Reason, Verdict};
+    use mmstats_std::liveness::Reason;
     use std::path::PathBuf;
     use std::time::{Instant, SystemTime};
 

@@ -1,7 +1,5 @@
 //! Details of single labels without JavaScript; the links in the table lead to them.
 
-use mmstats_std::liveness::Liveness;
-
 use super::encoding::{Html, encode_parameter, parameter_values};
 use super::rows::{LabelRow, writer_rows};
 use crate::escape::lossless_path;
@@ -84,10 +82,10 @@ fn write_label(html: &mut Html, scrape: &Scrape, label: &str) {
 fn write_writer(html: &mut Html, sample: &WriterSample, row: &LabelRow<'_>) {
     let (path, value) = (lossless_path(&sample.writer_id.name), row.value());
     let name = path.rsplit('/').next().unwrap_or_default();
-    let is_dead = sample.verdict.liveness == Liveness::Dead;
+    let has_ended = sample.verdict.writer_has_ended();
     let process =
         sample.writer_id.pid().map_or_else(|| "no process".to_owned(), |pid| pid.to_string());
-    html.raw(if is_dead { "<tr class=\"dead\">" } else { "<tr>" })
+    html.raw(if has_ended { "<tr class=\"dead\">" } else { "<tr>" })
         .raw("<th scope=\"row\" title=\"")
         .text(&path)
         .raw("\">")
@@ -101,6 +99,6 @@ fn write_writer(html: &mut Html, sample: &WriterSample, row: &LabelRow<'_>) {
         .raw("</td><td title=\"")
         .text(sample.verdict.reason.as_str())
         .raw("\">")
-        .raw(if is_dead { "ended" } else { liveness_name(sample.verdict.liveness) })
+        .raw(if has_ended { "ended" } else { liveness_name(sample.verdict.liveness) })
         .raw("</td></tr>\n");
 }

@@ -115,7 +115,7 @@ fn write_rows<'h>(
 }
 
 fn write_row(html: &mut Html, row: &LabelRow<'_>, is_plotted: bool, search: &str) {
-    html.raw(match (row.is_dead(), is_plotted) {
+    html.raw(match (row.has_ended(), is_plotted) {
         (false, false) => "<tr>",
         (true, false) => "<tr class=\"dead\">",
         (false, true) => "<tr class=\"plotted\">",
@@ -126,7 +126,7 @@ fn write_row(html: &mut Html, row: &LabelRow<'_>, is_plotted: bool, search: &str
     .raw(if is_plotted { "\" aria-current=\"true\">" } else { "\">" })
     .text(row.label)
     .raw("</a>");
-    if row.is_dead() {
+    if row.has_ended() {
         html.raw(" <em class=\"ended\">(ended)</em>");
     }
     if !row.help.is_empty() {

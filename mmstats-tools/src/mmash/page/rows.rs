@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use mmstats_core::Kind;
 use mmstats_core::reader::ValueError;
-use mmstats_std::liveness::Liveness;
 use mmstats_std::read::Field;
 
 use crate::render::date::Date;
@@ -41,14 +40,14 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<LabelRow<'
     let search = Search::new(search);
     let mut rows: BTreeMap<_, Option<LabelRow<'l>>> = BTreeMap::new();
     for sample in &scrape.samples {
-        let is_dead = sample.verdict.liveness == Liveness::Dead;
+        let has_ended = sample.verdict.writer_has_ended();
         for (field, value) in sample.fields.iter().zip(&sample.values) {
             let row =
                 rows.entry((prefix(&field.label), SeriesKey::from_field(field))).or_insert_with(
                     || search.matches(&field.label, None).then(|| LabelRow::new(field)),
                 );
             if let Some(row) = row {
-                row.add(value, is_dead);
+                row.add(value, has_ended);
             }
         }
     }
@@ -65,7 +64,7 @@ pub(super) fn writer_rows<'l>(
             sample.fields.iter().zip(&sample.values).filter(move |(field, _)| field.label == label);
         all.map(move |(field, value)| {
             let mut row = LabelRow::new(field);
-            row.add(value, sample.verdict.liveness == Liveness::Dead);
+            row.add(value, sample.verdict.writer_has_ended());
             (sample, row)
         })
     })
@@ -92,10 +91,10 @@ impl<'l> LabelRow<'l> {
         }
     }
 
-    fn add(&mut self, value: &Result<OwnedValue, ValueError>, is_dead: bool) {
+    fn add(&mut self, value: &Result<OwnedValue, ValueError>, has_ended: bool) {
         self.writers += 1;
-        self.dead += usize::from(is_dead);
-        self.aggregate.add(value.as_ref(), self.scale, is_dead);
+        self.dead += usize::from(has_ended);
+        self.aggregate.add(value.as_ref(), self.scale, has_ended);
     }
 
     /// Returns `true` for constants and identity fields, whose numbers are not rounded.
@@ -109,7 +108,7 @@ impl<'l> LabelRow<'l> {
     }
 
     /// Returns `true` if all writers are dead.
-    pub(super) fn is_dead(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.dead == self.writers
     }
 

@@ -71,7 +71,7 @@ struct Targets {
 /// A writer, and the last values that could be read.
 struct CountedWriter {
     writer_id: Arc<WriterId>,
-    is_dead: bool,
+    has_ended: bool,
     fields: Arc<[Field]>,
     values: Vec<Option<OwnedValue>>,
 }
@@ -120,7 +120,7 @@ impl Totals {
         let layouts: HashSet<usize> = self
             .writers
             .values()
-            .filter(|known| !known.is_dead)
+            .filter(|known| !known.has_ended)
             .map(|known| address(&known.fields))
             .collect();
         let targets = layouts.iter().filter_map(|address| self.layouts.get(address));
@@ -174,8 +174,8 @@ impl Totals {
         let known =
             self.writers.entry(sample.writer_id.id).or_insert_with(|| CountedWriter::new(sample));
         known.update_fields(&sample.fields);
-        known.is_dead = sample.verdict.liveness == Liveness::Dead;
-        let is_dead = known.is_dead;
+        known.has_ended = sample.verdict.writer_has_ended();
+        let has_ended = known.has_ended;
         for (index, (field, value)) in sample.fields.iter().zip(&sample.values).enumerate() {
             let (Some(sum), Some(before)) = (
                 targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)),
@@ -184,7 +184,7 @@ impl Totals {
                 continue;
             };
             let added = match value {
-                Ok(value) => sum.add(field, before, value, is_dead),
+                Ok(value) => sum.add(field, before, value, has_ended),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(reason) = added {
@@ -233,7 +233,7 @@ impl CountedWriter {
     fn new(sample: &WriterSample) -> Self {
         CountedWriter {
             writer_id: sample.writer_id.clone(),
-            is_dead: false,
+            has_ended: false,
             fields: sample.fields.clone(),
             values: vec![None; sample.fields.len()],
         }

@@ -112,16 +112,16 @@ impl Row {
             (self.writers, self.dead, self.readable, self.increase) = (0, 0, 0, None);
         }
         self.writers += 1;
-        let is_dead = writer.is_dead();
-        self.dead += usize::from(is_dead);
+        let has_ended = writer.has_ended();
+        self.dead += usize::from(has_ended);
         let value = writer.value(index);
         self.readable += usize::from(value.is_some());
         if self.keeps_total() {
             if let Some(number) = writer.total(index) {
-                self.aggregate.add_number(Scaled { number, scale: self.scale }, is_dead);
+                self.aggregate.add_number(Scaled { number, scale: self.scale }, has_ended);
             }
         } else if let Some(value) = value {
-            self.aggregate.add(Ok(value), self.scale, is_dead);
+            self.aggregate.add(Ok(value), self.scale, has_ended);
         }
         if let (true, Some(delta)) = (self.class.is_cumulative(), writer.delta(index)) {
             self.increase = Some(self.increase.map_or(delta, |sum| sum + delta));
@@ -152,7 +152,7 @@ impl Row {
             self.rate = self.class.is_cumulative().then_some(increase / passed);
         }
         let now = match self.class {
-            Class::Fact => (self.aggregate.fingerprint() >> 12) as f64,
+            Class::Fact | Class::Text => (self.aggregate.fingerprint() >> 12) as f64,
             _ => self.number(Aggregation::Auto).unwrap_or(f64::NAN),
         };
         self.has_changed |= now != self.previous && !now.is_nan() && !self.previous.is_nan();
@@ -161,7 +161,7 @@ impl Row {
             Class::Counter | Class::Histogram => {
                 self.rate.iter().for_each(|rate| self.history.push(*rate as f32));
             }
-            Class::Fact => {}
+            Class::Fact | Class::Text => {}
             _ => self.history.push(self.scale.approximate(now) as f32),
         }
     }
@@ -176,7 +176,7 @@ impl Row {
 
     /// Returns `true` if writers can be combined in several ways.
     pub(crate) fn is_amount(&self) -> bool {
-        !matches!(self.class, Class::Fact | Class::Flag | Class::Histogram)
+        !matches!(self.class, Class::Fact | Class::Text | Class::Flag | Class::Histogram)
     }
 
     /// Returns the number of values in the row, without outdated ones of dead writers.
@@ -202,10 +202,10 @@ impl Row {
     /// Returns the combined number as it is displayed, or the one that all writers agree on.
     pub(crate) fn scaled(&self, aggregation: Aggregation) -> Option<f64> {
         let stored = match (self.class, self.fact()) {
-            (Class::Fact, Some(fact)) if self.distinct == 1 => {
+            (Class::Fact | Class::Text, Some(fact)) if self.distinct == 1 => {
                 Number::from_value(fact).map(Number::as_f64)
             }
-            (Class::Fact, _) => None,
+            (Class::Fact | Class::Text, _) => None,
             (Class::Histogram, _) => return self.number(aggregation),
             _ => self.number(aggregation),
         };
@@ -223,12 +223,14 @@ impl Row {
     /// Returns `true` for zero, an empty text, or no value at all.
     pub(crate) fn is_zero(&self) -> bool {
         match (self.class, self.fact()) {
-            (Class::Fact, Some(OwnedValue::Text(text))) => text.is_empty() && self.distinct <= 1,
-            (Class::Fact, Some(fact)) => {
+            (Class::Fact | Class::Text, Some(OwnedValue::Text(text))) => {
+                text.is_empty() && self.distinct <= 1
+            }
+            (Class::Fact | Class::Text, Some(fact)) => {
                 Number::from_value(fact).is_none_or(|number| number.as_f64() == 0.0)
                     && self.distinct <= 1
             }
-            (Class::Fact, None) => true,
+            (Class::Fact | Class::Text, None) => true,
             _ => {
                 let extremes = [self.aggregate.min(), self.aggregate.max()];
                 extremes.iter().flatten().all(|number| number.number.as_f64() == 0.0)

@@ -108,8 +108,8 @@ impl Writer {
         }
     }
 
-    pub(crate) fn is_dead(&self) -> bool {
-        self.verdict.liveness == Liveness::Dead
+    pub(crate) fn has_ended(&self) -> bool {
+        self.verdict.writer_has_ended()
     }
 
     /// Returns a field's value, if it could be read.

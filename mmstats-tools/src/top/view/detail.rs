@@ -51,7 +51,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Pal
     let wanted =
         u16::try_from(contributions.len() + 2).unwrap_or(u16::MAX).clamp(3, 3.max(rest.height / 2));
     let height = rest.height.saturating_sub(wanted).min(MAX_CHART_HEIGHT);
-    if height > MIN_CHART_HEIGHT && row.class != Class::Fact {
+    if height > MIN_CHART_HEIGHT && !matches!(row.class, Class::Fact | Class::Text) {
         rest = below(rest, 1);
         let picture = Rect { height: height - 1, ..rest };
         draw_pictures(buffer, picture, app, row, &recorded, formatter, palette);
@@ -297,15 +297,18 @@ fn writers(
             String::new()
         };
         let pid = writer.writer_id.pid().map_or(NO_VALUE.to_owned(), |pid| pid.to_string());
-        let mark = if writer.is_dead() { '†' } else { ' ' };
+        let mark = if writer.has_ended() { '†' } else { ' ' };
         let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
-        let reason =
-            if writer.is_dead() { format!(" ({})", writer.verdict.reason) } else { String::new() };
+        let reason = if writer.has_ended() {
+            format!(" ({})", writer.verdict.reason)
+        } else {
+            String::new()
+        };
         let room = usize::from(columns).saturating_sub(width(&begin) + width(&reason) + 1);
         let path = fit_middle(&EscapedPath::new(&writer.writer_id.name).to_string(), room.max(8));
         lines.push((
             format!("{begin}{path}{reason}"),
-            if writer.is_dead() { palette.note } else { palette.plain },
+            if writer.has_ended() { palette.note } else { palette.plain },
         ));
     }
     lines
