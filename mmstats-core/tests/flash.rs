@@ -3,6 +3,7 @@
 mod common;
 
 use common::{FieldValue, Shown, Stopped, dead, dead_outside, live_outside, region_in};
+use mmstats_core::format::crc32;
 use mmstats_core::format::v2::Header;
 use mmstats_core::model::Recovery;
 use mmstats_core::reader::{Directory, FormatError, header};
@@ -11,6 +12,7 @@ use mmstats_core::{
     StaticRegion, Text, Timer, V2, model,
 };
 use proptest::prelude::*;
+use std::mem::offset_of;
 use zerocopy::IntoBytes;
 
 model! {
@@ -95,6 +97,20 @@ fn without_the_directory_the_error_has_its_address() {
             Some(FormatError::ExternalDirectory { address, length }),
             "{cut} bytes of it are not enough"
         );
+    }
+}
+
+#[test]
+fn a_directory_may_end_at_the_highest_address() {
+    let mut memory = [0; WORDS];
+    run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
+    let expected = dead_outside(memory.as_bytes(), entries());
+    for address in [u64::MAX - 3, u64::MAX - 7, u64::MAX - entries().len() as u64 & !3] {
+        let mut bytes = memory.as_bytes().to_vec();
+        bytes[offset_of!(Header, directory)..][..8].copy_from_slice(&address.to_ne_bytes());
+        let check = crc32(0, &bytes[..Header::CHECKED]).to_ne_bytes();
+        bytes[Header::CHECKED..][..4].copy_from_slice(&check);
+        assert_eq!(dead_outside(&bytes, entries()), expected, "at {address:#x}");
     }
 }
 

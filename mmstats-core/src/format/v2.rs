@@ -144,8 +144,7 @@ const _: () = assert!(Header::SIZE == 40 && EntryHeader::SIZE == 28 && Header::C
 /// Returns the CRC-32 (ISO-HDLC, as in zlib) of `bytes` after other bytes with the CRC `crc`; 0 if
 /// there are no other bytes.
 ///
-/// Computes bit by bit, which needs only about 50 bytes of code on a device. Speed matters little:
-/// it runs only when fields are added or a layout is seen for the first time.
+/// Computes bit by bit, in constants too, which needs only about 50 bytes of code on a device.
 ///
 /// ```
 /// assert_eq!(mmstats_core::format::crc32(0, b"123456789"), 0xCBF4_3926);
@@ -164,4 +163,20 @@ pub const fn crc32(crc: u32, bytes: &[u8]) -> u32 {
         i += 1;
     }
     !crc
+}
+
+/// Does what [`crc32`] does, at run time. On a device, speed matters little: it runs only when
+/// fields are added or a layout is seen for the first time. A reader of large or damaged files uses
+/// the feature `crc32fast`.
+#[must_use]
+pub(crate) fn checksum(crc: u32, bytes: &[u8]) -> u32 {
+    cfg_if::cfg_if! {
+        if #[cfg(feature = "crc32fast")] {
+            let mut hasher = crc32fast::Hasher::new_with_initial(crc);
+            hasher.update(bytes);
+            hasher.finalize()
+        } else {
+            crc32(crc, bytes)
+        }
+    }
 }

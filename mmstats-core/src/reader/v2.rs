@@ -4,7 +4,7 @@ use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind, FormatError};
 use crate::bytes::ByteOrder;
 use crate::format::v2::{
-    BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, crc32,
+    BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, checksum,
 };
 use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Kind, Type};
@@ -28,7 +28,7 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
         other if other == BYTE_ORDER.swap_bytes() => (header.swapped(), ByteOrder::NATIVE.other()),
         other => return invalid("byte order", other.into()),
     };
-    let computed = crc32(0, &bytes[..Header::CHECKED]);
+    let computed = checksum(0, &bytes[..Header::CHECKED]);
     if header.check != computed {
         return Err(FormatError::BadCheck { found: header.check, computed });
     }
@@ -60,7 +60,7 @@ pub(super) fn check_external(header: &Header, entries: &[u8]) -> Result<(), Form
             length: header.published,
         });
     }
-    let (found, computed) = (header.layout, crc32(0, &entries[..needed]));
+    let (found, computed) = (header.layout, checksum(0, &entries[..needed]));
     if found != computed { Err(FormatError::DirectoryMismatch { found, computed }) } else { Ok(()) }
 }
 
@@ -129,7 +129,7 @@ impl<'b> Walk<'b> {
             self.step = Step::Entries;
             let found = self.header.layout;
             // Not by `at`: the directory may begin after the end of the bytes.
-            let computed = crc32(0, entries(self.bytes, &self.header));
+            let computed = checksum(0, entries(self.bytes, &self.header));
             if computed != found && !self.is_ahead(computed) {
                 return error(Header::LAYOUT, EntryErrorKind::Layout { found, computed });
             }
@@ -137,6 +137,7 @@ impl<'b> Walk<'b> {
         (self.at < self.end).then(|| self.entry())
     }
 
+    /// Returns `true` if the directory, which is not external, ends within the region.
     fn is_published_valid(&self) -> bool {
         let Header { directory, published, length, .. } = self.header;
         directory + u64::from(published) <= u64::from(length) && published % 4 == 0
@@ -152,7 +153,7 @@ impl<'b> Walk<'b> {
             .and_then(|rest| self.head(rest))
             .and_then(|head| whole(&head, region.len() - at))
         {
-            crc = crc32(crc, &region[at..at + length]);
+            crc = checksum(crc, &region[at..at + length]);
             if crc == self.header.layout {
                 return true;
             }
@@ -266,16 +267,16 @@ impl<'b> Walk<'b> {
         } else {
             head.size.into()
         };
-        // If `published` is invalid, the directory extends at least up to this entry.
-        let directory_end = if self.is_published_valid() {
-            self.header.directory + u64::from(self.header.published)
-        } else {
-            entry as u64 + u64::from(head.length)
+        // An external directory has an address instead of an offset.
+        let overlaps = storage != Storage::Constant && !is_external && {
+            // If `published` is invalid, the directory extends at least up to this entry.
+            let directory_end = if self.is_published_valid() {
+                self.header.directory + u64::from(self.header.published)
+            } else {
+                entry as u64 + u64::from(head.length)
+            };
+            offset < directory_end && offset + size > self.header.directory
         };
-        let overlaps = storage != Storage::Constant
-            && !is_external
-            && offset < directory_end
-            && offset + size > self.header.directory;
         if offset + size > end || overlaps {
             return Err(bad_offset);
         }

@@ -1,8 +1,8 @@
 //! Writes entries byte by byte, and finds those of version 1 again.
 
 use crate::add_error::AddError;
-use crate::format::crc32;
 use crate::format::layout::{FieldDef, Placement, ValueLayout};
+use crate::format::v2::checksum;
 use crate::kind::{Access, Type};
 use crate::region::Region;
 use zerocopy::IntoBytes;
@@ -42,7 +42,7 @@ impl EntryWriter<'_> {
             return Err(AddError::LayoutDiffers);
         }
         self.at += bytes.len();
-        self.crc = crc32(self.crc, bytes);
+        self.crc = checksum(self.crc, bytes);
         Ok(())
     }
 
