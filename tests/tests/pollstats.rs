@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use mmstats_core::model;
 use mmstats_std::{
-    ConstantText, Counter, Flag, Gauge, Histogram, Options, Published, Text, publish,
+    ConstantText, Counter, Flag, Gauge, Histogram, Options, Published, Text, Timer, publish,
 };
 use mmstats_tests::cli::{Outcome, VersionOne, program, python, run, without_environment};
 use mmstats_tests::images::{Dir, image, pump};
@@ -381,6 +382,28 @@ fn histograms_have_statistics_after_a_colon() {
         "{both}"
     );
     assert_eq!(both["time:count"], json!(200));
+}
+
+#[test]
+fn a_timer_has_the_statistics_of_its_histogram() {
+    model! { struct Web in "web." { latency: Timer } }
+    let dir = Dir::default();
+    let directory = dir.path().to_str().unwrap().to_owned().leak();
+    let web = publish::<Web>(&Options::new().directory(directory).file_name("mmstats-1")).unwrap();
+    (1..=200).for_each(|milliseconds| web.latency.record(Duration::from_millis(milliseconds)));
+    let columns = "latency,latency:p99,latency:count,latency.histogram:count";
+    let values = first(&dir, &["-p", "web.", columns, "mmstats-1"]);
+    // The mean of the last 100; the others are of all.
+    assert!((values["latency"].as_f64().unwrap() - 0.1505).abs() < 1e-9, "{values}");
+    let p99 = values["latency:p99"].as_f64().unwrap();
+    assert!((0.17..0.23).contains(&p99), "{values}");
+    assert_eq!(values["latency:count"], json!(200), "{values}");
+    assert_eq!(values["latency.histogram:count"], json!(200), "{values}");
+    let by_pattern = first(&dir, &["-p", "web.", "*ency:max", "mmstats-1"]);
+    let max = by_pattern["latency.histogram:max"].as_f64().unwrap_or_default();
+    assert!((0.17..0.23).contains(&max), "{by_pattern}");
+    let rates = json(&dir, &["-c2", "-p", "web.", "latency:rate", "mmstats-1"]);
+    assert_eq!(rates[1]["values"]["latency:rate"].as_f64(), Some(0.0), "{rates:?}");
 }
 
 #[test]

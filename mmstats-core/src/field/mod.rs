@@ -23,4 +23,4 @@ pub use definition::{Field, FieldBuilder};
 pub use gauge::{Flag, Gauge};
 pub use histogram::Histogram;
 pub use text::Text;
-pub use timer::{Clock, Timer, TimerGuard};
+pub use timer::{Clock, HISTOGRAM_SUFFIX, Timer, TimerGuard};

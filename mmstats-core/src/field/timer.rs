@@ -37,6 +37,9 @@ pub trait Clock {
     fn nanoseconds_since(start: Self::Instant) -> u64;
 }
 
+/// The text that is appended to a timer's label for its distribution.
+pub const HISTOGRAM_SUFFIX: &str = ".histogram";
+
 /// Durations: a moving average of the last `N`, in seconds; and in version 2, under the label with
 /// `.histogram` appended, the distribution of all of them (to 12 %, up to 18 minutes).
 ///
@@ -69,7 +72,7 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
 
     const MEAN: ValueLayout = ValueLayout { unit: units::seconds, ..number::<f64, F>(Kind::Gauge) };
     const SPREAD: ValueLayout = ValueLayout {
-        suffix: ".histogram",
+        suffix: HISTOGRAM_SUFFIX,
         unit: units::nanoseconds,
         ..Histogram::<3, 40, u64, F>::LAYOUT
     };

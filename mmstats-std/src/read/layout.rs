@@ -187,7 +187,9 @@ fn fixed_in_version_2(header: &Header) -> Vec<Range<usize>> {
     let mut ranges = vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
     if header.flags & EXTERNAL_DIRECTORY == 0 {
         let start = header.directory as usize;
-        ranges.push(start..(start + header.published as usize).min(header.length as usize));
+        ranges.push(
+            start..start.saturating_add(header.published as usize).min(header.length as usize),
+        );
     }
     ranges
 }

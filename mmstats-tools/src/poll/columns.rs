@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use glob::Pattern;
 use mmstats_core::Kind;
+use mmstats_core::field::HISTOGRAM_SUFFIX;
 use mmstats_std::read::Field;
 
 use super::statistic::Statistic;
@@ -114,16 +115,16 @@ impl Columns {
     }
 
     fn plain_spec(&self, text: &str) -> ColumnSpec {
-        let wanted = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
-            let labels = prefixed_labels(&self.prefix, stem).into_iter();
-            labels.map(move |label| (label, statistic))
-        });
-        let column = Column {
-            id: self.last_id,
-            name: text.to_owned(),
-            wanted: wanted.collect(),
-            is_found: false,
-        };
+        let mut wanted = Vec::new();
+        for (stem, statistic) in parse_statistic(text) {
+            let mut labels = prefixed_labels(&self.prefix, stem);
+            if statistic.is_some() {
+                let timer = [stem, HISTOGRAM_SUFFIX].concat();
+                labels.extend(prefixed_labels(&self.prefix, &timer));
+            }
+            wanted.extend(labels.into_iter().map(|label| (label, statistic)));
+        }
+        let column = Column { id: self.last_id, name: text.to_owned(), wanted, is_found: false };
         ColumnSpec {
             text: text.to_owned(),
             columns: vec![column],
@@ -171,7 +172,10 @@ impl Columns {
         for spec in &mut self.specs {
             let matching = |(pattern, statistic): &(Pattern, Option<Statistic>)| -> Vec<_> {
                 let is_match = |field: &&Field| {
-                    pattern.matches(&field.label) && has_statistic(field, *statistic)
+                    let timer = field.label.strip_suffix(HISTOGRAM_SUFFIX);
+                    (pattern.matches(&field.label)
+                        || statistic.and(timer).is_some_and(|timer| pattern.matches(timer)))
+                        && has_statistic(field, *statistic)
                 };
                 let matching = fields.iter().filter(is_match);
                 matching.map(|field| (field.label.clone(), *statistic)).collect()
@@ -276,7 +280,7 @@ fn bind_fields(fields: &[Field], candidates: &HashMap<&str, Vec<Candidate>>) -> 
 }
 
 /// Returns a name as it is, which is preferred, and without the statistic that follows its last
-/// colon, if there is one.
+/// colon, if there is one. The statistics of a timer are those of its histogram.
 fn parse_statistic(name: &str) -> Vec<(&str, Option<Statistic>)> {
     let split = name
         .rsplit_once(':')
