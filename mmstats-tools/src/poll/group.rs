@@ -17,8 +17,8 @@ pub(super) enum Group {
     All,
     /// The files of a process.
     Process(ProcessId),
-    /// Those of a thread.
-    Thread(i128),
+    /// Those of a thread; of thread 0, the threads of a process that have ended.
+    Thread(i128, Option<ProcessId>),
     /// One file.
     File(String),
     /// Those that do not state their process or thread.
@@ -34,11 +34,14 @@ impl Group {
             Some(GroupBy::Process) => {
                 sample.writer_id.process.clone().map_or(Group::Unknown, Group::Process)
             }
-            Some(GroupBy::Thread) => match sample.identity(IdentityField::Tid) {
-                Some(OwnedValue::Signed(tid)) => Group::Thread((*tid).into()),
-                Some(OwnedValue::Unsigned(tid)) => Group::Thread((*tid).into()),
-                _ => Group::Unknown,
-            },
+            Some(GroupBy::Thread) => {
+                let tid = match sample.identity(IdentityField::Tid) {
+                    Some(OwnedValue::Signed(tid)) => (*tid).into(),
+                    Some(OwnedValue::Unsigned(tid)) => (*tid).into(),
+                    _ => return Group::Unknown,
+                };
+                Group::Thread(tid, sample.writer_id.process.clone())
+            }
         }
     }
 
@@ -76,7 +79,8 @@ impl Group {
     pub(super) fn text(&self) -> String {
         match self {
             Group::Process(process) => process.pid().to_string(),
-            Group::Thread(tid) => tid.to_string(),
+            Group::Thread(0, Some(process)) => format!("ended in {}", process.pid()),
+            Group::Thread(tid, _) => tid.to_string(),
             Group::File(path) => path.clone(),
             Group::All | Group::Unknown => "-".to_owned(),
         }

@@ -54,7 +54,7 @@ impl Serialize for Group {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Group::Process(process) => serializer.serialize_u32(process.pid()),
-            Group::Thread(tid) => serializer.serialize_i128(*tid),
+            Group::Thread(tid, _) => serializer.serialize_i128(*tid),
             Group::File(path) => serializer.serialize_str(path),
             Group::All | Group::Unknown => serializer.serialize_none(),
         }

@@ -60,14 +60,13 @@ impl Statistic {
         buckets: &HistogramSnapshot,
         scale: Scale,
     ) -> Option<ScaledNumber> {
-        let (first, last) = (buckets.filled.first(), buckets.filled.last());
         Some(match self {
             Statistic::Rate | Statistic::Count => ScaledNumber::Unsigned(buckets.count()),
             Statistic::Sum => scale.unsigned(buckets.sum),
             Statistic::Mean => scale.float(buckets.mean()?),
             Statistic::Quantile(fraction) => scale.unsigned(buckets.quantile(fraction)?),
-            Statistic::Min => scale.unsigned(first?.low),
-            Statistic::Max => scale.unsigned(last.map(|last| last.high.unwrap_or(last.low))?),
+            Statistic::Min => scale.unsigned(buckets.filled.first()?.low),
+            Statistic::Max => scale.unsigned(buckets.max()?),
         })
     }
 }

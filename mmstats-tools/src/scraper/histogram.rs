@@ -53,6 +53,13 @@ impl HistogramSnapshot {
         quantile(self.filled.iter().map(|bucket| (bucket.low, bucket.high, bucket.count)), fraction)
     }
 
+    /// Returns the largest value that the last bucket with values counts, or its lower bound if it
+    /// has no upper one; `None` if there are no values.
+    #[must_use]
+    pub fn max(&self) -> Option<u64> {
+        self.filled.last().map(|last| last.high.unwrap_or(last.low))
+    }
+
     /// Returns the values that were recorded since `before`. Counts of type `ty` may have wrapped.
     /// A count that is smaller than before means that the writer restarted: then all values are
     /// returned.

@@ -76,7 +76,7 @@ fn a_histogram_shows_its_shape_and_percentiles() {
     );
     assert_eq!(
         line(&screen, "all time  ").split_whitespace().next_back(),
-        Some("90.1ms"),
+        Some("98.3ms"),
         "{screen}"
     );
     assert!(line(&screen, "█").contains(" 8"), "{screen}");

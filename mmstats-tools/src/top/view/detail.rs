@@ -30,8 +30,7 @@ const MAX_VALUE_WIDTH: usize = 32;
 const GAP: &str = "   ";
 
 /// The quantiles of histograms: their heading, and their fraction of the values.
-const QUANTILES: [(&str, f64); 5] =
-    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 /// Draws the details of the selected row.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
@@ -191,16 +190,15 @@ fn quantiles(row: &Row, recorded: &Recorded, formatter: Formatter) -> Vec<String
             }
         });
         cells[1] = mean.unwrap_or_default();
-        for (cell, (_, fraction)) in cells[2..].iter_mut().zip(QUANTILES) {
-            *cell = buckets
-                .quantile(fraction)
-                .map_or(String::new(), |value| formatter.bucket(row, value));
+        let values = QUANTILES.map(|(_, fraction)| buckets.quantile(fraction));
+        for (cell, value) in cells[2..].iter_mut().zip(values.into_iter().chain([buckets.max()])) {
+            *cell = value.map_or(String::new(), |value| formatter.bucket(row, value));
         }
         cells
     };
-    let [p50, p90, p99, p999, max] = QUANTILES.map(|(name, _)| name.to_owned());
+    let [p50, p90, p99, p999] = QUANTILES.map(|(name, _)| name.to_owned());
     vec![
-        line("", ["count".to_owned(), "mean".to_owned(), p50, p90, p99, p999, max]),
+        line("", ["count".to_owned(), "mean".to_owned(), p50, p90, p99, p999, "max".to_owned()]),
         line("latest", cells(&recorded.since_last_scrape)),
         line("all time", cells(&recorded.total)),
     ]
