@@ -260,6 +260,11 @@ extern "C" fn remove_all() {
     }
 }
 
+/// How many files of a directory are listed to find those of an earlier program, and how many of
+/// them are read: other users can create any number of them.
+const MAX_LISTED_FILES: usize = 50_000;
+const MAX_READ_FILES: usize = 500;
+
 /// Removes the files in the directory of `path` that this process created before it replaced its
 /// program by the current one (`exec`), which has the same process ID and start time. Does so once
 /// for each directory.
@@ -269,11 +274,13 @@ fn remove_files_of_earlier_program(path: &Path) {
         return;
     }
     let pid = std::process::id().to_string();
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let entries =
+        std::fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_LISTED_FILES);
     let named_alike: Vec<PathBuf> = entries
         .map(|entry| entry.path())
         .filter(|path| path.extension() == Some(OsStr::new("mmstats")))
         .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&pid)))
+        .take(MAX_READ_FILES)
         .collect();
     if named_alike.is_empty() {
         return;

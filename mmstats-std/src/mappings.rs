@@ -72,15 +72,18 @@ pub struct FileId {
 
 impl FileId {
     pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> FileId {
-        let time = |seconds: i64, nanoseconds: u64| {
-            let since = Duration::new(u64::try_from(seconds).unwrap_or(0), 0)
-                + Duration::from_nanos(nanoseconds);
-            SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+        // The types of the members depend on the architecture.
+        let time = |seconds: u64, nanoseconds: u32| {
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
+            time.unwrap_or(SystemTime::UNIX_EPOCH)
         };
         FileId {
             inode: stat.st_ino,
-            changed: time(stat.st_ctime, stat.st_ctime_nsec),
-            modified: time(stat.st_mtime, 0),
+            changed: time(
+                u64::try_from(stat.st_ctime).unwrap_or(0),
+                u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
+            ),
+            modified: time(u64::try_from(stat.st_mtime).unwrap_or(0), 0),
         }
     }
 }

@@ -84,7 +84,6 @@ fn size<M: Model>(options: &Options) -> usize {
 fn layout_fields<M: Model>(
     mut writer: Writer<'_, M::Format>,
     created: f64,
-    tid: i64,
 ) -> Result<Fields<M>, AddError> {
     let model = writer.add_model()?;
     // Only now: the model's initial values may come from functions that themselves publish.
@@ -93,7 +92,7 @@ fn layout_fields<M: Model>(
     if !writer.is_resumed() {
         return Err(AddError::LayoutDiffers);
     }
-    identity.tid.set(tid);
+    identity.tid.set(identity::tid().into());
     Ok(Fields { model, identity: Some(identity) })
 }
 
@@ -123,7 +122,7 @@ impl<M: Model> OwnedRegion<M> {
         let created = clock::unix_time();
         let mapped = MappedFields::new(Mapping::private(size::<M>(options)), |region| {
             let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, created, identity::tid().into())
+            layout_fields(writer, created)
         });
         match mapped {
             Ok(mapped) => {
@@ -231,7 +230,7 @@ impl ParkedRegion {
         let ParkedRegion { mapping, file, created } = self;
         let mapped = MappedFields::new(mapping, |region| {
             let writer = Writer::adopt(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, created, identity::tid().into())
+            layout_fields(writer, created)
         });
         let Ok(mapped) = mapped else {
             file.discard();
