@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -71,6 +71,14 @@ pub struct FileId {
 }
 
 impl FileId {
+    /// Returns the identity of an open file.
+    ///
+    /// # Errors
+    /// If the operating system cannot read its status.
+    pub fn from_file(file: &File) -> io::Result<FileId> {
+        Ok(FileId::from_stat(&rustix::fs::fstat(file)?))
+    }
+
     pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> FileId {
         // The types of the members depend on the architecture.
         let time = |seconds: u64, nanoseconds: u32| {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
+use mmstats_std::mappings::FileId;
 use mmstats_std::read::{FileError, Reader, Sample};
 
 use super::entry::{Entry, LINK, OpenError, Opened};
@@ -169,14 +170,8 @@ impl Inspector {
         if matches!(state, State::Dead(_)) {
             on_removable(&sample);
         }
-        Inspection::Stats(Box::new(Stats {
-            opened,
-            pid,
-            state,
-            reason,
-            process: sample.process_id(),
-            created: sample.created().map(f64::to_bits),
-        }))
+        let (process, created) = (sample.process_id(), sample.created().map(f64::to_bits));
+        Inspection::Stats(Box::new(Stats { opened, pid, state, reason, process, created }))
     }
 
     /// Judges a file without content by the PID in its name.
@@ -185,6 +180,7 @@ impl Inspector {
         let verdict = liveness(&Evidence {
             process: Some(ProcessId::new(pid, 0, "", 0)),
             modified,
+            file: FileId::from_file(&opened.file).ok(),
             ..Evidence::default()
         });
         let is_hidden = !sees_all_processes(self.same_namespace);
@@ -192,14 +188,8 @@ impl Inspector {
             Provenance { verdict, is_exact: false, is_hidden, is_remote: entry.is_on_network() };
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &provenance);
         let state = state.keep_if_young(&opened, self.min_age.max(BLANK_FILE_AGE));
-        Inspection::Stats(Box::new(Stats {
-            opened,
-            pid,
-            state,
-            reason,
-            process: None,
-            created: None,
-        }))
+        let (process, created) = (None, None);
+        Inspection::Stats(Box::new(Stats { opened, pid, state, reason, process, created }))
     }
 }
 

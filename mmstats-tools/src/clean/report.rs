@@ -184,14 +184,7 @@ impl<'s, 'c> Report<'s, 'c> {
             self.counts.unknown += 1;
             self.print_note(message)?;
         }
-        self.write_object(&Line {
-            file: lossless_path(path),
-            pid: None,
-            liveness: None,
-            reason: None,
-            action,
-            error: Some(why.to_owned()),
-        })
+        self.write_unjudged(path, action, why.to_owned())
     }
 
     /// Reports an error.
@@ -202,14 +195,14 @@ impl<'s, 'c> Report<'s, 'c> {
         if self.is_new(&format!("{}: {why}", EscapedPath::new(path))) {
             self.console.report_path(path, &why);
         }
-        self.write_object(&Line {
-            file: lossless_path(path),
-            pid: None,
-            liveness: None,
-            reason: None,
-            action: Action::Failed,
-            error: Some(why),
-        })
+        self.write_unjudged(path, Action::Failed, why)
+    }
+
+    /// Writes the object of a file whose process was not judged.
+    fn write_unjudged(&mut self, path: &Path, action: Action, error: String) -> Result<(), Stop> {
+        let file = lossless_path(path);
+        let error = Some(error);
+        self.write_object(&Line { file, pid: None, liveness: None, reason: None, action, error })
     }
 
     /// Prints the counts.
