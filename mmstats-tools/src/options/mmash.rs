@@ -88,9 +88,9 @@ pub struct Options {
 
     /// Add all writers; sums never decrease while mmash runs.
     ///
-    /// Counters and histograms of ended writers stay in the sums. Gauges are added over all writers
-    /// that have not ended; measures (seconds, ratio, celsius, …) are averaged, and of timestamps
-    /// the latest counts.
+    /// Counters and histograms of ended writers stay in the sums. Gauges are added over those
+    /// that have not ended, if there are any; measurements (seconds, ratio, celsius, …) are
+    /// averaged, and of timestamps the latest counts.
     #[arg(long, help_heading = METRICS)]
     pub sum: bool,
 

@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(short, long, default_value = "", hide_default_value = true)]
     pub prefix: String,
 
-    /// Number of rows to print [default: no limit].
+    /// Number of intervals to print [default: no limit].
     #[arg(short, long, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
@@ -56,7 +56,7 @@ pub struct Options {
     /// Only files with a label starting with this, or with LABEL=VALUE.
     ///
     /// The prefix may be left out; LABEL may be the end of a label, after a dot (sys.pid=42). Can
-    /// be repeated, or take several values; a file must match one of them, or see --match.
+    /// be repeated; a file must match one of them, or see --match.
     // The original's names are `-f` and `--filter`, which select labels in the other tools.
     #[arg(long = "where", short_alias = 'f', alias = "filter", value_name = "LABEL[=VALUE]")]
     pub filter: Vec<String>,

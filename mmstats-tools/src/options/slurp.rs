@@ -29,10 +29,11 @@ pub struct Options {
     #[arg(default_missing_value = "text", conflicts_with = "json")]
     pub prometheus: Option<Exposition>,
 
-    /// Add all writers; texts and constants are omitted.
+    /// With --prometheus: add all writers; texts and constants are omitted.
     ///
-    /// Counters and histograms are added over all files, gauges over those whose writer is not
-    /// dead. Measures (seconds, ratio, celsius, …) are averaged; of dates the latest is shown.
+    /// Counters and histograms are added over all files; gauges over those whose writer has not
+    /// ended, if there are any. Measurements (seconds, ratio, celsius, …) are averaged; of
+    /// timestamps the latest is shown.
     #[arg(long, requires = "prometheus")]
     pub sum: bool,
 
