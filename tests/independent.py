@@ -203,7 +203,7 @@ def read_header(view):
 def entry_length(view, at, end, order):
     require(end - at >= ENTRY_SIZE, "truncated")
     length, label, help_, unit = struct.unpack(PREFIX[order] + "I16xHHB3x", bytes(view[at:at + ENTRY_SIZE]))
-    possible = length % 4 == 0 and ENTRY_SIZE + label + help_ + unit <= length <= end - at
+    possible = length % 4 == 0 and ENTRY_SIZE + label + help_ + unit <= length <= min(end - at, 262144)
     require(possible, "invalid length %d", length)
     return length
 

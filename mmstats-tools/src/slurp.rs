@@ -229,8 +229,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
         } else if !layout.fields.is_empty() || layout.errors.is_empty() {
             self.printed += 1;
             let style = (!self.options.json).then_some(self.style);
-            let output = render::file(path, sample, &rows, style);
-            finish(self.console.out.write_all(&output), self.console)?;
+            let written = render::write_file(&mut self.console.out, path, sample, &rows, style);
+            finish(written, self.console)?;
         }
         for error in &layout.errors {
             self.report_error(path, error);

@@ -133,7 +133,9 @@ fn a_temporarily_unreadable_directory_creates_no_new_writers() {
     allow(dir.path(), 0o755);
     // Copied to where that user can run it.
     let pollstats = dir.path().join("pollstats");
-    fs::copy(program("--bin", "pollstats"), &pollstats).unwrap();
+    // Not by this process: another test may fork while the copy is open, and it could not run.
+    let mut copy = Command::new("cp");
+    assert!(copy.arg(program("--bin", "pollstats")).arg(&pollstats).status().unwrap().success());
     allow(&pollstats, 0o755);
     let mut command = tool("setpriv");
     command

@@ -3,6 +3,8 @@
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use mmstats_core::model;
 use mmstats_std::{Counter, Gauge, Histogram, Options, Published, publish};
@@ -398,4 +400,27 @@ fn a_terminal_gets_as_many_columns_as_fit() {
         forced.out,
         "\x1b[1m     work.jobs      \x1b[0m\n              12345 (total since start)\n"
     );
+}
+
+#[test]
+fn pollstats_ends_when_nobody_reads_its_messages_any_more() {
+    let dir = Dir::default();
+    let out = File::create(dir.path().join("log")).unwrap();
+    let mut poll = Command::new(program("--bin", "pollstats"))
+        .args(["-d", "0.05", "n"])
+        .arg(dir.path())
+        .stdout(out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The connection breaks.
+    drop(poll.stderr.take());
+    let begin = Instant::now();
+    while poll.try_wait().unwrap().is_none() {
+        if begin.elapsed() > Duration::from_secs(30) {
+            poll.kill().unwrap();
+            panic!("it runs on");
+        }
+        sleep(Duration::from_millis(10));
+    }
 }

@@ -118,6 +118,10 @@ impl EntryHeader {
     /// Number of bytes before the texts.
     pub const SIZE: usize = size_of::<EntryHeader>();
 
+    /// The largest length of an entry: enough for the longest texts and a constant, while a sparse
+    /// file cannot claim gigabytes with a few entries.
+    pub const MAX_BYTES: usize = 1 << 18;
+
     /// Returns the entry header with the bytes of every number reversed.
     #[must_use]
     pub const fn swapped(self) -> EntryHeader {

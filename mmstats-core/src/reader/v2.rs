@@ -294,6 +294,7 @@ impl<'b> Walk<'b> {
 /// Returns the length of an entry, if it is valid and at most `available`.
 fn whole(head: &EntryHeader, available: usize) -> Option<usize> {
     let length = head.length as usize;
-    (length % 4 == 0 && length >= EntryHeader::SIZE + head.texts() && length <= available)
+    let max = available.min(EntryHeader::MAX_BYTES);
+    (length % 4 == 0 && length >= EntryHeader::SIZE + head.texts() && length <= max)
         .then_some(length)
 }

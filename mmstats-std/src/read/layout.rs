@@ -2,10 +2,10 @@
 
 use super::identity::IdentityFields;
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header, IMMUTABLE_LAYOUT};
+use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, EntryHeader, Header, IMMUTABLE_LAYOUT};
 use mmstats_core::reader::{
-    ByteOrder, Directory, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value, ValueError,
-    ValueLocation,
+    ByteOrder, Directory, EntryErrorKind, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value,
+    ValueError, ValueLocation,
 };
 use mmstats_core::{Kind, Type};
 use std::collections::HashMap;
@@ -63,6 +63,10 @@ pub struct Layout {
     pub(super) latched: Vec<ValueLocation>,
     /// The flags of version 2's header.
     flags: u8,
+    /// Whether no bytes of the region were missing.
+    is_complete: bool,
+    /// Whether an entry with an invalid length hides those after it.
+    pub(super) ends_early: bool,
     pub(super) identity: IdentityFields,
     /// The start of a region of this layout: in version 2, its header and directory.
     image: Box<[u8]>,
@@ -74,6 +78,8 @@ impl Layout {
     fn new(directory: &Directory<'_>, bytes: &[u8]) -> Layout {
         let text = |bytes| Lossy(bytes).to_string();
         let (mut fields, mut errors) = (Vec::new(), Vec::new());
+        // Entries after an invalid length are not found.
+        let mut walked = usize::MAX;
         for entry in directory.entries() {
             match entry {
                 Ok(entry) => fields.push(Field {
@@ -85,13 +91,18 @@ impl Layout {
                     divisor: entry.divisor,
                     location: entry.location,
                 }),
-                Err(error) => errors.push(error.to_string()),
+                Err(error) => {
+                    errors.push(error.to_string());
+                    if matches!(error.kind, EntryErrorKind::Length { .. }) {
+                        walked = error.offset + EntryHeader::SIZE;
+                    }
+                }
             }
         }
         let locations: Vec<_> = fields.iter().map(|field| field.location).collect();
         let flags = directory.header().map_or(0, |header| header.flags);
         let fixed = match directory.header() {
-            Some(header) => fixed_in_version_2(header),
+            Some(header) => fixed_in_version_2(header, walked),
             None => fixed_in_version_1(&locations),
         };
         let end = fixed.iter().map(|range| range.end).max().unwrap_or(0);
@@ -103,6 +114,10 @@ impl Layout {
             latched: locations.iter().filter(|at| at.is_latched()).copied().collect(),
             locations,
             flags,
+            is_complete: directory
+                .header()
+                .is_none_or(|header| header.length as usize <= bytes.len()),
+            ends_early: walked != usize::MAX,
             identity: IdentityFields::find(fields.iter().map(|field| field.label.as_str())),
             fields,
             image: bytes[..end.min(bytes.len())].into(),
@@ -141,10 +156,11 @@ impl Layout {
         Snapshot::from_static_bytes(&self.image).value(location)
     }
 
-    /// Returns `true` if other files may share this layout.
+    /// Returns `true` if other files may share this layout, with its errors: it follows from the
+    /// bytes that they have in common.
     fn is_shareable(&self) -> bool {
         self.flags & EXTERNAL_DIRECTORY == 0
-            && self.errors.is_empty()
+            && (self.errors.is_empty() || self.ends_early && self.is_complete && self.version != 1)
             && self.fixed.iter().all(|range| range.end <= self.image.len())
     }
 
@@ -182,14 +198,13 @@ impl Layout {
 }
 
 /// Returns the bytes that regions of a layout of version 2 share: the header without the
-/// generation, and the entries.
-fn fixed_in_version_2(header: &Header) -> Vec<Range<usize>> {
+/// generation, and the entries, of which only those before `walked` were found.
+fn fixed_in_version_2(header: &Header, walked: usize) -> Vec<Range<usize>> {
     let mut ranges = vec![0..Header::GENERATION, Header::PUBLISHED..Header::SIZE];
     if header.flags & EXTERNAL_DIRECTORY == 0 {
         let start = header.directory as usize;
-        ranges.push(
-            start..start.saturating_add(header.published as usize).min(header.length as usize),
-        );
+        let end = start.saturating_add(header.published as usize).min(header.length as usize);
+        ranges.push(start..end.min(walked));
     }
     ranges
 }
@@ -216,6 +231,8 @@ pub(super) struct Layouts {
     last: Option<Arc<Layout>>,
     all: HashMap<Key, Vec<Arc<Layout>>>,
     count: usize,
+    /// Their size.
+    bytes: usize,
 }
 
 /// The members `check`, `layout` and `published` of version 2's header, which differ between most
@@ -225,11 +242,19 @@ type Key = [u32; 3];
 /// The maximum number of cached layouts: more than the programs of one machine have.
 const MAX_LAYOUTS: usize = 4096;
 
+/// The maximum number of layouts of one key that are compared, the latest first: parsing a
+/// directory takes no longer.
+const MAX_CANDIDATES: usize = 16;
+
+/// The maximum size of cached layouts.
+const MAX_LAYOUT_BYTES: usize = 64 << 20;
+
 impl Layouts {
     /// Returns the layout of a region with these bytes, if it is in the cache.
     pub(super) fn cached(&mut self, bytes: &[u8]) -> Option<&Arc<Layout>> {
         if !self.last.as_ref().is_some_and(|last| last.matches(bytes)) {
-            let found = self.all.get(&key(bytes))?.iter().find(|layout| layout.matches(bytes))?;
+            let mut candidates = self.all.get(&key(bytes))?.iter().rev().take(MAX_CANDIDATES);
+            let found = candidates.find(|layout| layout.matches(bytes))?;
             self.last = Some(found.clone());
         }
         self.last.as_ref()
@@ -260,8 +285,11 @@ impl Layouts {
         )?;
         let layout = Arc::new(Layout::new(&directory, bytes));
         if is_stable && layout.is_shareable() {
-            if self.count == MAX_LAYOUTS {
-                *self = Layouts::default();
+            // The texts of the fields are copies of the image's.
+            let size = 2 * layout.image.len() + layout.fields.len() * size_of::<Field>();
+            self.bytes += size;
+            if self.count == MAX_LAYOUTS || self.bytes > MAX_LAYOUT_BYTES {
+                *self = Layouts { bytes: size, ..Layouts::default() };
             }
             self.count += 1;
             self.all.entry(key(bytes)).or_default().push(layout.clone());

@@ -24,6 +24,8 @@ pub struct StatsFile {
     path: PathBuf,
     file: File,
     stat: FileStat,
+    /// The file's length in bytes when the layout was read.
+    length: u64,
     mapping: Option<ReadMapping>,
     layout: Arc<Layout>,
     /// Version 2's header when the layout was read. The layout changes only if the header does.
@@ -53,6 +55,7 @@ impl StatsFile {
             path: path.to_owned(),
             file,
             stat: FileStat::new(&stat),
+            length,
             mapping: None,
             layout,
             header,
@@ -104,6 +107,7 @@ impl StatsFile {
             let length = u64::try_from(stat.st_size).unwrap_or(0);
             self.layout = load(&FileSource(&self.file), length, layouts, buffer)?;
             self.header = copy_header(buffer);
+            self.length = length;
             if self.mapping.take().is_some() {
                 // After a truncation, the old mapping stays zeros even if the file has grown again.
                 let _ = self.map();
@@ -125,10 +129,18 @@ impl StatsFile {
             buffer.resize(words, 0);
         }
         let mut buffers = ReadBuffers::new(buffer);
-        if layout.version == 1 || !layout.errors.is_empty() {
+        if layout.version == 1 {
             // Version 1 has its labels between its values, so they are read and compared as well.
             let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
             return Ok(layout.errors.is_empty() && layout.matches(bytes));
+        }
+        if !layout.errors.is_empty() {
+            // What was missing may be there now, and what was damaged may be repaired.
+            let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
+            let is_same = layout.ends_early && layout.matches(bytes);
+            if !is_same || self.file.metadata()?.len() != self.length {
+                return Ok(false);
+            }
         }
         let is_same = match &self.mapping {
             Some(mapping) => {

@@ -154,7 +154,8 @@ impl<'s, 'c> Clean<'s, 'c> {
                     if self.options.print_removed {
                         let rows: Vec<_> = sample.fields().collect();
                         let style = (!self.options.json).then(|| self.report.style());
-                        final_values = render::file(path, sample, &rows, style);
+                        // Writing to a `Vec` cannot fail.
+                        let _ = render::write_file(&mut final_values, path, sample, &rows, style);
                     }
                 });
                 (Some(entry), inspection)

@@ -22,6 +22,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::command::{self, Stop, finish, status};
 use crate::console::Console;
 use crate::options::poll::Options;
@@ -159,6 +161,9 @@ impl<'s, 'c> Poll<'s, 'c> {
             if shutdown.requested() {
                 return Ok(());
             }
+            if is_abandoned() {
+                return Err(Stop::BrokenPipe);
+            }
         }
     }
 
@@ -202,6 +207,15 @@ impl<'s, 'c> Poll<'s, 'c> {
         }
         Ok(())
     }
+}
+
+/// Returns `true` if the other end of standard error, a terminal or pipe, is closed: nobody waits
+/// for a result that goes to a file.
+fn is_abandoned() -> bool {
+    let stderr = std::io::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Returns the columns of the terminal.

@@ -35,15 +35,21 @@ impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.distribution.count();
         write!(f, "count {count}")?;
-        let Some((low, high, _)) = self.distribution.buckets().last() else { return Ok(()) };
+        let mut buckets = self.distribution.buckets();
+        let Some((lowest, first_high, _)) = buckets.next() else { return Ok(()) };
+        let (low, high, _) = buckets.last().unwrap_or((lowest, first_high, 0));
         // A bucket's width is below its lower bound / 2^p: p bits, or 0.3 × p decimal digits.
         let digits = 2 + self.distribution.grouping_power() as usize * 3 / 10;
         let rounded = |value| self.scale.quotient(value, 1).rounded(digits);
-        write!(
-            f,
-            ", mean {}",
-            self.scale.quotient(self.distribution.sum, count).rounded(MEAN_DIGITS)
-        )?;
+        // The sum may be of an earlier or later moment than the counts, or have wrapped.
+        let (sum, count) = match (self.distribution.sum, u128::from(count)) {
+            (sum, count) if u128::from(sum) < u128::from(lowest) * count => (lowest, 1),
+            (sum, count) if high.is_some_and(|high| u128::from(sum) > u128::from(high) * count) => {
+                (high.unwrap_or(sum), 1)
+            }
+            (sum, _) => (sum, self.distribution.count()),
+        };
+        write!(f, ", mean {}", self.scale.quotient(sum, count).rounded(MEAN_DIGITS))?;
         for (name, fraction) in QUANTILES {
             if let Some(value) = self.distribution.quantile(fraction) {
                 write!(f, ", {name} {}", rounded(value))?;
@@ -64,6 +70,11 @@ mod tests {
 
     /// Returns the summary of these values, in thousandths.
     fn summary(values: &[u64]) -> String {
+        summary_with_sum(values, None)
+    }
+
+    /// Returns the summary of these values and a sum that may be of another moment.
+    fn summary_with_sum(values: &[u64], sum: Option<u64>) -> String {
         let region = Region::new(vec![0; 64].leak());
         let view = region.view();
         let mut writer = Writer::<V2>::new(region).unwrap();
@@ -72,12 +83,21 @@ mod tests {
         let mut copies = [0; 4 * 64];
         let mut images = ReadBuffers::new(&mut copies);
         let (directory, snapshot) = read(&view, &mut images).unwrap();
-        let Value::Histogram(distribution) =
+        let Value::Histogram(mut distribution) =
             snapshot.value(&directory.entries().next().unwrap().unwrap().location).unwrap()
         else {
             panic!()
         };
+        distribution.sum = sum.unwrap_or(distribution.sum);
         Summary::new(&distribution, Scale { power: -3, divisor: 1 }).to_string()
+    }
+
+    #[test]
+    fn a_mean_is_between_the_smallest_and_the_largest_value() {
+        for (sum, mean) in [(0, "0.007"), (16, "0.008"), (u64::MAX, "0.009")] {
+            let summary = summary_with_sum(&[7, 9], Some(sum));
+            assert!(summary.contains(&format!("mean {mean},")), "{summary}");
+        }
     }
 
     #[test]

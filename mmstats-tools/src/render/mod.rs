@@ -9,35 +9,38 @@ pub mod metrics;
 pub mod number;
 pub mod text;
 
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use mmstats_std::read::Sample;
 
 use text::{FieldValue, TextStyle};
 
-/// Renders rows of a file as text, or as JSON Lines without a style.
-#[must_use]
-pub fn file(
+/// Writes rows of a file as text, or as JSON Lines without a style. They are written line by line:
+/// padded to the longest label, they can be much larger than the file.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write_file(
+    to: &mut dyn Write,
     path: &Path,
     sample: &Sample<'_>,
     rows: &[FieldValue<'_>],
     style: Option<TextStyle>,
-) -> Vec<u8> {
-    // Writing to a `String` or a `Vec` cannot fail.
-    if let Some(style) = style {
-        let mut output = String::new();
-        let (verdict, owner) = (sample.verdict(), sample.other_owner());
-        let _ = text::write_file(&mut output, path, verdict, owner, rows, style);
-        return output.into_bytes();
+) -> io::Result<()> {
+    let mut to = BufWriter::with_capacity(1 << 16, to);
+    let (verdict, owner) = (sample.verdict(), sample.other_owner());
+    match style {
+        Some(style) => text::write_file(&mut to, path, verdict, owner, rows, style)?,
+        None => {
+            let (version, pid) = (sample.layout().version, sample.pid());
+            let file = json::FileKeys::new(path, version, pid, verdict.liveness).with_owner(owner);
+            for row in rows {
+                json::write_line(&mut to, &file, row)?;
+            }
+        }
     }
-    let mut output = Vec::new();
-    let (version, liveness) = (sample.layout().version, sample.verdict().liveness);
-    let file =
-        json::FileKeys::new(path, version, sample.pid(), liveness).with_owner(sample.other_owner());
-    for row in rows {
-        let _ = json::write_line(&mut output, &file, row);
-    }
-    output
+    to.flush()
 }
 
 /// Aligns a text to the right of `width` characters. (`format!` pads to at most 65535, and a label

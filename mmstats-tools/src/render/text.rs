@@ -4,7 +4,8 @@
 //! field two spaces, the label padded to the longest one and the value, then an empty line. A
 //! terminal also gets colours, units and dates.
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -63,13 +64,13 @@ pub type FieldValue<'r> = (&'r Field, Result<Value<'r>, ValueError>);
 /// # Errors
 /// Returns the errors of `to` only.
 pub fn write_file(
-    to: &mut impl Write,
+    to: &mut impl io::Write,
     path: &Path,
     verdict: Verdict,
     other_owner: Option<u32>,
     rows: &[FieldValue<'_>],
     style: TextStyle,
-) -> fmt::Result {
+) -> io::Result<()> {
     let Palette { path: path_style, value: value_style, note, error } = Palette::new(style);
     write!(to, "{path_style}==> {}{path_style:#}", EscapedPath::new(path))?;
     if style.annotated && (verdict.liveness != Liveness::Alive || verdict.writer_has_ended()) {
@@ -135,7 +136,12 @@ impl fmt::Display for FormattedValue<'_> {
     }
 }
 
-fn write_unit(to: &mut impl Write, field: &Field, value: &Value<'_>, note: Style) -> fmt::Result {
+fn write_unit(
+    to: &mut impl io::Write,
+    field: &Field,
+    value: &Value<'_>,
+    note: Style,
+) -> io::Result<()> {
     if field.unit.is_empty() {
         return Ok(());
     }
@@ -163,9 +169,9 @@ mod tests {
 
     fn text(rows: &[FieldValue<'_>], style: TextStyle) -> String {
         let verdict = Verdict::from(Reason::Ended);
-        let mut text = String::new();
+        let mut text = Vec::new();
         write_file(&mut text, Path::new("f"), verdict, None, rows, style).unwrap();
-        text
+        String::from_utf8(text).unwrap()
     }
 
     const ANNOTATED: TextStyle = TextStyle { colour: false, annotated: true, help: false };

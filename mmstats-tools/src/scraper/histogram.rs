@@ -39,11 +39,14 @@ impl HistogramSnapshot {
         self.filled.iter().fold(0, |count, bucket| count.wrapping_add(bucket.count))
     }
 
-    /// Returns the mean of the values; `None` if there are no values.
+    /// Returns the mean of the values; `None` if there are no values. It is between the bounds of
+    /// the buckets: the sum may be of an earlier or later moment than the counts, or have wrapped.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let count = self.count();
-        (count > 0).then(|| self.sum as f64 / count as f64)
+        let (first, last) = (self.filled.first()?, self.filled.last()?);
+        let high = last.high.map_or(f64::INFINITY, |high| high as f64);
+        (count > 0).then(|| (self.sum as f64 / count as f64).clamp(first.low as f64, high))
     }
 
     /// Returns the value below which a fraction of the values lies; `None` if there are no values.
@@ -162,6 +165,13 @@ mod tests {
         sum.add(&buckets(2, &[(10, 4), (20, 8), (30, 16)]));
         assert_eq!(sum, buckets(3, &[(0, 1), (10, 4), (20, 10), (30, 16)]));
         assert_eq!((sum.count(), sum.mean()), (31, Some(3.0 / 31.0)));
+    }
+
+    #[test]
+    fn a_mean_is_between_the_smallest_and_the_largest_value() {
+        for (sum, mean) in [(0, 10.0), (33, 16.5), (u64::MAX, 29.0)] {
+            assert_eq!(buckets(sum, &[(10, 1), (20, 1)]).mean(), Some(mean));
+        }
     }
 
     #[test]

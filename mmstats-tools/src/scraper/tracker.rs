@@ -1,6 +1,7 @@
 //! The state of writers between scrapes.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -23,8 +24,9 @@ const MAX_SETUP_SECONDS: f64 = 0.1;
 #[derive(Default)]
 pub(super) struct WriterTracker {
     by_name: HashMap<PathBuf, TrackedName>,
-    /// All fields in use, and possibly some that no writer has any more.
-    fields: Vec<Fields>,
+    /// All fields in use, and possibly some that no writer has any more, by the hash of their
+    /// labels.
+    fields: HashMap<u64, Vec<Fields>>,
     last_id: u64,
     now: Option<Instant>,
     round: u64,
@@ -60,7 +62,10 @@ impl WriterTracker {
         let round = self.round;
         self.by_name.retain(|_, tracked| tracked.round == round);
         if self.fields.len() > MAX_UNUSED_FIELDS {
-            self.fields.retain(|fields| Arc::strong_count(fields) > 1);
+            self.fields.retain(|_, fields| {
+                fields.retain(|fields| Arc::strong_count(fields) > 1);
+                !fields.is_empty()
+            });
         }
     }
 
@@ -165,14 +170,15 @@ impl WriterTracker {
 }
 
 /// Returns the fields of a sample, shared with all writers that have the same ones.
-fn shared(all: &mut Vec<Fields>, sample: &Sample<'_>) -> Fields {
+fn shared(all: &mut HashMap<u64, Vec<Fields>>, sample: &Sample<'_>) -> Fields {
     let fields = &sample.layout().fields[..];
-    match all.iter().find(|state| state[..] == *fields) {
-        Some(state) => state.clone(),
-        None => {
-            let fields: Fields = fields.into();
-            all.push(fields.clone());
-            fields
-        }
+    let mut hasher = DefaultHasher::new();
+    fields.iter().for_each(|field| field.label.hash(&mut hasher));
+    let same_labels = all.entry(hasher.finish()).or_default();
+    if let Some(known) = same_labels.iter().find(|known| known[..] == *fields) {
+        return known.clone();
     }
+    let fields: Fields = fields.into();
+    same_labels.push(fields.clone());
+    fields
 }

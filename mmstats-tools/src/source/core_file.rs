@@ -31,7 +31,7 @@ pub(super) struct Core {
     pub(super) notes: Notes,
 }
 
-/// Longer notes are ignored.
+/// Notes beyond this size are ignored.
 const MAX_NOTES_BYTES: u64 = 64 << 20;
 
 /// Opens an ELF file; returns `None` for other files.
@@ -70,6 +70,7 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     let file_length = file.metadata().map_err(|error| error.to_string())?.len();
     let file = Rc::new(file.try_clone().map_err(|error| error.to_string())?);
     let (mut parts, mut missing, mut notes) = (Vec::new(), 0_u64, Notes::default());
+    let mut note_bytes = 0_u64;
     for segment in header.program_headers(endian, data).map_err(to_text)? {
         let (offset, length): (u64, u64) =
             (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
@@ -85,7 +86,8 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
                     bytes: Bytes::InFile { file: file.clone(), offset, length: available },
                 });
             }
-            PT_NOTE if length <= MAX_NOTES_BYTES => {
+            PT_NOTE if length <= MAX_NOTES_BYTES.saturating_sub(note_bytes) => {
+                note_bytes += length;
                 if let Ok(Some(found)) = segment.notes(endian, data) {
                     notes.read(found, endian, header.is_type_64());
                 }

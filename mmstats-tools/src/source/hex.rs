@@ -4,6 +4,8 @@
 //! (3.0) does not return line numbers.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read};
+use std::ops::ControlFlow;
 
 use super::image::{Bytes, Image, Segment};
 
@@ -23,22 +25,41 @@ pub(super) fn is_meant(start: &[u8]) -> bool {
     format_of(start).is_some() && start.is_ascii()
 }
 
-/// Parses Intel HEX or S-records; returns `None` for other text. Where lines overlap, the later one
-/// is used.
-#[must_use]
-pub(super) fn parse(text: &[u8]) -> Option<Parsed> {
-    let format = format_of(text)?;
-    let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
-    let mut runs = Runs::default();
-    let problem = match format {
-        Format::Intel => intel(text, &mut runs)
-            .err()
-            .map(|(line, what)| format!("line {line} of Intel HEX: {what}")),
-        Format::Motorola => motorola(text, &mut runs)
-            .err()
-            .map(|(line, what)| format!("line {line} of S-records: {what}")),
-    };
-    Some(Parsed { image: runs.image(), problem })
+/// More than the longest record has.
+const MAX_LINE_BYTES: u64 = 1024;
+
+/// Parses Intel HEX or S-records, line by line; returns `None` for other text. Where lines overlap,
+/// the later one is used.
+///
+/// # Errors
+/// Those of `input`.
+pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
+    let Some(format) = format_of(input.fill_buf()?) else { return Ok(None) };
+    let (mut runs, mut base, mut problem) = (Runs::default(), 0, None);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        let Some(record) = str::from_utf8(&line).ok().filter(|line| line.is_ascii()) else {
+            return Ok(None);
+        };
+        let result = match (record.trim(), &format) {
+            ("", _) => continue,
+            (record, Format::Intel) => intel(record, &mut base, &mut runs)
+                .map_err(|what| format!("line {number} of Intel HEX: {what}")),
+            (record, Format::Motorola) => motorola(record, &mut runs)
+                .map_err(|what| format!("line {number} of S-records: {what}")),
+        };
+        match result {
+            Ok(ControlFlow::Continue(())) => continue,
+            Ok(ControlFlow::Break(())) => {}
+            Err(what) => problem = Some(what),
+        }
+        break;
+    }
+    Ok(Some(Parsed { image: runs.image(), problem }))
 }
 
 enum Format {
@@ -90,54 +111,40 @@ impl Runs {
     }
 }
 
-/// The number of a damaged line, and its fault.
-type LineError = (usize, String);
-
-fn intel(text: &str, runs: &mut Runs) -> Result<(), LineError> {
-    let mut base = 0;
-    for (number, line) in lines(text) {
-        let damage = |what: &str| (number, what.to_owned());
-        let digits = line.strip_prefix(':').ok_or(damage("no colon at its start"))?;
-        // The count excludes itself, the offset, the type and the checksum.
-        let content = record(digits, 5, 0).map_err(damage)?;
-        let (head, data) = content.split_at(3);
-        match (head[2], data) {
-            (0, data) => runs.push(base + big_endian(&head[..2]), data),
-            (1, _) => break,
-            (2, [_, _]) => base = big_endian(data) << 4,
-            (4, [_, _]) => base = big_endian(data) << 16,
-            // The program's entry point.
-            (3 | 5, _) => {}
-            (kind, _) => {
-                return Err(damage(&format!(
-                    "unknown record of type {kind} with {} bytes",
-                    data.len()
-                )));
-            }
+fn intel(line: &str, base: &mut u64, runs: &mut Runs) -> Result<ControlFlow<()>, String> {
+    let digits = line.strip_prefix(':').ok_or("no colon at its start")?;
+    // The count excludes itself, the offset, the type and the checksum.
+    let content = record(digits, 5, 0)?;
+    let (head, data) = content.split_at(3);
+    match (head[2], data) {
+        (0, data) => runs.push(*base + big_endian(&head[..2]), data),
+        (1, _) => return Ok(ControlFlow::Break(())),
+        (2, [_, _]) => *base = big_endian(data) << 4,
+        (4, [_, _]) => *base = big_endian(data) << 16,
+        // The program's entry point.
+        (3 | 5, _) => {}
+        (kind, _) => {
+            return Err(format!("unknown record of type {kind} with {} bytes", data.len()));
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
-fn motorola(text: &str, runs: &mut Runs) -> Result<(), LineError> {
-    for (number, line) in lines(text) {
-        let damage = |what: &str| (number, what.to_owned());
-        let (kind, digits) = line.split_at_checked(2).ok_or(damage("too short"))?;
-        // The count excludes itself.
-        let content = record(digits, 1, 0xff).map_err(damage)?;
-        // The size of the address, in records with data.
-        let width = match kind {
-            "S1" => 2,
-            "S2" => 3,
-            "S3" => 4,
-            "S0" | "S4" | "S5" | "S6" | "S7" | "S8" | "S9" => continue,
-            _ => return Err(damage("no S and digit at its start")),
-        };
-        let (address, data) =
-            content.split_at_checked(width).ok_or(damage("too short for its address"))?;
-        runs.push(big_endian(address), data);
-    }
-    Ok(())
+fn motorola(line: &str, runs: &mut Runs) -> Result<ControlFlow<()>, String> {
+    let (kind, digits) = line.split_at_checked(2).ok_or("too short")?;
+    // The count excludes itself.
+    let content = record(digits, 1, 0xff)?;
+    // The size of the address, in records with data.
+    let width = match kind {
+        "S1" => 2,
+        "S2" => 3,
+        "S3" => 4,
+        "S0" | "S4" | "S5" | "S6" | "S7" | "S8" | "S9" => return Ok(ControlFlow::Continue(())),
+        _ => return Err("no S and digit at its start".to_owned()),
+    };
+    let (address, data) = content.split_at_checked(width).ok_or("too short for its address")?;
+    runs.push(big_endian(address), data);
+    Ok(ControlFlow::Continue(()))
 }
 
 fn big_endian(bytes: &[u8]) -> u64 {
@@ -162,21 +169,14 @@ fn record(digits: &str, uncounted: usize, sum: u8) -> Result<Vec<u8>, &'static s
     Ok(bytes)
 }
 
-/// Returns the lines that are not empty, with their numbers.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
-        .map(|(i, line)| (i + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::source::memory::Memory;
 
     fn read(text: &str, address: u64, length: usize) -> Vec<u8> {
-        let Parsed { mut image, problem } = parse(text.as_bytes()).expect("a known format");
+        let Parsed { mut image, problem } =
+            parse(text.as_bytes()).unwrap().expect("a known format");
         assert_eq!(problem, None);
         let mut bytes = vec![0; length];
         let available = image.read(address, &mut bytes).unwrap();
@@ -275,7 +275,7 @@ mod tests {
             "S",
         ];
         let error_in = |text: String| {
-            let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap();
+            let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap().unwrap();
             assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{text}");
             problem.unwrap_or_default()
         };
@@ -328,7 +328,7 @@ mod tests {
             "S1é".as_bytes(),
             "S12é".as_bytes(),
         ] {
-            assert!(parse(bytes).is_none() && !is_meant(bytes), "{bytes:?}");
+            assert!(parse(bytes).unwrap().is_none() && !is_meant(bytes), "{bytes:?}");
         }
         assert!(is_meant(b"S00600004844521B") && is_meant(b"\n:020000042000DA"));
     }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::{Read, Seek};
+use std::io::{BufReader, Seek};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -159,10 +159,9 @@ impl Sources {
         let mut start = [0; 64];
         let length = file.read_at(&mut start, 0).map_err(to_text)?;
         if hex::is_meant(&start[..length]) {
-            let mut text = Vec::new();
-            let mut file = &file;
-            file.rewind().and_then(|()| file.read_to_end(&mut text)).map_err(to_text)?;
-            if let Some(hex::Parsed { image, problem }) = hex::parse(&text) {
+            (&file).rewind().map_err(to_text)?;
+            let text = BufReader::new(&file);
+            if let Some(hex::Parsed { image, problem }) = hex::parse(text).map_err(to_text)? {
                 return Ok(known(
                     image,
                     problem.map(|problem| problem + " (the rest is not read)"),

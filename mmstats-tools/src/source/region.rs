@@ -79,20 +79,25 @@ impl Region {
         if length > MAX_REGION_BYTES {
             return Err(RegionError::TooLarge { length });
         }
-        let RunState::Running { word: load } = run_state else {
-            let (words, length) = copy(&mut **borrowed, address, length)?;
-            let mut outside = Vec::new();
-            if head.flags & EXTERNAL_DIRECTORY != 0
-                && directory_in(firmware.as_deref(), head.directory, head.published).is_none()
-            {
-                outside = read_directory(&mut **borrowed, head.directory, head.published)?;
-            }
-            return Ok(Region { name, bytes: Bytes::Copied { words, length, outside }, firmware });
-        };
-        if head.word > load {
-            return Err(RegionError::Narrow { word: head.word, load });
-        }
         let ranges = borrowed.ranges();
+        match run_state {
+            // A target that is halted for this, while a file can be read at any time.
+            RunState::Stopped if ranges.is_empty() => {
+                let (words, length) = copy(&mut **borrowed, address, length)?;
+                let mut outside = Vec::new();
+                if head.flags & EXTERNAL_DIRECTORY != 0
+                    && directory_in(firmware.as_deref(), head.directory, head.published).is_none()
+                {
+                    outside = read_directory(&mut **borrowed, head.directory, head.published)?;
+                }
+                let bytes = Bytes::Copied { words, length, outside };
+                return Ok(Region { name, bytes, firmware });
+            }
+            RunState::Running { word: load } if head.word > load => {
+                return Err(RegionError::Narrow { word: head.word, load });
+            }
+            _ => {}
+        }
         let end =
             ranges.iter().find(|range| range.contains(&address)).map(|range| range.end - address);
         let length =

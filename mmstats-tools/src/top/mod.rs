@@ -17,6 +17,7 @@ mod session;
 mod settings;
 mod view;
 
+use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -42,6 +43,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     };
     if !options.batch && !console.is_terminal {
         console.report("standard output is not a terminal (-b prints a table)");
+        return ExitCode::from(USAGE);
+    }
+    if !options.batch && env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+        console.report("the terminal cannot show a screen: TERM is dumb (-b prints a table)");
         return ExitCode::from(USAGE);
     }
     let sources = match command::open_sources(&options.selection, console) {

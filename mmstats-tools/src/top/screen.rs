@@ -1,18 +1,23 @@
 //! The terminal, which is restored on every way out.
 
 use std::io::{self, BufWriter, Stdout};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    self, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+
+/// The size of terminals that do not report it.
+const DEFAULT_SIZE: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
 
 /// Whether the terminal is set up and not restored. Restoring it twice would move the cursor before
 /// messages that were printed in between.
@@ -20,7 +25,9 @@ static IS_SET_UP: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in full-screen mode; dropping it restores the terminal.
 pub(crate) struct Screen {
-    pub(crate) terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Not dropped, as it would panic if the terminal is gone and standard error with it; this
+    /// module restores the cursor.
+    pub(crate) terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     has_mouse: bool,
 }
 
@@ -33,8 +40,14 @@ impl Screen {
         restore_in_panics();
         // A frame is written at once, not line by line.
         let output = BufWriter::with_capacity(1 << 16, io::stdout());
-        let mut screen =
-            Screen { terminal: Terminal::new(CrosstermBackend::new(output))?, has_mouse };
+        // Some terminals, such as serial lines, do not report a size.
+        let viewport = match terminal::size()? {
+            (0, _) | (_, 0) => Viewport::Fixed(DEFAULT_SIZE),
+            _ => Viewport::Fullscreen,
+        };
+        let backend = CrosstermBackend::new(output);
+        let terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
+        let mut screen = Screen { terminal: ManuallyDrop::new(terminal), has_mouse };
         screen.enter()?;
         Ok(screen)
     }

@@ -324,3 +324,46 @@ fn without_a_terminal_there_is_no_screen() {
         (2, "", "topstats: standard output is not a terminal (-b prints a table)\n")
     );
 }
+
+#[test]
+fn it_reports_no_panic_if_its_terminal_is_closed_while_hangups_are_ignored() {
+    let top = Top::new();
+    let _shop = top.shop("shop.mmstats");
+    let topstats = program("--bin", "topstats");
+    let script = format!("trap \"\" HUP; {} {ONE}; echo $? > status", topstats.display());
+    top.tmux.run(&format!("sh -c '{script}'"));
+    top.tmux.wait_for("NAME");
+    let Top { tmux, dir } = top;
+    drop(tmux);
+    let begin = Instant::now();
+    let status = loop {
+        let status = fs::read_to_string(dir.path().join("status")).unwrap_or_default();
+        if status.ends_with('\n') {
+            break status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "it runs on without a terminal");
+        sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status, "1\n");
+}
+
+#[test]
+fn a_terminal_that_reports_no_size_has_80_columns_and_24_lines() {
+    let top = Top::new();
+    let _shop = top.shop("shop.mmstats");
+    let topstats = program("--bin", "topstats");
+    top.tmux.run(&format!("stty rows 0 cols 0; {} {ONE}", topstats.display()));
+    top.tmux.wait_for("NAME");
+    top.tmux.keys(&["q"]);
+    top.tmux.wait_for_prompt();
+}
+
+#[test]
+fn a_dumb_terminal_gets_a_message_and_no_escape_sequences() {
+    let top = Top::new();
+    for term in ["dumb", ""] {
+        top.tmux.run(&format!("clear; TERM={term} {} .", program("--bin", "topstats").display()));
+        top.tmux.wait_for("TERM is dumb (-b prints a table)");
+        top.tmux.wait_for_prompt();
+    }
+}

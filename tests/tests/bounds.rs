@@ -1,0 +1,165 @@
+//! Memory and time are bounded, whatever files claim: sparse ones claim gigabytes.
+
+use std::fs::{self, File};
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mmstats_core::format::v2::Header;
+use mmstats_tests::cli::{Outcome, VersionOne, golden, program, run};
+use mmstats_tests::damage::update_check;
+use mmstats_tests::elf::Elf;
+use mmstats_tests::images::Dir;
+use mmstats_tests::programs::tool;
+use mmstats_tools::options::SourceOptions;
+use mmstats_tools::scraper::Scraper;
+use mmstats_tools::source::Sources;
+
+/// The length that sparse regions claim.
+const CLAIMED: u32 = 60 << 20;
+
+/// The address space that a tool may use, in bytes: several times the largest region.
+const MAX_MEMORY: u64 = 1 << 30;
+
+/// Runs a tool that fails if it needs more memory than this.
+fn bounded(bytes: u64, name: &str, arguments: &[&str], dir: &Dir) -> Command {
+    let mut command = tool("prlimit");
+    command.current_dir(dir.path()).arg(format!("--as={bytes}"));
+    command.arg(program("--bin", name)).args(arguments);
+    command
+}
+
+fn slurp(dir: &Dir, arguments: &[&str]) -> Outcome {
+    run(&mut bounded(MAX_MEMORY, "slurpstats", arguments, dir))
+}
+
+/// Returns a header and an entry that claim `length` bytes.
+fn claim(length: u32) -> Vec<u8> {
+    let mut bytes = fs::read(golden().join("v2/rust-little-8.mmstats")).unwrap();
+    bytes.truncate(Header::SIZE + 28);
+    let directory = Header::SIZE as u64;
+    bytes[offset_of!(Header, directory)..][..8].copy_from_slice(&directory.to_ne_bytes());
+    bytes[offset_of!(Header, length)..][..4].copy_from_slice(&length.to_ne_bytes());
+    let entry = length - Header::SIZE as u32;
+    bytes[Header::PUBLISHED..][..4].copy_from_slice(&entry.to_ne_bytes());
+    bytes[Header::SIZE..][..4].copy_from_slice(&entry.to_ne_bytes());
+    update_check(&mut bytes);
+    bytes
+}
+
+fn write_sparse(path: &Path, start: &[u8], length: u64) {
+    let file = File::create(path).unwrap();
+    file.write_all_at(start, 0).unwrap();
+    file.set_len(length).unwrap();
+}
+
+#[test]
+fn sparse_files_with_one_long_entry_take_no_memory_each() {
+    let dir = Dir::default();
+    const LENGTH: u32 = 32 << 20;
+    for i in 0..4 {
+        let path = dir.path().join(format!("sparse-{i}.mmstats"));
+        let mut start = claim(LENGTH);
+        // All layouts differ.
+        start[Header::LAYOUT] = i;
+        update_check(&mut start);
+        write_sparse(&path, &start, LENGTH.into());
+    }
+    dir.file("z.mmstats", &VersionOne::default().field("n", "B", [7]).finish());
+    // Enough for one region and the copies that reading it takes.
+    let outcome = run(&mut bounded(220 << 20, "slurpstats", &["."], &dir));
+    assert!(outcome.out.contains("n 7"), "{}", outcome.err);
+    assert!(outcome.err.contains("invalid entry length"), "{}", outcome.err);
+}
+
+#[test]
+fn a_damaged_file_is_parsed_once() {
+    let dir = Dir::default();
+    let length = 8 << 20;
+    write_sparse(&dir.path().join("a.mmstats"), &claim(length), length.into());
+    let sources = Sources::new(SourceOptions::default()).unwrap();
+    let mut scraper = Scraper::new(vec![dir.path().to_owned()], sources);
+    let mut scrape = || {
+        let start = Instant::now();
+        let errors = scraper.scrape().errors;
+        assert!(errors[0].what.contains("invalid entry length"), "{errors:?}");
+        start.elapsed()
+    };
+    let first = scrape();
+    let later = (0..3).map(|_| scrape()).min().unwrap();
+    assert!(later < first / 10, "{later:?}, {first:?} at first");
+}
+
+#[test]
+fn sparse_text_claims_and_notes_of_images_take_no_memory() {
+    let dir = Dir::default();
+    let hex = b":0400100001020304E2\n";
+    write_sparse(&dir.path().join("sparse.hex"), hex, 6 << 30);
+    let outcome = slurp(&dir, &["sparse.hex"]);
+    assert!(outcome.err.contains("line 2 of Intel HEX"), "{}", outcome.err);
+
+    let headers: Vec<u8> = (0..60).flat_map(|_| claim(CLAIMED)).collect();
+    let core = Elf::core(true, cfg!(target_endian = "big"));
+    let core = core.physical(0x1000, 0x1000, &headers).build();
+    dir.file("headers.core", &core);
+    let outcome = slurp(&dir, &["headers.core"]);
+    assert_eq!((outcome.status, outcome.out.as_str()), (1, ""), "{}", outcome.err);
+    assert!(!outcome.err.contains("memory allocation"), "{}", outcome.err);
+
+    // 100 program headers of notes, each of 64 MiB.
+    let mut notes = Elf::core(true, false).build();
+    let [at, count] = [notes.len().next_multiple_of(8), 100];
+    notes.resize(at, 0);
+    notes[32..40].copy_from_slice(&(at as u64).to_le_bytes());
+    notes[56..58].copy_from_slice(&(count as u16).to_le_bytes());
+    for i in 0..count as u64 {
+        let offset = (1 << 20) + (i << 26);
+        let words = [4, offset, 0, 0, 64 << 20, 0, 4];
+        notes.extend(words.iter().flat_map(|word: &u64| word.to_le_bytes()));
+    }
+    write_sparse(&dir.path().join("notes.core"), &notes, 8 << 30);
+    let outcome = slurp(&dir, &["notes.core"]);
+    assert_eq!(outcome.status, 1, "{}", outcome.err);
+    assert!(outcome.err.contains("no stats found"), "{}", outcome.err);
+}
+
+#[test]
+fn labels_padded_to_the_longest_are_not_kept_in_memory() {
+    let dir = Dir::default();
+    let mut file = VersionOne::default().field("l".repeat(60_000), "B", [1]);
+    for i in 0..2000 {
+        file = file.field(format!("n{i}"), "B", [1]);
+    }
+    dir.file("a.mmstats", &file.finish());
+    let mut command = bounded(120 << 20, "slurpstats", &["a.mmstats"], &dir);
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+}
+
+#[test]
+fn files_of_different_layouts_are_read_in_linear_time() {
+    const FILES: usize = 1500;
+    let [same, different] = [false, true].map(|is_different| {
+        let dir = Dir::default();
+        for i in 0..FILES {
+            let mut file = VersionOne::default();
+            for field in 0..20 {
+                file = file.field(format!("field.number.{field}"), "B", [1]);
+            }
+            let last = format!("last.{:05}", if is_different { i } else { 0 });
+            dir.file(format!("{i}.mmstats"), &file.field(last, "B", [1]).finish());
+        }
+        dir
+    });
+    let sources = || Sources::new(SourceOptions::default()).unwrap();
+    let measure = |dir: &Dir| {
+        let mut scraper = Scraper::new(vec![dir.path().to_owned()], sources());
+        let start = Instant::now();
+        assert_eq!(scraper.scrape().samples.len(), FILES);
+        start.elapsed()
+    };
+    let best = |dir: &Dir| (0..3).map(|_| measure(dir)).min().unwrap_or(Duration::MAX);
+    let (same, different) = (best(&same), best(&different));
+    assert!(different < same * 10, "{different:?}, {same:?} of one layout");
+}
