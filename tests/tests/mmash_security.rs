@@ -630,6 +630,36 @@ fn event_streams_at_their_limit_leave_room_for_scrapes() {
 }
 
 #[test]
+fn names_that_alternate_between_files_and_links_reveal_nothing() {
+    let (elsewhere, directory) = (directory(), directory());
+    let secrets = ["secret.mmstats", "passwords"].map(|name| elsewhere.path().join(name));
+    fs::write(&secrets[0], VersionOne::default().field(SECRET, "B", [1]).finish()).unwrap();
+    fs::write(&secrets[1], "hunter2:x:0:0\n").unwrap();
+    let harmless = VersionOne::default().field("n", "B", [1]).finish();
+    let server = Mmash::serve(directory.path(), &["-d", "0.1"]);
+    let mut leaks = Vec::new();
+    for round in 0..150 {
+        for name in 0..20 {
+            let path = directory.path().join(format!("{name}.mmstats"));
+            let next = directory.path().join("next");
+            match (round + name) % 2 {
+                0 => symlink(&secrets[name % 2], &next).unwrap(),
+                _ => fs::write(&next, &harmless).unwrap(),
+            }
+            fs::rename(&next, &path).unwrap();
+        }
+        if round % 10 == 0 {
+            for target in ["/api/v1/stats", "/api/v1/files", "/metrics", "/"] {
+                let text = server.get(target).text();
+                let all = [SECRET, "secret_label", "hunter2", "68 75 6e"];
+                leaks.extend(all.into_iter().filter(|leak| text.contains(leak)));
+            }
+        }
+    }
+    assert_eq!(leaks, [""; 0]);
+}
+
+#[test]
 fn a_client_that_closes_its_side_gets_its_answer() {
     let victim = Victim::new(&[]);
     for target in ["/metrics", "/healthz", "/", "/api/v1/query"] {
