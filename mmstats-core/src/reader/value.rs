@@ -71,10 +71,10 @@ impl<'b> Distribution<'b> {
         self.max_power
     }
 
-    /// Returns the number of recorded values, wrapping as its buckets do.
+    /// Returns the number of recorded values; `u64::MAX` if there are more.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts().fold(0, u64::wrapping_add)
+        self.counts().fold(0, u64::saturating_add)
     }
 
     /// Returns the buckets that are not empty: smallest value, largest value (`None` for the last

@@ -25,7 +25,8 @@
 //! | `error` | why `value` is `null` |
 //!
 //! Integers are exact and have up to 20 digits; a reader that converts them to doubles loses
-//! precision. JSON has no NaN or infinity: these are the strings `"NaN"`, `"Infinity"` and
+//! precision. JSON has no NaN or infinity, and numbers beyond doubles (1e+427) count as infinite:
+//! these are the strings `"NaN"`, `"Infinity"` and
 //! `"-Infinity"`, which `float()` in Python and `Number()` in JavaScript parse.
 //!
 //! A histogram is
@@ -212,6 +213,10 @@ impl Serialize for ScaledNumber {
             ScaledNumber::NotFinite(value) if value.is_nan() => serializer.serialize_str("NaN"),
             ScaledNumber::NotFinite(value) => {
                 serializer.serialize_str(if *value > 0.0 { "Infinity" } else { "-Infinity" })
+            }
+            // Parsers that read doubles refuse the whole line if one number is beyond them.
+            ScaledNumber::Decimal(value) if value.exceeds_f64() => {
+                ScaledNumber::NotFinite(value.infinity()).serialize(serializer)
             }
             // Python's text of a finite number is valid JSON and keeps all digits.
             ScaledNumber::Decimal(value) => RawValue::from_string(value.to_string())

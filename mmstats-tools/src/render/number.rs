@@ -142,6 +142,19 @@ impl Decimal {
         decimal.without_trailing_zeros()
     }
 
+    /// Returns `true` if the number is beyond all finite `f64`.
+    #[must_use]
+    pub fn exceeds_f64(&self) -> bool {
+        const MAX_POINT: i32 = f64::MAX_10_EXP + 1;
+        self.point >= MAX_POINT && self.to_string().parse().is_ok_and(f64::is_infinite)
+    }
+
+    /// Returns the infinity of its sign.
+    #[must_use]
+    pub fn infinity(&self) -> f64 {
+        if self.negative { f64::NEG_INFINITY } else { f64::INFINITY }
+    }
+
     fn times_ten_to(self, power: i8) -> Self {
         Decimal { point: self.point + i32::from(power), ..self }
     }

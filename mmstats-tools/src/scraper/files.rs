@@ -17,6 +17,8 @@ const RESERVED_DESCRIPTORS: usize = 64;
 /// Files by their paths.
 pub(super) struct Files {
     known: HashMap<PathBuf, KnownFile>,
+    /// The path that each file is read by, by device and inode: others are names of the same file.
+    owners: HashMap<(u64, u64), PathBuf>,
     /// Named files that existed once: if one is missing later, its writer has ended.
     found: HashSet<PathBuf>,
     round: u64,
@@ -46,6 +48,8 @@ pub(super) enum Outcome {
     Read,
     /// The file was read earlier in this scrape.
     AlreadyRead,
+    /// The file is read by another path.
+    OtherName(PathBuf),
     /// The writer has ended and removed the file.
     Gone,
     /// The file has never existed.
@@ -64,6 +68,7 @@ impl Files {
         let limit = raise_descriptors();
         Files {
             known: HashMap::new(),
+            owners: HashMap::new(),
             found: HashSet::new(),
             round: 1,
             open: 0,
@@ -119,6 +124,9 @@ impl Files {
         if is_named {
             self.found.insert(path.to_owned());
         }
+        if let Some(owner) = self.owner(path, &metadata) {
+            return Outcome::OtherName(owner);
+        }
         let Some(is_other) = self.update(path, &metadata) else { return Outcome::AlreadyRead };
         let (round, has_room) = (self.round, self.open < self.max_open);
         let Some(known) = self.known.get_mut(path) else { return Outcome::Gone };
@@ -153,10 +161,25 @@ impl Files {
         }
     }
 
+    /// Returns the other path that a file is read by, if it still has that name. So a file with many
+    /// hard links counts once, and goes on to count as the same.
+    fn owner(&mut self, path: &Path, metadata: &Metadata) -> Option<PathBuf> {
+        let id = id(metadata);
+        if let Some(owner) = self.owners.get(&id).filter(|owner| *owner != path) {
+            if self.known.contains_key(owner)
+                && owner.metadata().is_ok_and(|metadata| self::id(&metadata) == id)
+            {
+                return Some(owner.clone());
+            }
+        }
+        self.owners.insert(id, path.to_owned());
+        None
+    }
+
     /// Updates what is known of a file. Returns `true` if another file had this path before; `None`
     /// if it has been read in this round.
     fn update(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
-        let id = (metadata.dev(), metadata.ino());
+        let id = id(metadata);
         let length = metadata.len();
         let new = || KnownFile { id, length, file: None, is_plain: false, round: 0 };
         let known = self.known.entry(path.to_owned()).or_insert_with(new);
@@ -183,9 +206,14 @@ impl Files {
     pub(super) fn end_round(&mut self) {
         let round = self.round;
         self.known.retain(|_, known| known.round == round);
+        self.owners.retain(|id, path| self.known.get(path).is_some_and(|known| known.id == *id));
         self.open = self.known.values().filter(|known| known.file.is_some()).count();
         self.round += 1;
     }
+}
+
+fn id(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 fn failed(path: &Path, error: FileError, is_named: bool, look_further: bool) -> Outcome {

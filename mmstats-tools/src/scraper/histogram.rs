@@ -33,10 +33,10 @@ impl HistogramSnapshot {
         HistogramSnapshot { sum: distribution.sum, filled }
     }
 
-    /// Returns the number of values.
+    /// Returns the number of values; `u64::MAX` if there are more.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.filled.iter().fold(0, |count, bucket| count.wrapping_add(bucket.count))
+        self.filled.iter().fold(0, |count, bucket| count.saturating_add(bucket.count))
     }
 
     /// Returns the mean of the values; `None` if there are no values. It is between the bounds of
@@ -110,7 +110,9 @@ impl HistogramSnapshot {
             match self.filled.binary_search_by_key(&(bucket.low, bucket.high), |bucket| {
                 (bucket.low, bucket.high)
             }) {
-                Ok(at) => self.filled[at].count = self.filled[at].count.wrapping_add(bucket.count),
+                Ok(at) => {
+                    self.filled[at].count = self.filled[at].count.saturating_add(bucket.count);
+                }
                 Err(at) => self.filled.insert(at, *bucket),
             }
         }

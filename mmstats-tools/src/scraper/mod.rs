@@ -18,6 +18,7 @@ use mmstats_std::discover::discover;
 use mmstats_std::read::{Field, Reader, Sample};
 use mmstats_std::template::Environment;
 
+use crate::escape::lossless_path;
 use crate::source::{Opened, Sources};
 pub use files::raise_descriptors;
 use files::{Files, Outcome};
@@ -30,6 +31,9 @@ type Fields = Arc<[Field]>;
 
 /// How long a writer is assumed to stay alive after a check.
 const VERDICT_LIFETIME: Duration = Duration::from_secs(1);
+
+/// The number of fields in a scrape; those of more writers are not read.
+const MAX_FIELDS: usize = 500_000;
 
 /// Scrapes the files and devices that a command's arguments name.
 pub struct Scraper {
@@ -50,6 +54,8 @@ pub struct Scraper {
 /// A scrape in progress.
 struct ScrapeBuilder {
     scrape: Scrape,
+    /// The number of all fields.
+    fields: usize,
     /// The index of each name's error.
     failed: HashMap<PathBuf, usize>,
     /// The time of the last scrape.
@@ -103,7 +109,7 @@ impl Scraper {
             halted: None,
         };
         let before = self.last_time.replace(scrape.time);
-        let mut builder = ScrapeBuilder { scrape, failed: HashMap::new(), before };
+        let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before };
         self.tracker.begin_round(now);
         self.searched.clear();
         let arguments = std::mem::take(&mut self.arguments);
@@ -155,6 +161,9 @@ impl Scraper {
                 }
                 (Err(error), _) => self.fail(path, error, builder),
             },
+            Outcome::OtherName(owner) => {
+                builder.fail(path, format!("another name of {}, read once", lossless_path(&owner)));
+            }
             Outcome::Missing(why) => builder.fail(path, why),
             Outcome::Failed(why) => self.fail(path, why, builder),
         }
@@ -222,6 +231,7 @@ impl ScrapeBuilder {
         for error in errors {
             self.fail(&sample.writer_id.name, error);
         }
+        self.fields += sample.fields.len();
         self.scrape.samples.push(sample);
     }
 }
@@ -240,7 +250,7 @@ mod tests {
             errors: Vec::new(),
             halted: None,
         };
-        let mut builder = ScrapeBuilder { scrape, failed: HashMap::new(), before: None };
+        let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before: None };
         let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
         let start = Instant::now();
         for i in (0..MANY).chain([7]) {

@@ -12,7 +12,7 @@ use mmstats_std::liveness::{Liveness, Reason, Verdict};
 use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
-use super::{Fields, ScrapeBuilder, VERDICT_LIFETIME};
+use super::{Fields, MAX_FIELDS, ScrapeBuilder, VERDICT_LIFETIME};
 
 /// Above this number, shared fields without a writer are dropped.
 const MAX_UNUSED_FIELDS: usize = 64;
@@ -85,6 +85,13 @@ impl WriterTracker {
         builder: &mut ScrapeBuilder,
     ) {
         let layout = sample.layout();
+        if builder.fields + layout.fields.len() > MAX_FIELDS {
+            let fields = layout.fields.len();
+            let why =
+                format!("not read: {fields} more fields (at most {MAX_FIELDS} in all expected)");
+            builder.fail(name, why);
+            return self.retain(name);
+        }
         let state =
             self.by_name.get(name).and_then(|tracked| tracked.state.as_ref()).filter(|_| !is_other);
         if state.is_some_and(|state| {

@@ -8,7 +8,7 @@ use super::name_conflicts::SumKey;
 use super::number::MetricValue;
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
-use crate::series::{Aggregate, Aggregation, Baseline, Class, CounterTotal, ScaledSum};
+use crate::series::{Aggregate, Aggregation, Baseline, Bucket, Class, CounterTotal, ScaledSum};
 
 /// Why a value is not added: a sum that wraps would decrease, an infinite one would stay so.
 const TOO_LARGE: &str = "dropped: with it, the sum would be more than can be counted";
@@ -54,6 +54,18 @@ impl Sum {
             value: SumValue::new(field, ty),
             is_retired: false,
         }
+    }
+
+    /// Returns the memory that it needs, in bytes, about.
+    pub(super) fn bytes(&self) -> usize {
+        /// For the maps that it is in.
+        const ENTRIES: usize = 256;
+        let names: usize = self.names.iter().map(|name| size_of::<String>() + name.len()).sum();
+        let texts = self.field.label.len() + self.field.unit.len() + self.field.help.len();
+        // The key is stored twice, and a histogram's bucket with its bounds.
+        let buckets = self.field.location.size as usize / size_of::<u32>() * size_of::<Bucket>();
+        let is_histogram = matches!(self.field.location.storage, Storage::Histogram { .. });
+        ENTRIES + size_of::<Sum>() + names + 3 * texts + if is_histogram { buckets } else { 0 }
     }
 
     /// Takes the bounds of another writer's histogram if it has more.

@@ -18,6 +18,10 @@ use super::sum::Sum;
 use super::{DroppedField, Page, Settings, write};
 use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 
+/// The memory of all sums, in bytes. Counters of writers that have ended stay, so that writers which
+/// come with new labels again and again would fill the memory.
+const MAX_BYTES: usize = 64 << 20;
+
 /// Sums over all writers, kept from one scrape to the next.
 ///
 /// Values are combined by the rules of [`series`](crate::series). Counters and histograms are what
@@ -30,12 +34,17 @@ use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 ///
 /// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another
 /// scale), that of running writers is shown, and what only dead ones have counted is dropped.
+///
+/// The sums' memory is bounded: fields that would need more are dropped, and reported once for each
+/// writer.
 #[derive(Default)]
 pub struct Totals {
     /// In the order of their first fields.
     sums: BTreeMap<usize, Sum>,
     last: usize,
     by_key: HashMap<SumKey, usize>,
+    /// The memory of the sums.
+    bytes: usize,
     /// The sums that fields add to, by the address of the fields.
     layouts: HashMap<usize, Targets>,
     /// By the ids of writers.
@@ -66,6 +75,8 @@ struct Targets {
     /// Does not keep them alive, but keeps their address from being used for others.
     fields: Weak<[Field]>,
     sums: Arc<[Option<usize>]>,
+    /// How many fields have no sum because these have no room for it, and one of their labels.
+    without_room: Option<(usize, String)>,
 }
 
 /// A writer, and the last values that could be read.
@@ -112,6 +123,8 @@ impl Totals {
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
         if self.layouts.len() < layouts {
             self.remove_unused();
+            // There may be room now.
+            self.layouts.retain(|_, targets| targets.without_room.is_none());
         }
     }
 
@@ -148,6 +161,7 @@ impl Totals {
             .flat_map(|targets| targets.sums.iter().copied().flatten())
             .collect();
         self.sums.retain(|at, sum| sum.persists() || used.contains(at));
+        self.bytes = self.sums.values().map(Sum::bytes).sum();
         self.by_key.retain(|_, at| self.sums.contains_key(at));
     }
 
@@ -171,6 +185,15 @@ impl Totals {
 
     fn add_writer(&mut self, sample: &WriterSample) {
         let targets = self.targets(&sample.fields);
+        let without_room = self
+            .layouts
+            .get(&address(&sample.fields))
+            .and_then(|targets| targets.without_room.as_ref());
+        if let Some((fields, label)) = without_room {
+            let reason = format!("dropped, as {fields} in all: all sums have {MAX_BYTES} bytes");
+            let (file, label) = (Some(sample.writer_id.name.clone()), label.clone());
+            self.dropped.push(DroppedField { file, label, reason });
+        }
         let known =
             self.writers.entry(sample.writer_id.id).or_insert_with(|| CountedWriter::new(sample));
         known.update_fields(&sample.fields);
@@ -204,24 +227,40 @@ impl Totals {
             return targets.sums.clone();
         }
         let identity = Identity::find(fields);
+        let mut without_room = None;
         let target = |(index, field): (usize, &Field)| {
             let ty = Type::from_field(field);
-            (ty != Type::Info && !identity.contains(index)).then(|| self.target(field, ty))
+            if ty == Type::Info || identity.contains(index) {
+                return None;
+            }
+            let target = self.target(field, ty);
+            if target.is_none() {
+                without_room.get_or_insert_with(|| (0, field.label.clone())).0 += 1;
+            }
+            target
         };
         let sums: Arc<[_]> = fields.iter().enumerate().map(target).collect();
-        self.layouts
-            .insert(address, Targets { fields: Arc::downgrade(fields), sums: sums.clone() });
+        let targets = Targets { fields: Arc::downgrade(fields), sums: sums.clone(), without_room };
+        self.layouts.insert(address, targets);
         sums
     }
 
-    fn target(&mut self, field: &Field, ty: Type) -> usize {
+    /// Returns the sum that a field adds to; `None` if there is no room for a new one.
+    fn target(&mut self, field: &Field, ty: Type) -> Option<usize> {
         let key = SumKey::from_field(field, ty);
-        let at = *self.by_key.entry(key.clone()).or_insert_with(|| {
-            self.last += 1;
-            self.last
-        });
-        self.sums.entry(at).or_insert_with(|| Sum::new(key, field, ty)).merge_bounds(field);
-        at
+        if let Some(at) = self.by_key.get(&key) {
+            self.sums.get_mut(at)?.merge_bounds(field);
+            return Some(*at);
+        }
+        let sum = Sum::new(key.clone(), field, ty);
+        if self.bytes + sum.bytes() > MAX_BYTES {
+            return None;
+        }
+        self.bytes += sum.bytes();
+        self.last += 1;
+        self.by_key.insert(key, self.last);
+        self.sums.insert(self.last, sum);
+        Some(self.last)
     }
 }
 
