@@ -46,7 +46,8 @@ impl HistogramSnapshot {
         let count = self.count();
         let (first, last) = (self.filled.first()?, self.filled.last()?);
         let high = last.high.map_or(f64::INFINITY, |high| high as f64);
-        (count > 0).then(|| (self.sum as f64 / count as f64).clamp(first.low as f64, high))
+        // Buckets of a damaged recording may be in no order, where `clamp` panics.
+        (count > 0).then(|| (self.sum as f64 / count as f64).max(first.low as f64).min(high))
     }
 
     /// Returns the value below which a fraction of the values lies; `None` if there are no values.

@@ -154,7 +154,7 @@ impl Aggregate {
             },
             value => match Scaled::from_value(value, scale) {
                 Some(number) if !matches!(self.class, Class::Fact | Class::Text) => {
-                    self.push_number(number)
+                    self.push_number(number);
                 }
                 _ => self.push_fact(value),
             },

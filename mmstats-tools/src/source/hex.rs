@@ -42,7 +42,7 @@ pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
         if input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        let Some(record) = str::from_utf8(&line).ok().filter(|line| line.is_ascii()) else {
+        let Some(record) = std::str::from_utf8(&line).ok().filter(|line| line.is_ascii()) else {
             return Ok(None);
         };
         let result = match (record.trim(), &format) {
