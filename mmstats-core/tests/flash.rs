@@ -105,7 +105,7 @@ fn a_directory_may_end_at_the_highest_address() {
     let mut memory = [0; WORDS];
     run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut memory)).unwrap());
     let expected = dead_outside(memory.as_bytes(), entries());
-    for address in [u64::MAX - 3, u64::MAX - 7, u64::MAX - entries().len() as u64 & !3] {
+    for address in [u64::MAX - 3, u64::MAX - 7, (u64::MAX - entries().len() as u64) & !3] {
         let mut bytes = memory.as_bytes().to_vec();
         bytes[offset_of!(Header, directory)..][..8].copy_from_slice(&address.to_ne_bytes());
         let check = crc32(0, &bytes[..Header::CHECKED]).to_ne_bytes();

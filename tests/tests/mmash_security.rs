@@ -584,7 +584,7 @@ fn slow_clients_do_not_keep_scrapes_out() {
 fn health_checks_are_answered_while_all_connections_are_busy() {
     let (elsewhere, arguments) = (directory(), ["--max-requests-per-second", "100000"]);
     let limited = with_descriptors(160, &command(&arguments));
-    let server = Mmash::start(&mut { limited }.arg(elsewhere.path()));
+    let server = Mmash::start({ limited }.arg(elsewhere.path()));
     let unread = request(server.address, "GET", "/static/uplot/uPlot.iife.min.js", "");
     let unread = String::from_utf8(unread).unwrap().replace("Connection: close\r\n", "");
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -611,7 +611,7 @@ fn health_checks_are_answered_while_all_connections_are_busy() {
 fn event_streams_at_their_limit_leave_room_for_scrapes() {
     let directory = directory();
     let limited = with_descriptors(160, &command(&[]));
-    let server = Mmash::start(&mut { limited }.arg(directory.path()));
+    let server = Mmash::start({ limited }.arg(directory.path()));
     let stream = || open(server.address, &request(server.address, "GET", "/events", "")).unwrap();
     let mut streams = Vec::new();
     let refused = loop {
