@@ -218,8 +218,8 @@ impl View<'_> {
         self.region.len == 0
     }
 
-    /// Copies bytes from offset `at`, a multiple of 8, by loads of whole words, and returns how many
-    /// there were. Missing bytes become zero.
+    /// Copies bytes from offset `at`, a multiple of 8, by loads of whole words, and returns how
+    /// many there were. Missing bytes become zero.
     ///
     /// # Panics
     /// If `at` is not a multiple of 8.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct PublishError {
     path: PathBuf,
-    /// What cannot be done, as part of the message; may be empty.
+    /// The operation that failed, as part of the message; may be empty.
     attempt: String,
     cause: Box<dyn Error + Send + Sync>,
     /// Whether the thread or process is ending, which is not reported as a fault.

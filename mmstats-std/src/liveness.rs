@@ -75,7 +75,8 @@ pub enum Reason {
     OtherStart,
     /// Dead: its process runs, but no longer has the file mapped to write to it.
     Unmapped,
-    /// Unknown: its PID belongs to a process that started later by the wall clock, which can be set.
+    /// Unknown: its PID belongs to a process that started later by the wall clock, which can be
+    /// set.
     StartedLater,
     /// Dead: the machine was rebooted.
     OtherBoot,

@@ -1,8 +1,8 @@
 //! The files that a process has mapped to write to them.
 //!
-//! A process writes to a file only through a mapping, so a live process whose file is not mapped has
-//! left it behind: its program was replaced by another one (`exec`), or it closed the file and kept
-//! it. And a process that maps a file is its writer, whatever start time and clock say.
+//! A process writes to a file only through a mapping. So a live process that does not map its file
+//! no longer writes to it: its program was replaced by another one (`exec`), or it closed the file
+//! and kept it. And a process that maps a file is its writer, whatever start time and clock say.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;

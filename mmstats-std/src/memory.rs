@@ -23,9 +23,9 @@ use zerocopy::IntoBytes;
 
 /// Memory for one writer: private at first, and a file's once that exists.
 ///
-/// Addresses that were mapped stay mapped: when it is dropped, private zeros replace the content. So
-/// a handle that was kept too long writes to that memory, and not to whatever would be mapped there
-/// next. The file's memory is released all the same.
+/// Addresses that were mapped stay mapped: when it is dropped, private zeros replace the content.
+/// So a handle that was kept too long writes to that memory, and not to whatever would be mapped
+/// there next. The file's memory is released all the same.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
@@ -347,8 +347,8 @@ pub(crate) fn fork_generation() -> u32 {
     FORK_GENERATION.load(Ordering::Relaxed)
 }
 
-/// Returns `true` if the program has privileges that its caller has not (it is setuid, setgid or has
-/// capabilities), so that it must not trust the environment.
+/// Returns `true` if the program has privileges that its caller has not (it is setuid, setgid or
+/// has capabilities), so that it must not trust the environment.
 pub(crate) fn is_privileged() -> bool {
     // SAFETY: it only reads memory that the kernel has filled.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }

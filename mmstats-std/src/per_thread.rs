@@ -97,9 +97,9 @@ impl<M: Model> PerThread<M> {
     /// returns the error. If disk space, memory or descriptors were missing, the thread tries again
     /// about once a second; until then, each use costs some ten nanoseconds.
     ///
-    /// A forked child gets files of its own. Call `chroot` and change the user before the first use:
-    /// files that exist then are written on, but the process may be unable to remove them, and they
-    /// state the user who created them.
+    /// A forked child gets files of its own. Call `chroot` and change the user before the first
+    /// use: files that exist then are written on, but the process may be unable to remove them, and
+    /// they state the user who created them.
     ///
     /// Not for signal handlers, which may interrupt the first call. They need a handle of their
     /// own.

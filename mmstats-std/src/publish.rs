@@ -262,8 +262,9 @@ pub enum Flush {
 /// The file is removed when the result is dropped, unless [`Options::keep`] is set.
 ///
 /// In a forked child, the result keeps working, but in private memory without readers, and does not
-/// remove the file: call this again there. After `chroot` or a change of the user, the process still
-/// writes to the file, but may be unable to remove it, and the file states the user who created it.
+/// remove the file: call this again there. After `chroot` or a change of the user, the process
+/// still writes to the file, but may be unable to remove it, and the file states the user who
+/// created it.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, model, publish};

@@ -218,9 +218,9 @@ impl TemplateVars {
     }
 }
 
-/// The environment variables about files. An empty variable counts as unset, and all do in a program
-/// that is setuid, setgid or has file capabilities: otherwise, whoever starts it could choose where
-/// it creates files with its privileges.
+/// The environment variables about files. An empty variable counts as unset, and all do in a
+/// program that is setuid, setgid or has file capabilities: otherwise, whoever starts it could
+/// choose where it creates files with its privileges.
 ///
 /// ```
 /// use mmstats_std::template::Environment;

@@ -161,8 +161,8 @@ impl Files {
         }
     }
 
-    /// Returns the other path that a file is read by, if it still has that name. So a file with many
-    /// hard links counts once, and goes on to count as the same.
+    /// Returns the other path that a file is read by, if it still has that name. So a file with
+    /// many hard links counts once, and goes on to count as the same.
     fn owner(&mut self, path: &Path, metadata: &Metadata) -> Option<PathBuf> {
         let id = id(metadata);
         if let Some(owner) = self.owners.get(&id).filter(|owner| *owner != path) {

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: regions with valid checks, and sources that change while they are
+//! Helpers of the fuzz targets: regions with valid checks, and sources that change while they are
 //! read.
 //!
 //! Each target is a program in `src/bin/`; `run` builds and runs them.

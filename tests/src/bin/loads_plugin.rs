@@ -1,5 +1,5 @@
-//! `loads_plugin LIBRARY FILE`: loads a library, uses it in a thread and unloads it; then forks, and
-//! reads beyond the end of an empty file, which is the end of a program without handlers.
+//! `loads_plugin LIBRARY FILE`: loads a library, uses it in a thread and unloads it; then forks,
+//! and reads beyond the end of an empty file, which is the end of a program without handlers.
 #![allow(unsafe_code)]
 
 use mmstats_tests::programs::say;

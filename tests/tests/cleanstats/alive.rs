@@ -241,7 +241,8 @@ fn a_process_with_another_start_time_is_alive_while_it_maps_its_file() {
     let directory = public();
     let at = directory.path();
     let (mut program, path) = publisher(at, "plain", is_root().then_some(SOMEBODY));
-    // As a process restored in another time namespace: the file stays the same, but not its content.
+    // As a process restored in another time namespace: the file stays the same, but not its
+    // content.
     let start = values(&path).count("sys.start");
     forged(&path, &path, "sys.start", &(start + 1).to_ne_bytes());
     let verdict = || Reader::new().read(&path).unwrap().verdict();

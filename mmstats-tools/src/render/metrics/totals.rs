@@ -18,8 +18,8 @@ use super::sum::Sum;
 use super::{DroppedField, Page, Settings, write};
 use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 
-/// The memory of all sums, in bytes. Counters of writers that have ended stay, so that writers which
-/// come with new labels again and again would fill the memory.
+/// The memory of all sums, in bytes. Counters of writers that have ended stay, so that writers
+/// which come with new labels again and again would fill the memory.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Sums over all writers, kept from one scrape to the next.
