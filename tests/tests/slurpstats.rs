@@ -553,10 +553,13 @@ fn a_terminal_shows_dates_and_dead_writers() {
     fs::copy(golden().join("v1/webstats.mmstats"), dir.path().join("web.mmstats")).unwrap();
     let stats = everything(&dir);
     fs::copy(stats.path(), dir.path().join("copy.mmstats")).unwrap();
-    let (seen, status) =
-        on_terminal(&dir, &[("NO_COLOR", "1")], "-f '*created' web.mmstats copy.mmstats");
+    let live = stats.path().display();
+    let arguments = format!("-f '*created' web.mmstats {live} copy.mmstats");
+    let (seen, status) = on_terminal(&dir, &[("NO_COLOR", "1")], &arguments);
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(status, 0);
     assert!(lines[0].starts_with("==> web.mmstats (") && lines[1].ends_with(".090503"), "{seen}");
-    assert!(lines[3] == "==> copy.mmstats" && lines[4].ends_with(" UTC)"), "{seen}");
+    assert!(lines[3] == format!("==> {live}") && lines[4].ends_with(" UTC)"), "{seen}");
+    // The process runs, but writes to the other file.
+    assert_eq!(lines[6], "==> copy.mmstats (its process no longer writes to it)", "{seen}");
 }
