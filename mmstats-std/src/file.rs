@@ -6,7 +6,7 @@ use crate::identity::ProcessId;
 use crate::mappings::mapped_files;
 use crate::memory::{Magic, Mapping, PerProcess, on_exit};
 use crate::options::Options;
-use crate::read::Reader;
+use crate::read::{Links, Reader, open_file};
 use crate::template::{Environment, Template, TemplateVars};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -289,14 +289,12 @@ fn remove_files_of_earlier_program(path: &Path) {
     // Another copy of this crate in this process may have created some. As files are mapped before
     // they get their names, the mappings are read after the names.
     let Ok(mapped) = mapped_files("self") else { return };
+    let mut reader = Reader::new();
     for path in named_alike {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::open(&path, flags, Mode::empty()) else { continue };
-        let file = File::from(file);
-        let is_left = file.metadata().is_ok_and(|metadata| {
-            metadata.is_file() && mapped.iter().all(|mapped| mapped.inode != metadata.ino())
-        });
-        let mut reader = Reader::new();
+        let Ok(file) = open_file(&path, Links::Refuse) else { continue };
+        let is_left = file
+            .metadata()
+            .is_ok_and(|found| mapped.iter().all(|mapped| mapped.inode != found.ino()));
         if is_left && reader.read_file(&file).is_ok_and(|sample| sample.process_id() == own) {
             let _ = std::fs::remove_file(&path);
         }

@@ -66,8 +66,6 @@ pub struct FileId {
     pub inode: u64,
     /// When its inode last changed (`st_ctime`), as by its creation.
     pub changed: SystemTime,
-    /// When it was last modified, in whole seconds.
-    pub modified: SystemTime,
 }
 
 impl FileId {
@@ -81,23 +79,29 @@ impl FileId {
 
     pub(crate) fn from_stat(stat: &rustix::fs::Stat) -> FileId {
         // The types of the members depend on the architecture.
-        let time = |seconds: u64, nanoseconds: u32| {
-            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
-            time.unwrap_or(SystemTime::UNIX_EPOCH)
-        };
-        FileId {
-            inode: stat.st_ino,
-            changed: time(
-                u64::try_from(stat.st_ctime).unwrap_or(0),
-                u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
-            ),
-            modified: time(u64::try_from(stat.st_mtime).unwrap_or(0), 0),
-        }
+        let changed = time_of_file(
+            u64::try_from(stat.st_ctime).unwrap_or(0),
+            u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
+        );
+        FileId { inode: stat.st_ino, changed }
+    }
+
+    /// Returns `true` if mappings that were read at this time include all of the file. A process
+    /// that creates or adopts a file changes it, and maps it before it gets its name.
+    #[must_use]
+    pub fn is_covered_by(&self, read_time: SystemTime) -> bool {
+        read_time.duration_since(self.changed).is_ok_and(|age| age >= FILE_TIME_LAG)
     }
 }
 
+/// Returns a file's time; 1970 if it is out of range.
+pub(crate) fn time_of_file(seconds: u64, nanoseconds: u32) -> SystemTime {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
 /// The maximum time by which the kernel's file times are older than the clock.
-pub const FILE_TIME_LAG: Duration = Duration::from_millis(20);
+const FILE_TIME_LAG: Duration = Duration::from_millis(20);
 
 /// How long the mappings of a process are remembered.
 const LIFETIME: Duration = Duration::from_secs(5);
@@ -120,8 +124,7 @@ pub(crate) fn has_mapped(pid: u32, start: u64, file: FileId) -> Option<bool> {
     if let Some((time, inodes)) = processes.get(&(pid, start)) {
         let is_fresh = now.duration_since(*time).is_ok_and(|age| age < LIFETIME);
         let is_mapped = inodes.contains(&file.inode);
-        // A file is mapped before it gets its name, which changes its inode.
-        if is_fresh && (is_mapped || *time > file.changed + FILE_TIME_LAG) {
+        if is_fresh && (is_mapped || file.is_covered_by(*time)) {
             return Some(is_mapped);
         }
     }

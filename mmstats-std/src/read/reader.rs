@@ -56,7 +56,7 @@ impl Reader {
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let mut layout = load(&FileSource(file), length, &mut self.layouts, &mut self.buffer);
         if layout.as_ref().map_or(true, |layout| !layout.errors.is_empty()) {
-            // The length may be outdated: it was read before the file was opened.
+            // The file may have grown, or shrunk, since its length was read.
             let now = file.metadata()?.len();
             if now != length {
                 layout = load(&FileSource(file), now, &mut self.layouts, &mut self.buffer);

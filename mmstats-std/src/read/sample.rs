@@ -4,8 +4,9 @@ use super::identity::IdentityField;
 use super::layout::{Field, Layout};
 use crate::identity::ProcessId;
 use crate::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
-use crate::mappings::FileId;
+use crate::mappings::{FileId, time_of_file};
 use mmstats_core::reader::{Snapshot, Storage, Value, ValueError};
+use std::time::SystemTime;
 
 /// The values of a file or region at one time.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ impl<'r> Sample<'r> {
         let verdict = liveness(&Evidence {
             process: self.process_id(),
             created: self.created(),
-            modified: self.stat.map(|stat| stat.file.modified),
+            modified: self.stat.map(|stat| stat.modified),
             file: self.stat.map(|stat| stat.file),
         });
         if verdict.liveness == Liveness::Alive && self.thread_has_ended() {
@@ -139,11 +140,14 @@ impl<'r> Sample<'r> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileStat {
     owner: u32,
+    /// In whole seconds.
+    modified: SystemTime,
     file: FileId,
 }
 
 impl FileStat {
     pub(super) fn new(stat: &rustix::fs::Stat) -> Self {
-        FileStat { owner: stat.st_uid, file: FileId::from_stat(stat) }
+        let modified = time_of_file(u64::try_from(stat.st_mtime).unwrap_or(0), 0);
+        FileStat { owner: stat.st_uid, modified, file: FileId::from_stat(stat) }
     }
 }

@@ -254,7 +254,7 @@ impl Mapped {
             return (State::Unknown, Cow::Borrowed("its process may be in another PID namespace"));
         }
         if !provenance.is_exact || reason == Reason::OtherStart {
-            self.refresh(&opened.stat);
+            self.refresh(&opened.file);
             if self.holds(&entry.path, &opened.stat) {
                 let reason = Reason::Mapped;
                 return (State::Alive(reason), Cow::Borrowed(reason.as_str()));

@@ -7,12 +7,12 @@
 //! child may write to a mapping of its parent. In all these cases the file is mapped.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use mmstats_std::mappings::{FILE_TIME_LAG, mapped_files};
+use mmstats_std::mappings::{FileId, mapped_files};
 use rustix::fs::{Stat, major, minor};
 
 /// All files mapped for writing, as far as `/proc` shows them.
@@ -31,14 +31,9 @@ pub(super) struct Mapped {
 
 impl Mapped {
     /// Reads the mappings of all processes, unless they were read after the file last changed.
-    /// A process that creates or adopts a file changes it, so no later mapping is missed.
-    pub(super) fn refresh(&mut self, stat: &Stat) {
-        let changed = Duration::new(
-            u64::try_from(stat.st_ctime).unwrap_or(0),
-            u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
-        );
-        let changed = SystemTime::UNIX_EPOCH + changed;
-        if self.read_time.is_none_or(|time| time < changed + FILE_TIME_LAG) {
+    pub(super) fn refresh(&mut self, file: &File) {
+        let is_covered = |time| FileId::from_file(file).is_ok_and(|id| id.is_covered_by(time));
+        if !self.read_time.is_some_and(is_covered) {
             *self = Mapped { read_time: Some(SystemTime::now()), ..Mapped::default() };
             self.read_all();
         }
