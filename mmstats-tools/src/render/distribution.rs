@@ -5,6 +5,7 @@ use std::fmt;
 use mmstats_core::reader::Distribution;
 
 use super::number::Scale;
+use crate::series::HistogramSnapshot;
 
 /// The quantiles that the tools show, with their names.
 pub const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
@@ -33,31 +34,24 @@ impl<'d> Summary<'d> {
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.distribution.count();
-        write!(f, "count {count}")?;
-        let mut buckets = self.distribution.buckets();
-        let Some((lowest, first_high, _)) = buckets.next() else { return Ok(()) };
-        let (low, high, _) = buckets.last().unwrap_or((lowest, first_high, 0));
+        let histogram = HistogramSnapshot::new(self.distribution);
+        write!(f, "count {}", histogram.count())?;
+        let (Some((sum, count)), Some(last)) = (histogram.mean_ratio(), histogram.filled.last())
+        else {
+            return Ok(());
+        };
         // A bucket's width is below its lower bound / 2^p: p bits, or 0.3 × p decimal digits.
         let digits = 2 + self.distribution.grouping_power() as usize * 3 / 10;
         let rounded = |value| self.scale.quotient(value, 1).rounded(digits);
-        // The sum may be of an earlier or later moment than the counts, or have wrapped.
-        let (sum, count) = match (self.distribution.sum, u128::from(count)) {
-            (sum, count) if u128::from(sum) < u128::from(lowest) * count => (lowest, 1),
-            (sum, count) if high.is_some_and(|high| u128::from(sum) > u128::from(high) * count) => {
-                (high.unwrap_or(sum), 1)
-            }
-            (sum, _) => (sum, self.distribution.count()),
-        };
         write!(f, ", mean {}", self.scale.quotient(sum, count).rounded(MEAN_DIGITS))?;
         for (name, fraction) in QUANTILES {
-            if let Some(value) = self.distribution.quantile(fraction) {
+            if let Some(value) = histogram.quantile(fraction) {
                 write!(f, ", {name} {}", rounded(value))?;
             }
         }
-        match high {
+        match last.high {
             Some(high) => write!(f, ", max {}", rounded(high)),
-            None => write!(f, ", max {} or more", rounded(low)),
+            None => write!(f, ", max {} or more", rounded(last.low)),
         }
     }
 }

@@ -39,15 +39,28 @@ impl HistogramSnapshot {
         self.filled.iter().fold(0, |count, bucket| count.saturating_add(bucket.count))
     }
 
-    /// Returns the mean of the values; `None` if there are no values. It is between the bounds of
-    /// the buckets: the sum may be of an earlier or later moment than the counts, or have wrapped.
+    /// Returns the mean of the values, as [`Self::mean_ratio`] has it; `None` if there are no
+    /// values.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
+        self.mean_ratio().map(|(sum, count)| sum as f64 / count as f64)
+    }
+
+    /// Returns the mean of the values as a sum and a count; `None` if there are no values. It is
+    /// between the bounds of the buckets: the sum may be of an earlier or later moment than the
+    /// counts, or have wrapped.
+    #[must_use]
+    pub fn mean_ratio(&self) -> Option<(u64, u64)> {
         let count = self.count();
         let (first, last) = (self.filled.first()?, self.filled.last()?);
-        let high = last.high.map_or(f64::INFINITY, |high| high as f64);
-        // Buckets of a damaged recording may be in no order, where `clamp` panics.
-        (count > 0).then(|| (self.sum as f64 / count as f64).max(first.low as f64).min(high))
+        let sum_if_all = |value: u64| u128::from(value) * u128::from(count);
+        let sum = u128::from(self.sum);
+        let is_above = |high: &u64| sum > sum_if_all(*high);
+        (count > 0).then(|| match last.high.filter(is_above) {
+            Some(high) => (high, 1),
+            None if sum < sum_if_all(first.low) => (first.low, 1),
+            None => (self.sum, count),
+        })
     }
 
     /// Returns the value below which a fraction of the values lies; `None` if there are no values.
