@@ -165,12 +165,15 @@ impl Files {
     /// many hard links counts once, and goes on to count as the same.
     fn owner(&mut self, path: &Path, metadata: &Metadata) -> Option<PathBuf> {
         let id = id(metadata);
-        if let Some(owner) = self.owners.get(&id).filter(|owner| *owner != path) {
-            if self.known.contains_key(owner)
-                && owner.metadata().is_ok_and(|metadata| self::id(&metadata) == id)
+        match self.owners.get(&id) {
+            Some(owner) if owner == path => return None,
+            Some(owner)
+                if self.known.contains_key(owner)
+                    && owner.metadata().is_ok_and(|metadata| self::id(&metadata) == id) =>
             {
                 return Some(owner.clone());
             }
+            _ => {}
         }
         self.owners.insert(id, path.to_owned());
         None

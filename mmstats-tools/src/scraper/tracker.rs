@@ -120,8 +120,8 @@ impl WriterTracker {
             now.is_some_and(|now| now.duration_since(verdict_time) >= VERDICT_LIFETIME)
         };
         // Threads end and take files over more often than processes end.
-        let thread_changed =
-            sample.thread_has_ended() != (state.verdict.reason == Reason::ThreadEnded);
+        let thread_changed = state.verdict.liveness == Liveness::Alive
+            && sample.thread_has_ended() != (state.verdict.reason == Reason::ThreadEnded);
         if state.verdict.liveness != Liveness::Dead
             && (state.verdict_time.is_none_or(is_old) || thread_changed)
         {
