@@ -76,7 +76,8 @@ FIELDS = (
 )
 LINE = (
     '{{"time":{0}000000000,"elapsed":{0}000000000{1},"samples":[{{"id":1,"name":"a","version":2,'
-    '"pid":7,"new":false,"fields":0,"values":[{{"u":{0}}},{{"h":[{0},[[0,0,1],[8,null,{0}]]]}}]}}]}}\n'
+    '"pid":7,"new":false,"fields":0,"values":[{{"u":{0}}},'
+    '{{"h":[{0},[[0,0,1],[8,null,{0}]]]}}]}}]}}\n'
 )
 recording = LINE.format(1, f',"fields":[{FIELDS}]') + LINE.format(2, "") + LINE.format(5, "")
 for mode in range(0, 128, 4):

@@ -15,12 +15,10 @@ use mmstats_core::reader::{Distribution, Lossy, Source, Value};
 use mmstats_std::read::RegionSource;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// An input, taken apart: a byte that selects variants, the length of the region as a little-endian
-/// `u16`, the region, and the rest, which is an external directory and also says how the region
-/// changes while it is read.
+/// An input, taken apart: a byte whose bit 0 corrects the region's header, the length of the region
+/// as a little-endian `u16`, the region, and the rest, which is an external directory and also says
+/// how the region changes while it is read.
 pub struct Input<'d> {
-    /// Selects variants: bit 0 corrects the header.
-    pub mode: u8,
     /// The bytes of the region.
     pub region: Vec<u8>,
     /// The rest.
@@ -38,7 +36,7 @@ impl<'d> Input<'d> {
         if mode & 1 != 0 {
             seal(&mut region, rest);
         }
-        Some(Input { mode: *mode, region, rest })
+        Some(Input { region, rest })
     }
 
     /// Returns the states that the region goes through: as it is, changed, and cut off.

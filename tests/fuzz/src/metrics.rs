@@ -33,8 +33,8 @@ pub fn check_page(page: &str, is_open_metrics: bool) {
         let (name, value) = parse_series(line);
         assert!(series.insert(name), "twice: {line:?}");
         let value = value.strip_prefix(' ').unwrap_or_else(|| panic!("no value: {line:?}"));
-        let is_number = matches!(value, "NaN" | "+Inf" | "-Inf")
-            || value.parse().is_ok_and(f64::is_finite);
+        let is_number =
+            matches!(value, "NaN" | "+Inf" | "-Inf") || value.parse().is_ok_and(f64::is_finite);
         assert!(is_number, "{line:?}");
     }
 }
@@ -70,5 +70,7 @@ fn parse_series(line: &str) -> (&str, &str) {
 fn is_name(text: &str, others: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|first: char| first.is_ascii_digit())
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || others.contains(character))
+        && text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || others.contains(character))
 }

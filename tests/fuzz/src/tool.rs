@@ -12,14 +12,6 @@ use rustix::fs::{MemfdFlags, memfd_create};
 /// A tool's main function.
 pub type Run = fn(Vec<OsString>, &mut Console<'_>) -> ExitCode;
 
-/// The output of a tool.
-pub struct Output {
-    /// Results.
-    pub out: String,
-    /// Messages.
-    pub err: String,
-}
-
 /// A file in memory, at a path that tools can open.
 pub struct MemoryFile(File);
 
@@ -50,11 +42,11 @@ impl Default for MemoryFile {
     }
 }
 
-/// Runs a tool.
+/// Runs a tool, and returns its results.
 ///
 /// # Panics
 /// If it prints a character that could harm a terminal, or bytes that are not UTF-8.
-pub fn run(name: &str, tool: Run, arguments: &[&str]) -> Output {
+pub fn run(name: &str, tool: Run, arguments: &[&str]) -> String {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut console = Console {
         name,
@@ -71,14 +63,15 @@ pub fn run(name: &str, tool: Run, arguments: &[&str]) -> Output {
         // CSV's lines end in CR and LF.
         assert!(!text.replace("\r\n", "\n").contains(is_harmful), "{text:?}");
     }
-    Output { out, err }
+    out
 }
 
 /// Returns `true` for control characters, and for format characters that change the direction of
 /// text or hide.
 fn is_harmful(character: char) -> bool {
     (character.is_control() && character != '\n')
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(character, '\u{2066}'..='\u{2069}')
 }
 
 /// Checks that each line is a JSON object.

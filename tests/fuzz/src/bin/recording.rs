@@ -36,6 +36,6 @@ fuzz_target!(|data: &[u8]| {
     arguments.extend(["--replay", &path]);
     let output = run("pollstats", poll::run, &arguments);
     if mode & 0x0c == 0x04 {
-        check_json_lines(&output.out);
+        check_json_lines(&output);
     }
 });

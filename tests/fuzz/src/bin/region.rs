@@ -46,7 +46,8 @@ fuzz_target!(|data: &[u8]| {
     for (number, sequence) in SEQUENCES.into_iter().enumerate() {
         let source = Changing::new(&states, sequence, &[]);
         // The last one has too little memory.
-        let length = if number + 1 < SEQUENCES.len() { region.len() + 64 } else { region.len() / 3 };
+        let length =
+            if number + 1 < SEQUENCES.len() { region.len() + 64 } else { region.len() / 3 };
         let mut memory = vec![0; ReadBuffers::words(length)];
         let mut buffers = ReadBuffers::new(&mut memory);
         if let Ok((directory, snapshot)) = read_external(&source, &mut buffers, input.rest) {

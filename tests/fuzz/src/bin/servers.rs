@@ -25,7 +25,8 @@ fn serve(mut client: TcpStream, chunks: &[u8], is_gdb: bool) {
             _ => [chunk, b"\n"].concat(),
         };
         // QEMU greets its client before any message.
-        if client.write_all(&answer).is_err() || matches!(client.read(&mut message), Ok(0) | Err(_)) {
+        if client.write_all(&answer).is_err() || matches!(client.read(&mut message), Ok(0) | Err(_))
+        {
             break;
         }
     }

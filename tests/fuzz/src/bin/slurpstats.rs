@@ -36,10 +36,10 @@ fuzz_target!(|data: &[u8]| {
     arguments.push(&path);
     let output = run("slurpstats", slurp::run, &arguments);
     match mode & 7 {
-        1 | 7 => check_json_lines(&output.out),
-        2 | 5 => check_page(&output.out, false),
+        1 | 7 => check_json_lines(&output),
+        2 | 5 => check_page(&output, false),
         // Arguments that are refused print no page.
-        3 if !output.out.is_empty() => check_page(&output.out, true),
+        3 if !output.is_empty() => check_page(&output, true),
         _ => {}
     }
 });
