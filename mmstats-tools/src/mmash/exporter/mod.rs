@@ -78,7 +78,10 @@ impl DroppedFieldLog {
             if logged.len() < MAX_LABELS && logged.insert(field.label.clone()) {
                 messages.push(format!("not in the metrics: {field}"));
                 if logged.len() == MAX_LABELS {
-                    messages.push(format!("not in the metrics: more than {MAX_LABELS} labels; mmstats_dropped_fields counts them"));
+                    messages.push(format!(
+                        "not in the metrics: more than {MAX_LABELS} labels; \
+                         mmstats_dropped_fields counts them"
+                    ));
                 }
             }
         }

@@ -343,8 +343,9 @@ export class Table {
         return this.entries.find((entry) => entry.key === key);
     }
 
-    // Returns the element of the table that was clicked. Where rows moved between press and release,
-    // the browser reports a click on an element around both, but the user meant the pressed one.
+    // Returns the element of the table that was clicked. Where rows moved between press and
+    // release, the browser reports a click on an element around both, but the user meant the
+    // pressed one.
     #clicked({ target, clientX, clientY }) {
         const { pressed } = this;
         const isStill =

@@ -107,9 +107,9 @@ impl Sum {
         field: &Field,
         before: &mut Option<OwnedValue>,
         now: &OwnedValue,
-        is_dead: bool,
+        has_ended: bool,
     ) -> Result<(), String> {
-        self.is_retired &= is_dead;
+        self.is_retired &= has_ended;
         if self.is_retired {
             *before = Some(now.clone());
             return Ok(());
@@ -117,7 +117,7 @@ impl Sum {
         let total = match &mut self.value {
             SumValue::Counted(total) => total,
             SumValue::Current(aggregate) => {
-                aggregate.add(Ok(now), Scale::from_field(field), is_dead);
+                aggregate.add(Ok(now), Scale::from_field(field), has_ended);
                 return Ok(());
             }
         };

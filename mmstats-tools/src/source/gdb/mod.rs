@@ -5,8 +5,8 @@
 //!
 //! These servers halt the target when a client connects. It runs on when reading ends: on
 //! [`Memory::close`], on drop (so also after errors and panics), and on SIGINT, SIGTERM and SIGHUP
-//! (see `shutdown`). Only a reader that is killed by SIGKILL, or that loses
-//! its connection, leaves it halted. A target that was halted before runs afterwards, too.
+//! (see `shutdown`). Only a reader that is killed by SIGKILL, or that loses its connection, leaves
+//! it halted. A target that was halted before runs afterwards, too.
 //!
 //! It is released by `monitor resume` and `D`; if the server does not support that, by `c`.
 //!
