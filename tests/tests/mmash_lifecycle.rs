@@ -78,10 +78,13 @@ fn other_users_can_read_stats_only_if_allowed() {
         .arg(directory.path());
     let server = Mmash::start(&mut command);
     let address = ([127, 0, 0, 1], server.address.port()).into();
-    let status = |host: &str| {
-        let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let status_of = |target: &str, host: &str| {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         open(address, request.as_bytes()).unwrap().response.status
     };
+    // Waits for the first scrape: before it, the server is not healthy.
+    assert_eq!(status_of("/stats/", "127.0.0.1"), 200);
+    let status = |host: &str| status_of("/healthz", host);
     assert_eq!(
         [
             status("stats.example.org"),
