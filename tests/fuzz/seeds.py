@@ -70,6 +70,13 @@ for file in sorted(golden.glob("*/*.mmstats")):
         image = convert(bytes(64) + region[:2048], 0x2000_0000)
         write("slurpstats", f"{file.stem}-{suffix}", b"\1" + image)
 
+# Texts as Pascal has them, which may contain NULs.
+TEXT = b"\x04a\0b\n"
+text = b"\1" + struct.pack("=H4sH2s", 4, b"text", 2, b"5p") + b"\xff" + TEXT + bytes(16)
+for target in ["region", "stats_file"]:
+    write(target, "pascal", struct.pack("<BH", 1, len(text)) + text)
+write("slurpstats", "pascal", b"\1" + text)
+
 FIELDS = (
     '[{"label":"a","unit":"","kind":1,"type":"Q","scale":0,"divisor":1},'
     '{"label":"h","unit":"seconds","kind":6,"type":"I","scale":-9,"divisor":1}]'

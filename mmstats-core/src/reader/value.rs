@@ -24,8 +24,8 @@ pub enum Value<'b> {
     Signed(i64),
     /// A floating-point number of any width.
     Float(f64),
-    /// Text up to the first NUL; UTF-8 if the writer followed the format, see
-    /// [`Lossy`](super::Lossy).
+    /// Text, which contains NULs only if its type is [`Pascal`](Type::Pascal); UTF-8 if the writer
+    /// followed the format, see [`Lossy`](super::Lossy).
     Text(&'b [u8]),
     /// A distribution.
     Histogram(Distribution<'b>),

@@ -11,6 +11,7 @@ use std::io;
 
 use mmstats_core::format::crc32;
 use mmstats_core::format::v2::{BYTE_ORDER, EXTERNAL_DIRECTORY, Header, MAGIC};
+use mmstats_core::Type;
 use mmstats_core::reader::{Distribution, Lossy, Source, Value};
 use mmstats_std::read::RegionSource;
 use zerocopy::{FromBytes, IntoBytes};
@@ -127,15 +128,18 @@ impl RegionSource for Changing<'_> {
     }
 }
 
-/// Uses a value in all ways that readers do.
+/// Uses a value of this type in all ways that readers do.
 ///
 /// # Panics
 /// If what it says contradicts itself.
-pub fn examine(value: &Value<'_>) {
+pub fn examine(ty: Type, value: &Value<'_>) {
     let _ = value.as_f64();
     match value {
         Value::Histogram(distribution) => examine_distribution(distribution),
-        Value::Text(text) => assert!(!Lossy(text).to_string().contains('\0')),
+        Value::Text(text) => {
+            let _ = Lossy(text).to_string();
+            assert!(ty == Type::Pascal || !text.contains(&0), "a NUL ends the text");
+        }
         _ => {}
     }
 }

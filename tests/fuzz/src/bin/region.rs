@@ -18,7 +18,7 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>) {
                 assert!(entry.location.range().end <= length.max(u32::MAX as usize));
                 let number = snapshot.number(&entry.location);
                 if let Ok(value) = snapshot.value(&entry.location) {
-                    examine(&value);
+                    examine(entry.location.ty, &value);
                     let expected = value.as_f64().map(f64::to_bits);
                     assert_eq!(number.map(f64::to_bits), expected, "both ways agree");
                 }

@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
                     let _ = sample.find(&field.label);
                     let number = sample.number(index).map(f64::to_bits);
                     if let Ok(value) = value {
-                        examine(&value);
+                        examine(field.location.ty, &value);
                         assert_eq!(number, value.as_f64().map(f64::to_bits), "both ways agree");
                     }
                 }
