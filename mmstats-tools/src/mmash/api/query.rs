@@ -27,7 +27,7 @@ use crate::mmash::api::stats::{By, Query, Whose, add_rates, each_wanted};
 use crate::mmash::live::history::{
     ScrapeHistory, StoredScrape, StoredWriter, fields_bytes, writer_id_bytes,
 };
-use crate::mmash::live::scrape_loop::Snapshot;
+use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::response::{
     GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
 };

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::escape::lossless_path;
 use crate::labels::Labels;
 
-use crate::mmash::live::scrape_loop::{Delta, Snapshot};
+use crate::mmash::live::snapshot::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::HttpError;
 use crate::render::json::{Float, JsonValue, bytes, liveness_name, scaling, type_code, values};

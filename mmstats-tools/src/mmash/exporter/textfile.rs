@@ -11,7 +11,7 @@ use tempfile::Builder;
 
 use crate::console::Console;
 use crate::mmash::exporter;
-use crate::mmash::exporter::DroppedFieldLog;
+use crate::mmash::exporter::dropped_field_log::DroppedFieldLog;
 use crate::mmash::live::scrape_loop::{LiveTotals, ScrapeSource};
 use crate::options::mmash::Options;
 use crate::scraper::Scraper;

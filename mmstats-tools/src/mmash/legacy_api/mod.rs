@@ -11,7 +11,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::escape::lossless_path;
-use crate::mmash::live::scrape_loop::Snapshot;
+use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::parameters::{self, Parameters, decode};
 use crate::mmash::server::response::{HttpError, JSON};

@@ -3,20 +3,20 @@
 //! An event is made once for all clients with the same query, and only when one of them can send
 //! it: a slow client misses scrapes, but delays no other.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::stream;
-use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 
 use crate::mmash::api::stats::{Query, render};
-use crate::mmash::live::scrape_loop::Snapshot;
+use crate::mmash::live::snapshot::Snapshot;
+use crate::mmash::live::streams::SseStream;
 use crate::mmash::server::response::{HttpError, with_type};
 use crate::mmash::server::{Call, Server};
 
@@ -25,51 +25,6 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How late a scrape may be because the machine is busy.
 const MAX_JITTER: Duration = Duration::from_millis(100);
-
-/// The event streams of all queries that have clients.
-#[derive(Default)]
-pub(crate) struct SseStreams(Mutex<HashMap<String, Weak<SseStream>>>);
-
-/// The events of one query, shared by its clients.
-struct SseStream {
-    query: Query,
-    /// The number of the latest scrape that was sent, and its event.
-    event: AsyncMutex<(u64, Result<Bytes, HttpError>)>,
-}
-
-impl SseStreams {
-    fn open(&self, query: Query) -> Arc<SseStream> {
-        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.retain(|_, stream| stream.strong_count() > 0);
-        let key = query.key();
-        if let Some(stream) = streams.get(&key).and_then(Weak::upgrade) {
-            return stream;
-        }
-        let stream = Arc::new(SseStream { query, event: AsyncMutex::new((0, Ok(Bytes::new()))) });
-        streams.insert(key, Arc::downgrade(&stream));
-        stream
-    }
-}
-
-impl SseStream {
-    /// Returns the event of a scrape.
-    async fn event(
-        self: &Arc<Self>,
-        snapshot: &Arc<Snapshot>,
-        server: &Server,
-    ) -> Result<Bytes, HttpError> {
-        let mut event = self.event.lock().await;
-        if event.0 != snapshot.number {
-            let (stream, scrape, interval) =
-                (self.clone(), snapshot.clone(), server.interval.as_secs_f64());
-            // Frees the previous event first.
-            *event = (0, Ok(Bytes::new()));
-            let made = server.run_job(move || write_event(&scrape, interval, &stream.query)).await;
-            *event = (snapshot.number, made.and_then(|bytes| server.budget.count(bytes)));
-        }
-        event.1.clone()
-    }
-}
 
 fn write_event(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u8> {
     let head = format!("event: stats\nid: {}\ndata: ", snapshot.number);
@@ -162,7 +117,7 @@ impl SseClient {
         };
         (self.last, self.due) =
             (snapshot.number, snapshot.scrape.elapsed.saturating_add(self.pause));
-        match self.stream.event(&snapshot, &self.server).await {
+        match self.event(&snapshot).await {
             Ok(event) => Some(event),
             // There may be memory for the next event.
             Err(error) if error.status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -170,6 +125,21 @@ impl SseClient {
             }
             Err(_) => None,
         }
+    }
+
+    /// Returns the event of a scrape.
+    async fn event(&self, snapshot: &Arc<Snapshot>) -> Result<Bytes, HttpError> {
+        let mut event = self.stream.event.lock().await;
+        if event.0 != snapshot.number {
+            let (stream, scrape, interval) =
+                (self.stream.clone(), snapshot.clone(), self.server.interval.as_secs_f64());
+            // Frees the previous event first.
+            *event = (0, Ok(Bytes::new()));
+            let made =
+                self.server.run_job(move || write_event(&scrape, interval, &stream.query)).await;
+            *event = (snapshot.number, made.and_then(|bytes| self.server.budget.count(bytes)));
+        }
+        event.1.clone()
     }
 }
 

@@ -14,7 +14,7 @@ use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::Verdict;
 use mmstats_std::read::Field;
 
-use crate::mmash::live::scrape_loop::{Delta, Snapshot};
+use crate::mmash::live::snapshot::{Delta, Snapshot};
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::{Bucket, HistogramSnapshot};
 

@@ -3,3 +3,5 @@
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod scrape_loop;
+pub(super) mod snapshot;
+pub(super) mod streams;

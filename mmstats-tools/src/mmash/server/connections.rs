@@ -17,7 +17,6 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
 use crate::mmash::server::limits::{Limits, SPARE_CONNECTIONS};
-use crate::mmash::server::write_timeout::WriteTimeout;
 
 /// The number of clients that have closed their side and still get an answer: most such clients
 /// have ended, and each answer costs the same.
@@ -62,9 +61,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Wraps the connection's stream.
-    pub(super) fn wrap<S>(&self, stream: S) -> WriteTimeout<S> {
-        WriteTimeout::new(stream, self.connection.clone(), self.connections.half_closed.clone())
+    /// Returns the permits for clients that have closed their side.
+    pub(super) fn half_closed(&self) -> Arc<Semaphore> {
+        self.connections.half_closed.clone()
     }
 }
 

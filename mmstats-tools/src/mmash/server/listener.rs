@@ -28,7 +28,7 @@ use crate::mmash::server::connections::{Connections, Place};
 use crate::mmash::server::limits::Limits;
 use crate::mmash::server::middleware::Accepted;
 use crate::mmash::server::routes::router;
-use crate::mmash::server::write_timeout::MAX_BLOCKED;
+use crate::mmash::server::write_timeout::{MAX_BLOCKED, WriteTimeout};
 use crate::options::mmash::Options;
 use crate::scraper::raise_descriptors;
 use crate::shutdown::{self, Shutdown, TERMINATION_SIGNALS};
@@ -170,7 +170,8 @@ async fn serve_connection(stream: TcpStream, place: Place, router: Router, serve
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES);
-    let stream = TokioIo::new(place.wrap(stream));
+    let stream = WriteTimeout::new(stream, place.connection.clone(), place.half_closed());
+    let stream = TokioIo::new(stream);
     let mut connection = std::pin::pin!(http.serve_connection(stream, service));
     let mut shutdown = server.shutdown.clone();
     // Errors of a connection concern its client only.

@@ -28,9 +28,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
-use crate::mmash::exporter::DroppedFieldLog;
-use crate::mmash::live::events::SseStreams;
-use crate::mmash::live::scrape_loop::{Latest, Snapshot};
+use crate::mmash::exporter::dropped_field_log::DroppedFieldLog;
+use crate::mmash::live::scrape_loop::Latest;
+use crate::mmash::live::snapshot::Snapshot;
+use crate::mmash::live::streams::SseStreams;
 use crate::mmash::server::limits::{Limits, RateLimiter};
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::{HttpError, accepts_gzip, gzip, set_encoding, with_type};

@@ -12,7 +12,7 @@ use axum::routing::get;
 
 use crate::mmash::api::query;
 use crate::mmash::live::events;
-use crate::mmash::live::scrape_loop::Snapshot;
+use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::page::{self, PageRequest};
 use crate::mmash::server::middleware::check_requests;
 use crate::mmash::server::response::{HttpError, set_encoding};

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::mmash::server::connections::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::mmash::server::connections::Connection;
 
 /// How long writing may be blocked while the client reads nothing.
 pub(super) const MAX_BLOCKED: Duration = Duration::from_secs(15);
