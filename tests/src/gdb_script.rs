@@ -1,21 +1,21 @@
 //! Plays scripted GDB servers to the client, and checks what has to hold for any of them.
 
 use crate::gdb_server::{BASE, Scripted, Talk, asked, part};
-use mmstats_tools::source::gdb::Limits;
+use mmstats_tools::source::gdb::GdbLimits;
 use mmstats_tools::source::url::Host;
 use mmstats_tools::source::{Gdb, Memory, MemoryError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Limits that are long enough for an answer on a busy machine.
-pub const PATIENT: Limits = Limits {
+pub const PATIENT: GdbLimits = GdbLimits {
     connect: Duration::from_secs(3),
     reply: Duration::from_secs(6),
     session: Duration::from_secs(30),
 };
 
 /// Limits for tests in which no answer comes.
-pub const HASTY: Limits = Limits {
+pub const HASTY: GdbLimits = GdbLimits {
     connect: Duration::from_secs(3),
     reply: Duration::from_millis(1500),
     session: Duration::from_secs(6),
@@ -28,7 +28,7 @@ pub const HASTY: Limits = Limits {
 ///
 /// # Panics
 /// If the client read wrong bytes.
-pub fn read_twice(host: &Host, limits: Limits) -> Result<(), MemoryError> {
+pub fn read_twice(host: &Host, limits: GdbLimits) -> Result<(), MemoryError> {
     let mut gdb = Gdb::connect_within(host, limits)?;
     for (address, length) in [(BASE, 5000), (BASE + 5001, 40)] {
         let mut bytes = vec![0xee; length];
@@ -53,7 +53,7 @@ pub fn play(
 /// # Panics
 /// If the client read wrong bytes, or took too long.
 pub fn play_within(
-    limits: Limits,
+    limits: GdbLimits,
     play: impl FnMut(&str, &mut Talk) -> bool + Send + 'static,
 ) -> (Result<(), MemoryError>, Vec<String>) {
     let server = Scripted::start(play);
@@ -72,7 +72,7 @@ pub fn play_within(
 /// If it does not.
 pub fn lie(
     turn: usize,
-    limits: Limits,
+    limits: GdbLimits,
     mut answer: impl FnMut(usize, &mut Talk) + Send + 'static,
 ) -> MemoryError {
     let mut turns = 0;

@@ -4,7 +4,7 @@ use mmstats_tests::gdb_script::{
     HASTY, PATIENT, at_once, lie, play, play_within, read_twice, source,
 };
 use mmstats_tests::gdb_server::{BASE, Scripted, asked, honest};
-use mmstats_tools::source::gdb::Limits;
+use mmstats_tools::source::gdb::GdbLimits;
 use mmstats_tools::source::url::Host;
 use mmstats_tools::source::{Gdb, Memory, MemoryError};
 use std::io::ErrorKind;
@@ -129,7 +129,7 @@ fn all_requests_together_have_a_time_limit() {
         });
         false
     });
-    let limits = Limits { session: Duration::from_secs(2), ..PATIENT };
+    let limits = GdbLimits { session: Duration::from_secs(2), ..PATIENT };
     let start = Instant::now();
     let mut gdb = Gdb::connect_within(&server.host, limits).unwrap();
     let error = (0..).find_map(|_| gdb.read(BASE.into(), &mut [0; 4]).err()).unwrap();

@@ -19,7 +19,7 @@ pub(super) struct Entry {
 }
 
 /// The open file of an entry.
-pub(super) struct Opened {
+pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) stat: Stat,
 }
@@ -66,7 +66,7 @@ impl Entry {
     }
 
     /// Opens the file for reading, if it is a regular file.
-    pub(super) fn open(&self) -> Result<Opened, OpenError> {
+    pub(super) fn open(&self) -> Result<OpenFile, OpenError> {
         let file_type = match FileType::from_raw_mode(self.stat()?.st_mode) {
             FileType::RegularFile => {
                 // The entry may have changed since `stat`: a link is not followed, and a pipe does
@@ -78,7 +78,7 @@ impl Entry {
                     | OFlags::CLOEXEC;
                 let file = File::from(openat(&self.directory, &self.name, flags, Mode::empty())?);
                 let stat = fstat(&file)?;
-                let opened = Opened { file, stat };
+                let opened = OpenFile { file, stat };
                 return if self.refers_to(&opened) { Ok(opened) } else { Err(OpenError::Changed) };
             }
             FileType::Symlink => LINK,
@@ -92,7 +92,7 @@ impl Entry {
     }
 
     /// Returns `true` if the entry still refers to this regular file.
-    pub(super) fn refers_to(&self, opened: &Opened) -> bool {
+    pub(super) fn refers_to(&self, opened: &OpenFile) -> bool {
         self.stat().is_ok_and(|now| {
             FileType::from_raw_mode(now.st_mode) == FileType::RegularFile && id(&now) == opened.id()
         })
@@ -105,7 +105,7 @@ impl Entry {
     /// lose theirs, another process has to remove the name, and a new process with the same PID and
     /// thread number has to start, all in these microseconds. The Python mmstats reuses a file with
     /// its name: to lose it, a process of the same name has to get the dead one's PID in them.
-    pub(super) fn remove(&self, opened: &Opened) -> io::Result<bool> {
+    pub(super) fn remove(&self, opened: &OpenFile) -> io::Result<bool> {
         if !self.refers_to(opened) {
             return Ok(false);
         }
@@ -140,7 +140,7 @@ impl Entry {
     }
 }
 
-impl Opened {
+impl OpenFile {
     /// Returns device and inode, which no other file has while this one is open.
     pub(super) fn id(&self) -> (u64, u64) {
         id(&self.stat)

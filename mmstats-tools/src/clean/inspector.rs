@@ -12,7 +12,7 @@ use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::mappings::FileId;
 use mmstats_std::read::{FileError, Reader, Sample};
 
-use super::entry::{Entry, LINK, OpenError, Opened};
+use super::entry::{Entry, LINK, OpenError, OpenFile};
 use super::mapped::Mapped;
 
 /// Age from which a blank file counts as abandoned. (Creating a file takes microseconds.)
@@ -54,9 +54,9 @@ impl From<OpenError> for Inspection {
 
 /// Stats that name their process.
 pub(super) struct Stats {
-    pub(super) opened: Opened,
+    pub(super) opened: OpenFile,
     pub(super) pid: u32,
-    pub(super) state: State,
+    pub(super) state: FileState,
     /// The reason for the state, for people.
     pub(super) reason: Cow<'static, str>,
     process: Option<ProcessId>,
@@ -66,7 +66,7 @@ pub(super) struct Stats {
 
 /// Whether a file may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum FileState {
     /// May be removed.
     Dead(Reason),
     /// Dead, but modified too recently: this long ago.
@@ -77,12 +77,12 @@ pub(super) enum State {
     Unknown,
 }
 
-impl State {
+impl FileState {
     pub(super) fn liveness(self) -> Liveness {
         match self {
-            State::Dead(_) | State::Young(..) => Liveness::Dead,
-            State::Alive(_) => Liveness::Alive,
-            State::Unknown => Liveness::Unknown,
+            FileState::Dead(_) | FileState::Young(..) => Liveness::Dead,
+            FileState::Alive(_) => Liveness::Alive,
+            FileState::Unknown => Liveness::Unknown,
         }
     }
 }
@@ -124,7 +124,7 @@ impl Inspector {
         on_removable: impl FnOnce(&Sample<'_>),
     ) -> Inspection {
         let inspection = self.inspect_content(entry, on_removable);
-        let is_dead = matches!(&inspection, Inspection::Stats(stats) if matches!(stats.state, State::Dead(_)));
+        let is_dead = matches!(&inspection, Inspection::Stats(stats) if matches!(stats.state, FileState::Dead(_)));
         // Ignores other temporary files.
         if is_dead || pid_of_unfinished(&entry.path).is_none() {
             inspection
@@ -167,7 +167,7 @@ impl Inspector {
         let provenance = Provenance::from_sample(&sample, entry, self.same_namespace);
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &provenance);
         let state = state.keep_if_young(&opened, self.min_age);
-        if matches!(state, State::Dead(_)) {
+        if matches!(state, FileState::Dead(_)) {
             on_removable(&sample);
         }
         let (process, created) = (sample.process_id(), sample.created().map(f64::to_bits));
@@ -175,7 +175,7 @@ impl Inspector {
     }
 
     /// Judges a file without content by the PID in its name.
-    fn judge_blank(&mut self, entry: &Entry, opened: Opened, pid: u32) -> Inspection {
+    fn judge_blank(&mut self, entry: &Entry, opened: OpenFile, pid: u32) -> Inspection {
         let modified = SystemTime::now().checked_sub(opened.age());
         let verdict = liveness(&Evidence {
             process: Some(ProcessId::new(pid, 0, "", 0)),
@@ -232,39 +232,42 @@ impl Mapped {
     fn judge(
         &mut self,
         entry: &Entry,
-        opened: &Opened,
+        opened: &OpenFile,
         pid: u32,
         provenance: &Provenance,
-    ) -> (State, Cow<'static, str>) {
+    ) -> (FileState, Cow<'static, str>) {
         let reason = provenance.verdict.reason;
         let text = Cow::Borrowed(reason.as_str());
         if reason == Reason::Unmapped {
             // Its process runs, and may have copied the file.
-            return (State::Alive(reason), text);
+            return (FileState::Alive(reason), text);
         }
         match provenance.verdict.liveness {
-            Liveness::Alive => return (State::Alive(reason), text),
-            Liveness::Unknown => return (State::Unknown, text),
+            Liveness::Alive => return (FileState::Alive(reason), text),
+            Liveness::Unknown => return (FileState::Unknown, text),
             Liveness::Dead => {}
         }
         if provenance.is_remote {
-            return (State::Unknown, Cow::Borrowed("its process may be on another machine"));
+            return (FileState::Unknown, Cow::Borrowed("its process may be on another machine"));
         }
         if provenance.is_hidden {
-            return (State::Unknown, Cow::Borrowed("its process may be in another PID namespace"));
+            return (
+                FileState::Unknown,
+                Cow::Borrowed("its process may be in another PID namespace"),
+            );
         }
         if !provenance.is_exact || reason == Reason::OtherStart {
             self.refresh(&opened.file);
             if self.holds(&entry.path, &opened.stat) {
                 let reason = Reason::Mapped;
-                return (State::Alive(reason), Cow::Borrowed(reason.as_str()));
+                return (FileState::Alive(reason), Cow::Borrowed(reason.as_str()));
             }
             if reason == Reason::OtherStart && self.is_hidden(pid) {
                 let reason = "its PID may have been reused, or it was restored from a checkpoint";
-                return (State::Unknown, Cow::Borrowed(reason));
+                return (FileState::Unknown, Cow::Borrowed(reason));
             }
         }
-        (State::Dead(reason), text)
+        (FileState::Dead(reason), text)
     }
 }
 
@@ -282,10 +285,10 @@ fn sees_all_processes(same_namespace: bool) -> bool {
     (same_namespace || is_initial()) && fs::read_dir("/proc").is_ok()
 }
 
-impl State {
-    fn keep_if_young(self, opened: &Opened, min_age: Duration) -> State {
+impl FileState {
+    fn keep_if_young(self, opened: &OpenFile, min_age: Duration) -> FileState {
         match (self, opened.age()) {
-            (State::Dead(reason), age) if age < min_age => State::Young(reason, age),
+            (FileState::Dead(reason), age) if age < min_age => FileState::Young(reason, age),
             _ => self,
         }
     }
@@ -300,7 +303,7 @@ pub(super) fn pid_of_unfinished(path: &Path) -> Option<u32> {
 }
 
 /// Returns `true` if the file starts with zeros: the magic is written last.
-fn is_blank(opened: &Opened) -> bool {
+fn is_blank(opened: &OpenFile) -> bool {
     let mut beginning = [0; 4];
     opened.file.read_at(&mut beginning, 0).is_ok_and(|_| beginning == [0; 4])
 }

@@ -29,8 +29,8 @@ use crate::render;
 use crate::shutdown::Shutdown;
 use crate::source::Url;
 use entry::Entry;
-use inspector::{Inspection, Inspector, State, Stats, pid_of_unfinished};
-use report::{Action, Counts, Report, ReportOptions};
+use inspector::{FileState, Inspection, Inspector, Stats, pid_of_unfinished};
+use report::{FileAction, FileCounts, Report, ReportOptions};
 
 /// Runs the command. The first argument is the program's name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
@@ -56,7 +56,7 @@ struct Clean<'s, 'c> {
     inspector: Inspector,
     report: Report<'s, 'c>,
     /// Removals of all rounds, and the other counts of the last round.
-    total: Counts,
+    total: FileCounts,
     /// Files named as arguments that existed once.
     known: HashSet<PathBuf>,
 }
@@ -79,7 +79,7 @@ impl<'s, 'c> Clean<'s, 'c> {
             watch,
             inspector,
             report,
-            total: Counts::default(),
+            total: FileCounts::default(),
             known: HashSet::new(),
         }
     }
@@ -103,7 +103,7 @@ impl<'s, 'c> Clean<'s, 'c> {
             self.inspector.begin_round();
             let end = self.round();
             let counts = self.report.counts;
-            self.total = Counts { removed: self.total.removed + counts.removed, ..counts };
+            self.total = FileCounts { removed: self.total.removed + counts.removed, ..counts };
             end?;
             if self.watch.is_endless() && counts.removed > 0 {
                 self.report.print_summary(&counts)?;
@@ -171,8 +171,8 @@ impl<'s, 'c> Clean<'s, 'c> {
         let file = EscapedPath::new(path);
         match (inspection, entry) {
             (Inspection::Stats(stats), Some(entry)) => match stats.state {
-                State::Dead(reason) => self.remove(&entry, &stats, reason, &final_values),
-                _ => self.report.report(path, &stats, Action::Kept, None),
+                FileState::Dead(reason) => self.remove(&entry, &stats, reason, &final_values),
+                _ => self.report.report(path, &stats, FileAction::Kept, None),
             },
             (Inspection::Link, _) => self.report.report_skipped(
                 path,
@@ -219,18 +219,22 @@ impl<'s, 'c> Clean<'s, 'c> {
         let path = &entry.path;
         self.report.announce(path, stats, reason, final_values)?;
         if self.options.dry_run {
-            return self.report.report(path, stats, Action::WouldRemove, None);
+            return self.report.report(path, stats, FileAction::WouldRemove, None);
         }
         let removed = match self.inspector.inspect(entry, |_| {}) {
-            Inspection::Stats(now) if now.is_same(stats) && matches!(now.state, State::Dead(_)) => {
+            Inspection::Stats(now)
+                if now.is_same(stats) && matches!(now.state, FileState::Dead(_)) =>
+            {
                 entry.remove(&now.opened)
             }
             _ => Ok(false),
         };
         match removed {
-            Ok(true) => self.report.report(path, stats, Action::Removed, None),
+            Ok(true) => self.report.report(path, stats, FileAction::Removed, None),
             Ok(false) => self.report.report_skipped(path, changed(path), CHANGED, false),
-            Err(error) => self.report.report(path, stats, Action::Failed, Some(error.to_string())),
+            Err(error) => {
+                self.report.report(path, stats, FileAction::Failed, Some(error.to_string()))
+            }
         }
     }
 }

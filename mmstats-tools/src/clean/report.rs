@@ -9,7 +9,7 @@ use std::path::Path;
 use mmstats_std::liveness::Reason;
 use serde::Serialize;
 
-use super::inspector::{State, Stats};
+use super::inspector::{FileState, Stats};
 use crate::command::{Stop, finish};
 use crate::console::Console;
 use crate::escape::{EscapedPath, lossless_path};
@@ -34,7 +34,7 @@ pub(super) struct ReportOptions {
 pub(super) struct Report<'s, 'c> {
     pub(super) console: &'s mut Console<'c>,
     pub(super) options: ReportOptions,
-    pub(super) counts: Counts,
+    pub(super) counts: FileCounts,
     /// Whether anything failed, for the exit status.
     pub(super) failed: bool,
     /// Lines reported in the previous round, and in this one.
@@ -43,7 +43,7 @@ pub(super) struct Report<'s, 'c> {
 
 /// Numbers of files by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Counts {
+pub(super) struct FileCounts {
     pub(super) removed: u64,
     pub(super) alive: u64,
     pub(super) unknown: u64,
@@ -59,7 +59,7 @@ pub(super) struct Counts {
 /// The action taken on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Action {
+pub(super) enum FileAction {
     Removed,
     #[serde(rename = "would remove")]
     WouldRemove,
@@ -69,12 +69,12 @@ pub(super) enum Action {
 
 /// The JSON object of a file.
 #[derive(Serialize)]
-struct Line<'l> {
+struct ReportLine<'l> {
     file: String,
     pid: Option<u32>,
     liveness: Option<&'static str>,
     reason: Option<&'l str>,
-    action: Action,
+    action: FileAction,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -84,7 +84,7 @@ impl<'s, 'c> Report<'s, 'c> {
         Report {
             console,
             options,
-            counts: Counts::default(),
+            counts: FileCounts::default(),
             failed: false,
             reported: Default::default(),
         }
@@ -95,10 +95,10 @@ impl<'s, 'c> Report<'s, 'c> {
         self.reported.swap(0, 1);
         self.reported[1].clear();
         let count = |is_counted: bool| is_counted.then_some(0);
-        self.counts = Counts {
+        self.counts = FileCounts {
             young: count(self.options.has_min_age),
             would_remove: count(self.options.dry_run),
-            ..Counts::default()
+            ..FileCounts::default()
         };
     }
 
@@ -132,32 +132,32 @@ impl<'s, 'c> Report<'s, 'c> {
         &mut self,
         path: &Path,
         stats: &Stats,
-        action: Action,
+        action: FileAction,
         error: Option<String>,
     ) -> Result<(), Stop> {
         *match action {
-            Action::Removed => &mut self.counts.removed,
-            Action::WouldRemove => self.counts.would_remove.get_or_insert_default(),
-            Action::Failed => &mut self.counts.failed,
-            Action::Kept => match stats.state {
-                State::Alive(_) => &mut self.counts.alive,
-                State::Young(..) => self.counts.young.get_or_insert_default(),
-                State::Dead(_) | State::Unknown => &mut self.counts.unknown,
+            FileAction::Removed => &mut self.counts.removed,
+            FileAction::WouldRemove => self.counts.would_remove.get_or_insert_default(),
+            FileAction::Failed => &mut self.counts.failed,
+            FileAction::Kept => match stats.state {
+                FileState::Alive(_) => &mut self.counts.alive,
+                FileState::Young(..) => self.counts.young.get_or_insert_default(),
+                FileState::Dead(_) | FileState::Unknown => &mut self.counts.unknown,
             },
         } += 1;
-        if let (Action::Failed, Some(error)) = (action, &error) {
+        if let (FileAction::Failed, Some(error)) = (action, &error) {
             self.print_failure(format!("Could not remove {}: {error}", EscapedPath::new(path)))?;
         }
-        if action == Action::Kept {
+        if action == FileAction::Kept {
             // In repeated rounds, only files that need attention are reported.
-            if self.options.repeats && stats.state != State::Unknown {
+            if self.options.repeats && stats.state != FileState::Unknown {
                 return Ok(());
             }
             if let Some(line) = describe_kept(path, stats) {
                 self.print_note(line)?;
             }
         }
-        self.write_object(&Line {
+        self.write_object(&ReportLine {
             file: lossless_path(path),
             pid: Some(stats.pid),
             liveness: Some(json::liveness_name(stats.state.liveness())),
@@ -176,7 +176,7 @@ impl<'s, 'c> Report<'s, 'c> {
         why: &str,
         is_failure: bool,
     ) -> Result<(), Stop> {
-        let action = if is_failure { Action::Failed } else { Action::Kept };
+        let action = if is_failure { FileAction::Failed } else { FileAction::Kept };
         if is_failure {
             self.counts.failed += 1;
             self.print_failure(message)?;
@@ -195,18 +195,30 @@ impl<'s, 'c> Report<'s, 'c> {
         if self.is_new(&format!("{}: {why}", EscapedPath::new(path))) {
             self.console.report_path(path, &why);
         }
-        self.write_unjudged(path, Action::Failed, why)
+        self.write_unjudged(path, FileAction::Failed, why)
     }
 
     /// Writes the object of a file whose process was not judged.
-    fn write_unjudged(&mut self, path: &Path, action: Action, error: String) -> Result<(), Stop> {
+    fn write_unjudged(
+        &mut self,
+        path: &Path,
+        action: FileAction,
+        error: String,
+    ) -> Result<(), Stop> {
         let file = lossless_path(path);
         let error = Some(error);
-        self.write_object(&Line { file, pid: None, liveness: None, reason: None, action, error })
+        self.write_object(&ReportLine {
+            file,
+            pid: None,
+            liveness: None,
+            reason: None,
+            action,
+            error,
+        })
     }
 
     /// Prints the counts.
-    pub(super) fn print_summary(&mut self, counts: &Counts) -> Result<(), Stop> {
+    pub(super) fn print_summary(&mut self, counts: &FileCounts) -> Result<(), Stop> {
         if self.options.json {
             return self.write(&json_line(counts));
         }
@@ -252,14 +264,14 @@ impl<'s, 'c> Report<'s, 'c> {
         self.write(format!("{line}\n").as_bytes())
     }
 
-    fn write_object(&mut self, line: &Line<'_>) -> Result<(), Stop> {
+    fn write_object(&mut self, line: &ReportLine<'_>) -> Result<(), Stop> {
         if !self.options.json {
             return Ok(());
         }
         let bytes = json_line(line);
         // A removal is reported even if a file of the same name was removed before.
         let is_new =
-            line.action == Action::Removed || self.is_new(&String::from_utf8_lossy(&bytes));
+            line.action == FileAction::Removed || self.is_new(&String::from_utf8_lossy(&bytes));
         if is_new { self.write(&bytes) } else { Ok(()) }
     }
 
@@ -282,24 +294,24 @@ fn json_line(object: &impl Serialize) -> Vec<u8> {
 fn describe_kept(path: &Path, stats: &Stats) -> Option<String> {
     let (file, pid) = (EscapedPath::new(path), stats.pid);
     match stats.state {
-        State::Alive(Reason::RunsAsOther) => {
+        FileState::Alive(Reason::RunsAsOther) => {
             Some(format!("PID {pid} is alive but owned by another user, skipping."))
         }
-        State::Alive(Reason::Unmapped) => {
+        FileState::Alive(Reason::Unmapped) => {
             Some(format!("PID {pid} is alive but no longer writes to {file}, skipping."))
         }
-        State::Alive(Reason::Mapped) => Some(format!(
+        FileState::Alive(Reason::Mapped) => Some(format!(
             "PID {pid} may be alive: a process has {file} mapped to write to it, skipping."
         )),
-        State::Unknown => {
+        FileState::Unknown => {
             Some(format!("PID {pid} cannot be judged ({}), skipping {file}", stats.reason))
         }
-        State::Young(reason, age) => Some(format!(
+        FileState::Young(reason, age) => Some(format!(
             "{} Modified {}s ago, skipping {file}",
             process_status(pid, reason),
             age.as_secs()
         )),
-        State::Alive(_) | State::Dead(_) => None,
+        FileState::Alive(_) | FileState::Dead(_) => None,
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Options {
     /// any percentile: p50, p99.9), NAME:mean, NAME:min, NAME:max, NAME:sum, NAME:count and
     /// NAME:rate describe these values. NAME:rate also works for counters.
     #[arg(value_name = "FIELDS", value_parser = parse_fields)]
-    pub fields: Fields,
+    pub fields: FieldNames,
 
     /// Prefix of all FIELDS, with or without a dot between.
     #[arg(short, long, default_value = "", hide_default_value = true)]
@@ -144,7 +144,7 @@ impl Options {
 
 /// The labels of the columns.
 #[derive(Clone, Debug)]
-pub struct Fields(pub Vec<String>);
+pub struct FieldNames(pub Vec<String>);
 
 /// How many conditions a file must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -167,7 +167,7 @@ pub enum GroupBy {
 }
 
 /// Splits at commas, but not within braces: `http.requests{method="GET",code="200"}` is one label.
-fn parse_fields(text: &str) -> Result<Fields, String> {
+fn parse_fields(text: &str) -> Result<FieldNames, String> {
     let mut fields = vec![String::new()];
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -188,7 +188,7 @@ fn parse_fields(text: &str) -> Result<Fields, String> {
     for field in &fields {
         labels::parse(field).map_err(|error| format!("{field}: {error}"))?;
     }
-    Ok(Fields(fields))
+    Ok(FieldNames(fields))
 }
 
 fn parse_recording(text: &str) -> Result<PathBuf, String> {

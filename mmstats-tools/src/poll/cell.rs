@@ -10,7 +10,7 @@ use crate::render::number::{Scale, ScaledNumber};
 use crate::series::{Number, Scaled};
 
 /// The values of one group of files in one scrape.
-pub(super) struct Row {
+pub(super) struct GroupRow {
     pub(super) time: SystemTime,
     /// The length of the interval; `None` in the first row.
     pub(super) seconds: Option<f64>,
@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub(super) is_total: bool,
 }
 
-impl Row {
+impl GroupRow {
     /// Returns the text that stands for the group: `4242`, `4242 (pid namespace 4026532301)`.
     pub(super) fn group_text(&self) -> String {
         self.with_note(self.group.text())

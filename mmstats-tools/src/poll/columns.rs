@@ -38,7 +38,7 @@ pub(super) struct FieldBinding {
 }
 
 /// A column that a label could be bound to.
-struct Candidate {
+struct ColumnCandidate {
     column: usize,
     /// The number of labels that the column prefers to this one.
     rank: usize,
@@ -46,7 +46,7 @@ struct Candidate {
 }
 
 /// All columns.
-pub(super) struct Columns {
+pub(super) struct FieldColumns {
     prefix: String,
     specs: Vec<ColumnSpec>,
     /// Bindings by the address of a file's fields. Files without a bound field take little memory,
@@ -80,9 +80,9 @@ pub(super) fn prefixed_labels(prefix: &str, name: &str) -> Vec<String> {
     labels
 }
 
-impl Columns {
-    pub(super) fn new(names: &[String], prefix: &str) -> Columns {
-        let mut columns = Columns {
+impl FieldColumns {
+    pub(super) fn new(names: &[String], prefix: &str) -> FieldColumns {
+        let mut columns = FieldColumns {
             prefix: prefix.to_owned(),
             specs: Vec::new(),
             bindings: HashMap::new(),
@@ -205,10 +205,10 @@ impl Columns {
     }
 
     fn bind(&mut self, all: Vec<&Arc<[Field]>>) {
-        let mut candidates: HashMap<&str, Vec<Candidate>> = HashMap::new();
+        let mut candidates: HashMap<&str, Vec<ColumnCandidate>> = HashMap::new();
         for (index, column) in self.specs.iter().flat_map(|spec| &spec.columns).enumerate() {
             for (rank, (label, statistic)) in column.wanted.iter().enumerate() {
-                candidates.entry(label).or_default().push(Candidate {
+                candidates.entry(label).or_default().push(ColumnCandidate {
                     column: index,
                     rank,
                     statistic: *statistic,
@@ -239,7 +239,7 @@ impl Columns {
         self.iter().map(|column| column.name.clone()).collect()
     }
 
-    /// Returns the bindings of a file with these fields, which [`Columns::update`] has seen.
+    /// Returns the bindings of a file with these fields, which [`FieldColumns::update`] has seen.
     pub(super) fn bindings(&self, fields: &Arc<[Field]>) -> &[FieldBinding] {
         self.bindings.get(&fields.as_ptr()).map_or(&[], |cached| &cached.bindings)
     }
@@ -262,11 +262,14 @@ impl Columns {
 }
 
 /// Binds each column to the label that it prefers, and to its first field if several have it.
-fn bind_fields(fields: &[Field], candidates: &HashMap<&str, Vec<Candidate>>) -> Vec<FieldBinding> {
+fn bind_fields(
+    fields: &[Field],
+    candidates: &HashMap<&str, Vec<ColumnCandidate>>,
+) -> Vec<FieldBinding> {
     let mut best: BTreeMap<usize, (usize, FieldBinding)> = BTreeMap::new();
     for (field_index, field) in fields.iter().enumerate() {
         let candidates = candidates.get(field.label.as_str()).into_iter().flatten();
-        for Candidate { column, rank, statistic } in
+        for ColumnCandidate { column, rank, statistic } in
             candidates.filter(|candidate| has_statistic(field, candidate.statistic))
         {
             let binding = FieldBinding { column: *column, field_index, statistic: *statistic };

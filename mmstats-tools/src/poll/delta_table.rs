@@ -7,8 +7,8 @@ use std::time::Duration;
 use mmstats_core::Kind;
 use mmstats_std::read::Field;
 
-use super::cell::{Cell, Row, Value};
-use super::columns::{Columns, FieldBinding};
+use super::cell::{Cell, GroupRow, Value};
+use super::columns::{FieldBinding, FieldColumns};
 use super::group::Group;
 use super::statistic::Statistic;
 use crate::options::poll::{GroupBy, Options};
@@ -32,7 +32,7 @@ pub(super) struct DeltaTable {
     last_id: u64,
     /// The time of the last scrape.
     previous: Option<Duration>,
-    totals: Totals,
+    totals: GroupTotals,
 }
 
 /// How counters and histograms are shown.
@@ -44,7 +44,7 @@ enum Mode {
 }
 
 /// The totals of each group of files in each column, with their units.
-type Totals = HashMap<(Group, usize), (CounterTotal, String)>;
+type GroupTotals = HashMap<(Group, usize), (CounterTotal, String)>;
 
 /// The earlier values of a writer.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ impl DeltaTable {
             joined: HashSet::new(),
             last_id: 0,
             previous: None,
-            totals: Totals::new(),
+            totals: GroupTotals::new(),
         }
     }
 
@@ -93,8 +93,8 @@ impl DeltaTable {
         &mut self,
         mut scrape: Scrape,
         others: Vec<WriterSample>,
-        columns: &Columns,
-    ) -> Vec<Row> {
+        columns: &FieldColumns,
+    ) -> Vec<GroupRow> {
         let seconds =
             self.previous.map(|previous| scrape.elapsed.saturating_sub(previous).as_secs_f64());
         let mut groups: BTreeMap<Group, Vec<&WriterSample>> = BTreeMap::new();
@@ -120,7 +120,7 @@ impl DeltaTable {
                 .collect();
             let is_total = seconds.is_none() && self.mode == Mode::Changes;
             let note = notes.remove(&group);
-            Row { time: scrape.time, seconds, group, note, cells, is_total }
+            GroupRow { time: scrape.time, seconds, group, note, cells, is_total }
         };
         let rows = groups.into_iter().map(row).collect();
         self.totals = totals;
@@ -134,7 +134,7 @@ impl DeltaTable {
     fn members<'p>(
         &'p self,
         samples: &[&'p WriterSample],
-        columns: &Columns,
+        columns: &FieldColumns,
     ) -> Vec<(Vec<Member<'p>>, Option<Statistic>)> {
         let mut all: Vec<_> = columns.iter().map(|_| (Vec::new(), None)).collect();
         for sample in samples {
@@ -195,7 +195,7 @@ impl DeltaTable {
         statistic: Option<Statistic>,
         seconds: Option<f64>,
         key: (Group, usize),
-        totals: &mut Totals,
+        totals: &mut GroupTotals,
     ) -> Cell {
         let per_second = self.mode == Mode::Rates || statistic == Some(Statistic::Rate);
         let Some(first) = members.first() else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::columns::Columns;
+use super::columns::FieldColumns;
 use crate::console::Console;
 use crate::escape::EscapedPath;
 use crate::scraper::Scrape;
@@ -38,7 +38,7 @@ impl Diagnostics {
         scrape: &Scrape,
         all: usize,
         searched: &[PathBuf],
-        columns: &Columns,
+        columns: &FieldColumns,
         console: &mut Console<'_>,
     ) -> bool {
         for error in scrape.errors.iter().filter(|error| error.is_new) {
@@ -102,7 +102,7 @@ impl Diagnostics {
     }
 
     /// Reports fields that were never found. Returns `true` if there are any.
-    pub(super) fn report_end(&self, columns: &Columns, console: &mut Console<'_>) -> bool {
+    pub(super) fn report_end(&self, columns: &FieldColumns, console: &mut Console<'_>) -> bool {
         report_missing(columns, self.reported_missing.as_deref().unwrap_or(&[]), "", console);
         columns.missing().next().is_some()
     }
@@ -110,7 +110,7 @@ impl Diagnostics {
 
 /// Reports newly missing fields and returns them.
 fn report_missing(
-    columns: &Columns,
+    columns: &FieldColumns,
     reported: &[String],
     yet: &str,
     console: &mut Console<'_>,

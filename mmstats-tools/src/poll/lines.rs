@@ -6,7 +6,7 @@ use std::io;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::cell::{Row, Value, rfc_3339};
+use super::cell::{GroupRow, Value, rfc_3339};
 use super::group::Group;
 use crate::escape::Escaped;
 use crate::options::poll::GroupBy;
@@ -14,13 +14,13 @@ use crate::render::json::write_object;
 
 /// A row as a JSON object.
 struct Object<'r> {
-    row: &'r Row,
+    row: &'r GroupRow,
     names: &'r [String],
     by: Option<GroupBy>,
 }
 
 /// Values by column name; the first one of columns with the same name.
-struct Values<'r>(&'r Row, &'r [String]);
+struct Values<'r>(&'r GroupRow, &'r [String]);
 
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -65,7 +65,7 @@ impl Serialize for Group {
 ///
 /// # Errors
 /// Only those of `serde_json`.
-pub(super) fn json(row: &Row, names: &[String], by: Option<GroupBy>) -> io::Result<Vec<u8>> {
+pub(super) fn json(row: &GroupRow, names: &[String], by: Option<GroupBy>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     write_object(&mut line, &Object { row, names, by })?;
     Ok(line)
@@ -78,7 +78,7 @@ pub(super) fn csv_header(names: &[String], by: Option<GroupBy>) -> String {
 }
 
 /// Formats a row as a line of CSV. Missing values are empty.
-pub(super) fn csv(row: &Row, by: Option<GroupBy>) -> String {
+pub(super) fn csv(row: &GroupRow, by: Option<GroupBy>) -> String {
     let seconds = row.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
     let group =
         by.map(|_| if row.group == Group::Unknown { String::new() } else { row.group_text() });

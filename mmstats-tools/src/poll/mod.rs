@@ -29,12 +29,12 @@ use crate::console::Console;
 use crate::options::poll::Options;
 use crate::scraper::{Scrape, WriterSample};
 use crate::shutdown::Shutdown;
-use columns::Columns;
+use columns::FieldColumns;
 use delta_table::DeltaTable;
 use diagnostics::Diagnostics;
 use filters::Filters;
 use input::{Record, ScrapeSource};
-use table::Table;
+use table::TablePrinter;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> ExitCode {
@@ -67,9 +67,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 struct Poll<'s, 'c> {
     options: Options,
     filters: Filters,
-    columns: Columns,
+    columns: FieldColumns,
     delta_table: DeltaTable,
-    table: Table,
+    table: TablePrinter,
     diagnostics: Diagnostics,
     console: &'s mut Console<'c>,
     /// Whether a header with the current columns was printed.
@@ -82,9 +82,9 @@ impl<'s, 'c> Poll<'s, 'c> {
     fn new(options: Options, console: &'s mut Console<'c>) -> Self {
         Poll {
             filters: Filters::new(&options.filter, &options.prefix, options.r#match),
-            columns: Columns::new(&options.fields.0, &options.prefix),
+            columns: FieldColumns::new(&options.fields.0, &options.prefix),
             delta_table: DeltaTable::new(&options),
-            table: Table::new(&options, console.is_terminal, console.colour),
+            table: TablePrinter::new(&options, console.is_terminal, console.colour),
             diagnostics: Diagnostics::new(options.verbose),
             is_headed: false,
             failed: false,

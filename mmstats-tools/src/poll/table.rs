@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::cell::{Cell, Row, Value, time_of_day};
+use super::cell::{Cell, GroupRow, Value, time_of_day};
 use super::group::Group;
 use super::width::{Widths, elided, length};
 use crate::escape::Escaped;
@@ -23,7 +23,7 @@ const NOTE: &str = "(total since start)";
 const SHORT_NOTE: &str = "(total)";
 
 /// Prints rows, and headers between them.
-pub(super) struct Table {
+pub(super) struct TablePrinter {
     by: Option<GroupBy>,
     with_time: bool,
     /// Rows between two headers; 0 for a single header.
@@ -44,10 +44,18 @@ struct Text {
     is_placeholder: bool,
 }
 
-impl Table {
-    pub(super) fn new(options: &Options, is_terminal: bool, colour: bool) -> Table {
+impl TablePrinter {
+    pub(super) fn new(options: &Options, is_terminal: bool, colour: bool) -> TablePrinter {
         let (by, with_time, headers) = (options.group_by, options.time, options.headers);
-        Table { by, with_time, headers, is_terminal, colour, rows: None, widths: Widths::default() }
+        TablePrinter {
+            by,
+            with_time,
+            headers,
+            is_terminal,
+            colour,
+            rows: None,
+            widths: Widths::default(),
+        }
     }
 
     /// Starts a new header, as the columns have changed.
@@ -59,7 +67,7 @@ impl Table {
     /// Formats a row, and a header before it if one is due. `screen` returns the terminal's width.
     pub(super) fn format_row(
         &mut self,
-        row: &Row,
+        row: &GroupRow,
         names: &[String],
         screen: impl FnOnce() -> usize,
     ) -> String {
@@ -102,7 +110,7 @@ impl Table {
             .collect()
     }
 
-    fn texts(&self, row: &Row) -> Vec<Text> {
+    fn texts(&self, row: &GroupRow) -> Vec<Text> {
         let plain = |text: String| Text {
             text: Escaped(&text).to_string(),
             is_text: false,
@@ -139,7 +147,7 @@ impl Table {
         let _ = writeln!(output, "{bold}{line}{bold:#}");
     }
 
-    fn push_original(&self, row: &Row, texts: &[Text], output: &mut String) {
+    fn push_original(&self, row: &GroupRow, texts: &[Text], output: &mut String) {
         let cells = texts
             .iter()
             .zip(self.widths.all())
@@ -151,7 +159,7 @@ impl Table {
         output.push('\n');
     }
 
-    fn push_fitted(&self, row: &Row, texts: &[Text], output: &mut String) {
+    fn push_fitted(&self, row: &GroupRow, texts: &[Text], output: &mut String) {
         let leading = texts.len() - row.cells.len();
         for (at, (text, width)) in texts.iter().zip(self.widths.all()).enumerate() {
             let style = match text {

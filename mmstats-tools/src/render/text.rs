@@ -31,19 +31,19 @@ pub struct TextStyle {
 
 /// The styles of the parts; all empty without colours.
 #[derive(Clone, Copy, Default)]
-struct Palette {
+struct TextStyles {
     path: Style,
     value: Style,
     note: Style,
     error: Style,
 }
 
-impl Palette {
+impl TextStyles {
     fn new(style: TextStyle) -> Self {
         if !style.colour {
-            return Palette::default();
+            return TextStyles::default();
         }
-        Palette {
+        TextStyles {
             path: Style::new().bold(),
             value: AnsiColor::Cyan.on_default(),
             note: Style::new().dimmed(),
@@ -71,7 +71,7 @@ pub fn write_file(
     rows: &[FieldValue<'_>],
     style: TextStyle,
 ) -> io::Result<()> {
-    let Palette { path: path_style, value: value_style, note, error } = Palette::new(style);
+    let TextStyles { path: path_style, value: value_style, note, error } = TextStyles::new(style);
     write!(to, "{path_style}==> {}{path_style:#}", EscapedPath::new(path))?;
     if style.annotated && (verdict.liveness != Liveness::Alive || verdict.writer_has_ended()) {
         let style = if verdict.liveness == Liveness::Dead { error } else { note };

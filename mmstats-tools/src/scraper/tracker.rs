@@ -33,7 +33,7 @@ pub(super) struct WriterTracker {
 }
 
 /// The process that writes a file, and when it created it: not every file states a start time.
-type Writer = (Option<ProcessId>, Option<u64>);
+type WriterKey = (Option<ProcessId>, Option<u64>);
 
 /// The writer of a name; its state is `None` until it has been read.
 #[derive(Default)]
@@ -45,7 +45,7 @@ struct TrackedName {
 
 struct WriterState {
     writer_id: Arc<WriterId>,
-    writer: Writer,
+    writer: WriterKey,
     fields: Fields,
     verdict: Verdict,
     verdict_time: Option<Instant>,
@@ -101,7 +101,7 @@ impl WriterTracker {
             layout.errors.iter().for_each(|error| builder.fail(name, error));
             return self.retain(name);
         }
-        let writer: Writer = (sample.process_id(), sample.created().map(f64::to_bits));
+        let writer: WriterKey = (sample.process_id(), sample.created().map(f64::to_bits));
         if is_other
             || !self.by_name.get(name).is_some_and(|tracked| {
                 tracked.state.as_ref().is_some_and(|state| state.writer == writer)
@@ -143,7 +143,7 @@ impl WriterTracker {
     fn on_new_writer(
         &mut self,
         name: &Path,
-        writer: Writer,
+        writer: WriterKey,
         sample: &Sample<'_>,
         before: Option<SystemTime>,
     ) {

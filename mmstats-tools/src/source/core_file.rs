@@ -8,7 +8,7 @@ use object::elf::{ET_CORE, FileHeader32, FileHeader64, PT_LOAD, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, ReadCache, ReadRef};
 
-use super::image::{Bytes, Image, Segment};
+use super::image::{Image, Segment, SegmentBytes};
 use super::notes::Notes;
 
 /// The kinds of ELF files.
@@ -83,7 +83,7 @@ fn core<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
                 missing = missing.saturating_add(length - available);
                 parts.push(Segment {
                     address,
-                    bytes: Bytes::InFile { file: file.clone(), offset, length: available },
+                    bytes: SegmentBytes::InFile { file: file.clone(), offset, length: available },
                 });
             }
             PT_NOTE if length <= MAX_NOTES_BYTES.saturating_sub(note_bytes) => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 
-use super::image::{Bytes, Image, Segment};
+use super::image::{Image, Segment, SegmentBytes};
 
 /// The content of such a text.
 #[derive(Debug)]
@@ -47,9 +47,9 @@ pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
         };
         let result = match (record.trim(), &format) {
             ("", _) => continue,
-            (record, Format::Intel) => intel(record, &mut base, &mut runs)
+            (record, HexFormat::Intel) => intel(record, &mut base, &mut runs)
                 .map_err(|what| format!("line {number} of Intel HEX: {what}")),
-            (record, Format::Motorola) => motorola(record, &mut runs)
+            (record, HexFormat::Motorola) => motorola(record, &mut runs)
                 .map_err(|what| format!("line {number} of S-records: {what}")),
         };
         match result {
@@ -62,15 +62,15 @@ pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
     Ok(Some(Parsed { image: runs.image(), problem }))
 }
 
-enum Format {
+enum HexFormat {
     Intel,
     Motorola,
 }
 
-fn format_of(text: &[u8]) -> Option<Format> {
+fn format_of(text: &[u8]) -> Option<HexFormat> {
     match text.trim_ascii_start() {
-        [b':', digit, ..] if digit.is_ascii_hexdigit() => Some(Format::Intel),
-        [b'S', b'0'..=b'9', digit, ..] if digit.is_ascii_hexdigit() => Some(Format::Motorola),
+        [b':', digit, ..] if digit.is_ascii_hexdigit() => Some(HexFormat::Intel),
+        [b'S', b'0'..=b'9', digit, ..] if digit.is_ascii_hexdigit() => Some(HexFormat::Motorola),
         _ => None,
     }
 }
@@ -105,7 +105,7 @@ impl Runs {
         Image::from_segments(
             self.0
                 .into_iter()
-                .map(|(address, bytes)| Segment { address, bytes: Bytes::InMemory(bytes) })
+                .map(|(address, bytes)| Segment { address, bytes: SegmentBytes::InMemory(bytes) })
                 .collect(),
         )
     }

@@ -25,12 +25,12 @@ pub(super) struct Segment {
     /// The address of the first byte.
     pub(super) address: u64,
     /// The bytes.
-    pub(super) bytes: Bytes,
+    pub(super) bytes: SegmentBytes,
 }
 
 /// The bytes of a segment.
 #[derive(Debug)]
-pub(super) enum Bytes {
+pub(super) enum SegmentBytes {
     /// Bytes that have been read.
     InMemory(Vec<u8>),
     /// Bytes in a file.
@@ -48,8 +48,8 @@ pub(super) enum Bytes {
 impl Segment {
     fn length(&self) -> u64 {
         let length = match &self.bytes {
-            Bytes::InMemory(bytes) => bytes.len() as u64,
-            Bytes::InFile { length, .. } => *length,
+            SegmentBytes::InMemory(bytes) => bytes.len() as u64,
+            SegmentBytes::InFile { length, .. } => *length,
         };
         // Addresses do not wrap around.
         length.min(u64::MAX - self.address)
@@ -63,8 +63,8 @@ impl Segment {
     fn begin_at(&mut self, address: u64) {
         let skipped = address.saturating_sub(self.address).min(self.length());
         match &mut self.bytes {
-            Bytes::InMemory(bytes) => drop(bytes.drain(..skipped as usize)),
-            Bytes::InFile { offset, length, .. } => {
+            SegmentBytes::InMemory(bytes) => drop(bytes.drain(..skipped as usize)),
+            SegmentBytes::InFile { offset, length, .. } => {
                 *offset += skipped;
                 *length -= skipped;
             }
@@ -77,17 +77,17 @@ impl Segment {
         let at = address - self.address;
         let most = usize::try_from(self.length() - at).unwrap_or(usize::MAX).min(to.len());
         match &self.bytes {
-            Bytes::InMemory(bytes) => {
+            SegmentBytes::InMemory(bytes) => {
                 to[..most].copy_from_slice(&bytes[at as usize..][..most]);
                 Ok(most)
             }
-            Bytes::InFile { file, offset, .. } => file.read_at(&mut to[..most], offset + at),
+            SegmentBytes::InFile { file, offset, .. } => file.read_at(&mut to[..most], offset + at),
         }
     }
 
     /// Returns the addresses that are not in a hole of the file.
     fn filled(&self) -> Vec<Range<u64>> {
-        let Bytes::InFile { file, offset, .. } = &self.bytes else {
+        let SegmentBytes::InFile { file, offset, .. } = &self.bytes else {
             return vec![self.address..self.end()];
         };
         let extents = extents(file, *offset..offset + self.length()).into_iter();
@@ -107,7 +107,7 @@ impl Image {
     /// If the file cannot be read.
     pub(super) fn raw(file: File, address: u64) -> io::Result<Image> {
         let length = file.metadata()?.len();
-        let bytes = Bytes::InFile { file: Rc::new(file), offset: 0, length };
+        let bytes = SegmentBytes::InFile { file: Rc::new(file), offset: 0, length };
         Ok(Image {
             run_state: RunState::Running { word: 8 },
             ..Image::from_segments(vec![Segment { address, bytes }])
@@ -244,7 +244,7 @@ mod tests {
     use std::io::Write;
 
     fn here(address: u64, bytes: &[u8]) -> Segment {
-        Segment { address, bytes: Bytes::InMemory(bytes.to_vec()) }
+        Segment { address, bytes: SegmentBytes::InMemory(bytes.to_vec()) }
     }
 
     fn read(image: &mut Image, address: u64) -> Vec<u8> {

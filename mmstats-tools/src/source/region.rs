@@ -24,11 +24,11 @@ const INITIAL_BYTES: usize = 256;
 pub struct Region {
     /// Its source and its address there.
     pub name: String,
-    bytes: Bytes,
+    bytes: RegionBytes,
     firmware: Option<Rc<Firmware>>,
 }
 
-enum Bytes {
+enum RegionBytes {
     /// A copy.
     Copied {
         /// The region.
@@ -67,7 +67,7 @@ impl Region {
                 }
                 return Ok(Region {
                     name,
-                    bytes: Bytes::Copied { words, length, outside: Vec::new() },
+                    bytes: RegionBytes::Copied { words, length, outside: Vec::new() },
                     firmware,
                 });
             }
@@ -90,7 +90,7 @@ impl Region {
                 {
                     outside = read_directory(&mut **borrowed, head.directory, head.published)?;
                 }
-                let bytes = Bytes::Copied { words, length, outside };
+                let bytes = RegionBytes::Copied { words, length, outside };
                 return Ok(Region { name, bytes, firmware });
             }
             RunState::Running { word: load } if head.word > load => {
@@ -104,7 +104,7 @@ impl Region {
             end.and_then(|end| usize::try_from(end).ok()).map_or(length, |end| end.min(length));
         Ok(Region {
             name,
-            bytes: Bytes::Live { memory: memory.clone(), address, length },
+            bytes: RegionBytes::Live { memory: memory.clone(), address, length },
             firmware,
         })
     }
@@ -116,7 +116,7 @@ impl Region {
     /// instead.
     pub fn read<'r>(&self, reader: &'r mut Reader) -> Result<Sample<'r>, RegionError> {
         let length = match &self.bytes {
-            Bytes::Copied { length, .. } | Bytes::Live { length, .. } => *length,
+            RegionBytes::Copied { length, .. } | RegionBytes::Live { length, .. } => *length,
         };
         reader.read_region(self, length as u64).map_err(|error| match error {
             ReadError::Source(error) => RegionError::Memory(error),
@@ -164,13 +164,13 @@ impl Source for Region {
     fn read_at(&self, at: usize, to: &mut [u64]) -> Result<usize, MemoryError> {
         let bytes = to.as_mut_bytes();
         let available = match &self.bytes {
-            Bytes::Copied { words, length, .. } => {
+            RegionBytes::Copied { words, length, .. } => {
                 let rest = words.as_bytes()[..*length].get(at..).unwrap_or_default();
                 let available = rest.len().min(bytes.len());
                 bytes[..available].copy_from_slice(&rest[..available]);
                 available
             }
-            Bytes::Live { memory, address, length } => {
+            RegionBytes::Live { memory, address, length } => {
                 let most = length.saturating_sub(at).min(bytes.len());
                 match address.checked_add(at as u64).filter(|_| most > 0) {
                     Some(address) => memory.borrow_mut().read(address, &mut bytes[..most])?,
@@ -189,8 +189,8 @@ impl RegionSource for Region {
             return Ok(directory.to_vec());
         }
         match &self.bytes {
-            Bytes::Copied { outside, .. } => Ok(outside.clone()),
-            Bytes::Live { memory, .. } => {
+            RegionBytes::Copied { outside, .. } => Ok(outside.clone()),
+            RegionBytes::Live { memory, .. } => {
                 read_directory(&mut **memory.borrow_mut(), address, length)
             }
         }

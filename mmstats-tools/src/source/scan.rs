@@ -118,7 +118,7 @@ fn judge(bytes: &[u8]) -> Option<Candidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::image::{Bytes, Image, Segment};
+    use crate::source::image::{Image, Segment, SegmentBytes};
     use crate::source::memory::{CloseReport, RunState};
     use mmstats_core::{Counter, Region, V2, Writer};
     use zerocopy::IntoBytes;
@@ -133,8 +133,10 @@ mod tests {
     }
 
     fn scanned(address: u64, bytes: &[u8], alignment: u64) -> Found {
-        let mut image =
-            Image::from_segments(vec![Segment { address, bytes: Bytes::InMemory(bytes.to_vec()) }]);
+        let mut image = Image::from_segments(vec![Segment {
+            address,
+            bytes: SegmentBytes::InMemory(bytes.to_vec()),
+        }]);
         let ranges = image.ranges();
         scan(&mut image, &ranges, alignment).unwrap()
     }

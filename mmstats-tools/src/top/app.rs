@@ -7,14 +7,14 @@ use ratatui::layout::Rect;
 
 use super::list::{Line, List};
 use super::model::{Model, Row};
-use super::settings::{Settings, Visibility};
+use super::settings::{ViewSettings, Visibility};
 use crate::options::top::Sort;
 use crate::scraper::Scrape;
 
 /// The state that the screen shows and keys change.
 pub(crate) struct App {
     pub(crate) model: Model,
-    pub(crate) settings: Settings,
+    pub(crate) settings: ViewSettings,
     pub(crate) list: List,
     /// The selected line.
     pub(crate) selected: usize,
@@ -73,7 +73,7 @@ pub(crate) struct HitAreas {
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings, interval: Duration) -> Self {
+    pub(crate) fn new(settings: ViewSettings, interval: Duration) -> Self {
         let mut model = Model::new();
         model.set_scope(settings.scope());
         App {

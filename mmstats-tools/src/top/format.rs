@@ -7,7 +7,7 @@ use mmstats_std::clock::unix_seconds;
 use mmstats_core::Type;
 
 use super::model::{Aggregation, Class, Recorded, Row};
-use super::settings::Settings;
+use super::settings::ViewSettings;
 use crate::escape::Escaped;
 use crate::render::date::Date;
 use crate::render::human;
@@ -38,7 +38,7 @@ pub(crate) struct Formatter {
 }
 
 impl Formatter {
-    pub(crate) fn new(settings: &Settings, now: SystemTime) -> Self {
+    pub(crate) fn new(settings: &ViewSettings, now: SystemTime) -> Self {
         Formatter { is_raw: settings.is_raw, aggregation: settings.aggregation, now }
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::model::{Row, Table};
-use super::settings::Settings;
+use super::settings::ViewSettings;
 use crate::options::top::{Grouping, Sort};
 
 /// A line of the table.
@@ -73,12 +73,12 @@ pub(crate) struct List {
 /// A group while the list is built.
 #[derive(Default)]
 struct Node<'t> {
-    rows: Vec<Entry<'t>>,
+    rows: Vec<ListEntry<'t>>,
     groups: BTreeMap<&'t str, Node<'t>>,
 }
 
 /// A row while the list is built.
-struct Entry<'t> {
+struct ListEntry<'t> {
     row: &'t Row,
     index: usize,
     /// Its position in the order of names.
@@ -91,12 +91,12 @@ struct Entry<'t> {
 
 impl List {
     /// Builds the lines of a table.
-    pub(crate) fn new(table: &Table, settings: &Settings) -> List {
+    pub(crate) fn new(table: &Table, settings: &ViewSettings) -> List {
         let entries = table.rows().enumerate().filter(|(_, (_, row))| settings.accepts(row));
         let entries: Vec<_> = entries
             .map(|(rank, (index, row))| {
                 let number = settings.sort_number(row).filter(|number| !number.is_nan());
-                Entry { row, index, rank, number, skip: 0 }
+                ListEntry { row, index, rank, number, skip: 0 }
             })
             .collect();
         let mut list = List { lines: Vec::with_capacity(entries.len()), rows: entries.len() };
@@ -106,7 +106,7 @@ impl List {
         list
     }
 
-    fn add(&mut self, mut node: Node<'_>, path: &str, depth: usize, settings: &Settings) {
+    fn add(&mut self, mut node: Node<'_>, path: &str, depth: usize, settings: &ViewSettings) {
         node.rows.sort_by(|one, other| compare(one, other, settings));
         self.lines.extend(node.rows.iter().map(|entry| Line::Row {
             index: entry.index,
@@ -157,7 +157,7 @@ impl List {
 const MAX_DEPTH: usize = 32;
 
 impl<'t> Node<'t> {
-    fn new(entries: Vec<Entry<'t>>, grouping: Grouping) -> Self {
+    fn new(entries: Vec<ListEntry<'t>>, grouping: Grouping) -> Self {
         let mut root = Node::default();
         match grouping {
             Grouping::None => root.rows = entries,
@@ -180,7 +180,7 @@ impl<'t> Node<'t> {
         root
     }
 
-    fn insert(&mut self, mut entry: Entry<'t>, grouping: Grouping) {
+    fn insert(&mut self, mut entry: ListEntry<'t>, grouping: Grouping) {
         let label = &*entry.row.label;
         let name = base_name(label);
         let mut node = self;
@@ -215,7 +215,7 @@ impl<'t> Node<'t> {
             }
             // The group's name, and the dot after it if there is one.
             let shown = name.len() + usize::from(grouping == Grouping::Prefix);
-            rows.extend(group.rows.pop().map(|row| Entry { skip: row.skip - shown, ..row }));
+            rows.extend(group.rows.pop().map(|row| ListEntry { skip: row.skip - shown, ..row }));
             false
         });
     }
@@ -234,7 +234,7 @@ fn base_name(label: &str) -> &str {
     label.find('{').map_or(label, |brace| &label[..brace])
 }
 
-fn compare(one: &Entry<'_>, other: &Entry<'_>, settings: &Settings) -> Ordering {
+fn compare(one: &ListEntry<'_>, other: &ListEntry<'_>, settings: &ViewSettings) -> Ordering {
     let by_name = one.rank.cmp(&other.rank);
     let order = match (one.number, other.number) {
         _ if settings.sort == Sort::Name && settings.is_reversed => return by_name.reverse(),

@@ -31,8 +31,8 @@ use crate::shutdown::{self, Shutdown};
 use app::App;
 use keys::Clicks;
 use screen::Screen;
-use session::{End, Session};
-use settings::Settings;
+use session::{End, UiSession};
+use settings::ViewSettings;
 use view::Palette;
 
 /// Runs the command. The first argument is its name, as in `std::env::args_os`.
@@ -54,7 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(status) => return status,
     };
     let settings =
-        Settings::new(options.group_by, options.sort, options.filter, options.hide_zeros);
+        ViewSettings::new(options.group_by, options.sort, options.filter, options.hide_zeros);
     let app = App::new(settings, options.interval);
     if options.batch {
         let _shutdown = Shutdown::immediate();
@@ -67,7 +67,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Err(error) => return fail(console, &error),
     };
     let scraper = Scraper::new(options.selection.files, sources);
-    let session = Session {
+    let session = UiSession {
         app,
         scraper,
         shutdown,

@@ -28,7 +28,7 @@ pub(crate) enum End {
 }
 
 /// A run of the user interface.
-pub(crate) struct Session {
+pub(crate) struct UiSession {
     pub(crate) app: App,
     pub(crate) scraper: Scraper,
     pub(crate) shutdown: Shutdown,
@@ -36,7 +36,7 @@ pub(crate) struct Session {
     pub(crate) clicks: Clicks,
 }
 
-impl Session {
+impl UiSession {
     /// Runs until the user or a signal ends it.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::search::Search;
 
 /// How rows are selected, sorted and formatted.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ViewSettings {
     pub(crate) grouping: Grouping,
     pub(crate) sort: Sort,
     /// Whether the default order is reversed.
@@ -59,9 +59,9 @@ impl Folds {
     }
 }
 
-impl Settings {
+impl ViewSettings {
     pub(crate) fn new(grouping: Grouping, sort: Sort, filter: String, hide_zeros: bool) -> Self {
-        Settings {
+        ViewSettings {
             grouping,
             sort,
             is_reversed: false,
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn sorting_again_reverses_the_order() {
-        let mut settings = Settings::new(Grouping::None, Sort::Name, String::new(), false);
+        let mut settings = ViewSettings::new(Grouping::None, Sort::Name, String::new(), false);
         assert!(settings.is_ascending());
         settings.sort_by(Sort::Rate);
         assert!(!settings.is_ascending());

@@ -9,9 +9,9 @@ pub mod tool;
 use std::cell::Cell;
 use std::io;
 
+use mmstats_core::Type;
 use mmstats_core::format::crc32;
 use mmstats_core::format::v2::{BYTE_ORDER, EXTERNAL_DIRECTORY, Header, MAGIC};
-use mmstats_core::Type;
 use mmstats_core::reader::{Distribution, Lossy, Source, Value};
 use mmstats_std::read::RegionSource;
 use zerocopy::{FromBytes, IntoBytes};

@@ -12,7 +12,7 @@ use tempfile::Builder;
 use crate::console::Console;
 use crate::mmash::exporter;
 use crate::mmash::exporter::dropped_field_log::DroppedFieldLog;
-use crate::mmash::live::scrape_loop::{LiveTotals, ScrapeSource};
+use crate::mmash::live::scrape_loop::{LiveTotals, SnapshotSource};
 use crate::options::mmash::Options;
 use crate::scraper::Scraper;
 use crate::shutdown::{Shutdown, TERMINATION_SIGNALS};
@@ -30,7 +30,7 @@ pub(crate) fn run(
     let settings = exporter::settings(&options);
     let totals = LiveTotals::from_options(&options);
     let named = options.selection.files.clone();
-    let mut scrapes = ScrapeSource::new(Scraper::new(options.selection.files, sources), totals);
+    let mut scrapes = SnapshotSource::new(Scraper::new(options.selection.files, sources), totals);
     let (log, mut last_failure) = (DroppedFieldLog::default(), None);
     let mut next = Instant::now();
     loop {

@@ -27,12 +27,12 @@ pub(crate) struct ScrapeHistory {
 
 #[derive(Default)]
 struct Ring {
-    scrapes: VecDeque<Entry>,
+    scrapes: VecDeque<RingEntry>,
     bytes: usize,
 }
 
 /// A scrape in the ring.
-struct Entry {
+struct RingEntry {
     scrape: Arc<StoredScrape>,
     /// Its own size, and that of the fields of writers that end with it.
     bytes: usize,
@@ -104,7 +104,7 @@ impl ScrapeHistory {
     pub(crate) fn since(&self, time: f64) -> Vec<Arc<StoredScrape>> {
         let ring = self.lock();
         let (mut scrapes, mut later) = (Vec::new(), f64::INFINITY);
-        for Entry { scrape, .. } in ring.scrapes.iter().rev() {
+        for RingEntry { scrape, .. } in ring.scrapes.iter().rev() {
             if scrape.time < later {
                 later = scrape.time;
                 scrapes.push(scrape.clone());
@@ -142,7 +142,7 @@ impl Ring {
         }
         let bytes = scrape.bytes();
         self.bytes += bytes;
-        self.scrapes.push_back(Entry { scrape: Arc::new(scrape), bytes });
+        self.scrapes.push_back(RingEntry { scrape: Arc::new(scrape), bytes });
     }
 
     fn pop(&mut self) {

@@ -55,7 +55,7 @@ impl ScrapeLoop {
             // A scraper cannot move to another thread. The caller has opened the sources before, so
             // this does not fail.
             let Ok(sources) = Sources::new(selection.sources) else { return };
-            let mut scrapes = ScrapeSource::new(
+            let mut scrapes = SnapshotSource::new(
                 Scraper::new(selection.files, sources).with_spare_descriptors(spare_descriptors),
                 totals,
             );
@@ -111,16 +111,16 @@ impl LiveTotals {
 }
 
 /// A scraper, and its latest result.
-pub(crate) struct ScrapeSource {
+pub(crate) struct SnapshotSource {
     scraper: Scraper,
     totals: Option<LiveTotals>,
     previous: Option<Arc<Snapshot>>,
 }
 
-impl ScrapeSource {
+impl SnapshotSource {
     /// Creates a source that has not scraped yet.
     pub(crate) fn new(scraper: Scraper, totals: Option<LiveTotals>) -> Self {
-        ScrapeSource { scraper, totals, previous: None }
+        SnapshotSource { scraper, totals, previous: None }
     }
 
     /// Scrapes all writers.

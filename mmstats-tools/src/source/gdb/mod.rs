@@ -55,7 +55,7 @@ const MAX_RESUMES: usize = 3;
 
 /// The timeouts of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct GdbLimits {
     /// The timeout of connecting.
     pub connect: Duration,
     /// The timeout of each reply. Releasing the target takes up to twice as long.
@@ -64,10 +64,10 @@ pub struct Limits {
     pub session: Duration,
 }
 
-impl Default for Limits {
+impl Default for GdbLimits {
     /// Returns 3 s, 3 s, and a minute, which is enough for 1 MiB through a slow probe.
     fn default() -> Self {
-        Limits {
+        GdbLimits {
             connect: Duration::from_secs(3),
             reply: Duration::from_secs(3),
             session: Duration::from_secs(60),
@@ -79,7 +79,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Gdb {
     session: Session,
-    limits: Limits,
+    limits: GdbLimits,
     /// The earliest time at which the target may have been halted.
     since: Instant,
     /// The size of the largest request.
@@ -94,14 +94,14 @@ impl Gdb {
     /// # Errors
     /// If there is no such server, or it has no target.
     pub fn connect(host: &Host) -> Result<Gdb, MemoryError> {
-        Gdb::connect_within(host, Limits::default())
+        Gdb::connect_within(host, GdbLimits::default())
     }
 
     /// Connects with other limits.
     ///
     /// # Errors
     /// If there is no such server, or it has no target.
-    pub fn connect_within(host: &Host, limits: Limits) -> Result<Gdb, MemoryError> {
+    pub fn connect_within(host: &Host, limits: GdbLimits) -> Result<Gdb, MemoryError> {
         let since = Instant::now();
         let session = Session::new(Link::to_host(host, limits.connect)?);
         // Dropping releases the target if the handshake fails.
@@ -153,7 +153,7 @@ impl Gdb {
         request: &[u8],
         understand: impl FnMut(&[u8]) -> Option<Result<T, String>>,
     ) -> Result<T, MemoryError> {
-        let Limits { reply, session, .. } = self.limits;
+        let GdbLimits { reply, session, .. } = self.limits;
         let is_last = self.since.elapsed() + reply > session;
         let wait = if is_last {
             Wait::since(self.since, "all requests together", session)
@@ -254,7 +254,7 @@ impl Memory for Gdb {
             let why = match self
                 .ask(format!("m{at:x},{count:x}").as_bytes(), |body| reply::memory(body, count))?
             {
-                reply::Memory::Bytes(bytes) if bytes.len() >= WORD_BYTES => {
+                reply::MemoryReply::Bytes(bytes) if bytes.len() >= WORD_BYTES => {
                     // Fewer bytes may mean that memory ends there; the next request shows it.
                     let whole = &bytes[..bytes.len() - bytes.len() % WORD_BYTES];
                     let from = skipped.saturating_sub(done).min(whole.len());
@@ -265,8 +265,8 @@ impl Memory for Gdb {
                     done += whole.len();
                     continue;
                 }
-                reply::Memory::Bytes(_) => "memory ends here".to_owned(),
-                reply::Memory::Unreadable(why) => why,
+                reply::MemoryReply::Bytes(_) => "memory ends here".to_owned(),
+                reply::MemoryReply::Unreadable(why) => why,
             };
             // A server that cannot read all returns nothing: a smaller request finds the end.
             if count > WORD_BYTES {

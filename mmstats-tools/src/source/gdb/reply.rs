@@ -6,7 +6,7 @@ use crate::source::link::excerpt;
 
 /// A reply to a request for memory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Memory {
+pub(super) enum MemoryReply {
     /// At most as many bytes as requested.
     Bytes(Vec<u8>),
     /// The server cannot read them.
@@ -14,13 +14,13 @@ pub(super) enum Memory {
 }
 
 /// Parses a reply to a request for `asked` bytes.
-pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<Memory, String>> {
+pub(super) fn memory(body: &[u8], asked: usize) -> Option<Result<MemoryReply, String>> {
     if let Some(error) = error(body) {
-        return Some(Ok(Memory::Unreadable(error)));
+        return Some(Ok(MemoryReply::Unreadable(error)));
     }
     if !body.is_empty() && body.iter().all(u8::is_ascii_hexdigit) {
         return Some(match unhex(body) {
-            Some(bytes) if bytes.len() <= asked => Ok(Memory::Bytes(bytes)),
+            Some(bytes) if bytes.len() <= asked => Ok(MemoryReply::Bytes(bytes)),
             Some(bytes) => {
                 Err(format!("received {} bytes of memory, but requested {asked}", bytes.len()))
             }

@@ -33,7 +33,7 @@ pub(crate) struct Table {
     by_key: HashMap<RowKey, usize>,
     /// The places of all rows, sorted by group and label.
     order: Vec<usize>,
-    links: BTreeMap<u64, Link>,
+    links: BTreeMap<u64, WriterRows>,
     /// The groups of processes. No two have the same name.
     processes: HashMap<ProcessId, Arc<str>>,
     last_id: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Table {
 }
 
 /// The rows of a writer's fields.
-struct Link {
+struct WriterRows {
     fields: Arc<[Field]>,
     /// The row of each.
     rows: Vec<usize>,
@@ -91,7 +91,7 @@ impl Table {
     /// Returns the ids of a row's writers with the indices of their fields.
     pub(super) fn links(&self, row: &Row) -> impl Iterator<Item = (&u64, usize)> {
         let place = row.place;
-        let field = move |link: &Link| link.rows.iter().position(|other| *other == place);
+        let field = move |link: &WriterRows| link.rows.iter().position(|other| *other == place);
         self.links.iter().filter_map(move |(id, link)| Some((id, field(link)?)))
     }
 
@@ -160,7 +160,7 @@ impl Table {
     fn link(&mut self, id: u64, writer: &Writer) {
         let group = self.group(writer);
         let rows = writer.fields.iter().map(|field| self.place(field, group.clone())).collect();
-        self.links.insert(id, Link { fields: writer.fields.clone(), rows });
+        self.links.insert(id, WriterRows { fields: writer.fields.clone(), rows });
     }
 
     fn group(&mut self, writer: &Writer) -> Option<Arc<str>> {

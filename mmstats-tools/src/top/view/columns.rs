@@ -5,7 +5,7 @@ pub(super) const MARK_WIDTH: u16 = 2;
 
 /// The widths of the columns; 0 hides one. They are separated by a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Columns {
+pub(super) struct ColumnWidths {
     pub(super) label: u16,
     pub(super) value: u16,
     pub(super) unit: u16,
@@ -13,11 +13,11 @@ pub(super) struct Columns {
     pub(super) trend: u16,
 }
 
-impl Columns {
+impl ColumnWidths {
     /// Divides a width, for labels of up to `longest` characters.
     pub(super) fn new(width: u16, longest: usize, is_raw: bool) -> Self {
         let (value, rate) = if is_raw { (20, 12) } else { (11, 9) };
-        let mut columns = Columns { label: 0, value, unit: 0, rate: 0, trend: 0 };
+        let mut columns = ColumnWidths { label: 0, value, unit: 0, rate: 0, trend: 0 };
         let mut rest = width.saturating_sub(MARK_WIDTH + value + 1);
         if width >= 50 {
             columns.rate = rate;
@@ -53,8 +53,8 @@ mod tests {
                     if is_raw && width < 24 {
                         continue;
                     }
-                    let Columns { label, value, unit, rate, trend } =
-                        Columns::new(width, longest, is_raw);
+                    let ColumnWidths { label, value, unit, rate, trend } =
+                        ColumnWidths::new(width, longest, is_raw);
                     let others: u16 = [unit, rate, trend]
                         .iter()
                         .filter(|column| **column > 0)
@@ -73,12 +73,12 @@ mod tests {
     #[test]
     fn at_80_columns_there_is_room_for_everything() {
         assert_eq!(
-            Columns::new(80, 50, false),
-            Columns { label: 33, value: 11, unit: 0, rate: 9, trend: 22 }
+            ColumnWidths::new(80, 50, false),
+            ColumnWidths { label: 33, value: 11, unit: 0, rate: 9, trend: 22 }
         );
         assert_eq!(
-            Columns::new(80, 25, false),
-            Columns { label: 25, value: 11, unit: 0, rate: 9, trend: 30 }
+            ColumnWidths::new(80, 25, false),
+            ColumnWidths { label: 25, value: 11, unit: 0, rate: 9, trend: 30 }
         );
     }
 }

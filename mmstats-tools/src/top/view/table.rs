@@ -9,7 +9,7 @@ use super::super::format::Formatter;
 use super::super::list::{GroupLine, Line};
 use super::super::model::{Class, Row};
 use super::chart::sparkline;
-use super::columns::{Columns, MARK_WIDTH};
+use super::columns::{ColumnWidths, MARK_WIDTH};
 use super::text::{fit_middle, put, put_right, width, wrap};
 use super::{Palette, indented, line};
 use crate::escape::{Escaped, EscapedPath};
@@ -21,7 +21,7 @@ const MIN_TREND_WIDTH: usize = 8;
 
 /// Draws headings and lines.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &mut App, palette: &Palette) {
-    let columns = Columns::new(area.width, app.model.table().longest(), app.settings.is_raw);
+    let columns = ColumnWidths::new(area.width, app.model.table().longest(), app.settings.is_raw);
     draw_headings(buffer, line(area, 0), app, columns, palette);
     let lines = Rect { y: area.y + 1, height: area.height - 1, ..area };
     app.hit_areas.lines = lines;
@@ -64,7 +64,7 @@ fn draw_headings(
     buffer: &mut Buffer,
     area: Rect,
     app: &mut App,
-    columns: Columns,
+    columns: ColumnWidths,
     palette: &Palette,
 ) {
     buffer.set_style(area, palette.head);
@@ -125,7 +125,7 @@ fn draw_row(
     area: Rect,
     app: &App,
     (row, depth, skip): (&Row, usize, usize),
-    (columns, formatter): (Columns, Formatter),
+    (columns, formatter): (ColumnWidths, Formatter),
     palette: &Palette,
 ) {
     let is_dead = row.is_dead();

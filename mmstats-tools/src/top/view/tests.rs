@@ -13,7 +13,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::*;
 use crate::options::top::{Grouping, Sort};
 use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
-use crate::top::settings::Settings;
+use crate::top::settings::ViewSettings;
 
 fn field(label: &str, kind: Kind, unit: &str) -> Field {
     let help = "What it means.".to_owned();
@@ -39,8 +39,10 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
         })
     };
     let origins = [writer_id(70), writer_id(71)];
-    let mut app =
-        App::new(Settings::new(grouping, Sort::Name, String::new(), false), Duration::from_secs(1));
+    let mut app = App::new(
+        ViewSettings::new(grouping, Sort::Name, String::new(), false),
+        Duration::from_secs(1),
+    );
     for scrape in 0..scrapes {
         let values = [1000 + scrape * scrape, 0, 4096].map(|value| Ok(OwnedValue::Unsigned(value)));
         let verdicts = [(Liveness::Alive, Reason::Runs), (Liveness::Dead, Reason::Ended)];

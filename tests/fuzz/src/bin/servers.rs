@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use mmstats_tools::source::gdb::{Limits, packet};
+use mmstats_tools::source::gdb::{GdbLimits, packet};
 use mmstats_tools::source::url::{Host, Socket};
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Qmp};
 
@@ -44,7 +44,7 @@ fn read(memory: &mut impl Memory) -> Result<(), MemoryError> {
 fn run(port: u16, is_gdb: bool) -> Result<(), MemoryError> {
     let host = Host { name: Ipv4Addr::LOCALHOST.to_string(), port };
     if is_gdb {
-        let limits = Limits { connect: TIMEOUT, reply: TIMEOUT, session: TIMEOUT };
+        let limits = GdbLimits { connect: TIMEOUT, reply: TIMEOUT, session: TIMEOUT };
         let mut target = Gdb::connect_within(&host, limits)?;
         read(&mut target)?;
         Box::new(target).close().map(drop)
