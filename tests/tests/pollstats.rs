@@ -407,6 +407,20 @@ fn a_timer_has_the_statistics_of_its_histogram() {
 }
 
 #[test]
+fn a_statistic_of_a_field_without_it_is_reported_with_the_kinds_that_have_it() {
+    let dir = Dir::default();
+    let _work = work(&dir, "mmstats-1", (3, 0.5), "busy");
+    let report = |column| poll(&dir, &["-c1", "-p", "work.", column, "mmstats-1"]).err;
+    assert_eq!(
+        report("load:max"),
+        "pollstats: no file has load:max yet: searched work.load:max, work.load (a histogram), \
+         work.load.histogram (a histogram)\n"
+    );
+    assert!(report("load:rate").contains("work.load (a counter or histogram)"));
+    assert!(report("l?ad:p50").contains("work.l?ad (a histogram)"));
+}
+
+#[test]
 fn a_missing_field_is_reported_and_the_others_are_shown() {
     let dir = web();
     let outcome = poll(

@@ -245,17 +245,25 @@ impl FieldColumns {
     }
 
     /// Returns the names on the command line that no file has had, and the labels that they stand
-    /// for.
-    pub(super) fn missing(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    /// for, with the kinds of fields that have the statistic.
+    pub(super) fn missing(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         let missing =
             self.specs.iter().filter(|spec| !spec.columns.iter().any(|column| column.is_found));
         missing.map(|spec| {
+            let describe = |label: &str, statistic: Option<Statistic>| match statistic {
+                None => label.to_owned(),
+                Some(Statistic::Rate) => format!("{label} (a counter or histogram)"),
+                Some(_) => format!("{label} (a histogram)"),
+            };
             let labels = spec
                 .columns
                 .iter()
                 .flat_map(|column| &column.wanted)
-                .map(|(label, _)| label.as_str());
-            let patterns = spec.patterns.iter().map(|(pattern, _)| pattern.as_str());
+                .map(|(label, statistic)| describe(label, *statistic));
+            let patterns = spec
+                .patterns
+                .iter()
+                .map(|(pattern, statistic)| describe(pattern.as_str(), *statistic));
             (spec.text.as_str(), labels.chain(patterns).collect())
         })
     }
