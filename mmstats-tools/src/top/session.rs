@@ -43,6 +43,8 @@ impl UiSession {
     /// Those of the terminal.
     pub(crate) fn run(mut self, screen: &mut Screen) -> io::Result<End> {
         let events = read_events();
+        // A device may take seconds to answer.
+        screen.terminal.draw(|frame| view::draw(frame, &mut self.app, &self.palette))?;
         self.scrape();
         // The second scrape follows soon, because rates need two.
         let mut next = Instant::now() + self.app.interval.min(Duration::from_secs(1));

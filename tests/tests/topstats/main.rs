@@ -69,10 +69,14 @@ impl Top {
         publish::<Shop>(&Options::new().directory(directory).file_name(name)).unwrap()
     }
 
-    /// Starts `topstats` with these arguments, and waits for its first screen.
+    /// Starts `topstats` with these arguments, and waits for its first table.
     fn start(&self, arguments: &str) -> String {
         self.tmux.run(&format!("{} {arguments}", program("--bin", "topstats").display()));
-        self.tmux.wait("table", |screen| screen.starts_with("topstats") && screen.contains("NAME"))
+        self.tmux.wait("table", |screen| {
+            screen.starts_with("topstats")
+                && screen.contains("NAME")
+                && !screen.contains("Reading…")
+        })
     }
 
     /// Presses keys, and waits for a screen with this text.

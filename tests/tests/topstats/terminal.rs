@@ -1,6 +1,7 @@
 //! The terminal: the output that it receives, and its restored state.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -42,6 +43,18 @@ fn check_restored(end: impl Fn(&Top, u32), status: i32) {
 
 fn send(signal: &str, pid: u32) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn the_screen_is_drawn_while_a_device_has_not_answered_yet() {
+    let top = Top::new();
+    // Connections are accepted by the kernel, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("gdb://{}", silent.local_addr().unwrap());
+    let program = program("--bin", "topstats");
+    top.tmux.run(&format!("{} --region-address 0x20000000 {url}", program.display()));
+    let screen = top.tmux.wait_for("Reading…");
+    assert!(screen.starts_with("topstats") && screen.contains("NAME"), "{screen}");
 }
 
 #[test]

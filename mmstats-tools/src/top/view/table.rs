@@ -1,5 +1,7 @@
 //! The table.
 
+use std::time::SystemTime;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -193,7 +195,9 @@ fn draw_trend(
 }
 
 fn draw_empty(buffer: &mut Buffer, area: Rect, app: &App, palette: &Palette) {
-    let text = if app.model.table().rows().next().is_some() {
+    let text = if app.model.time == SystemTime::UNIX_EPOCH {
+        "Reading…".to_owned()
+    } else if app.model.table().rows().next().is_some() {
         "No row matches: change the filter (/) or show hidden rows (z).".to_owned()
     } else if !app.model.errors.is_empty() {
         "No file could be read: see the errors (e).".to_owned()
