@@ -4,13 +4,13 @@
 use crate::error::PublishError;
 use crate::identity::ProcessId;
 use crate::mappings::mapped_files;
-use crate::memory::{Magic, Mapping, PerProcess, on_exit};
+use crate::memory::{Magic, Mapping, PerProcess, may_write, on_exit};
 use crate::options::Options;
 use crate::read::{Links, Reader, open_file};
 use crate::template::{Environment, Template, TemplateVars};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -48,8 +48,8 @@ pub(crate) struct OwnFile {
     pub(crate) path: PathBuf,
     device: u64,
     inode: u64,
-    magic: Magic,
-    pub(crate) keep: bool,
+    /// `None` once its memory is in another file.
+    magic: Option<Magic>,
 }
 
 impl NewFile {
@@ -75,7 +75,7 @@ impl NewFile {
             };
             let name = format!(".mmstats-{}-{number}.tmp", std::process::id());
             let temporary = path.with_file_name(name);
-            match rustix::fs::open(&temporary, flags, mode) {
+            match retry_on_intr(|| rustix::fs::open(&temporary, flags, mode)) {
                 Ok(file) => break (File::from(file), temporary),
                 // Left by a killed process that had this PID, or in use by another container.
                 Err(Errno::EXIST) if !tries.is_empty() => {}
@@ -92,7 +92,7 @@ impl NewFile {
         mapping.move_to(&new.file).map_err(|error| failed(&new.path, "cannot be mapped", error))?;
         if options.mode.is_some() {
             // Regardless of the umask.
-            rustix::fs::fchmod(&new.file, mode)
+            retry_on_intr(|| rustix::fs::fchmod(&new.file, mode))
                 .map_err(|error| failed(&new.path, "cannot set its permissions", error))?;
         }
         Ok(new)
@@ -108,8 +108,9 @@ impl NewFile {
     pub(crate) fn publish(self, magic: Magic, keep: bool) -> Result<OwnFile, PublishError> {
         let rename_failed =
             |error: io::Error| failed(&self.path, "cannot be renamed into place", error);
-        let metadata = self.file.metadata().map_err(rename_failed)?;
-        let (device, inode) = (metadata.dev(), metadata.ino());
+        let found = retry_on_intr(|| rustix::fs::fstat(&self.file));
+        let found = found.map_err(|error| rename_failed(error.into()))?;
+        let (device, inode) = (found.st_dev, found.st_ino);
         for number in 0..MAX_TRIES {
             let path = match number {
                 0 => self.path.clone(),
@@ -120,7 +121,7 @@ impl NewFile {
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(rename_failed(error.into())),
                 Ok(()) => {
-                    let own = OwnFile { path, device, inode, magic, keep };
+                    let own = OwnFile { path, device, inode, magic: Some(magic) };
                     if !keep {
                         EXIT.get().lock().files.push(own.clone());
                     }
@@ -144,37 +145,52 @@ fn random() -> u64 {
 impl Drop for NewFile {
     fn drop(&mut self) {
         // Fails if the file has been renamed.
-        let _ = std::fs::remove_file(&self.temporary);
+        let _ = unlink(&self.temporary);
     }
 }
 
 impl OwnFile {
-    /// Returns the file's length if its name still belongs to it.
-    fn length(&self) -> Option<u64> {
-        let found = std::fs::symlink_metadata(&self.path).ok()?;
-        ((found.dev(), found.ino()) == (self.device, self.inode)).then_some(found.len())
-    }
-
-    /// Returns `true` if the file has been removed, or its name belongs to another one now.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.length().is_none()
-    }
-
-    /// Removes the file, unless it is lost.
-    fn remove(&self) {
-        if let Some(length) = self.length() {
-            // A store to a file that was truncated would kill the program.
-            if length > 0 {
-                self.magic.clear();
+    /// Returns the file's length, or `None` if its name does not belong to it any more.
+    fn length(&self) -> Result<Option<i64>, Errno> {
+        match retry_on_intr(|| rustix::fs::lstat(&self.path)) {
+            Ok(found) => {
+                let is_same = (found.st_dev, found.st_ino) == (self.device, self.inode);
+                Ok(is_same.then_some(found.st_size))
             }
-            let _ = std::fs::remove_file(&self.path);
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// Removes the file before the process exits.
+    /// Returns `true` if the file has been removed, or its name belongs to another one now. If that
+    /// cannot be determined, the file stays: a second one would count everything twice.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.length(), Ok(None))
+    }
+
+    /// Removes the file, unless it is lost.
+    fn remove(&self) -> Result<(), Errno> {
+        let Some(length) = self.length()? else { return Ok(()) };
+        // A store to a file that was truncated would kill the program.
+        if let Some(magic) = self.magic.filter(|_| length > 0) {
+            magic.clear();
+        }
+        unlink(&self.path)
+    }
+
+    /// Removes the file, whose memory has been moved to another one.
+    pub(crate) fn discard_moved(self) {
+        OwnFile { magic: None, ..self }.discard();
+    }
+
+    /// Removes the file before the process exits. If that fails, it is tried again then.
     pub(crate) fn discard(&self) {
-        EXIT.get().lock().files.retain(|file| file.inode != self.inode || file.path != self.path);
-        self.remove();
+        if self.remove().is_ok() {
+            EXIT.get()
+                .lock()
+                .files
+                .retain(|file| file.inode != self.inode || file.path != self.path);
+        }
     }
 }
 
@@ -189,7 +205,7 @@ struct Exit {
 struct State {
     files: Vec<OwnFile>,
     /// The directories in which files of an earlier program were searched for.
-    searched: HashSet<PathBuf>,
+    searched: BTreeSet<PathBuf>,
     /// The number of [`PendingFile`]s.
     pending: u32,
     /// Whether the process is exiting: then no more files are created.
@@ -249,7 +265,9 @@ extern "C" fn remove_all() {
             if state.pending == 0 || is_late {
                 let files = std::mem::take(&mut state.files);
                 drop(state);
-                files.iter().for_each(OwnFile::remove);
+                for file in &files {
+                    let _ = file.remove();
+                }
                 return;
             }
         }
@@ -296,7 +314,7 @@ fn remove_files_of_earlier_program(path: &Path) {
             .metadata()
             .is_ok_and(|found| mapped.iter().all(|mapped| mapped.inode != found.ino()));
         if is_left && reader.read_file(&file).is_ok_and(|sample| sample.process_id() == own) {
-            let _ = std::fs::remove_file(&path);
+            let _ = unlink(&path);
         }
     }
 }
@@ -325,23 +343,27 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn rename_without_replacing(from: &Path, to: &Path) -> Result<(), Errno> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+    match retry_on_intr(|| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)) {
         // Not every file system can do this. A hard link does not replace a file either.
         Err(Errno::INVAL | Errno::NOSYS) => {
-            rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())?;
-            rustix::fs::unlink(from)
+            retry_on_intr(|| rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()))?;
+            // It has its name, even if this fails. Then the drop of `NewFile` tries again.
+            let _ = unlink(from);
+            Ok(())
         }
         other => other,
     }
+}
+
+fn unlink(path: &Path) -> Result<(), Errno> {
+    retry_on_intr(|| rustix::fs::unlink(path))
 }
 
 /// Allocates the file's blocks. Without them, a store to a page that the file system has no space
 /// for would kill the program.
 fn allocate(mut file: &File, length: usize) -> io::Result<()> {
     // Above this limit, the system sends SIGXFSZ, which kills the process.
-    let limit =
-        rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
-    if length as u64 > limit.min(u32::MAX.into()) {
+    if !may_write(length) || u32::try_from(length).is_err() {
         return Err(Errno::FBIG.into());
     }
     match retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)) {

@@ -56,7 +56,7 @@ pub use mmstats_core::{
 };
 pub use options::Options;
 pub use per_thread::PerThread;
-pub use publish::{Flush, Publication, Published, create_writer, publish};
+pub use publish::{Flush, Publication, Published, create_writer, lost_files, publish};
 
 /// For the macros of this crate alone.
 #[doc(hidden)]

@@ -422,6 +422,15 @@ impl<T: Default> PerProcess<T> {
 // SAFETY: it gives `&'static T` to all threads and creates values in any of them.
 unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
+/// Returns `true` if this process may write files of this length (`RLIMIT_FSIZE`). (rustix panics
+/// where a sandbox forbids to ask.)
+pub(crate) fn may_write(length: usize) -> bool {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: it writes to `limit` alone, or not at all.
+    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
+    libc::rlim_t::try_from(length).is_ok_and(|length| length <= limit.rlim_cur)
+}
+
 /// A thread's pointer to its fields. A pointer in thread-local storage costs one load; the fields
 /// themselves would have a destructor, and so cost a call.
 #[derive(Debug)]

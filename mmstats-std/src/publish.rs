@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,18 @@ pub(crate) struct ParkedRegion {
     created: f64,
 }
 
+static LOST_FILES: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many files of this process were removed by somebody else, or lost their names to
+/// other files, as far as that was noticed: by [`PerThread::publication`], by
+/// [`Published::publication`], and by a thread that adopts a file. Each of them then creates a new
+/// file.
+///
+/// [`PerThread::publication`]: crate::PerThread::publication
+pub fn lost_files() -> u64 {
+    LOST_FILES.load(Ordering::Relaxed)
+}
+
 /// How long to wait before a thread that could create no file tries again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -159,7 +172,7 @@ impl<M: Model> OwnedRegion<M> {
             .and_then(|new| new.publish(mapping.magic(), options.keep));
         self.attached.set(Instant::now());
         if let Ok(old) = self.file.replace(file.map_err(Arc::new)) {
-            old.discard();
+            old.discard_moved();
         }
     }
 
@@ -167,7 +180,11 @@ impl<M: Model> OwnedRegion<M> {
     /// reason that may have passed.
     pub(crate) fn ensure_file(&self, options: &Options) {
         let is_needed = match &*self.file.borrow() {
-            Ok(file) => file.is_lost(),
+            Ok(file) => {
+                let is_lost = file.is_lost();
+                LOST_FILES.fetch_add(is_lost.into(), Ordering::Relaxed);
+                is_lost
+            }
             Err(error) => error.is_temporary(),
         };
         if is_needed {
@@ -204,8 +221,18 @@ impl<M: Model> OwnedRegion<M> {
 
     /// Removes the file; the fields keep working.
     pub(crate) fn discard_file(&self) {
-        if let Ok(file) = &*self.file.borrow() {
+        let path = self.path();
+        let error = PublishError::new(&path, "", "removed by this program");
+        if let Ok(file) = self.file.replace(Err(Arc::new(error))) {
             file.discard();
+        }
+    }
+
+    /// Returns the path of the file, or that which it was to have.
+    fn path(&self) -> PathBuf {
+        match &*self.file.borrow() {
+            Ok(file) => file.path.clone(),
+            Err(error) => error.path().to_owned(),
         }
     }
 
@@ -279,15 +306,18 @@ pub enum Flush {
 /// # Errors
 /// If the file cannot be created.
 pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError> {
-    let OwnedRegion { mapped, file, .. } = OwnedRegion::create(options);
-    let file = file.into_inner().map_err(|error| Arc::into_inner(error).expect("not shared"))?;
-    Ok(Published { mapped, file, fork_generation: fork_generation() })
+    let region = OwnedRegion::create(options);
+    if let Publication::Private(error) = region.publication() {
+        drop(region);
+        return Err(Arc::into_inner(error).expect("not shared"));
+    }
+    Ok(Published { region, options: *options, fork_generation: fork_generation() })
 }
 
 /// A model in a file of its own, by [`publish()`]. Dereferences to the model.
 pub struct Published<M: Model> {
-    mapped: MappedFields<Fields<M>>,
-    file: OwnFile,
+    region: OwnedRegion<M>,
+    options: Options,
     /// The fork generation of the process that created the file: a forked child must not remove its
     /// parent's file.
     fork_generation: u32,
@@ -296,8 +326,22 @@ pub struct Published<M: Model> {
 impl<M: Model> Published<M> {
     /// Returns the path of the file.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.file.path
+    pub fn path(&self) -> PathBuf {
+        self.region.path()
+    }
+
+    /// Returns the file, or why there is none: the process is a fork of the one that published,
+    /// [`Self::remove`] was called, or a lost file could not be replaced.
+    ///
+    /// If somebody else has removed the file, this creates a new one, in which the counts go on.
+    /// Nothing else notices that, so long-lived programs should call this now and then.
+    pub fn publication(&self) -> Publication {
+        if self.is_forked() {
+            let error = PublishError::new(&self.path(), "", "published by the parent process");
+            return Publication::Private(Arc::new(error));
+        }
+        self.region.ensure_file(&self.options);
+        self.region.publication()
     }
 
     /// Writes the file to its disk; does nothing on a tmpfs.
@@ -305,15 +349,19 @@ impl<M: Model> Published<M> {
     /// # Errors
     /// If the operating system cannot.
     pub fn flush(&self, mode: Flush) -> io::Result<()> {
-        self.mapped.mapping().flush(mode == Flush::Async)
+        self.region.flush(mode)
     }
 
     /// Removes the file now, even if [`Options::keep`] is set. The fields keep working in memory
     /// that has no readers.
     pub fn remove(&self) {
-        if self.fork_generation == fork_generation() {
-            self.file.discard();
+        if !self.is_forked() {
+            self.region.discard_file();
         }
+    }
+
+    fn is_forked(&self) -> bool {
+        self.fork_generation != fork_generation()
     }
 }
 
@@ -321,13 +369,13 @@ impl<M: Model> Deref for Published<M> {
     type Target = M;
 
     fn deref(&self) -> &M {
-        &self.mapped.fields().model
+        self.region.model()
     }
 }
 
 impl<M: Model> Drop for Published<M> {
     fn drop(&mut self) {
-        if !self.file.keep {
+        if !self.options.keep {
             self.remove();
         }
     }
@@ -337,7 +385,7 @@ impl<M: Model> fmt::Debug for Published<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Published")
             .field("model", &M::NAME)
-            .field("path", &self.file.path)
+            .field("path", &self.path())
             .finish_non_exhaustive()
     }
 }

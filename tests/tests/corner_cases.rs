@@ -59,7 +59,7 @@ fn a_label_that_ends_like_the_pids_is_not_taken_for_it() {
         Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let stats = publish::<Supervisor>(&options).unwrap();
     let mut reader = Reader::new();
-    let sample = reader.read(stats.path()).unwrap();
+    let sample = reader.read(&stats.path()).unwrap();
     assert_eq!(sample.pid(), Some(std::process::id()));
     assert_eq!(sample.verdict().liveness, Liveness::Alive, "{}", sample.verdict().reason);
     assert_eq!(sample.find("errors"), Some(mmstats_core::reader::Value::Unsigned(5)));

@@ -220,7 +220,7 @@ fn a_reader_of_a_removed_file_notices_it() {
         let own = published(directory.path(), Options::new()).unwrap();
         own.step(1);
         let mut reader = Reader::new();
-        let mut file = StatsFile::open(own.path(), &mut reader).unwrap();
+        let mut file = StatsFile::open(&own.path(), &mut reader).unwrap();
         if map {
             file.map().unwrap();
         }

@@ -1,6 +1,6 @@
 //! A program that cannot publish continues: it counts in private memory, and warns once.
 
-use mmstats_std::{Options, publish};
+use mmstats_std::{Options, Publication, Published, lost_files, publish};
 use mmstats_tests::files::{all_values, files, names, only_file, values};
 use mmstats_tests::programs::{End, Program, command, directory};
 use mmstats_tests::step_model::Steps;
@@ -129,6 +129,31 @@ fn a_removed_file_of_a_live_writer_is_replaced_and_its_counts_go_on() {
 }
 
 #[test]
+fn a_removed_file_of_published_stats_is_replaced_and_counted() {
+    let directory = directory();
+    let own = published(directory.path(), "own.mmstats");
+    for turn in 1..=3 {
+        own.step(turn);
+        let Publication::File(path) = own.publication() else { panic!("private") };
+        assert_eq!((values(&path).count("done"), lost_files()), (turn, turn - 1));
+        assert_eq!(own.path(), path);
+        match turn {
+            1 => fs::remove_file(path).unwrap(),
+            2 => fs::write(directory.path().join("other"), "another's")
+                .and_then(|()| fs::rename(directory.path().join("other"), path))
+                .unwrap(),
+            _ => {}
+        }
+    }
+    assert_eq!(names(directory.path()), ["own.1.mmstats", "own.mmstats"]);
+    own.remove();
+    let Publication::Private(error) = own.publication() else { panic!("there is a file") };
+    assert!(error.to_string().ends_with("own.1.mmstats: removed by this program"), "{error}");
+    assert_eq!(fs::read(directory.path().join("own.mmstats")).unwrap(), b"another's");
+    assert_eq!(names(directory.path()), ["own.mmstats"]);
+}
+
+#[test]
 fn a_program_without_mappings_left_goes_on() {
     let directory = directory();
     let end = Program::start(EXE, directory.path(), &["no_mappings"]).end();
@@ -250,7 +275,7 @@ fn two_models_in_one_thread_have_a_file_each() {
 }
 
 /// Publishes in this directory.
-fn published(directory: &Path, name: &'static str) -> mmstats_std::Published<Steps> {
+fn published(directory: &Path, name: &'static str) -> Published<Steps> {
     // Options need `'static` texts.
     publish(
         &Options::new()
@@ -258,6 +283,10 @@ fn published(directory: &Path, name: &'static str) -> mmstats_std::Published<Ste
             .file_name(name),
     )
     .unwrap()
+}
+
+fn file_name(own: &Published<Steps>) -> String {
+    own.path().file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 #[test]
@@ -271,11 +300,8 @@ fn a_file_whose_name_is_taken_gets_a_number() {
         published(path, "plain"),
         published(path, "plain"),
     ];
-    assert_eq!(
-        both.each_ref().map(|own| own.path().file_name().unwrap().to_str().unwrap()),
-        ["a.1.mmstats", "a.2.mmstats", "plain", "plain.1"]
-    );
-    both.iter().for_each(|own| assert_eq!(values(own.path()).count("done"), 0));
+    assert_eq!(both.each_ref().map(file_name), ["a.1.mmstats", "a.2.mmstats", "plain", "plain.1"]);
+    both.iter().for_each(|own| assert_eq!(values(&own.path()).count("done"), 0));
     drop(both);
     assert_eq!(fs::read(path.join("a.mmstats")).unwrap(), b"another's");
     assert_eq!(names(path), ["a.mmstats"]);
@@ -289,10 +315,10 @@ fn a_name_that_nobody_predicts_is_taken_if_the_others_are_taken() {
     (1..1000).for_each(|i| fs::write(path.join(format!("a.{i}.mmstats")), "").unwrap());
     let both = [published(path, "a.mmstats"), published(path, "a.mmstats")];
     for own in &both {
-        let name = own.path().file_name().unwrap().to_str().unwrap();
+        let name = file_name(own);
         let suffix = name.strip_prefix("a.").and_then(|name| name.strip_suffix(".mmstats"));
         assert_eq!(suffix.unwrap().len(), 16, "{name}");
-        assert_eq!(values(own.path()).count("done"), 0);
+        assert_eq!(values(&own.path()).count("done"), 0);
     }
     assert_ne!(both[0].path(), both[1].path());
     drop(both);
@@ -315,8 +341,8 @@ fn existing_links_are_not_followed() {
     let both = [published(path, "a.mmstats"), published(path, "b.mmstats")];
     for (own, name) in both.iter().zip(["a.1.mmstats", "b.1.mmstats"]) {
         own.step(1);
-        assert_eq!(own.path().file_name().unwrap(), name);
-        assert_eq!(values(own.path()).count("done"), 1);
+        assert_eq!(file_name(own), name);
+        assert_eq!(values(&own.path()).count("done"), 1);
     }
     drop(both);
     assert_eq!(fs::read(&victim).unwrap(), b"of an attack");

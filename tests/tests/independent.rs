@@ -104,10 +104,10 @@ const IDENTITY: usize = 8;
 fn what_we_write_is_read_alike<F: Format>() {
     let directory = directory();
     let published = publish_filled::<F>(directory.path(), "all.mmstats").unwrap();
-    let theirs = dump(published.path());
+    let theirs = dump(&published.path());
     let fields: usize = EveryField::<F>::FIELDS.iter().map(|field| field.layouts.len()).sum();
     assert_eq!(theirs.len(), fields + IDENTITY);
-    assert_reads(published.path(), &theirs);
+    assert_reads(&published.path(), &theirs);
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn judge(paths: &[PathBuf]) -> BTreeMap<PathBuf, (Vec<Json>, bool)> {
 fn damaged_files_are_judged_alike() {
     let directory = directory();
     let mut bases = foreign_files(directory.path());
-    bases.push(publish_filled::<V2>(directory.path(), "ours").unwrap().path().into());
+    bases.push(publish_filled::<V2>(directory.path(), "ours").unwrap().path());
     bases.push(golden().join("v1/kinds.mmstats"));
     let count = std::env::var("MMSTATS_DAMAGED_FILES").map_or(300, |count| count.parse().unwrap());
     let mut random = Random(1);

@@ -307,7 +307,7 @@ fn regions_among_other_memory_are_found_at_each_scrape() {
 fn a_file_named_twice_is_one_writer() {
     let dir = directory();
     let published = server(dir.path(), "a.mmstats");
-    let mut scraper = scraper(&[dir.path(), published.path(), published.path()]);
+    let mut scraper = scraper(&[dir.path(), &published.path(), &published.path()]);
     for _ in 0..2 {
         assert_eq!(writers(&scraper.scrape()), [expect("a.mmstats", 1, false, 0)]);
     }

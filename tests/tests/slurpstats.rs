@@ -553,7 +553,7 @@ fn a_terminal_shows_dates_and_dead_writers() {
     fs::copy(golden().join("v1/webstats.mmstats"), dir.path().join("web.mmstats")).unwrap();
     let stats = everything(&dir);
     fs::copy(stats.path(), dir.path().join("copy.mmstats")).unwrap();
-    let live = stats.path().display();
+    let live = stats.path().display().to_string();
     let arguments = format!("-f '*created' web.mmstats {live} copy.mmstats");
     let (seen, status) = on_terminal(&dir, &[("NO_COLOR", "1")], &arguments);
     let lines: Vec<&str> = seen.lines().collect();

@@ -9,10 +9,10 @@
 //! cache.hits.add(3);
 //!
 //! let mut reader = Reader::new();
-//! let sample = reader.read(cache.path())?;
+//! let sample = reader.read(&cache.path())?;
 //! assert_eq!(sample.find("hits"), Some(Value::Unsigned(3)));
 //!
-//! let mut file = StatsFile::open(cache.path(), &mut reader)?;
+//! let mut file = StatsFile::open(&cache.path(), &mut reader)?;
 //! cache.hits.incr();
 //! assert_eq!(file.sample(&mut reader)?.find("hits"), Some(Value::Unsigned(4)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,7 +1,9 @@
 //! `forks v2|v1|v1exact SCENE`: a program that forks, and whose children publish too.
 #![allow(unsafe_code)]
 
-use mmstats_std::{Format, Options, PerThread, Published, V1, V1Exact, V2, per_thread, publish};
+use mmstats_std::{
+    Format, Options, PerThread, Publication, Published, V1, V1Exact, V2, per_thread, publish,
+};
 use mmstats_tests::programs::pause;
 use mmstats_tests::step_model::Steps;
 use std::hash::{BuildHasher, RandomState};
@@ -79,6 +81,7 @@ fn handles<F: Format>(stats: Stats<F>, end: impl FnOnce()) {
         in_child(|| {
             held.step(1000);
             own.step(1000);
+            assert!(matches!(own.publication(), Publication::Private(_)), "it is its parent's");
             stats.with(|stats| stats.step(1));
             held.step(1000);
             pause("child");

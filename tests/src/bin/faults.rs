@@ -1,0 +1,161 @@
+//! `faults`: publishes in every way, each time between the lines `begin` and `end`, and checks that
+//! it counts, and that the directory holds what it was told. For tests that let one of the system
+//! calls between these lines fail.
+
+use mmstats_std::{
+    Counter, Flush, Options, PerThread, Publication, PublishError, V2, create_writer, per_thread,
+    publish,
+};
+use mmstats_tests::files::{names, values};
+use mmstats_tests::programs::say;
+use mmstats_tests::step_model::Steps;
+use std::cell::OnceCell;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+type Stats = &'static PerThread<Steps>;
+
+per_thread! {
+    static STATS: Steps = Options::new().mode(0o440);
+    static ADOPTED: Steps = Options::new();
+    static LOST: Steps = Options::new();
+    static LATER: Steps = Options::new();
+}
+
+fn main() {
+    // So that the heap does not grow during an operation.
+    drop(vec![0_u8; 100_000]);
+
+    check("first use", files(), || step(&STATS), || done(&STATS));
+    during(|| STATS.remove());
+    left();
+
+    let others = files();
+    step(&STATS);
+    remove_other_than(&others);
+    check("replace", others, || STATS.publication(), || done(&STATS));
+    STATS.remove();
+
+    let others = files();
+    in_thread(&ADOPTED);
+    check("adopt", others, || step(&ADOPTED), || done(&ADOPTED));
+    ADOPTED.remove();
+
+    let others = files();
+    in_thread(&LOST);
+    remove_other_than(&others);
+    check("adopt a lost one", others, || step(&LOST), || done(&LOST));
+    LOST.remove();
+
+    let mut own = None;
+    let publish = || match publish::<Steps>(&Options::new().file_name("own.mmstats")) {
+        Ok(published) => own.insert(published).publication(),
+        Err(error) => private(error),
+    };
+    check("publish", files(), publish, || 0);
+    if let Some(own) = own {
+        let flushed = during(|| own.flush(Flush::Sync));
+        say(&format!("flush: {}", flushed.is_ok()));
+        during(|| drop(own));
+    }
+    left();
+
+    let counter = OnceCell::<Counter>::new();
+    let options = Options::new().file_name("own.mmstats");
+    let create = || match create_writer::<V2>("plugins", 4096, &options) {
+        Ok((mut writer, path)) => {
+            let _ = counter.set(writer.add(Counter::builder("done")).expect("there is room"));
+            Publication::File(path)
+        }
+        Err(error) => private(error),
+    };
+    let others = files();
+    check("create a writer", others.clone(), create, || counter.get().map_or(0, Counter::get));
+    remove_other_than(&others);
+
+    step(&STATS);
+    say("begin");
+}
+
+fn private(error: PublishError) -> Publication {
+    Publication::Private(Arc::new(error))
+}
+
+fn step(stats: Stats) -> Publication {
+    stats.with(|stats| stats.step(1));
+    stats.publication()
+}
+
+fn done(stats: Stats) -> u64 {
+    stats.with(|stats| stats.step(1));
+    stats.with(|stats| stats.done.get())
+}
+
+/// Counts in a thread that ends and leaves its file to the next.
+fn in_thread(stats: Stats) {
+    let publication = thread::spawn(move || step(stats)).join().expect("it does not panic");
+    assert!(matches!(publication, Publication::File(_)), "{publication:?}");
+}
+
+fn directory() -> PathBuf {
+    std::env::var_os("MMSTATS_PATH").expect("it is set").into()
+}
+
+fn files() -> Vec<String> {
+    names(&directory())
+}
+
+fn remove_other_than(others: &[String]) {
+    for name in files().iter().filter(|name| !others.contains(name)) {
+        fs::remove_file(directory().join(name)).expect("it is there");
+    }
+}
+
+fn during<R>(operation: impl FnOnce() -> R) -> R {
+    say("begin");
+    let result = operation();
+    say("end");
+    result
+}
+
+/// Checks that `operation` returns a file that holds `count`, or leaves none beside `others`.
+fn check(
+    name: &str,
+    others: Vec<String>,
+    mut operation: impl FnMut() -> Publication,
+    count: impl FnOnce() -> u64,
+) {
+    let mut expected = others;
+    let mut publication = during(&mut operation);
+    if matches!(&publication, Publication::File(path) if !path.exists()) {
+        // It takes a file to be there as long as it cannot see whether it is.
+        publication = operation();
+    }
+    let counted = count();
+    match publication {
+        Publication::File(path) => {
+            assert_eq!(values(&path).count("done"), counted, "{name}");
+            say(&format!("{name}: file"));
+            let name = path.file_name().expect("it has a name").to_str().expect("UTF-8");
+            expected.push(name.to_owned());
+            expected.sort();
+        }
+        Publication::Private(error) => {
+            say(&format!("{name}: private: {error}"));
+        }
+    }
+    assert_eq!(files(), expected, "{name}");
+    left();
+}
+
+/// Says how many descriptors and mappings are in use, and checks that a new thread publishes.
+fn left() {
+    let descriptors = fs::read_dir("/proc/self/fd").expect("/proc is mounted").count();
+    let maps = fs::read_to_string("/proc/self/maps").expect("/proc is mounted");
+    let directory = directory();
+    let mapped = maps.matches(directory.to_str().expect("UTF-8")).count();
+    say(&format!("uses {descriptors} {mapped}"));
+    in_thread(&LATER);
+}
