@@ -457,7 +457,7 @@ def build_v2(order, word, external):
             alignment = 1 if access == "constant" else alignment
             offset = (-len(values) - len(block)) // alignment * alignment  # from the region's end
             values = block.ljust(-offset - len(values), b"\0") + values
-        count = len(entries)  # for what readers skip: some bytes behind, kinds that are not known, flags
+        count = len(entries)  # for what readers skip: trailing bytes, unknown kinds, flags
         tail += b"\xEE" * (count % 3) + bytes(-(len(tail) + count % 3) % 4 + count % 2 * 4)
         number = 0x4D if kind == "untyped" and count % 2 else KINDS.index(kind)
         entries.append((offset, [size, number, ord(letter), ACCESSES.index(access), scale, divisor, len(texts[0]),

@@ -62,7 +62,7 @@ pub(crate) fn add_option(command: Command) -> Command {
 /// Returns the text that `--generate` asks for, if it is among the arguments.
 ///
 /// # Errors
-/// None but those of formatting.
+/// Only if formatting fails.
 pub(crate) fn generate(
     command: &Command,
     matches: &clap::ArgMatches,

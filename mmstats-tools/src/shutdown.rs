@@ -282,7 +282,7 @@ fn handle(signal: i32) {
 
 fn end_process(state: MutexGuard<'_, State>, signal: i32) {
     let cleanup = state.cleanup;
-    // What is cleaned up may still use this module.
+    // The cleanup may use this module.
     drop(state);
     if let Some(cleanup) = cleanup {
         cleanup();

@@ -7,7 +7,7 @@
 
 use mmstats_core::{Counter, Gauge, Text, Writer};
 use mmstats_std::read::{Reader, Sample, StatsFile};
-use mmstats_tests::regions::region;
+use mmstats_tests::regions::region_bytes;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Returns a file's bytes: counters and gauges, and a text among them if `latched`.
 fn image(number: usize, latched: bool) -> Vec<u8> {
-    region(|writer| add_fields(writer, number, latched))
+    region_bytes(|writer| add_fields(writer, number, latched))
 }
 
 fn add_fields(writer: &mut Writer<'_>, number: usize, latched: bool) {

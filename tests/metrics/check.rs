@@ -93,7 +93,7 @@ fn pipe(command: &mut Command, input: &str, install: &str) -> (i32, String) {
         .unwrap_or_else(|error| panic!("{program}: {error}. tests/run installs it, or: {install}"));
     let mut stdin = child.stdin.take().expect("it is piped");
     let output = std::thread::scope(|scope| {
-        // Who has found a fault need not read the rest.
+        // A program that found a fault need not read the rest.
         scope.spawn(move || drop(stdin.write_all(input.as_bytes())));
         child.wait_with_output().expect("it ends")
     });

@@ -74,7 +74,7 @@ pub fn open(server: SocketAddr, request: &[u8]) -> io::Result<Open> {
 /// Like [`open`], on an existing connection.
 ///
 /// # Errors
-/// Those of [`open`].
+/// As [`open`].
 pub fn open_on(mut connection: TcpStream, request: &[u8]) -> io::Result<Open> {
     // A server may refuse a request before it has read all of it.
     let _ = connection.write_all(request);

@@ -2,7 +2,7 @@
 
 use crate::cli::{Outcome, program, run};
 use crate::elf::Elf;
-use crate::regions::{bytes, leaked};
+use crate::regions::{bytes, leaked_region};
 use mmstats_core::format::v2::Header;
 use mmstats_std::{Counter, Gauge, Latched, Model, Text, Unit, V2, model};
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ model! {
 /// Never: the memory is large enough.
 #[must_use]
 pub fn pump(turns: u32) -> Vec<u8> {
-    let region = leaked(Pump::SIZE / 8);
+    let region = leaked_region(Pump::SIZE / 8);
     let view = region.view();
     run_pump(&Pump::publish(region).expect("it fits"), turns);
     bytes(&view)
@@ -42,7 +42,7 @@ pub fn pump(turns: u32) -> Vec<u8> {
 #[must_use]
 pub fn pump_with_flash(turns: u32) -> (Vec<u8>, Directory) {
     let publisher = Pump::publisher().directory_in_flash();
-    let region = leaked(publisher.size() / 8);
+    let region = leaked_region(publisher.size() / 8);
     let view = region.view();
     run_pump(&publisher.publish(region).expect("it fits"), turns);
     let bytes = bytes(&view);

@@ -163,7 +163,7 @@ impl Program {
             .to_owned()
     }
 
-    /// Whether it has printed this line by now.
+    /// Returns `true` if it has printed this line by now.
     #[must_use]
     pub fn has_said(&mut self, line: &str) -> bool {
         match self.lines.try_recv() {

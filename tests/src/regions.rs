@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 
 /// Creates a region of this many words, whose memory is never freed.
 #[must_use]
-pub fn leaked(words: usize) -> Region {
+pub fn leaked_region(words: usize) -> Region {
     Region::new(vec![0; words].leak())
 }
 
@@ -22,8 +22,8 @@ pub fn bytes(view: &View<'_>) -> Vec<u8> {
 /// # Panics
 /// If they do not fit.
 #[must_use]
-pub fn region(fill: impl FnOnce(&mut Writer<'_, V2>)) -> Vec<u8> {
-    let region = leaked(512);
+pub fn region_bytes(fill: impl FnOnce(&mut Writer<'_, V2>)) -> Vec<u8> {
+    let region = leaked_region(512);
     let view = region.view();
     fill(&mut Writer::with_immutable_layout(region).expect("the header fits"));
     bytes(&view)

@@ -73,7 +73,7 @@ impl Tmux {
         String::from_utf8(stdout).expect("UTF-8")
     }
 
-    /// Presses keys, by tmux's names of them: `Enter`, `C-c`, `x`.
+    /// Presses keys, named as in tmux: `Enter`, `C-c`, `x`.
     pub fn keys(&self, keys: &[&str]) {
         self.run_tmux(&[&["send-keys"], keys].concat());
     }
@@ -122,18 +122,18 @@ impl Tmux {
     ///
     /// # Panics
     /// After a timeout; `what` names the condition.
-    pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) -> String {
-        let begin = Instant::now();
-        let mut was_there = false;
+    pub fn wait(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        let mut was_fulfilled = false;
         loop {
             let screen = self.screen();
-            let is_there = is_there(&screen);
+            let is_fulfilled = condition(&screen);
             // The first screen may be half drawn.
-            if is_there && was_there {
+            if is_fulfilled && was_fulfilled {
                 return screen;
             }
-            was_there = is_there;
-            assert!(begin.elapsed() < TIMEOUT, "no {what} on the screen:\n{screen}");
+            was_fulfilled = is_fulfilled;
+            assert!(start.elapsed() < TIMEOUT, "still waiting for {what}; the screen:\n{screen}");
             sleep(Duration::from_millis(20));
         }
     }
@@ -145,7 +145,7 @@ impl Tmux {
 
     /// Waits until the shell prompts again.
     pub fn wait_for_prompt(&self) -> String {
-        self.wait("prompt at the end", |screen| screen.trim_end().ends_with(PROMPT))
+        self.wait("a prompt at the end", |screen| screen.trim_end().ends_with(PROMPT))
     }
 }
 

@@ -24,23 +24,23 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Fails if the test takes longer, or more memory in MiB.
+/// Runs a test; fails if it takes longer or more memory than this.
 fn within(seconds: u64, mebibytes: u64, test: impl FnOnce() + Send + 'static) {
-    let before = peak();
+    let before = peak_memory();
     let (sender, done) = channel::<()>();
     let running = thread::spawn(|| {
         let _sender = sender;
         test();
     });
     let hangs = done.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout);
-    assert!(!hangs, "no end after {seconds} s");
+    assert!(!hangs, "the test still runs after {seconds} s");
     running.join().unwrap();
-    let grown = peak().saturating_sub(before);
+    let grown = peak_memory().saturating_sub(before);
     assert!(grown < mebibytes << 10, "{grown} KiB more than the {before} before");
 }
 
 /// Returns the peak memory of this process in KiB.
-fn peak() -> u64 {
+fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
@@ -54,7 +54,7 @@ fn exhaust(sample: &Sample<'_>, deep: bool) -> usize {
             distribution.buckets().count() + usize::from(distribution.quantile(0.5).is_some())
         }
         Ok(value) => usize::from(value.as_f64().is_some()),
-        Err(problem) => problem.to_string().len() + field.label.len(),
+        Err(error) => error.to_string().len() + field.label.len(),
     });
     let values: usize = values.sum();
     values + layout.errors.len() + sample.verdict().reason.as_str().len()
@@ -66,10 +66,11 @@ struct Readers {
     file: File,
     bytes: Vec<u8>,
     reader: Reader,
-    kept: StatsFile,
+    open: StatsFile,
     mapped: StatsFile,
-    /// The number of reads with fields, and with an error.
-    fields: usize,
+    /// The number of reads that returned fields.
+    with_fields: usize,
+    /// The number of those that returned an error.
     errors: usize,
 }
 
@@ -77,7 +78,7 @@ impl Readers {
     fn new(path: &Path, bytes: &[u8]) -> Readers {
         fs::write(path, bytes).unwrap();
         let mut reader = Reader::new();
-        let kept = StatsFile::open(path, &mut reader).unwrap();
+        let open = StatsFile::open(path, &mut reader).unwrap();
         let mut mapped = StatsFile::open(path, &mut reader).unwrap();
         mapped.map().unwrap();
         let file = OpenOptions::new().write(true).open(path).unwrap();
@@ -86,9 +87,9 @@ impl Readers {
             file,
             bytes: bytes.into(),
             reader,
-            kept,
+            open,
             mapped,
-            fields: 0,
+            with_fields: 0,
             errors: 0,
         }
     }
@@ -96,24 +97,24 @@ impl Readers {
     /// Reads the file; not always with every reader, as that takes long.
     fn read(&mut self, at: usize) {
         let deep = at < 1024 || at % 16 == 0;
-        let mut see = |sample: Result<Sample<'_>, FileError>| match sample {
+        let mut count = |sample: Result<Sample<'_>, FileError>| match sample {
             Ok(sample) => {
                 exhaust(&sample, deep);
-                self.fields += 1;
+                self.with_fields += 1;
             }
             Err(error) => {
                 assert!(!error.to_string().is_empty());
                 self.errors += 1;
             }
         };
-        see(self.reader.read(&self.path));
+        count(self.reader.read(&self.path));
         if !deep {
             return;
         }
-        see(self.kept.sample(&mut self.reader));
-        see(self.mapped.sample(&mut self.reader));
+        count(self.open.sample(&mut self.reader));
+        count(self.mapped.sample(&mut self.reader));
         if let Ok(mut opened) = StatsFile::open(&self.path, &mut self.reader) {
-            see(opened.sample(&mut self.reader));
+            count(opened.sample(&mut self.reader));
         }
     }
 
@@ -144,9 +145,9 @@ impl Readers {
     }
 
     /// Checks that all readers see the original values again.
-    fn assert_whole(&mut self, before: &[serde_json::Value]) {
+    fn assert_restored(&mut self, before: &[serde_json::Value]) {
         assert_eq!(record::from_sample(&self.reader.read(&self.path).unwrap()), before);
-        assert_eq!(record::from_sample(&self.kept.sample(&mut self.reader).unwrap()), before);
+        assert_eq!(record::from_sample(&self.open.sample(&mut self.reader).unwrap()), before);
         assert_eq!(record::from_sample(&self.mapped.sample(&mut self.reader).unwrap()), before);
     }
 }
@@ -159,18 +160,18 @@ fn check_damage(bytes: Vec<u8>) {
         let before = record::from_sample(&readers.reader.read(&path).unwrap());
         let start = Instant::now();
         readers.cut();
-        readers.assert_whole(&before);
+        readers.assert_restored(&before);
         let cut = start.elapsed();
         readers.change();
-        readers.assert_whole(&before);
+        readers.assert_restored(&before);
         println!(
-            "{} bytes: {} times fields, {} times an error, {cut:.1?} and {:.1?}",
+            "{} bytes: {} reads with fields, {} errors, {cut:.1?} and {:.1?}",
             bytes.len(),
-            readers.fields,
+            readers.with_fields,
             readers.errors,
             start.elapsed() - cut
         );
-        assert!(readers.fields > 100 && readers.errors > 0);
+        assert!(readers.with_fields > 100 && readers.errors > 0);
     });
 }
 
@@ -260,7 +261,7 @@ fn error_of(path: &Path) -> String {
 }
 
 #[test]
-fn other_files_cause_an_error_and_the_others_are_read() {
+fn files_that_hold_no_stats_cause_an_error_and_the_others_are_read() {
     let directory = directory();
     within(60, 50, move || {
         let things = strange_things(directory.path());
@@ -331,7 +332,7 @@ model! {
     struct Steady {
         first: Counter => VALUE,
         latched: Gauge<Latched<u64>> => Latched(VALUE),
-/// Spreads the values over several pages.
+        /// Spreads the values over several pages.
         between: Histogram,
         last: Counter => VALUE,
     }
@@ -352,7 +353,7 @@ fn cut_while_it_is_read(mapped: bool) {
     if mapped {
         file.map().unwrap();
     }
-    let over = AtomicBool::new(false);
+    let is_over = AtomicBool::new(false);
     let (mut values, mut errors) = (0, 0);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -375,9 +376,9 @@ fn cut_while_it_is_read(mapped: bool) {
                     thread::sleep(Duration::from_micros(50));
                 }
             }
-            over.store(true, Ordering::Relaxed);
+            is_over.store(true, Ordering::Relaxed);
         });
-        while !over.load(Ordering::Relaxed) {
+        while !is_over.load(Ordering::Relaxed) {
             match file.sample(&mut reader) {
                 Ok(sample) => {
                     for (field, value) in sample.fields().filter(|(field, _)| {
@@ -398,12 +399,12 @@ fn cut_while_it_is_read(mapped: bool) {
     println!("mapped: {mapped}, {values} values, {errors} errors");
     assert!(values > 100 && errors > 100, "{values} values, {errors} errors");
 
-    let again = |file: &mut StatsFile, reader: &mut Reader| {
+    let is_restored = |file: &mut StatsFile, reader: &mut Reader| {
         file.sample(reader).unwrap().find("last") == Some(Value::Unsigned(VALUE))
     };
     assert!(
-        again(&mut file, &mut reader) && again(&mut file, &mut reader),
-        "whole again, and not read"
+        is_restored(&mut file, &mut reader) && is_restored(&mut file, &mut reader),
+        "the restored file is not read"
     );
     fs::write(&path, "").unwrap();
     assert!(file.sample(&mut reader).is_err());

@@ -9,7 +9,7 @@ use mmstats_tests::damage::Random;
 use mmstats_tests::every_field::{EveryField, publish_filled};
 use mmstats_tests::programs::{Program, directory};
 use mmstats_tests::record;
-use mmstats_tests::regions::{bytes, leaked};
+use mmstats_tests::regions::{bytes, leaked_region};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -135,7 +135,7 @@ fn our_directory_in_flash_is_read_alike() {
     let directory = directory();
     let path = directory.path().join("flash.mmstats");
     let publisher = EveryField::<V2>::publisher().directory_in_flash();
-    let region = leaked(publisher.size() / 8);
+    let region = leaked_region(publisher.size() / 8);
     let view = region.view();
     publisher.publish(region).unwrap().fill();
     fs::write(&path, bytes(&view)).unwrap();

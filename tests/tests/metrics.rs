@@ -9,7 +9,7 @@ use mmstats_core::{Constant, ConstantText, Counter, Flag, Gauge, Histogram, Text
 use mmstats_std::{Options, model, publish};
 use mmstats_tests::cli::{Outcome, VersionOne, golden, program, run};
 use mmstats_tests::programs::directory;
-use mmstats_tests::regions::region;
+use mmstats_tests::regions::region_bytes;
 use tempfile::TempDir;
 
 #[path = "../metrics/check.rs"]
@@ -44,7 +44,7 @@ fn samples<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
 fn one_of_everything() -> TempDir {
     let dir = directory();
     for (name, times) in [("a.mmstats", 1), ("b.mmstats", 2)] {
-        let bytes = region(|writer| {
+        let bytes = region_bytes(|writer| {
             let requests: Counter<u64, _> = writer
                 .add(
                     Counter::builder("web.requests{code=\"200\",method=\"GET\"}")
@@ -254,7 +254,7 @@ const HOSTILE: &str = "<script>\"'\\\n\r\t\x1b[2J\u{202e}#{}=,ü";
 #[test]
 fn hostile_texts_are_only_texts() {
     let dir = directory();
-    let bytes = region(|writer| {
+    let bytes = region_bytes(|writer| {
         let hits: Counter<u64, _> =
             writer.add(Counter::builder(&format!("a{HOSTILE}")).help(HOSTILE)).unwrap();
         hits.add(1);
@@ -297,14 +297,14 @@ fn hostile_texts_are_only_texts() {
 fn names_that_collide_are_reported_and_not_merged() {
     let dir = directory();
     let counters = |labels: &[&str]| {
-        region(|writer| {
+        region_bytes(|writer| {
             for (count, label) in labels.iter().enumerate() {
                 let counter: Counter<u64, _> = writer.add(Counter::builder(label)).unwrap();
                 counter.add(count as u64 + 1);
             }
         })
     };
-    let gauge = region(|writer| {
+    let gauge = region_bytes(|writer| {
         let _: Gauge<u64, _> = writer.add(Gauge::builder("p.q")).unwrap();
         let _: Gauge<u64, _> = writer.add(Gauge::builder("x.total")).unwrap();
     });

@@ -9,17 +9,17 @@ use mmstats_core::{Counter, Gauge};
 use mmstats_tests::cli::program;
 use mmstats_tests::mmash::{Mmash, command};
 use mmstats_tests::programs::{Program, directory};
-use mmstats_tests::regions::region;
+use mmstats_tests::regions::region_bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
 fn each_dropped_field_is_reported_once() {
     let directory = directory();
-    let counters = region(|writer| {
+    let counters = region_bytes(|writer| {
         let _: Counter<u64, _> = writer.add(Counter::builder("one")).unwrap();
         let _: Counter<u64, _> = writer.add(Counter::builder("other")).unwrap();
     });
-    let gauges = region(|writer| {
+    let gauges = region_bytes(|writer| {
         let _: Gauge<u64, _> = writer.add(Gauge::builder("one")).unwrap();
         let _: Gauge<u64, _> = writer.add(Gauge::builder("other")).unwrap();
     });

@@ -12,7 +12,7 @@ use mmstats_std::read::Field;
 use mmstats_std::{Options, Published, model, publish};
 use mmstats_tests::cli::VersionOne;
 use mmstats_tests::programs::directory;
-use mmstats_tests::regions::region;
+use mmstats_tests::regions::region_bytes;
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::render::metrics::{Format, Settings, Totals};
 use mmstats_tools::scraper::{OwnedValue, Scrape, Scraper, WriterId};
@@ -156,7 +156,7 @@ fn a_temporarily_unreadable_writer_is_not_counted_twice() {
 
 /// Returns a file with a counter and a gauge of this scale, and a histogram.
 fn times(scale: i8, counted: u32, latest: f64) -> Vec<u8> {
-    region(|writer| {
+    region_bytes(|writer| {
         let counter: Counter<u32, _> =
             writer.add(Counter::builder("time").unit(units::seconds.e(scale))).unwrap();
         counter.set(counted);
@@ -187,7 +187,7 @@ fn different_scales_and_widths_are_added() {
 
 /// Returns a file with these counters.
 fn counters(counted: &[(&str, u64)]) -> Vec<u8> {
-    region(|writer| {
+    region_bytes(|writer| {
         for (label, value) in counted {
             let counter: Counter<u64, _> = writer.add(Counter::builder(label)).unwrap();
             counter.set(*value);
@@ -281,7 +281,7 @@ fn fields_that_cannot_be_added_are_reported_and_the_sum_continues() {
 fn measurements_are_averaged() {
     let dir = directory();
     let write = |name: &str, tenths: i16, open: u32| {
-        let bytes = region(|writer| {
+        let bytes = region_bytes(|writer| {
             let temperature: Gauge<i16, _> =
                 writer.add(Gauge::builder("temperature").unit(units::celsius.e(-1))).unwrap();
             temperature.set(tenths);

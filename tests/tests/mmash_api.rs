@@ -6,7 +6,7 @@ use mmstats_core::{Gauge, Writer, units};
 use mmstats_tests::http::get_with;
 use mmstats_tests::mmash::{FAST, Mmash, shop, stat};
 use mmstats_tests::programs::directory;
-use mmstats_tests::regions::{bytes, leaked};
+use mmstats_tests::regions::{bytes, leaked_region};
 use serde_json::{Value, json};
 
 #[test]
@@ -112,7 +112,7 @@ fn writers_can_be_aggregated() {
 fn a_program_with_a_changed_unit_has_values_at_once() {
     let directory = directory();
     let write = |name: &str, scale: i8, value: f64| {
-        let region = leaked(100);
+        let region = leaked_region(100);
         let view = region.view();
         let mut writer: Writer = Writer::with_immutable_layout(region).unwrap();
         let wait: Gauge<f64, _> =

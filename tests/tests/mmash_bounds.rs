@@ -10,7 +10,7 @@ use mmstats_core::{Counter, Gauge, Histogram, Type, V2, Writer, units};
 use mmstats_tests::cli::{VersionOne, program, run};
 use mmstats_tests::mmash::{Mmash, command, shop};
 use mmstats_tests::programs::directory;
-use mmstats_tests::regions::{bytes, leaked, region};
+use mmstats_tests::regions::{bytes, leaked_region, region_bytes};
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::render::metrics::{Settings, Totals};
 use mmstats_tools::scraper::Scraper;
@@ -87,7 +87,7 @@ fn sums_of_ever_new_labels_are_bounded_and_reported() {
     let mut totals = Totals::new();
     let mut pages = Vec::new();
     for round in 0..ROUNDS {
-        let memory = leaked(LABELS * 600);
+        let memory = leaked_region(LABELS * 600);
         let view = memory.view();
         let mut writer = Writer::<V2>::with_immutable_layout(memory).unwrap();
         for label in 0..LABELS {
@@ -115,7 +115,7 @@ fn sums_of_ever_new_labels_are_bounded_and_reported() {
 fn json_has_no_numbers_that_parsers_of_doubles_refuse() {
     let directory = directory();
     let file = directory.path().join("a.mmstats");
-    let stats = region(|writer| {
+    let stats = region_bytes(|writer| {
         for (label, value) in [("far", 1e300), ("negative", -1e300), ("small", 1e180)] {
             let gauge: Gauge<f64, _> =
                 writer.add(Gauge::builder(label).unit(units::seconds.e(127))).unwrap();
@@ -151,7 +151,7 @@ fn json_has_no_numbers_that_parsers_of_doubles_refuse() {
 #[test]
 fn counts_beyond_64_bits_are_the_same_in_json_and_metrics() {
     let directory = directory();
-    let stats = region(|writer| {
+    let stats = region_bytes(|writer| {
         let _: Histogram<0, 4, u64, _> = writer.add(Histogram::builder("h")).unwrap();
     });
     let file = directory.path().join("a.mmstats");

@@ -15,7 +15,7 @@ use mmstats_core::{Counter, Gauge, Text, Writer, units};
 use mmstats_tests::http::{Open, connect, get_with, open, open_on, request};
 use mmstats_tests::mmash::{Mmash, command, with_descriptors};
 use mmstats_tests::programs::directory;
-use mmstats_tests::regions::{bytes, leaked};
+use mmstats_tests::regions::{bytes, leaked_region};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 const IS_MEASURED: bool = !cfg!(debug_assertions);
@@ -23,7 +23,7 @@ const IS_MEASURED: bool = !cfg!(debug_assertions);
 /// Writes files of 50 fields.
 fn publish(directory: &Path, files: u64) {
     for number in 0..files {
-        let region = leaked(1024);
+        let region = leaked_region(1024);
         let view = region.view();
         let mut writer: Writer = Writer::with_immutable_layout(region).unwrap();
         for i in 0..50 {

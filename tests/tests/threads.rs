@@ -7,18 +7,19 @@ use mmstats_tests::step_model::{after_step, at_rest, sum_to};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Concurrent threads in the scene `many`.
+/// The number of concurrent threads in the scene `many`.
 const LANES: usize = 8;
-/// The total of its 2000 threads: 1 to 10, 200 times.
+/// The steps of its 2000 threads: 1 to 10, 200 times.
 const COUNT: u64 = 200 * 55;
 
 fn start(format: &str, scene: &str, directory: &Path) -> Program {
     Program::start(env!("CARGO_BIN_EXE_short_threads"), directory, &[format, scene])
 }
 
+/// Ends a program, which removes its files.
 fn end(program: Program, directory: &Path) {
-    let end = program.end();
-    assert!(!end.status.success(), "it exited without an error");
+    // It panics in its last `pause`, whose input is closed.
+    assert!(!program.end().status.success());
     assert_eq!(names(directory), [""; 0]);
 }
 
@@ -27,7 +28,7 @@ fn poll_many(format: &str, scrape: impl Fn(&Path) -> u64) {
     let directory = directory();
     let mut program = start(format, "many", directory.path());
     let (mut scrapes, mut before) = (0, 0);
-    let mut made = BTreeMap::new();
+    let mut generations = BTreeMap::new();
     while !program.has_said("done") {
         let now = scrape(directory.path());
         assert!(now >= before, "the sum went from {before} back to {now}");
@@ -36,21 +37,21 @@ fn poll_many(format: &str, scrape: impl Fn(&Path) -> u64) {
         for path in files(directory.path()) {
             let generation = generation(&path);
             assert_eq!(
-                *made.entry(path).or_insert(generation),
+                *generations.entry(path).or_insert(generation),
                 generation,
                 "a file was reinitialized"
             );
         }
-        assert!(made.len() <= LANES, "there were {made:?}");
+        assert!(generations.len() <= LANES, "too many files: {generations:?}");
     }
-    assert!(scrapes > 10, "only {scrapes} scrapes: too few");
-    assert!(made.keys().eq(&files(directory.path())), "names changed: {made:?}");
+    assert!(scrapes > 10, "too few scrapes: {scrapes}");
+    assert!(generations.keys().eq(&files(directory.path())), "names changed: {generations:?}");
 
     let parked = all_values(directory.path());
     for values in &parked {
         assert_eq!(values.count("sys.tid"), 0);
-        for (label, nothing) in at_rest() {
-            assert_eq!(*values.get(label), nothing, "{label} of a parked file");
+        for (label, expected) in at_rest() {
+            assert_eq!(*values.get(label), expected, "{label} of a parked file");
         }
     }
     assert_eq!(total(directory.path(), "done"), COUNT);
@@ -107,8 +108,8 @@ fn take_turns(format: &str) {
         program.expect("ended");
         let parked = values(&path);
         assert_eq!(parked.count("sys.tid"), 0);
-        for (label, nothing) in at_rest() {
-            assert_eq!(*parked.get(label), nothing, "{label} after turn {turn}");
+        for (label, expected) in at_rest() {
+            assert_eq!(*parked.get(label), expected, "{label} after turn {turn}");
         }
         assert_eq!(parked.count("done"), 3 * turn);
         assert_eq!(parked.count("narrow"), 3 * turn);
@@ -146,10 +147,10 @@ fn destructors_that_run_after_the_regions_still_count() {
     for format in ["v2", "v1", "v1exact"] {
         let directory = directory();
         let mut program = start(format, "destructors", directory.path());
-        let said: Vec<String> = (0..4).map(|_| program.line()).collect();
+        let lines: Vec<String> = (0..4).map(|_| program.line()).collect();
         assert!(
-            said.iter().any(|line| line == "after"),
-            "no destructor ran after the region's: {said:?}"
+            lines.iter().any(|line| line == "after"),
+            "no destructor ran after the region's: {lines:?}"
         );
         program.expect("done");
         let values = values(&only_file(directory.path()));

@@ -62,7 +62,7 @@ const fn entry_length(field: &FieldDef, layout: &ValueLayout) -> usize {
     Cursor::entry_length(field, layout, label_length(field, layout), 0)
 }
 
-/// A directory as it lies in flash.
+/// The bytes of a directory in flash.
 #[derive(Debug)]
 #[repr(C, align(4))]
 pub struct Entries<const N: usize>([u8; N]);
@@ -102,7 +102,8 @@ impl<const N: usize> Entries<N> {
         crc32(0, &self.0)
     }
 
-    /// Returns the directory with its CRC-32.
+    /// Returns the directory with its CRC-32, which the caller computed by [`Self::check`] in a
+    /// constant.
     #[must_use]
     pub const fn directory(&'static self, check: u32) -> FlashDirectory {
         FlashDirectory { entries: &self.0, check }
@@ -114,7 +115,7 @@ impl<const N: usize> Entries<N> {
 pub struct FlashDirectory {
     /// The entries.
     pub entries: &'static [u8],
-    /// Their CRC-32, the region's `layout`.
+    /// Their CRC-32, which the region's header holds as `layout`.
     pub check: u32,
 }
 

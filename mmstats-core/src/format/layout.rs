@@ -31,7 +31,7 @@ pub struct ValueLayout {
     pub access: Access,
     /// Bytes of the value; of a histogram, the whole block.
     pub value_size: usize,
-    /// Bytes among the values, latch included.
+    /// Bytes that the value takes in the region, with its latch.
     pub size: usize,
     /// The offset is a multiple of this.
     pub align: usize,
@@ -144,7 +144,8 @@ impl Cursor {
         Cursor { version, low, high: length & !7 }
     }
 
-    /// Places one more value, whose label has `prefix` more bytes; `None` if it does not fit.
+    /// Places the next value, whose label has `prefix` bytes more than its definition; returns
+    /// `None` if it does not fit.
     pub const fn place(
         &mut self,
         definition: &FieldDef,
@@ -250,7 +251,7 @@ pub const fn size(version: Version, fields: &[FieldDef], prefix: usize) -> usize
 /// If they need a quarter of the address space.
 #[must_use]
 pub const fn size_of_all(version: Version, models: &[&[FieldDef]], prefix: usize) -> usize {
-    // As large as alignment stays exact: only the distances from both ends count.
+    // Larger than any region, and as aligned: only the bytes used at its two ends count.
     let far = 1 << (usize::BITS - 2);
     let mut cursor = Cursor::new(version, far);
     let mut i = 0;
@@ -309,7 +310,7 @@ pub const fn help_length(help: &[&str]) -> usize {
     length
 }
 
-/// Fails to compile (it is called in constants) for a model that can never be published.
+/// Checks that a model can be published. It is called in constants, so that others do not compile.
 ///
 /// # Panics
 /// For an empty, overlong or duplicate label, or a text that is too long or has a NUL.
@@ -354,7 +355,7 @@ const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
     while i < a.layouts.len() {
         let mut j = 0;
         while j < b.layouts.len() {
-            if same([a.label, a.layouts[i].suffix], [b.label, b.layouts[j].suffix]) {
+            if are_equal([a.label, a.layouts[i].suffix], [b.label, b.layouts[j].suffix]) {
                 // A panic in a constant can show only a whole `&str`, so it shows the label.
                 panic!("{}", a.label);
             }
@@ -377,7 +378,7 @@ const fn has_nul(text: &str) -> bool {
 }
 
 /// Returns `true` if two labels, of two parts each, are equal.
-const fn same(a: [&str; 2], b: [&str; 2]) -> bool {
+const fn are_equal(a: [&str; 2], b: [&str; 2]) -> bool {
     let length = a[0].len() + a[1].len();
     if length != b[0].len() + b[1].len() {
         return false;
@@ -386,14 +387,14 @@ const fn same(a: [&str; 2], b: [&str; 2]) -> bool {
     let mut i = length;
     while i > 0 {
         i -= 1;
-        if byte_of(a, i) != byte_of(b, i) {
+        if byte_at(a, i) != byte_at(b, i) {
             return false;
         }
     }
     true
 }
 
-const fn byte_of(parts: [&str; 2], i: usize) -> u8 {
+const fn byte_at(parts: [&str; 2], i: usize) -> u8 {
     if i < parts[0].len() {
         parts[0].as_bytes()[i]
     } else {

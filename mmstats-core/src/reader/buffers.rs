@@ -19,7 +19,7 @@ pub trait Source {
     /// bytes keep their value in `to`, or become zero.
     ///
     /// If the bytes are live, each aligned word, as wide as the writer's, must be copied by one
-    /// load. (Offset and address of `to` are equal modulo 8, so that the kernel does.)
+    /// load. (Offset and address of `to` are equal modulo 8, so that the kernel does so.)
     ///
     /// # Errors
     /// If they cannot be read. The end of the bytes is no error.
@@ -207,9 +207,9 @@ impl<'b> ReadBuffers<'b> {
             }
             source.fence();
             if plan.start <= ReadPlan::MAX_GAP_BYTES {
-                return self.read_last(source, 0..plan.words().end, plan);
+                return self.read_pass3(source, 0..plan.words().end, plan);
             }
-            if !self.read_last(source, plan.words(), plan)? {
+            if !self.read_pass3(source, plan.words(), plan)? {
                 return Ok(false);
             }
         }
@@ -217,7 +217,8 @@ impl<'b> ReadBuffers<'b> {
         Ok(length == Header::SIZE)
     }
 
-    fn read_last<S: Source>(
+    /// Makes pass 3 over these words; returns `true` if no bytes were missing.
+    fn read_pass3<S: Source>(
         &mut self,
         source: &S,
         words: Range<usize>,

@@ -7,7 +7,7 @@ use core::fmt::{self, Write as _};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FormatError {
-    /// The bytes are no region.
+    /// The bytes do not begin as a region does.
     NotStats {
         /// The first bytes.
         found: [u8; 8],
@@ -26,7 +26,7 @@ pub enum FormatError {
         /// Bytes that are needed at least.
         needed: usize,
     },
-    /// The header's check is wrong.
+    /// The header's CRC-32 is wrong.
     BadCheck {
         /// CRC-32 in the header.
         found: u32,

@@ -70,7 +70,8 @@ impl<'b> Snapshot<'b> {
     pub fn value(&self, location: &ValueLocation) -> Result<Value<'b>, ValueError> {
         // Inlined for words, the common case; the rest is not, to keep callers small.
         if location.storage == Storage::Word {
-            let bytes = value::at(self.pass1, location.offset as usize, location.size as usize)?;
+            let bytes =
+                value::bytes_at(self.pass1, location.offset as usize, location.size as usize)?;
             return Ok(value::decode(bytes, location.ty, location.swapped));
         }
         self.other_value(location)
@@ -98,13 +99,13 @@ impl<'b> Snapshot<'b> {
         let (offset, size) = (location.offset as usize, location.size as usize);
         let bytes = match location.storage {
             Storage::Word | Storage::Constant | Storage::PlacedConstant | Storage::Single => {
-                value::at(self.pass1, offset, size)?
+                value::bytes_at(self.pass1, offset, size)?
             }
             Storage::Latched => self.latched(location, size)?,
             Storage::Double => {
-                let next_to_write = value::at(self.pass1, offset - 1, 1)?[0];
+                let next_to_write = value::bytes_at(self.pass1, offset - 1, 1)?[0];
                 let buffer = if next_to_write & 1 == 0 { 1 } else { 0 };
-                value::at(self.pass1, offset + buffer * size, size)?
+                value::bytes_at(self.pass1, offset + buffer * size, size)?
             }
             Storage::Histogram { .. } => return self.histogram(location),
         };
@@ -112,10 +113,10 @@ impl<'b> Snapshot<'b> {
     }
 
     fn latched(&self, location: &ValueLocation, size: usize) -> Result<&'b [u8], ValueError> {
-        value::at(self.pass2, location.sequence(), size_of::<u32>())?;
+        value::bytes_at(self.pass2, location.sequence(), size_of::<u32>())?;
         let sequence =
             same_sequence(self.pass1, self.pass3, location).ok_or(ValueError::Contended)?;
-        value::at(
+        value::bytes_at(
             self.pass2,
             location.offset as usize + (sequence & 1) as usize * location.stride(),
             size,
@@ -126,7 +127,7 @@ impl<'b> Snapshot<'b> {
         let sum = if location.is_latched() {
             self.latched(location, 8)?
         } else {
-            value::at(self.pass1, location.offset as usize, 8)?
+            value::bytes_at(self.pass1, location.offset as usize, 8)?
         };
         let Value::Unsigned(sum) = value::decode(sum, Type::U64, location.swapped) else {
             return Err(ValueError::CutOff);

@@ -5,7 +5,8 @@ use super::error::ValueError;
 use crate::format::histogram;
 use crate::kind::Type;
 
-/// Reads a number at the beginning of some bytes, in this machine's order; 0 if they are too few.
+/// Reads a number at the beginning of some bytes, in this machine's byte order or the other one; 0
+/// if they are too few.
 macro_rules! number {
     ($type:ty, $bytes:expr, $swapped:expr) => {{
         let number = $bytes.first_chunk().copied().map_or(0, <$type>::from_ne_bytes);
@@ -126,9 +127,9 @@ pub fn quantile(
     last
 }
 
-/// Returns bytes of a copy.
+/// Returns `size` bytes at an offset of a copy.
 #[inline(always)]
-pub(super) fn at(copy: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueError> {
+pub(super) fn bytes_at(copy: &[u8], offset: usize, size: usize) -> Result<&[u8], ValueError> {
     copy.get(offset..).and_then(|rest| rest.get(..size)).ok_or(ValueError::CutOff)
 }
 
@@ -165,7 +166,8 @@ pub(super) fn distribution<'b>(
     let Storage::Histogram { grouping_power, max_power } = location.storage else {
         return Err(ValueError::CutOff);
     };
-    let block = at(copy, location.offset as usize, location.size as usize)?;
+    let block = bytes_at(copy, location.offset as usize, location.size as usize)?;
+    // The sum is first; if it is wider than a word, it has two buffers and a sequence.
     let buckets = block.get(if location.word == 4 { 20 } else { 8 }..).ok_or(ValueError::CutOff)?;
     Ok(Value::Histogram(Distribution {
         sum,

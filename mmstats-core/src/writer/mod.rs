@@ -1,4 +1,4 @@
-//! Lays fields into a region.
+//! Adds fields to a region.
 
 mod entry;
 pub(crate) mod flash;
@@ -36,8 +36,8 @@ pub struct Writer<'p, F: Format = V2> {
 }
 
 impl<'p, F: Format> Writer<'p, F> {
-    /// Initialises the region, without fields, whatever it held. Readers that are reading it
-    /// notice.
+    /// Initialises the region without fields, and discards what it held. Readers that are reading
+    /// it notice.
     ///
     /// # Errors
     /// [`AddError::Full`] if the header does not fit.
@@ -70,8 +70,8 @@ impl<'p, F: Format> Writer<'p, F> {
         Ok(Writer { raw, _format: PhantomData })
     }
 
-    /// Resumes the fields of another owner, and keeps their constants too, whatever this program
-    /// would set them to.
+    /// Resumes the fields of another owner, and keeps their constants, too, instead of setting
+    /// them.
     ///
     /// # Errors
     /// [`AddError::LayoutDiffers`] if the region does not hold stats that this program could have

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 /// An open file and its layout.
 ///
-/// Files are read by `pread`, except those with latched fields: they would take three calls, so
-/// they are mapped. A sample of a mapped file costs no system call, which also pays for files that
+/// Files are read by `pread`, except those with latched fields: each would take three calls, so they
+/// are mapped. A sample of a mapped file costs no system call, which also pays for files that
 /// are read hundreds of times a second: see [`Self::map`].
 #[derive(Debug)]
 pub struct StatsFile {
@@ -135,7 +135,7 @@ impl StatsFile {
             return Ok(layout.errors.is_empty() && layout.matches(bytes));
         }
         if !layout.errors.is_empty() {
-            // What was missing may be there now, and what was damaged may be repaired.
+            // Missing bytes may be there now, and damaged ones may be repaired.
             let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
             let is_same = layout.ends_early && layout.matches(bytes);
             if !is_same || self.file.metadata()?.len() != self.length {

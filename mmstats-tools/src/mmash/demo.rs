@@ -22,8 +22,8 @@ const SHARED_MEMORY: &str = "/dev/shm";
 /// Time between two steps of the workload.
 const STEP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The time until the process crashes.
-const CASUALTY_LIFETIME: Duration = Duration::from_secs(5);
+/// The time after which the process crashes.
+const CRASH_DELAY: Duration = Duration::from_secs(5);
 
 model! {
     /// One worker of a web server.
@@ -76,7 +76,7 @@ model! {
     }
 }
 
-/// A running workload. It stops when this is dropped.
+/// A running workload, which stops on drop.
 pub(super) struct Demo {
     directory: TempDir,
     stop: Option<mpsc::Sender<()>>,
@@ -86,27 +86,29 @@ pub(super) struct Demo {
 impl Demo {
     /// Starts the workload, with its files in a temporary directory.
     pub(super) fn start() -> Result<Demo, String> {
-        let explain = |error: io::Error| format!("the demo: {error}");
+        let explain = |error: io::Error| format!("cannot start the demo: {error}");
         let in_memory = Builder::new().prefix("mmash-demo-").tempdir_in(SHARED_MEMORY);
         let directory = in_memory
             .or_else(|_| Builder::new().prefix("mmash-demo-").tempdir())
             .map_err(explain)?;
-        let casualty = start_casualty(directory.path()).map_err(explain)?;
+        let crashing = start_crashing_process(directory.path()).map_err(explain)?;
         let (stop, stopped) = mpsc::channel();
-        let (ready, is_ready) = mpsc::channel();
+        let (report_start, started) = mpsc::channel();
         let path = directory.path().to_owned();
         let work = move || match Workload::new(&path) {
             Ok(mut workload) => {
                 // The first scrape must not show zeros.
                 workload.step(0.0);
-                let _ = ready.send(Ok(()));
-                workload.run(&stopped, casualty);
+                let _ = report_start.send(Ok(()));
+                workload.run(&stopped, crashing);
             }
-            Err(why) => drop(ready.send(Err(why))),
+            Err(error) => drop(report_start.send(Err(error))),
         };
         let thread = thread::Builder::new().name("demo".to_owned()).spawn(work).map_err(explain)?;
         let demo = Demo { directory, stop: Some(stop), thread: Some(thread) };
-        is_ready.recv().unwrap_or_else(|_| Err("the demo: its thread did not start".to_owned()))?;
+        started
+            .recv()
+            .unwrap_or_else(|_| Err("cannot start the demo: its thread ended".to_owned()))?;
         Ok(demo)
     }
 
@@ -127,18 +129,19 @@ impl Drop for Demo {
 
 /// Returns options for files in a directory. They are leaked, as options need static strings.
 fn options(directory: &Path, file: &'static str) -> Result<Options, String> {
-    let directory =
-        directory.to_str().ok_or("the demo: the temporary directory's name is not UTF-8")?;
+    let directory = directory
+        .to_str()
+        .ok_or("cannot start the demo: the temporary directory's name is not UTF-8")?;
     // Literal braces are doubled in a template.
     let template = directory.replace('{', "{{").replace('}', "}}");
     Ok(Options::new().directory(Box::leak(template.into_boxed_str())).file_name(file))
 }
 
 /// Starts the process that is killed later.
-fn start_casualty(directory: &Path) -> io::Result<Child> {
+fn start_crashing_process(directory: &Path) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     // Lists of processes show this name.
-    command.arg0("mmash-demo").arg("--demo-casualty").arg(directory);
+    command.arg0("mmash-demo").arg("--demo-crash").arg(directory);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
@@ -166,44 +169,44 @@ struct Workload {
 
 impl Workload {
     fn new(directory: &Path) -> Result<Self, String> {
-        let why = |error: mmstats_std::PublishError| format!("the demo: {error}");
+        let explain = |error: mmstats_std::PublishError| format!("cannot start the demo: {error}");
         let workers = (0..4)
-            .map(|_| publish(&options(directory, "web-{PID}-{TID}.mmstats")?).map_err(why))
+            .map(|_| publish(&options(directory, "web-{PID}-{TID}.mmstats")?).map_err(explain))
             .collect::<Result<_, _>>()?;
-        let device = publish(&options(directory, "device-{PID}.mmstats")?).map_err(why)?;
-        let old = publish(&options(directory, "batch-{PID}.mmstats")?).map_err(why)?;
+        let device = publish(&options(directory, "device-{PID}.mmstats")?).map_err(explain)?;
+        let old = publish(&options(directory, "batch-{PID}.mmstats")?).map_err(explain)?;
         Ok(Workload { workers, device, old, random: Random(clock::unix_time().to_bits()) })
     }
 
-    fn run(mut self, stopped: &mpsc::Receiver<()>, mut casualty: Child) {
+    fn run(mut self, stopped: &mpsc::Receiver<()>, mut crashing: Child) {
         let start = Instant::now();
-        let mut is_dead = false;
+        let mut has_crashed = false;
         while stopped.recv_timeout(STEP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             self.step(start.elapsed().as_secs_f64());
-            if !is_dead && start.elapsed() > CASUALTY_LIFETIME {
-                is_dead = true;
-                kill(&mut casualty);
+            if !has_crashed && start.elapsed() > CRASH_DELAY {
+                has_crashed = true;
+                kill(&mut crashing);
             }
         }
-        kill(&mut casualty);
+        kill(&mut crashing);
     }
 
     /// Simulates one step at this time, in seconds since the start.
     fn step(&mut self, time: f64) {
         // A cycle of one minute, with bursts.
-        let tide = 0.55 + 0.4 * (time / 60.0 * TAU).sin();
+        let cycle = 0.55 + 0.4 * (time / 60.0 * TAU).sin();
         for (i, worker) in self.workers.iter().enumerate() {
             let burst = if (time / 7.0 + i as f64 * 0.3).fract() < 0.15 { 2.5 } else { 1.0 };
-            let load = (tide * burst * (1.0 + 0.1 * i as f64)).min(2.0);
-            let requests = (load * 12.0 * (0.5 + self.random.unit())) as u64;
+            let load = (cycle * burst * (1.0 + 0.1 * i as f64)).min(2.0);
+            let requests = (load * 12.0 * (0.5 + self.random.next_f64())) as u64;
             for _ in 0..requests {
                 // Most are fast, some are slow.
-                let slow = if self.random.unit() < 0.05 { 20.0 } else { 1.0 };
+                let slow = if self.random.next_f64() < 0.05 { 20.0 } else { 1.0 };
                 worker.latency.record(
-                    (300.0 * slow * (1.0 + load) * (2.0 * self.random.unit()).exp()) as u64,
+                    (300.0 * slow * (1.0 + load) * (2.0 * self.random.next_f64()).exp()) as u64,
                 );
-                worker.sent.add(400 + (self.random.unit() * 20_000.0) as u64);
-                match self.random.unit() {
+                worker.sent.add(400 + (self.random.next_f64() * 20_000.0) as u64);
+                match self.random.next_f64() {
                     chance if chance < 0.80 => worker.get_ok.incr(),
                     chance if chance < 0.85 => worker.get_missing.incr(),
                     chance if chance < 0.995 => worker.post_ok.incr(),
@@ -211,31 +214,31 @@ impl Workload {
                 }
                 worker.last.set(clock::unix_time());
             }
-            worker.queue.set((load * load * 8.0 * self.random.unit()) as u32);
+            worker.queue.set((load * load * 8.0 * self.random.next_f64()) as u32);
             worker.busy.set((load / 2.0) as f32);
             let states = ["waiting", "reading", "GET /", "GET /status", "POST /orders"];
             worker.state.set(
                 states[if requests == 0 {
                     0
                 } else {
-                    (self.random.unit() * states.len() as f64) as usize % states.len()
+                    (self.random.next_f64() * states.len() as f64) as usize % states.len()
                 }],
             );
         }
         self.device
             .temperature
-            .set((215.0 + 30.0 * (time / 90.0 * TAU).sin() + 3.0 * self.random.unit()) as i16);
+            .set((215.0 + 30.0 * (time / 90.0 * TAU).sin() + 3.0 * self.random.next_f64()) as i16);
         self.device
             .voltage
-            .set((3300.0 - (time / 10.0).min(400.0) + 15.0 * self.random.unit()) as u16);
-        self.device.steps.add((40.0 * tide) as u32);
-        if self.random.unit() < 0.2 {
+            .set((3300.0 - (time / 10.0).min(400.0) + 15.0 * self.random.next_f64()) as u16);
+        self.device.steps.add((40.0 * cycle) as u32);
+        if self.random.next_f64() < 0.2 {
             self.old.jobs.incr();
-            self.old
-                .job
-                .set(["report", "invoices", "cleanup"][(self.random.unit() * 3.0) as usize % 3]);
+            self.old.job.set(
+                ["report", "invoices", "cleanup"][(self.random.next_f64() * 3.0) as usize % 3],
+            );
         }
-        self.old.backlog.set((20.0 * tide) as i32 - 3);
+        self.old.backlog.set((20.0 * cycle) as i32 - 3);
     }
 }
 
@@ -248,8 +251,8 @@ fn kill(child: &mut Child) {
 struct Random(u64);
 
 impl Random {
-    /// Returns a number from 0 to 1.
-    fn unit(&mut self) -> f64 {
+    /// Returns the next number from 0 to 1.
+    fn next_f64(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -30,7 +30,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(options) => options,
         Err(status) => return status,
     };
-    if let Some(directory) = &options.demo_casualty {
+    if let Some(directory) = &options.demo_crash {
         return to_status(demo::publish_until_killed(directory), console);
     }
     let address = options.address();

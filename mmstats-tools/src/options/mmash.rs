@@ -82,9 +82,9 @@ pub struct Options {
     #[arg(long, conflicts_with = "textfile")]
     pub demo: bool,
 
-    /// Be the demo's process that crashes: publish in this directory until killed.
+    /// Run as the demo's process that crashes: publish in this directory until killed.
     #[arg(long, value_name = "DIR", hide = true)]
-    pub demo_casualty: Option<PathBuf>,
+    pub demo_crash: Option<PathBuf>,
 
     /// Add all writers; sums never decrease while mmash runs.
     ///

@@ -199,7 +199,7 @@ impl DeltaTable {
     ) -> Cell {
         let per_second = self.mode == Mode::Rates || statistic == Some(Statistic::Rate);
         let Some(first) = members.first() else {
-            // What writers had counted that are gone.
+            // All of its writers have gone; their totals stay.
             return match totals.get(&key).filter(|_| !per_second) {
                 Some((total, unit)) => total_cell(total, statistic, unit),
                 None => Cell::MISSING,

@@ -17,11 +17,11 @@ pub(super) enum Group {
     All,
     /// The files of a process.
     Process(ProcessId),
-    /// Those of a thread; of thread 0, the threads of a process that have ended.
+    /// The files of a thread; as thread 0, those of all ended threads of a process.
     Thread(i128, Option<ProcessId>),
     /// One file.
     File(String),
-    /// Those that do not state their process or thread.
+    /// The files that do not state their process or thread.
     Unknown,
 }
 

@@ -85,7 +85,7 @@ impl Record {
     /// Creates a recording; replaces an existing file.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// If the file cannot be created.
     pub(super) fn new(path: &Path) -> io::Result<Record> {
         let mut record = Record {
             path: path.to_owned(),
@@ -99,7 +99,7 @@ impl Record {
     /// Appends a scrape.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// If the file cannot be written.
     pub(super) fn write(&mut self, scrape: &Scrape) -> io::Result<()> {
         let line = self.recorder.encode(scrape)?;
         self.write_line(line)

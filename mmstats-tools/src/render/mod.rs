@@ -20,7 +20,7 @@ use text::{FieldValue, TextStyle};
 /// padded to the longest label, they can be much larger than the file.
 ///
 /// # Errors
-/// Those of `to`.
+/// If `to` cannot be written.
 pub fn write_file(
     to: &mut dyn Write,
     path: &Path,

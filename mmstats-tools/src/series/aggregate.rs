@@ -77,7 +77,7 @@ impl Aggregation {
 pub enum NoValue {
     /// Texts, constants or booleans differ.
     Differs,
-    /// None could be read.
+    /// No value could be read.
     Unreadable(ValueError),
     /// Nothing was added.
     Missing,
@@ -103,9 +103,9 @@ pub struct Aggregate {
     sum: ScaledSum,
     extremes: Option<Extremes>,
     histogram: Option<Box<HistogramSnapshot>>,
-    /// Of texts, constants and identity, the first value.
+    /// The first value of texts, constants or identity.
     fact: Option<OwnedValue>,
-    /// Of all facts.
+    /// The hashes of all texts, constants or identities.
     hashes: Vec<u64>,
     error: Option<ValueError>,
 }

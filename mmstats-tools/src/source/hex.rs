@@ -32,7 +32,7 @@ const MAX_LINE_BYTES: u64 = 1024;
 /// the later one is used.
 ///
 /// # Errors
-/// Those of `input`.
+/// If `input` cannot be read.
 pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
     let Some(format) = format_of(input.fill_buf()?) else { return Ok(None) };
     let (mut runs, mut base, mut problem) = (Runs::default(), 0, None);

@@ -35,7 +35,7 @@ impl Screen {
     /// Sets the terminal up.
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// If the terminal fails.
     pub(crate) fn new(has_mouse: bool) -> io::Result<Screen> {
         restore_in_panics();
         // A frame is written at once, not line by line.
@@ -55,7 +55,7 @@ impl Screen {
     /// Sets the terminal up again after [`restore`].
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// If the terminal fails.
     pub(crate) fn enter(&mut self) -> io::Result<()> {
         IS_SET_UP.store(true, Ordering::SeqCst);
         enable_raw_mode()?;

@@ -40,7 +40,7 @@ impl UiSession {
     /// Runs until the user or a signal ends it.
     ///
     /// # Errors
-    /// Those of the terminal.
+    /// If the terminal fails.
     pub(crate) fn run(mut self, screen: &mut Screen) -> io::Result<End> {
         let events = read_events();
         // A device may take seconds to answer.

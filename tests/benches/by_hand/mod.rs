@@ -55,7 +55,7 @@ impl Slot<u32> {
     }
 }
 
-/// A counter behind a thread-local pointer to a structure of pointers.
+/// A counter that a thread-local pointer to a structure of pointers leads to.
 pub(super) struct Thread {
     count: *mut u64,
 }

@@ -7,15 +7,15 @@ use mmstats_tests::programs::{pause, say};
 use mmstats_tests::step_model::Steps;
 
 model! {
-    /// In memory of its own.
+    /// A region that holds its directory.
     struct Inside in "inside." {
-        /// Whatever there is.
+        /// Things that are counted.
         things: Counter<u32> => 11,
         level: Gauge<f64> [volts] => 0.5,
     }
-    /// The directory among the constants.
+    /// A region whose directory is among the constants.
     struct Outside in "outside." {
-        /// Whatever there is.
+        /// Things that are counted.
         things: Counter => 22,
         version: ConstantText<8> => "1.2.3",
     }

@@ -1,6 +1,6 @@
 //! Reads a part of a target repeatedly, until it is asked to end: `reads_target URL ADDRESS
-//! LENGTH`, the numbers in hexadecimal. With `once` behind that it lets the target go after the
-//! first time, and waits.
+//! LENGTH`, the numbers in hexadecimal. With `once` as a last argument it releases the target after
+//! the first time, and waits.
 
 use mmstats_tests::programs::{pause, say};
 use mmstats_tools::source::{Gdb, Memory, MemoryError, Qmp, Url};

@@ -34,8 +34,8 @@ fn a_recycled_pid_is_detected_by_the_creation_time_of_a_version_1_file() {
 }
 
 #[test]
-fn without_seeing_all_processes_none_is_taken_for_dead() {
-    let directory = public();
+fn from_a_pid_namespace_no_process_outside_is_taken_for_dead() {
+    let directory = public_directory();
     let at = directory.path();
     let path = at.join("a.mmstats");
     let live = Original::start(&path, now(), None);
@@ -45,26 +45,26 @@ fn without_seeing_all_processes_none_is_taken_for_dead() {
 }
 
 #[test]
-fn on_the_assumption_of_one_namespace_missing_processes_are_dead() {
-    let (directory, outside) = (public(), public());
+fn assume_same_pid_namespace_takes_missing_processes_for_dead() {
+    let (directory, outside) = (public_directory(), public_directory());
     let at = directory.path();
     let dead = [at.join("a.mmstats"), at.join(format!(".mmstats-{NOBODYS_PID}-0.tmp"))];
     let kept = [at.join("b.mmstats"), at.join("c.mmstats")];
     fs::write(&dead[0], original(NOBODYS_PID, Some(now()))).unwrap();
     fs::write(&dead[1], []).unwrap();
     set_modified(&dead[1], Duration::from_secs(3600));
-    // The first process of every namespace, which started earlier.
+    // Every namespace has a PID 1; here it started before the file was created.
     fs::write(&kept[0], original(1, Some(now() + 1e6))).unwrap();
-    // This file has its namespace.
-    fs::rename(left(outside.path(), "plain", None), &kept[1]).unwrap();
-    let is_there = |paths: &[PathBuf]| paths.iter().filter(|path| path.exists()).count();
+    // A file of version 2, which names its namespace.
+    fs::rename(left_file(outside.path(), "plain", None), &kept[1]).unwrap();
+    let count_existing = |paths: &[PathBuf]| paths.iter().filter(|path| path.exists()).count();
     let outcome = clean_in_namespace(at, &[]);
     assert!(
-        is_there(&dead) == 2 && outcome.out.ends_with("Removed 0  -  1 alive\n"),
+        count_existing(&dead) == 2 && outcome.out.ends_with("Removed 0  -  1 alive\n"),
         "{outcome:?}"
     );
     let outcome = clean_in_namespace(at, &["--assume-same-pid-namespace"]);
-    assert!(is_there(&dead) == 0 && is_there(&kept) == 2, "{outcome:?}");
+    assert!(count_existing(&dead) == 0 && count_existing(&kept) == 2, "{outcome:?}");
     assert!(
         outcome
             .out
@@ -89,7 +89,7 @@ fn clean_in_namespace(at: &Path, arguments: &[&str]) -> Outcome {
 
 #[test]
 fn a_clock_change_makes_no_process_dead() {
-    let directory = public();
+    let directory = public_directory();
     let at = directory.path();
     let path = at.join("a.mmstats");
     // As if the clock had been in 1970 at the start, like on machines without a battery.
@@ -122,7 +122,7 @@ fn a_clock_change_makes_no_process_dead() {
 
 #[test]
 fn readers_take_no_version_1_writer_for_dead_after_the_clock_was_set_forward() {
-    let directory = public();
+    let directory = public_directory();
     let path = directory.path().join("a.mmstats");
     let original = Original::start(&path, now() - 3600.0, is_root().then_some(SOMEBODY));
     let slurpstats = |user: Option<u32>, arguments: &[&str]| {
@@ -189,7 +189,7 @@ fn pending_files_stay_and_abandoned_ones_are_removed() {
 fn a_file_that_is_replaced_before_its_removal_stays() {
     let (directory, elsewhere) = (directory(), directory());
     let path = directory.path().join("a.mmstats");
-    // Its final values exceed a pipe's capacity, so that there is time.
+    // Its final values exceed a pipe's capacity, so `cleanstats` waits for this test to read them.
     let long = VersionOne::default()
         .field("sys.pid", "I", NOBODYS_PID.to_ne_bytes())
         .field("note", "900000s", vec![b'x'; 900_000])
@@ -238,13 +238,13 @@ fn files_that_a_process_left_when_it_replaced_its_program_stay_until_it_ends() {
 
 #[test]
 fn a_process_with_another_start_time_is_alive_while_it_maps_its_file() {
-    let directory = public();
+    let directory = public_directory();
     let at = directory.path();
     let (mut program, path) = publisher(at, "plain", is_root().then_some(SOMEBODY));
-    // As a process restored in another time namespace: the file stays the same, but not its
-    // content.
+    // Like a process that was restored in another time namespace: it maps the file as before, but
+    // did not start at the time in it.
     let start = values(&path).count("sys.start");
-    forged(&path, &path, "sys.start", &(start + 1).to_ne_bytes());
+    forge(&path, &path, "sys.start", &(start + 1).to_ne_bytes());
     let verdict = || Reader::new().read(&path).unwrap().verdict();
     assert_eq!(verdict().reason, Reason::Mapped);
     let kept = clean(at, &["."]);

@@ -17,7 +17,7 @@ struct Cases {
 impl Cases {
     /// Creates files of the user who cleans, and of others.
     fn new(cleaner: Option<u32>, other: Option<u32>) -> Cases {
-        let (directory, elsewhere) = (public(), public());
+        let (directory, elsewhere) = (public_directory(), public_directory());
         let at = directory.path();
         let (mut dead, mut kept, mut running, mut originals) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -26,7 +26,7 @@ impl Cases {
                 let (program, path) = publisher(at, scene, user);
                 running.push(program);
                 kept.push(path);
-                dead.push(left(at, scene, user));
+                dead.push(left_file(at, scene, user));
             }
             let (program, path) =
                 in_namespace(at, scene, &format!("namespace-alive-{scene}.mmstats"));
@@ -77,7 +77,7 @@ impl Cases {
         put(&mut kept, ".hidden.mmstats", &original(NOBODYS_PID, Some(now())));
         let forge = |list: &mut Vec<PathBuf>, name: &str, label: &str, value: &[u8]| {
             let path = at.join(name);
-            forged(&live, &path, label, value);
+            forge(&live, &path, label, value);
             list.push(path);
         };
         forge(&mut dead, "recycled.mmstats", "sys.start", &(start - 1).to_ne_bytes());

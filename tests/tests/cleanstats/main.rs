@@ -63,7 +63,7 @@ fn is_root() -> bool {
     is_root
 }
 
-/// Returns a file like the original's, with only these facts about the process.
+/// Returns a file like the Python mmstats's, with only these facts about the process.
 fn original(pid: u32, created: Option<f64>) -> Vec<u8> {
     let file = VersionOne::default().field("web.sys.pid", "I", pid.to_ne_bytes()).field(
         "web.hits",
@@ -90,7 +90,7 @@ fn set_modified(path: &Path, age: Duration) {
 }
 
 /// Creates a directory that everybody can write to.
-fn public() -> TempDir {
+fn public_directory() -> TempDir {
     let directory = directory();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
     directory
@@ -121,7 +121,7 @@ fn start(directory: &Path, command: &mut Command) -> (Program, PathBuf) {
     (program, directory.join(new))
 }
 
-/// Starts a program in a new PID namespace, with this name for its file, as all have the same PID.
+/// Starts a program in a new PID namespace, and renames its file: all have the same PID and name.
 fn in_namespace(directory: &Path, scene: &str, name: &str) -> (Program, PathBuf) {
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
@@ -135,14 +135,14 @@ fn in_namespace(directory: &Path, scene: &str, name: &str) -> (Program, PathBuf)
 }
 
 /// Returns a file left by a killed process.
-fn left(directory: &Path, scene: &str, user: Option<u32>) -> PathBuf {
+fn left_file(directory: &Path, scene: &str, user: Option<u32>) -> PathBuf {
     let (mut program, path) = publisher(directory, scene, user);
     program.kill();
     path
 }
 
 /// Copies a version 2 file with another value of a constant.
-fn forged(from: &Path, to: &Path, label: &str, value: &[u8]) {
+fn forge(from: &Path, to: &Path, label: &str, value: &[u8]) {
     let mut bytes = fs::read(from).unwrap();
     let mut reader = Reader::new();
     let sample = reader.read(from).unwrap();
@@ -155,7 +155,7 @@ fn forged(from: &Path, to: &Path, label: &str, value: &[u8]) {
     fs::write(to, bytes).unwrap();
 }
 
-/// A process that maps a file of version 1 like the original.
+/// A process that maps a file of version 1 like the Python mmstats.
 struct Original(Child);
 
 impl Original {
@@ -199,9 +199,9 @@ impl Drop for Original {
 }
 
 fn wait_until(mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let start = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < TIMEOUT, "it does not come");
+        assert!(start.elapsed() < TIMEOUT, "the condition is not fulfilled");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

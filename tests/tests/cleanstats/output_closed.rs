@@ -54,7 +54,7 @@ fn removal_stops_when_the_output_is_closed() {
 fn a_thousand_files_are_removed_quickly() {
     let directory = directory();
     let at = directory.path();
-    let path = left(at, "plain", None);
+    let path = left_file(at, "plain", None);
     for i in 0..500 {
         fs::copy(&path, at.join(format!("two-{i}.mmstats"))).unwrap();
         fs::write(at.join(format!("one-{i}.mmstats")), original(NOBODYS_PID, Some(now()))).unwrap();

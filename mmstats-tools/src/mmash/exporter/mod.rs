@@ -23,15 +23,15 @@ pub(crate) fn settings(options: &Options) -> Settings {
 pub(crate) async fn metrics(call: Call) -> Result<Response, HttpError> {
     call.parameters(&[])?;
     let settings = Settings { format: format(&call.headers), ..call.server.metrics.clone() };
-    let (content_type, shared) = (settings.format.content_type(), call.server.clone());
-    let make = move |snapshot: &Snapshot| {
+    let (content_type, server) = (settings.format.content_type(), call.server.clone());
+    let render = move |snapshot: &Snapshot| {
         let page = page(snapshot, &settings);
-        for message in shared.dropped_fields.new_messages(&page.dropped) {
+        for message in server.dropped_fields.new_messages(&page.dropped) {
             eprintln!("mmash: {}", Escaped(&message));
         }
         page.text.into_bytes()
     };
-    let mut response = call.respond_with_scrape(content_type, make).await?;
+    let mut response = call.respond_with_scrape(content_type, render).await?;
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
     Ok(response)
 }
@@ -51,8 +51,8 @@ fn format(headers: &HeaderMap) -> Format {
         let is_known = |(key, value): &(String, String)| {
             key != "version" || versions.is_empty() || versions.contains(&&value[..])
         };
-        let of_name = accepted.iter().filter(|preference| preference.name == name);
-        let known = of_name.filter(|preference| preference.parameters.iter().all(is_known));
+        let named = accepted.iter().filter(|preference| preference.name == name);
+        let known = named.filter(|preference| preference.parameters.iter().all(is_known));
         known.map(|preference| preference.quality).fold(0.0, f32::max)
     };
     let open = quality("application/openmetrics-text", &["1.0.0", "0.0.1"]);

@@ -1,8 +1,8 @@
 //! The scrapes of the last minutes: a ring that is bounded in time and in bytes.
 //!
 //! It holds numbers, and the values that histograms recorded between two scrapes. Labels, units and
-//! help texts are shared with the scraper while their writer exists; after that they are counted as
-//! the ring's.
+//! help texts are shared with the scraper while their writer exists; after that, the ring counts
+//! them as its own.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,13 +100,13 @@ impl ScrapeHistory {
     }
 
     /// Returns all scrapes since a time, in ascending order. After the clock was set back, those
-    /// that are in the future by it are left out.
+    /// with a later time than now are left out.
     pub(crate) fn since(&self, time: f64) -> Vec<Arc<StoredScrape>> {
         let ring = self.lock();
-        let (mut scrapes, mut later) = (Vec::new(), f64::INFINITY);
+        let (mut scrapes, mut next_time) = (Vec::new(), f64::INFINITY);
         for RingEntry { scrape, .. } in ring.scrapes.iter().rev() {
-            if scrape.time < later {
-                later = scrape.time;
+            if scrape.time < next_time {
+                next_time = scrape.time;
                 scrapes.push(scrape.clone());
             }
         }
@@ -200,7 +200,7 @@ impl StoredScrape {
 impl StoredWriter {
     fn new(sample: &WriterSample, deltas: &[Delta]) -> Self {
         let points =
-            sample.values.iter().zip(deltas).map(|(value, step)| StoredPoint::new(value, step));
+            sample.values.iter().zip(deltas).map(|(value, delta)| StoredPoint::new(value, delta));
         StoredWriter {
             writer_id: sample.writer_id.clone(),
             fields: sample.fields.clone(),
@@ -241,19 +241,19 @@ impl StoredWriter {
 }
 
 impl StoredPoint {
-    fn new(value: &Result<OwnedValue, ValueError>, step: &Delta) -> Self {
+    fn new(value: &Result<OwnedValue, ValueError>, delta: &Delta) -> Self {
         let value = match value {
             Ok(OwnedValue::Bool(value)) => StoredValue::Bool(*value),
             Ok(OwnedValue::Unsigned(value)) => StoredValue::Unsigned(*value),
             Ok(OwnedValue::Signed(value)) => StoredValue::Signed(*value),
             Ok(OwnedValue::Float(value)) => StoredValue::Float(*value),
-            Ok(OwnedValue::Histogram(_)) => step
+            Ok(OwnedValue::Histogram(_)) => delta
                 .increase
                 .as_ref()
                 .map_or(StoredValue::None, |increase| StoredValue::Recorded(increase.clone())),
             Ok(OwnedValue::Text(_)) | Err(_) => StoredValue::None,
         };
-        StoredPoint { value, rate: step.rate.unwrap_or(f64::NAN) }
+        StoredPoint { value, rate: delta.rate.unwrap_or(f64::NAN) }
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct SumKey {
     family: FamilyId,
     /// As labels, in the order of their names.
     dimensions: String,
-    /// Of histograms: others have other buckets.
+    /// The scale and divisor of a histogram: others give its buckets other bounds.
     scale: Option<(i8, u32)>,
 }
 

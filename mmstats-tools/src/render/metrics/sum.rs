@@ -27,9 +27,9 @@ pub(super) struct Sum {
 }
 
 enum SumValue {
-    /// Of counters and histograms, kept from one scrape to the next.
+    /// The total of counters or histograms, kept from one scrape to the next.
     Counted(CounterTotal),
-    /// Of anything else, of one scrape.
+    /// The aggregate of other fields in one scrape.
     Current(Aggregate),
 }
 
