@@ -40,7 +40,7 @@ pub struct Options {
     #[arg(short = 'd', long, value_name = "TIME", value_parser = duration::parse_interval)]
     pub interval: Option<Duration>,
 
-    /// Assume that PIDs without a PID namespace are of this one.
+    /// Assume that files without a PID namespace are from this one.
     ///
     /// For containers. Other processes may be hidden from within one, so files that have only a
     /// PID, as the Python mmstats writes them, are kept. With this option, they are removed if no

@@ -13,8 +13,8 @@ pub struct SourceOptions {
     #[arg(long, value_name = "ADDRESS", value_parser = parse_number, help_heading = HEADING)]
     pub region_address: Vec<u64>,
 
-    /// The ELF file of the program that the memory belongs to: has the addresses of its regions,
-    /// and the directories of those that leave theirs in flash.
+    /// The ELF file of the program whose memory is read: it has the addresses of regions, and their
+    /// directories if these are in flash.
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub elf: Option<PathBuf>,
 

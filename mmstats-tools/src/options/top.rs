@@ -9,7 +9,7 @@ use super::{COLOURS, Selection, duration};
 /// Shows all stats live on the whole screen, as top does.
 ///
 /// A row is a field over all writers that publish it: counters and other numbers are summed,
-/// measures (seconds, ratio, volts, …) are averaged. The last line shows the main keys; ? shows
+/// measurements (seconds, ratio, volts, …) are averaged. The last line shows the main keys; ? shows
 /// all.
 #[derive(Debug, Parser)]
 #[command(name = "topstats", version, max_term_width = 100)]
