@@ -322,9 +322,9 @@ fn fields_appear_whole<F: Format>() {
     let source = Growing { view, writer: (writer, 0).into() };
     for _ in 0..20 {
         let before = source.writer.borrow().1;
-        let mut room = vec![0; ReadBuffers::words(8 << 12)];
-        let mut images = ReadBuffers::new(&mut room);
-        let (directory, snapshot) = read(&source, &mut images).unwrap();
+        let mut copies = vec![0; ReadBuffers::words(8 << 12)];
+        let mut buffers = ReadBuffers::new(&mut copies);
+        let (directory, snapshot) = read(&source, &mut buffers).unwrap();
         let fields = common::show_all(&directory, &snapshot);
         assert!(fields.len() as u32 >= before && source.writer.borrow().1 > before + 1);
         assert_prefix(&fields);
@@ -347,12 +347,12 @@ fn fields_added_while_another_thread_reads_are_seen_whole_or_not_yet() {
     let mut writer = (Writer::<V2>::new(region).unwrap().label_prefix(""), 0);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut room = vec![0; ReadBuffers::words(8 << 14)];
+            let mut copies = vec![0; ReadBuffers::words(8 << 14)];
             let mut seen = 0;
             let mut steps = 0;
             while seen < 1000 {
-                let mut images = ReadBuffers::new(&mut room);
-                let (directory, snapshot) = match read(&view, &mut images) {
+                let mut buffers = ReadBuffers::new(&mut copies);
+                let (directory, snapshot) = match read(&view, &mut buffers) {
                     Ok(read) => read,
                     Err(ReadError::Format(error)) => panic!("{error}"),
                     Err(error) => panic!("{error}"),

@@ -27,7 +27,7 @@ model! {
         is: Flag => true,
         text: Text<11> => "grüße",
         spread: Histogram<1, 5, u32>,
-        /// Sorts of constants.
+        /// Constants of two types.
         number: Constant<u64> => 1 << 40,
         words: ConstantText<6> => "what?",
         last: Gauge<f64>,
@@ -45,7 +45,7 @@ fn region<F: Format>() -> Vec<u8> {
     memory.as_bytes().to_vec()
 }
 
-/// Returns the same region with its directory further after the header.
+/// Returns the same region with its directory `by` bytes further from the header.
 fn moved(region: &[u8], by: usize) -> Vec<u8> {
     let mut header = Header::read_from_prefix(region).unwrap().0;
     let end = Header::SIZE + header.published as usize;
@@ -186,7 +186,7 @@ fn walk(directory: &Directory<'_>, snapshot: &Snapshot<'_>, length: usize) -> (u
 
 /// Reads bytes in every way and returns the numbers of fields and of errors; `None` if they are no
 /// region.
-fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize, usize)> {
+fn read_all(bytes: &[u8], places: &ReadPlan, copies: &mut [u64]) -> Option<(usize, usize)> {
     let snapshot = Snapshot::from_static_bytes(bytes);
     let opened = Directory::open(bytes);
     let walked = opened.as_ref().ok().map(|directory| walk(directory, &snapshot, bytes.len()));
@@ -200,9 +200,9 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
         }
     }
     // The same as if the bytes were live.
-    let mut images = ReadBuffers::new(room);
-    let enough = images.capacity() >= bytes.len();
-    match read(&Bytes(bytes), &mut images) {
+    let mut buffers = ReadBuffers::new(copies);
+    let enough = buffers.capacity() >= bytes.len();
+    match read(&Bytes(bytes), &mut buffers) {
         Ok((directory, snapshot)) => {
             let fields = walk(&directory, &snapshot, bytes.len());
             assert!(Some(fields) == walked || !enough);
@@ -214,7 +214,7 @@ fn read_all(bytes: &[u8], places: &ReadPlan, room: &mut [u64]) -> Option<(usize,
         Err(ReadError::Source(never)) => match never {},
     }
     // The layout was known, and now there are other bytes.
-    let Ok(there) = images.sample(&Bytes(bytes), places);
+    let Ok(there) = buffers.sample(&Bytes(bytes), places);
     assert!(!there || bytes.len() >= places.end);
     walked
 }
@@ -295,7 +295,7 @@ fn bytes_cut_at_any_length_are_read_as_far_as_they_go() {
 fn a_changed_byte_is_detected_or_changes_a_value() {
     for (name, bytes) in sound() {
         let plan = plan(&bytes);
-        let mut room = vec![0; ReadBuffers::words(bytes.len())];
+        let mut copies = vec![0; ReadBuffers::words(bytes.len())];
         let header = Directory::open(&bytes).unwrap().header().copied();
         let directory = header.map_or(0..0, |header| {
             header.directory as usize..(header.directory + u64::from(header.published)) as usize
@@ -305,7 +305,7 @@ fn a_changed_byte_is_detected_or_changes_a_value() {
             for is in HashSet::from([!was, was ^ 1, 0, 0xff]) {
                 let mut bytes = bytes.clone();
                 bytes[at] = is;
-                let read = read_all(&bytes, &plan, &mut room);
+                let read = read_all(&bytes, &plan, &mut copies);
                 if is != was && header.is_some_and(|_| at < Header::CHECKED) {
                     assert_eq!(read, None, "{name}: byte {at} of the header is {is}");
                 }
@@ -334,10 +334,10 @@ fn buffers_too_small_for_a_region_are_an_error() {
     }
 }
 
-/// Stats with some of their bytes changed, and sealed again, so that the change is not noticed by
-/// its check.
+/// Stats with some of their bytes changed and their checks updated, so that these do not reveal the
+/// change.
 fn forged() -> impl Strategy<Value = Vec<u8>> {
-    // The more telling numbers of each width, anywhere.
+    // Numbers near the limits of each width, anywhere.
     let number = prop_oneof![
         any::<u32>(),
         0..300_u32,

@@ -2,8 +2,7 @@
 //! good`, and without it fails with the error code and words after its `//~`. (Complete messages
 //! differ between compilers.)
 //!
-//! That handles are `Send` and not `Sync`, all of them in all formats, is shown by this file's
-//! compiling.
+//! This file compiles only if all handles, in all formats, are `Send` and not `Sync`.
 
 #![allow(dead_code, reason = "older compilers do not count what only constants use")]
 
@@ -14,7 +13,7 @@ use mmstats_core::{
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Found twice for what is `Sync`, so that `found` is ambiguous and does not compile.
+/// Implemented twice for `Sync` types: for them, `FOUND` is ambiguous and does not compile.
 trait NotSync<A> {
     const FOUND: () = ();
 }
@@ -24,7 +23,7 @@ impl<T: ?Sized + Sync> NotSync<u8> for T {}
 const fn is_send<T: Send>() {}
 const fn is_sync<T: Sync>() {}
 
-/// A clock that no test asks.
+/// A clock that no test reads.
 struct Stopped;
 
 impl Clock for Stopped {

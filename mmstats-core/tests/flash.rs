@@ -259,7 +259,7 @@ proptest! {
             bytes[at] ^= 1 << bit;
         }
         if swapped_check {
-            // As a writer of such a directory would have said: then its entries are looked at.
+            // The CRC-32 that a writer of such a directory stores, so that its entries are read.
             let crc = mmstats_core::format::crc32(0, &directory);
             bytes[Header::LAYOUT..][..4].copy_from_slice(&crc.to_ne_bytes());
         }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! With `--cfg mmstats_without_writer_fence` the tests of the latch fail, with `--cfg
-//! mmstats_without_reinit_fence` those of regions that are initialised again: a fence that no test
-//! misses could go, and here none can.
+//! mmstats_without_reinit_fence` those of regions that are initialised again: so both fences are
+//! necessary.
 #![cfg(loom)]
 
 use loom::sync::Arc;
@@ -91,7 +91,7 @@ fn a_writer_that_died_between_two_writes_left_a_whole_value() {
         latch.write(1);
         let writer = thread::spawn({
             let latch = latch.clone();
-            // Half a write: the words of the buffer that nobody takes, and no sequence.
+            // Half a write: the words of the buffer that readers do not use, and no sequence.
             move || latch.buffers[0].iter().for_each(|word| word.store(2, Relaxed))
         });
         assert_eq!(latch.read(), Some([1, 1]));
@@ -321,7 +321,7 @@ impl Whole {
     }
 }
 
-/// A reader's way to it: words in either order.
+/// A source that copies a region's words in either order.
 struct Copies {
     of: Arc<Whole>,
     backwards: bool,
@@ -352,8 +352,7 @@ impl Source for Copies {
 
 fn a_reader_that_copies_is_right(backwards: bool) {
     let mut model = loom::model::Builder::new();
-    // A whole reader takes more steps than loom can order in all ways: as many changes of thread
-    // have to do as it takes to go wrong.
+    // A whole reader takes too many steps for all orders: two preemptions are enough for an error.
     model.preemption_bound = Some(2);
     model.check(move || {
         let whole = Whole::new();
@@ -361,8 +360,8 @@ fn a_reader_that_copies_is_right(backwards: bool) {
             let whole = whole.clone();
             move || whole.initialize(2)
         });
-        let mut room = [0; ReadBuffers::words(4 * Whole::WORDS)];
-        match read(&Copies { of: whole, backwards }, &mut ReadBuffers::new(&mut room)) {
+        let mut copies = [0; ReadBuffers::words(4 * Whole::WORDS)];
+        match read(&Copies { of: whole, backwards }, &mut ReadBuffers::new(&mut copies)) {
             Err(ReadError::Format(FormatError::Uninitialised | FormatError::Contended)) => {}
             Err(error) => panic!("{error:?}"),
             Ok((directory, snapshot)) => {

@@ -13,7 +13,7 @@ use mmstats_core::{
 };
 
 model! {
-    /// Every type of field, with all that can be said of one.
+    /// Every type of field, with all that a declaration can have.
     struct Everything in "all." {
         /// Counts
         ///  more than one line.

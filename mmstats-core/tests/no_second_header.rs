@@ -39,7 +39,7 @@ fn resume(memory: &mut [u64]) {
 fn leaves_none(publish: fn(&mut [u64])) {
     let on_the_stack = 0_u64;
     let below = (&raw const on_the_stack).addr() - STACK;
-    // All that needs much stack itself is done before.
+    // Whatever needs much stack is done before the stack is searched.
     let own_memory = File::open("/proc/self/mem").unwrap();
     let mut stack = vec![0; STACK];
     let mut memory = vec![0; Motor::<V2>::SIZE / 8];

@@ -31,7 +31,7 @@ model! {
         odd_small: Gauge<u8> => 1,
         odd_text: Text<9> => "odd",
         odd_latch: Gauge<Latched<u64>> => Latched(1),
-        /// Moves what follows.
+        /// Moves the following fields.
         odd_more: Counter => 1,
         odd_word: Gauge<u64> => 1,
         spread: Histogram<1, 4, u32>,
@@ -110,7 +110,7 @@ fn check(label: &[u8], value: Result<Value<'_>, ValueError>) -> bool {
         Err(error) => panic!("{}: {error}", Lossy(label)),
         Ok(Value::Unsigned(number)) => {
             assert_eq!(number % 2 == 0, even, "{number} under {}", Lossy(label));
-            // Both halves of what is latched were written together.
+            // Both halves of a latched value were written together.
             let halves = (number >> 32, number & 0xffff_ffff);
             assert!(
                 !label.ends_with(b"latch") || halves.0 == halves.1 || number == 1,
@@ -148,9 +148,9 @@ impl Layout {
     }
 
     /// Returns how many values of a sample were valid, if it has this layout.
-    fn check(&self, images: &ReadBuffers<'_>) -> Option<usize> {
-        let header = Header::read_from_prefix(images.header()).unwrap().0;
-        let snapshot: Snapshot<'_> = images.snapshot();
+    fn check(&self, buffers: &ReadBuffers<'_>) -> Option<usize> {
+        let header = Header::read_from_prefix(buffers.header()).unwrap().0;
+        let snapshot: Snapshot<'_> = buffers.snapshot();
         let same =
             |header: &Header| (header.check, header.layout, header.generation, header.published);
         if !snapshot.is_consistent() || same(&header) != same(&self.header) {
@@ -177,13 +177,13 @@ struct Seen {
 /// Reads until it has enough values: everything, then by the known layout as long as that is valid.
 fn poll(memory: &Shared, done: &AtomicBool, each_latch: bool, enough: usize) -> Seen {
     let view = memory.view();
-    let mut room = vec![0; ReadBuffers::words(8 * WORDS)];
-    let mut images = ReadBuffers::new(&mut room);
+    let mut copies = vec![0; ReadBuffers::words(8 * WORDS)];
+    let mut buffers = ReadBuffers::new(&mut copies);
     let mut seen = Seen::default();
     let (start, mut last) = (Instant::now(), None);
     while (seen.values < enough || seen.generations < 100) && !done.load(Relaxed) {
         assert!(start.elapsed() < Duration::from_secs(60), "{seen:?}");
-        let layout = match read(&view, &mut images) {
+        let layout = match read(&view, &mut buffers) {
             Err(ReadError::Format(FormatError::Uninitialised | FormatError::Contended)) => continue,
             Err(error) => panic!("{error}"),
             Ok((directory, snapshot)) => {
@@ -209,12 +209,12 @@ fn poll(memory: &Shared, done: &AtomicBool, each_latch: bool, enough: usize) -> 
                 .map(|(_, location)| location)
                 .filter(|location| location.is_latched());
             let Ok(complete) = if each_latch {
-                images.sample_each_latch(&view, &layout.plan, latched)
+                buffers.sample_each_latch(&view, &layout.plan, latched)
             } else {
-                images.sample(&view, &layout.plan)
+                buffers.sample(&view, &layout.plan)
             };
             assert!(complete);
-            let Some(values) = layout.check(&images) else { break };
+            let Some(values) = layout.check(&buffers) else { break };
             seen.sampled += 1;
             seen.values += values;
         }

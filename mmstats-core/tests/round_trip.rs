@@ -23,8 +23,7 @@ struct Written<T> {
 }
 
 impl<T: Copy> Written<T> {
-    /// The last of what was written up to and with a round; nothing is written before round 0
-    /// (`None`).
+    /// Returns the last value written up to this round; nothing is written before round 0 (`None`).
     fn last(&self, round: Option<usize>) -> Option<T> {
         self.all(round).last().copied().or(self.initial)
     }
@@ -44,7 +43,7 @@ fn written<T: Clone + core::fmt::Debug>(
 
 /// The field to add.
 #[derive(Clone, Debug)]
-enum What {
+enum Content {
     Counter32(Written<u32>),
     Counter64(Written<u64>),
     CounterLatched(Written<u64>),
@@ -87,9 +86,9 @@ const TEXTS: [(&str, &str, &str, &str); 8] = [
     ("cut\0here", "c", "cut", "cut"),
 ];
 
-fn what() -> impl Strategy<Value = What> {
+fn contents() -> impl Strategy<Value = Content> {
     let text = || written(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec()));
-    // Every power of two and what is next to it.
+    // Every power of two and its neighbours.
     let spread = || {
         prop_oneof![
             any::<u64>(),
@@ -98,45 +97,45 @@ fn what() -> impl Strategy<Value = What> {
         ]
     };
     prop_oneof![
-        written(any::<u32>()).prop_map(What::Counter32),
-        written(any::<u64>()).prop_map(What::Counter64),
-        written(any::<u64>()).prop_map(What::CounterLatched),
-        written(any::<bool>()).prop_map(What::Bool),
-        written(any::<i8>()).prop_map(What::I8),
-        written(any::<u8>()).prop_map(What::U8),
-        written(any::<i16>()).prop_map(What::I16),
-        written(any::<u16>()).prop_map(What::U16),
-        written(any::<i32>()).prop_map(What::I32),
-        written(any::<u32>()).prop_map(What::U32),
-        written(any::<i64>()).prop_map(What::I64),
-        written(any::<u64>()).prop_map(What::U64),
-        written(prop::num::f32::ANY).prop_map(What::F32),
-        written(prop::num::f64::ANY).prop_map(What::F64),
-        written(any::<i64>()).prop_map(What::LatchedI64),
-        written(prop::num::f64::ANY).prop_map(What::LatchedF64),
-        text().prop_map(What::Text1),
-        text().prop_map(What::Text8),
-        text().prop_map(What::Text13),
-        any::<Option<u16>>().prop_map(What::ConstantU16),
-        any::<Option<f64>>().prop_map(What::ConstantF64),
-        any::<Option<u64>>().prop_map(What::ConstantLatched),
+        written(any::<u32>()).prop_map(Content::Counter32),
+        written(any::<u64>()).prop_map(Content::Counter64),
+        written(any::<u64>()).prop_map(Content::CounterLatched),
+        written(any::<bool>()).prop_map(Content::Bool),
+        written(any::<i8>()).prop_map(Content::I8),
+        written(any::<u8>()).prop_map(Content::U8),
+        written(any::<i16>()).prop_map(Content::I16),
+        written(any::<u16>()).prop_map(Content::U16),
+        written(any::<i32>()).prop_map(Content::I32),
+        written(any::<u32>()).prop_map(Content::U32),
+        written(any::<i64>()).prop_map(Content::I64),
+        written(any::<u64>()).prop_map(Content::U64),
+        written(prop::num::f32::ANY).prop_map(Content::F32),
+        written(prop::num::f64::ANY).prop_map(Content::F64),
+        written(any::<i64>()).prop_map(Content::LatchedI64),
+        written(prop::num::f64::ANY).prop_map(Content::LatchedF64),
+        text().prop_map(Content::Text1),
+        text().prop_map(Content::Text8),
+        text().prop_map(Content::Text13),
+        any::<Option<u16>>().prop_map(Content::ConstantU16),
+        any::<Option<f64>>().prop_map(Content::ConstantF64),
+        any::<Option<u64>>().prop_map(Content::ConstantLatched),
         prop::option::of(prop::sample::select(TEXTS.map(|texts| texts.0).to_vec()))
-            .prop_map(What::ConstantText),
-        written(spread()).prop_map(What::SmallHistogram),
-        written(spread()).prop_map(What::WideHistogram),
-        written(any::<i32>()).prop_map(What::Average),
-        written(any::<i32>()).prop_map(What::MovingAverage),
-        written(any::<u16>()).prop_map(What::Timer),
+            .prop_map(Content::ConstantText),
+        written(spread()).prop_map(Content::SmallHistogram),
+        written(spread()).prop_map(Content::WideHistogram),
+        written(any::<i32>()).prop_map(Content::Average),
+        written(any::<i32>()).prop_map(Content::MovingAverage),
+        written(any::<u16>()).prop_map(Content::Timer),
     ]
 }
 
-/// A field with what describes it.
+/// A field with its description and values.
 #[derive(Clone, Debug)]
 struct Spec {
     label: String,
     help: String,
     unit: Unit,
-    what: What,
+    content: Content,
 }
 
 const UNITS: [Unit; 6] = [
@@ -149,21 +148,21 @@ const UNITS: [Unit; 6] = [
 ];
 
 fn spec() -> impl Strategy<Value = Spec> {
-    // Short ones often meet again; the others are of all sorts.
+    // Short labels are often equal; the others are arbitrary.
     let label =
         prop_oneof!["[ab](\\.histogram)?", "[a-z]{1,9}\\{method=\"[A-Z]{3}\"\\}", "[^\0]{1,30}"];
     let help = prop_oneof![Just(String::new()), "[^\0]{0,60}"];
     let unit = (prop::sample::select(UNITS.to_vec()), any::<bool>())
         .prop_map(|(unit, none)| if none { unit.over(0) } else { unit });
-    (label, help, unit, what()).prop_map(|(label, help, unit, what)| Spec {
+    (label, help, unit, contents()).prop_map(|(label, help, unit, content)| Spec {
         label,
         help,
         unit,
-        what,
+        content,
     })
 }
 
-/// Writes what a field gets in a round.
+/// Writes a field's values of a round.
 type Update<'r> = Box<dyn Fn(usize) + 'r>;
 
 impl Spec {
@@ -248,37 +247,39 @@ impl Spec {
                 Box::new(|_| ())
             }};
         }
-        Ok(match &self.what {
-            What::Counter32(written) => counter!(Counter<u32, F>, written, |n| n),
-            What::Counter64(written) => counter!(Counter<u64, F>, written, |n| n),
-            What::CounterLatched(written) => counter!(Counter<Latched<u64>, F>, written, Latched),
-            What::Bool(written) => self.gauge(writer, written)?,
-            What::I8(written) => self.gauge(writer, written)?,
-            What::U8(written) => self.gauge(writer, written)?,
-            What::I16(written) => self.gauge(writer, written)?,
-            What::U16(written) => self.gauge(writer, written)?,
-            What::I32(written) => self.gauge(writer, written)?,
-            What::U32(written) => self.gauge(writer, written)?,
-            What::I64(written) => self.gauge(writer, written)?,
-            What::U64(written) => self.gauge(writer, written)?,
-            What::F32(written) => self.gauge(writer, written)?,
-            What::F64(written) => self.gauge(writer, written)?,
-            What::LatchedI64(written) => self.latched(writer, written)?,
-            What::LatchedF64(written) => self.latched(writer, written)?,
-            What::Text1(written) => self.text::<1, F>(writer, written)?,
-            What::Text8(written) => self.text::<8, F>(writer, written)?,
-            What::Text13(written) => self.text::<13, F>(writer, written)?,
-            What::ConstantU16(initial) => constant!(Constant<u16, F>, *initial),
-            What::ConstantF64(initial) => constant!(Constant<f64, F>, *initial),
-            What::ConstantLatched(initial) => {
+        Ok(match &self.content {
+            Content::Counter32(written) => counter!(Counter<u32, F>, written, |n| n),
+            Content::Counter64(written) => counter!(Counter<u64, F>, written, |n| n),
+            Content::CounterLatched(written) => {
+                counter!(Counter<Latched<u64>, F>, written, Latched)
+            }
+            Content::Bool(written) => self.gauge(writer, written)?,
+            Content::I8(written) => self.gauge(writer, written)?,
+            Content::U8(written) => self.gauge(writer, written)?,
+            Content::I16(written) => self.gauge(writer, written)?,
+            Content::U16(written) => self.gauge(writer, written)?,
+            Content::I32(written) => self.gauge(writer, written)?,
+            Content::U32(written) => self.gauge(writer, written)?,
+            Content::I64(written) => self.gauge(writer, written)?,
+            Content::U64(written) => self.gauge(writer, written)?,
+            Content::F32(written) => self.gauge(writer, written)?,
+            Content::F64(written) => self.gauge(writer, written)?,
+            Content::LatchedI64(written) => self.latched(writer, written)?,
+            Content::LatchedF64(written) => self.latched(writer, written)?,
+            Content::Text1(written) => self.text::<1, F>(writer, written)?,
+            Content::Text8(written) => self.text::<8, F>(writer, written)?,
+            Content::Text13(written) => self.text::<13, F>(writer, written)?,
+            Content::ConstantU16(initial) => constant!(Constant<u16, F>, *initial),
+            Content::ConstantF64(initial) => constant!(Constant<f64, F>, *initial),
+            Content::ConstantLatched(initial) => {
                 constant!(Constant<Latched<u64>, F>, initial.map(Latched))
             }
-            What::ConstantText(initial) => constant!(ConstantText<13, F>, *initial),
-            What::SmallHistogram(written) => self.histogram::<2, 20, F>(writer, written)?,
-            What::WideHistogram(written) => self.histogram::<3, 64, F>(writer, written)?,
-            What::Average(written) => average!(Average<F>, written),
-            What::MovingAverage(written) => average!(MovingAverage<3, F>, written),
-            What::Timer(written) => {
+            Content::ConstantText(initial) => constant!(ConstantText<13, F>, *initial),
+            Content::SmallHistogram(written) => self.histogram::<2, 20, F>(writer, written)?,
+            Content::WideHistogram(written) => self.histogram::<3, 64, F>(writer, written)?,
+            Content::Average(written) => average!(Average<F>, written),
+            Content::MovingAverage(written) => average!(MovingAverage<3, F>, written),
+            Content::Timer(written) => {
                 let timer: Timer<Stopped, 3, F> = writer.add(self.describe(None::<()>))?;
                 let rounds = written.rounds.clone();
                 Box::new(move |round| {
@@ -292,35 +293,35 @@ impl Spec {
 
     /// The description that a model would make of it.
     fn description<'s, F: Format>(&'s self, help: &'s [&'s str]) -> FieldDef<'s> {
-        let layouts = match &self.what {
-            What::Counter32(_) => Counter::<u32, F>::LAYOUTS,
-            What::Counter64(_) => Counter::<u64, F>::LAYOUTS,
-            What::CounterLatched(_) => Counter::<Latched<u64>, F>::LAYOUTS,
-            What::Bool(_) => Flag::<F>::LAYOUTS,
-            What::I8(_) => Gauge::<i8, F>::LAYOUTS,
-            What::U8(_) => Gauge::<u8, F>::LAYOUTS,
-            What::I16(_) => Gauge::<i16, F>::LAYOUTS,
-            What::U16(_) => Gauge::<u16, F>::LAYOUTS,
-            What::I32(_) => Gauge::<i32, F>::LAYOUTS,
-            What::U32(_) => Gauge::<u32, F>::LAYOUTS,
-            What::I64(_) => Gauge::<i64, F>::LAYOUTS,
-            What::U64(_) => Gauge::<u64, F>::LAYOUTS,
-            What::F32(_) => Gauge::<f32, F>::LAYOUTS,
-            What::F64(_) => Gauge::<f64, F>::LAYOUTS,
-            What::LatchedI64(_) => Gauge::<Latched<i64>, F>::LAYOUTS,
-            What::LatchedF64(_) => Gauge::<Latched<f64>, F>::LAYOUTS,
-            What::Text1(_) => Text::<1, F>::LAYOUTS,
-            What::Text8(_) => Text::<8, F>::LAYOUTS,
-            What::Text13(_) => Text::<13, F>::LAYOUTS,
-            What::ConstantU16(_) => Constant::<u16, F>::LAYOUTS,
-            What::ConstantF64(_) => Constant::<f64, F>::LAYOUTS,
-            What::ConstantLatched(_) => Constant::<Latched<u64>, F>::LAYOUTS,
-            What::ConstantText(_) => ConstantText::<13, F>::LAYOUTS,
-            What::SmallHistogram(_) => Histogram::<2, 20, u32, F>::LAYOUTS,
-            What::WideHistogram(_) => Histogram::<3, 64, u32, F>::LAYOUTS,
-            What::Average(_) => Average::<F>::LAYOUTS,
-            What::MovingAverage(_) => MovingAverage::<3, F>::LAYOUTS,
-            What::Timer(_) => Timer::<Stopped, 3, F>::LAYOUTS,
+        let layouts = match &self.content {
+            Content::Counter32(_) => Counter::<u32, F>::LAYOUTS,
+            Content::Counter64(_) => Counter::<u64, F>::LAYOUTS,
+            Content::CounterLatched(_) => Counter::<Latched<u64>, F>::LAYOUTS,
+            Content::Bool(_) => Flag::<F>::LAYOUTS,
+            Content::I8(_) => Gauge::<i8, F>::LAYOUTS,
+            Content::U8(_) => Gauge::<u8, F>::LAYOUTS,
+            Content::I16(_) => Gauge::<i16, F>::LAYOUTS,
+            Content::U16(_) => Gauge::<u16, F>::LAYOUTS,
+            Content::I32(_) => Gauge::<i32, F>::LAYOUTS,
+            Content::U32(_) => Gauge::<u32, F>::LAYOUTS,
+            Content::I64(_) => Gauge::<i64, F>::LAYOUTS,
+            Content::U64(_) => Gauge::<u64, F>::LAYOUTS,
+            Content::F32(_) => Gauge::<f32, F>::LAYOUTS,
+            Content::F64(_) => Gauge::<f64, F>::LAYOUTS,
+            Content::LatchedI64(_) => Gauge::<Latched<i64>, F>::LAYOUTS,
+            Content::LatchedF64(_) => Gauge::<Latched<f64>, F>::LAYOUTS,
+            Content::Text1(_) => Text::<1, F>::LAYOUTS,
+            Content::Text8(_) => Text::<8, F>::LAYOUTS,
+            Content::Text13(_) => Text::<13, F>::LAYOUTS,
+            Content::ConstantU16(_) => Constant::<u16, F>::LAYOUTS,
+            Content::ConstantF64(_) => Constant::<f64, F>::LAYOUTS,
+            Content::ConstantLatched(_) => Constant::<Latched<u64>, F>::LAYOUTS,
+            Content::ConstantText(_) => ConstantText::<13, F>::LAYOUTS,
+            Content::SmallHistogram(_) => Histogram::<2, 20, u32, F>::LAYOUTS,
+            Content::WideHistogram(_) => Histogram::<3, 64, u32, F>::LAYOUTS,
+            Content::Average(_) => Average::<F>::LAYOUTS,
+            Content::MovingAverage(_) => MovingAverage::<3, F>::LAYOUTS,
+            Content::Timer(_) => Timer::<Stopped, 3, F>::LAYOUTS,
         };
         FieldDef { prefix: "", label: &self.label, help, unit: self.unit, layouts }
     }
@@ -339,44 +340,48 @@ impl Spec {
         let mean = |samples: &[i32]| {
             samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / samples.len() as f64
         };
-        let (kind, ty, value) = match &self.what {
-            What::Counter32(w) => {
+        let (kind, ty, value) = match &self.content {
+            Content::Counter32(w) => {
                 let sum =
                     w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
                 (Kind::Counter, Type::U32, FieldValue::Unsigned(sum.into()))
             }
-            What::Counter64(w) | What::CounterLatched(w) => {
+            Content::Counter64(w) | Content::CounterLatched(w) => {
                 let sum =
                     w.all(round).iter().fold(w.initial.unwrap_or(0), |sum, n| sum.wrapping_add(*n));
                 (Kind::Counter, Type::U64, FieldValue::Unsigned(sum))
             }
-            What::Bool(w) => {
+            Content::Bool(w) => {
                 (Kind::Gauge, Type::Bool, FieldValue::Bool(w.last(round).unwrap_or(false)))
             }
-            What::I8(w) => (Kind::Gauge, Type::I8, signed(w.last(round).map(i64::from))),
-            What::U8(w) => (Kind::Gauge, Type::U8, unsigned(w.last(round).map(u64::from))),
-            What::I16(w) => (Kind::Gauge, Type::I16, signed(w.last(round).map(i64::from))),
-            What::U16(w) => (Kind::Gauge, Type::U16, unsigned(w.last(round).map(u64::from))),
-            What::I32(w) => (Kind::Gauge, Type::I32, signed(w.last(round).map(i64::from))),
-            What::U32(w) => (Kind::Gauge, Type::U32, unsigned(w.last(round).map(u64::from))),
-            What::I64(w) | What::LatchedI64(w) => (Kind::Gauge, Type::I64, signed(w.last(round))),
-            What::U64(w) => (Kind::Gauge, Type::U64, unsigned(w.last(round))),
-            What::F32(w) => (Kind::Gauge, Type::F32, float(w.last(round).map(f64::from))),
-            What::F64(w) | What::LatchedF64(w) => (Kind::Gauge, Type::F64, float(w.last(round))),
-            What::Text1(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.1)),
-            What::Text8(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.2)),
-            What::Text13(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.3)),
-            What::ConstantU16(value) => (Kind::Info, Type::U16, unsigned(value.map(u64::from))),
-            What::ConstantF64(value) => (Kind::Info, Type::F64, float(*value)),
-            What::ConstantLatched(value) => (Kind::Info, Type::U64, unsigned(*value)),
-            What::ConstantText(value) => (Kind::Info, Type::Text, text(*value, |texts| texts.3)),
-            What::SmallHistogram(w) => {
+            Content::I8(w) => (Kind::Gauge, Type::I8, signed(w.last(round).map(i64::from))),
+            Content::U8(w) => (Kind::Gauge, Type::U8, unsigned(w.last(round).map(u64::from))),
+            Content::I16(w) => (Kind::Gauge, Type::I16, signed(w.last(round).map(i64::from))),
+            Content::U16(w) => (Kind::Gauge, Type::U16, unsigned(w.last(round).map(u64::from))),
+            Content::I32(w) => (Kind::Gauge, Type::I32, signed(w.last(round).map(i64::from))),
+            Content::U32(w) => (Kind::Gauge, Type::U32, unsigned(w.last(round).map(u64::from))),
+            Content::I64(w) | Content::LatchedI64(w) => {
+                (Kind::Gauge, Type::I64, signed(w.last(round)))
+            }
+            Content::U64(w) => (Kind::Gauge, Type::U64, unsigned(w.last(round))),
+            Content::F32(w) => (Kind::Gauge, Type::F32, float(w.last(round).map(f64::from))),
+            Content::F64(w) | Content::LatchedF64(w) => {
+                (Kind::Gauge, Type::F64, float(w.last(round)))
+            }
+            Content::Text1(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.1)),
+            Content::Text8(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.2)),
+            Content::Text13(w) => (Kind::Info, Type::Text, text(w.last(round), |texts| texts.3)),
+            Content::ConstantU16(value) => (Kind::Info, Type::U16, unsigned(value.map(u64::from))),
+            Content::ConstantF64(value) => (Kind::Info, Type::F64, float(*value)),
+            Content::ConstantLatched(value) => (Kind::Info, Type::U64, unsigned(*value)),
+            Content::ConstantText(value) => (Kind::Info, Type::Text, text(*value, |texts| texts.3)),
+            Content::SmallHistogram(w) => {
                 (Kind::Histogram, Type::U32, distribution(2, 20, &w.all(round)))
             }
-            What::WideHistogram(w) => {
+            Content::WideHistogram(w) => {
                 (Kind::Histogram, Type::U32, distribution(3, 64, &w.all(round)))
             }
-            What::Average(w) => {
+            Content::Average(w) => {
                 let samples = w.all(round);
                 (
                     Kind::Gauge,
@@ -388,7 +393,7 @@ impl Spec {
                     }),
                 )
             }
-            What::MovingAverage(w) => {
+            Content::MovingAverage(w) => {
                 let samples = w.all(round);
                 let last = &samples[samples.len().saturating_sub(3)..];
                 (
@@ -401,14 +406,15 @@ impl Spec {
                     }),
                 )
             }
-            What::Timer(w) => {
+            Content::Timer(w) => {
                 let samples: Vec<i32> =
                     w.all(round).iter().map(|seconds| i32::from(*seconds)).collect();
                 let last = &samples[samples.len().saturating_sub(3)..];
                 (Kind::Gauge, Type::F64, float((!last.is_empty()).then(|| mean(last))))
             }
         };
-        let unit = if matches!(self.what, What::Timer(_)) { units::seconds } else { self.unit };
+        let unit =
+            if matches!(self.content, Content::Timer(_)) { units::seconds } else { self.unit };
         let mut fields = vec![Shown {
             label: self.label.clone(),
             kind,
@@ -419,7 +425,7 @@ impl Spec {
             help: self.help.clone(),
             value,
         }];
-        if let What::Timer(w) = &self.what {
+        if let Content::Timer(w) = &self.content {
             let nanoseconds: Vec<u64> =
                 w.all(round).iter().map(|seconds| u64::from(*seconds) * 1_000_000_000).collect();
             fields.push(Shown {

@@ -16,8 +16,7 @@ static REGIONS: [StaticRegion<8>; ROUNDS] = [const { StaticRegion::new() }; ROUN
 fn one_of_eight_threads_that_take_a_region_at_once_gets_it() {
     let arrived: Vec<AtomicUsize> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
     let taken = Mutex::new(vec![0; ROUNDS]);
-    // More threads than processors cannot all be there at once, so pairs that really meet come
-    // first.
+    // More threads than processors rarely meet, so most rounds have two threads, which do.
     for threads in [2, THREADS] {
         let rounds = if threads == 2 { 0..ROUNDS - 500 } else { ROUNDS - 500..ROUNDS };
         std::thread::scope(|scope| {

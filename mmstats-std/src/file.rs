@@ -23,8 +23,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The permissions of files, within the umask. Nobody needs to write to them: their process has
-/// them open. So a redirection to one (`: > FILE`) fails, which would kill the process, except if
-/// root makes it.
+/// them open. So a redirection to one (`: > FILE`), which would kill the process, fails, except for
+/// root.
 const DEFAULT_MODE: u32 = 0o444;
 
 /// How many names are tried before other processes of this machine must have taken all of them.

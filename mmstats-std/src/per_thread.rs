@@ -257,8 +257,8 @@ fn warn(line: &str) {
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
-/// A thread's stats for one static. Those who use it have an `Rc` to it, except for those who got
-/// the fields from the slot.
+/// A thread's stats for one static. Its users have an `Rc` to it, except those that got the fields
+/// from the slot.
 struct ThreadEntry<M: Model + 'static> {
     region: OwnedRegion<M>,
     owner: &'static PerThread<M>,
@@ -269,9 +269,9 @@ struct ThreadEntry<M: Model + 'static> {
 }
 
 impl<M: Model> ThreadEntry<M> {
-    /// Puts the fields in the slot, so that they are used without counting who uses them. They
-    /// cannot be released before the thread ends then. So after `n` of that kind have been removed,
-    /// the next needs 2^`n` uses.
+    /// Puts the fields in the slot after enough uses. Uses through the slot are not counted, so the
+    /// fields cannot be released before the thread ends, even if they are removed. To bound that
+    /// memory, each removed entry doubles the number of uses that the next one needs.
     fn allow_fast_use(&self) {
         self.uses.set(self.uses.get() + 1);
         let removed = THREAD.try_with(|thread| thread.removed.borrow().len());

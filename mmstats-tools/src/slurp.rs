@@ -248,7 +248,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
         self.console.report_path(path, what);
     }
 
-    /// Says why nothing was printed. That is not an error, but must not look like one either.
+    /// Reports why nothing was printed, which is not an error.
     fn explain_empty_output(&mut self, searched: &[PathBuf]) {
         if self.failed || self.printed > 0 {
             return;

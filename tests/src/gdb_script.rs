@@ -1,4 +1,4 @@
-//! Plays scripted GDB servers to the client, and checks what has to hold for any of them.
+//! Plays scripted GDB servers to the client, and checks the properties that hold for each of them.
 
 use crate::gdb_server::{BASE, Scripted, Talk, asked, part};
 use mmstats_tools::source::gdb::GdbLimits;

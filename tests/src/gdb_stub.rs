@@ -1,4 +1,4 @@
-//! A GDB server built with a library of other people.
+//! A GDB server built with a third-party library.
 
 use crate::gdb_server::{BASE, listen, memory};
 use gdbstub::arch::{Arch, Registers};

@@ -66,7 +66,7 @@ pub fn connect(server: SocketAddr) -> TcpStream {
 /// Sends these bytes, and reads the header of the response.
 ///
 /// # Errors
-/// If the server closes the connection, or does not response in HTTP.
+/// If the server closes the connection, or does not respond in HTTP.
 pub fn open(server: SocketAddr, request: &[u8]) -> io::Result<Open> {
     open_on(connect(server), request)
 }

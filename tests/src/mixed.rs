@@ -67,7 +67,7 @@ mod tests {
                 let mixed: Vec<u8> = (0..32)
                     .map(|at| if words >> (at / 8) & 1 == 0 { one[at] } else { other[at] })
                     .collect();
-                // The first half of each half is the same in both, but at a carry.
+                // Except at a carry, the upper half of each number is equal in both texts.
                 let seen = decode(&Value::Text(&mixed));
                 assert!(seen.is_none() || mixed == one || mixed == other, "{words:#b} of {i}");
             }

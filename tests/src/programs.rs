@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// How long a test waits for a program before it takes it for hung.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A new directory in memory, for one test alone; it goes with what is returned.
+/// Creates a directory in memory, which is removed when the result is dropped.
 #[must_use]
 pub fn directory() -> TempDir {
     tempfile::Builder::new()

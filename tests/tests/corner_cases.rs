@@ -54,7 +54,7 @@ fn threads_adopt_files_with_other_constants() {
 }
 
 #[test]
-fn a_label_that_ends_like_the_pids_is_not_taken_for_it() {
+fn a_label_that_ends_in_sys_pid_is_not_taken_for_the_pid() {
     let options =
         Options::new().directory("/dev/shm").file_name("corner-{PID}-{TID}-{MODEL}.mmstats");
     let stats = publish::<Supervisor>(&options).unwrap();

@@ -115,9 +115,9 @@ struct HaltedValues {
 }
 
 fn read_halted(memory: &mut dyn Memory, region: u64) -> HaltedValues {
-    let mut room = vec![0; ReadBuffers::words(SIZE)];
-    let mut images = ReadBuffers::new(&mut room);
-    let (directory, snapshot) = read(&At(RefCell::new(memory), region), &mut images).unwrap();
+    let mut copies = vec![0; ReadBuffers::words(SIZE)];
+    let mut buffers = ReadBuffers::new(&mut copies);
+    let (directory, snapshot) = read(&At(RefCell::new(memory), region), &mut buffers).unwrap();
     let entries: Vec<_> = directory.entries().map(Result::unwrap).collect();
     let value = |label: &str| {
         let entry = entries.iter().find(|entry| entry.label == label.as_bytes()).unwrap();

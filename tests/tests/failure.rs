@@ -308,7 +308,7 @@ fn a_file_whose_name_is_taken_gets_a_number() {
 }
 
 #[test]
-fn a_name_that_nobody_predicts_is_taken_if_the_others_are_taken() {
+fn a_random_name_is_used_if_all_predictable_names_are_taken() {
     let directory = directory();
     let path = directory.path();
     fs::write(path.join("a.mmstats"), "").unwrap();

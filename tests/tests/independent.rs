@@ -149,7 +149,7 @@ fn our_directory_in_flash_is_read_alike() {
 }
 
 #[test]
-fn the_others_external_directory_is_read_as_written() {
+fn an_external_directory_of_the_other_implementation_is_read_as_written() {
     let directory = directory();
     for order in ["little", "big"] {
         for word in ["4", "8"] {
@@ -188,7 +188,7 @@ fn foreign_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_others_files_are_read_as_written() {
+fn files_of_the_other_implementation_are_read_as_written() {
     let directory = directory();
     for path in foreign_files(directory.path()) {
         let theirs = kept(&path);
@@ -243,7 +243,7 @@ fn files_of_the_original_are_read_alike() {
 }
 
 #[test]
-fn the_other_reads_no_mixed_value_while_we_write() {
+fn the_other_implementation_reads_no_mixed_value_while_we_write() {
     for (format, labels) in
         [("wide", &["number", "text"][..]), ("narrow", &["number", "plain", "text"])]
     {

@@ -138,17 +138,17 @@ impl Watch {
             let file = File::open(path).unwrap();
             let plan = places.iter().fold(ReadPlan::default(), ReadPlan::with);
             let mut memory = vec![0; ReadBuffers::words(plan.end)];
-            let mut images = ReadBuffers::new(&mut memory);
+            let mut buffers = ReadBuffers::new(&mut memory);
             while !self.is_over() {
-                assert!(images.sample(&Calls(&file), &plan).unwrap());
+                assert!(buffers.sample(&Calls(&file), &plan).unwrap());
                 // A few tries each, like the readers of files, but without a mapping.
                 for place in &places {
-                    if images.snapshot().is_contended(place) {
-                        images.read_latch(&Calls(&file), place, 4).unwrap();
+                    if buffers.snapshot().is_contended(place) {
+                        buffers.read_latch(&Calls(&file), place, 4).unwrap();
                     }
                 }
-                assert!(images.recheck_header(&Calls(&file)).unwrap());
-                latched.iter().for_each(|i| self.see(*i, images.snapshot().value(&places[*i])));
+                assert!(buffers.recheck_header(&Calls(&file)).unwrap());
+                latched.iter().for_each(|i| self.see(*i, buffers.snapshot().value(&places[*i])));
             }
             return;
         }

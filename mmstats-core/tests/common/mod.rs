@@ -120,9 +120,9 @@ pub(crate) fn dead_outside(bytes: &[u8], entries: &[u8]) -> Vec<Shown> {
 pub(crate) fn live_outside(region: &mut [u64], entries: &[u8]) -> Vec<Shown> {
     let view = region_in(region).view();
     let mut memory = vec![0; ReadBuffers::words(view.len())];
-    let mut images = ReadBuffers::new(&mut memory);
+    let mut buffers = ReadBuffers::new(&mut memory);
     let (directory, snapshot) =
-        read_external(&view, &mut images, entries).unwrap_or_else(|error| panic!("{error}"));
+        read_external(&view, &mut buffers, entries).unwrap_or_else(|error| panic!("{error}"));
     show_all(&directory, &snapshot)
 }
 
@@ -145,8 +145,8 @@ pub(crate) fn copy(view: &View<'_>) -> Vec<u64> {
 /// All fields of a region, as a reader of live memory sees them; one of a dump sees the same.
 pub(crate) fn shown(view: &View<'_>) -> Vec<Shown> {
     let mut memory = vec![0; ReadBuffers::words(view.len())];
-    let mut images = ReadBuffers::new(&mut memory);
-    let (directory, snapshot) = read(view, &mut images).unwrap_or_else(|error| panic!("{error}"));
+    let mut buffers = ReadBuffers::new(&mut memory);
+    let (directory, snapshot) = read(view, &mut buffers).unwrap_or_else(|error| panic!("{error}"));
     let shown = show_all(&directory, &snapshot);
     assert_eq!(
         shown,

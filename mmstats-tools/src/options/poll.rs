@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_the_original_refused_mean_what_was_wanted() {
+    fn one_word_after_f_is_a_filter_where_the_original_refused_the_line() {
         for line in [
             "-f a FIELDS FILE",
             "FIELDS -f a FILE",
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_other_options_are_not_counted() {
+    fn values_of_other_options_are_not_taken_for_arguments() {
         assert_eq!(
             understood("-g process --agg max -f a FIELDS 1"),
             ("a".into(), "FIELDS".into(), "1".into())

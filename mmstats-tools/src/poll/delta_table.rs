@@ -87,8 +87,8 @@ impl DeltaTable {
         }
     }
 
-    /// Returns the rows of a scrape that the columns have learnt of. `others` are the writers that
-    /// do not pass the filters for now.
+    /// Returns the rows of a scrape to which the columns are bound. `others` are the writers that
+    /// do not pass the filters in this scrape.
     pub(super) fn rows(
         &mut self,
         mut scrape: Scrape,
@@ -130,7 +130,7 @@ impl DeltaTable {
         rows
     }
 
-    /// Returns the fields of each column, and what to show of them.
+    /// Returns the fields of each column, and its statistic.
     fn members<'p>(
         &'p self,
         samples: &[&'p WriterSample],

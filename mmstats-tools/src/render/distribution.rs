@@ -75,8 +75,8 @@ mod tests {
         let histogram: Histogram<2, 10, u64, _> = writer.add(Histogram::builder("h")).unwrap();
         values.iter().for_each(|value| histogram.record(*value));
         let mut copies = [0; 4 * 64];
-        let mut images = ReadBuffers::new(&mut copies);
-        let (directory, snapshot) = read(&view, &mut images).unwrap();
+        let mut buffers = ReadBuffers::new(&mut copies);
+        let (directory, snapshot) = read(&view, &mut buffers).unwrap();
         let Value::Histogram(mut distribution) =
             snapshot.value(&directory.entries().next().unwrap().unwrap().location).unwrap()
         else {

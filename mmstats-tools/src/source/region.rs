@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_written_again_and_again_is_contended_and_the_others_are_shown() {
+    fn a_value_that_is_constantly_written_is_contended_and_the_others_are_shown() {
         let bytes = region::<mmstats_core::V2>();
         let place = Directory::open(&bytes)
             .unwrap()

@@ -51,7 +51,7 @@ fn touch() {
     KEPT.with(|stats| stats.step(1));
 }
 
-/// Stats of the main thread, of one that runs, of one that has ended, and of none.
+/// Publishes for the main thread, a running one, one that has ended, and no thread.
 fn everywhere() -> [Published<Steps>; 2] {
     touch();
     thread::spawn(touch).join().expect("it does not panic");
@@ -67,7 +67,7 @@ fn everywhere() -> [Published<Steps>; 2] {
     [own, kept]
 }
 
-/// Exits while other threads begin and end, and takes some time for it.
+/// Exits, which takes some time, while other threads begin and end.
 fn busy() {
     extern "C" fn linger() {
         thread::sleep(Duration::from_millis(3));
@@ -123,7 +123,7 @@ fn remove_late() {
     pause("joined");
 }
 
-/// Removes files by and by.
+/// Removes one file after another.
 fn remove() {
     touch();
     thread::spawn(touch).join().expect("it does not panic");

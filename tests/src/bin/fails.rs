@@ -13,7 +13,7 @@ use std::sync::Barrier;
 use std::thread;
 
 mmstats_std::model! {
-    /// Says who it is, as every file does already.
+    /// Has the label of an identity field, which every file has already.
     struct Collides {
         done: Counter,
         pid: Counter = "sys.pid",
@@ -148,7 +148,7 @@ fn full() {
     });
 }
 
-/// Makes files while a signal comes all the time.
+/// Creates files while signals arrive all the time.
 fn interrupted() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: a C struct of integers; and a handler that does nothing, which system calls are not

@@ -1,6 +1,6 @@
 //! `faults`: publishes in every way, each time between the lines `begin` and `end`, and checks that
-//! it counts, and that the directory holds what it was told. For tests that let one of the system
-//! calls between these lines fail.
+//! it counts, and that the directory has the files that were reported. For tests in which one of
+//! the system calls between these lines fails.
 
 use mmstats_std::{
     Counter, Flush, Options, PerThread, Publication, PublishError, V2, create_writer, per_thread,
@@ -130,7 +130,7 @@ fn check(
     let mut expected = others;
     let mut publication = during(&mut operation);
     if matches!(&publication, Publication::File(path) if !path.exists()) {
-        // It takes a file to be there as long as it cannot see whether it is.
+        // A file counts as present while the check for it fails.
         publication = operation();
     }
     let counted = count();

@@ -112,7 +112,7 @@ fn removing<F: Format>(stats: Stats<F>) {
     pause("parent");
 }
 
-/// A thread that counts, and stays until what is returned is dropped.
+/// Starts a thread that counts, and runs until the result is dropped.
 fn staying<F: Format>(stats: Stats<F>) -> Staying {
     let (ready, is_ready) = channel();
     let (stay, end) = channel();
@@ -149,7 +149,7 @@ fn threads<F: Format>(stats: Stats<F>) {
     };
     family();
     thread::spawn(move || {
-        // It takes one of the two over.
+        // This thread adopts one of the two files.
         stats.with(|_| ());
         family();
     })
@@ -199,7 +199,7 @@ fn first<F: Format>(stats: Stats<F>) {
         .collect();
     pause("ready");
     GO.store(true, Ordering::Relaxed);
-    // Between nothing and the time that a first touch takes.
+    // From no time at all to that of a first use.
     let turns = RandomState::new().hash_one(0) % 20_000;
     (0..turns).for_each(|_| std::hint::spin_loop());
     in_child(|| {

@@ -11,7 +11,7 @@ use std::thread;
 fn main() {
     let [library, path] = [1, 2].map(|i| std::env::args().nth(i).expect("LIBRARY FILE expected"));
     let library = CString::new(library).expect("no NUL");
-    // SAFETY: a library without functions that run by themselves.
+    // SAFETY: the library has no constructors.
     let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOW) };
     assert!(!handle.is_null(), "it can be loaded");
     // SAFETY: the library has a function `run` of this type.

@@ -1,4 +1,4 @@
-//! `short_threads v2|v1|v1exact SCENE`: threads that come, count and go.
+//! `short_threads v2|v1|v1exact SCENE`: threads that count and end.
 
 use mmstats_std::identity::tid;
 use mmstats_std::{
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::thread;
 
 mmstats_std::model! {
-    /// Begins with what others hold, which are published only for that.
+    /// Has an initial value from other stats, which are published only for that.
     struct Second {
         done: Counter,
         others: Gauge<u64> =>
@@ -53,7 +53,7 @@ fn play<F: Format>(scene: &str, stats: Stats<F>, others: Stats<F>) {
     pause("done");
 }
 
-/// Runs a thread to its very end, destructors of thread-locals included.
+/// Runs a thread to its end, including the destructors of thread-locals.
 fn in_thread(body: impl FnOnce() + Send + 'static) {
     thread::spawn(body).join().expect("it does not panic");
 }
@@ -102,7 +102,7 @@ fn destructors<F: Format>(stats: Stats<F>) {
         stats.with(|stats| stats.step(1));
         let is_over = matches!(stats.publication(), Publication::Private(_));
         say(if is_over { "after" } else { "before" });
-        // Neither does anything, or harm.
+        // Has no effect in either case.
         let _ = stats.flush(mmstats_std::Flush::Async);
     };
     for _ in 0..2 {
@@ -114,7 +114,7 @@ fn destructors<F: Format>(stats: Stats<F>) {
     }
 }
 
-/// Threads whose stats begin with a value out of others.
+/// Threads whose stats have an initial value from other stats.
 fn initial() {
     for _ in 0..3 {
         in_thread(|| {

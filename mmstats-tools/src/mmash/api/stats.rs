@@ -212,7 +212,7 @@ struct CombinedField<'g> {
     writers: usize,
     /// The last of them: a writer may have two fields of one label.
     last: Option<usize>,
-    /// Of these, the dead ones.
+    /// The number of dead writers among them.
     dead: usize,
     rate: Option<f64>,
     increase: Option<HistogramSnapshot>,

@@ -2,8 +2,8 @@
 //!
 //! A client that sends the header of its request slowly, or none at all, occupies a connection. If
 //! there are no more, the one that has been in its header for the longest time is closed, so that
-//! no number of such clients keeps others out. A client that has its share of all connections makes
-//! room among its own.
+//! no number of such clients keeps others out. A client that has its share of all connections loses
+//! one of its own instead.
 
 use std::net::IpAddr;
 use std::pin::Pin;

@@ -100,7 +100,7 @@ export function appendPoints(points, newer, from = Infinity) {
     }
 }
 
-// The number of steps before and after one that define what is usual.
+// The number of steps before and after a step with which its length is compared.
 const NEIGHBOURS = 3;
 
 /** Returns the longest time in seconds between two scrapes with none missing: some are late. */

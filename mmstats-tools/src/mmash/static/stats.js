@@ -7,7 +7,7 @@ import * as units from "./units.js";
 
 /** The number of scrapes that a sparkline covers, and of its points at most. */
 export const SPARKLINE_SCRAPES = 90;
-// The number of steps between events that define what is usual.
+// The number of recent steps with which the length of a new one is compared.
 const RECENT_STEPS = 3;
 
 // Fields that identify a writer. They are not amounts, though files of version 1 cannot say so.

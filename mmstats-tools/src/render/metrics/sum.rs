@@ -56,9 +56,9 @@ impl Sum {
         }
     }
 
-    /// Returns the memory that it needs, in bytes, about.
+    /// Returns the approximate memory that it needs, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        /// For the maps that it is in.
+        /// Its entries in maps.
         const ENTRIES: usize = 256;
         let names: usize = self.names.iter().map(|name| size_of::<String>() + name.len()).sum();
         let texts = self.field.label.len() + self.field.unit.len() + self.field.help.len();

@@ -75,8 +75,8 @@ struct Targets {
     /// Does not keep them alive, but keeps their address from being used for others.
     fields: Weak<[Field]>,
     sums: Arc<[Option<usize>]>,
-    /// How many fields have no sum because these have no room for it, and one of their labels.
-    without_room: Option<(usize, String)>,
+    /// The number of fields without a sum because the memory is used up, and the label of one.
+    without_memory: Option<(usize, String)>,
 }
 
 /// A writer, and the last values that could be read.
@@ -123,8 +123,8 @@ impl Totals {
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);
         if self.layouts.len() < layouts {
             self.remove_unused();
-            // There may be room now.
-            self.layouts.retain(|_, targets| targets.without_room.is_none());
+            // Memory may be free now.
+            self.layouts.retain(|_, targets| targets.without_memory.is_none());
         }
     }
 
@@ -185,11 +185,11 @@ impl Totals {
 
     fn add_writer(&mut self, sample: &WriterSample) {
         let targets = self.targets(&sample.fields);
-        let without_room = self
+        let without_memory = self
             .layouts
             .get(&address(&sample.fields))
-            .and_then(|targets| targets.without_room.as_ref());
-        if let Some((fields, label)) = without_room {
+            .and_then(|targets| targets.without_memory.as_ref());
+        if let Some((fields, label)) = without_memory {
             let reason = format!("dropped, as {fields} in all: all sums have {MAX_BYTES} bytes");
             let (file, label) = (Some(sample.writer_id.name.clone()), label.clone());
             self.dropped.push(DroppedField { file, label, reason });
@@ -227,7 +227,7 @@ impl Totals {
             return targets.sums.clone();
         }
         let identity = Identity::find(fields);
-        let mut without_room = None;
+        let mut without_memory = None;
         let target = |(index, field): (usize, &Field)| {
             let ty = Type::from_field(field);
             if ty == Type::Info || identity.contains(index) {
@@ -235,17 +235,18 @@ impl Totals {
             }
             let target = self.target(field, ty);
             if target.is_none() {
-                without_room.get_or_insert_with(|| (0, field.label.clone())).0 += 1;
+                without_memory.get_or_insert_with(|| (0, field.label.clone())).0 += 1;
             }
             target
         };
         let sums: Arc<[_]> = fields.iter().enumerate().map(target).collect();
-        let targets = Targets { fields: Arc::downgrade(fields), sums: sums.clone(), without_room };
+        let targets =
+            Targets { fields: Arc::downgrade(fields), sums: sums.clone(), without_memory };
         self.layouts.insert(address, targets);
         sums
     }
 
-    /// Returns the sum that a field adds to; `None` if there is no room for a new one.
+    /// Returns the sum that a field adds to; `None` if the memory for a new one is used up.
     fn target(&mut self, field: &Field, ty: Type) -> Option<usize> {
         let key = SumKey::from_field(field, ty);
         if let Some(at) = self.by_key.get(&key) {

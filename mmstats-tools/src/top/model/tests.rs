@@ -30,11 +30,11 @@ impl Play {
     }
 
     fn scrape(&mut self, values: &[(u64, Result<OwnedValue, ValueError>)]) -> &Row {
-        self.look_with(values, Vec::new());
+        self.scrape_with(values, Vec::new());
         self.row()
     }
 
-    fn look_with(
+    fn scrape_with(
         &mut self,
         values: &[(u64, Result<OwnedValue, ValueError>)],
         errors: Vec<ScrapeError>,
@@ -124,10 +124,10 @@ fn a_total_never_goes_back() {
 }
 
 #[test]
-fn who_cannot_be_read_for_a_while_goes_on_where_it_was() {
+fn a_writer_that_is_unreadable_for_a_while_continues_where_it_was() {
     let mut play = Play::new(field("c", Kind::Counter, Type::U64, ""));
     play.scrape(&[unsigned(1, 10), unsigned(2, 10)]);
-    play.look_with(
+    play.scrape_with(
         &[unsigned(2, 10)],
         vec![ScrapeError {
             name: "w-0-1.mmstats".into(),
@@ -143,7 +143,7 @@ fn who_cannot_be_read_for_a_while_goes_on_where_it_was() {
 }
 
 #[test]
-fn measures_are_averaged_and_all_else_is_summed() {
+fn measurements_are_averaged_and_other_numbers_are_summed() {
     for (unit, auto) in
         [("seconds", 2.0), ("ratio", 2.0), ("bytes", 4.0), ("", 4.0), ("unixtime", 3.0)]
     {
@@ -239,11 +239,11 @@ fn fields_that_do_not_fit_together_have_rows_of_their_own() {
     let mut play = Play::new(field("x", Kind::Gauge, Type::F64, "seconds"));
     play.scrape(&[float(1, 1.0)]);
     play.fields = [field("x", Kind::Gauge, Type::F64, "bytes")].into();
-    play.look_with(&[float(2, 1.0)], Vec::new());
+    play.scrape_with(&[float(2, 1.0)], Vec::new());
     assert_eq!(play.model.table().rows().count(), 1, "the first one has gone");
     let first = [field("x", Kind::Gauge, Type::F64, "seconds")].into();
     let second = std::mem::replace(&mut play.fields, first);
-    play.look_with(&[float(2, 1.0)], Vec::new());
+    play.scrape_with(&[float(2, 1.0)], Vec::new());
     assert_eq!(&*play.row().unit, "seconds", "a writer may have other fields than before");
     drop(second);
     assert_eq!(play.model.counts(), Counts { alive: 1, dead: 0, unknown: 0, fields: 1 });
