@@ -164,6 +164,11 @@ impl Layout {
             && self.fixed.iter().all(|range| range.end <= self.image.len())
     }
 
+    /// Returns the memory that it takes, about: the texts of the fields are copies of the image's.
+    fn size(&self) -> usize {
+        2 * self.image.len() + self.fields.len() * size_of::<Field>()
+    }
+
     /// Returns how many bytes of a region have to be read.
     pub(super) fn end(&self) -> usize {
         self.image.len().max(self.plan.end)
@@ -231,6 +236,8 @@ pub(super) struct Layouts {
     last: Option<Arc<Layout>>,
     all: HashMap<Key, Vec<Arc<Layout>>>,
     count: usize,
+    /// How many of them were in use when the others were removed.
+    used: usize,
     /// Their size.
     bytes: usize,
 }
@@ -239,8 +246,12 @@ pub(super) struct Layouts {
 /// layouts. All layouts of version 1 have the same key.
 type Key = [u32; 3];
 
-/// The maximum number of cached layouts: more than the programs of one machine have.
+/// The maximum number of cached layouts.
 const MAX_LAYOUTS: usize = 4096;
+
+/// How many layouts that no open file has are cached at most, if no more are in use. Each process
+/// has one of its own, with its PID, which would stay after it has ended.
+const MAX_UNUSED_LAYOUTS: usize = 256;
 
 /// The maximum number of layouts of one key that are compared, the latest first: parsing a
 /// directory takes no longer.
@@ -285,8 +296,10 @@ impl Layouts {
         )?;
         let layout = Arc::new(Layout::new(&directory, bytes));
         if is_stable && layout.is_shareable() {
-            // The texts of the fields are copies of the image's.
-            let size = 2 * layout.image.len() + layout.fields.len() * size_of::<Field>();
+            if self.count - self.used >= self.used.max(MAX_UNUSED_LAYOUTS) {
+                self.remove_unused();
+            }
+            let size = layout.size();
             self.bytes += size;
             if self.count == MAX_LAYOUTS || self.bytes > MAX_LAYOUT_BYTES {
                 *self = Layouts { bytes: size, ..Layouts::default() };
@@ -297,11 +310,56 @@ impl Layouts {
         }
         Ok(layout)
     }
+
+    fn remove_unused(&mut self) {
+        (self.used, self.bytes, self.last) = (0, 0, None);
+        self.all.retain(|_, layouts| {
+            layouts.retain(|layout| Arc::strong_count(layout) > 1);
+            self.used += layouts.len();
+            self.bytes += layouts.iter().map(|layout| layout.size()).sum::<usize>();
+            !layouts.is_empty()
+        });
+        self.count = self.used;
+    }
 }
 
 fn key(bytes: &[u8]) -> Key {
     match Header::read_from_prefix(bytes) {
         Ok((header, _)) if header.magic == MAGIC => [header.check, header.layout, header.published],
         _ => [0; 3],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mmstats_core::{Constant, Region, V2, Writer};
+    use zerocopy::IntoBytes;
+
+    /// Returns the bytes of a region whose layout no other number has.
+    fn region(number: u64) -> Vec<u8> {
+        let region = Region::new(vec![0; 32].leak());
+        let view = region.view();
+        let mut writer = Writer::<V2>::with_immutable_layout(region).unwrap();
+        writer.add(Constant::<u64>::builder("number").initial(number)).unwrap();
+        let mut words = [0; 32];
+        view.read_at(0, &mut words);
+        words.as_bytes().to_vec()
+    }
+
+    #[test]
+    fn layouts_of_ended_processes_are_removed_and_those_of_open_files_stay() {
+        let mut layouts = Layouts::default();
+        let mut get = |number| {
+            let bytes = region(number);
+            layouts.get(&bytes, &bytes, &[]).unwrap()
+        };
+        let open: Vec<_> = (0..300).map(&mut get).collect();
+        (300..3000).for_each(|number| drop(get(number)));
+        for (number, layout) in (0..).zip(&open) {
+            assert!(Arc::ptr_eq(layout, &get(number)), "layout {number} was parsed again");
+        }
+        assert!(layouts.count <= 2 * open.len(), "{} layouts are cached", layouts.count);
+        assert_eq!(layouts.all.values().map(Vec::len).sum::<usize>(), layouts.count);
     }
 }
