@@ -1,8 +1,12 @@
 //! Programs that tests start, talk to line by line and stop; and the programs' side of the talk.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::ptr::null_mut;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -237,5 +241,55 @@ pub fn pause(what: &str) {
     let mut byte = [0];
     if rustix::io::read(std::io::stdin(), &mut byte) != Ok(1) {
         std::process::exit(1);
+    }
+}
+
+/// In a program: returns the number in a file of 8 bytes, which the test reads. A number that was
+/// stored stays, even if the next instruction is the program's last.
+///
+/// # Panics
+/// If the file cannot be opened and mapped.
+#[allow(unsafe_code)]
+#[must_use]
+pub fn shared(path: &str) -> &'static AtomicU64 {
+    let file = File::options().read(true).write(true).open(path).expect("the test made it");
+    // SAFETY: a new mapping.
+    let at = unsafe {
+        libc::mmap(
+            null_mut(),
+            8,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    assert_ne!(at, libc::MAP_FAILED);
+    // SAFETY: 8 bytes at the start of a page, which is never unmapped, and which other processes
+    // only read.
+    unsafe { AtomicU64::from_ptr(at.cast()) }
+}
+
+/// In a program: runs `body` in a forked child, and waits until that has ended.
+///
+/// # Panics
+/// If the child fails.
+#[allow(unsafe_code)]
+pub fn in_child(body: impl FnOnce()) {
+    // SAFETY: the child does what a child of several threads should not (it allocates), but glibc
+    // lets it.
+    match unsafe { libc::fork() } {
+        0 => {
+            body();
+            // Not Rust's `exit`, which takes a lock of its own that another thread of the parent's
+            // may have held. SAFETY: ends the process, which has no other threads by now.
+            unsafe { libc::exit(0) };
+        }
+        pid => {
+            let mut status = -1;
+            // SAFETY: waits for a child of this process's, and writes its status where it may.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert_eq!(status, 0, "the child's status");
+        }
     }
 }

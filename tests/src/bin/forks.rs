@@ -4,7 +4,7 @@
 use mmstats_std::{
     Format, Options, PerThread, Publication, Published, V1, V1Exact, V2, per_thread, publish,
 };
-use mmstats_tests::programs::pause;
+use mmstats_tests::programs::{in_child, pause};
 use mmstats_tests::step_model::Steps;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,26 +42,6 @@ fn play<F: Format>(scene: &str, stats: Stats<F>) {
         "nested" => nested(stats, 3),
         "untouched" => untouched(stats),
         other => panic!("no scene {other:?}"),
-    }
-}
-
-/// Runs `body` in a child, and waits until that has ended well.
-fn in_child(body: impl FnOnce()) {
-    // SAFETY: the child does what a child of several threads should not (it allocates), but glibc
-    // lets it.
-    match unsafe { libc::fork() } {
-        0 => {
-            body();
-            // Not Rust's `exit`, which takes a lock of its own that another thread of the parent's
-            // may have held. SAFETY: ends the process, which has no other threads by now.
-            unsafe { libc::exit(0) };
-        }
-        pid => {
-            let mut status = -1;
-            // SAFETY: waits for a child of this process's, and writes its status where it may.
-            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-            assert_eq!(status, 0, "the child's status");
-        }
     }
 }
 
