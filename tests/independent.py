@@ -132,7 +132,7 @@ def examine(view, directory=None):
     return examine_v1(view) if start[0] == 1 else examine_v2(view, directory)
 
 def stamp(view):
-    """Return the bytes that change when a region is reinitialized or removed."""
+    """Return the bytes that change when a region is reinitialised or removed."""
     return view[0] if view[0] == 1 or len(view) < HEADER_SIZE else (load(view, 32, 4), load(view, 0, 8))
 
 def canonical(letter, size):

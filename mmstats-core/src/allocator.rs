@@ -1,4 +1,4 @@
-//! Places for values, one after another.
+//! Allocates places for values, one after another.
 
 use crate::add_error::AddError;
 use crate::format::layout::{FieldDef, ValueLayout};

@@ -41,7 +41,7 @@ pub unsafe trait Model: Sized + Debug {
 
     #[doc(hidden)]
     fn attach<A: Allocator>(allocator: &mut A) -> Result<Self, AddError>;
-    /// Resets the fields that describe a moment, when their owner is gone for now.
+    /// Resets the fields that describe the present, as their owner has ended.
     #[doc(hidden)]
     fn reset_transient(&self);
 

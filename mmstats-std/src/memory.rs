@@ -381,8 +381,8 @@ pub(crate) fn on_exit(function: extern "C" fn()) {
     unsafe { libc::atexit(function) };
 }
 
-/// A static that a forked child has a new value of: what it inherits may be locked by a thread that
-/// it does not have.
+/// A static with a new value in each forked child, as the inherited one may be locked by a thread
+/// that the child does not have.
 pub(crate) struct PerProcess<T> {
     /// With the fork generation that it belongs to.
     current: AtomicPtr<(u32, T)>,

@@ -102,7 +102,7 @@ impl Values {
         assert!(sample.layout().errors.is_empty(), "{:?}", sample.layout().errors);
         let held = sample.fields().map(|(field, value)| match value {
             Ok(value) => (field.label.clone(), Held::from(value)),
-            Err(problem) => panic!("{}: {problem}", field.label),
+            Err(error) => panic!("{}: {error}", field.label),
         });
         Values(held.collect())
     }

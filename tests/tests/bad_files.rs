@@ -364,7 +364,7 @@ fn cut_while_it_is_read(mapped: bool) {
                 for length in [0, 4096] {
                     file.set_len(length).unwrap();
                     thread::sleep(Duration::from_micros(50));
-                    // Like a writer that reinitializes a region: the first bytes come last.
+                    // Like a writer that reinitialises a region: the first bytes come last.
                     generation += 1;
                     file.write_all_at(&[0; 8], 0).unwrap();
                     file.write_all_at(&generation.to_ne_bytes(), Header::GENERATION as u64)

@@ -46,7 +46,7 @@ impl Board {
         let device = prepare(machine.gdb()).start();
         let region = device.wait_for("a region", || {
             let memory = fs::read(device.ram()).ok()?;
-            // During initialization there can be a second copy of its header.
+            // During initialisation there can be a second copy of its header.
             regions(&memory).into_iter().find(|region| round(&memory[*region..]).is_some())
         });
         let board = Board { device, region: RAM + region as u64 };

@@ -1,4 +1,4 @@
-//! A device that starts continues the stats that it finds in its RAM, and reinitializes anything
+//! A device that starts continues the stats that it finds in its RAM, and reinitialises anything
 //! else.
 //!
 //! The RAM is a file that outlives QEMU, so a test can change it between two runs.
@@ -104,7 +104,7 @@ fn counts(values: &Values) -> [u64; 4] {
 }
 
 /// Checks that stats started with this run, not with `before`.
-fn assert_reinitialized(values: &Values, before: &Values) {
+fn assert_reinitialised(values: &Values, before: &Values) {
     assert_eq!(values.count("motor.boots"), 1);
     let (now, before) = (counts(values), counts(before));
     assert!((0..4).all(|i| now[i] < before[i]), "{now:?} after {before:?}");
@@ -172,21 +172,21 @@ fn counters_continue_after_a_power_cut_at_any_moment_if_ram_is_kept() {
 }
 
 #[test]
-fn a_changed_layout_is_reinitialized() {
+fn a_changed_layout_is_reinitialised() {
     let directory = programs::directory();
     let ram = directory.path().join("ram");
     let old = CORTEX_M3.run_for_long(&ram);
     assert!(!old.0.contains_key("motor.missed"));
 
     let first = UPDATED.run(&ram);
-    assert_reinitialized(&first, &old);
+    assert_reinitialised(&first, &old);
     assert_eq!(first.count("motor.missed"), 0);
-    assert_eq!(UPDATED.generation(&ram), 2, "the same memory, reinitialized");
+    assert_eq!(UPDATED.generation(&ram), 2, "the same memory, reinitialised");
     let second = UPDATED.run_for_long(&ram);
     assert_continues(&second, &first);
 
     let back = CORTEX_M3.run(&ram);
-    assert_reinitialized(&back, &second);
+    assert_reinitialised(&back, &second);
     assert!(!back.0.contains_key("motor.missed"));
     assert_eq!(CORTEX_M3.generation(&ram), 3);
 }
@@ -215,7 +215,7 @@ fn random_memory_is_never_taken_for_stats() {
 }
 
 #[test]
-fn one_flipped_bit_in_header_or_directory_causes_reinitialization() {
+fn one_flipped_bit_in_header_or_directory_causes_reinitialisation() {
     let mut random = Random(1);
     for board in &BOARDS[..2] {
         let directory = programs::directory();
@@ -249,7 +249,7 @@ fn one_flipped_bit_in_header_or_directory_causes_reinitialization() {
                 bit % 8,
                 bit / 8
             );
-            assert_reinitialized(&after, &before);
+            assert_reinitialised(&after, &before);
             assert!(
                 after.0.keys().eq(before.0.keys()),
                 "with bit {} of byte {} flipped: {:?}",

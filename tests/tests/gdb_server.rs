@@ -328,8 +328,8 @@ fn zeros_are_memory_and_no_stats() {
     let mut bytes = [0xee; 64];
     assert_eq!(gdb.read(BASE.into(), &mut bytes).unwrap(), 64);
     assert_eq!(bytes, [0; 64]);
-    let problem = mmstats_core::reader::Directory::open(&bytes).unwrap_err();
-    assert_eq!(problem, mmstats_core::reader::FormatError::Uninitialised);
+    let error = mmstats_core::reader::Directory::open(&bytes).unwrap_err();
+    assert_eq!(error, mmstats_core::reader::FormatError::Uninitialised);
 }
 
 #[test]

@@ -214,18 +214,9 @@ fn damaged_regions_are_reported_with_a_reason_and_the_others_are_shown() {
         (&[0; 512], "only zeros: not published yet, or not readable"),
         (b"Dear reader", "not an mmstats file"),
         (&[&[0; 9], &[1; 100][..]].concat(), "not an mmstats file"),
-        (
-            &being_made,
-            "half-initialised: being published or reinitialized, or interrupted meanwhile",
-        ),
-        (
-            &becoming_another,
-            "half-initialised: being published or reinitialized, or interrupted meanwhile",
-        ),
-        (
-            &with(0, &[0; 8]),
-            "half-initialised: being published or reinitialized, or interrupted meanwhile",
-        ),
+        (&being_made, "half-initialised: its publication is in progress, or was interrupted"),
+        (&becoming_another, "half-initialised: its publication is in progress, or was interrupted"),
+        (&with(0, &[0; 8]), "half-initialised: its publication is in progress, or was interrupted"),
         (&damaged, "damaged header: check 0x04030201 ("),
         (&large, "too large: 68157440 bytes (at most 67108864 expected)"),
         (&odd, "invalid header: word is 0x2"),
@@ -275,9 +266,7 @@ fn damaged_regions_are_reported_with_a_reason_and_the_others_are_shown() {
     dir.file("ram", &image(8192, &[(1024, &being_made)]));
     assert_reports(
         &dir.slurp(&["ram"]),
-        &[
-            "ram@0x400: half-initialised: being published or reinitialized, or interrupted meanwhile",
-        ],
+        &["ram@0x400: half-initialised: its publication is in progress, or was interrupted"],
         "",
     );
     dir.file("ram", &image(8192, &[(64, &pump(1))]));

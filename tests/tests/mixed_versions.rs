@@ -46,7 +46,7 @@ impl Seen {
         let value = match value {
             Ok(value) => value,
             Err(ValueError::Contended) => return self.contended += 1,
-            Err(problem) => panic!("{label}: {problem}"),
+            Err(error) => panic!("{label}: {error}"),
         };
         let i = decode(&value).unwrap_or_else(|| panic!("{label} is mixed: {value:x?}"));
         let last = self.last.replace(i).unwrap_or(i);

@@ -158,11 +158,11 @@ fn files_list_writers_and_errors() {
         (&file["version"], &file["liveness"], &file["reason"], &file["pid"]),
         (&json!(2), &json!("alive"), &json!("its process runs"), &json!(std::process::id()))
     );
-    let [problem] = &files["errors"].as_array().unwrap()[..] else { panic!("{files}") };
+    let [error] = &files["errors"].as_array().unwrap()[..] else { panic!("{files}") };
     assert!(
-        problem["file"].as_str().unwrap().ends_with("/bad.mmstats")
-            && problem["error"].as_str().unwrap().contains("not an mmstats file"),
-        "{problem}"
+        error["file"].as_str().unwrap().ends_with("/bad.mmstats")
+            && error["error"].as_str().unwrap().contains("not an mmstats file"),
+        "{error}"
     );
 }
 

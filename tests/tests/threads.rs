@@ -39,7 +39,7 @@ fn poll_many(format: &str, scrape: impl Fn(&Path) -> u64) {
             assert_eq!(
                 *generations.entry(path).or_insert(generation),
                 generation,
-                "a file was reinitialized"
+                "a file was reinitialised"
             );
         }
         assert!(generations.len() <= LANES, "too many files: {generations:?}");

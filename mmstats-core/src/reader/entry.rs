@@ -1,4 +1,4 @@
-//! The description of a field in a directory.
+//! The entries of a directory, and the locations of their values.
 
 use crate::kind::{Kind, Type};
 

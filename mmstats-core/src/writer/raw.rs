@@ -1,4 +1,4 @@
-//! A writer whose format is no type parameter, so that its code exists once.
+//! The code that the writers of all formats share.
 
 use super::entry::{EntryFields, EntryWriter, WriteEntry, v1_end, v1_next};
 use crate::add_error::AddError;

@@ -146,7 +146,7 @@ impl Layout {
     }
 
     /// Returns `true` if one pass reads all values: none is latched, and the region is never
-    /// reinitialized.
+    /// reinitialised.
     pub(super) fn single_pass_suffices(&self) -> bool {
         self.flags & IMMUTABLE_LAYOUT != 0 && !self.plan.latched
     }

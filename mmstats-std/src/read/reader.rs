@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The maximum number of times that a region is read if it is reinitialized meanwhile.
+/// The maximum number of times that a region is read if it is reinitialised meanwhile.
 const MAX_ATTEMPTS: usize = 8;
 
 /// Reads files one after another. It caches layouts, because most files of a program have the same

@@ -78,7 +78,7 @@ pub trait RegionSource: Source {
     }
 
     /// Reads latches again that were being written in all passes. Returns `false` if the region has
-    /// been reinitialized meanwhile.
+    /// been reinitialised meanwhile.
     #[doc(hidden)]
     fn retry_contended(
         &self,

@@ -154,8 +154,8 @@ impl Inspector {
             }
         };
         let layout = sample.layout();
-        if let Some(problem) = layout.errors.first() {
-            return Inspection::Invalid(problem.clone());
+        if let Some(error) = layout.errors.first() {
+            return Inspection::Invalid(error.clone());
         }
         if layout
             .region_length()

@@ -128,8 +128,8 @@ impl<'s, 'c> Clean<'s, 'c> {
                 continue;
             }
             let found = discover(&self.environment, argument);
-            for problem in &found.errors {
-                self.report.report_error(&problem.path, &problem.error)?;
+            for search_error in &found.errors {
+                self.report.report_error(&search_error.path, &search_error.error)?;
             }
             let unfinished =
                 found.searched.iter().filter_map(|pattern| pattern.parent()).flat_map(unfinished);

@@ -256,7 +256,7 @@ mod tests {
         for i in (0..MANY).chain([7]) {
             builder.fail(&name(i), format!("error {i}"));
             // A test that fails should not take minutes to do so.
-            assert!(start.elapsed() < Duration::from_secs(60), "{i} problems");
+            assert!(start.elapsed() < Duration::from_secs(60), "{i} errors");
         }
         let errors = builder.scrape.errors;
         assert_eq!((errors.len(), errors[7].what.as_str()), (MANY, "error 7; error 7"));

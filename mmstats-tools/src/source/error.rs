@@ -45,7 +45,7 @@ pub enum RegionError {
         /// The ELF file's name.
         name: String,
         /// The difference.
-        problem: FormatError,
+        error: FormatError,
     },
 }
 
@@ -56,8 +56,8 @@ impl From<MemoryError> for RegionError {
 }
 
 impl From<FormatError> for RegionError {
-    fn from(problem: FormatError) -> Self {
-        RegionError::Format(problem)
+    fn from(error: FormatError) -> Self {
+        RegionError::Format(error)
     }
 }
 
@@ -65,17 +65,16 @@ impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegionError::Memory(error) => error.fmt(f),
-            RegionError::Format(problem @ FormatError::ExternalDirectory { .. }) => {
-                write!(f, "{problem} (see --elf)")
+            RegionError::Format(error @ FormatError::ExternalDirectory { .. }) => {
+                write!(f, "{error} (see --elf)")
             }
-            RegionError::Format(problem) => problem.fmt(f),
+            RegionError::Format(error) => error.fmt(f),
             RegionError::Zeros => {
                 write!(f, "only zeros: not published yet, or not readable")
             }
-            RegionError::HalfInitialised => write!(
-                f,
-                "half-initialised: being published or reinitialized, or interrupted meanwhile"
-            ),
+            RegionError::HalfInitialised => {
+                write!(f, "half-initialised: its publication is in progress, or was interrupted")
+            }
             RegionError::NoFields => {
                 write!(f, "not an mmstats file: it begins like version 1 (01) but has no fields")
             }
@@ -97,7 +96,7 @@ impl fmt::Display for RegionError {
             }
             RegionError::OtherFirmware {
                 name,
-                problem: FormatError::DirectoryMismatch { found, computed },
+                error: FormatError::DirectoryMismatch { found, computed },
             } => {
                 write!(
                     f,
@@ -106,15 +105,15 @@ impl fmt::Display for RegionError {
             }
             RegionError::OtherFirmware {
                 name,
-                problem: FormatError::ExternalDirectory { address, length },
+                error: FormatError::ExternalDirectory { address, length },
             } => {
                 write!(
                     f,
                     "from other firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}"
                 )
             }
-            RegionError::OtherFirmware { name, problem } => {
-                write!(f, "from other firmware than {name}: {problem}")
+            RegionError::OtherFirmware { name, error } => {
+                write!(f, "from other firmware than {name}: {error}")
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Parsed {
     pub(super) image: Image,
     /// The number and the fault of the first damaged line. Later lines are not read, as they might
     /// belong to other addresses.
-    pub(super) problem: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 /// Returns `true` if a file with this start looks like one of the two formats.
@@ -35,7 +35,7 @@ const MAX_LINE_BYTES: u64 = 1024;
 /// If `input` cannot be read.
 pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
     let Some(format) = format_of(input.fill_buf()?) else { return Ok(None) };
-    let (mut runs, mut base, mut problem) = (Runs::default(), 0, None);
+    let (mut runs, mut base, mut error) = (Runs::default(), 0, None);
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -55,11 +55,11 @@ pub(super) fn parse(mut input: impl BufRead) -> io::Result<Option<Parsed>> {
         match result {
             Ok(ControlFlow::Continue(())) => continue,
             Ok(ControlFlow::Break(())) => {}
-            Err(what) => problem = Some(what),
+            Err(what) => error = Some(what),
         }
         break;
     }
-    Ok(Some(Parsed { image: runs.image(), problem }))
+    Ok(Some(Parsed { image: runs.image(), error }))
 }
 
 enum HexFormat {
@@ -175,9 +175,8 @@ mod tests {
     use crate::source::memory::Memory;
 
     fn read(text: &str, address: u64, length: usize) -> Vec<u8> {
-        let Parsed { mut image, problem } =
-            parse(text.as_bytes()).unwrap().expect("a known format");
-        assert_eq!(problem, None);
+        let Parsed { mut image, error } = parse(text.as_bytes()).unwrap().expect("a known format");
+        assert_eq!(error, None);
         let mut bytes = vec![0; length];
         let available = image.read(address, &mut bytes).unwrap();
         bytes.truncate(available);
@@ -275,9 +274,9 @@ mod tests {
             "S",
         ];
         let error_in = |text: String| {
-            let Parsed { mut image, problem } = parse(text.as_bytes()).unwrap().unwrap();
+            let Parsed { mut image, error } = parse(text.as_bytes()).unwrap().unwrap();
             assert_eq!(image.read(0x1234, &mut [0; 99]).unwrap(), 4, "{text}");
-            problem.unwrap_or_default()
+            error.unwrap_or_default()
         };
         let damage = [
             "",

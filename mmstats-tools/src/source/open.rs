@@ -57,7 +57,7 @@ struct Contents {
     /// Whether its addresses are those of the original memory, not offsets in the file.
     has_addresses: bool,
     /// The error in a file that is incomplete.
-    problem: Option<String>,
+    error: Option<String>,
     notes: Notes,
 }
 
@@ -103,7 +103,7 @@ impl Sources {
     }
 
     fn open_file(&self, name: &str, path: &Path) -> Result<Opened, String> {
-        let Contents { image, is_known, has_addresses, problem, notes } = self.contents(path)?;
+        let Contents { image, is_known, has_addresses, error, notes } = self.contents(path)?;
         let firmware = match (&self.firmware, notes.entry) {
             (Some(firmware), Some(entry)) => Some(Rc::new(firmware.loaded(entry))),
             (firmware, _) => firmware.clone(),
@@ -129,7 +129,7 @@ impl Sources {
         let is_known = is_known || places.iter().any(|address| *address > 0);
         let mut opened =
             Opened { is_known, why_nothing, ..regions(name, &memory, &places, firmware.as_ref()) };
-        opened.errors.extend(problem.map(|problem| (name.to_owned(), problem)));
+        opened.errors.extend(error.map(|error| (name.to_owned(), error)));
         Ok(opened)
     }
 
@@ -137,18 +137,18 @@ impl Sources {
     fn contents(&self, path: &Path) -> Result<Contents, String> {
         let to_text = |error: std::io::Error| error.to_string();
         let file = open_file(path, Links::Follow).map_err(|error| error.to_string())?;
-        let known = |image, problem, notes| Contents {
+        let known = |image, error, notes| Contents {
             image,
             is_known: true,
             has_addresses: true,
-            problem,
+            error,
             notes,
         };
         match core_file::open(&file) {
             Some(Ok(Elf::Core(Core { image, missing, notes }))) => {
-                let problem = (missing > 0)
+                let error = (missing > 0)
                     .then(|| format!("cut short: {missing} bytes of its memory are missing"));
-                return Ok(known(image, problem, notes));
+                return Ok(known(image, error, notes));
             }
             Some(Ok(Elf::Program)) => {
                 return Err("a program, not a memory image (pass it with --elf)".to_owned());
@@ -161,10 +161,10 @@ impl Sources {
         if hex::is_meant(&start[..length]) {
             (&file).rewind().map_err(to_text)?;
             let text = BufReader::new(&file);
-            if let Some(hex::Parsed { image, problem }) = hex::parse(text).map_err(to_text)? {
+            if let Some(hex::Parsed { image, error }) = hex::parse(text).map_err(to_text)? {
                 return Ok(known(
                     image,
-                    problem.map(|problem| problem + " (the rest is not read)"),
+                    error.map(|error| error + " (the rest is not read)"),
                     Notes::default(),
                 ));
             }
@@ -178,7 +178,7 @@ impl Sources {
             image,
             is_known: has_addresses,
             has_addresses,
-            problem: None,
+            error: None,
             notes: Notes::default(),
         })
     }

@@ -72,7 +72,7 @@ impl Region {
                 });
             }
             Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
-            Err(problem) => return Err(diagnose(start, problem)),
+            Err(error) => return Err(diagnose(start, error)),
         }
         let (head, _) = header(start)?;
         let length = head.length as usize;
@@ -121,20 +121,20 @@ impl Region {
         reader.read_region(self, length as u64).map_err(|error| match error {
             ReadError::Source(error) => RegionError::Memory(error),
             ReadError::TooLarge { length, .. } => RegionError::TooLarge { length },
-            ReadError::Format(problem) => self.explain(problem),
+            ReadError::Format(error) => self.explain(error),
         })
     }
 
     /// Adds to a format error the context of this region.
-    fn explain(&self, problem: FormatError) -> RegionError {
+    fn explain(&self, error: FormatError) -> RegionError {
         let mut start = [0; Header::SIZE / 8];
         let start = match self.read_at(0, &mut start) {
             Ok(available) => &start.as_bytes()[..available],
             Err(error) => return error.into(),
         };
-        match (problem, &self.firmware) {
-            // It was initialized when it was opened.
-            (FormatError::Uninitialised, _) => diagnose(start, problem),
+        match (error, &self.firmware) {
+            // It was initialised when it was opened.
+            (FormatError::Uninitialised, _) => diagnose(start, error),
             (FormatError::DirectoryMismatch { found, computed }, None) => {
                 RegionError::NotThere { found, computed }
             }
@@ -147,13 +147,13 @@ impl Region {
                 let nowhere = header(start).ok().filter(|(head, _)| {
                     directory_in(Some(firmware), head.directory, head.published).is_none()
                 });
-                let problem = nowhere.map_or(problem, |(head, _)| FormatError::ExternalDirectory {
+                let error = nowhere.map_or(error, |(head, _)| FormatError::ExternalDirectory {
                     address: head.directory,
                     length: head.published,
                 });
-                RegionError::OtherFirmware { name: firmware.name().to_owned(), problem }
+                RegionError::OtherFirmware { name: firmware.name().to_owned(), error }
             }
-            _ => RegionError::Format(problem),
+            _ => RegionError::Format(error),
         }
     }
 }
@@ -252,8 +252,8 @@ fn copy_version_1(memory: &mut dyn Memory, address: u64) -> Result<(Vec<u64>, us
 }
 
 /// Explains why the address has no region.
-fn diagnose(start: &[u8], problem: FormatError) -> RegionError {
-    match problem {
+fn diagnose(start: &[u8], error: FormatError) -> RegionError {
+    match error {
         FormatError::Uninitialised if start.iter().all(|byte| *byte == 0) => RegionError::Zeros,
         FormatError::Uninitialised if is_header_without_magic(start) => {
             RegionError::HalfInitialised
@@ -261,11 +261,11 @@ fn diagnose(start: &[u8], problem: FormatError) -> RegionError {
         FormatError::Uninitialised => RegionError::Format(FormatError::NotStats {
             found: array::from_fn(|i| start.get(i).copied().unwrap_or(0)),
         }),
-        problem => RegionError::Format(problem),
+        error => RegionError::Format(error),
     }
 }
 
-/// Returns `true` if a region has been started or is being initialized here: half of its magic, or
+/// Returns `true` if a region has been started or is being initialised here: half of its magic, or
 /// a valid header without it.
 fn is_header_without_magic(start: &[u8]) -> bool {
     let half = start.len() >= MAGIC.len() && start[..4] == [0; 4] && start[4..8] == MAGIC[4..];
@@ -347,10 +347,8 @@ mod tests {
         let mut reader = Reader::new();
         let region = open(bytes, Some(place.range().end - 4), 8).unwrap();
         let sample = region.read(&mut reader).unwrap();
-        let values: Vec<_> = sample
-            .fields()
-            .map(|(_, value)| value.map_err(|problem| problem.to_string()))
-            .collect();
+        let values: Vec<_> =
+            sample.fields().map(|(_, value)| value.map_err(|error| error.to_string())).collect();
         let contended = "contended: written repeatedly while it was read".to_owned();
         assert_eq!(values, [Ok(Value::Unsigned(7)), Err(contended)]);
     }

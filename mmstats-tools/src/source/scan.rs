@@ -49,7 +49,7 @@ pub(super) fn scan(
 ) -> Result<Found, MemoryError> {
     let mut found = Found::default();
     let mut chunk = vec![0; CHUNK_BYTES];
-    // The half of the magic that stays while a region is reinitialized.
+    // The half of the magic that stays while a region is reinitialised.
     let tail = Finder::new(&MAGIC[4..]);
     for range in ranges {
         let mut at = range.start;

@@ -111,7 +111,7 @@ impl Model {
     /// Removes and returns writers that are gone. One that could not be read this time stays.
     fn remove_gone(&mut self) -> Vec<Writer> {
         let unreadable: HashSet<&Path> =
-            self.errors.iter().map(|problem| problem.name.as_path()).collect();
+            self.errors.iter().map(|error| error.name.as_path()).collect();
         let is_gone = |writer: &Writer| {
             !writer.is_present && !unreadable.contains(writer.writer_id.name.as_path())
         };
