@@ -69,7 +69,7 @@ pub fn names(directory: &Path) -> Vec<String> {
 /// # Panics
 /// If a field is damaged.
 pub fn try_values(path: &Path) -> Result<Values, FileError> {
-    Ok(Values::of(&Reader::new().read(path)?))
+    Ok(Values::from_sample(&Reader::new().read(path)?))
 }
 
 /// Reads a file that has to exist and be undamaged.
@@ -98,7 +98,7 @@ pub fn generation(path: &Path) -> u32 {
 }
 
 impl Values {
-    fn of(sample: &Sample<'_>) -> Values {
+    fn from_sample(sample: &Sample<'_>) -> Values {
         assert!(sample.layout().errors.is_empty(), "{:?}", sample.layout().errors);
         let held = sample.fields().map(|(field, value)| match value {
             Ok(value) => (field.label.clone(), Held::from(value)),

@@ -165,8 +165,8 @@ impl Machine {
                 "this test needs {name} (apt-get install qemu-system-arm qemu-system-misc): {error}"
             )
         });
-        let output = Capture::of(child.stdout.take().expect("piped"));
-        let errors = Capture::of(child.stderr.take().expect("piped"));
+        let output = Capture::from_pipe(child.stdout.take().expect("piped"));
+        let errors = Capture::from_pipe(child.stderr.take().expect("piped"));
         let device = Device { child, output, errors, ram, gdb, qmp, directory };
         device.wait_for("QEMU's monitor", || UnixStream::connect(&device.qmp).ok());
         device
@@ -351,7 +351,7 @@ struct Capture {
 }
 
 impl Capture {
-    fn of(mut pipe: impl Read + Send + 'static) -> Capture {
+    fn from_pipe(mut pipe: impl Read + Send + 'static) -> Capture {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let to = bytes.clone();
         let thread = thread::spawn(move || {

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 /// An open file and its layout.
 ///
-/// Files are read by `pread`, except those with latched fields: each would take three calls, so they
-/// are mapped. A sample of a mapped file costs no system call, which also pays for files that are
-/// read hundreds of times a second: see [`Self::map`].
+/// Files are read by `pread`, except those with latched fields: each would take three calls, so
+/// they are mapped. A sample of a mapped file costs no system call, which also pays for files that
+/// are read hundreds of times a second: see [`Self::map`].
 #[derive(Debug)]
 pub struct StatsFile {
     path: PathBuf,
