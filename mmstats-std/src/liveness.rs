@@ -88,6 +88,9 @@ pub enum Reason {
     NoPid,
     /// Unknown: the PID is out of range.
     ImpossiblePid,
+    /// Unknown: a process of another user has its PID, and `/proc` does not show it (`hidepid`, see
+    /// proc(5)).
+    Hidden,
     /// Unknown: the operating system refuses the check.
     NotObservable,
 }
@@ -114,15 +117,22 @@ impl Reason {
             Self::ThreadEnded => (Alive, "its thread has ended"),
             Self::PidRuns => (Alive, "a process with its PID runs"),
             Self::Ended => (Dead, "its process has ended"),
-            Self::Zombie => (Dead, "its process has ended, and its parent has not waited for it"),
+            Self::Zombie => (Dead, "its process is a zombie until its parent waits for it or ends"),
             Self::OtherStart => (Dead, "its process has ended, and its PID was reused"),
             Self::Unmapped => (Dead, "its process no longer writes to it"),
             Self::OtherBoot => (Dead, "it is from an earlier boot"),
-            Self::StartedLater => (Unknown, "its PID may have been reused, or the clock was set"),
-            Self::OtherContainerOrBoot => {
-                (Unknown, "it is from another container or an earlier boot")
+            Self::StartedLater => {
+                (Unknown, "its PID was reused, or the clock was set: run this as root to find out")
             }
-            Self::OtherNamespace => (Unknown, "its process may be in another PID namespace"),
+            Self::OtherContainerOrBoot => {
+                (Unknown, "it is from another container (run this there) or from an earlier boot")
+            }
+            Self::OtherNamespace => {
+                (Unknown, "its process may be in another PID namespace: run this there")
+            }
+            Self::Hidden => {
+                (Unknown, "/proc hides its process: run this as root or as the process's user")
+            }
             Self::NoPid => (Unknown, "it has no PID"),
             Self::ImpossiblePid => (Unknown, "its PID is out of range"),
             Self::NotObservable => (Unknown, "cannot determine whether its process is alive"),
@@ -239,7 +249,11 @@ impl Observer {
     /// or if `/proc` does not show it, returns `known`.
     fn judge_running(&self, process: &ProcessId, evidence: &Evidence, known: Reason) -> Reason {
         let Some(stat) = self.proc_is_ours.then(|| Stat::read(process.pid())).flatten() else {
-            return if known == Reason::RunsAsOther { known } else { Reason::PidRuns };
+            return match known {
+                Reason::RunsAsOther if self.proc_is_ours => Reason::Hidden,
+                Reason::RunsAsOther => known,
+                _ => Reason::PidRuns,
+            };
         };
         let is_mapped =
             || evidence.file.and_then(|file| has_mapped(process.pid(), stat.start, file));

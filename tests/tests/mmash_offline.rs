@@ -43,10 +43,11 @@ fn a_textfile_is_written_atomically() {
     assert!(end.status.success() && end.errors.is_empty(), "{end:?}");
     assert_eq!(mmstats_tests::files::names(out.path()), ["mmstats.prom"]);
     let outcome = run(Command::new(mmstats_tests::cli::program("--bin", "mmash"))
-        .args(["--textfile", "/nonexistent/x.prom"])
+        .arg("--textfile")
+        .arg(out.path().join("missing/x.prom"))
         .arg(directory.path()));
     assert_eq!(outcome.status, 1);
-    assert!(outcome.err.contains("/nonexistent/x.prom"), "{}", outcome.err);
+    assert!(outcome.err.contains("/missing/x.prom"), "{}", outcome.err);
 }
 
 #[test]
@@ -97,6 +98,7 @@ fn a_textfile_replaces_only_regular_files() {
 
 #[test]
 fn server_options_are_refused_without_a_server() {
+    let directory = directory();
     for arguments in [
         &["--port", "1"][..],
         &["--listen", "127.0.0.1"],
@@ -106,7 +108,8 @@ fn server_options_are_refused_without_a_server() {
         &["--demo"],
     ] {
         let outcome = run(Command::new(program("--bin", "mmash"))
-            .args(["--textfile", "/nonexistent/x.prom"])
+            .arg("--textfile")
+            .arg(directory.path().join("missing/x.prom"))
             .args(arguments));
         assert_eq!(outcome.status, 2, "{arguments:?}: {}", outcome.err);
     }
@@ -115,14 +118,12 @@ fn server_options_are_refused_without_a_server() {
 #[test]
 fn a_missing_path_is_reported() {
     let directory = directory();
-    let mut command = command(&["/nonexistent/stats", directory.path().to_str().unwrap()]);
+    let path = directory.path().to_str().unwrap();
+    let mut command = command(&[&format!("{path}/missing"), path]);
     let server = Mmash::start(&mut command);
     server.signal(Signal::TERM);
     let end = server.end();
-    assert!(
-        end.status.success() && end.errors.contains("mmash: /nonexistent/stats: No such file"),
-        "{end:?}"
-    );
+    assert!(end.status.success() && end.errors.contains("/missing: No such file"), "{end:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! environment overwrites them.
 
 use mmstats_tests::cli::program;
+use mmstats_tests::programs::directory;
 use trycmd::TestCases;
 
 #[test]
@@ -10,8 +11,9 @@ fn the_tools_print_the_recorded_output() {
     for name in ["slurpstats", "pollstats", "topstats", "cleanstats", "mmash"] {
         cases.register_bin(name, program("--bin", name));
     }
-    for (name, value) in [("NO_COLOR", "1"), ("COLUMNS", "100"), ("MMSTATS_GLOB", "/nonexistent/*")]
-    {
+    let nothing = directory();
+    let glob = nothing.path().join("*").to_str().unwrap().to_owned();
+    for (name, value) in [("NO_COLOR", "1"), ("COLUMNS", "100"), ("MMSTATS_GLOB", &*glob)] {
         cases.env(name, value);
     }
     cases.case("snapshots/*.trycmd").run();

@@ -248,13 +248,13 @@ impl Mapped {
             Liveness::Dead => {}
         }
         if provenance.is_remote {
-            return (FileState::Unknown, Cow::Borrowed("its process may be on another machine"));
+            let reason = "its process may be on another machine: run this there";
+            return (FileState::Unknown, Cow::Borrowed(reason));
         }
         if provenance.is_hidden {
-            return (
-                FileState::Unknown,
-                Cow::Borrowed("its process may be in another PID namespace"),
-            );
+            let reason = "its process may be in another PID namespace: run this there, or with \
+                --assume-same-pid-namespace if it cannot be";
+            return (FileState::Unknown, Cow::Borrowed(reason));
         }
         if !provenance.is_exact || reason == Reason::OtherStart {
             self.refresh(&opened.file);
@@ -263,7 +263,8 @@ impl Mapped {
                 return (FileState::Alive(reason), Cow::Borrowed(reason.as_str()));
             }
             if reason == Reason::OtherStart && self.is_hidden(pid) {
-                let reason = "its PID may have been reused, or it was restored from a checkpoint";
+                let reason = "its PID was reused, or it was restored from a checkpoint: run this \
+                    as root to find out";
                 return (FileState::Unknown, Cow::Borrowed(reason));
             }
         }

@@ -104,8 +104,8 @@ fn a_clock_change_makes_no_process_dead() {
     );
     if is_root() {
         // Without permission to see its mappings, the verdict is unknown.
-        let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
-        let why = "its PID may have been reused, or the clock was set";
+        let outcome = run(as_user(CLEANER, false).current_dir(at).arg("."));
+        let why = "its PID was reused, or the clock was set: run this as root to find out";
         assert_eq!(
             outcome.out,
             format!(
@@ -250,9 +250,40 @@ fn a_process_with_another_start_time_is_alive_while_it_maps_its_file() {
     let kept = clean(at, &["."]);
     assert!(kept.out.ends_with("Removed 0  -  1 alive\n"), "{kept:?}");
     if is_root() {
-        let outcome = run(cleanstats().current_dir(at).arg(".").uid(CLEANER).gid(CLEANER));
-        assert!(outcome.out.contains(" cannot be judged (its PID may have been reused, or "));
+        let outcome = run(as_user(CLEANER, false).current_dir(at).arg("."));
+        assert!(outcome.out.contains(" cannot be judged (its PID was reused, or "));
     }
     program.kill();
     assert!(clean(at, &["."]).out.ends_with("Removed 1  -  0 alive\n"));
+}
+
+#[test]
+fn a_live_process_that_proc_hides_is_unknown_and_keeps_its_files() {
+    if !is_root() {
+        return;
+    }
+    let directory = public_directory();
+    let at = directory.path();
+    for scene in ["plain", "version_1"] {
+        let (program, path) = publisher(at, scene, Some(SOMEBODY));
+        let outcome = run(as_user(CLEANER, true).current_dir(at).arg("."));
+        let why = "/proc hides its process: run this as root or as the process's user";
+        let name = path.file_name().unwrap().display();
+        assert_eq!(
+            outcome.out,
+            format!(
+                "PID {} cannot be judged ({why}), skipping ./{name}\nRemoved 0  -  0 alive\n",
+                program.pid()
+            )
+        );
+        // Root, and the user, see it.
+        for user in [0, SOMEBODY] {
+            let outcome = run(as_user(user, true).current_dir(at).arg("."));
+            assert_eq!(outcome.out, "Removed 0  -  1 alive\n");
+        }
+        drop(program);
+        let outcome = run(as_user(CLEANER, true).args(["--dry-run", "."]).current_dir(at));
+        assert!(outcome.out.contains(" not found. Would delete "), "{outcome:?}");
+        fs::remove_file(path).unwrap();
+    }
 }

@@ -150,7 +150,7 @@ fn exactly_the_files_of_dead_processes_are_removed_for_a_user_too() {
     fs::write(&unreadable, original(NOBODYS_PID, Some(now()))).unwrap();
     fs::set_permissions(&unreadable, Permissions::from_mode(0o000)).unwrap();
     trial.kept.push(unreadable.clone());
-    let outcome = run(cleanstats().arg(trial.directory.path()).uid(CLEANER).gid(CLEANER));
+    let outcome = run(as_user(CLEANER, false).arg(trial.directory.path()));
     trial.check(&outcome);
     assert!(
         outcome.out.contains(&format!("Permission denied: {}\n", unreadable.display())),

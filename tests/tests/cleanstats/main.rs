@@ -89,6 +89,19 @@ fn set_modified(path: &Path, age: Duration) {
         .unwrap();
 }
 
+/// `cleanstats` as this user. `/proc` shows it all processes, or those of other users not at
+/// all, whatever this machine's does.
+fn as_user(user: u32, hides_others: bool) -> Command {
+    let script = format!(
+        "mount -t proc -o hidepid={} proc /proc &&
+        exec setpriv --reuid {user} --regid {user} --clear-groups \"$0\" \"$@\"",
+        if hides_others { 2 } else { 0 }
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script]).arg(program("--bin", "cleanstats"));
+    command
+}
+
 /// Creates a directory that everybody can write to.
 fn public_directory() -> TempDir {
     let directory = directory();

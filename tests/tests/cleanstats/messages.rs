@@ -60,3 +60,20 @@ fn files_without_a_process_are_refused() {
     );
     assert!(core.exists());
 }
+
+#[test]
+fn names_and_texts_of_files_cannot_control_the_terminal() {
+    let directory = directory();
+    let text = VersionOne::default()
+        .field("sys.pid", "I", NOBODYS_PID.to_ne_bytes())
+        .field("web.\x1b[2J", "8s", b"\x1b[31mred")
+        .finish();
+    fs::write(directory.path().join("a\x1b[2J.mmstats"), text).unwrap();
+    fs::write(directory.path().join("b\x1b[2J.mmstats"), "nothing of ours").unwrap();
+    let outcome = clean(directory.path(), &["--print-removed", "."]);
+    let printed = outcome.out + &outcome.err;
+    for escaped in ["a\\x1b[2J.mmstats", "b\\x1b[2J.mmstats", "web.\\x1b[2J", "\\x1b[31mred"] {
+        assert!(printed.contains(escaped), "{printed}");
+    }
+    assert!(!printed.contains('\x1b'), "{printed}");
+}
