@@ -49,7 +49,7 @@ fn print_exposition(
         Exposition::Text => Format::Text,
         Exposition::Openmetrics => Format::OpenMetrics,
     };
-    let settings = Settings { format, labels: options.labels, live: options.live };
+    let settings = Settings { format, labels: options.labels, live: options.live, textfile: None };
     let mut scraper = Scraper::new(options.selection.files, sources);
     let started = Instant::now();
     let scrape = scraper.scrape();

@@ -1,5 +1,6 @@
 //! `mmash` without a server, with sums, and with the demo's stats.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,6 +13,85 @@ use mmstats_tests::mmash::{Mmash, command, shop, stat};
 use mmstats_tests::programs::{Program, directory};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+
+#[path = "../metrics/check.rs"]
+mod check;
+
+/// Starts `mmash --textfile`, and waits for the file.
+fn export(file: &Path, arguments: &[&str], directory: &Path) -> Program {
+    let mut command = Command::new(program("--bin", "mmash"));
+    let program = Program::spawn(
+        command.args(["-d", "0.1", "--textfile"]).arg(file).args(arguments).arg(directory),
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !file.exists() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(10));
+    }
+    program
+}
+
+#[test]
+fn several_textfiles_have_no_series_in_common() {
+    let (directory, out) = (directory(), directory());
+    let _shop = shop(&directory, "shop.mmstats");
+    let (mut families, mut series) = (BTreeMap::new(), HashSet::new());
+    for (name, arguments) in
+        [("a", &["--sum"][..]), ("b", &["--sum"]), ("c", &[]), ("d \" \\", &["--live"])]
+    {
+        let file = out.path().join(format!("{name}.prom"));
+        let program = export(&file, arguments, directory.path());
+        let page = fs::read_to_string(file).unwrap();
+        let mut family = "";
+        for line in page.lines() {
+            if let Some(metadata) = line.strip_prefix("# ") {
+                family = metadata.split(' ').nth(1).unwrap();
+            } else {
+                assert!(line.contains(",textfile=\"") || line.contains("{textfile=\""), "{line}");
+                assert!(series.insert(line.rsplit_once(' ').unwrap().0.to_owned()), "{line}");
+            }
+            let (comments, samples): &mut (Vec<String>, String) =
+                families.entry(family.to_owned()).or_default();
+            if !line.starts_with('#') {
+                samples.push_str(&format!("{line}\n"));
+            } else if !comments.contains(&format!("{line}\n")) {
+                comments.push(format!("{line}\n"));
+            }
+        }
+        drop(program);
+    }
+    assert!(series.contains("shop_orders_total{textfile=\"a\"}"), "{series:?}");
+    assert!(series.contains("mmstats_writers{liveness=\"alive\",textfile=\"d \\\" \\\\\"}"));
+    let page = families.values().map(|(comments, samples)| comments.concat() + samples);
+    check::promtool(&page.collect::<String>());
+}
+
+#[test]
+fn a_textfile_has_one_writer() {
+    let (directory, out) = (directory(), directory());
+    let _shop = shop(&directory, "shop.mmstats");
+    let file = out.path().join("mmstats.prom");
+    let mut first = export(&file, &[], directory.path());
+    // The lock must hold over several versions of the file.
+    for _ in 0..20 {
+        let outcome = run(Command::new(program("--bin", "mmash"))
+            .arg("--textfile")
+            .arg(&file)
+            .arg(directory.path()));
+        assert_eq!(outcome.status, 1);
+        assert!(outcome.err.contains("another mmash writes this file"), "{}", outcome.err);
+        sleep(Duration::from_millis(10));
+    }
+    first.kill();
+    let before = fs::metadata(&file).unwrap().modified().unwrap();
+    let second = export(&file, &[], directory.path());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fs::metadata(&file).unwrap().modified().unwrap() == before {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(10));
+    }
+    drop(second);
+}
 
 #[test]
 fn a_textfile_is_written_atomically() {
@@ -29,7 +109,7 @@ fn a_textfile_is_written_atomically() {
         let Ok(text) = fs::read_to_string(&file) else { continue };
         let orders = text
             .lines()
-            .find_map(|line| line.strip_prefix("shop_orders_total "))
+            .find_map(|line| line.strip_prefix("shop_orders_total{textfile=\"mmstats\"} "))
             .unwrap_or_else(|| panic!("{text:?}"));
         assert!(text.ends_with('\n') && text.contains("mmstats_scrape_duration_seconds"));
         samples = samples.max(orders.parse::<u64>().unwrap());

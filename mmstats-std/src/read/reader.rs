@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// The maximum number of times that a region is read if it is reinitialised meanwhile.
 const MAX_ATTEMPTS: usize = 8;
 
+/// The length in bytes up to which reading a region costs no more than checking its header first.
+const MAX_UNCHECKED_BYTES: usize = 64 << 10;
+
 /// Reads files one after another. It caches layouts, because most files of a program have the same
 /// one, and reuses the memory for their bytes.
 #[derive(Debug, Default)]
@@ -105,8 +108,8 @@ pub(super) fn load<S: RegionSource>(
         .ok_or(too_large)?;
     // A longer buffer of an earlier read is kept.
     let words = ReadBuffers::words(length.max(Header::SIZE));
-    if buffer.len() < words {
-        // Allocates the buffer only for a region with a valid header.
+    if buffer.len() < words || length > MAX_UNCHECKED_BYTES {
+        // Allocates the buffer, and reads a long region, only with a valid header.
         let mut header = [0; ReadBuffers::words(0)];
         let mut buffers = ReadBuffers::new(&mut header);
         let header_length = buffers.read_header(source).map_err(ReadError::Source)?;
@@ -114,7 +117,9 @@ pub(super) fn load<S: RegionSource>(
             Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        *buffer = vec![0; words];
+        if buffer.len() < words {
+            *buffer = vec![0; words];
+        }
     }
     // Most files have the layout of the previous one. Then one pass may suffice: its bytes
     // are that directory and its values, in whatever order they were copied.

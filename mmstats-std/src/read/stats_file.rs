@@ -28,6 +28,9 @@ pub struct StatsFile {
     length: u64,
     mapping: Option<ReadMapping>,
     layout: Arc<Layout>,
+    /// Whether the layout's errors were found twice: a check fails once if its parts are read while
+    /// they are written.
+    is_confirmed: bool,
     /// Version 2's header when the layout was read. The layout changes only if the header does.
     header: [u64; HEADER_WORDS],
 }
@@ -57,6 +60,7 @@ impl StatsFile {
             stat: FileStat::new(&stat),
             length,
             mapping: None,
+            is_confirmed: layout.ends_early,
             layout,
             header,
         };
@@ -105,7 +109,9 @@ impl StatsFile {
         if !self.sample_values(buffer)? {
             let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from)?;
             let length = u64::try_from(stat.st_size).unwrap_or(0);
-            self.layout = load(&FileSource(&self.file), length, layouts, buffer)?;
+            let layout = load(&FileSource(&self.file), length, layouts, buffer)?;
+            self.is_confirmed = layout.ends_early || layout == self.layout;
+            self.layout = layout;
             self.header = copy_header(buffer);
             self.length = length;
             if self.mapping.take().is_some() {
@@ -137,7 +143,7 @@ impl StatsFile {
         if !layout.errors.is_empty() {
             // Missing bytes may be there now, and damaged ones may be repaired.
             let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
-            let is_same = layout.ends_early && layout.matches(bytes);
+            let is_same = self.is_confirmed && layout.matches(bytes);
             if !is_same || self.file.metadata()?.len() != self.length {
                 return Ok(false);
             }

@@ -95,7 +95,8 @@ pub struct Options {
     pub sum: bool,
 
     /// Do not serve, but write the metrics to this file after each scrape, for the textfile
-    /// collector of node_exporter.
+    /// collector of node_exporter. All series have its name without the extension as the label
+    /// "textfile", so that several mmash can write into one directory, each its own file.
     #[arg(long, value_name = "FILE", help_heading = METRICS, conflicts_with_all = SERVER_OPTIONS)]
     pub textfile: Option<PathBuf>,
 

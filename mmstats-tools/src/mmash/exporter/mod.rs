@@ -3,11 +3,13 @@
 pub(super) mod dropped_field_log;
 pub(super) mod textfile;
 
+use std::path::Path;
+
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
-use crate::escape::Escaped;
+use crate::escape::{Escaped, lossless_path};
 use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::response::{HttpError, preferences};
@@ -16,7 +18,13 @@ use crate::render::metrics::{Format, Page, Settings, per_writer};
 
 /// Returns which metrics the command line selects.
 pub(crate) fn settings(options: &Options) -> Settings {
-    Settings { format: Format::Text, labels: options.labels.clone(), live: options.live }
+    let stem = options.textfile.as_deref().and_then(Path::file_stem);
+    Settings {
+        format: Format::Text,
+        labels: options.labels.clone(),
+        live: options.live,
+        textfile: stem.map(|stem| lossless_path(Path::new(stem))),
+    }
 }
 
 /// Handles `/metrics`.

@@ -10,7 +10,7 @@ use super::families::{Families, FamilyMember};
 use super::family::{Family, Type};
 use super::identity::{Identity, words};
 use super::number::MetricValue;
-use super::{DroppedField, Format, Page};
+use super::{DroppedField, Format, Page, Settings};
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
 use crate::series::Number;
@@ -41,13 +41,20 @@ pub(super) struct SeriesValues<'l> {
 /// Encodes a page.
 pub(super) struct Encoder {
     format: Format,
+    /// The labels of all series.
+    common: String,
     page: Page,
 }
 
 impl Encoder {
-    pub(super) fn new(format: Format, dropped: Vec<DroppedField>, samples: usize) -> Self {
+    pub(super) fn new(settings: &Settings, dropped: Vec<DroppedField>, samples: usize) -> Self {
+        let mut common = String::new();
+        if let Some(name) = &settings.textfile {
+            push_label(&mut common, "textfile", name);
+        }
         // A line has about 96 bytes; growing the page would copy it.
-        Encoder { format, page: Page { text: String::with_capacity(samples * 96), dropped } }
+        let text = String::with_capacity(samples * 96);
+        Encoder { format: settings.format, common, page: Page { text, dropped } }
     }
 
     /// Writes all families.
@@ -167,7 +174,8 @@ impl Encoder {
         let to = &mut self.page.text;
         to.push_str(name);
         let mut separator = '{';
-        for label in labels.into_iter().filter(|label| !label.is_empty()) {
+        let labels = labels.into_iter().chain([&self.common[..]]);
+        for label in labels.filter(|label| !label.is_empty()) {
             to.push(separator);
             to.push_str(label);
             separator = ',';

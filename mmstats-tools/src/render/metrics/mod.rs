@@ -20,8 +20,8 @@
 //! (`_timestamp_seconds` for `unixtime`), then `_total` for counters or `_info`. The suffix
 //! `.histogram` of a histogram becomes `_distribution`: types do not belong in names, and a timer's
 //! mean has the name without it. Dimensions, as in `http{method="GET"}`, become labels; dimensions
-//! named `file`, `le`, `quantile` (for infos also `value` and `unit`) get the prefix `exported_`.
-//! If the braces of a label hold no dimensions, they belong to the name.
+//! named `file`, `textfile`, `le`, `quantile` (for infos also `value` and `unit`) get the prefix
+//! `exported_`. If the braces of a label hold no dimensions, they belong to the name.
 //!
 //! **Collisions** are never merged: of two families with one name, the first in alphabetical order
 //! of labels is shown, and the other is a [`DroppedField`]. So are duplicate series, and counters
@@ -38,7 +38,8 @@
 //! `mmstats_writer_info` (`pid`, `thread`, `uid`, …), to be joined: `web_stats_status_2XX_total *
 //! on(file) group_left(pid) mmstats_writer_info`. Stats of dead processes are shown while their
 //! files exist; `mmstats_writer_alive` is 1, 0, or absent if that cannot be determined, and
-//! [`Settings::live`] excludes dead writers.
+//! [`Settings::live`] excludes dead writers. In a file for node_exporter, all series also have the
+//! label `textfile`, its name without the extension, as other files may describe the same writers.
 //!
 //! **Health**: `mmstats_writers` counts the writers that were read, by liveness;
 //! `mmstats_read_failures` those that could not be read. Also `mmstats_dropped_fields`,
@@ -103,6 +104,9 @@ pub struct Settings {
     pub labels: Labels,
     /// Include only writers that are known to be alive.
     pub live: bool,
+    /// The name of the file that the page is written to: a label of all series, so that pages in
+    /// one directory have no series in common.
+    pub textfile: Option<String>,
 }
 
 /// A page in an exposition format.
@@ -186,7 +190,7 @@ fn write(
     let mut families = Families::new(layouts, &settings.labels, &Health::families());
     dropped.append(&mut families.dropped);
     let samples = layouts.iter().map(|layout| layout.fields.len() * layout.writers.len()).sum();
-    let mut encoder = Encoder::new(settings.format, dropped, samples);
+    let mut encoder = Encoder::new(settings, dropped, samples);
     encoder.write_families(&families, layouts);
     health.set_dropped(encoder.dropped_count());
     health.write(&mut encoder);

@@ -99,7 +99,7 @@ fn label_name(name: &str, ty: Type) -> String {
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert(0, '_');
     }
-    let is_reserved = matches!(&name[..], "file" | "le" | "quantile")
+    let is_reserved = matches!(&name[..], "file" | "textfile" | "le" | "quantile")
         || ty == Type::Info && matches!(&name[..], "value" | "unit");
     if is_reserved { format!("exported_{name}") } else { name }
 }
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn reserved_label_names_are_prefixed() {
         assert_eq!(
-            split(r#"a{le="1",file="f",__name__="n",1st="x",grün="y"}"#).1,
-            r#"_1st="x",_name__="n",exported_file="f",exported_le="1",gr_n="y""#
+            split(r#"a{le="1",file="f",textfile="t",__name__="n",1st="x",grün="y"}"#).1,
+            r#"_1st="x",_name__="n",exported_file="f",exported_le="1",exported_textfile="t",gr_n="y""#
         );
         assert_eq!(Name::new(r#"a{value="1"}"#, Type::Info).dimensions, r#"exported_value="1""#);
         assert_eq!(Name::new(r#"a{value="1"}"#, Type::Gauge).dimensions, r#"value="1""#);
