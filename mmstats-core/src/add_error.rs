@@ -1,6 +1,7 @@
 //! Why a field cannot be added.
 
 use crate::format::layout;
+use crate::format::v2::EntryHeader;
 use crate::region::RegionError;
 use crate::text_buf::TextBuf;
 use core::fmt;
@@ -34,6 +35,11 @@ pub enum AddError {
         /// Length in bytes.
         length: usize,
     },
+    /// The texts and the constant of an entry of version 2 are longer than readers accept.
+    EntryTooLong {
+        /// Length of the entry in bytes.
+        length: usize,
+    },
     /// A label, unit or help text contains a NUL, which ends texts.
     Nul,
     /// The region holds other fields than those that are resumed.
@@ -61,6 +67,11 @@ impl fmt::Display for AddError {
                 "text too long: {length} bytes (help: at most {}, unit: at most {})",
                 layout::MAX_HELP_BYTES,
                 layout::MAX_UNIT_BYTES
+            ),
+            AddError::EntryTooLong { length } => write!(
+                f,
+                "entry too long: {length} bytes with its constant (at most {})",
+                EntryHeader::MAX_BYTES
             ),
             AddError::Nul => f.write_str("a label, unit or help text contains a NUL"),
             AddError::LayoutDiffers => f.write_str("the region holds other fields"),

@@ -191,6 +191,25 @@ fn a_prefix_counts_as_part_of_the_label() {
     );
 }
 
+/// The longest text of a constant with a label of one byte that fits an entry of 256 KiB.
+const LONGEST: usize = (1 << 18) - 28 - 1;
+
+#[test]
+fn an_entry_that_readers_refuse_is_not_published() {
+    let mut memory = vec![0; 40_000];
+    let mut writer = Writer::<V2>::new(region_in(&mut memory)).unwrap();
+    let too_long: Result<ConstantText<{ LONGEST + 1 }, _>, _> =
+        writer.add(ConstantText::builder("c"));
+    assert_eq!(too_long.err(), Some(AddError::EntryTooLong { length: (1 << 18) + 4 }));
+    let mut writer = writer.label_prefix("p");
+    let with_prefix: Result<ConstantText<LONGEST, _>, _> = writer.add(ConstantText::builder("c"));
+    assert_eq!(with_prefix.err(), Some(AddError::EntryTooLong { length: (1 << 18) + 4 }));
+    let mut writer = writer.label_prefix("");
+    let _: ConstantText<LONGEST, _> = writer.add(ConstantText::builder("c")).unwrap();
+    let shown = shown(&region_in(&mut memory).view());
+    assert_eq!(shown.iter().map(|field| &field.label[..]).collect::<Vec<_>>(), ["c"]);
+}
+
 fn the_longest_label_works<F: Format>() {
     let mut memory = vec![u64::MAX; 34_000];
     let region = region_in(&mut memory);

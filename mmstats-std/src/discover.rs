@@ -17,6 +17,7 @@ use crate::template::{Environment, SHARED_MEMORY, Template, invalid_variable, pa
 
 const ALL_FILES: &str = "*.mmstats";
 const SUFFIX: &[u8] = b".mmstats";
+const WILDCARDS: [char; 3] = ['*', '?', '['];
 
 /// The files to read, and the errors of the search.
 #[derive(Debug, Default)]
@@ -101,8 +102,7 @@ impl Found {
         let pattern = to_pattern(NAME, &template, str::to_owned)?;
         self.searched.push(pattern.clone().into());
         let files = self.matches(NAME, &pattern)?;
-        let names = files.into_iter().filter(|path| !is_hidden(path));
-        self.paths.extend(names);
+        self.paths.extend(files.into_iter().filter(|path| !is_hidden(path)));
         Ok(())
     }
 
@@ -145,19 +145,69 @@ impl Found {
     }
 
     fn matches(&mut self, variable: &str, pattern: &str) -> io::Result<Vec<PathBuf>> {
-        // The option of `glob` that skips hidden files panics on names that are not UTF-8.
-        let matches = glob::glob(pattern).map_err(|error| invalid_variable(variable, error))?;
-        let mut paths = Vec::new();
-        for path in matches {
-            match path {
-                Ok(path) => paths.push(path),
-                Err(unreadable) => {
-                    let path = unreadable.path().to_path_buf();
-                    self.add_error(path, unreadable.into());
-                }
+        let invalid = |error| invalid_variable(variable, error);
+        Pattern::new(pattern).map_err(invalid)?;
+        let mut parts = Vec::new();
+        let wild = pattern.find(WILDCARDS).unwrap_or(pattern.len());
+        // The part before any wildcard is of the user, who may name links.
+        let (literal, rest) = pattern.split_at(pattern[..wild].rfind('/').map_or(0, |end| end + 1));
+        for part in rest.split('/').filter(|part| !part.is_empty()) {
+            let part = Pattern::new(part).map_err(invalid)?;
+            if part.as_str() != "**" || parts.last() != Some(&part) {
+                parts.push(part);
             }
         }
+        let mut paths = Vec::new();
+        self.walk(Path::new(literal), &parts, &mut paths);
         Ok(paths)
+    }
+
+    /// Finds the paths in a directory that match these parts of a pattern, one for each directory.
+    /// (`glob` follows symbolic links to directories, which anyone who can write to a searched
+    /// directory can make: to files of others, or in circles.)
+    fn walk(&mut self, directory: &Path, parts: &[Pattern], paths: &mut Vec<PathBuf>) {
+        let Some((part, rest)) = parts.split_first() else {
+            return paths.push(directory.to_path_buf());
+        };
+        let is_recursive = part.as_str() == "**";
+        if is_recursive {
+            self.walk(directory, rest, paths);
+        }
+        let entries = match part.as_str() {
+            // Directories that can be searched need not be readable.
+            name if !name.contains(WILDCARDS) => vec![directory.join(name)],
+            _ => self.matching_entries(directory, part),
+        };
+        for path in entries {
+            let Ok(metadata) = path.symlink_metadata() else { continue };
+            if metadata.is_dir() {
+                self.walk(&path, if is_recursive { parts } else { rest }, paths);
+            } else if metadata.is_symlink() && path.is_dir() {
+                if !is_recursive {
+                    let text = "is a symbolic link (a directory expected)";
+                    self.add_error(path, io::Error::new(io::ErrorKind::NotADirectory, text));
+                }
+            } else if rest.is_empty() && !is_recursive {
+                paths.push(path);
+            }
+        }
+    }
+
+    /// Returns the entries of a directory whose names match; `**` matches all.
+    fn matching_entries(&mut self, directory: &Path, part: &Pattern) -> Vec<PathBuf> {
+        let searched = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let entries = match fs::read_dir(searched) {
+            Ok(entries) => entries,
+            Err(error) => {
+                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+                    self.add_error(directory, error);
+                }
+                return Vec::new();
+            }
+        };
+        let matches = |name: &OsStr| name.to_str().is_some_and(|name| part.matches(name));
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names.filter(|name| matches(name)).map(|name| directory.join(name)).collect()
     }
 
     fn add_error(&mut self, path: impl Into<PathBuf>, error: io::Error) {
@@ -188,4 +238,51 @@ fn is_hidden(path: &Path) -> bool {
 fn is_complete(path: &Path) -> bool {
     let name = path.as_os_str().as_bytes();
     name.ends_with(SUFFIX) && !is_hidden(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_pattern_follows_only_links_that_it_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path();
+        fs::create_dir_all(top.join("real/a")).unwrap();
+        fs::write(top.join("real/a/x.mmstats"), "").unwrap();
+        fs::write(top.join("real/.hidden.mmstats"), "").unwrap();
+        symlink("real", top.join("link")).unwrap();
+        for circle in ["real/circle", "real/a/circle"] {
+            symlink(top, top.join(circle)).unwrap();
+        }
+        let search = |pattern: &str| {
+            let glob = Some(top.join(pattern).into());
+            let environment = Environment { path: None, files: None, glob, temporary: top.into() };
+            let found = discover::<&Path>(&environment, &[]);
+            let names = |paths: Vec<PathBuf>| -> Vec<String> {
+                let name = |path: PathBuf| path.strip_prefix(top).unwrap().display().to_string();
+                paths.into_iter().map(name).collect()
+            };
+            let errors = found.errors.into_iter().map(|error| error.path).collect();
+            (names(found.paths), names(errors))
+        };
+        for (pattern, paths, errors) in [
+            ("*/a/x.mmstats", &["real/a/x.mmstats"][..], &["link"][..]),
+            ("link/*/x.mmstats", &["link/a/x.mmstats"], &["link/circle"]),
+            ("link/a/x.mmstats", &["link/a/x.mmstats"], &[]),
+            ("**/x.mmstats", &["real/a/x.mmstats"], &[]),
+            ("**/**/?.mmstats", &["real/a/x.mmstats"], &[]),
+            ("r[e]al/[!b]/{PID}.mmstats", &["real/a/x.mmstats"], &[]),
+            ("real/*.mmstats", &[], &[]),
+            ("nothing/*/x", &[], &[]),
+            ("real/a/x.mmstats/*", &[], &[]),
+        ] {
+            let (mut found, mut reported) = search(pattern);
+            found.sort();
+            reported.sort();
+            assert_eq!(found, paths, "{pattern}");
+            assert_eq!(reported, errors, "{pattern}");
+        }
+    }
 }

@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mmstats_core::format::v2::Header;
+use mmstats_core::{Counter, V2, Writer};
+use mmstats_std::read::{Reader, StatsFile};
 use mmstats_tests::cli::{Outcome, VersionOne, golden, program, run};
 use mmstats_tests::damage::update_check;
 use mmstats_tests::elf::Elf;
 use mmstats_tests::images::Dir;
 use mmstats_tests::programs::tool;
+use mmstats_tests::regions::{bytes, leaked_region};
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::scraper::Scraper;
 use mmstats_tools::source::Sources;
@@ -90,6 +93,40 @@ fn a_damaged_file_is_parsed_once() {
     let first = scrape();
     let later = (0..3).map(|_| scrape()).min().unwrap();
     assert!(later < first / 10, "{later:?}, {first:?} at first");
+}
+
+#[test]
+fn a_file_with_a_wrong_check_is_parsed_once() {
+    const FIELDS: usize = 2000;
+    let region = leaked_region(50_000);
+    let view = region.view();
+    let mut writer: Writer<'_, V2> = Writer::with_immutable_layout(region).unwrap();
+    for i in 0..FIELDS {
+        let (label, help) = (format!("a.field.{i}"), "A field. ".repeat(8));
+        let _: Counter<u64, _> = writer.add(Counter::builder(&label).help(&help)).unwrap();
+    }
+    let mut bytes = bytes(&view);
+    bytes[Header::LAYOUT] ^= 1;
+    update_check(&mut bytes);
+    let dir = Dir::default();
+    let path = dir.file("a.mmstats", &bytes);
+    let (mut reader, start) = (Reader::new(), Instant::now());
+    let mut file = StatsFile::open(&path, &mut reader).unwrap();
+    let first = start.elapsed();
+    let mut sample = || {
+        let start = Instant::now();
+        let layout = file.sample(&mut reader).unwrap().layout();
+        assert_eq!(layout.fields.len(), FIELDS);
+        assert!(layout.errors[0].contains("damaged directory: CRC"), "{:?}", layout.errors);
+        start.elapsed()
+    };
+    let later = (0..10).map(|_| sample()).min().unwrap();
+    assert!(later < first / 10, "{later:?}, {first:?} at first");
+    bytes[Header::LAYOUT] ^= 1;
+    update_check(&mut bytes);
+    fs::write(path, bytes).unwrap();
+    let layout = file.sample(&mut reader).unwrap().layout();
+    assert!(layout.errors.is_empty(), "a repaired file is read again: {:?}", layout.errors);
 }
 
 #[test]

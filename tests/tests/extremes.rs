@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use mmstats_tests::cli::{Outcome, VersionOne, program, run, without_environment};
 use mmstats_tests::images::Dir;
+use mmstats_tests::mmash::{Mmash, command as mmash};
 use mmstats_tests::programs::{Program, directory, tool};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 use serde_json::Value;
@@ -224,5 +225,57 @@ fn a_file_that_states_another_owner_is_marked() {
         let text = call(&dir, "slurpstats", &["-v", name]).out;
         let is_marked = text.contains("(owned by user 65534, not by its sys.uid)");
         assert_eq!(is_marked, name == "other", "{text}");
+        let reported = call(&dir, "pollstats", &["--count", "1", "sys.uid", name]).err;
+        let expected = "pollstats: other: owned by user 65534, not by its sys.uid\n";
+        assert_eq!(reported, if name == "other" { expected } else { "" });
+        let server = Mmash::start(&mut mmash(&[dir.path().join(name).to_str().unwrap()]));
+        let owners = [server.json("/api/v1/files"), server.json("/api/v1/stats")]
+            .map(|all| [&all["files"], &all["stats"]].map(|list| list[0]["owner"].clone()));
+        assert_eq!([&owners[0][0], &owners[1][1]], [&marked; 2]);
+        for (target, note) in [
+            ("/metrics", "owner=\"65534\""),
+            ("/?plot=sys.uid", "; owned by user 65534, not by its sys.uid"),
+        ] {
+            let text = server.get(target).text();
+            assert_eq!(text.contains(note), name == "other", "{target}: {text}");
+        }
     }
+}
+
+#[test]
+fn a_pattern_finds_no_file_through_a_link() {
+    let dir = Dir::default();
+    for folder in ["real/a", "secret"] {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+        write(&dir, &format!("{folder}/x.mmstats"), VersionOne::default().field("n", "B", [7]));
+    }
+    symlink("../secret", dir.path().join("real/link")).unwrap();
+    symlink("real", dir.path().join("named")).unwrap();
+    // A search that followed it would not end.
+    for link in ["real/circle", "real/a/circle"] {
+        symlink(dir.path(), dir.path().join(link)).unwrap();
+    }
+    for (variable, pattern, found) in [
+        ("MMSTATS_GLOB", "real/*/x.mmstats", "real/a"),
+        ("MMSTATS_GLOB", "./named/*/x.mmstats", "named/a"),
+        ("MMSTATS_GLOB", "**/x.mmstats", "a"),
+        ("MMSTATS_PATH", "real/{CMD}", "real/a"),
+    ] {
+        let mut command = Command::new(program("--bin", "slurpstats"));
+        let outcome =
+            run(without_environment(command.current_dir(dir.path())).env(variable, pattern));
+        let paths: Vec<_> = outcome.out.lines().filter(|line| line.starts_with("==>")).collect();
+        assert!(
+            paths.iter().any(|path| path.ends_with(&format!("{found}/x.mmstats"))),
+            "{paths:?}"
+        );
+        assert!(!paths.iter().any(|path| path.contains("link")), "{pattern}: {paths:?}");
+        let reported = "/link: is a symbolic link (a directory expected)";
+        assert!(pattern == "**/x.mmstats" || outcome.err.contains(reported), "{}", outcome.err);
+    }
+    // A link that is named is followed.
+    let mut command = Command::new(program("--bin", "slurpstats"));
+    let outcome = run(without_environment(command.current_dir(dir.path()))
+        .env("MMSTATS_GLOB", "real/link/*.mmstats"));
+    assert!(outcome.out.contains("real/link/x.mmstats"), "{}", outcome.err);
 }

@@ -43,6 +43,7 @@ fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSamp
         version: 2,
         process: None,
         is_new: false,
+        other_owner: None,
     };
     let (fields, values): (Vec<_>, Vec<_>) =
         fields.iter().cloned().map(|(field, value)| (field, Ok(value))).unzip();

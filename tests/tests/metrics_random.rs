@@ -112,6 +112,7 @@ fn scrape() -> impl Strategy<Value = Scrape> {
                 version: 2,
                 process: None,
                 is_new: false,
+                other_owner: None,
             };
             WriterSample {
                 writer_id: Arc::new(writer_id),

@@ -157,12 +157,7 @@ impl Cursor {
         match self.version {
             Version::V2 => {
                 let constant = matches!(layout.access, Access::Constant);
-                let length = Self::entry_length(
-                    definition,
-                    layout,
-                    label,
-                    if constant { layout.value_size } else { 0 },
-                );
+                let length = Self::whole_entry_length(definition, layout, label);
                 let size = if constant { 0 } else { layout.size };
                 if self.high < size {
                     return None;
@@ -216,6 +211,17 @@ impl Cursor {
         constant: usize,
     ) -> usize {
         (Self::texts_end(definition, layout, label) + constant).next_multiple_of(4)
+    }
+
+    /// Returns the bytes of an entry of version 2 with its constant; its label has `label` bytes.
+    pub const fn whole_entry_length(
+        definition: &FieldDef,
+        layout: &ValueLayout,
+        label: usize,
+    ) -> usize {
+        let constant = matches!(layout.access, Access::Constant);
+        let size = if constant { layout.value_size } else { 0 };
+        Self::entry_length(definition, layout, label, size)
     }
 
     /// Places all values of some fields; returns `false` if they do not fit.
@@ -324,6 +330,11 @@ pub const fn check(fields: &[FieldDef]) {
             let length =
                 field.prefix.len() + field.label.len() + field.layouts[layout].suffix.len();
             assert!(length <= MAX_LABEL_BYTES, "a label is longer than 65535 bytes");
+            let length = Cursor::whole_entry_length(field, &field.layouts[layout], length);
+            assert!(
+                length <= EntryHeader::MAX_BYTES,
+                "a field's entry is longer than 262144 bytes"
+            );
             layout += 1;
         }
         assert!(

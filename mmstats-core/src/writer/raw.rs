@@ -140,6 +140,10 @@ impl<'p> RawWriter<'p> {
             if length > layout::MAX_LABEL_BYTES {
                 return Err(AddError::LabelTooLong { length });
             }
+            let entry = Cursor::whole_entry_length(definition, layout, length);
+            if self.version == Version::V2 && entry > EntryHeader::MAX_BYTES {
+                return Err(AddError::EntryTooLong { length: entry });
+            }
             if self.holds(&parts, length) {
                 return Err(AddError::DuplicateLabel { label: TextBuf::from_parts(&parts) });
             }

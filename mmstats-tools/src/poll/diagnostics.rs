@@ -8,7 +8,8 @@ use crate::console::Console;
 use crate::escape::EscapedPath;
 use crate::scraper::Scrape;
 
-/// Reports errors, and with `-v` files that appear or vanish.
+/// Reports errors, files of another owner than they state, and with `-v` files that appear or
+/// vanish.
 pub(super) struct Diagnostics {
     verbose: u8,
     /// The writers of the previous scrape; `None` before the first one.
@@ -87,6 +88,15 @@ impl Diagnostics {
             .iter()
             .map(|sample| (sample.writer_id.id, sample.writer_id.name.clone()))
             .collect();
+        for sample in &scrape.samples {
+            let id = &sample.writer_id;
+            let is_known = |before: &HashMap<_, _>| before.contains_key(&id.id);
+            if let Some(note) =
+                id.owner_note().filter(|_| !self.writers.as_ref().is_some_and(is_known))
+            {
+                console.report_path(&id.name, note);
+            }
+        }
         if let Some(before) = self.writers.as_ref().filter(|_| self.verbose > 0) {
             for (what, some, others) in [("vanished", before, &now), ("appeared", &now, before)] {
                 let mut names: Vec<_> = some

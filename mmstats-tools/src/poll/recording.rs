@@ -66,6 +66,8 @@ struct SampleRecord<'l> {
     dead: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     thread_ended: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<u32>,
     /// An index into the fields of all lines so far.
     fields: usize,
     values: Vec<Option<ValueRecord<'l>>>,
@@ -166,7 +168,7 @@ impl<'l> FieldRecord<'l> {
 
 impl<'l> SampleRecord<'l> {
     fn new(sample: &'l WriterSample, fields: usize) -> Self {
-        let WriterId { id, name, version, process, is_new } = &*sample.writer_id;
+        let WriterId { id, name, version, process, is_new, other_owner } = &*sample.writer_id;
         let values =
             sample.values.iter().map(|value| value.as_ref().ok().map(ValueRecord::new)).collect();
         SampleRecord {
@@ -175,6 +177,7 @@ impl<'l> SampleRecord<'l> {
             version: *version,
             process: process.as_ref().map(ProcessRecord::new).unwrap_or_default(),
             new: *is_new,
+            owner: *other_owner,
             dead: sample.verdict.liveness == Liveness::Dead,
             thread_ended: sample.verdict.reason == Reason::ThreadEnded,
             fields,
@@ -307,7 +310,17 @@ impl Replay {
     }
 
     fn decode_sample(&self, record: SampleRecord<'_>) -> Result<WriterSample, String> {
-        let SampleRecord { id, name, version, process, new: is_new, fields, values, .. } = record;
+        let SampleRecord {
+            id,
+            name,
+            version,
+            process,
+            new: is_new,
+            owner: other_owner,
+            fields,
+            values,
+            ..
+        } = record;
         let reason = match record {
             SampleRecord { dead: true, .. } => Reason::Ended,
             SampleRecord { thread_ended: true, .. } => Reason::ThreadEnded,
@@ -330,7 +343,8 @@ impl Replay {
             None => Ok(Err(ValueError::Contended)),
         };
         let process = process.decode();
-        let writer_id = WriterId { id, name: PathBuf::from(&*name), version, process, is_new };
+        let name = PathBuf::from(&*name);
+        let writer_id = WriterId { id, name, version, process, is_new, other_owner };
         let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
         Ok(WriterSample {
             writer_id: Arc::new(writer_id),
@@ -386,6 +400,7 @@ mod tests {
             version: 2,
             process: Some(ProcessId::new(42, 7, "f00", 9)),
             is_new: true,
+            other_owner: Some(65534),
         };
         let sample = WriterSample {
             writer_id: Arc::new(writer_id),

@@ -17,6 +17,7 @@ use super::date::Date;
 use super::distribution::Summary;
 use super::number::Scale;
 use crate::escape::{Escaped, EscapedPath};
+use crate::scraper::owner_note;
 
 /// The parts of the text besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +79,7 @@ pub fn write_file(
         write!(to, " {style}({}){style:#}", verdict.reason)?;
     }
     if let Some(owner) = other_owner.filter(|_| style.annotated) {
-        write!(to, " {error}(owned by user {owner}, not by its sys.uid){error:#}")?;
+        write!(to, " {error}({}){error:#}", owner_note(owner))?;
     }
     writeln!(to)?;
     let labels: Vec<String> =

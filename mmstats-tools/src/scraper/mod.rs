@@ -10,6 +10,7 @@ mod scrape;
 mod tracker;
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,7 +24,7 @@ use crate::source::{Opened, Sources};
 pub use files::raise_descriptors;
 use files::{Files, Outcome};
 pub use histogram::{Bucket, HistogramSnapshot};
-pub use scrape::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
+pub use scrape::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample, owner_note};
 use tracker::WriterTracker;
 
 /// Fields that several writers may share.
@@ -132,6 +133,10 @@ impl Scraper {
         let found = discover(&self.environment, argument);
         for error in found.errors {
             builder.fail(&error.path, &error.error);
+            if error.error.kind() == ErrorKind::NotADirectory {
+                // A link may have replaced a directory, and lead to other files.
+                continue;
+            }
             // Known files in it may still exist, and must not count as new later.
             for path in self.files.below(&error.path) {
                 self.scrape_file(&path, false, builder);

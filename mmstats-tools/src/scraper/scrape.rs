@@ -54,6 +54,8 @@ pub struct WriterId {
     pub process: Option<ProcessId>,
     /// Whether it was created after the previous scrape, so that its counters were zero then.
     pub is_new: bool,
+    /// The user ID of the file's owner, if it is not the one that the file states.
+    pub other_owner: Option<u32>,
 }
 
 impl WriterId {
@@ -62,6 +64,18 @@ impl WriterId {
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(ProcessId::pid)
     }
+
+    /// Returns a note that the file may be forged; `None` if its owner is the user that it states.
+    #[must_use]
+    pub fn owner_note(&self) -> Option<String> {
+        self.other_owner.map(owner_note)
+    }
+}
+
+/// Returns the note on a file that does not state its owner, which has this user ID.
+#[must_use]
+pub fn owner_note(owner: u32) -> String {
+    format!("owned by user {owner}, not by its sys.uid")
 }
 
 /// An error in a file or region.

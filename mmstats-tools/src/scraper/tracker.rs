@@ -163,6 +163,7 @@ impl WriterTracker {
             version: sample.layout().version,
             process: sample.process_id(),
             is_new,
+            other_owner: sample.other_owner(),
         };
         let fields = shared(&mut self.fields, sample);
         let state = WriterState {

@@ -45,6 +45,8 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
         pid: Option<u32>,
         liveness: &'static str,
         reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
         fields: usize,
     }
     #[derive(Serialize)]
@@ -58,6 +60,7 @@ fn list_files(scrape: &Scrape) -> Vec<u8> {
         pid: sample.writer_id.pid(),
         liveness: liveness_name(sample.verdict.liveness),
         reason: sample.verdict.reason.as_str(),
+        owner: sample.writer_id.other_owner,
         fields: sample.fields.len(),
     };
     let error = |error: &scraper::ScrapeError| ErrorJson {

@@ -279,6 +279,7 @@ impl Series<'_> {
                 file: lossless_path(&first.writer_id.name).into(),
                 pid: first.writer_id.pid(),
                 liveness: liveness_name(first.liveness),
+                owner: first.writer_id.other_owner,
             },
             By::Label => {
                 // A writer may have several fields with the same label.

@@ -85,6 +85,7 @@ pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u
                     file: (&files[*writer]).into(),
                     pid: sample.writer_id.pid(),
                     liveness: liveness_name(sample.verdict.liveness),
+                    owner: sample.writer_id.other_owner,
                 };
                 let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
                 let increase = delta.increase.as_deref();
@@ -152,8 +153,17 @@ struct SeriesJson<'r> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Whose<'r> {
-    One { file: Cow<'r, str>, pid: Option<u32>, liveness: &'static str },
-    All { writers: usize, dead: usize },
+    One {
+        file: Cow<'r, str>,
+        pid: Option<u32>,
+        liveness: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
+    },
+    All {
+        writers: usize,
+        dead: usize,
+    },
 }
 
 impl<'r> SeriesJson<'r> {

@@ -283,8 +283,14 @@ mod tests {
     /// Returns a writer with this many numbers.
     fn writer(fields: usize) -> WriterSample {
         let field = Field::new("n", Kind::Counter, Type::U64);
-        let writer_id =
-            WriterId { id: 1, name: PathBuf::from("f"), version: 2, process: None, is_new: false };
+        let writer_id = WriterId {
+            id: 1,
+            name: PathBuf::from("f"),
+            version: 2,
+            process: None,
+            is_new: false,
+            other_owner: None,
+        };
         WriterSample {
             writer_id: Arc::new(writer_id),
             fields: vec![field; fields].into(),

@@ -99,6 +99,9 @@ fn write_writer(html: &mut Html, sample: &WriterSample, row: &LabelRow<'_>) {
         .raw("</td><td title=\"")
         .text(sample.verdict.reason.as_str())
         .raw("\">")
-        .raw(if has_ended { "ended" } else { liveness_name(sample.verdict.liveness) })
-        .raw("</td></tr>\n");
+        .raw(if has_ended { "ended" } else { liveness_name(sample.verdict.liveness) });
+    if let Some(note) = sample.writer_id.owner_note() {
+        html.raw("; ").text(&note);
+    }
+    html.raw("</td></tr>\n");
 }

@@ -25,6 +25,7 @@ fn writer(reason: Reason, fields: Vec<(Field, Result<OwnedValue, ValueError>)>) 
         version: 2,
         process: Some(ProcessId::new(42, 0, "", 0)),
         is_new: false,
+        other_owner: None,
     });
     WriterSample { writer_id, fields: fields.into(), values, verdict: Verdict::from(reason) }
 }

@@ -305,7 +305,9 @@ export class Panel {
         }
         const writers = this.writers.slice(0, MAX_WRITERS);
         const rows = writers.map((row) => {
-            const liveness = row.isDead ? "ended" : row.stat.liveness;
+            const { owner } = row.stat;
+            const note = owner === undefined ? "" : `; owned by user ${owner}, not by its sys.uid`;
+            const liveness = (row.isDead ? "ended" : row.stat.liveness) + note;
             const texts = [
                 row.writer,
                 row.displayLabel,

@@ -69,6 +69,9 @@ impl Identity {
                 None => {}
             }
         }
+        if let Some(owner) = sample.writer_id.other_owner {
+            push_label(&mut text, "owner", &owner.to_string());
+        }
         if !text.is_empty() {
             push_label(&mut text, "format", &sample.writer_id.version.to_string());
         }

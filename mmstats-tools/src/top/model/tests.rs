@@ -49,6 +49,7 @@ impl Play {
                     version: 2,
                     process: Some(ProcessId::new(*id as u32 / 10, 0, "", 0)),
                     is_new,
+                    other_owner: None,
                 }));
             }
             let writer_id =

@@ -297,11 +297,14 @@ fn writers(
         let pid = writer.writer_id.pid().map_or(NO_VALUE.to_owned(), |pid| pid.to_string());
         let mark = if writer.has_ended() { '†' } else { ' ' };
         let begin = format!("{mark} {} {rate}{pid:>8} ", pad(value));
-        let reason = if writer.has_ended() {
+        let mut reason = if writer.has_ended() {
             format!(" ({})", writer.verdict.reason)
         } else {
             String::new()
         };
+        if let Some(note) = writer.writer_id.owner_note() {
+            reason.push_str(&format!(" ({note})"));
+        }
         let room = usize::from(columns).saturating_sub(width(&begin) + width(&reason) + 1);
         let path = fit_middle(&EscapedPath::new(&writer.writer_id.name).to_string(), room.max(8));
         lines.push((

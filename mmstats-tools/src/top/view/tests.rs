@@ -36,6 +36,7 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
             version: 2,
             process: Some(ProcessId::new(id as u32, 0, "", 0)),
             is_new: false,
+            other_owner: Some(7).filter(|_| id == 70),
         })
     };
     let origins = [writer_id(70), writer_id(71)];
@@ -112,6 +113,16 @@ fn groups_of_the_dead_are_marked() {
     assert!(lines[8].starts_with("†   web.hits"), "{lines:#?}");
     press(&mut app, KeyCode::Char('['));
     assert_eq!(screen(&mut app, 60, 24)[4], "† ▸ /run/w-71-71.mmstats  3 rows");
+}
+
+#[test]
+fn details_mark_a_file_that_does_not_state_its_owner() {
+    let mut app = app(Grouping::None, 2);
+    press(&mut app, KeyCode::Enter);
+    let lines = screen(&mut app, 120, 40);
+    let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
+    assert!(of("w-70-70").ends_with("(owned by user 7, not by its sys.uid)"), "{lines:#?}");
+    assert!(!of("w-71-71").contains("owned"), "{lines:#?}");
 }
 
 #[test]
