@@ -167,7 +167,8 @@ impl Found {
     /// directory can make: to files of others, or in circles.)
     fn walk(&mut self, directory: &Path, parts: &[Pattern], paths: &mut Vec<PathBuf>) {
         let Some((part, rest)) = parts.split_first() else {
-            return paths.push(directory.to_path_buf());
+            // The part before any wildcard may not exist, or be empty.
+            return paths.extend(directory.exists().then(|| directory.to_path_buf()));
         };
         let is_recursive = part.as_str() == "**";
         if is_recursive {
@@ -276,6 +277,7 @@ mod tests {
             ("r[e]al/[!b]/{PID}.mmstats", &["real/a/x.mmstats"], &[]),
             ("real/*.mmstats", &[], &[]),
             ("nothing/*/x", &[], &[]),
+            ("nothing/", &[], &[]),
             ("real/a/x.mmstats/*", &[], &[]),
         ] {
             let (mut found, mut reported) = search(pattern);
