@@ -98,6 +98,29 @@ QMP = [
     b'{"return":{},"id":2}',
     b'{"error":{"class":"GenericError","desc":"no"},"id":3}',
 ]
+LABELS = [
+    b'http.requests{method="GET",code="200"}',
+    b'a{x="say \\"hi\\"\\\\\\n",file="f",le="1",__name__="n"}',
+    b'b{}{"=,',
+    b"<script>alert(1)</script>",
+    b"\" onclick='x' &amp;",
+    b"seconds_total",
+]
+for mode in range(8):
+    for number, label in enumerate(LABELS):
+        parts = [label, b"seconds", b"Help <b>&amp; \"text\"", b"other.label", b"", label]
+        write("labels", f"{mode}-{number}", bytes([mode]) + b"\xff".join(parts))
+        parts = [b"q=a+%3Cb%3E&plot=" + label, b"/dev/shm/" + label, label, *parts]
+        write("page", f"{mode}-{number}", bytes([mode << 5 | mode]) + b"\xff".join(parts))
+QUERIES = [b"all.*", b"all.counter&since=-30", b"*&match=[a-z]*", b"%2e%2e/x", b"sum", b"[!a]?**"]
+for mode in range(64):
+    for number, query in enumerate(QUERIES):
+        write("queries", f"{mode}-{number}", bytes([mode]) + query)
+GLOBS = [b"*.mmstats", b"*/x.mmstats", b"link/*", b"**/*.mmstats", b"d[[]a]/{PID}", b"{CMD}/"]
+for mode in range(4):
+    for number, glob in enumerate(GLOBS):
+        write("globs", f"{mode}-{number}", bytes([mode]) + glob)
+
 write("servers", "gdb", b"\0" + b"\xff".join(GDB))
 write("servers", "gdb-damaged", b"\0" + b"\xff".join([b"$O4a#00", *GDB]))
 write("servers", "qmp", b"\1" + b"\xff".join(QMP))

@@ -5,6 +5,7 @@
 
 pub mod metrics;
 pub mod tool;
+pub mod writers;
 
 use std::cell::Cell;
 use std::io;

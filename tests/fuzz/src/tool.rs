@@ -1,9 +1,10 @@
 //! Runs a tool in this process on a file of given bytes.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats_tools::console::Console;
@@ -42,6 +43,18 @@ impl Default for MemoryFile {
     }
 }
 
+/// Returns a directory without files, for one target.
+///
+/// # Panics
+/// If the system refuses.
+#[must_use]
+pub fn empty_directory(target: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fuzz/files").join(target);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("a directory");
+    path.canonicalize().expect("a directory")
+}
+
 /// Runs a tool, and returns its results.
 ///
 /// # Panics
@@ -68,7 +81,8 @@ pub fn run(name: &str, tool: Run, arguments: &[&str]) -> String {
 
 /// Returns `true` for control characters, and for format characters that change the direction of
 /// text or hide.
-fn is_harmful(character: char) -> bool {
+#[must_use]
+pub fn is_harmful(character: char) -> bool {
     (character.is_control() && character != '\n')
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
         || matches!(character, '\u{2066}'..='\u{2069}')
