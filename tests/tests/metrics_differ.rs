@@ -63,6 +63,7 @@ fn add(totals: &mut Totals, samples: Vec<WriterSample>) -> (BTreeMap<String, Str
         samples,
         errors: Vec::new(),
         halted: None,
+        lost: Vec::new(),
     };
     totals.add(&scrape, false);
     let page = totals.page(

@@ -127,6 +127,7 @@ fn scrape() -> impl Strategy<Value = Scrape> {
             samples: samples.collect(),
             errors: Vec::new(),
             halted: Some(Duration::from_micros(1)),
+            lost: Vec::new(),
         }
     })
 }

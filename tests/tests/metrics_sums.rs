@@ -1,6 +1,6 @@
 //! Sums over writers that start and end.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use mmstats_core::reader::ValueLocation;
 use mmstats_core::{Counter, Gauge, Histogram, Type, units};
 use mmstats_std::read::Field;
-use mmstats_std::{Options, Published, model, publish};
+use mmstats_std::{Options, Publication, Published, model, publish};
 use mmstats_tests::cli::VersionOne;
 use mmstats_tests::programs::directory;
 use mmstats_tests::regions::region_bytes;
@@ -122,6 +122,23 @@ fn sums_continue_when_writers_end_and_restart() {
     a.remove();
     b.remove();
     assert_eq!(watch.scrape(&NAMES), ["535", "3", "5", "105", "none"]);
+    check::strict(&watch.pages);
+}
+
+#[test]
+fn a_file_that_its_process_creates_again_is_not_counted_twice() {
+    let dir = directory();
+    let mut watch = Watch::new(dir.path());
+    let a = server(dir.path(), "a.mmstats");
+    a.requests.add(10);
+    assert_eq!(watch.scrape(&NAMES[..1]), ["10"]);
+    for (scrapes, sum) in [(0, "11"), (1, "12"), (3, "13")] {
+        fs::remove_file(a.path()).unwrap();
+        (0..scrapes).for_each(|_| drop(watch.scrape(&NAMES[..1])));
+        a.requests.add(1);
+        let Publication::File(_) = a.publication() else { panic!("no file") };
+        assert_eq!(watch.scrape(&NAMES[..1]), [sum], "after {scrapes} scrapes without a file");
+    }
     check::strict(&watch.pages);
 }
 

@@ -170,7 +170,7 @@ impl DeltaTable {
     }
 
     /// Keeps the values for the next scrape: the last ones that could be read, also of files that
-    /// cannot be read now.
+    /// cannot be read now, and of writers without a file.
     fn keep_values(&mut self, scrape: Scrape) {
         let unreadable: HashSet<&Path> =
             scrape.errors.iter().map(|error| error.name.as_path()).collect();
@@ -182,9 +182,10 @@ impl DeltaTable {
             self.last_id = self.last_id.max(sample.writer_id.id);
             self.before.insert(sample.writer_id.id, sample);
         }
-        self.before.extend(
-            before.into_iter().filter(|(_, old)| unreadable.contains(old.writer_id.name.as_path())),
-        );
+        before.retain(|id, old| {
+            unreadable.contains(old.writer_id.name.as_path()) || scrape.lost.contains(id)
+        });
+        self.before.extend(before);
         self.joined.retain(|id| self.before.contains_key(id));
         self.previous = Some(scrape.elapsed);
     }

@@ -306,6 +306,7 @@ impl Replay {
             samples,
             errors: record.errors.into_iter().map(error).collect(),
             halted: None,
+            lost: Vec::new(),
         })
     }
 
@@ -416,6 +417,7 @@ mod tests {
             samples: vec![sample.clone(), sample],
             errors: vec![error],
             halted: None,
+            lost: Vec::new(),
         }
     }
 

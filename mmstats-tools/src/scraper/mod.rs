@@ -108,6 +108,7 @@ impl Scraper {
             samples: Vec::new(),
             errors: Vec::new(),
             halted: None,
+            lost: Vec::new(),
         };
         let before = self.last_time.replace(scrape.time);
         let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before };
@@ -124,7 +125,7 @@ impl Scraper {
         }
         self.arguments = arguments;
         self.files.end_round();
-        self.tracker.end_round();
+        builder.scrape.lost = self.tracker.end_round();
         self.mark_new_errors(&mut builder.scrape);
         builder.scrape
     }
@@ -254,6 +255,7 @@ mod tests {
             samples: Vec::new(),
             errors: Vec::new(),
             halted: None,
+            lost: Vec::new(),
         };
         let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before: None };
         let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));

@@ -25,6 +25,9 @@ pub struct Scrape {
     pub errors: Vec<ScrapeError>,
     /// How long devices were halted to be read.
     pub halted: Option<Duration>,
+    /// The IDs of writers whose file is gone although their process runs: the file was removed
+    /// under them, and may be created again.
+    pub lost: Vec<u64>,
 }
 
 /// The values of one writer.

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use mmstats_std::clock::unix_seconds;
 use mmstats_std::identity::ProcessId;
-use mmstats_std::liveness::{Liveness, Reason, Verdict};
+use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
@@ -16,6 +16,9 @@ use super::{Fields, MAX_FIELDS, ScrapeBuilder, VERDICT_LIFETIME};
 
 /// Above this number, shared fields without a writer are dropped.
 const MAX_UNUSED_FIELDS: usize = 64;
+
+/// The number of writers without a file that are remembered.
+const MAX_LOST: usize = 1024;
 
 /// The maximum time between a file's creation time and its appearance in the directory.
 const MAX_SETUP_SECONDS: f64 = 0.1;
@@ -51,22 +54,40 @@ struct WriterState {
     verdict_time: Option<Instant>,
 }
 
+impl WriterState {
+    /// Returns `true` if the writer's process runs, so that it may create its file again.
+    fn may_return(&self) -> bool {
+        let (process, created) = &self.writer;
+        let evidence = Evidence { process: process.clone(), ..Evidence::default() };
+        created.is_some() && liveness(&evidence).liveness == Liveness::Alive
+    }
+}
+
 impl WriterTracker {
     pub(super) fn begin_round(&mut self, now: Instant) {
         self.now = Some(now);
         self.round += 1;
     }
 
-    /// Forgets writers that the scrape did not find.
-    pub(super) fn end_round(&mut self) {
+    /// Forgets writers that the scrape did not find, except those whose process runs, and returns
+    /// the IDs of these.
+    pub(super) fn end_round(&mut self) -> Vec<u64> {
         let round = self.round;
-        self.by_name.retain(|_, tracked| tracked.round == round);
+        let mut lost = Vec::new();
+        self.by_name.retain(|_, tracked| {
+            let is_found = tracked.round == round;
+            let state = tracked.state.as_ref().filter(|_| !is_found && lost.len() < MAX_LOST);
+            let state = state.filter(|state| state.may_return());
+            lost.extend(state.map(|state| state.writer_id.id));
+            is_found || state.is_some()
+        });
         if self.fields.len() > MAX_UNUSED_FIELDS {
             self.fields.retain(|_, fields| {
                 fields.retain(|fields| Arc::strong_count(fields) > 1);
                 !fields.is_empty()
             });
         }
+        lost
     }
 
     /// Keeps a writer that exists but cannot be read.
@@ -102,11 +123,12 @@ impl WriterTracker {
             return self.retain(name);
         }
         let writer: WriterKey = (sample.process_id(), sample.created().map(f64::to_bits));
-        if is_other
-            || !self.by_name.get(name).is_some_and(|tracked| {
-                tracked.state.as_ref().is_some_and(|state| state.writer == writer)
-            })
-        {
+        // In another file, it goes on counting after its file was removed.
+        let is_identified = writer.0.is_some() && writer.1.is_some();
+        let is_same = |tracked: &TrackedName| {
+            tracked.state.as_ref().is_some_and(|state| state.writer == writer)
+        };
+        if (is_other && !is_identified) || !self.by_name.get(name).is_some_and(is_same) {
             self.on_new_writer(name, writer, sample, builder.before);
         }
         let (round, now) = (self.round, self.now);
@@ -148,7 +170,8 @@ impl WriterTracker {
         before: Option<SystemTime>,
     ) {
         self.last_id += 1;
-        let previous = self.by_name.get(name);
+        let round = self.round;
+        let previous = self.by_name.get(name).filter(|tracked| tracked.round + 1 >= round);
         // A file that could not be read before, or was moved here, may have counted for long.
         let was_read = previous.is_none_or(|tracked| tracked.state.is_some());
         let is_made_since = |before| {

@@ -309,6 +309,7 @@ mod tests {
             samples: vec![writer.clone()],
             errors: Vec::new(),
             halted: None,
+            lost: Vec::new(),
         };
         Snapshot {
             number: second + 1,

@@ -37,6 +37,7 @@ fn scrape(sample: Vec<WriterSample>) -> Scrape {
         samples: sample,
         errors: Vec::new(),
         halted: None,
+        lost: Vec::new(),
     }
 }
 

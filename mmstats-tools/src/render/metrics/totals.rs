@@ -30,7 +30,7 @@ const MAX_BYTES: usize = 64 << 20;
 ///
 /// Counters do not decrease while these sums are kept. They are in memory only, so new ones do not
 /// include writers whose files are gone. A moved file is another writer, so its counters are added
-/// again.
+/// again; a file that its running process created again is not.
 ///
 /// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another
 /// scale), that of running writers is shown, and what only dead ones have counted is dropped.
@@ -110,9 +110,9 @@ impl Totals {
                 self.add_writer(sample);
             }
         }
-        // A writer that cannot be read for a while comes back as the same one.
-        let present: HashSet<u64> =
-            scrape.samples.iter().map(|sample| sample.writer_id.id).collect();
+        // A writer that cannot be read for a while, or has no file, comes back as the same one.
+        let samples = scrape.samples.iter().map(|sample| sample.writer_id.id);
+        let present: HashSet<u64> = samples.chain(scrape.lost.iter().copied()).collect();
         let hidden: HashSet<&Path> =
             scrape.errors.iter().map(|error| error.name.as_path()).collect();
         self.writers.retain(|id, known| {

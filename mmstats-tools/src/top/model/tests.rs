@@ -73,6 +73,7 @@ impl Play {
             samples: sample,
             errors,
             halted: None,
+            lost: Vec::new(),
         });
         self.seconds += 1;
     }

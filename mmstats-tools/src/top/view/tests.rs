@@ -67,6 +67,7 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
             samples: sample.collect(),
             errors,
             halted: None,
+            lost: Vec::new(),
         });
     }
     app
