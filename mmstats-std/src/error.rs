@@ -36,8 +36,14 @@ impl PublishError {
         self.is_too_late
     }
 
+    /// Returns `true` if the operating system refused something, so that another attempt may
+    /// succeed: a removed directory may have been created again.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.cause.is::<io::Error>()
+    }
+
     /// Returns `true` if there was too little memory, disk space or descriptors, of which there may
-    /// be enough later.
+    /// be enough soon.
     pub(crate) fn is_temporary(&self) -> bool {
         let error = self.cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
         [Errno::NOSPC, Errno::DQUOT, Errno::NOMEM, Errno::MFILE, Errno::NFILE]

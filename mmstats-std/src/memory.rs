@@ -68,6 +68,8 @@ impl Mapping {
         let map = MmapOptions::new().len(self.len).map_raw(file)?;
         // Before the file can be seen here, so that no child sees it.
         self.registration.get_or_init(|| ForkRegistry::register(self.base.as_ptr(), self.len));
+        // An earlier file that was renamed would be counted beside the new one.
+        let magic = self.magic().replace(0);
         // SAFETY: both are mappings of this process with this length, and `self` is accessed by
         // atomics only. Afterwards, the address of `map` is free.
         let moved = unsafe {
@@ -80,7 +82,9 @@ impl Mapping {
             )
         };
         if moved == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            self.magic().replace(magic);
+            return Err(error);
         }
         mem::forget(map);
         Ok(())
@@ -160,8 +164,14 @@ impl Magic {
     /// Clears the magic number, so that readers that have the file open see that it is gone. The
     /// file must not be empty.
     pub(crate) fn clear(self) {
+        self.replace(0);
+    }
+
+    /// Stores a number and returns the earlier one. Relaxed: a reader that sees both files counts
+    /// as one that came in between, and nothing is published by it.
+    fn replace(self, number: u32) -> u32 {
         // SAFETY: the start of a mapping, whose addresses are never unmapped.
-        unsafe { AtomicU32::from_ptr(self.0.as_ptr()) }.store(0, Ordering::Relaxed);
+        unsafe { AtomicU32::from_ptr(self.0.as_ptr()) }.swap(number, Ordering::Relaxed)
     }
 }
 

@@ -114,8 +114,8 @@ impl<M: Model> PerThread<M> {
     /// Returns the file of this thread's stats, or why they have none. Creates the file if this is
     /// the first use.
     ///
-    /// If the file has been removed by somebody else, or could not be created because disk space,
-    /// memory or descriptors were missing, this creates a new one, in which the counts go on.
+    /// If the file has been removed by somebody else, or the operating system refused to create it,
+    /// this creates a new one, in which the counts go on.
     pub fn publication(&'static self) -> Publication {
         self.with_entry(|entry| {
             if is_ending() {

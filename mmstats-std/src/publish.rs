@@ -185,7 +185,7 @@ impl<M: Model> OwnedRegion<M> {
                 LOST_FILES.fetch_add(is_lost.into(), Ordering::Relaxed);
                 is_lost
             }
-            Err(error) => error.is_temporary(),
+            Err(error) => error.may_pass(),
         };
         if is_needed {
             self.attach(options);
@@ -333,8 +333,9 @@ impl<M: Model> Published<M> {
     /// Returns the file, or why there is none: the process is a fork of the one that published,
     /// [`Self::remove`] was called, or a lost file could not be replaced.
     ///
-    /// If somebody else has removed the file, this creates a new one, in which the counts go on.
-    /// Nothing else notices that, so long-lived programs should call this now and then.
+    /// If somebody else has removed the file, this creates a new one, in which the counts go on; if
+    /// that failed before, this tries again. Nothing else notices that, so long-lived programs
+    /// should call this now and then.
     pub fn publication(&self) -> Publication {
         if self.is_forked() {
             let error = PublishError::new(&self.path(), "", "published by the parent process");

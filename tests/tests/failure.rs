@@ -1,5 +1,6 @@
 //! A program that cannot publish continues: it counts in private memory, and warns once.
 
+use mmstats_std::read::Reader;
 use mmstats_std::{Options, Publication, Published, lost_files, publish};
 use mmstats_tests::files::{all_values, files, names, only_file, values};
 use mmstats_tests::programs::{End, Program, command, directory};
@@ -131,26 +132,34 @@ fn a_removed_file_of_a_live_writer_is_replaced_and_its_counts_go_on() {
 #[test]
 fn a_removed_file_of_published_stats_is_replaced_and_counted() {
     let directory = directory();
+    let at = |name: &str| directory.path().join(name);
     let own = published(directory.path(), "own.mmstats");
-    for turn in 1..=3 {
+    for turn in 1..=5 {
         own.step(turn);
         let Publication::File(path) = own.publication() else { panic!("private") };
         assert_eq!((values(&path).count("done"), lost_files()), (turn, turn - 1));
         assert_eq!(own.path(), path);
         match turn {
             1 => fs::remove_file(path).unwrap(),
-            2 => fs::write(directory.path().join("other"), "another's")
-                .and_then(|()| fs::rename(directory.path().join("other"), path))
+            2 => fs::write(at("other"), "another's")
+                .and_then(|()| fs::rename(at("other"), path))
                 .unwrap(),
+            3 => fs::rename(path, at("renamed")).unwrap(),
+            4 => {
+                assert!(Reader::new().read(&at("renamed")).is_err(), "it would count twice");
+                assert_eq!(names(directory.path()), ["own.1.mmstats", "own.mmstats", "renamed"]);
+                assert_eq!(fs::read(at("own.mmstats")).unwrap(), b"another's");
+                fs::remove_dir_all(directory.path()).unwrap();
+                assert!(matches!(own.publication(), Publication::Private(_)));
+                fs::create_dir(directory.path()).unwrap();
+            }
             _ => {}
         }
     }
-    assert_eq!(names(directory.path()), ["own.1.mmstats", "own.mmstats"]);
     own.remove();
     let Publication::Private(error) = own.publication() else { panic!("there is a file") };
-    assert!(error.to_string().ends_with("own.1.mmstats: removed by this program"), "{error}");
-    assert_eq!(fs::read(directory.path().join("own.mmstats")).unwrap(), b"another's");
-    assert_eq!(names(directory.path()), ["own.mmstats"]);
+    assert!(error.to_string().ends_with("own.mmstats: removed by this program"), "{error}");
+    assert_eq!(names(directory.path()), [""; 0]);
 }
 
 #[test]
