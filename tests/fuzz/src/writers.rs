@@ -60,5 +60,6 @@ pub fn scrape(names: &[&str], fields: &[(Field, OwnedValue)], error: &str) -> Sc
         samples: names.iter().enumerate().map(sample).collect(),
         errors: vec![ScrapeError { name: error.into(), what: error.to_owned(), is_new: true }],
         halted: None,
+        lost: Vec::new(),
     }
 }
