@@ -150,7 +150,8 @@ impl Region {
     }
 
     pub(crate) fn equals(&self, at: usize, bytes: &[u8]) -> bool {
-        bytes.iter().enumerate().all(|(i, byte)| self.get(at + i) == Some(*byte))
+        // Labels are compared most, and differ at their end.
+        bytes.iter().enumerate().rev().all(|(i, byte)| self.get(at + i) == Some(*byte))
     }
 
     pub(crate) fn read<const N: usize>(&self, at: usize) -> [u8; N] {

@@ -7,15 +7,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mmstats_core::format::v2::Header;
-use mmstats_core::{Counter, V2, Writer};
-use mmstats_std::read::{Reader, StatsFile};
+use mmstats_core::format::crc32;
+use mmstats_core::format::v2::{EntryHeader, Header};
+use mmstats_core::{Counter, Gauge, V2, Writer};
+use mmstats_std::read::{MAX_FIELDS, Reader, StatsFile};
 use mmstats_tests::cli::{Outcome, VersionOne, golden, program, run};
 use mmstats_tests::damage::update_check;
 use mmstats_tests::elf::Elf;
 use mmstats_tests::images::Dir;
 use mmstats_tests::programs::tool;
-use mmstats_tests::regions::{bytes, leaked_region};
+use mmstats_tests::regions::{bytes, leaked_region, region_bytes};
 use mmstats_tools::options::SourceOptions;
 use mmstats_tools::scraper::Scraper;
 use mmstats_tools::source::Sources;
@@ -199,4 +200,129 @@ fn files_of_different_layouts_are_read_in_linear_time() {
     let best = |dir: &Dir| (0..3).map(|_| measure(dir)).min().unwrap_or(Duration::MAX);
     let (same, different) = (best(&same), best(&different));
     assert!(different < same * 10, "{different:?}, {same:?} of one layout");
+}
+
+/// Returns a file of version 1 with this many fields.
+fn many_fields(count: usize) -> Vec<u8> {
+    (0..count)
+        .fold(VersionOne::default(), |file, at| file.field(format!("{:04x}", at as u16), "B", [1]))
+        .finish()
+}
+
+/// Returns a file of version 2 whose only entry is there this many times.
+fn many_entries(count: usize) -> Vec<u8> {
+    let mut bytes = region_bytes(|writer| {
+        writer.add(Gauge::<u64>::builder("many").initial(1)).unwrap();
+    });
+    const ENTRY: usize = EntryHeader::SIZE + 4;
+    let mut entry = bytes[Header::SIZE..][..ENTRY].to_vec();
+    let directory = count * ENTRY;
+    bytes.truncate(Header::SIZE);
+    let value = (Header::SIZE + directory).next_multiple_of(8);
+    entry[offset_of!(EntryHeader, value)..][..4].copy_from_slice(&(value as u32).to_ne_bytes());
+    bytes.extend(entry.repeat(count));
+    bytes.resize(value + 8, 0);
+    let layout = crc32(0, &bytes[Header::SIZE..][..directory]);
+    let length = bytes.len() as u32;
+    for (at, number) in [
+        (offset_of!(Header, length), length),
+        (Header::LAYOUT, layout),
+        (Header::PUBLISHED, directory as u32),
+    ] {
+        bytes[at..][..4].copy_from_slice(&number.to_ne_bytes());
+    }
+    update_check(&mut bytes);
+    bytes
+}
+
+#[test]
+fn the_fields_of_a_file_are_bounded_and_its_first_are_read() {
+    const FIELDS: usize = 1_500_000;
+    let limit = format!("more than {MAX_FIELDS} fields; the others are not read");
+    for file in [many_fields(FIELDS), many_entries(FIELDS)] {
+        let dir = Dir::default();
+        dir.file("a.mmstats", &file);
+        dir.file("z.mmstats", &VersionOne::default().field("n", "B", [7]).finish());
+        // Several copies of the file, and far less than 180 bytes for each field in it.
+        let max_memory = 4 * file.len() as u64 + (140 << 20);
+        for arguments in [&["--filter=n"][..], &["--prometheus", "--filter=n"]] {
+            let arguments = [arguments, &["."]].concat();
+            let outcome = run(&mut bounded(max_memory, "slurpstats", &arguments, &dir));
+            assert!(outcome.out.contains("n 7"), "{}", outcome.err);
+            assert!(outcome.err.contains(&limit), "{}", outcome.err);
+            assert_eq!(outcome.status, 1);
+        }
+        let outcome = run(&mut bounded(max_memory, "cleanstats", &["."], &dir));
+        assert!(!outcome.err.contains("memory allocation"), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn a_file_with_many_invalid_fields_reports_few_of_them() {
+    let dir = Dir::default();
+    let mut file = many_entries(100_000);
+    for entry in file[Header::SIZE..].chunks_exact_mut(EntryHeader::SIZE + 4).take(100_000) {
+        entry[offset_of!(EntryHeader, ty)] = b'~';
+    }
+    dir.file("a.mmstats", &file);
+    let outcome = slurp(&dir, &["a.mmstats"]);
+    // The directory's CRC is wrong as well.
+    assert!(outcome.err.contains("99001 more invalid fields"), "{:.200}", outcome.err);
+    assert_eq!(outcome.err.lines().count(), 1001);
+}
+
+/// Returns the bytes that this thread has read by system calls.
+fn bytes_read() -> usize {
+    let counts = fs::read_to_string("/proc/thread-self/io").unwrap();
+    counts.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_file_without_room_in_a_scrape_is_closed_and_parsed_once() {
+    const FIELDS: usize = 200_000;
+    let dir = Dir::default();
+    let file = many_fields(FIELDS);
+    ["a", "b", "c"].map(|name| dir.file(format!("{name}.mmstats"), &file));
+    let sources = Sources::new(SourceOptions::default()).unwrap();
+    let mut scraper = Scraper::new(vec![dir.path().to_owned()], sources);
+    let mut scrape = || {
+        let start = bytes_read();
+        let scrape = scraper.scrape();
+        let errors: Vec<_> = scrape.errors.iter().map(|error| error.what.clone()).collect();
+        (scrape.samples.len(), errors.join("\n"), (bytes_read() - start) / file.len())
+    };
+    let refused = format!("not read: {FIELDS} more fields (at most 500000 in all expected)");
+    let (samples, errors, _) = scrape();
+    assert_eq!((samples, &errors), (2, &refused));
+    let path = dir.path().join("c.mmstats");
+    let open = fs::read_dir("/proc/self/fd").unwrap();
+    assert!(open.flatten().all(|fd| fs::read_link(fd.path()).ok().as_deref() != Some(&path)));
+    assert_eq!(scrape(), (2, refused, 1));
+    fs::remove_file(dir.path().join("a.mmstats")).unwrap();
+    let (samples, errors, _) = scrape();
+    assert_eq!((samples, errors.as_str()), (2, ""));
+}
+
+#[test]
+fn lines_of_a_recording_are_bounded() {
+    let dir = Dir::default();
+    write_sparse(&dir.path().join("long"), b"x", 1 << 30);
+    write_sparse(&dir.path().join("second"), b"{\"mmstats-recording\":1}\n", 1 << 30);
+    let replay = |name| run(&mut bounded(600 << 20, "pollstats", &["--replay", name], &dir));
+    let outcome = replay("long");
+    assert!(outcome.err.contains("line 1: not a recording"), "{}", outcome.err);
+    let outcome = replay("second");
+    assert!(outcome.err.contains("line 2: too long"), "{}", outcome.err);
+}
+
+#[test]
+fn sums_of_one_page_have_no_limit() {
+    let dir = Dir::default();
+    let long = "x".repeat(4000);
+    let file = (0..6000)
+        .fold(VersionOne::default(), |file, at| file.field(format!("{long}.{at}"), "B", [1]));
+    dir.file("a.mmstats", &file.finish());
+    let outcome = slurp(&dir, &["--prometheus", "--sum", "a.mmstats"]);
+    assert_eq!((outcome.status, outcome.err.as_str()), (0, ""));
+    assert!(outcome.out.contains(".5999"), "{:.200}", outcome.out);
 }

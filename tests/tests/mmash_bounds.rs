@@ -84,7 +84,7 @@ fn sums_of_ever_new_labels_are_bounded_and_reported() {
     shop.orders.add(7);
     let sources = Sources::new(SourceOptions::default()).unwrap();
     let mut scraper = Scraper::new(vec![directory.path().to_owned()], sources);
-    let mut totals = Totals::new();
+    let mut totals = Totals::with_max_bytes(64 << 20);
     let mut pages = Vec::new();
     for round in 0..ROUNDS {
         let memory = leaked_region(LABELS * 600);

@@ -91,6 +91,9 @@ impl<'p, F: Format> Writer<'p, F> {
 
     /// Adds a field.
     ///
+    /// Its label is compared with those of all fields before it, as the writer has no memory for an
+    /// index. So the time for `n` fields grows with `n`²: about a second for 20 000.
+    ///
     /// # Errors
     /// If it cannot be added; the region is then as before.
     pub fn add<H: Field<Format = F>>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {

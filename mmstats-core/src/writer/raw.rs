@@ -3,6 +3,7 @@
 use super::entry::{EntryFields, EntryWriter, WriteEntry, v1_end, v1_next};
 use crate::add_error::AddError;
 use crate::allocator::{Permission, Place};
+use crate::atomic::Ordering;
 use crate::format::layout::{self, Cursor, FieldDef, ValueLayout};
 use crate::format::v2::{BYTE_ORDER, EntryHeader, Header, IMMUTABLE_LAYOUT};
 use crate::format::{MAGIC, Version, crc32};
@@ -159,13 +160,13 @@ impl<'p> RawWriter<'p> {
                 Version::V2 => at + EntryHeader::SIZE,
                 Version::V1 | Version::V1Exact => at + 2,
             };
-            if self.label_length(at) == length && self.equals_parts(label, parts) {
+            if self.label_length(at) == Some(length) && self.ends_with(label + length, parts) {
                 return true;
             }
             let next = match self.version {
                 // After a fork, or if another program wrote here, these bytes may be no entry.
-                Version::V2 => Some(u32::from_ne_bytes(self.region.read(at)) as usize)
-                    .filter(|length| *length >= EntryHeader::SIZE)
+                Version::V2 => Some(self.region.word(at).load(Ordering::Relaxed) as usize)
+                    .filter(|length| *length >= EntryHeader::SIZE && length % 4 == 0)
                     .map(|length| at + length),
                 Version::V1 | Version::V1Exact => v1_next(&self.region, at),
             };
@@ -175,19 +176,18 @@ impl<'p> RawWriter<'p> {
         false
     }
 
-    fn label_length(&self, entry: usize) -> usize {
+    fn label_length(&self, entry: usize) -> Option<usize> {
         let at = match self.version {
             Version::V2 => entry + core::mem::offset_of!(EntryHeader, label),
             Version::V1 | Version::V1Exact => entry,
         };
-        u16::from_ne_bytes(self.region.read(at)) as usize
+        Some(u16::from_ne_bytes([self.region.get(at)?, self.region.get(at + 1)?]) as usize)
     }
 
-    fn equals_parts(&self, mut at: usize, parts: &[&str]) -> bool {
-        parts.iter().all(|part| {
-            let equal = self.region.equals(at, part.as_bytes());
-            at += part.len();
-            equal
+    fn ends_with(&self, mut end: usize, parts: &[&str]) -> bool {
+        parts.iter().rev().all(|part| {
+            end -= part.len();
+            self.region.equals(end, part.as_bytes())
         })
     }
 

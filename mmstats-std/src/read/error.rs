@@ -8,6 +8,13 @@ use std::io;
 /// on the reader's memory.
 pub const MAX_REGION_BYTES: usize = 64 << 20;
 
+/// The maximum number of fields of a file or region that are read. A description in memory takes
+/// more than ten times the bytes of the shortest fields in a file, so the length alone does not
+/// bound it. If there are more fields, the first are read, and [`Layout::errors`] says so.
+///
+/// [`Layout::errors`]: super::Layout::errors
+pub const MAX_FIELDS: usize = 250_000;
+
 /// An error while a file is read. The message does not name the file, which the caller knows.
 #[derive(Debug)]
 #[non_exhaustive]

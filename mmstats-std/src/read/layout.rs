@@ -1,5 +1,6 @@
 //! A directory that is parsed once and shared by all files with the same one.
 
+use super::error::MAX_FIELDS;
 use super::identity::IdentityFields;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, EntryHeader, Header, IMMUTABLE_LAYOUT};
@@ -45,6 +46,9 @@ impl Field {
     }
 }
 
+/// The maximum number of invalid fields in a file that are reported one by one.
+const MAX_ERRORS: usize = 1000;
+
 /// The fields of a file and their locations.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
@@ -53,8 +57,9 @@ pub struct Layout {
     /// The writer's byte order. Version 1 does not state it: there it is a guess.
     pub byte_order: ByteOrder,
     /// The valid fields, in the file's order.
-    pub fields: Vec<Field>,
-    /// A message for each invalid field.
+    /// At most [`MAX_FIELDS`].
+    pub fields: Arc<[Field]>,
+    /// A message for each invalid field, or for the first of very many.
     pub errors: Vec<String>,
     /// The locations of `fields` once more, contiguous for speed: a sample needs nothing else.
     pub(super) locations: Vec<ValueLocation>,
@@ -65,7 +70,7 @@ pub struct Layout {
     flags: u8,
     /// Whether no bytes of the region were missing.
     is_complete: bool,
-    /// Whether an entry with an invalid length hides those after it.
+    /// Whether entries are left out: after an invalid length, or above [`MAX_FIELDS`].
     pub(super) ends_early: bool,
     pub(super) identity: IdentityFields,
     /// The start of a region of this layout: in version 2, its header and directory.
@@ -78,10 +83,17 @@ impl Layout {
     fn new(directory: &Directory<'_>, bytes: &[u8]) -> Layout {
         let text = |bytes| Lossy(bytes).to_string();
         let (mut fields, mut errors) = (Vec::new(), Vec::new());
+        let mut unreported = 0_usize;
         // Entries after an invalid length are not found.
         let mut walked = usize::MAX;
         for entry in directory.entries() {
             match entry {
+                Ok(entry) if fields.len() == MAX_FIELDS => {
+                    errors.push(format!("more than {MAX_FIELDS} fields; the others are not read"));
+                    // In version 2, the label is after the entry's header.
+                    walked = entry.label.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
+                    break;
+                }
                 Ok(entry) => fields.push(Field {
                     label: text(entry.label),
                     unit: text(entry.unit),
@@ -92,13 +104,21 @@ impl Layout {
                     location: entry.location,
                 }),
                 Err(error) => {
-                    errors.push(error.to_string());
+                    if errors.len() < MAX_ERRORS {
+                        errors.push(error.to_string());
+                    } else {
+                        unreported += 1;
+                    }
                     if matches!(error.kind, EntryErrorKind::Length { .. }) {
                         walked = error.offset + EntryHeader::SIZE;
                     }
                 }
             }
         }
+        if unreported > 0 {
+            errors.push(format!("{unreported} more invalid fields"));
+        }
+        let fields: Arc<[Field]> = fields.into();
         let locations: Vec<_> = fields.iter().map(|field| field.location).collect();
         let flags = directory.header().map_or(0, |header| header.flags);
         let fixed = match directory.header() {
@@ -160,13 +180,16 @@ impl Layout {
     /// bytes that they have in common.
     fn is_shareable(&self) -> bool {
         self.flags & EXTERNAL_DIRECTORY == 0
-            && (self.errors.is_empty() || self.ends_early && self.is_complete && self.version != 1)
+            && (self.errors.is_empty() || self.ends_early && self.is_complete)
             && self.fixed.iter().all(|range| range.end <= self.image.len())
     }
 
     /// Returns the memory that it takes, about: the texts of the fields are copies of the image's.
     fn size(&self) -> usize {
-        2 * self.image.len() + self.fields.len() * size_of::<Field>()
+        let field = size_of::<Field>() + size_of::<ValueLocation>();
+        2 * self.image.len()
+            + self.fields.len() * field
+            + self.fixed.len() * size_of::<Range<usize>>()
     }
 
     /// Returns how many bytes of a region have to be read.

@@ -26,7 +26,7 @@ mod sample;
 mod source;
 mod stats_file;
 
-pub use error::{FileError, MAX_REGION_BYTES};
+pub use error::{FileError, MAX_FIELDS, MAX_REGION_BYTES};
 pub use identity::{IdentityField, IdentityFields, LabelMatch};
 pub use layout::{Field, Layout};
 pub use reader::Reader;

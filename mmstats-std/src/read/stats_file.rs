@@ -138,7 +138,7 @@ impl StatsFile {
         if layout.version == 1 {
             // Version 1 has its labels between its values, so they are read and compared as well.
             let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
-            return Ok(layout.errors.is_empty() && layout.matches(bytes));
+            return Ok((layout.errors.is_empty() || layout.ends_early) && layout.matches(bytes));
         }
         if !layout.errors.is_empty() {
             // Missing bytes may be there now, and damaged ones may be repaired.

@@ -28,7 +28,7 @@ use crate::series::{Bucket, HistogramSnapshot};
 pub(super) const HEADER_LINE: &str = "{\"mmstats-recording\":1}";
 
 /// The longest line that is accepted.
-const MAX_LINE_BYTES: u64 = 1 << 30;
+const MAX_LINE_BYTES: u64 = 256 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct ScrapeRecord<'l> {
@@ -257,11 +257,17 @@ impl Replay {
     /// # Errors
     /// If the line cannot be read or decoded; the message has its number.
     pub(super) fn next(&mut self) -> Result<Option<Scrape>, String> {
-        if self.lines == 0 && self.read_line()?.as_deref() != Some(HEADER_LINE) {
+        let header_bytes = HEADER_LINE.len() as u64 + 1;
+        if self.lines == 0 && self.read_line(header_bytes)?.as_deref() != Some(HEADER_LINE) {
             return Err(format!("line 1: not a recording of pollstats ({HEADER_LINE} expected)"));
         }
-        let Some(line) = self.read_line()? else { return Ok(None) };
+        let Some(line) = self.read_line(MAX_LINE_BYTES)? else { return Ok(None) };
         let number = self.lines;
+        if line.len() as u64 == MAX_LINE_BYTES {
+            return Err(format!(
+                "line {number}: too long (at most {MAX_LINE_BYTES} bytes expected)"
+            ));
+        }
         let parsed = serde_json::from_str(&line).map_err(|error| {
             if error.is_eof() { "truncated".to_owned() } else { error.to_string() }
         });
@@ -271,10 +277,10 @@ impl Replay {
             .map_err(|error| format!("line {number}: {error}"))
     }
 
-    fn read_line(&mut self) -> Result<Option<String>, String> {
+    fn read_line(&mut self, max_bytes: u64) -> Result<Option<String>, String> {
         let mut line = String::new();
         self.lines += 1;
-        match self.input.by_ref().take(MAX_LINE_BYTES).read_line(&mut line) {
+        match self.input.by_ref().take(max_bytes).read_line(&mut line) {
             Ok(0) => Ok(None),
             Ok(_) => {
                 line.truncate(line.trim_end_matches('\n').len());

@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use mmstats_std::read::{FileError, Links, Reader, Sample, StatsFile, open_file};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -38,6 +39,8 @@ struct KnownFile {
     file: Option<StatsFile>,
     /// Whether there are no regions after its start.
     is_plain: bool,
+    /// The number of its fields, and the time of its last change, if there was no room for them.
+    refused: Option<(usize, Option<SystemTime>)>,
     /// The last scrape that found it.
     round: u64,
 }
@@ -48,6 +51,8 @@ pub(super) enum Outcome {
     Read,
     /// The file was read earlier in this scrape.
     AlreadyRead,
+    /// It has this many fields, and there is no room for them in this scrape.
+    TooManyFields(usize),
     /// The file is read by another path.
     OtherName(PathBuf),
     /// The writer has ended and removed the file.
@@ -90,11 +95,14 @@ impl Files {
         paths
     }
 
-    /// Reads a file. `observe` also gets whether another file had this path in the last scrape.
+    /// Reads a file with at most `max_fields`: one that has more is closed, and not parsed again
+    /// until there is room for it or it changes. `observe` also gets whether another file had this
+    /// path in the last scrape.
     pub(super) fn read(
         &mut self,
         path: &Path,
         is_named: bool,
+        max_fields: usize,
         reader: &mut Reader,
         observe: impl FnOnce(&Sample<'_>, bool),
     ) -> Outcome {
@@ -131,6 +139,13 @@ impl Files {
         let (round, has_room) = (self.round, self.open < self.max_open);
         let Some(known) = self.known.get_mut(path) else { return Outcome::Gone };
         known.round = round;
+        let modified = metadata.modified().ok();
+        match known.refused {
+            Some((fields, at)) if fields > max_fields && at == modified => {
+                return Outcome::TooManyFields(fields);
+            }
+            _ => known.refused = None,
+        }
         let look_further = is_named && !known.is_plain;
         if known.file.is_none() && has_room {
             let opened =
@@ -153,6 +168,12 @@ impl Files {
             };
         }
         match sample {
+            Ok(sample) if sample.layout().fields.len() > max_fields => {
+                let fields = sample.layout().fields.len();
+                known.refused = Some((fields, modified));
+                self.open -= usize::from(known.file.take().is_some());
+                Outcome::TooManyFields(fields)
+            }
             Ok(sample) => {
                 observe(&sample, is_other);
                 Outcome::Read
@@ -184,7 +205,7 @@ impl Files {
     fn update(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
         let id = id(metadata);
         let length = metadata.len();
-        let new = || KnownFile { id, length, file: None, is_plain: false, round: 0 };
+        let new = || KnownFile { id, length, file: None, is_plain: false, refused: None, round: 0 };
         let known = self.known.entry(path.to_owned()).or_insert_with(new);
         if known.round == self.round {
             return None;

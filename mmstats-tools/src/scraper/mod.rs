@@ -151,10 +151,10 @@ impl Scraper {
     }
 
     fn scrape_file(&mut self, path: &Path, is_named: bool, builder: &mut ScrapeBuilder) {
-        let tracker = &mut self.tracker;
+        let (tracker, free_fields) = (&mut self.tracker, builder.free_fields());
         let observe =
             |sample: &Sample<'_>, is_other: bool| tracker.observe(path, sample, is_other, builder);
-        match self.files.read(path, is_named, &mut self.reader, observe) {
+        match self.files.read(path, is_named, free_fields, &mut self.reader, observe) {
             Outcome::Read | Outcome::AlreadyRead | Outcome::Gone => {}
             Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
                 (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
@@ -170,6 +170,7 @@ impl Scraper {
             Outcome::OtherName(owner) => {
                 builder.fail(path, format!("another name of {}, read once", lossless_path(&owner)));
             }
+            Outcome::TooManyFields(fields) => self.fail(path, too_many_fields(fields), builder),
             Outcome::Missing(why) => builder.fail(path, why),
             Outcome::Failed(why) => self.fail(path, why, builder),
         }
@@ -217,6 +218,10 @@ impl Scraper {
     }
 }
 
+fn too_many_fields(fields: usize) -> String {
+    format!("not read: {fields} more fields (at most {MAX_FIELDS} in all expected)")
+}
+
 impl ScrapeBuilder {
     fn fail(&mut self, name: &Path, why: impl ToString) {
         let what = why.to_string();
@@ -231,6 +236,11 @@ impl ScrapeBuilder {
                 self.scrape.errors.push(ScrapeError { name: name.to_owned(), what, is_new: true });
             }
         }
+    }
+
+    /// Returns how many more fields may be read.
+    fn free_fields(&self) -> usize {
+        MAX_FIELDS - self.fields
     }
 
     fn push(&mut self, sample: WriterSample, errors: &[String]) {

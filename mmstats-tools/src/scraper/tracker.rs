@@ -12,12 +12,9 @@ use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
-use super::{Fields, MAX_FIELDS, ScrapeBuilder, VERDICT_LIFETIME};
+use super::{Fields, MAX_FIELDS, ScrapeBuilder, VERDICT_LIFETIME, too_many_fields};
 
-/// Above this number, shared fields without a writer are dropped.
-const MAX_UNUSED_FIELDS: usize = 64;
-
-/// The number of writers without a file that are remembered.
+/// The number of writers without a file that are remembered, with at most [`MAX_FIELDS`] in all.
 const MAX_LOST: usize = 1024;
 
 /// The maximum time between a file's creation time and its appearance in the directory.
@@ -27,8 +24,7 @@ const MAX_SETUP_SECONDS: f64 = 0.1;
 #[derive(Default)]
 pub(super) struct WriterTracker {
     by_name: HashMap<PathBuf, TrackedName>,
-    /// All fields in use, and possibly some that no writer has any more, by the hash of their
-    /// labels.
+    /// All fields in use, by the hash of their labels.
     fields: HashMap<u64, Vec<Fields>>,
     last_id: u64,
     now: Option<Instant>,
@@ -73,20 +69,20 @@ impl WriterTracker {
     /// the IDs of these.
     pub(super) fn end_round(&mut self) -> Vec<u64> {
         let round = self.round;
-        let mut lost = Vec::new();
+        let (mut lost, mut fields) = (Vec::new(), 0);
         self.by_name.retain(|_, tracked| {
             let is_found = tracked.round == round;
             let state = tracked.state.as_ref().filter(|_| !is_found && lost.len() < MAX_LOST);
+            let state = state.filter(|state| fields + state.fields.len() <= MAX_FIELDS);
             let state = state.filter(|state| state.may_return());
             lost.extend(state.map(|state| state.writer_id.id));
+            fields += state.map_or(0, |state| state.fields.len());
             is_found || state.is_some()
         });
-        if self.fields.len() > MAX_UNUSED_FIELDS {
-            self.fields.retain(|_, fields| {
-                fields.retain(|fields| Arc::strong_count(fields) > 1);
-                !fields.is_empty()
-            });
-        }
+        self.fields.retain(|_, fields| {
+            fields.retain(|fields| Arc::strong_count(fields) > 1);
+            !fields.is_empty()
+        });
         lost
     }
 
@@ -106,11 +102,8 @@ impl WriterTracker {
         builder: &mut ScrapeBuilder,
     ) {
         let layout = sample.layout();
-        if builder.fields + layout.fields.len() > MAX_FIELDS {
-            let fields = layout.fields.len();
-            let why =
-                format!("not read: {fields} more fields (at most {MAX_FIELDS} in all expected)");
-            builder.fail(name, why);
+        if layout.fields.len() > builder.free_fields() {
+            builder.fail(name, too_many_fields(layout.fields.len()));
             return self.retain(name);
         }
         let state =
@@ -135,7 +128,7 @@ impl WriterTracker {
         let Some(tracked) = self.by_name.get_mut(name) else { return };
         tracked.round = round;
         let Some(state) = &mut tracked.state else { return };
-        if state.fields[..] != layout.fields[..] {
+        if !Arc::ptr_eq(&state.fields, &layout.fields) && state.fields != layout.fields {
             state.fields = shared(&mut self.fields, sample);
         }
         let is_old = |verdict_time: Instant| {
@@ -202,14 +195,13 @@ impl WriterTracker {
 
 /// Returns the fields of a sample, shared with all writers that have the same ones.
 fn shared(all: &mut HashMap<u64, Vec<Fields>>, sample: &Sample<'_>) -> Fields {
-    let fields = &sample.layout().fields[..];
+    let fields = &sample.layout().fields;
     let mut hasher = DefaultHasher::new();
     fields.iter().for_each(|field| field.label.hash(&mut hasher));
     let same_labels = all.entry(hasher.finish()).or_default();
-    if let Some(known) = same_labels.iter().find(|known| known[..] == *fields) {
+    if let Some(known) = same_labels.iter().find(|known| *known == fields) {
         return known.clone();
     }
-    let fields: Fields = fields.into();
     same_labels.push(fields.clone());
-    fields
+    fields.clone()
 }

@@ -92,6 +92,9 @@ impl ScrapeLoop {
     }
 }
 
+/// The memory of all sums, in bytes.
+const MAX_SUM_BYTES: usize = 64 << 20;
+
 /// Sums over writers, as chosen by the options.
 pub(crate) struct LiveTotals {
     totals: Totals,
@@ -101,7 +104,8 @@ pub(crate) struct LiveTotals {
 impl LiveTotals {
     /// Returns empty sums if `--sum` is given.
     pub(crate) fn from_options(options: &Options) -> Option<Self> {
-        options.sum.then(|| LiveTotals { totals: Totals::new(), live: options.live })
+        let totals = || Totals::with_max_bytes(MAX_SUM_BYTES);
+        options.sum.then(|| LiveTotals { totals: totals(), live: options.live })
     }
 
     fn add(&mut self, scrape: &Scrape) -> Sums {

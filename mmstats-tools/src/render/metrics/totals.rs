@@ -18,10 +18,6 @@ use super::sum::Sum;
 use super::{DroppedField, Page, Settings, write};
 use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 
-/// The memory of all sums, in bytes. Counters of writers that have ended stay, so that writers
-/// which come with new labels again and again would fill the memory.
-const MAX_BYTES: usize = 64 << 20;
-
 /// Sums over all writers, kept from one scrape to the next.
 ///
 /// Values are combined by the rules of [`series`](crate::series). Counters and histograms are what
@@ -35,8 +31,8 @@ const MAX_BYTES: usize = 64 << 20;
 /// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another
 /// scale), that of running writers is shown, and what only dead ones have counted is dropped.
 ///
-/// The sums' memory is bounded: fields that would need more are dropped, and reported once for each
-/// writer.
+/// Counters of writers that have ended stay, so that writers which come with new labels again and
+/// again would fill the memory of a program that runs for long: see [`Totals::with_max_bytes`].
 #[derive(Default)]
 pub struct Totals {
     /// In the order of their first fields.
@@ -45,6 +41,7 @@ pub struct Totals {
     by_key: HashMap<SumKey, usize>,
     /// The memory of the sums.
     bytes: usize,
+    max_bytes: Option<usize>,
     /// The sums that fields add to, by the address of the fields.
     layouts: HashMap<usize, Targets>,
     /// By the ids of writers.
@@ -92,6 +89,13 @@ impl Totals {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates sums whose memory is bounded: fields that would need more are dropped, and reported
+    /// once for each writer.
+    #[must_use]
+    pub fn with_max_bytes(bytes: usize) -> Self {
+        Totals { max_bytes: Some(bytes), ..Self::default() }
     }
 
     /// Adds what has been counted since the last scrape, which has to be of the same
@@ -189,8 +193,8 @@ impl Totals {
             .layouts
             .get(&address(&sample.fields))
             .and_then(|targets| targets.without_memory.as_ref());
-        if let Some((fields, label)) = without_memory {
-            let reason = format!("dropped, as {fields} in all: all sums have {MAX_BYTES} bytes");
+        if let (Some((fields, label)), Some(max_bytes)) = (without_memory, self.max_bytes) {
+            let reason = format!("dropped, as {fields} in all: all sums have {max_bytes} bytes");
             let (file, label) = (Some(sample.writer_id.name.clone()), label.clone());
             self.dropped.push(DroppedField { file, label, reason });
         }
@@ -254,7 +258,7 @@ impl Totals {
             return Some(*at);
         }
         let sum = Sum::new(key.clone(), field, ty);
-        if self.bytes + sum.bytes() > MAX_BYTES {
+        if self.max_bytes.is_some_and(|max_bytes| self.bytes + sum.bytes() > max_bytes) {
             return None;
         }
         self.bytes += sum.bytes();
