@@ -1,8 +1,6 @@
 //! Searches labels for words.
 
-use glob::Pattern;
-
-use crate::labels;
+use crate::labels::{self, Glob, spend};
 
 /// The words of a search, all of which must match; case is ignored. A word may be anywhere in a
 /// text; a word with `*` is a pattern for a whole text.
@@ -12,7 +10,7 @@ pub(crate) struct Search(Vec<Word>);
 #[derive(Clone, Debug)]
 enum Word {
     Substring(String),
-    Whole(Pattern),
+    Whole(Glob),
 }
 
 impl Search {
@@ -20,7 +18,7 @@ impl Search {
     #[must_use]
     pub(crate) fn new(text: &str) -> Search {
         let word = |word: &str| match labels::parse(word) {
-            Ok(pattern) if word.contains('*') => Word::Whole(pattern),
+            Ok(glob) if word.contains('*') => Word::Whole(glob),
             _ => Word::Substring(word.to_owned()),
         };
         Search(text.to_lowercase().split_whitespace().map(word).collect())
@@ -35,8 +33,8 @@ impl Search {
         let texts = [Some(label), group].map(|text| text.map(str::to_lowercase));
         let matches = |word: &Word| {
             texts.iter().flatten().any(|text| match word {
-                Word::Substring(part) => text.contains(part.as_str()),
-                Word::Whole(pattern) => pattern.matches(text),
+                Word::Substring(part) => spend(text.len() + 1) && text.contains(part.as_str()),
+                Word::Whole(glob) => glob.matches(text),
             })
         };
         self.0.iter().all(matches)

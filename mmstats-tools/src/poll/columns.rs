@@ -9,7 +9,7 @@ use mmstats_core::field::HISTOGRAM_SUFFIX;
 use mmstats_std::read::Field;
 
 use super::statistic::Statistic;
-use crate::labels;
+use crate::labels::{self, Glob};
 use crate::scraper::Scrape;
 use crate::series::is_cumulative;
 
@@ -60,7 +60,7 @@ struct ColumnSpec {
     text: String,
     /// The columns of a pattern, by name; the only column of a plain name.
     columns: Vec<Column>,
-    patterns: Vec<(Pattern, Option<Statistic>)>,
+    patterns: Vec<(Glob, Option<Statistic>)>,
     /// Labels that already have a column, and whether with the statistic; a name has at most one.
     matched: HashSet<(String, bool)>,
 }
@@ -170,7 +170,7 @@ impl FieldColumns {
     fn add_matching(&mut self, fields: &[Field]) -> bool {
         let mut has_more = false;
         for spec in &mut self.specs {
-            let matching = |(pattern, statistic): &(Pattern, Option<Statistic>)| -> Vec<_> {
+            let matching = |(pattern, statistic): &(Glob, Option<Statistic>)| -> Vec<_> {
                 let is_match = |field: &&Field| {
                     let timer = field.label.strip_suffix(HISTOGRAM_SUFFIX);
                     (pattern.matches(&field.label)

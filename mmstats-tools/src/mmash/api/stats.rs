@@ -9,7 +9,7 @@ use mmstats_std::read::Field;
 use serde::Serialize;
 
 use crate::escape::lossless_path;
-use crate::labels::Labels;
+use crate::labels::{Glob, Labels};
 
 use crate::mmash::live::snapshot::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
@@ -60,8 +60,7 @@ impl Query {
 
     /// Returns a text that is equal for equal queries.
     pub(crate) fn key(&self) -> String {
-        let mut patterns: Vec<&str> =
-            self.labels.include.iter().map(glob::Pattern::as_str).collect();
+        let mut patterns: Vec<&str> = self.labels.include.iter().map(Glob::as_str).collect();
         patterns.sort_unstable();
         patterns.dedup();
         format!("{:?} {patterns:?}", self.by)

@@ -10,6 +10,7 @@ use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
 use crate::escape::{Escaped, lossless_path};
+use crate::labels;
 use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::response::{HttpError, preferences};
@@ -33,6 +34,8 @@ pub(crate) async fn metrics(call: Call) -> Result<Response, HttpError> {
     let settings = Settings { format: format(&call.headers), ..call.server.metrics.clone() };
     let (content_type, server) = (settings.format.content_type(), call.server.clone());
     let render = move |snapshot: &Snapshot| {
+        // The patterns are those of the command line.
+        labels::lift_limit();
         let page = page(snapshot, &settings);
         for message in server.dropped_fields.new_messages(&page.dropped) {
             eprintln!("mmash: {}", Escaped(&message));

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use axum::http::Uri;
 use axum::response::Response;
-use glob::{MatchOptions, Pattern};
 use mmstats_std::read::Field;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::escape::lossless_path;
+use crate::labels::Glob;
 use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::parameters::{self, Parameters, decode};
@@ -44,7 +44,15 @@ pub(crate) async fn labels(call: Call) -> Result<Response, HttpError> {
 pub(crate) async fn values(call: Call) -> Result<Response, HttpError> {
     let prefix = path_after(&call.uri, "/stats/")?;
     let parameters = call.parameters(&["exact", "glob", "aggr"])?;
-    let is_exact = !matches!(parameters.one("exact")?, None | Some("0" | "false"));
+    let is_exact = match parameters.one("exact")? {
+        None | Some("0" | "false") => false,
+        Some("" | "1" | "true") => true,
+        Some(other) => {
+            return Err(HttpError::bad_request(format!(
+                "exact={other:?}: unknown (no value, 1, true, 0 or false expected)"
+            )));
+        }
+    };
     let glob = glob(&parameters)?;
     let aggregator = parameters.one("aggr")?.map(aggregator).transpose()?;
     let collect = move |snapshot: &Snapshot| {
@@ -88,7 +96,7 @@ pub(crate) async fn files(call: Call) -> Result<Response, HttpError> {
 }
 
 /// Returns the pattern of files; an empty one is ignored.
-fn glob(parameters: &Parameters) -> Result<Option<Pattern>, HttpError> {
+fn glob(parameters: &Parameters) -> Result<Option<Glob>, HttpError> {
     parameters
         .one("glob")?
         .filter(|glob| !glob.is_empty())
@@ -107,17 +115,12 @@ fn path_after(uri: &Uri, prefix: &str) -> Result<String, HttpError> {
 /// the searched directories.
 fn chosen<'s>(
     snapshot: &'s Snapshot,
-    glob: Option<&'s Pattern>,
+    glob: Option<&'s Glob>,
 ) -> impl Iterator<Item = &'s WriterSample> {
-    const BY_PARTS: MatchOptions = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: false,
-    };
     let directories: Vec<&Path> =
         snapshot.searched.iter().filter_map(|pattern| pattern.parent()).collect();
-    let is_chosen = move |path: &Path, glob: &Pattern| {
-        let matches = |part: &Path| glob.matches_with(&lossless_path(part), BY_PARTS);
+    let is_chosen = move |path: &Path, glob: &Glob| {
+        let matches = |part: &Path| glob.matches_path(&lossless_path(part));
         match glob.as_str().contains('/') {
             false => path.file_name().is_some_and(|name| matches(Path::new(name))),
             true => directories

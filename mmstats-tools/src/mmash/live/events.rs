@@ -123,6 +123,11 @@ impl SseClient {
             Err(error) if error.status == StatusCode::SERVICE_UNAVAILABLE => {
                 Some(Bytes::from_static(b": skipped, too many unread responses\n\n"))
             }
+            // Each scrape would fail, and so would a client that connects again.
+            Err(error) if error.status == StatusCode::BAD_REQUEST => {
+                self.last = u64::MAX;
+                Some(Bytes::from(format!(": stopped, {}\n\n", error.message)))
+            }
             Err(_) => None,
         }
     }

@@ -137,9 +137,14 @@ impl Connection {
     }
 
     /// Records that a request has been read, until the result is dropped.
-    pub(super) fn begin_answer(self: &Arc<Self>, serves_half_closed: bool) -> Arc<Answering> {
-        *self.lock() = State { is_answering: true, serves_half_closed, ..State::default() };
+    pub(super) fn begin_answer(self: &Arc<Self>) -> Arc<Answering> {
+        *self.lock() = State { is_answering: true, serves_half_closed: true, ..State::default() };
         Arc::new(Answering(self.clone()))
+    }
+
+    /// Records that the answer is a stream, which ends only with its client.
+    pub(super) fn end_with_client(&self) {
+        self.lock().serves_half_closed = false;
     }
 
     /// Returns `true` if a request is being answered whose client may have closed its side.

@@ -161,8 +161,7 @@ async fn serve_connection(stream: TcpStream, place: Place, router: Router, serve
     let connection = place.connection.clone();
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        // A stream ends only with its client.
-        let answering = connection.begin_answer(request.uri().path() != "/events");
+        let answering = connection.begin_answer();
         request.extensions_mut().insert(Accepted { local, answering });
         router.call(request)
     });

@@ -48,12 +48,16 @@ pub(super) async fn check_requests(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
+    let is_stream = path == "/events" && request.method() == Method::GET;
     let mut response = match check(&server, &accepted, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
     if let Some(error) = response.extensions_mut().remove::<HttpError>() {
         set_error_body(&mut response, &error, &path);
+    }
+    if is_stream && response.status().is_success() {
+        accepted.answering.0.end_with_client();
     }
     let headers = response.headers_mut();
     for (name, value) in [

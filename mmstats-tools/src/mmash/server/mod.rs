@@ -28,6 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
+use crate::labels::limit_steps;
 use crate::mmash::exporter::dropped_field_log::DroppedFieldLog;
 use crate::mmash::live::scrape_loop::Latest;
 use crate::mmash::live::snapshot::Snapshot;
@@ -41,6 +42,9 @@ use crate::render::metrics::Settings;
 
 /// The maximum number of responses that are made at a time, in threads other than the server's.
 const MAX_JOBS: usize = 2;
+
+/// The number of comparisons with patterns that end a job: some tenths of a second.
+const MAX_STEPS: u64 = 200_000_000;
 
 /// The memory limit of responses that have not been read yet.
 const RESPONSE_BUDGET_BYTES: usize = 128 << 20;
@@ -111,10 +115,10 @@ impl Server {
     }
 
     /// Runs a job that takes a while in another thread. It is not started if its client disconnects
-    /// while it waits for its turn.
+    /// while it waits for its turn. Its client's patterns cannot occupy the thread for long.
     ///
     /// # Errors
-    /// 500 if it panics.
+    /// 400 if it makes too many comparisons with patterns, 500 if it panics.
     pub(crate) async fn run_job<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -125,9 +129,14 @@ impl Server {
         let job = move || {
             // A started job runs to its end even if its client is gone, so it keeps the permit.
             let _permit = permit;
-            job()
+            limit_steps(MAX_STEPS, job)
         };
-        task::spawn_blocking(job).await.map_err(|_| failed())
+        task::spawn_blocking(job).await.map_err(|_| failed())?.ok_or_else(|| {
+            HttpError::bad_request(format!(
+                "too many comparisons of labels with patterns (fewer than {MAX_STEPS} characters \
+                 expected): use fewer or shorter patterns"
+            ))
+        })
     }
 }
 

@@ -4,10 +4,9 @@
 //! Invalid escapes and bytes that are not UTF-8 are errors that name the parameter; most decoders
 //! pass them on or replace them.
 
-use glob::Pattern;
 use percent_encoding::percent_decode_str;
 
-use crate::labels;
+use crate::labels::{self, Glob};
 use crate::mmash::server::response::HttpError;
 
 /// How often a pattern can be repeated.
@@ -63,7 +62,7 @@ impl Parameters {
     ///
     /// # Errors
     /// If there are too many, or one is invalid.
-    pub(crate) fn patterns(&self, key: &str) -> Result<Vec<Pattern>, HttpError> {
+    pub(crate) fn patterns(&self, key: &str) -> Result<Vec<Glob>, HttpError> {
         let count = self.all(key).count();
         if count > MAX_PATTERNS {
             return Err(HttpError::bad_request(format!(
@@ -112,7 +111,7 @@ pub(crate) fn decode(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// If it could lead elsewhere, or is invalid.
-pub(crate) fn parse_file_pattern(text: &str) -> Result<Pattern, HttpError> {
+pub(crate) fn parse_file_pattern(text: &str) -> Result<Glob, HttpError> {
     let refuse = |why: &str| {
         Err(HttpError::bad_request(format!(
             "glob {text:?}: {why} (the name of a stats file expected, with * ? [abc] [!abc])"
