@@ -1,7 +1,6 @@
 //! Selects fields by their labels.
 
 use std::cell::Cell;
-use std::str::Chars;
 
 use glob::{Pattern, PatternError};
 
@@ -46,7 +45,7 @@ pub struct Glob {
 enum Token {
     AnyText,
     AnyChar,
-    Char(char),
+    Literal(String),
     /// Brackets, as a pattern of their own.
     Class(Pattern),
 }
@@ -61,53 +60,71 @@ impl Glob {
     /// Returns `true` if it matches the whole text.
     #[must_use]
     pub(crate) fn matches(&self, text: &str) -> bool {
-        self.matches_all(text.chars(), |_| true)
+        self.match_all(text, |_| true).is_some()
     }
 
     /// Like [`Glob::matches`], but only a slash in the pattern matches one.
     #[must_use]
     #[cfg(feature = "web")]
     pub(crate) fn matches_path(&self, path: &str) -> bool {
-        self.matches_all(path.chars(), |character| character != '/')
+        self.match_all(path, |part| !part.contains('/')).is_some()
     }
 
-    fn matches_all(&self, mut text: Chars<'_>, is_wild: impl Fn(char) -> bool) -> bool {
+    /// Returns `None` if it does not match. `is_wild` says which texts a star matches.
+    fn match_all(&self, mut text: &str, is_wild: impl Fn(&str) -> bool) -> Option<()> {
         let mut tokens = &self.tokens[..];
-        // What follows the last star, and the text that this has not been compared with. Earlier
-        // stars need not match more: that would leave less text for the last one.
-        let mut retry: Option<(&[Token], Chars<'_>)> = None;
+        // What follows the last star, and where this was last tried. Earlier stars need not match
+        // more: that would leave less text for the last one.
+        let mut last_star: Option<(&[Token], &str)> = None;
         loop {
-            let mut rest = text.clone();
-            let (is_match, steps) = match (tokens.first(), rest.next()) {
-                (None, None) => return true,
-                (Some(Token::AnyText), _) => {
-                    tokens = &tokens[1..];
-                    retry = Some((tokens, text.clone()));
-                    continue;
+            let next = first_char(text);
+            let (matched, steps) = match tokens.first() {
+                None if text.is_empty() => return Some(()),
+                None | Some(Token::AnyText) => (None, 1),
+                Some(Token::Literal(literal)) => {
+                    (text.starts_with(literal).then_some(literal.len()), 1 + literal.len() / 4)
                 }
-                (Some(_), None) => return false,
-                (None, Some(_)) => (false, 1),
-                (Some(Token::Char(wanted)), Some(found)) => (*wanted == found, 1),
-                (Some(Token::Class(class)), Some(found)) => {
-                    let is_one = class.matches(found.encode_utf8(&mut [0; 4]));
-                    (is_one && is_wild(found), class.as_str().len())
+                Some(_) if text.is_empty() => return None,
+                Some(Token::AnyChar) => (is_wild(next).then_some(next.len()), 1),
+                Some(Token::Class(class)) => {
+                    let is_match = class.matches(next) && is_wild(next);
+                    (is_match.then_some(next.len()), class.as_str().len())
                 }
-                (Some(Token::AnyChar), Some(found)) => (is_wild(found), 1),
             };
-            if !spend(steps) {
-                return false;
-            }
-            if is_match {
-                (tokens, text) = (&tokens[1..], rest);
+            spend(steps)?;
+            if let Some(matched) = matched {
+                (tokens, text) = (&tokens[1..], &text[matched..]);
                 continue;
             }
-            let Some((after_star, from)) = &mut retry else { return false };
-            if !from.next().is_some_and(&is_wild) {
-                return false;
+            let (after, from) = if let Some((Token::AnyText, after)) = tokens.split_first() {
+                (after, text)
+            } else {
+                // The star matches another character.
+                let (after, from) = last_star?;
+                let next = Some(first_char(from)).filter(|next| !next.is_empty() && is_wild(next));
+                (after, &from[next?.len()..])
+            };
+            let skipped = match after {
+                [Token::Literal(end)] => from.strip_suffix(end)?.len(),
+                [Token::Literal(literal), ..] => {
+                    spend(literal.len())?;
+                    from.find(literal)?
+                }
+                _ => 0,
+            };
+            spend(skipped / 4)?;
+            let (skipped, from) = from.split_at(skipped);
+            if !is_wild(skipped) {
+                return None;
             }
-            (tokens, text) = (after_star, from.clone());
+            (tokens, text, last_star) = (after, from, Some((after, from)));
         }
     }
+}
+
+/// Returns the first character of a text, which is empty at its end.
+fn first_char(text: &str) -> &str {
+    &text[..text.chars().next().map_or(0, char::len_utf8)]
 }
 
 thread_local! {
@@ -115,12 +132,11 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(u64::MAX) };
 }
 
-/// Takes comparisons from the limit of this thread. Returns `false`, from then on, if it has no
-/// more.
-pub(crate) fn spend(steps: usize) -> bool {
+/// Takes comparisons from the limit of this thread. Returns `None`, from then on, if none are left.
+pub(crate) fn spend(steps: usize) -> Option<()> {
     let left = STEPS.get().saturating_sub(steps as u64);
     STEPS.set(left);
-    left > 0
+    (left > 0).then_some(())
 }
 
 /// Runs a job that may make fewer than this many comparisons of characters with patterns. If it
@@ -157,19 +173,22 @@ pub(crate) fn parse(pattern: &str) -> Result<Glob, String> {
 /// Splits a valid pattern.
 fn tokens(mut pattern: &str) -> Result<Vec<Token>, PatternError> {
     let mut tokens = Vec::new();
-    while let Some(first) = pattern.chars().next() {
-        let mut bytes = first.len_utf8();
-        tokens.push(match first {
-            '*' => Token::AnyText,
-            '?' => Token::AnyChar,
-            '[' => {
+    while !pattern.is_empty() {
+        let mut bytes = 1;
+        tokens.push(match pattern.as_bytes()[0] {
+            b'*' => Token::AnyText,
+            b'?' => Token::AnyChar,
+            b'[' => {
                 let start = if pattern.starts_with("[!") { 2 } else { 1 };
                 // The first character may be a bracket itself.
                 let end = pattern.char_indices().skip(start + 1).find(|(_, next)| *next == ']');
                 bytes = end.map_or(pattern.len(), |(at, _)| at + 1);
                 Token::Class(Pattern::new(&pattern[..bytes])?)
             }
-            other => Token::Char(other),
+            _ => {
+                bytes = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+                Token::Literal(pattern[..bytes].to_owned())
+            }
         });
         pattern = &pattern[bytes..];
     }
@@ -262,15 +281,19 @@ mod tests {
 
     #[test]
     fn the_steps_of_a_match_are_bounded_by_both_lengths() {
-        let (globs, label) = ([parse(&"*a".repeat(100)).unwrap()], "a".repeat(99) + "b");
-        assert_eq!(limit_steps(100 * 200, || matches(&globs, &label)), Some(false));
+        let label = "a".repeat(100);
+        for pattern in ["*a".repeat(90) + "b", "*a?".repeat(30) + "b", format!("*?{label}")] {
+            let globs = [parse(&pattern).unwrap()];
+            let steps = 4 * (pattern.len() * label.len()) as u64;
+            assert_eq!(limit_steps(steps, || matches(&globs, &label)), Some(false), "{pattern}");
+        }
     }
 
     #[test]
     fn nothing_matches_after_too_many_steps() {
-        let globs = [parse("*b").unwrap(), parse("*a").unwrap()];
+        let globs = [parse("*?b").unwrap(), parse("*?a").unwrap()];
         let label = "a".repeat(1000);
-        assert_eq!(limit_steps(3000, || matches(&globs, &label)), Some(true));
+        assert_eq!(limit_steps(9000, || matches(&globs, &label)), Some(true));
         assert_eq!(limit_steps(1500, || matches(&globs, &label)), None);
         assert!(matches(&globs, &label), "the limit is that of one job");
     }

@@ -33,7 +33,9 @@ impl Search {
         let texts = [Some(label), group].map(|text| text.map(str::to_lowercase));
         let matches = |word: &Word| {
             texts.iter().flatten().any(|text| match word {
-                Word::Substring(part) => spend(text.len() + 1) && text.contains(part.as_str()),
+                Word::Substring(part) => {
+                    spend(1 + part.len() + text.len() / 4).is_some() && text.contains(part.as_str())
+                }
                 Word::Whole(glob) => glob.matches(text),
             })
         };

@@ -248,6 +248,8 @@ fn invalid_queries_are_refused_with_the_accepted_form() {
         ("/events?interval=nan", "number of seconds"),
         ("/events?interval=-1", "negative"),
         ("/stats/x?agr=sum", "exact, glob, aggr"),
+        ("/stats/x?exact=no", "1, true, 0 or false"),
+        ("/stats/x?exact=FALSE", "1, true, 0 or false"),
         ("/stats/x?glob=../*", "leads out"),
         ("/files/..", "leads out"),
     ] {

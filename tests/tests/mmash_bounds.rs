@@ -2,12 +2,14 @@
 //! and everything else is still read.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mmstats_core::{Counter, Gauge, Histogram, Type, V2, Writer, units};
 use mmstats_tests::cli::{VersionOne, program, run};
+use mmstats_tests::http::{connect, open, request};
 use mmstats_tests::mmash::{Mmash, command, shop};
 use mmstats_tests::programs::directory;
 use mmstats_tests::regions::{bytes, leaked_region, region_bytes};
@@ -16,6 +18,7 @@ use mmstats_tools::render::metrics::{Settings, Totals};
 use mmstats_tools::scraper::Scraper;
 use mmstats_tools::source::Sources;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Writes a file of version 1 with this many fields.
 fn write_fields(path: &Path, fields: usize) {
@@ -182,4 +185,63 @@ fn with_full_buckets(mut stats: Vec<u8>) -> Vec<u8> {
     let end = location.offset as usize + location.size as usize;
     stats[start..end].fill(0xff);
     stats
+}
+
+/// Publishes this many labels of 250 times `a` and a number.
+fn long_labels(labels: usize) -> (TempDir, Mmash) {
+    let directory = directory();
+    let stats = (0..labels).fold(VersionOne::default(), |stats, at| {
+        stats.field(format!("{}{at:05}", "a".repeat(250)), "B", [1])
+    });
+    fs::write(directory.path().join("a.mmstats"), stats.finish()).unwrap();
+    let server = Mmash::serve(directory.path(), &["-d", "60"]);
+    server.wait_for("/healthz", |health| health["scrapes"] == 1);
+    (directory, server)
+}
+
+fn duration(server: &Mmash, target: &str) -> Duration {
+    let start = Instant::now();
+    assert_eq!(server.get(target).status, 200, "{target}");
+    start.elapsed()
+}
+
+#[test]
+fn the_stars_of_a_pattern_do_not_multiply_its_time() {
+    let (_directory, server) = long_labels(1000);
+    for target in ["/api/v1/stats?match=", "/api/v1/query?match=", "/?q="] {
+        let plain = duration(&server, &format!("{target}*a"));
+        let stars = duration(&server, &format!("{target}{}b", "*a".repeat(20)));
+        assert!(stars < plain * 50, "{target}: {stars:?} is not {plain:?}");
+    }
+}
+
+#[test]
+fn a_query_of_expensive_patterns_is_refused_and_delays_others_little() {
+    let (_directory, server) = long_labels(1000);
+    // Each is compared with a label from each of its characters on.
+    let patterns: Vec<String> =
+        (0..60).map(|at| format!("match=*{}?{at:02}b", "a".repeat(120))).collect();
+    let query = patterns.join("&");
+    for target in [
+        format!("/api/v1/stats?{query}"),
+        format!("/api/v1/stats?by=label&{query}"),
+        format!("/api/v1/query?{query}"),
+        format!("/?q={}", "aa+".repeat(9000)),
+    ] {
+        let refused = server.get(&target);
+        assert_eq!(refused.status, 400, "{target}");
+        assert!(refused.text().contains("fewer or shorter patterns"), "{}", refused.text());
+    }
+    let mut stream =
+        open(server.address, &request(server.address, "GET", &format!("/events?{query}"), ""))
+            .unwrap();
+    let comment = stream.chunk().unwrap().unwrap();
+    assert!(comment.starts_with(b": stopped, too many"), "{}", comment.escape_ascii());
+    let accepted = duration(&server, &format!("/api/v1/stats?{}", patterns[0]));
+    for _ in 0..8 {
+        let request = request(server.address, "GET", &format!("/api/v1/stats?{query}"), "");
+        connect(server.address).write_all(&request).unwrap();
+    }
+    let delayed = duration(&server, "/metrics");
+    assert!(delayed < accepted * 50, "{delayed:?} is not {accepted:?}");
 }

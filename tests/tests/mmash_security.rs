@@ -662,16 +662,40 @@ fn names_that_alternate_between_files_and_links_reveal_nothing() {
 #[test]
 fn a_client_that_closes_its_side_gets_its_answer() {
     let victim = Victim::new(&[]);
-    for target in ["/metrics", "/healthz", "/", "/api/v1/query"] {
+    for (method, target, status) in [
+        ("GET", "/metrics", "200"),
+        ("GET", "/healthz", "200"),
+        ("GET", "/", "200"),
+        ("GET", "/api/v1/query", "200"),
+        ("HEAD", "/events", "200"),
+        ("GET", "/events?interval=-1", "400"),
+        ("HEAD", "/events?match=[", "400"),
+        ("POST", "/events", "405"),
+    ] {
         let mut connection = connect(victim.address());
         // As of `printf 'GET …' | nc -N`, without asking for the end of the connection.
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         connection.write_all(request.as_bytes()).unwrap();
         connection.shutdown(Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
-        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{target}: {answer:?}");
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(expected.as_bytes()), "{method} {target}: {answer:?}");
     }
+}
+
+#[test]
+fn a_stream_ends_if_its_client_closes_its_side() {
+    let victim = Victim::new(&["-d", "60", "--max-sse-clients", "1"]);
+    // More than the clients that have closed their side and get their answer.
+    for _ in 0..20 {
+        let mut connection = connect(victim.address());
+        connection.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
+        // The connection ends within its timeout.
+        let _ = connection.read_to_end(&mut Vec::new()).unwrap();
+    }
+    victim.attack(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
 }
 
 #[test]

@@ -44,7 +44,7 @@ use crate::render::metrics::Settings;
 const MAX_JOBS: usize = 2;
 
 /// The number of comparisons with patterns that end a job: some tenths of a second.
-const MAX_STEPS: u64 = 200_000_000;
+const MAX_STEPS: u64 = 50_000_000;
 
 /// The memory limit of responses that have not been read yet.
 const RESPONSE_BUDGET_BYTES: usize = 128 << 20;
