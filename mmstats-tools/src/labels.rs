@@ -65,7 +65,7 @@ impl Glob {
 
     /// Like [`Glob::matches`], but only a slash in the pattern matches one.
     #[must_use]
-    #[cfg(feature = "web")]
+    #[cfg(any(feature = "web", test))]
     pub(crate) fn matches_path(&self, path: &str) -> bool {
         self.match_all(path, |part| !part.contains('/')).is_some()
     }
@@ -141,7 +141,7 @@ pub(crate) fn spend(steps: usize) -> Option<()> {
 
 /// Runs a job that may make fewer than this many comparisons of characters with patterns. If it
 /// makes more, nothing matches and the result is `None`.
-#[cfg(feature = "web")]
+#[cfg(any(feature = "web", test))]
 pub(crate) fn limit_steps<T>(steps: u64, job: impl FnOnce() -> T) -> Option<T> {
     STEPS.set(steps);
     let result = job();
