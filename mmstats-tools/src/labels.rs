@@ -33,8 +33,9 @@ fn matches(globs: &[Glob], label: &str) -> bool {
 
 /// A pattern for a whole text: `*` matches any text, `?` any character, `[…]` one of several.
 ///
-/// It means the same as a [`Pattern`], whose time grows with a power of the length of the text: the
-/// number of stars. The time of this one is at most proportional to both lengths.
+/// It means the same as a [`Pattern`], which compares a text with the pattern from each character on
+/// and, in paths, tries all ways to place the stars. This one searches for literal parts, and its
+/// time is at most proportional to both lengths.
 #[derive(Clone, Debug)]
 pub struct Glob {
     text: String,
