@@ -33,7 +33,7 @@ fn matches(globs: &[Glob], label: &str) -> bool {
 
 /// A pattern for a whole text: `*` matches any text, `?` any character, `[…]` one of several.
 ///
-/// It means the same as a [`Pattern`], which compares a text with the pattern from each character on
+/// It means the same as a [`Pattern`], which compares the pattern from each character of a text on
 /// and, in paths, tries all ways to place the stars. This one searches for literal parts, and its
 /// time is at most proportional to both lengths.
 #[derive(Clone, Debug)]
