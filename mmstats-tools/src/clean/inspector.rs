@@ -183,9 +183,13 @@ impl Inspector {
             file: FileId::from_file(&opened.file).ok(),
             ..Evidence::default()
         });
-        let is_hidden = !sees_all_processes(self.same_namespace);
-        let provenance =
-            Provenance { verdict, is_exact: false, is_hidden, is_remote: entry.is_on_network() };
+        let provenance = Provenance {
+            verdict,
+            is_exact: false,
+            may_have_other_pid: !self.same_namespace,
+            is_hidden: !sees_all_processes(self.same_namespace),
+            is_remote: entry.is_on_network(),
+        };
         let (state, reason) = self.mapped.judge(entry, &opened, pid, &provenance);
         let state = state.keep_if_young(&opened, self.min_age.max(BLANK_FILE_AGE));
         let (process, created) = (None, None);
@@ -198,6 +202,8 @@ struct Provenance {
     verdict: Verdict,
     /// Whether the file names the PID namespace.
     is_exact: bool,
+    /// Whether the process may have another PID here than in the file.
+    may_have_other_pid: bool,
     /// Whether the process may be invisible from here.
     is_hidden: bool,
     /// Whether the process may run on another machine.
@@ -209,9 +215,11 @@ impl Provenance {
         let verdict = sample.verdict();
         let is_dead = verdict.liveness == Liveness::Dead;
         let is_exact = sample.process_id().is_some_and(|process| process.pid_namespace().is_some());
+        let may_have_other_pid = is_dead && !is_exact && !same_namespace;
         Provenance {
             verdict,
             is_exact,
+            may_have_other_pid,
             is_hidden: is_dead && !is_exact && !sees_all_processes(same_namespace),
             is_remote: is_dead && entry.is_on_network() && !is_of_this_boot(sample),
         }
@@ -262,6 +270,14 @@ impl Mapped {
                 let reason = Reason::Mapped;
                 return (FileState::Alive(reason), Cow::Borrowed(reason.as_str()));
             }
+            // Root sees all mappings, so that a user's containers are what is left.
+            let is_own = opened.stat.st_uid == rustix::process::geteuid().as_raw();
+            if provenance.may_have_other_pid && is_own && self.hides_process_of(opened.stat.st_uid)
+            {
+                let reason = "its process may be one whose mappings are hidden: run this as root, \
+                    or with --assume-same-pid-namespace";
+                return (FileState::Unknown, Cow::Borrowed(reason));
+            }
             if reason == Reason::OtherStart && self.is_hidden(pid) {
                 let reason = "its PID was reused, or it was restored from a checkpoint: run this \
                     as root to find out";
@@ -277,13 +293,15 @@ impl Mapped {
 const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
 
 /// Returns `true` if `/proc` shows every process of the machine, which it does not inside a
-/// container, or if the user says that all files belong to this PID namespace.
+/// container or if it is mounted with `hidepid`, or if the user says that all files belong to this
+/// PID namespace.
 fn sees_all_processes(same_namespace: bool) -> bool {
     let is_initial = || {
         fs::metadata("/proc/self/ns/pid")
             .is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE)
     };
-    (same_namespace || is_initial()) && fs::read_dir("/proc").is_ok()
+    let shows_others = || fs::metadata("/proc/1").is_ok();
+    (same_namespace || is_initial() && shows_others()) && fs::read_dir("/proc").is_ok()
 }
 
 impl FileState {

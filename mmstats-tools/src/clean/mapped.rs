@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,6 +27,10 @@ pub(super) struct Mapped {
     paths: HashSet<PathBuf>,
     /// Processes whose mappings may not be read.
     hidden: HashSet<u32>,
+    /// The users of those of them that are in other PID namespaces.
+    hidden_users: HashSet<u32>,
+    /// Whether that is hidden too.
+    hides_users: bool,
 }
 
 impl Mapped {
@@ -59,6 +63,12 @@ impl Mapped {
         self.hidden.contains(&pid)
     }
 
+    /// Returns `true` if the mappings of a process of this user in another PID namespace may be
+    /// hidden: one that is not dumpable, as after `setuid`, hides them from its own user.
+    pub(super) fn hides_process_of(&self, user: u32) -> bool {
+        self.hides_users || self.hidden_users.contains(&user)
+    }
+
     fn read_all(&mut self) {
         let Ok(processes) = fs::read_dir("/proc") else { return };
         for process in processes.flatten() {
@@ -73,10 +83,29 @@ impl Mapped {
                 }
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     self.hidden.insert(pid);
+                    match users_elsewhere(pid) {
+                        Ok(users) => self.hidden_users.extend(users),
+                        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                            self.hides_users = true;
+                        }
+                        Err(_) => {}
+                    }
                 }
                 // The process has exited meanwhile.
                 Err(_) => {}
             }
         }
     }
+}
+
+/// Returns the real, effective, saved and file system user IDs of a process that has another PID in
+/// its own namespace than here; none of another process.
+fn users_elsewhere(pid: u32) -> io::Result<Vec<u32>> {
+    let status = fs::read(format!("/proc/{pid}/status"))?;
+    let status = String::from_utf8_lossy(&status);
+    let numbers = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().filter_map(|number| number.parse().ok())
+    };
+    Ok(if numbers("NSpid:").count() > 1 { numbers("Uid:").collect() } else { Vec::new() })
 }

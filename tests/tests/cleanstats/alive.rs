@@ -258,6 +258,31 @@ fn a_process_with_another_start_time_is_alive_while_it_maps_its_file() {
 }
 
 #[test]
+fn a_process_that_hides_its_mappings_from_its_own_user_keeps_its_files() {
+    // Of no other test, as each of its processes may be the writer of any of its files.
+    const USER: u32 = 65_532;
+    if !is_root() {
+        return;
+    }
+    let directory = public_directory();
+    let path = directory.path().join("a.mmstats");
+    let original = Original::start_hidden(NOBODYS_PID, &path, now(), USER);
+    let clean = |arguments: &[&str]| {
+        run(as_user(USER, false).args(arguments).arg(".").current_dir(directory.path())).out
+    };
+    let why = "its process may be one whose mappings are hidden: run this as root, or with \
+               --assume-same-pid-namespace";
+    let expected = format!(
+        "PID {NOBODYS_PID} cannot be judged ({why}), skipping ./a.mmstats\n\
+         Removed 0  -  0 alive\n"
+    );
+    assert_eq!(clean(&[]), expected);
+    drop(original);
+    // It ends when it notices that nobody writes to it any more.
+    wait_until(|| clean(&[]).ends_with("Removed 1  -  0 alive\n"));
+}
+
+#[test]
 fn a_live_process_that_proc_hides_is_unknown_and_keeps_its_files() {
     if !is_root() {
         return;

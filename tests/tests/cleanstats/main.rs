@@ -178,7 +178,32 @@ impl Original {
 
     /// Writes this PID into the file; its own, if that is 0.
     fn start_as(pid: u32, path: &Path, created: f64, user: Option<u32>) -> Original {
-        let script = "import mmap, os, struct, sys, time\n\
+        let mut command = Command::new("python3");
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        Self::spawn(&mut command, path, &[created.to_string(), pid.to_string()])
+    }
+
+    /// Starts it in another PID namespace. Its mappings are hidden from its own user, like those of
+    /// a process after `setuid`.
+    fn start_hidden(pid: u32, path: &Path, created: f64, user: u32) -> Original {
+        let mut command = Command::new("unshare");
+        // A Python in the home of root is not for everybody.
+        command.env("PATH", "/usr/bin:/bin");
+        command.args(["--pid", "--fork", "setpriv", "--clear-groups"]).args([
+            format!("--reuid={user}"),
+            format!("--regid={user}"),
+            "python3".to_owned(),
+        ]);
+        let arguments = [created.to_string(), pid.to_string(), "hides".to_owned()];
+        Self::spawn(&mut command, path, &arguments)
+    }
+
+    fn spawn(command: &mut Command, path: &Path, arguments: &[String]) -> Original {
+        let script = "import ctypes, mmap, os, struct, sys\n\
+            PR_SET_DUMPABLE = 4\n\
+            if 'hides' in sys.argv: ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)\n\
             field = lambda label, ty, value: struct.pack('@H', len(label)) + label + struct.pack('@H', len(ty)) + ty + b'\\xff' + value\n\
             descriptor = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o644)\n\
             os.ftruncate(descriptor, 4096)\n\
@@ -187,18 +212,10 @@ impl Original {
             pid = int(sys.argv[3]) or os.getpid()\n\
             bytes = b'\\x01' + field(b'sys.pid', b'I', struct.pack('I', pid)) + field(b'sys.created', b'd', struct.pack('d', float(sys.argv[2])))\n\
             memory[:len(bytes)] = bytes\n\
-            time.sleep(600)";
-        let mut command = Command::new("python3");
-        command
-            .args(["-c", script])
-            .arg(path)
-            .args([created.to_string(), pid.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        if let Some(user) = user {
-            command.uid(user).gid(user);
-        }
-        let original = Original(command.spawn().unwrap());
+            sys.stdin.read()";
+        command.args(["-c", script]).arg(path).args(arguments);
+        let original =
+            Original(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
         wait_until(|| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x01")));
         original
     }
