@@ -65,8 +65,8 @@ fn named_files_without_stats_are_reported_once_and_found_ones_are_not() {
     assert_eq!(lines(&server.end().errors), expected);
 
     let file = at("out.prom");
-    let scrapes =
-        || fs::read_to_string(&file).is_ok_and(|page| page.contains("\nmmstats_read_failures 3\n"));
+    let failures = "\nmmstats_read_failures{textfile=\"out\"} 3\n";
+    let scrapes = || fs::read_to_string(&file).is_ok_and(|page| page.contains(failures));
     let mut program = Command::new(program("--bin", "mmash"));
     let program = Program::spawn(program.args(["-d", "0.1", "--textfile"]).arg(&file).args(&named));
     // It was removed, and exists again after the next scrape.
