@@ -293,7 +293,7 @@ fn a_live_process_that_proc_hides_is_unknown_and_keeps_its_files() {
         let (program, path) = publisher(at, scene, Some(SOMEBODY));
         let outcome = run(as_user(CLEANER, true).current_dir(at).arg("."));
         let why = "/proc hides its process: run this as root or as the process's user";
-        let name = path.file_name().unwrap().display();
+        let name = path.file_name().unwrap().to_str().unwrap();
         assert_eq!(
             outcome.out,
             format!(
