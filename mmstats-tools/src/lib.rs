@@ -26,6 +26,7 @@ mod command;
 pub mod console;
 mod escape;
 mod generate;
+mod label_glob;
 mod labels;
 #[cfg(feature = "web")]
 pub mod mmash;

@@ -1,6 +1,6 @@
 //! Searches labels for words.
 
-use crate::labels::{self, Glob, spend};
+use crate::label_glob::{self, Glob, spend};
 
 /// The words of a search, all of which must match; case is ignored. A word may be anywhere in a
 /// text; a word with `*` is a pattern for a whole text.
@@ -17,7 +17,7 @@ impl Search {
     /// Parses a search. Every text is one: a word that is not a valid pattern matches itself.
     #[must_use]
     pub(crate) fn new(text: &str) -> Search {
-        let word = |word: &str| match labels::parse(word) {
+        let word = |word: &str| match label_glob::parse(word) {
             Ok(glob) if word.contains('*') => Word::Whole(glob),
             _ => Word::Substring(word.to_owned()),
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::{COLOURS, Selection, duration};
-use crate::labels;
+use crate::label_glob;
 use crate::series::Aggregation;
 
 /// Prints how selected stats change, line by line, as vmstat does.
@@ -186,7 +186,7 @@ fn parse_fields(text: &str) -> Result<FieldNames, String> {
         return Err("empty label (ok or ok,bad expected)".to_owned());
     }
     for field in &fields {
-        labels::parse(field).map_err(|error| format!("{field}: {error}"))?;
+        label_glob::parse(field).map_err(|error| format!("{field}: {error}"))?;
     }
     Ok(FieldNames(fields))
 }

@@ -9,7 +9,7 @@ use mmstats_core::field::HISTOGRAM_SUFFIX;
 use mmstats_std::read::Field;
 
 use super::statistic::Statistic;
-use crate::labels::{self, Glob};
+use crate::label_glob::{self, Glob};
 use crate::scraper::Scrape;
 use crate::series::is_cumulative;
 
@@ -104,7 +104,7 @@ impl FieldColumns {
         let prefix = Pattern::escape(&self.prefix);
         let patterns = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
             let globs = prefixed_labels(&prefix, stem).into_iter();
-            globs.filter_map(move |glob| Some((labels::parse(&glob).ok()?, statistic)))
+            globs.filter_map(move |glob| Some((label_glob::parse(&glob).ok()?, statistic)))
         });
         ColumnSpec {
             text: text.to_owned(),

@@ -9,7 +9,8 @@ use mmstats_std::read::Field;
 use serde::Serialize;
 
 use crate::escape::lossless_path;
-use crate::labels::{Glob, Labels};
+use crate::label_glob::Glob;
+use crate::labels::Labels;
 
 use crate::mmash::live::snapshot::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;

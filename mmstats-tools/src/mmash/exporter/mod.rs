@@ -10,7 +10,7 @@ use axum::http::header::{ACCEPT, HeaderValue, VARY};
 use axum::response::Response;
 
 use crate::escape::{Escaped, lossless_path};
-use crate::labels;
+use crate::label_glob;
 use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::response::{HttpError, preferences};
@@ -35,7 +35,7 @@ pub(crate) async fn metrics(call: Call) -> Result<Response, HttpError> {
     let (content_type, server) = (settings.format.content_type(), call.server.clone());
     let render = move |snapshot: &Snapshot| {
         // The patterns are those of the command line.
-        labels::lift_limit();
+        label_glob::lift_limit();
         let page = page(snapshot, &settings);
         for message in server.dropped_fields.new_messages(&page.dropped) {
             eprintln!("mmash: {}", Escaped(&message));

@@ -10,7 +10,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::escape::lossless_path;
-use crate::labels::Glob;
+use crate::label_glob::Glob;
 use crate::mmash::live::snapshot::Snapshot;
 use crate::mmash::server::Call;
 use crate::mmash::server::parameters::{self, Parameters, decode};

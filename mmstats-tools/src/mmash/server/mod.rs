@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task;
 use tokio::time::timeout;
 
-use crate::labels::limit_steps;
+use crate::label_glob::limit_steps;
 use crate::mmash::exporter::dropped_field_log::DroppedFieldLog;
 use crate::mmash::live::scrape_loop::Latest;
 use crate::mmash::live::snapshot::Snapshot;

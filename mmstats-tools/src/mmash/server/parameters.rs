@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::labels::{self, Glob};
+use crate::label_glob::{self, Glob};
 use crate::mmash::server::response::HttpError;
 
 /// How often a pattern can be repeated.
@@ -70,7 +70,7 @@ impl Parameters {
             )));
         }
         let parse = |text| {
-            labels::parse(text)
+            label_glob::parse(text)
                 .map_err(|why| HttpError::bad_request(format!("{key}={text:?}: {why}")))
         };
         self.all(key).map(parse).collect()
@@ -129,7 +129,7 @@ pub(crate) fn parse_file_pattern(text: &str) -> Result<Glob, HttpError> {
     if decode(text).is_ok_and(|again| again != text) {
         return refuse("encoded twice");
     }
-    labels::parse(text).or_else(|why| refuse(&why))
+    label_glob::parse(text).or_else(|why| refuse(&why))
 }
 
 #[cfg(test)]
