@@ -11,6 +11,7 @@ use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::mappings::FileId;
 use mmstats_std::read::{FileError, Reader, Sample};
+use rustix::process::geteuid;
 
 use super::entry::{Entry, LINK, OpenError, OpenFile};
 use super::mapped::Mapped;
@@ -124,7 +125,10 @@ impl Inspector {
         on_removable: impl FnOnce(&Sample<'_>),
     ) -> Inspection {
         let inspection = self.inspect_content(entry, on_removable);
-        let is_dead = matches!(&inspection, Inspection::Stats(stats) if matches!(stats.state, FileState::Dead(_)));
+        let is_dead = match &inspection {
+            Inspection::Stats(stats) => matches!(stats.state, FileState::Dead(_)),
+            _ => false,
+        };
         // Ignores other temporary files.
         if is_dead || pid_of_unfinished(&entry.path).is_none() {
             inspection
@@ -270,10 +274,8 @@ impl Mapped {
                 let reason = Reason::Mapped;
                 return (FileState::Alive(reason), Cow::Borrowed(reason.as_str()));
             }
-            // Root sees all mappings, so that a user's containers are what is left.
-            let is_own = opened.stat.st_uid == rustix::process::geteuid().as_raw();
-            if provenance.may_have_other_pid && is_own && self.hides_process_of(opened.stat.st_uid)
-            {
+            let is_own = opened.stat.st_uid == geteuid().as_raw();
+            if provenance.may_have_other_pid && is_own && self.hides_own_process() {
                 let reason = "its process may be one whose mappings are hidden: run this as root, \
                     or with --assume-same-pid-namespace";
                 return (FileState::Unknown, Cow::Borrowed(reason));

@@ -8,12 +8,13 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use mmstats_std::mappings::{FileId, mapped_files};
 use rustix::fs::{Stat, major, minor};
+use rustix::process::geteuid;
 
 /// All files mapped for writing, as far as `/proc` shows them.
 #[derive(Default)]
@@ -27,10 +28,8 @@ pub(super) struct Mapped {
     paths: HashSet<PathBuf>,
     /// Processes whose mappings may not be read.
     hidden: HashSet<u32>,
-    /// The users of those of them that are in other PID namespaces.
-    hidden_users: HashSet<u32>,
-    /// Whether that is hidden too.
-    hides_users: bool,
+    /// Whether one of them may be of the user of this process, in another PID namespace.
+    hides_own: bool,
 }
 
 impl Mapped {
@@ -63,10 +62,10 @@ impl Mapped {
         self.hidden.contains(&pid)
     }
 
-    /// Returns `true` if the mappings of a process of this user in another PID namespace may be
-    /// hidden: one that is not dumpable, as after `setuid`, hides them from its own user.
-    pub(super) fn hides_process_of(&self, user: u32) -> bool {
-        self.hides_users || self.hidden_users.contains(&user)
+    /// Returns `true` if a process of our own user in another PID namespace may hide its mappings,
+    /// as one that is not dumpable (after `setuid`) does.
+    pub(super) fn hides_own_process(&self) -> bool {
+        self.hides_own
     }
 
     fn read_all(&mut self) {
@@ -83,13 +82,7 @@ impl Mapped {
                 }
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     self.hidden.insert(pid);
-                    match users_elsewhere(pid) {
-                        Ok(users) => self.hidden_users.extend(users),
-                        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                            self.hides_users = true;
-                        }
-                        Err(_) => {}
-                    }
+                    self.hides_own |= may_be_own_elsewhere(pid);
                 }
                 // The process has exited meanwhile.
                 Err(_) => {}
@@ -98,14 +91,19 @@ impl Mapped {
     }
 }
 
-/// Returns the real, effective, saved and file system user IDs of a process that has another PID in
-/// its own namespace than here; none of another process.
-fn users_elsewhere(pid: u32) -> io::Result<Vec<u32>> {
-    let status = fs::read(format!("/proc/{pid}/status"))?;
-    let status = String::from_utf8_lossy(&status);
-    let numbers = |name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        line.split_whitespace().filter_map(|number| number.parse().ok())
+/// Returns `true` if a process has another PID in its own namespace than here, and any of its user
+/// IDs is ours, or if `/proc` hides that.
+fn may_be_own_elsewhere(pid: u32) -> bool {
+    let status = match fs::read(format!("/proc/{pid}/status")) {
+        Ok(status) => status,
+        // Otherwise, the process has exited meanwhile.
+        Err(error) => return error.kind() == ErrorKind::PermissionDenied,
     };
-    Ok(if numbers("NSpid:").count() > 1 { numbers("Uid:").collect() } else { Vec::new() })
+    let status = String::from_utf8_lossy(&status);
+    let words = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace()
+    };
+    let own = geteuid().as_raw().to_string();
+    words("NSpid:").count() > 1 && words("Uid:").any(|user| user == own)
 }
