@@ -57,14 +57,7 @@ fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSamp
 
 /// Adds a scrape; returns all samples except the page's own, and the dropped fields.
 fn add(totals: &mut Totals, samples: Vec<WriterSample>) -> (BTreeMap<String, String>, Vec<String>) {
-    let scrape = Scrape {
-        time: SystemTime::UNIX_EPOCH,
-        elapsed: Duration::ZERO,
-        samples,
-        errors: Vec::new(),
-        halted: None,
-        lost: Vec::new(),
-    };
+    let scrape = Scrape { samples, ..Scrape::new(SystemTime::UNIX_EPOCH, Duration::ZERO) };
     totals.add(&scrape, false);
     let page = totals.page(
         &scrape,

@@ -106,14 +106,8 @@ fn scrape() -> impl Strategy<Value = Scrape> {
     prop::collection::vec(writer, 1..4).prop_map(|writers| {
         let samples = writers.into_iter().enumerate().map(|(id, (name, fields, reason))| {
             let (fields, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-            let writer_id = WriterId {
-                id: id as u64,
-                name: PathBuf::from(name),
-                version: 2,
-                process: None,
-                is_new: false,
-                other_owner: None,
-            };
+            let (id, name) = (id as u64, PathBuf::from(name));
+            let writer_id = WriterId { id, name, version: 2, ..WriterId::default() };
             WriterSample {
                 writer_id: Arc::new(writer_id),
                 fields: fields.into(),
@@ -122,12 +116,9 @@ fn scrape() -> impl Strategy<Value = Scrape> {
             }
         });
         Scrape {
-            time: SystemTime::UNIX_EPOCH,
-            elapsed: Duration::ZERO,
             samples: samples.collect(),
-            errors: Vec::new(),
             halted: Some(Duration::from_micros(1)),
-            lost: Vec::new(),
+            ..Scrape::new(SystemTime::UNIX_EPOCH, Duration::ZERO)
         }
     })
 }

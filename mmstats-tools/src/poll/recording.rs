@@ -306,14 +306,10 @@ impl Replay {
             what: what.into_owned(),
             is_new,
         };
-        Ok(Scrape {
-            time: UNIX_EPOCH + Duration::from_nanos(record.time),
-            elapsed: Duration::from_nanos(record.elapsed),
-            samples,
-            errors: record.errors.into_iter().map(error).collect(),
-            halted: None,
-            lost: Vec::new(),
-        })
+        let time = UNIX_EPOCH + Duration::from_nanos(record.time);
+        let errors = record.errors.into_iter().map(error).collect();
+        let elapsed = Duration::from_nanos(record.elapsed);
+        Ok(Scrape { samples, errors, ..Scrape::new(time, elapsed) })
     }
 
     fn decode_sample(&self, record: SampleRecord<'_>) -> Result<WriterSample, String> {
@@ -418,12 +414,9 @@ mod tests {
         let error = ScrapeError { name: "z".into(), what: "damaged".into(), is_new: true };
         let time = UNIX_EPOCH + Duration::new(1_353_442_620, 123_456_789);
         Scrape {
-            time,
-            elapsed: Duration::from_nanos(5),
             samples: vec![sample.clone(), sample],
             errors: vec![error],
-            halted: None,
-            lost: Vec::new(),
+            ..Scrape::new(time, Duration::from_nanos(5))
         }
     }
 

@@ -102,14 +102,7 @@ impl Scraper {
     pub fn scrape(&mut self) -> Scrape {
         let now = Instant::now();
         let elapsed = now.duration_since(*self.started.get_or_insert(now));
-        let scrape = Scrape {
-            time: SystemTime::now(),
-            elapsed,
-            samples: Vec::new(),
-            errors: Vec::new(),
-            halted: None,
-            lost: Vec::new(),
-        };
+        let scrape = Scrape::new(SystemTime::now(), elapsed);
         let before = self.last_time.replace(scrape.time);
         let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before };
         self.tracker.begin_round(now);
@@ -259,14 +252,7 @@ mod tests {
     #[test]
     fn errors_stay_in_order_and_cost_the_same_however_many_there_are() {
         const MANY: usize = 200_000;
-        let scrape = Scrape {
-            time: SystemTime::now(),
-            elapsed: Duration::ZERO,
-            samples: Vec::new(),
-            errors: Vec::new(),
-            halted: None,
-            lost: Vec::new(),
-        };
+        let scrape = Scrape::new(SystemTime::now(), Duration::ZERO);
         let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before: None };
         let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
         let start = Instant::now();

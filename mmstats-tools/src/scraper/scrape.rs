@@ -30,6 +30,15 @@ pub struct Scrape {
     pub lost: Vec<u64>,
 }
 
+impl Scrape {
+    /// Creates a scrape without samples.
+    #[must_use]
+    pub fn new(time: SystemTime, elapsed: Duration) -> Self {
+        let (samples, errors, lost) = (Vec::new(), Vec::new(), Vec::new());
+        Scrape { time, elapsed, samples, errors, halted: None, lost }
+    }
+}
+
 /// The values of one writer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WriterSample {
@@ -44,7 +53,7 @@ pub struct WriterSample {
 }
 
 /// A writer: one file as long as it is the same process's, or one region in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriterId {
     /// A unique number, in the order of discovery.
     pub id: u64,

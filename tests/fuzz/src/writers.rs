@@ -39,14 +39,8 @@ pub fn scrape(names: &[&str], fields: &[(Field, OwnedValue)], error: &str) -> Sc
         fields.iter().cloned().map(|(field, value)| (field, Ok(value))).unzip();
     let fields: Arc<[Field]> = fields.into();
     let sample = |(id, name): (usize, &&str)| {
-        let writer_id = WriterId {
-            id: id as u64,
-            name: PathBuf::from(name),
-            version: 2,
-            process: None,
-            is_new: false,
-            other_owner: None,
-        };
+        let (id, name) = (id as u64, PathBuf::from(name));
+        let writer_id = WriterId { id, name, version: 2, ..WriterId::default() };
         WriterSample {
             writer_id: Arc::new(writer_id),
             fields: fields.clone(),
@@ -55,11 +49,8 @@ pub fn scrape(names: &[&str], fields: &[(Field, OwnedValue)], error: &str) -> Sc
         }
     };
     Scrape {
-        time: SystemTime::UNIX_EPOCH,
-        elapsed: Duration::ZERO,
         samples: names.iter().enumerate().map(sample).collect(),
         errors: vec![ScrapeError { name: error.into(), what: error.to_owned(), is_new: true }],
-        halted: None,
-        lost: Vec::new(),
+        ..Scrape::new(SystemTime::UNIX_EPOCH, Duration::ZERO)
     }
 }

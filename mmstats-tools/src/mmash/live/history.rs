@@ -283,14 +283,8 @@ mod tests {
     /// Returns a writer with this many numbers.
     fn writer(fields: usize) -> WriterSample {
         let field = Field::new("n", Kind::Counter, Type::U64);
-        let writer_id = WriterId {
-            id: 1,
-            name: PathBuf::from("f"),
-            version: 2,
-            process: None,
-            is_new: false,
-            other_owner: None,
-        };
+        let name = PathBuf::from("f");
+        let writer_id = WriterId { id: 1, name, version: 2, ..WriterId::default() };
         WriterSample {
             writer_id: Arc::new(writer_id),
             fields: vec![field; fields].into(),
@@ -304,12 +298,8 @@ mod tests {
         let elapsed = Duration::from_secs(second);
         let deltas = vec![vec![Delta::default(); writer.values.len()]];
         let scrape = Scrape {
-            time: SystemTime::UNIX_EPOCH + elapsed,
-            elapsed,
             samples: vec![writer.clone()],
-            errors: Vec::new(),
-            halted: None,
-            lost: Vec::new(),
+            ..Scrape::new(SystemTime::UNIX_EPOCH + elapsed, elapsed)
         };
         Snapshot {
             number: second + 1,

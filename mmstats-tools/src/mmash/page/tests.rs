@@ -31,14 +31,8 @@ fn writer(reason: Reason, fields: Vec<(Field, Result<OwnedValue, ValueError>)>) 
 }
 
 fn scrape(sample: Vec<WriterSample>) -> Scrape {
-    Scrape {
-        time: UNIX_EPOCH + Duration::from_secs(1_353_442_620),
-        elapsed: Duration::ZERO,
-        samples: sample,
-        errors: Vec::new(),
-        halted: None,
-        lost: Vec::new(),
-    }
+    let time = UNIX_EPOCH + Duration::from_secs(1_353_442_620);
+    Scrape { samples: sample, ..Scrape::new(time, Duration::ZERO) }
 }
 
 fn one(label: &str, kind: Kind, unit: &str, value: OwnedValue) -> WriterSample {

@@ -68,12 +68,9 @@ impl Play {
         let sample = sample.collect();
         let elapsed = Duration::from_secs(self.seconds);
         self.model.apply(Scrape {
-            time: SystemTime::UNIX_EPOCH,
-            elapsed,
             samples: sample,
             errors,
-            halted: None,
-            lost: Vec::new(),
+            ..Scrape::new(SystemTime::UNIX_EPOCH, elapsed)
         });
         self.seconds += 1;
     }

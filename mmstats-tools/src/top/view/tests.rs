@@ -62,12 +62,9 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
             is_new: false,
         }];
         app.apply(Scrape {
-            time: SystemTime::UNIX_EPOCH,
-            elapsed: Duration::from_secs(scrape),
             samples: sample.collect(),
             errors,
-            halted: None,
-            lost: Vec::new(),
+            ..Scrape::new(SystemTime::UNIX_EPOCH, Duration::from_secs(scrape))
         });
     }
     app
