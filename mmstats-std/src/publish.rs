@@ -114,6 +114,7 @@ pub(crate) struct ParkedRegion {
     created: f64,
 }
 
+/// The number of lost files. Relaxed everywhere, as it says nothing about other memory.
 static LOST_FILES: AtomicU64 = AtomicU64::new(0);
 
 /// Returns how many files of this process were removed by somebody else, or lost their names to

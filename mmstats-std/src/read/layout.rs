@@ -56,8 +56,7 @@ pub struct Layout {
     pub version: u8,
     /// The writer's byte order. Version 1 does not state it: there it is a guess.
     pub byte_order: ByteOrder,
-    /// The valid fields, in the file's order.
-    /// At most [`MAX_FIELDS`].
+    /// The valid fields, in the file's order; at most [`MAX_FIELDS`].
     pub fields: Arc<[Field]>,
     /// A message for each invalid field, or for the first of very many.
     pub errors: Vec<String>,
