@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -114,8 +114,9 @@ pub(crate) struct ParkedRegion {
     created: f64,
 }
 
-/// The number of lost files. Relaxed everywhere, as it says nothing about other memory.
-static LOST_FILES: AtomicU64 = AtomicU64::new(0);
+/// The number of lost files, as wide as every machine counts atomically. Relaxed everywhere, as it
+/// says nothing about other memory.
+static LOST_FILES: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns how many files of this process were removed by somebody else, or lost their names to
 /// other files, as far as that was noticed: by [`PerThread::publication`], by
@@ -124,7 +125,7 @@ static LOST_FILES: AtomicU64 = AtomicU64::new(0);
 ///
 /// [`PerThread::publication`]: crate::PerThread::publication
 pub fn lost_files() -> u64 {
-    LOST_FILES.load(Ordering::Relaxed)
+    LOST_FILES.load(Ordering::Relaxed) as u64
 }
 
 /// How long to wait before a thread that could create no file tries again.
