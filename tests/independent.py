@@ -29,6 +29,7 @@ HEADER_SIZE, ENTRY_SIZE = 40, 28
 ENTRY_HEAD = "IIIBBBbIHHBBBB"
 TRIES = 100
 KINDS = ("untyped", "counter", "gauge", "info", "histogram")
+AGGREGATIONS = ("", "sum", "mean", "min", "max", "last", "", "")
 ACCESSES = ("constant", "word", "latched")
 V2_TYPES = "?bBhHiIqQfds"
 SIZES = dict(zip("?bBchHeiIflLqQnNd", (1, 1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8)))
@@ -259,7 +260,7 @@ def examine_external(view, header, directory):
 
 def parse_entry(view, header, entry, directory_end):
     order, word = header.order, header.word
-    (length, offset, size, kind, letter, access, scale, divisor, label_size, help_size, unit_size, p, n, _) = struct.unpack(
+    (length, offset, size, kind, letter, access, scale, divisor, label_size, help_size, unit_size, p, n, flags) = struct.unpack(
         PREFIX[order] + ENTRY_HEAD, entry[:ENTRY_SIZE])
     unit_at = ENTRY_SIZE + label_size
     help_at, end = unit_at + unit_size, unit_at + unit_size + help_size
@@ -300,7 +301,8 @@ def parse_entry(view, header, entry, directory_end):
         return decode(letter, raw, order)
 
     return Field({"label": label, "version": 2, "byte_order": order, "type": letter, "kind": kind, "access": access, "unit": unit,
-                  "scale": scale, "divisor": divisor or 1, "help": help_, "size": size}, read)
+                  "scale": scale, "divisor": divisor or 1, "help": help_, "size": size,
+                  "aggregation": AGGREGATIONS[flags & 7], "kept": bool(flags & 8)}, read)
 
 # Commands: dump and live
 
@@ -461,9 +463,10 @@ def build_v2(order, word, external):
         tail += b"\xEE" * (count % 3) + bytes(-(len(tail) + count % 3) % 4 + count % 2 * 4)
         number = 0x4D if kind == "untyped" and count % 2 else KINDS.index(kind)
         entries.append((offset, [size, number, ord(letter), ACCESSES.index(access), scale, divisor, len(texts[0]),
-                                 len(texts[2]), len(texts[1]), p, n, count % 2 * 0xA5], tail))
+                                 len(texts[2]), len(texts[1]), p, n, count % 16 | count % 2 * 0xA0], tail))
         expected.append({"label": label, "value": plain(value), "version": 2, "byte_order": order, "type": letter, "kind": kind,
-                         "access": access, "unit": unit, "scale": scale, "divisor": divisor or 1, "help": help_, "size": size})
+                         "access": access, "unit": unit, "scale": scale, "divisor": divisor or 1, "help": help_, "size": size,
+                         "aggregation": AGGREGATIONS[count & 7], "kept": bool(count & 8)})
 
     def next_sequence():
         return SEQUENCES[len(expected) % len(SEQUENCES)]

@@ -42,6 +42,7 @@ pub struct SlotIter<'w, A: Allocator> {
     metadata: A::Metadata<'w>,
     /// The field's own, so that places are as its cells expect.
     layouts: &'static [ValueLayout],
+    kept: bool,
 }
 
 impl<'w, A: Allocator> SlotIter<'w, A> {
@@ -51,12 +52,17 @@ impl<'w, A: Allocator> SlotIter<'w, A> {
         definition: &'w FieldDef<'w>,
         layouts: &'static [ValueLayout],
     ) -> Self {
-        SlotIter { allocator, metadata: A::metadata(definition), layouts }
+        SlotIter { allocator, metadata: A::metadata(definition), layouts, kept: definition.kept }
     }
 
     /// Returns `true` if the field is resumed: its totals stay, everything else starts again.
     pub(crate) fn resuming(&self) -> bool {
         self.allocator.resuming()
+    }
+
+    /// Returns `true` if the field is resumed and its value stays although it is no total.
+    pub(crate) fn keeping(&self) -> bool {
+        self.kept && self.resuming()
     }
 
     /// Returns the slot of the next value.

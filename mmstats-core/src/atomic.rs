@@ -18,6 +18,22 @@ cfg_if::cfg_if! {
     }
 }
 
+portable_atomic::cfg_has_atomic_cas! {
+    /// Whether there are atomic read-modify-writes, by instructions or by critical sections.
+    pub(crate) const HAS_READ_MODIFY_WRITE: bool = true;
+    macro_rules! read_modify_write {
+        ($operation:expr) => { $operation };
+    }
+}
+portable_atomic::cfg_no_atomic_cas! {
+    /// Whether there are atomic read-modify-writes, by instructions or by critical sections.
+    pub(crate) const HAS_READ_MODIFY_WRITE: bool = false;
+    macro_rules! read_modify_write {
+        ($operation:expr) => { unreachable!("cells that need it do not compile") };
+    }
+}
+pub(crate) use read_modify_write;
+
 cfg_if::cfg_if! {
     if #[cfg(all(target_has_atomic = "8", not(mmstats_splitter)))] {
         use core::sync::atomic::AtomicBool;

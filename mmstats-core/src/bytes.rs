@@ -1,6 +1,6 @@
 //! Values as bytes, words and bits, in the order in which they lie in memory.
 
-use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use crate::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering, read_modify_write};
 use core::fmt::Debug;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -45,7 +45,7 @@ pub(crate) mod sealed {
 
 /// A value as the bits that are stored.
 #[doc(hidden)]
-pub trait ToBits: sealed::Sealed + Copy + Debug + Send + 'static {
+pub trait ToBits: sealed::Sealed + Copy + Debug + Send + Sync + 'static {
     /// Unsigned, of the value's size.
     type Bits: Copy + Default + Debug + FromBytes + IntoBytes + Immutable;
     fn to_bits(self) -> Self::Bits;
@@ -63,6 +63,12 @@ pub trait WordBits: Copy {
     type Atomic: Debug;
     fn load(from: &Self::Atomic) -> Self;
     fn store(self, to: &Self::Atomic);
+    /// Adds to a word that others change, too.
+    fn fetch_add(self, to: &Self::Atomic);
+    /// Subtracts from a word that others change, too.
+    fn fetch_sub(self, from: &Self::Atomic);
+    /// Changes a word that others change, too, unless `change` returns `None`.
+    fn fetch_update(at: &Self::Atomic, change: impl FnMut(Self) -> Option<Self>);
 }
 
 macro_rules! word_bits {
@@ -76,6 +82,22 @@ macro_rules! word_bits {
             #[inline(always)]
             fn store(self, to: &$atomic) {
                 to.store(self, Ordering::Relaxed);
+            }
+            #[inline(always)]
+            fn fetch_add(self, to: &$atomic) {
+                read_modify_write!(to.fetch_add(self, Ordering::Relaxed));
+            }
+            #[inline(always)]
+            fn fetch_sub(self, from: &$atomic) {
+                read_modify_write!(from.fetch_sub(self, Ordering::Relaxed));
+            }
+            #[inline(always)]
+            fn fetch_update(at: &$atomic, change: impl FnMut(Self) -> Option<Self>) {
+                let _ = read_modify_write!(at.fetch_update(
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                    change
+                ));
             }
         }
     )* };

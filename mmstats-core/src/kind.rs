@@ -40,6 +40,58 @@ impl Kind {
     }
 }
 
+/// How readers combine the values of several writers into one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Aggregation {
+    /// As a reader chooses by kind and unit.
+    #[default]
+    Unspecified = 0,
+    /// The sum.
+    Sum = 1,
+    /// The arithmetic mean.
+    Mean = 2,
+    /// The least value; the greatest value of the type means that there is no value yet.
+    Min = 3,
+    /// The greatest value; the least value of the type means that there is no value yet.
+    Max = 4,
+    /// The value of the writer that was created last.
+    Last = 5,
+}
+
+impl Aggregation {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Aggregation; 6] = [
+        Aggregation::Unspecified,
+        Aggregation::Sum,
+        Aggregation::Mean,
+        Aggregation::Min,
+        Aggregation::Max,
+        Aggregation::Last,
+    ];
+
+    /// Returns the aggregation with this number in a directory; unknown numbers are unspecified.
+    #[must_use]
+    pub fn from_number(number: u8) -> Aggregation {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
+    }
+
+    /// Returns the name in lower case; that of [`Self::Unspecified`] is empty.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Aggregation::Unspecified => "",
+            Aggregation::Sum => "sum",
+            Aggregation::Mean => "mean",
+            Aggregation::Min => "min",
+            Aggregation::Max => "max",
+            Aggregation::Last => "last",
+        }
+    }
+}
+
 /// The encoding of one value, named by a letter of Python's `struct` module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -81,12 +81,12 @@ mod writer;
 
 pub use add_error::AddError;
 pub use field::{
-    Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Gauge, Histogram,
-    MovingAverage, Text, Timer, TimerGuard,
+    Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Gauge, Highest,
+    Histogram, Lowest, MovingAverage, Text, Timer, TimerGuard,
 };
 pub use format::Version;
-pub use format_types::{Format, V1, V1Exact, V2, V2Narrow};
-pub use kind::{Access, Kind, Type, Unit, units};
+pub use format_types::{Format, Shared, V1, V1Exact, V2, V2Narrow};
+pub use kind::{Access, Aggregation, Kind, Type, Unit, units};
 pub use model::{Model, Publisher, Recovery};
 pub use region::{IntoRegion, PersistentRegion, Region, RegionError, StaticRegion, View};
 pub use scalar::{Latched, Scalar};
@@ -96,7 +96,7 @@ pub use writer::Writer;
 /// The parts that macros expand to, and that tests of the protocols need. Not for direct use.
 ///
 /// None of them, and no other item of the crate, lets safe code break what `region.rs` and
-/// `cell.rs` rely on: the traits of fields, formats, scalars and allocators are sealed; only the
+/// `cell/` rely on: the traits of fields, formats, scalars and allocators are sealed; only the
 /// crate's fields get slots, each for a cell of its own layouts; [`Model`] is an unsafe trait, as
 /// its implementation handles cells before they are final; and whoever makes a region of memory
 /// that is not its own promises so with `unsafe`.
@@ -105,6 +105,6 @@ pub mod __private {
     pub use crate::allocator::Allocator;
     pub use crate::field::attach;
     pub use crate::format::layout::{check, help_line, label};
-    pub use crate::protocol::{RegionSeqlock, latch_read, latch_write};
+    pub use crate::protocol::{PendingSum, RegionSeqlock, latch_read, latch_write};
     pub use crate::region::{Memory, check_section};
 }

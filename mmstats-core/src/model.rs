@@ -191,7 +191,7 @@ impl<M: Model, P: Mode<M>> Publisher<M, P> {
     /// Resumes the model if the region holds exactly this model from before a reset, and otherwise
     /// initialises the region. With the directory in flash, it must be from the same program.
     ///
-    /// Totals (counters, histograms) go on; everything else starts again. Random memory is never
+    /// Totals (counters, histograms) and kept fields go on; everything else starts again. Random memory is never
     /// mistaken for stats: magic, check, lengths and every byte of the directory must agree.
     ///
     /// # Errors
@@ -309,6 +309,7 @@ impl<F: Format> Writer<'_, F> {
 ///         last_hit: Gauge<f64> = "timers.last_hit" [unixtime],
 ///         supply: Gauge<i32> [millivolts],
 ///         worker: Text<32> => "idle",
+///         last_error: Text<80> as kept,
 ///     }
 /// }
 ///
@@ -328,6 +329,9 @@ impl<F: Format> Writer<'_, F> {
 /// - `= "label"`; the default is the name,
 /// - `[unit]`, one of [`units`](crate::units) or an expression that is a [`Unit`](crate::Unit),
 ///   such as `[volts.e(-3)]`,
+/// - `as` and properties: `kept` keeps the value over a reset and over the end of its thread, as
+///   those of counters and histograms are; `sum`, `mean`, `min`, `max` or `last` says how readers
+///   combine the values of several writers,
 /// - `=> value`, the initial value, evaluated when the model is published, and again when a thread
 ///   takes it over from another.
 ///
@@ -350,6 +354,22 @@ macro_rules! model {
     (@prefix $prefix:literal) => { $prefix };
     (@unit) => { $crate::Unit::NONE };
     (@unit $unit:expr) => { { #[allow(unused_imports)] use $crate::units::*; $unit } };
+    (@aggregation) => { $crate::Aggregation::Unspecified };
+    (@aggregation kept $($rest:ident)*) => { $crate::model!(@aggregation $($rest)*) };
+    (@aggregation sum $($rest:ident)*) => { $crate::Aggregation::Sum };
+    (@aggregation mean $($rest:ident)*) => { $crate::Aggregation::Mean };
+    (@aggregation min $($rest:ident)*) => { $crate::Aggregation::Min };
+    (@aggregation max $($rest:ident)*) => { $crate::Aggregation::Max };
+    (@aggregation last $($rest:ident)*) => { $crate::Aggregation::Last };
+    (@aggregation $word:ident $($rest:ident)*) => {
+        ::core::compile_error!(::core::concat!(
+            "unknown property of a field: ", ::core::stringify!($word),
+            " (kept, sum, mean, min, max or last expected)"
+        ))
+    };
+    (@kept) => { false };
+    (@kept kept $($rest:ident)*) => { true };
+    (@kept $word:ident $($rest:ident)*) => { $crate::model!(@kept $($rest)*) };
     (@initial) => { ::core::option::Option::None };
     (@initial $initial:expr) => { ::core::option::Option::Some($initial) };
     ($(
@@ -357,7 +377,9 @@ macro_rules! model {
         $visible:vis struct $name:ident $(in $prefix:literal)? {
             $(
                 $(#[doc = $field_help:expr])*
-                $field:ident : $type:ty $(= $label:literal)? $([$unit:expr])? $(=> $initial:expr)?
+                $field:ident : $type:ty
+                    $(= $label:literal)? $([$unit:expr])? $(as $($property:ident)+)?
+                    $(=> $initial:expr)?
             ),* $(,)?
         }
     )*) => { $(
@@ -384,6 +406,8 @@ macro_rules! model {
                     label: $crate::model!(@label $field $($label)?),
                     help: &[$($crate::__private::help_line($field_help)),*],
                     unit: $crate::model!(@unit $($unit)?),
+                    aggregation: $crate::model!(@aggregation $($($property)+)?),
+                    kept: $crate::model!(@kept $($($property)+)?),
                     layouts:
                         <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::LAYOUTS,
                 },
@@ -417,7 +441,9 @@ macro_rules! model {
             }
 
             fn reset_transient(&self) {
-                $( $crate::Field::reset_transient(&self.$field); )*
+                $( if !$crate::model!(@kept $($($property)+)?) {
+                    $crate::Field::reset_transient(&self.$field);
+                } )*
             }
         }
 

@@ -4,7 +4,7 @@
 //! and stores), and each names its partner. The functions work on borrowed atomics, so that
 //! `tests/loom.rs` can run them under loom.
 
-use crate::atomic::{AtomicU32, Ordering, fence};
+use crate::atomic::{AtomicU32, Ordering, fence, read_modify_write};
 use crate::format::MAGIC_WORDS;
 
 /// Attempts to read a latch before it is reported as contended. (Loom explores all interleavings of
@@ -43,6 +43,53 @@ pub fn latch_read<R>(sequence: &AtomicU32, mut copy: impl FnMut(usize) -> R) -> 
         }
     }
     None
+}
+
+/// Additions to a value that only one writer at a time can change, by writers that never wait.
+///
+/// A writer leaves what it adds here, and tries to become the holder. The holder applies what it
+/// finds, also for the others. Sums are modulo 2^64, so the halves may be taken apart.
+#[derive(Debug)]
+pub struct PendingSum {
+    low: AtomicU32,
+    high: AtomicU32,
+    /// 1 while somebody applies.
+    held: AtomicU32,
+}
+
+impl PendingSum {
+    /// Creates a sum of 0 without a holder.
+    #[allow(clippy::new_without_default, reason = "a part of cells")]
+    pub fn new() -> PendingSum {
+        PendingSum { low: AtomicU32::new(0), high: AtomicU32::new(0), held: AtomicU32::new(0) }
+    }
+
+    /// Adds `n`. `apply(sum)` adds a sum to the value; calls of it, by whatever writer, follow each
+    /// other. If another writer is in here, it applies `n` before it leaves.
+    #[inline]
+    pub fn add(&self, n: u64, apply: impl Fn(u64)) {
+        let low = read_modify_write!(self.low.fetch_add(n as u32, Ordering::Relaxed));
+        let carry = low.checked_add(n as u32).is_none();
+        let high = ((n >> 32) as u32).wrapping_add(carry.into());
+        if high != 0 {
+            read_modify_write!(self.high.fetch_add(high, Ordering::Relaxed));
+        }
+        // Partner: the other swap. A writer that finds a holder has added before that holder
+        // leaves, which reads this 1 when it leaves, and so sees the addition.
+        while read_modify_write!(self.held.swap(1, Ordering::AcqRel)) == 0 {
+            let low = read_modify_write!(self.low.swap(0, Ordering::Relaxed));
+            let high = read_modify_write!(self.high.swap(0, Ordering::Relaxed));
+            let sum = u64::from(high) << 32 | u64::from(low);
+            if sum != 0 {
+                apply(sum);
+            }
+            // Partner: the swap above: the next holder sees what `apply` did.
+            read_modify_write!(self.held.swap(0, Ordering::AcqRel));
+            if self.low.load(Ordering::Relaxed) == 0 && self.high.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+        }
+    }
 }
 
 /// The seqlock of a whole region: the words of a version 2 header that say whether a region is

@@ -1,7 +1,9 @@
 //! Types of values: their encoding, their arithmetic, and the cell that each format stores them in.
 
 use crate::bytes::{ToBits, sealed::Sealed};
+use crate::cell::shared::{SharedLatch, SharedWord, WideSharedCell};
 use crate::cell::{DoubleBuffer, Latch, ValueCell, WideCell, WideV1Cell, Word};
+use crate::format::NATIVE_WORD;
 use crate::kind::Type;
 use core::ops::{Add, Sub};
 
@@ -21,12 +23,25 @@ pub trait Scalar: ToBits + PartialEq {
     /// The cell in padded version 1.
     #[doc(hidden)]
     type V1Cell: ValueCell<Self>;
+    /// The shared cell in version 2 on this machine.
+    #[doc(hidden)]
+    type SharedV2Cell: ValueCell<Self> + Sync;
+    /// The shared cell in version 2 on a 32-bit machine.
+    #[doc(hidden)]
+    type SharedNarrowCell: ValueCell<Self> + Sync;
 }
 
 /// A value that can be added to; integers wrap.
-pub trait Number: Scalar {
+pub trait Number: Scalar + PartialOrd {
     /// One.
     const ONE: Self;
+    /// The least value.
+    const LEAST: Self;
+    /// The greatest value.
+    const GREATEST: Self;
+    /// Whether sums are exact and wrap, whatever their order.
+    #[doc(hidden)]
+    const IS_INTEGER: bool;
     #[doc(hidden)]
     #[must_use]
     fn plus(self, other: Self) -> Self;
@@ -40,11 +55,12 @@ pub trait Count: Number {}
 
 /// A number that is latched even where one store would cover it, for readers with narrower loads: a
 /// debug probe that reads a 64-bit device 4 bytes at a time.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, PartialOrd, Debug)]
 pub struct Latched<T>(pub T);
 
 macro_rules! value {
-    ($($type:ty, $ty:ident, $bits:ty, $v2:ty, $narrow:ty, $v1:ty, $to:expr, $from:expr;)*) => { $(
+    ($($type:ty, $ty:ident, $bits:ty, $v2:ty, $narrow:ty, $v1:ty, $shared:ty,
+        $shared_narrow:ty, $to:expr, $from:expr;)*) => { $(
         impl Sealed for $type {}
         impl ToBits for $type {
             type Bits = $bits;
@@ -62,12 +78,17 @@ macro_rules! value {
             type V2Cell = $v2;
             type V2NarrowCell = $narrow;
             type V1Cell = $v1;
+            type SharedV2Cell = $shared;
+            type SharedNarrowCell = $shared_narrow;
         }
     )* };
 }
 macro_rules! narrow_value {
     ($($type:ty, $ty:ident, $bits:ty, $to:expr, $from:expr;)*) => {
-        value! { $( $type, $ty, $bits, Word<$type>, Word<$type>, Word<$type>, $to, $from; )* }
+        value! { $(
+            $type, $ty, $bits, Word<$type>, Word<$type>, Word<$type>, SharedWord<$type>,
+            SharedWord<$type>, $to, $from;
+        )* }
     };
 }
 narrow_value! {
@@ -83,8 +104,10 @@ narrow_value! {
 macro_rules! wide_value {
     ($($type:ty, $ty:ident, $to:expr, $from:expr;)*) => {
         value! { $(
-            $type, $ty, u64, WideCell<$type>, Latch<$type, 4>, WideV1Cell<$type>, $to, $from;
+            $type, $ty, u64, WideCell<$type>, Latch<$type, 4>, WideV1Cell<$type>,
+                WideSharedCell<$type>, SharedLatch<$type, 4>, $to, $from;
             Latched<$type>, $ty, u64, Latch<Self>, Latch<Self, 4>, DoubleBuffer<Self>,
+                SharedLatch<Self, NATIVE_WORD>, SharedLatch<Self, 4>,
                 |value: Latched<$type>| $to(value.0), |bits| Latched($from(bits));
         )* }
     };
@@ -96,9 +119,13 @@ wide_value! {
 }
 
 macro_rules! number {
-    ($one:literal, $plus:ident, $minus:ident: $($type:ty)*) => { $(
+    ($one:literal, $plus:ident, $minus:ident, $least:ident, $greatest:ident, $is_integer:literal:
+        $($type:ty)*) => { $(
         impl Number for $type {
             const ONE: Self = $one;
+            const LEAST: Self = <$type>::$least;
+            const GREATEST: Self = <$type>::$greatest;
+            const IS_INTEGER: bool = $is_integer;
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 <$type>::$plus(self, other)
@@ -110,13 +137,16 @@ macro_rules! number {
         }
     )* };
 }
-number! { 1, wrapping_add, wrapping_sub: i8 u8 i16 u16 i32 u32 i64 u64 }
-number! { 1.0, add, sub: f32 f64 }
+number! { 1, wrapping_add, wrapping_sub, MIN, MAX, true: i8 u8 i16 u16 i32 u32 i64 u64 }
+number! { 1.0, add, sub, NEG_INFINITY, INFINITY, false: f32 f64 }
 impl<T: Number> Number for Latched<T>
 where
     Latched<T>: Scalar,
 {
     const ONE: Self = Latched(T::ONE);
+    const LEAST: Self = Latched(T::LEAST);
+    const GREATEST: Self = Latched(T::GREATEST);
+    const IS_INTEGER: bool = T::IS_INTEGER;
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
         Latched(self.0.plus(other.0))

@@ -10,8 +10,8 @@ use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, ReadBuffers, ReadError, Snapshot, Source, read};
 use mmstats_core::{
-    AddError, ConstantText, Counter, Field, FieldBuilder, Format, Gauge, Model, Region,
-    RegionError, Text, Timer, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model,
+    AddError, Aggregation, ConstantText, Counter, Field, FieldBuilder, Format, Gauge, Model,
+    Region, RegionError, Text, Timer, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -432,7 +432,15 @@ fn a_writer_that_died_between_two_fields_leaves_a_valid_directory() {
 fn a_declaration_that_no_region_could_hold_does_not_pass_the_check() {
     let (counter, timer) = (Counter::<u32>::LAYOUTS, Timer::<Stopped>::LAYOUTS);
     let (long, unit): (&str, &str) = ("x".repeat(65_535).leak(), "u".repeat(256).leak());
-    let good = FieldDef { prefix: "", label: "a", help: &[], unit: Unit::NONE, layouts: counter };
+    let good = FieldDef {
+        prefix: "",
+        label: "a",
+        help: &[],
+        unit: Unit::NONE,
+        aggregation: Aggregation::Unspecified,
+        kept: false,
+        layouts: counter,
+    };
     let b = FieldDef { label: "b", ..good };
     // A line feed between two lines of help counts.
     let lines: &'static [&'static str] = vec![&long[1..], "x"].leak();

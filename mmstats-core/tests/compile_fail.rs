@@ -2,13 +2,14 @@
 //! good`, and without it fails with the error code and words after its `//~`. (Complete messages
 //! differ between compilers.)
 //!
-//! This file compiles only if all handles, in all formats, are `Send` and not `Sync`.
+//! This file compiles only if all handles, in all formats, are `Send` and not `Sync`, and shared ones
+//! are both.
 
 #![allow(dead_code, reason = "older compilers do not count what only constants use")]
 
 use mmstats_core::{
-    Average, Clock, Constant, ConstantText, Counter, Gauge, Histogram, Latched, MovingAverage,
-    Region, StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, View,
+    Average, Clock, Constant, ConstantText, Counter, Gauge, Highest, Histogram, Latched, Lowest,
+    MovingAverage, Region, Shared, StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, View,
 };
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,7 +43,8 @@ macro_rules! handles_can_be_moved_and_not_shared {
             Gauge<f64, $format>, Gauge<Latched<i64>, $format>,
             Text<9, $format>, Histogram<2, 20, u32, $format>, Histogram<5, 40, u64, $format>,
             Average<$format>, MovingAverage<4, $format>, Timer<Stopped, 4, $format>,
-            Constant<u32, $format>, ConstantText<4, $format>
+            Constant<u32, $format>, ConstantText<4, $format>, Highest<u32, $format>,
+            Lowest<f64, $format>
         }
     )* };
     (@ $format:ty: $($handle:ty),*) => {
@@ -53,6 +55,22 @@ macro_rules! handles_can_be_moved_and_not_shared {
     };
 }
 handles_can_be_moved_and_not_shared! { V2, V2Narrow, V1, V1Exact, V2, V1 }
+macro_rules! handles_can_be_moved_and_shared {
+    ($($format:ty),*) => { $(
+        handles_can_be_moved_and_shared! { @
+            Counter<u32, $format>, Counter<u64, $format>, Counter<Latched<u64>, $format>,
+            Gauge<bool, $format>, Gauge<u8, $format>, Gauge<i16, $format>, Gauge<f32, $format>,
+            Gauge<f64, $format>, Histogram<2, 20, u32, $format>, Histogram<5, 40, u64, $format>,
+            Constant<u32, $format>, ConstantText<4, $format>, Highest<u32, $format>,
+            Lowest<f64, $format>
+        }
+    )* };
+    (@ $($handle:ty),*) => { $(
+        const _: () = is_send::<$handle>();
+        const _: () = is_sync::<$handle>();
+    )* };
+}
+handles_can_be_moved_and_shared! { Shared, Shared<V2>, Shared<V2Narrow>, Shared<Shared> }
 const _: () = is_send::<Region>();
 const _: () = is_sync::<View<'static>>();
 const _: () = is_sync::<StaticRegion<8>>();

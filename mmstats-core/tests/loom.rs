@@ -14,7 +14,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::sync::atomic::{AtomicU32, fence};
 use loom::thread;
-use mmstats_core::__private::{RegionSeqlock, latch_read, latch_write};
+use mmstats_core::__private::{PendingSum, RegionSeqlock, latch_read, latch_write};
 use mmstats_core::format::v2::{BYTE_ORDER, EntryHeader, Header, crc32};
 use mmstats_core::format::{MAGIC, MAGIC_WORDS};
 use mmstats_core::reader::{FormatError, ReadBuffers, ReadError, Source, Value, read};
@@ -385,4 +385,36 @@ fn a_reader_that_copies_shows_no_value_under_another_label() {
 #[test]
 fn a_reader_that_copies_backwards_shows_no_value_under_another_label() {
     a_reader_that_copies_is_right(true);
+}
+
+/// A value of two words that several writers add to: the second word is the complement.
+#[derive(Default)]
+struct Sum {
+    value: [AtomicU32; 2],
+}
+
+impl Sum {
+    /// Adds, as the only writer at this time.
+    fn apply(&self, n: u64) {
+        let [value, complement] = [0, 1].map(|word: usize| self.value[word].load(Relaxed));
+        assert_eq!(value, !complement, "two writers applied at once");
+        self.value[0].store(value + n as u32, Relaxed);
+        self.value[1].store(!(value + n as u32), Relaxed);
+    }
+}
+
+#[test]
+fn nothing_that_several_writers_add_is_lost_or_left_behind() {
+    loom::model(|| {
+        let shared = Arc::new((PendingSum::new(), Sum::default()));
+        shared.1.value[1].store(u32::MAX, Relaxed);
+        let add = |n: u32| {
+            let shared = shared.clone();
+            thread::spawn(move || shared.0.add(n.into(), |sum| shared.1.apply(sum)))
+        };
+        for thread in [add(1), add(4)] {
+            thread.join().unwrap();
+        }
+        assert_eq!(shared.1.value[0].load(Relaxed), 5);
+    });
 }

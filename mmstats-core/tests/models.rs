@@ -7,9 +7,9 @@ use common::{FieldValue, Shown, Stopped, distribution, region_in, shown};
 use core::time::Duration;
 use mmstats_core::format::layout;
 use mmstats_core::{
-    AddError, Average, Constant, ConstantText, Counter, Flag, Format, Gauge, Histogram, Kind,
-    Latched, Model, MovingAverage, Region, Text, Timer, Type, Unit, V1, V1Exact, V2, V2Narrow,
-    Writer, model, units,
+    AddError, Aggregation, Average, Constant, ConstantText, Counter, Flag, Format, Gauge,
+    Histogram, Kind, Latched, Model, MovingAverage, Region, Text, Timer, Type, Unit, V1, V1Exact,
+    V2, V2Narrow, Writer, model, units,
 };
 
 model! {
@@ -89,6 +89,8 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         scale: unit.scale,
         divisor: unit.divisor,
         help: help.into(),
+        aggregation: Aggregation::Unspecified,
+        kept: false,
         value,
     };
     use FieldValue::{Bool, Signed, Unsigned};

@@ -8,9 +8,9 @@ use core::time::Duration;
 use mmstats_core::format::layout::{self, FieldDef};
 use mmstats_core::scalar::Number;
 use mmstats_core::{
-    AddError, Average, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Format, Gauge,
-    Histogram, Kind, Latched, MovingAverage, Scalar, Text, Timer, Type, Unit, V1, V1Exact, V2,
-    V2Narrow, Version, Writer, units,
+    AddError, Aggregation, Average, Constant, ConstantText, Counter, Field, FieldBuilder, Flag,
+    Format, Gauge, Histogram, Kind, Latched, MovingAverage, Scalar, Text, Timer, Type, Unit, V1,
+    V1Exact, V2, V2Narrow, Version, Writer, units,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -166,11 +166,19 @@ fn spec() -> impl Strategy<Value = Spec> {
 type Update<'r> = Box<dyn Fn(usize) + 'r>;
 
 impl Spec {
+    /// Every aggregation occurs, as labels have all lengths.
+    fn aggregation(&self) -> Aggregation {
+        Aggregation::ALL[self.label.len() % Aggregation::ALL.len()]
+    }
+
     fn describe<'s, H: Field>(
         &'s self,
         initial: Option<impl Into<H::Initial<'s>>>,
     ) -> FieldBuilder<'s, H> {
-        let described = FieldBuilder::new(&self.label).help(&self.help).unit(self.unit);
+        let described = FieldBuilder::new(&self.label)
+            .help(&self.help)
+            .unit(self.unit)
+            .aggregation(self.aggregation());
         match initial {
             Some(initial) => described.initial(initial),
             None => described,
@@ -323,7 +331,15 @@ impl Spec {
             Content::MovingAverage(_) => MovingAverage::<3, F>::LAYOUTS,
             Content::Timer(_) => Timer::<Stopped, 3, F>::LAYOUTS,
         };
-        FieldDef { prefix: "", label: &self.label, help, unit: self.unit, layouts }
+        FieldDef {
+            prefix: "",
+            label: &self.label,
+            help,
+            unit: self.unit,
+            aggregation: self.aggregation(),
+            kept: false,
+            layouts,
+        }
     }
 
     /// Returns what readers show of it after a round, derived from the documents alone.
@@ -423,6 +439,11 @@ impl Spec {
             scale: unit.scale,
             divisor: unit.divisor.max(1),
             help: self.help.clone(),
+            aggregation: match kind {
+                Kind::Counter | Kind::Histogram => Aggregation::Unspecified,
+                _ => self.aggregation(),
+            },
+            kept: false,
             value,
         }];
         if let Content::Timer(w) = &self.content {
@@ -435,6 +456,7 @@ impl Spec {
                 unit: "seconds".into(),
                 scale: -9,
                 divisor: 1,
+                aggregation: Aggregation::Unspecified,
                 value: distribution(3, 40, &nanoseconds),
                 ..fields[0].clone()
             });
@@ -445,6 +467,7 @@ impl Spec {
             for field in &mut fields {
                 (field.kind, field.unit, field.scale, field.divisor, field.help) =
                     (Kind::Untyped, String::new(), 0, 1, String::new());
+                field.aggregation = Aggregation::Unspecified;
             }
         }
         fields

@@ -47,7 +47,7 @@ fn read(file: &Path) {
 
 /// Prints everything except the location and the size of words.
 fn print(field: &Field, value: &Value<'_>) {
-    let Field { label, unit, help, kind, scale, divisor, location } = field;
+    let Field { label, unit, help, kind, scale, divisor, aggregation, kept, location } = field;
     let value = match value {
         Value::Text(text) => format!("{:?} of {}", Lossy(text).to_string(), location.size),
         Value::Histogram(spread) => format!(
@@ -58,5 +58,8 @@ fn print(field: &Field, value: &Value<'_>) {
         ),
         number => format!("{number:?} {:?}", location.ty),
     };
-    println!("{label} = {value}; {kind:?}, 10^{scale} / {divisor}, {unit:?}, {help:?}");
+    println!(
+        "{label} = {value}; {kind:?}, 10^{scale} / {divisor}, {unit:?}, {help:?}, {aggregation:?}, \
+         kept {kept}"
+    );
 }

@@ -50,9 +50,9 @@ pub mod template;
 pub use clock::{Monotonic, Timer};
 pub use error::PublishError;
 pub use mmstats_core::{
-    AddError, Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder, Flag, Format,
-    Gauge, Histogram, Kind, Latched, Model, MovingAverage, Region, Text, TimerGuard, Unit, V1,
-    V1Exact, V2, V2Narrow, Version, Writer, model, units,
+    AddError, Aggregation, Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder,
+    Flag, Format, Gauge, Highest, Histogram, Kind, Latched, Lowest, Model, MovingAverage, Region,
+    Shared, Text, TimerGuard, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model, units,
 };
 pub use options::Options;
 pub use per_thread::PerThread;

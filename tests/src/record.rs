@@ -23,14 +23,17 @@ pub fn from_sample(sample: &Sample<'_>) -> Vec<Json> {
 #[must_use]
 pub fn from_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
     let text = |bytes: &[u8]| Lossy(bytes).to_string();
-    let record = |Entry { label, unit, help, kind, scale, divisor, location }: Entry<'_>| {
+    let record = |entry: Entry<'_>| {
+        let location = entry.location;
         let field = Field {
-            label: text(label),
-            unit: text(unit),
-            help: text(help),
-            kind,
-            scale,
-            divisor,
+            label: text(entry.label),
+            unit: text(entry.unit),
+            help: text(entry.help),
+            kind: entry.kind,
+            scale: entry.scale,
+            divisor: entry.divisor,
+            aggregation: entry.aggregation,
+            kept: entry.kept,
             location,
         };
         record(
@@ -66,6 +69,8 @@ fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Js
         record["divisor"] = field.divisor.into();
         record["help"] = field.help.as_str().into();
         record["size"] = location.size.into();
+        record["aggregation"] = field.aggregation.name().into();
+        record["kept"] = field.kept.into();
     }
     record
 }

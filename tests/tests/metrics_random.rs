@@ -94,7 +94,8 @@ fn field() -> impl Strategy<Value = (Field, Result<OwnedValue, ValueError>)> {
                 if matches!(storage, Storage::Histogram { .. }) { Kind::Histogram } else { kind };
             let location =
                 ValueLocation { offset: 0, size: 8, ty, storage, swapped: false, word: 8 };
-            let field = Field { label, unit, help, kind, scale, divisor, location };
+            let field =
+                Field { unit, help, scale, divisor, location, ..Field::new(label, kind, ty) };
             (field, if hidden { Err(ValueError::Contended) } else { Ok(value) })
         },
     )

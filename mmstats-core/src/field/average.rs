@@ -18,7 +18,7 @@ impl<F: Format> Sealed for Average<F> {}
 
 impl<F: Format> Field for Average<F> {
     type Format = F;
-    type In<G: Format> = Average<G>;
+    type In<G: Format> = Average<F::In<G>>;
     type Initial<'i> = f64;
     const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 
@@ -73,7 +73,7 @@ impl<const N: usize, F: Format> Sealed for MovingAverage<N, F> {}
 
 impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Format = F;
-    type In<G: Format> = MovingAverage<N, G>;
+    type In<G: Format> = MovingAverage<N, F::In<G>>;
     type Initial<'i> = f64;
     const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
 

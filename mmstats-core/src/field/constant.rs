@@ -7,7 +7,6 @@ use crate::format::{NATIVE_WORD, Version};
 use crate::format_types::{Format, V2};
 use crate::kind::{Access, Kind, Type};
 use crate::scalar::Scalar;
-use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use zerocopy::IntoBytes;
@@ -16,12 +15,14 @@ use zerocopy::IntoBytes;
 /// takes no space among the values, only its entry.
 pub struct Constant<T: Scalar, F: Format = V2> {
     value: T,
-    _format: PhantomData<(Cell<()>, F)>,
+    /// As shareable as the other fields of the format.
+    _format: PhantomData<F::Cell<bool>>,
 }
 
 /// A text of up to `N` bytes that is set once, when its field is added: a version, a host name.
 pub struct ConstantText<const N: usize, F: Format = V2> {
-    _format: PhantomData<(Cell<()>, F)>,
+    /// As shareable as the other fields of the format.
+    _format: PhantomData<F::Cell<bool>>,
 }
 
 const fn value_layout<F: Format>(ty: Type, size: usize, align: usize) -> ValueLayout {
@@ -39,7 +40,7 @@ impl<const N: usize, F: Format> Sealed for ConstantText<N, F> {}
 
 impl<T: Scalar, F: Format> Field for Constant<T, F> {
     type Format = F;
-    type In<G: Format> = Constant<T, G>;
+    type In<G: Format> = Constant<T, F::In<G>>;
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[value_layout::<F>(
         T::TYPE,
@@ -71,7 +72,7 @@ debug_value!([T: Scalar, F: Format] Constant<T, F>, "Constant");
 
 impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Format = F;
-    type In<G: Format> = ConstantText<N, G>;
+    type In<G: Format> = ConstantText<N, F::In<G>>;
     type Initial<'i> = &'i str;
     const LAYOUTS: &'static [ValueLayout] = &[value_layout::<F>(Type::Text, N, 1)];
 

@@ -30,7 +30,7 @@ impl<T: Count, F: Format> Sealed for Counter<T, F> {}
 
 impl<T: Count, F: Format> Field for Counter<T, F> {
     type Format = F;
-    type In<G: Format> = Counter<T, G>;
+    type In<G: Format> = Counter<T, F::In<G>>;
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Counter)];
 
@@ -41,7 +41,7 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
         let resuming = slots.resuming();
         let value = F::Cell::<T>::new(slots.next()?);
         if let (Some(initial), false) = (initial, resuming) {
-            value.set(initial);
+            value.init(initial);
         }
         Ok(Counter { value })
     }
@@ -59,7 +59,7 @@ impl<T: Count, F: Format> Counter<T, F> {
     /// Adds `n`.
     #[inline(always)]
     pub fn add(&self, n: T) {
-        self.value.set(self.value.get().plus(n));
+        self.value.add(n);
     }
 
     /// Returns the count.

@@ -5,7 +5,7 @@ use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
 use crate::format::layout::{FieldDef, ValueLayout};
 use crate::format_types::Format;
-use crate::kind::{Kind, Unit};
+use crate::kind::{Aggregation, Kind, Unit};
 use crate::scalar::Scalar;
 use core::fmt::{self, Debug};
 
@@ -19,7 +19,7 @@ pub trait Field: Sealed + Sized + Debug {
     /// The format that it is published in.
     type Format: Format;
     /// The same field in another format.
-    type In<G: Format>: for<'i> Field<Format = G, Initial<'i> = Self::Initial<'i>>;
+    type In<G: Format>: for<'i> Field<Initial<'i> = Self::Initial<'i>>;
     /// The type of its initial value.
     type Initial<'i>;
     /// The layouts of the values that it stores.
@@ -52,13 +52,22 @@ pub struct FieldBuilder<'a, H: Field> {
     pub(crate) label: &'a str,
     pub(crate) help: &'a str,
     pub(crate) unit: Unit,
+    pub(crate) aggregation: Aggregation,
+    pub(crate) kept: bool,
     pub(crate) initial: Option<H::Initial<'a>>,
 }
 
 impl<'a, H: Field> FieldBuilder<'a, H> {
     /// Creates a field under a label, which may end in dimensions: `http.requests{method="GET"}`.
     pub const fn new(label: &'a str) -> Self {
-        FieldBuilder { label, help: "", unit: Unit::NONE, initial: None }
+        FieldBuilder {
+            label,
+            help: "",
+            unit: Unit::NONE,
+            aggregation: Aggregation::Unspecified,
+            kept: false,
+            initial: None,
+        }
     }
 
     /// Sets the help text.
@@ -70,6 +79,20 @@ impl<'a, H: Field> FieldBuilder<'a, H> {
     /// Sets the unit.
     pub fn unit(mut self, unit: Unit) -> Self {
         self.unit = unit;
+        self
+    }
+
+    /// Sets how readers combine the values of several writers. Counters and histograms are always
+    /// added.
+    pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
+        self.aggregation = aggregation;
+        self
+    }
+
+    /// Keeps the value over a reset and over the end of its thread, as those of counters and
+    /// histograms are.
+    pub fn kept(mut self) -> Self {
+        self.kept = true;
         self
     }
 
@@ -126,10 +149,10 @@ pub(super) fn present_cell<T: Scalar, F: Format, A: Allocator>(
     slots: &mut SlotIter<'_, A>,
     initial: Option<T>,
 ) -> Result<F::Cell<T>, AddError> {
-    let resuming = slots.resuming();
+    let (keeping, resuming) = (slots.keeping(), slots.resuming());
     let value = F::Cell::<T>::new(slots.next()?);
-    if resuming || initial.is_some() {
-        value.set(initial.unwrap_or(T::zero()));
+    if !keeping && (resuming || initial.is_some()) {
+        value.init(initial.unwrap_or(T::zero()));
     }
     Ok(value)
 }

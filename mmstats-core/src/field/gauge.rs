@@ -19,7 +19,7 @@ impl<T: Scalar, F: Format> Sealed for Gauge<T, F> {}
 
 impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Format = F;
-    type In<G: Format> = Gauge<T, G>;
+    type In<G: Format> = Gauge<T, F::In<G>>;
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Gauge)];
 
@@ -31,7 +31,7 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     }
 
     fn reset_transient(&self) {
-        self.value.set(T::zero());
+        self.value.init(T::zero());
     }
 }
 
@@ -56,13 +56,13 @@ impl<T: Number, F: Format> Gauge<T, F> {
     /// Adds `n`; integers wrap.
     #[inline(always)]
     pub fn add(&self, n: T) {
-        self.value.set(self.value.get().plus(n));
+        self.value.add(n);
     }
 
     /// Subtracts `n`; integers wrap.
     #[inline(always)]
     pub fn sub(&self, n: T) {
-        self.value.set(self.value.get().minus(n));
+        self.value.sub(n);
     }
 }
 

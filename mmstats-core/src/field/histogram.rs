@@ -27,7 +27,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Sealed for Histogram<P, N
 
 impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N, T, F> {
     type Format = F;
-    type In<G: Format> = Histogram<P, N, T, G>;
+    type In<G: Format> = Histogram<P, N, T, F::In<G>>;
     type Initial<'i> = ();
     const LAYOUTS: &'static [ValueLayout] = if Self::EXISTS { &[Self::LAYOUT] } else { &[] };
 

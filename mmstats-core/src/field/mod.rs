@@ -3,12 +3,13 @@
 //!
 //! A handle can be moved to another thread but not shared: it is `Send` and not `Sync`, and writing
 //! needs no `&mut`. One handle belongs to one context; an interrupt or signal handler needs a
-//! handle of its own.
+//! handle of its own, or a [`Shared`](crate::Shared) field.
 
 mod average;
 mod constant;
 mod counter;
 mod definition;
+mod extreme;
 mod gauge;
 mod histogram;
 mod text;
@@ -20,6 +21,7 @@ pub use counter::Counter;
 #[doc(hidden)]
 pub use definition::attach;
 pub use definition::{Field, FieldBuilder};
+pub use extreme::{Highest, Lowest};
 pub use gauge::{Flag, Gauge};
 pub use histogram::Histogram;
 pub use text::Text;

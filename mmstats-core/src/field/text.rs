@@ -26,7 +26,7 @@ impl<const N: usize, F: Format> Sealed for Text<N, F> {}
 
 impl<const N: usize, F: Format> Field for Text<N, F> {
     type Format = F;
-    type In<G: Format> = Text<N, G>;
+    type In<G: Format> = Text<N, F::In<G>>;
     type Initial<'i> = &'i str;
     const LAYOUTS: &'static [ValueLayout] = &[ValueLayout {
         size: <F::Text<N> as TextCell<N>>::SIZE,
@@ -39,9 +39,9 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         initial: Option<&str>,
     ) -> Result<Self, AddError> {
         const { assert!(N > 0, "a text needs at least one byte") };
-        let resuming = slots.resuming();
+        let (keeping, resuming) = (slots.keeping(), slots.resuming());
         let text = Text { text: F::Text::new(slots.next()?) };
-        if resuming || initial.is_some() {
+        if !keeping && (resuming || initial.is_some()) {
             text.set(initial.unwrap_or_default());
         }
         Ok(text)

@@ -141,7 +141,7 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
 
 impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     type Format = F;
-    type In<G: Format> = Timer<C, N, G>;
+    type In<G: Format> = Timer<C, N, F::In<G>>;
     type Initial<'i> = ();
     const LAYOUTS: &'static [ValueLayout] = if Histogram::<3, 40, u64, F>::EXISTS {
         &[Self::MEAN, Self::SPREAD]

@@ -4,7 +4,7 @@
 use super::Version;
 use super::v2::{EntryHeader, Header};
 use crate::bytes::begins;
-use crate::kind::{Access, Kind, Type, Unit};
+use crate::kind::{Access, Aggregation, Kind, Type, Unit};
 
 /// The longest label: its length is a `u16` in both versions.
 pub const MAX_LABEL_BYTES: usize = 65_535;
@@ -27,6 +27,8 @@ pub struct ValueLayout {
     pub ty: Type,
     /// The unit, if the declaration does not choose it.
     pub unit: Unit,
+    /// The aggregation, if the declaration does not choose it.
+    pub aggregation: Aggregation,
     /// The access; in version 1, latched means two buffers.
     pub access: Access,
     /// Bytes of the value; of a histogram, the whole block.
@@ -50,6 +52,7 @@ impl ValueLayout {
             kind,
             ty,
             unit: Unit::NONE,
+            aggregation: Aggregation::Unspecified,
             access,
             value_size,
             size: value_size,
@@ -71,6 +74,10 @@ pub struct FieldDef<'a> {
     pub help: &'a [&'a str],
     /// The unit.
     pub unit: Unit,
+    /// The aggregation over writers.
+    pub aggregation: Aggregation,
+    /// Whether the value survives its owner's end, whatever its kind.
+    pub kept: bool,
     /// The layouts of its values.
     pub layouts: &'a [ValueLayout],
 }
@@ -80,6 +87,17 @@ impl FieldDef<'_> {
     #[must_use]
     pub const fn unit_of(&self, layout: &ValueLayout) -> Unit {
         if layout.unit.name.is_empty() { self.unit } else { layout.unit }
+    }
+
+    /// Returns the flags of a value's entry. Counters and histograms have one meaningful
+    /// aggregation, so theirs is not stated.
+    const fn entry_flags(&self, layout: &ValueLayout) -> u8 {
+        let aggregation = match (layout.kind, self.aggregation) {
+            (Kind::Counter | Kind::Histogram, _) => Aggregation::Unspecified,
+            (_, Aggregation::Unspecified) => layout.aggregation,
+            (_, declared) => declared,
+        };
+        aggregation as u8 | if self.kept { EntryHeader::KEPT } else { 0 }
     }
 
     /// Returns the fixed part of a value's entry of `length` bytes, whose label has `label` bytes.
@@ -106,7 +124,7 @@ impl FieldDef<'_> {
             unit: unit.name.len() as u8,
             grouping_power: layout.grouping_power,
             max_power: layout.max_power,
-            flags: 0,
+            flags: self.entry_flags(layout),
         }
     }
 }

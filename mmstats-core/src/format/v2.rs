@@ -110,13 +110,19 @@ pub struct EntryHeader {
     pub grouping_power: u8,
     /// A histogram's maximum power.
     pub max_power: u8,
-    /// Always 0.
+    /// An [`crate::Aggregation`] in the lowest three bits, and [`EntryHeader::KEPT`].
     pub flags: u8,
 }
 
 impl EntryHeader {
     /// Number of bytes before the texts.
     pub const SIZE: usize = size_of::<EntryHeader>();
+
+    /// The bits of `flags` that hold the aggregation.
+    pub const AGGREGATION: u8 = 0b111;
+
+    /// The bit of `flags` that a kept field has.
+    pub const KEPT: u8 = 1 << 3;
 
     /// The largest length of an entry: enough for the longest texts and a constant, while a sparse
     /// file cannot claim gigabytes with a few entries.

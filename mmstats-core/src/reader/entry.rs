@@ -1,6 +1,6 @@
 //! The entries of a directory, and the locations of their values.
 
-use crate::kind::{Kind, Type};
+use crate::kind::{Aggregation, Kind, Type};
 
 /// The description of a field in a directory. The texts are UTF-8 if the writer followed the
 /// format; see [`Lossy`](super::Lossy).
@@ -18,6 +18,10 @@ pub struct Entry<'b> {
     pub scale: i8,
     /// The divisor; never 0.
     pub divisor: u32,
+    /// The aggregation over writers that the field asks for (version 2).
+    pub aggregation: Aggregation,
+    /// Whether the value survives its owner's end (version 2).
+    pub kept: bool,
     /// The location of the value.
     pub location: ValueLocation,
 }

@@ -3,7 +3,7 @@
 use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind};
 use crate::bytes::ByteOrder;
-use crate::kind::{Kind, Type};
+use crate::kind::{Aggregation, Kind, Type};
 
 /// The maximum number of bytes that a [`ValueLocation`] can address.
 const MAX_BYTES: usize = u32::MAX as usize;
@@ -76,6 +76,8 @@ impl<'b> Walk<'b> {
             kind: Kind::Untyped,
             scale: 0,
             divisor: 1,
+            aggregation: Aggregation::Unspecified,
+            kept: false,
             location,
         })
     }

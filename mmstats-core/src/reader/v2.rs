@@ -7,7 +7,7 @@ use crate::format::v2::{
     BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, checksum,
 };
 use crate::format::{MAGIC, histogram};
-use crate::kind::{Access, Kind, Type};
+use crate::kind::{Access, Aggregation, Kind, Type};
 use zerocopy::{FromBytes, TryFromBytes};
 
 /// Reads the header of a version 2 region, in this machine's byte order, and the order that it was
@@ -196,6 +196,8 @@ impl<'b> Walk<'b> {
             kind,
             scale: head.scale,
             divisor: head.divisor.max(1),
+            aggregation: Aggregation::from_number(head.flags & EntryHeader::AGGREGATION),
+            kept: head.flags & EntryHeader::KEPT != 0,
             location,
         })
     }

@@ -8,7 +8,7 @@ use crate::add_error::AddError;
 use crate::field::{Field, FieldBuilder, attach};
 use crate::format::layout::FieldDef;
 use crate::format::v2::IMMUTABLE_LAYOUT;
-use crate::format_types::{Format, V2};
+use crate::format_types::{Format, Shared, V2};
 use crate::region::Region;
 use core::marker::PhantomData;
 use raw::RawWriter;
@@ -97,6 +97,21 @@ impl<'p, F: Format> Writer<'p, F> {
     /// # Errors
     /// If it cannot be added; the region is then as before.
     pub fn add<H: Field<Format = F>>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {
+        self.add_any(field)
+    }
+
+    /// Adds a field that several contexts write.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_shared<H: Field<Format = Shared<F>>>(
+        &mut self,
+        field: FieldBuilder<'_, H>,
+    ) -> Result<H, AddError> {
+        self.add_any(field)
+    }
+
+    fn add_any<H: Field>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {
         let help = [field.help];
         let help = if field.help.is_empty() { &[][..] } else { &help };
         let definition = FieldDef {
@@ -104,6 +119,8 @@ impl<'p, F: Format> Writer<'p, F> {
             label: field.label,
             help,
             unit: field.unit,
+            aggregation: field.aggregation,
+            kept: field.kept,
             layouts: H::LAYOUTS,
         };
         self.raw.check(&definition)?;

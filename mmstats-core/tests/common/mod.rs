@@ -6,7 +6,7 @@ use mmstats_core::format::v2::{EntryHeader, Header, crc32};
 use mmstats_core::reader::{
     ByteOrder, Directory, Entry, Lossy, ReadBuffers, Snapshot, Storage, Value, read, read_external,
 };
-use mmstats_core::{Clock, Kind, Region, Type, View};
+use mmstats_core::{Aggregation, Clock, Kind, Region, Type, View};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A field as a reader shows it.
@@ -26,6 +26,10 @@ pub(crate) struct Shown {
     pub divisor: u32,
     /// Its help text.
     pub help: String,
+    /// Its aggregation over writers.
+    pub aggregation: Aggregation,
+    /// Whether it is kept.
+    pub kept: bool,
     /// Its value.
     pub value: FieldValue,
 }
@@ -88,6 +92,8 @@ pub(crate) fn show(entry: &Entry<'_>, snapshot: &Snapshot<'_>) -> Shown {
         unit,
         scale: entry.scale,
         divisor: entry.divisor,
+        aggregation: entry.aggregation,
+        kept: entry.kept,
         help,
         value: value.into(),
     }

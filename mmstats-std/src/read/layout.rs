@@ -8,7 +8,7 @@ use mmstats_core::reader::{
     ByteOrder, Directory, EntryErrorKind, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value,
     ValueError, ValueLocation,
 };
-use mmstats_core::{Kind, Type};
+use mmstats_core::{Aggregation, Kind, Type};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub struct Field {
     pub scale: i8,
     /// See `scale`; never 0.
     pub divisor: u32,
+    /// How readers combine the values of several writers.
+    pub aggregation: Aggregation,
+    /// Whether the value survives the end of its thread, and counts after it.
+    pub kept: bool,
     /// Where the value is in the region.
     pub location: ValueLocation,
 }
@@ -42,7 +46,17 @@ impl Field {
         let storage = Storage::Word;
         let location = ValueLocation { offset: 0, size, ty, storage, swapped: false, word: 8 };
         let (unit, help) = (String::new(), String::new());
-        Field { label: label.into(), unit, help, kind, scale: 0, divisor: 1, location }
+        Field {
+            label: label.into(),
+            unit,
+            help,
+            kind,
+            scale: 0,
+            divisor: 1,
+            aggregation: Aggregation::Unspecified,
+            kept: false,
+            location,
+        }
     }
 }
 
@@ -100,6 +114,8 @@ impl Layout {
                     kind: entry.kind,
                     scale: entry.scale,
                     divisor: entry.divisor,
+                    aggregation: entry.aggregation,
+                    kept: entry.kept,
                     location: entry.location,
                 }),
                 Err(error) => {

@@ -1,11 +1,13 @@
 //! How values are stored: words, latches, version 1's double buffers, histogram buckets.
 //!
-//! One of the two files with `unsafe` (the other is `region.rs`). The invariant of every cell: it
+//! With [`shared`] and `region.rs`, one of the files with `unsafe`. The invariant of every cell: it
 //! owns a [`Slot`], whose bytes are in bounds, aligned as the cell's `ALIGN` asks, valid for as
 //! long as the cell is used (as the region is) and written by nobody else. All loads and stores
 //! here are relaxed atomics, ordered by `protocol.rs`. Cells are `Send` and not `Sync`, because
 //! there is one writer.
 #![allow(unsafe_code)]
+
+pub(crate) mod shared;
 
 use crate::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::bytes::{ToBits, WordBits, join, little_endian, padded, split, tail};
@@ -13,6 +15,7 @@ use crate::format::{NATIVE_WORD, histogram};
 use crate::kind::{Access, Type};
 use crate::protocol::latch_write;
 use crate::region::Slot;
+use crate::scalar::Number;
 use core::cell::Cell;
 use core::fmt::Debug;
 use core::marker::PhantomData;
@@ -124,6 +127,38 @@ pub trait ValueCell<T>: Sized + Send + Debug {
     fn new(slot: Slot) -> Self;
     fn get(&self) -> T;
     fn set(&self, value: T);
+
+    /// Sets the value while nobody else uses the cell.
+    #[inline(always)]
+    fn init(&self, value: T) {
+        self.set(value);
+    }
+
+    /// Adds `n`; integers wrap.
+    #[inline(always)]
+    fn add(&self, n: T)
+    where
+        T: Number,
+    {
+        self.set(self.get().plus(n));
+    }
+
+    /// Subtracts `n`; integers wrap.
+    #[inline(always)]
+    fn sub(&self, n: T)
+    where
+        T: Number,
+    {
+        self.set(self.get().minus(n));
+    }
+
+    /// Sets the value that `change` returns, if it returns one.
+    #[inline(always)]
+    fn update(&self, change: impl Fn(T) -> Option<T>) {
+        if let Some(value) = change(self.get()) {
+            self.set(value);
+        }
+    }
 }
 
 /// One aligned word, loaded and stored whole.
