@@ -3,6 +3,7 @@
 
 #![allow(missing_debug_implementations, reason = "the library is for these tests alone")]
 
+pub mod c;
 pub mod cli;
 pub mod damage;
 pub mod elf;
@@ -15,6 +16,7 @@ pub mod gdb_stub;
 pub mod hex;
 pub mod http;
 pub mod images;
+pub mod independent;
 pub mod mixed;
 pub mod mmash;
 pub mod programs;

@@ -2,11 +2,13 @@
 //! they read the golden files.
 
 use mmstats_core::reader::{ByteOrder, Directory};
-use mmstats_std::read::Reader;
 use mmstats_std::{Format, Model, V1, V1Exact, V2, V2Narrow};
 use mmstats_tests::cli::golden;
 use mmstats_tests::damage::Random;
 use mmstats_tests::every_field::{EveryField, publish_filled};
+use mmstats_tests::independent::{
+    assert_reads, assert_same, beside, dump, kept, run, run_well, script,
+};
 use mmstats_tests::programs::{Program, directory};
 use mmstats_tests::record;
 use mmstats_tests::regions::{bytes, leaked_region};
@@ -15,88 +17,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// The other implementation.
-fn script() -> Command {
-    let mut command = Command::new("python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/independent.py"));
-    command
-}
-
-/// Returns its output and standard error.
-fn run(command: &mut Command) -> (String, String) {
-    let output = command.output().unwrap();
-    [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into()
-}
-
-/// Returns its output; standard error has to be empty.
-fn run_well(command: &mut Command) -> String {
-    let (out, err) = run(command);
-    assert_eq!(err, "");
-    out
-}
-
-/// Returns a path with a suffix added to its name.
-fn beside(path: &Path, more: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(more);
-    path.into()
-}
-
-/// Returns the external directory of a file, if it has one.
-fn directory_of(path: &Path) -> Option<PathBuf> {
-    Some(beside(path, ".directory")).filter(|directory| directory.exists())
-}
-
-/// Returns the other implementation's records of a file.
-fn dump(path: &Path) -> Vec<Json> {
-    let mut command = script();
-    command.arg("dump").arg(path);
-    if let Some(directory) = directory_of(path) {
-        command.arg("--directory").arg(directory);
-    }
-    let mut records: Vec<Json> =
-        run_well(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for record in &mut records {
-        record.as_object_mut().unwrap().remove("file").unwrap();
-    }
-    records
-}
-
-/// Returns the golden records of a file.
-fn kept(path: &Path) -> Vec<Json> {
-    serde_json::from_slice(&fs::read(beside(path, ".json")).unwrap()).unwrap()
-}
-
-/// Compares records one by one, so that a failure shows the difference; as text, so that 0.0 is not
-/// -0.0.
-fn assert_same(ours: &[Json], theirs: &[Json], what: &dyn std::fmt::Debug) {
-    for (ours, theirs) in ours.iter().zip(theirs) {
-        assert_eq!(ours.to_string(), theirs.to_string(), "{what:?}");
-    }
-    assert_eq!(ours.len(), theirs.len(), "{what:?}");
-}
-
-/// Reads a file in both ways, and compares.
-fn assert_reads(path: &Path, theirs: &[Json]) {
-    if let Some(directory) = directory_of(path) {
-        let (bytes, directory) = (fs::read(path).unwrap(), fs::read(directory).unwrap());
-        assert_same(
-            &record::from_directory(
-                &Directory::open_external(&bytes, &bytes, &directory).unwrap(),
-                &bytes,
-            ),
-            theirs,
-            &path,
-        );
-        return;
-    }
-    let mut reader = Reader::new();
-    assert_same(&record::from_sample(&reader.read(path).unwrap()), theirs, &path);
-    let bytes = fs::read(path).unwrap();
-    assert_same(&record::from_directory(&Directory::open(&bytes).unwrap(), &bytes), theirs, &path);
-}
 
 /// Fields with the process's identity.
 const IDENTITY: usize = 8;
