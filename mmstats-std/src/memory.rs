@@ -312,7 +312,8 @@ unsafe fn remap_anonymous(base: *mut u8, len: usize, protection: libc::c_int) ->
     mapped != libc::MAP_FAILED
 }
 
-/// A function that runs in each forked child, once registered.
+/// A function that runs in each forked child, once registered. A fork that has begun before does
+/// not run it.
 ///
 /// The child has one thread, and locks may be held by threads it does not have: the function must
 /// not lock or allocate. It may run more than once in a child.
@@ -344,17 +345,27 @@ impl ForkHandler {
 static FORK_HANDLER: ForkHandler = ForkHandler::new(after_fork);
 
 extern "C" fn after_fork() {
-    FORK_GENERATION.fetch_add(1, Ordering::Relaxed);
+    FORKS.fetch_add(1, Ordering::Relaxed);
     ForkRegistry::entries().for_each(ForkRegistry::remap);
 }
 
 /// Changes in each forked child. Only the child's one thread changes it, so Relaxed suffices.
-static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Returns a number that differs between a process and its forked children. Process IDs do not: in
-/// another PID namespace, a child may have its parent's.
-pub(crate) fn fork_generation() -> u32 {
-    FORK_GENERATION.load(Ordering::Relaxed)
+/// Differs between a process and its forked children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForkGeneration {
+    /// Does not suffice: a fork that had begun when the handler was registered does not run it.
+    forks: u32,
+    /// Does not suffice: in another PID namespace, a child may have its parent's.
+    pid: u32,
+}
+
+impl ForkGeneration {
+    /// Returns that of the calling process.
+    pub(crate) fn current() -> ForkGeneration {
+        ForkGeneration { forks: FORKS.load(Ordering::Relaxed), pid: std::process::id() }
+    }
 }
 
 /// Returns `true` if the program has privileges that its caller has not (it is setuid, setgid or
@@ -395,7 +406,7 @@ pub(crate) fn on_exit(function: extern "C" fn()) {
 /// that the child does not have.
 pub(crate) struct PerProcess<T> {
     /// With the fork generation that it belongs to.
-    current: AtomicPtr<(u32, T)>,
+    current: AtomicPtr<(ForkGeneration, T)>,
 }
 
 impl<T: Default> PerProcess<T> {
@@ -405,7 +416,7 @@ impl<T: Default> PerProcess<T> {
 
     /// Returns this process's value, which the first call creates.
     pub(crate) fn get(&self) -> &'static T {
-        let fork_generation = fork_generation();
+        let fork_generation = ForkGeneration::current();
         // Partner: the Release half of the exchange below.
         let mut current = self.current.load(Ordering::Acquire);
         // SAFETY: null, or a value that is leaked and initialised.

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::error::PublishError;
 use crate::file::{self, NewFile, OwnFile};
 use crate::identity::{self, ProcessId};
-use crate::memory::{MappedFields, Mapping, PerProcess, fork_generation};
+use crate::memory::{ForkGeneration, MappedFields, Mapping, PerProcess};
 use crate::options::Options;
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Version, Writer};
@@ -313,7 +313,7 @@ pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError
         drop(region);
         return Err(Arc::into_inner(error).expect("not shared"));
     }
-    Ok(Published { region, options: *options, fork_generation: fork_generation() })
+    Ok(Published { region, options: *options, fork_generation: ForkGeneration::current() })
 }
 
 /// A model in a file of its own, by [`publish()`]. Dereferences to the model.
@@ -322,7 +322,7 @@ pub struct Published<M: Model> {
     options: Options,
     /// The fork generation of the process that created the file: a forked child must not remove its
     /// parent's file.
-    fork_generation: u32,
+    fork_generation: ForkGeneration,
 }
 
 impl<M: Model> Published<M> {
@@ -364,7 +364,7 @@ impl<M: Model> Published<M> {
     }
 
     fn is_forked(&self) -> bool {
-        self.fork_generation != fork_generation()
+        self.fork_generation != ForkGeneration::current()
     }
 }
 

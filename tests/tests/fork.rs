@@ -157,6 +157,28 @@ fn locks_held_by_other_threads_at_their_first_access_do_not_block_the_child() {
 }
 
 #[test]
+fn a_child_uses_nothing_that_another_thread_published_while_the_fork_had_begun() {
+    for format in FORMATS {
+        let directory = directory();
+        let directory = directory.path();
+        let mut program = start(format, "first_during_a_fork", directory);
+        program.expect("forking");
+        let before = contents(directory);
+        assert_eq!(before.len(), 1);
+        program.go();
+        program.expect("child");
+        let childs = new_files(directory, &before);
+        assert_eq!(done(&childs), [1], "{format}");
+        assert_ne!(childs[0].count("sys.pid"), u64::from(program.pid()));
+        program.go();
+        program.expect("parent");
+        assert_eq!(new_files(directory, &before), [], "{format}");
+        program.go();
+        end(program, directory);
+    }
+}
+
+#[test]
 fn each_generation_of_forks_has_a_file() {
     for format in FORMATS {
         let directory = directory();

@@ -7,6 +7,7 @@ use mmstats_std::{
 use mmstats_tests::programs::{in_child, pause};
 use mmstats_tests::step_model::Steps;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -39,6 +40,7 @@ fn play<F: Format>(scene: &str, stats: Stats<F>) {
         "threads" => threads(stats),
         "busy" => busy(stats),
         "first" => first(stats),
+        "first_during_a_fork" => first_during_a_fork(stats),
         "nested" => nested(stats, 3),
         "untouched" => untouched(stats),
         other => panic!("no scene {other:?}"),
@@ -188,6 +190,31 @@ fn first<F: Format>(stats: Stats<F>) {
         count();
     });
     threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+    pause("parent");
+}
+
+/// A fork that has begun when another thread publishes for the first time, as happens in a program
+/// whose libraries have fork handlers too.
+fn first_during_a_fork<F: Format>(stats: Stats<F>) {
+    static PREPARE: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+    extern "C" fn prepare() {
+        PREPARE.get().expect("it is set")();
+    }
+    let count = move || stats.with(|stats| stats.steps(3));
+    let prepare_once = move || {
+        static IS_DONE: AtomicBool = AtomicBool::new(false);
+        if !IS_DONE.swap(true, Ordering::Relaxed) {
+            thread::spawn(count).join().expect("it does not panic");
+            pause("forking");
+        }
+    };
+    assert!(PREPARE.set(Box::new(prepare_once)).is_ok());
+    // SAFETY: a function of this program.
+    unsafe { libc::pthread_atfork(Some(prepare), None, None) };
+    in_child(|| {
+        stats.with(|stats| stats.step(1));
+        pause("child");
+    });
     pause("parent");
 }
 
