@@ -4,7 +4,7 @@
 use crate::error::PublishError;
 use crate::identity::ProcessId;
 use crate::mappings::mapped_files;
-use crate::memory::{Magic, Mapping, PerProcess, may_write, on_exit};
+use crate::memory::{Magic, Mapping, ProcessLocal, may_write, on_exit};
 use crate::options::Options;
 use crate::read::{Links, Reader, open_file};
 use crate::template::{Environment, Template, TemplateVars};
@@ -212,7 +212,7 @@ struct State {
     is_exiting: bool,
 }
 
-static EXIT: PerProcess<Exit> = PerProcess::new();
+static EXIT: ProcessLocal<Exit> = ProcessLocal::new();
 
 impl Exit {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -327,7 +327,7 @@ pub(crate) fn expand_path(options: &Options, model: &str) -> io::Result<PathBuf>
     };
     let directory = options.directory.map_or_else(|| environment.directory(), parse)?;
     let file_name = options.file_name.map_or_else(|| environment.file_name(), parse)?;
-    let vars = TemplateVars::current(model);
+    let vars = TemplateVars { tid: options.owner(), ..TemplateVars::current(model) };
     // Absolute, so that it stays valid after a change of the working directory.
     std::path::absolute(directory.expand(&vars).join(file_name.expand(&vars)))
 }

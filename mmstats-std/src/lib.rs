@@ -23,6 +23,7 @@
 //! ```
 //!
 //! - [`per_thread!`] gives each thread a file of its own, which a later thread continues.
+//!   [`per_process!`] has one for fields that several threads change, at a higher cost.
 //!   [`publish()`] creates a file that belongs to no thread, and [`create_writer`] one for fields
 //!   that are added at run time.
 //! - [`Options`] and the [environment](template::Environment) set where the files go.
@@ -42,6 +43,7 @@ pub mod liveness;
 pub mod mappings;
 mod memory;
 mod options;
+mod per_process;
 mod per_thread;
 mod publish;
 pub mod read;
@@ -55,6 +57,7 @@ pub use mmstats_core::{
     Shared, Text, TimerGuard, Unit, V1, V1Exact, V2, V2Narrow, Version, Writer, model, units,
 };
 pub use options::Options;
+pub use per_process::PerProcess;
 pub use per_thread::PerThread;
 pub use publish::{Flush, Publication, Published, create_writer, lost_files, publish};
 

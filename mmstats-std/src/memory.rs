@@ -5,7 +5,7 @@
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
 //! - A forked child inherits mappings that only its parent may write, and locks that may be held by
 //!   threads it does not have. [`ForkRegistry`] replaces the mappings by private memory, and
-//!   [`PerProcess`] the locks by new ones. [`ForkHandler`] runs functions in the child.
+//!   [`ProcessLocal`] other state by new one. [`ForkHandler`] runs functions in the child.
 //! - [`ReadMapping`] is memory of a file that another process writes and may truncate.
 #![allow(unsafe_code)]
 
@@ -404,14 +404,14 @@ pub(crate) fn on_exit(function: extern "C" fn()) {
 
 /// A static with a new value in each forked child, as the inherited one may be locked by a thread
 /// that the child does not have.
-pub(crate) struct PerProcess<T> {
+pub(crate) struct ProcessLocal<T> {
     /// With the fork generation that it belongs to.
     current: AtomicPtr<(ForkGeneration, T)>,
 }
 
-impl<T: Default> PerProcess<T> {
+impl<T: Default> ProcessLocal<T> {
     pub(crate) const fn new() -> Self {
-        PerProcess { current: AtomicPtr::new(null_mut()) }
+        ProcessLocal { current: AtomicPtr::new(null_mut()) }
     }
 
     /// Returns this process's value, which the first call creates.
@@ -441,7 +441,7 @@ impl<T: Default> PerProcess<T> {
 }
 
 // SAFETY: it gives `&'static T` to all threads and creates values in any of them.
-unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
+unsafe impl<T: Send + Sync> Sync for ProcessLocal<T> {}
 
 /// Returns `true` if this process may write files of this length (`RLIMIT_FSIZE`). (rustix panics
 /// where a sandbox forbids to ask.)

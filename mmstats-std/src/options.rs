@@ -1,5 +1,8 @@
 //! Options of publishing.
 
+use crate::identity;
+use std::process;
+
 /// Options of publishing, usable in a `static`.
 ///
 /// ```
@@ -18,6 +21,8 @@ pub struct Options {
     pub(crate) mode: Option<u32>,
     pub(crate) keep: bool,
     pub(crate) quiet: bool,
+    /// Whether the file belongs to the process, and not to one of its threads.
+    pub(crate) is_per_process: bool,
 }
 
 impl Options {
@@ -30,6 +35,7 @@ impl Options {
             mode: None,
             keep: false,
             quiet: false,
+            is_per_process: false,
         }
     }
 
@@ -76,6 +82,17 @@ impl Options {
     pub const fn keep(mut self) -> Options {
         self.keep = true;
         self
+    }
+
+    pub(crate) const fn per_process(mut self) -> Options {
+        self.is_per_process = true;
+        self
+    }
+
+    /// Returns the ID of the thread that owns a file which this thread creates. The main thread
+    /// stands for the process.
+    pub(crate) fn owner(&self) -> u32 {
+        if self.is_per_process { process::id() } else { identity::tid() }
     }
 
     /// Suppresses the warning on standard error when stats cannot be published.

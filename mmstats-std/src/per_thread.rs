@@ -3,11 +3,14 @@
 //! The first use in a thread creates its file or adopts the file of a thread that has ended. The
 //! end of the thread parks the file for the next one. So there are never more files than threads
 //! that ran at the same time, and sums over the files never decrease.
+//!
+//! A gauge belongs to its thread, too: at the thread's end it is reset. What one thread raises and
+//! another one lowers is a field of [`per_process!`](crate::per_process!).
 
 use crate::error::PublishError;
-use crate::memory::{ForkHandler, PerProcess, ThreadSlot};
+use crate::memory::{ForkHandler, ProcessLocal, ThreadSlot};
 use crate::options::Options;
-use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication};
+use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication, warn_once};
 use mmstats_core::Model;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,7 +19,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::LocalKey;
 
@@ -201,7 +204,7 @@ impl<M: Model> fmt::Debug for PerThread<M> {
 /// The state that all threads share for one static.
 pub struct Shared<M: Model> {
     options: Options,
-    parked: PerProcess<Mutex<Vec<ParkedRegion>>>,
+    parked: ProcessLocal<Mutex<Vec<ParkedRegion>>>,
     /// Whether the warning has been printed.
     warned: AtomicBool,
     _model: PhantomData<fn() -> M>,
@@ -213,7 +216,7 @@ impl<M: Model> Shared<M> {
     pub const fn new(options: Options) -> Self {
         Shared {
             options,
-            parked: PerProcess::new(),
+            parked: ProcessLocal::new(),
             warned: AtomicBool::new(false),
             _model: PhantomData,
         }
@@ -230,17 +233,7 @@ impl<M: Model> Shared<M> {
         let region = parked
             .and_then(|parked| parked.adopt(&self.options))
             .unwrap_or_else(|| OwnedRegion::create(&self.options));
-        if let Publication::Private(error) = region.publication() {
-            if !self.options.quiet
-                && !error.is_too_late()
-                && !self.warned.swap(true, Ordering::Relaxed)
-            {
-                warn(&format!(
-                    "mmstats: {} is not published: {error}; it is counted in private memory\n",
-                    M::NAME
-                ));
-            }
-        }
+        warn_once::<M>(&region.publication(), &self.options, &self.warned);
         region
     }
 }
@@ -249,12 +242,6 @@ impl<M: Model> fmt::Debug for Shared<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
     }
-}
-
-/// Writes a line to standard error and ignores failures. `eprintln!` would panic at them, and would
-/// wait forever in a forked child that inherited its lock.
-fn warn(line: &str) {
-    let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
 /// A thread's stats for one static. Its users have an `Rc` to it, except those that got the fields

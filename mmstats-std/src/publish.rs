@@ -4,17 +4,18 @@ use crate::clock;
 use crate::error::PublishError;
 use crate::file::{self, NewFile, OwnFile};
 use crate::identity::{self, ProcessId};
-use crate::memory::{ForkGeneration, MappedFields, Mapping, PerProcess};
+use crate::memory::{ForkGeneration, MappedFields, Mapping, ProcessLocal};
 use crate::options::Options;
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Version, Writer};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 mmstats_core::model! {
@@ -27,13 +28,13 @@ mmstats_core::model! {
         /// Process ID.
         pid: Constant<u32> = "sys.pid" => process().pid(),
         /// Thread ID; 0 while no thread owns these stats.
-        tid: Gauge<i64> = "sys.tid",
+        tid: Gauge<i64> = "sys.tid" => OWNER.get().0,
         /// User ID.
         uid: Constant<u64> = "sys.uid" => identity::uid().into(),
         /// Group ID.
         gid: Constant<u64> = "sys.gid" => identity::gid().into(),
         /// When the file was created.
-        created: Gauge<f64> = "sys.created" [unixtime] => CREATED.get(),
+        created: Gauge<f64> = "sys.created" [unixtime] => OWNER.get().1,
         /// When the process started, in clock ticks since boot.
         start: Constant<u64> = "sys.start" => process().start().unwrap_or(0),
         /// Boot ID of the machine.
@@ -44,13 +45,13 @@ mmstats_core::model! {
 }
 
 thread_local! {
-    /// `sys.created` of the fields that this thread is laying out.
-    static CREATED: Cell<f64> = const { Cell::new(0.0) };
+    /// `sys.tid` and `sys.created` of the fields that this thread is laying out.
+    static OWNER: Cell<(i64, f64)> = const { Cell::new((0, 0.0)) };
 }
 
 /// Returns the calling process, read from `/proc` once.
 fn process() -> &'static ProcessId {
-    static PROCESS: PerProcess<OnceLock<ProcessId>> = PerProcess::new();
+    static PROCESS: ProcessLocal<OnceLock<ProcessId>> = ProcessLocal::new();
     PROCESS.get().get_or_init(ProcessId::current)
 }
 
@@ -66,8 +67,8 @@ pub enum Publication {
 /// A model and its identity in one region.
 struct Fields<M: Model> {
     model: M,
-    /// `None` in private memory, which has no readers.
-    identity: Option<Identity<M::Format>>,
+    /// `None` in private memory, which has no readers. Only its owner writes it.
+    identity: Option<Mutex<Identity<M::Format>>>,
 }
 
 /// Returns the size of a file for a model and its identity, in bytes.
@@ -84,27 +85,38 @@ fn size<M: Model>(options: &Options) -> usize {
 
 fn layout_fields<M: Model>(
     mut writer: Writer<'_, M::Format>,
+    owner: u32,
     created: f64,
 ) -> Result<Fields<M>, AddError> {
     let model = writer.add_model()?;
     // Only now: the model's initial values may come from functions that themselves publish.
-    CREATED.set(created);
+    OWNER.set((owner.into(), created));
     let identity: Identity<M::Format> = writer.add_model()?;
     if !writer.is_resumed() {
         return Err(AddError::LayoutDiffers);
     }
-    identity.tid.set(identity::tid().into());
-    Ok(Fields { model, identity: Some(identity) })
+    Ok(Fields { model, identity: Some(Mutex::new(identity)) })
 }
 
 /// A region with a model and one owner: in a file, or in private memory if there can be none.
 pub(crate) struct OwnedRegion<M: Model> {
     mapped: MappedFields<Fields<M>>,
-    file: RefCell<Result<OwnFile, Arc<PublishError>>>,
     /// `sys.created`, in seconds since 1970. It stays the same when the owner changes.
     created: f64,
-    /// When the last file was created, or could not be.
-    attached: Cell<Instant>,
+    attachment: Mutex<Attachment>,
+}
+
+/// The file of a region.
+struct Attachment {
+    file: Result<OwnFile, Arc<PublishError>>,
+    /// When it was created, or could not be.
+    time: Instant,
+}
+
+impl Attachment {
+    fn has_temporary_error(&self) -> bool {
+        self.file.as_ref().is_err_and(|error| error.is_temporary())
+    }
 }
 
 /// A region whose owner has ended, for the next owner.
@@ -112,6 +124,25 @@ pub(crate) struct ParkedRegion {
     mapping: Mapping,
     file: OwnFile,
     created: f64,
+}
+
+/// Prints that a model has no file, once for each `warned`.
+pub(crate) fn warn_once<M: Model>(
+    publication: &Publication,
+    options: &Options,
+    warned: &AtomicBool,
+) {
+    let Publication::Private(error) = publication else { return };
+    if options.quiet || error.is_too_late() || warned.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let line = format!(
+        "mmstats: {} is not published: {error}; it is counted in private memory\n",
+        M::NAME
+    );
+    // `eprintln!` would panic if this fails, and would wait forever in a forked child that
+    // inherited its lock.
+    let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
 /// The number of lost files, as wide as every machine counts atomically. Relaxed everywhere, as it
@@ -137,13 +168,13 @@ impl<M: Model> OwnedRegion<M> {
         let created = clock::unix_time();
         let mapped = MappedFields::new(Mapping::private(size::<M>(options)), |region| {
             let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, created)
+            layout_fields(writer, options.owner(), created)
         });
         match mapped {
             Ok(mapped) => {
                 let no_file = PublishError::new(Path::new(""), "", "no file yet");
                 let region = OwnedRegion::new(mapped, Err(Arc::new(no_file)), created);
-                region.attach(options);
+                region.attach(&mut region.attachment(), options);
                 region
             }
             Err(error) => {
@@ -163,17 +194,22 @@ impl<M: Model> OwnedRegion<M> {
         file: Result<OwnFile, Arc<PublishError>>,
         created: f64,
     ) -> OwnedRegion<M> {
-        let (file, attached) = (RefCell::new(file), Cell::new(Instant::now()));
-        OwnedRegion { mapped, file, created, attached }
+        let attachment = Mutex::new(Attachment { file, time: Instant::now() });
+        OwnedRegion { mapped, created, attachment }
+    }
+
+    fn attachment(&self) -> MutexGuard<'_, Attachment> {
+        self.attachment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves the region to a new file.
-    fn attach(&self, options: &Options) {
+    fn attach(&self, attachment: &mut Attachment, options: &Options) {
         let mapping = self.mapped.mapping();
         let file = NewFile::create(options, M::NAME, mapping)
             .and_then(|new| new.publish(mapping.magic(), options.keep));
-        self.attached.set(Instant::now());
-        if let Ok(old) = self.file.replace(file.map_err(Arc::new)) {
+        let file = file.map_err(Arc::new);
+        let old = mem::replace(attachment, Attachment { file, time: Instant::now() });
+        if let Ok(old) = old.file {
             old.discard_moved();
         }
     }
@@ -181,7 +217,8 @@ impl<M: Model> OwnedRegion<M> {
     /// Moves the region to a new file if its file has been removed, or could not be created for a
     /// reason that may have passed.
     pub(crate) fn ensure_file(&self, options: &Options) {
-        let is_needed = match &*self.file.borrow() {
+        let mut attachment = self.attachment();
+        let is_needed = match &attachment.file {
             Ok(file) => {
                 let is_lost = file.is_lost();
                 LOST_FILES.fetch_add(is_lost.into(), Ordering::Relaxed);
@@ -190,20 +227,17 @@ impl<M: Model> OwnedRegion<M> {
             Err(error) => error.may_pass(),
         };
         if is_needed {
-            self.attach(options);
+            self.attach(&mut attachment, options);
         }
     }
 
     /// Returns `true` if the region has no file, but may get one; tries that now and then.
     pub(crate) fn awaits_file(&self, options: &Options) -> bool {
-        if self.has_temporary_error() && self.attached.get().elapsed() >= RETRY_INTERVAL {
-            self.attach(options);
+        let mut attachment = self.attachment();
+        if attachment.has_temporary_error() && attachment.time.elapsed() >= RETRY_INTERVAL {
+            self.attach(&mut attachment, options);
         }
-        self.has_temporary_error()
-    }
-
-    fn has_temporary_error(&self) -> bool {
-        self.file.borrow().as_ref().is_err_and(|error| error.is_temporary())
+        attachment.has_temporary_error()
     }
 
     pub(crate) fn model(&self) -> &M {
@@ -211,7 +245,7 @@ impl<M: Model> OwnedRegion<M> {
     }
 
     pub(crate) fn publication(&self) -> Publication {
-        match &*self.file.borrow() {
+        match &self.attachment().file {
             Ok(file) => Publication::File(file.path.clone()),
             Err(error) => Publication::Private(error.clone()),
         }
@@ -225,14 +259,15 @@ impl<M: Model> OwnedRegion<M> {
     pub(crate) fn discard_file(&self) {
         let path = self.path();
         let error = PublishError::new(&path, "", "removed by this program");
-        if let Ok(file) = self.file.replace(Err(Arc::new(error))) {
+        let file = mem::replace(&mut self.attachment().file, Err(Arc::new(error)));
+        if let Ok(file) = file {
             file.discard();
         }
     }
 
     /// Returns the path of the file, or that which it was to have.
     fn path(&self) -> PathBuf {
-        match &*self.file.borrow() {
+        match &self.attachment().file {
             Ok(file) => file.path.clone(),
             Err(error) => error.path().to_owned(),
         }
@@ -242,11 +277,12 @@ impl<M: Model> OwnedRegion<M> {
     /// its thread is ending.
     pub(crate) fn park(self) -> Option<ParkedRegion> {
         // Private memory is not kept: the next thread may be able to create a file.
-        let file = self.file.into_inner().ok()?;
+        let attachment = self.attachment.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let file = attachment.file.ok()?;
         let Fields { model, identity } = self.mapped.fields();
         model.reset_transient();
         if let Some(identity) = identity {
-            identity.tid.set(0);
+            identity.lock().unwrap_or_else(PoisonError::into_inner).tid.set(0);
         }
         Some(ParkedRegion { mapping: self.mapped.into_mapping(), file, created: self.created })
     }
@@ -259,7 +295,7 @@ impl ParkedRegion {
         let ParkedRegion { mapping, file, created } = self;
         let mapped = MappedFields::new(mapping, |region| {
             let writer = Writer::adopt(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, created)
+            layout_fields(writer, options.owner(), created)
         });
         let Ok(mapped) = mapped else {
             file.discard();
@@ -313,23 +349,28 @@ pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError
         drop(region);
         return Err(Arc::into_inner(error).expect("not shared"));
     }
-    Ok(Published { region, options: *options, fork_generation: ForkGeneration::current() })
+    let first_path = region.path();
+    let fork_generation = ForkGeneration::current();
+    Ok(Published { region, options: *options, first_path, fork_generation })
 }
 
 /// A model in a file of its own, by [`publish()`]. Dereferences to the model.
 pub struct Published<M: Model> {
     region: OwnedRegion<M>,
     options: Options,
+    /// The path of the first file, for a forked child, which must not lock what a thread of its
+    /// parent may have locked.
+    first_path: PathBuf,
     /// The fork generation of the process that created the file: a forked child must not remove its
     /// parent's file.
     fork_generation: ForkGeneration,
 }
 
 impl<M: Model> Published<M> {
-    /// Returns the path of the file.
+    /// Returns the path of the file; in a forked child, that of the parent's first file.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.region.path()
+        if self.is_forked() { self.first_path.clone() } else { self.region.path() }
     }
 
     /// Returns the file, or why there is none: the process is a fork of the one that published,
@@ -419,12 +460,11 @@ pub fn create_writer<F: Format>(
     let magic = mapping.magic();
     let new = NewFile::create(options, name, &mapping)?;
     let failed = |error: AddError| PublishError::new(new.path(), "", error);
-    CREATED.set(clock::unix_time());
+    OWNER.set((options.owner().into(), clock::unix_time()));
     let mut writer = Writer::<F>::with_immutable_layout(mapping.into_region())
         .map_err(failed)?
         .label_prefix(options.label_prefix);
-    let identity: Identity<F> = writer.add_model().map_err(failed)?;
-    identity.tid.set(identity::tid().into());
+    let _identity: Identity<F> = writer.add_model().map_err(failed)?;
     let file = new.publish(magic, options.keep)?;
     Ok((writer, file.path))
 }

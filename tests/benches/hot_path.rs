@@ -14,10 +14,12 @@
 
 mod by_hand;
 
-use by_hand::{Histogram8, Latch, Python, Slot, TextLatch, Thread, TimerTwin, Words, line};
-use mmstats_core::{Counter, Gauge, Histogram, Latched, Model, Region, Text};
+use by_hand::{
+    Histogram8, Latch, Process, Python, SharedWord, Slot, TextLatch, Thread, TimerTwin, Words, line,
+};
+use mmstats_core::{Counter, Gauge, Histogram, Latched, Model, Region, Shared, Text};
 use mmstats_core::{V1, V1Exact, V2, V2Narrow};
-use mmstats_std::{Format, Options, Timer, model, per_thread};
+use mmstats_std::{Format, Options, Timer, model, per_process, per_thread};
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::thread;
@@ -35,6 +37,17 @@ model! {
     }
 }
 
+model! {
+    struct SharedFields {
+        counter: Counter,
+        gauge: Gauge<f64>,
+        histogram: Histogram,
+    }
+}
+
+per_process! {
+    static PROCESS: SharedFields<Shared> = Options::new().file_name("bench-{PID}-process.mmstats");
+}
 per_thread! {
     static TWO: Fields = Options::new().file_name("bench-{PID}-two.mmstats");
     static ONE: Fields<V1> = Options::new().file_name("bench-{PID}-one.mmstats");
@@ -114,6 +127,12 @@ fn publish<F: Format>(position: usize) -> Fields<F> {
     Fields::<F>::publish(Region::new(memory)).expect("memory of the size that the model states")
 }
 
+fn publish_shared(position: usize) -> SharedFields<Shared> {
+    let memory = line(SharedFields::<Shared>::SIZE / 8, position);
+    SharedFields::<Shared>::publish(Region::new(memory))
+        .expect("memory of the size that the model states")
+}
+
 fn main() -> ExitCode {
     let same: &[u64; 1024] = black_box(Box::leak(Box::new([1000; 1024])));
     let full = black_box("0123456789abcdef0123456789abcdef");
@@ -121,6 +140,8 @@ fn main() -> ExitCode {
     TWO.with(|_| ());
     ONE.with(|_| ());
     Thread::set_up();
+    PROCESS.counter.incr();
+    Process::set_up();
     let mut base = updates!(slot = Slot::<u64>::new, |i| slot.add_one());
     let mut cases = cases! {
         "version 2 counter": |i|
@@ -147,6 +168,18 @@ fn main() -> ExitCode {
         "latched u64 in u32 words": |i|
             ours = |at| publish::<V2Narrow>(at).counter, ours.incr();
             twin = Words::new, twin.add_one();
+        "shared counter": |i|
+            ours = |at| publish_shared(at).counter, ours.incr();
+            twin = SharedWord::new, twin.add_one();
+        "shared counter of the process": |i|
+            _ours = |_| (), PROCESS.counter.incr();
+            _twin = |_| (), Process::add_one();
+        "shared f64 gauge": |i|
+            ours = |at| publish_shared(at).gauge, ours.add(1.0);
+            twin = SharedWord::new, twin.add_float();
+        "shared histogram": |i|
+            ours = |at| publish_shared(at).histogram, ours.record(same[i % 1024]);
+            twin = Histogram8::<5, 40>::new, twin.record_shared(same[i % 1024]);
         "f64 gauge": |i|
             ours = |at| publish::<V2>(at).gauge, ours.set(f64::from_bits(i as u64));
             twin = Slot::<u64>::new, twin.set(i as u64);

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 /// Leaks zeros that begin at a position, in words, of a cache line, and share no line with others.
@@ -78,6 +78,57 @@ impl Thread {
                 let count = (&raw const (*thread).count).read_volatile();
                 count.write_volatile(count.read_volatile() + 1);
             }
+        }
+    }
+}
+
+/// A word that several threads could change.
+#[derive(Clone, Copy)]
+pub(super) struct SharedWord(&'static AtomicU64);
+
+impl SharedWord {
+    pub(super) fn new(position: usize) -> Self {
+        // SAFETY: zeros are an atomic.
+        SharedWord(unsafe { &*zeros(position) })
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one(self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(super) fn add_float(self) {
+        let mut bits = self.0.load(Relaxed);
+        while let Err(other) = self.0.compare_exchange_weak(
+            bits,
+            (f64::from_bits(bits) + 1.0).to_bits(),
+            Relaxed,
+            Relaxed,
+        ) {
+            bits = other;
+        }
+    }
+}
+
+/// A counter that a static pointer to a structure of pointers leads to.
+pub(super) struct Process {
+    count: SharedWord,
+}
+
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+impl Process {
+    pub(super) fn set_up() {
+        let process = Box::leak(Box::new(Process { count: SharedWord::new(0) }));
+        PROCESS.store(black_box(process), Release);
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one() {
+        // SAFETY: null or leaked.
+        if let Some(process) = unsafe { PROCESS.load(Ordering::Acquire).as_ref() } {
+            process.count.add_one();
         }
     }
 }
@@ -182,18 +233,32 @@ impl<const P: u32, const N: u32> Histogram8<P, N> {
     }
 
     #[inline(always)]
-    pub(super) fn record(self, value: u64) {
-        let bucket = if value >> N != 0 {
+    fn bucket(value: u64) -> usize {
+        if value >> N != 0 {
             Self::BUCKETS - 1
         } else if value < 2 << P {
             value as usize
         } else {
             let shift = value.ilog2() - P;
             ((shift as usize) << P) + (value >> shift) as usize
-        };
+        }
+    }
+
+    /// As if several threads recorded.
+    #[inline(always)]
+    pub(super) fn record_shared(self, value: u64) {
         // SAFETY: see the module; a bucket is below `BUCKETS`, and the sum is the first word.
         unsafe {
-            let count = self.0.add(1 + bucket);
+            AtomicU64::from_ptr(self.0.add(1 + Self::bucket(value))).fetch_add(1, Relaxed);
+            AtomicU64::from_ptr(self.0).fetch_add(value, Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn record(self, value: u64) {
+        // SAFETY: see the module; a bucket is below `BUCKETS`, and the sum is the first word.
+        unsafe {
+            let count = self.0.add(1 + Self::bucket(value));
             count.write_volatile(count.read_volatile().wrapping_add(1));
             self.0.write_volatile(self.0.read_volatile().wrapping_add(value));
         }
