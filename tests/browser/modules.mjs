@@ -154,7 +154,16 @@ test("a word with a star must match the whole label", () => {
     assert.deepEqual(found("*[3-5]xx"), ["web.status.4XX"]);
     assert.deepEqual(found("*[!3-5]xx"), ["web.status.2XX"]);
     assert.deepEqual([found("stat*"), found("[*"), found("w*(+")], [[], [], []]);
+    assert.deepEqual([found("*[z-a]xx"), found("*[!z-a-]xx").length], [[], 2]);
     assert.deepEqual(outline([row("a{b}*")], { q: "*{b}[*]" }), ["a{b}*"]);
+    assert.deepEqual(outline([row("]-a.b")], { q: "*[]-].b" }), []);
+    assert.deepEqual(outline([row("a-b"), row("a]b")], { q: "*[]-]b" }), ["a-b", "a]b"]);
+});
+
+test("a glob with many stars needs no more time than its length times that of the label", () => {
+    const rows = [row("a".repeat(1000))];
+    assert.deepEqual(outline(rows, { q: `${"*a".repeat(100)}b` }), []);
+    assert.equal(outline(rows, { q: "*a".repeat(100) }).length, 1);
 });
 
 test("rows are sorted by number; those without come last", () => {

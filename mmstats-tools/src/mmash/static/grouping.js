@@ -4,15 +4,49 @@ import { basename, escapeText, labelName } from "./text.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-// Converts a glob to a regular expression for a whole label.
-function globToRegExp(glob) {
-    const convert = (token, negation, set) => {
-        if (set !== undefined) {
-            return `[${negation && "^"}${set.replace(/[\\\]^[]/g, "\\$&")}]`;
-        }
-        return { "*": ".*", "?": "." }[token] ?? token.replace(/[\\^$.|+()[\]{}]/, "\\$&");
+// Parses a glob: returns a test for each character, and null for each star. (A regular expression
+// would try all ways to place the stars.)
+function parseGlob(glob) {
+    const isIn = (set) => {
+        const ranges = Array.from(set.matchAll(/([^])-([^])|[^]/g), ([one, first, last]) => [
+            first ?? one,
+            last ?? one,
+        ]);
+        return (character) =>
+            ranges.some(([first, last]) => first <= character && character <= last);
     };
-    return new RegExp(`^${glob.replace(/\[(!?)(\][^\]]*|[^\]]+)\]|[^]/g, convert)}$`, "s");
+    const tokens = glob.matchAll(/\[(!?)(\][^\]]*|[^\]]+)\]|[^]/g);
+    return Array.from(tokens, ([token, negation, set]) => {
+        if (set !== undefined) {
+            const isInSet = isIn(set);
+            return (character) => isInSet(character) !== (negation === "!");
+        }
+        if (token === "*") {
+            return null;
+        }
+        return (character) => token === "?" || character === token;
+    });
+}
+
+// Returns whether a parsed glob matches a whole text. If the rest does not match, only the last
+// star takes another character: if an earlier one did, there would be less text for the last.
+function matchesGlob(tokens, text) {
+    let [token, at, afterStar, retryAt] = [0, 0, 0, 0];
+    while (at < text.length) {
+        if (tokens[token] === null) {
+            token += 1;
+            [afterStar, retryAt] = [token, at];
+        } else if (tokens[token]?.(text[at])) {
+            token += 1;
+            at += 1;
+        } else if (afterStar > 0) {
+            retryAt += 1;
+            [token, at] = [afterStar, retryAt];
+        } else {
+            return false;
+        }
+    }
+    return tokens.slice(token).every((rest) => rest === null);
 }
 
 // Returns a function that checks a row for all words of a search. A word may be anywhere
@@ -23,9 +57,11 @@ function buildMatcher(search) {
         .split(/\s+/)
         .filter((word) => word !== "")
         .map((word) => {
-            const pattern = word.includes("*") ? globToRegExp(word) : null;
+            const glob = word.includes("*") ? parseGlob(word) : null;
             return (row) =>
-                pattern ? pattern.test(row.label.toLowerCase()) : row.searchText.includes(word);
+                glob
+                    ? matchesGlob(glob, row.label.toLowerCase())
+                    : row.searchText.includes(word);
         });
     return (row) => words.every((matches) => matches(row));
 }
