@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::console::Console;
+use crate::escape::Escaped;
 use crate::generate;
 use crate::options::Selection;
 use crate::source::Sources;
@@ -38,7 +39,10 @@ pub(crate) fn parse<O: Parser>(
 fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
     let text = answer.render();
     if answer.use_stderr() {
-        let _ = write!(console.err, "{text}");
+        // It quotes the arguments, and what a shell's pattern names may hold anything.
+        for line in text.to_string().lines() {
+            let _ = writeln!(console.err, "{}", Escaped(line));
+        }
         return ExitCode::from(USAGE);
     }
     let text = if console.colour { text.ansi().to_string() } else { text.to_string() };

@@ -186,6 +186,22 @@ fn links_in_a_directory_are_not_followed_by_any_tool() {
 }
 
 #[test]
+fn invalid_arguments_cannot_control_a_terminal() {
+    let dir = Dir::default();
+    for tool in ["slurpstats", "pollstats", "topstats", "cleanstats", "mmash"] {
+        for argument in ["--no-such-\x1b]0;x\x07\u{202e}", "--interval=\x1b]0;x\x07\u{202e}"] {
+            let outcome = call(&dir, tool, &[argument]);
+            assert_eq!(outcome.status, 2, "{tool}: {}", outcome.err);
+            assert!(outcome.err.contains("\\x1b]0;x\\x07\\u202e"), "{tool}: {:?}", outcome.err);
+            let is_harmful = |character: char| {
+                character.is_control() && character != '\n' || character == '\u{202e}'
+            };
+            assert!(!outcome.err.contains(is_harmful), "{tool}: {:?}", outcome.err);
+        }
+    }
+}
+
+#[test]
 fn a_pipe_that_takes_the_place_of_a_named_file_blocks_no_tool() {
     let dir = Dir::default();
     let [file, pipe] = ["file", "pipe"].map(|name| dir.path().join(name));
