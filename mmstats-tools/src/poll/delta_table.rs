@@ -1,7 +1,6 @@
 //! The rows of a scrape: by how much values have changed since the last one, or what they are.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use std::time::Duration;
 
 use mmstats_core::Kind;
@@ -171,20 +170,17 @@ impl DeltaTable {
 
     /// Keeps the values for the next scrape: the last ones that could be read, also of files that
     /// cannot be read now, and of writers without a file.
-    fn keep_values(&mut self, scrape: Scrape) {
-        let unreadable: HashSet<&Path> =
-            scrape.errors.iter().map(|error| error.name.as_path()).collect();
+    fn keep_values(&mut self, mut scrape: Scrape) {
         let mut before = std::mem::take(&mut self.before);
-        for mut sample in scrape.samples {
+        for mut sample in std::mem::take(&mut scrape.samples) {
             if let Some(old) = before.remove(&sample.writer_id.id) {
                 replace_unreadable(&mut sample, &old);
             }
             self.last_id = self.last_id.max(sample.writer_id.id);
             self.before.insert(sample.writer_id.id, sample);
         }
-        before.retain(|id, old| {
-            unreadable.contains(old.writer_id.name.as_path()) || scrape.lost.contains(id)
-        });
+        let unread = scrape.unread_writers();
+        before.retain(|_, old| unread.may_return(&old.writer_id));
         self.before.extend(before);
         self.joined.retain(|id| self.before.contains_key(id));
         self.previous = Some(scrape.elapsed);

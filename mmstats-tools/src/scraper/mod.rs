@@ -24,7 +24,7 @@ use crate::source::{Opened, Sources};
 pub use files::raise_descriptors;
 use files::{Files, Outcome};
 pub use histogram::{Bucket, HistogramSnapshot};
-pub use scrape::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample, owner_note};
+pub use scrape::{OwnedValue, Scrape, ScrapeError, UnreadWriters, WriterId, WriterSample, owner_note};
 use tracker::WriterTracker;
 
 /// Fields that several writers may share.

@@ -1,6 +1,7 @@
 //! The result of one scrape.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -36,6 +37,37 @@ impl Scrape {
     pub fn new(time: SystemTime, elapsed: Duration) -> Self {
         let (samples, errors, lost) = (Vec::new(), Vec::new(), Vec::new());
         Scrape { time, elapsed, samples, errors, halted: None, lost }
+    }
+
+    /// Returns the writers that it did not read although they may exist.
+    #[must_use]
+    pub fn unread_writers(&self) -> UnreadWriters<'_> {
+        UnreadWriters {
+            names: self.errors.iter().map(|error| error.name.as_path()).collect(),
+            lost: self.lost.iter().copied().collect(),
+        }
+    }
+}
+
+/// The writers that a scrape did not read although they may exist.
+#[derive(Debug)]
+pub struct UnreadWriters<'s> {
+    names: HashSet<&'s Path>,
+    lost: HashSet<u64>,
+}
+
+impl UnreadWriters<'_> {
+    /// Returns `true` if a writer without a sample in the scrape has a file that could not be read.
+    #[must_use]
+    pub fn has_file(&self, writer_id: &WriterId) -> bool {
+        self.names.contains(writer_id.name.as_path())
+    }
+
+    /// Returns `true` if a writer without a sample in the scrape may be read again as the same one:
+    /// its file could not be read, or was removed while its process runs.
+    #[must_use]
+    pub fn may_return(&self, writer_id: &WriterId) -> bool {
+        self.has_file(writer_id) || self.lost.contains(&writer_id.id)
     }
 }
 

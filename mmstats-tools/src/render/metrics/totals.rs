@@ -1,7 +1,6 @@
 //! Sums over writers that do not decrease when writers end.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -114,14 +113,11 @@ impl Totals {
                 self.add_writer(sample);
             }
         }
-        // A writer that cannot be read for a while, or has no file, comes back as the same one.
-        let samples = scrape.samples.iter().map(|sample| sample.writer_id.id);
-        let present: HashSet<u64> = samples.chain(scrape.lost.iter().copied()).collect();
-        let hidden: HashSet<&Path> =
-            scrape.errors.iter().map(|error| error.name.as_path()).collect();
-        self.writers.retain(|id, known| {
-            present.contains(id) || hidden.contains(known.writer_id.name.as_path())
-        });
+        let present: HashSet<u64> =
+            scrape.samples.iter().map(|sample| sample.writer_id.id).collect();
+        let unread = scrape.unread_writers();
+        self.writers
+            .retain(|id, known| present.contains(id) || unread.may_return(&known.writer_id));
         self.retire_conflicting();
         let layouts = self.layouts.len();
         self.layouts.retain(|_, targets| targets.fields.strong_count() > 0);

@@ -12,13 +12,13 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::mem;
 use std::time::{Duration, SystemTime};
 
 use mmstats_std::liveness::Liveness;
 
-use crate::scraper::{OwnedValue, Scrape, ScrapeError};
+use crate::scraper::{OwnedValue, Scrape, ScrapeError, UnreadWriters};
 use crate::series::HistogramSnapshot;
 pub(crate) use crate::series::{Aggregation, Class};
 pub(crate) use history::History;
@@ -88,13 +88,12 @@ impl Model {
     }
 
     /// Applies a scrape.
-    pub(crate) fn apply(&mut self, scrape: Scrape) {
+    pub(crate) fn apply(&mut self, mut scrape: Scrape) {
         let passed = self.last.map(|last| scrape.elapsed.saturating_sub(last).as_secs_f64());
         self.last = Some(scrape.elapsed);
         self.times.push(scrape.elapsed.as_secs_f64());
-        (self.time, self.errors, self.halted) = (scrape.time, scrape.errors, scrape.halted);
         self.writers.values_mut().for_each(Writer::begin_scrape);
-        for sample in scrape.samples {
+        for sample in mem::take(&mut scrape.samples) {
             match self.writers.get_mut(&sample.writer_id.id) {
                 Some(writer) => writer.observe(sample),
                 None => {
@@ -102,19 +101,16 @@ impl Model {
                 }
             }
         }
-        let gone = self.remove_gone();
+        let gone = self.remove_gone(&scrape.unread_writers());
+        (self.time, self.errors, self.halted) = (scrape.time, scrape.errors, scrape.halted);
         for table in [Some(&mut self.all), self.split.as_mut()].into_iter().flatten() {
             table.update(&self.writers, &gone, passed);
         }
     }
 
     /// Removes and returns writers that are gone. One that could not be read this time stays.
-    fn remove_gone(&mut self) -> Vec<Writer> {
-        let unreadable: HashSet<&Path> =
-            self.errors.iter().map(|error| error.name.as_path()).collect();
-        let is_gone = |writer: &Writer| {
-            !writer.is_present && !unreadable.contains(writer.writer_id.name.as_path())
-        };
+    fn remove_gone(&mut self, unread: &UnreadWriters<'_>) -> Vec<Writer> {
+        let is_gone = |writer: &Writer| !writer.is_present && !unread.has_file(&writer.writer_id);
         let gone: Vec<u64> = self
             .writers
             .values()
