@@ -248,12 +248,14 @@ impl<'s, 'c> Slurp<'s, 'c> {
         self.console.report_path(path, what);
     }
 
-    /// Reports why nothing was printed, which is not an error.
+    /// Reports why nothing was printed. As in `grep`, it is an error if nothing matches, but not if
+    /// there are no files.
     fn explain_empty_output(&mut self, searched: &[PathBuf]) {
         if self.failed || self.printed > 0 {
             return;
         }
         if self.unmatched > 0 {
+            self.failed = true;
             self.console.report(format_args!(
                 "no label matches in {} (see --filter and --exclude)",
                 files(self.unmatched)

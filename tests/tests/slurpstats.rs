@@ -213,7 +213,7 @@ fn labels_are_selected_by_patterns() {
         );
     }
     let outcome = dir.slurp(&["-f", "nothing", "a.mmstats", "b.mmstats"]);
-    assert_eq!((outcome.out.as_str(), outcome.status), ("", 0));
+    assert_eq!((outcome.out.as_str(), outcome.status), ("", 1));
     assert!(outcome.err.contains("no label matches in 2 files"), "{outcome:?}");
 }
 

@@ -65,7 +65,7 @@ pub enum Exposition {
 
 fn status() -> String {
     format!(
-        "Exit status: 0 if all files could be read, also if there were none; 1 if not; 2 for wrong usage.\n{COLOURS}"
+        "Exit status: 0 if all files could be read, also if there were none; 1 if not, or if nothing was printed because no label matches; 2 for wrong usage.\n{COLOURS}"
     )
 }
 
