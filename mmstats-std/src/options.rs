@@ -79,6 +79,10 @@ impl Options {
     }
 
     /// Keeps the files when the process exits.
+    ///
+    /// If the process replaces its program by another one (`exec`), the first file of the new
+    /// program in a directory removes those of the earlier program there, kept ones included, unless
+    /// the new file is kept as well: the process would else seem to have them all in use.
     pub const fn keep(mut self) -> Options {
         self.keep = true;
         self
