@@ -1,17 +1,18 @@
 //! Creates and removes files: each is created under a temporary name, allocated, filled, and then
 //! renamed, so that readers never see an incomplete one.
 
+use crate::discover::Directory;
 use crate::error::PublishError;
 use crate::identity::ProcessId;
 use crate::mappings::mapped_files;
 use crate::memory::{Magic, Mapping, ProcessLocal, may_write, on_exit};
 use crate::options::Options;
-use crate::read::{Links, Reader, open_file};
+use crate::read::{Links, Reader, open_at};
 use crate::template::{Environment, Template, TemplateVars};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
@@ -291,13 +292,14 @@ fn remove_files_of_earlier_program(path: &Path) {
     if !EXIT.get().lock().searched.insert(directory.to_owned()) {
         return;
     }
+    let Ok(directory) = Directory::open(directory) else { return };
+    let Ok(names) = directory.names(directory.path()) else { return };
     let pid = std::process::id().to_string();
-    let entries =
-        std::fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_LISTED_FILES);
-    let named_alike: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension() == Some(OsStr::new("mmstats")))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&pid)))
+    let named_alike: Vec<OsString> = names
+        .flatten()
+        .take(MAX_LISTED_FILES)
+        .filter(|name| Path::new(name).extension() == Some(OsStr::new("mmstats")))
+        .filter(|name| name.to_string_lossy().contains(&pid))
         .take(MAX_READ_FILES)
         .collect();
     if named_alike.is_empty() {
@@ -308,13 +310,13 @@ fn remove_files_of_earlier_program(path: &Path) {
     // they get their names, the mappings are read after the names.
     let Ok(mapped) = mapped_files("self") else { return };
     let mut reader = Reader::new();
-    for path in named_alike {
-        let Ok(file) = open_file(&path, Links::Refuse) else { continue };
+    for name in named_alike {
+        let Ok((file, _)) = open_at(&directory, Path::new(&name), Links::Refuse) else { continue };
         let is_left = file
             .metadata()
             .is_ok_and(|found| mapped.iter().all(|mapped| mapped.inode != found.ino()));
         if is_left && reader.read_file(&file).is_ok_and(|sample| sample.process_id() == own) {
-            let _ = unlink(&path);
+            let _ = rustix::fs::unlinkat(&directory, &name, AtFlags::empty());
         }
     }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mmstats_std::discover::discover;
+use mmstats_std::discover::{FoundFile, discover};
 use mmstats_std::liveness::Liveness;
-use mmstats_std::read::{FileError, Links, Reader, Sample, open_file};
+use mmstats_std::read::{FileError, Reader, Sample};
 use mmstats_std::template::Environment;
 
 use crate::command::{self, Stop, finish, status};
@@ -146,9 +146,8 @@ impl<'s, 'c> Slurp<'s, 'c> {
             for error in &found.errors {
                 self.report_error(&error.path, &error.error);
             }
-            for path in &found.paths {
-                let is_named = argument.first() == Some(path);
-                self.print_file(&mut reader, path, is_named)?;
+            for file in &found.files {
+                self.print_file(&mut reader, file)?;
             }
             searched.extend(found.searched);
         }
@@ -156,9 +155,9 @@ impl<'s, 'c> Slurp<'s, 'c> {
         Ok(())
     }
 
-    fn print_file(&mut self, reader: &mut Reader, path: &Path, is_named: bool) -> Result<(), Stop> {
-        let links = if is_named { Links::Follow } else { Links::Refuse };
-        let sample = open_file(path, links).and_then(|file| reader.read_file(&file));
+    fn print_file(&mut self, reader: &mut Reader, file: &FoundFile) -> Result<(), Stop> {
+        let (path, is_named) = (file.path(), file.is_named());
+        let sample = file.open().and_then(|file| reader.read_file(&file));
         if is_named && may_hold_regions(path, &sample) {
             let is_too_large = matches!(sample, Err(FileError::TooLarge { .. }));
             // The file may be a dump that holds regions among other memory.
@@ -177,7 +176,7 @@ impl<'s, 'c> Slurp<'s, 'c> {
             Ok(sample) => self.print_sample(path, &sample),
             Err(error) => {
                 // A file that was found and is gone now was removed by its writer on exit.
-                if is_named || path.symlink_metadata().is_ok() {
+                if is_named || file.status().is_ok() {
                     self.report_error(path, error);
                 }
                 Ok(())

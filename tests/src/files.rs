@@ -39,7 +39,7 @@ pub struct Values(pub BTreeMap<String, Held>);
 pub fn files(directory: &Path) -> Vec<PathBuf> {
     let found = discover(&Environment::read(), &[directory]);
     assert!(found.errors.is_empty(), "{:?}", found.errors);
-    found.paths
+    found.files.iter().map(|file| file.path().to_owned()).collect()
 }
 
 /// Returns the only stats file in a directory.

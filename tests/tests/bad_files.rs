@@ -279,10 +279,10 @@ fn files_that_hold_no_stats_cause_an_error_and_the_others_are_read() {
 
         let found = discover(&Environment::read(), &[directory.path()]);
         assert!(found.errors.is_empty(), "{:?}", found.errors);
-        assert_eq!(found.paths.len(), things.len() + whole.len());
+        assert_eq!(found.files.len(), things.len() + whole.len());
         let mut reader = Reader::new();
-        let read: Vec<PathBuf> =
-            found.paths.into_iter().filter(|path| reader.read(path).is_ok()).collect();
+        let paths = found.files.iter().map(|file| file.path().to_owned());
+        let read: Vec<PathBuf> = paths.filter(|path| reader.read(path).is_ok()).collect();
         assert_eq!(read, whole.map(|(name, _)| directory.path().join(name)));
     });
 }

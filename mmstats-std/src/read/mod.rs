@@ -31,5 +31,6 @@ pub use identity::{IdentityField, IdentityFields, LabelMatch};
 pub use layout::{Field, Layout};
 pub use reader::Reader;
 pub use sample::Sample;
+pub(crate) use source::open_at;
 pub use source::{Links, RegionSource, open_file};
 pub use stats_file::StatsFile;

@@ -3,10 +3,10 @@
 use super::error::{FileError, MAX_REGION_BYTES};
 use super::layout::{Layout, Layouts};
 use super::sample::{FileStat, Sample};
-use super::source::{FileSource, Links, RegionSource, open};
+use super::source::{FileSource, Links, RegionSource, open_at};
 use mmstats_core::format::v2::Header;
 use mmstats_core::reader::{Directory, FormatError, ReadBuffers, ReadError, ReadPlan};
-use rustix::fs::Stat;
+use rustix::fs::{CWD, Stat};
 use std::array;
 use std::fs::File;
 use std::io;
@@ -42,7 +42,7 @@ impl Reader {
     /// If the file cannot be read or has no valid header. Invalid fields are in [`Layout::errors`]
     /// instead.
     pub fn read(&mut self, path: &Path) -> Result<Sample<'_>, FileError> {
-        let (file, stat) = open(path, Links::Follow)?;
+        let (file, stat) = open_at(CWD, path, Links::Follow)?;
         self.read_opened(&file, &stat)
     }
 

@@ -4,9 +4,10 @@ use super::error::FileError;
 use super::layout::Layout;
 use crate::memory::ReadMapping;
 use mmstats_core::reader::{ReadBuffers, Source, ValueLocation};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use zerocopy::IntoBytes;
 
@@ -20,23 +21,35 @@ pub enum Links {
     Refuse,
 }
 
+impl Links {
+    /// Returns the flags of system calls on a path.
+    pub(crate) fn at_flags(self) -> AtFlags {
+        match self {
+            Links::Follow => AtFlags::empty(),
+            Links::Refuse => AtFlags::SYMLINK_NOFOLLOW,
+        }
+    }
+}
+
 /// Opens a regular file for reading. Other types of files are refused, as opening them can block or
 /// have side effects, also if they take the name meanwhile.
 ///
 /// # Errors
 /// If it is not a regular file, or cannot be opened.
 pub fn open_file(path: &Path, links: Links) -> Result<File, FileError> {
-    open(path, links).map(|(file, _)| file)
+    open_at(CWD, path, links).map(|(file, _)| file)
 }
 
-pub(super) fn open(path: &Path, links: Links) -> Result<(File, Stat), FileError> {
-    let (at_flags, links) = match links {
-        Links::Follow => (AtFlags::empty(), OFlags::empty()),
-        Links::Refuse => (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW),
-    };
-    check_type(&statat(CWD, path, at_flags).map_err(io::Error::from)?)?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | links;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
+/// Opens a regular file at a path relative to a directory.
+pub(crate) fn open_at(
+    directory: impl AsFd,
+    path: &Path,
+    links: Links,
+) -> Result<(File, Stat), FileError> {
+    check_type(&statat(&directory, path, links.at_flags()).map_err(io::Error::from)?)?;
+    let no_links = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | no_links;
+    let file = openat(&directory, path, flags, Mode::empty()).map_err(io::Error::from)?;
     // Another file may have taken the name since.
     let stat = fstat(&file).map_err(io::Error::from)?;
     check_type(&stat)?;

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use mmstats_std::discover::FoundFile;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, fstatfs, openat, statat, unlinkat};
 use rustix::io::Errno;
 
@@ -38,9 +39,15 @@ pub(super) enum OpenError {
     Io(io::Error),
 }
 
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::NotFound { OpenError::Gone } else { OpenError::Io(error) }
+    }
+}
+
 impl From<Errno> for OpenError {
     fn from(error: Errno) -> Self {
-        if error == Errno::NOENT { OpenError::Gone } else { OpenError::Io(error.into()) }
+        io::Error::from(error).into()
     }
 }
 
@@ -48,17 +55,11 @@ impl From<Errno> for OpenError {
 pub(super) const LINK: &str = "a symbolic link";
 
 impl Entry {
-    /// Opens the directory of a path.
-    pub(super) fn new(path: &Path) -> Result<Entry, OpenError> {
-        let name = path.file_name().ok_or(Errno::ISDIR)?.to_owned();
-        let parent =
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = rustix::fs::open(
-            parent,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
-        Ok(Entry { path: path.to_owned(), directory, name })
+    /// Opens the directory of a file.
+    pub(super) fn new(file: &FoundFile) -> Result<Entry, OpenError> {
+        let (parent, name) = file.parent()?;
+        let directory = parent.as_fd().try_clone_to_owned()?;
+        Ok(Entry { path: file.path().to_owned(), directory, name: name.to_owned() })
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

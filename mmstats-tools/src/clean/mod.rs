@@ -11,13 +11,12 @@ mod report;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mmstats_std::discover::discover;
+use mmstats_std::discover::{FoundDirectory, FoundFile, discover};
 use mmstats_std::liveness::Reason;
 use mmstats_std::template::Environment;
 
@@ -131,24 +130,23 @@ impl<'s, 'c> Clean<'s, 'c> {
             for search_error in &found.errors {
                 self.report.report_error(&search_error.path, &search_error.error)?;
             }
-            let unfinished =
-                found.searched.iter().filter_map(|pattern| pattern.parent()).flat_map(unfinished);
-            for path in found.paths.iter().cloned().chain(unfinished) {
+            let unfinished: Vec<_> = found.directories.iter().flat_map(unfinished).collect();
+            for file in found.files.iter().chain(&unfinished) {
                 if self.watch.is_over() {
                     return Ok(());
                 }
-                let is_named = argument.first() == Some(&path);
-                if done.insert(path.clone()) {
-                    self.clean(&path, is_named)?;
+                if done.insert(file.path().to_owned()) {
+                    self.clean(file)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn clean(&mut self, path: &Path, is_named: bool) -> Result<(), Stop> {
+    fn clean(&mut self, found: &FoundFile) -> Result<(), Stop> {
+        let (path, is_named) = (found.path(), found.is_named());
         let mut final_values = Vec::new();
-        let (entry, inspection) = match Entry::new(path) {
+        let (entry, inspection) = match Entry::new(found) {
             Ok(entry) => {
                 let inspection = self.inspector.inspect(&entry, |sample| {
                     if self.options.print_removed {
@@ -246,15 +244,12 @@ fn changed(path: &Path) -> String {
 }
 
 /// Returns the temporary files of a directory that processes create before they rename them.
-fn unfinished(directory: &Path) -> Vec<PathBuf> {
+fn unfinished(directory: &FoundDirectory) -> Vec<FoundFile> {
     // `discover` has already reported a directory that cannot be listed.
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| pid_of_unfinished(path).is_some())
-        .collect();
-    paths.sort_unstable();
-    paths
+    let files = directory.files(|name| pid_of_unfinished(Path::new(name)).is_some());
+    let mut files: Vec<_> = files.into_iter().flatten().flatten().collect();
+    files.sort_unstable_by(|one, other| one.path().cmp(other.path()));
+    files
 }
 
 /// Rounds until SIGINT or SIGTERM, or a single one.

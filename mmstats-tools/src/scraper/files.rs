@@ -1,15 +1,18 @@
 //! Files that stay open between scrapes.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::Metadata;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use mmstats_std::read::{FileError, Links, Reader, Sample, StatsFile, open_file};
+use mmstats_std::discover::{FileStatus, FoundFile};
+use mmstats_std::read::{FileError, Reader, Sample, StatsFile};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::quota::FreeFields;
 use crate::source::may_hold_regions;
 
 /// The number of descriptors left for everything else.
@@ -31,6 +34,10 @@ pub(super) struct Files {
 }
 
 struct KnownFile {
+    /// Where it was found last.
+    found: FoundFile,
+    /// Whether another file had its path when that was read last.
+    is_other: bool,
     /// Device and inode.
     id: (u64, u64),
     /// In bytes. A mapping does not show that a file was truncated within its last page.
@@ -40,7 +47,7 @@ struct KnownFile {
     /// Whether there are no regions after its start.
     is_plain: bool,
     /// The number of its fields, and the time of its last change, if there was no room for them.
-    refused: Option<(usize, Option<SystemTime>)>,
+    refused: Option<(usize, SystemTime)>,
     /// The last scrape that found it.
     round: u64,
 }
@@ -53,6 +60,8 @@ pub(super) enum Outcome {
     AlreadyRead,
     /// It has this many fields, and there is no room for them in this scrape.
     TooManyFields(usize),
+    /// There may be room for its fields at the end of this scrape.
+    Deferred,
     /// The file is read by another path.
     OtherName(PathBuf),
     /// The writer has ended and removed the file.
@@ -88,30 +97,27 @@ impl Files {
     }
 
     /// Returns the known files directly in a directory.
-    pub(super) fn below(&self, directory: &Path) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> =
-            self.known.keys().filter(|path| path.parent() == Some(directory)).cloned().collect();
-        paths.sort_unstable();
-        paths
+    pub(super) fn below(&self, directory: &Path) -> Vec<FoundFile> {
+        let known = self.known.iter().filter(|(path, _)| path.parent() == Some(directory));
+        let mut files: Vec<_> = known.map(|(_, known)| known.found.clone()).collect();
+        files.sort_unstable_by(|one, other| one.path().cmp(other.path()));
+        files
     }
 
-    /// Reads a file with at most `max_fields`: one that has more is closed, and not parsed again
+    /// Reads a file with at most so many fields: one that has more is closed, and not parsed again
     /// until there is room for it or it changes. `observe` also gets whether another file had this
-    /// path in the last scrape.
+    /// path before.
     pub(super) fn read(
         &mut self,
-        path: &Path,
-        is_named: bool,
-        max_fields: usize,
+        found: &FoundFile,
+        status: io::Result<FileStatus>,
+        free: FreeFields,
         reader: &mut Reader,
         observe: impl FnOnce(&Sample<'_>, bool),
     ) -> Outcome {
-        let (metadata, links) = match is_named {
-            true => (path.metadata(), Links::Follow),
-            false => (path.symlink_metadata(), Links::Refuse),
-        };
-        let metadata = match metadata {
-            Ok(metadata) => metadata,
+        let (path, is_named) = (found.path(), found.is_named());
+        let status = match status {
+            Ok(status) => status,
             Err(error)
                 if error.kind() == ErrorKind::NotFound
                     && (!is_named || self.found.contains(path)) =>
@@ -132,35 +138,33 @@ impl Files {
         if is_named {
             self.found.insert(path.to_owned());
         }
-        if let Some(owner) = self.owner(path, &metadata) {
+        if let Some(owner) = self.owner(path, &status) {
             return Outcome::OtherName(owner);
         }
-        let Some(is_other) = self.update(path, &metadata) else { return Outcome::AlreadyRead };
-        let (round, has_room) = (self.round, self.open < self.max_open);
-        let Some(known) = self.known.get_mut(path) else { return Outcome::Gone };
-        known.round = round;
-        let modified = metadata.modified().ok();
-        match known.refused {
-            Some((fields, at)) if fields > max_fields && at == modified => {
-                return Outcome::TooManyFields(fields);
-            }
-            _ => known.refused = None,
+        if !self.update(found, &status) {
+            return Outcome::AlreadyRead;
         }
+        let has_room = self.open < self.max_open;
+        let Some(known) = self.known.get_mut(path) else { return Outcome::Gone };
+        known.refused = known.refused.filter(|(_, modified)| *modified == status.modified);
+        if let Some((fields, _)) = known.refused.filter(|(fields, _)| *fields > free.now) {
+            return known.refuse(fields, free);
+        }
+        known.refused = None;
         let look_further = is_named && !known.is_plain;
         if known.file.is_none() && has_room {
-            let opened =
-                open_file(path, links).and_then(|file| StatsFile::from_file(path, file, reader));
+            let opened = known.open().and_then(|file| StatsFile::from_file(path, file, reader));
             match opened {
                 Ok(file) => {
                     known.file = Some(file);
                     self.open += 1;
                 }
-                Err(error) => return failed(path, error, is_named, look_further),
+                Err(error) => return failed(found, error, look_further),
             }
         }
         let sample = match &mut known.file {
             Some(file) => file.sample(reader),
-            None => open_file(path, links).and_then(|file| reader.read_file(&file)),
+            None => known.open().and_then(|file| reader.read_file(&file)),
         };
         if look_further && may_hold_regions(path, &sample) {
             return Outcome::MayHoldRegions {
@@ -168,54 +172,65 @@ impl Files {
             };
         }
         match sample {
-            Ok(sample) if sample.layout().fields.len() > max_fields => {
+            Ok(sample) if sample.layout().fields.len() > free.now => {
                 let fields = sample.layout().fields.len();
-                known.refused = Some((fields, modified));
-                self.open -= usize::from(known.file.take().is_some());
-                Outcome::TooManyFields(fields)
+                if fields > free.later {
+                    known.refused = Some((fields, status.modified));
+                    self.open -= usize::from(known.file.take().is_some());
+                }
+                known.refuse(fields, free)
             }
             Ok(sample) => {
-                observe(&sample, is_other);
+                observe(&sample, mem::take(&mut known.is_other));
                 Outcome::Read
             }
-            Err(error) => failed(path, error, is_named, look_further),
+            Err(error) => failed(found, error, look_further),
         }
     }
 
     /// Returns the other path that a file is read by, if it still has that name. So a file with
     /// many hard links counts once, and goes on to count as the same.
-    fn owner(&mut self, path: &Path, metadata: &Metadata) -> Option<PathBuf> {
-        let id = id(metadata);
-        match self.owners.get(&id) {
+    fn owner(&mut self, path: &Path, status: &FileStatus) -> Option<PathBuf> {
+        match self.owners.get(&status.id) {
             Some(owner) if owner == path => return None,
-            Some(owner)
-                if self.known.contains_key(owner)
-                    && owner.metadata().is_ok_and(|metadata| self::id(&metadata) == id) =>
-            {
-                return Some(owner.clone());
+            Some(owner) => {
+                let known = self.known.get(owner);
+                let now = known.and_then(|known| known.found.status().ok());
+                if now.is_some_and(|now| now.id == status.id) {
+                    return Some(owner.clone());
+                }
             }
-            _ => {}
+            None => {}
         }
-        self.owners.insert(id, path.to_owned());
+        self.owners.insert(status.id, path.to_owned());
         None
     }
 
-    /// Updates what is known of a file. Returns `true` if another file had this path before; `None`
-    /// if it has been read in this round.
-    fn update(&mut self, path: &Path, metadata: &Metadata) -> Option<bool> {
-        let id = id(metadata);
-        let length = metadata.len();
-        let new = || KnownFile { id, length, file: None, is_plain: false, refused: None, round: 0 };
-        let known = self.known.entry(path.to_owned()).or_insert_with(new);
+    /// Updates what is known of a file. Returns `false` if it has been read in this round.
+    fn update(&mut self, found: &FoundFile, status: &FileStatus) -> bool {
+        let new = || KnownFile {
+            found: found.clone(),
+            is_other: false,
+            id: status.id,
+            length: status.length,
+            file: None,
+            is_plain: false,
+            refused: None,
+            round: 0,
+        };
+        let known = self.known.entry(found.path().to_owned()).or_insert_with(new);
         if known.round == self.round {
-            return None;
+            return false;
         }
-        let is_other = known.id != id;
-        if is_other || known.length != length {
+        let is_other = known.is_other || known.id != status.id;
+        if known.id != status.id || known.length != status.length {
             self.open -= usize::from(known.file.is_some());
             *known = new();
         }
-        Some(is_other)
+        known.is_other = is_other;
+        known.found = found.clone();
+        known.round = self.round;
+        true
     }
 
     /// Records that there are no regions after this file's start.
@@ -236,17 +251,34 @@ impl Files {
     }
 }
 
-fn id(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+impl KnownFile {
+    /// Opens the file. Another one may have its path since it was found.
+    fn open(&mut self) -> Result<File, FileError> {
+        let file = self.found.open()?;
+        let metadata = file.metadata()?;
+        let id = (metadata.dev(), metadata.ino());
+        self.is_other |= self.id != id;
+        (self.id, self.length) = (id, metadata.len());
+        Ok(file)
+    }
+
+    /// Returns that there is no room for so many fields, at least for now.
+    fn refuse(&mut self, fields: usize, free: FreeFields) -> Outcome {
+        if fields > free.later {
+            return Outcome::TooManyFields(fields);
+        }
+        self.round = 0;
+        Outcome::Deferred
+    }
 }
 
-fn failed(path: &Path, error: FileError, is_named: bool, look_further: bool) -> Outcome {
+fn failed(found: &FoundFile, error: FileError, look_further: bool) -> Outcome {
     match error {
         FileError::Format(_) | FileError::TooLarge { .. } if look_further => {
             Outcome::MayHoldRegions { otherwise: Some(error.to_string()) }
         }
         // A file that disappears between being found and read was removed by its writer.
-        _ if !is_named && path.symlink_metadata().is_err() => Outcome::Gone,
+        _ if !found.is_named() && found.status().is_err() => Outcome::Gone,
         error => Outcome::Failed(error.to_string()),
     }
 }

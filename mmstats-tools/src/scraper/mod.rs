@@ -6,16 +6,17 @@
 
 mod files;
 mod histogram;
+mod quota;
 mod scrape;
 mod tracker;
 
-use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::collections::{HashMap, HashSet};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mmstats_std::discover::discover;
+use mmstats_std::discover::{FileStatus, FoundFile, discover};
 use mmstats_std::read::{Field, Reader, Sample};
 use mmstats_std::template::Environment;
 
@@ -24,7 +25,10 @@ use crate::source::{Opened, Sources};
 pub use files::raise_descriptors;
 use files::{Files, Outcome};
 pub use histogram::{Bucket, HistogramSnapshot};
-pub use scrape::{OwnedValue, Scrape, ScrapeError, UnreadWriters, WriterId, WriterSample, owner_note};
+use quota::{FieldQuota, MAX_FIELDS};
+pub use scrape::{
+    OwnedValue, Scrape, ScrapeError, UnreadWriters, WriterId, WriterSample, owner_note,
+};
 use tracker::WriterTracker;
 
 /// Fields that several writers may share.
@@ -32,9 +36,6 @@ type Fields = Arc<[Field]>;
 
 /// How long a writer is assumed to stay alive after a check.
 const VERDICT_LIFETIME: Duration = Duration::from_secs(1);
-
-/// The number of fields in a scrape; those of more writers are not read.
-const MAX_FIELDS: usize = 500_000;
 
 /// Scrapes the files and devices that a command's arguments name.
 pub struct Scraper {
@@ -52,11 +53,16 @@ pub struct Scraper {
     last_time: Option<SystemTime>,
 }
 
+/// What an argument leads to.
+enum Target {
+    Memory(PathBuf),
+    File(FoundFile, io::Result<FileStatus>),
+}
+
 /// A scrape in progress.
 struct ScrapeBuilder {
     scrape: Scrape,
-    /// The number of all fields.
-    fields: usize,
+    quota: FieldQuota,
     /// The index of each name's error.
     failed: HashMap<PathBuf, usize>,
     /// The time of the last scrape.
@@ -104,51 +110,80 @@ impl Scraper {
         let elapsed = now.duration_since(*self.started.get_or_insert(now));
         let scrape = Scrape::new(SystemTime::now(), elapsed);
         let before = self.last_time.replace(scrape.time);
-        let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before };
+        let mut builder = ScrapeBuilder::new(scrape, before);
         self.tracker.begin_round(now);
-        self.searched.clear();
-        let arguments = std::mem::take(&mut self.arguments);
-        let each: Vec<&[PathBuf]> =
-            if arguments.is_empty() { vec![&[]] } else { arguments.chunks(1).collect() };
-        for argument in each {
-            match argument.first().filter(|path| self.sources.is_memory(path)) {
-                Some(path) => self.scrape_memory(path, &mut builder),
-                None => self.scrape_files(argument, &mut builder),
+        let targets = self.find_targets(&mut builder);
+        let owners: HashSet<_> = targets.iter().map(Target::owner).collect();
+        builder.quota = FieldQuota::new(owners.len());
+        let mut deferred = Vec::new();
+        for target in targets {
+            builder.quota.set_owner(target.owner());
+            match target {
+                Target::Memory(path) => self.scrape_memory(&path, &mut builder),
+                Target::File(file, status) => {
+                    if self.scrape_file(&file, status, &mut builder) {
+                        deferred.push(file);
+                    }
+                }
             }
         }
-        self.arguments = arguments;
+        builder.quota.merge_shares();
+        for file in deferred {
+            let status = file.status();
+            builder.quota.set_owner(status.as_ref().ok().map(|status| status.owner));
+            self.scrape_file(&file, status, &mut builder);
+        }
         self.files.end_round();
         builder.scrape.lost = self.tracker.end_round();
         self.mark_new_errors(&mut builder.scrape);
         builder.scrape
     }
 
-    fn scrape_files(&mut self, argument: &[PathBuf], builder: &mut ScrapeBuilder) {
-        let found = discover(&self.environment, argument);
-        for error in found.errors {
-            builder.fail(&error.path, &error.error);
-            if error.error.kind() == ErrorKind::NotADirectory {
-                // A link may have replaced a directory, and lead to other files.
+    /// Finds the files and devices that the arguments name, in their order.
+    fn find_targets(&mut self, builder: &mut ScrapeBuilder) -> Vec<Target> {
+        self.searched.clear();
+        let mut targets = Vec::new();
+        let arguments: Vec<&[PathBuf]> =
+            if self.arguments.is_empty() { vec![&[]] } else { self.arguments.chunks(1).collect() };
+        for argument in arguments {
+            if let Some(path) = argument.first().filter(|path| self.sources.is_memory(path)) {
+                targets.push(Target::Memory(path.clone()));
                 continue;
             }
-            // Known files in it may still exist, and must not count as new later.
-            for path in self.files.below(&error.path) {
-                self.scrape_file(&path, false, builder);
+            let found = discover(&self.environment, argument);
+            let mut files = Vec::new();
+            for error in found.errors {
+                builder.fail(&error.path, &error.error);
+                if error.error.kind() == ErrorKind::NotADirectory {
+                    // A link may have replaced a directory, and lead to other files.
+                    continue;
+                }
+                // Known files in it may still exist, and must not count as new later.
+                files.extend(self.files.below(&error.path));
             }
+            self.searched.extend(found.searched);
+            files.extend(found.files);
+            targets.extend(files.into_iter().map(|file| {
+                let status = file.status();
+                Target::File(file, status)
+            }));
         }
-        self.searched.extend(found.searched);
-        for path in found.paths {
-            let is_named = argument.first() == Some(&path);
-            self.scrape_file(&path, is_named, builder);
-        }
+        targets
     }
 
-    fn scrape_file(&mut self, path: &Path, is_named: bool, builder: &mut ScrapeBuilder) {
-        let (tracker, free_fields) = (&mut self.tracker, builder.free_fields());
+    /// Reads a file. Returns `true` if it has to be read again when others have got their shares.
+    fn scrape_file(
+        &mut self,
+        file: &FoundFile,
+        status: io::Result<FileStatus>,
+        builder: &mut ScrapeBuilder,
+    ) -> bool {
+        let (path, tracker, free) = (file.path(), &mut self.tracker, builder.quota.free());
         let observe =
             |sample: &Sample<'_>, is_other: bool| tracker.observe(path, sample, is_other, builder);
-        match self.files.read(path, is_named, free_fields, &mut self.reader, observe) {
+        match self.files.read(file, status, free, &mut self.reader, observe) {
             Outcome::Read | Outcome::AlreadyRead | Outcome::Gone => {}
+            Outcome::Deferred => return true,
             Outcome::MayHoldRegions { otherwise } => match (self.sources.open(path), otherwise) {
                 (Ok(opened), _) if opened.is_known || !opened.regions.is_empty() => {
                     self.scrape_regions(path, &opened, builder);
@@ -156,7 +191,7 @@ impl Scraper {
                 (Ok(_), Some(why)) => self.fail(path, why, builder),
                 (Ok(_), None) => {
                     self.files.set_plain(path);
-                    self.scrape_file(path, is_named, builder);
+                    return self.scrape_file(file, file.status(), builder);
                 }
                 (Err(error), _) => self.fail(path, error, builder),
             },
@@ -167,6 +202,7 @@ impl Scraper {
             Outcome::Missing(why) => builder.fail(path, why),
             Outcome::Failed(why) => self.fail(path, why, builder),
         }
+        false
     }
 
     fn scrape_memory(&mut self, path: &Path, builder: &mut ScrapeBuilder) {
@@ -215,7 +251,20 @@ fn too_many_fields(fields: usize) -> String {
     format!("not read: {fields} more fields (at most {MAX_FIELDS} in all expected)")
 }
 
+impl Target {
+    fn owner(&self) -> Option<u32> {
+        match self {
+            Target::Memory(_) => None,
+            Target::File(_, status) => status.as_ref().ok().map(|status| status.owner),
+        }
+    }
+}
+
 impl ScrapeBuilder {
+    fn new(scrape: Scrape, before: Option<SystemTime>) -> Self {
+        ScrapeBuilder { scrape, quota: FieldQuota::new(1), failed: HashMap::new(), before }
+    }
+
     fn fail(&mut self, name: &Path, why: impl ToString) {
         let what = why.to_string();
         // Errors of one file are joined, so that an additional one counts as new.
@@ -231,16 +280,11 @@ impl ScrapeBuilder {
         }
     }
 
-    /// Returns how many more fields may be read.
-    fn free_fields(&self) -> usize {
-        MAX_FIELDS - self.fields
-    }
-
     fn push(&mut self, sample: WriterSample, errors: &[String]) {
         for error in errors {
             self.fail(&sample.writer_id.name, error);
         }
-        self.fields += sample.fields.len();
+        self.quota.take(sample.fields.len());
         self.scrape.samples.push(sample);
     }
 }
@@ -253,7 +297,7 @@ mod tests {
     fn errors_stay_in_order_and_cost_the_same_however_many_there_are() {
         const MANY: usize = 200_000;
         let scrape = Scrape::new(SystemTime::now(), Duration::ZERO);
-        let mut builder = ScrapeBuilder { scrape, fields: 0, failed: HashMap::new(), before: None };
+        let mut builder = ScrapeBuilder::new(scrape, None);
         let name = |i: usize| PathBuf::from(format!("/dev/shm/junk-{i}.mmstats"));
         let start = Instant::now();
         for i in (0..MANY).chain([7]) {

@@ -12,7 +12,8 @@ use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::read::Sample;
 
 use super::scrape::{OwnedValue, WriterId, WriterSample};
-use super::{Fields, MAX_FIELDS, ScrapeBuilder, VERDICT_LIFETIME, too_many_fields};
+use super::quota::MAX_FIELDS;
+use super::{Fields, ScrapeBuilder, VERDICT_LIFETIME, too_many_fields};
 
 /// The number of writers without a file that are remembered, with at most [`MAX_FIELDS`] in all.
 const MAX_LOST: usize = 1024;
@@ -102,7 +103,7 @@ impl WriterTracker {
         builder: &mut ScrapeBuilder,
     ) {
         let layout = sample.layout();
-        if layout.fields.len() > builder.free_fields() {
+        if layout.fields.len() > builder.quota.free().now {
             builder.fail(name, too_many_fields(layout.fields.len()));
             return self.retain(name);
         }

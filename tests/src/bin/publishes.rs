@@ -60,7 +60,7 @@ fn main() {
         Some("finds") => {
             let found = discover::<PathBuf>(&Environment::read(), &[]);
             found.errors.iter().for_each(|problem| say(&format!("problem: {problem}")));
-            found.paths.iter().for_each(|path| say(&path.display().to_string()));
+            found.files.iter().for_each(|file| say(&file.path().display().to_string()));
         }
         other => panic!("no scene {other:?}"),
     }

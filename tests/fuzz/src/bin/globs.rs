@@ -48,12 +48,13 @@ fuzz_target!(|data: &[u8]| {
     let (path, glob) = if mode & 1 == 0 { (None, Some(pattern)) } else { (Some(pattern), None) };
     let found =
         discover::<&Path>(&Environment { path, files: None, glob, temporary: ".".into() }, &[]);
-    assert!(found.paths.is_sorted());
+    let paths: Vec<_> = found.files.iter().map(|file| file.path()).collect();
+    assert!(paths.is_sorted());
     for error in found.errors {
         assert!(!error.to_string().is_empty());
     }
     let wild = text.find(['*', '?', '[', '{']).unwrap_or(text.len());
-    for path in found.paths {
+    for path in paths {
         let directory = path.parent().expect("a file");
         let links = directory.ancestors().filter(|directory| directory.is_symlink()).count();
         let named = ["link", "loop"].iter().map(|link| text[..wild].matches(link).count());

@@ -1,19 +1,25 @@
 //! Finds the files to read.
 //!
 //! A directory that cannot be searched does not hide the files of others: errors are returned
-//! beside the paths. Files whose names start with a dot are not complete yet, and are skipped.
+//! beside the files. Files whose names start with a dot are not complete yet, and are skipped.
+
+mod directory;
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glob::Pattern;
+use rustix::fs::FileType;
 
 use crate::template::{Environment, SHARED_MEMORY, Template, invalid_variable, parse_variable};
+pub(crate) use directory::Directory;
+pub use directory::{FileStatus, FoundDirectory, FoundFile, Parent};
 
 const ALL_FILES: &str = "*.mmstats";
 const SUFFIX: &[u8] = b".mmstats";
@@ -22,8 +28,10 @@ const WILDCARDS: [char; 3] = ['*', '?', '['];
 /// The files to read, and the errors of the search.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The files, sorted and without duplicates.
-    pub paths: Vec<PathBuf>,
+    /// The files, sorted by their paths and without duplicates.
+    pub files: Vec<FoundFile>,
+    /// The directories that were searched.
+    pub directories: Vec<FoundDirectory>,
     /// The patterns that were searched, for messages if nothing was found.
     pub searched: Vec<PathBuf>,
     /// The errors.
@@ -57,7 +65,7 @@ impl fmt::Display for DiscoverError {
 /// use mmstats_std::template::Environment;
 ///
 /// let found = discover(&Environment::read(), &["/no/such.mmstats"]);
-/// assert_eq!(found.paths, [std::path::Path::new("/no/such.mmstats")]);
+/// assert_eq!(found.files[0].path(), std::path::Path::new("/no/such.mmstats"));
 /// assert!(found.errors.is_empty());
 /// ```
 pub fn discover<P: AsRef<Path>>(environment: &Environment, arguments: &[P]) -> Found {
@@ -66,14 +74,14 @@ pub fn discover<P: AsRef<Path>>(environment: &Environment, arguments: &[P]) -> F
         if path.is_dir() {
             found.search(path);
         } else {
-            found.paths.push(path.to_path_buf());
+            found.files.push(FoundFile::named(path));
         }
     }
     if arguments.is_empty() {
         found.search_defaults(environment);
     }
-    found.paths.sort_unstable();
-    found.paths.dedup();
+    found.files.sort_by(|one, other| one.path().cmp(other.path()));
+    found.files.dedup_by(|one, other| one.path() == other.path());
     found
 }
 
@@ -101,8 +109,12 @@ impl Found {
         let template = parse_variable(NAME, glob)?;
         let pattern = to_pattern(NAME, &template, str::to_owned)?;
         self.searched.push(pattern.clone().into());
-        let files = self.matches(NAME, &pattern)?;
-        self.paths.extend(files.into_iter().filter(|path| !is_hidden(path)));
+        let Some((directory, parts)) = self.open_literal(NAME, &pattern)? else { return Ok(()) };
+        let mut paths = Vec::new();
+        self.walk(&directory, directory.path(), &parts, &mut paths);
+        for path in paths.into_iter().filter(|path| !path.file_name().is_some_and(is_hidden)) {
+            self.files.push(FoundFile::below(&directory, path));
+        }
         Ok(())
     }
 
@@ -115,41 +127,53 @@ impl Found {
         }
         let pattern = to_pattern(NAME, &template, Pattern::escape)?;
         self.searched.push(Path::new(&pattern).join(ALL_FILES));
-        for directory in self.matches(NAME, &pattern)? {
-            if directory.is_dir() {
-                self.add_files(&directory);
+        let Some((directory, parts)) = self.open_literal(NAME, &pattern)? else { return Ok(()) };
+        let mut paths = Vec::new();
+        self.walk(&directory, directory.path(), &parts, &mut paths);
+        for path in paths {
+            if directory.file_type(&path) == Ok(FileType::Directory) {
+                self.add_files(FoundDirectory::new(&directory, path));
             }
         }
         Ok(())
     }
 
-    fn search(&mut self, directory: &Path) {
-        self.searched.push(directory.join(ALL_FILES));
-        self.add_files(directory);
-    }
-
-    /// Adds the files in `directory`. Their names need not be UTF-8.
-    fn add_files(&mut self, directory: &Path) {
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return self.add_error(directory, error),
-        };
-        for entry in entries {
-            match entry.map(|entry| entry.path()) {
-                Ok(path) if is_complete(&path) => self.paths.push(path),
-                Ok(_) => {}
-                Err(error) => self.add_error(directory, error),
-            }
+    fn search(&mut self, path: &Path) {
+        self.searched.push(path.join(ALL_FILES));
+        match Directory::open(path).map(Arc::new) {
+            Ok(directory) => self.add_files(FoundDirectory::new(&directory, path.to_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => self.add_error(path, error),
         }
     }
 
-    fn matches(&mut self, variable: &str, pattern: &str) -> io::Result<Vec<PathBuf>> {
+    /// Adds the files in a directory. Their names need not be UTF-8.
+    fn add_files(&mut self, directory: FoundDirectory) {
+        match directory.files(is_complete) {
+            Ok(files) => {
+                for file in files {
+                    match file {
+                        Ok(file) => self.files.push(file),
+                        Err(error) => self.add_error(directory.path(), error),
+                    }
+                }
+            }
+            Err(error) => self.add_error(directory.path(), error),
+        }
+        self.directories.push(directory);
+    }
+
+    /// Opens the directory of a pattern before any wildcard, which is of the user, who may name
+    /// links, and splits the rest; `None` if it does not exist.
+    fn open_literal(
+        &mut self,
+        variable: &str,
+        pattern: &str,
+    ) -> io::Result<Option<(Arc<Directory>, Vec<Pattern>)>> {
         let invalid = |error| invalid_variable(variable, error);
         Pattern::new(pattern).map_err(invalid)?;
         let mut parts = Vec::new();
         let wild = pattern.find(WILDCARDS).unwrap_or(pattern.len());
-        // The part before any wildcard is of the user, who may name links.
         let (literal, rest) = pattern.split_at(pattern[..wild].rfind('/').map_or(0, |end| end + 1));
         for part in rest.split('/').filter(|part| !part.is_empty()) {
             let part = Pattern::new(part).map_err(invalid)?;
@@ -157,58 +181,74 @@ impl Found {
                 parts.push(part);
             }
         }
-        let mut paths = Vec::new();
-        self.walk(Path::new(literal), &parts, &mut paths);
-        Ok(paths)
+        match Directory::open(Path::new(literal)) {
+            Ok(directory) => Ok(Some((Arc::new(directory), parts))),
+            Err(error) => {
+                self.add_pattern_error(Path::new(literal), error);
+                Ok(None)
+            }
+        }
     }
 
     /// Finds the paths in a directory that match these parts of a pattern, one for each directory.
     /// (`glob` follows symbolic links to directories, which anyone who can write to a searched
     /// directory can make: to files of others, or in circles.)
-    fn walk(&mut self, directory: &Path, parts: &[Pattern], paths: &mut Vec<PathBuf>) {
+    fn walk(
+        &mut self,
+        root: &Arc<Directory>,
+        path: &Path,
+        parts: &[Pattern],
+        paths: &mut Vec<PathBuf>,
+    ) {
         let Some((part, rest)) = parts.split_first() else {
-            // The part before any wildcard may not exist, or be empty.
-            return paths.extend(directory.exists().then(|| directory.to_path_buf()));
+            return paths.push(path.to_owned());
         };
         let is_recursive = part.as_str() == "**";
         if is_recursive {
-            self.walk(directory, rest, paths);
+            self.walk(root, path, rest, paths);
+        } else if rest.is_empty() {
+            self.directories.push(FoundDirectory::new(root, path.to_owned()));
         }
         let entries = match part.as_str() {
             // Directories that can be searched need not be readable.
-            name if !name.contains(WILDCARDS) => vec![directory.join(name)],
-            _ => self.matching_entries(directory, part),
+            name if !name.contains(WILDCARDS) => vec![path.join(name)],
+            _ => self.matching_entries(root, path, part),
         };
         for path in entries {
-            let Ok(metadata) = path.symlink_metadata() else { continue };
-            if metadata.is_dir() {
-                self.walk(&path, if is_recursive { parts } else { rest }, paths);
-            } else if metadata.is_symlink() && path.is_dir() {
-                if !is_recursive {
-                    let text = "is a symbolic link (a directory expected)";
-                    self.add_error(path, io::Error::new(io::ErrorKind::NotADirectory, text));
+            match root.file_type(&path) {
+                Ok(FileType::Directory) => {
+                    self.walk(root, &path, if is_recursive { parts } else { rest }, paths);
                 }
-            } else if rest.is_empty() && !is_recursive {
-                paths.push(path);
+                Ok(FileType::Symlink) if !is_recursive && path.is_dir() => {
+                    let text = "is a symbolic link (a directory expected)";
+                    self.add_error(path, io::Error::new(ErrorKind::NotADirectory, text));
+                }
+                Ok(_) if rest.is_empty() && !is_recursive => paths.push(path),
+                _ => {}
             }
         }
     }
 
     /// Returns the entries of a directory whose names match; `**` matches all.
-    fn matching_entries(&mut self, directory: &Path, part: &Pattern) -> Vec<PathBuf> {
-        let searched = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        let entries = match fs::read_dir(searched) {
-            Ok(entries) => entries,
-            Err(error) => {
-                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
-                    self.add_error(directory, error);
-                }
-                return Vec::new();
-            }
-        };
+    fn matching_entries(&mut self, root: &Directory, path: &Path, part: &Pattern) -> Vec<PathBuf> {
         let matches = |name: &OsStr| name.to_str().is_some_and(|name| part.matches(name));
-        let names = entries.flatten().map(|entry| entry.file_name());
-        names.filter(|name| matches(name)).map(|name| directory.join(name)).collect()
+        match root.names(path) {
+            Ok(names) => {
+                let names = names.flatten().filter(|name| matches(name));
+                names.map(|name| path.join(name)).collect()
+            }
+            Err(error) => {
+                self.add_pattern_error(path, error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Adds the error of a directory that a pattern leads to, if it exists.
+    fn add_pattern_error(&mut self, path: &Path, error: io::Error) {
+        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+            self.add_error(path, error);
+        }
     }
 
     fn add_error(&mut self, path: impl Into<PathBuf>, error: io::Error) {
@@ -232,13 +272,12 @@ fn is_same_directory(one: &Path, other: &Path) -> bool {
     identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
 }
 
-fn is_complete(path: &Path) -> bool {
-    let name = path.as_os_str().as_bytes();
-    name.ends_with(SUFFIX) && !is_hidden(path)
+fn is_complete(name: &OsStr) -> bool {
+    name.as_bytes().ends_with(SUFFIX) && !is_hidden(name)
 }
 
 #[cfg(test)]
@@ -266,7 +305,8 @@ mod tests {
                 paths.into_iter().map(name).collect()
             };
             let errors = found.errors.into_iter().map(|error| error.path).collect();
-            (names(found.paths), names(errors))
+            let files = found.files.iter().map(|file| file.path().to_owned());
+            (names(files.collect()), names(errors))
         };
         for (pattern, paths, errors) in [
             ("*/a/x.mmstats", &["real/a/x.mmstats"][..], &["link"][..]),
@@ -286,5 +326,33 @@ mod tests {
             assert_eq!(found, paths, "{pattern}");
             assert_eq!(reported, errors, "{pattern}");
         }
+    }
+
+    fn search_glob(pattern: PathBuf) -> Found {
+        let (glob, temporary) = (Some(pattern.into()), "/nonexistent".into());
+        discover::<&Path>(&Environment { path: None, files: None, glob, temporary }, &[])
+    }
+
+    #[test]
+    fn directories_below_a_limit_are_reported_and_the_others_are_searched() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = |depth| directory.path().join("d/".repeat(depth));
+        fs::create_dir_all(below(200)).unwrap();
+        for depth in [10, 64, 65] {
+            fs::write(below(depth).join("x.mmstats"), "").unwrap();
+        }
+        let found = search_glob(directory.path().join("**/?.mmstats"));
+        let paths: Vec<_> = found.files.iter().map(FoundFile::path).collect();
+        assert_eq!(paths, [64, 10].map(|depth| below(depth).join("x.mmstats")));
+        assert_eq!(found.errors.len(), 2, "of both parts of the pattern: {:?}", found.errors);
+        assert_eq!(found.errors[0].path, below(65));
+    }
+
+    #[test]
+    fn a_pattern_with_many_stars_takes_no_exponential_time() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a".repeat(255)), "").unwrap();
+        let count = |pattern: String| search_glob(directory.path().join(pattern)).files.len();
+        assert_eq!((count("*a".repeat(100) + "*b"), count("*a".repeat(100))), (0, 1));
     }
 }
