@@ -175,31 +175,65 @@ fn labels_padded_to_the_longest_are_not_kept_in_memory() {
     assert!(command.stdout(Stdio::null()).status().unwrap().success());
 }
 
+/// Returns the processor time of a tool.
+fn processor_time(dir: &Dir, name: &str, arguments: &[&str]) -> Duration {
+    let mut command = tool("bash");
+    command.current_dir(dir.path()).args(["-c", "\"$@\" > /dev/null 2> err; times", "bash"]);
+    let outcome = run(command.arg(program("--bin", name)).args(arguments));
+    // The second line has the times of children, in the user's and the system's mode: 0m1.234s.
+    let times = outcome.out.lines().nth(1).unwrap().split_whitespace();
+    let seconds = |time: &str| {
+        let (minutes, seconds) = time.strip_suffix('s').unwrap().split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    let errors = fs::read_to_string(dir.path().join("err")).unwrap();
+    assert!(!errors.contains("rror"), "{name} {arguments:?}: {errors:.300}");
+    Duration::from_secs_f64(times.map(seconds).sum())
+}
+
 #[test]
 fn files_of_different_layouts_are_read_in_linear_time() {
     const FILES: usize = 1500;
-    let [same, different] = [false, true].map(|is_different| {
-        let dir = Dir::default();
-        for i in 0..FILES {
-            let mut file = VersionOne::default();
-            for field in 0..20 {
-                file = file.field(format!("field.number.{field}"), "B", [1]);
-            }
-            let last = format!("last.{:05}", if is_different { i } else { 0 });
-            dir.file(format!("{i}.mmstats"), &file.field(last, "B", [1]).finish());
-        }
-        dir
-    });
-    let sources = || Sources::new(SourceOptions::default()).unwrap();
-    let measure = |dir: &Dir| {
-        let mut scraper = Scraper::new(vec![dir.path().to_owned()], sources());
-        let start = Instant::now();
-        assert_eq!(scraper.scrape().samples.len(), FILES);
-        start.elapsed()
+    let labels = |i: usize| {
+        let fields = (0..5).fold(VersionOne::default(), |file, field| {
+            file.field(format!("field.{i:05}.{field}"), "B", [1])
+        });
+        fields.finish()
     };
-    let best = |dir: &Dir| (0..3).map(|_| measure(dir)).min().unwrap_or(Duration::MAX);
-    let (same, different) = (best(&same), best(&different));
-    assert!(different < same * 10, "{different:?}, {same:?} of one layout");
+    let helps = |i: usize| {
+        region_bytes(|writer| {
+            for field in ["one", "two", "three"] {
+                let help = format!("Of file {i}.");
+                let _: Counter<u64, _> = writer.add(Counter::builder(field).help(&help)).unwrap();
+            }
+        })
+    };
+    let kinds: [&dyn Fn(usize) -> Vec<u8>; 2] = [&labels, &helps];
+    for file in kinds {
+        let [few, many] = [1, 4].map(|times| {
+            let dir = Dir::default();
+            (0..times * FILES).for_each(|i| {
+                dir.file(format!("{i}.mmstats"), &file(i));
+            });
+            dir
+        });
+        for (name, arguments) in [
+            ("slurpstats", &["."][..]),
+            ("slurpstats", &["--prometheus", "."]),
+            ("slurpstats", &["--prometheus", "--sum", "."]),
+            ("pollstats", &["-c", "2", "-d", "0.01", "field.00000.0,one", "."]),
+            ("topstats", &["-b", "-c", "2", "-d", "0.1", "."]),
+            ("cleanstats", &["-n", "."]),
+        ] {
+            let best = |dir| (0..2).map(|_| processor_time(dir, name, arguments)).min().unwrap();
+            let (few, many) = (best(&few), best(&many));
+            // 4 if the time is linear, 16 if it is quadratic.
+            assert!(
+                many < few * 7,
+                "{name} {arguments:?}: {few:?}, {many:?} of four times as many"
+            );
+        }
+    }
 }
 
 /// Returns a file of version 1 with this many fields.

@@ -11,8 +11,8 @@ use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::read::Sample;
 
-use super::scrape::{OwnedValue, WriterId, WriterSample};
 use super::quota::MAX_FIELDS;
+use super::scrape::{OwnedValue, WriterId, WriterSample};
 use super::{Fields, ScrapeBuilder, VERDICT_LIFETIME, too_many_fields};
 
 /// The number of writers without a file that are remembered, with at most [`MAX_FIELDS`] in all.
@@ -25,7 +25,7 @@ const MAX_SETUP_SECONDS: f64 = 0.1;
 #[derive(Default)]
 pub(super) struct WriterTracker {
     by_name: HashMap<PathBuf, TrackedName>,
-    /// All fields in use, by the hash of their labels.
+    /// All fields in use, by their hash.
     fields: HashMap<u64, Vec<Fields>>,
     last_id: u64,
     now: Option<Instant>,
@@ -198,11 +198,15 @@ impl WriterTracker {
 fn shared(all: &mut HashMap<u64, Vec<Fields>>, sample: &Sample<'_>) -> Fields {
     let fields = &sample.layout().fields;
     let mut hasher = DefaultHasher::new();
-    fields.iter().for_each(|field| field.label.hash(&mut hasher));
-    let same_labels = all.entry(hasher.finish()).or_default();
-    if let Some(known) = same_labels.iter().find(|known| *known == fields) {
+    for field in &**fields {
+        // All that many files can differ in.
+        (&field.label, &field.unit, &field.help).hash(&mut hasher);
+        (field.scale, field.divisor, field.location.offset, field.location.size).hash(&mut hasher);
+    }
+    let alike = all.entry(hasher.finish()).or_default();
+    if let Some(known) = alike.iter().find(|known| *known == fields) {
         return known.clone();
     }
-    same_labels.push(fields.clone());
+    alike.push(fields.clone());
     fields.clone()
 }
