@@ -394,7 +394,7 @@ static inline bool mmstats_resume(const mmstats_descriptor *of)
 }
 
 /* Stores a constant. If it differs in a region that was resumed, this is another program or
- * device, and everything begins anew. */
+ * device, and everything begins again; but a file never does, and its constants stay. */
 static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *constant,
                                            const void *x, size_t size)
 {
@@ -403,8 +403,11 @@ static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *c
     for (size_t i = 0; i < size; i++) {
         if (to[i] == from[i])
             continue;
-        if (mmstats_words_(of)[0] != 0)
+        if (mmstats_words_(of)[0] != 0) {
+            if (of->flags & MMSTATS_IMMUTABLE_)
+                return;
             mmstats_clear_(of, of->variables);
+        }
         MMSTATS_STORE(uint8_t, to + i, from[i]);
     }
 }
@@ -543,82 +546,82 @@ MMSTATS_SHARED_CELL_(64, 0)
 
 /* ---- Counters and gauges ---- */
 
-#define MMSTATS_COUNTER_TYPE_(bits)                                                               \
-    typedef struct {                                                                              \
-        mmstats_cell##bits##_ cell;                                                               \
-    } mmstats_counter##bits;                                                                      \
-    typedef struct {                                                                              \
-        mmstats_cell##bits##_ shared;                                                             \
-    } mmstats_shared_counter##bits;                                                               \
-    static inline uint##bits##_t mmstats_counter##bits##_get(const mmstats_counter##bits *field)  \
-    {                                                                                             \
-        return mmstats_load##bits##_(&field->cell);                                               \
-    }                                                                                             \
+#define MMSTATS_COUNTER_TYPE_(bits)                                                                \
+    typedef struct {                                                                               \
+        mmstats_cell##bits##_ cell;                                                                \
+    } mmstats_counter##bits;                                                                       \
+    typedef struct {                                                                               \
+        mmstats_cell##bits##_ shared;                                                              \
+    } mmstats_shared_counter##bits;                                                                \
+    static inline uint##bits##_t mmstats_counter##bits##_get(const mmstats_counter##bits *field)   \
+    {                                                                                              \
+        return mmstats_load##bits##_(&field->cell);                                                \
+    }                                                                                              \
     static inline void mmstats_counter##bits##_add(mmstats_counter##bits *field, uint##bits##_t n) \
-    {                                                                                             \
-        mmstats_store##bits##_(&field->cell, mmstats_load##bits##_(&field->cell) + n);            \
-    }                                                                                             \
-    static inline void mmstats_counter##bits##_incr(mmstats_counter##bits *field)                 \
-    {                                                                                             \
-        mmstats_counter##bits##_add(field, 1);                                                    \
-    }                                                                                             \
-    static inline void mmstats_shared_counter##bits##_add(mmstats_shared_counter##bits *field,    \
-                                                          uint##bits##_t n)                       \
-    {                                                                                             \
-        mmstats_shared_add##bits##_(&field->shared, n);                                           \
-    }                                                                                             \
-    static inline void mmstats_shared_counter##bits##_incr(mmstats_shared_counter##bits *field)   \
-    {                                                                                             \
-        mmstats_shared_add##bits##_(&field->shared, 1);                                           \
+    {                                                                                              \
+        mmstats_store##bits##_(&field->cell, mmstats_load##bits##_(&field->cell) + n);             \
+    }                                                                                              \
+    static inline void mmstats_counter##bits##_incr(mmstats_counter##bits *field)                  \
+    {                                                                                              \
+        mmstats_counter##bits##_add(field, 1);                                                     \
+    }                                                                                              \
+    static inline void mmstats_shared_counter##bits##_add(mmstats_shared_counter##bits *field,     \
+                                                          uint##bits##_t n)                        \
+    {                                                                                              \
+        mmstats_shared_add##bits##_(&field->shared, n);                                            \
+    }                                                                                              \
+    static inline void mmstats_shared_counter##bits##_incr(mmstats_shared_counter##bits *field)    \
+    {                                                                                              \
+        mmstats_shared_add##bits##_(&field->shared, 1);                                            \
     }
 
 MMSTATS_COUNTER_TYPE_(32)
 MMSTATS_COUNTER_TYPE_(64)
 
 /* A T as it is stored, and how one is added. */
-#define MMSTATS_INTEGER_(name, T, bits)                                                           \
-    static inline uint##bits##_t mmstats_##name##_bits_(T x)                                      \
-    {                                                                                             \
-        return (uint##bits##_t)x;                                                                 \
-    }                                                                                             \
-    static inline T mmstats_##name##_of_(uint##bits##_t x)                                        \
-    {                                                                                             \
-        return (T)x;                                                                              \
-    }                                                                                             \
-    static inline uint##bits##_t mmstats_##name##_sum_(uint##bits##_t old, T x)                   \
-    {                                                                                             \
-        return (uint##bits##_t)(old + (uint##bits##_t)x); /* wraps */                             \
-    }                                                                                             \
-    static inline void mmstats_##name##_shared_add_(mmstats_cell##bits##_ *cell, T x)             \
-    {                                                                                             \
-        mmstats_shared_add##bits##_(cell, (uint##bits##_t)x);                                     \
+#define MMSTATS_INTEGER_(name, T, bits)                                               \
+    static inline uint##bits##_t mmstats_##name##_bits_(T x)                          \
+    {                                                                                 \
+        return (uint##bits##_t)x;                                                     \
+    }                                                                                 \
+    static inline T mmstats_##name##_of_(uint##bits##_t x)                            \
+    {                                                                                 \
+        return (T)x;                                                                  \
+    }                                                                                 \
+    static inline uint##bits##_t mmstats_##name##_sum_(uint##bits##_t old, T x)       \
+    {                                                                                 \
+        return (uint##bits##_t)(old + (uint##bits##_t)x); /* wraps */                 \
+    }                                                                                 \
+    static inline void mmstats_##name##_shared_add_(mmstats_cell##bits##_ *cell, T x) \
+    {                                                                                 \
+        mmstats_shared_add##bits##_(cell, (uint##bits##_t)x);                         \
     }
-#define MMSTATS_FLOAT_(name, T, bits)                                                             \
-    typedef union {                                                                               \
-        T number;                                                                                 \
-        uint##bits##_t stored;                                                                    \
-    } mmstats_##name##_union_;                                                                    \
-    static inline uint##bits##_t mmstats_##name##_bits_(T x)                                      \
-    {                                                                                             \
-        mmstats_##name##_union_ both;                                                             \
-        both.number = x;                                                                          \
-        return both.stored;                                                                       \
-    }                                                                                             \
-    static inline T mmstats_##name##_of_(uint##bits##_t x)                                        \
-    {                                                                                             \
-        mmstats_##name##_union_ both;                                                             \
-        both.stored = x;                                                                          \
-        return both.number;                                                                       \
-    }                                                                                             \
-    static inline uint##bits##_t mmstats_##name##_sum_(uint##bits##_t old, T x)                   \
-    {                                                                                             \
-        return mmstats_##name##_bits_(mmstats_##name##_of_(old) + x);                             \
-    }                                                                                             \
-    static inline void mmstats_##name##_shared_add_(mmstats_cell##bits##_ *cell, T x)             \
-    {                                                                                             \
-        uint##bits##_t old = mmstats_shared_load##bits##_(cell);                                         \
-        while (!mmstats_shared_exchange##bits##_(cell, &old, mmstats_##name##_sum_(old, x))) {    \
-        }                                                                                         \
+#define MMSTATS_FLOAT_(name, T, bits)                                                          \
+    typedef union {                                                                            \
+        T number;                                                                              \
+        uint##bits##_t stored;                                                                 \
+    } mmstats_##name##_union_;                                                                 \
+    static inline uint##bits##_t mmstats_##name##_bits_(T x)                                   \
+    {                                                                                          \
+        mmstats_##name##_union_ both;                                                          \
+        both.number = x;                                                                       \
+        return both.stored;                                                                    \
+    }                                                                                          \
+    static inline T mmstats_##name##_of_(uint##bits##_t x)                                     \
+    {                                                                                          \
+        mmstats_##name##_union_ both;                                                          \
+        both.stored = x;                                                                       \
+        return both.number;                                                                    \
+    }                                                                                          \
+    static inline uint##bits##_t mmstats_##name##_sum_(uint##bits##_t old, T x)                \
+    {                                                                                          \
+        return mmstats_##name##_bits_(mmstats_##name##_of_(old) + x);                          \
+    }                                                                                          \
+    static inline void mmstats_##name##_shared_add_(mmstats_cell##bits##_ *cell, T x)          \
+    {                                                                                          \
+        uint##bits##_t old = mmstats_shared_load##bits##_(cell);                               \
+        while (!mmstats_shared_exchange##bits##_(cell, &old, mmstats_##name##_sum_(old, x))) { \
+        }                                                                                      \
     }
 
 #define MMSTATS_GAUGE_TYPE_(kind, name, T, bits)                                                  \
@@ -667,7 +670,7 @@ MMSTATS_COUNTER_TYPE_(64)
     static inline void mmstats_shared_gauge_##name##_raise(mmstats_shared_gauge_##name *field,    \
                                                            T x)                                   \
     {                                                                                             \
-        uint##bits##_t old = mmstats_shared_load##bits##_(&field->shared);                               \
+        uint##bits##_t old = mmstats_shared_load##bits##_(&field->shared);                        \
         while (x > mmstats_##name##_of_(old) &&                                                   \
                !mmstats_shared_exchange##bits##_(&field->shared, &old,                            \
                                                  mmstats_##name##_bits_(x))) {                    \
@@ -676,7 +679,7 @@ MMSTATS_COUNTER_TYPE_(64)
     static inline void mmstats_shared_gauge_##name##_lower(mmstats_shared_gauge_##name *field,    \
                                                            T x)                                   \
     {                                                                                             \
-        uint##bits##_t old = mmstats_shared_load##bits##_(&field->shared);                               \
+        uint##bits##_t old = mmstats_shared_load##bits##_(&field->shared);                        \
         while (x < mmstats_##name##_of_(old) &&                                                   \
                !mmstats_shared_exchange##bits##_(&field->shared, &old,                            \
                                                  mmstats_##name##_bits_(x))) {                    \
@@ -685,14 +688,14 @@ MMSTATS_COUNTER_TYPE_(64)
     MMSTATS_CONSTANT_TYPE_(name, T)
 
 /* A constant is bytes, in whole words so that entries end at multiples of 4. */
-#define MMSTATS_CONSTANT_TYPE_(name, T)                                                           \
-    typedef struct {                                                                              \
-        uint32_t bytes[(sizeof(T) + 3) / 4];                                                      \
-    } mmstats_constant_##name;                                                                    \
-    static inline void mmstats_constant_##name##_set(const mmstats_descriptor *of,                \
-                                                     mmstats_constant_##name *constant, T x)      \
-    {                                                                                             \
-        mmstats_constant_store_(of, constant->bytes, &x, sizeof x);                               \
+#define MMSTATS_CONSTANT_TYPE_(name, T)                                                      \
+    typedef struct {                                                                         \
+        uint32_t bytes[(sizeof(T) + 3) / 4];                                                 \
+    } mmstats_constant_##name;                                                               \
+    static inline void mmstats_constant_##name##_set(const mmstats_descriptor *of,           \
+                                                     mmstats_constant_##name *constant, T x) \
+    {                                                                                        \
+        mmstats_constant_store_(of, constant->bytes, &x, sizeof x);                          \
     }
 
 MMSTATS_GAUGE_TYPE_(MMSTATS_INTEGER_, i8, int8_t, 8)
@@ -774,26 +777,26 @@ static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, ch
 
 /* The type carries the size N, and that of a histogram P and N, as the sizes of arrays that are
  * never accessed and no larger than what they overlay. `member` tells shared fields from others. */
-#define MMSTATS_TEXT_TYPE_(member, N)                                                \
-    struct {                                                                         \
-        union {                                                                      \
-            mmstats_word_ member[2][((N) + MMSTATS_WORD - 1) / MMSTATS_WORD];      \
-            char size[N];                                                            \
-        } buffers;                                                                   \
-        uint32_t sequence;                                                           \
+#define MMSTATS_TEXT_TYPE_(member, N)                                         \
+    struct {                                                                  \
+        union {                                                               \
+            mmstats_word_ member[2][((N) + MMSTATS_WORD - 1) / MMSTATS_WORD]; \
+            char size[N];                                                     \
+        } buffers;                                                            \
+        uint32_t sequence;                                                    \
     }
 
-#define MMSTATS_CONSTANT_TEXT_TYPE_(N)       \
-    union {                                  \
-        uint32_t words[((N) + 3) / 4];       \
-        char text[N];                        \
+#define MMSTATS_CONSTANT_TEXT_TYPE_(N) \
+    union {                            \
+        uint32_t words[((N) + 3) / 4]; \
+        char text[N];                  \
     }
 
-#define mmstats_text_set(field, text)                                                        \
-    mmstats_text_store_(field, sizeof((field)->buffers.owned[0]) / MMSTATS_WORD,            \
+#define mmstats_text_set(field, text)                                            \
+    mmstats_text_store_(field, sizeof((field)->buffers.owned[0]) / MMSTATS_WORD, \
                         sizeof((field)->buffers.size), text)
-#define mmstats_shared_text_set(field, text)                                                 \
-    mmstats_shared_text_store_(field, sizeof((field)->buffers.shared[0]) / MMSTATS_WORD,    \
+#define mmstats_shared_text_set(field, text)                                             \
+    mmstats_shared_text_store_(field, sizeof((field)->buffers.shared[0]) / MMSTATS_WORD, \
                                sizeof((field)->buffers.size), text)
 #define mmstats_constant_text_set(of, constant, x) \
     mmstats_constant_text_store_(of, (constant)->text, sizeof((constant)->text), x)
@@ -802,14 +805,14 @@ static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, ch
 
 #define MMSTATS_BUCKETS_(P, N) ((size_t)((N) - (P) + 1) << (P))
 
-#define MMSTATS_HISTOGRAM_TYPE_(member, P, N, bits)                    \
-    struct {                                                           \
-        mmstats_cell64_ sum;                                           \
-        union {                                                        \
-            mmstats_cell##bits##_ member[MMSTATS_BUCKETS_(P, N)];      \
-            char p[(P) + 1];                                           \
-            char n[N];                                                 \
-        } buckets;                                                     \
+#define MMSTATS_HISTOGRAM_TYPE_(member, P, N, bits)               \
+    struct {                                                      \
+        mmstats_cell64_ sum;                                      \
+        union {                                                   \
+            mmstats_cell##bits##_ member[MMSTATS_BUCKETS_(P, N)]; \
+            char p[(P) + 1];                                      \
+            char n[N];                                            \
+        } buckets;                                                \
     }
 
 static inline unsigned mmstats_log2_(uint32_t x)
@@ -868,11 +871,11 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
     mmstats_shared_add64_(sum, x);
 }
 
-#define mmstats_histogram_record(field, x)                                                       \
-    mmstats_record_(field, sizeof((field)->buckets.owned[0]), sizeof((field)->buckets.p) - 1,    \
+#define mmstats_histogram_record(field, x)                                                    \
+    mmstats_record_(field, sizeof((field)->buckets.owned[0]), sizeof((field)->buckets.p) - 1, \
                     sizeof((field)->buckets.n), x)
-#define mmstats_shared_histogram_record(field, x)                                                \
-    mmstats_shared_record_(field, sizeof((field)->buckets.shared[0]),                            \
+#define mmstats_shared_histogram_record(field, x)                     \
+    mmstats_shared_record_(field, sizeof((field)->buckets.shared[0]), \
                            sizeof((field)->buckets.p) - 1, sizeof((field)->buckets.n), x)
 
 /* ---- Rows of a model ---- */
@@ -927,12 +930,12 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
 /* Calls F after its arguments have been expanded: some of them become several. */
 #define MMSTATS_CALL_(F, ...) F(__VA_ARGS__)
 
-#define MMSTATS_FIELD(F, M, type, name, label, unit, options, help)                           \
-    MMSTATS_CALL_(F##FIELD, M, mmstats_##type, name, MMSTATS_AS_##type, 0, 0, label, unit,    \
+#define MMSTATS_FIELD(F, M, type, name, label, unit, options, help)                        \
+    MMSTATS_CALL_(F##FIELD, M, mmstats_##type, name, MMSTATS_AS_##type, 0, 0, label, unit, \
                   options, help)
 
-#define MMSTATS_TEXT_(F, M, member, N, name, label, options, help)                              \
-    MMSTATS_CALL_(F##FIELD, M, MMSTATS_TEXT_TYPE_(member, N), name, MMSTATS_INFO_, 's',         \
+#define MMSTATS_TEXT_(F, M, member, N, name, label, options, help)                      \
+    MMSTATS_CALL_(F##FIELD, M, MMSTATS_TEXT_TYPE_(member, N), name, MMSTATS_INFO_, 's', \
                   MMSTATS_IS_LATCHED_, N, 0, 0, label, MMSTATS_NO_UNIT, options, help)
 #define MMSTATS_TEXT(F, M, N, name, label, options, help) \
     MMSTATS_TEXT_(F, M, owned, N, name, label, options, help)
@@ -941,10 +944,10 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
 
 /* 2^P buckets for each power of two, so values are within 2^-P of themselves, up to 2^N. The
  * buckets have 32 bits, or 64 by MMSTATS_HISTOGRAM64 if MMSTATS_WORD is 8. */
-#define MMSTATS_HISTOGRAM_ROW_(F, M, member, bits, letter, P, N, name, ...) \
-    MMSTATS_CALL_(F##FIELD, M, MMSTATS_HISTOGRAM_TYPE_(member, P, N, bits), name,                  \
-                  MMSTATS_HISTOGRAM_, letter, MMSTATS_IS_WORD_,                                    \
-                  sizeof(mmstats_cell64_) + (bits) / 8 * MMSTATS_BUCKETS_(P, N), P, N,             \
+#define MMSTATS_HISTOGRAM_ROW_(F, M, member, bits, letter, P, N, name, ...)            \
+    MMSTATS_CALL_(F##FIELD, M, MMSTATS_HISTOGRAM_TYPE_(member, P, N, bits), name,      \
+                  MMSTATS_HISTOGRAM_, letter, MMSTATS_IS_WORD_,                        \
+                  sizeof(mmstats_cell64_) + (bits) / 8 * MMSTATS_BUCKETS_(P, N), P, N, \
                   __VA_ARGS__)
 #define MMSTATS_HISTOGRAM(F, M, P, N, name, label, unit, options, help) \
     MMSTATS_HISTOGRAM_ROW_(F, M, owned, 32, 'I', P, N, name, label, unit, options, help)
@@ -957,11 +960,11 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
     MMSTATS_HISTOGRAM_ROW_(F, M, shared, 64, 'Q', P, N, name, label, unit, options, help)
 #endif
 
-#define MMSTATS_CONSTANT(F, M, type, name, label, unit, help)                               \
+#define MMSTATS_CONSTANT(F, M, type, name, label, unit, help)                                \
     MMSTATS_CALL_(F##CONSTANT, M, mmstats_constant_##type, name, MMSTATS_AS_constant_##type, \
                   label, unit, help)
-#define MMSTATS_CONSTANT_TEXT(F, M, N, name, label, help)                                     \
-    MMSTATS_CALL_(F##CONSTANT, M, MMSTATS_CONSTANT_TEXT_TYPE_(N), name, 's', N, label,        \
+#define MMSTATS_CONSTANT_TEXT(F, M, N, name, label, help)                              \
+    MMSTATS_CALL_(F##CONSTANT, M, MMSTATS_CONSTANT_TEXT_TYPE_(N), name, 's', N, label, \
                   MMSTATS_NO_UNIT, help)
 
 /* ---- What a row becomes ---- */
@@ -976,10 +979,11 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
 #define MMSTATS_TEXTS_(label, unit, help) \
     ((sizeof(label) + sizeof(MMSTATS_NAME_OF_ unit) + sizeof(help) - 2 + 3) / 4 * 4)
 
-#define MMSTATS_ENTRY_FIELD(M, T, name, kind, type, access, size, p, n, label, unit, options, help) \
-    struct {                                                                                        \
-        mmstats_entry entry;                                                                        \
-        char texts[MMSTATS_TEXTS_(label, unit, help)];                                              \
+#define MMSTATS_ENTRY_FIELD(M, T, name, kind, type, access, size, p, n, label, unit, options, \
+                            help)                                                             \
+    struct {                                                                                  \
+        mmstats_entry entry;                                                                  \
+        char texts[MMSTATS_TEXTS_(label, unit, help)];                                        \
     } name;
 #define MMSTATS_ENTRY_CONSTANT(M, T, name, type, size, label, unit, help) \
     MMSTATS_ENTRY_FIELD(M, T, name, , , , , , , label, unit, , help)
@@ -991,89 +995,90 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
         T constant;                                                              \
     } name;
 
-#define MMSTATS_INIT_(M, name, value, kind, type, access, size, p, n, label, unit, options, help)  \
-    {sizeof(((struct M##_directory *)0)->name), value, size, kind, type, access,                   \
-     MMSTATS_SCALE_OF_ unit, MMSTATS_DIVISOR_OF_ unit, sizeof(label) - 1, sizeof(help) - 1,        \
-     sizeof(MMSTATS_NAME_OF_ unit) - 1, p, n, options},                                            \
+#define MMSTATS_INIT_(M, name, value, kind, type, access, size, p, n, label, unit, options, help) \
+    {sizeof(((struct M##_directory *)0)->name), value, size, kind, type, access,                  \
+     MMSTATS_SCALE_OF_ unit, MMSTATS_DIVISOR_OF_ unit, sizeof(label) - 1, sizeof(help) - 1,       \
+     sizeof(MMSTATS_NAME_OF_ unit) - 1, p, n, options},                                           \
         label MMSTATS_NAME_OF_ unit help
 #define MMSTATS_INIT_FIELD(M, T, name, kind, type, access, size, p, n, label, unit, options, help) \
     {MMSTATS_INIT_(M, name, offsetof(struct M, name), kind, type, access, size, p, n, label, unit, \
                    options, help)},
-#define MMSTATS_INIT_CONSTANT(M, T, name, type, size, label, unit, help)                \
-    {MMSTATS_INIT_(M, name, offsetof(struct M, name), MMSTATS_INFO_, type,              \
+#define MMSTATS_INIT_CONSTANT(M, T, name, type, size, label, unit, help)   \
+    {MMSTATS_INIT_(M, name, offsetof(struct M, name), MMSTATS_INFO_, type, \
                    MMSTATS_IS_CONSTANT_, size, 0, 0, label, unit, 0, help)},
 #define MMSTATS_INIT_IN_RAM_FIELD MMSTATS_INIT_FIELD
-#define MMSTATS_INIT_IN_RAM_CONSTANT(M, T, name, type, size, label, unit, help)         \
-    {MMSTATS_INIT_(M, name, sizeof(mmstats_entry) + MMSTATS_TEXTS_(label, unit, help),  \
-                   MMSTATS_INFO_, type, MMSTATS_IS_CONSTANT_, size, 0, 0, label, unit,  \
-                   0, help),                                                            \
+#define MMSTATS_INIT_IN_RAM_CONSTANT(M, T, name, type, size, label, unit, help)        \
+    {MMSTATS_INIT_(M, name, sizeof(mmstats_entry) + MMSTATS_TEXTS_(label, unit, help), \
+                   MMSTATS_INFO_, type, MMSTATS_IS_CONSTANT_, size, 0, 0, label, unit, \
+                   0, help),                                                           \
      {{0}}},
 
-#define MMSTATS_CHECK_(label, unit, help)                                                     \
-    MMSTATS_ASSERT_(sizeof(label) > 1, "a label has at least one byte");                      \
-    MMSTATS_ASSERT_(sizeof(label) <= 65536, "a label has at most 65535 bytes");               \
-    MMSTATS_ASSERT_(sizeof(MMSTATS_NAME_OF_ unit) <= 256, "a unit has at most 255 bytes");    \
-    MMSTATS_ASSERT_(sizeof(help) <= 65536, "a help text has at most 65535 bytes");            \
-    MMSTATS_ASSERT_((MMSTATS_SCALE_OF_ unit) >= -128 && (MMSTATS_SCALE_OF_ unit) <= 127,      \
+#define MMSTATS_CHECK_(label, unit, help)                                                  \
+    MMSTATS_ASSERT_(sizeof(label) > 1, "a label has at least one byte");                   \
+    MMSTATS_ASSERT_(sizeof(label) <= 65536, "a label has at most 65535 bytes");            \
+    MMSTATS_ASSERT_(sizeof(MMSTATS_NAME_OF_ unit) <= 256, "a unit has at most 255 bytes"); \
+    MMSTATS_ASSERT_(sizeof(help) <= 65536, "a help text has at most 65535 bytes");         \
+    MMSTATS_ASSERT_((MMSTATS_SCALE_OF_ unit) >= -128 && (MMSTATS_SCALE_OF_ unit) <= 127,   \
                     "a scale is from -128 to 127");
-#define MMSTATS_CHECK_FIELD(M, T, name, kind, type, access, size, p, n, label, unit, options, help) \
-    MMSTATS_CHECK_(label, unit, help)                                                               \
-    MMSTATS_ASSERT_((n) == 0 || ((p) < (n) && (n) <= 64 && (p) <= 24),                              \
-                    "a histogram has P below N, P up to 24 and N up to 64");                        \
-    MMSTATS_ASSERT_(((options) & ~(MMSTATS_KEPT | 7)) == 0 && ((options) & 7) <= MMSTATS_LAST,      \
+#define MMSTATS_CHECK_FIELD(M, T, name, kind, type, access, size, p, n, label, unit, options,  \
+                            help)                                                              \
+    MMSTATS_CHECK_(label, unit, help)                                                          \
+    MMSTATS_ASSERT_((n) == 0 || ((p) < (n) && (n) <= 64 && (p) <= 24),                         \
+                    "a histogram has P below N, P up to 24 and N up to 64");                   \
+    MMSTATS_ASSERT_(((options) & ~(MMSTATS_KEPT | 7)) == 0 && ((options) & 7) <= MMSTATS_LAST, \
                     "options are one aggregation, and MMSTATS_KEPT or not");
-#define MMSTATS_CHECK_CONSTANT(M, T, name, type, size, label, unit, help)                     \
-    MMSTATS_CHECK_(label, unit, help)                                                         \
-    MMSTATS_ASSERT_(sizeof(mmstats_entry) + MMSTATS_TEXTS_(label, unit, help) + (size) <=     \
+#define MMSTATS_CHECK_CONSTANT(M, T, name, type, size, label, unit, help)                 \
+    MMSTATS_CHECK_(label, unit, help)                                                     \
+    MMSTATS_ASSERT_(sizeof(mmstats_entry) + MMSTATS_TEXTS_(label, unit, help) + (size) <= \
                     262144, "an entry has at most 262144 bytes");
 
 /* ---- Models and regions ---- */
 
 /* Declares struct model, a region of it with the directory elsewhere. */
-#define MMSTATS_MODEL(model, FIELDS)                                                           \
-    struct model##_constants_ {                                                                \
-        mmstats_header header;                                                                 \
-        FIELDS(MMSTATS_PLACE_, model) uint8_t end;                                             \
-    };                                                                                         \
-    struct model {                                                                             \
-        mmstats_header header;                                                                 \
-        FIELDS(MMSTATS_PLACE_, model) FIELDS(MMSTATS_MEMBER_, model)                           \
-    } MMSTATS_ALIGNED_;                                                                        \
-    struct model##_directory {                                                                 \
-        FIELDS(MMSTATS_ENTRY_, model)                                                          \
-    };                                                                                         \
-    FIELDS(MMSTATS_CHECK_, model)                                                              \
+#define MMSTATS_MODEL(model, FIELDS)                                 \
+    struct model##_constants_ {                                      \
+        mmstats_header header;                                       \
+        FIELDS(MMSTATS_PLACE_, model) uint8_t end;                   \
+    };                                                               \
+    struct model {                                                   \
+        mmstats_header header;                                       \
+        FIELDS(MMSTATS_PLACE_, model) FIELDS(MMSTATS_MEMBER_, model) \
+    } MMSTATS_ALIGNED_;                                              \
+    struct model##_directory {                                       \
+        FIELDS(MMSTATS_ENTRY_, model)                                \
+    };                                                               \
+    FIELDS(MMSTATS_CHECK_, model)                                    \
     MMSTATS_ASSERT_(sizeof(struct model) <= UINT32_MAX, "a region has less than 4 GiB")
 
 /* The same with the directory inside. */
-#define MMSTATS_MODEL_IN_RAM(model, FIELDS)                                                    \
-    struct model##_directory {                                                                 \
-        FIELDS(MMSTATS_ENTRY_IN_RAM_, model)                                                   \
-    };                                                                                         \
-    struct model {                                                                             \
-        mmstats_header header;                                                                 \
-        struct model##_directory directory;                                                    \
-        FIELDS(MMSTATS_MEMBER_, model)                                                         \
-    } MMSTATS_ALIGNED_;                                                                        \
-    FIELDS(MMSTATS_CHECK_, model)                                                              \
+#define MMSTATS_MODEL_IN_RAM(model, FIELDS)  \
+    struct model##_directory {               \
+        FIELDS(MMSTATS_ENTRY_IN_RAM_, model) \
+    };                                       \
+    struct model {                           \
+        mmstats_header header;               \
+        struct model##_directory directory;  \
+        FIELDS(MMSTATS_MEMBER_, model)       \
+    } MMSTATS_ALIGNED_;                      \
+    FIELDS(MMSTATS_CHECK_, model)            \
     MMSTATS_ASSERT_(sizeof(struct model) <= UINT32_MAX, "a region has less than 4 GiB")
 
-#define MMSTATS_DEFINE_(model, FIELDS, INIT, region, variables, flags)                         \
-    struct model region MMSTATS_SECTION;                                                       \
-    static const struct model##_directory region##_directory MMSTATS_DIRECTORY_SECTION = {     \
-        FIELDS(INIT, model)};                                                                  \
-    MMSTATS_ASSERT_(sizeof(struct model) <= MMSTATS_MAX_BYTES, "the region is too small");     \
-    static const mmstats_descriptor region##_descriptor MMSTATS_USED_ = {                      \
-        {2, 'M', 'M', 'S', 'T', 'A', 'T', 'D'}, &region, sizeof(struct model),                 \
+#define MMSTATS_DEFINE_(model, FIELDS, INIT, region, variables, flags)                     \
+    struct model region MMSTATS_SECTION;                                                   \
+    static const struct model##_directory region##_directory MMSTATS_DIRECTORY_SECTION = { \
+        FIELDS(INIT, model)};                                                              \
+    MMSTATS_ASSERT_(sizeof(struct model) <= MMSTATS_MAX_BYTES, "the region is too small"); \
+    static const mmstats_descriptor region##_descriptor MMSTATS_USED_ = {                  \
+        {2, 'M', 'M', 'S', 'T', 'A', 'T', 'D'}, &region, sizeof(struct model),             \
         sizeof(struct model##_directory), &region##_directory, variables, flags}
 
 /* Defines the region, its directory and its descriptor, in one source file. Others can declare
  * extern struct model region. */
-#define MMSTATS_REGION(model, FIELDS, region)                                                  \
-    MMSTATS_DEFINE_(model, FIELDS, MMSTATS_INIT_, region,                                      \
+#define MMSTATS_REGION(model, FIELDS, region)             \
+    MMSTATS_DEFINE_(model, FIELDS, MMSTATS_INIT_, region, \
                     offsetof(struct model##_constants_, end), MMSTATS_EXTERNAL_)
-#define MMSTATS_REGION_IN_RAM(model, FIELDS, region)                                           \
-    MMSTATS_DEFINE_(model, FIELDS, MMSTATS_INIT_IN_RAM_, region,                               \
+#define MMSTATS_REGION_IN_RAM(model, FIELDS, region)             \
+    MMSTATS_DEFINE_(model, FIELDS, MMSTATS_INIT_IN_RAM_, region, \
                     sizeof(mmstats_header) + sizeof(struct model##_directory), 0)
 
 #endif

@@ -5,9 +5,9 @@
     MMSTATS_FIELD(F, M, counter32, name, #name, MMSTATS_NO_UNIT, 0, "")
 
 #if COUNTERS == 10
-#define ROWS(F, M)                                                                   \
-    COUNTER(F, M, a0) COUNTER(F, M, a1) COUNTER(F, M, a2) COUNTER(F, M, a3)          \
-    COUNTER(F, M, a4) COUNTER(F, M, a5) COUNTER(F, M, a6) COUNTER(F, M, a7)          \
+#define ROWS(F, M)                                                          \
+    COUNTER(F, M, a0) COUNTER(F, M, a1) COUNTER(F, M, a2) COUNTER(F, M, a3) \
+    COUNTER(F, M, a4) COUNTER(F, M, a5) COUNTER(F, M, a6) COUNTER(F, M, a7) \
     COUNTER(F, M, a8) COUNTER(F, M, a9)
 #else
 #define ROWS(F, M) COUNTER(F, M, a0)

@@ -4,16 +4,16 @@
 #define MMSTATS_SECTION __attribute__((section(".persistent")))
 #include "mmstats.h"
 
-#define MOTOR(F, M)                                                                                \
-    MMSTATS_FIELD(F, M, counter32, boots, "motor.boots", MMSTATS_NO_UNIT, 0,                       \
-                  "How often it was started, power-on included.")                                  \
-    MMSTATS_FIELD(F, M, counter32, steps, "motor.steps", MMSTATS_NO_UNIT, 0, "Steps made.")        \
-    MMSTATS_FIELD(F, M, counter64, distance, "motor.distance", MMSTATS_UNIT("meters", -6), 0,      \
-                  "How far it moved its load, to and fro.")                                        \
-    MMSTATS_HISTOGRAM(F, M, 2, 20, interval, "motor.interval", MMSTATS_UNIT("seconds", -6), 0,     \
-                      "Time between two steps.")                                                   \
-    MMSTATS_FIELD(F, M, gauge_i16, temperature, "motor.temperature", MMSTATS_UNIT("celsius", -1),  \
-                  0, "Of the winding.")                                                            \
+#define MOTOR(F, M)                                                                               \
+    MMSTATS_FIELD(F, M, counter32, boots, "motor.boots", MMSTATS_NO_UNIT, 0,                      \
+                  "How often it was started, power-on included.")                                 \
+    MMSTATS_FIELD(F, M, counter32, steps, "motor.steps", MMSTATS_NO_UNIT, 0, "Steps made.")       \
+    MMSTATS_FIELD(F, M, counter64, distance, "motor.distance", MMSTATS_UNIT("meters", -6), 0,     \
+                  "How far it moved its load, to and fro.")                                       \
+    MMSTATS_HISTOGRAM(F, M, 2, 20, interval, "motor.interval", MMSTATS_UNIT("seconds", -6), 0,    \
+                      "Time between two steps.")                                                  \
+    MMSTATS_FIELD(F, M, gauge_i16, temperature, "motor.temperature", MMSTATS_UNIT("celsius", -1), \
+                  0, "Of the winding.")                                                           \
     MMSTATS_TEXT(F, M, 12, state, "motor.state", 0, "Its activity.")
 
 #ifdef IN_RAM

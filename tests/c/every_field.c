@@ -14,8 +14,8 @@
     MMSTATS_CONSTANT(F, M, type, constant_##type, "c.constant_" #type, MMSTATS_NO_UNIT, "")
 
 #if MMSTATS_WORD == 8
-#define WIDE(F, M)                                                                              \
-    MMSTATS_HISTOGRAM64(F, M, 5, 64, wide, "c.wide", MMSTATS_UNIT("bytes", 0), 0, "Sizes.")     \
+#define WIDE(F, M)                                                                          \
+    MMSTATS_HISTOGRAM64(F, M, 5, 64, wide, "c.wide", MMSTATS_UNIT("bytes", 0), 0, "Sizes.") \
     MMSTATS_SHARED_HISTOGRAM64(F, M, 3, 33, shared_wide, "c.shared_wide", MMSTATS_NO_UNIT, 0, "")
 #else
 #define WIDE(F, M)
@@ -91,31 +91,31 @@ static void set_constants(void)
 }
 
 /* Calls both setters of a type, more than once. */
-#define SET(type, first, then)                             \
-    mmstats_gauge_##type##_set(&stats.own_##type, first);  \
-    mmstats_gauge_##type##_add(&stats.own_##type, then);   \
+#define SET(type, first, then)                                   \
+    mmstats_gauge_##type##_set(&stats.own_##type, first);        \
+    mmstats_gauge_##type##_add(&stats.own_##type, then);         \
     mmstats_shared_gauge_##type##_set(&stats.all_##type, first); \
     mmstats_shared_gauge_##type##_add(&stats.all_##type, then)
 
 /* Raises to a greater value and lowers to a lesser one; neither does the opposite. */
-#define BOUND(type, less, greater)                                \
-    mmstats_gauge_##type##_set(&stats.own_##type, less);          \
-    mmstats_gauge_##type##_raise(&stats.own_##type, greater);     \
-    mmstats_gauge_##type##_raise(&stats.own_##type, less);        \
-    if (mmstats_gauge_##type##_get(&stats.own_##type) != (greater)) \
-        return false;                                             \
-    mmstats_gauge_##type##_lower(&stats.own_##type, less);        \
-    mmstats_gauge_##type##_lower(&stats.own_##type, greater);     \
-    if (mmstats_gauge_##type##_get(&stats.own_##type) != (less))  \
-        return false;                                             \
-    mmstats_shared_gauge_##type##_set(&stats.all_##type, less);   \
-    mmstats_shared_gauge_##type##_raise(&stats.all_##type, greater); \
-    mmstats_shared_gauge_##type##_raise(&stats.all_##type, less); \
+#define BOUND(type, less, greater)                                         \
+    mmstats_gauge_##type##_set(&stats.own_##type, less);                   \
+    mmstats_gauge_##type##_raise(&stats.own_##type, greater);              \
+    mmstats_gauge_##type##_raise(&stats.own_##type, less);                 \
+    if (mmstats_gauge_##type##_get(&stats.own_##type) != (greater))        \
+        return false;                                                      \
+    mmstats_gauge_##type##_lower(&stats.own_##type, less);                 \
+    mmstats_gauge_##type##_lower(&stats.own_##type, greater);              \
+    if (mmstats_gauge_##type##_get(&stats.own_##type) != (less))           \
+        return false;                                                      \
+    mmstats_shared_gauge_##type##_set(&stats.all_##type, less);            \
+    mmstats_shared_gauge_##type##_raise(&stats.all_##type, greater);       \
+    mmstats_shared_gauge_##type##_raise(&stats.all_##type, less);          \
     if (mmstats_shared_gauge_##type##_get(&stats.all_##type) != (greater)) \
-        return false;                                             \
-    mmstats_shared_gauge_##type##_lower(&stats.all_##type, less); \
-    mmstats_shared_gauge_##type##_lower(&stats.all_##type, greater); \
-    if (mmstats_shared_gauge_##type##_get(&stats.all_##type) != (less)) \
+        return false;                                                      \
+    mmstats_shared_gauge_##type##_lower(&stats.all_##type, less);          \
+    mmstats_shared_gauge_##type##_lower(&stats.all_##type, greater);       \
+    if (mmstats_shared_gauge_##type##_get(&stats.all_##type) != (less))    \
         return false
 
 static bool bounds_hold(void)

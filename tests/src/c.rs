@@ -1,5 +1,6 @@
 //! Compiles programs with the headers for C, `mmstats-core/c`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,8 +21,7 @@ pub const COMPILERS: [(&str, &str); 9] = [
 const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
 
 /// Returns the folder with the headers.
-#[must_use]
-pub fn headers() -> PathBuf {
+fn headers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../mmstats-core/c")
 }
 
@@ -68,4 +68,16 @@ pub fn compile(compiler: (&str, &str), source: &Path, arguments: &[&str], progra
     if let Err(messages) = try_compile(compiler, source, arguments, program) {
         panic!("{compiler:?} {arguments:?}: {messages}");
     }
+}
+
+/// Returns the example in the comment at the top of a header.
+///
+/// # Panics
+/// If the header cannot be read.
+#[must_use]
+pub fn example(header: &str) -> String {
+    let text = fs::read_to_string(headers().join(header)).expect("a header");
+    let code = text.lines().skip_while(|line| !line.contains("#include"));
+    let code = code.take_while(|line| *line == " *" || line.starts_with(" *     "));
+    code.map(|line| format!("{}\n", line.get(7..).unwrap_or(""))).collect()
 }

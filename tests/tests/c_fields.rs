@@ -1,7 +1,7 @@
 //! What C programs publish with `mmstats.h` is read by ours and by the other implementation.
 
-use mmstats_tests::c::{COMPILERS, compile, headers, source, try_compile};
-use mmstats_tests::independent::{assert_reads, beside, dump};
+use mmstats_tests::c::{COMPILERS, compile, example, source, try_compile};
+use mmstats_tests::independent::{assert_reads, dump};
 use mmstats_tests::programs::directory;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -118,40 +118,26 @@ fn sanitizers_find_nothing_in_any_variant() {
 }
 
 #[test]
-fn options_are_in_the_last_byte_of_an_entry() {
-    let directory = directory();
-    let (program, file) = (directory.path().join("program"), directory.path().join("file"));
-    compile(("gcc", "c99"), &source("every_field.c"), &[], &program);
-    assert!(Command::new(&program).arg(&file).status().unwrap().success());
-    let entries = fs::read(beside(&file, ".directory")).unwrap();
+fn readers_know_the_options_of_a_field() {
     let mut found = BTreeMap::new();
-    let mut rest = &entries[..];
-    while let Some(length) = rest.first_chunk() {
-        let (entry, after) = rest.split_at(u32::from_ne_bytes(*length) as usize);
-        let label_length = u16::from_ne_bytes([entry[20], entry[21]]).into();
-        let label = std::str::from_utf8(&entry[28..][..label_length]).unwrap();
-        found.insert(label.to_owned(), entry[27]);
-        rest = after;
+    for field in every_field(("gcc", "c99"), &[]) {
+        let options = (field["aggregation"].clone(), field["kept"].clone());
+        if options != ("".into(), false.into()) {
+            found.insert(field["label"].as_str().unwrap().to_owned(), options);
+        }
     }
-    found.retain(|_, options| *options != 0);
-    // Bits 0 to 2: mean 2, minimum 3, maximum 4, last 5; bit 3: kept.
     let expected = [
-        ("c.gauge_f32", 2),
-        ("c.gauge_i16", 8),
-        ("c.gauge_i32", 8 | 3),
-        ("c.gauge_i64", 5),
-        ("c.gauge_u16", 4),
-        ("c.letter", 8),
+        ("c.gauge_f32", "mean", false),
+        ("c.gauge_i16", "", true),
+        ("c.gauge_i32", "min", true),
+        ("c.gauge_i64", "last", false),
+        ("c.gauge_u16", "max", false),
+        ("c.letter", "", true),
     ];
-    assert_eq!(found, expected.map(|(label, options)| (label.to_owned(), options)).into());
-}
-
-/// Returns the example in the comment at the top of a header.
-fn example(header: &str) -> String {
-    let text = fs::read_to_string(headers().join(header)).unwrap();
-    let code = text.lines().skip_while(|line| !line.contains("#include"));
-    let code = code.take_while(|line| *line == " *" || line.starts_with(" *     "));
-    code.map(|line| format!("{}\n", line.get(7..).unwrap_or(""))).collect()
+    let expected = expected.map(|(label, aggregation, is_kept)| {
+        (label.to_owned(), (aggregation.into(), is_kept.into()))
+    });
+    assert_eq!(found, expected.into());
 }
 
 #[test]
