@@ -6,3 +6,10 @@ pub mod files;
 pub mod programs;
 #[path = "../src/step_model.rs"]
 pub mod step_model;
+
+/// Returns how often a test repeats what depends on chance: a tenth of `times`, as everything takes
+/// ten times as long.
+#[must_use]
+pub const fn repetitions(times: u32) -> u32 {
+    times / 10
+}

@@ -3,6 +3,7 @@
 
 #![allow(missing_debug_implementations, reason = "the library is for these tests alone")]
 
+pub mod builds;
 pub mod c;
 pub mod cli;
 pub mod damage;
@@ -25,3 +26,10 @@ pub mod record;
 pub mod regions;
 pub mod step_model;
 pub mod tmux;
+
+/// Returns how often a test repeats what depends on chance: `times`. With sanitizers, which slow
+/// everything down, the same tests repeat less.
+#[must_use]
+pub const fn repetitions(times: u32) -> u32 {
+    times
+}

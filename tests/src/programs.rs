@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::ptr::null_mut;
 use std::sync::atomic::AtomicU64;
@@ -49,42 +49,6 @@ pub fn tool(name: &str) -> Command {
         "this test needs {name}: apt-get install {name}"
     );
     Command::new(name)
-}
-
-/// Builds a program of this package in release mode, and returns its path.
-///
-/// # Panics
-/// If it cannot be built.
-#[must_use]
-pub fn release(name: &str) -> PathBuf {
-    build(&["--release", "--bin", name], "/executable")
-}
-
-/// Builds the library that publishes, and returns its path.
-///
-/// # Panics
-/// If it cannot be built.
-#[must_use]
-pub fn plugin() -> PathBuf {
-    build(&["--example", "plugin"], "/filenames/0")
-}
-
-/// Builds something of this package; returns the path that cargo reports last.
-fn build(arguments: &[&str], pointer: &str) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--package", "mmstats-tests", "--message-format", "json"]);
-    let output = command
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = String::from_utf8(output.stdout).expect("JSON");
-    let path = |message: serde_json::Value| message.pointer(pointer)?.as_str().map(PathBuf::from);
-    let path =
-        messages.lines().filter_map(|line| path(serde_json::from_str(line).ok()?)).next_back();
-    path.expect("something was built")
 }
 
 /// A running program; it is killed when this is dropped.

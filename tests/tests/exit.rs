@@ -4,10 +4,10 @@ use mmstats_core::reader::{FormatError, Value};
 use mmstats_std::read::{FileError, Reader, StatsFile};
 use mmstats_std::{Flush, Options, PublishError, Published, publish};
 use mmstats_tests::files::{all_values, files, names, only_file, total, values};
-use mmstats_tests::programs::{End, Program, directory, plugin};
+use mmstats_tests::programs::{End, Program, directory};
+use mmstats_tests::repetitions;
 use mmstats_tests::step_model::Steps;
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 fn start(how: &str, directory: &Path) -> Program {
@@ -73,7 +73,7 @@ fn an_abort_leaves_all_files_readable() {
 
 #[test]
 fn exit_removes_all_files_while_threads_start_and_end() {
-    for _ in 0..50 {
+    for _ in 0..repetitions(50) {
         let directory = directory();
         let end = start("busy", directory.path()).end();
         assert!(end.status.success(), "{}", end.errors);
@@ -157,19 +157,6 @@ fn a_destructor_that_runs_after_the_regions_can_remove_files() {
     assert_eq!(total(directory.path(), "done"), 1);
     program.go();
     assert!(program.end().status.success());
-}
-
-#[test]
-fn a_library_that_was_unloaded_leaves_no_handlers_without_code() {
-    let directory = directory();
-    let library = plugin();
-    let arguments = [library.to_str().unwrap(), &directory.path().join("empty").to_string_lossy()]
-        .map(str::to_owned);
-    let arguments = arguments.each_ref().map(String::as_str);
-    let end =
-        Program::start(env!("CARGO_BIN_EXE_loads_plugin"), directory.path(), &arguments).end();
-    assert_eq!(end.lines, ["published", "forked"], "{end:?}");
-    assert_eq!(end.status.signal(), Some(libc::SIGBUS), "{end:?}");
 }
 
 /// Publishes steps in this directory.

@@ -2,6 +2,7 @@
 
 use mmstats_tests::files::{Values, all_values, files, names, values};
 use mmstats_tests::programs::{Program, directory};
+use mmstats_tests::repetitions;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -143,7 +144,7 @@ fn locks_held_by_other_threads_during_a_fork_do_not_block_the_child() {
 
 #[test]
 fn locks_held_by_other_threads_at_their_first_access_do_not_block_the_child() {
-    for _ in 0..200 {
+    for _ in 0..repetitions(200) {
         let directory = directory();
         let directory = directory.path();
         let mut program = start("v2", "first", directory);

@@ -1,6 +1,7 @@
 //! The cost of counting in machine instructions.
 
-use mmstats_tests::programs::{directory, release, tool};
+use mmstats_tests::builds::release;
+use mmstats_tests::programs::{directory, tool};
 use std::fs;
 
 const CALLS: u64 = 100_000;

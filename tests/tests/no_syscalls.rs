@@ -3,7 +3,8 @@
 
 use mmstats_core::reader::Value;
 use mmstats_std::read::{Reader, StatsFile};
-use mmstats_tests::programs::{Program, directory, release, tool};
+use mmstats_tests::builds::release;
+use mmstats_tests::programs::{Program, directory, tool};
 use std::fs;
 use std::path::Path;
 

@@ -5,6 +5,7 @@ use mmstats_std::{
     Format, Options, PerThread, Publication, Published, V1, V1Exact, V2, per_thread, publish,
 };
 use mmstats_tests::programs::{in_child, pause};
+use mmstats_tests::repetitions;
 use mmstats_tests::step_model::Steps;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
@@ -149,7 +150,7 @@ fn busy<F: Format>(stats: Stats<F>) {
         }
     };
     let churns: Vec<_> = (0..3).map(|_| thread::spawn(churn)).collect();
-    for _ in 0..300 {
+    for _ in 0..repetitions(300) {
         in_child(|| {
             // SAFETY: a signal that ends the child if it hangs.
             unsafe { libc::alarm(20) };

@@ -1,0 +1,82 @@
+//! `seeded FAULT`: a program with a fault that a sanitizer has to report.
+//!
+//! Each lies where faults of this project would: in the memory of a region, between accesses of the
+//! library and others.
+#![allow(unsafe_code, reason = "the faults")]
+
+use mmstats_core::{Counter, Region, model};
+use mmstats_std::{Options, publish};
+use std::fs;
+use std::ptr::NonNull;
+use std::thread;
+
+model! {
+    struct Stats {
+        count: Counter,
+    }
+}
+
+fn main() {
+    let fault = std::env::args().nth(1).unwrap_or_default();
+    match fault.as_str() {
+        "race" => race(),
+        "out_of_bounds" => out_of_bounds(),
+        "after_free" => after_free(),
+        other => panic!("race, out_of_bounds or after_free, not {other:?}"),
+    }
+}
+
+/// A thread counts in the mapping of a file that another reads without atomics. Repeatedly, as a
+/// race goes unreported if the history of its first access is gone.
+fn race() {
+    let stats = publish::<Stats>(&Options::new()).expect("there is a directory");
+    let (start, end) = mapping(stats.path().to_str().expect("UTF-8"));
+    let read = move || {
+        for word in (0..100).flat_map(|_| (start..end).step_by(8)) {
+            // SAFETY: mapped and aligned; that it is written meanwhile is the fault.
+            std::hint::black_box(unsafe { *std::ptr::with_exposed_provenance::<u64>(word) });
+        }
+    };
+    let read = thread::spawn(read);
+    (0..10_000).for_each(|_| stats.count.incr());
+    read.join().expect("it does not panic");
+}
+
+/// Returns the addresses between which this process has mapped a file.
+fn mapping(path: &str) -> (usize, usize) {
+    let maps = fs::read_to_string("/proc/self/maps").expect("/proc is mounted");
+    let line = maps.lines().find(|line| line.ends_with(path)).expect("it is mapped");
+    let (start, rest) = line.split_once('-').expect("a range");
+    let (end, _) = rest.split_once(' ').expect("more than a range");
+    let parse = |number| usize::from_str_radix(number, 16).expect("hexadecimal");
+    (parse(start), parse(end))
+}
+
+/// Memory for the stats that is `missing` bytes too short.
+fn memory(missing: usize) -> Vec<u64> {
+    vec![0; Stats::SIZE.div_ceil(8) - missing / 8]
+}
+
+/// # Safety
+/// There is none: the memory may be too short, and freed while the stats are used.
+unsafe fn stats_in(memory: &mut [u64]) -> Stats {
+    // SAFETY: aligned and initialised; the rest is the fault.
+    let region = unsafe { Region::from_raw(NonNull::from(memory).cast(), Stats::SIZE) };
+    Stats::publish(region.expect("it is aligned")).expect("it has room")
+}
+
+/// A region claims more memory than there is.
+fn out_of_bounds() {
+    let mut memory = memory(8);
+    // SAFETY: none.
+    unsafe { stats_in(&mut memory) }.count.incr();
+}
+
+/// The memory of a region is freed before its stats.
+fn after_free() {
+    let mut memory = memory(0);
+    // SAFETY: none.
+    let stats = unsafe { stats_in(&mut memory) };
+    drop(memory);
+    stats.count.incr();
+}
