@@ -14,8 +14,17 @@ pub struct PublishError {
     /// The operation that failed, as part of the message; may be empty.
     attempt: String,
     cause: Box<dyn Error + Send + Sync>,
-    /// Whether the thread or process is ending, which is not reported as a fault.
-    is_too_late: bool,
+    class: Class,
+}
+
+/// Whether an error is a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Fault,
+    /// The thread or process is ending, which is not reported.
+    TooLate,
+    /// As the user wishes.
+    SwitchedOff,
 }
 
 impl PublishError {
@@ -25,15 +34,25 @@ impl PublishError {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> PublishError {
         let (path, attempt, cause) = (path.to_owned(), attempt.into(), cause.into());
-        PublishError { path, attempt, cause, is_too_late: false }
+        PublishError { path, attempt, cause, class: Class::Fault }
     }
 
     pub(crate) fn too_late(reason: &str) -> PublishError {
-        PublishError { is_too_late: true, ..PublishError::new(Path::new(""), "", reason) }
+        PublishError { class: Class::TooLate, ..PublishError::new(Path::new(""), "", reason) }
     }
 
-    pub(crate) fn is_too_late(&self) -> bool {
-        self.is_too_late
+    pub(crate) fn switched_off(reason: &str) -> PublishError {
+        PublishError { class: Class::SwitchedOff, ..PublishError::new(Path::new(""), "", reason) }
+    }
+
+    /// Returns `true` if nothing failed: publishing is switched off.
+    pub(crate) fn is_switched_off(&self) -> bool {
+        self.class == Class::SwitchedOff
+    }
+
+    /// Returns `true` if something failed that the user should know.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.class == Class::Fault
     }
 
     /// Returns `true` if the operating system refused something, so that another attempt may

@@ -62,6 +62,9 @@ impl NewFile {
     ) -> Result<NewFile, PublishError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let pending = PendingFile::begin()?;
+        if options.directory.is_none() && Environment::read().is_switched_off() {
+            return Err(PublishError::switched_off("MMSTATS_PATH is none"));
+        }
         let path = expand_path(options, model)
             .map_err(|error| PublishError::new(Path::new(""), "no name for the file", error))?;
         let flags =

@@ -48,6 +48,7 @@ mod per_thread;
 mod publish;
 pub mod read;
 pub mod template;
+mod timer_guard;
 
 pub use clock::{Monotonic, Timer};
 pub use error::PublishError;
@@ -58,8 +59,9 @@ pub use mmstats_core::{
 };
 pub use options::Options;
 pub use per_process::PerProcess;
-pub use per_thread::PerThread;
+pub use per_thread::{Isolated, PerThread};
 pub use publish::{Flush, Publication, Published, create_writer, lost_files, publish};
+pub use timer_guard::OwnedTimerGuard;
 
 /// For the macros of this crate alone.
 #[doc(hidden)]

@@ -49,7 +49,7 @@ impl Options {
     /// [template](crate::template) with `{CMD}`, `{PID}`, `{TID}` and `{MODEL}`. The directory has
     /// to exist.
     ///
-    /// The default is `MMSTATS_PATH`, otherwise `/dev/shm` if it is a writable tmpfs, otherwise the
+    /// The default is `MMSTATS_PATH` (`none` switches publishing off), otherwise `/dev/shm` if it is a writable tmpfs, otherwise the
     /// temporary directory. On a disk, a store to the mapping can block while the disk is busy.
     pub const fn directory(mut self, template: &'static str) -> Options {
         self.directory = Some(template);

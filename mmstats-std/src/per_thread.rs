@@ -160,6 +160,30 @@ impl<M: Model> PerThread<M> {
         }
     }
 
+    /// Replaces this thread's stats by new ones in private memory until the result is dropped: in a
+    /// unit test, so that it sees only what it counted itself. Other threads are not affected.
+    ///
+    /// ```
+    /// use mmstats_std::{Counter, model, per_thread};
+    /// model! { struct Cache { hits: Counter } }
+    /// per_thread! { static CACHE: Cache; }
+    ///
+    /// CACHE.with(|cache| cache.hits.incr()); // in another test, perhaps
+    /// let _isolated = CACHE.isolated();
+    /// CACHE.with(|cache| cache.hits.incr());
+    /// assert_eq!(CACHE.with(|cache| cache.hits.get()), 1);
+    /// ```
+    pub fn isolated(&'static self) -> Isolated<M> {
+        let region = OwnedRegion::private("isolated in a test");
+        let (uses, is_fast) = (Cell::new(0), Cell::new(false));
+        let entry = Rc::new(ThreadEntry { region, owner: self, uses, is_fast });
+        self.slot.with(ThreadSlot::clear);
+        // The first entry of a static is the one in use.
+        let _ = THREAD.try_with(|thread| thread.entries.borrow_mut().insert(0, entry.clone()));
+        IS_USED.set(true);
+        Isolated { entry }
+    }
+
     /// Calls `f` with this thread's entry for this static, which it creates at the first use.
     #[cold]
     #[inline(never)]
@@ -308,6 +332,33 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
 
     fn clear_slot(&self) {
         self.owner.slot.with(ThreadSlot::clear);
+    }
+}
+
+/// A thread's stats in private memory, by [`PerThread::isolated`].
+#[must_use = "the earlier stats are back when it is dropped"]
+pub struct Isolated<M: Model + 'static> {
+    entry: Rc<ThreadEntry<M>>,
+}
+
+impl<M: Model> Drop for Isolated<M> {
+    fn drop(&mut self) {
+        let _ = THREAD.try_with(|thread| {
+            let mut entries = thread.entries.borrow_mut();
+            let own = Rc::as_ptr(&self.entry).addr();
+            if let Some(at) = entries.iter().position(|entry| Rc::as_ptr(entry).addr() == own) {
+                let entry = entries.remove(at);
+                if entry.remove() {
+                    thread.removed.borrow_mut().push(entry);
+                }
+            }
+        });
+    }
+}
+
+impl<M: Model> fmt::Debug for Isolated<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Isolated").field("model", &M::NAME).finish_non_exhaustive()
     }
 }
 

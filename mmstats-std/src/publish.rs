@@ -133,7 +133,7 @@ pub(crate) fn warn_once<M: Model>(
     warned: &AtomicBool,
 ) {
     let Publication::Private(error) = publication else { return };
-    if options.quiet || error.is_too_late() || warned.swap(true, Ordering::Relaxed) {
+    if options.quiet || !error.is_fault() || warned.swap(true, Ordering::Relaxed) {
         return;
     }
     let line = format!(
@@ -163,6 +163,19 @@ pub fn lost_files() -> u64 {
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<M: Model> OwnedRegion<M> {
+    /// Creates a region in private memory, which gets no file.
+    pub(crate) fn private(reason: &str) -> OwnedRegion<M> {
+        OwnedRegion::without_identity(PublishError::switched_off(reason))
+    }
+
+    fn without_identity(error: PublishError) -> OwnedRegion<M> {
+        let mapped = MappedFields::new(Mapping::private(M::SIZE), |region| {
+            Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
+        });
+        let mapped = mapped.expect("a model fits its own size");
+        OwnedRegion::new(mapped, Err(Arc::new(error)), clock::unix_time())
+    }
+
     /// Creates a region in a new file.
     pub(crate) fn create(options: &Options) -> OwnedRegion<M> {
         let created = clock::unix_time();
@@ -179,12 +192,7 @@ impl<M: Model> OwnedRegion<M> {
             }
             Err(error) => {
                 let path = file::expand_path(options, M::NAME).unwrap_or_default();
-                let mapped = MappedFields::new(Mapping::private(M::SIZE), |region| {
-                    Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
-                });
-                let mapped = mapped.expect("a model fits its own size");
-                let error = Arc::new(PublishError::new(&path, "", error));
-                OwnedRegion::new(mapped, Err(error), created)
+                OwnedRegion::without_identity(PublishError::new(&path, "", error))
             }
         }
     }
@@ -324,7 +332,8 @@ pub enum Flush {
 
 /// Publishes a model in a file of its own, for stats that do not belong to a thread.
 ///
-/// The file is removed when the result is dropped, unless [`Options::keep`] is set.
+/// The file is removed when the result is dropped, unless [`Options::keep`] is set. If the
+/// environment variable `MMSTATS_PATH` is `none`, the result counts in private memory.
 ///
 /// In a forked child, the result keeps working, but in private memory without readers, and does not
 /// remove the file: call this again there. After `chroot` or a change of the user, the process
@@ -345,9 +354,12 @@ pub enum Flush {
 /// If the file cannot be created.
 pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError> {
     let region = OwnedRegion::create(options);
-    if let Publication::Private(error) = region.publication() {
-        drop(region);
-        return Err(Arc::into_inner(error).expect("not shared"));
+    match region.publication() {
+        Publication::Private(error) if !error.is_switched_off() => {
+            drop(region);
+            return Err(Arc::into_inner(error).expect("not shared"));
+        }
+        _ => {}
     }
     let first_path = region.path();
     let fork_generation = ForkGeneration::current();
@@ -438,7 +450,8 @@ impl<M: Model> fmt::Debug for Published<M> {
 /// the `{MODEL}` of templates. Returns the writer and the path of the file.
 ///
 /// The memory stays mapped until the process ends. The file is removed then, unless
-/// [`Options::keep`] is set.
+/// [`Options::keep`] is set. If the environment variable `MMSTATS_PATH` is `none`, there is no
+/// file, and the path is empty.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, V2, create_writer};
@@ -458,13 +471,17 @@ pub fn create_writer<F: Format>(
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let mapping = Mapping::private(length.next_multiple_of(8));
     let magic = mapping.magic();
-    let new = NewFile::create(options, name, &mapping)?;
-    let failed = |error: AddError| PublishError::new(new.path(), "", error);
+    let new = match NewFile::create(options, name, &mapping) {
+        Err(error) if error.is_switched_off() => None,
+        new => Some(new?),
+    };
+    let path = new.as_ref().map_or(Path::new(""), NewFile::path).to_owned();
+    let failed = |error: AddError| PublishError::new(&path, "", error);
     OWNER.set((options.owner().into(), clock::unix_time()));
     let mut writer = Writer::<F>::with_immutable_layout(mapping.into_region())
         .map_err(failed)?
         .label_prefix(options.label_prefix);
     let _identity: Identity<F> = writer.add_model().map_err(failed)?;
-    let file = new.publish(magic, options.keep)?;
-    Ok((writer, file.path))
+    let file = new.map(|new| new.publish(magic, options.keep)).transpose()?;
+    Ok((writer, file.map(|file| file.path).unwrap_or_default()))
 }

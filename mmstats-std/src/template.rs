@@ -234,7 +234,7 @@ impl TemplateVars {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// `MMSTATS_PATH`: the template of the directory.
+    /// `MMSTATS_PATH`: the template of the directory; `none` switches publishing off.
     pub path: Option<OsString>,
     /// `MMSTATS_FILES`: the template of the file name.
     pub files: Option<OsString>,
@@ -257,13 +257,20 @@ impl Environment {
         }
     }
 
-    /// Returns the directory of new files: `MMSTATS_PATH`, otherwise `/dev/shm` if it is a writable
-    /// tmpfs, otherwise the temporary directory.
+    /// Returns `true` if `MMSTATS_PATH` is `none`: then programs count in private memory, as in
+    /// tests, unless [`Options::directory`](crate::Options::directory) is set.
+    #[must_use]
+    pub fn is_switched_off(&self) -> bool {
+        self.path.as_deref() == Some(OsStr::new("none"))
+    }
+
+    /// Returns the directory of new files: `MMSTATS_PATH` unless that is `none`, otherwise
+    /// `/dev/shm` if it is a writable tmpfs, otherwise the temporary directory.
     ///
     /// # Errors
     /// If `MMSTATS_PATH` is not a valid template.
     pub fn directory(&self) -> io::Result<Template> {
-        match &self.path {
+        match self.path.as_ref().filter(|_| !self.is_switched_off()) {
             Some(path) => parse_variable("MMSTATS_PATH", path),
             None if is_writable_tmpfs(SHARED_MEMORY) => Ok(Template::literal(SHARED_MEMORY)),
             None => Ok(Template::literal(&self.temporary)),

@@ -8,6 +8,7 @@ use crate::format_types::{Format, V2};
 use crate::kind::{Kind, units};
 use core::cell::Cell;
 use core::fmt;
+use core::marker::PhantomData;
 use core::time::Duration;
 
 /// A monotonic clock. A type without values, so that a [`Timer`] stores no clock.
@@ -62,7 +63,7 @@ pub struct Timer<C: Clock, const N: usize = 100, F: Format = V2> {
     mean: MovingAverage<N, F>,
     spread: Histogram<3, 40, u64, F>,
     last: Cell<Option<u64>>,
-    running: Cell<Option<C::Instant>>,
+    _clock: PhantomData<fn() -> C>,
 }
 
 impl<C: Clock, const N: usize, F: Format> Sealed for Timer<C, N, F> {}
@@ -80,8 +81,7 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     /// Starts a guard that records the time when it is stopped or dropped. Several may run at once.
     #[must_use = "the time is recorded when the guard is dropped"]
     pub fn start(&self) -> TimerGuard<'_, C, N, F> {
-        let start = self.begin();
-        TimerGuard { timer: self, start }
+        TimerGuard { timer: self, start: C::now() }
     }
 
     /// Records the time of a call.
@@ -90,17 +90,12 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
         f()
     }
 
-    /// Starts without a guard, where none can be kept; [`Self::stop`] records the time.
-    pub fn begin(&self) -> C::Instant {
-        let start = C::now();
-        self.running.set(Some(start));
-        start
-    }
-
-    /// Records the time since the last start; `None` if that has been stopped.
-    pub fn stop(&self) -> Option<Duration> {
-        let start = self.running.take()?;
-        Some(self.record_since(start))
+    /// Records the time since `start`, an instant of its clock, and returns it: where no guard can
+    /// be kept, as across an `.await`. Any number of times may run at once.
+    pub fn record_since(&self, start: C::Instant) -> Duration {
+        let nanoseconds = C::nanoseconds_since(start);
+        self.record_nanoseconds(nanoseconds);
+        Duration::from_nanos(nanoseconds)
     }
 
     /// Records a duration that was measured elsewhere.
@@ -114,22 +109,10 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
         self.last.get().map(Duration::from_nanos)
     }
 
-    /// Returns the time since the last start; `None` if that has been stopped.
-    #[must_use]
-    pub fn elapsed(&self) -> Option<Duration> {
-        self.running.get().map(|start| Duration::from_nanos(C::nanoseconds_since(start)))
-    }
-
     /// Returns the moving average in seconds.
     #[must_use]
     pub fn get(&self) -> f64 {
         self.mean.get()
-    }
-
-    fn record_since(&self, start: C::Instant) -> Duration {
-        let nanoseconds = C::nanoseconds_since(start);
-        self.record_nanoseconds(nanoseconds);
-        Duration::from_nanos(nanoseconds)
     }
 
     fn record_nanoseconds(&self, nanoseconds: u64) {
@@ -152,7 +135,7 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
     fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
         let mean = MovingAverage::attach(slots, None)?;
         let spread = Histogram::attach(slots, None)?;
-        Ok(Timer { mean, spread, last: Cell::new(None), running: Cell::new(None) })
+        Ok(Timer { mean, spread, last: Cell::new(None), _clock: PhantomData })
     }
 
     fn reset_transient(&self) {
@@ -179,26 +162,20 @@ pub struct TimerGuard<'t, C: Clock, const N: usize, F: Format> {
 impl<C: Clock, const N: usize, F: Format> TimerGuard<'_, C, N, F> {
     /// Records the time and returns it.
     pub fn stop(self) -> Duration {
-        let duration = self.finish();
+        let duration = self.timer.record_since(self.start);
         core::mem::forget(self);
         duration
     }
 
     /// Stops without recording the time.
     pub fn discard(self) {
-        self.timer.running.set(None);
         core::mem::forget(self);
-    }
-
-    fn finish(&self) -> Duration {
-        self.timer.running.set(None);
-        self.timer.record_since(self.start)
     }
 }
 
 impl<C: Clock, const N: usize, F: Format> Drop for TimerGuard<'_, C, N, F> {
     fn drop(&mut self) {
-        self.finish();
+        self.timer.record_since(self.start);
     }
 }
 

@@ -5,6 +5,7 @@ use mmstats_std::{Format, Options, PerThread, V1, V2, per_thread};
 use mmstats_tests::programs::{pause, say};
 use mmstats_tests::step_model::Steps;
 use std::thread;
+use std::time::Instant;
 
 per_thread! {
     static TWO: Steps<V2> = Options::new().file_name("two.mmstats");
@@ -35,8 +36,7 @@ fn run<F: Format>(stats: &'static PerThread<Steps<F>>, steps: u64) {
             // By the clock, in each way that there is.
             stats.time.start().stop();
             stats.time.time(|| ());
-            stats.time.begin();
-            stats.time.stop();
+            stats.time.record_since(Instant::now());
         });
     }
 }
