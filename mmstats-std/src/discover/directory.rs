@@ -175,13 +175,13 @@ pub struct FileStatus {
 }
 
 impl FoundFile {
-    /// A file that the user names. Links are followed.
+    /// Returns a file that the user names. Links are followed.
     #[must_use]
     pub fn named(path: impl Into<PathBuf>) -> FoundFile {
         FoundFile { path: path.into(), directory: None }
     }
 
-    /// A file that was found at this path, below a directory.
+    /// Returns a file that was found at this path, below a directory.
     pub(super) fn below(directory: &Arc<Directory>, path: PathBuf) -> FoundFile {
         FoundFile { path, directory: Some(directory.clone()) }
     }

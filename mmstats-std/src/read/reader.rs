@@ -35,8 +35,9 @@ impl Reader {
         Self::default()
     }
 
-    /// Reads a file once. Symbolic links are followed: use [`open_file`](super::open_file) and
-    /// [`Self::read_file`] for a file that was found in a directory.
+    /// Reads a file once. Symbolic links are followed: use
+    /// [`FoundFile::open`](crate::discover::FoundFile::open) and [`Self::read_file`] for a file
+    /// that was found in a directory.
     ///
     /// # Errors
     /// If the file cannot be read or has no valid header. Invalid fields are in [`Layout::errors`]

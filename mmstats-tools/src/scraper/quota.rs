@@ -43,12 +43,14 @@ impl FieldQuota {
         self.share = MAX_FIELDS;
     }
 
+    /// Returns how many more fields the owner may use.
     pub(super) fn free(&self) -> FreeFields {
         let later = MAX_FIELDS - self.all_used;
         let used = self.used.get(&self.owner).copied().unwrap_or(0);
         FreeFields { now: self.share.saturating_sub(used).min(later), later }
     }
 
+    /// Uses so many fields of the owner's share.
     pub(super) fn take(&mut self, fields: usize) {
         *self.used.entry(self.owner).or_default() += fields;
         self.all_used += fields;
