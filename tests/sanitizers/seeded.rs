@@ -7,7 +7,9 @@
 use mmstats_core::{Counter, Region, model};
 use mmstats_std::{Options, publish};
 use std::fs;
-use std::ptr::NonNull;
+use std::hint::black_box;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 model! {
@@ -26,19 +28,23 @@ fn main() {
     }
 }
 
-/// A thread counts in the mapping of a file that another reads without atomics. Repeatedly, as a
-/// race goes unreported if the history of its first access is gone.
+/// A thread reads the mapping of a file without atomics after another has counted in it, which a
+/// relaxed flag does not order.
 fn race() {
+    static IS_COUNTED: AtomicBool = AtomicBool::new(false);
     let stats = publish::<Stats>(&Options::new()).expect("there is a directory");
     let (start, end) = mapping(stats.path().to_str().expect("UTF-8"));
-    let read = move || {
-        for word in (0..100).flat_map(|_| (start..end).step_by(8)) {
-            // SAFETY: mapped and aligned; that it is written meanwhile is the fault.
-            std::hint::black_box(unsafe { *std::ptr::with_exposed_provenance::<u64>(word) });
+    let read = thread::spawn(move || {
+        while !IS_COUNTED.load(Ordering::Relaxed) {
+            thread::yield_now();
         }
-    };
-    let read = thread::spawn(read);
-    (0..10_000).for_each(|_| stats.count.incr());
+        for word in (start..end).step_by(8) {
+            // SAFETY: mapped and aligned; that it was written is the fault.
+            black_box(unsafe { *ptr::with_exposed_provenance::<u64>(word) });
+        }
+    });
+    stats.count.incr();
+    IS_COUNTED.store(true, Ordering::Relaxed);
     read.join().expect("it does not panic");
 }
 
