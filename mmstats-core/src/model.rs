@@ -335,7 +335,7 @@ impl<F: Format> Writer<'_, F> {
 /// - `=> value`, the initial value, evaluated when the model is published, and again when a thread
 ///   takes it over from another.
 ///
-/// Doc comments become help texts. `in "prefix"` puts a prefix before each label. An empty,
+/// Doc comments become help texts. Other attributes, such as `#[cfg(…)]`, are kept. `in "prefix"` puts a prefix before each label. An empty,
 /// overlong or duplicate label does not compile:
 ///
 /// ```compile_fail
@@ -372,39 +372,56 @@ macro_rules! model {
     (@kept $word:ident $($rest:ident)*) => { $crate::model!(@kept $($rest)*) };
     (@initial) => { ::core::option::Option::None };
     (@initial $initial:expr) => { ::core::option::Option::Some($initial) };
-    ($(
-        $(#[doc = $help:expr])*
-        $visible:vis struct $name:ident $(in $prefix:literal)? {
+    // The lines of the doc comments among attributes.
+    (@help [$($line:expr),*]) => { &[$($crate::__private::help_line($line)),*] };
+    (@help [$($line:expr),*] [doc = $text:expr] $($rest:tt)*) => {
+        $crate::model!(@help [$($line,)* $text] $($rest)*)
+    };
+    (@help [$($line:expr),*] [$($other:tt)*] $($rest:tt)*) => {
+        $crate::model!(@help [$($line),*] $($rest)*)
+    };
+    // Sorts the struct's attributes: `cfg` applies to everything that is expanded.
+    (@struct [[cfg $($condition:tt)*] $($rest:tt)*] [$($cfg:tt)*] $others:tt $($struct:tt)*) => {
+        $crate::model! { @struct [$($rest)*] [$($cfg)* [cfg $($condition)*]] $others $($struct)* }
+    };
+    (@struct [$attribute:tt $($rest:tt)*] $cfg:tt [$($others:tt)*] $($struct:tt)*) => {
+        $crate::model! { @struct [$($rest)*] $cfg [$($others)* $attribute] $($struct)* }
+    };
+    (@struct [] [$([$($cfg:tt)*])*] [$([$($attribute:tt)*])*]
+        $visible:vis $name:ident ($($prefix:literal)?) {
             $(
-                $(#[doc = $field_help:expr])*
+                $(#[$($field_attribute:tt)*])*
                 $field:ident : $type:ty
                     $(= $label:literal)? $([$unit:expr])? $(as $($property:ident)+)?
                     $(=> $initial:expr)?
             ),* $(,)?
         }
-    )*) => { $(
-        $(#[doc = $help])*
+    ) => {
+        $(#[$($cfg)*])*
+        $(#[$($attribute)*])*
         #[derive(::core::fmt::Debug)]
         $visible struct $name<MmstatsFormat: $crate::Format = $crate::V2> {
             $(
-                $(#[doc = $field_help])*
+                $(#[$($field_attribute)*])*
                 $visible $field: <$type as $crate::Field>::In<MmstatsFormat>,
             )*
         }
 
-        // SAFETY: `FIELDS` and `attach` come from the same list; the sizes are the defaults; an
-        // error drops the handles, which nothing else has seen.
+        // SAFETY: `FIELDS` and `attach` come from the same list, with the same conditions; the
+        // sizes are the defaults; an error drops the handles, which nothing else has seen.
+        $(#[$($cfg)*])*
         unsafe impl<MmstatsFormat: $crate::Format> $crate::Model for $name<MmstatsFormat> {
             type Format = MmstatsFormat;
             type In<MmstatsOther: $crate::Format> = $name<MmstatsOther>;
             const NAME: &'static str = ::core::stringify!($name);
             const PREFIX: &'static str = $crate::model!(@prefix $($prefix)?);
-            #[allow(long_running_const_eval)]
+            #[allow(long_running_const_eval, unused_attributes, unused_doc_comments)]
             const FIELDS: &'static [$crate::format::layout::FieldDef<'static>] = &[ $(
+                $(#[$($field_attribute)*])*
                 $crate::format::layout::FieldDef {
                     prefix: <Self as $crate::Model>::PREFIX,
                     label: $crate::model!(@label $field $($label)?),
-                    help: &[$($crate::__private::help_line($field_help)),*],
+                    help: $crate::model!(@help [] $([$($field_attribute)*])*),
                     unit: $crate::model!(@unit $($unit)?),
                     aggregation: $crate::model!(@aggregation $($($property)+)?),
                     kept: $crate::model!(@kept $($($property)+)?),
@@ -425,11 +442,13 @@ macro_rules! model {
                 ENTRIES.directory(CHECK)
             }
 
+            #[allow(unused_attributes, unused_doc_comments)]
             fn attach<MmstatsAllocator: $crate::__private::Allocator>(
                 allocator: &mut MmstatsAllocator,
             ) -> ::core::result::Result<Self, $crate::AddError> {
                 let mut _fields = <Self as $crate::Model>::FIELDS;
                 ::core::result::Result::Ok(Self { $(
+                    $(#[$($field_attribute)*])*
                     $field: {
                         let (definition, rest) =
                             _fields.split_first().expect("one definition for each field");
@@ -440,13 +459,20 @@ macro_rules! model {
                 )* })
             }
 
+            #[allow(unused_attributes, unused_doc_comments)]
             fn reset_transient(&self) {
-                $( if !$crate::model!(@kept $($($property)+)?) {
-                    $crate::Field::reset_transient(&self.$field);
-                } )*
+                $(
+                    $(#[$($field_attribute)*])*
+                    {
+                        if !$crate::model!(@kept $($($property)+)?) {
+                            $crate::Field::reset_transient(&self.$field);
+                        }
+                    }
+                )*
             }
         }
 
+        $(#[$($cfg)*])*
         #[allow(dead_code)]
         impl $name<$crate::V2> {
             /// Bytes of a region for this model.
@@ -469,7 +495,16 @@ macro_rules! model {
             }
         }
 
+        $(#[$($cfg)*])*
         #[allow(long_running_const_eval)]
         const _: () = $crate::__private::check(<$name<$crate::V2> as $crate::Model>::FIELDS);
+    };
+    ($(
+        $(#[$($attribute:tt)*])*
+        $visible:vis struct $name:ident $(in $prefix:literal)? { $($fields:tt)* }
+    )*) => { $(
+        $crate::model! {
+            @struct [$([$($attribute)*])*] [] [] $visible $name ($($prefix)?) { $($fields)* }
+        }
     )* };
 }

@@ -11,6 +11,11 @@ pub use crate::cell::Bucket;
 
 /// A value that a field can hold: every integer from 8 to 64 bits, `f32`, `f64`, `bool`, and
 /// [`Latched`] ones.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a field",
+    label = "not the value of a field",
+    note = "values are integers of 8 to 64 bits, `f32`, `f64`, `bool`, and `Latched` ones of 8 bytes"
+)]
 pub trait Scalar: ToBits + PartialEq {
     /// The type in the directory.
     const TYPE: Type;
@@ -32,6 +37,11 @@ pub trait Scalar: ToBits + PartialEq {
 }
 
 /// A value that can be added to; integers wrap.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be added to",
+    label = "not a number",
+    note = "numbers are integers of 8 to 64 bits, `f32`, `f64`, and `Latched` ones of 8 bytes"
+)]
 pub trait Number: Scalar + PartialOrd {
     /// One.
     const ONE: Self;
@@ -51,6 +61,11 @@ pub trait Number: Scalar + PartialOrd {
 }
 
 /// A value that counts events: `u64` and `u32`, which wrap.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a counter",
+    label = "not the type of a counter",
+    note = "counters are `u32`, `u64` or `Latched<u64>`; they wrap, and readers unwrap them"
+)]
 pub trait Count: Number {}
 
 /// A number that is latched even where one store would cover it, for readers with narrower loads: a

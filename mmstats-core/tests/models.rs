@@ -225,3 +225,48 @@ fn models_and_single_fields_share_a_region() {
         ]
     );
 }
+
+model! {
+    /// Has attributes.
+    #[allow(missing_docs)]
+    #[cfg(all())]
+    #[must_use]
+    struct Conditional {
+        always: Counter,
+        #[cfg(any())]
+        never: NoSuchType = "sometimes",
+        /// With
+        #[cfg(all())]
+        /// help.
+        #[allow(dead_code)]
+        sometimes: Gauge<u8> as kept => 3,
+        #[cfg(any())]
+        last: Counter,
+    }
+    #[cfg(any())]
+    struct Conditional {
+        other: NoSuchType,
+    }
+}
+
+#[test]
+fn fields_and_models_may_depend_on_conditions() {
+    let mut memory = [0; Conditional::SIZE / 8];
+    let region = region_in(&mut memory);
+    let view = region.view();
+    let conditional = Conditional::publish(region).unwrap();
+    conditional.always.incr();
+    conditional.reset_transient();
+    let shown = shown(&view);
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|field| (field.label.as_str(), field.help.as_str(), &field.value))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("always", "", &FieldValue::Unsigned(1)),
+            ("sometimes", "With\nhelp.", &FieldValue::Unsigned(3)),
+        ]
+    );
+}

@@ -15,6 +15,12 @@ mod sealed {
 pub(super) use sealed::Sealed;
 
 /// A field: one or several values under a label.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a field",
+    label = "not a field",
+    note = "fields are `Counter`, `Gauge<T>`, `Flag`, `Highest<T>`, `Lowest<T>`, `Average`, \
+            `MovingAverage`, `Timer`, `Text<N>`, `Histogram`, `Constant<T>` and `ConstantText<N>`"
+)]
 pub trait Field: Sealed + Sized + Debug {
     /// The format that it is published in.
     type Format: Format;

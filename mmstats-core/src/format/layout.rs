@@ -385,12 +385,45 @@ const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
         let mut j = 0;
         while j < b.layouts.len() {
             if are_equal([a.label, a.layouts[i].suffix], [b.label, b.layouts[j].suffix]) {
-                // A panic in a constant can show only a whole `&str`, so it shows the label.
-                panic!("{}", a.label);
+                panic!("{}", Message::duplicate(a.label).as_str());
             }
             j += 1;
         }
         i += 1;
+    }
+}
+
+/// The text of a panic in a constant, which can show only a whole `&str`.
+struct Message {
+    bytes: [u8; Self::SIZE],
+    len: usize,
+}
+
+impl Message {
+    const SIZE: usize = 160;
+
+    /// The end of a label that is too long for it is left out.
+    const fn duplicate(label: &str) -> Message {
+        let message = Message { bytes: [0; Self::SIZE], len: 0 };
+        message.with("two fields have the label ").with(label)
+    }
+
+    const fn with(mut self, text: &str) -> Message {
+        let text = text.as_bytes();
+        let mut i = 0;
+        while i < text.len() && self.len < Self::SIZE {
+            self.bytes[self.len] = text[i];
+            self.len += 1;
+            i += 1;
+        }
+        self
+    }
+
+    const fn as_str(&self) -> &str {
+        match core::str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            Err(_) => "two fields have the same label",
+        }
     }
 }
 

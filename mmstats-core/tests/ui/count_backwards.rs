@@ -1,5 +1,5 @@
 //! A counter counts events: it is unsigned, and has 32 bits at least.
-//~ E0277 `i64: Count` is not satisfied
+//~ E0277 `i64` cannot be the type of a counter
 
 use mmstats_core::{Counter, Gauge, model};
 

@@ -1,5 +1,5 @@
 //! Two fields of one label do not compile, and the error names it.
-//~ E0080 twice
+//~ E0080 two fields have the label twice
 
 use mmstats_core::{Counter, model};
 
