@@ -53,8 +53,9 @@
  *
  * Options of a field: 0, or MMSTATS_KEPT (the value survives a reset and the end of its thread, as
  * those of counters and histograms always do), or one of MMSTATS_SUM, _MEAN, _MIN, _MAX, _LAST (how
- * readers combine several writers), joined by |. Set a field with MMSTATS_MIN to the greatest value
- * of its type at the start, one with MMSTATS_MAX to the least: so it means "no value yet".
+ * readers combine several writers), joined by |. A number with MMSTATS_MIN begins with the greatest
+ * value of its type, for _lower, and one with MMSTATS_MAX with the least, for _raise: readers know
+ * that it has no value yet.
  *
  * Stats that survive a reset lie in memory that start-up code leaves alone:
  *
@@ -237,180 +238,8 @@ typedef struct {
     const void *directory; /* the entries; copied if they are to lie in the region */
     uint32_t variables;    /* offset of what follows the header, directory and constants */
     uint8_t flags;
+    bool has_bounds;       /* whether a field has MMSTATS_MIN or MMSTATS_MAX */
 } mmstats_descriptor;
-
-/* ---- Publishing ---- */
-
-/* Returns the CRC-32 of bytes that follow others with this CRC. */
-MMSTATS_ONCE_ uint32_t mmstats_crc32_(uint32_t crc, const void *bytes, uint32_t length)
-{
-    const uint8_t *at = (const uint8_t *)bytes;
-    crc = ~crc;
-    while (length--) {
-        crc ^= *at++;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1)));
-    }
-    return ~crc;
-}
-
-static inline uint32_t *mmstats_words_(const mmstats_descriptor *of)
-{
-    return ((mmstats_header *)of->region)->words;
-}
-
-/* Fills in the header that the published region has, except its magic: a complete header left on
- * the stack would look like a region to a scan of memory. */
-static inline void mmstats_header_(const mmstats_descriptor *of, uint32_t *words)
-{
-    const bool external = of->flags & MMSTATS_EXTERNAL_;
-    const uint32_t *region = mmstats_words_(of);
-    const void *directory = external ? of->directory : region + MMSTATS_HEADER_WORDS_;
-    const uint64_t place = external ? (uintptr_t)directory : sizeof(mmstats_header);
-    words[MMSTATS_WIDTH_] = MMSTATS_BIG_ENDIAN_
-        ? 0x01020000u | (uint32_t)MMSTATS_WORD << 8 | of->flags
-        : 0x0102u | (uint32_t)MMSTATS_WORD << 16 | (uint32_t)of->flags << 24;
-    words[MMSTATS_LENGTH_] = of->length;
-    words[MMSTATS_DIRECTORY_ + MMSTATS_BIG_ENDIAN_] = (uint32_t)place;
-    words[MMSTATS_DIRECTORY_ + !MMSTATS_BIG_ENDIAN_] = (uint32_t)(place >> 32);
-    words[MMSTATS_CHECK_] = mmstats_crc32_(MMSTATS_MAGIC_CRC_, words + MMSTATS_WIDTH_,
-                                           4 * (MMSTATS_CHECK_ - MMSTATS_WIDTH_));
-    words[MMSTATS_LAYOUT_] = mmstats_crc32_(0, directory, of->published);
-    words[MMSTATS_GENERATION_] = region[MMSTATS_GENERATION_];
-    words[MMSTATS_PUBLISHED_] = of->published;
-}
-
-/* Invalidates the region, and zeroes it from this offset on. */
-static inline void mmstats_clear_(const mmstats_descriptor *of, uint32_t from)
-{
-    uint32_t *words = mmstats_words_(of);
-    uint8_t *bytes = (uint8_t *)of->region;
-    MMSTATS_STORE(uint32_t, &words[0], 0);
-    MMSTATS_FENCE(); /* a reader that sees the new generation does not see the old magic */
-    MMSTATS_STORE(uint32_t, &words[MMSTATS_GENERATION_], words[MMSTATS_GENERATION_] + 1);
-    MMSTATS_FENCE(); /* one that sees anything written from here on sees the new generation */
-    for (; from < of->length; from++)
-        MMSTATS_STORE(uint8_t, bytes + from, 0);
-}
-
-/* Begins to initialise a region: readers see none, and every field becomes zero. */
-static inline void mmstats_begin(const mmstats_descriptor *of)
-{
-    mmstats_clear_(of, sizeof(mmstats_header));
-    if (!(of->flags & MMSTATS_EXTERNAL_)) {
-        const uint8_t *from = (const uint8_t *)of->directory;
-        uint8_t *to = (uint8_t *)of->region + sizeof(mmstats_header);
-        for (uint32_t i = 0; i < of->published; i++)
-            MMSTATS_STORE(uint8_t, to + i, from[i]);
-    }
-}
-
-/* Makes the region valid for readers, after constants and initial values have been set. */
-static inline void mmstats_publish(const mmstats_descriptor *of)
-{
-    uint32_t ours[MMSTATS_HEADER_WORDS_], *words = mmstats_words_(of);
-    mmstats_header_(of, ours);
-    for (int i = MMSTATS_WIDTH_; i < MMSTATS_HEADER_WORDS_; i++)
-        MMSTATS_STORE(uint32_t, &words[i], ours[i]);
-    MMSTATS_FENCE(); /* a reader that sees the magic sees all the rest */
-    MMSTATS_STORE(uint32_t, &words[1], MMSTATS_MAGIC_1_);
-    MMSTATS_FENCE();
-    MMSTATS_STORE(uint32_t, &words[0], MMSTATS_MAGIC_0_);
-}
-
-/* Returns true if the directory in the region is this program's, constants aside. */
-static inline bool mmstats_same_directory_(const mmstats_descriptor *of)
-{
-    const uint8_t *ours = (const uint8_t *)of->directory;
-    const uint8_t *theirs = (const uint8_t *)of->region + sizeof(mmstats_header);
-    const mmstats_entry *entry;
-    for (uint32_t at = 0; at < of->published; at += entry->length) {
-        entry = (const mmstats_entry *)(const void *)(ours + at);
-        uint32_t end = entry->access == MMSTATS_IS_CONSTANT_ ? entry->value : entry->length;
-        for (uint32_t i = at; i < at + end; i++)
-            if (ours[i] != theirs[i])
-                return false;
-    }
-    return true;
-}
-
-static inline void mmstats_zero_latch_(uint8_t *latch, uint32_t size)
-{
-    const uint32_t stride = (uint32_t)((size + MMSTATS_WORD - 1) / MMSTATS_WORD * MMSTATS_WORD);
-    uint32_t *sequence = (uint32_t *)(void *)(latch + 2 * stride);
-    const uint32_t next = *sequence + 1;
-    uint8_t *buffer = latch + (next & 1) * stride;
-    MMSTATS_FENCE();
-    for (uint32_t i = 0; i < stride; i++)
-        MMSTATS_STORE(uint8_t, buffer + i, 0);
-    MMSTATS_FENCE();
-    MMSTATS_STORE(uint32_t, sequence, next);
-}
-
-/* Zeroes all fields that do not outlive their writer, by ordinary updates. Those with MMSTATS_MIN
- * or MMSTATS_MAX stay until the program sets them, as zero would be taken for a value. */
-static inline void mmstats_reset_transient_(const mmstats_descriptor *of)
-{
-    const uint8_t *at = (const uint8_t *)of->directory, *end = at + of->published;
-    const mmstats_entry *entry;
-    for (; at < end; at += entry->length) {
-        entry = (const mmstats_entry *)(const void *)at;
-        uint8_t *value = (uint8_t *)of->region + entry->value;
-        const uint8_t aggregation = entry->options & 7u;
-        if (entry->access == MMSTATS_IS_CONSTANT_ || entry->kind == MMSTATS_COUNTER_ ||
-            entry->kind == MMSTATS_HISTOGRAM_ || (entry->options & MMSTATS_KEPT) ||
-            aggregation == MMSTATS_MIN || aggregation == MMSTATS_MAX)
-            continue;
-        if (entry->access == MMSTATS_IS_LATCHED_)
-            mmstats_zero_latch_(value, entry->size);
-        else if (entry->size == 1)
-            MMSTATS_STORE(uint8_t, value, 0);
-        else if (entry->size == 2)
-            MMSTATS_STORE(uint16_t, value, 0);
-        else if (entry->size == 4)
-            MMSTATS_STORE(uint32_t, value, 0);
-        else
-            MMSTATS_STORE(mmstats_word_, value, 0);
-    }
-}
-
-/* Takes over the stats that a region has from before a reset, if it is exactly one of this program:
- * counters, histograms and kept fields go on, all others become zero. Otherwise returns false; then
- * begin. Set constants and initial values, and publish, in both cases. */
-static inline bool mmstats_resume(const mmstats_descriptor *of)
-{
-    uint32_t ours[MMSTATS_HEADER_WORDS_];
-    const uint32_t *words = mmstats_words_(of);
-    if (!(of->flags & MMSTATS_EXTERNAL_) && !mmstats_same_directory_(of))
-        return false;
-    mmstats_header_(of, ours);
-    if (words[0] != MMSTATS_MAGIC_0_ || words[1] != MMSTATS_MAGIC_1_)
-        return false;
-    for (int i = MMSTATS_WIDTH_; i < MMSTATS_HEADER_WORDS_; i++)
-        if (words[i] != ours[i])
-            return false;
-    mmstats_reset_transient_(of);
-    return true;
-}
-
-/* Stores a constant. If it differs in a region that was resumed, this is another program or
- * device, and everything begins again; but a file never does, and its constants stay. */
-static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *constant,
-                                           const void *x, size_t size)
-{
-    uint8_t *to = (uint8_t *)constant;
-    const uint8_t *from = (const uint8_t *)x;
-    for (size_t i = 0; i < size; i++) {
-        if (to[i] == from[i])
-            continue;
-        if (mmstats_words_(of)[0] != 0) {
-            if (of->flags & MMSTATS_IMMUTABLE_)
-                return;
-            mmstats_clear_(of, of->variables);
-        }
-        MMSTATS_STORE(uint8_t, to + i, from[i]);
-    }
-}
 
 /* ---- Numbers as they are stored: a word, or a latch if they are wider ---- */
 
@@ -684,18 +513,6 @@ MMSTATS_COUNTER_TYPE_(64)
                !mmstats_shared_exchange##bits##_(&field->shared, &old,                            \
                                                  mmstats_##name##_bits_(x))) {                    \
         }                                                                                         \
-    }                                                                                             \
-    MMSTATS_CONSTANT_TYPE_(name, T)
-
-/* A constant is bytes, in whole words so that entries end at multiples of 4. */
-#define MMSTATS_CONSTANT_TYPE_(name, T)                                                      \
-    typedef struct {                                                                         \
-        uint32_t bytes[(sizeof(T) + 3) / 4];                                                 \
-    } mmstats_constant_##name;                                                               \
-    static inline void mmstats_constant_##name##_set(const mmstats_descriptor *of,           \
-                                                     mmstats_constant_##name *constant, T x) \
-    {                                                                                        \
-        mmstats_constant_store_(of, constant->bytes, &x, sizeof x);                          \
     }
 
 MMSTATS_GAUGE_TYPE_(MMSTATS_INTEGER_, i8, int8_t, 8)
@@ -708,7 +525,6 @@ MMSTATS_GAUGE_TYPE_(MMSTATS_INTEGER_, i64, int64_t, 64)
 MMSTATS_GAUGE_TYPE_(MMSTATS_INTEGER_, u64, uint64_t, 64)
 MMSTATS_GAUGE_TYPE_(MMSTATS_FLOAT_, f32, float, 32)
 MMSTATS_GAUGE_TYPE_(MMSTATS_FLOAT_, f64, double, 64)
-MMSTATS_CONSTANT_TYPE_(flag, bool)
 
 /* Any number of contexts may set a flag. */
 typedef struct {
@@ -766,15 +582,6 @@ static inline void mmstats_shared_text_store_(void *field, size_t words, size_t 
     MMSTATS_EXIT_CRITICAL(before);
 }
 
-static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, char *constant,
-                                                size_t size, const char *text)
-{
-    const size_t length = mmstats_cut_(text, size);
-    const char zero = 0;
-    for (size_t i = 0; i < size; i++)
-        mmstats_constant_store_(of, constant + i, i < length ? text + i : &zero, 1);
-}
-
 /* The type carries the size N, and that of a histogram P and N, as the sizes of arrays that are
  * never accessed and no larger than what they overlay. `member` tells shared fields from others. */
 #define MMSTATS_TEXT_TYPE_(member, N)                                         \
@@ -786,21 +593,12 @@ static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, ch
         uint32_t sequence;                                                    \
     }
 
-#define MMSTATS_CONSTANT_TEXT_TYPE_(N) \
-    union {                            \
-        uint32_t words[((N) + 3) / 4]; \
-        char text[N];                  \
-    }
-
 #define mmstats_text_set(field, text)                                            \
     mmstats_text_store_(field, sizeof((field)->buffers.owned[0]) / MMSTATS_WORD, \
                         sizeof((field)->buffers.size), text)
 #define mmstats_shared_text_set(field, text)                                             \
     mmstats_shared_text_store_(field, sizeof((field)->buffers.shared[0]) / MMSTATS_WORD, \
                                sizeof((field)->buffers.size), text)
-#define mmstats_constant_text_set(of, constant, x) \
-    mmstats_constant_text_store_(of, (constant)->text, sizeof((constant)->text), x)
-
 /* ---- Histograms ---- */
 
 #define MMSTATS_BUCKETS_(P, N) ((size_t)((N) - (P) + 1) << (P))
@@ -877,6 +675,232 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
 #define mmstats_shared_histogram_record(field, x)                     \
     mmstats_shared_record_(field, sizeof((field)->buckets.shared[0]), \
                            sizeof((field)->buckets.p) - 1, sizeof((field)->buckets.n), x)
+
+/* ---- Publishing ---- */
+
+/* Returns the CRC-32 of bytes that follow others with this CRC. */
+MMSTATS_ONCE_ uint32_t mmstats_crc32_(uint32_t crc, const void *bytes, uint32_t length)
+{
+    const uint8_t *at = (const uint8_t *)bytes;
+    crc = ~crc;
+    while (length--) {
+        crc ^= *at++;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1)));
+    }
+    return ~crc;
+}
+
+static inline uint32_t *mmstats_words_(const mmstats_descriptor *of)
+{
+    return ((mmstats_header *)of->region)->words;
+}
+
+/* Fills in the header that the published region has, except its magic: a complete header left on
+ * the stack would look like a region to a scan of memory. */
+static inline void mmstats_header_(const mmstats_descriptor *of, uint32_t *words)
+{
+    const bool external = of->flags & MMSTATS_EXTERNAL_;
+    const uint32_t *region = mmstats_words_(of);
+    const void *directory = external ? of->directory : region + MMSTATS_HEADER_WORDS_;
+    const uint64_t place = external ? (uintptr_t)directory : sizeof(mmstats_header);
+    words[MMSTATS_WIDTH_] = MMSTATS_BIG_ENDIAN_
+        ? 0x01020000u | (uint32_t)MMSTATS_WORD << 8 | of->flags
+        : 0x0102u | (uint32_t)MMSTATS_WORD << 16 | (uint32_t)of->flags << 24;
+    words[MMSTATS_LENGTH_] = of->length;
+    words[MMSTATS_DIRECTORY_ + MMSTATS_BIG_ENDIAN_] = (uint32_t)place;
+    words[MMSTATS_DIRECTORY_ + !MMSTATS_BIG_ENDIAN_] = (uint32_t)(place >> 32);
+    words[MMSTATS_CHECK_] = mmstats_crc32_(MMSTATS_MAGIC_CRC_, words + MMSTATS_WIDTH_,
+                                           4 * (MMSTATS_CHECK_ - MMSTATS_WIDTH_));
+    words[MMSTATS_LAYOUT_] = mmstats_crc32_(0, directory, of->published);
+    words[MMSTATS_GENERATION_] = region[MMSTATS_GENERATION_];
+    words[MMSTATS_PUBLISHED_] = of->published;
+}
+
+/* Returns the bits of a field's initial value: 0, or "no value yet". */
+static inline uint64_t mmstats_initial_(const mmstats_entry *entry)
+{
+    const bool min = (entry->options & 7) == MMSTATS_MIN;
+    uint64_t bits; /* on the left; of a minimum: infinity, or the greatest number */
+    if (!min && (entry->options & 7) != MMSTATS_MAX)
+        return 0;
+    if (entry->type == 'f' || entry->type == 'd')
+        bits = (entry->type == 'f' ? (uint64_t)0x7f8 : 0x7ff) << 52 | (uint64_t)!min << 63;
+    else if (entry->type >= 'a') /* signed */
+        bits = UINT64_MAX >> 1 ^ (min ? 0 : UINT64_MAX);
+    else
+        bits = min ? UINT64_MAX : 0;
+    return bits >> (64 - 8 * entry->size);
+}
+
+/* Gives fields their initial value by ordinary updates: those that have another than zero, or all
+ * that do not outlive their writer. */
+static inline void mmstats_reset_(const mmstats_descriptor *of, bool all)
+{
+    const uint8_t *at = (const uint8_t *)of->directory, *end = at + of->published;
+    const mmstats_entry *entry;
+    for (; at < end; at += entry->length) {
+        entry = (const mmstats_entry *)(const void *)at;
+        void *value = (uint8_t *)of->region + entry->value;
+        if (entry->access == MMSTATS_IS_CONSTANT_ || entry->kind == MMSTATS_COUNTER_ ||
+            entry->kind == MMSTATS_HISTOGRAM_ || (all && (entry->options & MMSTATS_KEPT)))
+            continue;
+        if (entry->type == 's') {
+            if (all)
+                mmstats_text_store_(value, (entry->size + MMSTATS_WORD - 1) / MMSTATS_WORD,
+                                    entry->size, "");
+            continue;
+        }
+        const uint64_t x = of->has_bounds ? mmstats_initial_(entry) : 0;
+        if (!all && x == 0)
+            continue;
+        if (entry->size == 1)
+            mmstats_store8_((mmstats_cell8_ *)value, (uint8_t)x);
+        else if (entry->size == 2)
+            mmstats_store16_((mmstats_cell16_ *)value, (uint16_t)x);
+        else if (entry->size == 4)
+            mmstats_store32_((mmstats_cell32_ *)value, (uint32_t)x);
+        else
+            mmstats_store64_((mmstats_cell64_ *)value, x);
+    }
+}
+
+/* Invalidates the region, and gives everything from this offset on its initial value. */
+static inline void mmstats_clear_(const mmstats_descriptor *of, uint32_t from)
+{
+    uint32_t *words = mmstats_words_(of);
+    uint8_t *bytes = (uint8_t *)of->region;
+    MMSTATS_STORE(uint32_t, &words[0], 0);
+    MMSTATS_FENCE(); /* a reader that sees the new generation does not see the old magic */
+    MMSTATS_STORE(uint32_t, &words[MMSTATS_GENERATION_], words[MMSTATS_GENERATION_] + 1);
+    MMSTATS_FENCE(); /* one that sees anything written from here on sees the new generation */
+    for (; from < of->length; from++)
+        MMSTATS_STORE(uint8_t, bytes + from, 0);
+    if (of->has_bounds)
+        mmstats_reset_(of, false);
+}
+
+/* Begins to initialise a region: readers see none, and every field gets its initial value. */
+static inline void mmstats_begin(const mmstats_descriptor *of)
+{
+    mmstats_clear_(of, sizeof(mmstats_header));
+    if (!(of->flags & MMSTATS_EXTERNAL_)) {
+        const uint8_t *from = (const uint8_t *)of->directory;
+        uint8_t *to = (uint8_t *)of->region + sizeof(mmstats_header);
+        for (uint32_t i = 0; i < of->published; i++)
+            MMSTATS_STORE(uint8_t, to + i, from[i]);
+    }
+}
+
+/* Makes the region valid for readers, after constants and initial values have been set. */
+static inline void mmstats_publish(const mmstats_descriptor *of)
+{
+    uint32_t ours[MMSTATS_HEADER_WORDS_], *words = mmstats_words_(of);
+    mmstats_header_(of, ours);
+    for (int i = MMSTATS_WIDTH_; i < MMSTATS_HEADER_WORDS_; i++)
+        MMSTATS_STORE(uint32_t, &words[i], ours[i]);
+    MMSTATS_FENCE(); /* a reader that sees the magic sees all the rest */
+    MMSTATS_STORE(uint32_t, &words[1], MMSTATS_MAGIC_1_);
+    MMSTATS_FENCE();
+    MMSTATS_STORE(uint32_t, &words[0], MMSTATS_MAGIC_0_);
+}
+
+/* Returns true if the directory in the region is this program's, constants aside. */
+static inline bool mmstats_same_directory_(const mmstats_descriptor *of)
+{
+    const uint8_t *ours = (const uint8_t *)of->directory;
+    const uint8_t *theirs = (const uint8_t *)of->region + sizeof(mmstats_header);
+    const mmstats_entry *entry;
+    for (uint32_t at = 0; at < of->published; at += entry->length) {
+        entry = (const mmstats_entry *)(const void *)(ours + at);
+        uint32_t end = entry->access == MMSTATS_IS_CONSTANT_ ? entry->value : entry->length;
+        for (uint32_t i = at; i < at + end; i++)
+            if (ours[i] != theirs[i])
+                return false;
+    }
+    return true;
+}
+
+/* Takes over the stats that a region has from before a reset, if it is exactly one of this program:
+ * counters, histograms and kept fields go on, all others begin again. Otherwise returns false; then
+ * begin. Set constants and initial values, and publish, in both cases. */
+static inline bool mmstats_resume(const mmstats_descriptor *of)
+{
+    uint32_t ours[MMSTATS_HEADER_WORDS_];
+    const uint32_t *words = mmstats_words_(of);
+    if (!(of->flags & MMSTATS_EXTERNAL_) && !mmstats_same_directory_(of))
+        return false;
+    mmstats_header_(of, ours);
+    if (words[0] != MMSTATS_MAGIC_0_ || words[1] != MMSTATS_MAGIC_1_)
+        return false;
+    for (int i = MMSTATS_WIDTH_; i < MMSTATS_HEADER_WORDS_; i++)
+        if (words[i] != ours[i])
+            return false;
+    mmstats_reset_(of, true);
+    return true;
+}
+
+/* ---- Constants ---- */
+
+/* Stores a constant. If it differs in a region that was resumed, this is another program or
+ * device, and everything begins again; but a file never does, and its constants stay. */
+static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *constant,
+                                           const void *x, size_t size)
+{
+    uint8_t *to = (uint8_t *)constant;
+    const uint8_t *from = (const uint8_t *)x;
+    for (size_t i = 0; i < size; i++) {
+        if (to[i] == from[i])
+            continue;
+        if (mmstats_words_(of)[0] != 0) {
+            if (of->flags & MMSTATS_IMMUTABLE_)
+                return;
+            mmstats_clear_(of, of->variables);
+        }
+        MMSTATS_STORE(uint8_t, to + i, from[i]);
+    }
+}
+
+/* A constant is bytes, in whole words so that entries end at multiples of 4. */
+#define MMSTATS_CONSTANT_TYPE_(name, T)                                                      \
+    typedef struct {                                                                         \
+        uint32_t bytes[(sizeof(T) + 3) / 4];                                                 \
+    } mmstats_constant_##name;                                                               \
+    static inline void mmstats_constant_##name##_set(const mmstats_descriptor *of,           \
+                                                     mmstats_constant_##name *constant, T x) \
+    {                                                                                        \
+        mmstats_constant_store_(of, constant->bytes, &x, sizeof x);                          \
+    }
+
+MMSTATS_CONSTANT_TYPE_(flag, bool)
+MMSTATS_CONSTANT_TYPE_(i8, int8_t)
+MMSTATS_CONSTANT_TYPE_(u8, uint8_t)
+MMSTATS_CONSTANT_TYPE_(i16, int16_t)
+MMSTATS_CONSTANT_TYPE_(u16, uint16_t)
+MMSTATS_CONSTANT_TYPE_(i32, int32_t)
+MMSTATS_CONSTANT_TYPE_(u32, uint32_t)
+MMSTATS_CONSTANT_TYPE_(i64, int64_t)
+MMSTATS_CONSTANT_TYPE_(u64, uint64_t)
+MMSTATS_CONSTANT_TYPE_(f32, float)
+MMSTATS_CONSTANT_TYPE_(f64, double)
+
+static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, char *constant,
+                                                size_t size, const char *text)
+{
+    const size_t length = mmstats_cut_(text, size);
+    const char zero = 0;
+    for (size_t i = 0; i < size; i++)
+        mmstats_constant_store_(of, constant + i, i < length ? text + i : &zero, 1);
+}
+
+#define MMSTATS_CONSTANT_TEXT_TYPE_(N) \
+    union {                            \
+        uint32_t words[((N) + 3) / 4]; \
+        char text[N];                  \
+    }
+
+#define mmstats_constant_text_set(of, constant, x) \
+    mmstats_constant_text_store_(of, (constant)->text, sizeof((constant)->text), x)
 
 /* ---- Rows of a model ---- */
 
@@ -1032,6 +1056,13 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
     MMSTATS_ASSERT_(sizeof(mmstats_entry) + MMSTATS_TEXTS_(label, unit, help) + (size) <= \
                     262144, "an entry has at most 262144 bytes");
 
+/* Whether any field has MMSTATS_MIN or MMSTATS_MAX; then publishing takes some more code. */
+#define MMSTATS_BOUND_FIELD(M, T, name, kind, type, access, size, p, n, label, unit, options, \
+                            help)                                                             \
+    ((options) & 7) == MMSTATS_MIN || ((options) & 7) == MMSTATS_MAX ||
+#define MMSTATS_BOUND_CONSTANT(M, T, name, ...)
+#define MMSTATS_HAS_BOUNDS_(FIELDS, model) (FIELDS(MMSTATS_BOUND_, model) false)
+
 /* ---- Models and regions ---- */
 
 /* Declares struct model, a region of it with the directory elsewhere. */
@@ -1070,7 +1101,7 @@ static inline void mmstats_shared_record_(void *field, size_t bucket_size, unsig
     MMSTATS_ASSERT_(sizeof(struct model) <= MMSTATS_MAX_BYTES, "the region is too small"); \
     static const mmstats_descriptor region##_descriptor MMSTATS_USED_ = {                  \
         {2, 'M', 'M', 'S', 'T', 'A', 'T', 'D'}, &region, sizeof(struct model),             \
-        sizeof(struct model##_directory), &region##_directory, variables, flags}
+        sizeof(struct model##_directory), &region##_directory, variables, flags, MMSTATS_HAS_BOUNDS_(FIELDS, model)}
 
 /* Defines the region, its directory and its descriptor, in one source file. Others can declare
  * extern struct model region. */

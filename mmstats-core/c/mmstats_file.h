@@ -515,7 +515,7 @@ MMSTATS_ONCE_ void mmstats_park_(void *owned)
 {
     mmstats_file *file = (mmstats_file *)owned;
     file->of->forget();
-    mmstats_reset_transient_(&file->descriptor);
+    mmstats_reset_(&file->descriptor, true);
     mmstats_lock_();
     file->owned = false;
     mmstats_unlock_();
@@ -646,7 +646,7 @@ MMSTATS_ONCE_ void *mmstats_open_(mmstats_files *of)
         #model_,                                                                               \
         {{0}, NULL, sizeof(struct model_), sizeof(struct model_##_directory),                  \
          &function##_directory_, sizeof(mmstats_header) + sizeof(struct model_##_directory),   \
-         MMSTATS_IMMUTABLE_},                                                                  \
+         MMSTATS_IMMUTABLE_, MMSTATS_HAS_BOUNDS_(FIELDS, model_)},                             \
         is_per_process, function##_identify_, function##_set_tid_, function##_begin_,          \
         function##_forget_, NULL, NULL, 0, false};
 

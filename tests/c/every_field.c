@@ -33,6 +33,14 @@
     GAUGE(F, M, u16, MMSTATS_NO_UNIT, MMSTATS_MAX)                                              \
     GAUGE(F, M, i32, MMSTATS_UNIT("volts", -128), MMSTATS_MIN | MMSTATS_KEPT)                   \
     GAUGE(F, M, u32, MMSTATS_UNIT("größen", 127), 0)                                            \
+    MMSTATS_FIELD(F, M, gauge_i8, most_i8, "c.most_i8", MMSTATS_NO_UNIT, MMSTATS_MAX, "")       \
+    MMSTATS_FIELD(F, M, gauge_u8, least_u8, "c.least_u8", MMSTATS_NO_UNIT, MMSTATS_MIN, "")     \
+    MMSTATS_FIELD(F, M, gauge_i64, most_i64, "c.most_i64", MMSTATS_NO_UNIT, MMSTATS_MAX, "")    \
+    MMSTATS_FIELD(F, M, gauge_u64, least_u64, "c.least_u64", MMSTATS_NO_UNIT, MMSTATS_MIN, "")  \
+    MMSTATS_FIELD(F, M, gauge_f32, most_f32, "c.most_f32", MMSTATS_NO_UNIT, MMSTATS_MAX, "")    \
+    MMSTATS_FIELD(F, M, gauge_f32, least_f32, "c.least_f32", MMSTATS_NO_UNIT, MMSTATS_MIN, "")  \
+    MMSTATS_FIELD(F, M, gauge_f64, most_f64, "c.most_f64", MMSTATS_NO_UNIT, MMSTATS_MAX, "")    \
+    MMSTATS_FIELD(F, M, gauge_f64, least_f64, "c.least_f64", MMSTATS_NO_UNIT, MMSTATS_MIN, "")  \
     GAUGE(F, M, i64, MMSTATS_NO_UNIT, MMSTATS_LAST)                                             \
     GAUGE(F, M, u64, MMSTATS_NO_UNIT, 0)                                                        \
     GAUGE(F, M, f32, MMSTATS_NO_UNIT, MMSTATS_MEAN)                                             \
@@ -206,8 +214,12 @@ static bool resumes(void)
     if (mmstats_counter32_get(&stats.narrow) != 7 ||
         mmstats_gauge_i16_get(&stats.own_i16) != -216 ||
         mmstats_gauge_i32_get(&stats.own_i32) != INT32_MIN + 3300 ||
-        mmstats_gauge_u16_get(&stats.own_u16) != 0xfe02 || mmstats_flag_get(&stats.up) ||
+        mmstats_gauge_u16_get(&stats.own_u16) != 0 || mmstats_flag_get(&stats.up) ||
         mmstats_gauge_u8_get(&stats.own_u8) != 0 || mmstats_gauge_u64_get(&stats.own_u64) != 0)
+        return false;
+    if (mmstats_gauge_i64_get(&stats.most_i64) != INT64_MIN ||
+        mmstats_gauge_u8_get(&stats.least_u8) != UINT8_MAX ||
+        mmstats_gauge_f32_get(&stats.least_f32) <= FLT_MAX)
         return false;
     memcpy(copy, &stats, sizeof stats);
     for (uint32_t i = 0; i < stats_descriptor.variables; i++) {
@@ -220,8 +232,9 @@ static bool resumes(void)
     }
     if (unnoticed != sizeof stats.header.words[MMSTATS_GENERATION_] + PADDING)
         return false;
+    mmstats_gauge_i32_set(&stats.own_i32, 5);
     mmstats_constant_u8_set(&stats_descriptor, PLACE(constant_u8), 1);
-    return stats.header.words[0] == 0 && mmstats_counter32_get(&stats.narrow) == 0;
+    return stats.header.words[0] == 0 && mmstats_gauge_i32_get(&stats.own_i32) == INT32_MAX && mmstats_counter32_get(&stats.narrow) == 0;
 }
 
 int main(int argc, char **argv)

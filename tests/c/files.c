@@ -39,15 +39,8 @@ static void begin_web(const mmstats_descriptor *descriptor, struct web *web)
     mmstats_text_set(&web->worker, "idle");
 }
 
-static void begin_common(const mmstats_descriptor *descriptor, struct common *common)
-{
-    (void)descriptor;
-    mmstats_shared_gauge_i64_set(&common->highest, INT64_MIN);
-    mmstats_shared_gauge_i64_set(&common->lowest, INT64_MAX);
-}
-
 MMSTATS_PER_THREAD(web, WEB, stats, begin_web);
-MMSTATS_PER_PROCESS(common, COMMON, shared, begin_common);
+MMSTATS_PER_PROCESS(common, COMMON, shared, NULL);
 
 /* Says something, and waits until the test has looked. */
 static void say(const char *what)

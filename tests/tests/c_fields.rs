@@ -1,4 +1,5 @@
 //! What C programs publish with `mmstats.h` is read by ours and by the other implementation.
+#![recursion_limit = "256"] // of `json!`
 
 use mmstats_tests::c::{COMPILERS, compile, example, source, try_compile};
 use mmstats_tests::independent::{assert_reads, dump};
@@ -38,6 +39,14 @@ fn expected_values() -> Json {
         "c.gauge_u16": 0xfe02,
         "c.gauge_i32": i32::MIN + 3300,
         "c.gauge_u32": 0xff01_0204_u32,
+        "c.most_i8": i8::MIN,
+        "c.least_u8": u8::MAX,
+        "c.most_i64": i64::MIN,
+        "c.least_u64": u64::MAX,
+        "c.most_f32": "-inf",
+        "c.least_f32": "inf",
+        "c.most_f64": "-inf",
+        "c.least_f64": "inf",
         "c.gauge_i64": i64::MAX,
         "c.gauge_u64": u64::MAX,
         "c.gauge_f32": f64::from(1_f32 / 3. + 2.),
@@ -132,7 +141,15 @@ fn readers_know_the_options_of_a_field() {
         ("c.gauge_i32", "min", true),
         ("c.gauge_i64", "last", false),
         ("c.gauge_u16", "max", false),
+        ("c.least_f32", "min", false),
+        ("c.least_f64", "min", false),
+        ("c.least_u64", "min", false),
+        ("c.least_u8", "min", false),
         ("c.letter", "", true),
+        ("c.most_f32", "max", false),
+        ("c.most_f64", "max", false),
+        ("c.most_i64", "max", false),
+        ("c.most_i8", "max", false),
     ];
     let expected = expected.map(|(label, aggregation, is_kept)| {
         (label.to_owned(), (aggregation.into(), is_kept.into()))

@@ -53,7 +53,7 @@ impl Running {
         let device = prepare((board.machine)(&elf)).start();
         let arguments = match variant {
             // The program has the directory, and its symbols the region's address.
-            "-c" => {
+            "-c" | "-c-contended" => {
                 let address = board.ram.to_string().into();
                 vec!["--elf".into(), elf.into(), "--load-address".into(), address]
             }
@@ -70,16 +70,22 @@ impl Running {
         Some(fields.trim_end().to_owned())
     }
 
+    /// Returns the values of these fields; `None` while there are none.
+    fn values<const N: usize>(&self, labels: [&str; N]) -> Option<[u64; N]> {
+        let fields = self.fields()?;
+        let mut values = [0; N];
+        for (value, label) in values.iter_mut().zip(labels) {
+            let line = fields.lines().find_map(|line| line.trim().strip_prefix(label))?;
+            *value = line.trim().parse().ok()?;
+        }
+        Some(values)
+    }
+
     /// Waits until it has made more than this many steps, and returns how often it was started and
     /// the steps.
-    fn after(&self, steps: u64) -> (u64, u64) {
+    fn after(&self, steps: u64) -> [u64; 2] {
         self.device.wait_for("steps", || {
-            let fields = self.fields()?;
-            let value = |label| {
-                let line = fields.lines().find_map(|line| line.trim().strip_prefix(label))?;
-                line.trim().parse::<u64>().ok()
-            };
-            Some((value("motor.boots")?, value("motor.steps")?)).filter(|found| found.1 > steps)
+            self.values(["motor.boots", "motor.steps"]).filter(|found| found[1] > steps)
         })
     }
 }
@@ -107,11 +113,29 @@ fn counters_in_c_continue_after_a_reset() {
     for board in BOARDS {
         for variant in VARIANTS {
             let running = Running::start(board, variant, |machine| machine);
-            let (boots, steps) = running.after(100);
+            let [boots, steps] = running.after(100);
             assert_eq!(boots, 1);
             running.device.reset();
-            let (boots, _) = running.after(steps + 100);
+            let [boots, _] = running.after(steps + 100);
             assert_eq!(boots, 2, "{}{variant}", board.program);
         }
+    }
+}
+
+#[test]
+fn an_interrupt_and_main_lose_no_count_of_shared_fields() {
+    for board in BOARDS {
+        // Only while it counts instructions does QEMU interrupt between any two of them.
+        let running = Running::start(board, "-c-contended", Machine::hurried);
+        let fields = running.device.wait_for("the end of its work", || {
+            running.fields().filter(|fields| fields.ends_with("done     True"))
+        });
+        let labels = ["by_main", "by_timer", "narrow", "wide", "byte", "balance", "highest"];
+        let [by_main, by_timer, narrow, wide, byte, balance, highest] =
+            running.values(labels).expect("they are there");
+        assert_eq!(narrow, by_main + by_timer, "{fields}");
+        assert_eq!((wide, byte, balance), (narrow << 30, narrow & 0xff, 0), "{fields}");
+        assert_eq!(highest, by_main.max(by_timer), "{fields}");
+        assert!(fields.contains(&format!(" count {narrow}, mean 5, ")), "{fields}");
     }
 }
