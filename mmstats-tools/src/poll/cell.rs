@@ -52,9 +52,9 @@ pub(super) struct Cell {
 /// A value to print.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// No file has it.
+    /// No file has it, or has a value of it yet.
     Missing,
-    /// Texts of the files differ.
+    /// Texts of the files differ, or the ways in which their values are to be combined.
     Mixed,
     Text(String),
     Number(ScaledNumber),

@@ -14,8 +14,8 @@ use crate::options::poll::{GroupBy, Options};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::series::{
-    Aggregate, Aggregation, Baseline, Class, CounterTotal, HistogramSnapshot, NoValue, Number,
-    Scaled,
+    Aggregate, Aggregation, Baseline, Class, Contributor, CounterTotal, HistogramSnapshot, NoValue,
+    Number, Scaled, stated_aggregation,
 };
 
 /// Computes rows, and keeps the values of the last scrape for that.
@@ -60,7 +60,7 @@ enum WriterBaseline<'b> {
 struct Member<'p> {
     field: &'p Field,
     stored: &'p OwnedValue,
-    has_ended: bool,
+    writer: Contributor,
     /// Its value at the last scrape.
     baseline: Baseline<'p>,
     /// The part of its value that is in the totals.
@@ -105,10 +105,7 @@ impl DeltaTable {
         }
         let mut notes = Group::distinguish(groups.keys());
         let mut totals = std::mem::take(&mut self.totals);
-        let row = |(group, mut samples): (Group, Vec<&WriterSample>)| {
-            if self.aggregation == Aggregation::Last {
-                samples.sort_by_key(|sample| sample.writer_id.id);
-            }
+        let row = |(group, samples): (Group, Vec<&WriterSample>)| {
             let members = self.members(&samples, columns);
             let cells = columns.iter().zip(&members);
             let cells = cells
@@ -138,6 +135,7 @@ impl DeltaTable {
         let mut all: Vec<_> = columns.iter().map(|_| (Vec::new(), None)).collect();
         for sample in samples {
             let writer_baseline = self.writer_baseline(sample);
+            let writer = Contributor::new(&sample.writer_id, sample.verdict);
             for FieldBinding { column, field_index: at, statistic } in
                 columns.bindings(&sample.fields).iter().copied()
             {
@@ -149,8 +147,7 @@ impl DeltaTable {
                     | (_, Baseline::Unknown) => Baseline::Zero,
                     (_, known) => known,
                 };
-                let has_ended = sample.verdict.writer_has_ended();
-                all[column].0.push(Member { field, stored, has_ended, baseline, total_baseline });
+                all[column].0.push(Member { field, stored, writer, baseline, total_baseline });
                 all[column].1 = statistic;
             }
         }
@@ -204,9 +201,8 @@ impl DeltaTable {
         };
         let unit = first.field.unit.as_str();
         let statistic = statistic.filter(|statistic| *statistic != Statistic::Rate);
-        let class = Class::from_field(first.field);
-        if !class.is_cumulative() {
-            return self.current(members, class, unit);
+        if !Class::from_field(first.field).is_cumulative() {
+            return self.current(members, first.field);
         }
         let has_one_scale = || {
             members
@@ -255,22 +251,26 @@ impl DeltaTable {
     }
 
     /// Combines values that are of this scrape alone.
-    fn current(&self, members: &[Member<'_>], class: Class, unit: &str) -> Cell {
-        let mut aggregate = Aggregate::new(class);
+    fn current(&self, members: &[Member<'_>], first: &Field) -> Cell {
+        let stated = stated_aggregation(first);
+        if self.aggregation == Aggregation::Auto
+            && members.iter().any(|member| stated_aggregation(member.field) != stated)
+        {
+            return Cell::new(Value::Mixed, "");
+        }
+        let (mut aggregate, unit) = (Aggregate::new(first), first.unit.as_str());
         for member in members {
-            aggregate.add(Ok(member.stored), Scale::from_field(member.field), member.has_ended);
+            aggregate.add(member.field, Ok(member.stored), member.writer);
         }
         if let Some(number) = aggregate.combine(self.aggregation) {
             return Cell::new(Value::from_scaled(number), unit);
         }
         match aggregate.into_value() {
             Ok(OwnedValue::Text(text)) => Cell::new(Value::Text(text.into()), ""),
-            Ok(value) => {
-                match (Scaled::from_value(&value, Scale::from_field(members[0].field)), class) {
-                    (Some(number), _) => Cell::new(Value::from_scaled(number), unit),
-                    (None, _) => Cell::MISSING,
-                }
-            }
+            Ok(value) => match Scaled::from_value(&value, Scale::from_field(first)) {
+                Some(number) => Cell::new(Value::from_scaled(number), unit),
+                None => Cell::MISSING,
+            },
             Err(NoValue::Differs) => Cell::new(Value::Mixed, ""),
             Err(NoValue::Unreadable(_) | NoValue::Missing) => Cell::MISSING,
         }

@@ -14,15 +14,15 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use mmstats_core::reader::ValueError;
-use mmstats_core::{Kind, Type};
+use mmstats_core::{Aggregation, Kind, Type};
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Liveness, Reason, Verdict};
-use mmstats_std::read::Field;
+use mmstats_std::read::{Field, IdentityField, IdentityFields};
 use serde::{Deserialize, Serialize};
 
 use crate::escape::lossless_path;
 use crate::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
-use crate::series::{Bucket, HistogramSnapshot};
+use crate::series::{Bucket, HistogramSnapshot, Number};
 
 /// The first line.
 pub(super) const HEADER_LINE: &str = "{\"mmstats-recording\":1}";
@@ -52,6 +52,16 @@ struct FieldRecord<'l> {
     r#type: char,
     scale: i8,
     divisor: u32,
+    #[serde(default, skip_serializing_if = "is_unspecified")]
+    aggregation: u8,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    kept: bool,
+}
+
+/// Returns `true` for the number of a field that does not state its aggregation.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_unspecified(aggregation: &u8) -> bool {
+    *aggregation == Aggregation::Unspecified as u8
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +160,8 @@ impl<'l> FieldRecord<'l> {
             r#type: field.location.ty.letter().into(),
             scale: field.scale,
             divisor: field.divisor,
+            aggregation: field.aggregation as u8,
+            kept: field.kept,
         }
     }
 
@@ -161,14 +173,22 @@ impl<'l> FieldRecord<'l> {
         };
         let ty = ty.ok_or_else(|| format!("unknown type: {:?}", self.r#type))?;
         let kind = Kind::from_number(self.kind);
-        let (unit, scale, divisor) = (self.unit.into_owned(), self.scale, self.divisor);
-        Ok(Field { unit, scale, divisor, ..Field::new(self.label, kind, ty) })
+        Ok(Field {
+            unit: self.unit.into_owned(),
+            scale: self.scale,
+            divisor: self.divisor,
+            aggregation: Aggregation::from_number(self.aggregation),
+            kept: self.kept,
+            ..Field::new(self.label, kind, ty)
+        })
     }
 }
 
 impl<'l> SampleRecord<'l> {
     fn new(sample: &'l WriterSample, fields: usize) -> Self {
-        let WriterId { id, name, version, process, is_new, other_owner } = &*sample.writer_id;
+        // When it was created is the value of a field.
+        let WriterId { id, name, version, process, created: _, is_new, other_owner } =
+            &*sample.writer_id;
         let values =
             sample.values.iter().map(|value| value.as_ref().ok().map(ValueRecord::new)).collect();
         SampleRecord {
@@ -244,7 +264,22 @@ pub(super) struct Replay {
     input: Box<dyn BufRead>,
     /// The number of lines read.
     lines: u64,
-    fields: Vec<Arc<[Field]>>,
+    fields: Vec<RecordedFields>,
+}
+
+/// The fields of some writers.
+struct RecordedFields {
+    fields: Arc<[Field]>,
+    /// The index of the field that states when a writer was created.
+    created: Option<usize>,
+}
+
+impl RecordedFields {
+    fn new(fields: Vec<Field>) -> Self {
+        let labels = fields.iter().map(|field| field.label.as_str());
+        let created = IdentityFields::find(labels).index(IdentityField::Created);
+        RecordedFields { fields: fields.into(), created }
+    }
 }
 
 impl Replay {
@@ -292,9 +327,8 @@ impl Replay {
 
     fn decode_scrape(&mut self, record: ScrapeRecord<'_>) -> Result<Scrape, String> {
         for fields in record.fields {
-            self.fields.push(
-                fields.into_iter().map(FieldRecord::decode).collect::<Result<Vec<_>, _>>()?.into(),
-            );
+            let fields = fields.into_iter().map(FieldRecord::decode).collect::<Result<_, _>>()?;
+            self.fields.push(RecordedFields::new(fields));
         }
         let samples = record
             .samples
@@ -329,11 +363,8 @@ impl Replay {
             SampleRecord { thread_ended: true, .. } => Reason::ThreadEnded,
             _ => Reason::NotObservable,
         };
-        let fields = self
-            .fields
-            .get(fields)
-            .ok_or_else(|| format!("unknown fields of {name}: {fields}"))?
-            .clone();
+        let RecordedFields { fields, created } =
+            self.fields.get(fields).ok_or_else(|| format!("unknown fields of {name}: {fields}"))?;
         if fields.len() != values.len() {
             return Err(format!(
                 "invalid number of values of {name}: {} ({} expected)",
@@ -347,11 +378,13 @@ impl Replay {
         };
         let process = process.decode();
         let name = PathBuf::from(&*name);
-        let writer_id = WriterId { id, name, version, process, is_new, other_owner };
-        let values = values.into_iter().map(value).collect::<Result<_, _>>()?;
+        let values: Vec<_> = values.into_iter().map(value).collect::<Result<_, _>>()?;
+        let created = created.and_then(|index| Number::from_value(values[index].as_ref().ok()?));
+        let created = created.map(Number::as_f64);
+        let writer_id = WriterId { id, name, version, process, created, is_new, other_owner };
         Ok(WriterSample {
             writer_id: Arc::new(writer_id),
-            fields,
+            fields: fields.clone(),
             values,
             verdict: Verdict::from(reason),
         })
@@ -378,6 +411,12 @@ mod tests {
             field("f", Type::Bool, Kind::Gauge),
             field("g", Type::Pascal, Kind::Untyped),
             field("h", Type::I64, Kind::Gauge),
+            Field {
+                aggregation: Aggregation::Max,
+                kept: true,
+                ..field("i", Type::I64, Kind::Gauge)
+            },
+            field("sys.created", Type::F64, Kind::Gauge),
         ]
         .into();
         let buckets = HistogramSnapshot {
@@ -396,12 +435,15 @@ mod tests {
             Ok(OwnedValue::Bool(true)),
             Err(ValueError::Contended),
             Ok(OwnedValue::Signed(i64::MIN)),
+            Ok(OwnedValue::Signed(-7)),
+            Ok(OwnedValue::Float(1_353_442_620.125)),
         ];
         let writer_id = WriterId {
             id: 7,
             name: "/dev/shm/x y".into(),
             version: 2,
             process: Some(ProcessId::new(42, 7, "f00", 9)),
+            created: Some(1_353_442_620.125),
             is_new: true,
             other_owner: Some(65534),
         };
@@ -459,7 +501,7 @@ mod tests {
             (line.replace("\"-inf\"", "\"much\""), "line 3: invalid number: \"much\""),
             (
                 line.replace("true},null", "true},null,null"),
-                "line 3: invalid number of values of /dev/shm/x y: 9 (8 expected)",
+                "line 3: invalid number of values of /dev/shm/x y: 11 (10 expected)",
             ),
             (line.replace("\"e\"", "\"w\""), "line 3: unknown type: 'w'"),
         ] {

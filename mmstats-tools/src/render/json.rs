@@ -10,12 +10,14 @@
 //! | key | |
 //! |---|---|
 //! | `label` | with any prefix and dimensions |
-//! | `value` | the scaled number, a boolean, a text, or a histogram; `null` on error |
+//! | `value` | the scaled number, a boolean, a text, or a histogram; `null` on error, and while a minimum or maximum has no value |
 //! | `raw` | the stored value, if it differs from `value` |
 //! | `kind` | `counter`, `gauge`, `info`, `histogram`; `untyped` in version 1 |
 //! | `type` | a format of Python's `struct`: `Q`, `d`, `32s`; of a histogram's buckets |
 //! | `unit` | the base unit in plural, `unixtime`, or empty |
 //! | `scale`, `divisor` | `value` = `raw` × 10^`scale` / `divisor`; omitted if 0 and 1 |
+//! | `aggregation` | how to combine several writers, if the field states it: `sum`, `mean`, `min`, `max`, `last` |
+//! | `kept` | `true` if the value survives the end of its thread, and counts after it; else omitted |
 //! | `help` | for people; may be empty |
 //! | `file` | the path; bytes that are not UTF-8 are written as `\xff` |
 //! | `version` | the version of the file's format |
@@ -50,7 +52,7 @@ use super::number::{Scale, ScaledNumber};
 use super::text::FieldValue;
 use crate::escape::{lossless_path, needs_escape};
 use crate::scraper::OwnedValue;
-use crate::series::HistogramSnapshot;
+use crate::series::{HistogramSnapshot, has_value, stated_aggregation};
 
 /// The keys that all fields of a file share.
 #[derive(Clone, Debug, Serialize)]
@@ -104,9 +106,28 @@ struct FieldLine<'l> {
     scale: Option<i8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     divisor: Option<u32>,
+    #[serde(flatten)]
+    properties: Properties,
     help: &'l str,
     #[serde(flatten)]
     file: &'l FileKeys,
+}
+
+/// The keys about what becomes of the values of several and of ended writers.
+#[derive(Serialize)]
+pub struct Properties {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    aggregation: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    kept: bool,
+}
+
+impl Properties {
+    /// Creates the keys of a field, which are omitted if it states nothing.
+    #[must_use]
+    pub fn new(field: &Field) -> Self {
+        Properties { aggregation: stated_aggregation(field).name(), kept: field.kept }
+    }
 }
 
 /// Returns the type of a field, or of the buckets of a histogram, as in Python's `struct`.
@@ -129,12 +150,14 @@ pub fn scaling(field: &Field) -> (Option<i8>, Option<u32>) {
     )
 }
 
-/// Returns the value of a field in its base unit, and the stored value if it differs.
+/// Returns the value of a field in its base unit, and the stored value if it differs. There is none
+/// of a minimum or maximum that was never set.
 #[must_use]
 pub fn values<'v>(
     field: &Field,
     value: Option<&'v OwnedValue>,
 ) -> (Option<JsonValue<'v>>, Option<JsonValue<'v>>) {
+    let value = value.filter(|stored| has_value(field, stored));
     let is_scaled = scaling(field) != (None, None);
     let raw = value.filter(|_| is_scaled).map(|stored| JsonValue::new(stored, Scale::NONE));
     (value.map(|stored| JsonValue::new(stored, Scale::from_field(field))), raw)
@@ -292,14 +315,15 @@ pub fn write_line(
     let (scale, divisor) = scaling(field);
     let line = FieldLine {
         label: &field.label,
+        scale: scale.filter(|_| value_json.is_some()),
+        divisor: divisor.filter(|_| value_json.is_some()),
         value: value_json,
         raw,
         error: value.as_ref().err().map(ValueError::to_string),
         kind: field.kind.name(),
         r#type: type_code(field),
         unit: &field.unit,
-        scale: scale.filter(|_| value.is_ok()),
-        divisor: divisor.filter(|_| value.is_ok()),
+        properties: Properties::new(field),
         help: &field.help,
         file,
     };

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use mmstats_core::Aggregation;
 use mmstats_core::reader::{Lossy, Value, ValueError};
 use mmstats_std::liveness::{Liveness, Verdict};
 use mmstats_std::read::Field;
@@ -18,6 +19,7 @@ use super::distribution::Summary;
 use super::number::Scale;
 use crate::escape::{Escaped, EscapedPath};
 use crate::scraper::owner_note;
+use crate::series::has_value;
 
 /// The parts of the text besides labels and values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,17 +93,15 @@ pub fn write_file(
     for (label, (field, value)) in labels.iter().zip(rows) {
         write!(to, "  {} ", super::pad_right(label, width))?;
         match value {
+            Ok(value) if !exists(field, value) => write!(to, "{note}{NO_VALUE}{note:#}")?,
             Ok(value) => {
                 write!(to, "{value_style}{}{value_style:#}", FormattedValue { field, value })?;
+                // A histogram is not read as a number by scripts: it always shows its unit.
+                if style.annotated || matches!(value, Value::Histogram(_)) {
+                    write_unit(to, field, value, note)?;
+                }
             }
             Err(value_error) => write!(to, "{error}{}{error:#}", placeholder(*value_error))?,
-        }
-        match value {
-            // A histogram is not read as a number by scripts: it always shows its unit.
-            Ok(value) if style.annotated || matches!(value, Value::Histogram(_)) => {
-                write_unit(to, field, value, note)?;
-            }
-            _ => {}
         }
         writeln!(to)?;
         for line in field.help.lines().filter(|_| style.help) {
@@ -109,6 +109,14 @@ pub fn write_file(
         }
     }
     writeln!(to)
+}
+
+/// Shown while a minimum or maximum has no value.
+const NO_VALUE: &str = "-";
+
+fn exists(field: &Field, value: &Value<'_>) -> bool {
+    // Only such a field may have no value; copying all others would take time.
+    field.aggregation == Aggregation::Unspecified || has_value(field, &value.into())
 }
 
 /// Returns the text shown instead of a value that cannot be read.
@@ -193,6 +201,17 @@ mod tests {
             text(&rows, ANNOTATED),
             "==> f (its process has ended)\n  a  <contended>\n  bb <cut off>\n  c  1 seconds\n\n"
         );
+    }
+
+    #[test]
+    fn a_maximum_without_a_value_is_a_dash() {
+        let plain = Field::new("plain", Kind::Gauge, Type::I64);
+        let peak =
+            Field { aggregation: Aggregation::Max, unit: "bytes".to_owned(), ..plain.clone() };
+        let least = Value::Signed(i64::MIN);
+        let rows = [(&plain, Ok(least)), (&peak, Ok(least)), (&peak, Ok(Value::Signed(-7)))];
+        let expected = "  plain -9223372036854775808\n  plain -\n  plain -7 bytes\n\n";
+        assert!(text(&rows, ANNOTATED).ends_with(expected), "{}", text(&rows, ANNOTATED));
     }
 
     #[test]

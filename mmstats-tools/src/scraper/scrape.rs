@@ -85,7 +85,7 @@ pub struct WriterSample {
 }
 
 /// A writer: one file as long as it is the same process's, or one region in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WriterId {
     /// A unique number, in the order of discovery.
     pub id: u64,
@@ -96,6 +96,8 @@ pub struct WriterId {
     /// Its process, if the file states it. The PID alone does not identify it: containers that
     /// share a directory can have processes with the same one.
     pub process: Option<ProcessId>,
+    /// When its file was created, in seconds since 1970, if the file states it.
+    pub created: Option<f64>,
     /// Whether it was created after the previous scrape, so that its counters were zero then.
     pub is_new: bool,
     /// The user ID of the file's owner, if it is not the one that the file states.

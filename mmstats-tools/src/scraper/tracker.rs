@@ -179,6 +179,7 @@ impl WriterTracker {
             name: name.to_owned(),
             version: sample.layout().version,
             process: sample.process_id(),
+            created: sample.created(),
             is_new,
             other_owner: sample.other_owner(),
         };

@@ -1,39 +1,26 @@
 //! Classifies fields by the meaning of their values.
 
-use mmstats_core::{Kind, Type};
+use mmstats_core::{Aggregation as Stated, Kind, Type};
 use mmstats_std::read::Field;
 
+use super::aggregation::stated_aggregation;
 use super::identity::is_identity;
 
-/// The meaning of a field's values, which decides how those of several writers are combined.
+/// The meaning of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// A count since the writer's start: added, and its changes are of interest.
     Counter,
     /// A distribution: added bucket by bucket.
     Histogram,
-    /// An amount at the moment: added.
+    /// A number at the moment, or a constant one that states how writers are combined.
     Gauge,
-    /// A measurement at the moment: averaged.
-    Average,
-    /// A time in seconds since 1970: the latest counts.
-    Timestamp,
     /// True or false.
     Flag,
-    /// A text: all writers have to agree.
+    /// A text.
     Text,
     /// A constant number or a part of the writer's identity: all writers have to agree.
     Fact,
-}
-
-/// Units of measurements. A sum of such gauges over writers has no meaning.
-const AVERAGED_UNITS: [&str; 8] =
-    ["seconds", "ratio", "percent", "celsius", "kelvin", "volts", "hertz", "meters"];
-
-/// Returns `true` if gauges in this unit are averaged over writers instead of added.
-#[must_use]
-pub fn is_averaged_unit(unit: &str) -> bool {
-    AVERAGED_UNITS.contains(&unit)
 }
 
 impl Class {
@@ -41,18 +28,18 @@ impl Class {
     #[must_use]
     pub fn from_field(field: &Field) -> Class {
         let is_integer_like = !matches!(field.location.ty, Type::F16 | Type::F32 | Type::F64);
+        let states_none = stated_aggregation(field) == Stated::Unspecified;
         match (field.kind, field.location.ty) {
             (Kind::Histogram, _) => Class::Histogram,
             (_, Type::Text | Type::Pascal) if !is_identity(&field.label) => Class::Text,
-            (Kind::Info, _) => Class::Fact,
+            (Kind::Info, _) if states_none => Class::Fact,
             (Kind::Counter, _) => Class::Counter,
-            _ if field.unit == "unixtime" => Class::Timestamp,
+            _ if field.unit == "unixtime" => Class::Gauge,
             // Writers of version 1 cannot mark them as constants, and a thread id changes when
             // another thread adopts the file.
             _ if is_identity(&field.label) => Class::Fact,
             (_, Type::Bool) => Class::Flag,
-            (Kind::Untyped, _) if is_integer_like => Class::Counter,
-            _ if is_averaged_unit(&field.unit) => Class::Average,
+            (Kind::Untyped, _) if is_integer_like && states_none => Class::Counter,
             _ => Class::Gauge,
         }
     }
@@ -68,22 +55,11 @@ impl Class {
     pub fn is_current(self) -> bool {
         !self.is_cumulative() && self != Class::Fact
     }
-
-    /// Returns the name of the way in which writers are combined: `sum`, `mean`, `latest`,
-    /// `unique`.
-    #[must_use]
-    pub fn aggregate_name(self) -> &'static str {
-        match self {
-            Class::Counter | Class::Histogram | Class::Gauge => "sum",
-            Class::Average => "mean",
-            Class::Timestamp => "latest",
-            Class::Flag | Class::Text | Class::Fact => "unique",
-        }
-    }
 }
 
-/// The key of fields that are shown as one: the label and the meaning of its values. Identity
-/// fields only have the label, as writers of version 1 cannot state their kind.
+/// The key of fields that are shown as one: the label, the meaning of its values, and how writers
+/// are combined. Identity fields only have the label, as writers of version 1 cannot state their
+/// kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SeriesKey<'f> {
     /// The label.
@@ -91,6 +67,7 @@ pub struct SeriesKey<'f> {
     kind: &'static str,
     unit: &'f str,
     scale: (i8, u32),
+    aggregation: &'static str,
 }
 
 impl<'f> SeriesKey<'f> {
@@ -98,13 +75,15 @@ impl<'f> SeriesKey<'f> {
     #[must_use]
     pub fn from_field(field: &'f Field) -> Self {
         if is_identity(&field.label) {
-            return SeriesKey { label: &field.label, kind: "", unit: "", scale: (0, 1) };
+            let (label, kind, unit, scale) = (&field.label, "", "", (0, 1));
+            return SeriesKey { label, kind, unit, scale, aggregation: "" };
         }
         SeriesKey {
             label: &field.label,
             kind: field.kind.name(),
             unit: &field.unit,
             scale: (field.scale, field.divisor.max(1)),
+            aggregation: stated_aggregation(field).name(),
         }
     }
 }
@@ -147,9 +126,9 @@ mod tests {
             (Kind::Counter, Type::F64, "a", "", Class::Counter),
             (Kind::Histogram, Type::U64, "a", "seconds", Class::Histogram),
             (Kind::Gauge, Type::U64, "a", "bytes", Class::Gauge),
-            (Kind::Gauge, Type::U64, "a", "ratio", Class::Average),
-            (Kind::Untyped, Type::F64, "a", "celsius", Class::Average),
-            (Kind::Gauge, Type::F64, "a", "unixtime", Class::Timestamp),
+            (Kind::Gauge, Type::U64, "a", "ratio", Class::Gauge),
+            (Kind::Untyped, Type::F64, "a", "celsius", Class::Gauge),
+            (Kind::Gauge, Type::F64, "a", "unixtime", Class::Gauge),
             (Kind::Gauge, Type::Bool, "a", "", Class::Flag),
             (Kind::Info, Type::U64, "a", "", Class::Fact),
             (Kind::Untyped, Type::Pascal, "a", "", Class::Text),
@@ -160,6 +139,22 @@ mod tests {
             (Kind::Untyped, Type::U32, "dsys.pid", "", Class::Counter),
         ] {
             assert_eq!(class(kind, ty, label, unit), expected, "{kind:?} {ty:?} {label} {unit}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_state_how_writers_are_combined_are_gauges() {
+        let class =
+            |kind, ty| Class::from_field(&Field { aggregation: Stated::Max, ..field(kind, ty) });
+        for (kind, ty, expected) in [
+            (Kind::Info, Type::U64, Class::Gauge),
+            (Kind::Untyped, Type::U64, Class::Gauge),
+            (Kind::Gauge, Type::Bool, Class::Flag),
+            (Kind::Info, Type::Text, Class::Text),
+            (Kind::Counter, Type::U64, Class::Counter),
+            (Kind::Histogram, Type::U64, Class::Histogram),
+        ] {
+            assert_eq!(class(kind, ty), expected, "{kind:?} {ty:?}");
         }
     }
 
@@ -179,6 +174,7 @@ mod tests {
             Field { divisor: 2, ..volts.clone() },
             Field { unit: "celsius".to_owned(), ..volts.clone() },
             Field { kind: Kind::Counter, ..volts.clone() },
+            Field { aggregation: Stated::Max, ..volts.clone() },
         ] {
             assert_ne!(SeriesKey::from_field(&volts), SeriesKey::from_field(&other));
         }

@@ -49,10 +49,13 @@ impl Formatter {
                 format!("{} different", row.distinct)
             }
             (Class::Fact | Class::Text, Some(fact)) => self.stored(row, fact),
+            (Class::Fact | Class::Text, _) => NO_VALUE.to_owned(),
+            (Class::Flag, _) if row.resolve(self.aggregation) != Aggregation::Sum => {
+                self.combined_flag(row)
+            }
             (Class::Flag, _) if row.values() > 1 && !self.is_raw => {
                 format!("{} of {}", row.sum().map_or(0.0, Number::as_f64), row.values())
             }
-            (Class::Fact | Class::Text, _) => NO_VALUE.to_owned(),
             (Class::Flag, _) if row.values() == 1 => {
                 bool_text(row.sum().is_some_and(|sum| sum.as_f64() != 0.0)).to_owned()
             }
@@ -66,6 +69,17 @@ impl Formatter {
                 if is_named { format!("{} {number}", resolved.name()) } else { number }
             }
         }
+    }
+
+    /// Formats a boolean that states how writers are combined.
+    fn combined_flag(self, row: &Row) -> String {
+        let aggregation = row.resolve(self.aggregation);
+        let Some(number) = row.number(aggregation) else { return NO_VALUE.to_owned() };
+        let shown = match aggregation {
+            Aggregation::Mean if row.values() > 1 => human::number(number),
+            _ => bool_text(number != 0.0).to_owned(),
+        };
+        if row.values() > 1 { format!("{} {shown}", aggregation.name()) } else { shown }
     }
 
     /// Formats an aggregation of all writers' numbers.

@@ -32,10 +32,10 @@ use crate::mmash::server::response::{
     GzipChunks, HttpError, JSON, accepts_gzip, set_encoding, with_type,
 };
 use crate::mmash::server::{Call, Server};
-use crate::render::json::{self, Float, HistogramJson, JsonValue, liveness_name};
+use crate::render::json::{self, Float, HistogramJson, JsonValue, Properties, liveness_name};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterId};
-use crate::series::{Aggregate, Class, SeriesKey};
+use crate::series::{Aggregate, Contributor, SeriesKey};
 
 /// The approximate number of points in a chunk. The whole history as JSON would need too much
 /// memory.
@@ -269,6 +269,8 @@ impl Series<'_> {
             divisor: Option<u32>,
             help: &'s str,
             #[serde(flatten)]
+            properties: Properties,
+            #[serde(flatten)]
             whose: Whose<'s>,
             points: Points<'s>,
         }
@@ -297,6 +299,7 @@ impl Series<'_> {
             scale,
             divisor,
             help: &field.help,
+            properties: Properties::new(field),
             whose,
             points: Points { series: self, stored },
         }
@@ -314,9 +317,9 @@ impl Series<'_> {
             };
             let Some((value, rate)) = writer.get(index) else { continue };
             let (aggregate, rates) =
-                sum.get_or_insert_with(|| (Aggregate::new(Class::from_field(self.field())), None));
-            let field = &writer.fields[index];
-            aggregate.add(Ok(&value), Scale::from_field(field), writer.verdict.writer_has_ended());
+                sum.get_or_insert_with(|| (Aggregate::new(self.field()), None));
+            let contributor = Contributor::new(&writer.writer_id, writer.verdict);
+            aggregate.add(&writer.fields[index], Ok(&value), contributor);
             *rates = add_rates(*rates, rate);
         }
         sum

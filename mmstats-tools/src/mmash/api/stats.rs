@@ -15,10 +15,13 @@ use crate::labels::Labels;
 use crate::mmash::live::snapshot::{Delta, Snapshot};
 use crate::mmash::server::parameters::Parameters;
 use crate::mmash::server::response::HttpError;
-use crate::render::json::{Float, JsonValue, bytes, liveness_name, scaling, type_code, values};
-use crate::render::number::Scale;
+use crate::render::json::{
+    Float, JsonValue, Properties, bytes, liveness_name, scaling, type_code, values,
+};
 use crate::scraper::OwnedValue;
-use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, SeriesKey, is_cumulative};
+use crate::series::{
+    Aggregate, Aggregation, Contributor, HistogramSnapshot, NoValue, SeriesKey, is_cumulative,
+};
 use mmstats_std::clock::unix_seconds;
 
 /// How values are grouped into series.
@@ -87,7 +90,8 @@ pub(crate) fn render(snapshot: &Snapshot, interval: f64, query: &Query) -> Vec<u
                     liveness: liveness_name(sample.verdict.liveness),
                     owner: sample.writer_id.other_owner,
                 };
-                let value = sample.values[*index].as_ref().map_err(ValueError::to_string);
+                let error = |error: &ValueError| Some(error.to_string());
+                let value = sample.values[*index].as_ref().map_err(error);
                 let increase = delta.increase.as_deref();
                 SeriesJson::new(&sample.fields[*index], whose, value, delta.rate, increase)
             };
@@ -133,6 +137,8 @@ struct SeriesJson<'r> {
     unit: &'r str,
     help: &'r str,
     #[serde(flatten)]
+    properties: Properties,
+    #[serde(flatten)]
     whose: Whose<'r>,
     value: Option<JsonValue<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,7 +176,7 @@ impl<'r> SeriesJson<'r> {
     fn new(
         field: &'r Field,
         whose: Whose<'r>,
-        value: Result<&'r OwnedValue, String>,
+        value: Result<&'r OwnedValue, Option<String>>,
         rate: Option<f64>,
         increase: Option<&'r HistogramSnapshot>,
     ) -> Self {
@@ -182,10 +188,11 @@ impl<'r> SeriesJson<'r> {
             r#type: type_code(field),
             unit: &field.unit,
             help: &field.help,
+            properties: Properties::new(field),
             whose,
             value: base.map(|value| value.with_interval(increase)),
             raw,
-            error: value.err(),
+            error: value.err().flatten(),
             aggregate: None,
             scale,
             divisor,
@@ -217,7 +224,6 @@ fn fields(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<[Field]>> {
 /// All fields with one key, combined.
 struct CombinedField<'g> {
     field: &'g Field,
-    class: Class,
     value: Result<OwnedValue, NoValue>,
     writers: usize,
     /// The last of them: a writer may have two fields of one label.
@@ -230,8 +236,12 @@ struct CombinedField<'g> {
 
 impl CombinedField<'_> {
     fn row(&self) -> SeriesJson<'_> {
-        let value = self.value.as_ref().map_err(NoValue::to_string);
-        let aggregate = Some(self.class.aggregate_name()).filter(|_| value.is_ok());
+        // That there is no value yet is no error.
+        let error =
+            |reason: &NoValue| Some(reason.to_string()).filter(|_| *reason != NoValue::Missing);
+        let value = self.value.as_ref().map_err(error);
+        let name = || Aggregation::from_field(self.field).json_name();
+        let aggregate = value.is_ok().then(name);
         let whose = Whose::All { writers: self.writers, dead: self.dead };
         let row = SeriesJson::new(self.field, whose, value, self.rate, self.increase.as_ref());
         SeriesJson { aggregate, ..row }
@@ -250,22 +260,21 @@ fn by_label<'s>(snapshot: &'s Snapshot, labels: &Labels) -> Vec<CombinedField<'s
     let mut all: BTreeMap<SeriesKey<'_>, (Aggregate, CombinedField<'_>)> = BTreeMap::new();
     each_wanted(fields(snapshot), labels, |writer, index| {
         let sample = &snapshot.scrape.samples[writer];
-        let has_ended = sample.verdict.writer_has_ended();
+        let contributor = Contributor::new(&sample.writer_id, sample.verdict);
         let field = &sample.fields[index];
         let Delta { rate, increase } = &snapshot.deltas[writer][index];
         let new = || {
-            let (class, value) = (Class::from_field(field), Err(NoValue::Missing));
-            let (writers, last, dead, rate, increase) = (0, None, 0, None, None);
-            let combined =
-                CombinedField { field, class, value, writers, last, dead, rate, increase };
-            (Aggregate::new(class), combined)
+            let (value, writers, last, dead) = (Err(NoValue::Missing), 0, None, 0);
+            let (rate, increase) = (None, None);
+            let combined = CombinedField { field, value, writers, last, dead, rate, increase };
+            (Aggregate::new(field), combined)
         };
         let (aggregate, combined) = all.entry(SeriesKey::from_field(field)).or_insert_with(new);
         if combined.last.replace(writer) != Some(writer) {
             combined.writers += 1;
-            combined.dead += usize::from(has_ended);
+            combined.dead += usize::from(contributor.has_ended);
         }
-        aggregate.add(sample.values[index].as_ref(), Scale::from_field(field), has_ended);
+        aggregate.add(field, sample.values[index].as_ref(), contributor);
         combined.rate = add_rates(combined.rate, *rate);
         if let Some(increase) = increase {
             combined.increase.get_or_insert_with(HistogramSnapshot::default).add(increase);

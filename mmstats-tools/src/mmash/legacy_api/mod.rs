@@ -18,7 +18,7 @@ use crate::mmash::server::response::{HttpError, JSON};
 use crate::render::json::{self, Float, JsonValue};
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, WriterSample};
-use crate::series::{Aggregate, Aggregation, Class, Number, Scaled};
+use crate::series::{Aggregate, Aggregation, Class, Contributor, Number, Scaled, has_value};
 
 /// Handles `/stats/`: all labels.
 pub(crate) async fn labels(call: Call) -> Result<Response, HttpError> {
@@ -148,15 +148,21 @@ fn aggregator(name: &str) -> Result<&'static str, HttpError> {
     })
 }
 
-/// Combines the values of a label; `None` if they cannot be combined.
+/// Combines the values of a label; `None` if they cannot be combined, or none exists yet.
 fn combine(aggregator: &str, values: &[Reading<'_>]) -> Option<Box<RawValue>> {
+    let exists = |(field, value): &Reading<'_>| has_value(field, value);
+    let existing: Vec<_> = values.iter().filter(|value| exists(value)).copied().collect();
+    combine_existing(aggregator, &existing)
+}
+
+fn combine_existing(aggregator: &str, values: &[Reading<'_>]) -> Option<Box<RawValue>> {
     if let Some(aggregator) = aggregator.strip_prefix("nonzero-") {
         let is_zero = |(_, value): &Reading<'_>| {
             Number::from_value(value).is_some_and(|number| number.as_f64() == 0.0)
         };
         let nonzero: Vec<_> = values.iter().filter(|value| !is_zero(value)).copied().collect();
         let zero = || to_raw_value(&0).ok();
-        return if nonzero.is_empty() { zero() } else { combine(aggregator, &nonzero) };
+        return if nonzero.is_empty() { zero() } else { combine_existing(aggregator, &nonzero) };
     }
     let mut all = values.iter().copied();
     let chosen = match aggregator {
@@ -169,28 +175,29 @@ fn combine(aggregator: &str, values: &[Reading<'_>]) -> Option<Box<RawValue>> {
     chosen.and_then(show)
 }
 
-fn show((field, value): Reading<'_>) -> Option<Box<RawValue>> {
-    to_raw_value(&JsonValue::new(value, Scale::from_field(field))).ok()
+fn show((field, stored): Reading<'_>) -> Option<Box<RawValue>> {
+    let value = JsonValue::new(stored, Scale::from_field(field));
+    to_raw_value(&Some(value).filter(|_| has_value(field, stored))).ok()
 }
 
 /// Adds all values: those of dead writers too, and whatever the kind of the field.
-fn add(values: &[Reading<'_>], class: Class) -> Aggregate {
-    let mut aggregate = Aggregate::new(class);
+fn add(values: &[Reading<'_>], aggregation: Aggregation) -> Aggregate {
+    let mut aggregate = Aggregate::with_rule(Class::Gauge, aggregation);
     for (field, value) in values {
-        aggregate.add(Ok(value), Scale::from_field(field), false);
+        aggregate.add(field, Ok(value), Contributor::default());
     }
     aggregate
 }
 
 fn mean(values: &[Reading<'_>]) -> Option<Box<RawValue>> {
-    let mean = add(values, Class::Average);
+    let mean = add(values, Aggregation::Mean);
     let number = mean.combine(Aggregation::Auto)?.as_f64();
     // Numbers and other values have no mean.
     mean.into_value().ok().and_then(|_| to_raw_value(&Float(number)).ok())
 }
 
 fn sum(values: &[Reading<'_>]) -> Option<Box<RawValue>> {
-    let sum = add(values, Class::Counter);
+    let sum = add(values, Aggregation::Sum);
     let (first, _) = values.first()?;
     let scale = sum.sum().map_or(Scale::from_field(first), |sum| sum.scale);
     let has_one_scale = values.iter().all(|(field, _)| Scale::from_field(field) == scale);

@@ -12,7 +12,10 @@ use crate::render::human;
 use crate::render::number::Scale;
 use crate::scraper::{OwnedValue, Scrape, WriterSample};
 use crate::search::Search;
-use crate::series::{Aggregate, Class, HistogramSnapshot, NoValue, Number, SeriesKey, is_identity};
+use crate::series::{
+    Aggregate, Aggregation, Contributor, HistogramSnapshot, NoValue, Number, Scaled, SeriesKey,
+    is_identity,
+};
 
 /// A row of the table.
 pub(super) struct LabelRow<'l> {
@@ -40,14 +43,14 @@ pub(super) fn build_rows<'l>(scrape: &'l Scrape, search: &str) -> Vec<LabelRow<'
     let search = Search::new(search);
     let mut rows: BTreeMap<_, Option<LabelRow<'l>>> = BTreeMap::new();
     for sample in &scrape.samples {
-        let has_ended = sample.verdict.writer_has_ended();
+        let writer = Contributor::new(&sample.writer_id, sample.verdict);
         for (field, value) in sample.fields.iter().zip(&sample.values) {
             let row =
                 rows.entry((prefix(&field.label), SeriesKey::from_field(field))).or_insert_with(
                     || search.matches(&field.label, None).then(|| LabelRow::new(field)),
                 );
             if let Some(row) = row {
-                row.add(value, has_ended);
+                row.add(field, value, writer);
             }
         }
     }
@@ -64,7 +67,7 @@ pub(super) fn writer_rows<'l>(
             sample.fields.iter().zip(&sample.values).filter(move |(field, _)| field.label == label);
         all.map(move |(field, value)| {
             let mut row = LabelRow::new(field);
-            row.add(value, sample.verdict.writer_has_ended());
+            row.add(field, value, Contributor::new(&sample.writer_id, sample.verdict));
             (sample, row)
         })
     })
@@ -87,14 +90,14 @@ impl<'l> LabelRow<'l> {
             scale: Scale::from_field(field),
             writers: 0,
             dead: 0,
-            aggregate: Aggregate::new(Class::from_field(field)),
+            aggregate: Aggregate::new(field),
         }
     }
 
-    fn add(&mut self, value: &Result<OwnedValue, ValueError>, has_ended: bool) {
+    fn add(&mut self, field: &Field, value: &Result<OwnedValue, ValueError>, writer: Contributor) {
         self.writers += 1;
-        self.dead += usize::from(has_ended);
-        self.aggregate.add(value.as_ref(), self.scale, has_ended);
+        self.dead += usize::from(writer.has_ended);
+        self.aggregate.add(field, value.as_ref(), writer);
     }
 
     /// Returns `true` for constants and identity fields, whose numbers are not rounded.
@@ -122,14 +125,14 @@ impl<'l> LabelRow<'l> {
 
     /// Returns `true` if the value is the mean of several writers.
     pub(super) fn is_mean(&self) -> bool {
-        self.aggregate.averaged().is_some()
+        self.aggregate.selection() == Some(Aggregation::Mean)
     }
 
     /// Returns the aggregated value.
     pub(super) fn value(&self) -> ValueText {
         // A sum may exceed the range of all stored integers.
-        let exact = match self.aggregate.sum().map(|sum| sum.number) {
-            Some(Number::Integer(sum)) if self.scale.is_none() && !self.is_mean() => {
+        let exact = match self.aggregate.combine(Aggregation::Auto) {
+            Some(Scaled { number: Number::Integer(sum), .. }) if self.scale.is_none() => {
                 Some(sum.to_string())
             }
             _ => None,
@@ -139,10 +142,17 @@ impl<'l> LabelRow<'l> {
                 short: "differs".to_owned(),
                 exact: format!("{} writers have different values", self.writers),
             },
+            Err(NoValue::Missing) => {
+                ValueText { short: "-".to_owned(), exact: NoValue::Missing.to_string() }
+            }
             Err(error) => ValueText { short: "unreadable".to_owned(), exact: error.to_string() },
-            Ok(OwnedValue::Text(text)) => ValueText { short: text.to_string(), exact: text.into() },
+            Ok(OwnedValue::Text(text)) => ValueText {
+                short: text.to_string(),
+                exact: text.into_string() + &self.aggregate_note(),
+            },
             Ok(OwnedValue::Bool(value)) => {
-                ValueText { short: value.to_string(), exact: value.to_string() }
+                let short = value.to_string();
+                ValueText { exact: short.clone() + &self.aggregate_note(), short }
             }
             Ok(OwnedValue::Histogram(buckets)) => self.histogram(&buckets),
             Ok(number) => {
@@ -162,12 +172,16 @@ impl<'l> LabelRow<'l> {
             None if self.is_info() && self.unit.is_empty() => exact.clone(),
             None => human::quantity(shown, self.unit),
         };
-        let of = self
-            .aggregate
-            .averaged()
-            .map(|values| format!(", mean of {values}"))
-            .unwrap_or_default();
-        ValueText { short, exact: format!("{exact} {}", self.unit).trim_end().to_owned() + &of }
+        let exact = format!("{exact} {}", self.unit).trim_end().to_owned();
+        ValueText { short, exact: exact + &self.aggregate_note() }
+    }
+
+    /// Returns how one value was made of several, unless that is obvious: `, max of 3`.
+    fn aggregate_note(&self) -> String {
+        match self.aggregate.selection().filter(|_| self.unit != "unixtime") {
+            Some(way) => format!(", {} of {}", way.json_name(), self.aggregate.values()),
+            None => String::new(),
+        }
     }
 
     fn histogram(&self, buckets: &HistogramSnapshot) -> ValueText {

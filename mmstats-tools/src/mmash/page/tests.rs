@@ -24,6 +24,7 @@ fn writer(reason: Reason, fields: Vec<(Field, Result<OwnedValue, ValueError>)>) 
         name: "/dev/shm/a.mmstats".into(),
         version: 2,
         process: Some(ProcessId::new(42, 0, "", 0)),
+        created: None,
         is_new: false,
         other_owner: None,
     });

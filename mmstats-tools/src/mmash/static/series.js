@@ -17,8 +17,9 @@ function isPlottedByRate({ kind, points }, show) {
 }
 
 /** Returns the key that identifies a stat, or a series of one. */
-export function seriesKey({ label, file, kind, unit, scale, divisor }) {
-    return [label, file ?? "", kind, unit, scale ?? 0, divisor ?? 1].join("\0");
+export function seriesKey({ label, file, kind, unit, scale, divisor, aggregation }) {
+    const meaning = [kind, unit, scale ?? 0, divisor ?? 1, aggregation ?? ""];
+    return [label, file ?? "", ...meaning].join("\0");
 }
 
 /** Returns `true` if the writer of a series has ended or disappeared; for several, if all have. */

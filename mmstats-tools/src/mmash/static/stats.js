@@ -86,7 +86,7 @@ export class Row {
     get displayValue() {
         const { value, error } = this.stat;
         if (value === null || value === undefined) {
-            return error === "differs" ? "differs" : error ? "unreadable" : "";
+            return error === "differs" ? "differs" : error ? "unreadable" : "-";
         } else if (this.isText) {
             return escapeText(value);
         } else if (typeof value === "boolean") {
@@ -101,19 +101,27 @@ export class Row {
 
     /** Returns `true` if the value is the mean of several writers. */
     get isMean() {
-        return this.stat.aggregate === "mean" && this.#averagedWriters > 1;
+        return this.stat.aggregate === "mean" && this.#countedWriters > 1;
     }
 
-    // Ended writers count only if all have ended.
-    get #averagedWriters() {
-        return this.writers - this.stat.dead || this.writers;
+    // Ended writers count only if all have ended, or if the stat is kept.
+    get #countedWriters() {
+        return this.stat.kept ? this.writers : this.writers - this.stat.dead || this.writers;
+    }
+
+    // Returns how one value was made of several, unless that is obvious: `, max of 3`.
+    get #aggregateNote() {
+        const { aggregate } = this.stat;
+        const isNamed = ["mean", "min", "max", "last"].includes(aggregate);
+        const isShown = isNamed && this.unit !== "unixtime" && this.#countedWriters > 1;
+        return isShown ? `, ${aggregate} of ${this.#countedWriters}` : "";
     }
 
     /** Returns the value with all its digits and its unit, for the tooltip. */
     get exactValue() {
         const { value, error, interval } = this.stat;
         if (value === null || value === undefined) {
-            return escapeText(error ?? "");
+            return escapeText(error ?? "no value yet");
         } else if (this.isHistogram) {
             const names = this.value > 0 ? ["p50", "p90", "p99"] : [];
             const percentiles = names
@@ -122,12 +130,11 @@ export class Row {
             const note = this.value > 0 && interval === null ? "; none in the last interval" : "";
             return `${value.count} recorded${percentiles}${note}`;
         } else if (this.isText || typeof value === "boolean") {
-            return escapeText(value);
+            return escapeText(value) + this.#aggregateNote;
         }
         const isDate = this.unit === "unixtime" && this.value > 0;
         const date = isDate ? ` (${units.formatDate(this.value)})` : "";
-        const mean = this.isMean ? `, mean of ${this.#averagedWriters}` : "";
-        return `${value} ${escapeText(this.unit)}`.trim() + date + mean;
+        return `${value} ${escapeText(this.unit)}`.trim() + date + this.#aggregateNote;
     }
 
     get displayRate() {

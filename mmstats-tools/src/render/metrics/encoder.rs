@@ -13,7 +13,7 @@ use super::number::MetricValue;
 use super::{DroppedField, Format, Page, Settings};
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
-use crate::series::Number;
+use crate::series::{Number, has_value};
 
 /// A set of fields and all writers that have it.
 pub(super) struct Layout<'l> {
@@ -121,9 +121,10 @@ impl Encoder {
         writer: &SeriesValues<'_>,
     ) -> Result<(), String> {
         let value = match writer.values.get(member.field) {
-            Some(Ok(value)) => value,
+            Some(Ok(value)) if has_value(field, value) => value,
             Some(Err(error)) => return Err(error.to_string()),
-            None => return Ok(()),
+            // A sample that is absent means just this: there is no value yet.
+            Some(Ok(_)) | None => return Ok(()),
         };
         let labels = [&member.dimensions[..], &writer.labels];
         match (ty, value) {

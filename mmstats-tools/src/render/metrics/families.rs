@@ -105,7 +105,10 @@ impl Families {
                 let reason = match file {
                     Some(_) => "dropped: another field of the same file gives the same series",
                     // All other fields with the same series are in one sum.
-                    None => "dropped: the exported histogram has another scale, so other bounds",
+                    None if ty == Type::Histogram => {
+                        "dropped: the exported histogram has another scale, so other bounds"
+                    }
+                    None => "dropped: the exported field states another aggregation",
                 };
                 self.dropped.push(DroppedField {
                     file,

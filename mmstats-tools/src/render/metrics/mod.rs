@@ -27,6 +27,8 @@
 //! of labels is shown, and the other is a [`DroppedField`]. So are duplicate series, and counters
 //! that are negative or NaN.
 //!
+//! **Values** that do not exist yet, of a minimum or maximum that was never set, have no sample.
+//!
 //! **Numbers** are in base units. Unscaled integers are exact; floats are written in the shortest
 //! form that parses to the same value.
 //!

@@ -6,6 +6,7 @@ use mmstats_std::read::Field;
 
 use super::family::{Family, Type};
 use super::name::Name;
+use crate::series::stated_aggregation;
 
 /// The key of a metric family: base, type and unit.
 type FamilyId = (String, Type, String);
@@ -18,6 +19,8 @@ pub(super) struct SumKey {
     dimensions: String,
     /// The scale and divisor of a histogram: others give its buckets other bounds.
     scale: Option<(i8, u32)>,
+    /// The name of the aggregation that the fields state.
+    aggregation: &'static str,
 }
 
 impl SumKey {
@@ -28,6 +31,7 @@ impl SumKey {
             family: (name.base.to_owned(), ty, field.unit.clone()),
             dimensions: name.dimensions,
             scale,
+            aggregation: stated_aggregation(field).name(),
         }
     }
 

@@ -8,7 +8,9 @@ use super::name_conflicts::SumKey;
 use super::number::MetricValue;
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
-use crate::series::{Aggregate, Aggregation, Baseline, Bucket, Class, CounterTotal, ScaledSum};
+use crate::series::{
+    Aggregate, Aggregation, Baseline, Bucket, Contributor, CounterTotal, ScaledSum,
+};
 
 /// Why a value is not added: a sum that wraps would decrease, an infinite one would stay so.
 const TOO_LARGE: &str = "dropped: with it, the sum would be more than can be counted";
@@ -37,9 +39,7 @@ impl SumValue {
     fn new(field: &Field, ty: Type) -> Self {
         match ty {
             Type::Counter | Type::Histogram => SumValue::Counted(CounterTotal::default()),
-            Type::Gauge | Type::Info | Type::Unknown => {
-                SumValue::Current(Aggregate::new(Class::from_field(field)))
-            }
+            Type::Gauge | Type::Info | Type::Unknown => SumValue::Current(Aggregate::new(field)),
         }
     }
 }
@@ -107,9 +107,9 @@ impl Sum {
         field: &Field,
         before: &mut Option<OwnedValue>,
         now: &OwnedValue,
-        has_ended: bool,
+        writer: Contributor,
     ) -> Result<(), String> {
-        self.is_retired &= has_ended;
+        self.is_retired &= writer.has_ended;
         if self.is_retired {
             *before = Some(now.clone());
             return Ok(());
@@ -117,7 +117,7 @@ impl Sum {
         let total = match &mut self.value {
             SumValue::Counted(total) => total,
             SumValue::Current(aggregate) => {
-                aggregate.add(Ok(now), Scale::from_field(field), has_ended);
+                aggregate.add(field, Ok(now), writer);
                 return Ok(());
             }
         };
@@ -136,7 +136,7 @@ impl Sum {
         Ok(())
     }
 
-    /// Returns the sum as a field and its value; `None` if nothing was added.
+    /// Returns the sum as a field and its value; `None` if there is no value.
     pub(super) fn get(&self) -> Option<(Field, OwnedValue)> {
         let (scale, value) = match &self.value {
             _ if self.is_retired => return None,

@@ -16,6 +16,7 @@ use super::name_conflicts::{SumKey, UsedNames};
 use super::sum::Sum;
 use super::{DroppedField, Page, Settings, write};
 use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
+use crate::series::Contributor;
 
 /// Sums over all writers, kept from one scrape to the next.
 ///
@@ -27,8 +28,8 @@ use crate::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
 /// include writers whose files are gone. A moved file is another writer, so its counters are added
 /// again; a file that its running process created again is not.
 ///
-/// Where two sums cannot stand in one page (a counter became a gauge, or a histogram has another
-/// scale), that of running writers is shown, and what only dead ones have counted is dropped.
+/// Where two sums cannot stand in one page (a counter became a gauge, a histogram has another scale,
+/// or a field states another aggregation), that of running writers is shown, and what only dead ones have counted is dropped.
 ///
 /// Counters of writers that have ended stay, so that writers which come with new labels again and
 /// again would fill the memory of a program that runs for long: see [`Totals::with_max_bytes`].
@@ -197,8 +198,8 @@ impl Totals {
         let known =
             self.writers.entry(sample.writer_id.id).or_insert_with(|| CountedWriter::new(sample));
         known.update_fields(&sample.fields);
-        known.has_ended = sample.verdict.writer_has_ended();
-        let has_ended = known.has_ended;
+        let writer = Contributor::new(&sample.writer_id, sample.verdict);
+        known.has_ended = writer.has_ended;
         for (index, (field, value)) in sample.fields.iter().zip(&sample.values).enumerate() {
             let (Some(sum), Some(before)) = (
                 targets.get(index).copied().flatten().and_then(|at| self.sums.get_mut(&at)),
@@ -207,7 +208,7 @@ impl Totals {
                 continue;
             };
             let added = match value {
-                Ok(value) => sum.add(field, before, value, has_ended),
+                Ok(value) => sum.add(field, before, value, writer),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(reason) = added {

@@ -9,7 +9,7 @@ use super::History;
 use super::writer::Writer;
 use crate::render::number::Scale;
 use crate::scraper::OwnedValue;
-use crate::series::{Aggregate, Aggregation, Class, Number, Scaled};
+use crate::series::{Aggregate, Aggregation, Class, Number, Scaled, stated_aggregation};
 
 /// The key that fields in one row share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,7 @@ pub(super) struct RowKey {
     class: Class,
     kind: u8,
     scale: (i8, u32),
+    aggregation: &'static str,
 }
 
 impl RowKey {
@@ -31,6 +32,7 @@ impl RowKey {
             class: Class::from_field(field),
             kind: field.kind as u8,
             scale: (field.scale, field.divisor),
+            aggregation: stated_aggregation(field).name(),
         }
     }
 }
@@ -53,10 +55,14 @@ pub(crate) struct Row {
     pub(crate) ty: Type,
     pub(crate) class: Class,
     pub(crate) scale: Scale,
+    /// The name of the aggregation that the field states, if it does.
+    pub(crate) stated: &'static str,
+    /// Whether values of ended writers count.
+    pub(crate) is_kept: bool,
     /// The number of writers, and of the dead ones among them.
     pub(crate) writers: usize,
     dead: usize,
-    /// The number of values that could be read.
+    /// The number of values that exist and could be read.
     readable: usize,
     /// The values of the last scrape.
     aggregate: Aggregate,
@@ -77,7 +83,6 @@ pub(crate) struct Row {
 
 impl Row {
     pub(super) fn new(id: u64, place: usize, field: &Field, group: Option<Arc<str>>) -> Self {
-        let class = Class::from_field(field);
         Row {
             id,
             place,
@@ -88,12 +93,14 @@ impl Row {
             help: field.help.as_str().into(),
             kind: field.kind,
             ty: field.location.ty,
-            class,
+            class: Class::from_field(field),
             scale: Scale::from_field(field),
+            stated: stated_aggregation(field).name(),
+            is_kept: field.kept,
             writers: 0,
             dead: 0,
             readable: 0,
-            aggregate: Aggregate::new(class),
+            aggregate: Aggregate::new(field),
             distinct: 0,
             increase: None,
             rate: None,
@@ -112,16 +119,16 @@ impl Row {
             (self.writers, self.dead, self.readable, self.increase) = (0, 0, 0, None);
         }
         self.writers += 1;
-        let has_ended = writer.has_ended();
-        self.dead += usize::from(has_ended);
+        let contributor = writer.contributor();
+        self.dead += usize::from(contributor.has_ended);
         let value = writer.value(index);
         self.readable += usize::from(value.is_some());
         if self.keeps_total() {
             if let Some(number) = writer.total(index) {
-                self.aggregate.add_number(Scaled { number, scale: self.scale }, has_ended);
+                self.aggregate.add_number(Scaled { number, scale: self.scale }, contributor);
             }
         } else if let Some(value) = value {
-            self.aggregate.add(Ok(value), self.scale, has_ended);
+            self.aggregate.add(&writer.fields[index], Ok(value), contributor);
         }
         if let (true, Some(delta)) = (self.class.is_cumulative(), writer.delta(index)) {
             self.increase = Some(self.increase.map_or(delta, |sum| sum + delta));
@@ -166,11 +173,13 @@ impl Row {
         }
     }
 
-    /// Returns how writers are combined if this is chosen. Booleans are always counted.
-    pub(crate) fn resolve(&self, aggregation: Aggregation) -> Aggregation {
-        match self.class {
-            Class::Flag => Aggregation::Sum,
-            class => aggregation.resolve(class),
+    /// Returns how writers are combined if this is chosen. A choice does not apply to booleans,
+    /// which are counted unless they state an aggregation.
+    pub(crate) fn resolve(&self, chosen: Aggregation) -> Aggregation {
+        let chosen = if self.class == Class::Flag { Aggregation::Auto } else { chosen };
+        match self.aggregate.resolve(chosen) {
+            Aggregation::Unique => Aggregation::Sum,
+            resolved => resolved,
         }
     }
 

@@ -48,6 +48,7 @@ impl Play {
                     name,
                     version: 2,
                     process: Some(ProcessId::new(*id as u32 / 10, 0, "", 0)),
+                    created: None,
                     is_new,
                     other_owner: None,
                 }));

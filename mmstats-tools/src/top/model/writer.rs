@@ -9,7 +9,7 @@ use mmstats_std::read::Field;
 
 use crate::scraper::{OwnedValue, WriterId, WriterSample};
 use crate::series::HistogramSnapshot;
-use crate::series::{Baseline, Counted, Number, delta};
+use crate::series::{Baseline, Contributor, Counted, Number, delta, has_value};
 
 /// The values of one writer in the last scrape and in the previous one.
 pub(crate) struct Writer {
@@ -112,9 +112,14 @@ impl Writer {
         self.verdict.writer_has_ended()
     }
 
-    /// Returns a field's value, if it could be read.
+    pub(super) fn contributor(&self) -> Contributor {
+        Contributor::new(&self.writer_id, self.verdict)
+    }
+
+    /// Returns a field's value, if it exists and could be read.
     pub(crate) fn value(&self, index: usize) -> Option<&OwnedValue> {
-        self.now.get(index)?.as_ref().ok().filter(|_| self.is_present)
+        let (field, value) = (self.fields.get(index)?, self.now.get(index)?.as_ref().ok()?);
+        Some(value).filter(|value| self.is_present && has_value(field, value))
     }
 
     /// Returns the increase of a field since the previous scrape; `None` if it is not known.

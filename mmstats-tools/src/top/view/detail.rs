@@ -95,6 +95,8 @@ fn draw_title(buffer: &mut Buffer, area: Rect, row: &Row, palette: &Palette) -> 
     if !row.scale.is_none() {
         about.push(scale(row));
     }
+    about.extend(Some(row.stated.to_owned()).filter(|stated| !stated.is_empty()));
+    about.extend(row.is_kept.then(|| "kept".to_owned()));
     let about = about.join(", ");
     buffer.set_style(line(area, 0), palette.head);
     let room = usize::from(area.width).saturating_sub(width(&about) + 4);

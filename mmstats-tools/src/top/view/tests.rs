@@ -35,6 +35,7 @@ fn app(grouping: Grouping, scrapes: u64) -> App {
             name: PathBuf::from(format!("/run/w-{id}-{id}.mmstats")),
             version: 2,
             process: Some(ProcessId::new(id as u32, 0, "", 0)),
+            created: None,
             is_new: false,
             other_owner: Some(7).filter(|_| id == 70),
         })
