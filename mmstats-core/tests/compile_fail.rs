@@ -2,8 +2,8 @@
 //! good`, and without it fails with the error code and words after its `//~`. (Complete messages
 //! differ between compilers.)
 //!
-//! This file compiles only if all handles, in all formats, are `Send` and not `Sync`, and shared ones
-//! are both.
+//! This file compiles only if all handles, in all formats, are `Send` and not `Sync`, and shared
+//! ones are both.
 
 #![allow(dead_code, reason = "older compilers do not count what only constants use")]
 

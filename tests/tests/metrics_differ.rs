@@ -42,6 +42,7 @@ fn sample(id: u64, reason: Reason, fields: &[(Field, OwnedValue)]) -> WriterSamp
         name: PathBuf::from(format!("{id}.mmstats")),
         version: 2,
         process: None,
+        created: None,
         is_new: false,
         other_owner: None,
     };

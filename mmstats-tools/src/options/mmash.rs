@@ -88,9 +88,10 @@ pub struct Options {
 
     /// Add all writers; sums never decrease while mmash runs.
     ///
-    /// Counters and histograms of ended writers stay in the sums. Gauges are added over those
-    /// that have not ended, if there are any; measurements (seconds, ratio, celsius, …) are
-    /// averaged, and of timestamps the latest counts.
+    /// Counters and histograms of ended writers stay in the sums. Other fields are combined as
+    /// they state: sum, mean, minimum, maximum or last. Without that, gauges are added,
+    /// measurements (seconds, ratio, celsius, …) averaged, and of timestamps the latest counts.
+    /// Writers that have ended count if the field is kept, or if there are no others.
     #[arg(long, help_heading = METRICS)]
     pub sum: bool,
 

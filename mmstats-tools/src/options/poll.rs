@@ -14,7 +14,8 @@ use crate::series::Aggregation;
 ///
 /// A column per field, a row per interval: counters and histograms show their change since the
 /// previous row, summed over all files; gauges and texts their value. The first row shows totals
-/// since the programs started, and says so. - is a field that no file has, * are texts that differ.
+/// since the programs started, and says so. - is a field that no file has, or
+/// a minimum or maximum without a value yet; * are texts that differ.
 #[derive(Debug, Parser)]
 #[command(
     name = "pollstats",
@@ -70,9 +71,10 @@ pub struct Options {
     #[arg(short_alias = 'n', long, value_name = "ROWS", default_value_t = 20)]
     pub headers: u64,
 
-    /// How to combine gauges of several files [default: sum; measurements: avg; timestamps: max].
+    /// How to combine gauges of several files [default: as they state].
     ///
-    /// Measurements are gauges in seconds, ratio, celsius and the like.
+    /// A field that states nothing is added; measurements (seconds, ratio, celsius and the like)
+    /// are averaged, and of timestamps the latest counts.
     #[arg(long, value_enum)]
     pub agg: Option<Aggregation>,
 

@@ -12,10 +12,11 @@ use crate::labels::Labels;
 pub struct Options {
     /// Print JSON, one object per line for each field.
     ///
-    /// Keys: label, value (null with an "error" if it cannot be read), kind, type, unit, help,
-    /// file (of a region in memory with @ and its address), version, pid, liveness (alive, dead,
-    /// unknown); of a scaled number also raw, scale and divisor. Numbers that are not finite are
-    /// the texts "NaN", "Infinity" and "-Infinity".
+    /// Keys: label, value (null with an "error" if it cannot be read; null while a minimum or
+    /// maximum has no value), kind, type, unit, help, file (of a region in memory with @ and its
+    /// address), version, pid, liveness (alive, dead, unknown); of a scaled number also raw, scale
+    /// and divisor; aggregation (sum, mean, min, max, last) and kept (true) if the field states
+    /// them. Numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
     #[arg(long)]
     pub json: bool,
 
@@ -31,9 +32,10 @@ pub struct Options {
 
     /// With --prometheus: add all writers; texts and constants are omitted.
     ///
-    /// Counters and histograms are added over all files; gauges over those whose writer has not
-    /// ended, if there are any. Measurements (seconds, ratio, celsius, …) are averaged; of
-    /// timestamps the latest is shown.
+    /// Counters and histograms are added over all files. Other fields are combined as they state:
+    /// sum, mean, minimum, maximum or last. Without that, gauges are added, measurements (seconds,
+    /// ratio, celsius, …) averaged, and of timestamps the latest is shown. Files whose writer has
+    /// ended count if the field is kept, or if there are no others.
     #[arg(long, requires = "prometheus")]
     pub sum: bool,
 

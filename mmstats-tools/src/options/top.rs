@@ -8,9 +8,9 @@ use super::{COLOURS, Selection, duration};
 
 /// Shows all stats live on the whole screen, as top does.
 ///
-/// A row is a field over all writers that publish it: counters and other numbers are summed,
-/// measurements (seconds, ratio, volts, …) are averaged. The last line shows the main keys; ? shows
-/// all.
+/// A row is a field over all writers that publish it, combined as the field states: by sum, mean,
+/// minimum, maximum or last. Without that, counters and other numbers are summed, measurements
+/// (seconds, ratio, volts, …) averaged. The last line shows the main keys; ? shows all.
 #[derive(Debug, Parser)]
 #[command(name = "topstats", version, max_term_width = 100)]
 #[command(after_help = status(), after_long_help = [EXAMPLES, KEYS, &status()].concat())]

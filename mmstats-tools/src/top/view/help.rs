@@ -8,7 +8,7 @@ use super::text::put;
 use super::{Palette, indented, line};
 
 /// Keys and what they do; a line without keys is text.
-const HELP: [(&str, &str); 35] = [
+const HELP: [(&str, &str); 36] = [
     ("↑ ↓  j k", "one line up or down; PgUp PgDn one page; Home End, g G all lines"),
     ("/", "filter as you type: words to contain; with * a pattern of the label"),
     ("s  < >", "sort by name, value or rate; r reverses the order"),
@@ -19,16 +19,17 @@ const HELP: [(&str, &str); 35] = [
     ("+ -  d", "a longer, shorter or other interval"),
     ("z", "hide zeros; then all that does not change; then nothing"),
     ("u", "numbers as stored, with all digits; or short, with units"),
-    ("a", "aggregation over writers: auto, sum, avg, min, max, last"),
+    ("a", "aggregation over writers: auto (as stated), sum, avg, min, max, last"),
     ("e", "errors: files that could not be read"),
     ("?  h  F1", "this help; Esc closes it, and all else"),
     ("q  Ctrl-C", "quit; Ctrl-Z stops and returns to the shell"),
     ("mouse", "click selects or sorts, double click opens, wheel scrolls"),
     ("", ""),
     ("†", "all writers are dead: their processes left the files"),
-    ("–", "no value could be read"),
+    ("–", "no value yet, or it could not be read"),
     ("NAME", "a field over all writers, or of one file or process"),
-    ("VALUE", "the sum; of seconds, ratios, volts and the like the average (avg);"),
+    ("VALUE", "avg, min, max or last if the field states it; otherwise the sum;"),
+    ("", "of seconds, ratios, volts and the like the average (avg);"),
     ("", "of timestamps the latest; of texts the text if all are equal"),
     ("RATE/s", "of counters: increase per second since the previous scrape"),
     ("TREND", "previous scrapes, the latest at the right: rates of counters, from"),
