@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mmstats_core::reader::{Storage, ValueError, ValueLocation};
-use mmstats_core::{Kind, Type};
+use mmstats_core::{Aggregation, Kind, Type};
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
 use mmstats_tools::render::metrics::{Format, Settings, Totals, per_writer};
 use mmstats_tools::scraper::{OwnedValue, Scrape, WriterId, WriterSample};
-use mmstats_tools::series::{Bucket, HistogramSnapshot};
+use mmstats_tools::series::{Bucket, HistogramSnapshot, has_value};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -88,14 +88,34 @@ fn field() -> impl Strategy<Value = (Field, Result<OwnedValue, ValueError>)> {
     let scale =
         prop_oneof![3 => Just((0, 1)), 1 => (any::<i8>(), 1..=u32::MAX), 1 => (-9..9_i8, Just(1))];
     let kind = prop::sample::select(vec![Kind::Untyped, Kind::Counter, Kind::Gauge, Kind::Info]);
-    (label(), unit, text(), kind, scale, value(), prop::bool::weighted(0.02)).prop_map(
-        |(label, unit, help, kind, (scale, divisor), (value, ty, storage), hidden)| {
+    let stated = prop_oneof![3 => Just(Aggregation::Unspecified), 1 => prop::sample::select(Aggregation::ALL.to_vec())];
+    let properties = (stated, any::<bool>());
+    let hidden = prop::bool::weighted(0.02);
+    (label(), unit, text(), kind, scale, value(), properties, hidden).prop_map(
+        |(
+            label,
+            unit,
+            help,
+            kind,
+            (scale, divisor),
+            (value, ty, storage),
+            (aggregation, kept),
+            hidden,
+        )| {
             let kind =
                 if matches!(storage, Storage::Histogram { .. }) { Kind::Histogram } else { kind };
             let location =
                 ValueLocation { offset: 0, size: 8, ty, storage, swapped: false, word: 8 };
-            let field =
-                Field { unit, help, scale, divisor, location, ..Field::new(label, kind, ty) };
+            let field = Field {
+                unit,
+                help,
+                scale,
+                divisor,
+                aggregation,
+                kept,
+                location,
+                ..Field::new(label, kind, ty)
+            };
             (field, if hidden { Err(ValueError::Contended) } else { Ok(value) })
         },
     )
@@ -172,7 +192,7 @@ const OWN: [&str; 7] = [
     "mmstats_target_halt_seconds",
 ];
 
-/// A field that is neither in a page nor reported would be lost.
+/// A field that has a value but is neither in a page nor reported would be lost.
 #[test]
 fn a_field_is_shown_or_reported() {
     for scrape in scrapes(200) {
@@ -199,11 +219,11 @@ fn a_field_is_shown_or_reported() {
                     && !line.starts_with('#')
                     && !OWN.contains(&line.split(['{', ' ']).next().unwrap_or_default())
             });
-            // A histogram has samples for its bounds, infinity, sum and count.
-            let each = if matches!(writer.values[field], Ok(OwnedValue::Histogram(_))) {
-                5 + 3
-            } else {
-                1
+            let each = match &writer.values[field] {
+                // A histogram has samples for its bounds, infinity, sum and count.
+                Ok(OwnedValue::Histogram(_)) => 5 + 3,
+                Ok(value) => usize::from(has_value(&writer.fields[field], value)),
+                Err(_) => 1,
             };
             let elsewhere = page.dropped.len() + usize::from(is_identity);
             assert_eq!(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mmstats_core::{Kind, Type};
+use mmstats_core::{Aggregation, Kind, Type};
 use mmstats_std::liveness::{Reason, Verdict};
 use mmstats_std::read::Field;
 use mmstats_tools::scraper::{OwnedValue, Scrape, ScrapeError, WriterId, WriterSample};
@@ -15,9 +15,10 @@ pub fn texts(data: &[u8]) -> impl Iterator<Item = String> {
 }
 
 /// Returns a field of a kind, and a value that fits: a counter, a gauge, a text or a number of an
-/// unknown kind.
+/// unknown kind, which may state how writers are combined and that it is kept.
 #[must_use]
 pub fn field(kind: u8, label: &str, unit: &str, help: &str) -> (Field, OwnedValue) {
+    let (aggregation, kept) = (Aggregation::from_number(kind >> 2 & 7), kind >> 5 & 1 != 0);
     let (kind, ty) = match kind % 4 {
         0 => (Kind::Counter, Type::U64),
         1 => (Kind::Gauge, Type::U64),
@@ -29,7 +30,7 @@ pub fn field(kind: u8, label: &str, unit: &str, help: &str) -> (Field, OwnedValu
         _ => OwnedValue::Unsigned(7),
     };
     let (unit, help) = (unit.to_owned(), help.to_owned());
-    (Field { unit, help, ..Field::new(label, kind, ty) }, value)
+    (Field { unit, help, aggregation, kept, ..Field::new(label, kind, ty) }, value)
 }
 
 /// Returns a scrape with a writer for each of these names.
