@@ -13,7 +13,7 @@ const { formatCount, formatQuantity, formatRate } = await importScript("units");
 const { escapeText, globOf } = await importScript("text");
 const { buildEntries } = await importScript("grouping");
 const { Row, Stats } = await importScript("stats");
-const { alignLines, buildLines, countLines, isIsolated, rollingMean, summarize } =
+const { alignLines, buildLines, countLines, isIsolated, rollingMean, seriesKey, summarize } =
     await importScript("series");
 // The scripts look up colours in it, but not in these tests.
 globalThis.document = {};
@@ -201,6 +201,19 @@ test("histograms are sorted by the percentile shown", () => {
         [rows[0].exactValue, rows[2].exactValue],
         ["1 recorded, p50 9, p90 9, p99 9", "0 recorded"],
     );
+});
+
+test("a stat that states how writers are combined says so, and may have no value yet", () => {
+    const peak = (more) => ({ label: "peak", kind: "gauge", unit: "bytes", type: "I", ...more });
+    const of = (more) => new Row("", peak({ writers: 3, dead: 1, aggregate: "max", ...more }));
+    assert.equal(of({ value: 976 }).exactValue, "976 bytes, max of 2");
+    assert.equal(of({ value: 976, kept: true }).exactValue, "976 bytes, max of 3");
+    assert.equal(of({ value: 976, aggregate: "sum" }).exactValue, "976 bytes");
+    const unset = of({ value: null });
+    assert.deepEqual([unset.displayValue, unset.exactValue], ["-", "no value yet"]);
+    const unreadable = of({ value: null, error: "contended" });
+    assert.deepEqual([unreadable.displayValue, unreadable.exactValue], ["unreadable", "contended"]);
+    assert.notEqual(seriesKey(peak({ aggregation: "max" })), seriesKey(peak({})));
 });
 
 test("charts show only the time of dates of today", () => {

@@ -32,14 +32,16 @@ enum SumValue {
     /// The total of counters or histograms, kept from one scrape to the next.
     Counted(CounterTotal),
     /// The aggregate of other fields in one scrape.
-    Current(Aggregate),
+    Current(Box<Aggregate>),
 }
 
 impl SumValue {
     fn new(field: &Field, ty: Type) -> Self {
         match ty {
             Type::Counter | Type::Histogram => SumValue::Counted(CounterTotal::default()),
-            Type::Gauge | Type::Info | Type::Unknown => SumValue::Current(Aggregate::new(field)),
+            Type::Gauge | Type::Info | Type::Unknown => {
+                SumValue::Current(Box::new(Aggregate::new(field)))
+            }
         }
     }
 }
@@ -65,7 +67,12 @@ impl Sum {
         // The key is stored twice, and a histogram's bucket with its bounds.
         let buckets = self.field.location.size as usize / size_of::<u32>() * size_of::<Bucket>();
         let is_histogram = matches!(self.field.location.storage, Storage::Histogram { .. });
-        ENTRIES + size_of::<Sum>() + names + 3 * texts + if is_histogram { buckets } else { 0 }
+        let value = match self.value {
+            SumValue::Counted(_) if is_histogram => buckets,
+            SumValue::Counted(_) => 0,
+            SumValue::Current(_) => size_of::<Aggregate>(),
+        };
+        ENTRIES + size_of::<Sum>() + names + 3 * texts + value
     }
 
     /// Takes the bounds of another writer's histogram if it has more.

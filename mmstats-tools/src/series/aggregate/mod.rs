@@ -49,8 +49,8 @@ pub struct Aggregate {
     histogram: Option<Box<HistogramSnapshot>>,
     /// The first value of texts, constants or identity; only that of the newest writer if it counts.
     fact: Option<OwnedValue>,
-    /// The writer of the fact.
-    fact_writer: Contributor,
+    /// The writer of the fact, or of the last number.
+    last_writer: Contributor,
     /// Whether the fact is a kept text that is empty.
     is_blank: bool,
     /// The hashes of all texts, constants or identities.
@@ -63,7 +63,6 @@ struct Extremes {
     min: Scaled,
     max: Scaled,
     last: Scaled,
-    last_writer: Contributor,
 }
 
 impl Aggregate {
@@ -86,7 +85,7 @@ impl Aggregate {
             extremes: None,
             histogram: None,
             fact: None,
-            fact_writer: Contributor::default(),
+            last_writer: Contributor::default(),
             is_blank: false,
             hashes: Vec::new(),
             error: None,
@@ -157,8 +156,8 @@ impl Aggregate {
     fn push_number(&mut self, number: Scaled, writer: Contributor) {
         self.sum.add(number);
         let Some(extremes) = &mut self.extremes else {
-            let (min, max, last, last_writer) = (number, number, number, writer);
-            self.extremes = Some(Extremes { min, max, last, last_writer });
+            self.extremes = Some(Extremes { min: number, max: number, last: number });
+            self.last_writer = writer;
             return;
         };
         if number.is_less(extremes.min) || extremes.min.is_nan() {
@@ -167,8 +166,8 @@ impl Aggregate {
         if extremes.max.is_less(number) || extremes.max.is_nan() {
             extremes.max = number;
         }
-        if !writer.is_older(extremes.last_writer) {
-            (extremes.last, extremes.last_writer) = (number, writer);
+        if !writer.is_older(self.last_writer) {
+            (extremes.last, self.last_writer) = (number, writer);
         }
     }
 
@@ -181,7 +180,7 @@ impl Aggregate {
             (true, false) => return,
             (false, true) => true,
             _ if self.aggregation == Aggregation::Last => {
-                if writer.is_older(self.fact_writer) {
+                if writer.is_older(self.last_writer) {
                     return;
                 }
                 true
@@ -191,7 +190,7 @@ impl Aggregate {
         let hash = hash(value);
         if replaces {
             self.hashes.clear();
-            (self.is_blank, self.fact_writer) = (is_blank, writer);
+            (self.is_blank, self.last_writer) = (is_blank, writer);
             if self.fact.as_ref() != Some(value) {
                 self.fact = Some(value.clone());
             }
