@@ -35,7 +35,7 @@ model! {
         low_zero: Highest<u32>,
     }
 
-    /// What an older version of a program published.
+    /// The load, in an older version of a program.
     struct Older in "load." {
         now: Gauge<u32>,
     }

@@ -28,8 +28,9 @@ use crate::series::Contributor;
 /// include writers whose files are gone. A moved file is another writer, so its counters are added
 /// again; a file that its running process created again is not.
 ///
-/// Where two sums cannot stand in one page (a counter became a gauge, a histogram has another scale,
-/// or a field states another aggregation), that of running writers is shown, and what only dead ones have counted is dropped.
+/// Where two sums cannot stand in one page (a counter became a gauge, a histogram has another
+/// scale, or a field states another aggregation), that of running writers is shown, and what only
+/// dead ones have counted is dropped.
 ///
 /// Counters of writers that have ended stay, so that writers which come with new labels again and
 /// again would fill the memory of a program that runs for long: see [`Totals::with_max_bytes`].

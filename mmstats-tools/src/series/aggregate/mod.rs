@@ -47,7 +47,7 @@ pub struct Aggregate {
     sum: ScaledSum,
     extremes: Option<Extremes>,
     histogram: Option<Box<HistogramSnapshot>>,
-    /// The first value of texts, constants or identity; only that of the newest writer if it counts.
+    /// The first value of texts, constants or identity, or that of the newest writer.
     fact: Option<OwnedValue>,
     /// The writer of the fact, or of the last number.
     last_writer: Contributor,
