@@ -5,6 +5,8 @@ use mmstats_tests::files::names;
 use mmstats_tests::programs::{End, Program, directory, tool};
 use std::collections::HashMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -34,21 +36,36 @@ impl Call {
     }
 }
 
-fn run(injections: &[&str]) -> Run {
+fn run(scene: &str, injections: &[&str]) -> Run {
     let (directory, log) = (directory(), directory());
     let trace = log.path().join("trace");
-    let mut command = tool("strace");
-    command.arg("-o").arg(&trace);
+    let mut strace = tool("strace");
+    strace.arg("-o").arg(&trace);
     for injection in injections {
-        command.args(["-e", injection]);
+        strace.args(["-e", injection]);
     }
-    command
-        .arg(env!("CARGO_BIN_EXE_faults"))
-        .env("MMSTATS_PATH", directory.path())
-        .env_remove("MMSTATS_FILES");
-    let end = Program::spawn(&mut command).end();
+    let faults = env!("CARGO_BIN_EXE_faults");
+    let end = if scene == "child" {
+        end_with_traced_child(Program::start(faults, directory.path(), &[scene]), strace)
+    } else {
+        strace.args([faults, scene]).env("MMSTATS_PATH", directory.path());
+        Program::spawn(strace.env_remove("MMSTATS_FILES")).end()
+    };
     let trace = fs::read_to_string(trace).unwrap();
     Run { end, calls: calls(&trace), left: names(directory.path()) }
+}
+
+/// Traces the forked child of a program, which says its PID, and returns the program's end.
+fn end_with_traced_child(mut program: Program, mut strace: Command) -> End {
+    let mut strace = strace.args(["-p", &program.line()]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut messages = BufReader::new(strace.stderr.take().unwrap());
+    let mut message = String::new();
+    messages.read_line(&mut message).unwrap();
+    assert!(message.contains(" attached"), "{message}");
+    program.go();
+    let end = program.end();
+    strace.wait().unwrap();
+    end
 }
 
 /// Returns the calls between `begin` and `end` that can fail.
@@ -75,21 +92,20 @@ fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// Lets each call of a run with these injections fail with each error.
-fn inject(base: &[&str], errors: &[&str]) {
-    let clean = run(base);
+/// Lets each call of a run with these injections fail with each error, and returns their number.
+fn inject(scene: &str, base: &[&str], errors: &[&str]) -> usize {
+    let clean = run(scene, base);
     assert!(clean.end.status.success(), "{:?}", clean.end);
     assert_eq!((&*clean.end.errors, clean.left.len()), ("", 0));
     let calls = clean.calls.iter().filter(|call| !call.is_injected());
     let runs: Vec<_> =
         calls.flat_map(|call| errors.iter().map(move |error| (call, error))).collect();
-    assert!(runs.len() > 50 * errors.len(), "too few calls are seen: {}", runs.len());
     let next = AtomicUsize::new(0);
     let work = || {
         let mut complaints = Vec::new();
         while let Some((call, error)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let injection = format!("inject={}:error={error}:when={}", call.name, call.nth);
-            let run = run(&[base, &[&*injection]].concat());
+            let run = run(scene, &[base, &[&*injection]].concat());
             if let Err(complaint) = judge(call, error, &clean, &run) {
                 complaints.push(format!(
                     "{error} in {}: {complaint}, {:?} {:?}\n",
@@ -110,6 +126,7 @@ fn inject(base: &[&str], errors: &[&str]) {
         runs.len(),
         complaints.concat()
     );
+    runs.len() / errors.len()
 }
 
 /// Compares a run in which a call failed with a run without failures.
@@ -158,14 +175,24 @@ fn uses(run: &Run) -> impl Iterator<Item = Vec<usize>> {
     lines.map(|line| line.split(' ').map(|number| number.parse().unwrap()).collect())
 }
 
+/// Checks that enough calls were seen.
+fn assert_many(calls: usize, expected: usize) {
+    assert!(calls > expected, "too few calls are seen: {calls}");
+}
+
 #[test]
 fn a_program_goes_on_whichever_system_call_fails() {
-    inject(&[], &ERRORS);
+    assert_many(inject("process", &[], &ERRORS), 50);
 }
 
 #[test]
 fn a_program_goes_on_whichever_system_call_fails_on_an_old_file_system() {
     // It neither renames without replacing nor allocates.
     let old = ["inject=renameat2:error=EINVAL", "inject=fallocate:error=EOPNOTSUPP"];
-    inject(&old, &["ENOENT", "ENOSPC", "EINTR", "EIO"]);
+    assert_many(inject("process", &old, &["ENOENT", "ENOSPC", "EINTR", "EIO"]), 50);
+}
+
+#[test]
+fn a_forked_child_goes_on_whichever_system_call_fails() {
+    assert_many(inject("child", &[], &ERRORS), 40);
 }

@@ -1,14 +1,17 @@
-//! `faults`: publishes in every way, each time between the lines `begin` and `end`, and checks that
-//! it counts, and that the directory has the files that were reported. For tests in which one of
-//! the system calls between these lines fails.
+//! `faults process|child`: publishes in every way, or in a forked child, each time between the lines
+//! `begin` and `end`, and checks that it counts, and that the directory has the files that were
+//! reported. For tests in which one of the system calls between these lines fails.
 
 use mmstats_std::{
     Counter, Flush, Options, PerThread, Publication, PublishError, V2, create_writer, per_thread,
     publish,
 };
 use mmstats_tests::files::{names, values};
-use mmstats_tests::programs::say;
+use mmstats_tests::programs::{in_child, say};
 use mmstats_tests::step_model::Steps;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
+use rustix::process::{PTracer, set_ptracer};
 use std::cell::OnceCell;
 use std::fs;
 use std::path::PathBuf;
@@ -27,7 +30,14 @@ per_thread! {
 fn main() {
     // So that the heap does not grow during an operation.
     drop(vec![0_u8; 100_000]);
+    match std::env::args().nth(1).as_deref() {
+        Some("process") => publish_in_every_way(),
+        Some("child") => publish_in_a_child(),
+        other => panic!("process or child, not {other:?}"),
+    }
+}
 
+fn publish_in_every_way() {
     check("first use", files(), || step(&STATS), || done(&STATS));
     during(|| STATS.remove());
     left();
@@ -77,6 +87,28 @@ fn main() {
 
     step(&STATS);
     say("begin");
+}
+
+/// A child publishes, whose parent has files with and without an owner.
+fn publish_in_a_child() {
+    step(&STATS);
+    in_thread(&ADOPTED);
+    let parents = files();
+    let stdin = std::io::stdin();
+    in_child(|| {
+        // The tracer is no ancestor. This fails where any process of the user may trace.
+        let _ = set_ptracer(PTracer::Any);
+        say(&std::process::id().to_string());
+        // Not a `read`, which the tracer might count or not.
+        let mut input = [PollFd::new(&stdin, PollFlags::IN)];
+        assert_eq!(retry_on_intr(|| poll(&mut input, None)), Ok(1));
+        check("first use in a child", files(), || step(&STATS), || done(&STATS));
+        during(|| STATS.remove());
+        check("adopt nothing in a child", files(), || step(&ADOPTED), || done(&ADOPTED));
+        say("begin");
+    });
+    assert!(parents.iter().all(|name| files().contains(name)), "{parents:?}");
+    assert_eq!(done(&STATS), 2, "the parent's own count");
 }
 
 fn private(error: PublishError) -> Publication {
