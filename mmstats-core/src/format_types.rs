@@ -55,14 +55,16 @@ pub enum V1 {}
 #[derive(Debug)]
 pub enum V1Exact {}
 
-/// Fields that several contexts write at once: threads, interrupt handlers, cores. Their handles are
-/// `Sync`, and every update is an atomic read-modify-write, which costs 17 to 20 times an update of
-/// a field with one writer, and more while others update it. The bytes are those of the format `F`.
+/// Fields that several contexts write at once: threads, interrupt handlers, cores. Their handles
+/// are `Sync`, and every update is an atomic read-modify-write, which costs 17 to 20 times as much
+/// as an update of a field with one writer, and more while others update it. The bytes are those of
+/// the format `F`.
 ///
 /// It is the format of a single field, or of all fields of a model. There are shared counters,
 /// gauges, histograms, highest and lowest values, and constants; other fields in it are not `Sync`.
-/// A target without compare-and-swap needs the feature `critical-section`. A 32-bit machine can only
-/// add integers to a shared field of 8 bytes. Version 1 has no shared fields.
+/// A target without compare-and-swap needs the feature `critical-section`. On a 32-bit machine, the
+/// only updates of a shared field of 8 bytes are additions of integers. Version 1 has no shared
+/// fields.
 ///
 /// ```
 /// use mmstats_core::{Counter, Gauge, Model, Shared, StaticRegion, model};

@@ -191,8 +191,9 @@ impl<M: Model, P: Mode<M>> Publisher<M, P> {
     /// Resumes the model if the region holds exactly this model from before a reset, and otherwise
     /// initialises the region. With the directory in flash, it must be from the same program.
     ///
-    /// Totals (counters, histograms) and kept fields go on; everything else starts again. Random memory is never
-    /// mistaken for stats: magic, check, lengths and every byte of the directory must agree.
+    /// Totals (counters, histograms) and kept fields go on; everything else starts again. Random
+    /// memory is never mistaken for stats: magic, check, lengths and every byte of the directory
+    /// must agree.
     ///
     /// # Errors
     /// As [`Self::publish`].
@@ -329,14 +330,15 @@ impl<F: Format> Writer<'_, F> {
 /// - `= "label"`; the default is the name,
 /// - `[unit]`, one of [`units`](crate::units) or an expression that is a [`Unit`](crate::Unit),
 ///   such as `[volts.e(-3)]`,
-/// - `as` and properties: `kept` keeps the value over a reset and over the end of its thread, as
-///   those of counters and histograms are; `sum`, `mean`, `min`, `max` or `last` says how readers
+/// - `as` and properties: `kept` lets the value survive a reset and the end of its thread, as
+///   counters and histograms always do; `sum`, `mean`, `min`, `max` or `last` says how readers
 ///   combine the values of several writers,
 /// - `=> value`, the initial value, evaluated when the model is published, and again when a thread
 ///   takes it over from another.
 ///
-/// Doc comments become help texts. Other attributes, such as `#[cfg(…)]`, are kept. `in "prefix"` puts a prefix before each label. An empty,
-/// overlong or duplicate label does not compile:
+/// Doc comments become help texts. Other attributes, such as `#[cfg(…)]`, apply to the struct and
+/// its members. `in "prefix"` puts a prefix before each label. An empty, overlong or duplicate
+/// label does not compile:
 ///
 /// ```compile_fail
 /// use mmstats_core::{Counter, model};

@@ -1,5 +1,5 @@
-//! Shared fields: several threads write one, and nothing is lost; the bytes are those of fields with
-//! one writer.
+//! Shared fields: several threads write one, and nothing is lost; the bytes are those of fields
+//! with one writer.
 
 mod common;
 

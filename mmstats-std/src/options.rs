@@ -49,8 +49,9 @@ impl Options {
     /// [template](crate::template) with `{CMD}`, `{PID}`, `{TID}` and `{MODEL}`. The directory has
     /// to exist.
     ///
-    /// The default is `MMSTATS_PATH` (`none` switches publishing off), otherwise `/dev/shm` if it is a writable tmpfs, otherwise the
-    /// temporary directory. On a disk, a store to the mapping can block while the disk is busy.
+    /// The default is `MMSTATS_PATH` (`none` switches publishing off), otherwise `/dev/shm` if it
+    /// is a writable tmpfs, otherwise the temporary directory. On a disk, a store to the mapping
+    /// can block while the disk is busy.
     pub const fn directory(mut self, template: &'static str) -> Options {
         self.directory = Some(template);
         self
@@ -81,8 +82,8 @@ impl Options {
     /// Keeps the files when the process exits.
     ///
     /// If the process replaces its program by another one (`exec`), the first file of the new
-    /// program in a directory removes those of the earlier program there, kept ones included, unless
-    /// the new file is kept as well: the process would else seem to have them all in use.
+    /// program in a directory removes those of the earlier program there, kept ones included,
+    /// unless the new file is kept as well: otherwise the process would seem to use all of them.
     pub const fn keep(mut self) -> Options {
         self.keep = true;
         self

@@ -1,4 +1,4 @@
-//! What C programs publish with `mmstats.h` is read by ours and by the other implementation.
+//! This reader and the other implementation read stats that C programs publish with `mmstats.h`.
 #![recursion_limit = "256"] // of `json!`
 
 use mmstats_tests::c::{COMPILERS, compile, example, source, try_compile};

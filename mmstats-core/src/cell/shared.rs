@@ -1,8 +1,9 @@
-//! How values are stored that several contexts write: threads, interrupt handlers, cores.
+//! Cells that several contexts write: threads, interrupt handlers, cores.
 //!
-//! The bytes are those of [`super`]. Every change is one atomic read-modify-write of the region, or
-//! made by one of the writers for all of them. So these cells are `Sync`. Their invariant is the
-//! one there, but "nobody else" are all users of the same cell.
+//! The bytes are those of the cells in [`super`]. Every change is one atomic read-modify-write of
+//! the region, or is made by one writer at a time, for the others as well. So these cells are
+//! `Sync`. Their invariant is that of [`super`], except that all users of a cell may write its
+//! slot.
 #![allow(unsafe_code)]
 
 use super::{Base, Bucket, BucketCell, Latch, ValueCell};
@@ -26,8 +27,8 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Fails to compile for a target that has to be given critical sections first. It has a type
-/// parameter so that it is called only where a cell is used.
+/// Fails to compile for a target that has no atomic read-modify-writes, and so needs the feature
+/// `critical-section`. The condition depends on `T`, so that it fails only where a cell is used.
 #[allow(clippy::assertions_on_constants, reason = "the constant depends on the target")]
 const fn assert_can_be_shared<T>() {
     assert!(
@@ -109,8 +110,8 @@ where
     }
 }
 
-/// A latched value of 8 bytes, in words of `WORD` bytes. It can be added to: additions that meet
-/// another one are left to the writer of that one.
+/// A latched value of 8 bytes, in words of `WORD` bytes. Its only updates are additions: one that
+/// finds another in progress is left to the writer of that one.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct SharedLatch<T, const WORD: usize> {
@@ -175,7 +176,7 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for SharedLatch<T, W
     }
 
     fn set(&self, _: T) {
-        // It depends on `T` so that only a program that calls it does not compile.
+        // The condition depends on `T`, so that compiling fails only in a program that calls this.
         const { assert!(size_of::<T>() != 8, "{}", ONLY_ADDED) }
     }
 
@@ -202,8 +203,8 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for SharedLatch<T, W
 }
 
 /// The error of a program that would have to write 8 bytes at once.
-const ONLY_ADDED: &str =
-    "integers can be added to a shared field of 8 bytes on this machine, and nothing else";
+const ONLY_ADDED: &str = "unsupported update of a shared field of 8 bytes on this machine (adding \
+                          or subtracting integers expected)";
 
 /// A sum in the cell `S`, and buckets after it.
 #[doc(hidden)]
@@ -242,7 +243,8 @@ impl<T: Bucket, S: ValueCell<u64>, const P: u32, const N: u32> BucketCell
         cfg_if::cfg_if! {
             if #[cfg(target_pointer_width = "64")] {
                 if Self::WIDTH == 8 {
-                    // SAFETY: in the block, and a multiple of 8 as the widths of sum and bucket are.
+                    // SAFETY: in the block, and a multiple of 8, as the widths of the sum and
+                    // of a bucket are.
                     1_u64.fetch_add(unsafe { self.base.word::<u64>(at) });
                 } else {
                     // SAFETY: in the block, and a multiple of 4.
@@ -257,7 +259,8 @@ impl<T: Bucket, S: ValueCell<u64>, const P: u32, const N: u32> BucketCell
     }
 }
 
-/// The cell of a shared value in version 1, which has none, and no histograms.
+/// The cell of a shared value or histogram in version 1, which has neither: using it does not
+/// compile.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct NotShared<T>(PhantomData<T>);
@@ -268,7 +271,7 @@ impl<T: ToBits> ValueCell<T> for NotShared<T> {
     const ALIGN: usize = 1;
 
     fn new(_: Slot) -> Self {
-        // It depends on `T` so that only a program that uses it does not compile.
+        // The condition depends on `T`, so that compiling fails only in a program that uses this.
         const { assert!(size_of::<T>() > 8, "version 1 has no shared fields") }
         NotShared(PhantomData)
     }

@@ -95,8 +95,8 @@ impl<'a, H: Field> FieldBuilder<'a, H> {
         self
     }
 
-    /// Keeps the value over a reset and over the end of its thread, as those of counters and
-    /// histograms are.
+    /// Lets the value survive a reset and the end of its thread, as counters and histograms always
+    /// do.
     pub fn kept(mut self) -> Self {
         self.kept = true;
         self

@@ -1,8 +1,9 @@
 //! Directories that stay open, and the files that were found in them.
 //!
-//! Whoever can write to a directory can replace it, or one in it, by a symbolic link at any time:
-//! to files that only this user can read or remove. So a directory is opened once, by the path that
-//! the user names, and everything below it is reached from there, without following links.
+//! Other users who can write to a directory, or to its parent, can replace it by a symbolic link at
+//! any time: to files that only this user can read or remove. So a directory is opened once, by the
+//! path that the user names, and everything below it is reached from there, without following
+//! links.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -161,7 +162,7 @@ pub struct FoundFile {
     directory: Option<Arc<Directory>>,
 }
 
-/// What a directory says about a file.
+/// The identity, owner, length and age of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStatus {
     /// Device and inode.
@@ -198,7 +199,7 @@ impl FoundFile {
         self.directory.is_none()
     }
 
-    /// Opens the directory that it is in, and returns it with its name there.
+    /// Opens the directory that contains the file; returns it, and the file's name in it.
     ///
     /// # Errors
     /// If the directory cannot be opened, or a link has replaced it.

@@ -1,7 +1,8 @@
 //! Finds the files to read.
 //!
 //! A directory that cannot be searched does not hide the files of others: errors are returned
-//! beside the files. Files whose names start with a dot are not complete yet, and are skipped.
+//! together with the files. Files whose names start with a dot are not complete yet, and are
+//! skipped.
 
 mod directory;
 
@@ -163,8 +164,9 @@ impl Found {
         self.directories.push(directory);
     }
 
-    /// Opens the directory of a pattern before any wildcard, which is of the user, who may name
-    /// links, and splits the rest; `None` if it does not exist.
+    /// Opens the directory that a pattern names before its first wildcard, and splits the rest.
+    /// Links in that part are followed, as the user named them. Returns `None` if there is no such
+    /// directory.
     fn open_literal(
         &mut self,
         variable: &str,
@@ -190,7 +192,7 @@ impl Found {
         }
     }
 
-    /// Finds the paths in a directory that match these parts of a pattern, one for each directory.
+    /// Finds the paths in a directory that match these parts of a pattern, one for each level.
     /// (`glob` follows symbolic links to directories, which anyone who can write to a searched
     /// directory can make: to files of others, or in circles.)
     fn walk(

@@ -53,7 +53,7 @@ pub struct Scraper {
     last_time: Option<SystemTime>,
 }
 
-/// What an argument leads to.
+/// A device or file to read, which an argument names or a search has found.
 enum Target {
     Memory(PathBuf),
     File(FoundFile, io::Result<FileStatus>),
@@ -171,7 +171,7 @@ impl Scraper {
         targets
     }
 
-    /// Reads a file. Returns `true` if it has to be read again when others have got their shares.
+    /// Reads a file. Returns `true` if it has to be read again after the shares are merged.
     fn scrape_file(
         &mut self,
         file: &FoundFile,
