@@ -73,6 +73,7 @@ pub trait WordBits: Copy {
 
 macro_rules! word_bits {
     ($($bits:ty, $atomic:ty;)*) => { $(
+        #[allow(unused_variables, reason = "not called on a target without it")]
         impl WordBits for $bits {
             type Atomic = $atomic;
             #[inline(always)]

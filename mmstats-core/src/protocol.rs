@@ -68,28 +68,42 @@ impl PendingSum {
     /// other. If another writer is in here, it applies `n` before it leaves.
     #[inline]
     pub fn add(&self, n: u64, apply: impl Fn(u64)) {
-        let low = read_modify_write!(self.low.fetch_add(n as u32, Ordering::Relaxed));
+        let low = fetch_add(&self.low, n as u32);
         let carry = low.checked_add(n as u32).is_none();
         let high = ((n >> 32) as u32).wrapping_add(carry.into());
         if high != 0 {
-            read_modify_write!(self.high.fetch_add(high, Ordering::Relaxed));
+            fetch_add(&self.high, high);
         }
         // Partner: the other swap. A writer that finds a holder has added before that holder
         // leaves, which reads this 1 when it leaves, and so sees the addition.
-        while read_modify_write!(self.held.swap(1, Ordering::AcqRel)) == 0 {
-            let low = read_modify_write!(self.low.swap(0, Ordering::Relaxed));
-            let high = read_modify_write!(self.high.swap(0, Ordering::Relaxed));
+        while swap(&self.held, 1, Ordering::AcqRel) == 0 {
+            let low = swap(&self.low, 0, Ordering::Relaxed);
+            let high = swap(&self.high, 0, Ordering::Relaxed);
             let sum = u64::from(high) << 32 | u64::from(low);
             if sum != 0 {
                 apply(sum);
             }
             // Partner: the swap above: the next holder sees what `apply` did.
-            read_modify_write!(self.held.swap(0, Ordering::AcqRel));
+            swap(&self.held, 0, Ordering::AcqRel);
             if self.low.load(Ordering::Relaxed) == 0 && self.high.load(Ordering::Relaxed) == 0 {
                 break;
             }
         }
     }
+}
+
+/// Adds to a word, relaxed, and returns the number before.
+#[allow(unused_variables, reason = "not called on a target without it")]
+#[inline]
+fn fetch_add(word: &AtomicU32, n: u32) -> u32 {
+    read_modify_write!(word.fetch_add(n, Ordering::Relaxed))
+}
+
+/// Replaces a word, and returns the number before.
+#[allow(unused_variables, reason = "not called on a target without it")]
+#[inline]
+fn swap(word: &AtomicU32, number: u32, order: Ordering) -> u32 {
+    read_modify_write!(word.swap(number, order))
 }
 
 /// The seqlock of a whole region: the words of a version 2 header that say whether a region is
