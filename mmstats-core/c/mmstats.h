@@ -1,4 +1,4 @@
-/* mmstats.h: publishes stats in memory that describes itself, version 2 of FORMAT.md.
+/* mmstats.h: publishes stats in self-describing memory: version 2 of FORMAT.md.
  *
  * For C99 and C++17 or later, any byte order, pointers of 32 or 64 bits; needs no library. This
  * file is enough for a device; a process on Linux also includes mmstats_file.h.
@@ -33,12 +33,13 @@
  *
  *     counter32, counter64            _add(&field, n), _incr(&field), _get(&field)
  *     gauge_i8 … gauge_u64,           _set(&field, x), _add(&field, x), _get(&field),
- *     gauge_f32, gauge_f64            _raise(&field, x) and _lower(&field, x): to x, if that is
- *                                     greater or less
+ *     gauge_f32, gauge_f64            _raise(&field, x) sets x if it is greater than the value,
+ *                                     _lower(&field, x) if it is less
  *     flag                            _set(&field, true), _get(&field)
- *     shared_counter32 …,             the same; any number of interrupts, threads and cores may
- *     shared_gauge_f64                update the field. All others have one context that updates
- *                                     them; a reader never disturbs any of them
+ *     shared_counter32 …,             the same, but counters have no _get; any number of
+ *     shared_gauge_f64                interrupts, threads and cores may update the field. Every
+ *                                     other field is updated by one context. Reading never has an
+ *                                     effect on updates
  *
  * MMSTATS_SHARED_TEXT and MMSTATS_SHARED_HISTOGRAM are updated by mmstats_shared_text_set and
  * mmstats_shared_histogram_record.
@@ -53,9 +54,9 @@
  *
  * Options of a field: 0, or MMSTATS_KEPT (the value survives a reset and the end of its thread, as
  * those of counters and histograms always do), or one of MMSTATS_SUM, _MEAN, _MIN, _MAX, _LAST (how
- * readers combine several writers), joined by |. A number with MMSTATS_MIN begins with the greatest
- * value of its type, for _lower, and one with MMSTATS_MAX with the least, for _raise: readers know
- * that it has no value yet.
+ * readers combine several writers), joined by |. A number with MMSTATS_MIN starts at the greatest
+ * value of its type, for _lower, and one with MMSTATS_MAX at the least, for _raise. Readers take
+ * that for "no value yet", unless it is 0.
  *
  * Stats that survive a reset lie in memory that start-up code leaves alone:
  *
@@ -74,7 +75,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- What may be defined before this file is included ---- */
+/* ---- Settings that may be defined before this file is included ---- */
 
 /* The bytes of the widest value that one instruction stores, and that readers load at once: 8 or 4.
  * Wider values are latched. */
@@ -154,7 +155,7 @@ void mmstats_exit_critical(unsigned long before);
 #define MMSTATS_DIRECTORY_SECTION
 #endif
 
-/* The memory that a region may take. */
+/* The most bytes that a region may have. */
 #ifndef MMSTATS_MAX_BYTES
 #define MMSTATS_MAX_BYTES UINT32_MAX
 #endif
@@ -173,7 +174,7 @@ void mmstats_exit_critical(unsigned long before);
 #ifdef __GNUC__
 #define MMSTATS_ALIGNED_ __attribute__((aligned(8)))
 #define MMSTATS_USED_ __attribute__((used))
-/* A function of which one copy is enough. */
+/* A function that is not worth inlining. */
 #define MMSTATS_ONCE_ static __attribute__((noinline, unused))
 #else
 #define MMSTATS_ALIGNED_
@@ -193,7 +194,8 @@ typedef uint64_t mmstats_word_;
 typedef uint32_t mmstats_word_;
 #endif
 
-MMSTATS_ASSERT_(sizeof(void *) >= 4 && sizeof(double) == 8, "a machine of 32 bits or more");
+MMSTATS_ASSERT_(sizeof(void *) >= 4 && sizeof(double) == 8,
+                "mmstats.h needs pointers of at least 32 bits, and doubles of 64 bits");
 
 /* ---- The format ---- */
 
@@ -360,7 +362,7 @@ static inline void mmstats_store64_(mmstats_cell64_ *cell, uint64_t x)
     MMSTATS_STORE(uint32_t, &cell->sequence, next);
 }
 
-/* Its reader may be interrupted by updates. */
+/* Updates may interrupt the caller. */
 static inline uint64_t mmstats_shared_load64_(const mmstats_cell64_ *cell)
 {
     const unsigned long before = MMSTATS_ENTER_CRITICAL();
@@ -407,7 +409,7 @@ MMSTATS_SHARED_CELL_(64, 0)
 MMSTATS_COUNTER_TYPE_(32)
 MMSTATS_COUNTER_TYPE_(64)
 
-/* A T as it is stored, and how one is added. */
+/* The bits of a T as they are stored, and its addition. */
 #define MMSTATS_INTEGER_(name, T, bits)                                               \
     static inline uint##bits##_t mmstats_##name##_bits_(T x)                          \
     {                                                                                 \
@@ -543,7 +545,7 @@ static inline void mmstats_flag_set(mmstats_flag *field, bool x)
 
 /* ---- Text ---- */
 
-/* The number of bytes to store of a text: as many whole UTF-8 characters as fit into `size`. */
+/* Returns the bytes of a text to store: as many whole UTF-8 characters as fit into `size`. */
 static inline size_t mmstats_cut_(const char *text, size_t size)
 {
     size_t length = 0;
@@ -583,7 +585,8 @@ static inline void mmstats_shared_text_store_(void *field, size_t words, size_t 
 }
 
 /* The type carries the size N, and that of a histogram P and N, as the sizes of arrays that are
- * never accessed and no larger than what they overlay. `member` tells shared fields from others. */
+ * never accessed and no larger than what they overlay. The name `member` distinguishes shared
+ * fields from others. */
 #define MMSTATS_TEXT_TYPE_(member, N)                                         \
     struct {                                                                  \
         union {                                                               \
@@ -991,7 +994,7 @@ static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, ch
     MMSTATS_CALL_(F##CONSTANT, M, MMSTATS_CONSTANT_TEXT_TYPE_(N), name, 's', N, label, \
                   MMSTATS_NO_UNIT, help)
 
-/* ---- What a row becomes ---- */
+/* ---- The expansions of a row ---- */
 
 /* Members of the region: constants first, so that the rest can be zeroed without them. */
 #define MMSTATS_PLACE_FIELD(M, T, name, ...)
@@ -1101,7 +1104,8 @@ static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, ch
     MMSTATS_ASSERT_(sizeof(struct model) <= MMSTATS_MAX_BYTES, "the region is too small"); \
     static const mmstats_descriptor region##_descriptor MMSTATS_USED_ = {                  \
         {2, 'M', 'M', 'S', 'T', 'A', 'T', 'D'}, &region, sizeof(struct model),             \
-        sizeof(struct model##_directory), &region##_directory, variables, flags, MMSTATS_HAS_BOUNDS_(FIELDS, model)}
+        sizeof(struct model##_directory), &region##_directory, variables, flags,           \
+        MMSTATS_HAS_BOUNDS_(FIELDS, model)}
 
 /* Defines the region, its directory and its descriptor, in one source file. Others can declare
  * extern struct model region. */

@@ -29,7 +29,8 @@
  * the file over: counters, histograms and kept fields go on, everything else begins again.
  * MMSTATS_PER_PROCESS: all threads use one file, so its fields have to be shared ones, or belong to
  * one of the threads each. Both define a function for all source files; in others, declare it.
- * Instead of a function that begins, NULL is possible; it must not use the stats of this file.
+ * The last argument is the function that sets initial values, or NULL. That function must not use
+ * the stats of this file.
  *
  * MMSTATS_IDENTITY has to be a row: tools know a process by these fields. Its prefix is that of the
  * other labels, or "".
@@ -40,8 +41,8 @@
  * environment. If a file cannot be created, the stats count in private memory, and one line on
  * standard error says why. Files are removed when the process exits; a forked child gets its own.
  *
- * Not for signal handlers, which may interrupt the first use: pass them the result. Code with these
- * files must not be unloaded (dlclose). Link with -pthread.
+ * A signal handler must not call stats(), as it may interrupt the first use: pass it the pointer.
+ * Code with these files must not be unloaded (dlclose). Link with -pthread.
  */
 #ifndef MMSTATS_FILE_H
 #define MMSTATS_FILE_H
@@ -96,7 +97,7 @@ typedef struct mmstats_file {
     struct mmstats_files *of;
     mmstats_descriptor descriptor;
     bool owned;     /* by a thread, or by the process */
-    bool inherited; /* from the process that forked this one: of no use any more */
+    bool inherited; /* from the process that forked this one: no longer used */
     char *path;     /* NULL in private memory */
     dev_t device;
     ino_t inode;
@@ -117,7 +118,7 @@ typedef struct mmstats_files {
     bool warned;
 } mmstats_files;
 
-/* All of this source file, under one lock. */
+/* All files that this source file publishes, guarded by one lock. */
 static struct {
     pthread_mutex_t lock;
     mmstats_files *first;
@@ -233,7 +234,7 @@ MMSTATS_ONCE_ void mmstats_expand_(mmstats_path_ *path, const char *text, const 
     }
 }
 
-/* The value of a variable; NULL if it is empty, or this program has privileges of its own. */
+/* Returns the value of a variable; NULL if it is empty, or this program has privileges (setuid). */
 static inline const char *mmstats_variable_(const char *name)
 {
     const char *value = secure_getenv(name);
@@ -415,7 +416,7 @@ MMSTATS_ONCE_ const char *mmstats_attach_(mmstats_file *file, mmstats_path_ *pat
     return failed;
 }
 
-/* Returns true if the region's file still has its name, and its size. */
+/* Returns true if the region's file still has its name, and stores the file's size. */
 static inline bool mmstats_has_file_(const mmstats_file *file, off_t *size)
 {
     struct stat found;
@@ -464,8 +465,8 @@ MMSTATS_ONCE_ void mmstats_remove_all_(void)
     mmstats_unlock_();
 }
 
-/* What the process-wide critical section of shared texts, and of numbers wider than a word, uses in
- * every source file. */
+/* The critical section of shared texts, and of shared numbers wider than a word: one for all source
+ * files of the process. */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -505,7 +506,7 @@ MMSTATS_ONCE_ void mmstats_after_fork_(void)
         if (!of->per_process)
             pthread_setspecific(of->key, NULL);
     }
-    /* A thread that the child does not have may have held it. */
+    /* A thread that does not exist in the child may have locked it. */
     pthread_mutex_init(&mmstats_critical_mutex, NULL);
     mmstats_unlock_();
 }
@@ -586,11 +587,11 @@ MMSTATS_ONCE_ void mmstats_ensure_file_(mmstats_file *file, pid_t tid)
                                 "private memory\n",
                                 of->model, path.text, failed, reason[0] != 0 ? ": " : "", reason);
     if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0) {
-        /* Nobody can be told. */
+        /* There is nowhere else to report it. */
     }
 }
 
-/* Returns this thread's region, or the process's, and creates it at first. */
+/* Returns this thread's region, or the process's; the first call creates it. */
 MMSTATS_ONCE_ void *mmstats_open_(mmstats_files *of)
 {
     const pid_t tid = of->per_process ? getpid() : (pid_t)syscall(SYS_gettid);

@@ -63,11 +63,11 @@ pub trait WordBits: Copy {
     type Atomic: Debug;
     fn load(from: &Self::Atomic) -> Self;
     fn store(self, to: &Self::Atomic);
-    /// Adds to a word that others change, too.
+    /// Adds to a word atomically.
     fn fetch_add(self, to: &Self::Atomic);
-    /// Subtracts from a word that others change, too.
+    /// Subtracts from a word atomically.
     fn fetch_sub(self, from: &Self::Atomic);
-    /// Changes a word that others change, too, unless `change` returns `None`.
+    /// Stores the value that `change` returns, if it returns one, atomically.
     fn fetch_update(at: &Self::Atomic, change: impl FnMut(Self) -> Option<Self>);
 }
 

@@ -46,7 +46,7 @@ impl Kind {
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Aggregation {
-    /// As a reader chooses by kind and unit.
+    /// The reader chooses, by kind and unit.
     #[default]
     Unspecified = 0,
     /// The sum.

@@ -53,7 +53,7 @@ pub fn latch_read<R>(sequence: &AtomicU32, mut copy: impl FnMut(usize) -> R) -> 
 pub struct PendingSum {
     low: AtomicU32,
     high: AtomicU32,
-    /// 1 while somebody applies.
+    /// 1 while a writer is the holder.
     held: AtomicU32,
 }
 
@@ -64,8 +64,8 @@ impl PendingSum {
         PendingSum { low: AtomicU32::new(0), high: AtomicU32::new(0), held: AtomicU32::new(0) }
     }
 
-    /// Adds `n`. `apply(sum)` adds a sum to the value; calls of it, by whatever writer, follow each
-    /// other. If another writer is in here, it applies `n` before it leaves.
+    /// Adds `n`. `apply(sum)` adds a sum to the value; two calls of it never overlap. If another
+    /// writer is the holder, that one applies `n` before it leaves.
     #[inline]
     pub fn add(&self, n: u64, apply: impl Fn(u64)) {
         let low = fetch_add(&self.low, n as u32);

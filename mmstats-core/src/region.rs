@@ -1,9 +1,9 @@
 //! Raw memory with bounds: the region of a writer, the view of a reader, and statics of both.
 //!
-//! With `cell/`, the files with `unsafe`. Their common invariant: a [`Region`] or [`View`] is `len`
-//! bytes at an address that is a multiple of 8, valid for as long as anything made from it is used;
-//! live bytes are accessed by atomics alone (by views as `load_word` describes) and never borrowed
-//! as a slice.
+//! Together with `cell/`, this file has the crate's `unsafe` code that accesses memory. Their
+//! common invariant: a [`Region`] or [`View`] is `len` bytes at an address that is a multiple of 8,
+//! valid for as long as anything made from it is used; live bytes are accessed by atomics alone (by
+//! views as `load_word` describes) and never borrowed as a slice.
 #![allow(unsafe_code)]
 
 use crate::atomic::{AtomicU8, AtomicU32, Claim, Ordering};

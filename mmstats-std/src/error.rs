@@ -23,7 +23,7 @@ enum Class {
     Fault,
     /// The thread or process is ending, which is not reported.
     TooLate,
-    /// As the user wishes.
+    /// The user has switched publishing off.
     SwitchedOff,
 }
 

@@ -5,7 +5,8 @@
 //! - [`ThreadSlot`] is a thread's pointer to its fields.
 //! - A forked child inherits mappings that only its parent may write, and locks that may be held by
 //!   threads it does not have. [`ForkRegistry`] replaces the mappings by private memory, and
-//!   [`ProcessLocal`] other state by new one. [`ForkHandler`] runs functions in the child.
+//!   [`ProcessLocal`] replaces other state by new state. [`ForkHandler`] runs functions in the
+//!   child.
 //! - [`ReadMapping`] is memory of a file that another process writes and may truncate.
 #![allow(unsafe_code)]
 
@@ -355,9 +356,9 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 /// Differs between a process and its forked children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ForkGeneration {
-    /// Does not suffice: a fork that had begun when the handler was registered does not run it.
+    /// Not enough alone: a fork that had begun when the handler was registered does not run it.
     forks: u32,
-    /// Does not suffice: in another PID namespace, a child may have its parent's.
+    /// Not enough alone: in another PID namespace, a child may have its parent's.
     pid: u32,
 }
 

@@ -28,7 +28,7 @@ pub struct PerProcess<M: Model + Sync + 'static> {
 
 /// Declares statics that hold one instance of a model for the whole process, for fields that more
 /// than one thread changes: a gauge that one thread raises and another one lowers, a number that
-/// tasks of an async runtime change on whatever thread they run.
+/// tasks of an async runtime change on any of its threads.
 ///
 /// The model's format is [`Shared`](crate::Shared), so that every update is an atomic
 /// read-modify-write: 17 to 20 times the cost of an update through [`per_thread!`], and more while
@@ -95,7 +95,7 @@ impl<M: Model + Sync> PerProcess<M> {
     /// first use.
     ///
     /// If the file has been removed by somebody else, or could not be created for a reason that may
-    /// have passed, this creates a new one, in which the counts go on. What other threads count
+    /// have passed, this creates a new one, in which the counts go on. Updates by other threads
     /// while it is being created can be lost.
     pub fn publication(&self) -> Publication {
         let region = self.region();

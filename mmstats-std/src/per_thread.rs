@@ -4,8 +4,8 @@
 //! end of the thread parks the file for the next one. So there are never more files than threads
 //! that ran at the same time, and sums over the files never decrease.
 //!
-//! A gauge belongs to its thread, too: at the thread's end it is reset. What one thread raises and
-//! another one lowers is a field of [`per_process!`](crate::per_process!).
+//! A gauge belongs to its thread, too: it is reset when the thread ends. A gauge that one thread
+//! raises and another one lowers belongs in [`per_process!`](crate::per_process!).
 
 use crate::error::PublishError;
 use crate::memory::{ForkHandler, ProcessLocal, ThreadSlot};
@@ -335,7 +335,7 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
     }
 }
 
-/// A thread's stats in private memory, by [`PerThread::isolated`].
+/// A thread's stats in private memory, created by [`PerThread::isolated`].
 #[must_use = "the earlier stats are back when it is dropped"]
 pub struct Isolated<M: Model + 'static> {
     entry: Rc<ThreadEntry<M>>,

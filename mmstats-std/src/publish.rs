@@ -145,8 +145,8 @@ pub(crate) fn warn_once<M: Model>(
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
-/// The number of lost files, as wide as every machine counts atomically. Relaxed everywhere, as it
-/// says nothing about other memory.
+/// The number of lost files, in a type that every machine counts atomically. Relaxed everywhere, as
+/// it says nothing about other memory.
 static LOST_FILES: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns how many files of this process were removed by somebody else, or lost their names to
@@ -370,8 +370,8 @@ pub fn publish<M: Model>(options: &Options) -> Result<Published<M>, PublishError
 pub struct Published<M: Model> {
     region: OwnedRegion<M>,
     options: Options,
-    /// The path of the first file, for a forked child, which must not lock what a thread of its
-    /// parent may have locked.
+    /// The path of the first file, for a forked child, which must not lock a mutex that a thread of
+    /// its parent may hold.
     first_path: PathBuf,
     /// The fork generation of the process that created the file: a forked child must not remove its
     /// parent's file.

@@ -7,8 +7,8 @@ use std::mem;
 use std::time::Duration;
 
 impl<M: Model> PerThread<M> {
-    /// Starts a timer that records the time when it is stopped or dropped, in the stats of whatever
-    /// thread that happens: for a task that may continue on another thread after an `.await`.
+    /// Starts a timer that records the time when it is stopped or dropped, in the stats of the
+    /// thread that does so: for a task that may continue on another thread after an `.await`.
     ///
     /// ```
     /// use mmstats_std::{Timer, model, per_thread};
@@ -26,7 +26,7 @@ impl<M: Model> PerThread<M> {
     }
 }
 
-/// A running timer that belongs to no thread, by [`PerThread::start_timer`].
+/// A running timer that belongs to no thread, created by [`PerThread::start_timer`].
 #[must_use = "the time is recorded when the guard is dropped"]
 pub struct OwnedTimerGuard<M: Model + 'static, C: Clock, const N: usize> {
     stats: &'static PerThread<M>,

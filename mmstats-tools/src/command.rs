@@ -39,7 +39,7 @@ pub(crate) fn parse<O: Parser>(
 fn print_usage(answer: &clap::Error, console: &mut Console<'_>) -> ExitCode {
     let text = answer.render();
     if answer.use_stderr() {
-        // It quotes the arguments, and what a shell's pattern names may hold anything.
+        // It quotes arguments: names that a shell's pattern matches may have control characters.
         for line in text.to_string().lines() {
             let _ = writeln!(console.err, "{}", Escaped(line));
         }

@@ -1,7 +1,7 @@
 //! `seeded FAULT`: a program with a fault that a sanitizer has to report.
 //!
-//! Each lies where faults of this project would: in the memory of a region, between accesses of the
-//! library and others.
+//! Each fault is of a kind that this project could have: in the memory of a region, between
+//! accesses of the library and others.
 #![allow(unsafe_code, reason = "the faults")]
 
 use mmstats_core::{Counter, Region, model};

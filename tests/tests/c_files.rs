@@ -138,8 +138,8 @@ fn a_child_has_files_of_its_own(compiler: (&str, &str), arguments: &[&str]) {
     for (path, bytes) in &before {
         assert!(now.remove(path).as_ref() == Some(bytes), "the child changed {}", path.display());
     }
-    let childs: Vec<Values> = now.keys().map(|path| values(path)).collect();
-    let [of_thread, common] = match &childs[..] {
+    let children: Vec<Values> = now.keys().map(|path| values(path)).collect();
+    let [of_thread, common] = match &children[..] {
         [one, other] if one.0.contains_key("web.steps") => [one, other],
         [one, other] => [other, one],
         other => panic!("two files, not {other:?}"),
@@ -162,7 +162,7 @@ fn threads_have_files_that_the_next_ones_take_over() {
     threads_count_end_and_are_followed(("gcc", "c99"), &["-O2"]);
     threads_count_end_and_are_followed(("clang++", "c++17"), &["-O2", "-DMMSTATS_WORD=4"]);
     threads_count_end_and_are_followed(("gcc", "c11"), &SANITIZED);
-    // It does not know fences, which are for the readers: other processes.
+    // ThreadSanitizer does not know fences. They are for readers, which are other processes.
     threads_count_end_and_are_followed(("gcc", "c11"), &["-fsanitize=thread", "-Wno-tsan"]);
 }
 

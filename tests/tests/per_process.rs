@@ -1,4 +1,4 @@
-//! Fields that all threads of a process change: in one file, without loss, in each process its own.
+//! Fields that all threads of a process change: each process has one file, and loses no update.
 
 use mmstats_tests::files::{Held, Values, all_values, files, names, only_file, values};
 use mmstats_tests::programs::{Program, directory};
@@ -16,7 +16,7 @@ fn end(program: Program, directory: &Path) {
 }
 
 /// Returns the values of the files that have this label.
-fn having(directory: &Path, label: &str) -> Vec<Values> {
+fn values_with(directory: &Path, label: &str) -> Vec<Values> {
     all_values(directory).into_iter().filter(|values| values.0.contains_key(label)).collect()
 }
 
@@ -28,7 +28,9 @@ fn all_threads_change_one_field_and_nothing_is_lost() {
     program.expect("counted");
     // One of the process, although five threads used it, and one of the main thread.
     assert_eq!(files(directory).len(), 2);
-    let [values] = &having(directory, "web.open")[..] else { panic!("one file of the process") };
+    let [values] = &values_with(directory, "web.open")[..] else {
+        panic!("one file of the process")
+    };
     assert_eq!(values.get("web.open"), &Held::Signed(5));
     assert_eq!(values.get("web.load"), &Held::Number(20_000.0));
     assert_eq!(values.get("web.served"), &Held::Count(40_000));
@@ -50,7 +52,9 @@ fn after_a_kill_the_values_are_left() {
     let mut program = start("threads", directory);
     program.expect("counted");
     program.kill();
-    let [values] = &having(directory, "web.open")[..] else { panic!("one file of the process") };
+    let [values] = &values_with(directory, "web.open")[..] else {
+        panic!("one file of the process")
+    };
     assert_eq!(values.get("web.open"), &Held::Signed(5));
     assert_eq!(values.get("web.served"), &Held::Count(40_000));
 }

@@ -1,4 +1,4 @@
-//! Programs can count without files: in unit tests, or if the user wishes.
+//! Programs count without files: in isolated unit tests, or with `MMSTATS_PATH=none`.
 
 use mmstats_std::{Counter, Gauge, Publication, model, per_thread};
 use mmstats_tests::files::names;
@@ -25,7 +25,7 @@ fn an_isolated_test_sees_its_own_counts_alone() {
     for _ in 0..100 {
         let _isolated = CACHE.isolated();
         assert_eq!((hits(), CACHE.with(|cache| cache.size.get())), (0, 3));
-        // Enough uses for the fast way.
+        // Enough uses for the fast path.
         (0..3).for_each(|_| CACHE.with(|cache| cache.hits.incr()));
         assert_eq!(hits(), 3);
         assert!(matches!(CACHE.publication(), Publication::Private(_)));

@@ -95,7 +95,7 @@ fn a_directory_that_alternates_with_a_link_reveals_nothing() {
 }
 
 #[test]
-fn cleanstats_removes_nothing_behind_a_directory_that_alternates_with_a_link() {
+fn cleanstats_removes_nothing_through_a_directory_that_alternates_with_a_link() {
     let swapped = Swapped::new();
     swapped.during_exchanges(|top| {
         for _ in 0..200 {
@@ -112,7 +112,7 @@ fn cleanstats_removes_nothing_behind_a_directory_that_alternates_with_a_link() {
     assert!(!user.join("a.mmstats").exists(), "the user's own dead file is removed");
 }
 
-/// Returns a file with so many fields, the first of which has this label.
+/// Returns a file with this many fields, the first of which has this label.
 fn fields(first: &str, count: usize) -> Vec<u8> {
     (1..count)
         .fold(VersionOne::default().field(first, "B", [1]), |file, at| {

@@ -1,10 +1,10 @@
 //! How values are stored: words, latches, version 1's double buffers, histogram buckets.
 //!
-//! With [`shared`] and `region.rs`, one of the files with `unsafe`. The invariant of every cell: it
-//! owns a [`Slot`], whose bytes are in bounds, aligned as the cell's `ALIGN` asks, valid for as
-//! long as the cell is used (as the region is) and written by nobody else. All loads and stores
-//! here are relaxed atomics, ordered by `protocol.rs`. Cells are `Send` and not `Sync`, because
-//! there is one writer.
+//! Together with [`shared`] and `region.rs`, this file has the crate's `unsafe` code that accesses
+//! memory. The invariant of every cell: it owns a [`Slot`], whose bytes are in bounds, aligned as
+//! the cell's `ALIGN` asks, valid for as long as the cell is used (as the region is) and written by
+//! nobody else. All loads and stores here are relaxed atomics, ordered by `protocol.rs`. Cells are
+//! `Send` and not `Sync`, because there is one writer.
 #![allow(unsafe_code)]
 
 pub(crate) mod shared;

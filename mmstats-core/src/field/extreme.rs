@@ -8,7 +8,7 @@ use crate::kind::{Aggregation, Kind};
 use crate::scalar::Number;
 
 macro_rules! extreme {
-    ($(#[$doc:meta])* $name:ident, $literal:literal, $aggregation:ident, $none:ident,
+    ($(#[$doc:meta])* $name:ident, $literal:literal, $aggregation:ident, $no_value:ident,
         $is_better:tt, $adjective:literal) => {
         $(#[$doc])*
         pub struct $name<T: Number, F: Format = V2> {
@@ -33,26 +33,26 @@ macro_rules! extreme {
                 let keeping = slots.keeping();
                 let value = F::Cell::<T>::new(slots.next()?);
                 if !keeping {
-                    value.init(initial.unwrap_or(T::$none));
+                    value.init(initial.unwrap_or(T::$no_value));
                 }
                 Ok($name { value })
             }
 
             fn reset_transient(&self) {
-                self.value.init(T::$none);
+                self.value.init(T::$no_value);
             }
         }
 
         impl<T: Number, F: Format> $name<T, F> {
             builder!();
 
-            #[doc = concat!("Records a value, which is stored if it is the ", $adjective, ". A NaN is not.")]
+            #[doc = concat!("Records a value, which is stored if it is the ", $adjective, ". A NaN is never stored.")]
             #[inline(always)]
             pub fn record(&self, value: T) {
                 self.value.update(|stored| (value $is_better stored).then_some(value));
             }
 
-            #[doc = concat!("Returns the ", $adjective, " value; before the first, `T::", stringify!($none), "`.")]
+            #[doc = concat!("Returns the ", $adjective, " value; before the first, `T::", stringify!($no_value), "`.")]
             #[inline(always)]
             #[must_use]
             pub fn get(&self) -> T {
@@ -65,7 +65,7 @@ macro_rules! extreme {
 }
 
 extreme! {
-    /// The highest value that was recorded: a peak, a high-water mark. One comparison each.
+    /// The highest value that was recorded: a peak, a high-water mark.
     ///
     /// It begins at the least value of its type (for floats minus infinity), which readers take for
     /// "no value yet" unless it is 0. Of several writers, readers show the highest value. `as kept`
@@ -86,7 +86,7 @@ extreme! {
     Highest, "Highest", Max, LEAST, >, "highest"
 }
 extreme! {
-    /// The lowest value that was recorded: a reserve, a best time. One comparison each.
+    /// The lowest value that was recorded: a reserve, a best time.
     ///
     /// It begins at the greatest value of its type (for floats infinity), which readers take for
     /// "no value yet". Of several writers, readers show the lowest value. `as kept` lets it survive

@@ -90,8 +90,8 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
         f()
     }
 
-    /// Records the time since `start`, an instant of its clock, and returns it: where no guard can
-    /// be kept, as across an `.await`. Any number of times may run at once.
+    /// Records the time since `start`, which its clock returned, and returns that time. For use
+    /// where no guard can be kept, as across an `.await`; any number of times may run at once.
     pub fn record_since(&self, start: C::Instant) -> Duration {
         let nanoseconds = C::nanoseconds_since(start);
         self.record_nanoseconds(nanoseconds);

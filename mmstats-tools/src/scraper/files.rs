@@ -104,9 +104,9 @@ impl Files {
         files
     }
 
-    /// Reads a file with at most so many fields: one that has more is closed, and not parsed again
-    /// until there is room for it or it changes. `observe` also gets whether another file had this
-    /// path before.
+    /// Reads a file with at most `free.now` fields: one that has more is closed, and not parsed
+    /// again until there is room for it or it changes. `observe` also gets whether another file had
+    /// this path before.
     pub(super) fn read(
         &mut self,
         found: &FoundFile,
@@ -262,7 +262,7 @@ impl KnownFile {
         Ok(file)
     }
 
-    /// Returns that there is no room for so many fields, at least for now.
+    /// Returns the outcome of a file that has more fields than are free.
     fn refuse(&mut self, fields: usize, free: FreeFields) -> Outcome {
         if fields > free.later {
             return Outcome::TooManyFields(fields);

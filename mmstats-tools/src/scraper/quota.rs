@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-/// The number of fields in a scrape; those of more writers are not read.
+/// The maximum number of fields in a scrape. Writers with more are not read.
 pub(super) const MAX_FIELDS: usize = 500_000;
 
 /// The user ID of a file's owner; `None` for the memory of devices.
 pub(super) type Owner = Option<u32>;
 
 /// The fields that a scrape may have, in equal shares for the owners of the files, so that nobody
-/// can use up those of others. What some leave of their shares is for the rest, in the end.
+/// can use up those of others. At the end of the scrape, unused shares are for everyone.
 pub(super) struct FieldQuota {
     share: usize,
     used: HashMap<Owner, usize>,
@@ -20,9 +20,9 @@ pub(super) struct FieldQuota {
 /// How many fields a file may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FreeFields {
-    /// As long as others may need their shares.
+    /// While other owners may need their shares.
     pub(super) now: usize,
-    /// If they do not.
+    /// After the shares are merged, if no other file takes them first.
     pub(super) later: usize,
 }
 
@@ -33,7 +33,7 @@ impl FieldQuota {
         FieldQuota { share, used: HashMap::new(), all_used: 0, owner: None }
     }
 
-    /// Sets whose fields are used next.
+    /// Sets the owner of the files that follow.
     pub(super) fn set_owner(&mut self, owner: Owner) {
         self.owner = owner;
     }
@@ -50,7 +50,7 @@ impl FieldQuota {
         FreeFields { now: self.share.saturating_sub(used).min(later), later }
     }
 
-    /// Uses so many fields of the owner's share.
+    /// Takes this many fields from the owner's share.
     pub(super) fn take(&mut self, fields: usize) {
         *self.used.entry(self.owner).or_default() += fields;
         self.all_used += fields;

@@ -200,7 +200,7 @@ fn shared(all: &mut HashMap<u64, Vec<Fields>>, sample: &Sample<'_>) -> Fields {
     let fields = &sample.layout().fields;
     let mut hasher = DefaultHasher::new();
     for field in &**fields {
-        // All that many files can differ in.
+        // Everything of which files can have many different values.
         (&field.label, &field.unit, &field.help).hash(&mut hasher);
         (field.scale, field.divisor, field.location.offset, field.location.size).hash(&mut hasher);
     }

@@ -1,6 +1,6 @@
-//! `faults process|child`: publishes in every way, or in a forked child, each time between the lines
-//! `begin` and `end`, and checks that it counts, and that the directory has the files that were
-//! reported. For tests in which one of the system calls between these lines fails.
+//! `faults process|child`: publishes in every way, or in a forked child, each time between the
+//! lines `begin` and `end`, and checks that it counts, and that the directory has the files that
+//! were reported. For tests in which one of the system calls between these lines fails.
 
 use mmstats_std::{
     Counter, Flush, Options, PerThread, Publication, PublishError, V2, create_writer, per_thread,
