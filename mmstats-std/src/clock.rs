@@ -22,6 +22,35 @@ impl Clock for Monotonic {
 /// A [`Timer`](mmstats_core::Timer) that uses the [`Monotonic`] clock.
 pub type Timer<const N: usize = 100, F = V2> = mmstats_core::Timer<Monotonic, N, F>;
 
+/// A time by the wall clock and by the monotonic clock: together, they show later whether the wall
+/// clock was set since.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockReading {
+    /// By the wall clock.
+    pub wall: SystemTime,
+    /// By the monotonic clock.
+    pub monotonic: Instant,
+}
+
+impl ClockReading {
+    /// Reads both clocks.
+    #[must_use]
+    pub fn now() -> Self {
+        let monotonic = Instant::now();
+        ClockReading { wall: SystemTime::now(), monotonic }
+    }
+
+    /// Returns the same time by the wall clock as it is set now.
+    ///
+    /// Due to the order in which the clocks are read, a delay in between makes it earlier, never
+    /// later.
+    #[must_use]
+    pub fn by_current_clock(&self) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(self.monotonic.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
 /// Returns the current time in seconds since 1970 (the unit of `sys.created`); 0 before 1970.
 #[must_use]
 pub fn unix_time() -> f64 {

@@ -4,6 +4,7 @@
 //! no longer writes to it: its program was replaced by another one (`exec`), or it closed the file
 //! and kept it. And a process that maps a file is its writer, whatever start time and clock say.
 
+use crate::clock::ClockReading;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
@@ -85,12 +86,33 @@ impl FileId {
         );
         FileId { inode: stat.st_ino, changed }
     }
+}
+
+/// When mappings were read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadTime(ClockReading);
+
+impl ReadTime {
+    /// Returns the current time, before the mappings are read.
+    #[must_use]
+    pub fn now() -> Self {
+        ReadTime(ClockReading::now())
+    }
 
     /// Returns `true` if mappings that were read at this time include all of the file. A process
     /// that creates or adopts a file changes it, and maps it before it gets its name.
+    ///
+    /// File times are from the wall clock: after that was set back, files that changed later can
+    /// have earlier times. So the earliest time counts that this had by the clock at any call.
     #[must_use]
-    pub fn is_covered_by(&self, read_time: SystemTime) -> bool {
-        read_time.duration_since(self.changed).is_ok_and(|age| age >= FILE_TIME_LAG)
+    pub fn covers(&mut self, file: &FileId) -> bool {
+        let ReadTime(reading) = self;
+        reading.wall = reading.wall.min(reading.by_current_clock());
+        reading.wall.duration_since(file.changed).is_ok_and(|age| age >= FILE_TIME_LAG)
+    }
+
+    fn age(&self) -> Duration {
+        self.0.monotonic.elapsed()
     }
 }
 
@@ -110,7 +132,7 @@ const LIFETIME: Duration = Duration::from_secs(5);
 const MAX_PROCESSES: usize = 4096;
 
 /// The inodes that a process had mapped, and when.
-type Remembered = (SystemTime, HashSet<u64>);
+type Remembered = (ReadTime, HashSet<u64>);
 
 /// Returns `true` if the process with this PID and start time has the file mapped to write to it;
 /// `None` if that cannot be seen.
@@ -118,16 +140,15 @@ type Remembered = (SystemTime, HashSet<u64>);
 /// Remembers the mappings for some seconds, as a process may have a thousand files.
 pub(crate) fn has_mapped(pid: u32, start: u64, file: FileId) -> Option<bool> {
     static PROCESSES: Mutex<Option<HashMap<(u32, u64), Remembered>>> = Mutex::new(None);
-    let now = SystemTime::now();
     let mut processes = PROCESSES.lock().unwrap_or_else(PoisonError::into_inner);
     let processes = processes.get_or_insert_with(HashMap::new);
-    if let Some((time, inodes)) = processes.get(&(pid, start)) {
-        let is_fresh = now.duration_since(*time).is_ok_and(|age| age < LIFETIME);
-        let is_mapped = inodes.contains(&file.inode);
-        if is_fresh && (is_mapped || file.is_covered_by(*time)) {
+    if let Some((time, inodes)) = processes.get_mut(&(pid, start)) {
+        let (is_covered, is_mapped) = (time.covers(&file), inodes.contains(&file.inode));
+        if time.age() < LIFETIME && (is_mapped || is_covered) {
             return Some(is_mapped);
         }
     }
+    let time = ReadTime::now();
     let maps = read_maps(pid).ok()?;
     if maps.is_empty() {
         // The main thread has ended; it no longer shows the mappings of the others.
@@ -138,7 +159,7 @@ pub(crate) fn has_mapped(pid: u32, start: u64, file: FileId) -> Option<bool> {
     if processes.len() >= MAX_PROCESSES {
         processes.clear();
     }
-    processes.insert((pid, start), (now, inodes));
+    processes.insert((pid, start), (time, inodes));
     Some(is_mapped)
 }
 
@@ -146,6 +167,24 @@ pub(crate) fn has_mapped(pid: u32, start: u64, file: FileId) -> Option<bool> {
 mod tests {
     use super::*;
     use std::path::Path;
+    use std::time::Instant;
+
+    #[test]
+    fn mappings_cover_no_file_that_may_have_changed_later() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let now = SystemTime::now();
+        let covers = |wall, changed| {
+            let reading = ClockReading { wall, monotonic: Instant::now() };
+            ReadTime(reading).covers(&FileId { inode: 1, changed })
+        };
+        assert!(covers(now, now - FILE_TIME_LAG * 2));
+        assert!(!covers(now, now - FILE_TIME_LAG / 2));
+        // By a clock that was set back by an hour since, and forward.
+        assert!(!covers(now + HOUR, now));
+        assert!(covers(now + HOUR, now - HOUR));
+        assert!(!covers(now - HOUR, now - HOUR / 2));
+        assert!(covers(now - HOUR, now - HOUR * 2));
+    }
 
     #[test]
     fn only_shared_writable_mappings_count() {

@@ -10,9 +10,8 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use mmstats_std::mappings::{FileId, mapped_files};
+use mmstats_std::mappings::{FileId, ReadTime, mapped_files};
 use rustix::fs::{Stat, major, minor};
 use rustix::process::geteuid;
 
@@ -20,7 +19,7 @@ use rustix::process::geteuid;
 #[derive(Default)]
 pub(super) struct Mapped {
     /// The time of the last read; `None` to read again.
-    read_time: Option<SystemTime>,
+    read_time: Option<ReadTime>,
     /// Device (major, minor) and inode.
     files: HashSet<((u32, u32), u64)>,
     /// Paths, for file systems where a mapping has another device number than its file (btrfs,
@@ -35,9 +34,9 @@ pub(super) struct Mapped {
 impl Mapped {
     /// Reads the mappings of all processes, unless they were read after the file last changed.
     pub(super) fn refresh(&mut self, file: &File) {
-        let is_covered = |time| FileId::from_file(file).is_ok_and(|id| id.is_covered_by(time));
-        if !self.read_time.is_some_and(is_covered) {
-            *self = Mapped { read_time: Some(SystemTime::now()), ..Mapped::default() };
+        let covers = |time: &mut ReadTime| FileId::from_file(file).is_ok_and(|id| time.covers(&id));
+        if !self.read_time.as_mut().is_some_and(covers) {
+            *self = Mapped { read_time: Some(ReadTime::now()), ..Mapped::default() };
             self.read_all();
         }
     }

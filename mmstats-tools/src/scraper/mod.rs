@@ -14,8 +14,9 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use mmstats_std::clock::ClockReading;
 use mmstats_std::discover::{FileStatus, FoundFile, discover};
 use mmstats_std::read::{Field, Reader, Sample};
 use mmstats_std::template::Environment;
@@ -50,7 +51,7 @@ pub struct Scraper {
     searched: Vec<PathBuf>,
     started: Option<Instant>,
     /// The time of the last scrape.
-    last_time: Option<SystemTime>,
+    last_time: Option<ClockReading>,
 }
 
 /// A device or file to read, which an argument names or a search has found.
@@ -66,7 +67,7 @@ struct ScrapeBuilder {
     /// The index of each name's error.
     failed: HashMap<PathBuf, usize>,
     /// The time of the last scrape.
-    before: Option<SystemTime>,
+    before: Option<ClockReading>,
 }
 
 impl Scraper {
@@ -106,10 +107,11 @@ impl Scraper {
 
     /// Reads all writers.
     pub fn scrape(&mut self) -> Scrape {
-        let now = Instant::now();
+        let time = ClockReading::now();
+        let now = time.monotonic;
         let elapsed = now.duration_since(*self.started.get_or_insert(now));
-        let scrape = Scrape::new(SystemTime::now(), elapsed);
-        let before = self.last_time.replace(scrape.time);
+        let scrape = Scrape::new(time.wall, elapsed);
+        let before = self.last_time.replace(time);
         let mut builder = ScrapeBuilder::new(scrape, before);
         self.tracker.begin_round(now);
         let targets = self.find_targets(&mut builder);
@@ -261,7 +263,7 @@ impl Target {
 }
 
 impl ScrapeBuilder {
-    fn new(scrape: Scrape, before: Option<SystemTime>) -> Self {
+    fn new(scrape: Scrape, before: Option<ClockReading>) -> Self {
         ScrapeBuilder { scrape, quota: FieldQuota::new(1), failed: HashMap::new(), before }
     }
 
@@ -292,6 +294,7 @@ impl ScrapeBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
 
     #[test]
     fn errors_stay_in_order_and_cost_the_same_however_many_there_are() {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use mmstats_std::clock::unix_seconds;
+use mmstats_std::clock::{ClockReading, unix_seconds};
 use mmstats_std::identity::ProcessId;
 use mmstats_std::liveness::{Evidence, Liveness, Reason, Verdict, liveness};
 use mmstats_std::read::Sample;
@@ -161,7 +161,7 @@ impl WriterTracker {
         name: &Path,
         writer: WriterKey,
         sample: &Sample<'_>,
-        before: Option<SystemTime>,
+        before: Option<ClockReading>,
     ) {
         self.last_id += 1;
         let round = self.round;
@@ -169,9 +169,7 @@ impl WriterTracker {
         // A file that could not be read before, or was moved here, may have counted for long.
         let was_read = previous.is_none_or(|tracked| tracked.state.is_some());
         let is_made_since = |before| {
-            sample.created().map_or(previous.is_some(), |created| {
-                created + MAX_SETUP_SECONDS >= unix_seconds(before)
-            })
+            sample.created().map_or(previous.is_some(), |created| is_since(created, before))
         };
         let is_new = was_read && before.is_some_and(is_made_since);
         let writer_id = WriterId {
@@ -195,6 +193,16 @@ impl WriterTracker {
     }
 }
 
+/// Returns `true` if a file that was created at this Unix time was created since the last scrape,
+/// by the clock as it was set then or as it is set now.
+fn is_since(created: f64, before: ClockReading) -> bool {
+    let elapsed = before.monotonic.elapsed().as_secs_f64();
+    [before.wall, before.by_current_clock()].into_iter().any(|start| {
+        let start = unix_seconds(start);
+        (start - MAX_SETUP_SECONDS..=start + elapsed + MAX_SETUP_SECONDS).contains(&created)
+    })
+}
+
 /// Returns the fields of a sample, shared with all writers that have the same ones.
 fn shared(all: &mut HashMap<u64, Vec<Fields>>, sample: &Sample<'_>) -> Fields {
     let fields = &sample.layout().fields;
@@ -210,4 +218,29 @@ fn shared(all: &mut HashMap<u64, Vec<Fields>>, sample: &Sample<'_>) -> Fields {
     }
     alike.push(fields.clone());
     fields.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn a_file_is_as_old_as_its_clock_says_even_if_that_was_set() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let now = Instant::now();
+        let (time, hour) = (SystemTime::now(), SECOND * 3600);
+        let unix = unix_seconds(time);
+        for wall in [time, time + hour, time - hour] {
+            // The last scrape was 10 seconds ago, and the clock was set since.
+            let last = unix_seconds(wall) - 10.0;
+            let before = ClockReading { wall: wall - SECOND * 10, monotonic: now - SECOND * 10 };
+            for created in [unix, unix - 9.0, last + 9.0, last, last - 0.05] {
+                assert!(is_since(created, before), "{wall:?} {created}");
+            }
+            for created in [unix - 60.0, last - 60.0, unix - 1800.0, unix + 1800.0] {
+                assert!(!is_since(created, before), "{wall:?} {created}");
+            }
+        }
+    }
 }
