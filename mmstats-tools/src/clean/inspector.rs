@@ -268,7 +268,8 @@ impl Mapped {
                 --assume-same-pid-namespace if it cannot be";
             return (FileState::Unknown, Cow::Borrowed(reason));
         }
-        if !provenance.is_exact || reason == Reason::OtherStart {
+        // By the wall clock, which can be set, a container may seem to be of an earlier boot.
+        if !provenance.is_exact || matches!(reason, Reason::OtherStart | Reason::OtherBoot) {
             self.refresh(&opened.file);
             if self.holds(&entry.path, &opened.stat) {
                 let reason = Reason::Mapped;

@@ -258,6 +258,22 @@ fn a_process_with_another_start_time_is_alive_while_it_maps_its_file() {
 }
 
 #[test]
+fn a_process_that_seems_to_be_of_an_earlier_boot_is_alive_while_it_maps_its_file() {
+    let directory = directory();
+    let at = directory.path();
+    let (mut program, path) = publisher(at, "plain", None);
+    // Like a process in a container with its own boot ID, since whose start the clock was set.
+    forge(&path, &path, "sys.boot_id", b"00000000-0000-4000-8000-000000000000");
+    forge(&path, &path, "sys.pid_namespace", &1_u64.to_ne_bytes());
+    forge(&path, &path, "sys.created", &1_f64.to_ne_bytes());
+    assert_eq!(Reader::new().read(&path).unwrap().verdict().reason, Reason::OtherBoot);
+    let kept = clean(at, &["."]);
+    assert!(kept.out.ends_with("Removed 0  -  1 alive\n"), "{kept:?}");
+    program.kill();
+    assert!(clean(at, &["."]).out.ends_with("Removed 1  -  0 alive\n"));
+}
+
+#[test]
 fn a_process_that_hides_its_mappings_from_its_own_user_keeps_its_files() {
     // Of no other test, as each of its processes may be the writer of any of its files.
     const USER: u32 = 65_532;
