@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// The time after which a server counts as hung.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A response.
 #[derive(Clone, Debug, Default)]

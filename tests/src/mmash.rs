@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::http::{Response, get};
 use crate::programs::{End, Program};
 
 /// The time after which a wait fails.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A running `mmash`, killed on drop.
 pub struct Mmash {
@@ -128,6 +128,14 @@ impl Mmash {
     #[must_use]
     pub fn end(self) -> End {
         self.program.end()
+    }
+
+    /// Returns its status and standard error if it has exited.
+    ///
+    /// # Panics
+    /// If its status cannot be read.
+    pub fn ended(&mut self) -> Option<(ExitStatus, String)> {
+        self.program.ended()
     }
 
     /// Returns its resident memory in bytes.

@@ -108,9 +108,17 @@ impl Program {
         self.child.id()
     }
 
+    /// The next line it prints, unless it ends or prints none for minutes.
+    ///
+    /// # Errors
+    /// Says which.
+    pub fn next_line(&mut self) -> Result<String, RecvTimeoutError> {
+        self.lines.recv_timeout(TIMEOUT)
+    }
+
     /// The next line it prints.
     pub fn line(&mut self) -> String {
-        match self.lines.recv_timeout(TIMEOUT) {
+        match self.next_line() {
             Ok(line) => line,
             Err(error) => {
                 let _ = self.child.kill();
@@ -142,6 +150,15 @@ impl Program {
                 panic!("the program ended; on standard error: {}", self.errors())
             }
         }
+    }
+
+    /// Returns its status and standard error if it has ended.
+    ///
+    /// # Panics
+    /// If its status cannot be read.
+    pub fn ended(&mut self) -> Option<(ExitStatus, String)> {
+        let status = self.child.try_wait().expect("it is our child")?;
+        Some((status, self.errors()))
     }
 
     /// Lets it go on from a [`pause`].

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::cli::without_environment;
 
 /// The time after which a wait for a screen fails.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The shell's prompt.
 const PROMPT: &str = "ready$";

@@ -1,14 +1,18 @@
 //! `soak MINUTES`: writers whose threads come and go, that fork, replace their program, are killed,
 //! run in another time namespace, meet a full file system or have their files truncated, while all
-//! five tools read their files. Each writer acknowledges its counts by itself.
+//! five tools read their files, and their wall clock is set forward and back. Each writer
+//! acknowledges its counts by itself.
 //!
-//! Fails if a count is lost or made up, if a sum ever decreases, or if a tool ends, panics, refuses
-//! a request, or needs more memory or descriptors in the second half of the time. To be run as root
-//! in a mount namespace of its own.
+//! Fails if a count is lost or made up, if a sum ever decreases or a rate is impossible, if a live
+//! process is taken for dead, or if a tool ends, panics, refuses a request, or needs more memory or
+//! descriptors in the second half of the time. To be run as root in a mount namespace of its own.
 
+mod clock;
+mod liveness;
 mod tools;
 mod writer;
 
+use clock::Clock;
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::damage::Random;
 use mmstats_tests::programs::{Program, directory};
@@ -38,6 +42,7 @@ const TIMEOUT: Duration = Duration::from_secs(180);
 #[derive(Default)]
 struct Account {
     zone: &'static str,
+    scene: &'static str,
     acknowledged: u64,
     /// Counts in its files, as cleanstats printed them when it removed them.
     read: u64,
@@ -46,6 +51,7 @@ struct Account {
 /// The state that all threads share.
 struct Soak {
     root: PathBuf,
+    clock: Clock,
     middle: Instant,
     end: Instant,
     writers: AtomicU64,
@@ -82,6 +88,7 @@ fn soak(minutes: f64) -> ExitCode {
     let half = Duration::from_secs_f64(minutes * 30.0);
     let soak = Soak {
         root: directory.path().to_owned(),
+        clock: Clock::new(directory.path()),
         middle: Instant::now() + half,
         end: Instant::now() + 2 * half,
         writers: AtomicU64::new(0),
@@ -118,7 +125,16 @@ fn soak(minutes: f64) -> ExitCode {
                 }
             })
         });
-        let threads: Vec<_> = slots.collect();
+        let mut threads: Vec<_> = slots.collect();
+        threads.push(scope.spawn(move || {
+            let mut random = Random(0);
+            while soak.is_running() {
+                sleep(Duration::from_millis(1500 + random.below(5000) as u64));
+                // Between two steps, mmash sees all files.
+                tools.wait_for_scrapes(2);
+                soak.clock.step(&mut random);
+            }
+        }));
         let threads = threads.into_iter().chain(tools.watch(scope, soak));
         for thread in threads.collect::<Vec<_>>() {
             if thread.join().is_err() {
@@ -155,7 +171,7 @@ impl Soak {
     }
 
     fn has_many_files(&self) -> bool {
-        fs::read_dir(self.directory("churn")).expect("it is there").count() > MAX_FILES
+        list(&self.directory("churn")).len() > MAX_FILES
     }
 
     /// Returns the directory of a zone.
@@ -165,8 +181,7 @@ impl Soak {
 
     /// Returns the files of a writer.
     fn files(&self, zone: &str, writer: u64) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.directory(zone)).expect("it is there");
-        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let files = list(&self.directory(zone)).into_iter();
         files.filter(|path| writer_of(path) == Some(writer)).collect()
     }
 
@@ -186,9 +201,7 @@ impl Soak {
         };
         let ballast = self.root.join("full/ballast");
         if zone == "full" {
-            wait("removal of older files", || {
-                fs::read_dir(self.directory(zone)).is_ok_and(|mut files| files.next().is_none())
-            });
+            wait("removal of older files", || list(&self.directory(zone)).is_empty());
             fill(&ballast);
         }
         let exe = std::env::current_exe().expect("it has a path");
@@ -205,6 +218,7 @@ impl Soak {
             .arg(&acknowledged)
             .env("MMSTATS_PATH", self.directory(zone))
             .env("MMSTATS_FILES", format!("{writer}-{{PID}}-{{TID}}.mmstats"))
+            .envs(self.clock.variables(true))
             .process_group(0);
         let program = Program::spawn(&mut command);
         sleep(Duration::from_millis(100 + random.below(4000) as u64));
@@ -243,7 +257,7 @@ impl Soak {
         });
         let mut accounts = lock(&self.accounts);
         let account = accounts.entry(writer).or_default();
-        (account.zone, account.acknowledged) = (zone, counted());
+        (account.zone, account.scene, account.acknowledged) = (zone, scene, counted());
         drop(accounts);
         fs::remove_file(&acknowledged).expect("it was created");
         match zone {
@@ -257,16 +271,19 @@ impl Soak {
                 tools.wait_for_scrapes(2);
                 let mut clean = Command::new(program_of("cleanstats"));
                 clean.args(["--json", "--print-removed"]).args(self.files(zone, writer));
-                let outcome = run(&mut clean);
+                let outcome = run(clean.envs(self.clock.variables(false)));
                 self.check(outcome.status == 0, || format!("cleanstats: {outcome:?}"));
-                outcome.out.lines().for_each(|line| self.count_removed(line));
+                outcome.out.lines().for_each(|line| self.account(line));
             }
             _ => (),
         }
     }
 
-    /// Adds a count that cleanstats prints.
-    fn count_removed(&self, line: &str) {
+    /// Checks a removal that cleanstats reports, or adds a count that it prints.
+    fn account(&self, line: &str) {
+        if line.ends_with("\"action\":\"removed\"}") {
+            return self.check_removed(line);
+        }
         let Some(label) =
             line.strip_prefix("{\"label\":\"").and_then(|rest| rest.split('"').next())
         else {
@@ -295,7 +312,10 @@ impl Soak {
 
     fn check_accounts(&self) {
         let mut totals = BTreeMap::<_, (u64, u64, u64)>::new();
-        for (writer, Account { zone, acknowledged, read }) in &*lock(&self.accounts) {
+        let mut scenes = BTreeMap::new();
+        for (writer, account) in &*lock(&self.accounts) {
+            let Account { zone, scene, acknowledged, read } = account;
+            *scenes.entry(*scene).or_default() += acknowledged;
             let total = totals.entry(*zone).or_default();
             *total = (total.0 + 1, total.1 + acknowledged, total.2 + read);
             // Files of version 1 stay if their PID is in use again; the others remove their own.
@@ -309,11 +329,22 @@ impl Soak {
         for (zone, (writers, acknowledged, read)) in totals {
             println!("{zone}: {writers} writers, {acknowledged} counts acknowledged, {read} read");
         }
+        for (scene, steps) in writer::STEPS_OF {
+            let counts: u64 = scenes.get(scene).copied().unwrap_or_default();
+            println!("{} {scene}", counts / steps);
+        }
         let [killed, refused] =
             [&self.killed, &self.refused].map(|count| count.load(Ordering::Relaxed));
         println!("{killed} writers killed, {refused} without a file at first");
+        println!("{} steps of the clock", self.clock.steps());
         self.check(refused > 0, || "the file system was never full".into());
     }
+}
+
+/// Returns the files in a directory.
+fn list(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("it is there");
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 /// Returns the number of the writer that a file belongs to.

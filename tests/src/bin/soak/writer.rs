@@ -21,6 +21,13 @@ per_thread! {
     static OLD: Steps<V1> = Options::new().label_prefix("old.").keep();
 }
 
+/// The steps of a thread, of a fork with its parent, and of a program before it is replaced.
+pub(crate) const STEPS_OF: [(&str, u64); 3] =
+    [("threads", STEPS_OF_THREAD), ("forks", 1 + STEPS_OF_CHILD), ("execs", STEPS_OF_IMAGE)];
+const STEPS_OF_THREAD: u64 = 5;
+const STEPS_OF_CHILD: u64 = 20;
+const STEPS_OF_IMAGE: u64 = 100;
+
 /// Becomes `true` when the threads should end.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -46,14 +53,14 @@ fn play<F: Format>(scene: &str, stats: &'static PerThread<Steps<F>>, path: &str)
         }
     };
     let lanes = match scene {
-        "threads" => lanes(4, move || join(spawn(move || steps(5)))),
+        "threads" => lanes(4, move || join(spawn(move || steps(STEPS_OF_THREAD)))),
         "forks" => lanes(1, move || {
             steps(1);
-            in_child(|| steps(20));
+            in_child(|| steps(STEPS_OF_CHILD));
             sleep(Duration::from_millis(50));
         }),
         "execs" => lanes(1, move || {
-            steps(100);
+            steps(STEPS_OF_IMAGE);
             sleep(Duration::from_millis(100));
             let exe = env::current_exe().expect("it has a path");
             panic!("{}", Command::new(exe).args(env::args_os().skip(1)).exec());
