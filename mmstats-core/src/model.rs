@@ -292,6 +292,7 @@ impl<F: Format> Writer<'_, F> {
     pub fn add_model<M: Model<Format = F>>(&mut self) -> Result<M, AddError> {
         for definition in M::FIELDS {
             self.raw.check(definition)?;
+            self.raw.check_label(definition)?;
         }
         self.all_or_nothing(M::attach)
     }

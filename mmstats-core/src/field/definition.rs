@@ -3,11 +3,12 @@
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
-use crate::format::layout::{FieldDef, ValueLayout};
+use crate::format::layout::{self, FieldDef, ValueLayout};
 use crate::format_types::Format;
 use crate::kind::{Aggregation, Kind, Unit};
 use crate::scalar::Scalar;
 use core::fmt::{self, Debug};
+use core::slice;
 
 mod sealed {
     pub trait Sealed {}
@@ -27,7 +28,7 @@ pub trait Field: Sealed + Sized + Debug {
     /// The same field in another format.
     type In<G: Format>: for<'i> Field<Initial<'i> = Self::Initial<'i>>;
     /// The type of its initial value.
-    type Initial<'i>;
+    type Initial<'i>: Copy;
     /// The layouts of the values that it stores.
     const LAYOUTS: &'static [ValueLayout];
     #[doc(hidden)]
@@ -107,7 +108,48 @@ impl<'a, H: Field> FieldBuilder<'a, H> {
         self.initial = Some(value.into());
         self
     }
+
+    /// Returns the label.
+    #[must_use]
+    pub const fn label(&self) -> &'a str {
+        self.label
+    }
+
+    /// Returns whether [`Self::kept`] has been called.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Returns the bytes of a region for this field alone, under a label of this length.
+    ///
+    /// # Panics
+    /// If they are a quarter of the address space.
+    #[must_use]
+    pub fn region_size(&self, label: usize) -> usize {
+        layout::size(<H::Format as Format>::VERSION, &[self.definition("")], label)
+    }
+
+    pub(crate) fn definition<'d>(&'d self, label: &'d str) -> FieldDef<'d> {
+        FieldDef {
+            prefix: "",
+            label,
+            help: if self.help.is_empty() { &[] } else { slice::from_ref(&self.help) },
+            unit: self.unit,
+            aggregation: self.aggregation,
+            kept: self.kept,
+            layouts: H::LAYOUTS,
+        }
+    }
 }
+
+impl<H: Field> Clone for FieldBuilder<'_, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Field> Copy for FieldBuilder<'_, H> {}
 
 impl<H: Field> Debug for FieldBuilder<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,6 @@ pub(crate) mod raw;
 
 use crate::add_error::AddError;
 use crate::field::{Field, FieldBuilder, attach};
-use crate::format::layout::FieldDef;
 use crate::format::v2::IMMUTABLE_LAYOUT;
 use crate::format_types::{Format, Shared, V2};
 use crate::region::Region;
@@ -93,11 +92,12 @@ impl<'p, F: Format> Writer<'p, F> {
     ///
     /// Its label is compared with those of all fields before it, as the writer has no memory for an
     /// index. So the time for `n` fields grows with `n`²: about a second for 20 000.
+    /// [`Self::add_unique`] takes the same time for each.
     ///
     /// # Errors
     /// If it cannot be added; the region is then as before.
     pub fn add<H: Field<Format = F>>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {
-        self.add_any(field)
+        self.add_any(field.label, field, true)
     }
 
     /// Adds a field that several contexts write.
@@ -108,22 +108,33 @@ impl<'p, F: Format> Writer<'p, F> {
         &mut self,
         field: FieldBuilder<'_, H>,
     ) -> Result<H, AddError> {
-        self.add_any(field)
+        self.add_any(field.label, field, true)
     }
 
-    fn add_any<H: Field>(&mut self, field: FieldBuilder<'_, H>) -> Result<H, AddError> {
-        let help = [field.help];
-        let help = if field.help.is_empty() { &[][..] } else { &help };
-        let definition = FieldDef {
-            prefix: "",
-            label: field.label,
-            help,
-            unit: field.unit,
-            aggregation: field.aggregation,
-            kept: field.kept,
-            layouts: H::LAYOUTS,
-        };
+    /// Adds a field under another label, of which the caller knows that no field of this region has
+    /// it. If one has, readers show both.
+    ///
+    /// # Errors
+    /// As [`Self::add`], except for a duplicate label.
+    pub fn add_unique<H: Field<Format = F>>(
+        &mut self,
+        label: &str,
+        field: FieldBuilder<'_, H>,
+    ) -> Result<H, AddError> {
+        self.add_any(label, field, false)
+    }
+
+    fn add_any<H: Field>(
+        &mut self,
+        label: &str,
+        field: FieldBuilder<'_, H>,
+        compare: bool,
+    ) -> Result<H, AddError> {
+        let definition = field.definition(label);
         self.raw.check(&definition)?;
+        if compare {
+            self.raw.check_label(&definition)?;
+        }
         self.all_or_nothing(|raw| attach(raw, &definition, field.initial))
     }
 

@@ -115,7 +115,7 @@ impl<'p> RawWriter<'p> {
         checked && self.cursor.low == self.published
     }
 
-    /// Checks a definition made at run time.
+    /// Checks the texts of a definition made at run time.
     pub(crate) fn check(&self, definition: &FieldDef) -> Result<(), AddError> {
         let help = layout::help_length(definition.help);
         let unit = definition.unit.name;
@@ -145,6 +145,15 @@ impl<'p> RawWriter<'p> {
             if self.version == Version::V2 && entry > EntryHeader::MAX_BYTES {
                 return Err(AddError::EntryTooLong { length: entry });
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that no field up to the cursor has a label of this definition.
+    pub(crate) fn check_label(&self, definition: &FieldDef) -> Result<(), AddError> {
+        for layout in definition.layouts {
+            let parts = [self.prefix, definition.prefix, definition.label, layout.suffix];
+            let length = parts.iter().map(|part| part.len()).sum();
             if self.holds(&parts, length) {
                 return Err(AddError::DuplicateLabel { label: TextBuf::from_parts(&parts) });
             }
