@@ -42,6 +42,11 @@ pub enum AddError {
     },
     /// A label, unit or help text contains a NUL, which ends texts.
     Nul,
+    /// A dimension's name is empty, has a character that separates dimensions, or occurs twice.
+    InvalidDimension {
+        /// The beginning of the name.
+        name: TextBuf<40>,
+    },
     /// The region holds other fields than those that are resumed.
     LayoutDiffers,
 }
@@ -74,6 +79,11 @@ impl fmt::Display for AddError {
                 EntryHeader::MAX_BYTES
             ),
             AddError::Nul => f.write_str("a label, unit or help text contains a NUL"),
+            AddError::InvalidDimension { name } => write!(
+                f,
+                "invalid name of a dimension: {name:?} (distinct names without {{ }} \" , = and \
+                 surrounding white space expected)"
+            ),
             AddError::LayoutDiffers => f.write_str("the region holds other fields"),
         }
     }

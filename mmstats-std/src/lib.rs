@@ -47,7 +47,9 @@ mod per_process;
 mod per_thread;
 mod publish;
 pub mod read;
+mod registry;
 pub mod template;
+mod thread;
 mod timer_guard;
 
 pub use clock::{Monotonic, Timer};
@@ -61,6 +63,7 @@ pub use options::Options;
 pub use per_process::PerProcess;
 pub use per_thread::{Isolated, PerThread};
 pub use publish::{Flush, Publication, Published, create_writer, lost_files, publish};
+pub use registry::{Family, Handle, PerThreadFamily, Registry};
 pub use timer_guard::OwnedTimerGuard;
 
 /// For the macros of this crate alone.
@@ -68,4 +71,5 @@ pub use timer_guard::OwnedTimerGuard;
 pub mod __private {
     pub use crate::memory::ThreadSlot;
     pub use crate::per_thread::Shared;
+    pub use crate::registry::ThreadFamily;
 }

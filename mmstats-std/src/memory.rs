@@ -2,7 +2,8 @@
 //!
 //! - [`Mapping`] is memory for one writer. [`MappedFields`] keeps it as long as the fields that
 //!   point into it.
-//! - [`ThreadSlot`] is a thread's pointer to its fields.
+//! - [`ThreadSlot`] is a thread's pointer to its fields. [`RcPart`] is a pointer to one field that
+//!   keeps its owner.
 //! - A forked child inherits mappings that only its parent may write, and locks that may be held by
 //!   threads it does not have. [`ForkRegistry`] replaces the mappings by private memory, and
 //!   [`ProcessLocal`] replaces other state by new state. [`ForkHandler`] runs functions in the
@@ -16,8 +17,10 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull, null, null_mut};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Once, OnceLock};
 use zerocopy::IntoBytes;
@@ -185,14 +188,15 @@ pub(crate) struct MappedFields<M> {
 }
 
 impl<M> MappedFields<M> {
-    /// Creates fields in a mapping. `create` keeps the region in its result alone.
+    /// Creates fields in a mapping. `create` keeps the region in its result alone. A writer in that
+    /// makes further fields, which the caller drops before this.
     pub(crate) fn new<E>(
         mapping: Mapping,
         create: impl FnOnce(Region) -> Result<M, E>,
     ) -> Result<MappedFields<M>, E> {
         // SAFETY: `create` keeps the region in `fields` alone. They are dropped before the mapping
         // and before it can have another writer, by the order of the members and by
-        // `into_mapping`.
+        // `into_mapping`. Fields that a writer in them makes are dropped earlier, by the caller.
         let fields = create(unsafe { mapping.region() })?;
         Ok(MappedFields { fields, mapping })
     }
@@ -481,6 +485,30 @@ impl<M> ThreadSlot<M> {
 
     pub(crate) fn clear(&self) {
         self.0.set(null());
+    }
+}
+
+/// A part of what an `Rc` holds, which it keeps.
+pub(crate) struct RcPart<O, T> {
+    part: NonNull<T>,
+    _owner: Rc<O>,
+}
+
+impl<O, T> RcPart<O, T> {
+    pub(crate) fn new(owner: Rc<O>, part: impl for<'o> FnOnce(&'o O) -> &'o T) -> Self {
+        let part = NonNull::from(part(&owner));
+        RcPart { part, _owner: owner }
+    }
+}
+
+impl<O, T> Deref for RcPart<O, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: a reference that is valid as long as one to the owner's content. That content
+        // neither moves nor is borrowed exclusively while `_owner` shares it.
+        unsafe { self.part.as_ref() }
     }
 }
 

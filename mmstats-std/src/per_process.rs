@@ -86,7 +86,7 @@ impl<M: Model + Sync> PerProcess<M> {
     fn region(&self) -> &'static OwnedRegion<M> {
         self.region.get().get_or_init(|| {
             let region = OwnedRegion::create(&self.options);
-            warn_once::<M>(&region.publication(), &self.options, &self.warned);
+            warn_once(M::NAME, &region.publication(), &self.options, &self.warned);
             region
         })
     }

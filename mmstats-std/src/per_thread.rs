@@ -8,16 +8,18 @@
 //! raises and another one lowers belongs in [`per_process!`](crate::per_process!).
 
 use crate::error::PublishError;
-use crate::memory::{ForkHandler, ProcessLocal, ThreadSlot};
+use crate::memory::{ProcessLocal, ThreadSlot};
 use crate::options::Options;
 use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication, warn_once};
+use crate::thread::{self, AnyThreadEntry, is_ending};
 use mmstats_core::Model;
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,14 +61,49 @@ pub struct PerThread<M: Model + 'static> {
 /// OLD_STATS.with(|stats| stats.status2xx.incr());
 /// ```
 ///
+/// A [`Family`](crate::Family) has fields of one label that differ in the values of their dimensions:
+///
+/// ```
+/// # use mmstats_std::{Counter, Family, per_thread};
+/// per_thread! {
+///     static REQUESTS: Family<Counter, 1> = Family::new("http.requests", ["route"]);
+/// }
+/// REQUESTS.with(["/users"], |requests| requests.incr());
+/// ```
+///
 /// The name is a constant, not a `static`, which would cost two more instructions at each use. All
 /// uses of it refer to the same instances.
 #[macro_export]
 macro_rules! per_thread {
-    ($(
+    () => {};
+    (@options) => { $crate::Options::new() };
+    (@options $options:expr) => { $options };
+    (
+        $(#[$attribute:meta])*
+        $visible:vis static $name:ident : Family < $field:ty, $names:literal > = $family:expr ;
+        $($rest:tt)*
+    ) => {
+        $(#[$attribute])*
+        #[allow(clippy::declare_interior_mutable_const)]
+        $visible const $name: $crate::PerThreadFamily<$field, $names> = {
+            ::std::thread_local! {
+                static SLOT: $crate::__private::ThreadSlot<
+                    $crate::__private::ThreadFamily<$field, $names>
+                > = const { $crate::__private::ThreadSlot::new() };
+            }
+            fn family() -> &'static $crate::Family<$field, $names> {
+                static FAMILY: $crate::Family<$field, $names> = $family;
+                &FAMILY
+            }
+            $crate::PerThreadFamily::new(SLOT, family)
+        };
+        $crate::per_thread! { $($rest)* }
+    };
+    (
         $(#[$attribute:meta])*
         $visible:vis static $name:ident : $model:ty $(= $options:expr)? ;
-    )*) => { $(
+        $($rest:tt)*
+    ) => {
         $(#[$attribute])*
         #[allow(clippy::declare_interior_mutable_const)]
         $visible const $name: $crate::PerThread<$model> = {
@@ -81,9 +118,8 @@ macro_rules! per_thread {
             }
             $crate::PerThread::new(SLOT, shared)
         };
-    )* };
-    (@options) => { $crate::Options::new() };
-    (@options $options:expr) => { $options };
+        $crate::per_thread! { $($rest)* }
+    };
 }
 
 impl<M: Model> PerThread<M> {
@@ -145,16 +181,7 @@ impl<M: Model> PerThread<M> {
     /// any stay until the thread ends; the more of them there are, the later a thread uses new
     /// stats the fast way.
     pub fn remove(&'static self) {
-        // If the thread is ending, it has parked its file already.
-        let _ = THREAD.try_with(|thread| {
-            let mut entries = thread.entries.borrow_mut();
-            if let Some(at) = entries.iter().position(|entry| entry.is_for(self.address())) {
-                let entry = entries.swap_remove(at);
-                if entry.remove() {
-                    thread.removed.borrow_mut().push(entry);
-                }
-            }
-        });
+        thread::remove_entry(|entry| entry.is_for(self.address()));
         for parked in mem::take(&mut *(self.shared)().parked()) {
             parked.discard();
         }
@@ -178,9 +205,7 @@ impl<M: Model> PerThread<M> {
         let (uses, is_fast) = (Cell::new(0), Cell::new(false));
         let entry = Rc::new(ThreadEntry { region, owner: self, uses, is_fast });
         self.slot.with(ThreadSlot::clear);
-        // The first entry of a static is the one in use.
-        let _ = THREAD.try_with(|thread| thread.entries.borrow_mut().insert(0, entry.clone()));
-        IS_USED.set(true);
+        thread::add_entry(entry.clone());
         Isolated { entry }
     }
 
@@ -188,12 +213,7 @@ impl<M: Model> PerThread<M> {
     #[cold]
     #[inline(never)]
     fn with_entry<R>(&'static self, f: impl FnOnce(&ThreadEntry<M>) -> R) -> R {
-        let known = THREAD.try_with(|thread| {
-            let entries = thread.entries.borrow();
-            let entry = entries.iter().find(|entry| entry.is_for(self.address()))?.clone();
-            entry.as_any().downcast().ok()
-        });
-        let entry = known.ok().flatten().unwrap_or_else(|| self.add_entry());
+        let entry = thread::find_entry(self.address()).unwrap_or_else(|| self.add_entry());
         entry.allow_fast_use();
         let result = f(&entry);
         if is_ending() {
@@ -204,12 +224,11 @@ impl<M: Model> PerThread<M> {
 
     /// Creates this thread's entry.
     fn add_entry(&'static self) -> Rc<ThreadEntry<M>> {
-        FORK_HANDLER.register();
+        thread::register_fork_handler();
         let region = (self.shared)().adopt_or_create();
         let (uses, is_fast) = (Cell::new(0), Cell::new(false));
         let entry = Rc::new(ThreadEntry { region, owner: self, uses, is_fast });
-        let _ = THREAD.try_with(|thread| thread.entries.borrow_mut().push(entry.clone()));
-        IS_USED.set(true);
+        thread::add_entry(entry.clone());
         entry
     }
 
@@ -257,7 +276,7 @@ impl<M: Model> Shared<M> {
         let region = parked
             .and_then(|parked| parked.adopt(&self.options))
             .unwrap_or_else(|| OwnedRegion::create(&self.options));
-        warn_once::<M>(&region.publication(), &self.options, &self.warned);
+        warn_once(M::NAME, &region.publication(), &self.options, &self.warned);
         region
     }
 }
@@ -268,8 +287,7 @@ impl<M: Model> fmt::Debug for Shared<M> {
     }
 }
 
-/// A thread's stats for one static. Its users have an `Rc` to it, except those that got the fields
-/// from the slot.
+/// A thread's stats for one static.
 struct ThreadEntry<M: Model + 'static> {
     region: OwnedRegion<M>,
     owner: &'static PerThread<M>,
@@ -280,31 +298,16 @@ struct ThreadEntry<M: Model + 'static> {
 }
 
 impl<M: Model> ThreadEntry<M> {
-    /// Puts the fields in the slot after enough uses. Uses through the slot are not counted, so the
-    /// fields cannot be released before the thread ends, even if they are removed. To bound that
-    /// memory, each removed entry doubles the number of uses that the next one needs.
+    /// Puts the fields in the slot after enough uses.
     fn allow_fast_use(&self) {
         self.uses.set(self.uses.get() + 1);
-        let removed = THREAD.try_with(|thread| thread.removed.borrow().len());
-        let is_worth_it = removed.is_ok_and(|removed| self.uses.get() >> removed.min(63) > 0);
-        if is_worth_it && !self.region.awaits_file(&(self.owner.shared)().options) {
+        let may_use_slot = thread::may_use_slot(self.uses.get());
+        if may_use_slot && !self.region.awaits_file(&(self.owner.shared)().options) {
             self.is_fast.set(true);
             // The slot points into the `Rc`, which stays until the slot is cleared.
             self.owner.slot.with(|slot| slot.set(self.region.model()));
         }
     }
-}
-
-/// A [`ThreadEntry`] of any model.
-trait AnyThreadEntry {
-    /// Returns `true` if it belongs to the static with this address.
-    fn is_for(&self, address: usize) -> bool;
-    fn as_any(self: Rc<Self>) -> Rc<dyn Any>;
-    /// Removes the file; returns `true` if a caller may be using the fields uncounted.
-    fn remove(&self) -> bool;
-    /// Parks the region at the thread's end.
-    fn release(self: Rc<Self>);
-    fn clear_slot(&self);
 }
 
 impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
@@ -317,20 +320,20 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
     }
 
     fn remove(&self) -> bool {
-        self.clear_slot();
+        self.clear_slots();
         self.region.discard_file();
         self.is_fast.get()
     }
 
     fn release(self: Rc<Self>) {
-        self.clear_slot();
+        self.clear_slots();
         // It is still in use if `exit` is called within a use.
         if let Ok(entry) = Rc::try_unwrap(self) {
             (entry.owner.shared)().parked().extend(entry.region.park());
         }
     }
 
-    fn clear_slot(&self) {
+    fn clear_slots(&self) {
         self.owner.slot.with(ThreadSlot::clear);
     }
 }
@@ -343,16 +346,8 @@ pub struct Isolated<M: Model + 'static> {
 
 impl<M: Model> Drop for Isolated<M> {
     fn drop(&mut self) {
-        let _ = THREAD.try_with(|thread| {
-            let mut entries = thread.entries.borrow_mut();
-            let own = Rc::as_ptr(&self.entry).addr();
-            if let Some(at) = entries.iter().position(|entry| Rc::as_ptr(entry).addr() == own) {
-                let entry = entries.remove(at);
-                if entry.remove() {
-                    thread.removed.borrow_mut().push(entry);
-                }
-            }
-        });
+        let own = Rc::as_ptr(&self.entry).addr();
+        thread::remove_entry(|entry| ptr::from_ref(entry).addr() == own);
     }
 }
 
@@ -360,46 +355,4 @@ impl<M: Model> fmt::Debug for Isolated<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Isolated").field("model", &M::NAME).finish_non_exhaustive()
     }
-}
-
-/// All stats of a thread.
-struct Thread {
-    entries: RefCell<Vec<Rc<dyn AnyThreadEntry>>>,
-    /// Removed stats that may still be in use.
-    removed: RefCell<Vec<Rc<dyn AnyThreadEntry>>>,
-}
-
-thread_local! {
-    static THREAD: Thread =
-        const { Thread { entries: RefCell::new(Vec::new()), removed: RefCell::new(Vec::new()) } };
-    /// Whether `THREAD` has been used. It has no destructor, so that a forked child may read it.
-    static IS_USED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Returns `true` in a destructor that runs at the thread's end after that of `Thread`.
-fn is_ending() -> bool {
-    THREAD.try_with(|_| ()).is_err()
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        self.entries.take().into_iter().for_each(AnyThreadEntry::release);
-    }
-}
-
-static FORK_HANDLER: ForkHandler = ForkHandler::new(forget_this_thread);
-
-/// Runs in a forked child: this thread's stats belong to its parent. They are neither used again
-/// nor freed.
-extern "C" fn forget_this_thread() {
-    if !IS_USED.get() {
-        return;
-    }
-    let _ = THREAD.try_with(|thread| {
-        if let Ok(mut entries) = thread.entries.try_borrow_mut() {
-            entries.iter().for_each(|entry| entry.clear_slot());
-            mem::forget(mem::take(&mut *entries));
-            mem::forget(thread.removed.take());
-        }
-    });
 }

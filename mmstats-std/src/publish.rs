@@ -7,7 +7,9 @@ use crate::identity::{self, ProcessId};
 use crate::memory::{ForkGeneration, MappedFields, Mapping, ProcessLocal};
 use crate::options::Options;
 use mmstats_core::format::layout;
-use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Model, Version, Writer};
+use mmstats_core::{
+    AddError, Constant, ConstantText, Format, Gauge, Model, Region, Version, Writer,
+};
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -65,7 +67,7 @@ pub enum Publication {
 }
 
 /// A model and its identity in one region.
-struct Fields<M: Model> {
+pub(crate) struct Fields<M: Model> {
     model: M,
     /// `None` in private memory, which has no readers. Only its owner writes it.
     identity: Option<Mutex<Identity<M::Format>>>,
@@ -83,6 +85,16 @@ fn size<M: Model>(options: &Options) -> usize {
     }
 }
 
+/// Adds the identity of a region that was created then.
+pub(crate) fn add_identity<F: Format>(
+    writer: &mut Writer<'_, F>,
+    owner: u32,
+    created: f64,
+) -> Result<Identity<F>, AddError> {
+    OWNER.set((owner.into(), created));
+    writer.add_model()
+}
+
 fn layout_fields<M: Model>(
     mut writer: Writer<'_, M::Format>,
     owner: u32,
@@ -90,21 +102,25 @@ fn layout_fields<M: Model>(
 ) -> Result<Fields<M>, AddError> {
     let model = writer.add_model()?;
     // Only now: the model's initial values may come from functions that themselves publish.
-    OWNER.set((owner.into(), created));
-    let identity: Identity<M::Format> = writer.add_model()?;
+    let identity = add_identity(&mut writer, owner, created)?;
     if !writer.is_resumed() {
         return Err(AddError::LayoutDiffers);
     }
     Ok(Fields { model, identity: Some(Mutex::new(identity)) })
 }
 
-/// A region with a model and one owner: in a file, or in private memory if there can be none.
-pub(crate) struct OwnedRegion<M: Model> {
-    mapped: MappedFields<Fields<M>>,
+/// A region and its file, or private memory if there can be none.
+pub(crate) struct FileRegion<C> {
+    mapped: MappedFields<C>,
+    /// The `{MODEL}` of templates.
+    name: &'static str,
     /// `sys.created`, in seconds since 1970. It stays the same when the owner changes.
     created: f64,
     attachment: Mutex<Attachment>,
 }
+
+/// A region with a model and one owner.
+pub(crate) type OwnedRegion<M> = FileRegion<Fields<M>>;
 
 /// The file of a region.
 struct Attachment {
@@ -126,8 +142,9 @@ pub(crate) struct ParkedRegion {
     created: f64,
 }
 
-/// Prints that a model has no file, once for each `warned`.
-pub(crate) fn warn_once<M: Model>(
+/// Prints that something has no file, once for each `warned`.
+pub(crate) fn warn_once(
+    name: &str,
     publication: &Publication,
     options: &Options,
     warned: &AtomicBool,
@@ -136,10 +153,12 @@ pub(crate) fn warn_once<M: Model>(
     if options.quiet || !error.is_fault() || warned.swap(true, Ordering::Relaxed) {
         return;
     }
-    let line = format!(
-        "mmstats: {} is not published: {error}; it is counted in private memory\n",
-        M::NAME
-    );
+    warn(&format!("{name} is not published: {error}; it is counted in private memory"));
+}
+
+/// Prints a warning.
+pub(crate) fn warn(message: &str) {
+    let line = format!("mmstats: {message}\n");
     // `eprintln!` would panic if this fails, and would wait forever in a forked child that
     // inherited its lock.
     let _ = rustix::io::write(io::stderr(), line.as_bytes());
@@ -162,48 +181,53 @@ pub fn lost_files() -> u64 {
 /// How long to wait before a thread that could create no file tries again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-impl<M: Model> OwnedRegion<M> {
-    /// Creates a region in private memory, which gets no file.
-    pub(crate) fn private(reason: &str) -> OwnedRegion<M> {
-        OwnedRegion::without_identity(PublishError::switched_off(reason))
+impl<C> FileRegion<C> {
+    fn new(
+        mapped: MappedFields<C>,
+        name: &'static str,
+        file: Result<OwnFile, Arc<PublishError>>,
+        created: f64,
+    ) -> FileRegion<C> {
+        let attachment = Mutex::new(Attachment { file, time: Instant::now() });
+        FileRegion { mapped, name, created, attachment }
     }
 
-    fn without_identity(error: PublishError) -> OwnedRegion<M> {
-        let mapped = MappedFields::new(Mapping::private(M::SIZE), |region| {
-            Ok::<_, AddError>(Fields { model: M::publish(region)?, identity: None })
-        });
-        let mapped = mapped.expect("a model fits its own size");
-        OwnedRegion::new(mapped, Err(Arc::new(error)), clock::unix_time())
-    }
-
-    /// Creates a region in a new file.
-    pub(crate) fn create(options: &Options) -> OwnedRegion<M> {
+    /// Creates a region of `length` bytes in a new file. `lay_out` gets the region and the time of
+    /// creation. If it fails, `lay_out_alone` lays out private memory.
+    pub(crate) fn create_with(
+        name: &'static str,
+        options: &Options,
+        length: usize,
+        lay_out: impl FnOnce(Region, f64) -> Result<C, AddError>,
+        lay_out_alone: impl FnOnce(Region) -> Result<C, AddError>,
+    ) -> FileRegion<C> {
         let created = clock::unix_time();
-        let mapped = MappedFields::new(Mapping::private(size::<M>(options)), |region| {
-            let writer = Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, options.owner(), created)
-        });
+        let mapped = MappedFields::new(Mapping::private(length), |region| lay_out(region, created));
         match mapped {
             Ok(mapped) => {
                 let no_file = PublishError::new(Path::new(""), "", "no file yet");
-                let region = OwnedRegion::new(mapped, Err(Arc::new(no_file)), created);
+                let region = FileRegion::new(mapped, name, Err(Arc::new(no_file)), created);
                 region.attach(&mut region.attachment(), options);
                 region
             }
             Err(error) => {
-                let path = file::expand_path(options, M::NAME).unwrap_or_default();
-                OwnedRegion::without_identity(PublishError::new(&path, "", error))
+                let path = file::expand_path(options, name).unwrap_or_default();
+                let error = PublishError::new(&path, "", error);
+                FileRegion::without_file(name, error, length, lay_out_alone)
             }
         }
     }
 
-    fn new(
-        mapped: MappedFields<Fields<M>>,
-        file: Result<OwnFile, Arc<PublishError>>,
-        created: f64,
-    ) -> OwnedRegion<M> {
-        let attachment = Mutex::new(Attachment { file, time: Instant::now() });
-        OwnedRegion { mapped, created, attachment }
+    /// Creates a region of `length` bytes in private memory, for this reason.
+    fn without_file(
+        name: &'static str,
+        error: PublishError,
+        length: usize,
+        lay_out: impl FnOnce(Region) -> Result<C, AddError>,
+    ) -> FileRegion<C> {
+        let mapped = MappedFields::new(Mapping::private(length), lay_out);
+        let mapped = mapped.expect("the fields fit without their identity");
+        FileRegion::new(mapped, name, Err(Arc::new(error)), clock::unix_time())
     }
 
     fn attachment(&self) -> MutexGuard<'_, Attachment> {
@@ -213,7 +237,7 @@ impl<M: Model> OwnedRegion<M> {
     /// Moves the region to a new file.
     fn attach(&self, attachment: &mut Attachment, options: &Options) {
         let mapping = self.mapped.mapping();
-        let file = NewFile::create(options, M::NAME, mapping)
+        let file = NewFile::create(options, self.name, mapping)
             .and_then(|new| new.publish(mapping.magic(), options.keep));
         let file = file.map_err(Arc::new);
         let old = mem::replace(attachment, Attachment { file, time: Instant::now() });
@@ -248,8 +272,12 @@ impl<M: Model> OwnedRegion<M> {
         attachment.has_temporary_error()
     }
 
-    pub(crate) fn model(&self) -> &M {
-        &self.mapped.fields().model
+    pub(crate) fn content(&self) -> &C {
+        self.mapped.fields()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.mapped.mapping().len()
     }
 
     pub(crate) fn publication(&self) -> Publication {
@@ -280,6 +308,37 @@ impl<M: Model> OwnedRegion<M> {
             Err(error) => error.path().to_owned(),
         }
     }
+}
+
+impl<M: Model> OwnedRegion<M> {
+    /// Creates a region in private memory, which gets no file.
+    pub(crate) fn private(reason: &str) -> OwnedRegion<M> {
+        let error = PublishError::switched_off(reason);
+        FileRegion::without_file(M::NAME, error, M::SIZE, Self::lay_out_alone)
+    }
+
+    fn lay_out_alone(region: Region) -> Result<Fields<M>, AddError> {
+        Ok(Fields { model: M::publish(region)?, identity: None })
+    }
+
+    /// Creates a region in a new file.
+    pub(crate) fn create(options: &Options) -> OwnedRegion<M> {
+        FileRegion::create_with(
+            M::NAME,
+            options,
+            size::<M>(options),
+            |region, created| {
+                let writer =
+                    Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
+                layout_fields(writer, options.owner(), created)
+            },
+            Self::lay_out_alone,
+        )
+    }
+
+    pub(crate) fn model(&self) -> &M {
+        &self.content().model
+    }
 
     /// Ends these fields and keeps their counts for the next owner. Runs no code of the program, as
     /// its thread is ending.
@@ -309,7 +368,7 @@ impl ParkedRegion {
             file.discard();
             return None;
         };
-        let region = OwnedRegion::new(mapped, Ok(file), created);
+        let region = FileRegion::new(mapped, M::NAME, Ok(file), created);
         region.ensure_file(options);
         Some(region)
     }
@@ -449,6 +508,9 @@ impl<M: Model> fmt::Debug for Published<M> {
 /// Creates a writer for fields that are added at run time, in a file of `length` bytes. `name` is
 /// the `{MODEL}` of templates. Returns the writer and the path of the file.
 ///
+/// This is for a few fields of one owner. A [`Registry`](crate::Registry) grows, finds fields by
+/// their labels, gives each thread its own, and lets the next thread adopt them.
+///
 /// The memory stays mapped until the process ends. The file is removed then, unless
 /// [`Options::keep`] is set. If the environment variable `MMSTATS_PATH` is `none`, there is no
 /// file, and the path is empty.
@@ -477,11 +539,10 @@ pub fn create_writer<F: Format>(
     };
     let path = new.as_ref().map_or(Path::new(""), NewFile::path).to_owned();
     let failed = |error: AddError| PublishError::new(&path, "", error);
-    OWNER.set((options.owner().into(), clock::unix_time()));
     let mut writer = Writer::<F>::with_immutable_layout(mapping.into_region())
         .map_err(failed)?
         .label_prefix(options.label_prefix);
-    let _identity: Identity<F> = writer.add_model().map_err(failed)?;
+    add_identity(&mut writer, options.owner(), clock::unix_time()).map_err(failed)?;
     let file = new.map(|new| new.publish(magic, options.keep)).transpose()?;
     Ok((writer, file.map(|file| file.path).unwrap_or_default()))
 }
