@@ -24,8 +24,10 @@
 //!
 //! - [`per_thread!`] gives each thread a file of its own, which a later thread continues.
 //!   [`per_process!`] has one for fields that several threads change, at a higher cost.
-//!   [`publish()`] creates a file that belongs to no thread, and [`create_writer`] one for fields
-//!   that are added at run time.
+//!   [`publish()`] creates a file that belongs to no thread.
+//! - A [`Family`] has fields of one label that differ in the values of their dimensions. A
+//!   [`Registry`] has fields with any names that are known at run time, and grows;
+//!   [`create_writer`] creates a file of fixed size for such fields.
 //! - [`Options`] and the [environment](template::Environment) set where the files go.
 //! - [`discover`] finds files, [`read`] reads them, and [`liveness`] judges whether the process
 //!   that writes one is alive.

@@ -407,6 +407,20 @@ fn a_timer_has_the_statistics_of_its_histogram() {
 }
 
 #[test]
+fn a_timer_with_dimensions_has_the_statistics_of_its_histogram() {
+    model! { struct Web in "web." { latency: Timer = "latency{route=\"/a\"}" } }
+    let dir = Dir::default();
+    let directory = dir.path().to_str().unwrap().to_owned().leak();
+    let web = publish::<Web>(&Options::new().directory(directory).file_name("mmstats-1")).unwrap();
+    web.latency.record(Duration::from_secs(1));
+    let count = "latency{route=\"/a\"}:count";
+    let values = first(&dir, &["-p", "web.", count, "mmstats-1"]);
+    assert_eq!(values[count], json!(1), "{values}");
+    let by_pattern = first(&dir, &["-p", "web.", "*\"/a\"}:count", "mmstats-1"]);
+    assert_eq!(by_pattern["latency.histogram{route=\"/a\"}:count"], json!(1), "{by_pattern}");
+}
+
+#[test]
 fn a_statistic_of_a_field_without_it_is_reported_with_the_kinds_that_have_it() {
     let dir = Dir::default();
     let _work = work(&dir, "mmstats-1", (3, 0.5), "busy");

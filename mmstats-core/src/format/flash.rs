@@ -131,8 +131,10 @@ const fn write_entry(
     let head: [u8; EntryHeader::SIZE] = zerocopy::transmute!(head);
     let mut at = write(entries, start, &head);
     at = write(entries, at, field.prefix.as_bytes());
-    at = write(entries, at, field.label.as_bytes());
-    at = write(entries, at, layout.suffix.as_bytes());
+    let [label, suffix, dimensions] = field.label_parts(layout);
+    at = write(entries, at, label);
+    at = write(entries, at, suffix);
+    at = write(entries, at, dimensions);
     at = write(entries, at, field.unit_of(layout).name.as_bytes());
     let mut line = 0;
     while line < field.help.len() {

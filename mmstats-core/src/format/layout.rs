@@ -83,6 +83,17 @@ pub struct FieldDef<'a> {
 }
 
 impl FieldDef<'_> {
+    /// Returns the label of one of its values in three parts, without prefixes: dimensions come
+    /// after the suffix.
+    #[must_use]
+    pub const fn label_parts(&self, layout: &ValueLayout) -> [&[u8]; 3] {
+        if layout.suffix.is_empty() {
+            return [self.label.as_bytes(), &[], &[]];
+        }
+        let (label, dimensions) = split_dimensions(self.label.as_bytes());
+        [label, layout.suffix.as_bytes(), dimensions]
+    }
+
     /// Returns the unit of one of its values.
     #[must_use]
     pub const fn unit_of(&self, layout: &ValueLayout) -> Unit {
@@ -322,6 +333,23 @@ const fn strip<'t>(text: &'t str, prefix: &[u8]) -> &'t str {
     text
 }
 
+/// Splits a label from its dimensions: `http` and `{method="GET"}`. Bytes, as the code that splits
+/// texts is large on a device.
+const fn split_dimensions(label: &[u8]) -> (&[u8], &[u8]) {
+    let mut end = label.len();
+    if let [.., b'}'] = label {
+        let mut i = 0;
+        while i < label.len() {
+            if label[i] == b'{' {
+                end = i;
+                break;
+            }
+            i += 1;
+        }
+    }
+    label.split_at(end)
+}
+
 /// Returns the bytes of the lines of help, joined by line feeds.
 #[must_use]
 pub const fn help_length(help: &[&str]) -> usize {
@@ -384,7 +412,7 @@ const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
     while i < a.layouts.len() {
         let mut j = 0;
         while j < b.layouts.len() {
-            if are_equal([a.label, a.layouts[i].suffix], [b.label, b.layouts[j].suffix]) {
+            if are_equal(a.label_parts(&a.layouts[i]), b.label_parts(&b.layouts[j])) {
                 panic!("{}", Message::duplicate(a.label).as_str());
             }
             j += 1;
@@ -439,10 +467,10 @@ const fn has_nul(text: &str) -> bool {
     false
 }
 
-/// Returns `true` if two labels, of two parts each, are equal.
-const fn are_equal(a: [&str; 2], b: [&str; 2]) -> bool {
-    let length = a[0].len() + a[1].len();
-    if length != b[0].len() + b[1].len() {
+/// Returns `true` if two labels, of three parts each, are equal.
+const fn are_equal(a: [&[u8]; 3], b: [&[u8]; 3]) -> bool {
+    let length = a[0].len() + a[1].len() + a[2].len();
+    if length != b[0].len() + b[1].len() + b[2].len() {
         return false;
     }
     // From the end, because labels often share prefixes.
@@ -456,10 +484,12 @@ const fn are_equal(a: [&str; 2], b: [&str; 2]) -> bool {
     true
 }
 
-const fn byte_at(parts: [&str; 2], i: usize) -> u8 {
-    if i < parts[0].len() {
-        parts[0].as_bytes()[i]
+const fn byte_at([first, second, third]: [&[u8]; 3], i: usize) -> u8 {
+    if i < first.len() {
+        first[i]
+    } else if i - first.len() < second.len() {
+        second[i - first.len()]
     } else {
-        parts[1].as_bytes()[i - parts[0].len()]
+        third[i - first.len() - second.len()]
     }
 }

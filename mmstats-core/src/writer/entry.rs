@@ -20,7 +20,7 @@ pub(super) struct EntryWriter<'b> {
 
 /// The contents of an entry.
 pub(super) struct EntryFields<'c> {
-    pub(super) label: [&'c str; 4],
+    pub(super) label: [&'c [u8]; 5],
     pub(super) definition: &'c FieldDef<'c>,
     pub(super) layout: &'c ValueLayout,
     pub(super) placement: &'c Placement,
@@ -46,8 +46,8 @@ impl EntryWriter<'_> {
         Ok(())
     }
 
-    fn put_all(&mut self, texts: &[&str]) -> Result<(), AddError> {
-        texts.iter().try_for_each(|text| self.put(text.as_bytes()))
+    fn put_all(&mut self, texts: &[&[u8]]) -> Result<(), AddError> {
+        texts.iter().try_for_each(|text| self.put(text))
     }
 
     pub(super) fn version_2(&mut self, fields: &EntryFields<'_>) -> Result<[u8; 2], AddError> {

@@ -152,17 +152,27 @@ impl<'p> RawWriter<'p> {
     /// Checks that no field up to the cursor has a label of this definition.
     pub(crate) fn check_label(&self, definition: &FieldDef) -> Result<(), AddError> {
         for layout in definition.layouts {
-            let parts = [self.prefix, definition.prefix, definition.label, layout.suffix];
+            let parts = self.label_parts(definition, layout);
             let length = parts.iter().map(|part| part.len()).sum();
             if self.holds(&parts, length) {
+                let parts = [self.prefix, definition.prefix, definition.label, layout.suffix];
                 return Err(AddError::DuplicateLabel { label: TextBuf::from_parts(&parts) });
             }
         }
         Ok(())
     }
 
+    fn label_parts<'d>(
+        &'d self,
+        definition: &'d FieldDef,
+        layout: &'d ValueLayout,
+    ) -> [&'d [u8]; 5] {
+        let [label, suffix, dimensions] = definition.label_parts(layout);
+        [self.prefix.as_bytes(), definition.prefix.as_bytes(), label, suffix, dimensions]
+    }
+
     /// Returns `true` if there is an entry with this label up to the cursor.
-    fn holds(&self, parts: &[&str], length: usize) -> bool {
+    fn holds(&self, parts: &[&[u8]], length: usize) -> bool {
         let mut at = Cursor::new(self.version, self.region.len()).low;
         while at < self.cursor.low {
             let label = match self.version {
@@ -193,10 +203,10 @@ impl<'p> RawWriter<'p> {
         Some(u16::from_ne_bytes([self.region.get(at)?, self.region.get(at + 1)?]) as usize)
     }
 
-    fn ends_with(&self, mut end: usize, parts: &[&str]) -> bool {
+    fn ends_with(&self, mut end: usize, parts: &[&[u8]]) -> bool {
         parts.iter().rev().all(|part| {
             end -= part.len();
-            self.region.equals(end, part.as_bytes())
+            self.region.equals(end, part)
         })
     }
 
@@ -264,7 +274,7 @@ impl Place for RawWriter<'_> {
         if !resuming {
             self.region.zero(placement.value, size);
         }
-        let label = [self.prefix, definition.prefix, definition.label, layout.suffix];
+        let label = self.label_parts(definition, layout);
         if let (Some(constant), true, true) =
             (constant.as_deref_mut(), resuming, self.keep_constants)
         {

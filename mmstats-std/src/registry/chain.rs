@@ -94,6 +94,11 @@ impl Chain {
         self.regions.borrow().iter().filter(|region| region.awaits_file(options)).count() > 0
     }
 
+    /// Returns `true` if a region has a file.
+    pub(super) fn is_published(&self) -> bool {
+        self.publications().iter().any(|one| matches!(one, Publication::File(_)))
+    }
+
     pub(super) fn publications(&self) -> Vec<Publication> {
         self.regions.borrow().iter().map(FileRegion::publication).collect()
     }

@@ -239,7 +239,7 @@ impl<H: Field<Format = V2> + Send + 'static, const N: usize> PerThreadFamily<H, 
     ///
     /// It never fails: if no file can be created, the series count in private memory. Not for
     /// signal handlers, which may interrupt the call that adds a series.
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&'static self, values: [&str; N], f: impl FnOnce(&H) -> R) -> R {
         self.slot.with(|slot| match slot.get().and_then(|family| family.find(values)) {
             Some(series) => f(series),
@@ -265,13 +265,13 @@ impl<H: Field<Format = V2> + Send + 'static, const N: usize> PerThreadFamily<H, 
 
     /// Returns this family's series in a thread's fields.
     fn of_thread<'f>(&'static self, fields: &'f ThreadFields) -> &'f ThreadFamily<H, N> {
-        let of_type = |family: &'f Box<dyn AnyField>| {
+        let of_type = |family: &'f dyn AnyField| {
             let family: &ThreadFamily<H, N> = family.as_any().downcast_ref()?;
             ptr::eq((family.owner.family)(), (self.family)()).then_some(family)
         };
-        fields.families.iter().find_map(of_type).unwrap_or_else(|| {
+        fields.families.iter().find_map(|family| of_type(&**family)).unwrap_or_else(|| {
             let family = ThreadFamily { owner: self, series: Table::new(), other: OnceCell::new() };
-            of_type(fields.families.push(Box::new(family))).expect(CHECKED)
+            of_type(&**fields.families.push(Box::new(family))).expect(CHECKED)
         })
     }
 
@@ -303,8 +303,9 @@ pub struct ThreadFamily<H: 'static, const N: usize> {
 }
 
 impl<H: Field<Format = V2> + Send + 'static, const N: usize> ThreadFamily<H, N> {
-    /// Returns the series of these values, or the one that stands for it.
-    #[inline]
+    /// Returns the series of these values, or the one that stands for it. Not inlined, so that the
+    /// access to the thread's slot is.
+    #[inline(never)]
     fn find(&self, values: [&str; N]) -> Option<&H> {
         self.series.find(values).or_else(|| self.series.get(*self.other_if_full()?))
     }

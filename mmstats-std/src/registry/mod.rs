@@ -29,7 +29,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use table::Arena;
+use table::{Arena, Place};
 
 /// Fields with labels and dimensions that are known at run time, separate for each thread.
 ///
@@ -283,7 +283,8 @@ impl ThreadFields {
 
     /// Returns the field with this index if it has this type.
     fn at<H: 'static>(&self, index: usize) -> Option<&H> {
-        let single: &SingleField<H> = self.fields.get(index)?.as_any().downcast_ref()?;
+        let single: &SingleField<H> =
+            self.fields.get(Place::new(index))?.as_any().downcast_ref()?;
         Some(&single.field)
     }
 
@@ -342,7 +343,9 @@ impl AnyThreadEntry for RegistryEntry {
 
 impl Drop for RegistryEntry {
     fn drop(&mut self) {
-        if let (Some(fields), false) = (self.fields.take(), self.is_removed.get()) {
+        // Private memory is not kept: the next thread may be able to create a file.
+        let fields = self.fields.take().filter(|fields| fields.chain.is_published());
+        if let (Some(fields), false) = (fields, self.is_removed.get()) {
             fields.park(self.registry);
         }
     }

@@ -1,6 +1,6 @@
 //! The series of a family, found by the values of their dimensions.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::hash::{BuildHasher, RandomState};
 
 /// A list that only grows. Its elements never move, so they can be borrowed while it grows.
@@ -24,25 +24,41 @@ impl<T> Arena<T> {
     }
 
     #[inline(always)]
-    pub(super) fn get(&self, index: usize) -> Option<&T> {
-        let at = index.checked_add(FIRST_CHUNK)?;
-        let chunk = (at / FIRST_CHUNK).ilog2();
-        self.chunks.get(chunk as usize)?.get()?.get(at - (FIRST_CHUNK << chunk))?.get()
+    pub(super) fn get(&self, Place { chunk, offset }: Place) -> Option<&T> {
+        self.chunks.get(usize::from(chunk))?.get()?.get(offset as usize)?.get()
     }
 
     /// Adds an element and returns it.
     pub(super) fn push(&self, element: T) -> &T {
-        let index = self.len.replace(self.len.get() + 1);
-        let at = index + FIRST_CHUNK;
-        let chunk = (at / FIRST_CHUNK).ilog2();
+        let Place { chunk, offset } = Place::new(self.len.replace(self.len.get() + 1));
         let length = FIRST_CHUNK << chunk;
-        self.chunks[chunk as usize].get_or_init(|| (0..length).map(|_| OnceCell::new()).collect())
-            [at - length]
+        self.chunks[usize::from(chunk)]
+            .get_or_init(|| (0..length).map(|_| OnceCell::new()).collect())[offset as usize]
             .get_or_init(|| element)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len()).map_while(|index| self.get(index))
+        (0..self.len()).map_while(|index| self.get(Place::new(index)))
+    }
+}
+
+/// The place of an element of an [`Arena`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    chunk: u8,
+    offset: u32,
+}
+
+impl Place {
+    /// Returns the place of the element with this index.
+    pub(super) fn new(index: usize) -> Place {
+        let chunk = (index / FIRST_CHUNK + 1).ilog2();
+        let offset = index + FIRST_CHUNK - (FIRST_CHUNK << chunk);
+        Place { chunk: chunk as u8, offset: offset as u32 }
+    }
+
+    fn index(self) -> usize {
+        self.offset as usize + (FIRST_CHUNK << self.chunk) - FIRST_CHUNK
     }
 }
 
@@ -51,29 +67,42 @@ impl<T> Arena<T> {
 pub(super) struct Table<T, const N: usize> {
     elements: Arena<Element<T, N>>,
     /// Open addressing with linear probing; the length is a power of two, and at least half is
-    /// free.
-    buckets: RefCell<Box<[Bucket]>>,
+    /// free. The one that is in use is twice as long as the one before it, which stays, so that no
+    /// look-up has to mark it as borrowed.
+    buckets: [OnceCell<Box<[Cell<Bucket>]>>; usize::BITS as usize],
+    /// The index of the buckets in use.
+    current: Cell<usize>,
     /// Random, so that other users cannot choose values whose hashes collide.
     seeds: [u64; 2],
 }
 
 #[derive(Debug)]
 struct Element<T, const N: usize> {
-    /// All texts of the key, one after another.
-    texts: Box<[u8]>,
-    /// Where each of them ends.
-    ends: [usize; N],
+    summaries: [Summary; N],
+    texts: [Box<str>; N],
     value: T,
 }
+
+/// The length of a text and its first and last bytes, which are the whole text if it has at most 16
+/// bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Summary {
+    length: usize,
+    first: u64,
+    last: u64,
+}
+
+/// The longest text that its summary determines.
+const MAX_SUMMARY_BYTES: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     hash: u64,
-    /// [`FREE`] if there is no element.
-    index: usize,
+    /// `None` if there is no element.
+    place: Option<Place>,
 }
 
-const FREE: usize = usize::MAX;
+const FREE: Bucket = Bucket { hash: 0, place: None };
 const FIRST_BUCKETS: usize = 16;
 
 impl<T, const N: usize> Table<T, N> {
@@ -81,7 +110,8 @@ impl<T, const N: usize> Table<T, N> {
         let random = RandomState::new();
         Table {
             elements: Arena::new(),
-            buckets: RefCell::new(free_buckets(FIRST_BUCKETS)),
+            buckets: [const { OnceCell::new() }; usize::BITS as usize],
+            current: Cell::new(0),
             seeds: [random.hash_one(0), random.hash_one(1)],
         }
     }
@@ -91,7 +121,7 @@ impl<T, const N: usize> Table<T, N> {
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&T> {
-        Some(&self.elements.get(index)?.value)
+        Some(&self.elements.get(Place::new(index))?.value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -104,108 +134,115 @@ impl<T, const N: usize> Table<T, N> {
     }
 
     pub(super) fn index_of(&self, key: [&str; N]) -> Option<usize> {
-        self.find_element(key).map(|(index, _)| index)
+        self.find_element(key).map(|(place, _)| place.index())
     }
 
     #[inline(always)]
-    fn find_element(&self, key: [&str; N]) -> Option<(usize, &Element<T, N>)> {
-        let hash = self.hash(key);
-        let buckets = self.buckets.borrow();
-        let mask = buckets.len() - 1;
-        let mut at = hash as usize & mask;
+    fn find_element(&self, key: [&str; N]) -> Option<(Place, &Element<T, N>)> {
+        let summaries = key.map(|text| Summary::new(text.as_bytes()));
+        let hash = self.hash(key, &summaries);
+        let buckets = self.buckets.get(self.current.get())?.get()?;
+        let mask = buckets.len().wrapping_sub(1);
+        let mut at = hash as usize;
         loop {
-            let Bucket { hash: other, index } = buckets[at & mask];
-            if other == hash {
-                // A free bucket has no element.
-                let element = self.elements.get(index)?;
-                if element.has_key(key) {
-                    return Some((index, element));
+            let bucket = buckets.get(at & mask)?.get();
+            let place = bucket.place?;
+            if bucket.hash == hash {
+                let element = self.elements.get(place)?;
+                if element.summaries == summaries && element.has_long_texts(key) {
+                    return Some((place, element));
                 }
-            } else if index == FREE {
-                return None;
             }
-            at += 1;
+            at = at.wrapping_add(1);
         }
     }
 
     /// Adds an element whose key is not in the table, and returns its index.
     pub(super) fn insert(&self, key: [&str; N], value: T) -> usize {
         let index = self.elements.len();
-        let mut buckets = self.buckets.borrow_mut();
-        if 2 * (index + 1) > buckets.len() {
-            let mut larger = free_buckets(2 * buckets.len());
-            buckets
-                .iter()
-                .filter(|bucket| bucket.index != FREE)
-                .for_each(|bucket| put(&mut larger, *bucket));
-            *buckets = larger;
-        }
-        put(&mut buckets, Bucket { hash: self.hash(key), index });
-        let mut end = 0;
-        let ends = key.map(|text| {
-            end += text.len();
-            end
-        });
-        let texts = key.concat().into_bytes().into_boxed_slice();
-        self.elements.push(Element { texts, ends, value });
+        let summaries = key.map(|text| Summary::new(text.as_bytes()));
+        let hash = self.hash(key, &summaries);
+        let bucket = Bucket { hash, place: Some(Place::new(index)) };
+        put(self.buckets_for(index + 1), bucket);
+        self.elements.push(Element { summaries, texts: key.map(Into::into), value });
         index
     }
 
-    #[inline(always)]
-    fn hash(&self, key: [&str; N]) -> u64 {
-        let [seed, other] = self.seeds;
-        key.iter().fold(seed, |state, text| hash(state, other, text.as_bytes()))
+    /// Returns the buckets in use, which are at least twice as many as elements.
+    fn buckets_for(&self, elements: usize) -> &[Cell<Bucket>] {
+        let current = self.current.get();
+        let new = |length| vec![Cell::new(FREE); length].into_boxed_slice();
+        let buckets = self.buckets[current].get_or_init(|| new(FIRST_BUCKETS));
+        if 2 * elements <= buckets.len() {
+            return buckets;
+        }
+        let larger = self.buckets[current + 1].get_or_init(|| new(2 * buckets.len()));
+        buckets.iter().map(Cell::get).for_each(|bucket| put(larger, bucket));
+        self.current.set(current + 1);
+        larger
     }
-}
 
-impl<T, const N: usize> Element<T, N> {
+    /// The texts are hashed apart, so that a processor can do it at the same time.
     #[inline(always)]
-    fn has_key(&self, key: [&str; N]) -> bool {
-        let mut start = 0;
-        key.iter().zip(self.ends).all(|(text, end)| {
-            let own = self.texts.get(start..end);
-            start = end;
-            own.is_some_and(|own| own == text.as_bytes())
+    fn hash(&self, key: [&str; N], summaries: &[Summary; N]) -> u64 {
+        key.iter().zip(summaries).fold(0_u64, |state, (text, summary)| {
+            let hash = hash(self.seeds, text.as_bytes(), summary);
+            state.rotate_left(29).wrapping_add(hash)
         })
     }
 }
 
-fn free_buckets(length: usize) -> Box<[Bucket]> {
-    vec![Bucket { hash: 0, index: FREE }; length].into()
+impl<T, const N: usize> Element<T, N> {
+    /// Compares the texts that their summaries do not determine.
+    #[inline(always)]
+    fn has_long_texts(&self, key: [&str; N]) -> bool {
+        key.iter()
+            .zip(&self.texts)
+            .all(|(text, own)| text.len() <= MAX_SUMMARY_BYTES || **text == **own)
+    }
+}
+
+impl Summary {
+    #[inline(always)]
+    fn new(text: &[u8]) -> Summary {
+        let length = text.len();
+        let (first, last) = if length >= 8 {
+            (load(&text[..8]), load(&text[length - 8..]))
+        } else if length >= 4 {
+            (load_4(&text[..4]), load_4(&text[length - 4..]))
+        } else if length > 0 {
+            let middle = u64::from(text[length / 2]) << 8;
+            (u64::from(text[0]) | middle, text[length - 1].into())
+        } else {
+            (0, 0)
+        };
+        Summary { length, first, last }
+    }
 }
 
 /// Puts a bucket into the first free one from its place on.
-fn put(buckets: &mut [Bucket], bucket: Bucket) {
+fn put(buckets: &[Cell<Bucket>], bucket: Bucket) {
     let mask = buckets.len() - 1;
     let mut at = bucket.hash as usize & mask;
-    while buckets[at].index != FREE {
+    while buckets[at].get().place.is_some() {
         at = (at + 1) & mask;
     }
-    buckets[at] = bucket;
+    buckets[at].set(bucket);
 }
 
-/// Adds a text to a hash: multiplications of 64 by 64 bits whose halves are combined, one for each
-/// 16 bytes. Both factors depend on a random number.
+/// Returns the hash of a text: multiplications of 64 by 64 bits whose halves are combined, one for
+/// each 16 bytes. Both factors depend on a random number.
 #[inline(always)]
-fn hash(state: u64, seed: u64, text: &[u8]) -> u64 {
-    let length = text.len();
-    let mut state = state.wrapping_add(length as u64);
-    let (a, b) = if length > 16 {
-        for chunk in text[..length - 1].chunks_exact(16) {
-            state = fold(load(&chunk[..8]) ^ state, load(&chunk[8..]) ^ seed);
+fn hash([seed, other]: [u64; 2], text: &[u8], summary: &Summary) -> u64 {
+    let mut state = seed.wrapping_add(text.len() as u64);
+    if let Some(middle) = text.len().checked_sub(MAX_SUMMARY_BYTES).and_then(|n| text.get(8..8 + n))
+    {
+        for chunk in middle.chunks(16) {
+            let Summary { first, last, .. } = Summary::new(chunk);
+            state = fold(first ^ state, last ^ other);
         }
-        (load(&text[length - 16..length - 8]), load(&text[length - 8..]))
-    } else if length >= 8 {
-        (load(&text[..8]), load(&text[length - 8..]))
-    } else if length >= 4 {
-        (load_4(&text[..4]), load_4(&text[length - 4..]))
-    } else if length > 0 {
-        let middle = u64::from(text[length / 2]) << 8;
-        (u64::from(text[0]) | middle, u64::from(text[length - 1]))
-    } else {
-        (0, 0)
-    };
-    fold(a ^ state, b ^ seed)
+    }
+    fold(summary.first ^ state, summary.last ^ other)
 }
 
 #[inline(always)]
@@ -233,11 +270,12 @@ mod tests {
         let arena = Arena::new();
         let places: Vec<*const usize> = (0..1000).map(|i| &raw const *arena.push(i)).collect();
         for (i, place) in places.into_iter().enumerate() {
-            let element = arena.get(i).unwrap();
+            let at = Place::new(i);
+            assert_eq!(at.index(), i);
+            let element = arena.get(at).unwrap();
             assert_eq!((*element, &raw const *element), (i, place));
         }
-        assert_eq!(arena.get(1000), None);
-        assert_eq!(arena.get(usize::MAX), None);
+        assert_eq!(arena.get(Place::new(1000)), None);
         assert!(arena.iter().copied().eq(0..1000));
     }
 
@@ -266,10 +304,11 @@ mod tests {
     fn hashes_depend_on_every_byte() {
         for length in 1..70 {
             let mut text = vec![b'a'; length];
-            let before = hash(1, 2, &text);
+            let of = |text: &[u8]| hash([1, 2], text, &Summary::new(text));
+            let before = of(&text);
             for at in 0..length {
                 text[at] = b'b';
-                assert_ne!(hash(1, 2, &text), before, "byte {at} of {length}");
+                assert_ne!(of(&text), before, "byte {at} of {length}");
                 text[at] = b'a';
             }
         }

@@ -119,8 +119,7 @@ impl FieldColumns {
         for (stem, statistic) in parse_statistic(text) {
             let mut labels = prefixed_labels(&self.prefix, stem);
             if statistic.is_some() {
-                let timer = [stem, HISTOGRAM_SUFFIX].concat();
-                labels.extend(prefixed_labels(&self.prefix, &timer));
+                labels.extend(prefixed_labels(&self.prefix, &histogram_of(stem)));
             }
             wanted.extend(labels.into_iter().map(|label| (label, statistic)));
         }
@@ -172,9 +171,9 @@ impl FieldColumns {
         for spec in &mut self.specs {
             let matching = |(pattern, statistic): &(Glob, Option<Statistic>)| -> Vec<_> {
                 let is_match = |field: &&Field| {
-                    let timer = field.label.strip_suffix(HISTOGRAM_SUFFIX);
+                    let timer = statistic.and_then(|_| timer_of(&field.label));
                     (pattern.matches(&field.label)
-                        || statistic.and(timer).is_some_and(|timer| pattern.matches(timer)))
+                        || timer.is_some_and(|timer| pattern.matches(&timer)))
                         && has_statistic(field, *statistic)
                 };
                 let matching = fields.iter().filter(is_match);
@@ -297,6 +296,24 @@ fn parse_statistic(name: &str) -> Vec<(&str, Option<Statistic>)> {
         .rsplit_once(':')
         .and_then(|(stem, statistic)| Some((stem, Some(Statistic::parse(statistic)?))));
     [(name, None)].into_iter().chain(split).collect()
+}
+
+/// Returns the label of a timer's histogram. Dimensions come after the suffix.
+fn histogram_of(timer: &str) -> String {
+    let (label, dimensions) = split_dimensions(timer);
+    [label, HISTOGRAM_SUFFIX, dimensions].concat()
+}
+
+/// Returns the label of the timer that has this histogram.
+fn timer_of(histogram: &str) -> Option<String> {
+    let (label, dimensions) = split_dimensions(histogram);
+    Some([label.strip_suffix(HISTOGRAM_SUFFIX)?, dimensions].concat())
+}
+
+/// Splits a label from its dimensions: `http` and `{method="GET"}`.
+fn split_dimensions(label: &str) -> (&str, &str) {
+    let at = label.find('{').filter(|_| label.ends_with('}'));
+    label.split_at(at.unwrap_or(label.len()))
 }
 
 fn has_statistic(field: &Field, statistic: Option<Statistic>) -> bool {
