@@ -61,7 +61,7 @@ pub struct PerThread<M: Model + 'static> {
 /// OLD_STATS.with(|stats| stats.status2xx.incr());
 /// ```
 ///
-/// A [`Family`](crate::Family) has fields of one label that differ in the values of their dimensions:
+/// A [`Family`](crate::Family) has fields of one label that differ in their dimensions' values:
 ///
 /// ```
 /// # use mmstats_std::{Counter, Family, per_thread};

@@ -35,19 +35,20 @@ const MAX_FIELD_BYTES: usize = 16 << 20;
 /// per_thread! {
 ///     /// Requests answered.
 ///     static REQUESTS: Family<Counter, 2> =
-///         Family::new("http.requests", ["route", "status"]).help("Requests answered.").max_series(500);
+///         Family::new("http.requests", ["route", "status"]).max_series(500);
 /// }
 ///
 /// let (route, status) = (String::from("/users"), "200");
-/// REQUESTS.with([&route, status], |requests| requests.incr()); // http.requests{route="/users",status="200"}
+/// // http.requests{route="/users",status="200"}
+/// REQUESTS.with([&route, status], |requests| requests.incr());
 ///
 /// let home = REQUESTS.series(["/", "200"]); // for a series that is used often
 /// home.incr();
 /// assert_eq!(home.get(), 1);
 /// ```
 ///
-/// The values can be any text. Those that a label cannot hold, with a NUL or of more than 65 000
-/// bytes, are counted as `_other`.
+/// The values can be any text. Those that a label cannot hold, as they contain a NUL or are longer
+/// than 65 535 bytes with the label, are counted as `_other`.
 pub struct Family<H, const N: usize> {
     label: &'static str,
     names: [&'static str; N],
@@ -72,7 +73,7 @@ impl<H: Field<Format = V2>, const N: usize> Family<H, N> {
     ///
     /// ```compile_fail
     /// # use mmstats_std::{Counter, Family, per_thread};
-    /// per_thread! { static REQUESTS: Family<Counter, 1> = Family::new("requests", ["the route"]); }
+    /// per_thread! { static OPEN: Family<Counter, 1> = Family::new("open", ["the route"]); }
     /// ```
     #[must_use]
     pub const fn new(label: &'static str, names: [&'static str; N]) -> Self {

@@ -1,4 +1,4 @@
-//! `series SCENE`: threads and forked children that add fields by labels and dimensions at run time.
+//! `series SCENE`: threads and forked children that add fields at run time.
 
 use mmstats_std::{
     Counter, Family, Gauge, Handle, Options, Publication, Registry, Timer, per_thread,
