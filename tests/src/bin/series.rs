@@ -120,7 +120,6 @@ fn fork() {
             outer.add(1000);
             REQUESTS.with(["/", "200"], Counter::incr);
             REQUESTS.with(["/child", "200"], Counter::incr);
-            drop(kept.get());
             pause("child");
         });
     });
