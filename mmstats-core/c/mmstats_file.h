@@ -35,7 +35,7 @@
  * MMSTATS_IDENTITY has to be a row: tools know a process by these fields. Its prefix is that of the
  * other labels, or "".
  *
- * Files are created in the directory MMSTATS_PATH; without it, in /dev/shm if that is a writable
+ * Files are created in the directory MMSTATS_PATH, or none if that is "none"; without it, in /dev/shm if that is a writable
  * tmpfs, or else in TMPDIR or /tmp. Their name is MMSTATS_FILES, {CMD}-{PID}-{TID}.mmstats without
  * it; both may have {CMD}, {PID}, {TID} and {MODEL}. Programs with privileges (setuid) ignore the
  * environment. If a file cannot be created, the stats count in private memory, and one line on
@@ -239,6 +239,13 @@ static inline const char *mmstats_variable_(const char *name)
 {
     const char *value = secure_getenv(name);
     return value != NULL && value[0] != 0 ? value : NULL;
+}
+
+/* Whether the user wishes that programs count in private memory. */
+static inline bool mmstats_is_switched_off_(void)
+{
+    const char *directory = mmstats_variable_("MMSTATS_PATH");
+    return directory != NULL && strcmp(directory, "none") == 0;
 }
 
 MMSTATS_ONCE_ void mmstats_path_of_(mmstats_path_ *path, const char *model, pid_t tid)
@@ -567,7 +574,7 @@ MMSTATS_ONCE_ void mmstats_ensure_file_(mmstats_file *file, pid_t tid)
     mmstats_files *of = file->of;
     mmstats_path_ path;
     off_t size;
-    if (mmstats_process_.is_exiting || mmstats_has_file_(file, &size))
+    if (mmstats_process_.is_exiting || mmstats_is_switched_off_() || mmstats_has_file_(file, &size))
         return;
     free(file->path);
     file->path = NULL;

@@ -295,6 +295,21 @@ fn without_a_file_it_counts_in_private_memory_and_says_why() {
 }
 
 #[test]
+fn the_environment_switches_publishing_off() {
+    let compiled = Compiled::new(("gcc", "c99"), &[]);
+    let mut command = compiled.command("once");
+    command.current_dir(compiled.files()).env("MMSTATS_PATH", "none");
+    let mut program = Program::spawn(&mut command);
+    program.expect("once");
+    assert_eq!(names(compiled.files()), [""; 0]);
+    let marked = format!("-{}-", program.pid());
+    assert!(!names("/dev/shm".as_ref()).iter().any(|name| name.contains(&marked)));
+    program.go();
+    let end = program.end();
+    assert!(end.status.success() && end.errors.is_empty(), "{end:?}");
+}
+
+#[test]
 fn a_full_disk_kills_nothing() {
     let compiled = Compiled::new(("gcc", "c99"), &[]);
     let mut shell = command("sh", compiled.files(), &["-c", "ulimit -f 0; exec \"$0\" once"]);
