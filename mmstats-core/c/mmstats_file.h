@@ -35,11 +35,12 @@
  * MMSTATS_IDENTITY has to be a row: tools know a process by these fields. Its prefix is that of the
  * other labels, or "".
  *
- * Files are created in the directory MMSTATS_PATH, or none if that is "none"; without it, in /dev/shm if that is a writable
- * tmpfs, or else in TMPDIR or /tmp. Their name is MMSTATS_FILES, {CMD}-{PID}-{TID}.mmstats without
- * it; both may have {CMD}, {PID}, {TID} and {MODEL}. Programs with privileges (setuid) ignore the
- * environment. If a file cannot be created, the stats count in private memory, and one line on
- * standard error says why. Files are removed when the process exits; a forked child gets its own.
+ * Files are created in the directory MMSTATS_PATH, or not at all if that is "none"; without it, in
+ * /dev/shm if that is a writable tmpfs, or else in TMPDIR or /tmp. Their name is MMSTATS_FILES,
+ * {CMD}-{PID}-{TID}.mmstats without it; both may have {CMD}, {PID}, {TID} and {MODEL}. Programs with
+ * privileges (setuid) ignore the environment. If a file cannot be created, the stats count in
+ * private memory, and one line on standard error says why. Files are removed when the process
+ * exits; a forked child gets its own.
  *
  * A signal handler must not call stats(), as it may interrupt the first use: pass it the pointer.
  * Code with these files must not be unloaded (dlclose). Link with -pthread.

@@ -1,5 +1,5 @@
-//! What each thread has of the statics that differ between threads: created at the first use, and
-//! released at the thread's end. A forked child forgets that of its parent.
+//! The entries of each thread for the statics that differ between threads: created at the first use
+//! and released at the thread's end. A forked child forgets those of its parent.
 
 use crate::memory::ForkHandler;
 use std::any::Any;
@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
 
-/// What a thread has of one static. Its users have an `Rc` to it, except those that got at it
+/// The entry of a thread for one static. Its users have an `Rc` to it, except those that reached it
 /// through a [`ThreadSlot`](crate::memory::ThreadSlot).
 pub(crate) trait AnyThreadEntry {
     /// Returns `true` if it belongs to the static with this address.
@@ -42,8 +42,8 @@ pub(crate) fn add_entry(entry: Rc<dyn AnyThreadEntry>) {
     IS_USED.set(true);
 }
 
-/// Removes the last of this thread's entries that `is_meant`. If the thread is ending, it has parked
-/// it already.
+/// Removes the last of this thread's entries that `is_meant`. If the thread is ending, it has
+/// parked the entry already.
 pub(crate) fn remove_entry(is_meant: impl Fn(&dyn AnyThreadEntry) -> bool) {
     let _ = THREAD.try_with(|thread| {
         let mut entries = thread.entries.borrow_mut();
