@@ -85,6 +85,11 @@ def decode(letter, raw, order):
         return text.decode(errors="replace")
     return int.from_bytes(raw, order, signed=letter in SIGNED)
 
+def properties(flags):
+    """Return the properties that an entry states."""
+    stated = {"aggregation": AGGREGATIONS[flags & 7]} if AGGREGATIONS[flags & 7] else {}
+    return stated | ({"kept": True} if flags & 8 else {})
+
 def plain(value):
     """Return a value that JSON can represent."""
     return value if not isinstance(value, float) or math.isfinite(value) else str(value)
@@ -301,8 +306,7 @@ def parse_entry(view, header, entry, directory_end):
         return decode(letter, raw, order)
 
     return Field({"label": label, "version": 2, "byte_order": order, "type": letter, "kind": kind, "access": access, "unit": unit,
-                  "scale": scale, "divisor": divisor or 1, "help": help_, "size": size,
-                  "aggregation": AGGREGATIONS[flags & 7], "kept": bool(flags & 8)}, read)
+                  "scale": scale, "divisor": divisor or 1, "help": help_, "size": size} | properties(flags), read)
 
 # Commands: dump and live
 
@@ -465,8 +469,7 @@ def build_v2(order, word, external):
         entries.append((offset, [size, number, ord(letter), ACCESSES.index(access), scale, divisor, len(texts[0]),
                                  len(texts[2]), len(texts[1]), p, n, count % 16 | count % 2 * 0xA0], tail))
         expected.append({"label": label, "value": plain(value), "version": 2, "byte_order": order, "type": letter, "kind": kind,
-                         "access": access, "unit": unit, "scale": scale, "divisor": divisor or 1, "help": help_, "size": size,
-                         "aggregation": AGGREGATIONS[count & 7], "kept": bool(count & 8)})
+                         "access": access, "unit": unit, "scale": scale, "divisor": divisor or 1, "help": help_, "size": size} | properties(count))
 
     def next_sequence():
         return SEQUENCES[len(expected) % len(SEQUENCES)]

@@ -127,7 +127,7 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         field("moving", Gauge, Type::F64, none, "", 3.0.into()),
         field("latency{path=\"/\"}", Gauge, Type::F64, units::seconds, "Of a request.", 1.5.into()),
         field(
-            "latency{path=\"/\"}.histogram",
+            "latency.histogram{path=\"/\"}",
             Histogram,
             histogram,
             units::nanoseconds,

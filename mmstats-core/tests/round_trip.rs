@@ -166,6 +166,16 @@ fn spec() -> impl Strategy<Value = Spec> {
 type Update<'r> = Box<dyn Fn(usize) + 'r>;
 
 impl Spec {
+    /// Dimensions stay at the label's end.
+    fn histogram_label(&self) -> String {
+        match self.label.split_once('{') {
+            Some((label, dimensions)) if dimensions.ends_with('}') => {
+                format!("{label}.histogram{{{dimensions}")
+            }
+            _ => format!("{}.histogram", self.label),
+        }
+    }
+
     /// Every aggregation occurs, as labels have all lengths.
     fn aggregation(&self) -> Aggregation {
         Aggregation::ALL[self.label.len() % Aggregation::ALL.len()]
@@ -450,7 +460,7 @@ impl Spec {
             let nanoseconds: Vec<u64> =
                 w.all(round).iter().map(|seconds| u64::from(*seconds) * 1_000_000_000).collect();
             fields.push(Shown {
-                label: format!("{}.histogram", self.label),
+                label: self.histogram_label(),
                 kind: Kind::Histogram,
                 ty: if narrow { Type::U32 } else { Type::U64 },
                 unit: "seconds".into(),

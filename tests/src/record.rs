@@ -1,7 +1,7 @@
 //! Fields as a reader sees them, in the JSON of `independent.py`.
 
-use mmstats_core::Type;
 use mmstats_core::reader::{ByteOrder, Directory, Entry, Lossy, Snapshot, Storage, Value};
+use mmstats_core::{Aggregation, Type};
 use mmstats_std::read::{Field, Sample};
 use serde_json::{Value as Json, json};
 
@@ -69,8 +69,12 @@ fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Js
         record["divisor"] = field.divisor.into();
         record["help"] = field.help.as_str().into();
         record["size"] = location.size.into();
-        record["aggregation"] = field.aggregation.name().into();
-        record["kept"] = field.kept.into();
+        if field.aggregation != Aggregation::Unspecified {
+            record["aggregation"] = field.aggregation.name().into();
+        }
+        if field.kept {
+            record["kept"] = true.into();
+        }
     }
     record
 }
