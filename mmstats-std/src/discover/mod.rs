@@ -111,6 +111,10 @@ impl Found {
         let pattern = to_pattern(NAME, &template, str::to_owned)?;
         self.searched.push(pattern.clone().into());
         let Some((directory, parts)) = self.open_literal(NAME, &pattern)? else { return Ok(()) };
+        // A pattern without parts names a directory, which is no file.
+        if parts.is_empty() {
+            return Ok(());
+        }
         let mut paths = Vec::new();
         self.walk(&directory, directory.path(), &parts, &mut paths);
         for path in paths.into_iter().filter(|path| !path.file_name().is_some_and(is_hidden)) {
@@ -320,6 +324,7 @@ mod tests {
             ("real/*.mmstats", &[], &[]),
             ("nothing/*/x", &[], &[]),
             ("nothing/", &[], &[]),
+            ("real/", &[], &[]),
             ("real/a/x.mmstats/*", &[], &[]),
         ] {
             let (mut found, mut reported) = search(pattern);
