@@ -33,7 +33,7 @@ use tools::Tools;
 const DIRECTORIES: [&str; 4] = ["churn", "exact", "full", "truncated"];
 /// The most steps of a writer in progress when it is killed: they may be counted or not.
 const MAX_UNACKNOWLEDGED: u64 = 4;
-/// The number of files above which no writer is started.
+/// The number of files above which no writer is started, and those that run are ended.
 const MAX_FILES: usize = 200;
 /// The time after which a wait fails.
 const TIMEOUT: Duration = Duration::from_secs(180);
@@ -221,7 +221,10 @@ impl Soak {
             .envs(self.clock.variables(true))
             .process_group(0);
         let program = Program::spawn(&mut command);
-        sleep(Duration::from_millis(100 + random.below(4000) as u64));
+        let end = Instant::now() + Duration::from_millis(100 + random.below(4000) as u64);
+        while Instant::now() < end && !self.has_many_files() {
+            sleep(Duration::from_millis(50));
+        }
         let has_files = || !self.files(zone, writer).is_empty();
         match zone {
             "full" => {
