@@ -369,8 +369,51 @@ pub(crate) struct ForkGeneration {
 impl ForkGeneration {
     /// Returns that of the calling process.
     pub(crate) fn current() -> ForkGeneration {
-        ForkGeneration { forks: FORKS.load(Ordering::Relaxed), pid: std::process::id() }
+        ForkGeneration { forks: FORKS.load(Ordering::Relaxed), pid: process_id() }
     }
+}
+
+/// Returns the process ID, usually without a system call: from a page that the kernel fills with
+/// zeros in a forked child.
+#[inline]
+fn process_id() -> u32 {
+    // Partner: the Release half of the exchange in `read_process_id`.
+    let page = PROCESS_ID.load(Ordering::Acquire);
+    // SAFETY: null, or a page that is never unmapped, of zeros or with a word that was stored.
+    match unsafe { page.as_ref() }.map_or(0, |word| word.load(Ordering::Relaxed)) {
+        0 => read_process_id(page),
+        id => id,
+    }
+}
+
+static PROCESS_ID: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
+
+#[cold]
+fn read_process_id(mut page: *mut AtomicU32) -> u32 {
+    let id = std::process::id();
+    if page.is_null() {
+        // Without such a page, every call is a system call.
+        let Ok(map) = MmapMut::map_anon(size_of::<AtomicU32>()).map(MmapRaw::from) else {
+            return id;
+        };
+        let base = map.as_mut_ptr();
+        // SAFETY: the mapping was made above, and its length is rounded up to its page.
+        if unsafe { libc::madvise(base.cast(), map.len(), libc::MADV_WIPEONFORK) } != 0 {
+            return id;
+        }
+        let new = base.cast();
+        // Partner: the Acquire load in `process_id`.
+        match PROCESS_ID.compare_exchange(page, new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                mem::forget(map);
+                page = new;
+            }
+            Err(other) => page = other,
+        }
+    }
+    // SAFETY: as in `process_id`; it is not null here.
+    unsafe { &*page }.store(id, Ordering::Relaxed);
+    id
 }
 
 /// Returns `true` if the program has privileges that its caller has not (it is setuid, setgid or
