@@ -15,11 +15,11 @@
 mod by_hand;
 
 use by_hand::{
-    Histogram8, Latch, Process, Python, SharedWord, Slot, TextLatch, Thread, TimerTwin, Words, line,
+    Histogram8, Latch, Python, SharedWord, Slot, TextLatch, Thread, TimerTwin, Words, line,
 };
 use mmstats_core::{Counter, Gauge, Histogram, Latched, Model, Region, Shared, Text};
 use mmstats_core::{V1, V1Exact, V2, V2Narrow};
-use mmstats_std::{Format, Options, Timer, model, per_process, per_thread};
+use mmstats_std::{Format, Options, Timer, model, per_thread};
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::thread;
@@ -45,9 +45,6 @@ model! {
     }
 }
 
-per_process! {
-    static PROCESS: SharedFields<Shared> = Options::new().file_name("bench-{PID}-process.mmstats");
-}
 per_thread! {
     static TWO: Fields = Options::new().file_name("bench-{PID}-two.mmstats");
     static ONE: Fields<V1> = Options::new().file_name("bench-{PID}-one.mmstats");
@@ -140,8 +137,6 @@ fn main() -> ExitCode {
     TWO.with(|_| ());
     ONE.with(|_| ());
     Thread::set_up();
-    PROCESS.counter.incr();
-    Process::set_up();
     let mut base = updates!(slot = Slot::<u64>::new, |i| slot.add_one());
     let mut cases = cases! {
         "version 2 counter": |i|
@@ -171,9 +166,6 @@ fn main() -> ExitCode {
         "shared counter": |i|
             ours = |at| publish_shared(at).counter, ours.incr();
             twin = SharedWord::new, twin.add_one();
-        "shared counter of the process": |i|
-            _ours = |_| (), PROCESS.counter.incr();
-            _twin = |_| (), Process::add_one();
         "shared f64 gauge": |i|
             ours = |at| publish_shared(at).gauge, ours.add(1.0);
             twin = SharedWord::new, twin.add_float();

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
 use std::time::Instant;
 
 /// Leaks zeros that begin at a position, in words, of a cache line, and share no line with others.
@@ -107,28 +107,6 @@ impl SharedWord {
             Relaxed,
         ) {
             bits = other;
-        }
-    }
-}
-
-/// A counter that a static pointer to a structure of pointers leads to.
-pub(super) struct Process {
-    count: SharedWord,
-}
-
-static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
-
-impl Process {
-    pub(super) fn set_up() {
-        let process = Box::leak(Box::new(Process { count: SharedWord::new(0) }));
-        PROCESS.store(black_box(process), Release);
-    }
-
-    #[inline(always)]
-    pub(super) fn add_one() {
-        // SAFETY: null or leaked.
-        if let Some(process) = unsafe { PROCESS.load(Ordering::Acquire).as_ref() } {
-            process.count.add_one();
         }
     }
 }
