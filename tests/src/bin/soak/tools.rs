@@ -156,7 +156,11 @@ impl Tools {
             match line {
                 Ok(line) => read(soak, &line, &mut totals),
                 Err(RecvTimeoutError::Timeout) => soak.report(format!("{name} prints nothing")),
-                Err(RecvTimeoutError::Disconnected) => return self.report_end(soak, name),
+                Err(RecvTimeoutError::Disconnected) => {
+                    // Its status follows the end of its output.
+                    sleep(Duration::from_secs(1));
+                    return self.report_end(soak, name);
+                }
             }
         }
     }
