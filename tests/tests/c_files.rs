@@ -193,10 +193,10 @@ fn identity(path: &Path, prefix: &str) -> Vec<Json> {
     for field in &mut fields {
         let label = field["label"].as_str().unwrap().trim_start_matches(prefix).to_owned();
         field["label"] = label.into();
-        // Here, nothing but the mark makes `created` survive the end of its thread.
-        for not_compared in ["value", "kept"] {
-            field.as_object_mut().unwrap().remove(not_compared).unwrap();
-        }
+        let field = field.as_object_mut().unwrap();
+        field.remove("value").unwrap();
+        // In C, nothing but the mark makes `created` survive the end of its thread.
+        field.remove("kept");
     }
     fields
 }
