@@ -111,13 +111,11 @@ impl Found {
         let pattern = to_pattern(NAME, &template, str::to_owned)?;
         self.searched.push(pattern.clone().into());
         let Some((directory, parts)) = self.open_literal(NAME, &pattern)? else { return Ok(()) };
-        // A pattern without parts names a directory, which is no file.
-        if parts.is_empty() {
-            return Ok(());
-        }
         let mut paths = Vec::new();
         self.walk(&directory, directory.path(), &parts, &mut paths);
-        for path in paths.into_iter().filter(|path| !path.file_name().is_some_and(is_hidden)) {
+        // `**` also matches the directory itself, which is no file.
+        paths.retain(|path| path != directory.path() && !path.file_name().is_some_and(is_hidden));
+        for path in paths {
             self.files.push(FoundFile::below(&directory, path));
         }
         Ok(())
@@ -325,6 +323,7 @@ mod tests {
             ("nothing/*/x", &[], &[]),
             ("nothing/", &[], &[]),
             ("real/", &[], &[]),
+            ("real/a/**", &[], &[]),
             ("real/a/x.mmstats/*", &[], &[]),
         ] {
             let (mut found, mut reported) = search(pattern);
