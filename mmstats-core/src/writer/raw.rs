@@ -92,7 +92,7 @@ impl<'p> RawWriter<'p> {
                 let published = u32::from_ne_bytes(region.read(Header::PUBLISHED)) as usize;
                 let ours = region.equals(0, &MAGIC)
                     && region.equals(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::LAYOUT]);
-                (ours && published <= length - Header::SIZE).then_some(Header::SIZE + published)
+                (ours && published <= length - Header::SIZE).then(|| Header::SIZE + published)
             }
             Version::V1 | Version::V1Exact if length > layout::V1_END_BYTES => {
                 region.equals(0, &[1]).then(|| v1_end(&region)).flatten()
