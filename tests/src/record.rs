@@ -22,25 +22,12 @@ pub fn from_sample(sample: &Sample<'_>) -> Vec<Json> {
 /// Returns all valid fields of a [`Directory`] and a [`Snapshot`] of static bytes.
 #[must_use]
 pub fn from_directory(directory: &Directory<'_>, bytes: &[u8]) -> Vec<Json> {
-    let text = |bytes: &[u8]| Lossy(bytes).to_string();
     let record = |entry: Entry<'_>| {
-        let location = entry.location;
-        let field = Field {
-            label: text(entry.label),
-            unit: text(entry.unit),
-            help: text(entry.help),
-            kind: entry.kind,
-            scale: entry.scale,
-            divisor: entry.divisor,
-            aggregation: entry.aggregation,
-            kept: entry.kept,
-            location,
-        };
         record(
             directory.version(),
             directory.byte_order(),
-            &field,
-            &Snapshot::from_static_bytes(bytes).value(&location).unwrap(),
+            &Field::from(&entry),
+            &Snapshot::from_static_bytes(bytes).value(&entry.location).unwrap(),
         )
     };
     directory.entries().flatten().map(record).collect()

@@ -166,6 +166,17 @@ pub trait ValueCell<T>: Sized + Send + Debug {
 #[derive(Debug)]
 pub struct Word<T>(Base, PhantomData<T>);
 
+impl<T: ToBits> Word<T>
+where
+    T::Bits: WordBits,
+{
+    #[inline(always)]
+    fn atomic(&self) -> &<T::Bits as WordBits>::Atomic {
+        // SAFETY: the slot is one aligned word.
+        unsafe { self.0.word::<T::Bits>(0) }
+    }
+}
+
 impl<T: ToBits> ValueCell<T> for Word<T>
 where
     T::Bits: WordBits,
@@ -181,14 +192,12 @@ where
 
     #[inline(always)]
     fn get(&self) -> T {
-        // SAFETY: the slot is one aligned word.
-        T::from_bits(T::Bits::load(unsafe { self.0.word::<T::Bits>(0) }))
+        T::from_bits(T::Bits::load(self.atomic()))
     }
 
     #[inline(always)]
     fn set(&self, value: T) {
-        // SAFETY: the slot is one aligned word.
-        value.to_bits().store(unsafe { self.0.word::<T::Bits>(0) });
+        value.to_bits().store(self.atomic());
     }
 }
 

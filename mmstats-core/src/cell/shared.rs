@@ -6,7 +6,7 @@
 //! slot.
 #![allow(unsafe_code)]
 
-use super::{Base, Bucket, BucketCell, Latch, ValueCell};
+use super::{Base, Bucket, BucketCell, Latch, ValueCell, Word};
 use crate::atomic::{AtomicU32, HAS_READ_MODIFY_WRITE};
 use crate::bytes::{ToBits, WordBits};
 use crate::format::histogram;
@@ -40,44 +40,32 @@ const fn assert_can_be_shared<T>() {
 /// One aligned word.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct SharedWord<T>(Base, PhantomData<T>);
+pub struct SharedWord<T>(Word<T>);
 
 // SAFETY: the word is only accessed by atomics.
 unsafe impl<T: Send> Sync for SharedWord<T> {}
-
-impl<T: ToBits> SharedWord<T>
-where
-    T::Bits: WordBits,
-{
-    #[inline(always)]
-    fn word(&self) -> &<T::Bits as WordBits>::Atomic {
-        // SAFETY: the slot is one aligned word.
-        unsafe { self.0.word::<T::Bits>(0) }
-    }
-}
 
 impl<T: ToBits> ValueCell<T> for SharedWord<T>
 where
     T::Bits: WordBits,
 {
-    const ACCESS: Access = Access::Word;
-    const SIZE: usize = size_of::<T>();
-    const ALIGN: usize = size_of::<T>();
+    const ACCESS: Access = Word::<T>::ACCESS;
+    const SIZE: usize = Word::<T>::SIZE;
+    const ALIGN: usize = Word::<T>::ALIGN;
 
     fn new(slot: Slot) -> Self {
         const { assert_can_be_shared::<T>() }
-        assert!(slot.len == Self::SIZE);
-        SharedWord(Base(slot.at), PhantomData)
+        SharedWord(Word::new(slot))
     }
 
     #[inline(always)]
     fn get(&self) -> T {
-        T::from_bits(T::Bits::load(self.word()))
+        self.0.get()
     }
 
     #[inline(always)]
     fn set(&self, value: T) {
-        value.to_bits().store(self.word());
+        self.0.set(value);
     }
 
     #[inline(always)]
@@ -86,7 +74,7 @@ where
         T: Number,
     {
         if T::IS_INTEGER {
-            n.to_bits().fetch_add(self.word());
+            n.to_bits().fetch_add(self.0.atomic());
         } else {
             self.update(|value| Some(value.plus(n)));
         }
@@ -98,7 +86,7 @@ where
         T: Number,
     {
         if T::IS_INTEGER {
-            n.to_bits().fetch_sub(self.word());
+            n.to_bits().fetch_sub(self.0.atomic());
         } else {
             self.update(|value| Some(value.minus(n)));
         }
@@ -106,7 +94,7 @@ where
 
     #[inline(always)]
     fn update(&self, change: impl Fn(T) -> Option<T>) {
-        T::Bits::fetch_update(self.word(), |bits| change(T::from_bits(bits)).map(T::to_bits));
+        T::Bits::fetch_update(self.0.atomic(), |bits| change(T::from_bits(bits)).map(T::to_bits));
     }
 }
 

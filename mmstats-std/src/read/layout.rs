@@ -5,8 +5,8 @@ use super::identity::IdentityFields;
 use mmstats_core::format::MAGIC;
 use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, EntryHeader, Header, IMMUTABLE_LAYOUT};
 use mmstats_core::reader::{
-    ByteOrder, Directory, EntryErrorKind, FormatError, Lossy, ReadPlan, Snapshot, Storage, Value,
-    ValueError, ValueLocation,
+    ByteOrder, Directory, Entry, EntryErrorKind, FormatError, Lossy, ReadPlan, Snapshot, Storage,
+    Value, ValueError, ValueLocation,
 };
 use mmstats_core::{Aggregation, Kind, Type};
 use std::collections::HashMap;
@@ -60,6 +60,23 @@ impl Field {
     }
 }
 
+impl From<&Entry<'_>> for Field {
+    fn from(entry: &Entry<'_>) -> Field {
+        let text = |bytes| Lossy(bytes).to_string();
+        Field {
+            label: text(entry.label),
+            unit: text(entry.unit),
+            help: text(entry.help),
+            kind: entry.kind,
+            scale: entry.scale,
+            divisor: entry.divisor,
+            aggregation: entry.aggregation,
+            kept: entry.kept,
+            location: entry.location,
+        }
+    }
+}
+
 /// The maximum number of invalid fields in a file that are reported one by one.
 const MAX_ERRORS: usize = 1000;
 
@@ -94,7 +111,6 @@ pub struct Layout {
 
 impl Layout {
     fn new(directory: &Directory<'_>, bytes: &[u8]) -> Layout {
-        let text = |bytes| Lossy(bytes).to_string();
         let (mut fields, mut errors) = (Vec::new(), Vec::new());
         let mut unreported = 0_usize;
         // Entries after an invalid length are not found.
@@ -107,17 +123,7 @@ impl Layout {
                     walked = entry.label.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
                     break;
                 }
-                Ok(entry) => fields.push(Field {
-                    label: text(entry.label),
-                    unit: text(entry.unit),
-                    help: text(entry.help),
-                    kind: entry.kind,
-                    scale: entry.scale,
-                    divisor: entry.divisor,
-                    aggregation: entry.aggregation,
-                    kept: entry.kept,
-                    location: entry.location,
-                }),
+                Ok(entry) => fields.push(Field::from(&entry)),
                 Err(error) => {
                     if errors.len() < MAX_ERRORS {
                         errors.push(error.to_string());

@@ -319,6 +319,7 @@ impl<H: Field<Format = V2> + Send + 'static, const N: usize> ThreadFamily<H, N> 
     fn is_full(&self) -> bool {
         self.series.len() >= (self.owner.family)().max_series
     }
+
     /// Returns the index of the series of these values, or of the one that stands for it.
     fn get_or_add(&self, chain: &Chain, values: [&str; N]) -> usize {
         let family = (self.owner.family)();
