@@ -6,6 +6,9 @@
 //! These facts come from `/proc`. If it is not mounted, they are missing, and publishing works
 //! without them.
 
+use crate::memory::ProcessLocal;
+use mmstats_core::{AddError, Constant, ConstantText, Format, Gauge, Writer};
+use std::cell::Cell;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -13,6 +16,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process;
+use std::sync::OnceLock;
 
 /// The length of a boot ID, a UUID as text.
 pub const BOOT_ID_LENGTH: usize = 36;
@@ -141,4 +145,51 @@ pub fn uid() -> u32 {
 /// Returns the real group ID of the calling process.
 pub fn gid() -> u32 {
     rustix::process::getgid().as_raw()
+}
+
+mmstats_core::model! {
+    /// The identity of the process and thread that write a file.
+    ///
+    /// It comes after the program's own fields, so that those share the region's last cache lines.
+    /// Fields that differ between the files of one process are no constants, so that these files
+    /// have the same directory, which readers then parse once.
+    pub(crate) struct Identity {
+        /// Process ID.
+        pid: Constant<u32> = "sys.pid" => current_process().pid(),
+        /// Thread ID; 0 while no thread owns these stats.
+        tid: Gauge<i64> = "sys.tid" => OWNER.get().0,
+        /// User ID.
+        uid: Constant<u64> = "sys.uid" => uid().into(),
+        /// Group ID.
+        gid: Constant<u64> = "sys.gid" => gid().into(),
+        /// When the file was created.
+        created: Gauge<f64> = "sys.created" [unixtime] => OWNER.get().1,
+        /// When the process started, in clock ticks since boot.
+        start: Constant<u64> = "sys.start" => current_process().start().unwrap_or(0),
+        /// Boot ID of the machine.
+        boot_id: ConstantText<36> = "sys.boot_id" => current_process().boot_id().unwrap_or(""),
+        /// Inode number of the PID namespace.
+        pid_namespace: Constant<u64> = "sys.pid_namespace" => current_process().pid_namespace().unwrap_or(0),
+    }
+}
+
+thread_local! {
+    /// `sys.tid` and `sys.created` of the fields that this thread is laying out.
+    static OWNER: Cell<(i64, f64)> = const { Cell::new((0, 0.0)) };
+}
+
+/// Returns the calling process, read from `/proc` once.
+fn current_process() -> &'static ProcessId {
+    static PROCESS: ProcessLocal<OnceLock<ProcessId>> = ProcessLocal::new();
+    PROCESS.get().get_or_init(ProcessId::current)
+}
+
+/// Adds the identity of a region that was created then.
+pub(crate) fn add_identity<F: Format>(
+    writer: &mut Writer<'_, F>,
+    owner: u32,
+    created: f64,
+) -> Result<Identity<F>, AddError> {
+    OWNER.set((owner.into(), created));
+    writer.add_model()
 }

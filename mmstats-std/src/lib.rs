@@ -40,6 +40,7 @@ pub mod clock;
 pub mod discover;
 mod error;
 mod file;
+mod file_region;
 pub mod identity;
 pub mod liveness;
 pub mod mappings;
@@ -56,6 +57,7 @@ mod timer_guard;
 
 pub use clock::{Monotonic, Timer};
 pub use error::PublishError;
+pub use file_region::{Flush, Publication, lost_files};
 pub use mmstats_core::{
     AddError, Aggregation, Average, Clock, Constant, ConstantText, Counter, Field, FieldBuilder,
     Flag, Format, Gauge, Highest, Histogram, Kind, Latched, Lowest, Model, MovingAverage, Region,
@@ -64,7 +66,7 @@ pub use mmstats_core::{
 pub use options::Options;
 pub use per_process::PerProcess;
 pub use per_thread::{Isolated, PerThread};
-pub use publish::{Flush, Publication, Published, create_writer, lost_files, publish};
+pub use publish::{Published, create_writer, publish};
 pub use registry::{Family, Handle, PerThreadFamily, Registry};
 pub use timer_guard::OwnedTimerGuard;
 

@@ -1,8 +1,8 @@
 //! One region per process, which all threads write.
 
+use crate::file_region::{Flush, OwnedRegion, Publication, warn_once};
 use crate::memory::ProcessLocal;
 use crate::options::Options;
-use crate::publish::{Flush, OwnedRegion, Publication, warn_once};
 use mmstats_core::Model;
 use std::fmt;
 use std::io;

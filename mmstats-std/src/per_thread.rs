@@ -8,9 +8,9 @@
 //! raises and another one lowers belongs in [`per_process!`](crate::per_process!).
 
 use crate::error::PublishError;
+use crate::file_region::{Flush, OwnedRegion, ParkedRegion, Publication, warn_once};
 use crate::memory::{ProcessLocal, ThreadSlot};
 use crate::options::Options;
-use crate::publish::{Flush, OwnedRegion, ParkedRegion, Publication, warn_once};
 use crate::thread::{self, AnyThreadEntry, is_ending};
 use mmstats_core::Model;
 use std::any::Any;

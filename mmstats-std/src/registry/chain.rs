@@ -1,7 +1,8 @@
 //! Regions that grow: when one is full, the next has twice its size.
 
 use super::Registry;
-use crate::publish::{FileRegion, Flush, Identity, Publication, add_identity, warn_once};
+use crate::file_region::{FileRegion, Flush, Publication, warn_once};
+use crate::identity::{Identity, add_identity};
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Field, FieldBuilder, Model, V2, Version, Writer};
 use std::cell::RefCell;

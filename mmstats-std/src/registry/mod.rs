@@ -12,9 +12,9 @@ mod table;
 
 pub use family::{Family, PerThreadFamily, ThreadFamily};
 
+use crate::file_region::{Flush, Publication};
 use crate::memory::{ProcessLocal, RcPart};
 use crate::options::Options;
-use crate::publish::{Flush, Publication};
 use crate::thread::{self, AnyThreadEntry, is_ending};
 use chain::Chain;
 use dimensions::contains;
