@@ -8,7 +8,8 @@
 //! The modules below them, each using only those before it:
 //!
 //! - [`console`] prints messages, `shutdown` handles signals, `labels` selects fields,
-//!   `search` finds words in labels, `escape` makes texts safe for terminals;
+//!   `dimensions` splits labels, `search` finds words in labels, `escape` makes texts safe for
+//!   terminals;
 //! - [`source`] reads bytes: files, dumps, cores, devices;
 //! - [`scraper`] reads all writers repeatedly;
 //! - [`series`] gives values their meaning: deltas, rates, aggregation over writers;
@@ -24,6 +25,7 @@
 pub mod clean;
 mod command;
 pub mod console;
+mod dimensions;
 mod escape;
 mod generate;
 mod label_glob;

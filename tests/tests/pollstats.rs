@@ -420,6 +420,95 @@ fn a_timer_with_dimensions_has_the_statistics_of_its_histogram() {
     assert_eq!(by_pattern["latency.histogram{route=\"/a\"}:count"], json!(1), "{by_pattern}");
 }
 
+/// Requests by route and status, in two files, and two timers in a third.
+fn requests(dir: &Dir) -> Published<Latencies> {
+    let label = |route, status| format!("http.requests{{route=\"{route}\",status=\"{status}\"}}");
+    let (home, jobs) = (label("/", 200), label("/jobs", 200));
+    let (failed, other) = (label("/jobs", 500), "http.requests{status=\"500\"}");
+    dir.file("1", &counters("", &[(&home, 1), (&jobs, 10), (&failed, 100)]));
+    // Another order of dimensions is the same series.
+    let home = "http.requests{status=\"200\",route=\"/\"}";
+    dir.file("2", &counters("", &[(home, 1000), (other, 10_000), ("http.requests.total", 7)]));
+    let directory = dir.path().to_str().unwrap().to_owned().leak();
+    let timers = publish::<Latencies>(&Options::new().directory(directory).file_name("3")).unwrap();
+    timers.home.record(Duration::from_millis(1));
+    (0..3).for_each(|_| timers.jobs.record(Duration::from_secs(1)));
+    timers
+}
+
+model! {
+    struct Latencies {
+        home: Timer = "http.latency{route=\"/\"}",
+        jobs: Timer = "http.latency{route=\"/jobs\"}",
+    }
+}
+
+#[test]
+fn a_name_without_dimensions_is_the_sum_over_all_series() {
+    let dir = Dir::default();
+    let _timers = requests(&dir);
+    let both = |names| first(&dir, &[names, "1", "2", "3"]);
+    let failed = "http.requests{status=\"500\"}";
+    let names = format!("http.requests,{failed},http.requests{{route=\"\"}}");
+    assert_eq!(
+        both(&names),
+        json!({ "http.requests": 11_111, failed: 10_100, "http.requests{route=\"\"}": 10_000 })
+    );
+    let values = first(&dir, &["-p", "http", "requests,latency:count,latency:max", "1", "2", "3"]);
+    assert_eq!((&values["requests"], &values["latency:count"]), (&json!(11_111), &json!(4)));
+    assert!((0.8..1.3).contains(&values["latency:max"].as_f64().unwrap()), "{values}");
+    // A field with exactly this label is preferred in its file.
+    dir.file("4", &counters("", &[("http.requests", 5), ("http.requests{route=\"/\"}", 5)]));
+    assert_eq!(first(&dir, &["http.requests", "1", "4"]), json!({ "http.requests": 116 }));
+    let missing = poll(&dir, &["-c1", "http.requests{status=\"404\"}", "1"]);
+    let reported = "pollstats: no file has http.requests{status=\"404\"} yet: searched \
+                    http.requests{status=\"404\"}\n";
+    assert_eq!((missing.err.as_str(), missing.status), (reported, 1));
+}
+
+#[test]
+fn columns_are_split_by_the_values_of_a_dimension() {
+    let dir = Dir::default();
+    let _timers = requests(&dir);
+    let split = |by, names| first(&dir, &["--by", by, "-p", "http.", names, "1", "2", "3"]);
+    let (home, jobs) = ("requests{route=\"/\"}", "requests{route=\"/jobs\"}");
+    let routes = json!({ home: 1001, jobs: 110, "requests": 10_000 });
+    assert_eq!(split("route", "requests"), routes);
+    assert_eq!(split("route", "req*s{*"), routes);
+    assert_eq!(
+        split("route", "requests{status=\"500\"}"),
+        json!({
+            "requests{status=\"500\",route=\"/jobs\"}": 100, "requests{status=\"500\"}": 10_000
+        })
+    );
+    assert_eq!(
+        split("status,route", "requests"),
+        json!({
+            "requests{status=\"200\",route=\"/\"}": 1001,
+            "requests{status=\"200\",route=\"/jobs\"}": 10,
+            "requests{status=\"500\",route=\"/jobs\"}": 100,
+            "requests{status=\"500\"}": 10_000,
+        })
+    );
+    let counts = json!({ "latency{route=\"/\"}:count": 1, "latency{route=\"/jobs\"}:count": 3 });
+    assert_eq!(split("route", "latency:count"), counts);
+    let mut all = routes;
+    all["requests.total"] = 7.into();
+    assert_eq!(split("route", "requests.total,requests"), all);
+}
+
+#[test]
+fn a_dimension_that_no_field_has_is_reported() {
+    let dir = Dir::default();
+    let _timers = requests(&dir);
+    let outcome = poll(&dir, &["-c2", "-d0.01", "--by", "route,method", "http.requests", "1"]);
+    let reported = "pollstats: none of these fields has the dimension method yet\n";
+    assert_eq!((outcome.err.as_str(), outcome.status), (reported, 1));
+    let outcome = poll(&dir, &["-c1", "--by", "route", "http.answers", "1"]);
+    let reported = "pollstats: no file has http.answers yet: searched http.answers\n";
+    assert_eq!((outcome.err.as_str(), outcome.status), (reported, 1));
+}
+
 #[test]
 fn a_statistic_of_a_field_without_it_is_reported_with_the_kinds_that_have_it() {
     let dir = Dir::default();

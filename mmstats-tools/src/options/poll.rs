@@ -90,6 +90,13 @@ pub struct Options {
     #[arg(short, long, value_enum)]
     pub group_by: Option<GroupBy>,
 
+    /// One column for each value of these dimensions, summed over all others.
+    ///
+    /// Without this, http.requests is the sum of all http.requests{...}, unless a file has a field
+    /// with exactly that label; http.requests{status="500"} is the sum of those with this status.
+    #[arg(long, value_name = "DIMENSION", value_delimiter = ',')]
+    pub by: Vec<String>,
+
     /// Omit the first row, which shows totals.
     #[arg(short = 'y', long)]
     pub omit_first: bool,
@@ -214,6 +221,7 @@ Examples:
   pollstats -t -d 5 -c 12 'web.stats.status.*'     every status, for a minute
   pollstats --rate -g process 'jobs.done,jobs.latency:p99'
                                                    each process, and its 99th percentile
+  pollstats --by route http.requests               each route, summed over methods and so on
   pollstats --where worker.name=alpha --where worker.name=beta ok,bad a.mmstats b.mmstats
                                                    only files of these workers
   pollstats --record night.jsonl '*' > /dev/null   record everything, then show some of it:

@@ -1,17 +1,19 @@
-//! Columns: the names on the command line, and the labels that they stand for.
+//! Columns: the names on the command line, and the fields that they stand for.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::slice;
 use std::sync::Arc;
 
 use glob::Pattern;
-use mmstats_core::Kind;
-use mmstats_core::field::HISTOGRAM_SUFFIX;
 use mmstats_std::read::Field;
 
+use super::selector::{
+    Labels, Selector, Series, has_statistic, histogram_of, parse_statistic, prefixed_labels,
+};
 use super::statistic::Statistic;
-use crate::label_glob::{self, Glob};
+use crate::dimensions::SplitLabel;
+use crate::label_glob;
 use crate::scraper::Scrape;
-use crate::series::is_cumulative;
 
 /// The number of field layouts after which unused ones are dropped.
 const MAX_CACHED_LAYOUTS: usize = 4096;
@@ -21,8 +23,8 @@ pub(super) struct Column {
     /// Unique among columns.
     pub(super) id: usize,
     pub(super) name: String,
-    /// Labels in order of preference.
-    wanted: Vec<(String, Option<Statistic>)>,
+    /// The fields in order of preference; no patterns.
+    wanted: Vec<Selector>,
     /// Whether any file had one of them.
     pub(super) is_found: bool,
 }
@@ -37,17 +39,21 @@ pub(super) struct FieldBinding {
     pub(super) statistic: Option<Statistic>,
 }
 
-/// A column that a label could be bound to.
-struct ColumnCandidate {
+/// A column that fields could be bound to.
+struct ColumnCandidate<'c> {
     column: usize,
-    /// The number of labels that the column prefers to this one.
+    /// The number of choices that the column prefers to this one.
     rank: usize,
     statistic: Option<Statistic>,
+    /// The series that are bound, instead of the field with the label.
+    series: Option<&'c Series>,
 }
 
 /// All columns.
 pub(super) struct FieldColumns {
     prefix: String,
+    /// The dimensions of whose values each has a column.
+    by: Vec<SplitDimension>,
     specs: Vec<ColumnSpec>,
     /// Bindings by the address of a file's fields. Files without a bound field take little memory,
     /// however many columns there are.
@@ -55,13 +61,21 @@ pub(super) struct FieldColumns {
     last_id: usize,
 }
 
+/// A dimension that splits columns.
+struct SplitDimension {
+    name: String,
+    /// Whether any field had it.
+    is_found: bool,
+}
+
 /// One name on the command line.
 struct ColumnSpec {
     text: String,
-    /// The columns of a pattern, by name; the only column of a plain name.
+    /// The only column of a name that is not split; otherwise one for each value or label, by name.
     columns: Vec<Column>,
-    patterns: Vec<(Glob, Option<Statistic>)>,
-    /// Labels that already have a column, and whether with the statistic; a name has at most one.
+    /// The fields that get columns, in order of preference.
+    selectors: Vec<Selector>,
+    /// The columns of `selectors`, and whether with the statistic; a name has at most one.
     matched: HashSet<(String, bool)>,
 }
 
@@ -71,19 +85,12 @@ struct CachedBindings {
     bindings: Vec<FieldBinding>,
 }
 
-/// Returns the labels that a name can stand for.
-pub(super) fn prefixed_labels(prefix: &str, name: &str) -> Vec<String> {
-    let mut labels = vec![[prefix, name].concat()];
-    if !prefix.is_empty() && !prefix.ends_with('.') {
-        labels.push([prefix, ".", name].concat());
-    }
-    labels
-}
-
 impl FieldColumns {
-    pub(super) fn new(names: &[String], prefix: &str) -> FieldColumns {
+    pub(super) fn new(names: &[String], prefix: &str, by: &[String]) -> FieldColumns {
+        let by = by.iter().map(|name| SplitDimension { name: name.clone(), is_found: false });
         let mut columns = FieldColumns {
             prefix: prefix.to_owned(),
+            by: by.collect(),
             specs: Vec::new(),
             bindings: HashMap::new(),
             last_id: 0,
@@ -102,38 +109,47 @@ impl FieldColumns {
 
     fn pattern_spec(&self, text: &str) -> ColumnSpec {
         let prefix = Pattern::escape(&self.prefix);
-        let patterns = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
+        let selectors = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
             let globs = prefixed_labels(&prefix, stem).into_iter();
-            globs.filter_map(move |glob| Some((label_glob::parse(&glob).ok()?, statistic)))
+            globs.filter_map(move |glob| {
+                let labels = Labels::Pattern(label_glob::parse(&glob).ok()?);
+                Some(Selector { labels, statistic })
+            })
         });
-        ColumnSpec {
-            text: text.to_owned(),
-            columns: Vec::new(),
-            patterns: patterns.collect(),
-            matched: HashSet::new(),
-        }
+        ColumnSpec::new(text, Vec::new(), selectors.collect())
     }
 
+    /// A name stands for the field with this label, or for all series with its base name and
+    /// dimensions.
     fn plain_spec(&self, text: &str) -> ColumnSpec {
-        let mut wanted = Vec::new();
+        let mut labels = Vec::new();
         for (stem, statistic) in parse_statistic(text) {
-            let mut labels = prefixed_labels(&self.prefix, stem);
+            let mut all = prefixed_labels(&self.prefix, stem);
             if statistic.is_some() {
-                labels.extend(prefixed_labels(&self.prefix, &histogram_of(stem)));
+                all.extend(prefixed_labels(&self.prefix, &histogram_of(stem)));
             }
-            wanted.extend(labels.into_iter().map(|label| (label, statistic)));
+            labels.extend(all.into_iter().map(|label| (label, statistic)));
         }
+        let series: Vec<_> = labels
+            .iter()
+            .map(|(label, statistic)| {
+                let labels = Labels::Series(Series::like(label));
+                Selector { labels, statistic: *statistic }
+            })
+            .collect();
+        if !self.by.is_empty() {
+            return ColumnSpec::new(text, Vec::new(), series);
+        }
+        let labels = labels
+            .into_iter()
+            .map(|(label, statistic)| Selector { labels: Labels::One(label), statistic });
+        let wanted = labels.chain(series).collect();
         let column = Column { id: self.last_id, name: text.to_owned(), wanted, is_found: false };
-        ColumnSpec {
-            text: text.to_owned(),
-            columns: vec![column],
-            patterns: Vec::new(),
-            matched: HashSet::new(),
-        }
+        ColumnSpec::new(text, vec![column], Vec::new())
     }
 
-    /// Binds columns to the fields of a scrape. Returns `true` if a pattern matched new labels, so
-    /// that there are more columns.
+    /// Binds columns to the fields of a scrape. Returns `true` if there are more columns: for labels
+    /// that match a pattern, or for values of dimensions.
     pub(super) fn update(&mut self, scrape: &Scrape) -> bool {
         if self.bindings.len() > MAX_CACHED_LAYOUTS.max(2 * scrape.samples.len()) {
             self.bindings.clear();
@@ -165,52 +181,54 @@ impl FieldColumns {
         has_more
     }
 
-    /// Adds columns for labels that patterns match for the first time.
+    /// Adds columns for fields that are selected for the first time.
     fn add_matching(&mut self, fields: &[Field]) -> bool {
         let mut has_more = false;
-        for spec in &mut self.specs {
-            let matching = |(pattern, statistic): &(Glob, Option<Statistic>)| -> Vec<_> {
-                let is_match = |field: &&Field| {
-                    let timer = statistic.and_then(|_| timer_of(&field.label));
-                    (pattern.matches(&field.label)
-                        || timer.is_some_and(|timer| pattern.matches(&timer)))
-                        && has_statistic(field, *statistic)
-                };
-                let matching = fields.iter().filter(is_match);
-                matching.map(|field| (field.label.clone(), *statistic)).collect()
+        let prefix = self.prefix.clone();
+        let by: Vec<String> = self.by.iter().map(|dimension| dimension.name.clone()).collect();
+        let mut found_dimensions = HashSet::new();
+        for spec in self.specs.iter_mut().filter(|spec| !spec.selectors.is_empty()) {
+            let selected = |selector: &Selector| -> Vec<_> {
+                let split = fields.iter().map(|field| (field, SplitLabel::new(&field.label)));
+                split
+                    .filter(|(field, split)| selector.accepts(field, split))
+                    .map(|(field, split)| (selector.clone(), split, &field.label))
+                    .collect()
             };
-            for wanted in spec
-                .patterns
-                .iter()
-                .map(matching)
-                .find(|found| !found.is_empty())
-                .unwrap_or_default()
-            {
-                if !spec.matched.insert((wanted.0.clone(), wanted.1.is_some())) {
+            let selected = spec.selectors.iter().map(selected).find(|found| !found.is_empty());
+            for (selector, split, label) in selected.unwrap_or_default() {
+                found_dimensions.extend(split.dimensions.iter().map(|dimension| dimension.name));
+                let statistic = selector.statistic;
+                let (name, wanted) = new_column(spec, &selector, &split, label, &prefix, &by);
+                if !spec.matched.insert((name.clone(), statistic.is_some())) {
                     continue;
                 }
                 self.last_id += 1;
-                let name = column_name(&wanted, &self.prefix, &spec.text);
-                spec.columns.push(Column {
-                    id: self.last_id,
-                    name,
-                    wanted: vec![wanted],
-                    is_found: false,
-                });
+                let name = with_statistic(name, statistic, &spec.text);
+                spec.columns.push(Column { id: self.last_id, name, wanted, is_found: false });
                 has_more = true;
             }
+        }
+        for dimension in &mut self.by {
+            dimension.is_found |= found_dimensions.contains(&*dimension.name);
         }
         has_more
     }
 
     fn bind(&mut self, all: Vec<&Arc<[Field]>>) {
-        let mut candidates: HashMap<&str, Vec<ColumnCandidate>> = HashMap::new();
+        let mut candidates: HashMap<&str, Vec<ColumnCandidate<'_>>> = HashMap::new();
         for (index, column) in self.specs.iter().flat_map(|spec| &spec.columns).enumerate() {
-            for (rank, (label, statistic)) in column.wanted.iter().enumerate() {
-                candidates.entry(label).or_default().push(ColumnCandidate {
+            for (rank, selector) in column.wanted.iter().enumerate() {
+                let (key, series) = match &selector.labels {
+                    Labels::One(label) => (label, None),
+                    Labels::Series(series) => (&series.base, Some(series)),
+                    Labels::Pattern(_) => continue,
+                };
+                candidates.entry(key).or_default().push(ColumnCandidate {
                     column: index,
                     rank,
-                    statistic: *statistic,
+                    statistic: selector.statistic,
+                    series,
                 });
             }
         }
@@ -249,92 +267,118 @@ impl FieldColumns {
         let missing =
             self.specs.iter().filter(|spec| !spec.columns.iter().any(|column| column.is_found));
         missing.map(|spec| {
-            let describe = |label: &str, statistic: Option<Statistic>| match statistic {
-                None => label.to_owned(),
-                Some(Statistic::Rate) => format!("{label} (a counter or histogram)"),
-                Some(_) => format!("{label} (a histogram)"),
-            };
-            let labels = spec
-                .columns
-                .iter()
-                .flat_map(|column| &column.wanted)
-                .map(|(label, statistic)| describe(label, *statistic));
-            let patterns = spec
-                .patterns
-                .iter()
-                .map(|(pattern, statistic)| describe(pattern.as_str(), *statistic));
-            (spec.text.as_str(), labels.chain(patterns).collect())
+            let wanted = spec.columns.iter().flat_map(|column| &column.wanted);
+            // Series stand for labels that are in the list already.
+            let labels = wanted.filter(|wanted| matches!(wanted.labels, Labels::One(_)));
+            let searched = labels.chain(&spec.selectors).map(Selector::describe);
+            (spec.text.as_str(), searched.collect())
         })
+    }
+
+    /// Returns the dimensions by which columns are split, but which none of their fields has had.
+    pub(super) fn missing_dimensions(&self) -> impl Iterator<Item = &str> {
+        let has_columns = self.iter().any(|column| column.is_found);
+        let missing = self.by.iter().filter(move |dimension| has_columns && !dimension.is_found);
+        missing.map(|dimension| &*dimension.name)
     }
 }
 
-/// Binds each column to the label that it prefers, and to its first field if several have it.
+impl ColumnSpec {
+    fn new(text: &str, columns: Vec<Column>, selectors: Vec<Selector>) -> ColumnSpec {
+        ColumnSpec { text: text.to_owned(), columns, selectors, matched: HashSet::new() }
+    }
+}
+
+/// Returns the name of the column for a field that a selector of the name has found, without the
+/// statistic, and what the column shows.
+fn new_column(
+    spec: &ColumnSpec,
+    selector: &Selector,
+    split: &SplitLabel<'_>,
+    label: &str,
+    prefix: &str,
+    by: &[String],
+) -> (String, Vec<Selector>) {
+    if by.is_empty() {
+        let labels = Labels::One(label.to_owned());
+        return (without_prefix(label, prefix), vec![Selector { labels, ..selector.clone() }]);
+    }
+    let (base, mut dimensions, bases) = match &selector.labels {
+        Labels::Series(series) => {
+            let stem = match (selector.statistic, spec.text.rsplit_once(':')) {
+                (Some(_), Some((stem, _))) => stem,
+                _ => &spec.text,
+            };
+            (SplitLabel::new(stem).base.to_owned(), series.dimensions.clone(), &spec.selectors[..])
+        }
+        Labels::One(_) | Labels::Pattern(_) => {
+            (without_prefix(split.base, prefix), Vec::new(), slice::from_ref(selector))
+        }
+    };
+    for name in by {
+        if dimensions.iter().all(|(other, _)| other != name) {
+            dimensions.push((name.clone(), split.value(name).to_owned()));
+        }
+    }
+    let texts = dimensions
+        .iter()
+        .filter_map(|(name, _)| split.dimensions.iter().find(|dimension| dimension.name == name));
+    let texts: Vec<_> = texts.map(|dimension| dimension.text).collect();
+    let name = if texts.is_empty() { base } else { format!("{base}{{{}}}", texts.join(",")) };
+    let wanted = bases.iter().map(|selector| {
+        let base = match &selector.labels {
+            Labels::Series(series) => series.base.clone(),
+            Labels::One(_) | Labels::Pattern(_) => split.base.to_owned(),
+        };
+        let labels = Labels::Series(Series { base, dimensions: dimensions.clone() });
+        Selector { labels, statistic: selector.statistic }
+    });
+    (name, wanted.collect())
+}
+
+/// Binds each column to the label, or the series, that it prefers. If a file has a label twice, the
+/// first field counts.
 fn bind_fields(
     fields: &[Field],
-    candidates: &HashMap<&str, Vec<ColumnCandidate>>,
+    candidates: &HashMap<&str, Vec<ColumnCandidate<'_>>>,
 ) -> Vec<FieldBinding> {
-    let mut best: BTreeMap<usize, (usize, FieldBinding)> = BTreeMap::new();
+    let mut best: BTreeMap<usize, (usize, Vec<FieldBinding>)> = BTreeMap::new();
+    let mut bound = HashSet::new();
     for (field_index, field) in fields.iter().enumerate() {
-        let candidates = candidates.get(field.label.as_str()).into_iter().flatten();
-        for ColumnCandidate { column, rank, statistic } in
-            candidates.filter(|candidate| has_statistic(field, candidate.statistic))
-        {
-            let binding = FieldBinding { column: *column, field_index, statistic: *statistic };
-            let known = best.entry(*column).or_insert((*rank, binding));
-            if *rank < known.0 {
-                *known = (*rank, binding);
+        let (label, split) = (&*field.label, SplitLabel::new(&field.label));
+        let with_key = |key| candidates.get(key).into_iter().flatten();
+        let of_label = with_key(label).filter(|candidate| candidate.series.is_none());
+        let of_series = with_key(split.base)
+            .filter(|candidate| candidate.series.is_some_and(|series| series.accepts(&split)));
+        for candidate in of_label.chain(of_series) {
+            let ColumnCandidate { column, rank, statistic, .. } = *candidate;
+            if !has_statistic(field, statistic) || !bound.insert((column, rank, label)) {
+                continue;
+            }
+            let binding = FieldBinding { column, field_index, statistic };
+            let (best_rank, bindings) = best.entry(column).or_insert((rank, Vec::new()));
+            if rank < *best_rank {
+                (*best_rank, *bindings) = (rank, Vec::new());
+            }
+            if rank == *best_rank {
+                bindings.push(binding);
             }
         }
     }
-    best.into_values().map(|(_, binding)| binding).collect()
+    best.into_values().flat_map(|(_, bindings)| bindings).collect()
 }
 
-/// Returns a name as it is, which is preferred, and without the statistic that follows its last
-/// colon, if there is one. The statistics of a timer are those of its histogram.
-fn parse_statistic(name: &str) -> Vec<(&str, Option<Statistic>)> {
-    let split = name
-        .rsplit_once(':')
-        .and_then(|(stem, statistic)| Some((stem, Some(Statistic::parse(statistic)?))));
-    [(name, None)].into_iter().chain(split).collect()
-}
-
-/// Returns the label of a timer's histogram. Dimensions come after the suffix.
-fn histogram_of(timer: &str) -> String {
-    let (label, dimensions) = split_dimensions(timer);
-    [label, HISTOGRAM_SUFFIX, dimensions].concat()
-}
-
-/// Returns the label of the timer that has this histogram.
-fn timer_of(histogram: &str) -> Option<String> {
-    let (label, dimensions) = split_dimensions(histogram);
-    Some([label.strip_suffix(HISTOGRAM_SUFFIX)?, dimensions].concat())
-}
-
-/// Splits a label from its dimensions: `http` and `{method="GET"}`.
-fn split_dimensions(label: &str) -> (&str, &str) {
-    let at = label.find('{').filter(|_| label.ends_with('}'));
-    label.split_at(at.unwrap_or(label.len()))
-}
-
-fn has_statistic(field: &Field, statistic: Option<Statistic>) -> bool {
-    match statistic {
-        None => true,
-        Some(Statistic::Rate) => is_cumulative(field),
-        Some(_) => field.kind == Kind::Histogram,
-    }
-}
-
-/// Returns the name of a pattern's column: the label without the prefix, with the statistic as it
-/// is spelled on the command line.
-fn column_name(
-    (label, statistic): &(String, Option<Statistic>),
-    prefix: &str,
-    text: &str,
-) -> String {
+/// Returns the name of a pattern's column: the label without the prefix.
+fn without_prefix(label: &str, prefix: &str) -> String {
     let name = label.strip_prefix(prefix).unwrap_or(label);
     let name = if prefix.is_empty() { name } else { name.strip_prefix('.').unwrap_or(name) };
+    name.to_owned()
+}
+
+/// Appends the statistic as it is spelled on the command line.
+fn with_statistic(name: String, statistic: Option<Statistic>, text: &str) -> String {
     match (statistic, text.rsplit_once(':')) {
         (Some(_), Some((_, statistic))) => format!("{name}:{statistic}"),
-        _ => name.to_owned(),
+        _ => name,
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct Diagnostics {
     writers: Option<HashMap<u64, PathBuf>>,
     has_reported_no_files: bool,
     has_reported_halt: bool,
-    /// The missing fields that were reported, as on the command line; `None` before any file was
-    /// found.
+    /// The missing fields and dimensions that were reported, as on the command line; `None` before
+    /// any file was found.
     reported_missing: Option<Vec<String>>,
 }
 
@@ -114,11 +114,11 @@ impl Diagnostics {
     /// Reports fields that were never found. Returns `true` if there are any.
     pub(super) fn report_end(&self, columns: &FieldColumns, console: &mut Console<'_>) -> bool {
         report_missing(columns, self.reported_missing.as_deref().unwrap_or(&[]), "", console);
-        columns.missing().next().is_some()
+        columns.missing().next().is_some() || columns.missing_dimensions().next().is_some()
     }
 }
 
-/// Reports newly missing fields and returns them.
+/// Reports newly missing fields and dimensions, and returns them.
 fn report_missing(
     columns: &FieldColumns,
     reported: &[String],
@@ -126,12 +126,18 @@ fn report_missing(
     console: &mut Console<'_>,
 ) -> Vec<String> {
     let mut new = Vec::new();
-    for (name, labels) in
-        columns.missing().filter(|(name, _)| !reported.iter().any(|one| one == name))
-    {
+    let is_new = |name: &str| !reported.iter().any(|one| one == name);
+    for (name, labels) in columns.missing().filter(|(name, _)| is_new(name)) {
         let labels = labels.join(", ");
         console.report(format_args!("no file has {name}{yet}: searched {labels}"));
         new.push(name.to_owned());
+    }
+    for name in columns.missing_dimensions() {
+        let option = format!("--by {name}");
+        if is_new(&option) {
+            console.report(format_args!("none of these fields has the dimension {name}{yet}"));
+            new.push(option);
+        }
     }
     new
 }

@@ -18,7 +18,7 @@ struct Condition {
 impl Filters {
     pub(super) fn new(filters: &[String], prefix: &str, required: Match) -> Filters {
         let conditions = filters.iter().map(|filter| {
-            let mut texts = super::columns::prefixed_labels(prefix, filter);
+            let mut texts = super::selector::prefixed_labels(prefix, filter);
             texts.push(filter.clone());
             Condition { texts }
         });

@@ -1,7 +1,7 @@
 //! `pollstats`: prints how selected stats change.
 //!
 //! A scrape is made at each tick of the `ticker`, or read from a `recording` (`input`); `filters`
-//! select files; `columns` bind names on the command line to fields; the `delta_table` computes
+//! select files; `columns` bind names on the command line to fields, which a `selector` chooses; the `delta_table` computes
 //! changes; a `table`, or `lines` for programs, prints them; `diagnostics` reports everything else.
 
 mod cell;
@@ -13,6 +13,7 @@ mod group;
 mod input;
 mod lines;
 mod recording;
+mod selector;
 mod statistic;
 mod table;
 mod ticker;
@@ -82,7 +83,7 @@ impl<'s, 'c> Poll<'s, 'c> {
     fn new(options: Options, console: &'s mut Console<'c>) -> Self {
         Poll {
             filters: Filters::new(&options.filter, &options.prefix, options.r#match),
-            columns: FieldColumns::new(&options.fields.0, &options.prefix),
+            columns: FieldColumns::new(&options.fields.0, &options.prefix, &options.by),
             delta_table: DeltaTable::new(&options),
             table: TablePrinter::new(&options, console.is_terminal, console.colour),
             diagnostics: Diagnostics::new(options.verbose),

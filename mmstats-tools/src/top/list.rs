@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::model::{Row, Table};
 use super::settings::ViewSettings;
+use crate::dimensions::base_name;
 use crate::options::top::{Grouping, Sort};
 
 /// A line of the table.
@@ -227,11 +228,6 @@ impl<'t> Node<'t> {
     fn is_dead(&self) -> bool {
         self.rows.iter().all(|entry| entry.row.is_dead()) && self.groups.values().all(Node::is_dead)
     }
-}
-
-/// Returns a label without its dimensions.
-fn base_name(label: &str) -> &str {
-    label.find('{').map_or(label, |brace| &label[..brace])
 }
 
 fn compare(one: &ListEntry<'_>, other: &ListEntry<'_>, settings: &ViewSettings) -> Ordering {

@@ -6,6 +6,7 @@ use mmstats_core::Kind;
 use mmstats_core::reader::ValueError;
 use mmstats_std::read::Field;
 
+use crate::dimensions::base_name;
 use crate::render::date::Date;
 use crate::render::distribution::QUANTILES;
 use crate::render::human;
@@ -75,7 +76,7 @@ pub(super) fn writer_rows<'l>(
 
 /// Returns the part of a label before the last dot of its name.
 fn prefix(label: &str) -> &str {
-    let name = label.find('{').map_or(label, |brace| &label[..brace]);
+    let name = base_name(label);
     name.rfind('.').map_or("", |dot| &name[..dot])
 }
 

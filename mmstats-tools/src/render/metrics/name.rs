@@ -2,6 +2,7 @@
 
 use super::escape::push_label;
 use super::family::Type;
+use crate::dimensions::{Dimension, SplitLabel};
 
 /// A label, split into base and dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,20 +18,19 @@ impl<'l> Name<'l> {
     /// Splits the label of a field of this type. Braces that hold no valid dimensions, or two with
     /// the same name, belong to the base.
     pub(super) fn new(label: &'l str, ty: Type) -> Self {
-        let apart = label.strip_suffix('}').and_then(|label| label.split_once('{'));
-        match apart.and_then(|(base, inside)| Some((base, parse(inside)?))) {
-            Some((base, parsed)) => match labels(parsed, ty) {
-                Some(dimensions) => Name { base, dimensions },
-                None => Name { base: label, dimensions: String::new() },
-            },
+        let SplitLabel { base, dimensions } = SplitLabel::new(label);
+        match labels(dimensions, ty) {
+            Some(dimensions) => Name { base, dimensions },
             None => Name { base: label, dimensions: String::new() },
         }
     }
 }
 
-fn labels(parsed: Vec<(&str, String)>, ty: Type) -> Option<String> {
-    let mut named: Vec<_> =
-        parsed.into_iter().map(|(name, value)| (label_name(name, ty), value)).collect();
+fn labels(dimensions: Vec<Dimension<'_>>, ty: Type) -> Option<String> {
+    let mut named: Vec<_> = dimensions
+        .into_iter()
+        .map(|dimension| (label_name(dimension.name, ty), dimension.value))
+        .collect();
     named.sort();
     if named.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return None;
@@ -40,44 +40,6 @@ fn labels(parsed: Vec<(&str, String)>, ty: Type) -> Option<String> {
         push_label(&mut text, name, value);
     }
     Some(text)
-}
-
-/// Parses `method="GET",code="200"`, with `\"`, `\\` and `\n` in values.
-fn parse(inside: &str) -> Option<Vec<(&str, String)>> {
-    let mut dimensions = Vec::new();
-    let mut rest = inside.trim();
-    while !rest.is_empty() {
-        let (name, after) = rest.split_once('=')?;
-        let name = name.trim();
-        if name.is_empty() || name.contains(['{', '}', '"', ',']) {
-            return None;
-        }
-        let (value, after) = parse_quoted(after.trim_start())?;
-        dimensions.push((name, value));
-        rest = after.trim_start();
-        if !rest.is_empty() {
-            rest = rest.strip_prefix(',')?.trim_start();
-        }
-    }
-    Some(dimensions)
-}
-
-/// Parses a quoted text; returns it and the rest.
-fn parse_quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut characters = text.strip_prefix('"')?.chars();
-    loop {
-        match characters.next()? {
-            '"' => return Some((value, characters.as_str())),
-            '\\' => match characters.next()? {
-                'n' => value.push('\n'),
-                escaped @ ('"' | '\\') => value.push(escaped),
-                // Not an escape sequence.
-                other => value.extend(['\\', other]),
-            },
-            character => value.push(character),
-        }
-    }
 }
 
 /// Replaces everything except ASCII letters, digits and underscores by underscores. (Colons are
