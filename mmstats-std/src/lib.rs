@@ -24,7 +24,8 @@
 //!
 //! - [`per_thread!`] gives each thread a file of its own, which a later thread continues.
 //!   [`per_process!`] has one for fields that several threads change, at a higher cost.
-//!   [`publish()`] creates a file that belongs to no thread.
+//!   [`publish()`] creates a file that belongs to no thread; a [`Sampler`] also starts a thread that
+//!   sets its values at an interval.
 //! - A [`Family`] has fields of one label that differ in the values of their dimensions. A
 //!   [`Registry`] has fields with any names that are known at run time, and grows;
 //!   [`create_writer`] creates a file of fixed size for such fields.
@@ -51,6 +52,7 @@ mod per_thread;
 mod publish;
 pub mod read;
 mod registry;
+mod sampler;
 pub mod template;
 mod thread;
 mod timer_guard;
@@ -68,6 +70,7 @@ pub use per_process::PerProcess;
 pub use per_thread::{Isolated, PerThread};
 pub use publish::{Published, create_writer, publish};
 pub use registry::{Family, Handle, PerThreadFamily, Registry};
+pub use sampler::Sampler;
 pub use timer_guard::OwnedTimerGuard;
 
 /// For the macros of this crate alone.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// environment variable `MMSTATS_PATH` is `none`, the result counts in private memory.
 ///
 /// In a forked child, the result keeps working, but in private memory without readers, and does not
-/// remove the file: call this again there. After `chroot` or a change of the user, the process
+/// remove the file, until it calls [`Published::republish`]. After `chroot` or a change of the user, the process
 /// still writes to the file, but may be unable to remove it, and the file states the user who
 /// created it.
 ///
@@ -82,6 +82,18 @@ impl<M: Model> Published<M> {
         }
         self.region.ensure_file(&self.options);
         self.region.publication()
+    }
+
+    /// In a forked child, publishes the model anew, in a file of its own, where it begins with its
+    /// initial values. Does nothing in the process that has published it.
+    ///
+    /// # Errors
+    /// If the file cannot be created. The fields keep working in private memory then.
+    pub fn republish(&mut self) -> Result<(), PublishError> {
+        if self.is_forked() {
+            *self = publish(&self.options)?;
+        }
+        Ok(())
     }
 
     /// Writes the file to its disk; does nothing on a tmpfs.

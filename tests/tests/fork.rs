@@ -107,6 +107,30 @@ fn a_child_cannot_remove_its_parents_files() {
 }
 
 #[test]
+fn a_child_can_publish_a_model_or_sample_it_in_a_file_of_its_own() {
+    for scene in ["republishing", "sampling"] {
+        for format in FORMATS {
+            let directory = directory();
+            let directory = directory.path();
+            let mut program = start(format, scene, directory);
+            program.expect("forking");
+            let before = contents(directory);
+            assert_eq!(done(&all_values(directory)), [5]);
+            program.go();
+            program.expect("child");
+            let childs = new_files(directory, &before);
+            assert_eq!(done(&childs), [7], "{scene} {format}");
+            assert_ne!(childs[0].count("sys.pid"), u64::from(program.pid()));
+            program.go();
+            program.expect("parent");
+            assert_eq!(new_files(directory, &before), [], "{scene} {format}");
+            program.go();
+            end(program, directory);
+        }
+    }
+}
+
+#[test]
 fn a_child_of_many_threads_adopts_none_of_their_files() {
     for format in FORMATS {
         let directory = directory();

@@ -2,7 +2,8 @@
 #![allow(unsafe_code)]
 
 use mmstats_std::{
-    Format, Options, PerThread, Publication, Published, V1, V1Exact, V2, per_thread, publish,
+    Format, Options, PerThread, Publication, Published, Sampler, V1, V1Exact, V2, per_thread,
+    publish,
 };
 use mmstats_tests::programs::{in_child, pause};
 use mmstats_tests::repetitions;
@@ -12,6 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 per_thread! {
     static TWO: Steps<V2> = Options::new();
@@ -38,6 +40,8 @@ fn play<F: Format>(scene: &str, stats: Stats<F>) {
         // SAFETY: ends the process at once.
         "handles_without_exit" => handles(stats, || unsafe { libc::_exit(0) }),
         "removing" => removing(stats),
+        "republishing" => republishing::<F>(),
+        "sampling" => sampling::<F>(),
         "threads" => threads(stats),
         "busy" => busy(stats),
         "first" => first(stats),
@@ -90,6 +94,38 @@ fn removing<F: Format>(stats: Stats<F>) {
         drop(own);
         stats.with(|stats| stats.step(1));
         stats.remove();
+        pause("child");
+    });
+    pause("parent");
+}
+
+/// A child publishes its parent's model in a file of its own.
+fn republishing<F: Format>() {
+    let mut own = own::<F>();
+    own.republish().expect("it does nothing here");
+    pause("forking");
+    in_child(|| {
+        own.republish().expect("there is a directory");
+        own.steps(7);
+        assert!(matches!(own.publication(), Publication::File(_)), "it is the child's");
+        pause("child");
+    });
+    pause("parent");
+}
+
+fn sampler<F: Format>(value: u64) -> Sampler {
+    let options = Options::new().file_name("own-{PID}.mmstats");
+    let sample = move |own: &Steps<F>| own.steps(value);
+    Sampler::every(Duration::from_secs(3600), &options, sample).expect("there is a directory")
+}
+
+/// A child drops its parent's sampler, and starts its own.
+fn sampling<F: Format>() {
+    let mut parents = Some(sampler::<F>(5));
+    pause("forking");
+    in_child(|| {
+        drop(parents.take());
+        let _childs = sampler::<F>(7);
         pause("child");
     });
     pause("parent");
