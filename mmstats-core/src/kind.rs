@@ -6,6 +6,7 @@ use zerocopy::TryFromBytes;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Kind {
     /// Unknown, as for every field of version 1.
     #[default]
@@ -96,6 +97,7 @@ impl Aggregation {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Type {
     /// One byte, 0 is false.
     Bool = b'?',
@@ -158,6 +160,7 @@ impl Type {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, TryFromBytes)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Access {
     /// In the directory; never changes.
     Constant = 0,

@@ -54,6 +54,7 @@ pub struct Verdict {
 
 /// The reason for a [`Liveness`]. Displays as a clause: `its process has ended`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reason {
     /// Alive: the process runs.
     Runs,

@@ -49,6 +49,7 @@ fn record(version: u8, order: ByteOrder, field: &Field, value: &Value<'_>) -> Js
             Storage::Word | Storage::Histogram { .. } => "word",
             Storage::Latched => "latched",
             Storage::Single | Storage::Double => "of version 1",
+            other => panic!("{other:?}"),
         }
         .into();
         record["unit"] = field.unit.as_str().into();

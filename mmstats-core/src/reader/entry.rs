@@ -28,6 +28,7 @@ pub struct Entry<'b> {
 
 /// How a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Storage {
     /// In the directory, never changing (version 2).
     Constant,

@@ -272,6 +272,7 @@ impl core::error::Error for EntryError<'_> {}
 /// Why a value cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum ValueError {
     /// The value was written repeatedly while it was read.
     Contended,

@@ -255,6 +255,7 @@ pub(crate) fn swapped(region: &[u8]) -> Vec<u8> {
             Storage::Constant | Storage::PlacedConstant | Storage::Word | Storage::Single => {
                 reverse(&mut bytes, at, number);
             }
+            other => panic!("{other:?}"),
         }
     }
     let Some(header) = directory.header().copied() else {

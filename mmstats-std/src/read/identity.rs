@@ -7,6 +7,7 @@
 
 /// A field that identifies the process of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum IdentityField {
     /// `sys.pid`: the process ID.
     Pid,

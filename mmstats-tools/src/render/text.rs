@@ -124,6 +124,7 @@ fn placeholder(error: ValueError) -> &'static str {
     match error {
         ValueError::Contended => "<contended>",
         ValueError::CutOff => "<cut off>",
+        _ => "<unreadable>",
     }
 }
 

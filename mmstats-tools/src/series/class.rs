@@ -95,7 +95,7 @@ pub fn is_cumulative(field: &Field) -> bool {
     match field.kind {
         Kind::Counter | Kind::Histogram => true,
         Kind::Gauge | Kind::Info => false,
-        Kind::Untyped => Class::from_field(field).is_cumulative(),
+        _ => Class::from_field(field).is_cumulative(),
     }
 }
 

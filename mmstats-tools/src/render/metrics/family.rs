@@ -30,7 +30,7 @@ impl Type {
             _ if field.location.ty == ValueType::Bool => Type::Gauge,
             Kind::Counter => Type::Counter,
             Kind::Gauge => Type::Gauge,
-            Kind::Histogram | Kind::Untyped => Type::Unknown,
+            _ => Type::Unknown,
         }
     }
 
