@@ -181,7 +181,7 @@ fn parse_fields(text: &str) -> Result<FieldNames, String> {
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
         let length = match character {
-            '{' => rest.find('}').map_or(1, |end| end + 1),
+            '{' => dimensions_length(rest).unwrap_or(1),
             _ => character.len_utf8(),
         };
         let (part, remaining) = rest.split_at(length);
@@ -198,6 +198,18 @@ fn parse_fields(text: &str) -> Result<FieldNames, String> {
         label_glob::parse(field).map_err(|error| format!("{field}: {error}"))?;
     }
     Ok(FieldNames(fields))
+}
+
+/// Returns the length of the braces at the start of a text. Braces in quoted values do not end them.
+fn dimensions_length(text: &str) -> Option<usize> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let is_end = |(_, character): &(usize, char)| {
+        let is_end = *character == '}' && !is_quoted;
+        is_quoted ^= *character == '"' && !is_escaped;
+        is_escaped = *character == '\\' && is_quoted && !is_escaped;
+        is_end
+    };
+    text.char_indices().find(is_end).map(|(at, _)| at + 1)
 }
 
 fn parse_recording(text: &str) -> Result<PathBuf, String> {
@@ -240,6 +252,7 @@ mod tests {
             ("2XX,3XX", &["2XX", "3XX"]),
             ("a{b=\"1\",c=\"2\"},d", &["a{b=\"1\",c=\"2\"}", "d"]),
             ("a{,b", &["a{", "b"]),
+            (r#"a{r="/{id}",s="\"},"},b"#, &[r#"a{r="/{id}",s="\"},"}"#, "b"]),
             ("größe,*", &["größe", "*"]),
         ] {
             assert_eq!(parse_fields(text).unwrap().0, fields, "{text}");
