@@ -1,4 +1,4 @@
-//! Two cores that share memory: one publishes, the other reads.
+//! Two cores that share memory: one publishes, the other reads; or both update the same fields.
 //!
 //! Each core has its own thread in QEMU; with one thread for both, they would take turns and hardly
 //! ever overlap.
@@ -44,4 +44,14 @@ fn without_a_latch_the_same_reads_are_torn() {
     let end = run("two-cores-unprotected");
     assert!(count(&end, "torn") > 0, "{end:?}");
     assert_eq!(end.status.code(), Some(1), "{end:?}");
+}
+
+#[test]
+fn both_cores_update_shared_fields_and_no_update_is_lost() {
+    let end = run("two-cores-shared");
+    assert!(end.status.success(), "{end:?}");
+    let updates = count(&end, "updates");
+    assert!(updates > 100_000 && count(&end, "met") >= 100, "{end:?}");
+    assert_eq!((count(&end, "count"), count(&end, "wide")), (updates, updates << 20), "{end:?}");
+    assert_eq!(count(&end, "recorded"), updates, "{end:?}");
 }

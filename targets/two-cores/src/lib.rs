@@ -9,15 +9,19 @@
 //! |---|---|
 //! | `two-cores` | as the halves of one latched value |
 //! | `two-cores-unprotected` | as two separate values: here reads are torn, which proves that they would be detected above |
+//!
+//! In `two-cores-shared`, both cores update the same shared fields.
 #![no_std]
 
 mod compare;
 mod cores;
+mod handover;
 mod reader;
 mod write;
 
 pub use compare::compare;
 pub use cores::start_the_other;
+pub use handover::Handover;
 pub use write::write;
 
 /// Two numbers that belong together: the second is the complement of the first.
