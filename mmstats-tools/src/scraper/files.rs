@@ -22,7 +22,7 @@ const RESERVED_DESCRIPTORS: usize = 64;
 pub(super) struct Files {
     known: HashMap<PathBuf, KnownFile>,
     /// The path that each file is read by, by device and inode: others are names of the same file.
-    owners: HashMap<(u64, u64), PathBuf>,
+    names: HashMap<(u64, u64), PathBuf>,
     /// Named files that existed once: if one is missing later, its writer has ended.
     found: HashSet<PathBuf>,
     round: u64,
@@ -82,7 +82,7 @@ impl Files {
         let limit = raise_descriptors();
         Files {
             known: HashMap::new(),
-            owners: HashMap::new(),
+            names: HashMap::new(),
             found: HashSet::new(),
             round: 1,
             open: 0,
@@ -138,8 +138,8 @@ impl Files {
         if is_named {
             self.found.insert(path.to_owned());
         }
-        if let Some(owner) = self.owner(path, &status) {
-            return Outcome::OtherName(owner);
+        if let Some(name) = self.other_name(path, &status) {
+            return Outcome::OtherName(name);
         }
         if !self.update(found, &status) {
             return Outcome::AlreadyRead;
@@ -190,19 +190,19 @@ impl Files {
 
     /// Returns the other path that a file is read by, if it still has that name. So a file with
     /// many hard links counts once, and goes on to count as the same.
-    fn owner(&mut self, path: &Path, status: &FileStatus) -> Option<PathBuf> {
-        match self.owners.get(&status.id) {
-            Some(owner) if owner == path => return None,
-            Some(owner) => {
-                let known = self.known.get(owner);
+    fn other_name(&mut self, path: &Path, status: &FileStatus) -> Option<PathBuf> {
+        match self.names.get(&status.id) {
+            Some(name) if name == path => return None,
+            Some(name) => {
+                let known = self.known.get(name);
                 let now = known.and_then(|known| known.found.status().ok());
                 if now.is_some_and(|now| now.id == status.id) {
-                    return Some(owner.clone());
+                    return Some(name.clone());
                 }
             }
             None => {}
         }
-        self.owners.insert(status.id, path.to_owned());
+        self.names.insert(status.id, path.to_owned());
         None
     }
 
@@ -245,7 +245,7 @@ impl Files {
     pub(super) fn end_round(&mut self) {
         let round = self.round;
         self.known.retain(|_, known| known.round == round);
-        self.owners.retain(|id, path| self.known.get(path).is_some_and(|known| known.id == *id));
+        self.names.retain(|id, path| self.known.get(path).is_some_and(|known| known.id == *id));
         self.open = self.known.values().filter(|known| known.file.is_some()).count();
         self.round += 1;
     }

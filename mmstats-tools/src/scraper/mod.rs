@@ -197,8 +197,8 @@ impl Scraper {
                 }
                 (Err(error), _) => self.fail(path, error, builder),
             },
-            Outcome::OtherName(owner) => {
-                builder.fail(path, format!("another name of {}, read once", lossless_path(&owner)));
+            Outcome::OtherName(name) => {
+                builder.fail(path, format!("another name of {}, read once", lossless_path(&name)));
             }
             Outcome::TooManyFields(fields) => self.fail(path, too_many_fields(fields), builder),
             Outcome::Missing(why) => builder.fail(path, why),
