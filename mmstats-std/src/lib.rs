@@ -28,7 +28,8 @@
 //!   sets its values at an interval.
 //! - A [`Family`] has fields of one label that differ in the values of their dimensions. A
 //!   [`Registry`] has fields with any names that are known at run time, and grows;
-//!   [`create_writer`] creates a file of fixed size for such fields.
+//!   [`create_writer`] creates a file of fixed size for such fields, [`WriterFile`] one without
+//!   any others.
 //! - [`Options`] and the [environment](template::Environment) set where the files go.
 //! - [`discover`] finds files, [`read`] reads them, and [`liveness`] judges whether the process
 //!   that writes one is alive.
@@ -56,6 +57,7 @@ mod sampler;
 pub mod template;
 mod thread;
 mod timer_guard;
+mod writer_file;
 
 pub use clock::{Monotonic, Timer};
 pub use error::PublishError;
@@ -72,6 +74,7 @@ pub use publish::{Published, create_writer, publish};
 pub use registry::{Family, Handle, PerThreadFamily, Registry};
 pub use sampler::Sampler;
 pub use timer_guard::OwnedTimerGuard;
+pub use writer_file::WriterFile;
 
 /// For the macros of this crate alone.
 #[doc(hidden)]

@@ -111,11 +111,11 @@ impl Mapping {
         Magic(self.base.cast())
     }
 
-    /// Turns it into a region that lives until the process ends.
-    pub(crate) fn into_region(self) -> Region {
-        let mapping = ManuallyDrop::new(self);
+    /// Keeps it until the process ends, and returns it with its region.
+    pub(crate) fn leak(self) -> (&'static Mapping, Region) {
+        let mapping: &'static Mapping = Box::leak(Box::new(self));
         // SAFETY: the mapping is never dropped, and `self` is consumed, so this is its only region.
-        unsafe { mapping.region() }
+        (mapping, unsafe { mapping.region() })
     }
 
     /// Returns the memory as a region.

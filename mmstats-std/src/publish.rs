@@ -168,18 +168,17 @@ pub fn create_writer<F: Format>(
     length: usize,
     options: &Options,
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
-    let mapping = Mapping::private(length.next_multiple_of(8));
-    let magic = mapping.magic();
-    let new = match NewFile::create(options, name, &mapping) {
+    let (mapping, region) = Mapping::private(length.next_multiple_of(8)).leak();
+    let new = match NewFile::create(options, name, mapping) {
         Err(error) if error.is_switched_off() => None,
         new => Some(new?),
     };
     let path = new.as_ref().map_or(Path::new(""), NewFile::path).to_owned();
     let failed = |error: AddError| PublishError::new(&path, "", error);
-    let mut writer = Writer::<F>::with_immutable_layout(mapping.into_region())
+    let mut writer = Writer::<F>::with_immutable_layout(region)
         .map_err(failed)?
         .label_prefix(options.label_prefix);
     add_identity(&mut writer, options.owner(), clock::unix_time()).map_err(failed)?;
-    let file = new.map(|new| new.publish(magic, options.keep)).transpose()?;
+    let file = new.map(|new| new.publish(mapping.magic(), options.keep)).transpose()?;
     Ok((writer, file.map(|file| file.path).unwrap_or_default()))
 }

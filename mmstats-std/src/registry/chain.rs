@@ -8,10 +8,10 @@ use mmstats_core::{AddError, Field, FieldBuilder, Model, V2, Version, Writer};
 use std::cell::RefCell;
 use std::io;
 
-/// The size of the first region, in bytes.
-const FIRST_BYTES: usize = 4096;
+/// The size of the first region, in bytes, unless the registry sets another one.
+pub(super) const FIRST_BYTES: usize = 4096;
 /// Regions of this size are followed by others of this size.
-const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 
 /// The regions of one thread for one registry, each with a file of its own.
 pub(super) struct Chain {
@@ -38,7 +38,7 @@ impl Chain {
         field: FieldBuilder<'_, H>,
     ) -> Result<H, AddError> {
         let mut regions = self.regions.borrow_mut();
-        let mut length = FIRST_BYTES;
+        let mut length = self.registry.first_bytes;
         if let Some(last) = regions.last() {
             match last.content().writer.borrow_mut().add_unique(label, field) {
                 Err(AddError::Full { .. }) => length = (2 * last.len()).min(MAX_BYTES),

@@ -16,7 +16,7 @@ use crate::file_region::{Flush, Publication};
 use crate::memory::{ProcessLocal, RcPart};
 use crate::options::Options;
 use crate::thread::{self, AnyThreadEntry, is_ending};
-use chain::Chain;
+use chain::{Chain, FIRST_BYTES, MAX_BYTES};
 use dimensions::contains;
 use mmstats_core::{AddError, Field, FieldBuilder, V2};
 use std::any::Any;
@@ -56,6 +56,8 @@ use table::{Arena, Place};
 pub struct Registry {
     name: &'static str,
     options: Options,
+    /// The size of a thread's first file, in bytes.
+    first_bytes: usize,
     parked: ProcessLocal<Mutex<Vec<ThreadFields>>>,
     /// Whether the warning that there is no file has been printed.
     warned: AtomicBool,
@@ -68,8 +70,8 @@ impl Registry {
     /// Creates a registry without fields. `name` is the `{MODEL}` of templates.
     #[must_use]
     pub const fn new(name: &'static str) -> Registry {
-        let (options, parked) = (Options::new(), ProcessLocal::new());
-        Registry { name, options, parked, warned: AtomicBool::new(false) }
+        let (options, first_bytes, parked) = (Options::new(), FIRST_BYTES, ProcessLocal::new());
+        Registry { name, options, first_bytes, parked, warned: AtomicBool::new(false) }
     }
 
     /// Sets the options of its files.
@@ -85,6 +87,16 @@ impl Registry {
         );
         assert!(!contains(options.label_prefix, b"\0"), "a prefix contains a NUL");
         self.options = options;
+        self
+    }
+
+    /// Sets the size of a thread's first file, so that this many bytes of fields are in one file. It
+    /// is rounded up to whole pages, and is at most 64 MiB; the default is one page of 4096 bytes.
+    #[must_use]
+    pub const fn capacity(mut self, bytes: usize) -> Registry {
+        let bytes = if bytes < FIRST_BYTES { FIRST_BYTES } else { bytes };
+        let bytes = if bytes > MAX_BYTES { MAX_BYTES } else { bytes };
+        self.first_bytes = bytes.next_multiple_of(FIRST_BYTES);
         self
     }
 

@@ -1,0 +1,35 @@
+"""Publishes the metrics of a program in memory-mapped files, without locks or system calls.
+
+>>> import mmstats
+>>> class WebStats(mmstats.MmStats):
+...     status2xx = mmstats.CounterField(label="status.2XX")
+...     latency = mmstats.TimerField()
+>>> stats = WebStats(label_prefix="web.stats.")
+>>> stats.status2xx.incr()
+>>> with stats.latency:
+...     pass
+>>> stats.status2xx.value
+1
+
+Each thread has a file of its own, which the next thread goes on with when it ends. The tools
+`slurpstats`, `pollstats`, `topstats` and `mmash` read the files, and so does `mmstats.read`.
+"""
+
+from ._native import (
+    Average,
+    Counter,
+    Distribution,
+    Family,
+    FieldValue,
+    Histogram,
+    Measurement,
+    ReadError,
+    Timer,
+    Value,
+    read,
+)
+from .defaults import *  # noqa: F403
+from .fields import *  # noqa: F403
+from .models import *  # noqa: F403
+
+version = __version__ = "0.1.0"
