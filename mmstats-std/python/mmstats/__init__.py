@@ -15,6 +15,7 @@ Each thread has a file of its own, which the next thread goes on with when it en
 `slurpstats`, `pollstats`, `topstats` and `mmash` read the files, and so does `mmstats.read`.
 """
 
+from . import defaults, fields, models
 from ._native import (
     Average,
     Counter,
@@ -28,8 +29,25 @@ from ._native import (
     Value,
     read,
 )
-from .defaults import *  # noqa: F403
-from .fields import *  # noqa: F403
-from .models import *  # noqa: F403
+from .defaults import *
+from .fields import *
+from .models import *
+
+__all__ = [
+    "Average",
+    "Counter",
+    "Distribution",
+    "Family",
+    "FieldValue",
+    "Histogram",
+    "Measurement",
+    "ReadError",
+    "Timer",
+    "Value",
+    "read",
+]
+__all__ += defaults.__all__
+__all__ += fields.__all__
+__all__ += models.__all__
 
 version = __version__ = "0.1.0"

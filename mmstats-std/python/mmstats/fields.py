@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Generic, Sequence, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Generic, Sequence, TypeVar, Union, overload
 
 from . import defaults
-from ._native import Average, Counter, Descriptor, Family, Histogram, Timer, Value
+from ._native import Average, Counter, Descriptor, Family, Histogram, Timer
 
 __all__ = [
     "AverageField",
@@ -40,7 +40,7 @@ __all__ = [
 
 Got = TypeVar("Got")
 Given = TypeVar("Given")
-Object = TypeVar("Object")
+Self = TypeVar("Self")
 
 
 class DuplicateFieldName(Exception):
@@ -88,32 +88,28 @@ class Field(Descriptor, Generic[Got, Given]):
         self.dimensions: list[str] | None = None
         self.max_series = 0
 
-    @overload
-    def __get__(self, instance: None, owner: type | None = None) -> Field[Got, Given]: ...
-    @overload
-    def __get__(self, instance: object, owner: type | None = None) -> Got: ...
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        raise NotImplementedError
-
-    def __set__(self, instance: object, value: Given) -> None:
-        raise NotImplementedError
-
-    # The native part has both methods, which cost less; these are for type checkers.
-    del __get__, __set__
+    if TYPE_CHECKING:
+        # The native part has both.
+        @overload
+        def __get__(self: Self, instance: None, owner: type | None = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: type | None = None) -> Got: ...
+        def __get__(self, instance: Any, owner: type | None = None) -> Any: ...
+        def __set__(self, instance: object, value: Given) -> None: ...
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(label={self.label!r})"
 
 
-class CounterField(Field[Counter, "NoValue"]):
+class NoValue:
+    """The value of fields that cannot be assigned to: there is none."""
+
+
+class CounterField(Field[Counter, NoValue]):
     """Counts events: `stats.field.incr(amount=1)` and `stats.field.value`. It wraps at 2^64."""
 
     kind = "counter"
     type_signature = "Q"
-
-
-class NoValue:
-    """The value of fields that cannot be assigned to: there is none."""
 
 
 class AverageField(Field[Average, NoValue]):

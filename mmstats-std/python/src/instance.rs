@@ -1,7 +1,8 @@
 //! The instances of a model: what all threads share, and each thread's fields.
 
 use crate::field::{Fixed, Plain, ThreadField};
-use crate::spec::{Kind, Spec, StoredField, Target};
+use crate::kind::Kind;
+use crate::spec::{Spec, StoredField, Target};
 use mmstats_core::{AddError, V1Exact, Writer};
 use mmstats_std::{Flush, Options, Publication, Registry, WriterFile};
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyValueError};
@@ -254,7 +255,10 @@ impl Instance {
     }
 
     /// Returns the paths of this thread's files, or why it has none.
-    pub(crate) fn paths(self: &Arc<Self>, py: Python<'_>) -> PyResult<Result<Vec<PathBuf>, String>> {
+    pub(crate) fn paths(
+        self: &Arc<Self>,
+        py: Python<'_>,
+    ) -> PyResult<Result<Vec<PathBuf>, String>> {
         let publications = self.with_thread(py, |thread| match (&thread.file, self.registry) {
             (Some(file), _) => vec![file.publication()],
             (None, Some(registry)) if !thread.is_removed.get() => registry.publications(),
@@ -276,9 +280,9 @@ impl Instance {
 
     /// Returns the bytes of this thread's files.
     pub(crate) fn size(self: &Arc<Self>, py: Python<'_>) -> PyResult<u64> {
-        if let Some(length) = self.with_thread(py, |thread| {
-            thread.file.as_ref().map(|file| file.length() as u64)
-        })? {
+        if let Some(length) =
+            self.with_thread(py, |thread| thread.file.as_ref().map(|file| file.length() as u64))?
+        {
             return Ok(length);
         }
         let paths = self.paths(py)?.unwrap_or_default();

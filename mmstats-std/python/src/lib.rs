@@ -3,8 +3,10 @@
 
 use pyo3::prelude::*;
 
+mod family;
 mod field;
 mod instance;
+mod kind;
 mod model;
 mod objects;
 mod read;
@@ -16,9 +18,11 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::family::Family;
+    #[pymodule_export]
     use crate::model::{Descriptor, Model};
     #[pymodule_export]
-    use crate::objects::{Average, Counter, Family, Histogram, Measurement, Timer, Value};
+    use crate::objects::{Average, Counter, Histogram, Measurement, Timer, Value};
     #[pymodule_export]
     use crate::read::{Distribution, FieldValue, ReadError, read};
 

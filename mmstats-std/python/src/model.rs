@@ -1,14 +1,17 @@
 //! The base class of models, and the descriptors that are the attributes of their classes.
 
+use crate::family::Family;
 use crate::instance::{Instance, Publishing, leak};
-use crate::objects::{Family, Series, object};
-use crate::spec::{Kind, MAX_TEXT, Spec};
+use crate::kind::Kind;
+use crate::objects::{Series, object};
+use crate::spec::{MAX_TEXT, Spec};
 use mmstats_core::{Aggregation, Unit, units};
 use mmstats_std::template::Environment;
 use mmstats_std::{Flush, Options};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -86,6 +89,7 @@ impl Model {
             return Err(PyValueError::new_err(message));
         }
         let prefix = leak(prefix);
+        let is_quiet = quiet || (path.is_none() && Environment::read().is_switched_off());
         let mut options = location(py, path, filename)?.label_prefix(prefix);
         if let Some(mode) = mode {
             options = options.mode(mode);
@@ -116,7 +120,7 @@ impl Model {
             let message = format!("{}: version 1 has no families (format=2 expected)", spec.label);
             return Err(PyValueError::new_err(message));
         }
-        let publishing = Publishing { name, format, options, prefix, is_quiet: quiet };
+        let publishing = Publishing { name, format, options, prefix, is_quiet };
         let specs: Vec<Arc<Spec>> = specs.into_iter().map(Arc::new).collect();
         let instance = Instance::new(publishing, specs.clone())?;
         let objects = specs.iter().enumerate().map(|(index, spec)| {
@@ -141,15 +145,15 @@ impl Model {
     /// The path of this thread's file; of the first one, if there are several. `None` if there is
     /// no file: see `error`.
     #[getter]
-    fn filename(&self, py: Python<'_>) -> PyResult<Option<PathBuf>> {
-        let paths = self.opened()?.instance.paths(py)?;
-        Ok(paths.ok().and_then(|paths| paths.into_iter().next()))
+    fn filename(&self, py: Python<'_>) -> PyResult<Option<OsString>> {
+        Ok(self.filenames(py)?.into_iter().next())
     }
 
     /// The paths of this thread's files: one, unless the series of families need more.
     #[getter]
-    fn filenames(&self, py: Python<'_>) -> PyResult<Vec<PathBuf>> {
-        Ok(self.opened()?.instance.paths(py)?.unwrap_or_default())
+    fn filenames(&self, py: Python<'_>) -> PyResult<Vec<OsString>> {
+        let paths = self.opened()?.instance.paths(py)?.unwrap_or_default();
+        Ok(paths.into_iter().map(PathBuf::into_os_string).collect())
     }
 
     /// Why this thread has no file, or `None`.
@@ -180,11 +184,7 @@ impl Model {
 
 /// Returns the options of where the files go. `{CMD}` is replaced here, as it is the name of the
 /// script, and not that of Python.
-fn location(
-    py: Python<'_>,
-    path: Option<PathBuf>,
-    filename: Option<PathBuf>,
-) -> PyResult<Options> {
+fn location(py: Python<'_>, path: Option<PathBuf>, filename: Option<PathBuf>) -> PyResult<Options> {
     let environment = Environment::read();
     let command: String = py
         .import("sys")?
@@ -224,7 +224,9 @@ impl Declaration<'_> {
         let aggregation = Aggregation::ALL.into_iter().find(|one| one.name() == self.aggregation);
         let aggregation = aggregation.ok_or_else(|| {
             let found = &self.aggregation;
-            invalid(format!("unknown aggregation: {found:?} (sum, mean, min, max or last expected)"))
+            invalid(format!(
+                "unknown aggregation: {found:?} (sum, mean, min, max or last expected)"
+            ))
         })?;
         let maximum = match kind {
             Kind::Text => MAX_TEXT,
@@ -319,7 +321,9 @@ impl Descriptor {
         }
         let spec = &opened.specs[index];
         match spec.kind {
-            Kind::Timer => Err(PyAttributeError::new_err("the field is an object: use its methods")),
+            Kind::Timer => {
+                Err(PyAttributeError::new_err("the field is an object: use its methods"))
+            }
             Kind::Constant(_) => Err(PyAttributeError::new_err("the field is a constant")),
             _ => {
                 let value = spec.convert(value)?;

@@ -3,12 +3,11 @@
 
 use crate::field::ThreadField;
 use crate::instance::Instance;
-use crate::spec::{Kind, Spec, to_bits};
+use crate::kind::{Kind, to_bits};
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyDeprecationWarning, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyDeprecationWarning, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
-use std::collections::HashMap;
+use pyo3::types::PyTuple;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A field of an instance, in whatever thread it is used.
@@ -20,7 +19,11 @@ pub(crate) struct Series {
 
 impl Series {
     #[inline(always)]
-    fn with<R>(&self, py: Python<'_>, f: impl FnOnce(&dyn ThreadField) -> R) -> PyResult<R> {
+    pub(crate) fn with<R>(
+        &self,
+        py: Python<'_>,
+        f: impl FnOnce(&dyn ThreadField) -> R,
+    ) -> PyResult<R> {
         self.instance.with(py, self.index, f)
     }
 
@@ -177,7 +180,8 @@ impl Timer {
     /// Makes a measurement the last one of this thread.
     fn set_last(&self, py: Python<'_>, last: &Py<Measurement>) -> PyResult<()> {
         let last = last.clone_ref(py).into_any();
-        let earlier = self.series.with(py, |field| Some(field.measurement()?.replace(Some(last))))?;
+        let earlier =
+            self.series.with(py, |field| Some(field.measurement()?.replace(Some(last))))?;
         // Only here, where no table is borrowed: its end may run other code.
         drop(earlier);
         Ok(())
@@ -303,103 +307,5 @@ impl Measurement {
         let now = self.get_time(py)?;
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         Ok(())
-    }
-}
-
-/// The value of all dimensions of the series that stands for those that are not published.
-const OTHER: &str = "_other";
-
-/// Fields of one label that differ in the values of their dimensions.
-#[pyclass(frozen, module = "mmstats")]
-#[derive(Debug)]
-pub(crate) struct Family {
-    instance: Arc<Instance>,
-    template: Spec,
-    names: Vec<String>,
-    max_series: usize,
-    series: Mutex<HashMap<Vec<String>, Py<PyAny>>>,
-}
-
-impl Family {
-    pub(crate) fn new(
-        instance: Arc<Instance>,
-        template: Spec,
-        names: Vec<String>,
-        max_series: usize,
-    ) -> PyResult<Family> {
-        if names.is_empty() {
-            let message = format!("{}: a family has at least one dimension", template.label);
-            return Err(PyValueError::new_err(message));
-        }
-        Ok(Family { instance, template, names, max_series, series: Mutex::default() })
-    }
-
-    /// Returns the series of these values. If there are too many series, the values become those of
-    /// the series that stands for them.
-    fn find(&self, py: Python<'_>, values: &mut Vec<String>) -> Option<Py<PyAny>> {
-        let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = series.get(values).or_else(|| {
-            if series.len() >= self.max_series {
-                values.fill_with(|| OTHER.into());
-            }
-            series.get(values)
-        });
-        known.map(|known| known.clone_ref(py))
-    }
-
-    fn values(
-        &self,
-        values: &Bound<'_, PyTuple>,
-        named: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Vec<String>> {
-        let named_values = named.map_or(0, |named| named.len());
-        let names = self.names.join(", ");
-        let error = || {
-            let found = values.len() + named_values;
-            let label = &self.template.label;
-            PyTypeError::new_err(format!("{label}: {found} values (one each for {names} expected)"))
-        };
-        if values.len() + named_values != self.names.len() {
-            return Err(error());
-        }
-        let rest = self.names[values.len()..].iter().map(|name| {
-            named.and_then(|named| named.get_item(name).transpose()).transpose()?.ok_or_else(error)
-        });
-        let values = values.iter().map(Ok).chain(rest);
-        values.map(|value| Ok(value?.str()?.to_string_lossy().into_owned())).collect()
-    }
-}
-
-#[pymethods]
-impl Family {
-    /// Returns the field with these values of the dimensions, in the order of their names or by
-    /// name. Keep it where it is used often: it belongs to no thread.
-    #[pyo3(signature = (*values, **named))]
-    fn series(
-        &self,
-        values: &Bound<'_, PyTuple>,
-        named: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = values.py();
-        let mut values = self.values(values, named)?;
-        if let Some(known) = self.find(py, &mut values) {
-            return Ok(known);
-        }
-        let dimensions = self.names.iter().cloned().zip(values.iter().cloned()).collect();
-        let spec = Spec { dimensions, ..self.template.clone_ref(py) };
-        let kind = spec.kind;
-        let index = self.instance.push(spec);
-        let field = Series { instance: self.instance.clone(), index };
-        // So that a wrong name of a dimension is refused here.
-        field.with(py, |_| ())?;
-        let object = object(py, kind, field)?;
-        // Not locked until now, as other threads may have run meanwhile. Two series of the same
-        // values share their field.
-        let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(series.entry(values).or_insert(object).clone_ref(py))
-    }
-
-    fn __repr__(&self) -> String {
-        format!("Family({:?}, {:?})", self.template.label, self.names)
     }
 }

@@ -7,7 +7,7 @@ use mmstats_std::template::Environment;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
 pyo3::create_exception!(
@@ -22,7 +22,7 @@ pyo3::create_exception!(
 #[derive(Debug)]
 pub(crate) struct FieldValue {
     /// The file.
-    path: PathBuf,
+    path: OsString,
     /// The name, with any dimensions.
     label: String,
     /// A number, a bool, a text or a `Distribution`, as stored: `scale` and `divisor` are not
@@ -101,9 +101,8 @@ pub(crate) fn read(py: Python<'_>, path: Option<PathBuf>) -> PyResult<Vec<FieldV
     let mut fields = Vec::new();
     if let Some(file) = path.as_ref().filter(|path| !path.is_dir()) {
         let sample = reader.read(file);
-        let sample = sample.map_err(|error| {
-            ReadError::new_err(format!("{}: {error}", file.display()))
-        })?;
+        let sample =
+            sample.map_err(|error| ReadError::new_err(format!("{}: {error}", file.display())))?;
         add_fields(py, file, &sample, &mut fields)?;
         return Ok(fields);
     }
@@ -134,7 +133,7 @@ fn add_fields(
     for (field, value) in sample.fields() {
         match value {
             Ok(value) => fields.push(FieldValue {
-                path: path.to_owned(),
+                path: path.as_os_str().to_owned(),
                 label: field.label.clone(),
                 value: to_object(py, value)?,
                 kind: field.kind.name(),

@@ -1,88 +1,13 @@
 //! The declaration of a field, and how a thread's field is made from it.
 
 use crate::field::{Durations, Fixed, Mean, Number, Plain, ThreadField};
+use crate::kind::Kind;
 use mmstats_core::{
     AddError, Aggregation, Constant, ConstantText, Counter, Field, FieldBuilder, Gauge, Histogram,
     Text, Unit, V1Exact, V2, Writer, units,
 };
 use mmstats_std::Registry;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
-
-/// The types of fields, named by the letters of Python's `struct` module where those have one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Counter,
-    Number(char),
-    Bool,
-    Text,
-    Average,
-    MovingAverage,
-    Timer,
-    Histogram,
-    Constant(char),
-}
-
-impl Kind {
-    pub(crate) fn parse(name: &str) -> Option<Kind> {
-        let letter = |text: &str| text.chars().next();
-        Some(match name {
-            "counter" => Kind::Counter,
-            "bool" => Kind::Bool,
-            "text" => Kind::Text,
-            "average" => Kind::Average,
-            "moving_average" => Kind::MovingAverage,
-            "timer" => Kind::Timer,
-            "histogram" => Kind::Histogram,
-            _ => match name.split_once(' ')? {
-                ("number", ty) => Kind::Number(letter(ty)?),
-                ("constant", ty) => Kind::Constant(letter(ty)?),
-                _ => return None,
-            },
-        })
-    }
-
-    /// Returns `true` if the attribute of an instance is the value itself, and not an object with
-    /// methods.
-    pub(crate) fn is_value(self) -> bool {
-        matches!(self, Kind::Number(_) | Kind::Bool | Kind::Text | Kind::Constant(_))
-    }
-
-    /// Converts a value from Python, as the `ctypes` module does: integers wrap at the width of
-    /// their field.
-    pub(crate) fn convert(self, value: &Bound<'_, PyAny>) -> PyResult<Plain> {
-        Ok(match self {
-            Kind::Counter | Kind::Number('b' | 'B' | 'h' | 'H' | 'i' | 'I' | 'q' | 'Q')
-            | Kind::Histogram | Kind::Constant('I' | 'q' | 'Q') => Plain::Bits(to_bits(value)?),
-            Kind::Bool => Plain::Bool(value.is_truthy()?),
-            Kind::Text | Kind::Constant('s') => Plain::Text(to_text(value)?),
-            _ => Plain::Float(value.extract()?),
-        })
-    }
-}
-
-/// Returns the lowest 64 bits of an integer.
-pub(crate) fn to_bits(value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    if let Ok(bits) = value.extract::<i64>() {
-        return Ok(bits as u64);
-    }
-    if let Ok(bits) = value.extract::<u64>() {
-        return Ok(bits);
-    }
-    let integer = value.call_method0("__index__").map_err(|_| {
-        let found = value.get_type().qualname().map(|name| name.to_string());
-        PyTypeError::new_err(format!("{} (int expected)", found.unwrap_or_default()))
-    })?;
-    integer.bitand(u64::MAX)?.extract()
-}
-
-fn to_text(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(String::from_utf8_lossy(bytes.as_bytes()).into_owned());
-    }
-    Ok(value.cast::<PyString>()?.to_string_lossy().into_owned())
-}
 
 /// The declaration of a field of one model.
 #[derive(Debug)]
@@ -128,12 +53,12 @@ impl Spec {
     /// Returns the bytes that this field takes in a file, at least; in version 1 exactly.
     pub(crate) fn bytes(&self, prefix: usize, format: u8) -> usize {
         let letters = match self.kind {
-            Kind::Text => format!("{}s", self.size).len(),
+            Kind::Text => format!("{}s", v1_text_size(self.size)).len(),
             Kind::Constant('s') => 4,
             _ => 1,
         };
         let (size, buffers) = match self.kind {
-            Kind::Text => (self.size, 1),
+            Kind::Text => (v1_text_size(self.size), 1),
             Kind::Constant('s') => (MAX_CONSTANT_TEXT, 1),
             Kind::Constant(letter) => (width(letter), 1),
             Kind::Bool => (1, 1),
@@ -148,7 +73,12 @@ impl Spec {
             Kind::Timer => 2600 + prefix + self.label.len(),
             _ => 0,
         };
-        80 + prefix + self.label.len() + self.help.len() + self.unit.name.len() + 2 * size + histogram
+        80 + prefix
+            + self.label.len()
+            + self.help.len()
+            + self.unit.name.len()
+            + 2 * size
+            + histogram
     }
 }
 
@@ -206,14 +136,33 @@ macro_rules! add {
     };
 }
 
-/// Adds a text of the smallest of these sizes that is large enough.
-macro_rules! add_text {
-    ($target:expr, $spec:expr, $($size:literal)*) => {
-        match $spec.size {
-            $(..=$size => add!($target, $spec, None, Text<$size>, same),)*
-            _ => add!($target, $spec, None, Text<4096>, same),
+/// Returns the text of the smallest of these sizes that is large enough, made by `$add`.
+macro_rules! smallest {
+    ($needed:expr, $add:ident, $($size:literal)*) => {
+        match $needed {
+            $(..=$size => $add!($size),)*
+            _ => $add!(4096),
         }
     };
+}
+
+/// The sizes that texts have in version 1, besides the largest one.
+macro_rules! v1_text_sizes {
+    ($then:ident) => {
+        $then! {
+            1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
+            40 50 64 80 100 128 200 255 256 512 1024
+        }
+    };
+}
+
+/// Returns the size that a text of version 1 has.
+fn v1_text_size(needed: usize) -> usize {
+    macro_rules! array {
+        ($($size:literal)*) => { [$($size),*] };
+    }
+    let sizes = v1_text_sizes!(array);
+    sizes.into_iter().find(|size| needed <= *size).unwrap_or(MAX_TEXT)
 }
 
 /// The largest size of a text.
@@ -249,9 +198,7 @@ impl Spec {
                 'f' => add!(target, self, None, Gauge<f32>, same),
                 _ => add!(target, self, None, Gauge<f64>, same),
             },
-            Kind::Text => add_text!(target, self,
-                1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
-                32 36 40 48 50 60 64 80 96 100 120 128 150 160 200 250 255 256 500 512 1000 1024),
+            Kind::Text => self.add_text(target)?,
             Kind::Average => add!(target, self, None, Gauge<f64>, |cell| Mean::new(cell, None)),
             Kind::MovingAverage => {
                 add!(target, self, None, Gauge<f64>, |cell| Mean::new(cell, size))
@@ -282,6 +229,34 @@ impl Spec {
             field.get().store(initial);
         }
         Ok(field)
+    }
+
+    /// Adds a text. Version 1 states the size, so the usual ones are exact there.
+    fn add_text(&self, target: &mut Target<'_>) -> Result<StoredField, AddError> {
+        Ok(match target {
+            Target::V2(registry) => {
+                macro_rules! add {
+                    ($size:literal) => {{
+                        let builder = Text::<$size, V2>::builder(&self.label);
+                        let builder = self.decorate(builder, None);
+                        StoredField::V2(Box::new(registry.field(builder, &self.dimensions())?))
+                    }};
+                }
+                smallest!(self.size, add, 16 32 64 128 256 512 1024)
+            }
+            Target::V1(writer) => {
+                macro_rules! add {
+                    ($size:literal) => {{
+                        let builder = Text::<$size, V1Exact>::builder(&self.label);
+                        StoredField::V1(Box::new(writer.add(self.decorate(builder, None))?))
+                    }};
+                }
+                macro_rules! pick {
+                    ($($size:literal)*) => { smallest!(self.size, add, $($size)*) };
+                }
+                v1_text_sizes!(pick)
+            }
+        })
     }
 
     fn add_timer(&self, target: &mut Target<'_>) -> Result<StoredField, AddError> {

@@ -90,8 +90,8 @@ impl Registry {
         self
     }
 
-    /// Sets the size of a thread's first file, so that this many bytes of fields are in one file. It
-    /// is rounded up to whole pages, and is at most 64 MiB; the default is one page of 4096 bytes.
+    /// Sets the size of a thread's first file, so that this many bytes of fields are in one file.
+    /// It is rounded up to whole pages and at most 64 MiB; the default is 4096 bytes.
     #[must_use]
     pub const fn capacity(mut self, bytes: usize) -> Registry {
         let bytes = if bytes < FIRST_BYTES { FIRST_BYTES } else { bytes };
