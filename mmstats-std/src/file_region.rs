@@ -132,6 +132,7 @@ static LOST_FILES: AtomicUsize = AtomicUsize::new(0);
 /// file.
 ///
 /// [`PerThread::publication`]: crate::PerThread::publication
+/// [`Published::publication`]: crate::Published::publication
 pub fn lost_files() -> u64 {
     LOST_FILES.load(Ordering::Relaxed) as u64
 }
