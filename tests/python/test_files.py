@@ -236,6 +236,15 @@ class Families(TestCase):
         values = self.values()
         self.assertEqual(values['http.requests{route="_other",status="_other"}'], 7)
 
+    def test_values_that_no_label_holds_are_counted_as_others(self):
+        stats = self.Stats()
+        for value in ("a\0b", "x" * 70_000, '"' * 40_000):
+            stats.requests.series("/", value).incr()
+        stats.load.series("\udc80").value = 2.5
+        values = self.values()
+        self.assertEqual(values['http.requests{route="_other",status="_other"}'], 3)
+        self.assertEqual(values['load{disk="\ufffd\ufffd\ufffd"}'], 2.5)
+
     def test_wrong_values_are_refused(self):
         stats = self.Stats()
         for values, named in [((), {}), (("/",), {}), (("/", 1, 2), {}), (("/",), {"route": "/"})]:

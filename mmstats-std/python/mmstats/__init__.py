@@ -15,7 +15,7 @@ Each thread has a file of its own, which the next thread goes on with when it en
 `slurpstats`, `pollstats`, `topstats` and `mmash` read the files, and so does `mmstats.read`.
 """
 
-from . import defaults, fields, models
+from . import _native, defaults, fields, models
 from ._native import (
     Average,
     Counter,
@@ -50,4 +50,4 @@ __all__ += defaults.__all__
 __all__ += fields.__all__
 __all__ += models.__all__
 
-version = __version__ = "0.1.0"
+version = __version__ = _native.VERSION

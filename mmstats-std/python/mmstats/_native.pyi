@@ -1,5 +1,7 @@
 from typing import Any, List, Optional, Tuple
 
+VERSION: str
+
 class Model:
     """The base class of models: an instance has a file for each thread that uses it."""
 

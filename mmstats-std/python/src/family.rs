@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The value of all dimensions of the series that stands for those that are not published.
 const OTHER: &str = "_other";
+/// The most bytes of the values of a series. Escaped, and with the names and the prefix, they fit
+/// into a label.
+const MAX_VALUE_BYTES: usize = 24_000;
 
 /// Fields of one label that differ in the values of their dimensions.
 #[pyclass(frozen, module = "mmstats")]
@@ -37,12 +40,14 @@ impl Family {
         Ok(Family { instance, template, names, max_series, series: Mutex::default() })
     }
 
-    /// Returns the series of these values. If there are too many series, the values become those of
-    /// the series that stands for them.
+    /// Returns the series of these values. If there are too many series, or no label can hold the
+    /// values, they become those of the series that stands for them.
     fn find(&self, py: Python<'_>, values: &mut Vec<String>) -> Option<Py<PyAny>> {
         let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         let known = series.get(values).or_else(|| {
-            if series.len() >= self.max_series {
+            let is_unfit = values.iter().any(|value| value.contains('\0'))
+                || values.iter().map(String::len).sum::<usize>() > MAX_VALUE_BYTES;
+            if is_unfit || series.len() >= self.max_series {
                 values.fill_with(|| OTHER.into());
             }
             series.get(values)

@@ -26,6 +26,10 @@ mod _native {
     #[pymodule_export]
     use crate::read::{Distribution, FieldValue, ReadError, read};
 
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
     /// Makes a forked child forget its parent's fields; Python calls it.
     #[pyfunction]
     fn _after_fork() {
