@@ -4,10 +4,11 @@
 mod common;
 
 use common::{FieldValue, Stopped, dead_outside, region_in, shown, values};
+use core::time::Duration;
 use mmstats_core::model::Recovery;
 use mmstats_core::{
-    AddError, Aggregation, Average, Counter, Flag, Format, Gauge, Highest, Lowest, Model, Shared,
-    StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, Writer, model,
+    AddError, Aggregation, Average, Counter, Flag, Format, Gauge, Highest, Lowest, Model,
+    MovingAverage, Shared, StaticRegion, Text, Timer, V1, V1Exact, V2, V2Narrow, Writer, model,
 };
 
 model! {
@@ -98,6 +99,33 @@ fn kept_values_survive_a_reset_if_the_directory_is_in_flash() {
         (board.panic.get().as_str(), board.state.get().as_str()),
         ("stack overflow", "idle")
     );
+}
+
+model! {
+    struct Samples {
+        mean: Average,
+        recent: MovingAverage<3>,
+        latency: Timer<Stopped>,
+    }
+}
+
+#[test]
+fn the_samples_of_an_owner_that_has_ended_are_not_in_the_means_of_the_next() {
+    let mut memory = [0; 400];
+    let samples: Samples = Samples::publish(region_in(&mut memory)).unwrap();
+    let record = |value: f64| {
+        samples.mean.record(value);
+        samples.recent.record(value);
+        samples.latency.record(Duration::from_secs_f64(value));
+        (samples.mean.get(), samples.recent.get(), samples.latency.get())
+    };
+    assert_eq!([record(1.0), record(3.0)], [(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)]);
+    samples.reset_transient();
+    assert_eq!((samples.mean.get(), samples.recent.get(), samples.latency.get()), (0.0, 0.0, 0.0));
+    assert_eq!(samples.latency.last(), None);
+    for value in [8.0, 8.0, 8.0, 8.0] {
+        assert_eq!(record(value), (8.0, 8.0, 8.0));
+    }
 }
 
 model! {

@@ -24,8 +24,8 @@
 //!
 //! - [`per_thread!`] gives each thread a file of its own, which a later thread continues.
 //!   [`per_process!`] has one for fields that several threads change, at a higher cost.
-//!   [`publish()`] creates a file that belongs to no thread; a [`Sampler`] also starts a thread that
-//!   sets its values at an interval.
+//!   [`publish()`] creates a file that belongs to no thread; a [`Sampler`] also starts a thread
+//!   that sets its values at an interval.
 //! - A [`Family`] has fields of one label that differ in the values of their dimensions. A
 //!   [`Registry`] has fields with any names that are known at run time, and grows;
 //!   [`create_writer`] creates a file of fixed size for such fields, [`WriterFile`] one without

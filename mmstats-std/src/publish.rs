@@ -20,9 +20,9 @@ use std::sync::Arc;
 /// environment variable `MMSTATS_PATH` is `none`, the result counts in private memory.
 ///
 /// In a forked child, the result keeps working, but in private memory without readers, and does not
-/// remove the file, until it calls [`Published::republish`]. After `chroot` or a change of the user, the process
-/// still writes to the file, but may be unable to remove it, and the file states the user who
-/// created it.
+/// remove the file, until it calls [`Published::republish`]. After `chroot` or a change of the
+/// user, the process still writes to the file, but may be unable to remove it, and the file states
+/// the user who created it.
 ///
 /// ```
 /// use mmstats_std::{Counter, Options, model, publish};

@@ -35,6 +35,8 @@ impl<F: Format> Field for Average<F> {
 
     fn reset_transient(&self) {
         self.mean.set(0.0);
+        self.sum.set(0.0);
+        self.count.set(0);
     }
 }
 
@@ -93,6 +95,10 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
 
     fn reset_transient(&self) {
         self.mean.set(0.0);
+        self.window.iter().for_each(|sample| sample.set(0.0));
+        self.next.set(0);
+        self.count.set(0);
+        self.sum.set(0.0);
     }
 }
 

@@ -140,6 +140,7 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
 
     fn reset_transient(&self) {
         self.mean.reset_transient();
+        self.last.set(None);
     }
 }
 

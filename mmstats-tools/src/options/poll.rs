@@ -200,7 +200,8 @@ fn parse_fields(text: &str) -> Result<FieldNames, String> {
     Ok(FieldNames(fields))
 }
 
-/// Returns the length of the braces at the start of a text. Braces in quoted values do not end them.
+/// Returns the length of the braces at the start of a text. Braces in quoted values do not end
+/// them.
 fn dimensions_length(text: &str) -> Option<usize> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let is_end = |(_, character): &(usize, char)| {

@@ -148,8 +148,8 @@ impl FieldColumns {
         ColumnSpec::new(text, vec![column], Vec::new())
     }
 
-    /// Binds columns to the fields of a scrape. Returns `true` if there are more columns: for labels
-    /// that match a pattern, or for values of dimensions.
+    /// Binds columns to the fields of a scrape. Returns `true` if there are more columns: for
+    /// labels that match a pattern, or for values of dimensions.
     pub(super) fn update(&mut self, scrape: &Scrape) -> bool {
         if self.bindings.len() > MAX_CACHED_LAYOUTS.max(2 * scrape.samples.len()) {
             self.bindings.clear();
