@@ -1,9 +1,9 @@
 //! `pollstats`: prints how selected stats change.
 //!
 //! A scrape is made at each tick of the `ticker`, or read from a `recording` (`input`); `filters`
-//! select files; `columns` bind names on the command line to fields, which a `selector` chooses; the
-//! `delta_table` computes changes; a `table`, or `lines` for programs, prints them; `diagnostics`
-//! reports everything else.
+//! select files; `columns` bind names on the command line to fields, which a `selector` chooses;
+//! the `delta_table` computes changes; a `table`, or `lines` for programs, prints them;
+//! `diagnostics` reports everything else.
 
 mod cell;
 mod columns;
