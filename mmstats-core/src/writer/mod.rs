@@ -112,11 +112,11 @@ impl<'p, F: Format> Writer<'p, F> {
     }
 
     /// Adds a field under another label, of which the caller knows that no field of this region has
-    /// it. If one has, readers show both.
+    /// it. If one has, readers show both. The field may be [`Shared`].
     ///
     /// # Errors
     /// As [`Self::add`], except for a duplicate label.
-    pub fn add_unique<H: Field<Format = F>>(
+    pub fn add_unique<H: Field<Format: Format<Base = F>>>(
         &mut self,
         label: &str,
         field: FieldBuilder<'_, H>,
