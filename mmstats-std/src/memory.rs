@@ -4,6 +4,7 @@
 //!   point into it.
 //! - [`ThreadSlot`] is a thread's pointer to its fields. [`RcPart`] is a pointer to one field that
 //!   keeps its owner.
+//! - A [`LeakedList`] can be read in a forked child, whatever other threads were doing.
 //! - A forked child inherits mappings that only its parent may write, and locks that may be held by
 //!   threads it does not have. [`ForkRegistry`] replaces the mappings by private memory, and
 //!   [`ProcessLocal`] replaces other state by new state. [`ForkHandler`] runs functions in the
@@ -217,71 +218,92 @@ impl<M> MappedFields<M> {
     }
 }
 
-/// An entry of the list of mapped files, which a forked child walks to replace them.
-///
-/// Entries are never freed, only reused, so that the list is whole whatever the parent's other
-/// threads were doing during the fork.
+/// A list that only grows. Its elements are never freed, so that it is whole in a forked child,
+/// whatever the parent's other threads were doing during the fork.
+#[derive(Debug)]
+pub(crate) struct LeakedList<T> {
+    first: AtomicPtr<ListNode<T>>,
+}
+
+#[derive(Debug)]
+struct ListNode<T> {
+    element: T,
+    next: AtomicPtr<ListNode<T>>,
+}
+
+impl<T: Send + Sync + 'static> LeakedList<T> {
+    pub(crate) const fn new() -> Self {
+        LeakedList { first: AtomicPtr::new(null_mut()) }
+    }
+
+    /// Adds an element at the front and returns it.
+    pub(crate) fn push(&self, element: T) -> &'static T {
+        let node: &'static ListNode<T> =
+            Box::leak(Box::new(ListNode { element, next: AtomicPtr::new(null_mut()) }));
+        let mut first = self.first.load(Ordering::Relaxed);
+        loop {
+            node.next.store(first, Ordering::Relaxed);
+            // Partner of Release: the Acquire load in `iter`.
+            match self.first.compare_exchange_weak(
+                first,
+                (&raw const *node).cast_mut(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return &node.element,
+                Err(other) => first = other,
+            }
+        }
+    }
+
+    /// Returns the elements; the one that was added last comes first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> {
+        // Partner: the Release exchange in `push`. As each exchange there follows the one before
+        // it, this load also covers the older elements.
+        let mut next = self.first.load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            // SAFETY: nodes are leaked, and reachable only after they are initialised. All threads
+            // may share the elements, by the bounds of this block.
+            let node = unsafe { next.as_ref() }?;
+            next = node.next.load(Ordering::Relaxed);
+            Some(&node.element)
+        })
+    }
+}
+
+/// An entry of the list of mapped files, which a forked child walks to replace them. Entries are
+/// reused.
 #[derive(Debug)]
 struct ForkRegistry {
     base: AtomicPtr<u8>,
     /// In bytes; 0 if there is no mapping.
     len: AtomicUsize,
     is_used: AtomicBool,
-    next: AtomicPtr<ForkRegistry>,
 }
 
-static FORK_REGISTRY: AtomicPtr<ForkRegistry> = AtomicPtr::new(null_mut());
+static FORK_REGISTRY: LeakedList<ForkRegistry> = LeakedList::new();
 
 impl ForkRegistry {
     /// Adds a mapping to the list.
     fn register(base: *mut u8, len: usize) -> &'static ForkRegistry {
-        let free = Self::entries().find(|entry| {
+        let free = FORK_REGISTRY.iter().find(|entry| {
             // Partner of Acquire: the Release store in `unregister`.
             entry
                 .is_used
                 .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()
         });
-        let entry = free.unwrap_or_else(Self::add_entry);
+        let entry = free.unwrap_or_else(|| {
+            FORK_REGISTRY.push(ForkRegistry {
+                base: AtomicPtr::new(null_mut()),
+                len: AtomicUsize::new(0),
+                is_used: AtomicBool::new(true),
+            })
+        });
         entry.base.store(base, Ordering::Relaxed);
         // Partner: the Acquire load in `remap`.
         entry.len.store(len, Ordering::Release);
         entry
-    }
-
-    fn add_entry() -> &'static ForkRegistry {
-        let entry: &'static ForkRegistry = Box::leak(Box::new(ForkRegistry {
-            base: AtomicPtr::new(null_mut()),
-            len: AtomicUsize::new(0),
-            is_used: AtomicBool::new(true),
-            next: AtomicPtr::new(null_mut()),
-        }));
-        let mut first = FORK_REGISTRY.load(Ordering::Relaxed);
-        loop {
-            entry.next.store(first, Ordering::Relaxed);
-            // Partner of Release: the Acquire load in `entries`.
-            match FORK_REGISTRY.compare_exchange_weak(
-                first,
-                (&raw const *entry).cast_mut(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return entry,
-                Err(other) => first = other,
-            }
-        }
-    }
-
-    fn entries() -> impl Iterator<Item = &'static ForkRegistry> {
-        // Partner: the Release exchange in `add_entry`. As each exchange there follows the one
-        // before it, this load also covers the older entries.
-        let mut next = FORK_REGISTRY.load(Ordering::Acquire);
-        std::iter::from_fn(move || {
-            // SAFETY: entries are leaked, and reachable only after they are initialised.
-            let entry = unsafe { next.as_ref() }?;
-            next = entry.next.load(Ordering::Relaxed);
-            Some(entry)
-        })
     }
 
     /// Removes the mapping from the list, before it is replaced.
@@ -351,7 +373,7 @@ static FORK_HANDLER: ForkHandler = ForkHandler::new(after_fork);
 
 extern "C" fn after_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
-    ForkRegistry::entries().for_each(ForkRegistry::remap);
+    FORK_REGISTRY.iter().for_each(ForkRegistry::remap);
 }
 
 /// Changes in each forked child. Only the child's one thread changes it, so Relaxed suffices.
