@@ -4,7 +4,7 @@ use super::Registry;
 use crate::file_region::{FileRegion, Flush, Publication, warn_once};
 use crate::identity::{Identity, add_identity};
 use mmstats_core::format::layout;
-use mmstats_core::{AddError, Field, FieldBuilder, Model, V2, Version, Writer};
+use mmstats_core::{AddError, Field, FieldBuilder, Format, Model, V2, Version, Writer};
 use std::cell::RefCell;
 use std::io;
 
@@ -13,7 +13,7 @@ pub(super) const FIRST_BYTES: usize = 4096;
 /// Regions of this size are followed by others of this size.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
-/// The regions of one thread for one registry, each with a file of its own.
+/// The regions of one thread or process for one registry, each with a file of its own.
 pub(super) struct Chain {
     registry: &'static Registry,
     regions: RefCell<Vec<FileRegion<Open>>>,
@@ -32,7 +32,7 @@ impl Chain {
     }
 
     /// Adds a field under a label that no other field has. It is to be dropped before the chain.
-    pub(super) fn add<H: Field<Format = V2>>(
+    pub(super) fn add<H: Field<Format: Format<Base = V2>>>(
         &self,
         label: &str,
         field: FieldBuilder<'_, H>,

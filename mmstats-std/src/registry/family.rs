@@ -3,10 +3,9 @@
 use super::chain::Chain;
 use super::dimensions::{contains, is_valid_name, label_unchecked};
 use super::table::Table;
-use super::{AnyField, CHECKED, Handle, Registry, RegistryEntry, ThreadFields};
+use super::{AnyField, CHECKED, Handle, Registry, ThreadFields};
 use crate::file_region::warn;
 use crate::memory::{RcPart, ThreadSlot};
-use crate::thread::{self, AnyThreadEntry};
 use mmstats_core::{AddError, Aggregation, Field, FieldBuilder, Unit, V2};
 use std::any::Any;
 use std::cell::OnceCell;
@@ -19,7 +18,7 @@ use std::thread::LocalKey;
 /// The registry of families that name no other one.
 static DEFAULT_REGISTRY: Registry = Registry::new("registry");
 /// The value of all dimensions of the series that stands for those that are not published.
-const OTHER: &str = "_other";
+pub(super) const OTHER: &str = "_other";
 /// The most series of a family, if it sets no other number.
 const DEFAULT_MAX_SERIES: usize = 1000;
 /// The most bytes of a family's texts, and of its field.
@@ -258,7 +257,7 @@ impl<H: Field<Format = V2> + Send + 'static, const N: usize> PerThreadFamily<H, 
     pub fn series(&'static self, values: [&str; N]) -> Handle<H> {
         let entry = (self.family)().own_registry().entry();
         let index = self.of_thread(entry.fields()).get_or_add(&entry.fields().chain, values);
-        self.allow_fast_use(&entry);
+        entry.allow_fast_use(|fields| self.slot.with(|slot| slot.set(self.of_thread(fields))));
         Handle(RcPart::new(entry, move |entry| {
             self.of_thread(entry.fields()).series.get(index).expect(CHECKED)
         }))
@@ -274,17 +273,6 @@ impl<H: Field<Format = V2> + Send + 'static, const N: usize> PerThreadFamily<H, 
             let family = ThreadFamily { owner: self, series: Table::new(), other: OnceCell::new() };
             of_type(&**fields.families.push(Box::new(family))).expect(CHECKED)
         })
-    }
-
-    /// Puts the series in the slot after enough uses, if all have their files.
-    fn allow_fast_use(&'static self, entry: &RegistryEntry) {
-        if entry.fields().chain.awaits_file() {
-            entry.clear_slots();
-        } else if thread::may_use_slot(entry.uses.get()) {
-            entry.is_fast.set(true);
-            // The slot points into a box in the `Rc`, which stays until the slot is cleared.
-            self.slot.with(|slot| slot.set(self.of_thread(entry.fields())));
-        }
     }
 }
 

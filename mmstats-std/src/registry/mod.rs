@@ -240,7 +240,7 @@ struct ThreadFields {
     chain: Chain,
 }
 
-/// A field of any type, or the fields of a family.
+/// A field of any type, or several fields that are found together, as those of a family.
 trait AnyField: Send {
     /// Resets what describes the present, as the owner has ended.
     fn reset_transient(&self);
@@ -316,7 +316,7 @@ struct RegistryEntry {
     registry: &'static Registry,
     /// How often it was used, while not in a slot.
     uses: Cell<u64>,
-    /// Whether a family has been in its slot.
+    /// Whether a part of the fields has been in a slot.
     is_fast: Cell<bool>,
     is_removed: Cell<bool>,
 }
@@ -324,6 +324,17 @@ struct RegistryEntry {
 impl RegistryEntry {
     fn fields(&self) -> &ThreadFields {
         self.fields.as_ref().expect("it is not being dropped")
+    }
+
+    /// Lets `fill` put a part of the fields in a slot after enough uses, if all have their files.
+    fn allow_fast_use(&self, fill: impl FnOnce(&ThreadFields)) {
+        if self.fields().chain.awaits_file() {
+            self.clear_slots();
+        } else if thread::may_use_slot(self.uses.get()) {
+            self.is_fast.set(true);
+            // A slot points into a box in the `Rc`, which stays until the slot is cleared.
+            fill(self.fields());
+        }
     }
 }
 

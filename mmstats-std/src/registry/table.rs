@@ -30,11 +30,16 @@ impl<T> Arena<T> {
 
     /// Adds an element and returns it.
     pub(super) fn push(&self, element: T) -> &T {
-        let Place { chunk, offset } = Place::new(self.len.replace(self.len.get() + 1));
+        let place = Place::new(self.len.replace(self.len.get() + 1));
+        self.cell(place).get_or_init(|| element)
+    }
+
+    /// Returns the cell of a place, which may be beyond the elements that were pushed.
+    pub(super) fn cell(&self, Place { chunk, offset }: Place) -> &OnceCell<T> {
         let length = FIRST_CHUNK << chunk;
-        self.chunks[usize::from(chunk)]
-            .get_or_init(|| (0..length).map(|_| OnceCell::new()).collect())[offset as usize]
-            .get_or_init(|| element)
+        let cells = self.chunks[usize::from(chunk)]
+            .get_or_init(|| (0..length).map(|_| OnceCell::new()).collect());
+        &cells[offset as usize]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
