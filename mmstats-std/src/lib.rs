@@ -30,6 +30,8 @@
 //!   [`Registry`] has fields with any names that are known at run time, and grows;
 //!   [`create_writer`] creates a file of fixed size for such fields, [`WriterFile`] one without
 //!   any others.
+//! - With the feature `metrics`, the module `recorder` publishes everything that a program and its
+//!   libraries count by the crate [`metrics`](https://docs.rs/metrics).
 //! - [`Options`] and the [environment](template::Environment) set where the files go.
 //! - [`discover`] finds files, [`read`] reads them, and [`liveness`] judges whether the process
 //!   that writes one is alive.
@@ -71,6 +73,8 @@ pub use options::Options;
 pub use per_process::PerProcess;
 pub use per_thread::{Isolated, PerThread};
 pub use publish::{Published, create_writer, publish};
+#[cfg(feature = "metrics")]
+pub use registry::recorder;
 pub use registry::{Family, Handle, PerThreadFamily, Registry};
 pub use sampler::Sampler;
 pub use timer_guard::OwnedTimerGuard;

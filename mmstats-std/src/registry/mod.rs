@@ -8,6 +8,8 @@
 mod chain;
 mod dimensions;
 mod family;
+#[cfg(feature = "metrics")]
+pub mod recorder;
 mod table;
 
 pub use family::{Family, PerThreadFamily, ThreadFamily};
