@@ -45,6 +45,15 @@ impl PublishError {
         PublishError { class: Class::SwitchedOff, ..PublishError::new(Path::new(""), "", reason) }
     }
 
+    /// The file is that of the process from which this one was forked.
+    pub(crate) fn of_parent(path: &Path) -> PublishError {
+        PublishError::new(path, "", "published by the parent process")
+    }
+
+    pub(crate) fn removed(path: &Path) -> PublishError {
+        PublishError::new(path, "", "removed by this program")
+    }
+
     /// Returns `true` if nothing failed: publishing is switched off.
     pub(crate) fn is_switched_off(&self) -> bool {
         self.class == Class::SwitchedOff

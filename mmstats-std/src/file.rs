@@ -102,11 +102,6 @@ impl NewFile {
         Ok(new)
     }
 
-    /// Returns the path that the file is to have.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Renames the file to its path, or to one with a suffix if that is taken. Unless `keep` is
     /// set, the file is removed when the process exits.
     pub(crate) fn publish(self, magic: Magic, keep: bool) -> Result<OwnFile, PublishError> {

@@ -6,6 +6,7 @@ use crate::file::{self, NewFile, OwnFile};
 use crate::identity::{Identity, add_identity};
 use crate::memory::{MappedFields, Mapping};
 use crate::options::Options;
+use crate::warning::warn_once;
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Format, Model, Region, Version, Writer};
 use std::io;
@@ -101,25 +102,18 @@ pub(crate) struct ParkedRegion {
 }
 
 /// Prints that something has no file, once for each `warned`.
-pub(crate) fn warn_once(
+pub(crate) fn warn_if_private(
     name: &str,
     publication: &Publication,
     options: &Options,
     warned: &AtomicBool,
 ) {
     let Publication::Private(error) = publication else { return };
-    if options.quiet || !error.is_fault() || warned.swap(true, Ordering::Relaxed) {
-        return;
+    if error.is_fault() {
+        let message =
+            format_args!("{name} is not published: {error}; it is counted in private memory");
+        warn_once(options, warned, message);
     }
-    warn(&format!("{name} is not published: {error}; it is counted in private memory"));
-}
-
-/// Prints a warning.
-pub(crate) fn warn(message: &str) {
-    let line = format!("mmstats: {message}\n");
-    // `eprintln!` would panic if this fails, and would wait forever in a forked child that
-    // inherited its lock.
-    let _ = rustix::io::write(io::stderr(), line.as_bytes());
 }
 
 /// The number of lost files, in a type that every machine counts atomically. Relaxed everywhere, as
@@ -253,7 +247,7 @@ impl<C> FileRegion<C> {
     /// Removes the file; the fields keep working.
     pub(crate) fn discard_file(&self) {
         let path = self.path();
-        let error = PublishError::new(&path, "", "removed by this program");
+        let error = PublishError::removed(&path);
         let file = mem::replace(&mut self.attachment().file, Err(Arc::new(error)));
         if let Ok(file) = file {
             file.discard();

@@ -155,7 +155,7 @@ mmstats_core::model! {
     /// have the same directory, which readers then parse once.
     pub(crate) struct Identity {
         /// Process ID.
-        pid: Constant<u32> = "sys.pid" => current_process().pid(),
+        pid: Constant<u32> = "sys.pid" => process().pid(),
         /// Thread ID; 0 while no thread owns these stats.
         tid: Gauge<i64> = "sys.tid" => OWNER.get().0,
         /// User ID.
@@ -165,11 +165,12 @@ mmstats_core::model! {
         /// When the file was created.
         created: Gauge<f64> = "sys.created" [unixtime] => OWNER.get().1,
         /// When the process started, in clock ticks since boot.
-        start: Constant<u64> = "sys.start" => current_process().start().unwrap_or(0),
+        start: Constant<u64> = "sys.start" => process().start().unwrap_or(0),
         /// Boot ID of the machine.
-        boot_id: ConstantText<36> = "sys.boot_id" => current_process().boot_id().unwrap_or(""),
+        boot_id: ConstantText<36> = "sys.boot_id" => process().boot_id().unwrap_or(""),
         /// Inode number of the PID namespace.
-        pid_namespace: Constant<u64> = "sys.pid_namespace" => current_process().pid_namespace().unwrap_or(0),
+        pid_namespace: Constant<u64> = "sys.pid_namespace" =>
+            process().pid_namespace().unwrap_or(0),
     }
 }
 
@@ -179,7 +180,7 @@ thread_local! {
 }
 
 /// Returns the calling process, read from `/proc` once.
-fn current_process() -> &'static ProcessId {
+fn process() -> &'static ProcessId {
     static PROCESS: ProcessLocal<OnceLock<ProcessId>> = ProcessLocal::new();
     PROCESS.get().get_or_init(ProcessId::current)
 }

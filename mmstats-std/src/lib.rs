@@ -59,6 +59,7 @@ mod sampler;
 pub mod template;
 mod thread;
 mod timer_guard;
+mod warning;
 mod writer_file;
 
 pub use clock::{Monotonic, Timer};

@@ -1,6 +1,6 @@
 //! One region per process, which all threads write.
 
-use crate::file_region::{Flush, OwnedRegion, Publication, warn_once};
+use crate::file_region::{Flush, OwnedRegion, Publication, warn_if_private};
 use crate::memory::ProcessLocal;
 use crate::options::Options;
 use mmstats_core::Model;
@@ -86,7 +86,7 @@ impl<M: Model + Sync> PerProcess<M> {
     fn region(&self) -> &'static OwnedRegion<M> {
         self.region.get().get_or_init(|| {
             let region = OwnedRegion::create(&self.options);
-            warn_once(M::NAME, &region.publication(), &self.options, &self.warned);
+            warn_if_private(M::NAME, &region.publication(), &self.options, &self.warned);
             region
         })
     }

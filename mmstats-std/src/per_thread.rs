@@ -8,7 +8,7 @@
 //! raises and another one lowers belongs in [`per_process!`](crate::per_process!).
 
 use crate::error::PublishError;
-use crate::file_region::{Flush, OwnedRegion, ParkedRegion, Publication, warn_once};
+use crate::file_region::{Flush, OwnedRegion, ParkedRegion, Publication, warn_if_private};
 use crate::memory::{ProcessLocal, ThreadSlot};
 use crate::options::Options;
 use crate::thread::{self, AnyThreadEntry, is_ending};
@@ -276,7 +276,7 @@ impl<M: Model> Shared<M> {
         let region = parked
             .and_then(|parked| parked.adopt(&self.options))
             .unwrap_or_else(|| OwnedRegion::create(&self.options));
-        warn_once(M::NAME, &region.publication(), &self.options, &self.warned);
+        warn_if_private(M::NAME, &region.publication(), &self.options, &self.warned);
         region
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::clock;
 use crate::error::PublishError;
-use crate::file::NewFile;
+use crate::file;
 use crate::file_region::{Flush, OwnedRegion, Publication};
 use crate::identity::add_identity;
-use crate::memory::{ForkGeneration, Mapping};
+use crate::memory::ForkGeneration;
 use crate::options::Options;
-use mmstats_core::{AddError, Format, Model, Writer};
+use crate::writer_file::WriterFile;
+use mmstats_core::{Format, Model, Writer};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Publishes a model in a file of its own, for stats that do not belong to a thread.
@@ -77,15 +78,15 @@ impl<M: Model> Published<M> {
     /// should call this now and then.
     pub fn publication(&self) -> Publication {
         if self.is_forked() {
-            let error = PublishError::new(&self.path(), "", "published by the parent process");
+            let error = PublishError::of_parent(&self.path());
             return Publication::Private(Arc::new(error));
         }
         self.region.ensure_file(&self.options);
         self.region.publication()
     }
 
-    /// In a forked child, publishes the model anew, in a file of its own, where it begins with its
-    /// initial values. Does nothing in the process that has published it.
+    /// Publishes the model in a new file of this forked child, with its initial values. Does
+    /// nothing in the process that published it.
     ///
     /// # Errors
     /// If the file cannot be created. The fields keep working in private memory then.
@@ -168,17 +169,20 @@ pub fn create_writer<F: Format>(
     length: usize,
     options: &Options,
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
-    let (mapping, region) = Mapping::private(length.next_multiple_of(8)).leak();
-    let new = match NewFile::create(options, name, mapping) {
-        Err(error) if error.is_switched_off() => None,
-        new => Some(new?),
-    };
-    let path = new.as_ref().map_or(Path::new(""), NewFile::path).to_owned();
-    let failed = |error: AddError| PublishError::new(&path, "", error);
-    let mut writer = Writer::<F>::with_immutable_layout(region)
-        .map_err(failed)?
-        .label_prefix(options.label_prefix);
-    add_identity(&mut writer, options.owner(), clock::unix_time()).map_err(failed)?;
-    let file = new.map(|new| new.publish(mapping.magic(), options.keep)).transpose()?;
-    Ok((writer, file.map(|file| file.path).unwrap_or_default()))
+    let created = WriterFile::create_with(name, length, options, |mut writer: Writer<'_, F>| {
+        add_identity(&mut writer, options.owner(), clock::unix_time())?;
+        Ok(writer)
+    });
+    let (file, writer) = created.map_err(|error| {
+        let path = file::expand_path(options, name).unwrap_or_default();
+        PublishError::new(&path, "", error)
+    })?;
+    match file.publication() {
+        Publication::File(path) => Ok((writer, path)),
+        Publication::Private(error) if error.is_switched_off() => Ok((writer, PathBuf::new())),
+        Publication::Private(error) => {
+            drop(file);
+            Err(Arc::into_inner(error).expect("not shared"))
+        }
+    }
 }

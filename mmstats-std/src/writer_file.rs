@@ -11,8 +11,8 @@ use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A file with exactly the fields that its program adds, for one that has to reproduce the files of
-/// another: those about the process (`sys.pid` …) are up to the program, too.
+/// A file with exactly the fields that the program adds, and none about the process (`sys.pid` …),
+/// for programs that reproduce the files of another implementation.
 ///
 /// The memory stays mapped until the process ends, so the fields may outlive this. The file is
 /// removed then, unless [`Options::keep`] is set. In a forked child, the fields keep working, but
@@ -52,9 +52,19 @@ impl WriterFile {
         options: &Options,
         add: impl FnOnce(&mut Writer<'static, F>) -> Result<C, AddError>,
     ) -> Result<(WriterFile, C), AddError> {
+        Self::create_with(name, length, options, |mut writer| add(&mut writer))
+    }
+
+    /// As [`Self::create`], for an `add` that keeps the writer.
+    pub(crate) fn create_with<F: Format, C>(
+        name: &str,
+        length: usize,
+        options: &Options,
+        add: impl FnOnce(Writer<'static, F>) -> Result<C, AddError>,
+    ) -> Result<(WriterFile, C), AddError> {
         let (mapping, region) = Mapping::private(length.next_multiple_of(8)).leak();
         let writer = Writer::<F>::with_immutable_layout(region)?;
-        let fields = add(&mut writer.label_prefix(options.label_prefix))?;
+        let fields = add(writer.label_prefix(options.label_prefix))?;
         let file = NewFile::create(options, name, mapping)
             .and_then(|new| new.publish(mapping.magic(), options.keep))
             .map_err(Arc::new);
@@ -69,7 +79,7 @@ impl WriterFile {
     /// Returns the file, or why there is none.
     pub fn publication(&self) -> Publication {
         if self.is_forked() {
-            let error = PublishError::new(Path::new(""), "", "published by the parent process");
+            let error = PublishError::of_parent(Path::new(""));
             return Publication::Private(Arc::new(error));
         }
         match &*self.file() {
@@ -98,7 +108,7 @@ impl WriterFile {
         if self.is_forked() {
             return;
         }
-        let error = Arc::new(PublishError::new(Path::new(""), "", "removed by this program"));
+        let error = Arc::new(PublishError::removed(Path::new("")));
         if let Ok(file) = mem::replace(&mut *self.file(), Err(error)) {
             file.discard();
         }

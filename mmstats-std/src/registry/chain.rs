@@ -1,7 +1,7 @@
 //! Regions that grow: when one is full, the next has twice its size.
 
 use super::Registry;
-use crate::file_region::{FileRegion, Flush, Publication, warn_once};
+use crate::file_region::{FileRegion, Flush, Publication, warn_if_private};
 use crate::identity::{Identity, add_identity};
 use mmstats_core::format::layout;
 use mmstats_core::{AddError, Field, FieldBuilder, Format, Model, V2, Version, Writer};
@@ -71,7 +71,7 @@ impl Chain {
             },
             |region| Ok(Open { writer: RefCell::new(Writer::new(region)?), identity: None }),
         );
-        warn_once(name, &region.publication(), options, warned);
+        warn_if_private(name, &region.publication(), options, warned);
         region
     }
 

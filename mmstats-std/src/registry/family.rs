@@ -4,15 +4,15 @@ use super::chain::Chain;
 use super::dimensions::{contains, is_valid_name, label_unchecked};
 use super::table::Table;
 use super::{AnyField, CHECKED, Handle, Registry, ThreadFields};
-use crate::file_region::warn;
 use crate::memory::{RcPart, ThreadSlot};
+use crate::warning::warn_once;
 use mmstats_core::{AddError, Aggregation, Field, FieldBuilder, Unit, V2};
 use std::any::Any;
 use std::cell::OnceCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::LocalKey;
 
 /// The registry of families that name no other one.
@@ -182,10 +182,9 @@ impl<H: Field<Format = V2>, const N: usize> Family<H, N> {
 
     /// Prints one warning about values that are not published.
     fn warn_once(&self, reason: fmt::Arguments<'_>) {
-        let is_quiet = self.own_registry().options.quiet;
-        if !is_quiet && !self.warned.swap(true, Ordering::Relaxed) {
-            warn(&format!("{}: {reason}; counted as \"{OTHER}\"", self.label));
-        }
+        let options = &self.own_registry().options;
+        let label = self.label;
+        warn_once(options, &self.warned, format_args!("{label}: {reason}; counted as \"{OTHER}\""));
     }
 
     fn builder(&self) -> FieldBuilder<'static, H> {
@@ -265,14 +264,10 @@ impl<H: Field<Format = V2> + Send + 'static, const N: usize> PerThreadFamily<H, 
 
     /// Returns this family's series in a thread's fields.
     fn of_thread<'f>(&'static self, fields: &'f ThreadFields) -> &'f ThreadFamily<H, N> {
-        let of_type = |family: &'f dyn AnyField| {
-            let family: &ThreadFamily<H, N> = family.as_any().downcast_ref()?;
-            ptr::eq((family.owner.family)(), (self.family)()).then_some(family)
-        };
-        fields.families.iter().find_map(|family| of_type(&**family)).unwrap_or_else(|| {
-            let family = ThreadFamily { owner: self, series: Table::new(), other: OnceCell::new() };
-            of_type(&**fields.families.push(Box::new(family))).expect(CHECKED)
-        })
+        fields.part(
+            |part: &ThreadFamily<H, N>| ptr::eq((part.owner.family)(), (self.family)()),
+            || ThreadFamily { owner: self, series: Table::new(), other: OnceCell::new() },
+        )
     }
 }
 

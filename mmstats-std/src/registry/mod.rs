@@ -238,7 +238,8 @@ struct ThreadFields {
     // The fields are declared before their memory, so dropped before it.
     by_label: RefCell<HashMap<Box<str>, usize>>,
     fields: Arena<Box<dyn AnyField>>,
-    families: Arena<Box<dyn AnyField>>,
+    /// Fields that are found together: a family, or the series of the recorder.
+    parts: Arena<Box<dyn AnyField>>,
     chain: Chain,
 }
 
@@ -273,9 +274,22 @@ impl ThreadFields {
         ThreadFields {
             by_label: RefCell::new(HashMap::new()),
             fields: Arena::new(),
-            families: Arena::new(),
+            parts: Arena::new(),
             chain: Chain::new(registry),
         }
+    }
+
+    /// Returns the first part of this type that `is_wanted` accepts; without one, adds one.
+    fn part<P: AnyField + 'static>(
+        &self,
+        is_wanted: impl Fn(&P) -> bool,
+        create: impl FnOnce() -> P,
+    ) -> &P {
+        let parts = self.parts.iter().filter_map(|part| part.as_any().downcast_ref());
+        parts.into_iter().find(|part| is_wanted(part)).unwrap_or_else(|| {
+            let new = self.parts.push(Box::new(create()));
+            new.as_any().downcast_ref().expect(CHECKED)
+        })
     }
 
     /// Returns the index of the field with this label, which the first call adds.
@@ -305,7 +319,7 @@ impl ThreadFields {
     /// Ends these fields and keeps their counts for the next owner. Runs no code of the program, as
     /// its thread is ending.
     fn park(self, registry: &Registry) {
-        self.fields.iter().chain(self.families.iter()).for_each(|field| field.reset_transient());
+        self.fields.iter().chain(self.parts.iter()).for_each(|field| field.reset_transient());
         self.chain.set_owner(None);
         registry.parked().push(self);
     }
@@ -362,7 +376,7 @@ impl AnyThreadEntry for RegistryEntry {
     }
 
     fn clear_slots(&self) {
-        self.fields().families.iter().for_each(|family| family.clear_slot());
+        self.fields().parts.iter().for_each(|part| part.clear_slot());
     }
 }
 

@@ -76,9 +76,10 @@ mod unit;
 use super::chain::Chain;
 use super::dimensions::contains;
 use super::{MAX_PREFIX_BYTES, Registry};
-use crate::file_region::{Publication, warn};
+use crate::file_region::Publication;
 use crate::memory::ProcessLocal;
 use crate::options::Options;
+use crate::warning;
 use counter::CounterSeries;
 use gauge::GaugeSeries;
 use histogram::HistogramSeries;
@@ -86,7 +87,7 @@ use index::{Index, Kind};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The `{MODEL}` of templates.
@@ -285,8 +286,5 @@ fn lock_index() -> MutexGuard<'static, Index> {
 
 /// Prints a warning, once for each `warned`.
 fn warn_once(warned: &AtomicBool, message: fmt::Arguments<'_>) {
-    let is_quiet = state().threads.options.quiet;
-    if !is_quiet && !warned.swap(true, Ordering::Relaxed) {
-        warn(&message.to_string());
-    }
+    warning::warn_once(&state().threads.options, warned, message);
 }

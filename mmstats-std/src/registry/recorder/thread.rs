@@ -6,7 +6,7 @@ use super::{lock_index, state};
 use crate::memory::ThreadSlot;
 use crate::registry::chain::Chain;
 use crate::registry::table::Arena;
-use crate::registry::{AnyField, CHECKED, ThreadFields};
+use crate::registry::{AnyField, ThreadFields};
 use metrics::Key;
 use mmstats_core::Counter;
 use std::any::Any;
@@ -42,11 +42,7 @@ impl ThreadSeries {
     }
 
     fn of_thread(fields: &ThreadFields) -> &ThreadSeries {
-        let known = fields.families.iter().find_map(|part| part.as_any().downcast_ref());
-        known.unwrap_or_else(|| {
-            let new = fields.families.push(Box::new(ThreadSeries::new()));
-            new.as_any().downcast_ref().expect(CHECKED)
-        })
+        fields.part(|_| true, ThreadSeries::new)
     }
 }
 
