@@ -183,33 +183,40 @@ impl FieldColumns {
 
     /// Adds columns for fields that are selected for the first time.
     fn add_matching(&mut self, fields: &[Field]) -> bool {
+        let FieldColumns { prefix, by, specs, last_id, .. } = self;
+        if specs.iter().all(|spec| spec.selectors.is_empty()) {
+            return false;
+        }
+        let fields: Vec<_> =
+            fields.iter().map(|field| (field, SplitLabel::new(&field.label))).collect();
         let mut has_more = false;
-        let prefix = self.prefix.clone();
-        let by: Vec<String> = self.by.iter().map(|dimension| dimension.name.clone()).collect();
         let mut found_dimensions = HashSet::new();
-        for spec in self.specs.iter_mut().filter(|spec| !spec.selectors.is_empty()) {
+        for ColumnSpec { text, columns, selectors, matched } in specs {
             let selected = |selector: &Selector| -> Vec<_> {
-                let split = fields.iter().map(|field| (field, SplitLabel::new(&field.label)));
-                split
-                    .filter(|(field, split)| selector.accepts(field, split))
-                    .map(|(field, split)| (selector.clone(), split, &field.label))
-                    .collect()
+                fields.iter().filter(|(field, split)| selector.accepts(field, split)).collect()
             };
-            let selected = spec.selectors.iter().map(selected).find(|found| !found.is_empty());
-            for (selector, split, label) in selected.unwrap_or_default() {
+            let mut found = selectors.iter().map(|selector| (selector, selected(selector)));
+            let Some((selector, found)) = found.find(|(_, found)| !found.is_empty()) else {
+                continue;
+            };
+            let statistic = selector.statistic;
+            for (field, split) in found {
                 found_dimensions.extend(split.dimensions.iter().map(|dimension| dimension.name));
-                let statistic = selector.statistic;
-                let (name, wanted) = new_column(spec, &selector, &split, label, &prefix, &by);
-                if !spec.matched.insert((name.clone(), statistic.is_some())) {
+                let (name, wanted) = if by.is_empty() {
+                    exact_column(selector, &field.label, prefix)
+                } else {
+                    split_column(text, selectors, selector, split, prefix, by)
+                };
+                if !matched.insert((name.clone(), statistic.is_some())) {
                     continue;
                 }
-                self.last_id += 1;
-                let name = with_statistic(name, statistic, &spec.text);
-                spec.columns.push(Column { id: self.last_id, name, wanted, is_found: false });
+                *last_id += 1;
+                let name = with_statistic(name, statistic, text);
+                columns.push(Column { id: *last_id, name, wanted, is_found: false });
                 has_more = true;
             }
         }
-        for dimension in &mut self.by {
+        for dimension in by {
             dimension.is_found |= found_dimensions.contains(&*dimension.name);
         }
         has_more
@@ -289,33 +296,37 @@ impl ColumnSpec {
     }
 }
 
-/// Returns the name of the column for a field that a selector of the name has found, without the
-/// statistic, and what the column shows.
-fn new_column(
-    spec: &ColumnSpec,
+/// Returns the name, without the statistic, of a pattern's column for one label, and what the
+/// column shows.
+fn exact_column(selector: &Selector, label: &str, prefix: &str) -> (String, Vec<Selector>) {
+    let labels = Labels::One(label.to_owned());
+    let wanted = Selector { labels, statistic: selector.statistic };
+    (without_prefix(label, prefix), vec![wanted])
+}
+
+/// Returns the name, without the statistic, of the column for the values of dimensions that a
+/// label has, and what the column shows. `selector`, one of those of `text`, has found the label.
+fn split_column(
+    text: &str,
+    selectors: &[Selector],
     selector: &Selector,
     split: &SplitLabel<'_>,
-    label: &str,
     prefix: &str,
-    by: &[String],
+    by: &[SplitDimension],
 ) -> (String, Vec<Selector>) {
-    if by.is_empty() {
-        let labels = Labels::One(label.to_owned());
-        return (without_prefix(label, prefix), vec![Selector { labels, ..selector.clone() }]);
-    }
     let (base, mut dimensions, bases) = match &selector.labels {
         Labels::Series(series) => {
-            let stem = match (selector.statistic, spec.text.rsplit_once(':')) {
+            let stem = match (selector.statistic, text.rsplit_once(':')) {
                 (Some(_), Some((stem, _))) => stem,
-                _ => &spec.text,
+                _ => text,
             };
-            (SplitLabel::new(stem).base.to_owned(), series.dimensions.clone(), &spec.selectors[..])
+            (SplitLabel::new(stem).base.to_owned(), series.dimensions.clone(), selectors)
         }
         Labels::One(_) | Labels::Pattern(_) => {
             (without_prefix(split.base, prefix), Vec::new(), slice::from_ref(selector))
         }
     };
-    for name in by {
+    for SplitDimension { name, .. } in by {
         if dimensions.iter().all(|(other, _)| other != name) {
             dimensions.push((name.clone(), split.value(name).to_owned()));
         }
@@ -327,10 +338,11 @@ fn new_column(
     let name = if texts.is_empty() { base } else { format!("{base}{{{}}}", texts.join(",")) };
     let wanted = bases.iter().map(|selector| {
         let base = match &selector.labels {
-            Labels::Series(series) => series.base.clone(),
-            Labels::One(_) | Labels::Pattern(_) => split.base.to_owned(),
+            Labels::Series(series) => &series.base,
+            Labels::One(_) | Labels::Pattern(_) => split.base,
         };
-        let labels = Labels::Series(Series { base, dimensions: dimensions.clone() });
+        let labels =
+            Labels::Series(Series { base: base.to_owned(), dimensions: dimensions.clone() });
         Selector { labels, statistic: selector.statistic }
     });
     (name, wanted.collect())
