@@ -92,7 +92,8 @@ fn check(board: &Board<Shared>, updates: [u32; 2], met: u32) -> ! {
     let (count, wide, balance) = (board.count.get(), board.wide.get(), board.balance.get());
     let (highest, recorded) = (board.highest.get(), recorded());
     println!(
-        "updates {all}, count {count}, wide {wide}, recorded {recorded}, balance {balance}, highest {highest}, met {met}"
+        "updates {all}, count {count}, wide {wide}, recorded {recorded}, balance {balance}, \
+         highest {highest}, met {met}"
     );
     let is_exact = count == all
         && wide == u64::from(all) << 20
