@@ -1,5 +1,6 @@
 //! Programs that tests start, talk to line by line and stop; and the programs' side of the talk.
 
+use crate::files::names;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
@@ -182,6 +183,17 @@ impl Program {
         }
         let status = self.child.wait().expect("it was not waited for yet");
         End { status, lines, errors: self.errors() }
+    }
+
+    /// Waits for its end, a successful one that leaves no files in the directory.
+    ///
+    /// # Panics
+    /// If it fails, or leaves files.
+    pub fn end_without_files(self, directory: &Path) -> End {
+        let end = self.end();
+        assert!(end.status.success(), "{end:?}");
+        assert_eq!(names(directory), [""; 0]);
+        end
     }
 
     /// Kills it by SIGKILL, and waits until it is gone.
