@@ -110,9 +110,11 @@ pub(crate) fn warn_if_private(
 ) {
     let Publication::Private(error) = publication else { return };
     if error.is_fault() {
-        let message =
-            format_args!("{name} is not published: {error}; it is counted in private memory");
-        warn_once(options, warned, message);
+        warn_once(
+            options,
+            warned,
+            format_args!("{name} is not published: {error}; it is counted in private memory"),
+        );
     }
 }
 
