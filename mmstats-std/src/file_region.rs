@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The publication of a thread's stats.
+/// Where stats are published.
 #[derive(Clone, Debug)]
 pub enum Publication {
     /// In this file.
@@ -123,12 +123,15 @@ pub(crate) fn warn_if_private(
 static LOST_FILES: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns how many files of this process were removed by somebody else, or lost their names to
-/// other files, as far as that was noticed: by [`PerThread::publication`], by
-/// [`Published::publication`], and by a thread that adopts a file. Each of them then creates a new
-/// file.
+/// other files, as far as that was noticed: by a thread that adopts a file, by each sample of a
+/// [`Sampler`], and by `publication` or `publications` of [`PerThread`], [`PerProcess`],
+/// [`Published`], a [`Registry`] or the recorder. Each of them then creates a new file.
 ///
-/// [`PerThread::publication`]: crate::PerThread::publication
-/// [`Published::publication`]: crate::Published::publication
+/// [`Sampler`]: crate::Sampler
+/// [`PerThread`]: crate::PerThread
+/// [`PerProcess`]: crate::PerProcess
+/// [`Published`]: crate::Published
+/// [`Registry`]: crate::Registry
 pub fn lost_files() -> u64 {
     LOST_FILES.load(Ordering::Relaxed) as u64
 }

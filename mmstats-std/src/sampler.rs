@@ -14,11 +14,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A thread that publishes a model and sets its values at an interval: for values that have to be
-/// asked for, such as the length of a queue or the memory that a process uses.
+/// A thread that publishes a model and sets its values at an interval: for values that must be
+/// polled, such as the length of a queue or the memory that a process uses.
 ///
-/// Dropping it ends the thread and removes the file, unless [`Options::keep`] is set. If `sample`
-/// panics, the same happens at once. A file that somebody else has removed is replaced at the next
+/// Dropping it ends the thread and removes the file, unless [`Options::keep`] is set. It waits for
+/// a call of `sample` that is running, so do not hold a lock that `sample` takes. Dropped by
+/// `sample` itself, it does not wait: the thread ends after that call. If `sample` panics, the
+/// thread ends and the file is removed at once. A file that somebody else has removed is replaced at the next
 /// sample.
 ///
 /// A forked child has neither the thread nor the file: start another sampler there.
@@ -134,6 +136,9 @@ impl Drop for Sampler {
         }
         let Running { _stop: stop, thread } = running;
         drop(stop);
+        if thread.thread().id() == thread::current().id() {
+            return;
+        }
         // A panic has been printed.
         let _ = thread.join();
     }

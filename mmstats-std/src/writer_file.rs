@@ -5,7 +5,7 @@ use crate::file::{NewFile, OwnFile};
 use crate::file_region::{Flush, Publication};
 use crate::memory::{ForkGeneration, Mapping};
 use crate::options::Options;
-use mmstats_core::{AddError, Format, Writer};
+use mmstats_core::{AddError, Format, RegionError, Writer};
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -45,7 +45,8 @@ impl WriterFile {
     /// why.
     ///
     /// # Errors
-    /// If `add` fails, or the length is too small for any field.
+    /// If `add` fails, or the length is too small for any field, or 4 GiB or more. The memory stays
+    /// mapped even then, as `add` may have kept a field.
     pub fn create<F: Format, C>(
         name: &str,
         length: usize,
@@ -62,7 +63,10 @@ impl WriterFile {
         options: &Options,
         add: impl FnOnce(Writer<'static, F>) -> Result<C, AddError>,
     ) -> Result<(WriterFile, C), AddError> {
-        let (mapping, region) = Mapping::private(length.next_multiple_of(8)).leak();
+        let whole_words = length.checked_next_multiple_of(8);
+        let whole_words = whole_words.filter(|length| u32::try_from(*length).is_ok());
+        let length = whole_words.ok_or(RegionError::TooLarge { length })?;
+        let (mapping, region) = Mapping::private(length).leak();
         let writer = Writer::<F>::with_immutable_layout(region)?;
         let fields = add(writer.label_prefix(options.label_prefix))?;
         let file = NewFile::create(options, name, mapping)

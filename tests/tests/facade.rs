@@ -177,6 +177,38 @@ fn a_name_of_several_kinds_has_a_label_for_each_and_one_warning() {
 }
 
 #[test]
+fn no_label_belongs_to_two_kinds() {
+    let (sums, _) = metrics_of("clashes");
+    let expected = expected([
+        ("jobs", Count(2)),
+        ("jobs.histogram", Spread { count: 2, sum: 2_000_000 }),
+        ("jobs.histogram.counter", Count(4)),
+        ("a_b_", Count(6)),
+        ("a_b_.gauge", Number(8.0)),
+    ]);
+    assert_eq!(sums, expected);
+}
+
+#[test]
+fn labels_that_are_cut_to_one_take_bounded_memory() {
+    let directory = directory();
+    let directory = directory.path();
+    let mut program = start("cut", directory);
+    program.expect("bounded");
+    program.expect("counted");
+    let label = format!("a{{x=\"{}\"}}", "x".repeat(512));
+    assert_eq!(sums(directory), expected([(&*label, Count(1000))]));
+    end(program, directory);
+}
+
+#[test]
+fn fields_of_the_process_are_published_once_the_system_has_descriptors_again() {
+    let (sums, errors) = metrics_of("no descriptors");
+    assert_eq!(sums, expected([("open", Number(7.0)), ("mirrored", Count(8))]));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
 fn series_beyond_the_maximum_share_a_marked_one_also_in_a_forked_child() {
     let directory = directory();
     let directory = directory.path();

@@ -1,4 +1,4 @@
-//! A sampler publishes values that have to be asked for.
+//! A sampler publishes values that must be polled.
 
 use mmstats_std::{Counter, Gauge, Options, Sampler, model};
 use mmstats_tests::files::{files, only_file, values};
@@ -7,6 +7,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 model! { struct Pool { samples: Counter, idle: Gauge<u64> } }
@@ -45,6 +46,25 @@ fn a_sampler_with_a_long_interval_ends_at_once() {
     let directory = directory();
     let forever = Duration::MAX;
     drop(Sampler::every(forever, &options(directory.path()), |pool: &Pool| pool.idle.set(1)));
+    assert_eq!(files(directory.path()).len(), 0);
+}
+
+#[test]
+fn a_sampler_that_its_own_sample_drops_ends_after_it() {
+    let directory = directory();
+    let (sampled, samples) = channel();
+    let own: Arc<Mutex<Option<Sampler>>> = Arc::default();
+    let same = own.clone();
+    let sampler = Sampler::every(SHORT, &options(directory.path()), move |pool: &Pool| {
+        pool.samples.incr();
+        let is_dropped = same.lock().unwrap().take().is_some();
+        let _ = sampled.send(is_dropped);
+    });
+    *own.lock().unwrap() = Some(sampler.unwrap());
+    drop(own);
+    // Ends because the thread has ended, which had the sender.
+    let dropped: Vec<bool> = samples.into_iter().collect();
+    assert_eq!(dropped.iter().position(|is_dropped| *is_dropped), Some(dropped.len() - 1));
     assert_eq!(files(directory.path()).len(), 0);
 }
 

@@ -1,8 +1,8 @@
 //! Files with exactly the fields that their program adds, and registries with a large first file.
 
-use mmstats_core::{AddError, Constant, Counter, Histogram, V1Exact, V2};
+use mmstats_core::{AddError, Constant, Counter, Histogram, RegionError, V1Exact, V2};
 use mmstats_std::read::Reader;
-use mmstats_std::{Flush, Options, Publication, Registry, WriterFile};
+use mmstats_std::{Flush, Options, Publication, Registry, WriterFile, create_writer};
 use mmstats_tests::files::{all_values, files, names};
 use mmstats_tests::programs::directory;
 use std::path::Path;
@@ -50,6 +50,18 @@ fn a_file_whose_fields_cannot_be_added_never_appears() {
     });
     assert!(matches!(error.unwrap_err(), AddError::DuplicateLabel { .. }));
     assert_eq!(names(directory), [""; 0]);
+}
+
+#[test]
+fn a_length_that_no_region_can_have_is_an_error() {
+    for length in [1 << 32, (1 << 32) - 7, usize::MAX] {
+        let created =
+            WriterFile::create::<V2, ()>("cache", length, &Options::new(), |_| unreachable!());
+        let error = created.unwrap_err();
+        assert_eq!(error, AddError::Region(RegionError::TooLarge { length }));
+        let created = create_writer::<V2>("cache", length, &Options::new());
+        assert!(created.unwrap_err().to_string().contains(&length.to_string()));
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use table::{Arena, Place};
+use table::{Arena, ArenaIndex};
 
 /// Fields with labels and dimensions that are known at run time, separate for each thread.
 ///
@@ -312,7 +312,7 @@ impl ThreadFields {
     /// Returns the field with this index if it has this type.
     fn at<H: 'static>(&self, index: usize) -> Option<&H> {
         let single: &SingleField<H> =
-            self.fields.get(Place::new(index))?.as_any().downcast_ref()?;
+            self.fields.get(ArenaIndex::new(index))?.as_any().downcast_ref()?;
         Some(&single.field)
     }
 

@@ -24,18 +24,18 @@ impl<T> Arena<T> {
     }
 
     #[inline(always)]
-    pub(super) fn get(&self, Place { chunk, offset }: Place) -> Option<&T> {
+    pub(super) fn get(&self, ArenaIndex { chunk, offset }: ArenaIndex) -> Option<&T> {
         self.chunks.get(usize::from(chunk))?.get()?.get(offset as usize)?.get()
     }
 
     /// Adds an element and returns it.
     pub(super) fn push(&self, element: T) -> &T {
-        let place = Place::new(self.len.replace(self.len.get() + 1));
-        self.cell(place).get_or_init(|| element)
+        let index = ArenaIndex::new(self.len.replace(self.len.get() + 1));
+        self.cell(index).get_or_init(|| element)
     }
 
-    /// Returns the cell of a place, which may be beyond the elements that were pushed.
-    pub(super) fn cell(&self, Place { chunk, offset }: Place) -> &OnceCell<T> {
+    /// Returns the cell of an index, which may be beyond the elements that were pushed.
+    pub(super) fn cell(&self, ArenaIndex { chunk, offset }: ArenaIndex) -> &OnceCell<T> {
         let length = FIRST_CHUNK << chunk;
         let cells = self.chunks[usize::from(chunk)]
             .get_or_init(|| (0..length).map(|_| OnceCell::new()).collect());
@@ -43,23 +43,23 @@ impl<T> Arena<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len()).map_while(|index| self.get(Place::new(index)))
+        (0..self.len()).map_while(|index| self.get(ArenaIndex::new(index)))
     }
 }
 
-/// The place of an element of an [`Arena`].
+/// The index of an element of an [`Arena`], split as its chunks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ArenaIndex {
     chunk: u8,
     offset: u32,
 }
 
-impl Place {
-    /// Returns the place of the element with this index.
-    pub(super) fn new(index: usize) -> Place {
+impl ArenaIndex {
+    /// Splits an index.
+    pub(super) fn new(index: usize) -> ArenaIndex {
         let chunk = (index / FIRST_CHUNK + 1).ilog2();
         let offset = index + FIRST_CHUNK - (FIRST_CHUNK << chunk);
-        Place { chunk: chunk as u8, offset: offset as u32 }
+        ArenaIndex { chunk: chunk as u8, offset: offset as u32 }
     }
 
     fn index(self) -> usize {
@@ -104,10 +104,10 @@ const MAX_SUMMARY_BYTES: usize = 16;
 struct Bucket {
     hash: u64,
     /// `None` if there is no element.
-    place: Option<Place>,
+    index: Option<ArenaIndex>,
 }
 
-const FREE: Bucket = Bucket { hash: 0, place: None };
+const FREE: Bucket = Bucket { hash: 0, index: None };
 const FIRST_BUCKETS: usize = 16;
 
 impl<T, const N: usize> Table<T, N> {
@@ -126,7 +126,7 @@ impl<T, const N: usize> Table<T, N> {
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&T> {
-        Some(&self.elements.get(Place::new(index))?.value)
+        Some(&self.elements.get(ArenaIndex::new(index))?.value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -139,11 +139,11 @@ impl<T, const N: usize> Table<T, N> {
     }
 
     pub(super) fn index_of(&self, key: [&str; N]) -> Option<usize> {
-        self.find_element(key).map(|(place, _)| place.index())
+        self.find_element(key).map(|(index, _)| index.index())
     }
 
     #[inline(always)]
-    fn find_element(&self, key: [&str; N]) -> Option<(Place, &Element<T, N>)> {
+    fn find_element(&self, key: [&str; N]) -> Option<(ArenaIndex, &Element<T, N>)> {
         let summaries = key.map(|text| Summary::new(text.as_bytes()));
         let hash = self.hash(key, &summaries);
         let buckets = self.buckets.get(self.current.get())?.get()?;
@@ -151,11 +151,11 @@ impl<T, const N: usize> Table<T, N> {
         let mut at = hash as usize;
         loop {
             let bucket = buckets.get(at & mask)?.get();
-            let place = bucket.place?;
+            let index = bucket.index?;
             if bucket.hash == hash {
-                let element = self.elements.get(place)?;
+                let element = self.elements.get(index)?;
                 if element.summaries == summaries && element.has_long_texts(key) {
-                    return Some((place, element));
+                    return Some((index, element));
                 }
             }
             at = at.wrapping_add(1);
@@ -167,7 +167,7 @@ impl<T, const N: usize> Table<T, N> {
         let index = self.elements.len();
         let summaries = key.map(|text| Summary::new(text.as_bytes()));
         let hash = self.hash(key, &summaries);
-        let bucket = Bucket { hash, place: Some(Place::new(index)) };
+        let bucket = Bucket { hash, index: Some(ArenaIndex::new(index)) };
         put(self.buckets_for(index + 1), bucket);
         self.elements.push(Element { summaries, texts: key.map(Into::into), value });
         index
@@ -225,11 +225,11 @@ impl Summary {
     }
 }
 
-/// Puts a bucket into the first free one from its place on.
+/// Puts a bucket into the first free one from where its hash says on.
 fn put(buckets: &[Cell<Bucket>], bucket: Bucket) {
     let mask = buckets.len() - 1;
     let mut at = bucket.hash as usize & mask;
-    while buckets[at].get().place.is_some() {
+    while buckets[at].get().index.is_some() {
         at = (at + 1) & mask;
     }
     buckets[at].set(bucket);
@@ -273,14 +273,14 @@ mod tests {
     #[test]
     fn elements_stay_where_they_are() {
         let arena = Arena::new();
-        let places: Vec<*const usize> = (0..1000).map(|i| &raw const *arena.push(i)).collect();
-        for (i, place) in places.into_iter().enumerate() {
-            let at = Place::new(i);
+        let addresses: Vec<*const usize> = (0..1000).map(|i| &raw const *arena.push(i)).collect();
+        for (i, address) in addresses.into_iter().enumerate() {
+            let at = ArenaIndex::new(i);
             assert_eq!(at.index(), i);
             let element = arena.get(at).unwrap();
-            assert_eq!((*element, &raw const *element), (i, place));
+            assert_eq!((*element, &raw const *element), (i, address));
         }
-        assert_eq!(arena.get(Place::new(1000)), None);
+        assert_eq!(arena.get(ArenaIndex::new(1000)), None);
         assert!(arena.iter().copied().eq(0..1000));
     }
 

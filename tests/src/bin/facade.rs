@@ -6,7 +6,9 @@ use metrics::{
     gauge, histogram,
 };
 use mmstats_std::{Options, Publication, recorder};
+use mmstats_tests::files::files;
 use mmstats_tests::programs::{in_child, pause, say};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
 use std::thread;
 use std::time::Duration;
@@ -26,6 +28,9 @@ fn main() {
         "labels" => labels(),
         "invalid" => invalid(),
         "kinds" => kinds(),
+        "clashes" => clashes(),
+        "cut" => cut(),
+        "no descriptors" => no_descriptors(),
         "full" => full(),
         "described" => described(),
         "values" => values(),
@@ -140,6 +145,53 @@ fn kinds() {
         histogram!("name", "x" => "1").record(1);
         gauge!("name").increment(3);
     }
+    pause("counted");
+}
+
+/// Names that would be those of metrics of other kinds.
+fn clashes() {
+    for _ in 0..2 {
+        counter!("jobs").increment(1);
+        histogram!("jobs").record(1);
+        counter!("jobs.histogram").increment(2);
+        counter!("a{b}").increment(3);
+        gauge!("a_b_").increment(4);
+    }
+    pause("counted");
+}
+
+/// Many keys that end in one label.
+fn cut() {
+    let long = "x".repeat(100_000);
+    let update = |i: u64| counter!("a", "x" => format!("{long}{i}")).increment(1);
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("it can be read");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it is there");
+        let kib = line.split_ascii_whitespace().nth(1).expect("a number");
+        kib.parse::<u64>().expect("a number")
+    };
+    update(0);
+    let before = resident();
+    (1..1000).for_each(update);
+    say(if resident() < before + 50_000 { "bounded" } else { "kept" });
+    pause("counted");
+}
+
+/// Updates a gauge that can have no file at first.
+fn no_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit.clone() }).expect("it is less");
+    let (open, mirrored) = (gauge!("open"), counter!("mirrored"));
+    open.set(1.0);
+    mirrored.absolute(1);
+    setrlimit(Resource::Nofile, limit).expect("the hard limit stays");
+    let directory = std::env::var("MMSTATS_PATH").expect("it is set");
+    while files(directory.as_ref()).is_empty() {
+        open.increment(1.0);
+        thread::sleep(Duration::from_millis(1));
+    }
+    open.set(7.0);
+    mirrored.absolute(8);
     pause("counted");
 }
 

@@ -1,7 +1,7 @@
 //! Counters: one field for each thread, or one for the process.
 
-use super::index::{ByKind, Index, Kind, OfKind, Series, SeriesList};
-use super::{process_chain, thread};
+use super::index::{ByKind, Index, Kind, Series, SeriesKind, SeriesList};
+use super::{add_to_process, ensure_process_files, thread};
 use crate::memory::ProcessLocal;
 use crate::registry::CHECKED;
 use mmstats_core::{Counter, Shared};
@@ -24,7 +24,7 @@ struct SharedCounter {
     raising: Mutex<()>,
 }
 
-impl OfKind for CounterSeries {
+impl SeriesKind for CounterSeries {
     const KIND: Kind = Kind::Counter;
 
     fn new(series: Series) -> Self {
@@ -55,7 +55,7 @@ impl CounterSeries {
             return;
         }
         thread::with_regions(|thread, regions| {
-            let field = thread.counters.cell(self.series.place).get_or_init(|| {
+            let field = thread.counters.cell(self.series.index).get_or_init(|| {
                 regions.add(&self.series.label, self.series.number()).expect(CHECKED)
             });
             field.add(n);
@@ -63,9 +63,10 @@ impl CounterSeries {
     }
 
     fn shared(&self) -> &'static SharedCounter {
-        self.shared.get().get_or_init(|| {
-            let field = process_chain().add(&self.series.label, self.series.number());
-            SharedCounter { field: field.expect(CHECKED), raising: Mutex::new(()) }
+        ensure_process_files();
+        self.shared.get().get_or_init(|| SharedCounter {
+            field: add_to_process(&self.series),
+            raising: Mutex::new(()),
         })
     }
 }
@@ -75,7 +76,7 @@ impl metrics::CounterFn for CounterSeries {
     fn increment(&self, n: u64) {
         let is_shared = self.is_shared.load(Ordering::Relaxed);
         thread::with_slot(|thread| match thread {
-            Some(thread) if !is_shared => match thread.counters.get(self.series.place) {
+            Some(thread) if !is_shared => match thread.counters.get(self.series.index) {
                 Some(field) => field.add(n),
                 None => self.add_slowly(n),
             },

@@ -1,9 +1,8 @@
 //! Gauges: one field for the process.
 
-use super::index::{ByKind, Index, Kind, OfKind, Series, SeriesList};
-use super::process_chain;
+use super::index::{ByKind, Index, Kind, Series, SeriesKind, SeriesList};
+use super::{add_to_process, ensure_process_files};
 use crate::memory::ProcessLocal;
-use crate::registry::CHECKED;
 use mmstats_core::Gauge;
 use std::sync::OnceLock;
 
@@ -25,7 +24,7 @@ type Field = Gauge<f64>;
 #[cfg(not(target_pointer_width = "64"))]
 type SharedGauge = std::sync::Mutex<Field>;
 
-impl OfKind for GaugeSeries {
+impl SeriesKind for GaugeSeries {
     const KIND: Kind = Kind::Gauge;
 
     fn new(series: Series) -> Self {
@@ -49,6 +48,7 @@ impl OfKind for GaugeSeries {
 impl GaugeSeries {
     #[inline]
     fn field(&self) -> &'static SharedGauge {
+        ensure_process_files();
         let field = self.field.get();
         field.get().unwrap_or_else(|| self.create_field(field))
     }
@@ -56,10 +56,7 @@ impl GaugeSeries {
     #[cold]
     #[inline(never)]
     fn create_field(&self, field: &'static OnceLock<SharedGauge>) -> &'static SharedGauge {
-        field.get_or_init(|| {
-            let field = self.series.number::<Field>();
-            SharedGauge::from(process_chain().add(&self.series.label, field).expect(CHECKED))
-        })
+        field.get_or_init(|| SharedGauge::from(add_to_process::<Field>(&self.series)))
     }
 
     #[cfg(target_pointer_width = "64")]

@@ -1,6 +1,6 @@
 //! Histograms: one field for each thread, of scaled integers.
 
-use super::index::{ByKind, Index, Kind, OfKind, Series, SeriesList};
+use super::index::{ByKind, Index, Kind, Series, SeriesKind, SeriesList};
 use super::{label, thread, warn_once};
 use crate::registry::CHECKED;
 use mmstats_core::Histogram;
@@ -23,7 +23,7 @@ pub(super) struct ScaledHistogram {
     steps: f64,
 }
 
-impl OfKind for HistogramSeries {
+impl SeriesKind for HistogramSeries {
     const KIND: Kind = Kind::Histogram;
 
     fn new(series: Series) -> Self {
@@ -82,7 +82,7 @@ impl HistogramSeries {
     #[inline(never)]
     fn record_slowly(&self, value: f64) {
         thread::with_regions(|thread, regions| {
-            let histogram = thread.histograms.cell(self.series.place).get_or_init(|| {
+            let histogram = thread.histograms.cell(self.series.index).get_or_init(|| {
                 let (field, steps) = self.series.histogram();
                 let field = regions.add(&self.series.label, field).expect(CHECKED);
                 ScaledHistogram { field, steps }
@@ -96,7 +96,7 @@ impl metrics::HistogramFn for HistogramSeries {
     #[inline]
     fn record(&self, value: f64) {
         thread::with_slot(|thread| {
-            match thread.and_then(|thread| thread.histograms.get(self.series.place)) {
+            match thread.and_then(|thread| thread.histograms.get(self.series.index)) {
                 Some(histogram) => histogram.record(value, &self.series),
                 None => self.record_slowly(value),
             }

@@ -6,9 +6,10 @@ use super::histogram::HistogramSeries;
 use super::label::{self, Label};
 use super::{lock_index, state, unit, warn_once};
 use crate::memory::LeakedList;
-use crate::registry::table::Place;
+use crate::registry::table::ArenaIndex;
 use metrics::{Key, Unit};
 use mmstats_core::{Field, FieldBuilder};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -32,17 +33,17 @@ impl Kind {
     }
 }
 
-/// The name and place of a series.
+/// The names and index of a series.
 #[derive(Debug)]
 pub(super) struct Series {
     kind: Kind,
     /// The name of its metric.
     pub(super) name: Box<str>,
+    /// The name in its label, which no metric of another kind has.
+    published_name: Box<str>,
     pub(super) label: Box<str>,
-    /// The place of its field in each thread.
-    pub(super) place: Place,
-    /// Whether its metric is the first of this name.
-    has_own_name: bool,
+    /// The index of its field in each thread.
+    pub(super) index: ArenaIndex,
 }
 
 impl Series {
@@ -50,20 +51,20 @@ impl Series {
     /// process.
     pub(super) fn number<H: Field>(&self) -> FieldBuilder<'_, H> {
         let (unit, help) = lock_index().definition(self);
-        FieldBuilder::new(&self.name).unit(unit::of_number(unit)).help(help)
+        FieldBuilder::new(&self.name).unit(unit::number_unit(unit)).help(help)
     }
 
     /// Returns the field of a histogram that is updated for the first time in a thread, and the
     /// number of its steps in one of the metric's unit.
     pub(super) fn histogram<H: Field>(&self) -> (FieldBuilder<'_, H>, f64) {
         let (unit, help) = lock_index().definition(self);
-        let (unit, steps) = unit::of_histogram(unit);
+        let (unit, steps) = unit::histogram_unit(unit);
         (FieldBuilder::new(&self.name).unit(unit).help(help), steps)
     }
 }
 
 /// A series of one kind.
-pub(super) trait OfKind: Send + Sync + Sized + 'static {
+pub(super) trait SeriesKind: Send + Sync + Sized + 'static {
     const KIND: Kind;
     fn new(series: Series) -> Self;
     fn series(&self) -> &Series;
@@ -103,8 +104,8 @@ pub(super) struct Index {
     pub(super) counters: ByKind<CounterSeries>,
     pub(super) gauges: ByKind<GaugeSeries>,
     pub(super) histograms: ByKind<HistogramSeries>,
-    /// The kind to which each name belongs, and the number of its series of each kind.
-    names: HashMap<Box<str>, (Kind, [usize; 3])>,
+    /// The kind to which each published name belongs, and the number of its series.
+    names: HashMap<Box<str>, (Kind, usize)>,
     descriptions: HashMap<Box<str>, Vec<&'static Description>>,
     /// The units of the series that have been updated, by label.
     units: HashMap<Box<str>, Option<Unit>>,
@@ -132,21 +133,17 @@ impl Default for Index {
 }
 
 impl Index {
-    fn inherit<S: OfKind>(&mut self) {
+    fn inherit<S: SeriesKind>(&mut self) {
         for (key, series) in S::list().iter() {
             self.add(key.clone(), series.clone());
         }
     }
 
-    fn add<S: OfKind>(&mut self, key: Option<Key>, series: Arc<S>) {
-        let Series { name, label, has_own_name, .. } = series.series();
+    fn add<S: SeriesKind>(&mut self, key: Option<Key>, series: Arc<S>) {
+        let Series { published_name, label, .. } = series.series();
         let of_label = S::by_kind(self).by_label.insert(label.clone(), series.clone());
         if of_label.is_none() {
-            let (kind, counts) = self.names.entry(name.clone()).or_insert((S::KIND, [0; 3]));
-            if *has_own_name {
-                *kind = S::KIND;
-            }
-            counts[S::KIND as usize] += 1;
+            self.names.entry(published_name.clone()).or_insert((S::KIND, 0)).1 += 1;
         }
         if let Some(key) = key {
             S::by_kind(self).by_key.insert(key, series);
@@ -160,56 +157,73 @@ impl Index {
     }
 
     /// Returns the series of a key and the key as it is stored, or no key if it is not stored.
-    pub(super) fn series<S: OfKind>(&mut self, key: &Key) -> (Option<Key>, Arc<S>) {
+    pub(super) fn series<S: SeriesKind>(&mut self, key: &Key) -> (Option<Key>, Arc<S>) {
         if let Some((key, series)) = S::by_kind(self).by_key.get_key_value(key) {
             return (Some(key.clone()), series.clone());
         }
-        let (owner, counts) = *self.names.get(key.name()).unwrap_or(&(S::KIND, [0; 3]));
-        let has_own_name = owner == S::KIND;
-        if !has_own_name {
-            static WARNED: AtomicBool = AtomicBool::new(false);
-            let (name, kind, owner) = (label::short(key.name()), S::KIND.name(), owner.name());
-            warn_once(
-                &WARNED,
-                format_args!(
-                    "{name:?} is a {owner} and a {kind}; the {kind} is published as \
-                     \"{name}.{kind}\""
-                ),
-            );
-        }
-        let suffix = if has_own_name { "" } else { S::KIND.name() };
-        let is_full = counts[S::KIND as usize] >= state().max_series && key.labels().len() > 0;
-        let Label { text, is_changed } = label::label(key, suffix, is_full);
+        let valid_name = label::valid_name(key.name());
+        let name = self.published_name(&valid_name, S::KIND);
+        let count = self.names.get(&*name).map_or(0, |(_, count)| *count);
+        let is_full = count >= state().max_series && key.labels().len() > 0;
+        let Label { text, is_changed } = label::label(key, &name, is_full);
         if is_full {
             static WARNED: AtomicBool = AtomicBool::new(false);
             let (name, max, text) =
                 (label::short(key.name()), state().max_series, label::short(&text));
             warn_once(&WARNED, format_args!("{name}: more than {max} series; counted as {text}"));
         }
+        let is_changed = is_changed || *valid_name != *key.name();
         if is_changed {
             static WARNED: AtomicBool = AtomicBool::new(false);
             let name = label::short(key.name());
             warn_once(
                 &WARNED,
                 format_args!(
-                    "{name:?}: invalid name or label of a metric (names without white space, NUL \
-                     and {{}}\",=\\, and at most 65535 bytes expected); it is changed"
+                    "{name:?}: invalid name or label of a metric (a name without {{}} and NUL, \
+                     distinct label names without white space, NUL and {{}}\",=\\, and at most \
+                     60000 bytes expected); it is changed"
                 ),
             );
         }
         let known = S::by_kind(self).by_label.get(text.as_str()).cloned();
+        let is_new = known.is_none();
+        // Any number of keys may share the series of a full metric, or a label that is changed.
+        let stored = (!is_full && (is_new || !is_changed)).then(|| key.to_retained());
         let series = known.unwrap_or_else(|| {
-            let place = Place::new(S::by_kind(self).by_label.len());
-            let (name, label) = (key.name().into(), text.into());
-            Arc::new(S::new(Series { kind: S::KIND, name, label, place, has_own_name }))
+            let index = ArenaIndex::new(S::by_kind(self).by_label.len());
+            Arc::new(S::new(Series {
+                kind: S::KIND,
+                name: key.name().into(),
+                published_name: name.into(),
+                label: text.into(),
+                index,
+            }))
         });
-        // The keys of other series may be any number.
-        let stored = (!is_full).then(|| key.to_retained());
-        if stored.is_some() || !S::by_kind(self).by_label.contains_key(&series.series().label) {
+        if stored.is_some() || is_new {
             S::list().push((stored.clone(), series.clone()));
             self.add(stored.clone(), series.clone());
         }
         (stored, series)
+    }
+
+    /// Returns the name under which a metric is published: the first one of `name`, `name.kind`,
+    /// `name.kind.kind` … that no other kind has.
+    fn published_name<'n>(&self, valid_name: &'n str, kind: Kind) -> Cow<'n, str> {
+        let mut name = Cow::from(valid_name);
+        while let Some((owner, _)) = self.names.get(&*name).filter(|(owner, _)| *owner != kind) {
+            static WARNED: AtomicBool = AtomicBool::new(false);
+            let next = format!("{name}.{}", kind.name());
+            let (shown, owner, kind) = (label::short(&name), owner.name(), kind.name());
+            warn_once(
+                &WARNED,
+                format_args!(
+                    "{shown:?} is a {owner} and a {kind}; the {kind} is published as \
+                     \"{shown}.{kind}\""
+                ),
+            );
+            name = next.into();
+        }
+        name
     }
 
     /// Describes a metric.
@@ -231,7 +245,7 @@ impl Index {
         let unit = *self.units.entry(series.label.clone()).or_insert_with(|| {
             let described = description.and_then(|description| description.unit);
             described.or_else(|| match series.kind {
-                Kind::Histogram => unit::of_name(&series.name),
+                Kind::Histogram => unit::parse_unit_suffix(&series.name),
                 Kind::Counter | Kind::Gauge => None,
             })
         });

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// The longest label, in bytes, so that it has room for a prefix and a suffix.
 const MAX_BYTES: usize = 60_000;
+/// The longest name of a metric, in bytes.
+const MAX_NAME_BYTES: usize = 4096;
 /// The longest texts and the most dimensions of a label that is cut. Escapes double a value.
 const MAX_CUT_TEXT_BYTES: usize = 512;
 const MAX_CUT_DIMENSIONS: usize = 32;
@@ -18,14 +20,23 @@ const MAX_HELP_BYTES: usize = 4096;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Label {
     pub(super) text: String,
-    /// Whether it is not exactly what the key says.
+    /// Whether its dimensions are not exactly those of the key.
     pub(super) is_changed: bool,
 }
 
-/// Returns the label of a key. A `suffix` comes after the name and a dot. If the metric `is_full`,
-/// all values are the one that stands for others.
-pub(super) fn label(key: &Key, suffix: &str, is_full: bool) -> Label {
-    let mut name = replace(key.name(), "{}\0", "_");
+/// Returns the name of a metric as a field can have it.
+pub(super) fn valid_name(name: &str) -> Cow<'_, str> {
+    let valid = replace(name, "{}\0", "_");
+    if valid.len() > MAX_NAME_BYTES {
+        cut(&valid, MAX_CUT_TEXT_BYTES).to_owned().into()
+    } else {
+        valid
+    }
+}
+
+/// Returns the label of a key that is published under a `name`, which is valid. If the metric
+/// `is_full`, all values are the one that stands for others.
+pub(super) fn label(key: &Key, name: &str, is_full: bool) -> Label {
     let labels = key.labels().map(|label| (label.key(), label.value()));
     let mut dimensions: BTreeMap<Cow<'_, str>, Cow<'_, str>> = labels
         .map(|(name, value)| {
@@ -39,7 +50,6 @@ pub(super) fn label(key: &Key, suffix: &str, is_full: bool) -> Label {
     let is_cut = name.len() + length(&dimensions) > MAX_BYTES
         && name.len() + label_unchecked("", pairs(&dimensions)).len() > MAX_BYTES;
     if is_cut {
-        name = cut(&name, MAX_CUT_TEXT_BYTES).to_owned().into();
         let short = |text: Cow<'_, str>| cut(&text, MAX_CUT_TEXT_BYTES).to_owned().into();
         dimensions = dimensions
             .into_iter()
@@ -50,13 +60,9 @@ pub(super) fn label(key: &Key, suffix: &str, is_full: bool) -> Label {
     let is_same = |(name, value): (&str, &str)| {
         dimensions.get(name).is_some_and(|own| is_full || **own == *value)
     };
-    let is_changed = *name != *key.name()
-        || dimensions.len() != key.labels().len()
+    let is_changed = dimensions.len() != key.labels().len()
         || !key.labels().all(|label| is_same((label.key(), label.value())));
-    if !suffix.is_empty() {
-        name = format!("{name}.{suffix}").into();
-    }
-    Label { text: label_unchecked(&name, pairs(&dimensions)), is_changed }
+    Label { text: label_unchecked(name, pairs(&dimensions)), is_changed }
 }
 
 fn pairs<'d>(
@@ -112,7 +118,9 @@ mod tests {
     fn of(name: &str, pairs: &[(&str, &str)]) -> Label {
         let pairs: Vec<_> =
             pairs.iter().map(|(k, v)| Pair::new((*k).to_owned(), (*v).to_owned())).collect();
-        label(&Key::from_parts(name.to_owned(), pairs), "", false)
+        let valid = valid_name(name);
+        let label = label(&Key::from_parts(name.to_owned(), pairs), &valid, false);
+        Label { is_changed: label.is_changed || *valid != *name, ..label }
     }
 
     fn assert_label(name: &str, pairs: &[(&str, &str)], text: &str, is_changed: bool) {
@@ -151,6 +159,6 @@ mod tests {
     fn a_series_of_a_full_metric_stands_for_others() {
         let key = Key::from_parts("a", vec![Pair::new("x", "1"), Pair::new("y", "2")]);
         let text = r#"a.gauge{x="_other",y="_other"}"#.to_owned();
-        assert_eq!(label(&key, "gauge", true), Label { text, is_changed: false });
+        assert_eq!(label(&key, "a.gauge", true), Label { text, is_changed: false });
     }
 }

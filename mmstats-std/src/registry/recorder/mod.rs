@@ -21,9 +21,9 @@
 //! # Counters
 //!
 //! Each thread has its own, which only it writes; readers add them up. `absolute` cannot work like
-//! that: a counter that it has been called for continues in the process's file, shared by all
-//! threads, and does not go down. Increments before the first `absolute` stay in the threads' files
-//! and are added to it, so use one of the two for a counter.
+//! that: from its first call on, the counter is one field in the process's file, which all threads
+//! update atomically and which does not go down. Increments before that call stay in the threads'
+//! files, and readers add them to it, so use either increments or `absolute` for a counter.
 //!
 //! # Gauges
 //!
@@ -56,14 +56,20 @@
 //!
 //! # Names
 //!
-//! The labels of a key become dimensions, sorted by name; of labels with one name, the last counts.
-//! Characters that a name cannot have are replaced by `_`, and those of a value by U+FFFD. A label
-//! of more than about 60 000 bytes is cut. If a name belongs to a counter, a gauge of this name is
-//! published as `name.gauge`, and so on. Each of these is reported once.
+//! A metric's labels become the dimensions of its series, sorted by name; of two labels with one
+//! name, the last counts. Characters that a name cannot have are replaced by `_`, and those that a
+//! value cannot have by U+FFFD. A name of more than 4096 bytes is cut, and so are all values if a
+//! name and its dimensions have more than about 60 000 bytes. If a name belongs to a counter, a
+//! gauge of this name is published as `name.gauge`, and so on. Each of these is reported once.
 //!
-//! Names and labels are kept until the process ends. To bound that memory, a metric has at most
-//! 10 000 combinations of labels, or [as many as set](Builder::max_series). All further ones count
-//! in one series, in which the value of each label is `_other`.
+//! Series are kept until the process ends. To bound their memory, a metric has at most 10 000
+//! series, or [as many as set](Builder::max_series). All further ones count in one, in which the
+//! value of each dimension is `_other`.
+//!
+//! # Full disks
+//!
+//! As long as a file cannot be created, its fields count in private memory. Updates try again about
+//! once a second.
 
 mod counter;
 mod gauge;
@@ -75,7 +81,7 @@ mod unit;
 
 use super::chain::Chain;
 use super::dimensions::contains;
-use super::{MAX_PREFIX_BYTES, Registry};
+use super::{CHECKED, MAX_PREFIX_BYTES, Registry};
 use crate::file_region::Publication;
 use crate::memory::ProcessLocal;
 use crate::options::Options;
@@ -83,11 +89,12 @@ use crate::warning;
 use counter::CounterSeries;
 use gauge::GaugeSeries;
 use histogram::HistogramSeries;
-use index::{Index, Kind};
+use index::{Index, Kind, Series};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
+use mmstats_core::{Field, Format, V2};
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The `{MODEL}` of templates.
@@ -277,6 +284,31 @@ impl Default for ProcessFields {
 fn process_chain() -> MutexGuard<'static, Chain> {
     static PROCESS: ProcessLocal<ProcessFields> = ProcessLocal::new();
     PROCESS.get().0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the process has a region without a file that may get one. Relaxed: a thread that does
+/// not see it yet leaves the next attempt to another one.
+static AWAITS_FILE: AtomicBool = AtomicBool::new(false);
+
+/// Adds a field of the process.
+fn add_to_process<H: Field<Format: Format<Base = V2>>>(series: &Series) -> H {
+    let chain = process_chain();
+    let field = chain.add(&series.label, series.number()).expect(CHECKED);
+    AWAITS_FILE.store(chain.awaits_file(), Ordering::Relaxed);
+    field
+}
+
+/// Tries about once a second to create the files that the process has not got yet.
+#[inline(always)]
+fn ensure_process_files() {
+    #[cold]
+    #[inline(never)]
+    fn create() {
+        AWAITS_FILE.store(process_chain().awaits_file(), Ordering::Relaxed);
+    }
+    if AWAITS_FILE.load(Ordering::Relaxed) {
+        create();
+    }
 }
 
 fn lock_index() -> MutexGuard<'static, Index> {

@@ -1,7 +1,7 @@
 //! The series of a thread.
 
 use super::histogram::ScaledHistogram;
-use super::index::{BuildKeyHasher, OfKind};
+use super::index::{BuildKeyHasher, SeriesKind};
 use super::{lock_index, state};
 use crate::memory::ThreadSlot;
 use crate::registry::chain::Chain;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The handles that a thread has used, by their keys.
 type Handles<H> = RefCell<HashMap<Key, H, BuildKeyHasher>>;
 
-/// The fields of a thread, at the places of their series, and the handles that it has used.
+/// The fields of a thread, at the indices of their series, and the handles that it has used.
 pub(super) struct ThreadSeries {
     pub(super) counters: Arena<Counter>,
     pub(super) histograms: Arena<ScaledHistogram>,
@@ -77,7 +77,7 @@ pub(super) fn with_regions<R>(f: impl FnOnce(&ThreadSeries, &Chain) -> R) -> R {
 
 /// Returns the handle of a key, usually one that this thread has used.
 #[inline]
-pub(super) fn get_or_register<S: OfKind, H: Clone>(
+pub(super) fn get_or_register<S: SeriesKind, H: Clone>(
     key: &Key,
     handles: fn(&ThreadSeries) -> &Handles<H>,
     create: fn(Arc<S>) -> H,
@@ -88,7 +88,7 @@ pub(super) fn get_or_register<S: OfKind, H: Clone>(
 
 #[cold]
 #[inline(never)]
-fn register<S: OfKind, H: Clone>(
+fn register<S: SeriesKind, H: Clone>(
     key: &Key,
     handles: fn(&ThreadSeries) -> &Handles<H>,
     create: fn(Arc<S>) -> H,

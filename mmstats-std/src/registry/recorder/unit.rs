@@ -4,7 +4,7 @@ use metrics::Unit;
 use mmstats_core::units;
 
 /// Returns the unit of a counter or gauge, which is stored as it is.
-pub(super) fn of_number(unit: Option<Unit>) -> mmstats_core::Unit {
+pub(super) fn number_unit(unit: Option<Unit>) -> mmstats_core::Unit {
     use mmstats_core::Unit as Own;
     const BITS_PER_SECOND: Own = Own::named("bits_per_second");
     match unit {
@@ -25,8 +25,8 @@ pub(super) fn of_number(unit: Option<Unit>) -> mmstats_core::Unit {
 }
 
 /// Returns the unit of a histogram, and the number of its steps in one of the metric's unit.
-pub(super) fn of_histogram(unit: Option<Unit>) -> (mmstats_core::Unit, f64) {
-    let own = of_number(unit);
+pub(super) fn histogram_unit(unit: Option<Unit>) -> (mmstats_core::Unit, f64) {
+    let own = number_unit(unit);
     match unit {
         Some(Unit::Count) => (own, 1.0),
         Some(Unit::Seconds) => (units::nanoseconds, 1e9),
@@ -50,6 +50,6 @@ pub(super) fn of_histogram(unit: Option<Unit>) -> (mmstats_core::Unit, f64) {
 }
 
 /// Returns the unit that a name ends in.
-pub(super) fn of_name(name: &str) -> Option<Unit> {
+pub(super) fn parse_unit_suffix(name: &str) -> Option<Unit> {
     Unit::from_string(name.rsplit(['_', '.']).next()?)
 }
