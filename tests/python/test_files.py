@@ -236,6 +236,20 @@ class Families(TestCase):
         values = self.values()
         self.assertEqual(values['http.requests{route="_other",status="_other"}'], 7)
 
+    def test_a_series_after_a_removal_has_a_file_that_the_next_removal_removes(self):
+        stats = self.Stats()
+        stats.requests.series("/", 200).incr()
+        for status in (404, 500):
+            stats.remove()
+            self.assertEqual(self.files(), [])
+            self.assertIsNone(stats.filename)
+            stats.requests.series("/", status).incr()
+            label = f'http.requests{{route="/",status="{status}"}}'
+            self.assertEqual(self.values()[label], 1)
+            self.assertEqual([stats.filename], [str(file) for file in self.files()])
+        stats.remove()
+        self.assertEqual(self.files(), [])
+
     def test_values_that_no_label_holds_are_counted_as_others(self):
         stats = self.Stats()
         for value in ("a\0b", "x" * 70_000, '"' * 40_000):
@@ -250,8 +264,9 @@ class Families(TestCase):
         for values, named in [((), {}), (("/",), {}), (("/", 1, 2), {}), (("/",), {"route": "/"})]:
             with self.assertRaisesRegex(TypeError, "route, status"):
                 stats.requests.series(*values, **named)
-        with self.assertRaisesRegex(AttributeError, "value"):
-            stats.requests = 1
+        for field in ("requests", "load", "latency"):
+            with self.assertRaisesRegex(AttributeError, "cannot be assigned: use the methods"):
+                setattr(stats, field, 1)
 
     def test_version_1_has_no_families(self):
         with self.assertRaisesRegex(ValueError, "http.requests"):

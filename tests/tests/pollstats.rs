@@ -498,6 +498,19 @@ fn columns_are_split_by_the_values_of_a_dimension() {
 }
 
 #[test]
+fn an_empty_value_of_a_dimension_is_as_good_as_none() {
+    let dir = Dir::default();
+    let labels = ["a", "a{route=\"\"}", "a{route=\"\",status=\"200\"}", "a{route=\"/\"}"];
+    dir.file("1", &counters("", &labels.map(|label| (label, 1))));
+    let split = |by| first(&dir, &["--by", by, "a", "1"]);
+    assert_eq!(split("route"), json!({ "a": 3, "a{route=\"/\"}": 1 }));
+    assert_eq!(
+        split("route,status"),
+        json!({ "a": 2, "a{status=\"200\"}": 1, "a{route=\"/\"}": 1 })
+    );
+}
+
+#[test]
 fn a_dimension_that_no_field_has_is_reported() {
     let dir = Dir::default();
     let _timers = requests(&dir);

@@ -11,7 +11,7 @@
 >>> stats.status2xx.value
 1
 
-Each thread has a file of its own, which the next thread goes on with when it ends. The tools
+Each thread has a file of its own. When a thread ends, the next one continues its file. The tools
 `slurpstats`, `pollstats`, `topstats` and `mmash` read the files, and so does `mmstats.read`.
 """
 

@@ -151,7 +151,7 @@ class Distribution:
         """Returns the value below which this fraction of the values lies."""
 
 class ReadError(OSError):
-    """A file that cannot be read, or is none of mmstats."""
+    """A file cannot be read, or is not an mmstats file."""
 
 def read(path: Any = None) -> List[FieldValue]:
     """Reads a file, or all files of a directory; without an argument, those that the tools read."""

@@ -102,7 +102,7 @@ class Field(Descriptor, Generic[Got, Given]):
 
 
 class NoValue:
-    """The value of fields that cannot be assigned to: there is none."""
+    """The type of what can be assigned to a field that cannot be assigned: it has no values."""
 
 
 class CounterField(Field[Counter, NoValue]):

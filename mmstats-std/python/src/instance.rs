@@ -175,6 +175,8 @@ impl Instance {
             if thread.fields.len() <= index {
                 thread.fields.resize_with(index + 1, || None);
             }
+            // After a removal, the series has a new file.
+            thread.is_removed.set(false);
             thread.fields[index].replace(field)
         });
         drop(replaced);

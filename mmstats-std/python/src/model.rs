@@ -175,8 +175,9 @@ impl Model {
         self.opened()?.instance.flush(py, mode)
     }
 
-    /// Removes this thread's files and those of threads that have ended. Calling it again does
-    /// nothing. This thread's fields still work, but no other process sees them.
+    /// Removes this thread's files and those of threads that have ended. This thread's fields still
+    /// work, but no other process sees them. A series that a family adds afterwards is published in
+    /// a new file, which the next call removes.
     fn remove(&self, py: Python<'_>) -> PyResult<()> {
         self.opened()?.instance.remove(py)
     }
@@ -316,14 +317,12 @@ impl Descriptor {
     ) -> PyResult<()> {
         let opened = model.cast::<Model>()?.get().opened()?;
         let index = self.index(opened)?;
-        if opened.objects[index].is_some() {
-            return Err(PyAttributeError::new_err("the field is an object: set its `value`"));
+        if opened.objects[index].is_some() || opened.specs[index].kind == Kind::Timer {
+            let message = "the field cannot be assigned: use the methods of its object";
+            return Err(PyAttributeError::new_err(message));
         }
         let spec = &opened.specs[index];
         match spec.kind {
-            Kind::Timer => {
-                Err(PyAttributeError::new_err("the field is an object: use its methods"))
-            }
             Kind::Constant(_) => Err(PyAttributeError::new_err("the field is a constant")),
             _ => {
                 let value = spec.convert(value)?;

@@ -14,7 +14,7 @@ pyo3::create_exception!(
     mmstats,
     ReadError,
     pyo3::exceptions::PyOSError,
-    "A file that cannot be read, or is none of mmstats."
+    "A file cannot be read, or is not an mmstats file."
 );
 
 /// A field of a file, with its value when it was read.

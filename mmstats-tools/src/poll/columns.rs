@@ -8,7 +8,8 @@ use glob::Pattern;
 use mmstats_std::read::Field;
 
 use super::selector::{
-    Labels, Selector, Series, has_statistic, histogram_of, parse_statistic, prefixed_labels,
+    LabelMatcher, Selector, SeriesMatcher, has_statistic, histogram_of, parse_statistic,
+    prefixed_labels,
 };
 use super::statistic::Statistic;
 use crate::dimensions::SplitLabel;
@@ -46,13 +47,13 @@ struct ColumnCandidate<'c> {
     rank: usize,
     statistic: Option<Statistic>,
     /// The series that are bound, instead of the field with the label.
-    series: Option<&'c Series>,
+    series: Option<&'c SeriesMatcher>,
 }
 
 /// All columns.
 pub(super) struct FieldColumns {
     prefix: String,
-    /// The dimensions of whose values each has a column.
+    /// The dimensions that split columns: each combination of their values has its own.
     by: Vec<SplitDimension>,
     specs: Vec<ColumnSpec>,
     /// Bindings by the address of a file's fields. Files without a bound field take little memory,
@@ -75,7 +76,7 @@ struct ColumnSpec {
     columns: Vec<Column>,
     /// The fields that get columns, in order of preference.
     selectors: Vec<Selector>,
-    /// The columns of `selectors`, and whether with the statistic; a name has at most one.
+    /// The names of the columns of `selectors`, each with whether it has a statistic.
     matched: HashSet<(String, bool)>,
 }
 
@@ -112,7 +113,7 @@ impl FieldColumns {
         let selectors = parse_statistic(text).into_iter().flat_map(|(stem, statistic)| {
             let globs = prefixed_labels(&prefix, stem).into_iter();
             globs.filter_map(move |glob| {
-                let labels = Labels::Pattern(label_glob::parse(&glob).ok()?);
+                let labels = LabelMatcher::Pattern(label_glob::parse(&glob).ok()?);
                 Some(Selector { labels, statistic })
             })
         });
@@ -133,7 +134,7 @@ impl FieldColumns {
         let series: Vec<_> = labels
             .iter()
             .map(|(label, statistic)| {
-                let labels = Labels::Series(Series::like(label));
+                let labels = LabelMatcher::Series(SeriesMatcher::like(label));
                 Selector { labels, statistic: *statistic }
             })
             .collect();
@@ -142,7 +143,7 @@ impl FieldColumns {
         }
         let labels = labels
             .into_iter()
-            .map(|(label, statistic)| Selector { labels: Labels::One(label), statistic });
+            .map(|(label, statistic)| Selector { labels: LabelMatcher::Exact(label), statistic });
         let wanted = labels.chain(series).collect();
         let column = Column { id: self.last_id, name: text.to_owned(), wanted, is_found: false };
         ColumnSpec::new(text, vec![column], Vec::new())
@@ -193,7 +194,7 @@ impl FieldColumns {
         let mut found_dimensions = HashSet::new();
         for ColumnSpec { text, columns, selectors, matched } in specs {
             let selected = |selector: &Selector| -> Vec<_> {
-                fields.iter().filter(|(field, split)| selector.accepts(field, split)).collect()
+                fields.iter().filter(|(field, split)| selector.matches(field, split)).collect()
             };
             let mut found = selectors.iter().map(|selector| (selector, selected(selector)));
             let Some((selector, found)) = found.find(|(_, found)| !found.is_empty()) else {
@@ -227,9 +228,9 @@ impl FieldColumns {
         for (index, column) in self.specs.iter().flat_map(|spec| &spec.columns).enumerate() {
             for (rank, selector) in column.wanted.iter().enumerate() {
                 let (key, series) = match &selector.labels {
-                    Labels::One(label) => (label, None),
-                    Labels::Series(series) => (&series.base, Some(series)),
-                    Labels::Pattern(_) => continue,
+                    LabelMatcher::Exact(label) => (label, None),
+                    LabelMatcher::Series(series) => (&series.base, Some(series)),
+                    LabelMatcher::Pattern(_) => continue,
                 };
                 candidates.entry(key).or_default().push(ColumnCandidate {
                     column: index,
@@ -276,7 +277,7 @@ impl FieldColumns {
         missing.map(|spec| {
             let wanted = spec.columns.iter().flat_map(|column| &column.wanted);
             // Series stand for labels that are in the list already.
-            let labels = wanted.filter(|wanted| matches!(wanted.labels, Labels::One(_)));
+            let labels = wanted.filter(|wanted| matches!(wanted.labels, LabelMatcher::Exact(_)));
             let searched = labels.chain(&spec.selectors).map(Selector::describe);
             (spec.text.as_str(), searched.collect())
         })
@@ -299,7 +300,7 @@ impl ColumnSpec {
 /// Returns the name, without the statistic, of a pattern's column for one label, and what the
 /// column shows.
 fn exact_column(selector: &Selector, label: &str, prefix: &str) -> (String, Vec<Selector>) {
-    let labels = Labels::One(label.to_owned());
+    let labels = LabelMatcher::Exact(label.to_owned());
     let wanted = Selector { labels, statistic: selector.statistic };
     (without_prefix(label, prefix), vec![wanted])
 }
@@ -315,14 +316,14 @@ fn split_column(
     by: &[SplitDimension],
 ) -> (String, Vec<Selector>) {
     let (base, mut dimensions, bases) = match &selector.labels {
-        Labels::Series(series) => {
+        LabelMatcher::Series(series) => {
             let stem = match (selector.statistic, text.rsplit_once(':')) {
                 (Some(_), Some((stem, _))) => stem,
                 _ => text,
             };
             (SplitLabel::new(stem).base.to_owned(), series.dimensions.clone(), selectors)
         }
-        Labels::One(_) | Labels::Pattern(_) => {
+        LabelMatcher::Exact(_) | LabelMatcher::Pattern(_) => {
             (without_prefix(split.base, prefix), Vec::new(), slice::from_ref(selector))
         }
     };
@@ -331,18 +332,22 @@ fn split_column(
             dimensions.push((name.clone(), split.value(name).to_owned()));
         }
     }
-    let texts = dimensions
-        .iter()
-        .filter_map(|(name, _)| split.dimensions.iter().find(|dimension| dimension.name == name));
+    // An empty value is as good as none, and is in the same column.
+    let texts = dimensions.iter().filter_map(|(name, _)| {
+        let mut found = split.dimensions.iter();
+        found.find(|dimension| dimension.name == name && !dimension.value.is_empty())
+    });
     let texts: Vec<_> = texts.map(|dimension| dimension.text).collect();
     let name = if texts.is_empty() { base } else { format!("{base}{{{}}}", texts.join(",")) };
     let wanted = bases.iter().map(|selector| {
         let base = match &selector.labels {
-            Labels::Series(series) => &series.base,
-            Labels::One(_) | Labels::Pattern(_) => split.base,
+            LabelMatcher::Series(series) => &series.base,
+            LabelMatcher::Exact(_) | LabelMatcher::Pattern(_) => split.base,
         };
-        let labels =
-            Labels::Series(Series { base: base.to_owned(), dimensions: dimensions.clone() });
+        let labels = LabelMatcher::Series(SeriesMatcher {
+            base: base.to_owned(),
+            dimensions: dimensions.clone(),
+        });
         Selector { labels, statistic: selector.statistic }
     });
     (name, wanted.collect())
@@ -361,7 +366,7 @@ fn bind_fields(
         let with_key = |key| candidates.get(key).into_iter().flatten();
         let of_label = with_key(label).filter(|candidate| candidate.series.is_none());
         let of_series = with_key(split.base)
-            .filter(|candidate| candidate.series.is_some_and(|series| series.accepts(&split)));
+            .filter(|candidate| candidate.series.is_some_and(|series| series.matches(&split)));
         for candidate in of_label.chain(of_series) {
             let ColumnCandidate { column, rank, statistic, .. } = *candidate;
             if !has_statistic(field, statistic) || !bound.insert((column, rank, label)) {

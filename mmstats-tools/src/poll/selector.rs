@@ -12,18 +12,18 @@ use crate::series::is_cumulative;
 /// A choice of fields.
 #[derive(Clone)]
 pub(super) struct Selector {
-    pub(super) labels: Labels,
+    pub(super) labels: LabelMatcher,
     /// The statistic of these fields.
     pub(super) statistic: Option<Statistic>,
 }
 
 /// A choice of labels.
 #[derive(Clone)]
-pub(super) enum Labels {
+pub(super) enum LabelMatcher {
     /// This one.
-    One(String),
+    Exact(String),
     /// Those of all series.
-    Series(Series),
+    Series(SeriesMatcher),
     /// Those that match.
     Pattern(Glob),
 }
@@ -31,18 +31,18 @@ pub(super) enum Labels {
 /// All labels with this base name and these dimensions, and any others. A dimension whose value is
 /// empty may be missing.
 #[derive(Clone)]
-pub(super) struct Series {
+pub(super) struct SeriesMatcher {
     pub(super) base: String,
     pub(super) dimensions: Vec<(String, String)>,
 }
 
 impl Selector {
     /// Returns `true` if it selects this field.
-    pub(super) fn accepts(&self, field: &Field, split: &SplitLabel<'_>) -> bool {
+    pub(super) fn matches(&self, field: &Field, split: &SplitLabel<'_>) -> bool {
         let is_selected = match &self.labels {
-            Labels::One(label) => field.label == *label,
-            Labels::Series(series) => series.accepts(split),
-            Labels::Pattern(pattern) => {
+            LabelMatcher::Exact(label) => field.label == *label,
+            LabelMatcher::Series(series) => series.matches(split),
+            LabelMatcher::Pattern(pattern) => {
                 let timer = self.statistic.and_then(|_| timer_of(&field.label));
                 pattern.matches(&field.label) || timer.is_some_and(|timer| pattern.matches(&timer))
             }
@@ -53,9 +53,9 @@ impl Selector {
     /// Returns the label or pattern, with the kinds of fields that have the statistic.
     pub(super) fn describe(&self) -> String {
         let label = match &self.labels {
-            Labels::One(label) => label,
-            Labels::Series(series) => &series.base,
-            Labels::Pattern(pattern) => pattern.as_str(),
+            LabelMatcher::Exact(label) => label,
+            LabelMatcher::Series(series) => &series.base,
+            LabelMatcher::Pattern(pattern) => pattern.as_str(),
         };
         match self.statistic {
             None => label.to_owned(),
@@ -65,16 +65,16 @@ impl Selector {
     }
 }
 
-impl Series {
+impl SeriesMatcher {
     /// Returns all series that have the base name and the dimensions of a label.
-    pub(super) fn like(label: &str) -> Series {
+    pub(super) fn like(label: &str) -> SeriesMatcher {
         let SplitLabel { base, dimensions } = SplitLabel::new(label);
         let dimensions = dimensions.into_iter().map(|found| (found.name.to_owned(), found.value));
-        Series { base: base.to_owned(), dimensions: dimensions.collect() }
+        SeriesMatcher { base: base.to_owned(), dimensions: dimensions.collect() }
     }
 
     /// Returns `true` if a label is one of these.
-    pub(super) fn accepts(&self, split: &SplitLabel<'_>) -> bool {
+    pub(super) fn matches(&self, split: &SplitLabel<'_>) -> bool {
         split.base == self.base
             && self.dimensions.iter().all(|(name, value)| split.value(name) == value)
     }

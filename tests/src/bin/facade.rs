@@ -180,7 +180,7 @@ fn cut() {
 /// Updates a gauge that can have no file at first.
 fn no_descriptors() {
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit.clone() }).expect("it is less");
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit }).expect("it is less");
     let (open, mirrored) = (gauge!("open"), counter!("mirrored"));
     open.set(1.0);
     mirrored.absolute(1);
