@@ -93,6 +93,7 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         kept: false,
         value,
     };
+    let mean = |field: Shown| Shown { aggregation: Aggregation::Mean, ..field };
     use FieldValue::{Bool, Signed, Unsigned};
     use Kind::{Counter, Gauge, Histogram, Info};
     let none = Unit::NONE;
@@ -123,9 +124,16 @@ fn expected(prefix: &str, histogram: Type) -> Vec<Shown> {
         field("pid", Info, Type::U32, none, "", Unsigned(std::process::id().into())),
         field("version", Info, Type::Text, none, "", "1.2.3".into()),
         field("spread", Histogram, Type::U32, units::nanoseconds, "", distribution(2, 10, &[9])),
-        field("average", Gauge, Type::F64, none, "", 4.0.into()),
-        field("moving", Gauge, Type::F64, none, "", 3.0.into()),
-        field("latency{path=\"/\"}", Gauge, Type::F64, units::seconds, "Of a request.", 1.5.into()),
+        mean(field("average", Gauge, Type::F64, none, "", 4.0.into())),
+        mean(field("moving", Gauge, Type::F64, none, "", 3.0.into())),
+        mean(field(
+            "latency{path=\"/\"}",
+            Gauge,
+            Type::F64,
+            units::seconds,
+            "Of a request.",
+            1.5.into(),
+        )),
         field(
             "latency.histogram{path=\"/\"}",
             Histogram,

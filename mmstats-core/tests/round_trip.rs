@@ -449,9 +449,14 @@ impl Spec {
             scale: unit.scale,
             divisor: unit.divisor.max(1),
             help: self.help.clone(),
-            aggregation: match kind {
-                Kind::Counter | Kind::Histogram => Aggregation::Unspecified,
-                _ => self.aggregation(),
+            aggregation: match (kind, &self.content, self.aggregation()) {
+                (Kind::Counter | Kind::Histogram, ..) => Aggregation::Unspecified,
+                (
+                    _,
+                    Content::Average(_) | Content::MovingAverage(_) | Content::Timer(_),
+                    Aggregation::Unspecified,
+                ) => Aggregation::Mean,
+                (.., declared) => declared,
             },
             kept: false,
             value,

@@ -1,10 +1,9 @@
-use super::definition::{Field, Sealed, builder, debug_value, number, present_cell};
+use super::definition::{Field, Sealed, builder, debug_value, mean, present_cell};
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
 use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
 use crate::format_types::{Format, V2};
-use crate::kind::Kind;
 use core::cell::Cell;
 
 /// The arithmetic mean of all samples; 0 before the first.
@@ -20,7 +19,7 @@ impl<F: Format> Field for Average<F> {
     type Format = F;
     type In<G: Format> = Average<F::In<G>>;
     type Initial<'i> = f64;
-    const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
+    const LAYOUTS: &'static [ValueLayout] = &[mean::<F>()];
 
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
@@ -77,7 +76,7 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Format = F;
     type In<G: Format> = MovingAverage<N, F::In<G>>;
     type Initial<'i> = f64;
-    const LAYOUTS: &'static [ValueLayout] = &[number::<f64, F>(Kind::Gauge)];
+    const LAYOUTS: &'static [ValueLayout] = &[mean::<F>()];
 
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,

@@ -192,6 +192,11 @@ pub(super) const fn number<T: Scalar, F: Format>(kind: Kind) -> ValueLayout {
     }
 }
 
+/// Returns the layout of a mean, which readers do not add up unless its declaration says so.
+pub(super) const fn mean<F: Format>() -> ValueLayout {
+    ValueLayout { aggregation: Aggregation::Mean, ..number::<f64, F>(Kind::Gauge) }
+}
+
 /// Returns the cell of a number that describes the present, and starts again when it is resumed.
 pub(super) fn present_cell<T: Scalar, F: Format, A: Allocator>(
     slots: &mut SlotIter<'_, A>,

@@ -1,11 +1,11 @@
 use super::average::MovingAverage;
-use super::definition::{Field, Sealed, builder, number};
+use super::definition::{Field, Sealed, builder, mean};
 use super::histogram::Histogram;
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
 use crate::format::layout::ValueLayout;
 use crate::format_types::{Format, V2};
-use crate::kind::{Kind, units};
+use crate::kind::units;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -71,7 +71,7 @@ impl<C: Clock, const N: usize, F: Format> Sealed for Timer<C, N, F> {}
 impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     builder!();
 
-    const MEAN: ValueLayout = ValueLayout { unit: units::seconds, ..number::<f64, F>(Kind::Gauge) };
+    const MEAN: ValueLayout = ValueLayout { unit: units::seconds, ..mean::<F>() };
     const SPREAD: ValueLayout = ValueLayout {
         suffix: HISTOGRAM_SUFFIX,
         unit: units::nanoseconds,
