@@ -11,6 +11,7 @@ use mmstats_core::format::layout;
 use mmstats_core::{AddError, Format, Model, Region, Version, Writer};
 use std::io;
 use std::mem;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -238,6 +239,10 @@ impl<C> FileRegion<C> {
         self.mapped.mapping().len()
     }
 
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        self.mapped.mapping().addresses()
+    }
+
     pub(crate) fn publication(&self) -> Publication {
         match &self.attachment().file {
             Ok(file) => Publication::File(file.path.clone()),
@@ -314,6 +319,10 @@ impl<M: Model> OwnedRegion<M> {
 }
 
 impl ParkedRegion {
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        self.mapping.addresses()
+    }
+
     /// Continues the counters and histograms of this region for a new owner. If its layout is
     /// another one, removes the file and returns `None`.
     pub(crate) fn adopt<M: Model>(self, options: &Options) -> Option<OwnedRegion<M>> {

@@ -28,8 +28,8 @@
 //!   that sets its values at an interval.
 //! - A [`Family`] has fields of one label that differ in the values of their dimensions. A
 //!   [`Registry`] has fields with any names that are known at run time, and grows;
-//!   [`create_writer`] creates a file of fixed size for such fields, [`WriterFile`] one without
-//!   any others.
+//!   [`create_writer`] creates a file of fixed size for such fields; a [`WriterFile`] has only those
+//!   that the program adds, and none about the process.
 //! - With the feature `metrics`, the module `recorder` publishes everything that a program and its
 //!   libraries count by the crate [`metrics`](https://docs.rs/metrics).
 //! - [`Options`] and the [environment](template::Environment) set where the files go.
@@ -46,6 +46,7 @@ mod error;
 mod file;
 mod file_region;
 pub mod identity;
+mod live_regions;
 pub mod liveness;
 pub mod mappings;
 mod memory;

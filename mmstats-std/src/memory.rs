@@ -18,7 +18,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull, null, null_mut};
 use std::rc::Rc;
@@ -110,6 +110,11 @@ impl Mapping {
     /// Returns the magic number at its start.
     pub(crate) fn magic(&self) -> Magic {
         Magic(self.base.cast())
+    }
+
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        let start = self.base.addr().get();
+        start..start + self.len
     }
 
     /// Keeps it until the process ends, and returns it with its region.

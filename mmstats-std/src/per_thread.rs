@@ -9,12 +9,15 @@
 
 use crate::error::PublishError;
 use crate::file_region::{Flush, OwnedRegion, ParkedRegion, Publication, warn_if_private};
+use crate::live_regions::{self, LiveRegion, LiveRegions};
 use crate::memory::{ProcessLocal, ThreadSlot};
 use crate::options::Options;
+use crate::read::FileError;
 use crate::thread::{self, AnyThreadEntry, is_ending};
 use mmstats_core::Model;
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -187,6 +190,36 @@ impl<M: Model> PerThread<M> {
         }
     }
 
+    /// Returns the sums of this process's counters, gauges and histograms (the number of their
+    /// values) over all threads, those that have ended included, by label without the prefix of the
+    /// options: in a unit test, what all threads have counted. Nothing needs to be published for
+    /// that.
+    ///
+    /// Averages, texts, fields with another aggregation and [isolated](Self::isolated) stats are
+    /// left out. A sum is exact up to 2^53.
+    ///
+    /// ```
+    /// use mmstats_std::{Counter, model, per_thread};
+    /// model! { struct Cache { hits: Counter } }
+    /// per_thread! { static CACHE: Cache; }
+    ///
+    /// let threads = [1, 2].map(|n| std::thread::spawn(move || CACHE.with(|cache| cache.hits.add(n))));
+    /// threads.into_iter().for_each(|thread| thread.join().unwrap());
+    /// assert_eq!(CACHE.sums()?["hits"], 3.0);
+    /// # Ok::<(), mmstats_std::read::FileError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If `/proc/self/mem` cannot be read, or a value was being written during all attempts.
+    pub fn sums(&'static self) -> Result<BTreeMap<String, f64>, FileError> {
+        let shared = (self.shared)();
+        // Locked as by a thread that ends, so that each region is in one of the lists.
+        let parked = shared.parked();
+        let live = shared.live.lock();
+        let regions = parked.iter().map(ParkedRegion::addresses).chain(live.iter().cloned());
+        live_regions::sums(regions, shared.options.label_prefix)
+    }
+
     /// Replaces this thread's stats by new ones in private memory until the result is dropped: in a
     /// unit test, so that it sees only what it counted itself. Other threads are not affected.
     ///
@@ -203,7 +236,7 @@ impl<M: Model> PerThread<M> {
     pub fn isolated(&'static self) -> Isolated<M> {
         let region = OwnedRegion::private("isolated in a test");
         let (uses, is_fast) = (Cell::new(0), Cell::new(false));
-        let entry = Rc::new(ThreadEntry { region, owner: self, uses, is_fast });
+        let entry = Rc::new(ThreadEntry { region, live: None, owner: self, uses, is_fast });
         self.slot.with(ThreadSlot::clear);
         thread::add_entry(entry.clone());
         Isolated { entry }
@@ -225,9 +258,9 @@ impl<M: Model> PerThread<M> {
     /// Creates this thread's entry.
     fn add_entry(&'static self) -> Rc<ThreadEntry<M>> {
         thread::register_fork_handler();
-        let region = (self.shared)().adopt_or_create();
+        let (region, live) = (self.shared)().adopt_or_create();
         let (uses, is_fast) = (Cell::new(0), Cell::new(false));
-        let entry = Rc::new(ThreadEntry { region, owner: self, uses, is_fast });
+        let entry = Rc::new(ThreadEntry { region, live: Some(live), owner: self, uses, is_fast });
         thread::add_entry(entry.clone());
         entry
     }
@@ -248,6 +281,7 @@ impl<M: Model> fmt::Debug for PerThread<M> {
 pub struct Shared<M: Model> {
     options: Options,
     parked: ProcessLocal<Mutex<Vec<ParkedRegion>>>,
+    live: LiveRegions,
     /// Whether the warning has been printed.
     warned: AtomicBool,
     _model: PhantomData<fn() -> M>,
@@ -260,6 +294,7 @@ impl<M: Model> Shared<M> {
         Shared {
             options,
             parked: ProcessLocal::new(),
+            live: LiveRegions::new(),
             warned: AtomicBool::new(false),
             _model: PhantomData,
         }
@@ -270,14 +305,33 @@ impl<M: Model> Shared<M> {
     }
 
     /// Returns a region for this thread: that of a thread that has ended, or a new one.
-    fn adopt_or_create(&self) -> OwnedRegion<M> {
-        // The lock is released before the region is adopted.
-        let parked = self.parked().pop();
-        let region = parked
-            .and_then(|parked| parked.adopt(&self.options))
-            .unwrap_or_else(|| OwnedRegion::create(&self.options));
+    fn adopt_or_create(&'static self) -> (OwnedRegion<M>, LiveRegion) {
+        let adopted = self
+            .pop_parked()
+            .and_then(|(parked, live)| parked.adopt(&self.options).map(|region| (region, live)));
+        let (region, live) = adopted.unwrap_or_else(|| {
+            let region = OwnedRegion::create(&self.options);
+            let live = self.live.add(region.addresses());
+            (region, live)
+        });
         warn_if_private(M::NAME, &region.publication(), &self.options, &self.warned);
-        region
+        (region, live)
+    }
+
+    /// Takes a region of a thread that has ended. The lock is released before it is adopted.
+    fn pop_parked(&'static self) -> Option<(ParkedRegion, LiveRegion)> {
+        let mut parked = self.parked();
+        let region = parked.pop()?;
+        let live = self.live.add(region.addresses());
+        Some((region, live))
+    }
+
+    /// Keeps the region of a thread that has ended for the next one.
+    fn park(&self, region: OwnedRegion<M>, live: Option<LiveRegion>) {
+        let region = region.park();
+        let mut parked = self.parked();
+        drop(live);
+        parked.extend(region);
     }
 }
 
@@ -290,6 +344,8 @@ impl<M: Model> fmt::Debug for Shared<M> {
 /// A thread's stats for one static.
 struct ThreadEntry<M: Model + 'static> {
     region: OwnedRegion<M>,
+    /// `None` if it is isolated.
+    live: Option<LiveRegion>,
     owner: &'static PerThread<M>,
     /// How often it was used, while not in the slot.
     uses: Cell<u64>,
@@ -321,6 +377,7 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
 
     fn remove(&self) -> bool {
         self.clear_slots();
+        self.live.iter().for_each(LiveRegion::clear);
         self.region.discard_file();
         self.is_fast.get()
     }
@@ -329,7 +386,7 @@ impl<M: Model + 'static> AnyThreadEntry for ThreadEntry<M> {
         self.clear_slots();
         // It is still in use if `exit` is called within a use.
         if let Ok(entry) = Rc::try_unwrap(self) {
-            (entry.owner.shared)().parked().extend(entry.region.park());
+            (entry.owner.shared)().park(entry.region, entry.live);
         }
     }
 

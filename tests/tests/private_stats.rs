@@ -1,17 +1,24 @@
 //! Programs count without files: in isolated unit tests, or with `MMSTATS_PATH=none`.
 
-use mmstats_std::{Counter, Gauge, Publication, model, per_thread};
+use mmstats_std::{
+    Average, Counter, Gauge, Histogram, Options, Publication, Text, model, per_thread,
+};
 use mmstats_tests::files::names;
 use mmstats_tests::programs::{Program, command, directory};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::channel;
 use std::thread;
 
 model! {
     struct Cache { hits: Counter, size: Gauge<u32> => 3 }
     struct Other { hits: Counter }
+    struct Summed { hits: Counter, size: Gauge<u32>, sizes: Histogram<3, 20>, mean: Average, name: Text<8> }
 }
 per_thread! {
     static CACHE: Cache;
     static OTHER: Other;
+    static SUMMED: Summed = Options::new().label_prefix("web.");
 }
 
 fn hits() -> u64 {
@@ -38,6 +45,52 @@ fn an_isolated_test_sees_its_own_counts_alone() {
     .join()
     .unwrap();
     drop(outer);
+}
+
+/// Threads count while others end, and their sums never decrease.
+#[test]
+fn sums_are_those_of_all_threads_at_any_time() {
+    assert!(SUMMED.sums().unwrap().is_empty());
+    let counts = |n| {
+        SUMMED.with(|summed| {
+            summed.hits.add(n);
+            summed.size.set(2);
+            summed.sizes.record(n);
+            summed.mean.record(1.0);
+        });
+    };
+    let is_done = AtomicBool::new(false);
+    let ((count, counted), (end, ended)) = (channel(), channel::<()>());
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            counts(5);
+            count.send(()).unwrap();
+            ended.into_iter().for_each(drop);
+        });
+        counted.recv().unwrap();
+        let reader = scope.spawn(|| {
+            let (mut last, mut reads) = (0.0, 0);
+            while !is_done.load(Relaxed) || reads < 10 {
+                let sums = SUMMED.sums().unwrap();
+                let hits = sums.get("hits").copied().unwrap_or(0.0);
+                assert!(hits >= last, "{hits} after {last}");
+                (last, reads) = (hits, reads + 1);
+            }
+        });
+        for _ in 0..200 {
+            thread::spawn(move || counts(1)).join().unwrap();
+        }
+        is_done.store(true, Relaxed);
+        reader.join().unwrap();
+        let _isolated = SUMMED.isolated();
+        counts(100);
+        // The gauges of threads that have ended are reset.
+        let expected = [("hits", 205.0), ("size", 2.0), ("sizes", 201.0)];
+        let expected = expected.map(|(label, sum)| (label.to_owned(), sum));
+        assert_eq!(SUMMED.sums().unwrap(), BTreeMap::from(expected));
+        drop(end);
+    });
+    SUMMED.remove();
 }
 
 #[test]

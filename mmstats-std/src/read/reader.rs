@@ -58,12 +58,12 @@ impl Reader {
 
     fn read_opened(&mut self, file: &File, stat: &Stat) -> Result<Sample<'_>, FileError> {
         let length = u64::try_from(stat.st_size).unwrap_or(0);
-        let mut layout = load(&FileSource(file), length, &mut self.layouts, &mut self.buffer);
+        let mut layout = load(&FileSource::new(file), length, &mut self.layouts, &mut self.buffer);
         if layout.as_ref().map_or(true, |layout| !layout.errors.is_empty()) {
             // The file may have grown, or shrunk, since its length was read.
             let now = file.metadata()?.len();
             if now != length {
-                layout = load(&FileSource(file), now, &mut self.layouts, &mut self.buffer);
+                layout = load(&FileSource::new(file), now, &mut self.layouts, &mut self.buffer);
             }
         }
         let layout = layout.map_err(FileError::from)?;
@@ -84,6 +84,16 @@ impl Reader {
         let layout = load(source, length, &mut self.layouts, &mut self.buffer)?;
         let snapshot = ReadBuffers::new(&mut self.buffer).into_snapshot();
         Ok(Sample { layout: self.layout.insert(layout), snapshot, stat: None })
+    }
+
+    /// Reads a region of `length` bytes in a file.
+    pub(crate) fn read_at(
+        &mut self,
+        file: &File,
+        start: u64,
+        length: u64,
+    ) -> Result<Sample<'_>, FileError> {
+        Ok(self.read_region(&FileSource::starting_at(file, start), length)?)
     }
 
     /// Returns the cache and the memory, for [`StatsFile`](super::StatsFile).

@@ -126,7 +126,21 @@ fn retry_contended<S: Source>(
 
 /// Reads a file by `pread`. For a single pass this is faster than a mapping, and a file that is
 /// truncated meanwhile only ends early.
-pub(super) struct FileSource<'f>(pub(super) &'f File);
+pub(super) struct FileSource<'f> {
+    file: &'f File,
+    /// The offset of the region, a multiple of 8.
+    start: u64,
+}
+
+impl<'f> FileSource<'f> {
+    pub(super) fn new(file: &'f File) -> Self {
+        Self::starting_at(file, 0)
+    }
+
+    pub(super) fn starting_at(file: &'f File, start: u64) -> Self {
+        FileSource { file, start }
+    }
+}
 
 impl Source for FileSource<'_> {
     type Error = io::Error;
@@ -136,7 +150,11 @@ impl Source for FileSource<'_> {
         let bytes = to.as_mut_bytes();
         let mut length = 0;
         while length < bytes.len() {
-            match rustix::io::pread(self.0, &mut bytes[length..], (at + length) as u64) {
+            match rustix::io::pread(
+                self.file,
+                &mut bytes[length..],
+                self.start + (at + length) as u64,
+            ) {
                 Ok(0) => {
                     bytes[length..].fill(0);
                     break;
@@ -167,8 +185,8 @@ impl RegionSource for FileSource<'_> {
             if buffers.read_latch(self, location, MAX_LATCH_READS)? {
                 return Ok(true);
             }
-            if mapping.is_none() {
-                mapping = ReadMapping::new(self.0, layout.plan.end).ok();
+            if mapping.is_none() && self.start == 0 {
+                mapping = ReadMapping::new(self.file, layout.plan.end).ok();
             }
             let Some(mapping) = &mapping else { return Ok(false) };
             let Ok(is_read) =

@@ -52,7 +52,7 @@ impl StatsFile {
         let stat = rustix::fs::fstat(&file).map_err(io::Error::from)?;
         let length = u64::try_from(stat.st_size).unwrap_or(0);
         let (layouts, buffer) = reader.parts();
-        let layout = load(&FileSource(&file), length, layouts, buffer)?;
+        let layout = load(&FileSource::new(&file), length, layouts, buffer)?;
         let header = copy_header(buffer);
         let mut this = StatsFile {
             path: path.to_owned(),
@@ -109,7 +109,7 @@ impl StatsFile {
         if !self.sample_values(buffer)? {
             let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from)?;
             let length = u64::try_from(stat.st_size).unwrap_or(0);
-            let layout = load(&FileSource(&self.file), length, layouts, buffer)?;
+            let layout = load(&FileSource::new(&self.file), length, layouts, buffer)?;
             self.is_confirmed = layout.ends_early || layout == self.layout;
             self.layout = layout;
             self.header = copy_header(buffer);
@@ -137,12 +137,12 @@ impl StatsFile {
         let mut buffers = ReadBuffers::new(buffer);
         if layout.version == 1 {
             // Version 1 has its labels between its values, so they are read and compared as well.
-            let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
+            let bytes = buffers.read_all(&FileSource::new(&self.file), layout.end())?;
             return Ok((layout.errors.is_empty() || layout.ends_early) && layout.matches(bytes));
         }
         if !layout.errors.is_empty() {
             // Missing bytes may be there now, and damaged ones may be repaired.
-            let bytes = buffers.read_all(&FileSource(&self.file), layout.end())?;
+            let bytes = buffers.read_all(&FileSource::new(&self.file), layout.end())?;
             let is_same = self.is_confirmed && layout.matches(bytes);
             if !is_same || self.file.metadata()?.len() != self.length {
                 return Ok(false);
@@ -156,16 +156,16 @@ impl StatsFile {
                 is_complete && buffers.header_remained(&self.header)
             }
             None if layout.single_pass_suffices() => {
-                buffers.read_single_pass(&FileSource(&self.file), &layout.plan)?
+                buffers.read_single_pass(&FileSource::new(&self.file), &layout.plan)?
                     && buffers.header_is(&self.header)
             }
             None => {
-                buffers.sample(&FileSource(&self.file), &layout.plan)?
+                buffers.sample(&FileSource::new(&self.file), &layout.plan)?
                     && buffers.header_remained(&self.header)
             }
         };
         if is_same && self.mapping.is_none() && layout.plan.latched {
-            return Ok(FileSource(&self.file).retry_contended(&mut buffers, layout)?);
+            return Ok(FileSource::new(&self.file).retry_contended(&mut buffers, layout)?);
         }
         Ok(is_same)
     }
