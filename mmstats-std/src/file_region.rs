@@ -47,7 +47,7 @@ pub(crate) struct Fields<M: Model> {
 fn size<M: Model>(options: &Options) -> usize {
     let version = <M::Format as Format>::VERSION;
     let fields = [M::FIELDS, <Identity<M::Format> as Model>::FIELDS];
-    let size = layout::size_of_all(version, &fields, options.label_prefix.len());
+    let size = layout::size_of_all(version, &fields, options.label_length());
     match version {
         Version::V2 => size,
         // The Python mmstats uses whole pages.
@@ -56,13 +56,16 @@ fn size<M: Model>(options: &Options) -> usize {
 }
 
 fn layout_fields<M: Model>(
-    mut writer: Writer<'_, M::Format>,
-    owner: u32,
+    writer: Writer<'_, M::Format>,
+    options: &Options,
     created: f64,
 ) -> Result<Fields<M>, AddError> {
+    let dimensions = options.dimensions();
+    let mut writer = writer.label_prefix(options.label_prefix).dimensions(&dimensions);
     let model = writer.add_model()?;
     // Only now: the model's initial values may come from functions that themselves publish.
-    let identity = add_identity(&mut writer, owner, created)?;
+    let mut writer = writer.dimensions("");
+    let identity = add_identity(&mut writer, options.owner(), created)?;
     if !writer.is_resumed() {
         return Err(AddError::LayoutDiffers);
     }
@@ -98,7 +101,7 @@ impl Attachment {
 /// A region whose owner has ended, for the next owner.
 pub(crate) struct ParkedRegion {
     mapping: Mapping,
-    file: OwnFile,
+    file: Result<OwnFile, Arc<PublishError>>,
     created: f64,
 }
 
@@ -291,9 +294,7 @@ impl<M: Model> OwnedRegion<M> {
             options,
             size::<M>(options),
             |region, created| {
-                let writer =
-                    Writer::with_immutable_layout(region)?.label_prefix(options.label_prefix);
-                layout_fields(writer, options.owner(), created)
+                layout_fields(Writer::with_immutable_layout(region)?, options, created)
             },
             Self::lay_out_alone,
         )
@@ -306,9 +307,12 @@ impl<M: Model> OwnedRegion<M> {
     /// Ends these fields and keeps their counts for the next owner. Runs no code of the program, as
     /// its thread is ending.
     pub(crate) fn park(self) -> Option<ParkedRegion> {
-        // Private memory is not kept: the next thread may be able to create a file.
         let attachment = self.attachment.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let file = attachment.file.ok()?;
+        let file = attachment.file;
+        // The next thread may be able to create a file, unless there is to be none.
+        if file.as_ref().is_err_and(|error| !error.is_switched_off()) {
+            return None;
+        }
         let Fields { model, identity } = self.mapped.fields();
         model.reset_transient();
         if let Some(identity) = identity {
@@ -328,20 +332,23 @@ impl ParkedRegion {
     pub(crate) fn adopt<M: Model>(self, options: &Options) -> Option<OwnedRegion<M>> {
         let ParkedRegion { mapping, file, created } = self;
         let mapped = MappedFields::new(mapping, |region| {
-            let writer = Writer::adopt(region)?.label_prefix(options.label_prefix);
-            layout_fields(writer, options.owner(), created)
+            layout_fields(Writer::adopt(region)?, options, created)
         });
         let Ok(mapped) = mapped else {
-            file.discard();
+            if let Ok(file) = file {
+                file.discard();
+            }
             return None;
         };
-        let region = FileRegion::new(mapped, M::NAME, Ok(file), created);
+        let region = FileRegion::new(mapped, M::NAME, file, created);
         region.ensure_file(options);
         Some(region)
     }
 
     /// Removes the file.
     pub(crate) fn discard(self) {
-        self.file.discard();
+        if let Ok(file) = self.file {
+            file.discard();
+        }
     }
 }

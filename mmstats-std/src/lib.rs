@@ -41,6 +41,7 @@
 #![warn(missing_debug_implementations)]
 
 pub mod clock;
+mod dimensions;
 pub mod discover;
 mod error;
 mod file;
@@ -64,6 +65,7 @@ mod warning;
 mod writer_file;
 
 pub use clock::{Monotonic, Timer};
+pub use dimensions::label_with_dimensions;
 pub use error::PublishError;
 pub use file_region::{Flush, Publication, lost_files};
 pub use mmstats_core::{

@@ -1,7 +1,12 @@
 //! Options of publishing.
 
+use crate::dimensions::{are_equal, contains, is_valid_name, pairs};
 use crate::identity;
 use std::process;
+
+/// The most dimensions, and their bytes.
+const MAX_DIMENSIONS: usize = 4;
+const MAX_DIMENSION_BYTES: usize = 4096;
 
 /// Options of publishing, usable in a `static`.
 ///
@@ -16,6 +21,8 @@ use std::process;
 #[must_use]
 pub struct Options {
     pub(crate) label_prefix: &'static str,
+    /// The names, not empty, and values of the first dimensions.
+    dimensions: [(&'static str, &'static str); MAX_DIMENSIONS],
     pub(crate) directory: Option<&'static str>,
     pub(crate) file_name: Option<&'static str>,
     pub(crate) mode: Option<u32>,
@@ -30,6 +37,7 @@ impl Options {
     pub const fn new() -> Options {
         Options {
             label_prefix: "",
+            dimensions: [("", ""); MAX_DIMENSIONS],
             directory: None,
             file_name: None,
             mode: None,
@@ -43,6 +51,54 @@ impl Options {
     pub const fn label_prefix(mut self, prefix: &'static str) -> Options {
         self.label_prefix = prefix;
         self
+    }
+
+    /// Adds a dimension to the label of every field, but not of those about the process: what tells
+    /// this program's values from those of others that publish the same fields. At most 4. A text
+    /// that is known at run time only is made static by [`String::leak`].
+    ///
+    /// ```
+    /// use mmstats_std::{Counter, Options, model, publish, read::Reader};
+    /// model! { struct Cache { hits: Counter, misses: Counter = "misses{level=\"1\"}" } }
+    ///
+    /// let cache = publish::<Cache>(&Options::new().dimension("shard", "a"))?;
+    /// let mut reader = Reader::new();
+    /// let sample = reader.read(&cache.path())?;
+    /// let labels: Vec<&str> =
+    ///     sample.layout().fields.iter().map(|field| &*field.label).take(2).collect();
+    /// assert_eq!(labels, ["hits{shard=\"a\"}", "misses{level=\"1\",shard=\"a\"}"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the name is empty, was given before, or contains white space or one of `{}",=\`; if the
+    /// value contains a NUL; if there are more than 4, or they are longer than 4096 bytes. In a
+    /// static, that does not compile.
+    pub const fn dimension(mut self, name: &'static str, value: &'static str) -> Options {
+        assert!(is_valid_name(name), "a dimension's name is empty or has invalid characters");
+        assert!(!contains(value, b"\0"), "a dimension's value contains a NUL");
+        let (mut i, mut length) = (0, name.len() + value.len());
+        while i < MAX_DIMENSIONS && !self.dimensions[i].0.is_empty() {
+            let (other, value) = self.dimensions[i];
+            assert!(!are_equal(name, other), "two dimensions have the same name");
+            length += other.len() + value.len();
+            i += 1;
+        }
+        assert!(i < MAX_DIMENSIONS, "there are more than 4 dimensions");
+        assert!(length <= MAX_DIMENSION_BYTES, "dimensions have more than 4096 bytes");
+        self.dimensions[i] = (name, value);
+        self
+    }
+
+    /// Returns all dimensions, as they are in a label.
+    pub(crate) fn dimensions(&self) -> String {
+        pairs(self.dimensions.into_iter().take_while(|(name, _)| !name.is_empty()))
+    }
+
+    /// Returns how many bytes a label may have more than its definition.
+    pub(crate) fn label_length(&self) -> usize {
+        // Braces, or a comma.
+        self.label_prefix.len() + self.dimensions().len() + 2
     }
 
     /// Sets the directory of the files, regardless of the environment: a

@@ -195,8 +195,8 @@ impl<M: Model> PerThread<M> {
     /// options: in a unit test, what all threads have counted. Nothing needs to be published for
     /// that.
     ///
-    /// Averages, texts, fields with another aggregation and [isolated](Self::isolated) stats are
-    /// left out. A sum is exact up to 2^53.
+    /// Averages, texts, fields with another aggregation, fields of version 1 and
+    /// [isolated](Self::isolated) stats are left out. A sum is exact up to 2^53.
     ///
     /// ```
     /// use mmstats_std::{Counter, model, per_thread};

@@ -171,7 +171,7 @@ pub fn create_writer<F: Format>(
 ) -> Result<(Writer<'static, F>, PathBuf), PublishError> {
     let created = WriterFile::create_with(name, length, options, |mut writer: Writer<'_, F>| {
         add_identity(&mut writer, options.owner(), clock::unix_time())?;
-        Ok(writer)
+        Ok(writer.dimensions(options.dimensions().leak()))
     });
     let (file, writer) = created.map_err(|error| {
         let path = file::expand_path(options, name).unwrap_or_default();

@@ -53,10 +53,12 @@ impl WriterFile {
         options: &Options,
         add: impl FnOnce(&mut Writer<'static, F>) -> Result<C, AddError>,
     ) -> Result<(WriterFile, C), AddError> {
-        Self::create_with(name, length, options, |mut writer| add(&mut writer))
+        let add =
+            |writer: Writer<'static, F>| add(&mut writer.dimensions(options.dimensions().leak()));
+        Self::create_with(name, length, options, add)
     }
 
-    /// As [`Self::create`], for an `add` that keeps the writer.
+    /// As [`Self::create`], for an `add` that keeps the writer, and sets its dimensions.
     pub(crate) fn create_with<F: Format, C>(
         name: &str,
         length: usize,

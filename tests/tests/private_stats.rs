@@ -6,6 +6,7 @@ use mmstats_std::{
 use mmstats_tests::files::names;
 use mmstats_tests::programs::{Program, command, directory};
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -91,6 +92,15 @@ fn sums_are_those_of_all_threads_at_any_time() {
         drop(end);
     });
     SUMMED.remove();
+}
+
+#[test]
+fn sums_need_no_files() {
+    let mut test = Command::new(std::env::current_exe().unwrap());
+    test.args(["--exact", "sums_are_those_of_all_threads_at_any_time"]);
+    let output = test.env("MMSTATS_PATH", "none").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::format::layout::ValueLayout;
 use crate::format_types::{Format, V2};
 use core::cell::Cell;
 
-/// The arithmetic mean of all samples; 0 before the first.
+/// The arithmetic mean of all samples; 0 before the first. Readers average it over writers, unless
+/// its declaration says otherwise.
 pub struct Average<F: Format = V2> {
     mean: F::Cell<f64>,
     sum: Cell<f64>,

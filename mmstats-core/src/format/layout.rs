@@ -1,8 +1,8 @@
 //! Decides where entries and values go. Everything is `const fn`, so that the same code computes
 //! sizes of declared models at compile time and lays out at run time.
 
-use super::Version;
 use super::v2::{EntryHeader, Header};
+use super::{Version, dimensions};
 use crate::bytes::begins;
 use crate::kind::{Access, Aggregation, Kind, Type, Unit};
 
@@ -87,11 +87,20 @@ impl FieldDef<'_> {
     /// after the suffix.
     #[must_use]
     pub const fn label_parts(&self, layout: &ValueLayout) -> [&[u8]; 3] {
-        if layout.suffix.is_empty() {
-            return [self.label.as_bytes(), &[], &[]];
-        }
-        let (label, dimensions) = split_dimensions(self.label.as_bytes());
+        let (label, dimensions) = dimensions::split(self.label.as_bytes());
         [label, layout.suffix.as_bytes(), dimensions]
+    }
+
+    /// Returns how many bytes further dimensions add to its labels: themselves, and either a comma
+    /// or braces.
+    #[must_use]
+    pub const fn dimensions_length(&self, dimensions: &str) -> usize {
+        let (_, own) = dimensions::split(self.label.as_bytes());
+        match (dimensions.len(), own.len()) {
+            (0, _) => 0,
+            (length, 0) => length + 2,
+            (length, _) => length + 1,
+        }
     }
 
     /// Returns the unit of one of its values.
@@ -333,23 +342,6 @@ const fn strip<'t>(text: &'t str, prefix: &[u8]) -> &'t str {
     text
 }
 
-/// Splits a label from its dimensions: `http` and `{method="GET"}`. Bytes, as the code that splits
-/// texts is large on a device.
-const fn split_dimensions(label: &[u8]) -> (&[u8], &[u8]) {
-    let mut end = label.len();
-    if let [.., b'}'] = label {
-        let mut i = 0;
-        while i < label.len() {
-            if label[i] == b'{' {
-                end = i;
-                break;
-            }
-            i += 1;
-        }
-    }
-    label.split_at(end)
-}
-
 /// Returns the bytes of the lines of help, joined by line feeds.
 #[must_use]
 pub const fn help_length(help: &[&str]) -> usize {
@@ -365,7 +357,8 @@ pub const fn help_length(help: &[&str]) -> usize {
 /// Checks that a model can be published. It is called in constants, so that others do not compile.
 ///
 /// # Panics
-/// For an empty, overlong or duplicate label, or a text that is too long or has a NUL.
+/// For an empty, overlong or duplicate label, braces that hold no dimensions, or a text that is too
+/// long or has a NUL.
 pub const fn check(fields: &[FieldDef]) {
     let mut i = 0;
     while i < fields.len() {
@@ -392,6 +385,9 @@ pub const fn check(fields: &[FieldDef]) {
             "a help text is longer than 65535 bytes"
         );
         assert!(!has_nul(field.prefix) && !has_nul(field.label), "a label contains a NUL");
+        if !dimensions::are_valid(field.label.as_bytes()) {
+            panic!("{}", Message::invalid_dimensions(field.label).as_str());
+        }
         assert!(!has_nul(field.unit.name), "the name of a unit contains a NUL");
         let mut line = 0;
         while line < field.help.len() {
@@ -430,6 +426,11 @@ struct Message {
 impl Message {
     const SIZE: usize = 160;
 
+    const fn invalid_dimensions(label: &str) -> Message {
+        let message = Message { bytes: [0; Self::SIZE], len: 0 };
+        message.with("expected dimensions as in a{name=\"value\"}, found ").with(label)
+    }
+
     /// The end of a label that is too long for it is left out.
     const fn duplicate(label: &str) -> Message {
         let message = Message { bytes: [0; Self::SIZE], len: 0 };
@@ -450,7 +451,7 @@ impl Message {
     const fn as_str(&self) -> &str {
         match core::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
-            Err(_) => "two fields have the same label",
+            Err(_) => "a label is invalid, or two fields have the same",
         }
     }
 }

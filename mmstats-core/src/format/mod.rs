@@ -3,6 +3,7 @@
 //! [`v2`] has the structures of version 2; [`layout`] decides where entries and values go in both
 //! versions. `FORMAT.md` beside this crate's sources describes the bytes.
 
+mod dimensions;
 pub mod flash;
 pub mod histogram;
 pub mod layout;

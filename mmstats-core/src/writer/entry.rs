@@ -18,9 +18,12 @@ pub(super) struct EntryWriter<'b> {
     pub(super) compare: bool,
 }
 
+/// The number of parts of which a label is put together.
+pub(super) const LABEL_PARTS: usize = 8;
+
 /// The contents of an entry.
 pub(super) struct EntryFields<'c> {
-    pub(super) label: [&'c [u8]; 5],
+    pub(super) label: [&'c [u8]; LABEL_PARTS],
     pub(super) definition: &'c FieldDef<'c>,
     pub(super) layout: &'c ValueLayout,
     pub(super) placement: &'c Placement,

@@ -88,6 +88,25 @@ impl<'p, F: Format> Writer<'p, F> {
         self
     }
 
+    /// Sets dimensions that all fields have which are added from now on, besides those in their
+    /// labels: `name="value"`, separated by commas. In the values, a quote, a backslash and a line
+    /// feed are written `\"`, `\\` and `\n`.
+    ///
+    /// ```
+    /// use mmstats_core::{Counter, StaticRegion, Writer};
+    ///
+    /// static REGION: StaticRegion<256> = StaticRegion::new();
+    /// let writer: Writer = Writer::new(REGION.take()?)?;
+    /// let mut writer = writer.dimensions(r#"axis="left""#);
+    /// let steps: Counter<u32> = writer.add(Counter::builder("steps"))?; // steps{axis="left"}
+    /// # Ok::<(), mmstats_core::AddError>(())
+    /// ```
+    #[must_use]
+    pub fn dimensions(mut self, dimensions: &'p str) -> Self {
+        self.raw.dimensions = dimensions;
+        self
+    }
+
     /// Adds a field.
     ///
     /// Its label is compared with those of all fields before it, as the writer has no memory for an

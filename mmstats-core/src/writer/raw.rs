@@ -1,6 +1,6 @@
 //! The code that the writers of all formats share.
 
-use super::entry::{EntryFields, EntryWriter, WriteEntry, v1_end, v1_next};
+use super::entry::{EntryFields, EntryWriter, LABEL_PARTS, WriteEntry, v1_end, v1_next};
 use crate::add_error::AddError;
 use crate::allocator::{Permission, Place};
 use crate::atomic::Ordering;
@@ -28,6 +28,8 @@ pub(crate) struct RawWriter<'p> {
     /// Whether constants in the region stay.
     pub(super) keep_constants: bool,
     pub(super) prefix: &'p str,
+    /// Further dimensions of all labels, without braces.
+    pub(super) dimensions: &'p str,
 }
 
 impl<'p> RawWriter<'p> {
@@ -75,6 +77,7 @@ impl<'p> RawWriter<'p> {
             first_size: [0; 2],
             keep_constants: false,
             prefix: "",
+            dimensions: "",
         }
     }
 
@@ -125,7 +128,7 @@ impl<'p> RawWriter<'p> {
         if unit.len() > layout::MAX_UNIT_BYTES {
             return Err(AddError::TextTooLong { length: unit.len() });
         }
-        if [self.prefix, definition.prefix, definition.label, unit]
+        if [self.prefix, self.dimensions, definition.prefix, definition.label, unit]
             .iter()
             .chain(definition.help)
             .any(|text| text.contains('\0'))
@@ -134,10 +137,11 @@ impl<'p> RawWriter<'p> {
         }
         for layout in definition.layouts {
             let parts = [self.prefix, definition.prefix, definition.label, layout.suffix];
-            let length = parts.iter().map(|part| part.len()).sum();
+            let length: usize = parts.iter().map(|part| part.len()).sum();
             if length == 0 {
                 return Err(AddError::EmptyLabel);
             }
+            let length = length + definition.dimensions_length(self.dimensions);
             if length > layout::MAX_LABEL_BYTES {
                 return Err(AddError::LabelTooLong { length });
             }
@@ -166,9 +170,15 @@ impl<'p> RawWriter<'p> {
         &'d self,
         definition: &'d FieldDef,
         layout: &'d ValueLayout,
-    ) -> [&'d [u8]; 5] {
-        let [label, suffix, dimensions] = definition.label_parts(layout);
-        [self.prefix.as_bytes(), definition.prefix.as_bytes(), label, suffix, dimensions]
+    ) -> [&'d [u8]; LABEL_PARTS] {
+        let [label, suffix, own] = definition.label_parts(layout);
+        let (prefix, more) = (self.prefix.as_bytes(), self.dimensions.as_bytes());
+        let [own, before, after]: [&[u8]; 3] = match own {
+            _ if more.is_empty() => [own, b"", b""],
+            [inside @ .., _] => [inside, b",", b"}"],
+            [] => [b"", b"{", b"}"],
+        };
+        [prefix, definition.prefix.as_bytes(), label, suffix, own, before, more, after]
     }
 
     /// Returns `true` if there is an entry with this label up to the cursor.
@@ -268,7 +278,8 @@ impl Place for RawWriter<'_> {
     ) -> Result<Slot, AddError> {
         let resuming = self.resuming();
         let full = AddError::Full { length: self.region.len() };
-        let placement = self.cursor.place(definition, layout, self.prefix.len()).ok_or(full)?;
+        let more = self.prefix.len() + definition.dimensions_length(self.dimensions);
+        let placement = self.cursor.place(definition, layout, more).ok_or(full)?;
         let in_entry = constant.is_some() && self.version == Version::V2;
         let (size, align) = if in_entry { (0, 1) } else { (layout.size, layout.align) };
         if !resuming {

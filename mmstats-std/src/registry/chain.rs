@@ -45,7 +45,7 @@ impl Chain {
                 result => return result,
             }
         }
-        let prefix = self.registry.options.label_prefix.len();
+        let prefix = self.registry.options.label_length();
         let identity = layout::size(Version::V2, Identity::<V2>::FIELDS, prefix);
         let needed = field.region_size(prefix + label.len()) + identity;
         if needed > MAX_BYTES {
@@ -67,6 +67,7 @@ impl Chain {
                 let writer = Writer::with_immutable_layout(region)?;
                 let mut writer = writer.label_prefix(options.label_prefix);
                 let identity = Some(add_identity(&mut writer, options.owner(), created)?);
+                let writer = writer.dimensions(options.dimensions().leak());
                 Ok(Open { writer: RefCell::new(writer), identity })
             },
             |region| Ok(Open { writer: RefCell::new(Writer::new(region)?), identity: None }),

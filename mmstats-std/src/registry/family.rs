@@ -1,9 +1,9 @@
 //! Fields of one label that differ in the values of their dimensions.
 
 use super::chain::Chain;
-use super::dimensions::{contains, is_valid_name, label_unchecked};
 use super::table::Table;
 use super::{AnyField, CHECKED, Handle, Registry, ThreadFields};
+use crate::dimensions::{are_equal, contains, is_valid_name, label_unchecked};
 use crate::memory::{RcPart, ThreadSlot};
 use crate::warning::warn_once;
 use mmstats_core::{AddError, Aggregation, Field, FieldBuilder, Unit, V2};
@@ -194,15 +194,6 @@ impl<H: Field<Format = V2>, const N: usize> Family<H, N> {
             .aggregation(self.aggregation);
         if self.is_kept { builder.kept() } else { builder }
     }
-}
-
-const fn are_equal(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    i == a.len() && i == b.len()
 }
 
 impl<H, const N: usize> fmt::Debug for Family<H, N> {

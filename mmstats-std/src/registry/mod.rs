@@ -6,7 +6,6 @@
 //! calls, locks or allocations.
 
 mod chain;
-mod dimensions;
 mod family;
 #[cfg(feature = "metrics")]
 pub mod recorder;
@@ -14,12 +13,12 @@ mod table;
 
 pub use family::{Family, PerThreadFamily, ThreadFamily};
 
+use crate::dimensions::{contains, label_with_dimensions};
 use crate::file_region::{Flush, Publication};
 use crate::memory::{ProcessLocal, RcPart};
 use crate::options::Options;
 use crate::thread::{self, AnyThreadEntry, is_ending};
 use chain::{Chain, FIRST_BYTES, MAX_BYTES};
-use dimensions::contains;
 use mmstats_core::{AddError, Field, FieldBuilder, V2};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -117,7 +116,7 @@ impl Registry {
         field: FieldBuilder<'_, H>,
         dimensions: &[(&str, &str)],
     ) -> Result<Handle<H>, AddError> {
-        let label = dimensions::label(field.label(), dimensions)?;
+        let label = label_with_dimensions(field.label(), dimensions)?;
         let entry = self.entry();
         let index = entry.fields().index_of(&label, field)?;
         if entry.fields().at::<H>(index).is_none() {

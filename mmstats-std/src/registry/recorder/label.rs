@@ -1,6 +1,6 @@
 //! Labels of fields from the keys of metrics, whatever texts these contain.
 
-use crate::registry::dimensions::{contains, is_valid_name, label_unchecked};
+use crate::dimensions::{contains, is_valid_name, label_unchecked};
 use crate::registry::family::OTHER;
 use metrics::Key;
 use std::borrow::Cow;

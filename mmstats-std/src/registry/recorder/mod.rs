@@ -80,8 +80,8 @@ mod thread;
 mod unit;
 
 use super::chain::Chain;
-use super::dimensions::contains;
 use super::{CHECKED, MAX_PREFIX_BYTES, Registry};
+use crate::dimensions::contains;
 use crate::file_region::Publication;
 use crate::memory::ProcessLocal;
 use crate::options::Options;

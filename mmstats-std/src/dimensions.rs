@@ -1,9 +1,26 @@
-//! Labels with dimensions, `http.requests{route="/",status="200"}`.
+//! Labels with dimensions, `http.requests{route="/",status="200"}`, which are escaped as FORMAT.md
+//! says.
 
 use mmstats_core::AddError;
 
-/// Returns a label with dimensions, whose values are escaped as FORMAT.md says.
-pub(super) fn label(label: &str, dimensions: &[(&str, &str)]) -> Result<String, AddError> {
+/// Returns a label with dimensions, whose values may be any text: for a field that is added to a
+/// [`Writer`](mmstats_core::Writer). A [`Registry`](crate::Registry) and a
+/// [`Family`](crate::Family) do that by themselves.
+///
+/// ```
+/// use mmstats_std::{Counter, Options, V2, create_writer, label_with_dimensions};
+///
+/// let (mut writer, _) = create_writer::<V2>("plugins", 4096, &Options::new())?;
+/// let label = label_with_dimensions("plugin.calls", &[("name", "gzip \"fast\"")])?;
+/// assert_eq!(label, r#"plugin.calls{name="gzip \"fast\""}"#);
+/// let calls: Counter = writer.add(Counter::builder(&label))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`AddError::InvalidDimension`] if a name is empty, occurs twice, or contains white space or one
+/// of `{}",=\`.
+pub fn label_with_dimensions(label: &str, dimensions: &[(&str, &str)]) -> Result<String, AddError> {
     for (i, (name, _)) in dimensions.iter().enumerate() {
         let is_first = dimensions[..i].iter().all(|(other, _)| other != name);
         if !is_valid_name(name) || !is_first {
@@ -14,14 +31,21 @@ pub(super) fn label(label: &str, dimensions: &[(&str, &str)]) -> Result<String, 
 }
 
 /// Returns a label with dimensions whose names are valid.
-pub(super) fn label_unchecked<'d>(
+pub(crate) fn label_unchecked<'d>(
     label: &str,
     dimensions: impl IntoIterator<Item = (&'d str, &'d str)>,
 ) -> String {
-    let mut text = label.to_owned();
-    let mut separator = '{';
+    let pairs = pairs(dimensions);
+    if pairs.is_empty() { label.to_owned() } else { format!("{label}{{{pairs}}}") }
+}
+
+/// Returns dimensions as they are between the braces of a label.
+pub(crate) fn pairs<'d>(dimensions: impl IntoIterator<Item = (&'d str, &'d str)>) -> String {
+    let mut text = String::new();
     for (name, value) in dimensions {
-        text.push(separator);
+        if !text.is_empty() {
+            text.push(',');
+        }
         text.push_str(name);
         text.push_str("=\"");
         for character in value.chars() {
@@ -33,21 +57,17 @@ pub(super) fn label_unchecked<'d>(
             }
         }
         text.push('"');
-        separator = ',';
-    }
-    if separator == ',' {
-        text.push('}');
     }
     text
 }
 
 /// Returns `true` if a dimension may have this name.
-pub(super) const fn is_valid_name(name: &str) -> bool {
+pub(crate) const fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !contains(name, b"{}\",=\\ \t\n\r\x0b\x0c\0")
 }
 
 /// Returns `true` if a text contains one of some ASCII characters.
-pub(super) const fn contains(text: &str, characters: &[u8]) -> bool {
+pub(crate) const fn contains(text: &str, characters: &[u8]) -> bool {
     let text = text.as_bytes();
     let mut i = 0;
     while i < text.len() {
@@ -63,8 +83,19 @@ pub(super) const fn contains(text: &str, characters: &[u8]) -> bool {
     false
 }
 
+/// Returns `true` if two texts are equal.
+pub(crate) const fn are_equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::label_with_dimensions as label;
     use super::*;
 
     #[test]
