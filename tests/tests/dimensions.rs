@@ -92,7 +92,7 @@ fn fields_with_names_at_run_time_have_them() {
             registry.field(calls, &[("name", &i.to_string())]).unwrap()
         })
         .collect();
-    added.iter().for_each(Counter::incr);
+    added.iter().for_each(|calls| calls.incr());
     assert!(files(directory).len() > 1);
     let found = labels(directory);
     assert_eq!(found.len(), 100);
