@@ -50,8 +50,8 @@ cfg_if::cfg_if! {
 
             /// Returns `true` to the first caller.
             pub(crate) fn claim(&self) -> bool {
-                // Partner: itself in other callers; it publishes nothing else.
-                !self.0.swap(true, core::sync::atomic::Ordering::AcqRel)
+                // Relaxed: one swap comes first, and what is claimed was there before all of them.
+                !self.0.swap(true, core::sync::atomic::Ordering::Relaxed)
             }
         }
     } else {

@@ -1,14 +1,14 @@
 //! Declared sets of fields.
 
 use crate::add_error::AddError;
-use crate::allocator::Allocator;
+use crate::allocator::{Allocator, Place as _};
 use crate::format::flash::{self, FlashDirectory};
 use crate::format::layout::{self, FieldDef};
 use crate::format::{NATIVE_WORD, Version};
 use crate::format_types::Format;
 use crate::region::{IntoRegion, Region};
 use crate::writer::Writer;
-use crate::writer::flash::FlashAllocator;
+use crate::writer::flash::{FlashAllocator, FlashHeader, FlashHeaderStart};
 use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 
@@ -104,7 +104,7 @@ pub trait Mode<M: Model>: sealed::Sealed {
     #[doc(hidden)]
     fn initialize(&self, region: Region) -> Result<M, AddError>;
     #[doc(hidden)]
-    fn resume(&self, region: Region) -> Option<M>;
+    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError>;
 }
 
 /// The directory in the region, labels as declared.
@@ -200,12 +200,7 @@ impl<M: Model, P: Mode<M>> Publisher<M, P> {
     #[inline]
     pub fn recover<R: IntoRegion>(self, region: R) -> Result<(M, Recovery), AddError> {
         const { assert_fits::<M, P, R>() };
-        let region = region.into_region()?;
-        // One of the two is used: the other attempt has failed by then.
-        if let Some(model) = self.mode.resume(region.duplicate()) {
-            return Ok((model, Recovery::Resumed));
-        }
-        Ok((self.mode.initialize(region)?, Recovery::Fresh))
+        self.mode.recover(region.into_region()?)
     }
 }
 
@@ -219,6 +214,18 @@ const fn assert_fits<M: Model, P: Mode<M>, R: IntoRegion>() {
     if let (Some(length), Some(size)) = (R::LENGTH, P::SIZE) {
         assert!(length >= size, "the region is smaller than the model");
     }
+}
+
+fn recover<M: Model>(
+    region: Region,
+    prefix: &str,
+    initialize: impl FnOnce(Region) -> Result<M, AddError>,
+) -> Result<(M, Recovery), AddError> {
+    // One of the two is used: the other attempt has failed by then.
+    if let Some(model) = resume(region.duplicate(), prefix) {
+        return Ok((model, Recovery::Resumed));
+    }
+    Ok((initialize(region)?, Recovery::Fresh))
 }
 
 /// Resumes a model without publishing, so that no new field appears.
@@ -238,8 +245,8 @@ impl<M: Model> Mode<M> for Plain {
     }
 
     #[inline]
-    fn resume(&self, region: Region) -> Option<M> {
-        resume(region, "")
+    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
+        recover(region, "", |region| self.initialize(region))
     }
 }
 
@@ -252,8 +259,8 @@ impl<M: Model> Mode<M> for Prefixed<'_> {
     }
 
     #[inline]
-    fn resume(&self, region: Region) -> Option<M> {
-        resume(region, self.0)
+    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
+        recover(region, self.0, |region| self.initialize(region))
     }
 }
 
@@ -262,19 +269,36 @@ impl<M: Model> Mode<M> for Flash {
 
     #[inline]
     fn initialize(&self, region: Region) -> Result<M, AddError> {
-        const { assert_version_2::<M::Format>() };
-        let mut allocator = FlashAllocator::initialize(region, M::SIZE_WITH_FLASH, M::directory())?;
+        let mut allocator = FlashAllocator::initialize(region, flash_header::<M>())?;
         let model = M::attach(&mut allocator)?;
         allocator.finish();
         Ok(model)
     }
 
     #[inline]
-    fn resume(&self, region: Region) -> Option<M> {
-        const { assert_version_2::<M::Format>() };
-        let mut allocator = FlashAllocator::resume(region, M::SIZE_WITH_FLASH, M::directory())?;
-        M::attach(&mut allocator).ok()
+    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
+        let header = flash_header::<M>();
+        let mut allocator = FlashAllocator::recover(region, header)?;
+        // A loop, so that the code that attaches exists once.
+        loop {
+            let resumed = allocator.resuming();
+            match M::attach(&mut allocator) {
+                Ok(model) => {
+                    allocator.finish();
+                    return Ok((model, if resumed { Recovery::Resumed } else { Recovery::Fresh }));
+                }
+                // A constant is another.
+                Err(_) if resumed => allocator.reinitialize(&header),
+                Err(error) => return Err(error),
+            }
+        }
     }
+}
+
+#[inline(always)]
+fn flash_header<M: Model>() -> FlashHeader {
+    const { assert_version_2::<M::Format>() };
+    FlashHeader::new(const { FlashHeaderStart::new(M::SIZE_WITH_FLASH) }, M::directory())
 }
 
 const fn assert_version_2<F: Format>() {

@@ -130,6 +130,7 @@ impl Region {
     }
 
     /// Returns the 4 bytes at a multiple of 4.
+    #[inline(always)]
     pub(crate) fn word(&self, at: usize) -> &AtomicU32 {
         assert!(at % 4 == 0 && at < self.len && self.len - at >= 4);
         // SAFETY: in bounds and aligned by the assertion (the base is a multiple of 8), valid by
@@ -149,6 +150,14 @@ impl Region {
         }
     }
 
+    /// Zeroes the words from `start` to `end`, multiples of 4.
+    #[inline(always)]
+    pub(crate) fn zero_words(&self, start: usize, end: usize) {
+        for at in (start..end).step_by(4) {
+            self.word(at).store(0, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn equals(&self, at: usize, bytes: &[u8]) -> bool {
         // Labels are compared most, and differ at their end.
         bytes.iter().enumerate().rev().all(|(i, byte)| self.get(at + i) == Some(*byte))
@@ -160,6 +169,7 @@ impl Region {
 
     /// Returns a part for one cell. In version 1 the byte before `at` is the write buffer index
     /// and belongs to the part.
+    #[inline(always)]
     pub(crate) fn slot(&self, at: usize, len: usize, align: usize) -> Slot {
         assert!(at > 0 && at <= self.len && len <= self.len - at && at & (align - 1) == 0);
         // SAFETY: in bounds by the assertion.
@@ -326,6 +336,32 @@ unsafe fn load_word(at: NonNull<u8>) -> MachineWord {
             let at = core::hint::black_box(at).cast::<<MachineWord as WordBits>::Atomic>();
             // SAFETY: the caller's.
             MachineWord::load(unsafe { at.as_ref() })
+        }
+    }
+}
+
+/// Returns an address of which the compiler does not know where it comes from, and of which it must
+/// assume that it is known outside the program.
+#[inline(always)]
+fn expose(address: *mut u8) -> *mut u8 {
+    cfg_if::cfg_if! {
+        if #[cfg(all(
+            any(target_arch = "arm", target_arch = "riscv32", target_arch = "riscv64"),
+            not(miri)
+        ))] {
+            // `black_box` takes a detour over the stack.
+            let mut address = address;
+            // SAFETY: there is no instruction.
+            unsafe {
+                core::arch::asm!(
+                    "/* {0} */",
+                    inout(reg) address,
+                    options(nostack, preserves_flags)
+                );
+            }
+            address
+        } else {
+            core::hint::black_box(address)
         }
     }
 }
@@ -548,7 +584,7 @@ impl<const N: usize> Memory<N> {
         // From here on the compiler must assume that the address is known outside the program: its
         // stores are read there, and its bytes were written there (in a persistent region, by the
         // run before the reset).
-        let base = core::hint::black_box(self.0.get()).cast();
+        let base = expose(self.0.get().cast());
         // SAFETY: a static does not lie at null.
         let base = unsafe { NonNull::new_unchecked(base) };
         Region { base, len: N }

@@ -185,6 +185,7 @@ where
     const SIZE: usize = size_of::<T>();
     const ALIGN: usize = size_of::<T>();
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
         Word(Base(slot.at), PhantomData)
@@ -224,6 +225,7 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for Latch<T, WORD> {
     const SIZE: usize = 20;
     const ALIGN: usize = WORD;
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         assert!(slot.len == 20);
         let latch = Latch { base: Base(slot.at), value: Cell::new(T::zero()) };
@@ -272,6 +274,7 @@ impl<T: ToBits> ValueCell<T> for DoubleBuffer<T> {
     const SIZE: usize = if size_of::<T>() == 1 { 1 } else { 2 * size_of::<T>() };
     const ALIGN: usize = 1;
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
         DoubleBuffer(Base(slot.at), PhantomData)
@@ -336,6 +339,7 @@ impl<const N: usize, const WORD: usize> TextCell<N> for LatchText<N, WORD> {
     const SIZE: usize = 2 * Self::STRIDE + 4;
     const ALIGN: usize = WORD;
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
         let text = LatchText { base: Base(slot.at), last: Cell::new(0) };
@@ -397,6 +401,7 @@ impl<const N: usize, const BUFFERS: usize> TextCell<N> for V1Text<N, BUFFERS> {
     const SIZE: usize = BUFFERS * N;
     const ALIGN: usize = 1;
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         assert!(slot.len == Self::SIZE);
         V1Text(Base(slot.at))
@@ -463,6 +468,7 @@ impl<T: Bucket, const P: u32, const N: u32, const WORD: usize> BucketCell
     const TYPE: Option<Type> = Some(if WORD == 4 { Type::U32 } else { T::TYPE });
     const SIZE: usize = Self::SUM + histogram::count(P, N) * Self::WIDTH;
 
+    #[inline(always)]
     fn new<E>(slot: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E> {
         let slot = slot()?;
         assert!(slot.len == Self::SIZE);
@@ -505,6 +511,7 @@ impl BucketCell for NoBuckets {
     const TYPE: Option<Type> = None;
     const SIZE: usize = 0;
 
+    #[inline(always)]
     fn new<E>(_: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E> {
         Ok(NoBuckets(PhantomData))
     }

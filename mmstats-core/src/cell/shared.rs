@@ -53,6 +53,7 @@ where
     const SIZE: usize = Word::<T>::SIZE;
     const ALIGN: usize = Word::<T>::ALIGN;
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         const { assert_can_be_shared::<T>() }
         SharedWord(Word::new(slot))
@@ -144,6 +145,7 @@ impl<T: ToBits<Bits = u64>, const WORD: usize> ValueCell<T> for SharedLatch<T, W
     const SIZE: usize = 20;
     const ALIGN: usize = WORD;
 
+    #[inline(always)]
     fn new(slot: Slot) -> Self {
         const { assert_can_be_shared::<T>() }
         assert!(slot.len == 20);
@@ -217,6 +219,7 @@ impl<T: Bucket, S: ValueCell<u64>, const P: u32, const N: u32> BucketCell
     const TYPE: Option<Type> = Some(if Self::WIDTH == 4 { Type::U32 } else { T::TYPE });
     const SIZE: usize = S::SIZE + histogram::count(P, N) * Self::WIDTH;
 
+    #[inline(always)]
     fn new<E>(slot: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E> {
         let slot = slot()?;
         assert!(slot.len == Self::SIZE);
@@ -258,6 +261,7 @@ impl<T: ToBits> ValueCell<T> for NotShared<T> {
     const SIZE: usize = size_of::<T>();
     const ALIGN: usize = 1;
 
+    #[inline(always)]
     fn new(_: Slot) -> Self {
         // The condition depends on `T`, so that compiling fails only in a program that uses this.
         const { assert!(size_of::<T>() > 8, "version 1 has no shared fields") }
@@ -275,6 +279,7 @@ impl<T: Bucket> BucketCell for NotShared<T> {
     const TYPE: Option<Type> = None;
     const SIZE: usize = 0;
 
+    #[inline(always)]
     fn new<E>(_: impl FnOnce() -> Result<Slot, E>) -> Result<Self, E> {
         Ok(NotShared(PhantomData))
     }

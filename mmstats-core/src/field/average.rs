@@ -22,6 +22,7 @@ impl<F: Format> Field for Average<F> {
     type Initial<'i> = f64;
     const LAYOUTS: &'static [ValueLayout] = &[mean::<F>()];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<f64>,
@@ -79,6 +80,7 @@ impl<const N: usize, F: Format> Field for MovingAverage<N, F> {
     type Initial<'i> = f64;
     const LAYOUTS: &'static [ValueLayout] = &[mean::<F>()];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<f64>,

@@ -48,6 +48,7 @@ impl<T: Scalar, F: Format> Field for Constant<T, F> {
         if size_of::<T>() < NATIVE_WORD { size_of::<T>() } else { NATIVE_WORD },
     )];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<T>,
@@ -76,6 +77,7 @@ impl<const N: usize, F: Format> Field for ConstantText<N, F> {
     type Initial<'i> = &'i str;
     const LAYOUTS: &'static [ValueLayout] = &[value_layout::<F>(Type::Text, N, 1)];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<&str>,

@@ -34,6 +34,7 @@ impl<T: Count, F: Format> Field for Counter<T, F> {
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Counter)];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<T>,

@@ -198,6 +198,7 @@ pub(super) const fn mean<F: Format>() -> ValueLayout {
 }
 
 /// Returns the cell of a number that describes the present, and starts again when it is resumed.
+#[inline(always)]
 pub(super) fn present_cell<T: Scalar, F: Format, A: Allocator>(
     slots: &mut SlotIter<'_, A>,
     initial: Option<T>,

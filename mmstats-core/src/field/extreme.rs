@@ -26,6 +26,7 @@ macro_rules! extreme {
                 ..number::<T, F>(Kind::Gauge)
             }];
 
+            #[inline(always)]
             fn attach<A: Allocator>(
                 slots: &mut SlotIter<'_, A>,
                 initial: Option<T>,

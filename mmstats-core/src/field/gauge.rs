@@ -23,6 +23,7 @@ impl<T: Scalar, F: Format> Field for Gauge<T, F> {
     type Initial<'i> = T;
     const LAYOUTS: &'static [ValueLayout] = &[number::<T, F>(Kind::Gauge)];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<T>,

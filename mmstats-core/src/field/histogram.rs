@@ -31,6 +31,7 @@ impl<const P: u32, const N: u32, T: Bucket, F: Format> Field for Histogram<P, N,
     type Initial<'i> = ();
     const LAYOUTS: &'static [ValueLayout] = if Self::EXISTS { &[Self::LAYOUT] } else { &[] };
 
+    #[inline(always)]
     fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
         Ok(Histogram { buckets: F::Buckets::new(|| slots.next())? })
     }

@@ -34,6 +34,7 @@ impl<const N: usize, F: Format> Field for Text<N, F> {
         ..ValueLayout::new(Kind::Info, Type::Text, <F::Text<N> as TextCell<N>>::ACCESS, N)
     }];
 
+    #[inline(always)]
     fn attach<A: Allocator>(
         slots: &mut SlotIter<'_, A>,
         initial: Option<&str>,

@@ -132,6 +132,7 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
         &[Self::MEAN]
     };
 
+    #[inline(always)]
     fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
         let mean = MovingAverage::attach(slots, None)?;
         let spread = Histogram::attach(slots, None)?;

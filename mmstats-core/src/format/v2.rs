@@ -161,18 +161,35 @@ const _: () = assert!(Header::SIZE == 40 && EntryHeader::SIZE == 28 && Header::C
 /// ```
 #[must_use]
 pub const fn crc32(crc: u32, bytes: &[u8]) -> u32 {
-    let mut crc = !crc;
+    !crc32_state(!crc, bytes)
+}
+
+/// Returns the CRC register after `bytes`: the inverted CRC-32.
+#[must_use]
+pub(crate) const fn crc32_state(mut state: u32, bytes: &[u8]) -> u32 {
     let mut i = 0;
     while i < bytes.len() {
-        crc ^= bytes[i] as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
-            bit += 1;
-        }
+        state = shift((state ^ bytes[i] as u32) as usize, 8);
         i += 1;
     }
-    !crc
+    state
+}
+
+/// Returns the CRC register after the bytes of a word, in this machine's byte order, and `zeros`
+/// zero bytes.
+#[must_use]
+pub(crate) const fn crc32_after_word(state: u32, word: usize, zeros: usize) -> u32 {
+    shift(state as usize ^ word.to_le(), 8 * (size_of::<usize>() + zeros))
+}
+
+/// Shifts bits out of a CRC register that holds those of a message in advance.
+const fn shift(mut state: usize, bits: usize) -> u32 {
+    let mut bit = 0;
+    while bit < bits {
+        state = (state >> 1) ^ (0xEDB8_8320 & (state & 1).wrapping_neg());
+        bit += 1;
+    }
+    state as u32
 }
 
 /// Does what [`crc32`] does, at run time. On a device, speed matters little: it runs only when

@@ -1,17 +1,22 @@
-//! Publishing with the directory in flash: values are placed, no entry is written.
+//! Publishing with the directory in flash: the offsets of all values are known at compile time, and
+//! no entry is written.
 
-use super::raw::{header, write_header};
+use super::raw::header;
 use crate::add_error::AddError;
 use crate::allocator::{Permission, Place};
+use crate::atomic::Ordering;
 use crate::format::flash::{FlashDirectory, value_below};
 use crate::format::layout::{FieldDef, ValueLayout};
-use crate::format::v2::{EXTERNAL_DIRECTORY, Header};
-use crate::format::{MAGIC, NATIVE_WORD};
+use crate::format::v2::{EXTERNAL_DIRECTORY, Header, crc32_after_word, crc32_state};
+use crate::format::{MAGIC, MAGIC_WORDS, NATIVE_WORD};
 use crate::region::{Region, Slot};
-use core::ops::Range;
-use zerocopy::IntoBytes;
+use core::mem::offset_of;
+use zerocopy::transmute;
 
 /// Allocates values in a region whose directory is in flash.
+///
+/// Everything is inlined: in a region of known length, the compiler then computes the offset of
+/// each value, and a handle takes the instructions that store its address.
 #[derive(Debug)]
 pub(crate) struct FlashAllocator {
     region: Region,
@@ -21,44 +26,43 @@ pub(crate) struct FlashAllocator {
 }
 
 impl FlashAllocator {
-    /// Initialises a region of `length` bytes. It becomes valid with [`Self::finish`].
-    pub(crate) fn initialize(
-        region: Region,
-        length: usize,
-        directory: FlashDirectory,
-    ) -> Result<Self, AddError> {
-        if region.len() < length {
+    /// Initialises a region. It becomes valid with [`Self::finish`].
+    #[inline(always)]
+    pub(crate) fn initialize(region: Region, header: FlashHeader) -> Result<Self, AddError> {
+        if region.len() < header.length {
             return Err(AddError::Full { length: region.len() });
         }
-        write_header(&region, &flash_header(length, directory));
-        Ok(FlashAllocator { region, high: length, resuming: false })
+        let mut allocator = FlashAllocator { region, high: header.length, resuming: false };
+        allocator.reinitialize(&header);
+        Ok(allocator)
     }
 
-    /// Resumes a region of `length` bytes if this very program made it.
-    pub(crate) fn resume(region: Region, length: usize, directory: FlashDirectory) -> Option<Self> {
-        let header = flash_header(length, directory);
-        let equals = |range: Range<usize>| region.equals(range.start, &header.as_bytes()[range]);
-        let same = region.len() >= length
-            && region.equals(0, &MAGIC)
-            && equals(MAGIC.len()..Header::GENERATION)
-            && equals(Header::PUBLISHED..Header::SIZE);
-        same.then_some(FlashAllocator { region, high: length, resuming: true })
+    /// Resumes a region if this very program made it, and otherwise initialises it.
+    #[inline(always)]
+    pub(crate) fn recover(region: Region, header: FlashHeader) -> Result<Self, AddError> {
+        if region.len() < header.length {
+            return Err(AddError::Full { length: region.len() });
+        }
+        let mut allocator = FlashAllocator { region, high: header.length, resuming: true };
+        if !header.is_in(&allocator.region) {
+            allocator.reinitialize(&header);
+        }
+        Ok(allocator)
     }
 
-    /// Makes the region valid, after all values have been placed.
+    #[inline(always)]
+    pub(crate) fn reinitialize(&mut self, header: &FlashHeader) {
+        self.region.seqlock().write_begin();
+        header.write(&self.region);
+        self.region.zero_words(Header::SIZE, header.length);
+        (self.high, self.resuming) = (header.length, false);
+    }
+
+    /// Makes the region valid, after all values have been placed. In a region that was resumed,
+    /// this changes nothing.
+    #[inline(always)]
     pub(crate) fn finish(&self) {
         self.region.seqlock().write_end();
-    }
-
-    /// Not inlined, because it is the same code for all fields.
-    #[inline(never)]
-    fn allocate(&mut self, size: usize, align: usize) -> Slot {
-        // The region's size was computed by the same rule at compile time, so the value fits.
-        self.high = value_below(self.high, size, align).unwrap_or(Header::SIZE);
-        if !self.resuming {
-            self.region.zero(self.high, size);
-        }
-        self.region.slot(self.high, size, align)
     }
 }
 
@@ -67,6 +71,7 @@ impl Place for FlashAllocator {
 
     fn metadata<'d>(_: &'d FieldDef<'d>) {}
 
+    #[inline(always)]
     fn resuming(&self) -> bool {
         self.resuming
     }
@@ -79,7 +84,8 @@ impl Place for FlashAllocator {
         constant: Option<&mut [u8]>,
         _: Permission,
     ) -> Result<Slot, AddError> {
-        let slot = self.allocate(layout.size, layout.align);
+        // The region's size was computed by the same rule at compile time, so the value fits.
+        self.high = value_below(self.high, layout.size, layout.align).unwrap_or(Header::SIZE);
         match constant {
             Some(constant) if !self.resuming => self.region.write(self.high, constant),
             Some(constant) if !self.region.equals(self.high, constant) => {
@@ -87,14 +93,92 @@ impl Place for FlashAllocator {
             }
             _ => {}
         }
-        Ok(slot)
+        Ok(self.region.slot(self.high, layout.size, layout.align))
     }
 }
 
-fn flash_header(length: usize, directory: FlashDirectory) -> Header {
-    let mut header =
-        header(length, NATIVE_WORD, EXTERNAL_DIRECTORY, directory.entries.as_ptr().addr() as u64);
-    header.layout = directory.check;
-    header.published = directory.entries.len() as u32;
-    header
+/// The header of a region whose directory is in flash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlashHeader {
+    length: usize,
+    /// All words but the magic, which comes last, and the generation, which stays.
+    words: [u32; 7],
+}
+
+impl FlashHeader {
+    /// Bytes before and after an address in a field of 8 bytes.
+    const ZEROS_BEFORE: usize =
+        if cfg!(target_endian = "big") { 8 - size_of::<usize>() } else { 0 };
+    const ZEROS_AFTER: usize = 8 - size_of::<usize>() - Self::ZEROS_BEFORE;
+
+    /// Creates the header of a region of `length` bytes. All is known at compile time, but the
+    /// address of the directory.
+    #[inline(always)]
+    pub(crate) fn new(start: FlashHeaderStart, directory: FlashDirectory) -> Self {
+        let address = directory.entries.as_ptr().addr();
+        let halves: [u32; 2] = transmute!(address as u64);
+        FlashHeader {
+            length: start.length,
+            words: [
+                start.words[0],
+                start.words[1],
+                halves[0],
+                halves[1],
+                !crc32_after_word(start.crc, address, Self::ZEROS_AFTER),
+                directory.check,
+                directory.entries.len() as u32,
+            ],
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, region: &Region) {
+        self.for_each_word(|at, word| region.word(at).store(word, Ordering::Relaxed));
+    }
+
+    #[inline(always)]
+    fn is_in(&self, region: &Region) -> bool {
+        let mut difference = 0;
+        let mut compare = |at, word| difference |= region.word(at).load(Ordering::Relaxed) ^ word;
+        compare(0, MAGIC_WORDS[0]);
+        compare(4, MAGIC_WORDS[1]);
+        self.for_each_word(compare);
+        difference == 0
+    }
+
+    /// Calls `f` with offset and content of each word. No loop, as the words are then constants in
+    /// the instructions.
+    #[inline(always)]
+    fn for_each_word(&self, mut f: impl FnMut(usize, u32)) {
+        let [middle @ .., check, layout, published] = self.words;
+        f(8, middle[0]);
+        f(12, middle[1]);
+        f(16, middle[2]);
+        f(20, middle[3]);
+        f(Header::CHECKED, check);
+        f(Header::LAYOUT, layout);
+        f(Header::PUBLISHED, published);
+    }
+}
+
+/// The part of the header that is known at compile time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlashHeaderStart {
+    length: usize,
+    /// The words between the magic and the address. The magic is not stored, because with it these
+    /// bytes would look like a region to a scan of memory.
+    words: [u32; 2],
+    /// The CRC register before the address.
+    crc: u32,
+}
+
+impl FlashHeaderStart {
+    /// Creates the start of the header of a region of `length` bytes.
+    pub(crate) const fn new(length: usize) -> Self {
+        let header = header(length, NATIVE_WORD, EXTERNAL_DIRECTORY, 0);
+        let bytes: [u8; Header::SIZE] = transmute!(Header { magic: MAGIC, ..header });
+        let words: [u32; Header::SIZE / 4] = transmute!(bytes);
+        let (before, _) = bytes.split_at(offset_of!(Header, directory) + FlashHeader::ZEROS_BEFORE);
+        FlashHeaderStart { length, words: [words[2], words[3]], crc: crc32_state(!0, before) }
+    }
 }

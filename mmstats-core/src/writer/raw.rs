@@ -317,7 +317,7 @@ impl Place for RawWriter<'_> {
 }
 
 /// Begins to initialise a region with this header.
-pub(super) fn write_header(region: &Region, header: &Header) {
+fn write_header(region: &Region, header: &Header) {
     region.seqlock().write_begin();
     // The magic comes last, and the generation lies between the two parts and must stay.
     region.write(MAGIC.len(), &header.as_bytes()[MAGIC.len()..Header::GENERATION]);
@@ -326,7 +326,7 @@ pub(super) fn write_header(region: &Region, header: &Header) {
 
 /// Returns the constant part of the header of a region made by this program. The magic is missing,
 /// because a complete header left on the stack would look like a region to a scan of memory.
-pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
+pub(super) const fn header(length: usize, word: usize, flags: u8, directory: u64) -> Header {
     let mut header = Header {
         magic: [0; 8],
         byte_order: BYTE_ORDER,
@@ -339,6 +339,8 @@ pub(super) fn header(length: usize, word: usize, flags: u8, directory: u64) -> H
         generation: 0,
         published: 0,
     };
-    header.check = crc32(crc32(0, &MAGIC), &header.as_bytes()[MAGIC.len()..Header::CHECKED]);
+    let bytes: [u8; Header::SIZE] = zerocopy::transmute!(header);
+    let (checked, _) = bytes.split_at(Header::CHECKED);
+    header.check = crc32(crc32(0, &MAGIC), checked.split_at(MAGIC.len()).1);
     header
 }
