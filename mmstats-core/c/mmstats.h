@@ -36,10 +36,9 @@
  *     gauge_f32, gauge_f64            _raise(&field, x) sets x if it is greater than the value,
  *                                     _lower(&field, x) if it is less
  *     flag                            _set(&field, true), _get(&field)
- *     shared_counter32 …,             the same, but counters have no _get; any number of
- *     shared_gauge_f64                interrupts, threads and cores may update the field. Every
- *                                     other field is updated by one context. Reading never has an
- *                                     effect on updates
+ *     shared_counter32 …,             the same; any number of interrupts, threads and cores may
+ *     shared_gauge_f64                update the field. Every other field is updated by one
+ *                                     context. Reading never has an effect on updates
  *
  * MMSTATS_SHARED_TEXT and MMSTATS_SHARED_HISTOGRAM are updated by mmstats_shared_text_set and
  * mmstats_shared_histogram_record.
@@ -396,6 +395,11 @@ MMSTATS_SHARED_CELL_(64, 0)
     {                                                                                              \
         mmstats_counter##bits##_add(field, 1);                                                     \
     }                                                                                              \
+    static inline uint##bits##_t mmstats_shared_counter##bits##_get(                               \
+        const mmstats_shared_counter##bits *field)                                                 \
+    {                                                                                              \
+        return mmstats_shared_load##bits##_(&field->shared);                                       \
+    }                                                                                              \
     static inline void mmstats_shared_counter##bits##_add(mmstats_shared_counter##bits *field,     \
                                                           uint##bits##_t n)                        \
     {                                                                                              \
@@ -694,30 +698,30 @@ MMSTATS_ONCE_ uint32_t mmstats_crc32_(uint32_t crc, const void *bytes, uint32_t 
     return ~crc;
 }
 
-static inline uint32_t *mmstats_words_(const mmstats_descriptor *of)
+static inline uint32_t *mmstats_words_(const mmstats_descriptor *descriptor)
 {
-    return ((mmstats_header *)of->region)->words;
+    return ((mmstats_header *)descriptor->region)->words;
 }
 
 /* Fills in the header that the published region has, except its magic: a complete header left on
  * the stack would look like a region to a scan of memory. */
-static inline void mmstats_header_(const mmstats_descriptor *of, uint32_t *words)
+static inline void mmstats_header_(const mmstats_descriptor *descriptor, uint32_t *words)
 {
-    const bool external = of->flags & MMSTATS_EXTERNAL_;
-    const uint32_t *region = mmstats_words_(of);
-    const void *directory = external ? of->directory : region + MMSTATS_HEADER_WORDS_;
+    const bool external = descriptor->flags & MMSTATS_EXTERNAL_;
+    const uint32_t *region = mmstats_words_(descriptor);
+    const void *directory = external ? descriptor->directory : region + MMSTATS_HEADER_WORDS_;
     const uint64_t place = external ? (uintptr_t)directory : sizeof(mmstats_header);
     words[MMSTATS_WIDTH_] = MMSTATS_BIG_ENDIAN_
-        ? 0x01020000u | (uint32_t)MMSTATS_WORD << 8 | of->flags
-        : 0x0102u | (uint32_t)MMSTATS_WORD << 16 | (uint32_t)of->flags << 24;
-    words[MMSTATS_LENGTH_] = of->length;
+        ? 0x01020000u | (uint32_t)MMSTATS_WORD << 8 | descriptor->flags
+        : 0x0102u | (uint32_t)MMSTATS_WORD << 16 | (uint32_t)descriptor->flags << 24;
+    words[MMSTATS_LENGTH_] = descriptor->length;
     words[MMSTATS_DIRECTORY_ + MMSTATS_BIG_ENDIAN_] = (uint32_t)place;
     words[MMSTATS_DIRECTORY_ + !MMSTATS_BIG_ENDIAN_] = (uint32_t)(place >> 32);
     words[MMSTATS_CHECK_] = mmstats_crc32_(MMSTATS_MAGIC_CRC_, words + MMSTATS_WIDTH_,
                                            4 * (MMSTATS_CHECK_ - MMSTATS_WIDTH_));
-    words[MMSTATS_LAYOUT_] = mmstats_crc32_(0, directory, of->published);
+    words[MMSTATS_LAYOUT_] = mmstats_crc32_(0, directory, descriptor->published);
     words[MMSTATS_GENERATION_] = region[MMSTATS_GENERATION_];
-    words[MMSTATS_PUBLISHED_] = of->published;
+    words[MMSTATS_PUBLISHED_] = descriptor->published;
 }
 
 /* Returns the bits of a field's initial value: 0, or "no value yet". */
@@ -738,13 +742,13 @@ static inline uint64_t mmstats_initial_(const mmstats_entry *entry)
 
 /* Gives fields their initial value by ordinary updates: those that have another than zero, or all
  * that do not outlive their writer. */
-static inline void mmstats_reset_(const mmstats_descriptor *of, bool all)
+static inline void mmstats_reset_(const mmstats_descriptor *descriptor, bool all)
 {
-    const uint8_t *at = (const uint8_t *)of->directory, *end = at + of->published;
+    const uint8_t *at = (const uint8_t *)descriptor->directory, *end = at + descriptor->published;
     const mmstats_entry *entry;
     for (; at < end; at += entry->length) {
         entry = (const mmstats_entry *)(const void *)at;
-        void *value = (uint8_t *)of->region + entry->value;
+        void *value = (uint8_t *)descriptor->region + entry->value;
         if (entry->access == MMSTATS_IS_CONSTANT_ || entry->kind == MMSTATS_COUNTER_ ||
             entry->kind == MMSTATS_HISTOGRAM_ || (all && (entry->options & MMSTATS_KEPT)))
             continue;
@@ -754,7 +758,7 @@ static inline void mmstats_reset_(const mmstats_descriptor *of, bool all)
                                     entry->size, "");
             continue;
         }
-        const uint64_t x = of->has_bounds ? mmstats_initial_(entry) : 0;
+        const uint64_t x = descriptor->has_bounds ? mmstats_initial_(entry) : 0;
         if (!all && x == 0)
             continue;
         if (entry->size == 1)
@@ -769,37 +773,37 @@ static inline void mmstats_reset_(const mmstats_descriptor *of, bool all)
 }
 
 /* Invalidates the region, and gives everything from this offset on its initial value. */
-static inline void mmstats_clear_(const mmstats_descriptor *of, uint32_t from)
+static inline void mmstats_clear_(const mmstats_descriptor *descriptor, uint32_t from)
 {
-    uint32_t *words = mmstats_words_(of);
-    uint8_t *bytes = (uint8_t *)of->region;
+    uint32_t *words = mmstats_words_(descriptor);
+    uint8_t *bytes = (uint8_t *)descriptor->region;
     MMSTATS_STORE(uint32_t, &words[0], 0);
     MMSTATS_FENCE(); /* a reader that sees the new generation does not see the old magic */
     MMSTATS_STORE(uint32_t, &words[MMSTATS_GENERATION_], words[MMSTATS_GENERATION_] + 1);
     MMSTATS_FENCE(); /* one that sees anything written from here on sees the new generation */
-    for (; from < of->length; from++)
+    for (; from < descriptor->length; from++)
         MMSTATS_STORE(uint8_t, bytes + from, 0);
-    if (of->has_bounds)
-        mmstats_reset_(of, false);
+    if (descriptor->has_bounds)
+        mmstats_reset_(descriptor, false);
 }
 
 /* Begins to initialise a region: readers see none, and every field gets its initial value. */
-static inline void mmstats_begin(const mmstats_descriptor *of)
+static inline void mmstats_begin(const mmstats_descriptor *descriptor)
 {
-    mmstats_clear_(of, sizeof(mmstats_header));
-    if (!(of->flags & MMSTATS_EXTERNAL_)) {
-        const uint8_t *from = (const uint8_t *)of->directory;
-        uint8_t *to = (uint8_t *)of->region + sizeof(mmstats_header);
-        for (uint32_t i = 0; i < of->published; i++)
+    mmstats_clear_(descriptor, sizeof(mmstats_header));
+    if (!(descriptor->flags & MMSTATS_EXTERNAL_)) {
+        const uint8_t *from = (const uint8_t *)descriptor->directory;
+        uint8_t *to = (uint8_t *)descriptor->region + sizeof(mmstats_header);
+        for (uint32_t i = 0; i < descriptor->published; i++)
             MMSTATS_STORE(uint8_t, to + i, from[i]);
     }
 }
 
 /* Makes the region valid for readers, after constants and initial values have been set. */
-static inline void mmstats_publish(const mmstats_descriptor *of)
+static inline void mmstats_publish(const mmstats_descriptor *descriptor)
 {
-    uint32_t ours[MMSTATS_HEADER_WORDS_], *words = mmstats_words_(of);
-    mmstats_header_(of, ours);
+    uint32_t ours[MMSTATS_HEADER_WORDS_], *words = mmstats_words_(descriptor);
+    mmstats_header_(descriptor, ours);
     for (int i = MMSTATS_WIDTH_; i < MMSTATS_HEADER_WORDS_; i++)
         MMSTATS_STORE(uint32_t, &words[i], ours[i]);
     MMSTATS_FENCE(); /* a reader that sees the magic sees all the rest */
@@ -809,12 +813,12 @@ static inline void mmstats_publish(const mmstats_descriptor *of)
 }
 
 /* Returns true if the directory in the region is this program's, constants aside. */
-static inline bool mmstats_same_directory_(const mmstats_descriptor *of)
+static inline bool mmstats_same_directory_(const mmstats_descriptor *descriptor)
 {
-    const uint8_t *ours = (const uint8_t *)of->directory;
-    const uint8_t *theirs = (const uint8_t *)of->region + sizeof(mmstats_header);
+    const uint8_t *ours = (const uint8_t *)descriptor->directory;
+    const uint8_t *theirs = (const uint8_t *)descriptor->region + sizeof(mmstats_header);
     const mmstats_entry *entry;
-    for (uint32_t at = 0; at < of->published; at += entry->length) {
+    for (uint32_t at = 0; at < descriptor->published; at += entry->length) {
         entry = (const mmstats_entry *)(const void *)(ours + at);
         uint32_t end = entry->access == MMSTATS_IS_CONSTANT_ ? entry->value : entry->length;
         for (uint32_t i = at; i < at + end; i++)
@@ -827,19 +831,19 @@ static inline bool mmstats_same_directory_(const mmstats_descriptor *of)
 /* Takes over the stats that a region has from before a reset, if it is exactly one of this program:
  * counters, histograms and kept fields go on, all others begin again. Otherwise returns false; then
  * begin. Set constants and initial values, and publish, in both cases. */
-static inline bool mmstats_resume(const mmstats_descriptor *of)
+static inline bool mmstats_resume(const mmstats_descriptor *descriptor)
 {
     uint32_t ours[MMSTATS_HEADER_WORDS_];
-    const uint32_t *words = mmstats_words_(of);
-    if (!(of->flags & MMSTATS_EXTERNAL_) && !mmstats_same_directory_(of))
+    const uint32_t *words = mmstats_words_(descriptor);
+    if (!(descriptor->flags & MMSTATS_EXTERNAL_) && !mmstats_same_directory_(descriptor))
         return false;
-    mmstats_header_(of, ours);
+    mmstats_header_(descriptor, ours);
     if (words[0] != MMSTATS_MAGIC_0_ || words[1] != MMSTATS_MAGIC_1_)
         return false;
     for (int i = MMSTATS_WIDTH_; i < MMSTATS_HEADER_WORDS_; i++)
         if (words[i] != ours[i])
             return false;
-    mmstats_reset_(of, true);
+    mmstats_reset_(descriptor, true);
     return true;
 }
 
@@ -847,7 +851,7 @@ static inline bool mmstats_resume(const mmstats_descriptor *of)
 
 /* Stores a constant. If it differs in a region that was resumed, this is another program or
  * device, and everything begins again; but a file never does, and its constants stay. */
-static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *constant,
+static inline void mmstats_constant_store_(const mmstats_descriptor *descriptor, void *constant,
                                            const void *x, size_t size)
 {
     uint8_t *to = (uint8_t *)constant;
@@ -855,10 +859,10 @@ static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *c
     for (size_t i = 0; i < size; i++) {
         if (to[i] == from[i])
             continue;
-        if (mmstats_words_(of)[0] != 0) {
-            if (of->flags & MMSTATS_IMMUTABLE_)
+        if (mmstats_words_(descriptor)[0] != 0) {
+            if (descriptor->flags & MMSTATS_IMMUTABLE_)
                 return;
-            mmstats_clear_(of, of->variables);
+            mmstats_clear_(descriptor, descriptor->variables);
         }
         MMSTATS_STORE(uint8_t, to + i, from[i]);
     }
@@ -869,10 +873,10 @@ static inline void mmstats_constant_store_(const mmstats_descriptor *of, void *c
     typedef struct {                                                                         \
         uint32_t bytes[(sizeof(T) + 3) / 4];                                                 \
     } mmstats_constant_##name;                                                               \
-    static inline void mmstats_constant_##name##_set(const mmstats_descriptor *of,           \
+    static inline void mmstats_constant_##name##_set(const mmstats_descriptor *descriptor,   \
                                                      mmstats_constant_##name *constant, T x) \
     {                                                                                        \
-        mmstats_constant_store_(of, constant->bytes, &x, sizeof x);                          \
+        mmstats_constant_store_(descriptor, constant->bytes, &x, sizeof x);                  \
     }
 
 MMSTATS_CONSTANT_TYPE_(flag, bool)
@@ -887,13 +891,13 @@ MMSTATS_CONSTANT_TYPE_(u64, uint64_t)
 MMSTATS_CONSTANT_TYPE_(f32, float)
 MMSTATS_CONSTANT_TYPE_(f64, double)
 
-static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, char *constant,
-                                                size_t size, const char *text)
+static inline void mmstats_constant_text_store_(const mmstats_descriptor *descriptor,
+                                                char *constant, size_t size, const char *text)
 {
     const size_t length = mmstats_cut_(text, size);
     const char zero = 0;
     for (size_t i = 0; i < size; i++)
-        mmstats_constant_store_(of, constant + i, i < length ? text + i : &zero, 1);
+        mmstats_constant_store_(descriptor, constant + i, i < length ? text + i : &zero, 1);
 }
 
 #define MMSTATS_CONSTANT_TEXT_TYPE_(N) \
@@ -902,8 +906,8 @@ static inline void mmstats_constant_text_store_(const mmstats_descriptor *of, ch
         char text[N];                  \
     }
 
-#define mmstats_constant_text_set(of, constant, x) \
-    mmstats_constant_text_store_(of, (constant)->text, sizeof((constant)->text), x)
+#define mmstats_constant_text_set(descriptor, constant, x) \
+    mmstats_constant_text_store_(descriptor, (constant)->text, sizeof((constant)->text), x)
 
 /* ---- Rows of a model ---- */
 

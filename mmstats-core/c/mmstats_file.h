@@ -37,10 +37,13 @@
  *
  * Files are created in the directory MMSTATS_PATH, or not at all if that is "none"; without it, in
  * /dev/shm if that is a writable tmpfs, or else in TMPDIR or /tmp. Their name is MMSTATS_FILES,
- * {CMD}-{PID}-{TID}.mmstats without it; both may have {CMD}, {PID}, {TID} and {MODEL}. Programs with
- * privileges (setuid) ignore the environment. If a file cannot be created, the stats count in
- * private memory, and one line on standard error says why. Files are removed when the process
- * exits; a forked child gets its own.
+ * {CMD}-{PID}-{TID}.mmstats without it; both may have {CMD}, {PID}, {TID} and {MODEL}. Programs
+ * with privileges (setuid) ignore the environment. Files are removed when the process exits; a
+ * forked child gets its own.
+ *
+ * If a file cannot be created, as on a full disk, the stats count in private memory, and one line
+ * on standard error says why. mmstats_file_retry() tries again for the calling thread: call it once
+ * a second, for instance. The next thread that takes these stats over tries again by itself.
  *
  * A signal handler must not call stats(), as it may interrupt the first use: pass it the pointer.
  * Code with these files must not be unloaded (dlclose). Link with -pthread.
@@ -95,7 +98,7 @@
 /* A region and its file. Never freed, as somebody may still hold a pointer into it. */
 typedef struct mmstats_file {
     struct mmstats_file *next;
-    struct mmstats_files *of;
+    struct mmstats_files *files;
     mmstats_descriptor descriptor;
     bool owned;     /* by a thread, or by the process */
     bool inherited; /* from the process that forked this one: no longer used */
@@ -109,9 +112,9 @@ typedef struct mmstats_files {
     const char *model;
     mmstats_descriptor descriptor; /* without a region */
     bool per_process;
-    void (*identify)(const mmstats_descriptor *of);
+    void (*identify)(const mmstats_descriptor *descriptor);
     void (*set_tid)(void *region, int64_t tid);
-    void (*begin)(const mmstats_descriptor *of);
+    void (*begin)(const mmstats_descriptor *descriptor);
     void (*forget)(void); /* this thread's pointer */
     mmstats_file *first;
     struct mmstats_files *next;
@@ -379,13 +382,15 @@ MMSTATS_ONCE_ int mmstats_rename_into_place_(const mmstats_path_ *temporary, mms
 /* Moves the region's memory into an open file. Its addresses stay. */
 static inline const char *mmstats_move_(mmstats_file *file, int to)
 {
-    const mmstats_descriptor *of = &file->descriptor;
-    uint32_t *words = mmstats_words_(of);
+    const mmstats_descriptor *descriptor = &file->descriptor;
+    void *region = descriptor->region;
+    uint32_t *words = mmstats_words_(descriptor);
     const uint32_t magic = words[0];
     struct stat found;
-    if ((errno = mmstats_allocate_(to, of->length)) != 0)
+    if ((errno = mmstats_allocate_(to, descriptor->length)) != 0)
         return "cannot be allocated";
-    if (pwrite(to, of->region, of->length, 0) != (ssize_t)of->length || fstat(to, &found) != 0)
+    if (pwrite(to, region, descriptor->length, 0) != (ssize_t)descriptor->length ||
+        fstat(to, &found) != 0)
         return "cannot be written";
 #ifdef MMSTATS_FILE_MODE
     if (fchmod(to, MMSTATS_FILE_MODE) != 0)
@@ -393,7 +398,7 @@ static inline const char *mmstats_move_(mmstats_file *file, int to)
 #endif
     /* An earlier file that was renamed would be counted beside the new one. */
     MMSTATS_STORE(uint32_t, &words[0], 0);
-    if (mmap(of->region, of->length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, to, 0) ==
+    if (mmap(region, descriptor->length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, to, 0) ==
         MAP_FAILED) {
         MMSTATS_STORE(uint32_t, &words[0], magic);
         return "cannot be mapped";
@@ -467,8 +472,8 @@ MMSTATS_ONCE_ void mmstats_remove_all_(void)
     if (pthread_mutex_timedlock(&mmstats_process_.lock, &until) != 0)
         return;
     mmstats_process_.is_exiting = true;
-    for (mmstats_files *of = mmstats_process_.first; of != NULL; of = of->next)
-        for (mmstats_file *file = of->first; file != NULL; file = file->next)
+    for (mmstats_files *files = mmstats_process_.first; files != NULL; files = files->next)
+        for (mmstats_file *file = files->first; file != NULL; file = file->next)
             mmstats_remove_(file);
     mmstats_unlock_();
 }
@@ -505,14 +510,14 @@ static inline void *mmstats_map_(void *at, uint32_t length)
  * lead to private memory. */
 MMSTATS_ONCE_ void mmstats_after_fork_(void)
 {
-    for (mmstats_files *of = mmstats_process_.first; of != NULL; of = of->next) {
-        for (mmstats_file *file = of->first; file != NULL; file = file->next) {
+    for (mmstats_files *files = mmstats_process_.first; files != NULL; files = files->next) {
+        for (mmstats_file *file = files->first; file != NULL; file = file->next) {
             mmstats_map_(file->descriptor.region, file->descriptor.length);
             file->inherited = true;
         }
-        of->forget();
-        if (!of->per_process)
-            pthread_setspecific(of->key, NULL);
+        files->forget();
+        if (!files->per_process)
+            pthread_setspecific(files->key, NULL);
     }
     /* A thread that does not exist in the child may have locked it. */
     pthread_mutex_init(&mmstats_critical_mutex, NULL);
@@ -523,14 +528,14 @@ MMSTATS_ONCE_ void mmstats_after_fork_(void)
 MMSTATS_ONCE_ void mmstats_park_(void *owned)
 {
     mmstats_file *file = (mmstats_file *)owned;
-    file->of->forget();
+    file->files->forget();
     mmstats_reset_(&file->descriptor, true);
     mmstats_lock_();
     file->owned = false;
     mmstats_unlock_();
 }
 
-static inline bool mmstats_set_up_(mmstats_files *of)
+static inline bool mmstats_set_up_(mmstats_files *files)
 {
     if (!mmstats_process_.is_set_up) {
         mmstats_process_.is_set_up = true;
@@ -538,125 +543,150 @@ static inline bool mmstats_set_up_(mmstats_files *of)
         atexit(mmstats_remove_all_);
     }
     for (const mmstats_files *known = mmstats_process_.first; known != NULL; known = known->next)
-        if (known == of)
+        if (known == files)
             return true;
-    if (!of->per_process && pthread_key_create(&of->key, mmstats_park_) != 0)
+    if (!files->per_process && pthread_key_create(&files->key, mmstats_park_) != 0)
         return false;
-    of->next = mmstats_process_.first;
-    mmstats_process_.first = of;
+    files->next = mmstats_process_.first;
+    mmstats_process_.first = files;
     return true;
 }
 
 /* Returns a region that nobody owns, or a new one in private memory; NULL if there is no memory. */
-static inline mmstats_file *mmstats_take_(mmstats_files *of)
+static inline mmstats_file *mmstats_take_(mmstats_files *files)
 {
-    mmstats_file *file = of->first;
-    while (file != NULL && (file->inherited || (file->owned && !of->per_process)))
+    mmstats_file *file = files->first;
+    while (file != NULL && (file->inherited || (file->owned && !files->per_process)))
         file = file->next;
     if (file != NULL)
         return file;
     file = (mmstats_file *)calloc(1, sizeof *file);
-    void *region = mmstats_map_(NULL, of->descriptor.length);
+    void *region = mmstats_map_(NULL, files->descriptor.length);
     if (file == NULL || region == MAP_FAILED)
         return NULL;
-    file->of = of;
-    file->descriptor = of->descriptor;
+    file->files = files;
+    file->descriptor = files->descriptor;
     file->descriptor.region = region;
     mmstats_begin(&file->descriptor);
-    of->identify(&file->descriptor);
-    file->next = of->first;
-    of->first = file;
+    files->identify(&file->descriptor);
+    file->next = files->first;
+    files->first = file;
     return file;
 }
 
 /* Creates the region's file if it has none, or somebody has removed it. */
 MMSTATS_ONCE_ void mmstats_ensure_file_(mmstats_file *file, pid_t tid)
 {
-    mmstats_files *of = file->of;
+    mmstats_files *files = file->files;
     mmstats_path_ path;
     off_t size;
     if (mmstats_process_.is_exiting || mmstats_is_switched_off_() || mmstats_has_file_(file, &size))
         return;
     free(file->path);
     file->path = NULL;
-    mmstats_path_of_(&path, of->model, tid);
+    mmstats_path_of_(&path, files->model, tid);
     const char *failed = path.error;
     const char *reason = "";
     if (failed == NULL) {
         failed = mmstats_attach_(file, &path);
         reason = failed != NULL ? strerror(errno) : "";
     }
-    if (failed == NULL || of->warned)
+    if (failed == NULL || files->warned)
         return;
-    of->warned = true;
+    files->warned = true;
     char line[4600];
     const int length = snprintf(line, sizeof line,
                                 "mmstats: %s is not published: %s: %s%s%s; it is counted in "
                                 "private memory\n",
-                                of->model, path.text, failed, reason[0] != 0 ? ": " : "", reason);
+                                files->model, path.text, failed, reason[0] != 0 ? ": " : "",
+                                reason);
     if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0) {
         /* There is nowhere else to report it. */
     }
 }
 
 /* Returns this thread's region, or the process's; the first call creates it. */
-MMSTATS_ONCE_ void *mmstats_open_(mmstats_files *of)
+MMSTATS_ONCE_ void *mmstats_open_(mmstats_files *files)
 {
-    const pid_t tid = of->per_process ? getpid() : (pid_t)syscall(SYS_gettid);
+    const pid_t tid = files->per_process ? getpid() : (pid_t)syscall(SYS_gettid);
     mmstats_lock_();
-    mmstats_file *file = mmstats_set_up_(of) ? mmstats_take_(of) : NULL;
+    mmstats_file *file = mmstats_set_up_(files) ? mmstats_take_(files) : NULL;
     if (file == NULL)
         abort(); /* not even memory for counting */
     if (!file->owned) {
         file->owned = true;
-        of->set_tid(file->descriptor.region, tid);
-        of->begin(&file->descriptor);
+        files->set_tid(file->descriptor.region, tid);
+        files->begin(&file->descriptor);
         mmstats_publish(&file->descriptor);
         mmstats_ensure_file_(file, tid);
-        if (!of->per_process)
-            pthread_setspecific(of->key, file);
+        if (!files->per_process)
+            pthread_setspecific(files->key, file);
     }
     mmstats_unlock_();
     return file->descriptor.region;
 }
 
-#define MMSTATS_FILES_(model_, FIELDS, function, start, is_per_process)                        \
-    static const struct model_##_directory function##_directory_ = {                           \
-        FIELDS(MMSTATS_INIT_IN_RAM_, model_)};                                                 \
-    static void function##_identify_(const mmstats_descriptor *of)                             \
-    {                                                                                          \
-        struct model_ *region = (struct model_ *)of->region;                                   \
-        char boot_id[37];                                                                      \
-        mmstats_constant_u32_set(of, &region->directory.sys_pid.constant, (uint32_t)getpid()); \
-        mmstats_constant_u64_set(of, &region->directory.sys_uid.constant, getuid());           \
-        mmstats_constant_u64_set(of, &region->directory.sys_gid.constant, getgid());           \
-        mmstats_constant_u64_set(of, &region->directory.sys_start.constant, mmstats_start_()); \
-        mmstats_constant_text_set(of, &region->directory.sys_boot_id.constant,                 \
-                                  mmstats_boot_id_(&boot_id));                                 \
-        mmstats_constant_u64_set(of, &region->directory.sys_pid_namespace.constant,            \
-                                 mmstats_pid_namespace_());                                    \
-        mmstats_gauge_f64_set(&region->sys_created, mmstats_unix_time_());                     \
-    }                                                                                          \
-    static void function##_set_tid_(void *region, int64_t tid)                                 \
-    {                                                                                          \
-        mmstats_gauge_i64_set(&((struct model_ *)region)->sys_tid, tid);                       \
-    }                                                                                          \
-    static void function##_begin_(const mmstats_descriptor *of)                                \
-    {                                                                                          \
-        void (*const mmstats_start)(const mmstats_descriptor *, struct model_ *) = start;      \
-        if (mmstats_start != NULL)                                                             \
-            mmstats_start(of, (struct model_ *)of->region);                                    \
-    }                                                                                          \
-    static void function##_forget_(void)                                                       \
-    {                                                                                          \
-        function##_current_ = NULL;                                                            \
-    }                                                                                          \
-    static mmstats_files function##_files_ = {                                                 \
-        #model_,                                                                               \
-        {{0}, NULL, sizeof(struct model_), sizeof(struct model_##_directory),                  \
-         &function##_directory_, sizeof(mmstats_header) + sizeof(struct model_##_directory),   \
-         MMSTATS_IMMUTABLE_, MMSTATS_HAS_BOUNDS_(FIELDS, model_)},                             \
-        is_per_process, function##_identify_, function##_set_tid_, function##_begin_,          \
+/* Creates the files of the calling thread's stats that could not be created, or that somebody has
+ * removed; the counts so far go on. Returns true if all of these stats are in files then.
+ *
+ * It applies to MMSTATS_PER_THREAD in this source file. (Other threads may be updating the stats of
+ * MMSTATS_PER_PROCESS, and their updates would be lost while the memory moves into the file; so
+ * would those of a signal handler.) */
+MMSTATS_ONCE_ bool mmstats_file_retry(void)
+{
+    bool published = true;
+    mmstats_lock_();
+    for (mmstats_files *files = mmstats_process_.first; files != NULL; files = files->next) {
+        mmstats_file *file =
+            files->per_process ? NULL : (mmstats_file *)pthread_getspecific(files->key);
+        off_t size;
+        if (file == NULL)
+            continue;
+        mmstats_ensure_file_(file, (pid_t)syscall(SYS_gettid));
+        published = mmstats_has_file_(file, &size) && published;
+    }
+    mmstats_unlock_();
+    return published;
+}
+
+#define MMSTATS_FILES_(model_, FIELDS, function, start, is_per_process)                      \
+    static const struct model_##_directory function##_directory_ = {                         \
+        FIELDS(MMSTATS_INIT_IN_RAM_, model_)};                                               \
+    static void function##_identify_(const mmstats_descriptor *descriptor)                   \
+    {                                                                                        \
+        struct model_ *region = (struct model_ *)descriptor->region;                         \
+        struct model_##_directory *to = &region->directory;                                  \
+        char boot_id[37];                                                                    \
+        mmstats_constant_u32_set(descriptor, &to->sys_pid.constant, (uint32_t)getpid());     \
+        mmstats_constant_u64_set(descriptor, &to->sys_uid.constant, getuid());               \
+        mmstats_constant_u64_set(descriptor, &to->sys_gid.constant, getgid());               \
+        mmstats_constant_u64_set(descriptor, &to->sys_start.constant, mmstats_start_());     \
+        mmstats_constant_text_set(descriptor, &to->sys_boot_id.constant,                     \
+                                  mmstats_boot_id_(&boot_id));                               \
+        mmstats_constant_u64_set(descriptor, &to->sys_pid_namespace.constant,                \
+                                 mmstats_pid_namespace_());                                  \
+        mmstats_gauge_f64_set(&region->sys_created, mmstats_unix_time_());                   \
+    }                                                                                        \
+    static void function##_set_tid_(void *region, int64_t tid)                               \
+    {                                                                                        \
+        mmstats_gauge_i64_set(&((struct model_ *)region)->sys_tid, tid);                     \
+    }                                                                                        \
+    static void function##_begin_(const mmstats_descriptor *descriptor)                      \
+    {                                                                                        \
+        void (*const mmstats_start)(const mmstats_descriptor *, struct model_ *) = start;    \
+        if (mmstats_start != NULL)                                                           \
+            mmstats_start(descriptor, (struct model_ *)descriptor->region);                  \
+    }                                                                                        \
+    static void function##_forget_(void)                                                     \
+    {                                                                                        \
+        function##_current_ = NULL;                                                          \
+    }                                                                                        \
+    static mmstats_files function##_files_ = {                                               \
+        #model_,                                                                             \
+        {{0}, NULL, sizeof(struct model_), sizeof(struct model_##_directory),                \
+         &function##_directory_, sizeof(mmstats_header) + sizeof(struct model_##_directory), \
+         MMSTATS_IMMUTABLE_, MMSTATS_HAS_BOUNDS_(FIELDS, model_)},                           \
+        is_per_process, function##_identify_, function##_set_tid_, function##_begin_,        \
         function##_forget_, NULL, NULL, 0, false};
 
 #define MMSTATS_PER_THREAD(model, FIELDS, function, begin)                           \

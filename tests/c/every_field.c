@@ -184,6 +184,14 @@ static void fill(void)
     }
 }
 
+static bool counters_are_read(void)
+{
+    return mmstats_counter32_get(&stats.narrow) == 7 &&
+           mmstats_counter64_get(&stats.counter) == 0x0102030405060708 &&
+           mmstats_shared_counter32_get(&stats.all_narrow) == 0 &&
+           mmstats_shared_counter64_get(&stats.all_counter) == 0x0102030405060709;
+}
+
 static bool write_file(const char *path, const void *bytes, size_t length)
 {
     FILE *file = fopen(path, "wb");
@@ -252,6 +260,10 @@ int main(int argc, char **argv)
         return 1;
     }
     fill();
+    if (!counters_are_read()) {
+        fputs("a counter is read as something else\n", stderr);
+        return 1;
+    }
     if (!write_file(argv[1], &stats, sizeof stats))
         return 1;
 #ifndef IN_RAM

@@ -2,7 +2,8 @@
  *
  * files threads: threads that count, end and are followed by others
  * files fork: a child that goes on with its parent's pointers and publishes, too
- * files once: one counter */
+ * files once: one counter
+ * files retry: one counter, with another attempt to create its file after each line */
 #include "mmstats_file.h"
 
 #include <sys/wait.h>
@@ -125,6 +126,14 @@ static void with_fork(void)
     say("parent");
 }
 
+static void with_retries(void)
+{
+    for (int i = 0; i < 4; i++) {
+        mmstats_counter64_incr(&stats()->steps);
+        say(mmstats_file_retry() ? "published" : "private");
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *scene = argc == 2 ? argv[1] : "";
@@ -132,6 +141,8 @@ int main(int argc, char **argv)
         with_threads();
     } else if (strcmp(scene, "fork") == 0) {
         with_fork();
+    } else if (strcmp(scene, "retry") == 0) {
+        with_retries();
     } else {
         mmstats_counter64_incr(&stats()->steps);
         say("once");

@@ -5,7 +5,7 @@ use mmstats_tests::cli::{program, run};
 use mmstats_tests::every_field::publish_filled;
 use mmstats_tests::files::{Held, Values, all_values, files, names, only_file, values};
 use mmstats_tests::independent::{assert_reads, dump};
-use mmstats_tests::programs::{Program, command, directory};
+use mmstats_tests::programs::{Program, command, directory, tool};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fs;
@@ -318,5 +318,34 @@ fn a_full_disk_kills_nothing() {
     program.go();
     let end = program.end();
     assert!(end.status.success() && end.errors.contains("File too large"), "{end:?}");
+    assert_eq!(names(compiled.files()), [""; 0]);
+}
+
+#[test]
+fn a_thread_tries_again_to_create_its_file_and_its_counts_go_on() {
+    let compiled = Compiled::new(("gcc", "c99"), &SANITIZED);
+    // A soft limit, which can be raised again.
+    let limited = ["-c", "ulimit -S -f 0; exec \"$0\" retry"];
+    let mut shell = command("sh", compiled.files(), &limited);
+    let mut program = Program::spawn(shell.arg(compiled.path()));
+    program.expect("private");
+    assert_eq!(names(compiled.files()), [""; 0]);
+    let pid = program.pid().to_string();
+    let raised = run(tool("prlimit").args(["--pid", &pid, "--fsize=unlimited"]));
+    assert_eq!(raised.status, 0, "{}", raised.err);
+    for steps in [2, 3] {
+        program.go();
+        program.expect("published");
+        assert_eq!(values(&only_file(compiled.files())).count("web.steps"), steps);
+    }
+    let removed = only_file(compiled.files());
+    fs::remove_file(&removed).unwrap();
+    program.go();
+    program.expect("published");
+    assert_eq!(values(&only_file(compiled.files())).count("web.steps"), 4);
+    program.go();
+    let end = program.end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.errors.lines().count(), 1, "{end:?}");
     assert_eq!(names(compiled.files()), [""; 0]);
 }
