@@ -136,3 +136,22 @@ fn a_risc_v_ends_as_expected() {
             .ends_as_expected(include_str!("../../targets/riscv-virt/expected.txt"));
     }
 }
+
+#[test]
+fn an_interrupt_and_main_of_a_cortex_m0_lose_no_count_of_shared_fields() {
+    // Only while it counts instructions does QEMU interrupt between any two of them.
+    let program = firmware("thumbv6m-none-eabi", "microbit-shared");
+    let device = Machine::microbit(&program).hurried().start();
+    let values = device.wait_for("the end of its work", || {
+        probe(&device, MICROBIT_RAM.0, MICROBIT_RAM.1)
+            .filter(|values| *values.get("done") == Held::Flag(true))
+    });
+    let [by_main, by_timer, narrow] =
+        ["by_main", "by_timer", "narrow"].map(|label| values.count(label));
+    assert!(by_main > 1000 && by_timer == 3000, "{values:?}");
+    assert_eq!(narrow, by_main + by_timer);
+    assert_eq!(values.count("wide"), narrow << 30);
+    assert_eq!(values.count("balance"), 0);
+    assert_eq!(values.count("highest"), by_main.max(by_timer));
+    assert_eq!(*values.get("sizes"), Held::Spread { count: narrow, sum: 5 * narrow });
+}

@@ -7,7 +7,7 @@ mod timer;
 
 use cortex_m::asm::wfi;
 use mmstats_core::persistent_region;
-use motor::Motor;
+use motor::{Motor, on_tick};
 use semihosting as _;
 
 // The section of `cortex-m-rt` for memory that start-up code leaves alone, after all other

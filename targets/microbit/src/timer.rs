@@ -1,4 +1,4 @@
-//! Timer 0 of the nRF51, which has no SysTick.
+//! Timer 0 of the nRF51, which has no SysTick. It calls `on_tick` of the program.
 
 use cortex_m::Peripherals;
 use cortex_m_rt::exception;
@@ -53,5 +53,5 @@ fn enable_interrupt() {
 unsafe fn DefaultHandler(interrupt: i16) {
     assert_eq!(interrupt, INTERRUPT, "no other interrupt is enabled");
     write(Register::Compared0, 0);
-    motor::on_tick();
+    crate::on_tick();
 }
