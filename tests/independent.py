@@ -198,7 +198,7 @@ def read_header(view):
     layout = load_u32(view, 28, order)
     word, flags, length, directory, check = struct.unpack(PREFIX[order] + "BBIQI", bytes(view[10:28]))
     require(check == zlib.crc32(view[:24]), "damaged header: the check is %08x", check)
-    require(not flags & 0x0E, "header flags %02x are not known", flags)
+    require(not flags & 0x0C and flags & 3 != 2, "header flags %02x are not known", flags)
     require(word in (4, 8), "word %d is unknown", word)
     if flags & 1:
         require(directory % 4 == 0, "invalid directory address %#x", directory)
@@ -494,7 +494,8 @@ def build_v2(order, word, external):
     if external:
         length = round_up(HEADER_SIZE + len(values), 8)
         directory = pack_entries(entries, length, order)
-        start = struct.pack(PREFIX[order] + "8sHBBIQ", MAGIC, 0x0102, word, 0x01, length, 0x08001234)
+        flags = 0x01 if word == 8 else 0x03  # the directory is in flash, or only in the ELF file
+        start = struct.pack(PREFIX[order] + "8sHBBIQ", MAGIC, 0x0102, word, flags, length, 0x08001234)
         header = start + struct.pack(PREFIX[order] + "IIII", zlib.crc32(start), zlib.crc32(directory), 7, size)
         return header.ljust(length - len(values), b"\xEE") + values, expected, directory
     add("not.published.yet", "gauge", "B", "constant", 1, b"\x01", 1, 1)

@@ -146,7 +146,7 @@ void mmstats_exit_critical(unsigned long before);
 #endif
 
 /* Attributes of regions and of constant directories: their sections. May be redefined between two
- * regions. */
+ * regions. A directory has to be in memory, as publishing computes its CRC. */
 #ifndef MMSTATS_SECTION
 #define MMSTATS_SECTION
 #endif

@@ -1,14 +1,12 @@
 //! Declared sets of fields.
 
 use crate::add_error::AddError;
-use crate::allocator::{Allocator, Place as _};
-use crate::format::flash::{self, FlashDirectory};
+use crate::allocator::Allocator;
+use crate::format::flash::{self, FlashDirectory, UnloadedDirectory};
 use crate::format::layout::{self, FieldDef};
-use crate::format::{NATIVE_WORD, Version};
 use crate::format_types::Format;
 use crate::region::{IntoRegion, Region};
 use crate::writer::Writer;
-use crate::writer::flash::{FlashAllocator, FlashHeader, FlashHeaderStart};
 use core::fmt::{self, Debug};
 use core::marker::PhantomData;
 
@@ -39,6 +37,9 @@ pub unsafe trait Model: Sized + Debug {
     /// Version 2 only.
     fn directory() -> FlashDirectory;
 
+    /// Returns the reference to the directory that is only in the program's ELF file.
+    #[doc(hidden)]
+    fn unloaded_directory() -> UnloadedDirectory;
     #[doc(hidden)]
     fn attach<A: Allocator>(allocator: &mut A) -> Result<Self, AddError>;
     /// Resets the fields that describe the present, as their owner has ended.
@@ -119,11 +120,16 @@ pub struct Prefixed<'p>(&'p str);
 #[derive(Clone, Copy, Debug)]
 pub struct Flash;
 
+/// The directory in the program's ELF file alone.
+#[derive(Clone, Copy, Debug)]
+pub struct ElfFile;
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Plain {}
     impl Sealed for super::Prefixed<'_> {}
     impl Sealed for super::Flash {}
+    impl Sealed for super::ElfFile {}
 }
 
 /// The result of [`Publisher::recover`].
@@ -154,6 +160,16 @@ impl<M: Model> Publisher<M> {
         Publisher { mode: Flash, _model: PhantomData }
     }
 
+    /// Leaves labels, units and help in the section `.mmstats` of the program's ELF file, which is
+    /// not loaded, so that they take no flash either. Readers need that file. Version 2 only.
+    ///
+    /// Pass the script `mmstats.x` of this crate to the linker (`-Tmmstats.x`), which keeps the
+    /// section out of flash. A position-independent program cannot be read: the header has the
+    /// address at which the program runs, and not that in the file.
+    pub const fn directory_in_elf_file(self) -> Publisher<M, ElfFile> {
+        Publisher { mode: ElfFile, _model: PhantomData }
+    }
+
     /// Returns the bytes that the region needs.
     #[must_use]
     pub const fn size(&self) -> usize {
@@ -170,6 +186,14 @@ impl<M: Model> Publisher<M, Prefixed<'_>> {
 }
 
 impl<M: Model> Publisher<M, Flash> {
+    /// Returns the bytes that the region needs.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        M::SIZE_WITH_FLASH
+    }
+}
+
+impl<M: Model> Publisher<M, ElfFile> {
     /// Returns the bytes that the region needs.
     #[must_use]
     pub const fn size(&self) -> usize {
@@ -262,50 +286,6 @@ impl<M: Model> Mode<M> for Prefixed<'_> {
     fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
         recover(region, self.0, |region| self.initialize(region))
     }
-}
-
-impl<M: Model> Mode<M> for Flash {
-    const SIZE: Option<usize> = Some(M::SIZE_WITH_FLASH);
-
-    #[inline]
-    fn initialize(&self, region: Region) -> Result<M, AddError> {
-        let mut allocator = FlashAllocator::initialize(region, flash_header::<M>())?;
-        let model = M::attach(&mut allocator)?;
-        allocator.finish();
-        Ok(model)
-    }
-
-    #[inline]
-    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
-        let header = flash_header::<M>();
-        let mut allocator = FlashAllocator::recover(region, header)?;
-        // A loop, so that the code that attaches exists once.
-        loop {
-            let resumed = allocator.resuming();
-            match M::attach(&mut allocator) {
-                Ok(model) => {
-                    allocator.finish();
-                    return Ok((model, if resumed { Recovery::Resumed } else { Recovery::Fresh }));
-                }
-                // A constant is another.
-                Err(_) if resumed => allocator.reinitialize(&header),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn flash_header<M: Model>() -> FlashHeader {
-    const { assert_version_2::<M::Format>() };
-    FlashHeader::new(const { FlashHeaderStart::new(M::SIZE_WITH_FLASH) }, M::directory())
-}
-
-const fn assert_version_2<F: Format>() {
-    assert!(
-        matches!(F::VERSION, Version::V2) && F::WORD == NATIVE_WORD,
-        "only version 2 can have its directory in flash"
-    );
 }
 
 impl<F: Format> Writer<'_, F> {
@@ -407,6 +387,18 @@ macro_rules! model {
     (@help [$($line:expr),*] [$($other:tt)*] $($rest:tt)*) => {
         $crate::model!(@help [$($line),*] $($rest)*)
     };
+    // The directory of the model, as a static with an attribute.
+    (@directory $name:ident [$($attribute:tt)*]) => {
+        use $crate::format::flash::{Entries, directory_length};
+        const FIELDS: &[$crate::format::layout::FieldDef<'static>] =
+            <$name<$crate::V2> as $crate::Model>::FIELDS;
+        const LENGTH: usize = directory_length(FIELDS);
+        $($attribute)*
+        #[allow(long_running_const_eval)]
+        static ENTRIES: Entries<LENGTH> = Entries::new(FIELDS);
+        #[allow(long_running_const_eval)]
+        const CHECK: u32 = ENTRIES.check();
+    };
     // Sorts the struct's attributes: `cfg` applies to everything that is expanded.
     (@struct [[cfg $($condition:tt)*] $($rest:tt)*] [$($cfg:tt)*] $others:tt $($struct:tt)*) => {
         $crate::model! { @struct [$($rest)*] [$($cfg)* [cfg $($condition)*]] $others $($struct)* }
@@ -458,15 +450,17 @@ macro_rules! model {
             )* ];
 
             fn directory() -> $crate::format::flash::FlashDirectory {
-                use $crate::format::flash::{Entries, directory_length};
-                const FIELDS: &[$crate::format::layout::FieldDef<'static>] =
-                    <$name<$crate::V2> as $crate::Model>::FIELDS;
-                const LENGTH: usize = directory_length(FIELDS);
-                #[allow(long_running_const_eval)]
-                static ENTRIES: Entries<LENGTH> = Entries::new(FIELDS);
-                #[allow(long_running_const_eval)]
-                const CHECK: u32 = Entries::<LENGTH>::new(FIELDS).check();
+                $crate::model!(@directory $name []);
                 ENTRIES.directory(CHECK)
+            }
+
+            // The section is not loaded, so only the address of the static is used.
+            fn unloaded_directory() -> $crate::format::flash::UnloadedDirectory {
+                $crate::model! {
+                    @directory $name
+                    [#[cfg_attr(target_os = "none", unsafe(link_section = ".mmstats"))]]
+                }
+                $crate::format::flash::UnloadedDirectory::new(&raw const ENTRIES, CHECK)
             }
 
             #[allow(unused_attributes, unused_doc_comments)]

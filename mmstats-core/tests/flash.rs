@@ -4,7 +4,7 @@ mod common;
 
 use common::{FieldValue, Shown, Stopped, dead, dead_outside, live_outside, region_in};
 use mmstats_core::format::crc32;
-use mmstats_core::format::v2::Header;
+use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header, UNLOADED_DIRECTORY};
 use mmstats_core::model::Recovery;
 use mmstats_core::reader::{Directory, FormatError, header};
 use mmstats_core::{
@@ -98,6 +98,52 @@ fn without_the_directory_the_error_has_its_address() {
             "{cut} bytes of it are not enough"
         );
     }
+}
+
+#[test]
+fn a_directory_that_is_only_in_the_elf_file_is_not_looked_for_in_memory() {
+    let mut memory = [0; WORDS];
+    run(&Motor::<V2>::publisher().directory_in_elf_file().publish(region_in(&mut memory)).unwrap());
+    let (head, _) = header(&memory.as_bytes()[..Header::SIZE]).unwrap();
+    assert_eq!(head.flags, EXTERNAL_DIRECTORY | UNLOADED_DIRECTORY);
+    let (address, length) = (head.directory, entries().len() as u32);
+    assert_eq!(
+        Directory::open(memory.as_bytes()).err(),
+        Some(FormatError::UnloadedDirectory { address, length })
+    );
+    // Here the program is loaded as a whole, and the bytes in the ELF file are those in flash.
+    let mut flash = [0; WORDS];
+    run(&Motor::<V2>::publisher().directory_in_flash().publish(region_in(&mut flash)).unwrap());
+    assert_eq!(
+        dead_outside(memory.as_bytes(), entries()),
+        dead_outside(flash.as_bytes(), entries())
+    );
+}
+
+#[test]
+fn stats_with_their_directory_in_the_elf_file_go_on_after_a_reset() {
+    let publisher = || Motor::<V2>::publisher().directory_in_elf_file();
+    let mut memory = [0; WORDS];
+    let (motor, recovery) = publisher().recover(region_in(&mut memory)).unwrap();
+    assert_eq!(recovery, Recovery::Fresh);
+    motor.boots.incr();
+    let (motor, recovery) = publisher().recover(region_in(&mut memory)).unwrap();
+    assert_eq!((motor.boots.get(), recovery), (1, Recovery::Resumed));
+    let in_flash = Motor::<V2>::publisher().directory_in_flash();
+    let (motor, recovery) = in_flash.recover(region_in(&mut memory)).unwrap();
+    assert_eq!((motor.boots.get(), recovery), (0, Recovery::Fresh), "another program");
+}
+
+#[test]
+fn the_flag_of_an_unloaded_directory_is_refused_without_that_of_an_external_one() {
+    let mut memory = [0; WORDS];
+    Motor::<V2>::publisher().directory_in_elf_file().publish(region_in(&mut memory)).unwrap();
+    let bytes = memory.as_mut_bytes();
+    bytes[offset_of!(Header, flags)] = UNLOADED_DIRECTORY;
+    let check = crc32(0, &bytes[..Header::CHECKED]).to_ne_bytes();
+    bytes[Header::CHECKED..][..4].copy_from_slice(&check);
+    let expected = FormatError::BadHeader { what: "flags", found: UNLOADED_DIRECTORY.into() };
+    assert_eq!(Directory::open(bytes).err(), Some(expected));
 }
 
 #[test]

@@ -25,5 +25,10 @@ fn main() {
     for script in scripts {
         println!("cargo::rustc-link-arg-bins=-T{script}");
     }
+    // The section of directories that are not loaded.
+    let core = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mmstats-core");
+    println!("cargo::rustc-link-search={core}");
+    println!("cargo::rustc-link-arg-bins=-Tmmstats.x");
+    println!("cargo::rerun-if-changed={core}/mmstats.x");
     println!("cargo::rerun-if-changed=build.rs");
 }

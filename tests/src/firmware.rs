@@ -25,7 +25,9 @@ pub fn regions(bytes: &[u8]) -> Vec<usize> {
         .filter(|at| {
             matches!(
                 Directory::open(&bytes[*at..]),
-                Ok(_) | Err(FormatError::ExternalDirectory { .. })
+                Ok(_)
+                    | Err(FormatError::ExternalDirectory { .. }
+                        | FormatError::UnloadedDirectory { .. })
             )
         })
         .collect()

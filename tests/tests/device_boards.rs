@@ -4,7 +4,7 @@
 
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::files::{Held, Values};
-use mmstats_tests::firmware::{Live, probe};
+use mmstats_tests::firmware::{Live, probe, regions};
 use mmstats_tests::qemu::{Device, Machine, firmware};
 use std::convert::identity;
 use std::path::{Path, PathBuf};
@@ -135,6 +135,37 @@ fn a_risc_v_ends_as_expected() {
         Board::riscv_virt(triple, Machine::hurried)
             .ends_as_expected(include_str!("../../targets/riscv-virt/expected.txt"));
     }
+}
+
+#[test]
+fn a_directory_that_takes_no_memory_is_read_from_the_elf_file_alone() {
+    let path = |name| firmware("thumbv6m-none-eabi", name);
+    let device = Machine::microbit(&path("microbit-elf")).gdb().start();
+    let slurpstats = |arguments: &[&str]| {
+        let url = format!("gdb://{}", device.gdb());
+        run(Command::new(program("--bin", "slurpstats")).args(arguments).arg(url))
+    };
+    let address = device.wait_for("a region", || {
+        let ram = device.memory(MICROBIT_RAM.0, MICROBIT_RAM.1);
+        regions(&ram).first().map(|at| (MICROBIT_RAM.0 + *at as u64).to_string())
+    });
+    let (own, other) = (path("microbit-elf"), path("microbit"));
+
+    let read = slurpstats(&["--elf", own.to_str().unwrap()]);
+    assert_eq!(read.status, 0, "{read:?}");
+    for label in ["motor.boots", "motor.steps", "motor.interval", "motor.temperature"] {
+        assert!(read.out.contains(label), "{read:?}");
+    }
+
+    let refused = slurpstats(&["--region-address", &address]);
+    assert_eq!((refused.status, refused.out.as_str()), (1, ""), "{refused:?}");
+    let expected = "the directory is only in the program's ELF file, ";
+    assert!(refused.err.contains(expected) && refused.err.contains("--elf"), "{refused:?}");
+
+    let refused = slurpstats(&["--elf", other.to_str().unwrap(), "--region-address", &address]);
+    assert_eq!((refused.status, refused.out.as_str()), (1, ""), "{refused:?}");
+    let expected = "from other firmware than microbit, whose section .mmstats does not have the ";
+    assert!(refused.err.contains(expected), "{refused:?}");
 }
 
 #[test]

@@ -110,6 +110,26 @@ impl<const N: usize> Entries<N> {
     }
 }
 
+/// The name of the section of directories that are only in the ELF file.
+pub const UNLOADED_SECTION: &str = ".mmstats";
+
+/// A directory that is only in the program's ELF file: its address there, which is no address of
+/// memory.
+#[derive(Clone, Copy, Debug)]
+pub struct UnloadedDirectory {
+    pub(crate) address: usize,
+    pub(crate) length: u32,
+    pub(crate) check: u32,
+}
+
+impl UnloadedDirectory {
+    /// Creates the reference to a static with this CRC-32. The static is never read.
+    #[must_use]
+    pub fn new<const N: usize>(entries: *const Entries<N>, check: u32) -> UnloadedDirectory {
+        UnloadedDirectory { address: entries.addr(), length: N as u32, check }
+    }
+}
+
 /// A model's directory in the program's flash.
 #[derive(Clone, Copy, Debug)]
 pub struct FlashDirectory {

@@ -20,6 +20,9 @@ pub const BYTE_ORDER: u16 = 0x0102;
 /// Flag bit 0: the directory is external, outside the region.
 pub const EXTERNAL_DIRECTORY: u8 = 1;
 
+/// Flag bit 1: the external directory is only in the program's ELF file.
+pub const UNLOADED_DIRECTORY: u8 = 1 << 1;
+
 /// Flag bit 4: the region is never initialised again in place.
 pub const IMMUTABLE_LAYOUT: u8 = 1 << 4;
 
@@ -36,7 +39,7 @@ pub struct Header {
     pub byte_order: u16,
     /// Bytes that the writer stores in one instruction: 4 or 8.
     pub word: u8,
-    /// [`EXTERNAL_DIRECTORY`] and [`IMMUTABLE_LAYOUT`].
+    /// [`EXTERNAL_DIRECTORY`], [`UNLOADED_DIRECTORY`] and [`IMMUTABLE_LAYOUT`].
     pub flags: u8,
     /// Length of the region in bytes.
     pub length: u32,

@@ -50,7 +50,8 @@ impl<'b> Directory<'b> {
     }
 
     /// Opens the directory of a region that may have an external one: `entries` are the bytes at
-    /// the address in [`FormatError::ExternalDirectory`], or more. They are ignored for other
+    /// the address in [`FormatError::ExternalDirectory`] or [`FormatError::UnloadedDirectory`], or
+    /// more. They are ignored for other
     /// regions.
     ///
     /// # Errors

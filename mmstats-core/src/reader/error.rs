@@ -47,6 +47,13 @@ pub enum FormatError {
         /// Length in bytes.
         length: u32,
     },
+    /// The directory is not in the region but only in the program's ELF file.
+    UnloadedDirectory {
+        /// The address in the ELF file's section `.mmstats`, not in memory.
+        address: u64,
+        /// Length in bytes.
+        length: u32,
+    },
     /// The given directory is not the external directory of this region.
     DirectoryMismatch {
         /// CRC-32 in the region's header.
@@ -82,6 +89,12 @@ impl fmt::Display for FormatError {
                 write!(
                     f,
                     "the directory is in the program's flash, {length} bytes at {address:#x}: its ELF file or flash is needed"
+                )
+            }
+            FormatError::UnloadedDirectory { address, length } => {
+                write!(
+                    f,
+                    "the directory is only in the program's ELF file, {length} bytes at {address:#x} of its section .mmstats: that file is needed"
                 )
             }
             FormatError::DirectoryMismatch { found, computed } => {

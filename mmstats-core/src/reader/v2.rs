@@ -4,7 +4,8 @@ use super::entry::{Entry, Storage, ValueLocation};
 use super::error::{EntryError, EntryErrorKind, FormatError};
 use crate::bytes::ByteOrder;
 use crate::format::v2::{
-    BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, checksum,
+    BYTE_ORDER, EXTERNAL_DIRECTORY, EntryHeader, Header, INCOMPATIBLE_FLAGS, UNLOADED_DIRECTORY,
+    checksum,
 };
 use crate::format::{MAGIC, histogram};
 use crate::kind::{Access, Aggregation, Kind, Type};
@@ -32,7 +33,11 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
     if header.check != computed {
         return Err(FormatError::BadCheck { found: header.check, computed });
     }
-    if header.flags & INCOMPATIBLE_FLAGS & !EXTERNAL_DIRECTORY != 0 {
+    let known = match header.flags & EXTERNAL_DIRECTORY {
+        0 => 0,
+        _ => EXTERNAL_DIRECTORY | UNLOADED_DIRECTORY,
+    };
+    if header.flags & INCOMPATIBLE_FLAGS & !known != 0 {
         return invalid("flags", header.flags.into());
     }
     if header.word != 4 && header.word != 8 {
@@ -55,9 +60,10 @@ pub fn header(bytes: &[u8]) -> Result<(Header, ByteOrder), FormatError> {
 pub(super) fn check_external(header: &Header, entries: &[u8]) -> Result<(), FormatError> {
     let needed = header.published as usize;
     if entries.len() < needed {
-        return Err(FormatError::ExternalDirectory {
-            address: header.directory,
-            length: header.published,
+        let (address, length) = (header.directory, header.published);
+        return Err(match header.flags & UNLOADED_DIRECTORY {
+            0 => FormatError::ExternalDirectory { address, length },
+            _ => FormatError::UnloadedDirectory { address, length },
         });
     }
     let (found, computed) = (header.layout, checksum(0, &entries[..needed]));

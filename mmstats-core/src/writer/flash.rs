@@ -1,24 +1,106 @@
-//! Publishing with the directory in flash: the offsets of all values are known at compile time, and
-//! no entry is written.
+//! Publishing with the directory in flash or only in the ELF file: the offsets of all values are
+//! known at compile time, and no entry is written.
 
 use super::raw::header;
 use crate::add_error::AddError;
 use crate::allocator::{Permission, Place};
 use crate::atomic::Ordering;
-use crate::format::flash::{FlashDirectory, value_below};
+use crate::format::flash::{FlashDirectory, UnloadedDirectory, value_below};
 use crate::format::layout::{FieldDef, ValueLayout};
-use crate::format::v2::{EXTERNAL_DIRECTORY, Header, crc32_after_word, crc32_state};
-use crate::format::{MAGIC, MAGIC_WORDS, NATIVE_WORD};
+use crate::format::v2::{
+    EXTERNAL_DIRECTORY, Header, UNLOADED_DIRECTORY, crc32_after_word, crc32_state,
+};
+use crate::format::{MAGIC, MAGIC_WORDS, NATIVE_WORD, Version};
+use crate::format_types::Format;
+use crate::model::{ElfFile, Flash, Mode, Model, Recovery};
 use crate::region::{Region, Slot};
 use core::mem::offset_of;
 use zerocopy::transmute;
+
+impl<M: Model> Mode<M> for Flash {
+    const SIZE: Option<usize> = Some(M::SIZE_WITH_FLASH);
+
+    #[inline]
+    fn initialize(&self, region: Region) -> Result<M, AddError> {
+        initialize_values(region, in_flash::<M>())
+    }
+
+    #[inline]
+    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
+        recover_values(region, in_flash::<M>())
+    }
+}
+
+impl<M: Model> Mode<M> for ElfFile {
+    const SIZE: Option<usize> = Some(M::SIZE_WITH_FLASH);
+
+    #[inline]
+    fn initialize(&self, region: Region) -> Result<M, AddError> {
+        initialize_values(region, in_elf_file::<M>())
+    }
+
+    #[inline]
+    fn recover(&self, region: Region) -> Result<(M, Recovery), AddError> {
+        recover_values(region, in_elf_file::<M>())
+    }
+}
+
+#[inline(always)]
+fn in_flash<M: Model>() -> FlashHeader {
+    const { assert_version_2::<M::Format>() };
+    let start = const { FlashHeaderStart::in_flash(M::SIZE_WITH_FLASH) };
+    FlashHeader::new(start, M::directory().into())
+}
+
+#[inline(always)]
+fn in_elf_file<M: Model>() -> FlashHeader {
+    const { assert_version_2::<M::Format>() };
+    let start = const { FlashHeaderStart::in_elf_file(M::SIZE_WITH_FLASH) };
+    FlashHeader::new(start, M::unloaded_directory().into())
+}
+
+#[inline(always)]
+fn initialize_values<M: Model>(region: Region, header: FlashHeader) -> Result<M, AddError> {
+    let mut allocator = FlashAllocator::initialize(region, header)?;
+    let model = M::attach(&mut allocator)?;
+    allocator.finish();
+    Ok(model)
+}
+
+#[inline(always)]
+fn recover_values<M: Model>(
+    region: Region,
+    header: FlashHeader,
+) -> Result<(M, Recovery), AddError> {
+    let mut allocator = FlashAllocator::recover(region, header)?;
+    // A loop, so that the code that attaches exists once.
+    loop {
+        let resumed = allocator.resuming();
+        match M::attach(&mut allocator) {
+            Ok(model) => {
+                allocator.finish();
+                return Ok((model, if resumed { Recovery::Resumed } else { Recovery::Fresh }));
+            }
+            // A constant is another.
+            Err(_) if resumed => allocator.reinitialize(&header),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+const fn assert_version_2<F: Format>() {
+    assert!(
+        matches!(F::VERSION, Version::V2) && F::WORD == NATIVE_WORD,
+        "only version 2 can have its directory in flash"
+    );
+}
 
 /// Allocates values in a region whose directory is in flash.
 ///
 /// Everything is inlined: in a region of known length, the compiler then computes the offset of
 /// each value, and a handle takes the instructions that store its address.
 #[derive(Debug)]
-pub(crate) struct FlashAllocator {
+struct FlashAllocator {
     region: Region,
     /// The offset of the last value.
     high: usize,
@@ -28,7 +110,7 @@ pub(crate) struct FlashAllocator {
 impl FlashAllocator {
     /// Initialises a region. It becomes valid with [`Self::finish`].
     #[inline(always)]
-    pub(crate) fn initialize(region: Region, header: FlashHeader) -> Result<Self, AddError> {
+    fn initialize(region: Region, header: FlashHeader) -> Result<Self, AddError> {
         if region.len() < header.length {
             return Err(AddError::Full { length: region.len() });
         }
@@ -39,7 +121,7 @@ impl FlashAllocator {
 
     /// Resumes a region if this very program made it, and otherwise initialises it.
     #[inline(always)]
-    pub(crate) fn recover(region: Region, header: FlashHeader) -> Result<Self, AddError> {
+    fn recover(region: Region, header: FlashHeader) -> Result<Self, AddError> {
         if region.len() < header.length {
             return Err(AddError::Full { length: region.len() });
         }
@@ -51,7 +133,7 @@ impl FlashAllocator {
     }
 
     #[inline(always)]
-    pub(crate) fn reinitialize(&mut self, header: &FlashHeader) {
+    fn reinitialize(&mut self, header: &FlashHeader) {
         self.region.seqlock().write_begin();
         header.write(&self.region);
         self.region.zero_words(Header::SIZE, header.length);
@@ -61,7 +143,7 @@ impl FlashAllocator {
     /// Makes the region valid, after all values have been placed. In a region that was resumed,
     /// this changes nothing.
     #[inline(always)]
-    pub(crate) fn finish(&self) {
+    fn finish(&self) {
         self.region.seqlock().write_end();
     }
 }
@@ -97,9 +179,31 @@ impl Place for FlashAllocator {
     }
 }
 
+/// A directory outside of the region.
+#[derive(Clone, Copy, Debug)]
+struct ExternalDirectory {
+    address: usize,
+    length: u32,
+    check: u32,
+}
+
+impl From<FlashDirectory> for ExternalDirectory {
+    #[inline(always)]
+    fn from(FlashDirectory { entries, check }: FlashDirectory) -> Self {
+        ExternalDirectory { address: entries.as_ptr().addr(), length: entries.len() as u32, check }
+    }
+}
+
+impl From<UnloadedDirectory> for ExternalDirectory {
+    #[inline(always)]
+    fn from(UnloadedDirectory { address, length, check }: UnloadedDirectory) -> Self {
+        ExternalDirectory { address, length, check }
+    }
+}
+
 /// The header of a region whose directory is in flash.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FlashHeader {
+struct FlashHeader {
     length: usize,
     /// All words but the magic, which comes last, and the generation, which stays.
     words: [u32; 7],
@@ -114,8 +218,8 @@ impl FlashHeader {
     /// Creates the header of a region of `length` bytes. All is known at compile time, but the
     /// address of the directory.
     #[inline(always)]
-    pub(crate) fn new(start: FlashHeaderStart, directory: FlashDirectory) -> Self {
-        let address = directory.entries.as_ptr().addr();
+    fn new(start: FlashHeaderStart, directory: ExternalDirectory) -> Self {
+        let ExternalDirectory { address, length, check } = directory;
         let halves: [u32; 2] = transmute!(address as u64);
         FlashHeader {
             length: start.length,
@@ -125,8 +229,8 @@ impl FlashHeader {
                 halves[0],
                 halves[1],
                 !crc32_after_word(start.crc, address, Self::ZEROS_AFTER),
-                directory.check,
-                directory.entries.len() as u32,
+                check,
+                length,
             ],
         }
     }
@@ -163,7 +267,7 @@ impl FlashHeader {
 
 /// The part of the header that is known at compile time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FlashHeaderStart {
+struct FlashHeaderStart {
     length: usize,
     /// The words between the magic and the address. The magic is not stored, because with it these
     /// bytes would look like a region to a scan of memory.
@@ -173,9 +277,18 @@ pub(crate) struct FlashHeaderStart {
 }
 
 impl FlashHeaderStart {
-    /// Creates the start of the header of a region of `length` bytes.
-    pub(crate) const fn new(length: usize) -> Self {
-        let header = header(length, NATIVE_WORD, EXTERNAL_DIRECTORY, 0);
+    /// Creates the start of the header of a region of `length` bytes, whose directory is in flash.
+    const fn in_flash(length: usize) -> Self {
+        Self::new(length, EXTERNAL_DIRECTORY)
+    }
+
+    /// Creates the start of the header of a region whose directory is in the ELF file.
+    const fn in_elf_file(length: usize) -> Self {
+        Self::new(length, EXTERNAL_DIRECTORY | UNLOADED_DIRECTORY)
+    }
+
+    const fn new(length: usize, flags: u8) -> Self {
+        let header = header(length, NATIVE_WORD, flags, 0);
         let bytes: [u8; Header::SIZE] = transmute!(Header { magic: MAGIC, ..header });
         let words: [u32; Header::SIZE / 4] = transmute!(bytes);
         let (before, _) = bytes.split_at(offset_of!(Header, directory) + FlashHeader::ZEROS_BEFORE);

@@ -1,7 +1,7 @@
 //! Adds fields to a region.
 
 mod entry;
-pub(crate) mod flash;
+mod flash;
 pub(crate) mod raw;
 
 use crate::add_error::AddError;

@@ -1,7 +1,7 @@
 //! Only `model!` declares models, because their code handles cells before they are final.
 //~ E0200 requires an `unsafe impl` declaration
 
-use mmstats_core::format::flash::FlashDirectory;
+use mmstats_core::format::flash::{FlashDirectory, UnloadedDirectory};
 use mmstats_core::format::layout::FieldDef;
 use mmstats_core::{__private::Allocator, AddError, Format, Model, V2};
 
@@ -23,6 +23,9 @@ macro_rules! body {
         const FIELDS: &'static [FieldDef<'static>] = &[];
         fn directory() -> FlashDirectory {
             Declared::<V2>::directory()
+        }
+        fn unloaded_directory() -> UnloadedDirectory {
+            Declared::<V2>::unloaded_directory()
         }
         fn attach<A: Allocator>(_: &mut A) -> Result<Self, AddError> {
             Ok(ByHand)

@@ -125,7 +125,9 @@ pub(super) fn load<S: RegionSource>(
         let mut buffers = ReadBuffers::new(&mut header);
         let header_length = buffers.read_header(source).map_err(ReadError::Source)?;
         match Directory::open(&buffers.header()[..header_length]) {
-            Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
+            Ok(_)
+            | Err(FormatError::ExternalDirectory { .. } | FormatError::UnloadedDirectory { .. }) => {
+            }
             Err(error) => return Err(error.into()),
         }
         if buffer.len() < words {
@@ -154,6 +156,11 @@ pub(super) fn load<S: RegionSource>(
                 let external =
                     source.read_external_directory(address, length).map_err(ReadError::Source)?;
                 layouts.get(header, bytes, &external)?
+            }
+            Err(FormatError::UnloadedDirectory { address, length }) => {
+                let unloaded =
+                    source.read_unloaded_directory(address, length).map_err(ReadError::Source)?;
+                layouts.get(header, bytes, &unloaded)?
             }
             layout => layout?,
         };

@@ -85,6 +85,16 @@ pub trait RegionSource: Source {
     /// If the bytes cannot be read.
     fn read_external_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, Self::Error>;
 
+    /// Reads an external directory that is only in the program's ELF file: `length` bytes at this
+    /// address of its section `.mmstats`, or as many as there are. The default returns no bytes.
+    ///
+    /// # Errors
+    /// If the bytes cannot be read.
+    fn read_unloaded_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, Self::Error> {
+        let (_, _) = (address, length);
+        Ok(Vec::new())
+    }
+
     /// Returns the maximum number of reads of a latch that is being written.
     fn attempts(&self) -> usize {
         MAX_LATCH_READS

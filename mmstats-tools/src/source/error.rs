@@ -65,7 +65,10 @@ impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegionError::Memory(error) => error.fmt(f),
-            RegionError::Format(error @ FormatError::ExternalDirectory { .. }) => {
+            RegionError::Format(
+                error @ (FormatError::ExternalDirectory { .. }
+                | FormatError::UnloadedDirectory { .. }),
+            ) => {
                 write!(f, "{error} (see --elf)")
             }
             RegionError::Format(error) => error.fmt(f),
@@ -110,6 +113,15 @@ impl fmt::Display for RegionError {
                 write!(
                     f,
                     "from other firmware than {name}, which does not have the {length} bytes of its directory at {address:#x}"
+                )
+            }
+            RegionError::OtherFirmware {
+                name,
+                error: FormatError::UnloadedDirectory { address, length },
+            } => {
+                write!(
+                    f,
+                    "from other firmware than {name}, whose section .mmstats does not have the {length} bytes of its directory at {address:#x}"
                 )
             }
             RegionError::OtherFirmware { name, error } => {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
+use mmstats_core::format::flash::UNLOADED_SECTION;
 use mmstats_core::format::v2::Header;
 use mmstats_core::region::Descriptor;
 use mmstats_std::read::{Links, open_file};
@@ -110,6 +111,23 @@ impl Firmware {
             let data = self.data.get(usize::try_from(offset).ok()?..)?;
             let data = &data[..data.len().min(usize::try_from(size).ok()?)];
             let rest = data.get(start..).filter(|rest| !rest.is_empty())?;
+            Some(&rest[..rest.len().min(length as usize)])
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Returns the bytes at an address of the section of directories that are not loaded, `length`
+    /// at most. Its addresses are no addresses of memory.
+    #[must_use]
+    pub fn unloaded(&self, address: u64, length: u32) -> &[u8] {
+        let Some(file) = self.file() else { return &[] };
+        let found = file.section_by_name(UNLOADED_SECTION).and_then(|section| {
+            let start = usize::try_from(address.checked_sub(section.address())?).ok()?;
+            // Borrows from `self`, not from the parsed file.
+            let (offset, size) = section.file_range()?;
+            let data = self.data.get(usize::try_from(offset).ok()?..)?;
+            let data = &data[..data.len().min(usize::try_from(size).ok()?)];
+            let rest = data.get(start..)?;
             Some(&rest[..rest.len().min(length as usize)])
         });
         found.unwrap_or_default()

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use mmstats_core::format::MAGIC;
-use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header};
+use mmstats_core::format::v2::{EXTERNAL_DIRECTORY, Header, UNLOADED_DIRECTORY};
 use mmstats_core::reader::{Directory, FormatError, ReadError, Source, header};
 use mmstats_std::read::{MAX_REGION_BYTES, Reader, RegionSource, Sample};
 use zerocopy::IntoBytes;
@@ -71,7 +71,9 @@ impl Region {
                     firmware,
                 });
             }
-            Ok(_) | Err(FormatError::ExternalDirectory { .. }) => {}
+            Ok(_)
+            | Err(FormatError::ExternalDirectory { .. } | FormatError::UnloadedDirectory { .. }) => {
+            }
             Err(error) => return Err(diagnose(start, error)),
         }
         let (head, _) = header(start)?;
@@ -85,7 +87,7 @@ impl Region {
             RunState::Stopped if ranges.is_empty() => {
                 let (words, length) = copy(&mut **borrowed, address, length)?;
                 let mut outside = Vec::new();
-                if head.flags & EXTERNAL_DIRECTORY != 0
+                if head.flags & (EXTERNAL_DIRECTORY | UNLOADED_DIRECTORY) == EXTERNAL_DIRECTORY
                     && directory_in(firmware.as_deref(), head.directory, head.published).is_none()
                 {
                     outside = read_directory(&mut **borrowed, head.directory, head.published)?;
@@ -139,13 +141,16 @@ impl Region {
                 RegionError::NotThere { found, computed }
             }
             (
-                FormatError::DirectoryMismatch { .. } | FormatError::ExternalDirectory { .. },
+                FormatError::DirectoryMismatch { .. }
+                | FormatError::ExternalDirectory { .. }
+                | FormatError::UnloadedDirectory { .. },
                 Some(firmware),
             ) => {
                 // The mismatch is between the memory and itself if the ELF file has no such
                 // address.
                 let nowhere = header(start).ok().filter(|(head, _)| {
-                    directory_in(Some(firmware), head.directory, head.published).is_none()
+                    head.flags & UNLOADED_DIRECTORY == 0
+                        && directory_in(Some(firmware), head.directory, head.published).is_none()
                 });
                 let error = nowhere.map_or(error, |(head, _)| FormatError::ExternalDirectory {
                     address: head.directory,
@@ -194,6 +199,11 @@ impl RegionSource for Region {
                 read_directory(&mut **memory.borrow_mut(), address, length)
             }
         }
+    }
+
+    fn read_unloaded_directory(&self, address: u64, length: u32) -> Result<Vec<u8>, MemoryError> {
+        let firmware = self.firmware.as_deref();
+        Ok(firmware.map(|firmware| firmware.unloaded(address, length)).unwrap_or_default().to_vec())
     }
 
     fn attempts(&self) -> usize {

@@ -70,7 +70,7 @@ impl Common {
     }
 }
 
-/// What belongs to the interrupt.
+/// The handles of the interrupt.
 #[derive(Debug)]
 struct Interrupt {
     own: Counter<u32>,
