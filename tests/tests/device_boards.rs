@@ -175,7 +175,7 @@ fn an_interrupt_and_main_of_a_cortex_m0_lose_no_count_of_shared_fields() {
     let device = Machine::microbit(&program).hurried().start();
     let values = device.wait_for("the end of its work", || {
         probe(&device, MICROBIT_RAM.0, MICROBIT_RAM.1)
-            .filter(|values| *values.get("done") == Held::Flag(true))
+            .filter(|values| values.0.get("done") == Some(&Held::Flag(true)))
     });
     let [by_main, by_timer, narrow] =
         ["by_main", "by_timer", "narrow"].map(|label| values.count(label));

@@ -242,11 +242,13 @@ impl FlashHeader {
 
     #[inline(always)]
     fn is_in(&self, region: &Region) -> bool {
+        let load = |at| region.word(at).load(Ordering::Relaxed);
         let mut difference = 0;
-        let mut compare = |at, word| difference |= region.word(at).load(Ordering::Relaxed) ^ word;
-        compare(0, MAGIC_WORDS[0]);
-        compare(4, MAGIC_WORDS[1]);
-        self.for_each_word(compare);
+        self.for_each_word(|at, word| difference |= load(at) ^ word);
+        // Last and in this order: some machines have constants beside the code in the order of
+        // their use, and a header that begins there would look like a region to a scan of flash.
+        difference |= load(4) ^ MAGIC_WORDS[1];
+        difference |= load(0) ^ MAGIC_WORDS[0];
         difference == 0
     }
 
