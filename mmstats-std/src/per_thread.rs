@@ -203,8 +203,9 @@ impl<M: Model> PerThread<M> {
     /// model! { struct Cache { hits: Counter } }
     /// per_thread! { static CACHE: Cache; }
     ///
-    /// let threads = [1, 2].map(|n| std::thread::spawn(move || CACHE.with(|cache| cache.hits.add(n))));
-    /// threads.into_iter().for_each(|thread| thread.join().unwrap());
+    /// for n in [1, 2] {
+    ///     std::thread::spawn(move || CACHE.with(|cache| cache.hits.add(n))).join().unwrap();
+    /// }
     /// assert_eq!(CACHE.sums()?["hits"], 3.0);
     /// # Ok::<(), mmstats_std::read::FileError>(())
     /// ```

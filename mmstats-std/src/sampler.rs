@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 /// Dropping it ends the thread and removes the file, unless [`Options::keep`] is set. It waits for
 /// a call of `sample` that is running, so do not hold a lock that `sample` takes. Dropped by
 /// `sample` itself, it does not wait: the thread ends after that call. If `sample` panics, the
-/// thread ends and the file is removed at once. A file that somebody else has removed is replaced at the next
-/// sample.
+/// thread ends and the file is removed at once. A file that somebody else has removed is replaced
+/// at the next sample.
 ///
 /// A forked child has neither the thread nor the file: start another sampler there.
 ///
