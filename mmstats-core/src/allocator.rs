@@ -51,8 +51,9 @@ impl<'w, A: Allocator> SlotIter<'w, A> {
         allocator: &'w mut A,
         definition: &'w FieldDef<'w>,
         layouts: &'static [ValueLayout],
+        kept: bool,
     ) -> Self {
-        SlotIter { allocator, metadata: A::metadata(definition), layouts, kept: definition.kept }
+        SlotIter { allocator, metadata: A::metadata(definition), layouts, kept }
     }
 
     /// Returns `true` if the field is resumed: its totals stay, everything else starts again.

@@ -87,7 +87,7 @@ pub use field::{
 pub use format::Version;
 pub use format_types::{Format, Shared, V1, V1Exact, V2, V2Narrow};
 pub use kind::{Access, Aggregation, Kind, Type, Unit, units};
-pub use model::{Model, Publisher, Recovery};
+pub use model::{Member, Model, Publisher, Recovery};
 pub use region::{IntoRegion, PersistentRegion, Region, RegionError, StaticRegion, View};
 pub use scalar::{Latched, Scalar};
 pub use text_buf::TextBuf;
@@ -97,14 +97,16 @@ pub use writer::Writer;
 ///
 /// None of them, and no other item of the crate, lets safe code break what `region.rs` and
 /// `cell/` rely on: the traits of fields, formats, scalars and allocators are sealed; only the
-/// crate's fields get slots, each for a cell of its own layouts; [`Model`] is an unsafe trait, as
-/// its implementation handles cells before they are final; and whoever makes a region of memory
-/// that is not its own promises so with `unsafe`.
+/// crate's fields get slots, each for a cell of its own layouts; [`Model`] and [`Member`] are unsafe
+/// traits, as their implementations handle cells before they are final; and whoever makes a region
+/// of memory that is not its own promises so with `unsafe`.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::allocator::Allocator;
-    pub use crate::field::attach;
-    pub use crate::format::layout::{check, help_line, label};
+    pub use crate::format::layout::{help_line, label};
+    pub use crate::format::members::{
+        MemberDef, Shape, check_model, field_count, fields, label_bytes, labels,
+    };
     pub use crate::protocol::{PendingSum, RegionSeqlock, latch_read, latch_write};
     pub use crate::region::{Memory, check_section};
 }

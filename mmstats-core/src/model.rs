@@ -2,8 +2,10 @@
 
 use crate::add_error::AddError;
 use crate::allocator::Allocator;
+use crate::field::{self, Field};
 use crate::format::flash::{self, FlashDirectory, UnloadedDirectory};
 use crate::format::layout::{self, FieldDef};
+use crate::format::members::{MemberDef, Shape};
 use crate::format_types::Format;
 use crate::region::{IntoRegion, Region};
 use crate::writer::Writer;
@@ -13,8 +15,8 @@ use core::marker::PhantomData;
 /// A declared set of fields, made by [`model!`](crate::model!).
 ///
 /// # Safety
-/// Only `model!` implements it. `FIELDS` are the fields that `attach` adds, in that order, and the
-/// sizes are theirs. `attach` keeps no handle when it returns an error, because the writer then
+/// Only `model!` implements it. `FIELDS` are the fields that `attach_members` adds, in that order,
+/// and the sizes are theirs. It keeps no handle when it returns an error, because the writer then
 /// uses their memory again.
 #[allow(unsafe_code, reason = "this declares the contract; nothing unsafe is done here")]
 pub unsafe trait Model: Sized + Debug {
@@ -26,7 +28,9 @@ pub unsafe trait Model: Sized + Debug {
     const NAME: &'static str;
     /// The prefix of each label.
     const PREFIX: &'static str;
-    /// The definitions of the fields.
+    #[doc(hidden)]
+    const MEMBERS: &'static [MemberDef];
+    /// The definitions of the fields: those that the members expand into.
     const FIELDS: &'static [FieldDef<'static>];
     /// Bytes of a region for this model alone, without a further prefix.
     const SIZE: usize = layout::size(<Self::Format as Format>::VERSION, Self::FIELDS, 0);
@@ -40,8 +44,18 @@ pub unsafe trait Model: Sized + Debug {
     /// Returns the reference to the directory that is only in the program's ELF file.
     #[doc(hidden)]
     fn unloaded_directory() -> UnloadedDirectory;
+
+    /// Adds the fields of all members, under the first of these definitions, which it removes.
     #[doc(hidden)]
-    fn attach<A: Allocator>(allocator: &mut A) -> Result<Self, AddError>;
+    fn attach_members<A: Allocator>(
+        allocator: &mut A,
+        fields: &mut &'static [FieldDef<'static>],
+    ) -> Result<Self, AddError>;
+    #[doc(hidden)]
+    #[inline(always)]
+    fn attach<A: Allocator>(allocator: &mut A) -> Result<Self, AddError> {
+        Self::attach_members(allocator, &mut { Self::FIELDS })
+    }
     /// Resets the fields that describe the present, as their owner has ended.
     #[doc(hidden)]
     fn reset_transient(&self);
@@ -68,6 +82,91 @@ pub unsafe trait Model: Sized + Debug {
     /// Returns a publisher of this model.
     fn publisher() -> Publisher<Self> {
         Publisher::new()
+    }
+}
+
+/// A type that a member of a model can have: a [`Field`], another model, or an array of either.
+///
+/// # Safety
+/// Only this crate and [`model!`](crate::model!) implement it. `SHAPE` describes the fields that
+/// `attach_member` adds, in that order. It keeps no handle when it returns an error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a field",
+    label = "not a field, a model or an array of them"
+)]
+#[allow(unsafe_code, reason = "this declares the contract; nothing unsafe is done here")]
+pub unsafe trait Member: Sized + Debug {
+    /// The same member in a model of another format.
+    type In<G: Format>: for<'i> Member<Initial<'i> = Self::Initial<'i>>;
+    /// The type of its initial value; in an array, that of each element.
+    type Initial<'i>: Copy;
+    #[doc(hidden)]
+    const SHAPE: &'static Shape;
+    /// Adds its fields, under the first of these definitions, which it removes. `kept` is that of
+    /// the definitions, except for those of a model.
+    #[doc(hidden)]
+    fn attach_member<A: Allocator>(
+        allocator: &mut A,
+        fields: &mut &'static [FieldDef<'static>],
+        kept: bool,
+        initial: Option<Self::Initial<'_>>,
+    ) -> Result<Self, AddError>;
+    /// Resets the fields that describe the present, as their owner has ended.
+    #[doc(hidden)]
+    fn reset_member(&self);
+}
+
+/// The initial value of a model in a model: there is none, because its fields have their own.
+#[derive(Clone, Copy, Debug)]
+pub enum NoInitialValue {}
+
+// SAFETY: one field, of these values; an error drops the handle, which nothing else has seen.
+#[allow(unsafe_code, reason = "only its contract is unsafe")]
+unsafe impl<H: Field> Member for H {
+    type In<G: Format> = H::In<G>;
+    type Initial<'i> = H::Initial<'i>;
+    const SHAPE: &'static Shape = &Shape::Field(H::LAYOUTS);
+
+    #[inline(always)]
+    fn attach_member<A: Allocator>(
+        allocator: &mut A,
+        fields: &mut &'static [FieldDef<'static>],
+        kept: bool,
+        initial: Option<H::Initial<'_>>,
+    ) -> Result<H, AddError> {
+        let (definition, rest) = fields.split_first().expect("one definition for each field");
+        *fields = rest;
+        field::attach(allocator, definition, kept, initial)
+    }
+
+    fn reset_member(&self) {
+        self.reset_transient();
+    }
+}
+
+// SAFETY: the fields of `N` elements, one after another; an error drops those before it.
+#[allow(unsafe_code, reason = "only its contract is unsafe")]
+unsafe impl<P: Member, const N: usize> Member for [P; N] {
+    type In<G: Format> = [P::In<G>; N];
+    type Initial<'i> = P::Initial<'i>;
+    const SHAPE: &'static Shape = &Shape::Array(N, P::SHAPE);
+
+    #[inline(always)]
+    fn attach_member<A: Allocator>(
+        allocator: &mut A,
+        fields: &mut &'static [FieldDef<'static>],
+        kept: bool,
+        initial: Option<P::Initial<'_>>,
+    ) -> Result<Self, AddError> {
+        let mut elements = [const { None }; N];
+        for element in &mut elements {
+            *element = Some(P::attach_member(allocator, fields, kept, initial)?);
+        }
+        Ok(elements.map(|element| element.expect("the loop has set it")))
+    }
+
+    fn reset_member(&self) {
+        self.iter().for_each(P::reset_member);
     }
 }
 
@@ -333,6 +432,7 @@ impl<F: Format> Writer<'_, F> {
 ///
 /// A field has a name, a type, and optionally
 /// - `= "label"`; the default is the name,
+/// - `{name, …}`, the names of the dimensions of an array; the default is `index`,
 /// - `[unit]`, one of [`units`](crate::units) or an expression that is a [`Unit`](crate::Unit),
 ///   such as `[volts.e(-3)]`,
 /// - `as` and properties: `kept` lets the value survive a reset and the end of its thread, as
@@ -349,6 +449,47 @@ impl<F: Format> Writer<'_, F> {
 /// use mmstats_core::{Counter, model};
 /// model! { struct Twice { a: Counter = "same", b: Counter = "same" } }
 /// ```
+///
+/// # Arrays and models in models
+///
+/// The type of a field can also be an array, another model, or an array of models:
+///
+/// ```
+/// use mmstats_core::{Counter, Gauge, StaticRegion, model};
+///
+/// model! {
+///     struct Motor {
+///         steps: Counter<u32>,
+///         current: [Gauge<i16>; 2] {phase} [milliamperes],
+///     }
+///     struct Machine in "mill." {
+///         /// Parts in each slot.
+///         slots: [Counter; 4] = "slot",
+///         pump: Motor,
+///         axes: [Motor; 3] = "axis" {axis},
+///     }
+/// }
+///
+/// static REGION: StaticRegion<{ Machine::SIZE }> = StaticRegion::new();
+/// let machine = Machine::publish(&REGION)?;
+/// machine.slots[2].incr();            // mill.slot{index="2"}
+/// machine.pump.steps.incr();          // mill.pump.steps
+/// machine.axes[0].current[1].set(70); // mill.axis.current{axis="0",phase="1"}
+/// # Ok::<(), mmstats_core::AddError>(())
+/// ```
+///
+/// - Each element of an array is a field, with the same label, unit, properties, help and initial
+///   value. The elements differ in a dimension, so the tools add them up or show them apart
+///   (`pollstats mill.slot --by index`), and Prometheus gets one metric. In version 1, which has no
+///   dimensions, that is only text: the label is `mill.slot{index="2"}`.
+/// - The labels of a model in a model come after its own label and a dot, which replace its name in
+///   the struct; with the label `""`, they are as they would be without the outer model. Its label
+///   can end in dimensions: `= "motor{side=\"left\"}"` makes `motor.steps{side="left"}`. Units,
+///   properties and initial values belong to its fields alone.
+/// - Dimensions of one label have different names: those of an array of arrays are all stated, the
+///   outer one first, as in `grid: [[Counter; 2]; 3] {row, column}`.
+///
+/// # Formats
 ///
 /// The struct has one type parameter, the format, with [`V2`](crate::V2) as its default. For the
 /// default, `NAME::SIZE`, `NAME::publish` and `NAME::publisher` need no import; for other formats
@@ -411,8 +552,8 @@ macro_rules! model {
             $(
                 $(#[$($field_attribute:tt)*])*
                 $field:ident : $type:ty
-                    $(= $label:literal)? $([$unit:expr])? $(as $($property:ident)+)?
-                    $(=> $initial:expr)?
+                    $(= $label:literal)? $({ $($dimension:ident),+ $(,)? })? $([$unit:expr])?
+                    $(as $($property:ident)+)? $(=> $initial:expr)?
             ),* $(,)?
         }
     ) => {
@@ -422,32 +563,50 @@ macro_rules! model {
         $visible struct $name<MmstatsFormat: $crate::Format = $crate::V2> {
             $(
                 $(#[$($field_attribute)*])*
-                $visible $field: <$type as $crate::Field>::In<MmstatsFormat>,
+                $visible $field: <$type as $crate::Member>::In<MmstatsFormat>,
             )*
         }
 
-        // SAFETY: `FIELDS` and `attach` come from the same list, with the same conditions; the
-        // sizes are the defaults; an error drops the handles, which nothing else has seen.
+        // SAFETY: `FIELDS` and `attach_members` come from the same list, with the same conditions;
+        // the sizes are the defaults; an error drops the handles, which nothing else has seen.
         $(#[$($cfg)*])*
         unsafe impl<MmstatsFormat: $crate::Format> $crate::Model for $name<MmstatsFormat> {
             type Format = MmstatsFormat;
             type In<MmstatsOther: $crate::Format> = $name<MmstatsOther>;
             const NAME: &'static str = ::core::stringify!($name);
             const PREFIX: &'static str = $crate::model!(@prefix $($prefix)?);
-            #[allow(long_running_const_eval, unused_attributes, unused_doc_comments)]
-            const FIELDS: &'static [$crate::format::layout::FieldDef<'static>] = &[ $(
+            #[allow(unused_attributes, unused_doc_comments)]
+            const MEMBERS: &'static [$crate::__private::MemberDef] = &[ $(
                 $(#[$($field_attribute)*])*
-                $crate::format::layout::FieldDef {
-                    prefix: <Self as $crate::Model>::PREFIX,
-                    label: $crate::model!(@label $field $($label)?),
-                    help: $crate::model!(@help [] $([$($field_attribute)*])*),
-                    unit: $crate::model!(@unit $($unit)?),
-                    aggregation: $crate::model!(@aggregation $($($property)+)?),
-                    kept: $crate::model!(@kept $($($property)+)?),
-                    layouts:
-                        <<$type as $crate::Field>::In<MmstatsFormat> as $crate::Field>::LAYOUTS,
+                $crate::__private::MemberDef {
+                    definition: $crate::format::layout::FieldDef {
+                        prefix: <Self as $crate::Model>::PREFIX,
+                        label: $crate::model!(@label $field $($label)?),
+                        help: $crate::model!(@help [] $([$($field_attribute)*])*),
+                        unit: $crate::model!(@unit $($unit)?),
+                        aggregation: $crate::model!(@aggregation $($($property)+)?),
+                        kept: $crate::model!(@kept $($($property)+)?),
+                        layouts: &[],
+                    },
+                    dimensions: &[ $( $(
+                        $crate::__private::label(::core::stringify!($dimension)),
+                    )+ )? ],
+                    shape: <<$type as $crate::Member>::In<MmstatsFormat> as $crate::Member>::SHAPE,
                 },
             )* ];
+            #[allow(long_running_const_eval)]
+            const FIELDS: &'static [$crate::format::layout::FieldDef<'static>] = {
+                // The number of fields and their labels do not depend on the format.
+                const MEMBERS: &[$crate::__private::MemberDef] =
+                    <$name<$crate::V2> as $crate::Model>::MEMBERS;
+                const LABELS: &[u8] = &$crate::__private::labels::<
+                    { $crate::__private::label_bytes(MEMBERS) }
+                >(MEMBERS);
+                &$crate::__private::fields::<{ $crate::__private::field_count(MEMBERS) }>(
+                    <Self as $crate::Model>::MEMBERS,
+                    LABELS,
+                )
+            };
 
             fn directory() -> $crate::format::flash::FlashDirectory {
                 $crate::model!(@directory $name []);
@@ -464,19 +623,19 @@ macro_rules! model {
             }
 
             #[allow(unused_attributes, unused_doc_comments)]
-            fn attach<MmstatsAllocator: $crate::__private::Allocator>(
+            fn attach_members<MmstatsAllocator: $crate::__private::Allocator>(
                 allocator: &mut MmstatsAllocator,
+                fields: &mut &'static [$crate::format::layout::FieldDef<'static>],
             ) -> ::core::result::Result<Self, $crate::AddError> {
-                let mut _fields = <Self as $crate::Model>::FIELDS;
                 ::core::result::Result::Ok(Self { $(
                     $(#[$($field_attribute)*])*
-                    $field: {
-                        let (definition, rest) =
-                            _fields.split_first().expect("one definition for each field");
-                        _fields = rest;
-                        let initial = $crate::model!(@initial $($initial)?);
-                        $crate::__private::attach(allocator, definition, initial)?
-                    },
+                    $field: <<$type as $crate::Member>::In<MmstatsFormat> as $crate::Member>
+                        ::attach_member(
+                            allocator,
+                            fields,
+                            $crate::model!(@kept $($($property)+)?),
+                            $crate::model!(@initial $($initial)?),
+                        )?,
                 )* })
             }
 
@@ -486,10 +645,34 @@ macro_rules! model {
                     $(#[$($field_attribute)*])*
                     {
                         if !$crate::model!(@kept $($($property)+)?) {
-                            $crate::Field::reset_transient(&self.$field);
+                            $crate::Member::reset_member(&self.$field);
                         }
                     }
                 )*
+            }
+        }
+
+        // SAFETY: the fields of the model.
+        $(#[$($cfg)*])*
+        unsafe impl<MmstatsFormat: $crate::Format> $crate::Member for $name<MmstatsFormat> {
+            type In<MmstatsOther: $crate::Format> =
+                $name<<MmstatsFormat as $crate::Format>::In<MmstatsOther>>;
+            type Initial<'i> = $crate::model::NoInitialValue;
+            const SHAPE: &'static $crate::__private::Shape =
+                &$crate::__private::Shape::Model(<Self as $crate::Model>::FIELDS);
+
+            #[inline(always)]
+            fn attach_member<MmstatsAllocator: $crate::__private::Allocator>(
+                allocator: &mut MmstatsAllocator,
+                fields: &mut &'static [$crate::format::layout::FieldDef<'static>],
+                _: bool,
+                _: ::core::option::Option<$crate::model::NoInitialValue>,
+            ) -> ::core::result::Result<Self, $crate::AddError> {
+                <Self as $crate::Model>::attach_members(allocator, fields)
+            }
+
+            fn reset_member(&self) {
+                $crate::Model::reset_transient(self);
             }
         }
 
@@ -518,7 +701,10 @@ macro_rules! model {
 
         $(#[$($cfg)*])*
         #[allow(long_running_const_eval)]
-        const _: () = $crate::__private::check(<$name<$crate::V2> as $crate::Model>::FIELDS);
+        const _: () = $crate::__private::check_model(
+            <$name<$crate::V2> as $crate::Model>::MEMBERS,
+            <$name<$crate::V2> as $crate::Model>::FIELDS,
+        );
     };
     ($(
         $(#[$($attribute:tt)*])*

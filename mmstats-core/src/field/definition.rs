@@ -20,7 +20,8 @@ pub(super) use sealed::Sealed;
     message = "`{Self}` is not a field",
     label = "not a field",
     note = "fields are `Counter`, `Gauge<T>`, `Flag`, `Highest<T>`, `Lowest<T>`, `Average`, \
-            `MovingAverage`, `Timer`, `Text<N>`, `Histogram`, `Constant<T>` and `ConstantText<N>`"
+            `MovingAverage`, `Timer`, `Text<N>`, `Histogram`, `Constant<T>` and `ConstantText<N>`",
+    note = "a model can also have other models, and arrays of fields or models"
 )]
 pub trait Field: Sealed + Sized + Debug {
     /// The format that it is published in.
@@ -41,15 +42,16 @@ pub trait Field: Sealed + Sized + Debug {
     fn reset_transient(&self) {}
 }
 
-/// Adds a field without checks, for the fields of a model, which `model!` has checked.
-#[doc(hidden)]
+/// Adds a field without checks. `kept` is that of the definition, for callers that know it at
+/// compile time: on a device, they need not store the definition then.
 #[inline(always)]
-pub fn attach<A: Allocator, H: Field>(
+pub(crate) fn attach<A: Allocator, H: Field>(
     allocator: &mut A,
     definition: &FieldDef<'_>,
+    kept: bool,
     initial: Option<H::Initial<'_>>,
 ) -> Result<H, AddError> {
-    H::attach(&mut SlotIter::new(allocator, definition, H::LAYOUTS), initial)
+    H::attach(&mut SlotIter::new(allocator, definition, H::LAYOUTS, kept), initial)
 }
 
 /// A field to be added by [`Writer::add`](crate::Writer::add). Each type of field creates one with

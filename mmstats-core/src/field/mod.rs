@@ -18,8 +18,7 @@ mod timer;
 pub use average::{Average, MovingAverage};
 pub use constant::{Constant, ConstantText};
 pub use counter::Counter;
-#[doc(hidden)]
-pub use definition::attach;
+pub(crate) use definition::attach;
 pub use definition::{Field, FieldBuilder};
 pub use extreme::{Highest, Lowest};
 pub use gauge::{Flag, Gauge};

@@ -386,7 +386,9 @@ pub const fn check(fields: &[FieldDef]) {
         );
         assert!(!has_nul(field.prefix) && !has_nul(field.label), "a label contains a NUL");
         if !dimensions::are_valid(field.label.as_bytes()) {
-            panic!("{}", Message::invalid_dimensions(field.label).as_str());
+            let message =
+                Message::new().with("expected dimensions as in a{name=\"value\"}, found ");
+            panic!("{}", message.with(field.label).as_str());
         }
         assert!(!has_nul(field.unit.name), "the name of a unit contains a NUL");
         let mut line = 0;
@@ -394,31 +396,66 @@ pub const fn check(fields: &[FieldDef]) {
             assert!(!has_nul(field.help[line]), "a help text contains a NUL");
             line += 1;
         }
-        let mut j = 0;
-        while j < i {
-            assert_distinct(field, &fields[j]);
-            j += 1;
+        i += 1;
+    }
+    assert_distinct(fields);
+}
+
+/// Compares a label with those before it only if their hashes are equal, as the compiler evaluates
+/// this a million times more slowly than a machine.
+const fn assert_distinct(fields: &[FieldDef]) {
+    // A bit for each hash.
+    let mut seen = [0_u64; 1024];
+    let mut i = 0;
+    while i < fields.len() {
+        let mut layout = 0;
+        while layout < fields[i].layouts.len() {
+            let label = fields[i].label_parts(&fields[i].layouts[layout]);
+            let hash = hash(label);
+            let (word, bit) = (hash / 64 % seen.len(), 1 << (hash % 64));
+            if seen[word] & bit != 0 && has_label(fields.split_at(i).0, label) {
+                let message = Message::new().with("two fields have the label ");
+                panic!("{}", message.with(fields[i].label).as_str());
+            }
+            seen[word] |= bit;
+            layout += 1;
         }
         i += 1;
     }
 }
 
-const fn assert_distinct(a: &FieldDef, b: &FieldDef) {
+const fn has_label(fields: &[FieldDef], label: [&[u8]; 3]) -> bool {
     let mut i = 0;
-    while i < a.layouts.len() {
-        let mut j = 0;
-        while j < b.layouts.len() {
-            if are_equal(a.label_parts(&a.layouts[i]), b.label_parts(&b.layouts[j])) {
-                panic!("{}", Message::duplicate(a.label).as_str());
+    while i < fields.len() {
+        let mut layout = 0;
+        while layout < fields[i].layouts.len() {
+            if are_equal(fields[i].label_parts(&fields[i].layouts[layout]), label) {
+                return true;
             }
-            j += 1;
+            layout += 1;
         }
         i += 1;
     }
+    false
+}
+
+/// Returns a hash of a label of three parts (FNV-1a, folded).
+const fn hash(label: [&[u8]; 3]) -> usize {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut part = 0;
+    while part < label.len() {
+        let mut i = 0;
+        while i < label[part].len() {
+            hash = (hash ^ label[part][i] as u32).wrapping_mul(0x0100_0193);
+            i += 1;
+        }
+        part += 1;
+    }
+    (hash ^ (hash >> 16)) as usize
 }
 
 /// The text of a panic in a constant, which can show only a whole `&str`.
-struct Message {
+pub(super) struct Message {
     bytes: [u8; Self::SIZE],
     len: usize,
 }
@@ -426,18 +463,12 @@ struct Message {
 impl Message {
     const SIZE: usize = 160;
 
-    const fn invalid_dimensions(label: &str) -> Message {
-        let message = Message { bytes: [0; Self::SIZE], len: 0 };
-        message.with("expected dimensions as in a{name=\"value\"}, found ").with(label)
+    pub(super) const fn new() -> Message {
+        Message { bytes: [0; Self::SIZE], len: 0 }
     }
 
-    /// The end of a label that is too long for it is left out.
-    const fn duplicate(label: &str) -> Message {
-        let message = Message { bytes: [0; Self::SIZE], len: 0 };
-        message.with("two fields have the label ").with(label)
-    }
-
-    const fn with(mut self, text: &str) -> Message {
+    /// Appends a text; its end is left out if it is too long.
+    pub(super) const fn with(mut self, text: &str) -> Message {
         let text = text.as_bytes();
         let mut i = 0;
         while i < text.len() && self.len < Self::SIZE {
@@ -448,9 +479,10 @@ impl Message {
         self
     }
 
-    const fn as_str(&self) -> &str {
+    pub(super) const fn as_str(&self) -> &str {
         match core::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
+            // Cut within a character.
             Err(_) => "a label is invalid, or two fields have the same",
         }
     }

@@ -7,6 +7,8 @@ mod dimensions;
 pub mod flash;
 pub mod histogram;
 pub mod layout;
+#[doc(hidden)]
+pub mod members;
 pub mod v2;
 
 pub use v2::{MAGIC, MAGIC_WORDS, crc32};

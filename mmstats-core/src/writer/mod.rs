@@ -154,7 +154,7 @@ impl<'p, F: Format> Writer<'p, F> {
         if compare {
             self.raw.check_label(&definition)?;
         }
-        self.all_or_nothing(|raw| attach(raw, &definition, field.initial))
+        self.all_or_nothing(|raw| attach(raw, &definition, field.kept, field.initial))
     }
 
     /// Returns `true` if all fields that the region held before have been added again.

@@ -3,7 +3,8 @@
 
 use mmstats_core::format::flash::{FlashDirectory, UnloadedDirectory};
 use mmstats_core::format::layout::FieldDef;
-use mmstats_core::{__private::Allocator, AddError, Format, Model, V2};
+use mmstats_core::__private::{Allocator, MemberDef};
+use mmstats_core::{AddError, Format, Model, V2};
 
 mmstats_core::model! {
     /// Declared.
@@ -20,6 +21,7 @@ macro_rules! body {
         type In<G: Format> = Declared<G>;
         const NAME: &'static str = "by hand";
         const PREFIX: &'static str = "";
+        const MEMBERS: &'static [MemberDef] = &[];
         const FIELDS: &'static [FieldDef<'static>] = &[];
         fn directory() -> FlashDirectory {
             Declared::<V2>::directory()
@@ -27,7 +29,10 @@ macro_rules! body {
         fn unloaded_directory() -> UnloadedDirectory {
             Declared::<V2>::unloaded_directory()
         }
-        fn attach<A: Allocator>(_: &mut A) -> Result<Self, AddError> {
+        fn attach_members<A: Allocator>(
+            _: &mut A,
+            _: &mut &'static [FieldDef<'static>],
+        ) -> Result<Self, AddError> {
             Ok(ByHand)
         }
         fn reset_transient(&self) {}

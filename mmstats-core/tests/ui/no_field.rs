@@ -6,4 +6,4 @@ use mmstats_core::{Counter, model};
 #[cfg(good)]
 model! { struct Lanes { first: Counter, second: Counter } }
 #[cfg(not(good))]
-model! { struct Lanes { lanes: [Counter; 5] } }
+model! { struct Lanes { lanes: Vec<Counter> } }
