@@ -1,5 +1,7 @@
 //! Labels with dimensions: `http.requests{route="/",status="200"}`.
 
+use std::cmp::Ordering;
+
 /// A label, split into its base name and its dimensions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SplitLabel<'l> {
@@ -78,6 +80,35 @@ fn parse_quoted(text: &str) -> Option<(String, &str)> {
             character => value.push(character),
         }
     }
+}
+
+/// Compares names, numbers in them by their value: `slot{index="2"}` comes before
+/// `slot{index="10"}`.
+pub(crate) fn compare_names(one: &str, other: &str) -> Ordering {
+    let (mut rest, mut others) = (one, other);
+    while let (Some(first), Some(second)) = (rest.chars().next(), others.chars().next()) {
+        let (number, after) = split_number(rest);
+        let (other_number, other_after) = split_number(others);
+        let order = if number.is_empty() || other_number.is_empty() {
+            (rest, others) = (&rest[first.len_utf8()..], &others[second.len_utf8()..]);
+            first.cmp(&second)
+        } else {
+            (rest, others) = (after, other_after);
+            let (number, other_number) =
+                (number.trim_start_matches('0'), other_number.trim_start_matches('0'));
+            number.len().cmp(&other_number.len()).then(number.cmp(other_number))
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    // Numbers may have leading zeros.
+    rest.len().cmp(&others.len()).then(one.cmp(other))
+}
+
+/// Splits the digits off that a text begins with.
+fn split_number(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::selector::{
     prefixed_labels,
 };
 use super::statistic::Statistic;
-use crate::dimensions::SplitLabel;
+use crate::dimensions::{SplitLabel, compare_names};
 use crate::label_glob;
 use crate::scraper::Scrape;
 
@@ -166,9 +166,9 @@ impl FieldColumns {
             has_more |= self.add_matching(fields);
         }
         if has_more {
-            self.specs
-                .iter_mut()
-                .for_each(|spec| spec.columns.sort_by(|one, other| one.name.cmp(&other.name)));
+            self.specs.iter_mut().for_each(|spec| {
+                spec.columns.sort_by(|one, other| compare_names(&one.name, &other.name));
+            });
             self.bindings.clear();
         }
         let fields = if has_more {
