@@ -97,9 +97,9 @@ pub use writer::Writer;
 ///
 /// None of them, and no other item of the crate, lets safe code break what `region.rs` and
 /// `cell/` rely on: the traits of fields, formats, scalars and allocators are sealed; only the
-/// crate's fields get slots, each for a cell of its own layouts; [`Model`] and [`Member`] are unsafe
-/// traits, as their implementations handle cells before they are final; and whoever makes a region
-/// of memory that is not its own promises so with `unsafe`.
+/// crate's fields get slots, each for a cell of its own layouts; [`Model`] and [`Member`] are
+/// unsafe traits, as their implementations handle cells before they are final; and whoever makes a
+/// region of memory that is not its own promises so with `unsafe`.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::allocator::Allocator;
