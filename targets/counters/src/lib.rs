@@ -24,6 +24,11 @@ model! {
         a8: Counter<u32>,
         a9: Counter<u32>,
     }
+
+    /// Ten of the same in an array.
+    pub struct TenInArray {
+        a: [Counter<u32>; 10],
+    }
 }
 
 /// Counts one; not inlined, so that its instructions can be counted.
