@@ -2,9 +2,12 @@
 
 mod common;
 
-use common::{FieldValue, region_in, shown, values};
+use common::{FieldValue, Stopped, region_in, shown, values};
+use core::time::Duration;
 use mmstats_core::format::histogram::{bounds, bucket_of, count, valid};
-use mmstats_core::{ConstantText, Counter, Format, Gauge, Text, V1, V1Exact, V2, V2Narrow, Writer};
+use mmstats_core::{
+    ConstantText, Counter, Format, Gauge, Text, Timer, V1, V1Exact, V2, V2Narrow, Writer,
+};
 
 fn texts_of<const N: usize, F: Format>() {
     // Four bytes each, three, two, one: all ways to be cut.
@@ -131,4 +134,39 @@ fn integers_wrap() {
     wraps::<V2Narrow>();
     wraps::<V1>();
     wraps::<V1Exact>();
+}
+
+fn mean_of_durations<F: Format>() {
+    let mut memory = [0; 1024];
+    let region = region_in(&mut memory);
+    let view = region.view();
+    let mut writer = Writer::<F>::new(region).unwrap();
+    let timer: Timer<Stopped, 4, F> = writer.add(Timer::builder("timer")).unwrap();
+    let is = |expected: f64| {
+        assert_eq!(timer.get(), expected);
+        assert_eq!(values(&shown(&view))[0], ("timer", &FieldValue::from(expected)));
+    };
+    is(0.0);
+    timer.record(Duration::from_nanos(7));
+    is(7e-9);
+    timer.record(Duration::from_nanos(8));
+    is(7.5e-9);
+    for _ in 0..9 {
+        timer.record(Duration::MAX);
+    }
+    is(u64::MAX as f64 / 1e9);
+    timer.record(Duration::ZERO);
+    is(0.75 * u64::MAX as f64 / 1e9);
+    for nanoseconds in [1, 2, 3, 4] {
+        timer.record(Duration::from_nanos(nanoseconds));
+    }
+    is(2.5e-9);
+}
+
+#[test]
+fn a_timers_mean_is_exact_also_of_centuries_and_after_them() {
+    mean_of_durations::<V2>();
+    mean_of_durations::<V2Narrow>();
+    mean_of_durations::<V1>();
+    mean_of_durations::<V1Exact>();
 }

@@ -1,8 +1,8 @@
-use super::average::MovingAverage;
-use super::definition::{Field, Sealed, builder, mean};
+use super::definition::{Field, Sealed, builder, mean, present_cell};
 use super::histogram::Histogram;
 use crate::add_error::AddError;
 use crate::allocator::{Allocator, SlotIter};
+use crate::cell::ValueCell;
 use crate::format::layout::ValueLayout;
 use crate::format_types::{Format, V2};
 use crate::kind::units;
@@ -60,7 +60,7 @@ pub const HISTOGRAM_SUFFIX: &str = ".histogram";
 /// # Ok::<(), mmstats_core::AddError>(())
 /// ```
 pub struct Timer<C: Clock, const N: usize = 100, F: Format = V2> {
-    mean: MovingAverage<N, F>,
+    mean: RecentMean<N, F>,
     spread: Histogram<3, 40, u64, F>,
     last: Cell<Option<u64>>,
     _clock: PhantomData<fn() -> C>,
@@ -79,6 +79,7 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     };
 
     /// Starts a guard that records the time when it is stopped or dropped. Several may run at once.
+    #[inline]
     #[must_use = "the time is recorded when the guard is dropped"]
     pub fn start(&self) -> TimerGuard<'_, C, N, F> {
         TimerGuard { timer: self, start: C::now() }
@@ -92,6 +93,7 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
 
     /// Records the time since `start`, which its clock returned, and returns that time. For use
     /// where no guard can be kept, as across an `.await`; any number of times may run at once.
+    #[inline]
     pub fn record_since(&self, start: C::Instant) -> Duration {
         let nanoseconds = C::nanoseconds_since(start);
         self.record_nanoseconds(nanoseconds);
@@ -112,14 +114,83 @@ impl<C: Clock, const N: usize, F: Format> Timer<C, N, F> {
     /// Returns the moving average in seconds.
     #[must_use]
     pub fn get(&self) -> f64 {
-        self.mean.get()
+        self.mean.seconds.get()
     }
 
+    #[inline(always)]
     fn record_nanoseconds(&self, nanoseconds: u64) {
         self.last.set(Some(nanoseconds));
-        self.mean.record(nanoseconds as f64 / 1e9);
+        self.mean.record(nanoseconds);
         self.spread.record(nanoseconds);
     }
+}
+
+/// The arithmetic mean of the last `N` durations. Their sum is an integer: it needs no correction,
+/// and adding to it is faster than adding floats, which matters as all of this delays whatever
+/// reads the clock next.
+struct RecentMean<const N: usize, F: Format> {
+    /// The published value, in seconds.
+    seconds: F::Cell<f64>,
+    /// In nanoseconds.
+    window: [Cell<u64>; N],
+    next: Cell<usize>,
+    /// In nanoseconds; cannot overflow.
+    sum: Cell<u128>,
+    count: Cell<usize>,
+    /// The count, times the nanoseconds of a second.
+    divisor: Cell<f64>,
+}
+
+impl<const N: usize, F: Format> RecentMean<N, F> {
+    fn new(seconds: F::Cell<f64>) -> Self {
+        const { assert!(N > 0, "a moving average needs at least one sample") };
+        RecentMean {
+            seconds,
+            window: [const { Cell::new(0) }; N],
+            next: Cell::new(0),
+            sum: Cell::new(0),
+            count: Cell::new(0),
+            divisor: Cell::new(0.0),
+        }
+    }
+
+    fn reset(&self) {
+        self.seconds.set(0.0);
+        self.window.iter().for_each(|duration| duration.set(0));
+        self.next.set(0);
+        self.sum.set(0);
+        self.count.set(0);
+    }
+
+    #[inline(always)]
+    fn record(&self, nanoseconds: u64) {
+        let next = self.next.get();
+        let dropped = self.window[next].replace(nanoseconds);
+        let sum = self.sum.get() - u128::from(dropped) + u128::from(nanoseconds);
+        self.sum.set(sum);
+        self.next.set(if next + 1 < N { next + 1 } else { 0 });
+        if self.count.get() < N {
+            self.count_up();
+        }
+        let sum = match i64::try_from(sum) {
+            Ok(sum) => sum as f64,
+            Err(_) => convert_large(sum),
+        };
+        self.seconds.set(sum / self.divisor.get());
+    }
+
+    #[cold]
+    fn count_up(&self) {
+        self.count.set(self.count.get() + 1);
+        self.divisor.set(self.count.get() as f64 * 1e9);
+    }
+}
+
+/// Converts a sum of 292 years and more, which takes a call on most machines.
+#[cold]
+#[inline(never)]
+fn convert_large(sum: u128) -> f64 {
+    sum as f64
 }
 
 impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
@@ -134,13 +205,13 @@ impl<C: Clock, const N: usize, F: Format> Field for Timer<C, N, F> {
 
     #[inline(always)]
     fn attach<A: Allocator>(slots: &mut SlotIter<'_, A>, _: Option<()>) -> Result<Self, AddError> {
-        let mean = MovingAverage::attach(slots, None)?;
+        let mean = RecentMean::new(present_cell::<f64, F, A>(slots, None)?);
         let spread = Histogram::attach(slots, None)?;
         Ok(Timer { mean, spread, last: Cell::new(None), _clock: PhantomData })
     }
 
     fn reset_transient(&self) {
-        self.mean.reset_transient();
+        self.mean.reset();
         self.last.set(None);
     }
 }
@@ -176,6 +247,7 @@ impl<C: Clock, const N: usize, F: Format> TimerGuard<'_, C, N, F> {
 }
 
 impl<C: Clock, const N: usize, F: Format> Drop for TimerGuard<'_, C, N, F> {
+    #[inline]
     fn drop(&mut self) {
         self.timer.record_since(self.start);
     }
