@@ -378,69 +378,107 @@ static FORK_HANDLER: ForkHandler = ForkHandler::new(after_fork);
 
 extern "C" fn after_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    // Handlers of the program that ran before this one may have set it.
+    // Partner of Acquire: the Release half of the exchange in `map_page`.
+    let page = GENERATION_PAGE.load(Ordering::Acquire);
+    // SAFETY: null, or a page that is never unmapped, of a pointer.
+    if let Some(current) = unsafe { page.as_ref() } {
+        current.store(null_mut(), Ordering::Relaxed);
+    }
     FORK_REGISTRY.iter().for_each(ForkRegistry::remap);
 }
 
 /// Changes in each forked child. Only the child's one thread changes it, so Relaxed suffices.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Differs between a process and its forked children.
+/// Differs between a process and its forked children: the address of the process's identity, which
+/// is leaked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ForkGeneration {
+pub(crate) struct ForkGeneration(usize);
+
+#[derive(Debug, PartialEq, Eq)]
+struct ProcessIdentity {
     /// Not enough alone: a fork that had begun when the handler was registered does not run it.
     forks: u32,
     /// Not enough alone: in another PID namespace, a child may have its parent's.
     pid: u32,
 }
 
+/// A page that the kernel fills with zeros in a forked child, with a pointer to the identity of the
+/// process. Null if there is no page yet.
+static GENERATION_PAGE: AtomicPtr<AtomicPtr<ProcessIdentity>> = AtomicPtr::new(null_mut());
+
 impl ForkGeneration {
-    /// Returns that of the calling process.
+    /// Returns that of the calling process, usually without a system call.
+    #[inline(always)]
     pub(crate) fn current() -> ForkGeneration {
-        ForkGeneration { forks: FORKS.load(Ordering::Relaxed), pid: process_id() }
-    }
-}
-
-/// Returns the process ID, usually without a system call: from a page that the kernel fills with
-/// zeros in a forked child.
-#[inline]
-fn process_id() -> u32 {
-    // Partner: the Release half of the exchange in `read_process_id`.
-    let page = PROCESS_ID.load(Ordering::Acquire);
-    // SAFETY: null, or a page that is never unmapped, of zeros or with a word that was stored.
-    match unsafe { page.as_ref() }.map_or(0, |word| word.load(Ordering::Relaxed)) {
-        0 => read_process_id(page),
-        id => id,
-    }
-}
-
-static PROCESS_ID: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
-
-#[cold]
-fn read_process_id(mut page: *mut AtomicU32) -> u32 {
-    let id = std::process::id();
-    if page.is_null() {
-        // Without such a page, every call is a system call.
-        let Ok(map) = MmapMut::map_anon(size_of::<AtomicU32>()).map(MmapRaw::from) else {
-            return id;
-        };
-        let base = map.as_mut_ptr();
-        // SAFETY: the mapping was made above, and its length is rounded up to its page.
-        if unsafe { libc::madvise(base.cast(), map.len(), libc::MADV_WIPEONFORK) } != 0 {
-            return id;
-        }
-        let new = base.cast();
-        // Partner: the Acquire load in `process_id`.
-        match PROCESS_ID.compare_exchange(page, new, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                mem::forget(map);
-                page = new;
+        // Partner: the Release half of the exchange in `map_page`.
+        let page = GENERATION_PAGE.load(Ordering::Acquire);
+        // SAFETY: null, or a page that is never unmapped, of a pointer.
+        if let Some(current) = unsafe { page.as_ref() } {
+            // Relaxed: only the address is used.
+            let current = current.load(Ordering::Relaxed);
+            if !current.is_null() {
+                return ForkGeneration(current.addr());
             }
-            Err(other) => page = other,
         }
+        ForkGeneration::find(page)
     }
-    // SAFETY: as in `process_id`; it is not null here.
-    unsafe { &*page }.store(id, Ordering::Relaxed);
-    id
+
+    #[cold]
+    #[inline(never)]
+    fn find(mut page: *mut AtomicPtr<ProcessIdentity>) -> ForkGeneration {
+        static CURRENT: AtomicPtr<ProcessIdentity> = AtomicPtr::new(null_mut());
+        let forks = FORKS.load(Ordering::Relaxed);
+        let identity = ProcessIdentity { forks, pid: std::process::id() };
+        // Partner: the Release half of the exchange below.
+        let mut current = CURRENT.load(Ordering::Acquire);
+        // SAFETY: null, or an identity that is leaked and initialised.
+        if unsafe { current.as_ref() } != Some(&identity) {
+            let new = Box::into_raw(Box::new(identity));
+            // Partner of Release: the Acquire load above. Relaxed if it fails: another thread of
+            // this process has stored the same identity, and only its address is used.
+            match CURRENT.compare_exchange(current, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => current = new,
+                Err(other) => {
+                    // SAFETY: created above, and not shared with anything.
+                    drop(unsafe { Box::from_raw(new) });
+                    current = other;
+                }
+            }
+        }
+        if page.is_null() {
+            page = map_page();
+        }
+        // SAFETY: null, or a page that is never unmapped, of a pointer.
+        if let Some(cached) = unsafe { page.as_ref() } {
+            cached.store(current, Ordering::Relaxed);
+        }
+        ForkGeneration(current.addr())
+    }
+}
+
+/// Maps the page for the identity of the process. Returns null if the system has no such pages:
+/// then each use is a system call.
+fn map_page() -> *mut AtomicPtr<ProcessIdentity> {
+    let Ok(map) = MmapMut::map_anon(size_of::<AtomicPtr<ProcessIdentity>>()).map(MmapRaw::from)
+    else {
+        return null_mut();
+    };
+    let base = map.as_mut_ptr();
+    // SAFETY: the mapping was made above, and its length is rounded up to its page.
+    if unsafe { libc::madvise(base.cast(), map.len(), libc::MADV_WIPEONFORK) } != 0 {
+        return null_mut();
+    }
+    let new = base.cast();
+    // Partner: the Acquire loads in `ForkGeneration::current` and `after_fork`.
+    match GENERATION_PAGE.compare_exchange(null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            mem::forget(map);
+            new
+        }
+        Err(other) => other,
+    }
 }
 
 /// Returns `true` if the program has privileges that its caller has not (it is setuid, setgid or
@@ -490,17 +528,33 @@ impl<T: Default> ProcessLocal<T> {
     }
 
     /// Returns this process's value, which the first call creates.
+    #[inline(always)]
     pub(crate) fn get(&self) -> &'static T {
         let fork_generation = ForkGeneration::current();
-        // Partner: the Release half of the exchange below.
-        let mut current = self.current.load(Ordering::Acquire);
+        // Partner: the Release half of the exchange in `create`.
+        let current = self.current.load(Ordering::Acquire);
+        // SAFETY: null, or a value that is leaked and initialised.
+        match unsafe { current.as_ref() } {
+            Some(value) if value.0 == fork_generation => &value.1,
+            _ => self.create(fork_generation, current),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn create(
+        &self,
+        fork_generation: ForkGeneration,
+        mut current: *mut (ForkGeneration, T),
+    ) -> &'static T {
         // SAFETY: null, or a value that is leaked and initialised.
         while unsafe { current.as_ref() }.is_none_or(|value| value.0 != fork_generation) {
             // Before any thread can lock the value, a child must be able to see that it has to
             // create its own.
             FORK_HANDLER.register();
             let new = Box::into_raw(Box::new((fork_generation, T::default())));
-            // Partner of Release: the Acquire loads above and in this exchange in other threads.
+            // Partner of Release: the Acquire load in `get` and that in this exchange in other
+            // threads.
             match self.current.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => current = new,
                 Err(other) => {

@@ -15,11 +15,11 @@
 mod by_hand;
 
 use by_hand::{
-    Histogram8, Latch, Python, SharedWord, Slot, TextLatch, Thread, TimerTwin, Words, line,
+    Histogram8, Latch, Process, Python, SharedWord, Slot, TextLatch, Thread, TimerTwin, Words, line,
 };
 use mmstats_core::{Counter, Gauge, Histogram, Latched, Model, Region, Shared, Text};
 use mmstats_core::{V1, V1Exact, V2, V2Narrow};
-use mmstats_std::{Format, Options, Timer, model, per_thread};
+use mmstats_std::{Format, Options, Timer, model, per_process, per_thread};
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::thread;
@@ -48,6 +48,10 @@ model! {
 per_thread! {
     static TWO: Fields = Options::new().file_name("bench-{PID}-two.mmstats");
     static ONE: Fields<V1> = Options::new().file_name("bench-{PID}-one.mmstats");
+}
+
+per_process! {
+    static PROCESS: SharedFields<Shared> = Options::new().file_name("bench-{PID}-all.mmstats");
 }
 
 /// Updates in one timing; few enough that an interrupt hits only some of them.
@@ -136,7 +140,9 @@ fn main() -> ExitCode {
     let part = black_box("GET /index.html");
     TWO.with(|_| ());
     ONE.with(|_| ());
+    PROCESS.counter.add(0);
     Thread::set_up();
+    Process::set_up();
     let mut base = updates!(slot = Slot::<u64>::new, |i| slot.add_one());
     let mut cases = cases! {
         "version 2 counter": |i|
@@ -172,6 +178,12 @@ fn main() -> ExitCode {
         "shared histogram": |i|
             ours = |at| publish_shared(at).histogram, ours.record(same[i % 1024]);
             twin = Histogram8::<5, 40>::new, twin.record_shared(same[i % 1024]);
+        "counter of the process": |i|
+            _ours = |_| (), PROCESS.counter.incr();
+            _twin = |_| (), Process::add_one();
+        "f64 gauge of the process": |i|
+            _ours = |_| (), PROCESS.gauge.add(1.0);
+            _twin = |_| (), Process::add_float();
         "f64 gauge": |i|
             ours = |at| publish::<V2>(at).gauge, ours.set(f64::from_bits(i as u64));
             twin = Slot::<u64>::new, twin.set(i as u64);

@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr;
-use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence};
 use std::time::Instant;
 
 /// Leaks zeros that begin at a position, in words, of a cache line, and share no line with others.
@@ -108,6 +108,40 @@ impl SharedWord {
         ) {
             bits = other;
         }
+    }
+}
+
+/// Words that all threads could change, that a pointer to a structure of pointers leads to.
+pub(super) struct Process {
+    count: SharedWord,
+    level: SharedWord,
+}
+
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+impl Process {
+    pub(super) fn set_up() {
+        let process = Process { count: SharedWord::new(0), level: SharedWord::new(1) };
+        PROCESS.store(black_box(Box::leak(Box::new(process))), Release);
+    }
+
+    #[inline(always)]
+    fn with(update: impl FnOnce(&Process)) {
+        let process = PROCESS.load(Acquire);
+        if !process.is_null() {
+            // SAFETY: see the module.
+            update(unsafe { &*process });
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_one() {
+        Self::with(|process| process.count.add_one());
+    }
+
+    #[inline(always)]
+    pub(super) fn add_float() {
+        Self::with(|process| process.level.add_float());
     }
 }
 
@@ -292,10 +326,10 @@ impl TextLatch {
 pub(super) struct TimerTwin {
     mean: Slot<u64>,
     histogram: Histogram8<3, 40>,
-    window: [Cell<f64>; 100],
+    window: [Cell<u64>; 100],
     next: Cell<usize>,
     count: Cell<usize>,
-    sum: Cell<f64>,
+    sum: Cell<u64>,
     last: Cell<u64>,
 }
 
@@ -304,10 +338,10 @@ impl TimerTwin {
         TimerTwin {
             mean: Slot::new(position),
             histogram: Histogram8::new(position),
-            window: [const { Cell::new(0.0) }; 100],
+            window: [const { Cell::new(0) }; 100],
             next: Cell::new(0),
             count: Cell::new(0),
-            sum: Cell::new(0.0),
+            sum: Cell::new(0),
             last: Cell::new(0),
         }
     }
@@ -317,13 +351,12 @@ impl TimerTwin {
         let start = Instant::now();
         let nanoseconds = start.elapsed().as_nanos() as u64;
         self.last.set(nanoseconds);
-        let sample = nanoseconds as f64 / 1e9;
         let next = self.next.get();
-        let sum = self.sum.get() + sample - self.window[next].replace(sample);
+        let sum = self.sum.get() - self.window[next].replace(nanoseconds) + nanoseconds;
         self.sum.set(sum);
         self.next.set(if next + 1 < 100 { next + 1 } else { 0 });
         self.count.set((self.count.get() + 1).min(100));
-        self.mean.set((sum / self.count.get() as f64).to_bits());
+        self.mean.set((sum as i64 as f64 / (self.count.get() as f64 * 1e9)).to_bits());
         self.histogram.record(nanoseconds);
     }
 }
