@@ -1,7 +1,8 @@
 //! Timers measure each task by itself, however tasks interleave and wherever they continue.
 
 use mmstats_core::{Clock, Timer};
-use mmstats_std::{model, per_thread};
+use mmstats_std::{Monotonic, ProcessorClock, model, per_thread};
+use mmstats_tests::programs::{Program, directory};
 use std::cell::Cell;
 use std::thread;
 use std::time::Duration;
@@ -67,4 +68,35 @@ fn a_discarded_timer_records_nothing() {
     TASKS.start_timer(|tasks| &tasks.latency).discard();
     TASKS.with(|tasks| tasks.latency.start().discard());
     assert_eq!(last(), None);
+}
+
+#[test]
+fn the_processors_counter_measures_what_the_operating_system_does() {
+    ProcessorClock::now();
+    let outer = Monotonic::now();
+    let start = ProcessorClock::now();
+    let inner = Monotonic::now();
+    thread::sleep(Duration::from_millis(20));
+    let inner = Monotonic::nanoseconds_since(inner);
+    let measured = ProcessorClock::nanoseconds_since(start);
+    let outer = Monotonic::nanoseconds_since(outer);
+    // The error of the calibration is far smaller.
+    let (least, most) = (inner / 100 * 95, outer / 100 * 105);
+    assert!((least..=most).contains(&measured), "{inner} <= {measured} <= {outer}");
+}
+
+#[test]
+fn a_child_that_was_forked_during_a_calibration_measures_time() {
+    let directory = directory();
+    let exe = env!("CARGO_BIN_EXE_shared_fields");
+    // Calibrations take some milliseconds.
+    for microseconds in ["0", "100", "300", "1000", "3000"] {
+        let scene = ["calibrating", microseconds];
+        let mut program = Program::start(exe, directory.path(), &scene);
+        program.expect("child");
+        program.go();
+        program.expect("parent");
+        program.go();
+        assert!(program.end().status.success());
+    }
 }

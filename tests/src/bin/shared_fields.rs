@@ -1,11 +1,13 @@
 //! `shared_fields SCENE`: threads and forked children that change the fields of one process.
 
 use mmstats_std::{
-    Counter, Flag, Gauge, Highest, Histogram, Lowest, Options, Publication, Shared, model,
-    per_process, per_thread,
+    Clock, Counter, Flag, Gauge, Highest, Histogram, Lowest, Options, ProcessorClock, Publication,
+    Shared, model, per_process, per_thread,
 };
 use mmstats_tests::programs::{in_child, pause};
+use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 model! {
     struct Requests {
@@ -39,6 +41,7 @@ fn main() {
         "fork" => fork(),
         "lost" => lost(),
         "refused" => refused(),
+        "calibrating" => calibrating(),
         other => panic!("no scene {other:?}"),
     }
 }
@@ -112,4 +115,31 @@ fn refused() {
     assert!(matches!(REQUESTS.publication(), Publication::Private(_)), "there is no directory");
     thread::spawn(|| REQUESTS.served.add(4)).join().expect("it does not panic");
     pause("refused");
+}
+
+/// A child is forked some time after another thread has begun to calibrate the processor's clock.
+fn calibrating() {
+    let microseconds = std::env::args().nth(2).expect("a time in microseconds");
+    let delay = Duration::from_micros(microseconds.parse().expect("a number"));
+    let begun = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            begun.wait();
+            ProcessorClock::now();
+        });
+        begun.wait();
+        thread::sleep(delay);
+        in_child(|| {
+            measure();
+            pause("child");
+        });
+    });
+    measure();
+    pause("parent");
+}
+
+fn measure() {
+    let start = ProcessorClock::now();
+    thread::sleep(Duration::from_millis(2));
+    assert!(ProcessorClock::nanoseconds_since(start) >= 1_000_000);
 }
