@@ -28,8 +28,8 @@
 //!   that sets its values at an interval.
 //! - A [`Family`] has fields of one label that differ in the values of their dimensions. A
 //!   [`Registry`] has fields with any names that are known at run time, and grows;
-//!   [`create_writer`] creates a file of fixed size for such fields; a [`WriterFile`] has only those
-//!   that the program adds, and none about the process.
+//!   [`create_writer`] creates a file of fixed size for such fields; a [`WriterFile`] has only
+//!   those that the program adds, and none about the process.
 //! - With the feature `metrics`, the module `recorder` publishes everything that a program and its
 //!   libraries count by the crate [`metrics`](https://docs.rs/metrics).
 //! - With the feature `quanta`, a `ProcessorTimer` reads the processor's counter instead of the
