@@ -51,7 +51,7 @@ fn both_cores_update_shared_fields_and_no_update_is_lost() {
     let end = run("two-cores-shared");
     assert!(end.status.success(), "{end:?}");
     let updates = count(&end, "updates");
-    assert!(updates > 100_000 && count(&end, "met") >= 100, "{end:?}");
+    assert!(updates > 100_000 && count(&end, "overlaps") >= 100, "{end:?}");
     assert_eq!((count(&end, "count"), count(&end, "wide")), (updates, updates << 20), "{end:?}");
     assert_eq!(count(&end, "recorded"), updates, "{end:?}");
 }

@@ -36,7 +36,7 @@ static UPDATES_OF_CORE_1: AtomicU32 = AtomicU32::new(0);
 const MIN_UPDATES: u32 = 100_000;
 /// How often, at least, core 0 has to find that core 1 has counted since its own last update:
 /// otherwise they did not run at the same time.
-const MIN_MEETINGS: u32 = 100;
+const MIN_OVERLAPS: u32 = 100;
 
 /// Runs on both cores.
 #[riscv_rt::entry]
@@ -52,8 +52,8 @@ fn main(core: usize) -> ! {
     let board = Board::<Shared>::publish(&REGION).expect("the region is free");
     start_the_other();
     BOARD.lend(&board, |board| {
-        let is_enough = |updates, met| updates >= MIN_UPDATES && met >= MIN_MEETINGS;
-        let (updates, met) = update(board, 1, is_enough);
+        let is_enough = |updates, overlaps| updates >= MIN_UPDATES && overlaps >= MIN_OVERLAPS;
+        let (updates, overlaps) = update(board, 1, is_enough);
         END.store(true, Ordering::Relaxed);
         let others = loop {
             // Partner: the Release store of the other core.
@@ -62,13 +62,13 @@ fn main(core: usize) -> ! {
                 others => break others,
             }
         };
-        check(board, [updates, others], met)
+        check(board, [updates, others], overlaps)
     })
 }
 
 /// Updates all fields; returns how often, and how often the other core counted in between.
 fn update(board: &Board<Shared>, change: i32, is_enough: impl Fn(u32, u32) -> bool) -> (u32, u32) {
-    let (mut updates, mut met) = (0, 0);
+    let (mut updates, mut overlaps) = (0, 0);
     let mut last = board.count.get();
     loop {
         board.count.incr();
@@ -78,22 +78,22 @@ fn update(board: &Board<Shared>, change: i32, is_enough: impl Fn(u32, u32) -> bo
         board.sizes.record(u64::from(updates % 8));
         updates += 1;
         let now = board.count.get();
-        met += u32::from(now.wrapping_sub(last) > 1);
+        overlaps += u32::from(now.wrapping_sub(last) > 1);
         last = now;
-        if is_enough(updates, met) {
-            return (updates, met);
+        if is_enough(updates, overlaps) {
+            return (updates, overlaps);
         }
     }
 }
 
-fn check(board: &Board<Shared>, updates: [u32; 2], met: u32) -> ! {
+fn check(board: &Board<Shared>, updates: [u32; 2], overlaps: u32) -> ! {
     let [own, others] = updates;
     let all = own + others;
     let (count, wide, balance) = (board.count.get(), board.wide.get(), board.balance.get());
     let (highest, recorded) = (board.highest.get(), recorded());
     println!(
         "updates {all}, count {count}, wide {wide}, recorded {recorded}, balance {balance}, \
-         highest {highest}, met {met}"
+         highest {highest}, overlaps {overlaps}"
     );
     let is_exact = count == all
         && wide == u64::from(all) << 20
