@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mmstats_std::{
-    Counter, Flag, Gauge, Highest, Lowest, Options, Published, Text, model, publish,
+    Average, Counter, Flag, Gauge, Highest, Lowest, Options, Published, Text, V1, model, publish,
 };
 use mmstats_tests::cli::{program, run};
 use mmstats_tests::images::Dir;
@@ -41,6 +41,10 @@ model! {
     }
     struct Newer in "load." {
         now: Gauge<u32> as max,
+    }
+
+    struct Sizes in "sizes." {
+        mean: Average,
     }
 }
 
@@ -304,6 +308,17 @@ fn what_is_kept_counts_after_its_thread_and_its_process() {
     assert_eq!((&used["aggregation"], &used["kept"]), (&json!("max"), &json!(true)));
     let depth = find(&lines, "stack.depth");
     assert_eq!((depth.get("aggregation"), depth.get("kept")), (None, None));
+}
+
+#[test]
+fn fields_of_version_1_which_states_none_follow_the_others() {
+    let dir = Dir::default();
+    let old = publish::<Sizes<V1>>(&options(&dir, "a.mmstats")).unwrap();
+    let new = publish::<Sizes>(&options(&dir, "b.mmstats")).unwrap();
+    old.mean.record(2.0);
+    assert_eq!(polled(dir.path(), &["sizes.mean", "a.mmstats"]), json!({ "sizes.mean": 2.0 }));
+    new.mean.record(5.0);
+    assert_eq!(polled(dir.path(), &["sizes.mean", "."]), json!({ "sizes.mean": 3.5 }));
 }
 
 #[test]

@@ -252,9 +252,13 @@ impl DeltaTable {
 
     /// Combines values that are of this scrape alone.
     fn current(&self, members: &[Member<'_>], first: &Field) -> Cell {
+        // Version 1 cannot state an aggregation, so its fields follow the others.
+        let fields = members.iter().map(|member| member.field);
+        let mut typed = fields.filter(|field| field.kind != Kind::Untyped);
+        let first = typed.next().unwrap_or(first);
         let stated = stated_aggregation(first);
         if self.aggregation == Aggregation::Auto
-            && members.iter().any(|member| stated_aggregation(member.field) != stated)
+            && typed.any(|field| stated_aggregation(field) != stated)
         {
             return Cell::new(Value::Mixed, "");
         }
