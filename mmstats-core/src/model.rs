@@ -45,7 +45,7 @@ pub unsafe trait Model: Sized + Debug {
     #[doc(hidden)]
     fn unloaded_directory() -> UnloadedDirectory;
 
-    /// Adds the fields of all members, under the first of these definitions, which it removes.
+    /// Adds the fields of all members, taking their definitions from the front of `fields`.
     #[doc(hidden)]
     fn attach_members<A: Allocator>(
         allocator: &mut A,
@@ -89,7 +89,8 @@ pub unsafe trait Model: Sized + Debug {
 ///
 /// # Safety
 /// Only this crate and [`model!`](crate::model!) implement it. `SHAPE` describes the fields that
-/// `attach_member` adds, in that order. It keeps no handle when it returns an error.
+/// `attach_member` adds, in that order; it removes exactly their definitions. It keeps no handle
+/// when it returns an error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a field",
     label = "not a field, a model or an array of them"
@@ -102,8 +103,8 @@ pub unsafe trait Member: Sized + Debug {
     type Initial<'i>: Copy;
     #[doc(hidden)]
     const SHAPE: &'static Shape;
-    /// Adds its fields, under the first of these definitions, which it removes. `kept` is that of
-    /// the definitions, except for those of a model.
+    /// Adds its fields, taking their definitions from the front of `fields`. `kept` is ignored for
+    /// models, whose fields have their own.
     #[doc(hidden)]
     fn attach_member<A: Allocator>(
         allocator: &mut A,
@@ -116,7 +117,7 @@ pub unsafe trait Member: Sized + Debug {
     fn reset_member(&self);
 }
 
-/// The initial value of a model in a model: there is none, because its fields have their own.
+/// The initial value of a model in a model: there is none, as its fields have their own.
 #[derive(Clone, Copy, Debug)]
 pub enum NoInitialValue {}
 
@@ -652,7 +653,8 @@ macro_rules! model {
             }
         }
 
-        // SAFETY: the fields of the model.
+        // SAFETY: `SHAPE` is `FIELDS`, which `attach_members` adds, in that order; it keeps no
+        // handle when it returns an error, as the model has no `Drop`.
         $(#[$($cfg)*])*
         unsafe impl<MmstatsFormat: $crate::Format> $crate::Member for $name<MmstatsFormat> {
             type In<MmstatsOther: $crate::Format> =
@@ -698,6 +700,21 @@ macro_rules! model {
                 $crate::Publisher::new()
             }
         }
+
+        // A model in another one is dropped if a later member cannot be added. Its own `Drop` could
+        // then keep a handle, whose memory the writer uses again.
+        $(#[$($cfg)*])*
+        const _: () = {
+            #[allow(dead_code)]
+            trait AModelCannotImplementDrop {}
+            #[allow(drop_bounds)]
+            impl<T: ::core::ops::Drop> AModelCannotImplementDrop for T {}
+            impl<MmstatsFormat> AModelCannotImplementDrop for $name<MmstatsFormat>
+            where
+                MmstatsFormat: $crate::Format,
+            {
+            }
+        };
 
         $(#[$($cfg)*])*
         #[allow(long_running_const_eval)]

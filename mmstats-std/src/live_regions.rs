@@ -51,7 +51,7 @@ impl Drop for LiveRegion {
     }
 }
 
-/// The attempts to read a value that is being written.
+/// The maximum number of attempts to read a region whose values are being written.
 const MAX_ATTEMPTS: usize = 1000;
 
 /// Adds up the fields of regions of this process, by their labels without this prefix.
@@ -103,10 +103,11 @@ fn numbers(
             };
             Ok((field.label.clone(), number.unwrap_or(0.0)))
         });
-        let numbers: Result<Vec<_>, ValueError> = numbers.collect();
-        if let Ok(numbers) = numbers {
-            return Ok(numbers);
+        match numbers.collect() {
+            Err(ValueError::Contended) => {}
+            numbers => return numbers.map_err(|error| io::Error::other(error).into()),
         }
     }
-    Err(io::Error::new(io::ErrorKind::WouldBlock, "written repeatedly while it was read").into())
+    let message = format!("a value was being written in all of {MAX_ATTEMPTS} attempts to read it");
+    Err(io::Error::new(io::ErrorKind::WouldBlock, message).into())
 }

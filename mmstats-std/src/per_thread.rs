@@ -210,6 +210,8 @@ impl<M: Model> PerThread<M> {
     /// # Ok::<(), mmstats_std::read::FileError>(())
     /// ```
     ///
+    /// Threads that begin or end wait until it returns; those that count do not.
+    ///
     /// # Errors
     /// If `/proc/self/mem` cannot be read, or a value was being written during all attempts.
     pub fn sums(&'static self) -> Result<BTreeMap<String, f64>, FileError> {

@@ -58,7 +58,7 @@ impl Clock for ProcessorClock {
 
 enum Source {
     Counter(quanta::Clock),
-    /// The time since then.
+    /// The operating system's clock, counted from this instant.
     System(Instant),
 }
 
@@ -76,7 +76,7 @@ fn source() -> &'static Source {
 fn calibrate() -> &'static Source {
     static CALIBRATION: ProcessLocal<OnceLock<&Source>> = ProcessLocal::new();
     /// Whether a thread of this process, or of the one that it was forked from, has begun. Relaxed:
-    /// one thread of a process at a time looks at it.
+    /// one thread of a process at a time calibrates.
     static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
     CALIBRATION.get().get_or_init(|| {
         // A child that was forked meanwhile cannot calibrate: `quanta` has a lock of its own.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-/// A loop of so many updates, a multiple of 8. It belongs to the thread that made it.
+/// A loop of this many updates, a multiple of 8. It belongs to the thread that made it.
 pub type Run = Box<dyn Fn(u64)>;
 
 /// The kind of update of a case.

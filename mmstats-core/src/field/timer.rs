@@ -134,16 +134,16 @@ struct RecentMean<const N: usize, F: Format> {
     /// In nanoseconds.
     window: [Cell<u64>; N],
     next: Cell<usize>,
-    /// In nanoseconds; cannot overflow.
+    /// In nanoseconds. It cannot overflow, as each of the `N` values has 64 bits.
     sum: Cell<u128>,
     count: Cell<usize>,
-    /// The count, times the nanoseconds of a second.
+    /// `count` × 10⁹, which turns `sum` into a mean in seconds.
     divisor: Cell<f64>,
 }
 
 impl<const N: usize, F: Format> RecentMean<N, F> {
     fn new(seconds: F::Cell<f64>) -> Self {
-        const { assert!(N > 0, "a moving average needs at least one sample") };
+        const { assert!(N > 0, "the moving average of a timer needs at least one sample") };
         RecentMean {
             seconds,
             window: [const { Cell::new(0) }; N],

@@ -20,7 +20,7 @@ pub enum Shape {
     Field(&'static [ValueLayout]),
     /// The fields of a model.
     Model(&'static [FieldDef<'static>]),
-    /// So many elements, each of this shape.
+    /// An array: its length, and the shape of its elements.
     Array(usize, &'static Shape),
 }
 
@@ -114,7 +114,7 @@ pub const fn labels<const BYTES: usize>(members: &[MemberDef]) -> [u8; BYTES] {
 /// Returns the fields of these members, whose number is [`field_count`], with these [`labels`].
 ///
 /// # Panics
-/// If the number or the labels are others.
+/// If the number or the labels are not those of the members.
 #[must_use]
 pub const fn fields<const COUNT: usize>(
     members: &[MemberDef],
@@ -158,6 +158,7 @@ pub const fn fields<const COUNT: usize>(
         }
         i += 1;
     }
+    assert!(count == COUNT && labels.is_empty(), "the number or the labels of other members");
     fields
 }
 

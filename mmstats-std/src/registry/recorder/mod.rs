@@ -286,7 +286,7 @@ fn process_chain() -> MutexGuard<'static, Chain> {
     PROCESS.get().0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the process has a region without a file that may get one. Relaxed: a thread that does
+/// Whether a region of the process waits for its file. Relaxed: a thread that does
 /// not see it yet leaves the next attempt to another one.
 static AWAITS_FILE: AtomicBool = AtomicBool::new(false);
 
