@@ -670,7 +670,10 @@ macro_rules! model {
                 _: bool,
                 _: ::core::option::Option<$crate::model::NoInitialValue>,
             ) -> ::core::result::Result<Self, $crate::AddError> {
-                <Self as $crate::Model>::attach_members(allocator, fields)
+                // All of its own, also if an initial value returns early.
+                let (mut own, rest) = fields.split_at(<Self as $crate::Model>::FIELDS.len());
+                *fields = rest;
+                <Self as $crate::Model>::attach_members(allocator, &mut own)
             }
 
             fn reset_member(&self) {

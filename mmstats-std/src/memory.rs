@@ -180,7 +180,8 @@ impl Magic {
     /// Stores a number and returns the earlier one. Relaxed: a reader that sees both files counts
     /// as one that came in between, and nothing is published by it.
     fn replace(self, number: u32) -> u32 {
-        // SAFETY: the start of a mapping, whose addresses are never unmapped.
+        // SAFETY: the start of a mapping. That of a file is never unmapped, and memory on the heap
+        // gets no file, so nothing keeps its magic.
         unsafe { AtomicU32::from_ptr(self.0.as_ptr()) }.swap(number, Ordering::Relaxed)
     }
 }
