@@ -30,7 +30,7 @@ use zerocopy::IntoBytes;
 ///
 /// Addresses that were mapped stay mapped: when it is dropped, private zeros replace the content.
 /// So a handle that was kept too long writes to that memory, and not to whatever would be mapped
-/// there next. The file's memory is released all the same.
+/// there next. The file's memory is released all the same, and memory on the heap is freed.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
