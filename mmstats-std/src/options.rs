@@ -53,9 +53,9 @@ impl Options {
         self
     }
 
-    /// Adds a dimension to the label of every field, but not of those about the process: what tells
-    /// this program's values from those of others that publish the same fields. At most 4. A text
-    /// that is known at run time only is made static by [`String::leak`].
+    /// Adds a dimension to the label of every field, but not of those about the process. It
+    /// separates this program's values from those of others that publish the same fields. There
+    /// may be four. A text that is known at run time only is made static by [`String::leak`].
     ///
     /// ```
     /// use mmstats_std::{Counter, Options, model, publish, read::Reader};
@@ -90,6 +90,10 @@ impl Options {
         self
     }
 
+    const fn has_dimensions(&self) -> bool {
+        !self.dimensions[0].0.is_empty()
+    }
+
     /// Returns all dimensions, as they are in a label.
     pub(crate) fn dimensions(&self) -> String {
         pairs(self.dimensions.into_iter().take_while(|(name, _)| !name.is_empty()))
@@ -97,8 +101,8 @@ impl Options {
 
     /// Returns how many bytes a label may have more than its definition.
     pub(crate) fn label_length(&self) -> usize {
-        // Braces, or a comma.
-        self.label_prefix.len() + self.dimensions().len() + 2
+        let braces = if self.has_dimensions() { 2 } else { 0 };
+        self.label_prefix.len() + self.dimensions().len() + braces
     }
 
     /// Sets the directory of the files, regardless of the environment: a
